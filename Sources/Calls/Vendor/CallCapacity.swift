@@ -1,16 +1,16 @@
 package import Engine
 package import Limits
 
-/// The capacity limits of each key of a provider: how many calls may run at once, and how many may begin in a window.
+/// The capacity limits of each key of a provider: how many calls can run at once, and how many can begin in a window.
 /// The limits count the calls of all instances.
 package protocol CallCapacity: AnyObject, Sendable {
-    /// Acquires the capacity for a call. Waits as long as the settings allow.
+    /// Acquires capacity for one upstream call. Waits for free capacity as long as the provider's settings allow.
     ///
     /// - Parameters:
     ///   - isAfterAnother: whether the call uses the slot of an earlier call of the same request. Then only the start
     ///     of the call is counted.
-    ///   - patience: the minimum wait, even if the settings say less.
-    ///   - end: the time at which waiting ends in any case.
+    ///   - patience: the minimum time to wait, even if the settings allow less.
+    ///   - end: the time at which the wait ends at the latest.
     func acquire(
         for credential: Credential,
         isAfterAnother: Bool,
@@ -23,9 +23,9 @@ package protocol CallCapacity: AnyObject, Sendable {
 /// The minimum time for which a call waits for capacity, even if the settings say less.
 package enum CapacityWait: Sendable {
     case none
-    /// Wait until an earlier call of this request has surely left the window of the provider's rate limit.
+    /// The call waits until an earlier call of the same request no longer counts under the provider's rate limit.
     case ownStart
-    /// Wait a few seconds, because otherwise the choices that the request already has would be lost.
+    /// The call waits a few seconds. Without this wait, the request could lose the choices that earlier calls produced.
     case ownChoices
 }
 

@@ -32,7 +32,7 @@ extension CallLedger {
             self.shutdownDate = shutdownDate
         }
 
-        /// Returns the credits of a call by the vendor's price list. Returns 0 if the model uses no credits, and nil if
+        /// Returns the credits that a call costs by the vendor's price list: 0 if the model uses no credits, and nil if
         /// the list has no price for the call.
         func credits(_ usage: Usage, _ usageReservation: UsageReservation) -> Int? {
             guard let credits else { return 0 }

@@ -96,7 +96,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// Keeps the capacity of a call. The capacity is released when the request ends, if not earlier.
     package func hold(_ held: HeldCapacity) { capacity.append(held) }
 
-    /// Releases all capacity that this ledger holds, after the calls of a candidate have ended.
+    /// Releases all capacity that this ledger holds. Call this function when the calls of a candidate have ended.
     package func freeCapacity() {
         for held in capacity { held.end() }
         capacity = []
@@ -146,8 +146,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// the parts.
     package var allFailures: [Failure] { parts.isEmpty ? failures : parts.flatMap(\.failures) }
 
-    /// The cost of all calls so far, including the calls of a panel; nil if nothing was used or the cost is unknown. A
-    /// panel's calls of unknown cost are left out.
+    /// The cost of all calls so far; nil if nothing was used or the cost is unknown. The cost of a panel is the sum of
+    /// the known costs of its calls.
     package var cost: Cost? {
         guard parts.isEmpty else {
             let costs = parts.compactMap(\.cost)
@@ -210,10 +210,10 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         )
     }
 
-    /// Bills a call that failed. A call that the vendor refused is free. If the call for one choice was refused, the
-    /// abandoned calls for the other choices are free, too.
+    /// Bills a call that failed. A call that the vendor refused is free. If the vendor refused the call for one choice,
+    /// abandoned calls for other choices are free, too.
     ///
-    /// - Parameter billed: `usage`, but with the prompt tokens of all calls that together make the response.
+    /// - Parameter billed: `usage`, but with the prompt tokens of all calls for the same response.
     func failed(_ error: UpstreamError, after usage: Usage, billed: Usage, at server: Server?) {
         if usage.completionTokens == 0, !error.mayBeBilled {
             isRefused = true
@@ -231,8 +231,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         }
     }
 
-    /// Prepares the ledger for another call after a refused or abandoned one. Bills the abandoned calls, unless the
-    /// vendor refused one of the calls: then the abandoned calls are free.
+    /// Prepares the ledger for the next call, after refused or abandoned calls. Abandoned calls are billed only if the
+    /// vendor refused none of the calls.
     package func clearRefusal() {
         if !isRefused {
             usage.promptTokens = max(usage.promptTokens, promptGivenUp)
@@ -266,7 +266,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         usageReservation.averages.record(model, completionTokens: 0, credits: credits)
     }
 
-    /// Records the failure of a candidate. Another candidate may still serve the request.
+    /// Records the failure of a candidate. Another candidate can still serve the request.
     package func record(_ error: UpstreamError) {
         if usage.completionTokens > 0 || unmet.totalTokens > 0 {
             lost = lost + usage + unmet
@@ -326,8 +326,8 @@ package struct Admission: ~Copyable {
 
     private init() { callLedger = CallLedger(nil) }
 
-    /// Creates an admission for an upload that starts before its request is admitted. The relay sends the end of the
-    /// upload to the vendor only after `complete` has admitted the request.
+    /// Creates an admission for an upload to a vendor that starts before the limits admit the client's request. The
+    /// vendor receives the end of the upload only after `complete` has admitted the request.
     package static func pending() -> Admission { Admission() }
 
     package func complete(_ usageReservation: UsageReservation?, holding reservation: consuming Reservation) {

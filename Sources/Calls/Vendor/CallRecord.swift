@@ -31,8 +31,8 @@ extension VendorCall {
 
     /// Bills and records one of several calls that together make one response.
     ///
-    /// - Parameter sum: the usage of all calls that have succeeded so far. A prompt that several of these calls share
-    ///   counts only once.
+    /// - Parameter sum: the usage of all calls for this response that have succeeded so far. A prompt that several
+    ///   calls share counts only once.
     package func recordResponse(_ usage: Usage, of sum: Usage, credits: Int?) {
         recordImpossibleUsage(in: usage)
         var billed = sum
@@ -61,7 +61,8 @@ extension VendorCall {
     ///
     /// - Parameters:
     ///   - usage: the tokens of the prompt and of the delivered part of the response.
-    ///   - promptTokens: the tokens of all prompts of the request; nil if the request has only this prompt.
+    ///   - promptTokens: the tokens of all prompts in the client's request; nil if the client's request has only this
+    ///     prompt.
     package func failed(_ error: UpstreamError, after usage: Usage = .nothing, ofPrompts promptTokens: Int? = nil) {
         recordImpossibleUsage(in: usage)
         var billed = usage
@@ -83,7 +84,8 @@ extension VendorCall {
         if callLedger.recordsCalls, !isRecorded { record(error?.usage ?? .nothing, error: error) }
     }
 
-    /// Records that the vendor refused the call with this HTTP status. The relay then repeats the call in another form.
+    /// Records that the vendor refused the call with this HTTP status. The relay then repeats the call with a different
+    /// upstream request.
     func recordRefusal(status: Int) {
         if callLedger.recordsCalls { record(.nothing, status: status, error: "the vendor answered \(status)") }
     }

@@ -1,6 +1,6 @@
 package import Engine
 
-/// An object that learns how calls end, and keeps the cooldowns of the keys of a provider. A key may go into cooldown
+/// An object that learns how calls end, and keeps the cooldowns of the keys of a provider. A key can go into cooldown
 /// after a failure.
 package protocol KeyCooldowns: AnyObject, Sendable {
     /// Records that a call with the key succeeded.

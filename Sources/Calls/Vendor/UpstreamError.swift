@@ -20,7 +20,7 @@ package struct UpstreamError: Error {
     }
     package struct Fields: Sendable {
         package let kind: Kind
-        /// The message for the client, made from the vendor's text. It may be empty.
+        /// The message for the client, made from the vendor's text. It can be empty.
         package var message: String
         /// The cause of the failure for the log, without keys, prompts and responses.
         package var cause: String
@@ -28,7 +28,7 @@ package struct UpstreamError: Error {
         /// The time for which the relay should not use the provider's model, in seconds; nil if the model can still
         /// serve other calls.
         package var modelCooldownSeconds: Int?
-        /// The recovery options that may help after this failure.
+        /// The recovery options that can help after this failure.
         package var recovery: RecoveryOptions
         /// Whether the call must not be retried, because a part of the client's request has been consumed and cannot be
         /// sent again.
@@ -54,7 +54,7 @@ package struct UpstreamError: Error {
         package var status: Int?
         /// Whether the failure concerns the model and not the key.
         package var isOfModel = false
-        /// Whether the vendor may lack the called endpoint. Such a failure says nothing about the vendor's other
+        /// Whether the vendor might lack the called endpoint. Such a failure says nothing about the vendor's other
         /// endpoints.
         package var isOfPath = false
         /// The failures of all candidates that were called, as one text for the client; nil if this failure alone says
@@ -64,12 +64,13 @@ package struct UpstreamError: Error {
         fileprivate var transport: TransportError?
         /// The endpoint of the vendor's API that was called; nil if it is not known.
         fileprivate var api: Endpoint?
-        /// Whether `cause` already names the host, because the failed call did not go to the vendor's API.
+        /// Whether the text in `cause` contains the called host. The host is in the text if the failed call did not go
+        /// to the vendor's API.
         package var namesHost = false
         /// Whether the call failed because the relay itself had no time for it.
         fileprivate var isOfBusyRelay = false
     }
-    /// The steps that may help after a failure, such as a retry; empty if nothing helps.
+    /// The steps that can help after a failure, such as a retry; empty if nothing helps.
     package struct RecoveryOptions: OptionSet, Sendable {
         package let rawValue: UInt8
 
@@ -77,8 +78,8 @@ package struct UpstreamError: Error {
 
         /// The option to repeat the same call, because the vendor says that the failure is transient.
         package static let retrySame = RecoveryOptions(rawValue: 1)
-        /// The option to upload the request's files again and then repeat the call, because the vendor may have deleted
-        /// the files.
+        /// The option to upload the request's files again and then repeat the call, because the vendor might have
+        /// deleted the files.
         package static let reuploadFiles = RecoveryOptions(rawValue: 2)
         /// The option to try another key of the same provider.
         package static let nextKey = RecoveryOptions(rawValue: 4)
@@ -105,7 +106,7 @@ package struct UpstreamError: Error {
         self.refusal = refusal.status == 499 ? nil : refusal
     }
 
-    /// Creates the error for a candidate that cannot serve the call. The next candidate may be able to serve it.
+    /// Creates the error for a candidate that cannot serve the call. The next candidate might be able to serve it.
     package init(skipping refusal: APIError) {
         self.init(refusing: refusal)
         if refusal.status < 499 { self.recovery = .nextCandidate }
@@ -133,7 +134,7 @@ package struct UpstreamError: Error {
         fields.value.isOfBusyRelay = true
     }
 
-    /// The cause in the log if no response began before `CallLedger.endsAt`.
+    /// The text for `cause` if no response began before the deadline `CallLedger.endsAt`.
     package static let tooLate = "no response began within FALLBACK_DEADLINE"
 
     package var kind: Kind { fields.value.kind }
@@ -172,7 +173,7 @@ package struct UpstreamError: Error {
 }
 
 extension UpstreamError {
-    /// Whether the vendor may bill the call although the call failed. This is the case if the call was sent and the
+    /// Whether the vendor might bill the call although the call failed. This is the case if the call was sent and the
     /// vendor did not refuse it.
     package var mayBeBilled: Bool {
         switch fields.value.transport?.kind {

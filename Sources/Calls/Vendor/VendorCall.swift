@@ -24,8 +24,8 @@ package final class VendorCall: @unchecked Sendable {
     /// rate limit.
     private var isStartUsed = false
 
-    /// The maximum age of a rate permit (the right to start one call) in nanoseconds. The relay counts a call at the
-    /// time of its permit. With an older permit, the relay would forget the call earlier than the vendor does.
+    /// The maximum age of a rate permit (the right to start one call), in nanoseconds. A call must start soon after its
+    /// permit, because the relay counts the call at the time of the permit.
     private static let startNanoseconds: UInt64 = 20_000_000
 
     package init(
@@ -50,9 +50,9 @@ package final class VendorCall: @unchecked Sendable {
     /// The provider and model that this call goes to; nil if they are not known.
     var server: CallLedger.Server? { ownServer ?? callLedger.server }
 
-    /// Creates a call that only helps with the request, for example to a provider that transcribes audio. The new call
-    /// has the key, provider and model of this call. It keeps them when `CallLedger.server` is set back to the provider
-    /// that serves the request. The new call takes over the rate permit (the right to start one call).
+    /// Creates a call that helps with the client's request, for example by transcribing audio. The new call keeps the
+    /// key, provider and model of this call, even if `CallLedger.server` changes. The new call also gets the rate
+    /// permit (the right to start one call) of this call.
     package func makeHelperCall() -> VendorCall {
         let help = VendorCall(credential, of: server, billing: callLedger, on: loop, with: keys, within: capacity)
         help.isStartUsed = isStartUsed || isLate(startedAt)
@@ -60,14 +60,15 @@ package final class VendorCall: @unchecked Sendable {
         return help
     }
 
-    /// Creates one more call for the same response, after this call has ended. Throws if there is no capacity.
+    /// Creates another call for the same response. Use this function when this call has ended. Throws if there is no
+    /// capacity for the new call.
     package func another() async throws(UpstreamError) -> VendorCall {
         try await follow()
         callLedger.clearRefusal()
         return VendorCall(credential, of: ownServer, billing: callLedger, on: loop, with: keys, within: capacity)
     }
 
-    /// Prepares to repeat this call in another form after the vendor refused it.
+    /// Prepares to repeat this call with a different upstream request, because the vendor refused the call.
     ///
     /// - Parameter status: the HTTP status of the refusal.
     package func prepareRepeat(after status: Int) async throws(UpstreamError) {
@@ -75,7 +76,8 @@ package final class VendorCall: @unchecked Sendable {
         try await restart()
     }
 
-    /// Prepares to repeat this failed call, at another location or in another form.
+    /// Prepares to repeat this failed call, at another location or with a different upstream request. Throws if there
+    /// is no capacity for the repeated call.
     package func prepareRepeat(after error: UpstreamError) async throws(UpstreamError) {
         recordEnd(error)
         do throws(UpstreamError) {
@@ -86,8 +88,8 @@ package final class VendorCall: @unchecked Sendable {
         }
     }
 
-    /// Prepares to request the next part of a response that the vendor delivered only in part. The usage of all parts
-    /// is reported with the last part.
+    /// Prepares to request the rest of a response that the vendor delivered only in part. The usage of the whole
+    /// response is recorded when its last part is complete.
     package func goOn() async throws(UpstreamError) {
         recordEnd(nil)
         try await restart()
@@ -108,8 +110,8 @@ package final class VendorCall: @unchecked Sendable {
         startedAt = loop.now
     }
 
-    /// Acquires a new rate permit (the right to start one call) if the present permit is used or too old. Call it right
-    /// before an upstream call if the request makes several calls, or if something took time before.
+    /// Acquires a new rate permit (the right to start one call) if the permit of this call is used or too old. Call
+    /// this function right before an upstream call that is not the first one, or that starts after a delay.
     package func start() async throws(UpstreamError) {
         guard isBounded else { return }
         let isReady = !isStartUsed && !isLate(startedAt)
@@ -117,7 +119,9 @@ package final class VendorCall: @unchecked Sendable {
         if !isReady { try await follow(.ownStart) }
     }
 
-    /// Acquires a new rate permit (the right to start one call) if the permit that was counted at `time` is too old.
+    /// Acquires a new rate permit (the right to start one call) if the present permit is too old.
+    ///
+    /// - Parameter time: the time at which the present permit was counted.
     package func start(countedAt time: LoopTime) async throws(UpstreamError) {
         if isBounded, isLate(time) { try await follow(.ownStart) }
     }
@@ -143,8 +147,8 @@ package final class VendorCall: @unchecked Sendable {
         return held
     }
 
-    /// Counts the start of one more call that uses the slot of an ended call. Throws if the start exceeds the capacity.
-    /// The error then allows another key or candidate to be tried.
+    /// Counts the start of another call. This call uses the slot of a call that has ended. Throws if there is no
+    /// capacity for the start; another key or candidate can then be tried.
     package func follow(_ patience: CapacityWait = .none) async throws(UpstreamError) {
         do throws(UpstreamError) {
             _ = try await capacity?.acquire(
@@ -189,8 +193,8 @@ package final class VendorCall: @unchecked Sendable {
         return error
     }
 
-    /// Calls the vendor. Retries once after a pause if that may help. Use it only while no part of the response has
-    /// been sent to the client.
+    /// Calls the vendor. Retries the call once, after a pause, if a retry can help. Use this function only while no
+    /// part of the response has been sent to the client.
     package func attempt<Value: Sendable>(
         _ ask: () async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
@@ -202,8 +206,8 @@ package final class VendorCall: @unchecked Sendable {
         }
     }
 
-    /// Pauses, and returns if a retry of the same call may help and capacity is free. Otherwise throws the failure. It
-    /// is for code that avoids the cost of `attempt`, a generic function of another module.
+    /// Pauses before a retry of the same call. Throws `error` if a retry cannot help, the time for retries is over, or
+    /// no capacity is free.
     package func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
         guard error.recovery.contains(.retrySame), loop.now < callLedger.repeatsEndAt else { throw error }
         recordEnd(error)

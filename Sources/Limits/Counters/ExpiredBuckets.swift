@@ -1,21 +1,19 @@
-/// The buckets that have left a record but still count in this instance, because their units may have been used less
-/// than a window ago.
+/// The buckets that a limit's record no longer contains but that this instance still counts.
 ///
-/// If calls to the store are slow, an instance may use units after the end of their bucket. Its next write moves these
-/// units to a newer bucket. Before this write, other instances may write, and the old bucket may leave the record. The
-/// record then does not show the late use. Therefore, an instance that saw the bucket counts it for longer.
+/// If calls to the store are slow, an instance can use units after the end of their bucket. The record might drop this
+/// bucket before it shows the late use. Therefore, this instance counts a dropped bucket for a while longer.
 struct ExpiredBuckets {
     private let layout: BucketLayout
     private var buckets: [(number: Int, units: Int)] = []
     /// The wall-clock time at which the record was last read; nil if it was never read.
     private var seenAt: Int?
-    /// The wall-clock time until which buckets may still count that left the record before this instance first read it,
-    /// or while this instance did not read it for a window. This instance does not know the units of these buckets.
+    /// The wall-clock time until which unknown buckets might still count; 0 if there are none. An unknown bucket left
+    /// the record while this instance did not read the record.
     private var unknownUntil = 0
 
     init(_ layout: BucketLayout) { self.layout = layout }
 
-    /// Remembers the buckets with a number below `oldest`. The record is about to drop these buckets.
+    /// Remembers the units of all buckets with a number below `oldest`. The record drops these buckets next.
     mutating func record(_ record: borrowing Record, until oldest: Int) {
         guard oldest > record.oldest, record.total > 0 else { return }
         let first = max(0, record.oldest)
@@ -25,19 +23,19 @@ struct ExpiredBuckets {
         }
     }
 
-    /// Handles a read of the record.
+    /// Records that this instance read the limit's record from the store.
     ///
     /// - Parameters:
-    ///   - isFound: whether the store has the record.
-    ///   - lateness: the time after a bucket in which its units may still be used, in microseconds.
+    ///   - isFound: whether the store had the record.
+    ///   - lateness: the time for which units can be used after the end of their bucket, in microseconds.
     mutating func sees(isFound: Bool, lateness: Int, at time: Int) {
         let isFirst = seenAt.map { time - $0 >= layout.windowMicroseconds } ?? true
         if isFirst, isFound { unknownUntil = time + max(0, lateness - layout.windowMicroseconds / layout.perWindow) }
         seenAt = time
     }
 
-    /// Returns the microseconds for which buckets may still count that left the record without being seen by this
-    /// instance. Returns this time only once, and then 0.
+    /// Returns the microseconds for which buckets that this instance never saw might still count. The next call returns
+    /// 0.
     mutating func countUnknown(at time: Int) -> Int {
         let rest = unknownUntil - time
         unknownUntil = 0
@@ -50,8 +48,7 @@ struct ExpiredBuckets {
         return buckets.reduce(0) { min($0 + $1.units, Record.countBound) }
     }
 
-    /// Returns the microseconds until the first of the remembered buckets no longer counts; 0 if no bucket is
-    /// remembered.
+    /// Returns the microseconds until the first remembered bucket stops counting; 0 if no bucket is remembered.
     func wait(lateness: Int, at time: Int) -> Int {
         buckets.map { max(1, freeTime($0.number, lateness) - time) }.min() ?? 0
     }

@@ -1,9 +1,10 @@
-/// This instance's knowledge of one limit of one caller: the record as last seen in the store, and the units that the
-/// record does not contain yet. Without a store, the counter has the only record. Times are wall-clock microseconds.
+/// The state of one limit for one caller in this instance: the record as last read from the store, and the changes that
+/// the store does not contain yet. Without a store, the counter's record is the only one. All times are wall-clock
+/// microseconds.
 ///
-/// At most one write to the store is under way. It begins with `beginDraft`, continues with `remove` and `admit` for
-/// the waiting requests, and ends with `commitDraft` or `dropDraft`. A committed write ends with `written`,
-/// `notWritten` or `unknown`.
+/// At most one write to the store is under way. A write begins with `beginDraft`. Then `commitDraft` completes the new
+/// record, or `dropDraft` cancels the write. When the outcome is known, `written` or `notWritten` is called; otherwise,
+/// `unknown` is called.
 protocol LimitCounter: AnyObject {
     // MARK: Local decisions
 
@@ -16,58 +17,56 @@ protocol LimitCounter: AnyObject {
     /// bucket in which the units count.
     func charge(_ units: Int, at time: Int) -> BucketIndex
 
-    /// Takes units from the open lease, which is already counted in the store. Returns the bucket in which the units
-    /// count; nil if the lease has too few units.
+    /// Uses units of the open lease. Returns the bucket in which the units count; nil if no open lease has enough
+    /// units.
     func spend(_ units: Int, at time: Int) -> BucketIndex?
 
     /// Returns the reason why the units do not fit; nil if they fit. If `rule` is not nil, the units must also fit
     /// under this rule.
     func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal?
 
-    /// Returns the remaining units of the limit. If `rule` is not nil, they are at most the units that this rule
-    /// leaves.
+    /// Returns the state of the limit with its remaining units. If `rule` is not nil, this rule can reduce the
+    /// remaining units.
     func standing(by rule: OutageRule?, at time: Int) -> LimitStanding
 
-    /// Ends a reservation and corrects it to the used units. If `used` is nil, the use is unknown and all units stay
-    /// counted.
+    /// Corrects reserved units to the units that the request used. If `used` is nil, the use is unknown and all
+    /// reserved units stay counted. Slots are always released.
     func settle(_ units: Int, used: Int?, in position: BucketIndex, at time: Int)
 
     func giveBack(_ units: Int, in position: BucketIndex, at time: Int)
 
-    /// Returns the bucket in which reserved units count if they are used now. For a short time after the end of their
-    /// bucket, the units move to the current bucket. After that time, returns nil, and the next write has to move the
-    /// units.
+    /// Returns the bucket in which reserved units count if they are used now; nil if it is too late to use the units.
+    /// Shortly after the end of their bucket, the units move to the current bucket.
     func use(_ units: Int, in position: BucketIndex, at time: Int) -> BucketIndex?
 
     // MARK: Outages
 
-    /// Begins an outage of the store, with the number `epoch`. Copies the counts, because the rule `share` computes
-    /// from them the units that this instance may admit.
+    /// Begins an outage of the store. Copies the current counts, because the rule `share` divides the units that were
+    /// left when the outage began.
+    ///
+    /// - Parameter epoch: the number of the outage.
     func beginOutage(_ epoch: Int, at time: Int)
     func endOutage()
 
     // MARK: The store
 
-    /// The time after the end of a bucket in which other instances may still use its units, in microseconds.
+    /// The time for which other instances might use units after the end of their bucket, in microseconds.
     var lateness: Int { get set }
-    /// Returns the microseconds for which nothing may be admitted, because other instances may have used units that
-    /// this instance did not see. Returns this time only once, and then 0.
+    /// Returns the microseconds for which no units can be admitted, because other instances might have used units that
+    /// this instance did not see. The next call returns 0.
     func countUnknown(at time: Int) -> Int
     /// Takes over a record that was read from the store.
     ///
     /// - Parameters:
     ///   - found: the record; nil if the store has none.
-    ///   - birth: the birth number for a new record: a random number that shows later whether the store lost the
-    ///     record.
-    ///   - isAhead: whether the newest bucket of the record is far in the future, so that the record must be moved
-    ///     back.
+    ///   - birth: the birth number (random id) of the new record if the store has none.
+    ///   - isAhead: whether the newest bucket of the record is far in the future. The record is then moved back.
     func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int)
     /// Begins a draft of the next write to the store.
     ///
-    /// - Parameter isTaking: whether the write may admit waiting requests.
+    /// - Parameter isTaking: whether the write can admit waiting requests.
     func beginDraft(isTaking: Bool, at time: Int)
-    /// Removes units from their bucket in the draft of a write, because the units were counted too late to be used in
-    /// this bucket.
+    /// Removes units from their bucket in the draft of a write, because it is too late to use the units.
     func remove(_ units: Int, from position: BucketIndex)
     func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool
     /// Whether the draft of a write contains a change that must be written to the store.
@@ -78,8 +77,8 @@ protocol LimitCounter: AnyObject {
     func written(at time: Int)
     /// Ends a write that certainly did not reach the store. All its changes must still be written.
     func notWritten()
-    /// Ends a write whose outcome is unknown. Its charges are written again. Its refunds are not, so that no unit is
-    /// refunded twice.
+    /// Ends a write whose outcome is unknown. The next write repeats the charges but not the refunds, because a
+    /// repeated refund could free the same units twice.
     func unknown()
 
     // MARK: Upkeep
@@ -95,8 +94,8 @@ protocol LimitCounter: AnyObject {
     func isSpent(at time: Int) -> Bool
     /// Whether the counter must stay in memory, for example because a write is under way.
     var isPinned: Bool { get }
-    /// Whether the store still lacks some units of this counter. Such a counter is dropped from memory only if a search
-    /// among the least recently used counters finds no other counter to drop.
+    /// Whether the store still lacks changes of this counter. Counters without such changes are dropped from memory
+    /// first.
     var owes: Bool { get }
     /// Moves the counts back to the current time if they are far in the future, because the clock was set back. Returns
     /// whether any counts were moved.
@@ -114,24 +113,24 @@ protocol LimitCounter: AnyObject {
 struct Refusal {
     /// The microseconds until the limit has room if nobody else uses it; nil if the units never fit.
     let wait: Int?
-    /// The microseconds for which this refusal can be remembered and repeated.
+    /// The microseconds for which this refusal can be repeated without a new decision.
     let memory: Int
 }
 
-/// The rule of `RATE_LIMIT_STORE_DOWN` for a time without the store, and the number of instances that divide a limit.
+/// The rule for decisions while the store is unavailable (`RATE_LIMIT_STORE_DOWN`), with the number of instances that
+/// share each limit.
 struct OutageRule {
     let rule: StoreDownRule
     let instances: Int
     /// The position of this instance among all instances, from 0; nil if it is unknown.
     let rank: Int?
-    /// The number of the store's outage. Each new outage has a new number.
+    /// The number that identifies the current outage of the store. Each new outage has a new number.
     let epoch: Int
-    /// The largest part of a limit that this instance may take, because other instances may take the rest; nil if there
-    /// is no such bound.
+    /// The largest part of a limit that this instance can use; nil if there is no such bound.
     var cap: Fraction?
 
-    /// Returns this instance's part of the units that are left. If the units cannot be divided evenly, the first
-    /// instances get one unit more.
+    /// Returns this instance's part of the remaining units of a limit. If the division leaves a remainder, the
+    /// instances with the lowest ranks get one unit more.
     func part(of left: Int) -> Int {
         guard left > 0 else { return 0 }
         if let cap, cap.units < Fraction(oneOf: instances).units { return cap.part(of: left) }

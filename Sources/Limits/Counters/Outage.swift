@@ -1,5 +1,5 @@
-/// The state of an outage of the store, for the rule `share`. It holds the use of a limit when the outage began, as far
-/// as this instance knows it, and the units that this instance has admitted since then.
+/// The state of one limit during an outage of the store, for the rule `share`: the counts when the outage began, and
+/// the units that this instance has admitted since then.
 struct Outage {
     var epoch: Int
     /// Whether the record was read from the store after the outage began.

@@ -28,18 +28,15 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     private var renewal = 0
     private var draft: Draft?
     var lateness = 0
-    /// Whether the outcome of the last write is unknown: the write may be in the store, or may arrive late. The counter
-    /// then writes again, even if the record in the store looks right.
+    /// Whether the outcome of the last write is unknown. The counter then writes this instance's entry again.
     private var isUncertain = false
-    /// Whether the clock difference in this instance's entry must be written again, because it changed after the
-    /// current draft of a write began.
+    /// Whether this instance's entry must be written again, because the clock difference in the entry changed during a
+    /// write.
     private var isOutdated = false
-    /// The value for the field `clockMilliseconds` of this instance's entry; nil to write none. It is the difference
-    /// between this machine's clock and the store's clock. In the record of shares, it is `StoreSecret.mark` instead.
+    /// The value for `SlotRecord.Entry.clockMilliseconds` in this instance's entry; nil for no value.
     private var clockMilliseconds: Int?
-    /// The microseconds by which the times that this counter gets are ahead of the times in the record; 0 for most
-    /// records. The records of living instances and of shares use the store's clock, so that instances with very
-    /// different clocks see each other.
+    /// The microseconds by which this counter's clock is ahead of the clock that the record uses; 0 if both use the
+    /// same clock.
     private var aheadMicroseconds = 0
 
     init(_ limit: Limit, isShared: Bool, sums: CounterSums, instance: UInt64, slotMicroseconds: Int) {
@@ -52,9 +49,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     private var bound: Int { limit.quota.count }
 
-    /// Sets the values that depend on the difference between this machine's clock and the store's clock: the field
-    /// `clockMilliseconds` of this instance's entry, and the lead of this counter's times over the record's times. If a
-    /// value changed, the counter writes the entry again.
+    /// Sets the values that depend on the difference between this machine's clock and the store's clock. If a value
+    /// changed, the counter writes this instance's entry again.
     func setClock(milliseconds clockMilliseconds: Int?, aheadMicroseconds: Int) {
         let isSame = self.clockMilliseconds == clockMilliseconds && self.aheadMicroseconds == aheadMicroseconds
         if isSame { return }
@@ -115,8 +111,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     func spend(_ units: Int, at time: Int) -> BucketIndex? { nil }
 
-    /// The time for which a refusal is remembered, in microseconds. It is short, because other instances may release
-    /// slots at any time, and shorter for a provider's capacity.
+    /// The time for which a refusal is remembered, in microseconds. It is short, because other instances can release
+    /// slots at any time.
     private var memoryMicroseconds: Int { limit.kind == .provider ? 50_000 : 1_000_000 }
 
     private func isSeen(lately microseconds: Int, at time: Int) -> Bool {
@@ -244,8 +240,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     func moveBackIfAhead(of time: Int) -> Bool { false }
 
-    /// The time for which `usedShare(at:)` trusts the last read of other instances' slots, in microseconds. The used
-    /// share only serves to choose between keys, so it may be a little out of date.
+    /// The time for which `usedShare(at:)` counts the slots of other instances after the record was read, in
+    /// microseconds.
     private static let shareMicroseconds = 1_000_000
 
     func usedShare(at time: Int) -> Double {
@@ -253,6 +249,6 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         return Double(others + held) / Double(bound)
     }
 
-    /// Releases all slots, because aborted requests may not have reported their end.
+    /// Releases all slots, because aborted requests might not have reported their end.
     func close(at time: Int) { change(by: -held) }
 }

@@ -39,21 +39,23 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private(set) var record: Record
     /// Whether the record was read from the store at least once.
     private var isKnown = false
-    /// Whether the newest bucket of the record in the store is far in the future. The next write then moves the record
-    /// back.
+    /// Whether the newest bucket of the record in the store is far in the future. The next write then moves the counts
+    /// back to the current time.
     private var isMoved = false
-    /// The counts of a record that the store has lost, until a write puts them back; nil if there are none.
+    /// The counts of a record that the store has lost. The next write adds these counts to the new record. The value is
+    /// nil if there are no such counts.
     private var unmerged: Record?
     /// The owed units: this instance has counted them, but the record in the store does not contain them yet.
     private var owed: Record?
     /// The units that the next write must remove from their buckets in the store.
     private var returns: [Return] = []
-    /// The wall-clock time until which owed units and refunds may wait for a write that is needed for another reason.
+    /// The wall-clock time until which owed units and refunds can wait. They are written earlier if another change
+    /// needs a write.
     private var deferredUntil = 0
     private var draft: Draft?
     private var outage: Outage?
     private var lease: Lease?
-    /// The last lease that ended, as long as the record in the store still lists it; nil if there is none.
+    /// The last lease that ended; nil if there is none, or if a write has already removed it from the record.
     private var ended: Lease?
     private var sizing: LeaseSizing
     private var left: ExpiredBuckets
@@ -73,18 +75,19 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     private var bound: Int { limit.quota.count }
 
-    /// Moves the record on to the current bucket, and remembers the buckets that leave the record.
+    /// Makes the current bucket the newest bucket of the record. Remembers the buckets that the record drops.
     private func roll(to time: Int) {
         if lateness > 0 { left.record(record, until: limit.layout.bucket(at: time) - limit.layout.kept + 1) }
         record.roll(to: time)
     }
 
-    /// Returns the limit minus the units of the buckets that recently left the record but still count.
+    /// Returns the units that the buckets of the record can have together: the limit minus the units of expired buckets
+    /// that still count.
     private func room(at time: Int) -> Int {
         lateness > 0 ? bound - min(bound, left.units(lateness: lateness, at: time)) : bound
     }
 
-    /// Returns a copy of the record that also contains the changes of this instance that are not in the store yet.
+    /// Returns a copy of the record with the changes of this instance that the store lacks.
     private func view(at time: Int) -> Record {
         roll(to: time)
         if isWhole { return record }
@@ -245,8 +248,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return move(units, from: position, at: time)
     }
 
-    /// Moves units from their old bucket to the current bucket. The store may learn of this late, together with another
-    /// write: until the old bucket leaves the record, other instances count the units in it.
+    /// Moves units from their old bucket to the current bucket, and returns the current bucket. The move can reach the
+    /// store later, together with another change.
     private func move(_ units: Int, from position: BucketIndex, at time: Int) -> BucketIndex {
         guard isShared else {
             record.giveBack(units, in: position.number)
@@ -259,8 +262,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return present
     }
 
-    /// Returns whether the changes for the store may still wait for a write that is needed for another reason. Returns
-    /// false if the wall clock was set back since the wait began, because the wait would then be too long.
+    /// Returns whether the changes for the store can wait longer. Returns false if the wall clock was set back during
+    /// the wait.
     private func isDeferred(at time: Int) -> Bool {
         time < deferredUntil && deferredUntil - time <= sizing.deferMicroseconds
     }
@@ -335,9 +338,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns, deferredUntil: deferredUntil)
     }
 
-    /// Returns whether the current record contains the units that were counted at `position`. If the store has lost a
-    /// record, the new record may not contain the units of the lost one. Such units must not be removed from the new
-    /// record.
+    /// Returns whether units that were counted at `position` can be removed from the current record. Returns false if
+    /// the units were counted in a record that the store has lost.
     private func isCounted(_ position: BucketIndex) -> Bool { position.birth == nil || position.birth == record.birth }
 
     func remove(_ units: Int, from position: BucketIndex) {
@@ -406,8 +408,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         returnOwed()
     }
 
-    /// Cancels refunds against owed units after a failed write. If owed units were refunded during the write, the units
-    /// and the refund cancel each other, so neither is written.
+    /// Removes owed units that were refunded during a failed write. The next write then contains neither these units
+    /// nor their refund.
     private func returnOwed() {
         guard owed != nil else { return }
         let all = returns
@@ -454,9 +456,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return true
     }
 
-    /// Moves the counts that are kept outside the record back to the current time, after the record itself. Ends a
-    /// lease whose bucket is in the future. Units that were to be removed from such a bucket stay in the record,
-    /// because the bucket numbers now mean other times.
+    /// Moves the counts outside `record` back to the current time. Call this function after `record` was moved back.
+    /// Ends a lease in a future bucket, and drops refunds for future buckets.
     private func moveBack(to time: Int) {
         unmerged?.moveBack(to: time)
         owed?.moveBack(to: time)
@@ -472,10 +473,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         left = ExpiredBuckets(limit.layout)
     }
 
-    /// Forgets all counted units.
-    ///
-    /// A write to the store that is under way continues. The write fails if the record in the store was reset after
-    /// this instance read the record. Otherwise the write counts only units that came after the reset.
+    /// Forgets all counted units, because an operator has reset the limit. A write to the store that is under way
+    /// continues.
     func reset(at time: Int) {
         record.empty(at: time)
         unmerged = nil

@@ -1,4 +1,5 @@
-/// One limit of one caller, and the work of this instance on the record of this limit.
+/// The state of one limit of one caller in this instance, for example of the requests per minute of one key. The state
+/// is the counter of the limit and the requests that wait for the store.
 ///
 /// `@unchecked`: mutable state is used only while the ledger's lock is held.
 final class Account: @unchecked Sendable {
@@ -22,24 +23,23 @@ final class Account: @unchecked Sendable {
     let limit: Limit
     let storeKey: String
     let server: Int
-    /// The index of the lane that calls the store for this account. A lane is a connection to one server of the store.
-    /// The index changes only while the account is idle and no request waits for it.
+    /// The index of the lane that makes this account's calls to the store. A lane is a connection to one server of the
+    /// store. The index changes only while the account is idle.
     var lane: Int
     let counter: any LimitCounter
 
-    /// The parts of undecided requests that wait to be counted in this account, in order of arrival. Each part is one
-    /// limit of a request.
+    /// The undecided requests that wait to be counted in this limit, in order of arrival.
     var waiting: [RequestPart] = []
     var fresh = WriteBase.nothing
-    /// The version of the record that `counter` knows from the last read or write; nil if it is not known.
+    /// The version of the record in the store after this instance's last read or write; nil if the version is unknown.
     var known: StoredValue.Version?
-    /// Whether this instance's last read showed the record unchanged: its version was the version that this instance
-    /// already knew.
+    /// Whether the last read found the version that this instance already knew, so that no other instance had written
+    /// the record.
     var isOurs = false
-    /// The monotonic time at which this instance last saw that another instance had written the record; nil if it never
-    /// did.
+    /// The monotonic time at which this instance last noticed that another instance had written the record; nil if it
+    /// never did.
     var othersAt: Int?
-    /// The write of this account to the store that is under way; nil if there is none.
+    /// The write of this account's record that is under way; nil if there is none.
     var writing: WritePlan?
     var state = State.idle
     /// The number of writes in a row that failed because another instance wrote the record first.
@@ -47,18 +47,18 @@ final class Account: @unchecked Sendable {
     /// The monotonic time before which the account makes no call to the store, for example because a write has just
     /// failed.
     var notBefore = 0
-    /// The monotonic time at which the account last had no room for a request; nil if it always had room.
+    /// The monotonic time at which this limit last refused a request because it was full; nil if there was no such
+    /// refusal.
     var fullAt: Int?
-    /// The monotonic time at which the account is processed next without a request; nil if no time is planned.
+    /// The monotonic time for which the account is in the `DueQueue` of its lane; nil if it is not in the queue.
     var due: Int?
-    /// The monotonic time until which requests of this account are decided without the store, because the store refused
-    /// its record.
+    /// The monotonic time until which requests are decided without the store, because the store refused to write this
+    /// account's record.
     var ruleUntil = 0
-    /// The monotonic time until which requests can be refused from `counter` alone, without calling the store. It is
-    /// monotonic because the wall clock may be corrected.
+    /// The monotonic time until which a request can be refused without a call to the store, because the limit was full.
     var refusedUntil = 0
-    /// The monotonic time from which refusals are remembered again after a reset by an operator. Earlier refusals may
-    /// have been decided before the reset.
+    /// The monotonic time before which a refusal does not set `refusedUntil`, because the refusal might be older than
+    /// an operator's reset of the limit.
     var remembersFrom = 0
     /// The monotonic time of the last request for this account.
     var usedAt = 0
@@ -72,13 +72,13 @@ final class Account: @unchecked Sendable {
         self.counter = counter
     }
 
-    /// The number of request parts that are not decided yet, including the parts in the write that is under way. A part
-    /// is one limit of a request.
+    /// The number of requests that wait to be counted in this limit, including the requests in the write that is under
+    /// way.
     var waitingParts: Int { waiting.count + (writing?.takers.count ?? 0) }
 
     var bytes: Int { 500 + 8 * limit.layout.kept }
 
-    /// Whether a waiting request needs the current record from the store.
+    /// Whether the record must be read from the store, for the next write or for a waiting request.
     var needsRead: Bool {
         if case .nothing = fresh { return true }
         return waiting.contains(where: \.isUnread)
@@ -86,22 +86,23 @@ final class Account: @unchecked Sendable {
 
     func hasWork(at time: Int) -> Bool { counter.needsWrite(at: time) || waiting.contains { $0.isUnread || $0.isNext } }
 
-    /// Whether the account can be dropped from memory: no work is under way, no request waits, and its counter is not
-    /// needed.
+    /// Whether the account can be dropped from memory: no lane works on it, no request waits for it, and its counter is
+    /// not pinned.
     var isIdle: Bool { state == .idle && waiting.isEmpty && !counter.isPinned }
 }
 
-/// The part of a request that concerns one of its limits.
+/// One limit of a request that waits for the store, for example the limit of tokens per minute.
 struct RequestPart {
     let request: Pending
     let index: Int
-    /// The bucket from which the write removes the units of this part, because they were counted there too late; nil if
-    /// they were not counted before.
+    /// The bucket in which the units were already counted, but too late to be used; nil if they were not counted yet.
+    /// The write removes the units from this bucket.
     var from: BucketIndex?
 
     var isUnread: Bool { request.decision == nil && request.parts[index].state == .unread }
 
-    /// Whether this part (one limit of a request) is the next part of its request that must be counted in the store.
+    /// Whether this is the limit that must count the request next. The limits of a request count it one after the
+    /// other.
     var isNext: Bool { request.decision == nil && request.unread == 0 && request.firstOpen == index }
 }
 
@@ -110,12 +111,13 @@ final class WritePlan: Sendable {
     let account: Account
     let expirySeconds: Int
     let record: StoredRecord
-    /// The bucket in which the write counts the units that it admits. For slots, it is this instance's entry.
+    /// The bucket to which the write adds the units of the admitted requests. In a record of slots, the position is
+    /// this instance's entry.
     let position: BucketIndex
     let fresh: Account.WriteBase
-    /// The request parts whose units this write counts. A part is one limit of a request.
+    /// The requests whose units this write counts.
     let takers: [RequestPart]
-    /// The request parts that do not fit into the limit together with the `takers`.
+    /// The requests that this write does not count, because the limit has no room for them beside the `takers`.
     let refused: [RequestPart]
 
     var key: String { account.storeKey }

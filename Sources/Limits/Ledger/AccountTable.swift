@@ -1,6 +1,7 @@
-/// The accounts that this instance remembers. An account is one limit of one caller. The table has three partitions
-/// that cannot evict each other's accounts. So a client that invents keys cannot reset the counts of callers with a
-/// configured key.
+/// The accounts that this instance keeps in memory. An account is the state of one limit of one caller.
+///
+/// The table has three partitions, each with its own memory bound. So a client that invents keys cannot evict the
+/// accounts of known callers.
 struct AccountTable {
     enum PartitionKind: Int, CaseIterable {
         /// The accounts of known keys, and the account that counts all callers together.
@@ -18,11 +19,9 @@ struct AccountTable {
     }
 
     private var partitions: [Partition]
-    /// The number of least recently used accounts that are compared for an eviction. The account with the smallest used
-    /// share is evicted.
+    /// The number of least recently used accounts that one eviction compares.
     private static let candidates = 8
-    /// The maximum number of accounts with unwritten units that a search skips. If the search finds only such accounts,
-    /// one of them is evicted.
+    /// The maximum number of accounts with unwritten units that an eviction skips before it evicts one of them.
     private static let owingCandidates = 32
 
     /// Creates an empty table.
@@ -47,7 +46,7 @@ struct AccountTable {
         partitions[part.rawValue].bytes += account.bytes
     }
 
-    /// Calls `body` for at most `count` accounts of a partition, from the end of the table to its beginning.
+    /// Calls `body` for the next accounts of a partition, at most `count` of them.
     ///
     /// - Parameter end: the value that the previous call returned; `.max` for the first call.
     /// - Returns: the `end` for the next call; 0 after the last account.
@@ -59,8 +58,8 @@ struct AccountTable {
         for partition in partitions { partition.table.forEach(body) }
     }
 
-    /// Drops a few idle accounts that no longer count anything. If the partition still exceeds its memory bound, also
-    /// drops idle accounts with a small used share. Returns the dropped accounts.
+    /// Drops some idle accounts whose counts no longer matter. While the partition exceeds its memory bound, also drops
+    /// idle accounts with a small used share. Returns the dropped accounts.
     mutating func makeRoom(_ part: PartitionKind, _ now: ClockReading) -> [Account] {
         var dropped: [Account] = []
         for _ in 0..<4 {
@@ -88,10 +87,10 @@ struct AccountTable {
         return account
     }
 
-    /// Returns the account with the smallest used share among the least recently used accounts; nil if no account can
-    /// be dropped. The other compared accounts count as recently used from then on.
+    /// Returns the account that should be evicted; nil if no account can be dropped.
     ///
-    /// An account with units that the store does not have yet is returned only if the search finds no other account.
+    /// This is the idle account with the smallest used share among the least recently used accounts. An account with
+    /// unwritten units is returned only if there is no other account.
     private mutating func leastUsed(_ part: PartitionKind, _ now: ClockReading) -> Account? {
         var (least, leastOwing): ((account: Account, share: Double)?, (account: Account, share: Double)?)
         var (looked, owing) = (0, 0)

@@ -1,16 +1,16 @@
-/// The error of this machine's clock, and its correction. The error is this machine's time minus the store's time, in
-/// microseconds.
+/// The error of this machine's clock, and the correction of its time. The error is the machine's time minus the store's
+/// time, in microseconds.
 ///
-/// The store's clock is a reference for comparison, not a clock to follow, because the instances have to agree with
-/// each other. It is read before the first request is counted. After the wall clock was set, it is read again before
-/// anything else is counted.
+/// The instances compare their errors. An instance corrects its clock if its error differs too much from the errors of
+/// the other instances.
 struct ClockWatch {
     private enum Trust: Equatable {
         /// The store's clock has not been read yet.
         case new
         /// The store's clock was read; the other instances' clocks are not known yet.
         case measured
-        /// The wall clock was set after the last measurement. `kept` is the error that the corrected clock had before.
+        /// The wall clock was set, and the store's clock has not been read since. `kept` is the error that the
+        /// corrected clock had before the wall clock was set.
         case set(kept: Int)
         case sure
     }
@@ -25,41 +25,42 @@ struct ClockWatch {
     /// The wall-clock time minus the monotonic time at the last reading; nil before the first reading.
     private var lead: Int?
     /// The monotonic time at which the relay last noticed that the wall clock was set; nil if it never did. A sleep of
-    /// the machine looks like a set clock.
+    /// the machine counts as a set clock.
     private var setAt: Int?
     private var measuredAt = 0
     private var firstMeasuredAt: Int?
-    /// The monotonic time since which the machine's clock has been far from the store's clock; nil if the clocks are
-    /// close.
+    /// The monotonic time since which the error of the machine's clock has exceeded `toleranceMicroseconds`; nil if the
+    /// error is smaller.
     private var offSince: Int?
-    /// The monotonic time until which other instances may not have noticed that the store's clock was set.
+    /// The monotonic time until which the clock is not corrected, because other instances might not have noticed yet
+    /// that the store's clock was set.
     private var othersUncertainUntil = 0
 
-    /// The largest clock error that is tolerated, in microseconds. A larger error is corrected. If the wall clock jumps
-    /// further, the relay does not follow the jump.
+    /// The largest clock error that is not corrected, in microseconds. A larger step of the wall clock means that the
+    /// clock was set.
     static let toleranceMicroseconds = 3_000_000
     static let intervalMicroseconds = 60_000_000
-    /// The longest call that can measure the store's clock, in microseconds. A slower call says little about the
-    /// store's time.
+    /// The maximum duration of a call that measures the store's clock, in microseconds. The result of a slower call is
+    /// not used.
     static let longestCallMicroseconds = 1_000_000
     /// The times at which to measure again, in microseconds after the first measurement.
     private static let earlyMicroseconds = [500_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000]
 
-    /// Whether the clock is not verified yet, so that nothing may be counted.
+    /// Whether the machine's clock is not verified yet, so that no units can be counted in the store.
     var isUnsure: Bool { trust != .sure }
     /// Whether the store's clock has been read and only the other instances' clocks are missing.
     var isMeasured: Bool { trust == .measured }
     /// The error of the corrected clock, in microseconds; nil before the first measurement.
     var remaining: Int? { difference.map { $0 - correction } }
 
-    /// Returns whether this instance started only a few seconds ago. Other instances may then be starting, too, so
-    /// their entries must be read again soon.
+    /// Returns whether this instance measured the store's clock for the first time only a few seconds ago, or has not
+    /// measured the clock yet.
     func isEarly(_ now: ClockReading) -> Bool {
         firstMeasuredAt.map { now.steady < $0 + (Self.earlyMicroseconds.last ?? 0) + 1_000_000 } ?? true
     }
 
-    /// Returns the corrected time, and whether the wall clock was set since the last reading. The corrected time does
-    /// not follow a set clock for now.
+    /// Returns the corrected time, and whether the wall clock was set since the last reading. If the wall clock was
+    /// set, the corrected time does not change until the store's clock is measured.
     mutating func read(_ now: ClockReading) -> (reading: ClockReading, isSet: Bool) {
         let lead = now.wall - now.steady
         let step = lead - (self.lead ?? lead)
@@ -74,11 +75,11 @@ struct ClockWatch {
         return (ClockReading(wall: now.wall - correction, steady: now.steady), isSet)
     }
 
-    /// Records a reading of the store's clock. The reading may be late by up to one and a half seconds.
+    /// Records a reading of the store's clock.
     ///
     /// - Parameters:
     ///   - storeSeconds: the store's time in seconds since 1970.
-    ///   - took: the microseconds since the call began.
+    ///   - took: the duration of the call that read the clock, in microseconds.
     ///   - now: a time returned by `read`.
     mutating func measured(storeSeconds: Int, took: Int, at now: ClockReading) {
         let store = storeSeconds.multipliedReportingOverflow(by: 1_000_000)
@@ -116,8 +117,8 @@ struct ClockWatch {
         return next.map { first + $0 - now.steady } ?? Self.intervalMicroseconds
     }
 
-    /// Corrects the clock if it differs too much from the clocks of the other instances. If there are no other
-    /// instances, compares the clock with the store's clock.
+    /// Corrects the clock if it differs too much from the clocks of the other instances. Without other instances, the
+    /// store's clock is the reference.
     ///
     /// - Parameters:
     ///   - others: the errors of the other instances' corrected clocks.
@@ -154,8 +155,8 @@ struct ClockWatch {
 }
 
 extension Ledger {
-    /// Returns the corrected time for a reading of the clocks. Every time that the ledger gets passes through this
-    /// function first.
+    /// Returns the time that the ledger uses: the reading of this machine's clocks with a corrected wall-clock time.
+    /// Without a store, the reading is returned unchanged.
     mutating func read(_ now: ClockReading) -> ClockReading {
         guard isShared else { return now }
         let (reading, isSet) = clock.read(now)
@@ -163,8 +164,8 @@ extension Ledger {
         return reading
     }
 
-    /// Returns whether this lane measures the store's clock. This is the first lane (connection) of the first server of
-    /// the store that is available.
+    /// Returns whether this lane measures the store's clock. Only the first lane to the first available server of the
+    /// store does this.
     func isClockReference(_ lane: Int) -> Bool {
         lanes[lane].isFirst && servers.firstIndex { !$0.isDown } == lanes[lane].server
     }
@@ -183,7 +184,8 @@ extension Ledger {
         if !clock.isUnsure { checkClock(now) }
     }
 
-    /// Writes the remaining clock error into this instance's entry in the record of living instances.
+    /// Writes the error of the corrected clock into this instance's entries in the store, so that other instances can
+    /// compare it.
     private mutating func writeClockError(_ now: ClockReading) {
         guard let living, let remaining = clock.remaining else { return }
         living.counter.setClock(milliseconds: remaining / 1_000, aheadMicroseconds: remaining)
@@ -193,8 +195,8 @@ extension Ledger {
         scheduleWrite(shareRecord.account, now)
     }
 
-    /// Updates the number of living instances. A smaller number counts only after a while: if the store lost its
-    /// records, the other instances first have to write their entries again.
+    /// Updates the number of living instances from their entries in the store. A smaller number is used only after a
+    /// while, because the store might have lost entries.
     private mutating func see(_ entries: [SlotRecord.Entry], _ now: ClockReading) {
         // This instance's entry may not be written yet.
         let count = 1 + entries.count { $0.instance != instance }
@@ -206,8 +208,8 @@ extension Ledger {
         rank = entries.contains { $0.instance == instance } ? entries.count { $0.instance < instance } : nil
     }
 
-    /// Updates the number of living instances and checks the clock, after the record of living instances was read or
-    /// written.
+    /// Updates the number of living instances, and compares their clocks with this machine's clock. Call this function
+    /// after the record of living instances was read or written.
     mutating func sawLiving(_ now: ClockReading) {
         if let living {
             see(living.counter.living(at: now.wall), now)
@@ -229,7 +231,8 @@ extension Ledger {
         clockChanged(wasUnsure: was, ClockReading(wall: now.wall + before - clock.correction, steady: now.steady))
     }
 
-    /// Handles a possible change of the clock's correction or of its state.
+    /// Writes the clock error to the store, and reports a new correction to the operator. Continues the work that
+    /// waited until the clock was verified.
     ///
     /// - Parameter now: the time with the new correction.
     private mutating func clockChanged(wasUnsure: Bool, _ now: ClockReading) {
@@ -244,7 +247,7 @@ extension Ledger {
         if wasUnsure, !clock.isUnsure { goOn(now) }
     }
 
-    /// Continues the work that had to wait until the clock was compared with the store's clock.
+    /// Continues the lanes and requests that waited until the machine's clock was verified.
     private mutating func goOn(_ now: ClockReading) {
         outbox.isReady = true
         for lane in lanes.indices where !lanes[lane].inbox.isEmpty { outbox.lanes.append(lane) }

@@ -8,11 +8,11 @@ package struct Decision: Sendable {
     }
 
     package struct Refusal: Sendable {
-        /// The limit that has no room. If several limits have no room, it is the limit that takes longest to become
-        /// free. After a time-out, it is a limit in which the request was not counted in time.
+        /// The limit that caused the refusal. If several limits are full, this is the limit that takes longest to have
+        /// room again.
         package let limit: Limit
         package let requested: Int
-        /// The microseconds until a retry may succeed; nil if the request is too large for the limit.
+        /// The microseconds until a retry can succeed; nil if the request is larger than the whole limit.
         package let retryAfterMicroseconds: Int?
 
         package init(limit: Limit, requested: Int, retryAfterMicroseconds: Int?) {
@@ -23,9 +23,9 @@ package struct Decision: Sendable {
     }
 
     package let outcome: Outcome
-    /// The state of the tightest limit of requests; nil if no such limit covers the request.
+    /// The state of the tightest limit that counts requests; nil if no such limit covers the request.
     package private(set) var requests: LimitStanding?
-    /// The state of the tightest limit of tokens; nil if no such limit covers the request.
+    /// The state of the tightest limit that counts tokens; nil if no such limit covers the request.
     package private(set) var tokens: LimitStanding?
     /// The reserved units that the request holds until it ends.
     var held: [ReservedUnits] = []
@@ -36,8 +36,8 @@ package struct Decision: Sendable {
 
     package var refusal: Refusal? { if case .refused(let refusal) = outcome { refusal } else { nil } }
 
-    /// The milliseconds until a retry may succeed, rounded up so that a retry is not early; nil if the request was
-    /// admitted or can never be admitted.
+    /// The milliseconds until a retry can succeed, rounded up; nil if the request was admitted or can never be
+    /// admitted.
     package var retryAfterMilliseconds: Int? {
         switch outcome {
         case .admitted: nil
@@ -46,8 +46,8 @@ package struct Decision: Sendable {
         }
     }
 
-    /// Keeps the state of a limit if it is the tightest limit of its unit so far. Only limits of requests and of tokens
-    /// are kept.
+    /// Keeps the state of this limit in `requests` or `tokens` if it is tighter than the state that is kept there.
+    /// Ignores limits that count neither requests nor tokens.
     package mutating func record(_ standing: LimitStanding) {
         switch standing.limit.quota.unit {
         case .requests: if standing.isTighter(than: requests) { requests = standing }

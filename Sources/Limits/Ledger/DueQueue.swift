@@ -1,5 +1,5 @@
-/// A queue of accounts, ordered by the time at which each account is due. If an account gets another time, its old
-/// entry stays in the queue and is skipped later.
+/// A queue of accounts, ordered by the time at which a lane must work on each account. If an account gets a new time,
+/// its old entry is skipped.
 struct DueQueue {
     private var heap: [(time: Int, account: Account)] = []
 

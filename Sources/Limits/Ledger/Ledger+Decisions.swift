@@ -1,4 +1,4 @@
-/// Decisions that cover all limits of a request at once.
+/// The admission and the refusal of requests. A decision covers all limits of a request.
 extension Ledger {
     mutating func decideInMemory(_ charges: [LimitCharge], _ now: ClockReading) -> Decision {
         if charges.count == 1 {
@@ -21,8 +21,11 @@ extension Ledger {
         )
     }
 
-    /// Admits or refuses a request. A part is one limit of the request. The parts in the state `local` are decided
-    /// without the store. The other parts are already counted. The request counts in all its limits or in none.
+    /// Decides about a request without the store, by the counters of this process. The request counts in all its limits
+    /// or in none.
+    ///
+    /// - Parameter parts: the limits of the request. Limits in the state `local` are decided now; the other limits have
+    ///   counted the request already.
     mutating func decideByRule(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         if isShared {
             metrics.byRule += 1
@@ -69,7 +72,8 @@ extension Ledger {
         return decision
     }
 
-    /// Refuses a request for now, because it could not be counted in the store in time.
+    /// Refuses a request that could not be counted in the store in time, and refunds the units that were counted for
+    /// it. The client can retry after a second.
     mutating func refusedForNow(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         giveBackSelected(parts, now)
         let open = parts.first { $0.state != .local } ?? parts[0]
@@ -83,7 +87,7 @@ extension Ledger {
     }
 
     /// Refuses a request and refunds the units that were counted for it. The decision names the full limit that takes
-    /// longest to become free.
+    /// longest to have room again.
     mutating func refused(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         var worst: Decision.Refusal?
         for part in parts {

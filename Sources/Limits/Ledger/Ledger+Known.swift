@@ -1,6 +1,6 @@
 extension Ledger {
-    /// Returns a refusal if a limit is known to be full; nil if the request must be decided. Counts no units and does
-    /// not call the store.
+    /// Returns a refusal if a limit of the charges is known to be full; nil if the request must be decided. Counts no
+    /// units and does not call the store.
     mutating func knownRefusal(_ charges: [LimitCharge], at now: ClockReading) -> Decision? {
         let now = read(now)
         let full = charges.compactMap { charge in
@@ -12,8 +12,8 @@ extension Ledger {
         return full.isEmpty ? nil : refused(full, now)
     }
 
-    /// Returns the largest used share among the limits of the charges, as far as this instance knows. Each waiting
-    /// request counts as one used unit. Otherwise many requests at the same time would see the same share.
+    /// Returns the largest used share among the limits of the charges, as far as this instance knows. Requests that
+    /// wait for a decision count as used units.
     mutating func knownShare(_ charges: [LimitCharge], at now: ClockReading) -> Double {
         let now = read(now)
         return charges.reduce(0) { share, charge in
@@ -43,7 +43,7 @@ extension Ledger {
         }
     }
 
-    /// Returns the account of a charge; nil if this process has no such account and no earlier process saved one.
+    /// Returns the account of a charge; nil if this process has no account and no saved counter for the charge.
     mutating func existing(_ charge: LimitCharge, _ now: ClockReading) -> Account? {
         let key = RecordKey(charge.limit, charge.identity)
         if let account = accounts.use(key, AccountTable.PartitionKind(charge)) { return account }

@@ -13,8 +13,7 @@ extension Ledger {
     /// The maximum number of accounts whose records a lane reads in one call to the store.
     static let batchBound = 128
 
-    /// Returns the next step of a lane (a connection to one server of the store). Do not call it while a call of the
-    /// lane is under way.
+    /// Returns the next step of a lane. Do not call this function while the lane makes a call to the store.
     mutating func step(_ lane: Int, at now: ClockReading) -> Step {
         let now = read(now)
         while true {
@@ -40,8 +39,8 @@ extension Ledger {
         return .call(call)
     }
 
-    /// Begins a round: a series of store calls for a batch of accounts. Returns nil if a round began; otherwise returns
-    /// the step that the lane takes instead.
+    /// Begins the next round of a lane. A round is a series of calls to the store. Returns nil if a round can begin;
+    /// otherwise returns the step of a lane without work, such as waiting.
     private mutating func beginRound(_ lane: Int, _ now: ClockReading) -> Step? {
         let position = lanes[lane].server
         if let stopBy, servers[position].isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
@@ -100,15 +99,13 @@ extension Ledger {
         return batch
     }
 
-    /// Returns whether the account must wait until the clock is verified. Before that, only the record of the living
-    /// instances is read.
+    /// Returns whether the account must wait until the machine's clock is verified.
     private func isHeldBack(_ account: Account) -> Bool {
         clock.isUnsure && !(clock.isMeasured && account === living?.account)
     }
 
-    /// Keeps the lane connected to its server of the store while there is no other work, so that an unreachable server
-    /// is noticed before the first request. Returns nil if a round of calls began; otherwise returns the step that the
-    /// lane takes instead.
+    /// Keeps an idle lane connected to its server of the store, so that an outage is noticed early. Returns nil if a
+    /// call must be made for this; otherwise returns the step of the idle lane.
     private mutating func beginWatch(_ lane: Int, _ now: ClockReading) -> Step? {
         let (own, due) = (lanes[lane].server, lanes[lane].due.soonest)
         guard lanes[lane].isFirst else { return .wait(until: due) }
@@ -142,8 +139,8 @@ extension Ledger {
         return .write(serving.writing, thenRead: serving.contended + serving.unread)
     }
 
-    /// Returns whether a waiting request of this account must first be counted in another record that is being written
-    /// now. If so, the account waits: its own write can then count this request together with the others.
+    /// Returns whether the account's write must wait, because one of its requests must first be counted in another
+    /// record that is written now.
     private func isWrittenAfter(_ account: Account, _ serving: Round.Serving) -> Bool {
         if serving.writing.isEmpty { return false }
         return account.waiting.contains { part in
@@ -280,7 +277,7 @@ extension Ledger {
         serving.unread = []
     }
 
-    /// Ends the current work of a lane on the account. If the account has more work, queues it again.
+    /// Ends a lane's work on the account. Queues the account again if there is more work on it.
     private mutating func release(_ account: Account, epoch: Int, _ now: ClockReading) {
         guard servers[account.server].epoch == epoch, account.state == .busy else { return }
         account.state = .idle
@@ -293,8 +290,8 @@ extension Ledger {
         schedule(account, now)
     }
 
-    /// Schedules the account for the time when it must be written. Returns whether its lane must be woken, because this
-    /// time is sooner than the time that the lane knows.
+    /// Puts the account into its lane's queue for the time at which its record must be written. Returns whether the
+    /// lane must be woken, because the account's time is now earlier than before.
     @discardableResult
     mutating func schedule(_ account: Account, _ now: ClockReading) -> Bool {
         guard let wall = account.counter.dueTime() else { return false }

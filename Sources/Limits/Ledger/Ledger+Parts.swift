@@ -1,16 +1,16 @@
-/// The parts of limits that instances may admit under the rule `share`, while the store is unavailable.
+/// The share of each limit that an instance is allowed to use while the store is unavailable and the rule `share`
+/// applies.
 ///
-/// Each instance counts the living instances, and takes one of as many equal parts of a limit. For a while, instances
-/// may see different counts. So each instance writes its count into a record that all instances share. An instance
-/// takes no more than the parts of the others leave. If its count grows, it takes the smaller part at once. If its
-/// count falls, it takes the larger part only after it has written the new count. So the parts never add up to more
-/// than the whole limit.
+/// Each instance divides the limits by the number of living instances that it has seen, and writes this number into the
+/// record of shares. An instance raises its own share only if the shares of the other instances leave room. So all
+/// shares together are never more than the whole limit.
 extension Ledger {
-    /// The part of each limit that this instance may admit under the rule `share`, while the store is unavailable.
+    /// The share of each limit that this instance is allowed to use while the store is unavailable and the rule `share`
+    /// applies.
     struct InstanceShare {
-        /// The number of instances among which this instance divides the limits.
+        /// The number by which this instance divides each limit to find its own share of the limit.
         var instances = 1
-        /// The largest part of a limit that this instance may take, even if the limit divided by `instances` is more;
+        /// The upper bound of this instance's share, while other instances might still use larger shares than theirs;
         /// nil if there is no such bound.
         var cap: Fraction?
         /// Whether this instance has ever read the record of the living instances.
@@ -20,15 +20,15 @@ extension Ledger {
 
         var fraction: Fraction { Fraction(units: min(Fraction(oneOf: instances).units, cap?.units ?? Fraction.whole)) }
 
-        /// Lowers this instance's part of each limit to one of `count` equal parts if the part is larger now.
+        /// Lowers this instance's share of each limit to one of `count` equal shares. Does nothing if the share is
+        /// smaller already.
         mutating func lower(to count: Int) { instances = max(instances, count) }
 
-        /// Raises this instance's part of each limit as far as the parts of the other instances allow, after its number
-        /// of instances was written to the record of shares.
+        /// Raises this instance's share of each limit as far as the shares of the other instances allow.
         ///
         /// - Parameters:
-        ///   - count: the number of instances that this instance wrote. Its part is one of `count` equal parts.
-        ///   - others: the numbers that the other instances wrote into the same record.
+        ///   - count: the number of instances that this instance wrote into the record of shares.
+        ///   - others: the numbers of instances that the other instances wrote into this record.
         mutating func wrote(_ count: Int, besides others: [Int]) {
             let claimed = others.reduce(0) { min($0 + (Fraction.whole - 1) / max(1, $1) + 1, Fraction.whole) }
             let rest = Fraction(units: Fraction.whole - claimed)
@@ -42,11 +42,12 @@ extension Ledger {
         }
     }
 
-    /// The limit whose record holds the shares. In this record, each instance writes the number of instances among
-    /// which it divides limits.
+    /// The limit that names the record of shares in the store. In this record, each instance writes the number by which
+    /// it divides the limits.
     static let shareRecordLimit = Limit("known", .concurrent)
 
-    /// Updates the number of instances that divide the limits, after the record of living instances was read.
+    /// Lowers this instance's share if more instances are living now. Writes the number of living instances into the
+    /// record of shares.
     mutating func countInstances(_ now: ClockReading) {
         if !shares.hasSeenStore {
             shares.hasSeenStore = true
@@ -58,7 +59,8 @@ extension Ledger {
         scheduleWrite(shareRecord.account, now)
     }
 
-    /// Handles a successful write to the record of shares, into which this instance wrote its number of instances.
+    /// Handles a successful write to the record of shares: raises this instance's share if the other instances leave
+    /// room.
     mutating func wroteShare(_ now: ClockReading) {
         guard let shareRecord else { return }
         let all = shareRecord.counter.living(at: now.wall)
@@ -72,7 +74,8 @@ extension Ledger {
 
     private static let shareMicroseconds = 1_000_000
 
-    /// Reports instances with another `STORE_SECRET`: they name their records differently, so they count separately.
+    /// Reports to the operator that other instances use a different `STORE_SECRET`. Such instances count callers
+    /// separately.
     private mutating func recordSecret(_ others: [SlotRecord.Entry]) {
         let isOther = others.contains { $0.clockMilliseconds != options.secret?.mark }
         if isOther, !shares.isSecretOther { outbox.events.append(.otherSecret) }

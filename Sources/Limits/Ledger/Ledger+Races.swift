@@ -1,16 +1,14 @@
-/// Races between instances that write the same record while calls to the store are slow. A compare-and-swap fails if
-/// another write happened since the record was read, so each instance often loses. Therefore the call that writes such
-/// a contended record also reads it: a loss then costs one round trip, not two.
+/// Records that several instances write while calls to the store are slow. A write fails if another instance has
+/// written the record since the last read. The call that writes such a record also reads the record, which saves a call
+/// after a failed write.
 extension Ledger {
-    /// The duration above which calls to the store count as slow, in microseconds. If calls are slow, leases may last
-    /// longer than their bucket, so their units may be used after the end of the bucket in which the store counts them.
+    /// The duration above which calls to the store count as slow, in microseconds.
     private static let slowMicroseconds = 4_000
-    /// The time for which other instances that wrote a record are expected to write it again, in microseconds.
+    /// The time after another instance's write in which a record counts as contended, in microseconds.
     private static let contendedMicroseconds = 2_000_000
-    /// The maximum time that requests wait because this instance may have missed the use by other instances, in
-    /// microseconds.
+    /// The maximum delay that `delayIfUseUnknown` sets, in microseconds.
     private static let blindMicroseconds = 1_000_000
-    /// The time for which a refused caller is expected to request more than its limit, in microseconds.
+    /// The time after a refusal in which the limit is assumed to be still full, in microseconds.
     private static let fullMicroseconds = 60_000_000
 
     /// Returns whether several instances write the record while calls to the store are slow.
@@ -23,13 +21,9 @@ extension Ledger {
 
     static func isSlow(_ roundTrip: Int) -> Bool { roundTrip > slowMicroseconds }
 
-    /// Returns the time after the end of a bucket in which other instances may still use units that were counted in it,
-    /// in microseconds. This instance's shortest call is subtracted. Returns 0 if this time does not matter, for
-    /// example because a record keeps its buckets for longer anyway.
-    ///
-    /// The calls of other instances are assumed to take as long as this instance's recent calls. If units of a lease
-    /// may be used late, the time is at least the longest time of a lease. In any case, the time is at most the grace
-    /// time of the limit's buckets.
+    /// Returns how long after the end of a bucket other instances might still use units of this bucket, in
+    /// microseconds; 0 if this does not matter for the limit. The time is estimated from the durations of this
+    /// instance's recent calls to the store.
     func lateness(_ account: Account) -> Int {
         let (limit, calls) = (account.limit, servers[account.server].calls)
         guard limit.countsExpiredBuckets, instancesSeen > 1 || account.othersAt != nil, limit.quota.unit != .concurrent
@@ -43,9 +37,8 @@ extension Ledger {
         return lateness > limit.layout.windowMicroseconds / limit.layout.perWindow ? lateness : 0
     }
 
-    /// Delays the requests for an account if other instances may have used units after the end of their bucket, before
-    /// this instance saw the record. Does nothing if the delay would be longer than requests wait for a response of the
-    /// store.
+    /// Delays the requests of an account for a moment if other instances might have used units that this instance has
+    /// not seen. Does nothing if the delay would be too long.
     func delayIfUseUnknown(_ account: Account, _ now: ClockReading) {
         let wait = account.counter.countUnknown(at: now.wall)
         if wait > 0, wait <= min(options.timeoutMicroseconds, Self.blindMicroseconds) {
@@ -53,8 +46,8 @@ extension Ledger {
         }
     }
 
-    /// Refuses requests of a caller over its limit that have waited for half a time-out, after another instance wrote
-    /// the record first. The requests need not wait longer, because the other instances took the room.
+    /// Refuses requests that have waited too long, if the limit was full a short time ago. Call this function after a
+    /// write failed because another instance wrote the record first.
     mutating func refuseAfterLostRace(_ account: Account, _ now: ClockReading) {
         guard let fullAt = account.fullAt, account.limit.quota.unit != .concurrent,
             now.steady - fullAt < min(account.limit.layout.windowMicroseconds, Self.fullMicroseconds)
@@ -82,7 +75,7 @@ struct RecentCallDurations {
 
     var longest: Int { max(now.longest, before.longest) }
 
-    /// The shortest duration of a call; 0 if there was no call.
+    /// The shortest duration of these calls; 0 if there was no call in this time.
     var shortest: Int {
         let shortest = min(now.shortest, before.shortest)
         return shortest == .max ? 0 : shortest

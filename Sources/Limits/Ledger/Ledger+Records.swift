@@ -1,21 +1,17 @@
 /// The reading and writing of records in the store.
 extension Ledger {
-    /// The time without a call after which a connection may have been lost, in microseconds. The next call is then a
-    /// read, because a read can be repeated and a write cannot.
+    /// The time without a successful call after which a connection might be lost, in microseconds. The next call on
+    /// this connection is then a read, because a read can be repeated.
     private static let silenceMicroseconds = 10_000_000
-    /// The time for which other instances that wrote a record are expected to write it again, in microseconds. During
-    /// this time the record is usually read before each write, because a failed write costs a round trip.
+    /// The time after another instance's write of a record in which more such writes are expected, in microseconds. In
+    /// this time, the record is usually read before each write.
     private static let othersMicroseconds = 60_000_000
 
-    /// Uses the known version of a record for the next write, without reading the record. Returns whether that is
-    /// possible.
+    /// Prepares the next write of an account's record from the version that this instance knows, without reading the
+    /// record. Returns whether this is possible.
     ///
-    /// A record that no other instance writes is assumed to be unchanged. If it did change, the write fails. Without
-    /// the read, counting a request takes one round trip instead of two. Only the write decides, so nothing is refused
-    /// from a record that was not read.
-    ///
-    /// If calls are slow, the known version is also used for a record that other instances write, because the call that
-    /// writes such a record also reads it.
+    /// The write fails if another instance has changed the record. Otherwise, counting a request takes one round trip
+    /// instead of two.
     mutating func useKnownVersion(_ account: Account, lane: Int, epoch: Int, at now: ClockReading) -> Bool {
         let isLeft = account.othersAt.map { now.steady - $0 > Self.othersMicroseconds } ?? true
         let isTried = account.isOurs && isLeft || Self.isContended(account, roundTrip: lanes[lane].roundTrip, now)
@@ -35,8 +31,8 @@ extension Ledger {
         return true
     }
 
-    /// Takes over the result of reading an account's record from the store. If the store has lost the record that this
-    /// instance knew (the record is absent or new), merges the counts of the lost record.
+    /// Updates the account's counter with the record that was read from the store. If the store has lost the record,
+    /// merges the counts that this instance knows.
     mutating func absorb(_ found: FoundRecord, _ account: Account, epoch: Int, at now: ClockReading) {
         guard servers[account.server].epoch == epoch else { return }
         let birth = random.next()
@@ -66,8 +62,8 @@ extension Ledger {
         saw(account, now)
     }
 
-    /// Records that the account's record was read for the requests that wait for it. A request continues when no more
-    /// records must be read for it.
+    /// Handles a read of the account's record for the requests that wait for the read. Continues each request for which
+    /// all records have been read.
     private mutating func saw(_ account: Account, _ now: ClockReading) {
         for part in account.waiting where part.request.decision == nil {
             guard part.request.parts[part.index].state == .unread else { continue }
@@ -77,8 +73,8 @@ extension Ledger {
         }
     }
 
-    /// Plans a write of the account's record that counts all waiting request parts whose turn it is. A part is one
-    /// limit of a request. Returns nil if there is nothing to write.
+    /// Plans a write of the account's record that counts the waiting requests. A request that another limit must count
+    /// first keeps waiting. Returns nil if there is nothing to write.
     mutating func plan(_ account: Account, epoch: Int, at now: ClockReading) -> WritePlan? {
         guard servers[account.server].epoch == epoch else { return nil }
         if case .nothing = account.fresh { return nil }
@@ -135,8 +131,8 @@ extension Ledger {
         return plan
     }
 
-    /// Returns the expiry of a limit's record in the store. It is twice the window, or twice the time for which a slot
-    /// is held without renewal, whichever is longer, and at least ten seconds.
+    /// Returns the seconds for which the store keeps a limit's record after a write. This is at least twice the limit's
+    /// window.
     func expirySeconds(_ limit: Limit) -> Int {
         max(10, 2 * max(limit.quota.windowSeconds, options.slotMicroseconds / 1_000_000))
     }
@@ -185,7 +181,8 @@ extension Ledger {
         }
     }
 
-    /// Admits requests that arrived while a lease was being written, with units of this lease.
+    /// Counts waiting requests with the units of a lease that has just been written. These requests need not wait for
+    /// another write of the record.
     private mutating func spendLease(_ account: Account, _ now: ClockReading) {
         guard !clock.isUnsure, ruleNow(account, now) == nil else { return }
         var spent: [Pending] = []
@@ -202,8 +199,7 @@ extension Ledger {
         for request in spent { begin(request, now) }
     }
 
-    /// Restores the request parts of a write that certainly did not happen. A part is one limit of a request. Returns
-    /// the parts that must be counted again.
+    /// Prepares the requests of a write that certainly did not happen to be counted again, and returns these requests.
     private mutating func restored(_ plan: WritePlan, _ now: ClockReading) -> [RequestPart] {
         var parts: [RequestPart] = []
         for part in plan.takers + plan.refused {
@@ -218,8 +214,8 @@ extension Ledger {
         return parts
     }
 
-    /// Records that a successful write counted a part (one limit) of a request. Refunds its units if the request was
-    /// decided meanwhile.
+    /// Records that a successful write counted a request in one limit. If the request was already decided, refunds the
+    /// units.
     private mutating func count(_ part: RequestPart, in position: BucketIndex, _ now: ClockReading) {
         let share = part.request.parts[part.index]
         guard part.request.decision == nil else {  // decided without the store meanwhile

@@ -1,8 +1,8 @@
-/// The way of a request through the ledger. If the store must be called, the request's records are read, and the
-/// request is counted in them one after the other. Then the request is decided, and in the end settled.
+/// The handling of a request, from its first check to the settlement of its units. If the store is needed, the request
+/// waits: the records of its limits are read first, and then the request is counted in one record after the other.
 extension Ledger {
-    /// The delay from which the timer of a waiting request counts as late, in microseconds. A late timer shows that the
-    /// process itself was slow, so it proves nothing about the store.
+    /// The delay above which the timer of a waiting request counts as late, in microseconds. A late timer means that
+    /// this process was slow.
     static let lateTimerMicroseconds = 50_000
     /// The maximum number of times that a request restarts its wait because its timer fired late.
     static let maxLateFirings = 3
@@ -65,8 +65,8 @@ extension Ledger {
         return Pending.Share(account: account, units: charge.units, state: state)
     }
 
-    /// Handles the request's timer. Returns the monotonic time at which the timer fires next; nil if the request is
-    /// decided.
+    /// Handles the firing of a waiting request's timer. Returns the monotonic time at which the timer fires next; nil
+    /// if the request is decided.
     mutating func expire(_ request: Pending, at now: ClockReading) -> Int? {
         let now = read(now)
         guard request.decision == nil else { return nil }
@@ -96,23 +96,21 @@ extension Ledger {
         return nil
     }
 
-    /// The duration from which a call to the store counts as hanging, in microseconds.
-    ///
-    /// A lane gives up its call after one time-out, but its busy event loop may not have read a response yet. So the
-    /// duration is two time-outs. The extra time covers a short stop of the process that no timer noticed.
+    /// The duration above which a call to the store counts as hanging, in microseconds. This is a little more than
+    /// twice the time-out of a call.
     private var hangingMicroseconds: Int {
         2 * options.timeoutMicroseconds + min(Self.lateTimerMicroseconds, options.timeoutMicroseconds)
     }
 
-    /// Returns whether the lane's call to the store hangs. If the request's timer showed that the process was stopped,
-    /// one more time-out must pass, because the call may have been sent only after the stop.
+    /// Returns whether the lane's call to the store hangs. Returns false for a while after the request's timer fired
+    /// late, because then this process was slow.
     private func isHanging(_ lane: Lane, _ request: Pending, now: ClockReading) -> Bool {
         if let lateAt = request.lateAt, lateAt + options.timeoutMicroseconds > now.steady { return false }
         return lane.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false
     }
 
-    /// Returns the monotonic time at which the request's timer fires next: when a call that the request waits for would
-    /// count as hanging. It is at most four time-outs after the request began to wait.
+    /// Returns the monotonic time at which the request's timer fires next. This is soon after a call that the request
+    /// waits for would count as hanging, and at the latest when the request has waited too long.
     private func deadline(_ request: Pending, _ now: ClockReading) -> Int {
         let patience = options.timeoutMicroseconds / 4
         var waited = request.open.map { request.parts[$0].account.lane }
@@ -124,7 +122,7 @@ extension Ledger {
         return min(request.begun + 4 * options.timeoutMicroseconds, next, now.steady + options.timeoutMicroseconds)
     }
 
-    /// Ends the reservations that a request holds. If `used` is nil, the use is unknown: slots are released, and all
+    /// Settles the units that a request holds. If `used` is nil, the usage is unknown: slots are released, and all
     /// other units stay counted.
     mutating func settle(_ held: [ReservedUnits], _ used: Amounts?, at now: ClockReading) {
         let now = read(now)
@@ -138,8 +136,7 @@ extension Ledger {
 
     // MARK: Progress of a request
 
-    /// Continues a request with its next limit that must be counted in the store. Finishes the request if there is no
-    /// such limit.
+    /// Queues a request for the next limit that must count it. If there is no such limit, finishes the request.
     mutating func advance(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil, request.unread == 0 else { return }
         request.movedAt = now.steady
@@ -147,7 +144,7 @@ extension Ledger {
         enqueue(request.parts[next].account)
     }
 
-    /// Continues a request whose records have all been read. Refuses it if one of its limits has no room.
+    /// Begins to count a request after all its records were read. Refuses the request if one of its limits has no room.
     mutating func begin(_ request: Pending, _ now: ClockReading) {
         let isFull = request.parts.contains {
             $0.state == .seen && !$0.account.counter.hasRoom(for: $0.units, at: now.wall)
@@ -159,8 +156,8 @@ extension Ledger {
         }
     }
 
-    /// Finishes a request whose limits have all counted it, or are decided without the store. If units were counted too
-    /// late for their bucket, moves them first.
+    /// Decides about a request that waits for no limit any more. If units were counted too late for their bucket, the
+    /// request first waits until the units are moved to a later bucket.
     mutating func finish(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil else { return }
         // The time at which the units are used is unknown until the store's clock is verified.

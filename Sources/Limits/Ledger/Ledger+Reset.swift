@@ -1,10 +1,11 @@
 /// The reset of limits by an operator, which sets their use to 0.
 extension Ledger {
-    /// The time after a reset in which a decision from before the reset may still arrive, in microseconds.
+    /// The time after a reset in which new refusals are not remembered, because they might be older than the reset, in
+    /// microseconds.
     private static let resetMicroseconds = 1_000_000
 
-    /// Forgets what this instance knows about a record that an operator reset: its copy, its lease, unwritten changes
-    /// and refusals. The next request reads the record again.
+    /// Forgets what this instance knows about a record that an operator reset, such as the lease and the unwritten
+    /// units. The next request reads the record again.
     mutating func forget(_ account: Account, at now: ClockReading) {
         let now = read(now)
         corrections &+= 1
@@ -36,7 +37,7 @@ extension Ledger {
         }
     }
 
-    /// Returns the number of requests that wait for a decision about each charge's limit.
+    /// Returns, for each charge, the number of requests that wait for a decision about the charge's limit.
     mutating func waiting(_ charges: [LimitCharge], at now: ClockReading) -> [Int] {
         charges.map { account(of: $0, at: now)?.waitingParts ?? 0 }
     }

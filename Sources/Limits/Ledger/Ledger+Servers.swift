@@ -1,9 +1,9 @@
-/// The failure and the recovery of a server of the store, and the end of the process.
+/// The failure and the recovery of a server of the store, and the last writes before the process ends.
 extension Ledger {
-    /// Marks a server of the store as down, and ends all work on it.
+    /// Marks a server of the store as down. The requests that wait for this server are then decided without the store.
     ///
-    /// Results of calls that are under way are not used. A write with an unknown outcome admits no request. Its refunds
-    /// are not repeated, but its owed units (counted here and not yet in the store) are written again.
+    /// The results of calls that are under way are not used. Units that this instance still has to write are written
+    /// after the outage.
     mutating func fail(_ server: Int, epoch: Int, _ reason: String, at now: ClockReading) {
         guard servers[server].epoch == epoch, !servers[server].isDown else { return }
         servers[server].isDown = true
@@ -58,8 +58,8 @@ extension Ledger {
         for lane in lanes.indices where lanes[lane].server == server { outbox.lanes.append(lane) }
     }
 
-    /// Ends the work of the ledger, because the process is about to end. Pending changes are still written if that does
-    /// not take long.
+    /// Prepares the ledger for the end of the process. Pending changes are still written to the store if that does not
+    /// take long.
     mutating func close(at now: ClockReading) {
         let now = read(now)
         stopBy = now.steady + options.timeoutMicroseconds

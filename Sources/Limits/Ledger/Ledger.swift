@@ -1,8 +1,8 @@
-/// The state of all limits in one instance, without threads, clocks and connections. Other code passes events and times
-/// to it in any order, and does the work that the ledger leaves in `outbox`.
+/// The state of all limits in one instance. Other code passes events and the current time to the ledger, makes the
+/// calls to the store, and does the work in `outbox`.
 ///
-/// A lane is a connection to one server of the store, on one event loop. Each account (one limit of one caller) has at
-/// most one call under way, in one lane. So an instance never races against itself.
+/// A lane is a connection to one server of the store, on one event loop. An account is the state of one limit of one
+/// caller. At most one call is under way for an account, so an instance never races against itself.
 struct Ledger {
     /// The state of one server of the store.
     struct Server {
@@ -10,17 +10,18 @@ struct Ledger {
         var isDown = false
         var downSince = 0
         var probeAt = 0
-        /// The monotonic time until which the rule `share` applies in addition to the records, after an outage of this
-        /// server of the store.
+        /// The monotonic time until which the rule `share` still limits requests after an outage of this server of the
+        /// store.
         var shareUntil = 0
-        /// The number of failures of this server of the store. Results of work that began before a failure are not used
-        /// after it.
+        /// The number of failures of this server of the store. Results of calls that began before the last failure are
+        /// not used.
         var epoch = 0
-        /// The number of outages of this server of the store. If the server fails again before all instances have
-        /// merged their counts, the failure belongs to the previous outage.
+        /// The number of outages of this server of the store. A failure soon after a recovery belongs to the previous
+        /// outage.
         var outage = 0
         var calls = RecentCallDurations()
-        /// The accounts with records on this server of the store that are queued, busy or have waiting requests.
+        /// The accounts of this server of the store that have work for a lane or waiting requests. The server stores
+        /// the records of these accounts.
         var active: [RecordKey: Account] = [:]
         /// The accounts whose records must be written when this server of the store is available again.
         var owing: [RecordKey: Account] = [:]
@@ -34,11 +35,10 @@ struct Ledger {
         var inbox: [Account] = []
         var due = DueQueue()
         var round = Round.none
-        /// The value of `Server.epoch` for the lane's server when the lane's connection was opened; nil if there is no
+        /// The `epoch` of the lane's server at the time when the lane's connection was opened; nil if there is no
         /// connection.
         var connectedEpoch: Int?
-        /// The monotonic time at which the call under way began; nil if no call is under way. A name look-up may make a
-        /// call long.
+        /// The monotonic time at which the lane's current call to the store began; nil if no call is under way.
         var callSince: Int?
         /// The monotonic time of the last successful call.
         var heardAt = 0
@@ -47,7 +47,7 @@ struct Ledger {
     }
 
     let store: (any CounterStore)?
-    /// Whether there is a shared store. It is a stored property, because comparing `store` with nil would copy `store`.
+    /// Whether there is a shared store. Reading this property is cheaper than comparing `store` with nil.
     let isShared: Bool
     var options: Options
     /// The random id of this instance, drawn at the start. Slot entries with this id belong to this instance.
@@ -57,30 +57,32 @@ struct Ledger {
     var accounts: AccountTable
     /// The counters that an earlier process saved; empty if there is a shared store.
     var saved = SavedCounters()
-    /// The number of settlements and resets so far, which `changes` includes.
+    /// The number of settlements and resets so far. This number is one term of the sum in `changes`.
     var corrections = 0
     var outbox = Outbox()
     var metrics = LimiterMetrics()
     let sums = CounterSums()
     var clock = ClockWatch()
-    /// The record of the living instances, in which each instance holds one slot; nil without a store.
+    /// The account and the counter of the record of living instances, in which each instance holds one slot; nil
+    /// without a store.
     var living: (account: Account, counter: SlotCounter)?
     /// The number of living instances as last seen.
     var instancesSeen = 1
-    /// The record of the shares; nil without a store. In this record, each instance writes the number of instances
-    /// among which it divides limits. The record has the form of a slot limit.
+    /// The account and the counter of the record of shares; nil without a store. In this record, each instance writes
+    /// the number by which it divides the limits.
     var shareRecord: (account: Account, counter: SlotCounter)?
     var shares = InstanceShare()
     var rank: Int?
-    /// The monotonic time since which fewer instances were seen than before; nil if their number did not fall.
+    /// The monotonic time since which fewer instances have been seen than `instancesSeen`; nil if there are not fewer.
     var fewerInstancesSince: Int?
     /// The clock correction that was last reported to the operator, in microseconds.
     var reportedCorrection = 0
     /// The requests that are counted in all limits, but wait for the store's clock before they are decided.
     var undecided: [Pending] = []
-    /// The monotonic time at which lanes stop even if something is still to be written; nil while the process runs.
+    /// The monotonic time at which all lanes stop at the latest, because the process is ending; nil if the process is
+    /// not ending.
     var stopBy: Int?
-    /// The source of random numbers, for the birth numbers of records and for pauses after lost races.
+    /// The source of random numbers, for example for the pause after a lost race.
     var random: any RandomNumberGenerator & Sendable
 
     init(store: (any CounterStore)?, options: Options, random: any RandomNumberGenerator & Sendable) {
@@ -163,8 +165,7 @@ struct Ledger {
         return Account(key, limit, storeKey: storeKey, server: server, lane: lane, counter: counter)
     }
 
-    /// Moves an idle account to the lane (connection) of the event loop whose request needs it. Does nothing if the
-    /// account is in use.
+    /// Moves an idle account to the lane of this event loop. Does nothing if the account is in use.
     func bring(_ account: Account, to loop: Int) {
         guard account.state == .idle, account.waiting.isEmpty else { return }
         let lane = account.server * options.loops + loop
@@ -198,15 +199,15 @@ struct Ledger {
         )
     }
 
-    /// Returns the rule that applies in addition to the account's record for a while after an outage; nil if there is
-    /// no such rule now. During this time, all instances merge their counts before anybody uses the whole limit again.
+    /// Returns the rule that limits the account's requests in addition to its record shortly after an outage; nil if
+    /// there is no such rule now.
     func ruleAfterOutage(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard servers[account.server].shareUntil > now.steady, rule(of: account) == .share else { return nil }
         return outageRule(account, now)
     }
 
-    /// Returns the rule that applies to the account now, in place of its record in the store or in addition to it; nil
-    /// if only the record decides.
+    /// Returns the rule that applies to the account's requests during an outage or shortly after an outage; nil if only
+    /// the record in the store decides.
     func ruleNow(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard isShared else { return nil }
         return isUnderRule(account, now) ? outageRule(account, now) : ruleAfterOutage(account, now)
@@ -214,8 +215,8 @@ struct Ledger {
 
     // MARK: Work for the lanes
 
-    /// Schedules a write of units that the store does not know yet. If the account's server of the store is down, the
-    /// units are written when the server is available again.
+    /// Schedules a write of the account's units that the store does not have yet. If the server is down, the units are
+    /// written after the outage.
     mutating func scheduleWrite(_ account: Account, _ now: ClockReading) {
         guard isShared else { return }
         guard account.counter.needsWrite(at: now.wall) else {
@@ -242,17 +243,19 @@ extension Ledger {
     /// The options of the ledger: settings of the operator, and bounds of this process.
     struct Options {
         var storeDown = StoreDownRule.share
-        /// The number of instances that divide limits; nil means the number of living instances.
+        /// The number of instances that share each limit while the store is unavailable; nil uses the number of living
+        /// instances.
         var instances: Int?
         /// The longest time that a decision waits for one call of the store, in microseconds.
         var timeoutMicroseconds = 250_000
-        /// The time for which an instance holds its slots without renewing them, in microseconds.
+        /// The time after which the slots of an instance become free if the instance does not renew them, in
+        /// microseconds.
         var slotMicroseconds = 30_000_000
         /// The number of event loops on which requests are decided. Each loop has one lane (connection) to each server.
         var loops = 1
         /// The memory that accounts may use, in bytes. An account is one limit of one caller.
         var bytes = 64 * 1_048_576
-        /// The secret that hides callers in the names of records; nil uses plain digests.
+        /// The secret that hides callers and addresses in the store's keys; nil if there is no secret.
         var secret: StoreSecret?
     }
 }

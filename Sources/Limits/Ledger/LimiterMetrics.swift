@@ -1,4 +1,4 @@
-/// The numbers about limits in `/metrics`. They change under the ledger's lock, and are read as one copy.
+/// The metrics of the limits in `/metrics`, such as the number of refused requests.
 package struct LimiterMetrics: Sendable {
     package enum Outcome: Int, Sendable, CaseIterable {
         case admitted
@@ -6,16 +6,14 @@ package struct LimiterMetrics: Sendable {
         case storeDown
     }
 
-    /// The numbers of decisions, ordered by the index in `Limit.Kind.positions` and then by outcome. A request counts
-    /// once for each limit that admitted it, and once for the limit that refused it.
+    /// The number of decisions for each kind of limit and each outcome. Read them with `decisions(_:_:)`. An admitted
+    /// request counts once for each of its limits.
     package private(set) var decisions = [Int](repeating: 0, count: Limit.Kind.positions.count * Outcome.allCases.count)
     /// The number of requests that the rule `RATE_LIMIT_STORE_DOWN` decided without the store.
     package internal(set) var byRule = 0
-    /// The number of times that a request was not counted in time, or lost a race for a nearly full limit. Such a
-    /// request is refused, or decided without the store.
+    /// The number of times that a request could not be counted in the store in time.
     package internal(set) var expired = 0
-    /// The number of times that units were counted in a bucket, but the bucket had ended before the units could be
-    /// used.
+    /// The number of times that counted units could not be used in their bucket, because the bucket had ended already.
     package internal(set) var late = 0
     package internal(set) var reads = 0
     package internal(set) var readRecords = 0
@@ -41,7 +39,7 @@ package struct LimiterMetrics: Sendable {
     package internal(set) var instances = 0
     /// The error of this machine's clock: its time minus the store's time, in milliseconds; nil if unknown.
     package internal(set) var clockMilliseconds: Int?
-    /// The part of the clock error that the relay corrects, in milliseconds.
+    /// The milliseconds that the relay subtracts from this machine's clock.
     package internal(set) var correctionMilliseconds = 0
 
     package func decisions(_ kind: Limit.Kind, _ outcome: Outcome) -> Int { decisions[Self.position(kind, outcome)] }

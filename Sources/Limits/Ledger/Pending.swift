@@ -4,16 +4,16 @@
 final class Pending: @unchecked Sendable {
     enum State: Equatable {
         case unread
-        /// The record for this part (one limit of the request) was read after the request arrived, or is assumed to be
-        /// unchanged.
+        /// The limit's record was read for the request, or is assumed to be unchanged. The limit has not counted the
+        /// request yet.
         case seen
         case writing
-        /// The units of this part (one limit of the request) are counted in the bucket.
+        /// The limit has counted the units of the request in this bucket.
         case claimed(BucketIndex)
-        /// The units of this part (one limit of the request) are counted in the bucket, but too late to be used there.
-        /// They must be moved to a later bucket.
+        /// The limit has counted the units of the request in this bucket, but too late. The units must be moved to a
+        /// later bucket.
         case late(BucketIndex)
-        /// This part (one limit of the request) is decided without the store.
+        /// The limit is decided without the store, for example because the store is unavailable.
         case local
     }
 
@@ -25,14 +25,14 @@ final class Pending: @unchecked Sendable {
         var isTaken: Bool { if case .claimed = state { true } else { false } }
     }
 
-    /// The parts of the request, one for each limit, in the order of their keys in the store.
+    /// The limits of the request, each with the units that the request needs, in the order of their keys in the store.
     var parts: [Share]
     var unread: Int
     var decision: Decision?
     let waiter: any DecisionWaiter
     /// The monotonic time at which the request began to wait.
     var begun: Int
-    /// The monotonic time at which the request last made progress, for example with its next record.
+    /// The monotonic time at which the request last made progress, for example when a limit counted it.
     var movedAt: Int
     /// The monotonic time at which the request's timer fires next.
     var due: Int
@@ -50,14 +50,13 @@ final class Pending: @unchecked Sendable {
         due = steady + timeoutMicroseconds
     }
 
-    /// The indexes of the parts (limits of the request) that the request waits for now.
+    /// The indexes in `parts` of the limits that the request waits for now.
     var open: [Int] {
         if unread > 0 { return parts.indices.filter { parts[$0].state == .unread } }
         return firstOpen.map { [$0] } ?? []
     }
 
-    /// The index of the first part (a limit of the request) that must still be counted in the store; nil if there is
-    /// none.
+    /// The index in `parts` of the first limit that must still count the request; nil if there is no such limit.
     var firstOpen: Int? {
         parts.firstIndex {
             switch $0.state {
@@ -68,7 +67,7 @@ final class Pending: @unchecked Sendable {
     }
 }
 
-/// An object that waits for a decision. It gets the decision once, on any thread, without locks held.
+/// An object that waits for the decision about a request. `decided` is called once, on any thread, without locks held.
 protocol DecisionWaiter: AnyObject, Sendable {
     func decided(_ decision: Decision)
 }
@@ -79,25 +78,24 @@ package enum LimiterEvent: Sendable {
     case storeBack(server: String, seconds: Int)
     /// A value in the store was not a valid record. The relay replaces it.
     case brokenRecord(key: String, reason: String)
-    /// The newest bucket of a record in the store was far in the future, by this machine's clock and by the store's
-    /// clock. The relay moves the record back.
+    /// The newest bucket of a record in the store was far in the future. The relay moves the record back to the current
+    /// time.
     case recordAhead(key: String)
-    /// The correction of this machine's clock changed. The clock differs from the clocks of the other instances, or
-    /// from the store's clock if there are no other instances. 0 means that the clock is no longer corrected.
+    /// The correction of this machine's clock changed. 0 means that the clock is no longer corrected.
     case clockOff(milliseconds: Int)
-    /// The store is unavailable and has not been reached since the start, so other instances are unknown. Limits apply
-    /// to this instance alone.
+    /// The store has been unavailable since the start, so this instance does not know any other instances. This
+    /// instance uses the whole of each limit.
     case sharesAlone
     /// Other instances use a different `STORE_SECRET`, or no secret. They count callers separately.
     case otherSecret
 }
 
-/// The work that the ledger leaves to be done after its lock is released.
+/// The work that other code does for the ledger after the ledger's lock is released, such as waking lanes.
 struct Outbox {
     var decided: [Pending] = []
     var lanes: [Int] = []
     var events: [LimiterEvent] = []
-    /// Whether the process need not wait any longer at its start: the store's clock was read, or the store is known to
-    /// be unavailable.
+    /// Whether the process can stop waiting for the store at its start. This holds when the clock is verified, or when
+    /// the store is unavailable.
     var isReady = false
 }

@@ -3,12 +3,12 @@ enum Round {
     case none
     /// A check whether the lane's server of the store is available again.
     case probe
-    /// A reading of the clock of the lane's server of the store. It is not used if the server has failed since, so that
-    /// its `epoch` differs.
+    /// A reading of the clock of the lane's server of the store. The reading is abandoned if the server's `epoch`
+    /// changes, because the server has failed.
     case measure(epoch: Int)
     case serve(Serving)
 
-    /// The work on a batch of accounts: their records are read and written, in the order of their keys in the store.
+    /// The work of a lane on a batch of accounts: the lane reads the accounts' records from the store and writes them.
     ///
     /// `@unchecked`: used only while the ledger's lock is held.
     final class Serving: @unchecked Sendable {
@@ -18,16 +18,16 @@ enum Round {
         var unread: [Account]
         /// Whether the read was already tried again with a new connection.
         var isReadAnew = false
-        /// The records that were read, if the newest bucket of one of them may be too far in the future; otherwise
-        /// empty. The store's clock is read before these records are used.
+        /// The records that were read, if one of them seems to be too far in the future; otherwise empty. The store's
+        /// clock is read before these records are used.
         var doubtful: [FoundRecord] = []
         /// The writes to the store that are under way.
         var writing: [WritePlan] = []
-        /// The accounts of `writing` whose records are also read in the same call, because other instances write them,
-        /// too.
+        /// The accounts of `writing` whose records the writing call also reads, because other instances write these
+        /// records, too.
         var contended: [Account] = []
-        /// The accounts whose records were read again after a write of this batch. The batch does not write them a
-        /// second time, because other accounts wait for its end.
+        /// The accounts whose records were written and read again in this round. The round does not write these records
+        /// a second time.
         var reread: [Account] = []
 
         init(_ accounts: [Account], unread: [Account], epoch: Int) {

@@ -4,20 +4,20 @@ enum StoreCall: Sendable {
     case connect
     case read([Account])
     case time
-    /// Writes records, each independently of the others, and then reads records in the same call. The call reads the
-    /// records that other instances probably write as well, and the records that the lane still has to read.
+    /// Writes the planned records, and then reads the records of some accounts in the same call. The writes do not
+    /// depend on each other.
     case write([WritePlan], thenRead: [Account])
 }
 
 /// The result of a call to a server of the store.
 enum StoreResult: Sendable {
-    /// A connection was opened. The value is the time of the store's server in seconds since 1970.
+    /// A connection to the server was opened. The value is the server's time in seconds since 1970.
     case connected(Int)
-    /// The records that were found, in the order of the accounts.
+    /// The results of reading records, in the order of the accounts in the call.
     case found([FoundRecord])
     /// The server's time in seconds since 1970.
     case time(Int)
-    /// The results of the writes in their order, and the records that were read after the writes.
+    /// The results of the writes in the order of the plans, and the results of the reads in the order of the accounts.
     case wrote([WriteResult], [FoundRecord])
 }
 
@@ -29,8 +29,7 @@ enum FoundRecord: Sendable {
     case ahead(StoredRecord, StoredValue.Version)
     case broken(StoredValue.Version, reason: String)
 
-    /// Returns whether the newest bucket of the record is too far in the future by a clock that shows `time`. The
-    /// record is moved back only if this is also true for the store's clock.
+    /// Returns whether the newest bucket of the record is too far in the future at this time.
     func isTooFarAhead(of time: Int) -> Bool {
         if case .record(let record, _) = self { record.isTooFarAhead(of: time) } else { false }
     }
@@ -48,9 +47,10 @@ enum FoundRecord: Sendable {
     }
 }
 
-/// The encoding and decoding of the store's values, which do not need the ledger's lock.
+/// The conversion of the ledger's calls into calls of a connection, and of stored values into results. This work does
+/// not need the ledger's lock.
 extension StoreCall {
-    /// The call in the form that a connection accepts; nil for `connect`.
+    /// The call as a `PolledCall`; nil for `connect`.
     var polled: PolledCall? {
         switch self {
         case .connect: nil

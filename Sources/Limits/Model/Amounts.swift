@@ -1,4 +1,4 @@
-/// The amounts of all units that a request may use or has used. The request itself counts as one request.
+/// The amounts of all units that a request might use or has used. The request itself counts as one request.
 package struct Amounts: Sendable, Equatable {
     package var tokens: Int
     package var images: Int

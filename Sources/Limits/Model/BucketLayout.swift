@@ -9,19 +9,16 @@ package struct BucketLayout: Sendable, Hashable {
     /// Divides a window into buckets.
     ///
     /// - Parameters:
-    ///   - spareBuckets: the number of buckets that a record keeps beyond the buckets of a window. The first spare
-    ///     bucket is needed because an interval may begin inside a bucket, the second because clocks may be a bucket
-    ///     apart. Tests pass fewer.
-    ///   - perWindow: the number of buckets in a window; nil for the usual number. Tests pass it to go through all
-    ///     states.
+    ///   - spareBuckets: the number of buckets that a record keeps beyond the buckets of a window. Tests pass fewer.
+    ///   - perWindow: the number of buckets in a window; nil for the usual number. Tests pass other numbers.
     package init(windowSeconds: Int, spareBuckets: Int = 2, perWindow: Int? = nil) {
         windowMicroseconds = max(1, windowSeconds) * 1_000_000
         self.perWindow = perWindow ?? (windowSeconds < 60 ? 60 : 120)
         kept = self.perWindow + spareBuckets
     }
 
-    /// The time after a bucket's end in which its units may still be used, in microseconds. The units then count in the
-    /// current bucket.
+    /// The time for which units can be used after the end of their bucket, in microseconds. Units that are used so late
+    /// count in the current bucket.
     package var graceMicroseconds: Int { windowMicroseconds / 16 }
 
     package func bucket(at time: Int) -> Int {

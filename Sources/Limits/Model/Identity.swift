@@ -1,6 +1,7 @@
 package import Engine
 
-/// The digest of the caller whose use a record counts. Known keys, passthrough keys and addresses never share a digest.
+/// The identity of a caller in the records of limits, as a digest. A known key, a passthrough key and an address never
+/// have the same digest.
 package struct Identity: Sendable, Hashable {
     package let digest: Digest
     /// Whether this is the identity of a configured key, or of all callers together. The settings bound the number of
@@ -15,8 +16,8 @@ package struct Identity: Sendable, Hashable {
     ///
     /// - Parameter bearer: the digest of the passthrough key.
     package static func passedKey(_ bearer: Digest) -> Identity { passedKey(named: bearer.callerName) }
-    /// Returns the identity of a passthrough key by its name in the logs. With this name, an operator can look up the
-    /// key's use. The name has 96 bits, so nobody but the owner finds a key with this name.
+    /// Returns the identity of a passthrough key by the key's name in the logs. An operator can look up the key's use
+    /// with this name.
     package static func passedKey(named name: String) -> Identity { Identity("passed", name) }
     /// Returns the identity of a client address.
     ///
@@ -36,7 +37,7 @@ package struct Identity: Sendable, Hashable {
         Identity("model", "\(text) \(model)", isKnown: isKnown)
     }
 
-    /// Returns the identity under which this caller's requests from one address are counted.
+    /// Returns the identity that counts this caller's requests from one address.
     package func from(_ address: String) -> Identity {
         Identity("from", "\(text) \(address)")
     }
@@ -49,8 +50,8 @@ package struct Identity: Sendable, Hashable {
         self.isKnown = isKnown
     }
 
-    /// Returns the store key of this identity's record for a limit: `relay:1:<limit id>:<22 characters>`. The records
-    /// that list the living instances ignore the secret, because every instance must find them.
+    /// Returns the store key of this identity's record for a limit: `relay:1:<limit id>:<22 characters>`. The key of a
+    /// record that lists the living instances does not depend on the secret.
     func storeKey(_ limit: Limit, _ secret: StoreSecret? = nil) -> String {
         let name = self == .instances ? digest : secret?.digest(of: digest) ?? digest
         return "relay:1:\(limit.id):\(name.base64url(characters: 22))"

@@ -1,9 +1,9 @@
 import Engine
 
-/// A limit: the amount that callers may use in any interval of a window's length, over all instances.
+/// A limit: the amount that callers can use in any interval of a window's length, over all instances.
 ///
-/// Two limits with the same `id` are the same limit. Instances with equal settings count into the same records. If the
-/// setting of a limit changes, the limit gets another `id` and starts with new records.
+/// Limits with the same `id` are equal, and instances count such limits in the same records. If the setting of a limit
+/// changes, the limit gets a new `id` and new records.
 package final class Limit: Sendable, Hashable {
     /// The callers and requests that a limit covers.
     package enum Kind: Sendable, Hashable {
@@ -26,25 +26,24 @@ package final class Limit: Sendable, Hashable {
 
     package let kind: Kind
     package let quota: Quota
-    /// The id of the limit: its kind, unit, number and window, in characters that a store key may contain.
+    /// The id of the limit: its kind, unit, number and window, in characters that a store key can contain.
     package let id: String
     /// The kind and the quota of the limit as text for readers: `chat: 60 requests per minute`.
     package let text: String
     package let layout: BucketLayout
-    /// The first two words of the digest of `id`. `RecordKey` combines them with the first words of the identity's
-    /// digest.
+    /// The first two 64-bit words of the digest of `id`. They become a part of each `RecordKey`.
     let words: (UInt64, UInt64)
-    /// Whether buckets that have left a record still count for a while, because their units may have been used late.
+    /// Whether buckets that a record no longer contains still count for a while. `ExpiredBuckets` says why they can
+    /// count.
     let countsExpiredBuckets: Bool
 
     package convenience init(_ kind: Kind, _ quota: Quota, spareBuckets: Int = 2) {
         self.init(kind, quota, layout: BucketLayout(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets))
     }
 
-    /// Creates a limit with another division into buckets, mainly for tests.
+    /// Creates a limit with its own division into buckets, mainly for tests.
     ///
-    /// - Parameter countsExpiredBuckets: whether buckets that have left the record still count. Tests pass false to
-    ///   show that they must count.
+    /// - Parameter countsExpiredBuckets: whether buckets that a record no longer contains still count for a while.
     init(_ kind: Kind, _ quota: Quota, layout: BucketLayout, countsExpiredBuckets: Bool = true, id: String? = nil) {
         self.kind = kind
         self.quota = quota
@@ -119,7 +118,7 @@ extension Limit.Kind {
 
     package static let positions = ["caller", "key", "model", "total", "auth", "provider", "login"]
 
-    /// The rule for limits of this kind while the store is unavailable, in place of the configured rule; nil if the
-    /// configured rule applies. Logins always use `share`, so that guesses at the operator's password stay limited.
+    /// The rule for limits of this kind while the store is unavailable; nil if the configured rule applies. Logins
+    /// always use `share`, so that guesses at the operator's password stay limited.
     var ruleWithoutStore: StoreDownRule? { self == .login ? .share : nil }
 }

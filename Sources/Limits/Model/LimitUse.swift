@@ -1,9 +1,9 @@
 /// The use of one limit, as recorded in the store, or in this process if there is no store.
 package struct LimitUse: Sendable {
     package let limit: Limit
-    /// The number of used units. It may exceed the limit, because calls may use more than they reserved.
+    /// The number of used units. It can exceed the limit, because calls can use more than they reserved.
     package let used: Int
-    /// The units in `used` that instances counted ahead of their use and may still give back.
+    /// The units in `used` that belong to open leases. Instances might not use all of these units.
     package let leased: Int
     /// The time in microseconds until all units that are counted now are free again.
     package let resetMicroseconds: Int

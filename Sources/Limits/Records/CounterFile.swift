@@ -14,9 +14,9 @@ struct CounterFile {
     }
 
     /// The time by which the relay's clock for limits was behind the machine's clock when the file was written, in
-    /// microseconds; 0 if it was not behind. The clock for limits does not follow when the machine's clock is set.
+    /// microseconds; 0 if the relay's clock was not behind.
     let behindMicroseconds: Int
-    /// The saved counters. If two counters have the same key, either of the two may be used.
+    /// The saved counters. If two counters have the same key, only one of them is used.
     let counters: [SavedCounter]
 
     /// The maximum size of the file, in bytes.
@@ -28,12 +28,10 @@ struct CounterFile {
     private static let version: UInt8 = 1
     private static let headBytes = mark.count + 1 + 8 + Digest.byteCount
     private static let secondsRange = Quota.TimeUnit.minute.rawValue...Quota.longestWindowSeconds
-    /// The largest clock difference that the file stores, in microseconds: the longest window. If the clocks differ
-    /// more, the counters are out of date anyway.
+    /// The largest value of `behindMicroseconds`: the longest window. Larger values are reduced to this value.
     private static let longestMicroseconds = Quota.longestWindowSeconds * 1_000_000
 
-    /// The smallest clock difference that matters, in microseconds. Smaller differences occur even between two readings
-    /// of clocks that agree.
+    /// The smallest value of `behindMicroseconds` that is not 0. Smaller differences between the clocks count as 0.
     static let leastMicroseconds = 100_000
 
     init(behindMicroseconds: Int, _ counters: [SavedCounter]) {
@@ -105,7 +103,6 @@ struct SavedCounter {
     /// The encoded record of the counter.
     let record: [UInt8]
 
-    /// The maximum size of the counter in the file, in bytes. The key has 16 bytes. The window in seconds and the
-    /// length of the record have at most 13 bytes together.
+    /// The maximum size of the counter in the file, in bytes: its encoded record and at most 29 other bytes.
     var bytes: Int { 29 + record.count }
 }

@@ -5,16 +5,15 @@ struct Lease {
     /// The number of units that were counted in the store for this lease.
     let units: Int
     var left: Int
-    /// The wall-clock time at which the lease ends: the end of its bucket, or a second after it was opened if that is
-    /// sooner. If calls to the store are slow, the lease may last a little longer than its bucket. Its units then move
-    /// to the current bucket.
+    /// The wall-clock time at which the lease ends, at most a second after it was opened. If calls to the store are
+    /// slow, the lease can end a little after its bucket.
     let end: Int
-    /// The wall-clock time by which the instance gives unspent units back, if no write has done so before.
+    /// The latest wall-clock time at which the instance returns the unspent units to the store.
     let returnsBy: Int
 
     /// The number of units that an instance must use in one bucket, or in one second if a bucket is longer, before it
-    /// opens a lease. An instance may use fewer units and still open a lease if several instances write the record and
-    /// calls to the store are slow.
+    /// opens a lease. This minimum does not apply if several instances write the record and calls to the store are
+    /// slow.
     static let busyUnits = 8
     /// The minimum number of units in a lease. Fewer units are not worth withholding from other instances.
     static let minUnits = 8
@@ -26,7 +25,7 @@ struct Lease {
     func isOpen(at time: Int) -> Bool { time < end }
 }
 
-/// The conditions under which a write may open a lease.
+/// The facts that decide whether a write opens a lease.
 struct LeaseConditions {
     /// Whether other instances write the same record and calls to the store are slow.
     let isContended: Bool
@@ -36,8 +35,8 @@ struct LeaseConditions {
     let instances: Int
 }
 
-/// This instance's rate of use of one record. It counts the units used in each bucket, or in each second if a bucket is
-/// longer.
+/// The number of units that this instance has used lately under one limit. Units are counted for each bucket, or for
+/// each second if a bucket is longer.
 struct Pace {
     private let spanMicroseconds: Int
     private var span = 0
@@ -55,8 +54,8 @@ struct Pace {
         units += more
     }
 
-    /// Returns the units used in the last time span, or in the current span if that is already more. A span is a bucket
-    /// or a second.
+    /// Returns the units used in the previous span or in the current span, whichever is more. A span is a bucket or a
+    /// second.
     mutating func units(at time: Int) -> Int {
         move(to: time)
         return max(units, lastUnits)

@@ -5,7 +5,7 @@ struct LeaseSizing {
     private var pace: Pace
     /// The rate at which this instance uses units of the limit, in units per second.
     private var longPace = Pace(spanMicroseconds: Lease.longestMicroseconds)
-    /// The time for which units that moved to another bucket may wait to be written to the store, in microseconds.
+    /// The maximum delay before the store learns that units moved to another bucket, in microseconds.
     let deferMicroseconds: Int
 
     init(_ limit: Limit) {
@@ -21,10 +21,10 @@ struct LeaseSizing {
     }
 
     /// Returns a new lease; nil if a lease is not worthwhile or the limit does not count requests. The lease has at
-    /// most a quarter of the units that are left. All open leases together have at most a tenth of the limit.
+    /// most a quarter of the limit's remaining units. All open leases together have at most a tenth of the limit.
     ///
     /// - Parameters:
-    ///   - record: the record with the units that the same write admits.
+    ///   - record: the record, which already contains the units that the write admits.
     ///   - position: the bucket in which the lease is counted.
     mutating func lease(
         _ record: Record,
@@ -57,13 +57,8 @@ struct LeaseSizing {
     /// Returns a lease for a record that several instances write while calls to the store are slow; nil if a lease is
     /// not worthwhile.
     ///
-    /// The lease has twice the units that this instance is expected to use during the lease, because the next write may
-    /// lose its race. It has a few units even if none were used yet. At the start all instances write at once, and an
-    /// instance with a lease then leaves the record to the others for a while.
-    ///
-    /// The lease may last into the next bucket, but a record lists only the leases of its newest bucket. Other
-    /// instances then no longer see the lease. So each instance takes only its part of the tenth of the limit that all
-    /// leases together may have.
+    /// The lease is larger than this instance's expected use, because the next write might fail. It can end a little
+    /// after its bucket.
     private mutating func contendedLease(_ position: BucketIndex, _ most: Int, bucketEnd: Int, at time: Int) -> Lease? {
         let end = min(bucketEnd + limit.layout.graceMicroseconds, time + Lease.longestMicroseconds)
         let used = longPace.units(at: time) * (end - time) / Lease.longestMicroseconds

@@ -1,23 +1,21 @@
-/// The units admitted under one limit to one caller, in each of the last buckets. The code is pure: it works only with
-/// the values and times that it gets.
+/// The units that were admitted under one limit for one caller, in each of the last buckets. The record reads no clock:
+/// its functions get the time as a parameter.
 ///
-/// All instances read and write the same record, so the record's time never goes back. An instance with a slower clock
-/// works with the record's time.
+/// All instances read and write the same record. An instance with a slower clock also counts units in the newest
+/// bucket.
 ///
-/// A unit is counted in the newest bucket. It is used only before the clock of its instance passes the end of this
-/// bucket. So two units that are used less than a window apart, on clocks at most a bucket apart, are at most
-/// `layout.perWindow + 1` buckets apart. Both are in the record when the second one is admitted.
+/// Two units that are used less than a window apart, on clocks at most a bucket apart, are at most `layout.perWindow +
+/// 1` buckets apart. So the record contains both units when the second one is admitted.
 package struct Record: Sendable, Equatable {
     package let layout: BucketLayout
     /// The number of the newest bucket.
     package private(set) var newest: Int
     /// The sum of the units in all buckets of the record.
     package private(set) var total = 0
-    /// The random number that an instance draws when it adds the record to the store. If the number has changed, the
-    /// store lost the record and got a new one.
+    /// The random id that an instance draws when it adds the record to the store. A new id shows that the store lost
+    /// the record.
     package var birth: UInt64
-    /// The units in the newest bucket that open leases counted ahead of their use, and the end of the last of these
-    /// leases.
+    /// The open leases in the newest bucket: their number of units, and the time at which the last of them ends.
     package internal(set) var lease = Lease()
     /// The counts of the buckets. Bucket `k` is at index `k` modulo the number of kept buckets.
     private var counts: [Int]
@@ -48,8 +46,9 @@ package struct Record: Sendable, Equatable {
         bucket < oldest || bucket > newest || bucket < 0 ? 0 : counts[bucket % counts.count]
     }
 
-    /// Calls `body` for each bucket that has units, newest first, with the number of empty buckets just before it.
-    /// Returns the number of empty buckets after the last such bucket.
+    /// Calls `body` for each bucket that has units, from the newest to the oldest. `empty` is the number of empty
+    /// buckets between the previous such bucket and this one. Returns the number of empty buckets that are older than
+    /// the last one with units.
     func forEachRun(_ body: (_ empty: Int, _ count: Int) -> Void) -> Int {
         var position = newest % counts.count
         if position < 0 { position += counts.count }
@@ -74,7 +73,8 @@ package struct Record: Sendable, Equatable {
 
     // MARK: Changes
 
-    /// Moves the record on to the current bucket, and drops buckets that are too old to count.
+    /// Makes the current bucket the newest one, and drops buckets that are too old to count. Does nothing if the newest
+    /// bucket is already current or in the future.
     package mutating func roll(to time: Int) { roll(toBucket: layout.bucket(at: time)) }
 
     private mutating func roll(toBucket bucket: Int) {
@@ -108,7 +108,8 @@ package struct Record: Sendable, Equatable {
         change(bucket, to: count(in: bucket) - min(units, Self.countBound))
     }
 
-    /// Adds a lease of units that are already counted. Forgets earlier leases if they have ended.
+    /// Adds a lease to the leases that the record lists. The units of the lease must already be counted. Drops earlier
+    /// leases if all of them have ended.
     package mutating func addLease(_ units: Int, until end: Int, at time: Int) {
         if leased(at: time) == 0 { lease = Lease() }
         lease.units = min(lease.units + units, Self.countBound)
@@ -125,21 +126,20 @@ package struct Record: Sendable, Equatable {
         self = moved
     }
 
-    /// Sets all counts to 0. The birth number stays the same, so that instances do not believe that the store lost the
-    /// record.
+    /// Sets all counts to 0. The birth number stays the same.
     ///
-    /// The newest bucket gets a higher number. Refunds of units that were counted before go to older buckets, so they
-    /// do not reduce new counts.
+    /// The newest bucket gets a higher number, so that refunds of earlier units do not reduce new counts.
     package mutating func empty(at time: Int) {
         let present = layout.bucket(at: time)
         let next = max(newest, min(max(newest, present) + 1, present + Self.bucketsAhead))
         self = Record(layout, newest: next, birth: birth)
     }
 
-    /// The maximum number of buckets by which resets move the newest bucket into the future.
+    /// The maximum number of buckets by which resets can move the newest bucket ahead of the current bucket.
     private static let bucketsAhead = 2
 
-    /// Subtracts the units of a lease that ended early from the units that the record lists as leased.
+    /// Subtracts the units of an ended lease from the leased units of the newest bucket. Does nothing if the lease is
+    /// in an older bucket.
     package mutating func endLease(_ units: Int, in bucket: Int) {
         if bucket == newest { lease.units = max(0, lease.units - units) }
     }
@@ -152,8 +152,8 @@ package struct Record: Sendable, Equatable {
         counts[position] = bounded
     }
 
-    /// Merges another copy of this record: each bucket gets the larger of the two counts. The birth number does not
-    /// change.
+    /// Merges another copy of this record into this one: each bucket gets the larger count of the two copies. The birth
+    /// number of this record does not change.
     package mutating func join(_ other: Record) {
         roll(toBucket: other.newest)
         for bucket in max(0, oldest)...newest where other.count(in: bucket) > count(in: bucket) {

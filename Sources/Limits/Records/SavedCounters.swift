@@ -34,8 +34,8 @@ struct SavedCounters {
     /// Returns whether an earlier process saved a counter with this key and no request has used it yet.
     func contains(_ key: RecordKey) -> Bool { records[key] != nil }
 
-    /// Returns the saved counter with this key, and removes it from the table; nil if there is no such counter. Also
-    /// returns nil if the counter does not fit this division into buckets.
+    /// Removes the saved counter with this key and returns its record; nil if there is no such counter or its record
+    /// does not fit `layout`.
     mutating func restore(_ key: RecordKey, _ layout: BucketLayout) -> Record? {
         if records.isEmpty { return nil }
         return records.removeValue(forKey: key).flatMap { try? Record($0, layout) }
@@ -43,7 +43,7 @@ struct SavedCounters {
 }
 
 extension Record {
-    /// Moves all counts to later buckets: by the smallest number of whole buckets that covers the given time.
+    /// Moves all counts to later buckets, by the given time rounded up to whole buckets.
     fileprivate mutating func moveOn(byMicroseconds time: Int) {
         guard time > 0 else { return }
         let distance = (time * layout.perWindow + layout.windowMicroseconds - 1) / layout.windowMicroseconds

@@ -1,8 +1,7 @@
-/// The slots of a limit of concurrent requests, with one entry for each instance. The code is pure: it works only with
-/// the values and times that it gets.
+/// The slots of a limit of concurrent requests, with one entry for each instance that holds slots. The record reads no
+/// clock: its functions get the time as a parameter.
 ///
-/// An instance writes the number of slots that it holds, never a difference. So a repeated, lost or late write does no
-/// harm.
+/// An instance writes the number of slots that it holds. So a write that is repeated, lost or late does no harm.
 package struct SlotRecord: Sendable, Equatable {
     package struct Entry: Sendable, Equatable {
         /// The random id that the instance drew at its start.
@@ -10,9 +9,8 @@ package struct SlotRecord: Sendable, Equatable {
         package var held: Int
         /// The end of the entry, in milliseconds since 1970. An entry that has ended does not count.
         package var endMilliseconds: Int
-        /// The milliseconds by which the instance's corrected clock is ahead of the store's clock; nil if unknown. Only
-        /// the record of living instances has this value. In the record of shares, the field contains
-        /// `StoreSecret.mark`, a number made from the instance's `STORE_SECRET`; nil without a secret.
+        /// The milliseconds by which the instance's corrected clock is ahead of the store's clock; nil if unknown. In
+        /// the record of shares, the value is `StoreSecret.mark` instead; nil without a secret.
         package var clockMilliseconds: Int?
 
         /// The difference between the instance's clock and the store's clock, in microseconds; nil if it is unknown or
@@ -38,8 +36,8 @@ package struct SlotRecord: Sendable, Equatable {
 
     package func entry(of instance: UInt64) -> Entry? { entries.first { $0.instance == instance } }
 
-    /// Returns the entries that count at `time`. An instance writes an entry that ends `slotMicroseconds` later. An
-    /// entry that ends much later comes from a wrong clock and is ignored.
+    /// Returns the entries that have not ended at `time`. Ignores entries that end more than twice `slotMicroseconds`
+    /// after `time`, because a wrong clock made them.
     package func living(at time: Int, slotMicroseconds: Int) -> [Entry] {
         let (now, latest) = (time / 1_000, (time + 2 * slotMicroseconds) / 1_000)
         return entries.filter { $0.endMilliseconds > now && $0.endMilliseconds <= latest }
@@ -51,8 +49,8 @@ package struct SlotRecord: Sendable, Equatable {
             .reduce(0) { $1.instance == instance ? $0 : min($0 + $1.held, Record.countBound) }
     }
 
-    /// Replaces the entry of its instance, or removes it if the instance holds no slot. Also drops entries of other
-    /// instances that ended long ago.
+    /// Writes an entry in place of the earlier entry of the same instance. If the instance holds no slot, only removes
+    /// the earlier entry. Also drops entries that ended long ago.
     package mutating func put(_ entry: Entry, at time: Int, slotMicroseconds: Int) {
         let longAgo = (time - slotMicroseconds) / 1_000
         entries.removeAll { $0.instance == entry.instance || $0.endMilliseconds < longAgo }
@@ -65,8 +63,7 @@ package struct SlotRecord: Sendable, Equatable {
 
 extension SlotRecord {
     private static let format: UInt8 = 2
-    /// The latest accepted end of an entry, in milliseconds since 1970. It is also twice the largest accepted clock
-    /// difference.
+    /// The largest accepted end of an entry, in milliseconds since 1970. It also bounds the encoded clock difference.
     private static let timeBound = 1 << 45
     package static let encodedBound = 65_536
 

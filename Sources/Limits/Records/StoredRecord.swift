@@ -19,7 +19,7 @@ enum StoredRecord: Sendable {
     }
 
     /// Returns whether the newest bucket is more than a window and five seconds after `time`. This happens only if the
-    /// record is broken or a clock is wrong. Slots always return false, because their entries are checked one by one.
+    /// record is broken or a clock is wrong. Returns false for slots.
     func isTooFarAhead(of time: Int) -> Bool {
         switch self {
         case .counts(let record): record.isTooFarAhead(of: time)

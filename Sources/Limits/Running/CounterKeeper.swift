@@ -2,8 +2,8 @@ package import Engine
 import Glibc
 import Synchronization
 
-/// The keeper of the counters of a relay without memcached. It saves them in a file in `DATA_DIR`, so that they outlive
-/// the process. Its own thread writes the file, and requests never wait for it.
+/// An object that saves the counters of a relay without memcached in a file in `DATA_DIR`. The next process of the
+/// relay continues with the saved counters. A thread writes the file, so requests never wait for it.
 ///
 /// `@unchecked`: `state` is used by the thread that starts the keeper, and then by the keeper's thread only.
 package final class CounterKeeper: @unchecked Sendable {
@@ -13,8 +13,8 @@ package final class CounterKeeper: @unchecked Sendable {
         var unclaimed: [SavedCounter] = []
         /// The value of `Limiter.changes` when the file was last read or written.
         var changes = 0
-        /// The time by which the limiter's clock was behind the machine's clock when the file was last read or written,
-        /// in microseconds.
+        /// The machine's wall-clock time minus the limiter's time when the file was last read or written, in
+        /// microseconds.
         var behindMicroseconds = 0
         var isFailing = false
         var isOverfull = false
@@ -30,8 +30,7 @@ package final class CounterKeeper: @unchecked Sendable {
     private let isEnding = Atomic(false)
     private var state = State()
 
-    /// The time from the start of one write of the file to the start of the next. If a write takes half a second, a
-    /// crash loses the counts of the last two seconds.
+    /// The time from the start of one write of the file to the start of the next write.
     private static let pauseNanoseconds: UInt64 = 1_500_000_000
     private static let lockPauseMicroseconds: UInt32 = 20_000
 
@@ -76,8 +75,8 @@ package final class CounterKeeper: @unchecked Sendable {
         self.onEvent = onEvent
     }
 
-    /// Restores the saved counters, and then saves the counters on a thread until `stop` is called. Blocks while it
-    /// restores them, so call it before the first request.
+    /// Restores the saved counters, and starts a thread that saves the counters until `stop` is called. Blocks until
+    /// the counters are restored, so call this function before the first request.
     ///
     /// - Parameters:
     ///   - deadline: the time until which the keeper waits if another process still uses `DATA_DIR`.
@@ -178,8 +177,8 @@ package final class CounterKeeper: @unchecked Sendable {
         state.isFailing = false
     }
 
-    /// Returns all counters that are not empty. If they exceed the size limit, leaves out the counters with the
-    /// smallest used share.
+    /// Returns the counters to save: all counters that are not empty. If the file would be too large, only the counters
+    /// with the largest used shares are returned.
     private func counters() -> [SavedCounter] {
         var found: [(counter: SavedCounter, share: Double)] = []
         var bytes = 0
@@ -210,7 +209,7 @@ package final class CounterKeeper: @unchecked Sendable {
         state.isOverfull = kept < all
     }
 
-    /// Forgets saved counters that this process uses by now, or whose units no longer count.
+    /// Removes counters from `unclaimed` if their keys are in `keys`, or if their units are too old to count.
     private func dropClaimed(_ keys: Set<RecordKey>) {
         let time = limiter.wall
         state.unclaimed.removeAll { counter in
@@ -232,7 +231,7 @@ package enum CounterKeeperEvent: Sendable, Equatable {
     /// `DATA_DIR` cannot be locked, so another process might use it. This process keeps its counters only in memory.
     case unlocked(reason: String)
     case restored(counters: Int)
-    /// Saved counters had their newest bucket in the future. They were moved back to the current time.
+    /// Some saved counters had a bucket in the future. The relay moved these counters back to the current time.
     case ahead(counters: Int)
     /// The counter file is not readable. `keptAs` is its new name; nil if it could not be renamed.
     case broken(reason: String, keptAs: String?)

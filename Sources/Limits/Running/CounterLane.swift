@@ -1,10 +1,9 @@
 import Engine
 
-/// A lane: a connection to one server of the store, on one event loop. It makes the ledger's calls to the server and
-/// returns their outcomes.
+/// A connection to one server of the store, on one event loop. The lane makes the ledger's calls to the server, and
+/// passes the results to the ledger.
 ///
-/// If the loop can watch the connection, the loop only sends and receives. A thread of the lane does the work that
-/// blocks, mainly opening a connection.
+/// A thread of the lane does the work that would block the event loop, mainly opening a connection.
 ///
 /// `@unchecked`: mutable state belongs to the loop, and to the thread while `state` is `helped`.
 final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
@@ -61,8 +60,8 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         if loop.isCurrent { wakeHere() } else { loop.call { self.wakeHere() } }
     }
 
-    /// Schedules the lane's work for the end of the event loop's current turn, so that it serves all requests of this
-    /// turn together.
+    /// Schedules the lane's next step for the time when the event loop has handled its current events. So one step
+    /// serves all requests that these events cause.
     private func wakeHere() {
         guard case .idle = state, !isAtTurnEnd else { return }
         isAtTurnEnd = true

@@ -4,14 +4,14 @@ struct CounterCopy {
     let limit: Limit
     let record: Record
 
-    /// The counter in the form in which the counter file stores it.
+    /// The copy, encoded for the counter file.
     var saved: SavedCounter {
         SavedCounter(key: key, windowSeconds: limit.quota.windowSeconds, record: record.encoded())
     }
 }
 
-/// A scan that copies the counters that outlive the process, a few at a time. These are the counters with a window of
-/// at least a minute. Slots, logins and failed authentications are left out.
+/// A scan that copies the counters that the relay saves in the counter file, a few counters at a time. Slots, counters
+/// of logins and failed authentications, and windows of less than a minute are not saved.
 struct CounterScan {
     private var parts: [AccountTable.PartitionKind] = [.known, .unregisteredCallers]
     private var end = Int.max
@@ -19,9 +19,8 @@ struct CounterScan {
     /// The maximum number of accounts that one step looks at. Requests wait during a step.
     private static let step = 64
 
-    /// Returns the copies of the next counters; nil after the last one.
-    ///
-    /// A counter may be copied twice if other accounts are dropped between two steps.
+    /// Copies the next counters and returns the copies; nil after the last counter. A counter can be copied twice if
+    /// accounts are dropped between two calls.
     mutating func next(of accounts: borrowing AccountTable) -> [CounterCopy]? {
         guard let part = parts.last else { return nil }
         var copies: [CounterCopy] = []

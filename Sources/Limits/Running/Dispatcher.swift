@@ -1,7 +1,6 @@
 import Engine
 
-/// The dispatcher of the work that the ledger leaves in its outbox. The dispatcher does this work after the ledger's
-/// lock is released.
+/// An object that does the work in the ledger's outbox after the ledger's lock is released, such as waking lanes.
 ///
 /// `@unchecked`: `lanes` is set once, before any other thread uses the object.
 final class Dispatcher: @unchecked Sendable {

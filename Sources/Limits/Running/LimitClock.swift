@@ -4,8 +4,7 @@ import Glibc
 /// The clocks that limits use, and the conversion of their times to the clock of the event loops.
 package struct LimitClock: Sendable {
     package let now: @Sendable () -> ClockReading
-    /// The conversion of a monotonic time of this clock to a deadline on the clock of the event loops. A thread that
-    /// wakes up early must check this clock again.
+    /// The conversion of a monotonic time of this clock to a deadline on the clock of the event loops.
     package let alarm: @Sendable (_ steady: Int) -> LoopTime
 
     package init(
@@ -16,8 +15,8 @@ package struct LimitClock: Sendable {
         self.alarm = alarm
     }
 
-    /// Returns a clock for counting without a store. It starts with the wall-clock time, and advances with a clock that
-    /// cannot be set and that runs while the machine sleeps.
+    /// Returns a clock for a relay without a store. It starts with the machine's wall-clock time, and does not change
+    /// when the machine's clock is set.
     package static func embedded() -> LimitClock {
         let start = microseconds(of: CLOCK_REALTIME) - microseconds(of: CLOCK_BOOTTIME)
         return LimitClock(now: {

@@ -1,6 +1,6 @@
 import Engine
 
-/// A reader of limit records in the store, which only shows their use and counts nothing.
+/// A reader that shows the use of limits from their records in the store. It counts no requests.
 package struct LimitReader {
     private let store: any CounterStore
     private let slotMicroseconds: Int
@@ -45,8 +45,8 @@ package struct LimitReader {
         return zip(charges, values).map { use($0.limit, $1) }
     }
 
-    /// Returns the use of a limit, decoded from its value in the store. An unreadable value counts as absent, as in the
-    /// limiter.
+    /// Returns the use of a limit, decoded from the limit's value in the store. An unreadable value counts as an absent
+    /// value.
     private func use(_ limit: Limit, _ bytes: [UInt8]?) -> LimitUse {
         switch bytes.flatMap({ try? StoredRecord($0, of: limit) }) {
         case .counts(var record):

@@ -95,14 +95,15 @@ package final class Limiter: Sendable {
         )
     }
 
-    /// Waits until the store's clock was read, but at most one time-out. Blocks. Call it before the first request.
+    /// Waits until the store's clock was read, but no longer than the time-out for a call of the store. Blocks. Call
+    /// this function before the first request.
     package func prepare() {
         guard isShared else { return }
         dispatcher.ready.wait(until: clock.alarm(clock.now().steady + timeoutMicroseconds))
     }
 
-    /// Decides about a request over all limits that cover it. The request counts in all these limits or in none. Call
-    /// it on `loop`. It suspends only if the store must be called.
+    /// Decides about a request. The request counts in the limits of all charges or in none. Call this function on the
+    /// thread of `loop`; it suspends only if the store must be called.
     package func reserve(_ charges: [LimitCharge], on loop: EventLoop) async -> Reservation {
         Reservation(await decision(charges, loop), self)
     }

@@ -1,6 +1,6 @@
 import Engine
 
-/// The wait of a request's task, on its event loop, for the ledger's decision. A timer limits the wait.
+/// The wait of a request for the ledger's decision. A timer on the request's event loop limits the wait.
 ///
 /// `@unchecked`: only the loop's thread uses mutable state.
 final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
@@ -14,8 +14,7 @@ final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
 
     /// Waits for the decision and returns it. Cancelling the task does not end the wait, which is short.
     ///
-    /// - Parameter expire: called at the deadline. It makes the ledger decide and returns nil, or returns the next
-    ///   deadline.
+    /// - Parameter expire: called at the deadline. Returns the next deadline; nil if the ledger has decided.
     func decision(at deadline: LoopTime, expire: @escaping () -> LoopTime?) async -> Decision {
         loop.checkIsolated()
         self.expire = expire

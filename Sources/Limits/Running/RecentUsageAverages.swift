@@ -1,10 +1,10 @@
 import Engine
 
-/// The averages of each model's last hundred responses in this process. The next call of the model reserves these
-/// averages. They are used only if some limit counts tokens, money or credits.
+/// The average usage of each model's last hundred responses in this process. The relay reserves this average for the
+/// next call of the model.
 ///
-/// The averages halve for every ten minutes without a response, down to the values for a new model. So one wrong number
-/// that blocks all requests does not count for ever.
+/// The averages halve for every ten minutes without a response, but not below the values for a new model. So a single
+/// wrong value does not block the model for ever.
 package final class RecentUsageAverages: Sendable {
     private struct Row {
         var completions = RecentNumbers()
@@ -90,13 +90,14 @@ private struct RecentNumbers {
         }
     }
 
-    /// Returns the average, halved `halvings` times, but not reduced below `least`; nil if there are no numbers.
+    /// Returns the average after `halvings` halvings; nil if there are no numbers. Halving stops at `least`.
     func mean(afterHalvings halvings: Int, downTo least: Int) -> Int? {
         guard let mean else { return nil }
         return mean <= least ? mean : max(least, mean >> halvings)
     }
 
-    /// Replaces all numbers with one number, the halved average. Does nothing if halving does not reduce the average.
+    /// Replaces all numbers with their average after `halvings` halvings. Does nothing if halving does not reduce the
+    /// average.
     mutating func halve(_ halvings: Int, downTo least: Int) {
         guard halvings > 0, let mean, let halved = self.mean(afterHalvings: halvings, downTo: least), halved < mean
         else { return }

@@ -33,6 +33,6 @@ extension Quota.Unit {
         }
     }
 
-    /// Whether the request holds the unit until it ends.
+    /// Whether a request holds units of this kind until the request ends.
     var isHeld: Bool { isKnownLate || self == .concurrent }
 }

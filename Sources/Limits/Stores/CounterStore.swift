@@ -17,11 +17,11 @@ package protocol CounterStore: Sendable {
     func connect(to server: Int) throws(StoreFailure) -> any CounterConnection
 }
 
-/// A connection to one server of the store. All calls block, but only for a bounded time, except while a host name is
-/// looked up.
+/// A connection to one server of the store. All calls block for a limited time, but a look-up of a host name can take
+/// longer.
 ///
-/// After a call has thrown, the outcome of a write is unknown. Then neither the connection nor a version that was read
-/// through it may be used again.
+/// If a call throws, the outcome of its writes is unknown. Then drop the connection and all versions that were read
+/// through it.
 package protocol CounterConnection: AnyObject {
     /// Returns the values of the keys, in the same order; nil for each key that is absent.
     func read(_ keys: [String]) throws(StoreFailure) -> [StoredValue?]
@@ -84,8 +84,8 @@ package struct StoredValue: Sendable {
     package let bytes: [UInt8]
     package let version: Version
 
-    /// The version of a value in the store. It is valid only for the connection through which it was read, because a
-    /// restarted server may give the same numbers to other values.
+    /// The version of a value in the store. A version is valid only for the connection through which it was read,
+    /// because a restarted server can use the same version for another value.
     package struct Version: Sendable, Equatable {
         let number: UInt64
         let connection: UInt64
@@ -97,7 +97,7 @@ package enum WriteResult: Sendable, Equatable {
     case written(StoredValue.Version)
     /// Nothing was written, because another write came first, or because the value is gone.
     case lost
-    /// The store refused this value, for example for lack of memory. It may accept other values.
+    /// The store refused this value, for example for lack of memory. It can accept other values.
     case refused(reason: String)
 
     package var isWritten: Bool { if case .written = self { true } else { false } }

@@ -7,7 +7,7 @@ package final class DiscoveredCounterStore: CounterStore {
     private let stores: [any CounterStore]
     private let found = Lock<Int?>(nil)
 
-    /// Creates a store from the addresses at which it may be.
+    /// Creates a store from the addresses at which it might be.
     ///
     /// - Parameter stores: stores of one server each, in the order in which they are tried.
     package init(_ stores: [any CounterStore]) {

@@ -15,8 +15,8 @@ final class MemcachedConnection: PolledConnection {
     private var sentBytes = 0
     /// The parser for the response to the call that is under way; nil if there is no call.
     private var response: MemcachedResponseParser?
-    /// The results of the current call's writes, as far as they are known without asking memcached; nil for each write
-    /// that is sent.
+    /// The results of the current call's writes, one for each write. A result is nil if the write is sent to memcached,
+    /// and not nil if it is known without sending.
     private var known: [WriteResult?] = []
     /// The buffer for received bytes.
     private var room = [UInt8](repeating: 0, count: 16_384)
@@ -78,8 +78,8 @@ final class MemcachedConnection: PolledConnection {
         }
     }
 
-    /// Returns the result of a write if it is known without asking memcached: the value is too large for memcached, or
-    /// the version to replace was not read through this connection. Returns nil if the write must be sent.
+    /// Returns the result of a write that need not be sent; nil if the write must be sent. A write of a value that is
+    /// too large is refused. A write with a version from another connection is lost.
     private func result(of write: StoreWrite) -> WriteResult? {
         if write.value.count > MemcachedResponseParser.valueBytes {
             return .refused(reason: "the record is too large for memcached")

@@ -1,4 +1,4 @@
-/// A parser for the response to one memcached request. The bytes may arrive in chunks of any size.
+/// A parser for the response to one memcached request. The bytes can arrive in chunks of any size.
 struct MemcachedResponseParser {
     private let request: MemcachedRequest
     private let firstTag: UInt32

@@ -7,8 +7,7 @@ enum MemcachedRequest {
     struct Write {
         let key: String
         let value: [UInt8]
-        /// The version of the value to replace; 0 adds a new value. A compare-and-swap with 0 would overwrite any
-        /// value, so 0 is not sent as a version.
+        /// The version of the value to replace; 0 for a new value.
         let number: UInt64
         let expiry: Int
 
@@ -33,12 +32,11 @@ enum MemcachedRequest {
 
     static let headBytes = 24
 
-    /// Encodes the request. Each message has a tag, which the server repeats in its response. The tags count up from
-    /// `firstTag`.
+    /// Encodes the request as one or more messages. Each message has a tag, which the server repeats in its response.
+    /// The tags count up from `firstTag`.
     ///
-    /// A single key, and each key after writes, is read with a plain `get`. Several keys without writes are read with
-    /// quiet gets: the server does not respond to a quiet get of an absent key. An empty message after the quiet gets
-    /// makes the server report the end.
+    /// Several keys without writes are read with quiet gets: the server does not respond to a quiet get of an absent
+    /// key. The response to an empty message then shows that all quiet gets have been processed.
     func bytes(firstTag: UInt32) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: byteCount) { room, count in
             var output = Output(rest: UnsafeMutableRawBufferPointer(room), tag: firstTag)

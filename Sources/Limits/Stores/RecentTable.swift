@@ -79,8 +79,8 @@ public struct RecentTable<Key: Hashable, Value> {
         for slot in slots { body(slot.key, slot.value) }
     }
 
-    /// Calls `body` for at most `count` values at the positions below `end`, from the last position down. If a value
-    /// moves between two calls, it may be visited twice, but it is not missed.
+    /// Calls `body` for at most `count` values, from the last position below `end` downwards. Repeated calls visit all
+    /// values. A value that moves between two calls can be visited twice.
     ///
     /// - Returns: the `end` of the next call; 0 after the last value.
     func visit(below end: Int, atMost count: Int, _ body: (Value) -> Void) -> Int {

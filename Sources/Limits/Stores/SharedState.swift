@@ -1,9 +1,9 @@
 package import Engine
 
-/// Small records that all instances share, for tasks on event loops. Calls to the store block, so a thread makes them.
-/// The store may lose records at any time.
+/// Small records that all instances share, for code on event loops. A separate thread calls the store. The store can
+/// lose records at any time.
 ///
-/// A task waits at most for the store's time-out. After that, the requested change may still be made.
+/// A call waits at most for the store's time-out. A change can still be made after its call has timed out.
 package final class SharedState: Sendable {
     private let thread = Worker(bound: 1_024)
     private let link: StoreLink
@@ -89,7 +89,8 @@ private final class StoreLink: @unchecked Sendable {
     private let store: any CounterStore
     private let timeoutNanoseconds: UInt64
     private var connections: [Int: any CounterConnection] = [:]
-    /// The times until which failed servers of the store are not tried again, by the index of the server.
+    /// The time until which each failed server of the store is not tried again. The keys are the indexes of the
+    /// servers.
     private var awayUntil: [Int: LoopTime] = [:]
     private static let restNanoseconds: UInt64 = 1_000_000_000
     private static let tries = 16
@@ -129,8 +130,8 @@ private final class StoreLink: @unchecked Sendable {
         throw StoreFailure(reason: "other instances keep changing the record")
     }
 
-    /// Reads a record. Returns its value, and the connection through which it was read. If a kept connection was closed
-    /// while it was idle, the read fails at once and is tried again with a new connection.
+    /// Reads a record. Returns the record's value, and the connection that was used. If an earlier connection was
+    /// closed in the meantime, reads with a new connection.
     func read(_ key: String) throws(StoreFailure) -> (StoredValue?, any CounterConnection) {
         let server = store.server(of: key)
         let begun = LoopTime.current()

@@ -1,14 +1,13 @@
 import Calls
 import Engine
 
-/// A stream writer that collects its output and sends it in batches. `ChatChunks` has this logic itself, for speed.
+/// A stream writer that collects its output and sends it in batches.
 protocol BatchWriter: ChatStreamWriter {
     var exchange: Exchange { get }
     var out: ByteBuffer { get set }
 }
 
-/// The size at which a batch of output is sent, in bytes. Many vendor events may arrive at once, so a batch holds the
-/// output for several events.
+/// The size of collected output from which a batch is sent, in bytes.
 let batchBytes = 16_384
 
 extension BatchWriter {
@@ -29,7 +28,6 @@ extension BatchWriter {
 }
 
 extension ByteBuffer {
-    /// Reserves room for a whole batch if the buffer is empty. The buffer then need not grow, and it can be sent
-    /// without a copy.
+    /// Reserves memory for a whole batch if this buffer is empty. The batch can then be sent without a copy.
     mutating func makeBatchRoom() { if isEmpty { reserve(batchBytes + 1_024, front: batchFrontBytes) } }
 }

@@ -34,9 +34,10 @@ extension Exchange {
         throw Task.isCancelled ? .clientLeft : .wrongKey(caller.passedKey)
     }
 
-    /// Returns the holder to which the request's memory is charged: a known caller, or the client's address, which a
-    /// trusted proxy may report. Nil if the relay trusts no proxies; the address of the connection is then charged.
-    /// Unknown keys are ignored, because anybody can invent them.
+    /// Returns the holder to which the request's memory is charged. A known caller is the holder itself. For other
+    /// callers, the holder is the client's address as a trusted proxy reports it.
+    ///
+    /// Returns nil if the relay trusts no proxies; the address of the connection is then charged.
     private func memoryHolder(_ caller: Caller, _ request: Request) -> MemoryHolder.Key? {
         if caller.kind == .known, let identity = caller.identity {
             return identity.digest.withBytes { bytes in
@@ -49,9 +50,8 @@ extension Exchange {
         return proxies.isEmpty ? nil : MemoryHolder.Key(request.clientAddress(trusting: proxies))
     }
 
-    /// Throws if the caller is already known to exceed a limit. The request is not counted. This check comes before a
-    /// large body is read, so that the body is not read in vain. Small bodies are always read, because that costs
-    /// little.
+    /// Throws if a limit is already known to refuse the caller, so that a large body is not read in vain. Counts
+    /// nothing, and does nothing for small bodies.
     func refuseIfKnownToBeOver() throws(APIError) {
         guard let (caller, group) = asking, request.body.isLarge else { return }
         // These are the least units that any call of the group uses. A concurrency slot may be free again when the body
@@ -87,8 +87,8 @@ extension Exchange {
         return try admitted(usageReservation, await heldLater(charges))
     }
 
-    /// Counts a request in the limits and completes its pending admission. It is used for requests with a file, whose
-    /// upload may begin before the limits have counted the request.
+    /// Counts a request with a file in the limits, and completes the request's pending admission. The upload of the
+    /// file can begin before this call.
     func admit(
         _ applicableLimits: ApplicableLimits,
         _ usageReservation: UsageReservation?,
@@ -128,8 +128,7 @@ extension Exchange {
         throw error
     }
 
-    /// Reserves the units of the charges in this process's memory; returns nil if that needs a call to the shared
-    /// store.
+    /// Reserves the units of the charges without a call to the shared store. Returns nil if such a call is needed.
     @inline(never)
     private func heldAtOnce(_ charges: [LimitCharge]) -> Reservation? {
         charges.isEmpty ? gateway.limiter.admitUncovered() : gateway.limiter.reserveInMemory(charges)
@@ -146,20 +145,19 @@ extension Exchange {
         return await gateway.limiter.reserve(charges, on: gateway.loop)
     }
 
-    /// Counts a passthrough key as an unknown key if the candidate uses the relay's own key instead. The vendor then
-    /// never checks the passthrough key.
+    /// Counts the caller's passthrough key as an unknown key if the candidate uses the relay's own key. No vendor then
+    /// checks the passthrough key.
     @inline(never)
     func countUnknownKey(_ caller: Caller, servedBy candidate: Candidate) async throws(APIError) {
         guard caller.kind == .passThrough, candidate.usesOwnKey else { return }
         try await countUnknownKey(Digest(of: caller.passedKey), request, of: caller)
     }
 
-    /// Counts a key that the relay does not know and ignores, because the key may be a guess. The key counts as a wrong
-    /// key unless the same address has sent it within the last hour. Throws if the address has sent too many wrong
-    /// keys.
+    /// Counts a key that the relay does not know as a wrong key, because the key could be a guess. Does not count a key
+    /// that the same address has already sent within the last hour. Throws if the address has sent too many wrong keys.
     ///
-    /// - Parameter caller: the caller with a passthrough key; nil for other callers. Before the request is refused, the
-    ///   vendors are asked whether they accept the key.
+    /// - Parameter caller: the caller with a passthrough key; nil for other callers. The function does not throw if a
+    ///   vendor accepts this key.
     private func countUnknownKey(_ bearer: Digest, _ request: Request, of caller: Caller? = nil) async throws(APIError)
     {
         guard gateway.limits.countsFailures else { return }
@@ -175,8 +173,8 @@ extension Exchange {
         throw refusal
     }
 
-    /// Returns the error for a request with a wrong key. After too many wrong keys from one address, the result is the
-    /// error of the limit `RATE_LIMIT_FAILED_AUTH`. A valid key is never refused because of wrong keys.
+    /// Counts a wrong key for the client's address and returns the error for the request. After too many wrong keys,
+    /// this is the error of the limit `RATE_LIMIT_FAILED_AUTH`.
     func refusalOfWrongKey(_ error: APIError) async -> APIError {
         let charges = gateway.limits.limitsOfFailedAuth(request).charges(of: Amounts())
         guard !charges.isEmpty else { return error }

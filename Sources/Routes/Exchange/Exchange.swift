@@ -3,7 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// One request and its response, with the record of both.
+/// One request of a client and the response to it, with the `RequestRecord` of both.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class Exchange: @unchecked Sendable {
@@ -41,7 +41,7 @@ final class Exchange: @unchecked Sendable {
     private(set) var admittedAt = LoopTime.distantPast
     /// The cost that the header `X-Relay-Cost` shows; nil if no cost is known.
     var cost: Cost?
-    /// The use of the response cache by this request; nil if the request does not use the cache.
+    /// The lookup of this request in the response cache; nil if the request does not use the cache.
     var lookup: (any RequestCaching)?
     private(set) var hasBegun = false
     /// The time at which the request began to wait for a decision of the limits; nil while it is not waiting.
@@ -49,11 +49,11 @@ final class Exchange: @unchecked Sendable {
     private var limitsWaitNanoseconds: UInt64 = 0
     /// The charges of the limits that have counted the request.
     var counted: [LimitCharge] = []
-    /// The recorder that copies the bodies of the request and the response for the record; nil if bodies are not
+    /// The recorder that copies the request body and the response body for the usage record; nil if bodies are not
     /// recorded.
     let recorder: BodyRecorder?
-    /// The number of bytes that the connection had sent when the request began. It is subtracted in order to count only
-    /// the bytes of this response.
+    /// The number of bytes that the connection had sent before this response. The bytes of this response are counted
+    /// from there.
     let sentBefore: Int
     /// The index of this exchange in the event loop's list of running requests.
     var runningIndex = 0
@@ -151,8 +151,7 @@ final class Exchange: @unchecked Sendable {
         writer.send(head, body: body)
     }
 
-    /// Begins a response whose body is sent in pieces. Such a binary body cannot contain a later error, so an error
-    /// cuts it off.
+    /// Begins a binary response whose body is sent in pieces. If an error follows, the body is cut off.
     func beginBytes(_ status: Int = 200, type: String) {
         var head = head(status, type: nil)
         head.add("Content-Type", text: type)
@@ -324,7 +323,7 @@ extension Exchange: RunningEntry {
     }
 }
 
-/// The response to input that the HTTP server refused before it was a complete request.
+/// The error response to a request that the HTTP server refused before an `Exchange` began.
 struct RefusedHead {
     let gateway: Gateway
     let surface: any Surface
@@ -396,8 +395,8 @@ extension ResponseHead {
 }
 
 extension [LimitCharge] {
-    /// The limits of the charges as text for the record: `chat: 60 requests per minute; total: 3.50 usd per day`; nil
-    /// if there are no charges.
+    /// The limits of the charges as text for the usage record, such as `chat: 60 requests per minute; total: 3.50 usd
+    /// per day`; nil if there are no charges.
     fileprivate var recordText: String? {
         guard count > 1 else { return first?.limit.text }
         return map(\.limit.text).joined(separator: "; ")

@@ -45,7 +45,8 @@ extension Exchange {
         try await gathered(try formStream(files: files, fileLimitBytes: fileLimitBytes))
     }
 
-    /// Reads the multipart form from a copy of its bytes in memory, so that a vendor can still get the original form.
+    /// Reads the multipart form, starting with a copy of the bytes in `formAhead`. The bytes stay in `formAhead`, so
+    /// that a vendor can still get the original form.
     func heldForm(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
         let held = try await formAhead?.copyHeld() ?? ByteBuffer()
         let limit = min(fileLimitBytes, gateway.settings.maxUploadBytes)
@@ -69,7 +70,7 @@ extension Exchange {
 }
 
 extension FormStream {
-    /// The form as JSON for the record: the text of each field, and the media type of the file.
+    /// The form as JSON for the usage record: the text of each field, and the media type of the file.
     fileprivate var keptText: ByteBuffer {
         var out = ByteBuffer()
         let files = (file.map { [$0] } ?? []).map { (name: $0.name, text: "[\($0.contentType ?? "file")]") }

@@ -16,11 +16,10 @@ extension FormStream {
     /// - Parameters:
     ///   - beginning: the bytes of the file that have already been read.
     ///   - metadata: the options of the file that are known when the upload begins.
-    ///   - next: a function that returns a call with another key after a key was refused, or nil if there is no further
-    ///     key. For such a repetition, a file of up to 1 MB is kept in memory. Without this function, the upload is not
-    ///     repeated.
-    ///   - atEnd: is called with the length of the file before the upload ends. It returns the options that have become
-    ///     known since the beginning. If it throws, the upload is cut off.
+    ///   - next: returns a call with another key after the vendor has refused a key; nil if there is no other key. The
+    ///     file is then uploaded again if it has at most 1 MB. If `next` itself is nil, no upload is repeated.
+    ///   - atEnd: receives the length of the file before the upload ends. Returns the options that became known since
+    ///     the upload began. If it throws, the upload is cut off.
     func pass(
         _ beginning: consuming ByteBuffer,
         _ label: FileLabel,
@@ -95,7 +94,7 @@ extension FileCall {
         }
     }
 
-    /// Ends an upload and returns the stored file. If this throws, the failure has already been recorded for the key.
+    /// Ends an upload and returns the uploaded file. If the upload failed, records the failure for the key and throws.
     fileprivate func finish(
         _ upload: any FileUpload,
         _ metadata: FileMetadata

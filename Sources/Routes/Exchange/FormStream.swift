@@ -27,8 +27,8 @@ final class FormStream: @unchecked Sendable {
     private var fieldBytes = 0
     /// The total size of the fields and files that are kept in memory, in bytes.
     private var gatheredBytes = 0
-    /// The number of bytes that the memory budget has reserved for kept fields and files. It starts with the amount
-    /// that every request may use without a reservation.
+    /// The number of bytes that kept fields and files can use without a further reservation. Every request starts with
+    /// 32 KiB.
     private var heldBytes = 32_768
     private static let stepBytes = 262_144
 
@@ -111,7 +111,7 @@ final class FormStream: @unchecked Sendable {
         return true
     }
 
-    /// Waits until the memory budget has reserved at least this many bytes for the kept parts of the form.
+    /// Waits until the memory budget has reserved at least this many bytes for the fields and files that are kept.
     private func hold(_ bytes: Int) async throws(APIError) {
         let wanted = bytes - heldBytes
         guard wanted > 0 else { return }

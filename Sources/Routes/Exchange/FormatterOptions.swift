@@ -2,8 +2,8 @@ import Calls
 import Shared
 import Upstream
 
-/// The options of a chat call that are needed to write its response. The call itself is released as soon as it has been
-/// converted into the vendor's form.
+/// The options of a chat call that are needed to write its response. They are copied, because the `ChatCall` is
+/// released before the response is written.
 struct FormatterOptions: Sendable {
     let model: String
     let isStreamed: Bool
@@ -11,9 +11,11 @@ struct FormatterOptions: Sendable {
     let choices: Int
     /// Whether tool calls are written as `function_call`, OpenAI's legacy form.
     let hasFunctions: Bool
-    /// The counted or estimated tokens of the prompt, for a response that begins with its usage; 0 for other responses.
+    /// The number of prompt tokens for a response that reports its usage at the beginning, counted or estimated by the
+    /// relay; 0 for other responses.
     let promptTokens: Int
-    /// Whether a vendor that uses the client's own API may serve the call. Its chunks are then forwarded unchanged.
+    /// Whether a vendor with the same API as the client can serve the call. The relay forwards such a vendor's chunks
+    /// unchanged.
     let mayBeNative: Bool
 
     init(_ call: borrowing ChatCall, _ candidate: borrowing Candidate) {

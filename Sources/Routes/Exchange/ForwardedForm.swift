@@ -2,8 +2,10 @@ import Calls
 import Engine
 import Shared
 
-/// A multipart form that is forwarded part by part with another model name. Its beginning is kept in memory until the
-/// model is known. The whole form is kept while it may still be sent to another vendor.
+/// A multipart form that the relay forwards to vendors with another model name.
+///
+/// The beginning of the form is kept in memory until the model is known. A form that is not too long is kept as a
+/// whole, so that the relay can send it to several vendors.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class ForwardedForm: FormSource, @unchecked Sendable {
@@ -27,8 +29,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private let loop: EventLoop
     private var waited: UInt64 = 0
     private var waitsSince: LoopTime?
-    /// The number of bytes that the memory budget has reserved for the kept bytes. It starts with the amount that every
-    /// request may use without a reservation.
+    /// The number of bytes that `held` can have without a further reservation. Every request starts with 32 KiB.
     private var coveredBytes = 32_768
 
     // State of the first reading, which finds the model; `scout` is nil once this reading has ended.
@@ -39,11 +40,11 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     // State of a reading that sends the form to a vendor.
     private var reader: MultipartReader
-    /// The number of kept bytes that `reader` has received in the present reading, which sends the form to a vendor.
+    /// The number of bytes in `held` that `reader` has received since the form was last begun for a vendor.
     private var given = 0
     private var newModel = ""
     private var passed = ForwardedFieldCheck(allowing: [], isCallersKey: false)
-    /// The error for a form that must not be forwarded; nil if no part is forbidden so far.
+    /// The error for a form with a part that must not be forwarded; nil if no such part was found.
     private var refusal: APIError?
     private var isInModel = false
     private var isInFormat = false
@@ -56,8 +57,8 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     struct Limits {
         let partBytes: Int
         let bodyBytes: Int
-        /// The longest form that can be sent to several vendors, in bytes. A longer form is sent to one vendor while it
-        /// arrives.
+        /// The longest form that is kept as a whole and can be sent to several vendors, in bytes. A longer form is sent
+        /// to only one vendor, while the form arrives.
         let replayBytes: Int
     }
 
@@ -89,8 +90,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         if hasImages { try await readAhead() }
     }
 
-    /// Reads as much of the form as may be kept in memory. A short form is thus complete before the relay calls a
-    /// vendor, so the vendor does not wait for the client.
+    /// Reads the form into memory, up to `replayBytes`. A short form is thus complete before the relay calls a vendor.
     func readAhead() async throws(APIError) {
         while scout != nil, held.count < limits.replayBytes, try await scoutOn() {}
         scout = nil

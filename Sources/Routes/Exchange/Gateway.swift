@@ -24,7 +24,7 @@ final class Gateway: @unchecked Sendable {
     let responses: StoredResponses
     /// The response cache with its settings; nil if the cache is off.
     let cache: ConfiguredCache?
-    /// The cached responses of the process. A change of the settings keeps them, but responses in memory are removed if
+    /// The cached responses of the process. New settings keep this object, but responses in memory are removed if
     /// `CACHE_STORE` is no longer `memory`.
     let cachedResponses: ResponseCache
     /// The queue of long jobs, which run on a thread of their own so that they do not block the event loop.

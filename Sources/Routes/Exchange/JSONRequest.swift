@@ -39,12 +39,13 @@ extension Exchange {
         return (try JSONBody.read(body.bytes, by: gateway.parser, read), body)
     }
 
-    /// Waits for a JSON body that may be sent to a vendor unchanged. Returns the result of `read` and the original
+    /// Waits for a JSON body whose bytes can be forwarded to a vendor. Returns the result of `read` and the original
     /// body.
     ///
     /// - Parameters:
-    ///   - canLeaveTools: returns whether simple tool definitions need not be parsed.
-    ///   - read: reads the parsed body. Its second argument is the number of tool definitions that were not parsed.
+    ///   - canLeaveTools: returns whether the parser can skip simple tool definitions.
+    ///   - read: converts the parsed body. Its second argument is the number of tool definitions that the parser
+    ///     skipped.
     func jsonAndOriginal<Value: Sendable>(
         _ canLeaveTools: (JSONOutline) -> Bool,
         read: @escaping @Sendable (JSONValue, Int) throws(APIError) -> Value

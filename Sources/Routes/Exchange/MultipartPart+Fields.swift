@@ -3,8 +3,8 @@ import Engine
 
 /// Checks of the parts of multipart forms that are forwarded to vendors.
 extension MultipartPart {
-    /// Throws if the part was sent as a file although its name is the name of a plain field. A vendor might still read
-    /// such a part as the field.
+    /// Throws if the part is a file but has the name of a plain field. A vendor could read such a file as the plain
+    /// field.
     func check() throws(RequestError) {
         let plain = String(name.withoutIndex)
         if filename != nil, plain.withBytes(FieldNames.isOfValue) {
@@ -12,7 +12,8 @@ extension MultipartPart {
         }
     }
 
-    /// Whether the part must not be forwarded, because only the relay uses it or a vendor may read it as another field.
+    /// Whether the part must not be forwarded: only the relay uses the part, or a vendor could mistake it for another
+    /// field.
     var staysHere: Bool {
         let plain = String(name.withoutIndex)
         let isOneOfModels = plain.hasSameBytes(as: "model") && plain.utf8.count < name.utf8.count

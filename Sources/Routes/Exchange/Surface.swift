@@ -4,12 +4,12 @@ import Limits
 import Shared
 import Upstream
 
-/// The use of the response cache by one request.
+/// A lookup in the response cache by one request.
 protocol RequestCaching: AnyObject, Sendable {
     var state: CacheState { get }
     /// The vendor's name of the model that produced the cached response; nil if no cached response was found.
     var servedModel: String? { get }
-    /// Ends the use of the cache by this request.
+    /// Ends the cache lookup of this request.
     func end()
 }
 
@@ -107,14 +107,14 @@ final class ChatRequest: @unchecked Sendable {
     }
 }
 
-/// A formatter of the response to one chat request, in the form of its surface. It keeps the request's fields that the
-/// response repeats.
+/// A formatter of the response to one chat request, in the format of the request's surface. The formatter stores the
+/// request fields that the response repeats.
 protocol ChatResponseFormatter: Sendable {
     /// Whether the request refers to stored data, which `resolved` adds.
     var hasReferences: Bool { get }
     func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall
-    /// Creates the writer of a streamed response. It is created before the vendor is called, so that it can send pings
-    /// while the relay waits.
+    /// Creates the writer of a streamed response. The relay calls this function before it calls the vendor, so that the
+    /// writer can send pings while the relay waits.
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter
     /// Sends a complete (not streamed) response to the client.
     ///

@@ -54,12 +54,12 @@ extension UsageReservation {
         self.init(reserving: reserved, atLeast: minimum, usageReservation)
     }
 
-    /// Creates a copy of a reservation with other amounts, so that the amounts are enough for all candidates of a
-    /// request.
+    /// Creates a copy of a reservation that reserves other amounts. It is used to reserve enough units for every
+    /// candidate of a request.
     ///
     /// - Parameters:
     ///   - amounts: the units to reserve.
-    ///   - minimum: the part of `amounts` that is known from the request itself. The rest is a guess from earlier
+    ///   - minimum: the units that are known from the request itself. The rest of `amounts` is an estimate from earlier
     ///     responses.
     init(reserving amounts: Amounts, atLeast minimum: Amounts, _ usageReservation: UsageReservation) {
         self.init(

@@ -8,8 +8,8 @@ enum JSONBody {
     /// The largest body that is parsed on the event loop, in bytes. A worker thread parses larger bodies, so that the
     /// loop can serve other requests.
     static let loopBytes = 262_144
-    /// The smallest body for which the parser records the positions of members, in bytes. In smaller bodies, finding a
-    /// member later is as fast.
+    /// The size from which the parser creates an outline of a body, in bytes. An outline contains the positions of the
+    /// body's members.
     static let outlinedBytes = 4_096
     /// The longest time that a large body waits while the worker thread parses earlier bodies, in nanoseconds.
     static let patienceNanoseconds: UInt64 = 30_000_000_000

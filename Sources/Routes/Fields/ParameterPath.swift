@@ -4,7 +4,7 @@ struct ParameterPath {
     enum List {
         case messages
         case input
-        /// The list of input items, for an item that has its parts in `output` instead of `content`.
+        /// The list of input items. The item has its content parts in `output`: `input[2].output[0]`.
         case outputs
     }
 
@@ -19,8 +19,8 @@ struct ParameterPath {
         self.list = list
     }
 
-    /// Returns the path of a part of this message; if this path already has a part, the path of a part inside that
-    /// part.
+    /// Returns the path of a content part of this message. If this path already leads to a content part, returns the
+    /// path of a part inside that content part.
     func part(_ index: Int) -> ParameterPath {
         var position = self
         if part == nil { position.part = index } else { position.inner = index }

@@ -128,8 +128,8 @@ extension String {
 /// The fields of a JSON object. A field with the value `null` counts as absent.
 package struct RequestFields: CallFields {
     private let members: [(name: UnsafeRawBufferPointer, value: JSONValue)]
-    /// A bit set in which each field name sets one bit. Several names may share a bit. If the bit of a name is missing,
-    /// the field is absent, so most lookups end quickly.
+    /// A set of bits that speeds up the lookup of absent fields. Each field name sets one of 64 bits. A name whose bit
+    /// is 0 is absent.
     private let bits: UInt64
 
     /// Creates the fields of a request body. Throws if the body is not a JSON object.
@@ -147,8 +147,7 @@ package struct RequestFields: CallFields {
         return 1 << (mix % 64)
     }
 
-    /// The value of the first field of this name; nil if the field is absent or null. The lookup of an absent field is
-    /// fast, because most of the names that are looked up are absent.
+    /// The value of the first field of this name; nil if the field is absent or null.
     package subscript(_ name: StaticString) -> JSONValue? {
         @inline(__always)
         get { bits & Self.bit(of: UnsafeRawBufferPointer(name)) == 0 ? nil : found(name) }

@@ -2,7 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// The tools that the model sees under another name or in another form: tools in a namespace, and custom tools.
+/// The tools that the model sees under another name or in another form: custom tools, and tools in a namespace. For
+/// example, the model sees the tool `search` of the namespace `web` as `web__search`.
 struct ToolNames: Sendable {
     struct Name: Sendable {
         let name: String

@@ -1,11 +1,11 @@
 import Engine
 import Limits
 
-/// A number that is part of the name of every cached response in the shared store (memcached). A new number makes all
-/// instances forget these responses, because their names no longer match.
+/// A number that is part of the names of all cached responses in the shared store (memcached). A new number hides all
+/// earlier responses, because their names contain the old number.
 ///
-/// A new number is the current time in milliseconds since 1970, or higher. So it exceeds all earlier numbers, even if
-/// the store has lost them. While an instance uses the cache, it reads the number every two seconds.
+/// Each new number is the current time in milliseconds since 1970, or higher. An instance that uses the cache reads the
+/// number again after two seconds.
 final class CacheGeneration: Sendable {
     private struct State {
         /// The generation number; nil if it was never read.
@@ -44,11 +44,10 @@ final class CacheGeneration: Sendable {
         _ = try await renew(beyond: state.withLock { $0.number } ?? 0, on: loop)
     }
 
-    /// Reads the generation number from the store and returns it. If the store has no number, or a lower one than this
-    /// process, writes the number of this process to the store.
+    /// Reads the generation number from the store and returns it. Writes a number to the store if the store has none,
+    /// or one that is too low.
     ///
-    /// - Parameter old: the current number, if a new and higher number must replace it; nil to keep the current number.
-    ///   If nil, a new number is only made if neither the store nor this process has one.
+    /// - Parameter old: the current number, to replace it by a higher number; nil to keep the current number.
     private func renew(beyond old: Int?, on loop: EventLoop) async throws(StoreFailure) -> Int {
         let (known, now) = (state.withLock { $0.number }, Timestamp.now())
         let number = try await shared.update(Self.key, expirySeconds: 0, on: loop) { bytes in

@@ -2,8 +2,8 @@ package import Engine
 
 /// The key under which the response to a request is cached: a digest of the request.
 ///
-/// In a shared store or in a file, the response is encrypted with a key derived from this digest. It is stored under a
-/// name that is a second digest, computed from this one. So only an equal request can find and decrypt the response.
+/// In a file or a shared store, the name and the encryption key of the response are computed from this digest. So only
+/// an equal request can find and decrypt the response.
 package struct CacheKey: Hashable, Sendable {
     let digest: Digest
 

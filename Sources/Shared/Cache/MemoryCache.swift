@@ -15,7 +15,7 @@ package final class MemoryCache: Sendable {
         }
     }
 
-    /// The origin of a cached response, which the operator's list of the cache shows.
+    /// The model, the caller and the bodies of a cached response, which the operator's list of the cache shows.
     package struct Label: Sendable {
         let model: String?
         let caller: String?
@@ -131,8 +131,7 @@ package final class MemoryCache: Sendable {
     /// A cached response in the operator's list.
     package struct Listed: Sendable {
         package let key: Digest
-        /// The sequence number of the entry: entries are numbered in the order in which they were added since the
-        /// start.
+        /// The sequence number of the entry, in the order in which entries were added since the start of the process.
         package let number: Int
         package let bytes: Int
         package let hits: Int

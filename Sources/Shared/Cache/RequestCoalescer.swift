@@ -5,10 +5,10 @@ package import Engine
 package final class RequestCoalescer: Sendable {
     /// The role of a request among equal requests that run at the same time.
     package enum RequestRole: Sendable {
-        /// The request calls the vendor, and others may wait for its response.
+        /// The request calls the vendor, and equal requests can wait for its response.
         case leads(CoalescedLeader)
         case waits(CoalescedWaiter)
-        /// The request calls the vendor for itself alone, because too many requests already wait.
+        /// The request calls the vendor only for itself, because too many requests are already waiting.
         case full
     }
 
@@ -47,8 +47,8 @@ package final class RequestCoalescer: Sendable {
     /// The number of requests that wait for the response to an equal request.
     package var waiting: Int { state.withLock { $0.waiting } }
 
-    /// Ends the leading call of a key and resumes the requests that wait for it. If `ending` is nil, only the next
-    /// waiting request is resumed, and it becomes the leader.
+    /// Ends the call of the leading request and resumes the requests that wait for its response. If `ending` is nil,
+    /// resumes only the next waiting request, which becomes the leader.
     fileprivate func end(_ key: CacheKey, with ending: CoalescedLeader.Ending?) {
         let coalescedWaiters: [CoalescedWaiter] = state.withLock { state in
             guard let coalescedWaiters = state.coalescer[key], !coalescedWaiters.isEmpty, ending == nil else {
@@ -78,8 +78,8 @@ package final class RequestCoalescer: Sendable {
     }
 }
 
-/// The right to call the vendor for all equal requests. If the last reference is released before `end` was called, the
-/// next waiting request gets the right.
+/// The right to call the vendor for all equal requests. If this object is released without a call of `end`, the next
+/// waiting request gets the right.
 package final class CoalescedLeader: Sendable {
     package enum Ending: Sendable {
         case response(Body)
@@ -97,8 +97,8 @@ package final class CoalescedLeader: Sendable {
 
     deinit { end() }
 
-    /// Passes the outcome of the call to the waiting requests. If `ending` is nil, there is no response, so the next
-    /// waiting request calls the vendor. Only the first call of this function has an effect.
+    /// Passes the outcome of the vendor call to the waiting requests. If `ending` is nil, there is no response, and the
+    /// next waiting request calls the vendor. Only the first call of this function has an effect.
     package func end(with ending: Ending? = nil) {
         let coalescer = coalescer.withLock { coalescer in
             defer { coalescer = nil }

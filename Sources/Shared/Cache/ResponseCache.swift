@@ -35,12 +35,11 @@ package final class ResponseCache: Sendable {
         self.log = log
     }
 
-    /// The cache that stores responses as files; nil until the settings choose files for the first time. Later settings
-    /// do not make it nil again.
+    /// The cache that stores responses as files; nil if no settings have chosen files since the start of the process.
     var files: DiskCache? { directory.withLock { $0 } }
 
-    /// Returns the cache of files, and creates it at the first call. The directory of the first call is used until the
-    /// process ends.
+    /// Returns the cache that stores responses as files. The first call creates the cache under `path`; later calls
+    /// ignore `path`.
     fileprivate func files(in path: String) -> DiskCache {
         directory.withLock { directory in
             let files = directory ?? DiskCache(in: "\(path)/cache", log)
@@ -138,8 +137,8 @@ package struct ConfiguredCache: Sendable {
         return responseCache.memory.response(key.digest, at: loop.now)
     }
 
-    /// Returns a cached response from the place that the settings name: memory, files or memcached. Returns nil if
-    /// there is no valid one, or if the file or memcached cannot be read.
+    /// Returns a cached response from memory, a file or memcached, as the settings say. Returns nil if there is no
+    /// valid response or it cannot be read.
     package func response(_ key: CacheKey, on loop: EventLoop) async -> Body? {
         switch position {
         case .memory: return responseInMemory(key, on: loop)

@@ -56,7 +56,7 @@ package final class ToolCallMemory: Sendable {
     /// Whether other instances may have texts that this process does not have.
     package var isShared: Bool { state != nil }
 
-    /// Returns the keys whose text is not in memory, among the first `maxRecalledTexts` keys.
+    /// Returns those of the first `maxRecalledTexts` keys whose text is not in memory.
     package func unknown(_ keys: some Sequence<Digest>) -> [Digest] {
         keys.prefix(Self.maxRecalledTexts).filter { text($0) == nil }
     }
@@ -82,11 +82,10 @@ package final class ToolCallMemory: Sendable {
 
     // MARK: Keys
 
-    /// Returns the key under which the text of a tool call is kept; nil if the tool call's id is too long. A prefix of
-    /// the id is ignored, since the same tool call can be `call_1` in one API and `toolu_1` in Anthropic's API.
+    /// Returns the key under which the text of a tool call is kept; nil if the tool call's id is too long. The prefixes
+    /// `call_` and `toolu_` are ignored, because the prefix depends on the API.
     ///
-    /// - Parameter owner: a digest that separates the texts of different owners: equal ids of two owners have different
-    ///   keys.
+    /// - Parameter owner: a digest of the owner. Equal ids of different owners have different keys.
     package static func key(ofCall id: String, of owner: Digest) -> Digest? {
         guard id.utf8.count <= idLimitBytes else { return nil }
         for prefix: String in ["call_", "toolu_"] where id.utf8.starts(with: prefix.utf8) {

@@ -1,7 +1,7 @@
 package import Engine
 import Limits
 
-/// A file that was uploaded to a vendor: its path and its id there.
+/// A file that was uploaded to a vendor: the file's path and id at the vendor.
 package struct UploadedAsset: Sendable, Equatable {
     /// The path of the file on the vendor's asset host.
     package let path: String

@@ -6,8 +6,8 @@ package enum AssetPath {
     /// encoded twice.
     private static let rounds = 4
 
-    /// Returns whether a segment of the path is `..`, which leads to a higher folder. Segments written with backslashes
-    /// or with nested percent-encodings are found, too. Also returns true if a text is encoded `rounds` times or more.
+    /// Returns whether a segment of the path is `..`, which leads to a higher folder. Also finds segments that are
+    /// percent-encoded or separated by backslashes. Returns true if the path is encoded `rounds` times or more.
     package static func leadsUpward(_ path: String) -> Bool {
         var bytes = Array(path.utf8)
         for _ in 0..<rounds {

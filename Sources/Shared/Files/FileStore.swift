@@ -1,11 +1,10 @@
 package import Engine
 package import Limits
 
-/// The lists of each caller's files, and the ids of deleted files. They are in memcached, which all instances share;
-/// without memcached they are in the memory of the process.
+/// The lists of each caller's files, and the ids of deleted files. This data is in memcached, which all instances
+/// share; without memcached it is in the memory of the process.
 ///
-/// If memcached or the process loses this data, the lists start empty. Files still work by id, and deleted files can be
-/// used again.
+/// If the data is lost, the lists start empty. Files can still be used by id, also those that were deleted.
 package struct FileStore: Sendable {
     package typealias Listed = (id: FileID, file: StoredFile)
 

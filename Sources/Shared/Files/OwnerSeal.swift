@@ -3,9 +3,8 @@ package import Limits
 
 /// Encrypts a caller's data so that only the same caller can decrypt it, on any instance.
 ///
-/// Without `FILE_ID_SECRET`, the encryption key comes from the caller's token. If a known caller has several tokens,
-/// the first one encrypts and each of them decrypts. Data can be decrypted as long as the token that encrypted it is
-/// configured.
+/// The encryption key is derived from `FILE_ID_SECRET`, or without this setting from the caller's token. If a known
+/// caller has several tokens, the first token encrypts, and each configured token decrypts.
 package struct OwnerSeal: Sendable {
     package let identity: Identity
     private let purpose: [UInt8]

@@ -86,13 +86,13 @@ package final class RecordReader: Sendable {
     }
 }
 
-/// A copy of the overview that was computed last. The next overview reuses its older minutes, so that only the newest
-/// minutes are read from the store again.
+/// The overview that was computed last. The next overview copies the older minutes from it, so that only the newest
+/// minutes are read from the store.
 private struct OverviewMemory: Sendable {
     private static let minutes = 60
     private static let minuteMilliseconds = 60_000
-    /// The number of minutes at the end of an overview that are read again for the next overview, because relays that
-    /// share a database write their records some seconds late.
+    /// The number of the newest minutes in an overview that are read again for the next one. Relays that share a
+    /// database can write the records of these minutes some seconds late.
     private static let openMinutes = 3
     private static let freshMilliseconds = 1_000
 

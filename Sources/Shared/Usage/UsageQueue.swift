@@ -71,8 +71,8 @@ package final class UsageQueue: Sendable {
     /// Makes the store close and reopen its file or connection.
     package func reopen() { update { $0.isReopening = true } }
 
-    /// Replaces the store for records that are added from now on. Records that already wait are still written to the
-    /// old store, unless it is failing.
+    /// Makes the queue write later records to another store. Records that already wait are still written to the old
+    /// store, unless it is failing.
     package func use(_ store: any UsageStore) { update { $0.next = (store, from: $0.next?.from ?? $0.waiting.count) } }
 
     /// Runs `work` on the queue's thread, before the next batch is written. After `stop`, the work is not run.

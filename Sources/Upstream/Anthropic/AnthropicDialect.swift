@@ -6,8 +6,7 @@ import Shared
 struct AnthropicDialect: Sendable {
     /// Whether the API version accepts `temperature` and other sampling fields.
     let supportsSampling: Bool
-    /// Whether the service is Vertex AI and not Anthropic. With Vertex AI, the URL contains the model, the body
-    /// contains the API version, and some errors have Google's form.
+    /// Whether the service is Vertex AI; false for Anthropic's own service.
     let isVertex: Bool
     let errorTable: VendorErrorTable
 
@@ -19,7 +18,7 @@ struct AnthropicDialect: Sendable {
         out.append(",")
     }
 
-    /// Whether Vertex AI refused the request because a policy of the organisation forbids structured outputs.
+    /// Whether Vertex AI refused the request because an organisation policy in Google Cloud forbids structured outputs.
     func refusesFormats(
         _ head: UpstreamHead,
         _ refusal: UnsafeRawBufferPointer,

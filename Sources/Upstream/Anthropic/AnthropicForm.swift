@@ -19,15 +19,14 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private(set) var gathersStream = false
     private var names = VendorNameMap()
     private(set) var mayGoOn = false
-    /// The parts of this response that the vendor ended with a pause (`pause_turn`), in order. The next request repeats
-    /// them.
+    /// The parts of the response before the current one, in order. The vendor paused after each of them (`pause_turn`).
     private var parts: [PausedResponse] = []
 
-    /// The largest request body, in bytes, that is kept in memory while its response is streamed to the client. The
-    /// body is needed to continue a response that the vendor pauses.
+    /// The largest request body, in bytes, that stays in memory while the response is streamed. The relay needs the
+    /// body to request the rest of a response that the vendor paused.
     private static let keptBytes = 32_768
 
-    /// Creates the form of one call.
+    /// Creates the form for one call to the Messages API.
     ///
     /// - Parameters:
     ///   - messages: the endpoint of the Messages API; nil if the model's name cannot be part of a URL.

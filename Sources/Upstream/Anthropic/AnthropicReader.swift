@@ -27,7 +27,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private let names: VendorNameMap
     /// The largest number of tool calls that are emitted. Further tool calls of the response are dropped.
     var maxCalls = Int.max
-    /// Whether the client sent `functions`, OpenAI's legacy form of tools. Tool calls then have no ids.
+    /// Whether the client sent `functions`, OpenAI's legacy form of tools. The emitted tool calls then have no ids.
     private let isLegacy: Bool
     private var blocks: [Block] = []
     private var calls = 0
@@ -35,15 +35,15 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private var deltas = TextDeltaScanner()
     private var pairs = SurrogatePairJoiner()
     private var finish: FinishReason?
-    /// Whether the vendor ended the response with a pause. The finish reason `pause` is emitted only if the relay does
-    /// not request the rest of the response.
+    /// Whether the vendor paused the response (`pause_turn`) and the relay has not requested the rest yet.
     private var isPaused = false
     private(set) var pause: PausedResponse?
     private var accumulator = MessageUsage()
-    /// The earlier parts of this response. The vendor ended each of them with a pause (`pause_turn`).
+    /// The parts of the response before the current one. The vendor paused after each of them (`pause_turn`).
     private var earlier: [PausedResponse]
     private var isEarlierReported = false
-    /// The record of the content blocks in the current part. If the vendor pauses, the next request repeats them.
+    /// The recorder of the content blocks in the current part of the response. If the vendor pauses, the next request
+    /// contains these blocks.
     private var said: ContentBlockRecorder
     private(set) var hasBegun = false
 
@@ -56,8 +56,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     /// Creates a reader.
     ///
     /// - Parameters:
-    ///   - earlier: the earlier parts of a paused response. Their events are emitted before those of the new part.
-    ///   - mayGoOn: whether the relay can request the rest if the vendor pauses a streamed response.
+    ///   - earlier: the parts of the response before the new one. The reader emits the events of the earlier parts
+    ///     first.
+    ///   - mayGoOn: whether to record the content blocks. The relay needs these blocks to request the rest of a
+    ///     response that the vendor paused.
     init(
         _ parser: JSONParser,
         _ ids: RandomBytes,
@@ -173,7 +175,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         if text.bytes.count > 2 { try emitArguments(text.bytes, ofCall: index, at: blocks.count - 1, emit) }
     }
 
-    /// Begins a tool call. Returns its index among the emitted tool calls; nil if the tool call is dropped.
+    /// Emits the beginning of a tool call. Returns the index of the tool call; nil if `maxCalls` tool calls were
+    /// already emitted.
     private func openCall(_ block: JSONValue, _ emit: Emit) throws(UpstreamError) -> Int? {
         let id = block["id"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         guard let name = block["name"]?.text, max(name.count, id.count) <= Self.nameLimitBytes else {
@@ -348,9 +351,9 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         guard finish != nil else { throw .invalidResponse("the vendor's response has no end") }
     }
 
-    /// Emits the events of the earlier parts of a paused response, unless they were already emitted.
+    /// Emits the events of the earlier parts of the response, unless the reader has already emitted them.
     ///
-    /// Uses the parser again: values that it has returned before are invalid after the call.
+    /// Values that the parser returned before this call become invalid.
     private func emitEarlier(_ emit: Emit) throws(UpstreamError) {
         if isEarlierReported { return }
         isEarlierReported = true

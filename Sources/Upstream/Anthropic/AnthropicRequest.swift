@@ -11,17 +11,17 @@ struct AnthropicRequest: ~Copyable {
     private let model: ClaudeModel
     private let dialect: AnthropicDialect
     private let thinking: ThinkingPlan
-    /// Whether the system prompt must ask for the tool call that the client demands, because the model refuses a
-    /// `tool_choice` that forces a call.
+    /// Whether the client demands a tool call, but the model does not accept such a `tool_choice`. The system prompt
+    /// then asks for the tool call.
     private let promptsForToolCall: Bool
-    /// The last cache breakpoints of the call. There are at most as many as the API accepts.
+    /// The cache breakpoints of the call; only the last ones if the call has more than the API accepts.
     private let marks: [ChatOptions.CacheBreakpoint]
     private let bound: (maxTokens: Int, budget: Int?)
     private var names = VendorNameMap()
     private var out = ByteBuffer()
 
-    /// The highest token limit with which a complete response is requested. With a higher limit a stream is requested,
-    /// because a complete response would arrive too late.
+    /// The highest token limit with which the relay requests a complete response. With a higher limit, the relay
+    /// requests a stream.
     private static let longTokens = 8_192
     private static let maxCacheBreakpoints = 4
 
@@ -54,8 +54,8 @@ struct AnthropicRequest: ~Copyable {
         bound = thinking.bound(call.maxTokens, model)
     }
 
-    /// Whether the conversation contains the signed reasoning for all recent tool calls. Tool calls before the user's
-    /// last own message do not matter.
+    /// Whether each assistant turn with tool calls also contains signed reasoning. Turns before the last user turn
+    /// without tool results are not checked.
     private static func hasReasoning(_ call: borrowing ChatCall) -> Bool {
         var hasResults = false
         var hasCalls = false
@@ -144,8 +144,10 @@ struct AnthropicRequest: ~Copyable {
         return "You must call the tool \"\(sent)\" now. Do not answer in text."
     }
 
-    /// Appends the members `tools` and `tool_choice`. If the request has no tools, tools that the conversation has
-    /// called are declared with an empty schema, because the API requires them.
+    /// Appends the members `tools` and `tool_choice`. If the client sent no tools, declares the called tools, because
+    /// the API requires this.
+    ///
+    /// - Parameter called: the names of the tools that the conversation has called.
     private mutating func appendTools(called: [[UInt8]]) {
         guard !chatOptions.tools.isEmpty else { return appendOldTools(called) }
         for (index, tool) in chatOptions.tools.enumerated() {

@@ -96,7 +96,8 @@ struct ClaudeBlocks {
         list.forbidCacheBreakpoint()
     }
 
-    /// Appends the arguments of a tool call. Arguments that are not a JSON object become the text of a member `_raw`.
+    /// Appends the arguments of a tool call. Arguments that are not a JSON object are appended as a string in an
+    /// object: `{"_raw": "..."}`.
     func append(input arguments: String, to out: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         guard text.bytes.contains(where: { $0 > 32 }) else { return out.append("{}") }

@@ -13,11 +13,11 @@ struct ClaudeModel: Sendable {
     enum Thinking: Sendable {
         case none
         case budget
-        /// The model has adaptive thinking: it decides itself how much it thinks.
+        /// The model itself decides how much it thinks (adaptive thinking).
         ///
         /// - Parameters:
         ///   - off: the way to turn thinking off.
-        ///   - budget: whether the model also accepts `budget_tokens`, the older form.
+        ///   - budget: whether the model also accepts a thinking budget in tokens (`budget_tokens`).
         case adaptive(off: Off, budget: Bool)
     }
 
@@ -29,7 +29,7 @@ struct ClaudeModel: Sendable {
         case none
     }
 
-    /// The highest `effort` that the model accepts.
+    /// The values of `effort` that the model accepts.
     enum Effort: Sendable {
         case none
         case high
@@ -45,11 +45,11 @@ struct ClaudeModel: Sendable {
     let effort: Effort
     /// Whether `tool_choice` can force a tool call.
     let supportsForcedToolChoice: Bool
-    /// Whether the last message of a request may be the beginning of the model's response.
+    /// Whether a request can end with the beginning of the model's response, which the model then continues (prefill).
     let supportsPrefill: Bool
     /// Whether the model supports structured outputs: a schema for the output, and strict tools.
     let supportsStructuredOutputs: Bool
-    /// Whether the model is not a Claude model but another vendor's model that is offered with the same API.
+    /// Whether the model is another vendor's model that is offered with the Messages API, and not a Claude model.
     let isForeign: Bool
 
     private init(
@@ -79,8 +79,8 @@ struct ClaudeModel: Sendable {
 
     // MARK: The table
 
-    /// The known models. A row's name is a prefix of the text after `claude-` in the model's id; the longest such
-    /// prefix wins.
+    /// The known Claude models, by the text after `claude-` in the model's id, such as `opus-4`. A row also applies to
+    /// longer ids that begin with its text. The longest matching text wins.
     private static let rows: [(StaticString, ClaudeModel)] = [
         ("3-haiku", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .format)),
         ("3-opus", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .format)),
@@ -139,7 +139,7 @@ struct ClaudeModel: Sendable {
 
     /// Looks up the abilities of a model.
     ///
-    /// - Parameter name: the vendor's model id. It may have a prefix before `claude-` and a date at its end.
+    /// - Parameter name: the vendor's model id. Text before `claude-` is ignored, and so is a date at the end.
     init(_ name: String) {
         var bytes = Array(name.utf8)
         for position in bytes.indices where bytes[position] == UInt8(ascii: ".") { bytes[position] = UInt8(ascii: "-") }

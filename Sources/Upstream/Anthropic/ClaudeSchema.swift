@@ -3,7 +3,7 @@ import Shared
 
 /// Converts a JSON Schema so that it contains only keywords that Anthropic's structured outputs support.
 ///
-/// Other keywords become text of the description, as `transform_schema` in Anthropic's client library does it.
+/// All other keywords are written as text into the `description` of the schema.
 struct ClaudeSchema {
     private static let formats: [StaticString] = [
         "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid",
@@ -20,8 +20,8 @@ struct ClaudeSchema {
 
     private static let maxReferences = 8
 
-    /// Returns a tool's schema in which the top level has a `type`: `object` is added if it is missing. If the top
-    /// level is a `$ref`, its target is copied there.
+    /// Returns a tool's schema whose top level has a `type`; a missing type becomes `object`. A `$ref` at the top level
+    /// is replaced by the schema to which it points.
     static func object(_ schema: Body) -> Body {
         let parser = JSONParser()
         guard let root = try? parser.parse(schema.bytes), root.kind == .object else { return schema }
@@ -49,7 +49,7 @@ struct ClaudeSchema {
         value.append(to: &out)
     }
 
-    /// Appends a converted schema. Recursive; the request parser has already limited the depth.
+    /// Appends a converted schema, including all schemas inside it.
     private static func append(_ schema: JSONValue, to out: inout ByteBuffer) {
         guard let members = schema.members else { return schema.append(to: &out) }
         var writer = ByteBuffer()

@@ -24,7 +24,7 @@ struct ClaudeTurns: ~Copyable {
     private var ids = VendorNameMap()
     private var waiting: [WaitingBlocks] = []
     private var isFirst = true
-    /// The names of all tools that the conversation has called, as the request contains them.
+    /// The names of all tools that the conversation has called, as the relay sends them to the vendor.
     private(set) var calledNames: [[UInt8]] = []
 
     init(_ call: borrowing ChatCall, _ names: VendorNameMap, _ marks: [ChatOptions.CacheBreakpoint]) {
@@ -57,7 +57,8 @@ struct ClaudeTurns: ~Copyable {
 
     /// Appends all turns of the conversation.
     ///
-    /// - Parameter prefill: whether the last turn may be an assistant turn, which the response then continues.
+    /// - Parameter prefill: whether an assistant turn can be the last turn. If false, a user turn is added after an
+    ///   assistant turn at the end.
     mutating func append(to out: inout ByteBuffer, prefill: Bool) {
         let turns = turns
         if turns.first?.isUser != true { appendFiller(".", to: &out) }
@@ -158,8 +159,8 @@ struct ClaudeTurns: ~Copyable {
         }
     }
 
-    /// Returns the position of the turn's last text that is not blank: the message's index, and the text's index in its
-    /// content. Returns nil if all texts are blank.
+    /// Finds the last text of the turn that is not blank. Returns the index of its message, and the index of the text
+    /// in the content of the message. Returns nil if all texts are blank.
     private func lastText(of turn: Turn) -> (position: Int, index: Int)? {
         for position in turn.positions.reversed() {
             let index = messages[position].content.lastIndex { piece in

@@ -1,10 +1,10 @@
 import Engine
 
-/// Records the content blocks of a response, so that they can be sent back to the vendor if the vendor pauses the
-/// response.
+/// Records the content blocks of a response. If the vendor pauses the response, the relay sends these blocks in its
+/// next request.
 ///
-/// Pauses are rare without tools that the vendor runs itself. Therefore a response that consists only of text and
-/// reasoning is recorded only while it is short.
+/// A response that contains only text and reasoning is recorded only while it is short, because vendors rarely pause
+/// it.
 struct ContentBlockRecorder: ~Copyable {
     private enum Kind: Equatable {
         case text
@@ -14,8 +14,7 @@ struct ContentBlockRecorder: ~Copyable {
         case other
     }
 
-    /// Whether blocks are recorded. False if no record is needed, or after the recording was given up, for example
-    /// because the record became too large.
+    /// Whether blocks are recorded. The recording stops, for example, if the record becomes too large.
     private var keeps: Bool
     private var kind: Kind?
     /// The content of the open block so far: its text, its reasoning, or its `input` as JSON.
@@ -33,9 +32,10 @@ struct ContentBlockRecorder: ~Copyable {
 
     // MARK: Blocks
 
-    /// Begins to record a new block, and completes the record of the block before.
+    /// Completes the record of the previous block and begins to record a new block.
     ///
-    /// - Parameter isAlone: whether no other block is open. If another block is open, the recording is given up.
+    /// - Parameter isAlone: whether the vendor has ended all previous blocks. If false, the recording stops for the
+    ///   whole response.
     mutating func begin(_ block: JSONValue, isAlone: Bool) {
         guard keeps else { return }
         guard isAlone else { return drop() }
@@ -91,8 +91,8 @@ struct ContentBlockRecorder: ~Copyable {
 
     // MARK: Writing
 
-    /// Returns all recorded blocks as a JSON array, and removes them. Returns nil if nothing was recorded or the
-    /// recording was given up.
+    /// Returns all recorded blocks as a JSON array, and removes them. Returns nil if there are none or if the recording
+    /// has stopped.
     mutating func removeBody() -> Body? {
         guard keeps else { return nil }
         write()

@@ -2,11 +2,10 @@ import Engine
 import Shared
 
 extension ErrorResponseReader {
-    /// Finds the quirk of a server that refused a Messages request: the change after which the server may accept the
-    /// request.
+    /// Finds the quirk because of which a server refused a Messages request.
     ///
-    /// - Parameter known: the quirks that the request already takes into account.
-    /// - Returns: the quirk; nil if no change is likely to help.
+    /// - Parameter known: the quirks for which the request was already changed.
+    /// - Returns: the quirk; nil if no change of the request is likely to help.
     func messageQuirk(
         _ head: UpstreamHead,
         _ body: UnsafeRawBufferPointer,
@@ -66,8 +65,7 @@ private struct RefusedMessage {
         return isAssistant
     }
 
-    /// The changes that can help if the server refused `tool_choice`. They are tried first, because such an error
-    /// message also mentions other fields.
+    /// The quirks that can explain a refused `tool_choice`; empty if the error response has another cause.
     private var ofTools: [LearnedQuirks] {
         guard let choice = request["tool_choice"]?["type"]?.content, choice == "any" || choice == "tool" else {
             return []

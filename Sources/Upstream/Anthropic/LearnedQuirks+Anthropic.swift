@@ -19,8 +19,8 @@ extension LearnedQuirks {
     static let noStrictTools = LearnedQuirks(rawValue: 512)
     static let noTier = LearnedQuirks(rawValue: 1_024)
     static let noMetadata = LearnedQuirks(rawValue: 2_048)
-    /// The quirk that the conversation lacks the reasoning of earlier turns. Thinking is turned off for this request
-    /// only.
+    /// The quirk of a conversation that lacks the reasoning of earlier turns. Thinking is turned off, but not for later
+    /// calls to the model.
     static let noThinkingNow = LearnedQuirks(rawValue: 4_096)
 
     /// The quirks that are caused by one conversation. They are not remembered for the model.

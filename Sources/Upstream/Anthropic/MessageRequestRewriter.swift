@@ -15,8 +15,8 @@ struct MessageRequestRewriter {
 
     /// Returns the request body that asks the vendor for the rest of a paused response.
     ///
-    /// - Parameter content: the content blocks of the paused part, as a JSON array. They are added to the assistant
-    ///   turn at the end of the conversation.
+    /// - Parameter content: the content blocks that arrived before the pause, as a JSON array. The new body contains
+    ///   these blocks in an assistant turn at the end.
     static func written(_ body: Body, goingOnAfter content: Body) -> Body {
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count + content.bytes.count + 64)
@@ -149,10 +149,7 @@ struct MessageRequestRewriter {
 }
 
 extension RawJSON {
-    /// The text of a text block, without white space at its end, because the API refuses such white space at the end of
-    /// a turn.
-    ///
-    /// Nil if the block has another type; empty if the text is blank.
+    /// The text of a text block, without white space at the end; nil if the block has another type.
     fileprivate var said: [UInt8]? {
         let parser = JSONParser()
         defer { withExtendedLifetime(parser) {} }

@@ -1,8 +1,7 @@
 import Calls
 import Engine
 
-/// A fast reader for stream events that contain only a piece of text, which are the most frequent events. It compares
-/// the bytes around the text and needs no JSON parser.
+/// A fast reader for the most frequent stream events, which contain only a piece of text. It needs no JSON parser.
 struct TextDeltaScanner: ~Copyable {
     /// The bytes before the text in the last text event; empty until the first text event has arrived.
     private var opening = ByteBuffer()
@@ -30,8 +29,7 @@ struct TextDeltaScanner: ~Copyable {
         return text
     }
 
-    /// Remembers the bytes before the text of an event, in order to recognise the next text event. In the next text
-    /// event these bytes differ only if the index of the content block differs.
+    /// Remembers the bytes before the text of an event. The next text event is recognised by these bytes.
     private mutating func keepOpening(_ data: UnsafeRawBufferPointer, _ written: UnsafeRawBufferPointer) {
         guard let start = data.baseAddress, let end = written.baseAddress else { return }
         let before = data[part: 0..<(end - start)]
@@ -44,8 +42,7 @@ struct TextDeltaScanner: ~Copyable {
         opening.append(before)
     }
 
-    /// Returns the text of a text event with its JSON escapes; nil if the event has another form. Allows for the spaces
-    /// that Anthropic inserts after the text.
+    /// Returns the text of a text event, in which JSON escapes are not decoded yet; nil if the data is no such event.
     private static func written(in data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         let (start, middle): (StaticString, StaticString) = (
             #"{"type":"content_block_delta","index":"#, #","delta":{"type":"text_delta","text":""#

@@ -18,8 +18,8 @@ struct ThinkingPlan {
     private(set) var effort: StaticString?
     /// The way in which the response shows the reasoning: summarized or omitted; nil for the model's default.
     private(set) var display: ChatOptions.Reasoning.Display?
-    /// Whether the reasoning budget is always added to the client's token limit. If false, the budget is added only if
-    /// the limit is not larger than the budget.
+    /// Whether the reasoning budget is always added to the client's token limit. If false, the budget is added only to
+    /// a limit that leaves no tokens for the output.
     private(set) var isOnTop = false
 
     private static let minBudget = 1_024
@@ -29,8 +29,8 @@ struct ThinkingPlan {
     /// Creates the plan for one request.
     ///
     /// - Parameters:
-    ///   - canThink: whether the request may use reasoning; false if it forces a tool call.
-    ///   - hasReasoning: whether the conversation contains the reasoning for its recent tool calls.
+    ///   - canThink: whether the request can use reasoning; false if the request forces a tool call.
+    ///   - hasReasoning: whether the conversation contains the reasoning that belongs to the latest tool calls.
     init(_ reasoning: ChatOptions.Reasoning, _ model: ClaudeModel, canThink: Bool, hasReasoning: Bool) {
         let position = reasoning.effort.flatMap { effort in Self.efforts.firstIndex { "\($0)".hasSameBytes(as: effort) }
         }
@@ -104,8 +104,8 @@ struct ThinkingPlan {
         }
     }
 
-    /// Returns the token limit of the request, which includes the reasoning, and the reasoning budget; the budget is
-    /// nil if the request has none.
+    /// Returns two limits for the request: `maxTokens` for output and reasoning together, and `budget` for the
+    /// reasoning. The budget is nil if the request has none.
     ///
     /// - Parameter asked: the client's token limit; nil if the client set none.
     func bound(_ asked: Int?, _ model: ClaudeModel) -> (maxTokens: Int, budget: Int?) {

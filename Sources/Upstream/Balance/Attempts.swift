@@ -17,8 +17,8 @@ package final class Attempts: @unchecked Sendable {
     private var open: RemainingCandidates
     /// The position of the candidate that is being called or was called last; nil before the first choice.
     private var current: Int?
-    /// The key with which the current candidate is called again: the same key, or another one after a failure of the
-    /// key. Nil if the next call does not repeat the last one.
+    /// The key of the next call if this call goes to the current candidate again; nil if the next call chooses its key
+    /// or candidate anew.
     private var repeating: Credential?
     /// Whether the next call goes to the current candidate again, with a key that was not tried yet. Only used for a
     /// candidate with a capacity limit.
@@ -26,15 +26,12 @@ package final class Attempts: @unchecked Sendable {
     /// The key and the capacity that the next call uses, if `next()` waited for free capacity; nil if `next()` did not
     /// wait.
     private var waitedFor: (Credential, HeldCapacity)?
-    /// The number of repeated calls of each candidate, by the candidate's position. The numbers count for the whole
-    /// request: waiting for capacity does not reset them.
+    /// The number of retries of each candidate for this request, by the candidate's position.
     private var repeats: [Int: Int] = [:]
-    /// The labels of the keys that failed, by the candidate's position. The labels are kept for the whole request:
-    /// waiting for capacity does not clear them.
+    /// The labels of each candidate's keys that failed for this request, by the candidate's position.
     private var tried: [Int: Set<String>] = [:]
     private var call: VendorCall?
-    /// The time after which no call is repeated and no other candidate is called. A call that is already running may
-    /// end later if there is only one candidate with one key.
+    /// The time after which no failed call is repeated, neither with the same candidate nor with another one.
     private var repeatsEndAt: LoopTime
     /// Whether the current call can be made with one key only, such as the key that a file was uploaded with.
     private var isBound = false
@@ -138,8 +135,8 @@ package final class Attempts: @unchecked Sendable {
 
     /// Skips the current candidate, which cannot serve this request.
     ///
-    /// - Parameter refusal: the error that says why. If the request fails although no call has failed, the client gets
-    ///   the first refusal of the request.
+    /// - Parameter refusal: the error that says why. The client gets the first refusal of the request if no call has
+    ///   failed.
     package func skip(_ refusal: APIError) {
         self.refusal = self.refusal ?? refusal
         if let current { balance?.endTrial(open.breakerKey(current)) }
@@ -155,10 +152,11 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: A call
 
-    /// Takes the next key of a candidate, acquires capacity for the key, and returns the call to make. If no key has
-    /// capacity now, sets the candidate aside as full and returns nil.
+    /// Takes the next key of a candidate, acquires capacity for the key, and returns the call to make. Returns nil if
+    /// no key has capacity now.
     ///
-    /// - Parameter candidate: the candidate at the position that `next()` returned; it may be bound to one key.
+    /// - Parameter candidate: the candidate at the position that `next()` returned, or its copy that can use one key
+    ///   only.
     package func call(_ candidate: Candidate) async -> VendorCall? {
         if let call = callAtOnce(candidate) { return call }
         guard let (credential, held) = await selected(candidate) else {
@@ -214,9 +212,8 @@ package final class Attempts: @unchecked Sendable {
         return await candidate.selectedKey(besides: tried[current] ?? [], open.choice(current))
     }
 
-    /// Records that the response of the current call has begun: its key works, and no other candidate is called for
-    /// this request. The circuit breaker counts neither a success nor a failure yet, since the response may still break
-    /// off.
+    /// Records that the response of the current call has begun. The key works, but the response can still break off, so
+    /// the circuit breaker counts no success yet.
     package func begun() {
         call?.served()
         if let current { balance?.endTrial(open.breakerKey(current)) }
@@ -292,10 +289,10 @@ package final class Attempts: @unchecked Sendable {
     /// call that a half-open circuit breaker lets through.
     func endTrial() { if let current { concluded(current, nil) } }
 
-    /// Reports to a candidate's circuit breaker how the calls of this candidate ended.
+    /// Reports the outcome of a candidate's calls to the candidate's circuit breaker.
     ///
-    /// - Parameter error: the candidate's last failure. If it is nil or does not count against the candidate, only the
-    ///   trial call ends: the one call that a half-open circuit breaker lets through.
+    /// - Parameter error: the candidate's last failure; nil if there was no failure that the circuit breaker should
+    ///   count.
     private func concluded(_ position: Int, _ error: UpstreamError?) {
         balance?.conclude(open.breakerKey(position), error, at: loop.now)
     }
@@ -315,9 +312,8 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: The failure
 
-    /// The failure to report to the client: the last failure other than a rate limit or a lack of credit. If all
-    /// failures are of these two kinds, the last rate limit is reported, with the shortest retry time of all rate
-    /// limits. Without a rate limit, the last failure is reported; without any failure, the first refusal.
+    /// The failure that the client gets for the request. Rate limits and lack of credit are reported only if no call
+    /// failed for another reason. If no call failed at all, this is the first refusal.
     package var failure: UpstreamError {
         let last =
             failures.last { !$0.error.kind.isLimit } ?? failures.last { $0.error.kind == .rateLimited } ?? failures.last

@@ -4,11 +4,11 @@ import Limits
 package import Shared
 import Synchronization
 
-/// The state that the choice between providers needs: whose turn it is, circuit breakers, and counts of calls. All
-/// event loops of the process share one instance.
+/// The state for choosing between providers: the turns of the providers, their circuit breakers, and the number of
+/// calls that each provider got. All event loops of the process share one instance.
 package final class Balance: Sendable {
-    /// The key of a turn state, which says whose turn it is. It consists of 128 bits from the digests of a model, a
-    /// priority and a caller. Without a caller, all callers share the turns.
+    /// The key under which the turns among some providers are stored. The key stands for a model, a priority and, if
+    /// each caller has separate turns, a caller.
     struct TurnKey: Hashable {
         private let high: UInt64
         private let low: UInt64
@@ -33,12 +33,12 @@ package final class Balance: Sendable {
         func hash(into hasher: inout Hasher) { hasher.combine(high) }
     }
 
-    /// An object that contains a turn state. The state is too large to be copied for each turn.
+    /// A box for a `TurnState`, which is too large to be copied for each request.
     private final class Turns {
         var state = TurnState()
     }
 
-    /// The key of a circuit breaker: one model of one provider.
+    /// The key of a circuit breaker. Each model of each provider has its own circuit breaker.
     struct BreakerKey: Hashable {
         let provider: Int
         let model: String
@@ -87,8 +87,8 @@ package final class Balance: Sendable {
         }
     }
 
-    /// Returns the number that ranks a provider without keys in the settings among providers of equal load. It is the
-    /// number of calls for which the provider was chosen, plus one. A low number is a good rank.
+    /// Returns the number of calls for which the provider was chosen, plus one. If several providers have the same
+    /// load, the provider with the lowest number is called next.
     func nextTurn(ofProvider position: Int) -> Double { chosen.withLock { $0[position, default: 0] } + 1 }
 
     func took(provider position: Int) {
@@ -96,17 +96,17 @@ package final class Balance: Sendable {
         chosen.withLock { $0[position, default: 0] += 1 }
     }
 
-    /// Undoes `took(provider:)` if the chosen provider was not called after all.
+    /// Removes the chosen provider from the count of `took(provider:)`, because it was not called after all.
     func undoSelection(ofProvider position: Int) {
         guard rules.order == .leastLoad else { return }
         chosen.withLock { $0[position, default: 0] -= 1 }
     }
 
-    /// Takes the next turn among providers of the same priority. The returned turn says which provider to call.
+    /// Chooses the provider whose turn it is, among providers of the same priority.
     ///
     /// - Parameters:
-    ///   - key: the key of the turns, without a caller.
-    ///   - caller: the caller, for whom separate turns are kept unless all callers share their turns by the settings.
+    ///   - key: the key under which the turns are stored, without a caller.
+    ///   - caller: the caller; used if the settings give each caller separate turns.
     ///   - members: the providers to choose from, sorted by position; at least one.
     func turn(_ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) -> TurnState.Turn {
         let key = scoped(key, caller)
@@ -118,7 +118,7 @@ package final class Balance: Sendable {
         }
     }
 
-    /// Gives back a turn because its provider was not called.
+    /// Undoes a turn because the chosen provider was not called.
     ///
     /// - Parameter members: the providers among which the turn was taken.
     func giveBack(_ turn: TurnState.Turn, _ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) {
@@ -131,7 +131,8 @@ package final class Balance: Sendable {
         return if isOfCaller, let caller { key.of(caller) } else { key }
     }
 
-    /// Resets all turns and all counts of chosen providers. Called by a reload that finds the settings unchanged.
+    /// Resets all turns, and the numbers of calls for which providers were chosen. A reload with unchanged settings
+    /// calls this function.
     package func forgetTurns() {
         turns.withLock { $0 = RecentTable() }
         chosen.withLock { $0 = [:] }
@@ -179,8 +180,8 @@ package final class Balance: Sendable {
         notices?.all.ends(.breakerOpen(provider: provider, model: key.model), at: .current())
     }
 
-    /// Logs the changes of state that a candidate's failure shows. The provider is unreachable if the connection could
-    /// not be made, and reachable again if it responded with an error. The circuit breaker may have opened.
+    /// Logs what a candidate's failure shows: whether the provider is reachable, and whether the circuit breaker is
+    /// open.
     private func report(_ key: BreakerKey, _ error: UpstreamError, isTripped: Bool, at now: LoopTime) {
         guard let notices, let provider = provider(at: key.provider) else { return }
         let cause = error.loggedCause(hiding: error.credential ?? .none)
@@ -226,10 +227,10 @@ package final class Balance: Sendable {
         report(key, error, isTripped: isTripped, at: now)
     }
 
-    /// Reports to a candidate's circuit breaker how the calls of this candidate ended.
+    /// Reports the outcome of a candidate's calls to the candidate's circuit breaker.
     ///
-    /// - Parameter error: the candidate's last failure. If it is nil or does not count against the candidate, only the
-    ///   trial call ends: the one call that a half-open circuit breaker lets through.
+    /// - Parameter error: the candidate's last failure; nil if there was no failure that the circuit breaker should
+    ///   count.
     func conclude(_ key: BreakerKey, _ error: UpstreamError?, at now: LoopTime) {
         guard let error, !error.recovery.contains(.nextKey), !error.isOfPath, !isUnrelatedToCandidate(error) else {
             return endTrial(key)
@@ -241,8 +242,8 @@ package final class Balance: Sendable {
         }
     }
 
-    /// Returns whether the failure says nothing about other calls of the candidate. This is the case if it concerns
-    /// only one feature of the model, or only the account of a passthrough key.
+    /// Returns whether the failure says nothing about other calls of the candidate. For example, the rate limit of a
+    /// caller's own key does not affect other callers.
     private func isUnrelatedToCandidate(_ error: UpstreamError) -> Bool {
         let isCallers = error.credential.map { $0.label == nil } ?? false
         return switch error.kind {

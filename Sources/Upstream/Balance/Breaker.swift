@@ -1,7 +1,7 @@
 import Engine
 
-/// The circuit breaker of one candidate. Consecutive failures open it. While it is open, the candidate is called only
-/// after all others. All event loops report calls to one breaker, so the reported times may be out of order.
+/// The circuit breaker of one candidate. Several failures in a row open it. While it is open, requests call the
+/// candidate only after all others.
 struct Breaker {
     /// The times of the recent failures that count towards opening the circuit breaker.
     private var failures: [LoopTime] = []
@@ -10,7 +10,8 @@ struct Breaker {
     /// The time until which a trial call keeps other requests from the candidate. A trial call is the one call that a
     /// half-open circuit breaker lets through.
     private var trialEndsAt = LoopTime.distantPast
-    /// The time until which the model cannot serve any call, according to the vendor.
+    /// The end of the time in which the vendor says that the model cannot serve any call; in the past if there is no
+    /// such time.
     private var cooldownUntil = LoopTime.distantPast
 
     /// The longest time for which a trial call keeps other requests from the candidate if its outcome is not reported,

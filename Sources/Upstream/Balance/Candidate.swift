@@ -16,13 +16,12 @@ package final class Candidate: Sendable {
     /// The capacity limits of the provider's keys; nil if the settings contain no such limits.
     let capacity: Capacity?
     private let spared: Traits
-    /// The object that informs the keys and the circuit breaker of the outcomes of calls that are made without
-    /// `Attempts`. Nil if only the keys are informed.
+    /// The object that reports the outcomes of calls without `Attempts` to the keys and the circuit breaker. Nil if
+    /// such outcomes are reported to the keys only.
     private let lone: LoneCandidate?
     let offeredBy: Int
     let rank: ModelCatalog.Rank
-    /// The models and prices of all candidates that may serve the call, if the candidates have different model names;
-    /// empty if all have the same name.
+    /// The models and prices of all candidates for the call, if the request does not name a model; otherwise empty.
     let rivals: [CallLedger.Server]
     /// The record of whether the provider's responses contain their usage.
     package let reports: UsageReports
@@ -66,7 +65,8 @@ package final class Candidate: Sendable {
     /// Whether the provider charges credits for calls.
     package var countsCredits: Bool { server.credits != nil }
 
-    /// Traits of chats, such as the use of tools. The settings can exclude chats with a trait from a provider.
+    /// The traits of a chat that the settings can exclude from a provider. For example, a provider can serve only chats
+    /// without tools.
     package struct Traits: OptionSet, Sendable {
         package let rawValue: UInt8
 
@@ -91,9 +91,8 @@ package final class Candidate: Sendable {
 
     /// Checks whether this candidate can serve the chat.
     ///
-    /// - Throws: an error if the settings exclude chats with tools or images from the provider and the chat contains
-    ///   them. Also throws for option values that only OpenAI-compatible servers may understand, unless the provider
-    ///   gets the original request.
+    /// - Throws: an error if the settings exclude the chat's tools or images from the provider, or if an option has a
+    ///   value that only OpenAI-compatible servers might understand.
     package func check(_ call: borrowing ChatCall) throws(APIError) {
         if call.hasWords, !provider.acceptsOriginal(of: call, for: model) { try call.checkOptionValues() }
         if spared.isEmpty { return }
@@ -140,12 +139,12 @@ package final class Candidate: Sendable {
         return VendorCall(credential, billing: callLedger, on: loop, with: keys, within: capacity)
     }
 
-    /// Takes the first key that has capacity, in the order that `choice` determines. Returns nil if no key has
-    /// capacity, other requests are waiting for capacity, or the provider has no capacity limit.
+    /// Takes the first key that has free capacity, in the order that `choice` determines. Returns nil if no key has
+    /// free capacity, other requests wait for capacity, or the provider has no capacity limit.
     ///
     /// - Parameters:
-    ///   - tried: the labels of keys to leave out.
-    ///   - isTurn: whether all requests that waited longer have been served, so that the queue need not be checked.
+    ///   - tried: the labels of keys that must not be taken.
+    ///   - isTurn: whether this request is the first in the queue for capacity, so that the queue is not checked again.
     func selectedKey(
         besides tried: Set<String> = [],
         _ choice: KeyChoice = KeyChoice(),
@@ -154,10 +153,10 @@ package final class Candidate: Sendable {
         await capacity?.acquireNow(ofKeys: keys, or: fixed, besides: tried, choice, isTurn: isTurn, on: loop)
     }
 
-    /// Returns whether, as far as this instance knows, none of the keys has free capacity. Also true if other requests
-    /// already wait for capacity of the provider.
+    /// Returns whether all keys of the provider seem to have no free capacity, or other requests already wait for
+    /// capacity. Only the state of this instance is checked.
     ///
-    /// - Parameter tried: the labels of keys to leave out.
+    /// - Parameter tried: the labels of keys that are not checked.
     func isKnownFull(besides tried: Set<String> = []) -> Bool {
         guard let capacity else { return false }
         if capacity.isAwaited { return true }
@@ -189,9 +188,9 @@ package final class Candidate: Sendable {
         return with(fixed, rank, rivals)
     }
 
-    /// Returns a copy of this candidate that knows the prices of all candidates for its call.
+    /// Returns a copy of this candidate with the prices of all candidates for a request that does not name a model.
     ///
-    /// - Parameter rivals: the models and prices of all candidates that may serve the call. The model names differ.
+    /// - Parameter rivals: the models and prices of all candidates for the request.
     func with(rivals: [CallLedger.Server]) -> Candidate { with(fixed, rank, rivals) }
 
     private func with(_ fixed: Credential?, _ rank: ModelCatalog.Rank, _ rivals: [CallLedger.Server]) -> Candidate {
@@ -213,10 +212,8 @@ package final class Candidate: Sendable {
     }
 }
 
-/// The receiver of call outcomes for a request with a single candidate, whose calls are made without `Attempts`. It
-/// passes the outcomes on to the candidate's keys and circuit breaker.
-///
-/// The circuit breaker does not stop calls in this case, but its state is visible to the operator.
+/// A receiver for the outcomes of calls that are made without `Attempts`. It reports the outcomes to the candidate's
+/// keys and to its circuit breaker.
 final class LoneCandidate: KeyCooldowns {
     private let keys: KeyRing?
     private let balance: Balance

@@ -8,8 +8,8 @@ import Shared
 final class CandidateList: @unchecked Sendable {
     /// The candidates, at least one.
     let all: [Candidate]
-    /// Whether the relay forwards callers' own keys to all candidates (true) or to no candidate (false); nil if only to
-    /// some.
+    /// Whether callers use their own keys for all candidates (true) or for no candidate (false); nil if the candidates
+    /// differ.
     let passOnKeys: Bool?
     /// The features that all models of the list have.
     let features: Model.Features
@@ -28,24 +28,23 @@ final class CandidateList: @unchecked Sendable {
     let priorities: [Int]
     /// Whether all candidates have the same priority.
     let areEqual: Bool
-    /// The candidates as members of the group that takes turns, each with its position and weight.
+    /// The positions and weights of all candidates, for taking turns.
     let members: [TurnState.Member]
     /// The key rings of the candidates that use the relay's keys. A key ring contains a provider's keys.
     private let rings: [KeyRing]
     /// The counters of key rings with keys in cooldown, without duplicates. Usually all rings share one counter.
     private let cooldownRingCounts: [CooldownRingCount]
-    /// The box with the last used turn key, under which `Balance` stores whose turn it is. The copies of this list for
-    /// callers' own API keys share the box.
+    /// The last result of `turnKey(_:)`, cached. Copies of this list for callers' own keys share the cache.
     private let lastTurn: LastTurn
-    /// The copy of this list with the last caller's own key; nil if no caller's own key was used yet.
+    /// The cached copy of this list for the own key of the last caller; nil if no caller used an own key yet.
     private var ofCaller: (key: String, list: CandidateList)?
 
     /// Creates a list of candidates.
     ///
     /// - Parameters:
     ///   - all: the candidates, at least one.
-    ///   - passOnKeys: whether the relay forwards callers' own keys to all candidates (true) or to no candidate
-    ///     (false); nil if only to some.
+    ///   - passOnKeys: whether callers use their own keys for all candidates (true) or for no candidate (false); nil if
+    ///     the candidates differ.
     init(_ all: [Candidate], passOnKeys: Bool? = nil) {
         precondition(!all.isEmpty)
         self.all = all
@@ -102,14 +101,12 @@ final class CandidateList: @unchecked Sendable {
     /// Whether no key of the candidates is in cooldown.
     var hasNoCooldowns: Bool { cooldownRingCounts.allSatisfy(\.isZero) || rings.allSatisfy { !$0.hasCooldowns } }
 
-    /// A box for the last used turn key, under which `Balance` stores whose turn it is, and its priority. The list and
-    /// its copies for callers' own API keys share the box, because a reference from a copy to the list would be a
-    /// retain cycle.
+    /// A box for the last result of `turnKey(_:)`. The list and its copies for callers' own keys share the box.
     private final class LastTurn {
         var last: (priority: Int, key: Balance.TurnKey)?
     }
 
-    /// Returns the key under which the turns among the candidates of one priority are stored.
+    /// Returns the key under which `Balance` stores the turns among the candidates of one priority.
     func turnKey(_ priority: Int) -> Balance.TurnKey {
         if let last = lastTurn.last, last.priority == priority { return last.key }
         let key = Balance.TurnKey(model: all[0].name, priority: priority)

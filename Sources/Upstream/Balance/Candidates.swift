@@ -3,11 +3,11 @@ import Engine
 import Limits
 package import Shared
 
-/// All candidates for a call, sorted by priority and then in the order of the settings. One of them is chosen only when
-/// the vendor is called.
+/// All candidates for a call, sorted by priority and then in the order of the settings. The relay chooses one of them
+/// when it makes the call.
 package struct Candidates: Sendable {
     private let list: CandidateList
-    /// The state that the choice between providers needs; nil if the candidates are tried in their order.
+    /// The state for choosing between providers; nil if the candidates are always tried in their order.
     private let balance: Balance?
     private let order: Order
     private let caller: Identity?
@@ -45,8 +45,8 @@ package struct Candidates: Sendable {
     /// Whether there is only one candidate, with one key, no capacity limit and no retries.
     package var isSingle: Bool { list.isSingle && order == .balanced }
 
-    /// The first candidate that has a key outside cooldown and whose circuit breaker is not open. If there is no such
-    /// candidate, it is the first in the list.
+    /// The first healthy candidate: it has a key outside cooldown, and its circuit breaker is not open. If no candidate
+    /// is healthy, the first one.
     package var firstHealthy: Candidate { list.all.first(where: isHealthy) ?? leading }
 
     private func isHealthy(_ candidate: Candidate) -> Bool {
@@ -62,16 +62,15 @@ package struct Candidates: Sendable {
     }
 
     /// The candidates whose providers can forward requests unchanged. Nil if the candidate that will probably serve the
-    /// call cannot forward it. The probable candidate is the first healthy one with free capacity. If there is none, it
-    /// is the first healthy one.
+    /// call cannot forward requests.
     package var forwarding: Candidates? {
         let first = list.all.first { isHealthy($0) && !$0.isKnownFull() } ?? firstHealthy
         guard first.forwarder != nil else { return nil }
         return replaced { $0.forwarder != nil ? $0 : nil }
     }
 
-    /// Returns a copy in which each candidate is replaced. Candidates whose replacement is nil are left out. Returns
-    /// nil if no candidate remains.
+    /// Returns a copy in which `replacement` has replaced each candidate, or removed it by returning nil. Returns nil
+    /// if no candidate remains.
     package func replaced(by replacement: (Candidate) -> Candidate?) -> Candidates? {
         let all = list.all.compactMap(replacement)
         return all.isEmpty ? nil : Candidates(CandidateList(all), balance, caller: caller, order: order)
@@ -123,16 +122,16 @@ package struct Candidates: Sendable {
     }
 
     /// Calls candidates until one succeeds, and returns its result. After a failure, another candidate or key is tried
-    /// only if it may succeed.
+    /// only if it can help.
     ///
     /// - Parameters:
     ///   - affinity: the hash of a value, such as the user. Calls with the same hash go to the same provider and key.
     ///     Nil if there is no such value.
     ///   - spared: the positions of candidates that must not get the call.
-    ///   - isBegun: returns whether a part of the response was already sent to the client. If it was, there is no
-    ///     deadline and no other candidate is tried.
-    ///   - waited: returns the nanoseconds so far that were not spent waiting for a vendor. The deadline is extended by
-    ///     them.
+    ///   - isBegun: returns whether the client has already received a part of the response. After that there is no
+    ///     deadline, and no other candidate is tried.
+    ///   - waited: returns the time so far that was not spent waiting for a vendor, in nanoseconds. This time extends
+    ///     the deadline.
     ///   - ask: makes one call and returns its result.
     package func first<Value: Sendable>(
         billing callLedger: CallLedger,

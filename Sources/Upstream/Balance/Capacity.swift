@@ -48,14 +48,14 @@ package final class Capacity: CallCapacity {
     /// Returns the used fraction of a key's capacity, as far as this instance knows.
     func share(of credential: Credential) -> Double { limiter.knownShare(charges(for: credential)) }
 
-    /// Returns whether, as far as this instance knows, a key has no free capacity. Also true if another request is
-    /// already waiting for this key.
+    /// Returns whether a key seems to have no free capacity, or another request already waits for this key. Only the
+    /// state of this instance is checked.
     func isKnownFull(_ credential: Credential) -> Bool {
         limiter.isKnownFull(charges(for: credential)) || queue.isAwaited(position, by: credential)
     }
 
-    /// The load of one key: how much of a capacity limit is used over all instances. The unit is concurrent calls, or
-    /// call starts per second.
+    /// The load of one key: the used and the allowed amount of its capacity limit. Both count concurrent calls, or
+    /// started calls per second, of all instances.
     package struct Load: Sendable {
         package var used: Double
         package var most: Double
@@ -97,8 +97,8 @@ package final class Capacity: CallCapacity {
     /// Acquires capacity for one call with this key, without waiting for other calls to end. Returns nil if the key has
     /// no free capacity.
     ///
-    /// - Parameter isAfterAnother: whether the request has already made a call whose slot for concurrent calls this
-    ///   call can use.
+    /// - Parameter isAfterAnother: whether the call needs no slot of its own, because it follows an earlier call of the
+    ///   same request.
     func acquireNow(
         for credential: Credential,
         isAfterAnother: Bool = false,
@@ -119,14 +119,14 @@ package final class Capacity: CallCapacity {
     }
 
     /// Acquires capacity of the first key that has free capacity. Returns nil if no key has free capacity or other
-    /// requests are waiting for capacity of the provider.
+    /// requests wait for capacity of the provider.
     ///
     /// - Parameters:
     ///   - keys: the provider's keys; nil if the provider has no keys in the settings.
     ///   - fixed: the only key that can be used for the call; nil if any key of `keys` can be used.
-    ///   - tried: the labels of keys to leave out.
+    ///   - tried: the labels of keys that must not be used.
     ///   - choice: the rule that determines the order of the keys.
-    ///   - isTurn: whether all requests that waited longer have been served, so that the queue need not be checked.
+    ///   - isTurn: whether this request is the first in the queue for capacity, so that the queue is not checked again.
     func acquireNow(
         ofKeys keys: KeyRing?,
         or fixed: Credential?,
@@ -155,8 +155,8 @@ package final class Capacity: CallCapacity {
         return nil
     }
 
-    /// Acquires capacity of the first key that has free capacity. If no key has free capacity, waits for capacity of
-    /// the key whose turn it is.
+    /// Acquires capacity of the first key that has free capacity. If no key has free capacity, chooses the next key and
+    /// waits for its capacity.
     func acquire(
         ofKeys keys: KeyRing?,
         or fixed: Credential?,
@@ -205,8 +205,7 @@ extension [Capacity.Load] {
 }
 
 extension APIError {
-    /// The error for a call that cannot be counted because memcached is unavailable. Clients get the same error if a
-    /// caller's limit cannot be counted.
+    /// The error for a call that the relay cannot count because memcached is unavailable.
     static var uncounted: APIError { Decision(.storeDown).error ?? .capacityReached }
 
     /// The error for a call for which no provider has capacity now.

@@ -3,9 +3,8 @@ import Engine
 import Limits
 import Synchronization
 
-/// The queue of calls that wait for capacity, from all event loops. Calls that wait for the same provider are served in
-/// the order of their arrival. A request that has already made a call, and so has a slot of one key, waits for this key
-/// only. Such requests are served before all others.
+/// The queue of calls that wait for capacity of a provider, from all event loops. Calls for the same provider are
+/// served in the order of their arrival. Further calls of a request that already holds a slot come first.
 package final class CapacityQueue: Sendable {
     private let tickets = Lock<[Ticket]>([])
     private let count = Atomic(0)
@@ -32,15 +31,15 @@ package final class CapacityQueue: Sendable {
         return tickets.withLock { $0.contains { $0.account == account && $0.providers.contains(provider) } }
     }
 
-    /// Waits in the queue until `emit` returns a value, and returns that value. Returns nil if the time is up, the
+    /// Waits in the queue until `emit` returns a value, and returns this value. Returns nil if the time is up, the
     /// queue is full, or the task is cancelled.
     ///
-    /// `emit` is called only when it is this call's turn. A call with a `credential` waits for earlier calls with the
-    /// same credential. A call without one waits for earlier calls without one that can use one of the same providers.
+    /// `emit` is called only when it is this call's turn.
     ///
     /// - Parameters:
     ///   - providers: the providers whose capacity the call can use.
-    ///   - credential: the only key that a request with a slot can use; nil if the request has no slot yet.
+    ///   - credential: the only key that the call can use, because its request already holds a slot of this key;
+    ///     otherwise nil.
     ///   - end: the time at which the call stops waiting.
     ///   - emit: tries to acquire capacity; returns nil if no capacity is free.
     func wait<Value>(
@@ -98,8 +97,8 @@ package final class CapacityQueue: Sendable {
         }
     }
 
-    /// Returns the waiting calls that should check for free capacity now. For each provider, it is the call that has
-    /// waited longest, and all calls ahead of it that wait for one particular key.
+    /// Returns the waiting calls that should check for free capacity now: the first calls in the queue for each of the
+    /// providers.
     private static func first(in tickets: [Ticket], of providers: Set<Int>) -> [Ticket] {
         var open = providers
         var first: [Ticket] = []

@@ -6,11 +6,11 @@ import Glibc
 struct KeyChoice {
     /// The rank of a key or provider. The key or provider with the lowest rank is chosen.
     struct Rank: Comparable {
-        /// The used fraction of the capacity, divided by the weight. If an affinity value, such as the user, decides
-        /// which key is used, it is the key's distance from this value instead, also divided by the weight.
+        /// The value that is compared first: the used fraction of the capacity, divided by the weight. If calls of the
+        /// same user stay at one key, the distance between user and key is used instead.
         let load: Double
-        /// The number of calls that the key was chosen for, plus one, divided by the key's weight. It decides if two
-        /// loads are equal.
+        /// The value that is compared if the loads are equal: the key's number of calls so far, plus one, divided by
+        /// the weight.
         let turn: Double
 
         static func < (one: Rank, other: Rank) -> Bool { (one.load, one.turn) < (other.load, other.turn) }
@@ -36,9 +36,8 @@ struct KeyChoice {
         return Rank(load: (capacity?.share(of: credential) ?? 0) / weight, turn: turn)
     }
 
-    /// Returns the distance of a key from an affinity value, for weighted rendezvous hashing. The key with the lowest
-    /// distance, divided by its weight, gets the calls with this value. A key gets a share of values in proportion to
-    /// its weight. All instances compute the same distances.
+    /// Returns a random-like number for an affinity value and a key; all instances compute the same number. The key
+    /// with the lowest number, divided by its weight, gets the calls with this value.
     private func distance(_ affinity: UInt64, _ credential: Credential) -> Double {
         let (first, second, _, _) = Digest(of: "\(provider)\n\(credential.key)").words
         let mixed = Self.mixed(affinity ^ first) ^ second

@@ -18,8 +18,8 @@ struct KeyCooldown {
     /// Creates a cooldown that begins now.
     ///
     /// - Parameters:
-    ///   - rest: how long the cooldown lasts.
-    ///   - last: the key's previous cooldown; nil if the key has served a call since then.
+    ///   - rest: the rule for the length of the cooldown.
+    ///   - last: the key's cooldown so far, which can make the new one longer; nil if the key has served a call since.
     init(_ rest: UpstreamError.Cooldown, at now: LoopTime, after last: KeyCooldown?) {
         self.rest = rest
         switch rest {

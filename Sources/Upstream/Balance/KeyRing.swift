@@ -2,19 +2,18 @@ package import Calls
 package import Engine
 import Synchronization
 
-/// The keys from a provider's settings. All event loops use the keys in turn, in proportion to their weights and as
-/// evenly as possible. After a failure a key is in cooldown. The first call after the cooldown tests the key; other
-/// calls use other keys until it ends.
+/// The keys from a provider's settings. All event loops use the keys in turn, in proportion to their weights. A key
+/// that has failed is in cooldown and is not used for some time.
 package final class KeyRing: KeyCooldowns {
     private struct KeyState {
         let weight: Double
-        /// The number of calls that the key was chosen for. Calls that went to other keys during a cooldown are
-        /// included, so that the key does not catch up on them.
+        /// The number of calls for which the key was chosen. It also grows during a cooldown, so that the key does not
+        /// get extra calls later.
         var chosen = 0.0
         var rest: KeyCooldown?
 
-        /// The number of calls that the key was chosen for, plus one, divided by its weight. The key with the lowest
-        /// value is next.
+        /// The number that decides which key is next: the key with the lowest number is used. It is `chosen` plus one,
+        /// divided by the weight.
         var nextTurn: Double { (chosen + 1) / weight }
 
         func isAvailable(at now: LoopTime) -> Bool { rest.map { $0.mayBeTried(at: now) } ?? true }
@@ -59,8 +58,8 @@ package final class KeyRing: KeyCooldowns {
         cooldownRingCount.add(1)
     }
 
-    /// Returns the cooldown of a key, for a new ring that replaces this one. A running trial call (the first call after
-    /// the cooldown) is left out of it, because its outcome is reported to this ring, not to the new one.
+    /// Returns the cooldown of a key, for a new ring that replaces this one; nil if the key has no cooldown. A running
+    /// trial call does not count in the new ring.
     private func rest(ofKey key: String) -> KeyCooldown? {
         guard let index = credentials.firstIndex(where: { $0.key == key }) else { return nil }
         var rest = keyStates.withLock { $0[index].rest }
@@ -118,14 +117,12 @@ package final class KeyRing: KeyCooldowns {
         }
     }
 
-    /// Returns the keys that are neither in cooldown nor in `tried`, best first. No key is taken: the order of turns
-    /// does not change.
+    /// Returns the keys that are neither in cooldown nor in `tried`, best first. This does not count as using a key.
     func order(at now: LoopTime, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> [Credential] {
         ranked(at: now, besides: tried, choice).map { credentials[$0.position] }
     }
 
-    /// Returns the rank of the best key; nil if all keys are in cooldown. No key is taken: the order of turns does not
-    /// change.
+    /// Returns the rank of the best key; nil if all keys are in cooldown. This does not count as using a key.
     func best(at now: LoopTime, _ choice: KeyChoice) -> KeyChoice.Rank? {
         if !hasCooldowns, choice.isByTurn {
             return KeyChoice.Rank(load: 0, turn: Double(bitPattern: leastTurn.load(ordering: .relaxed)))
@@ -146,8 +143,8 @@ package final class KeyRing: KeyCooldowns {
         return all.sorted { ($0.rank, $0.position) < ($1.rank, $1.position) }
     }
 
-    /// Begins a call with the key, and returns whether the call may use the key. The first call after a cooldown tests
-    /// the key. While it runs, no other call may use the key.
+    /// Begins a call with the key. Returns false if the key cannot be used now: it is in cooldown, or another call is
+    /// testing it after a cooldown.
     func begins(_ credential: Credential, at now: LoopTime) -> Bool {
         guard hasCooldowns, let index = index(of: credential) else { return true }
         return keyStates.withLock { keyStates in
@@ -157,14 +154,14 @@ package final class KeyRing: KeyCooldowns {
         }
     }
 
-    /// Ends the trial call of a key, which is the first call after the key's cooldown. Used if the key had no free
-    /// capacity, so that the trial call was not made.
+    /// Ends the trial call of a key, because the call was not made after all. A trial call is the first call after the
+    /// key's cooldown.
     func endTrial(_ credential: Credential) {
         guard hasCooldowns else { return }
         change(credential) { $0?.endTrial() }
     }
 
-    /// Records that this key had its turn: counts one more call for it.
+    /// Counts one more call for the key.
     func took(_ credential: Credential, at now: LoopTime) {
         guard let index = index(of: credential) else { return }
         keyStates.withLock { select(index, of: &$0, at: now) }
@@ -285,7 +282,7 @@ extension UpstreamError.Kind {
     fileprivate var isRefusalOfKey: Bool { self == .badKey || self == .outOfCredit || self == .forbidden }
 }
 
-/// A counter of the key rings that have keys in cooldown. Reading the counter replaces a check of every ring.
+/// A counter of the key rings that have a key in cooldown. If it is 0, no ring needs to be checked.
 package final class CooldownRingCount: Sendable {
     private let count = Atomic(0)
 

@@ -5,8 +5,8 @@ package import Shared
 package final class ProviderMetrics: MetricsSource {
     private struct KnownFigures: Sendable {
         var rings: [(provider: String, ring: KeyRing)] = []
-        /// The queue of calls that wait for capacity under the current settings. Queues of earlier settings follow as
-        /// long as calls wait in them.
+        /// The queue of calls that wait for capacity. After a reload there can be several queues, because calls still
+        /// wait in the earlier ones.
         var queues: [CapacityQueue] = []
         var providers: [String] = []
         var balance: Balance?

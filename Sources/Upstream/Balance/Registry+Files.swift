@@ -8,8 +8,8 @@ package struct FileCall: Sendable {
     package let call: VendorCall
     /// The name of the model for which the file is uploaded; empty if the file is not for a certain model.
     package let model: String
-    /// The capacity that a call without a model uses. Nil if the provider has no capacity limit, or if the capacity was
-    /// acquired by `attempt`.
+    /// The capacity that this call holds. Nil if the provider has no capacity limit, or if `attempt` holds the
+    /// capacity.
     private let held: HeldCapacity?
     /// The attempt that chose the candidate for the file's model; nil if the file is not for a certain model.
     private let attempt: SingleAttempt?
@@ -52,8 +52,7 @@ package struct FileCandidate: Sendable {
     fileprivate let capacity: Capacity?
     fileprivate let loop: EventLoop
 
-    /// Whether the provider has more than one key, so that another key may store a file that was refused with the first
-    /// key.
+    /// Whether the provider has more than one key.
     package var hasMoreKeys: Bool { fixed == nil && keys.map { !$0.isSingle } ?? false }
 
     /// Takes the next key that is not in `tried` and returns a call with it. If the provider has a capacity limit,
@@ -96,9 +95,8 @@ package struct FileCandidate: Sendable {
 }
 
 extension Registry {
-    /// Returns the first provider that stores files and that the caller may use; nil if there is no such provider. A
-    /// provider that also stores the attachments of chats is preferred. For a caller with a passthrough key, only
-    /// providers that forward such keys are considered.
+    /// Returns a provider that stores files for the caller, preferably one that also accepts attachments of chats.
+    /// Returns nil if there is no such provider.
     package func fileCandidate(for caller: Caller) -> FileCandidate? {
         var other: FileCandidate?
         for (index, entry) in entries.enumerated() where entry.isPassthrough == (caller.kind == .passThrough) {
@@ -119,9 +117,8 @@ extension Registry {
         return other
     }
 
-    /// Returns a call to the provider that stores the file, with the key of the upload. Waits until the key has
-    /// capacity. If the provider needs no key to read files, the call uses no key. Returns nil if the provider or the
-    /// key is no longer configured, or the caller may not use the provider.
+    /// Returns a call to the provider that stores the file, with the key of the upload if a key is needed. Waits until
+    /// the key has capacity. Returns nil if the caller can no longer use the provider or the key.
     package func fileCall(
         of file: StoredFile,
         for caller: Caller,

@@ -2,14 +2,13 @@ import Calls
 package import Shared
 
 extension Registry {
-    /// Returns the candidates for a request that is forwarded unchanged where possible. Returns nil if no provider can
-    /// forward it.
+    /// Returns the candidates for a request that the relay forwards unchanged where possible. Returns nil if no
+    /// provider can forward it.
     ///
     /// - Parameters:
     ///   - name: the requested model.
-    ///   - features: the features with which a model can serve the request without forwarding. Providers that cannot
-    ///     forward the request are included if their model has one of these features.
-    ///   - substituting: whether the fallback model may serve a name that no provider has.
+    ///   - features: the features of which a model needs one if its provider cannot forward the request.
+    ///   - substituting: whether the fallback model is used if no provider has the requested model.
     package func forwarding(
         _ name: String,
         for caller: Caller,

@@ -2,8 +2,7 @@ package import Calls
 package import Engine
 package import Shared
 
-/// The target of a chat request: the candidates that can serve it, or a panel. The case `panel` is `indirect`, because
-/// a `Panel` is large and would increase the size of every value.
+/// The target of a chat request: the candidates that can serve it, or a panel.
 package enum ChatTarget: Sendable {
     case candidates(Candidates)
     indirect case panel(Panel)
@@ -59,8 +58,8 @@ package final class Registry: @unchecked Sendable {
     /// history of later requests.
     package let marks: PanelProgressLines
     let balance: Balance
-    /// A function that returns whether all providers of the named model accept OpenAI chat requests unchanged. Any
-    /// thread may call it.
+    /// A function that returns whether all providers of the named model accept OpenAI chat requests unchanged. It can
+    /// be called on any thread.
     package let isPassedOn: @Sendable (String) -> Bool
     /// The cached lists of candidates, by the position of the model name in the model catalog; nil for a list that was
     /// not needed yet.
@@ -109,8 +108,7 @@ package final class Registry: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - name: the member's name in the settings of the panel.
-    ///   - caller: the caller, as `Caller.allowingAllModels(ifAllowed:)` returns it for the panel. The permission for
-    ///     the panel then includes its members.
+    ///   - caller: the caller, who needs the permission for the member. `Caller.allowingAllModels(ifAllowed:)` adds it.
     package func target(ofMember name: String, for caller: Caller) throws(APIError) -> ChatTarget {
         switch modelCatalog.member(name) {
         case nil: throw modelCatalog.isAwaitingList ? .listAwaited : .modelNotFound(name)
@@ -150,8 +148,8 @@ package final class Registry: @unchecked Sendable {
         return candidates(try find(name, caller, features: features), name, caller: caller, features: features)
     }
 
-    /// Returns the cached list of all candidates for a model name. Returns nil if one of them cannot serve the call, so
-    /// that each candidate must be checked.
+    /// Returns the cached list of all candidates for a model name. Returns nil if the list cannot be used for this
+    /// call.
     private func list(_ name: String, for caller: Caller, able features: Model.Features) -> CandidateList? {
         let served = modelCatalog.replacement(of: name) ?? name
         guard let list = list(of: served, asked: name, for: caller), !list.features.isDisjoint(with: features),
@@ -221,8 +219,8 @@ package final class Registry: @unchecked Sendable {
         return nil
     }
 
-    /// Returns the candidate for the named model at the provider that already has the uploaded file, bound to the key
-    /// of the upload.
+    /// Returns the candidate for the named model at the provider to which a file was uploaded. The candidate can use
+    /// only the key of the upload.
     ///
     /// - Parameters:
     ///   - uploader: the candidate to whose provider the file was uploaded.
@@ -314,8 +312,8 @@ package final class Registry: @unchecked Sendable {
         throw modelCatalog.notFound(name, for: caller, able: features)
     }
 
-    /// Returns the model name whose limits count a call. It is the requested name, even if a replacement serves the
-    /// call. If the fallback model serves the call, it is the name of the fallback model.
+    /// Returns the model name whose limits apply to a call: the requested name, or the name of the fallback model if
+    /// this model serves the call.
     package func limitedName(_ served: String, asked name: String) -> String {
         let served = modelCatalog.ruledName(served)
         guard haveSubstitutes, name != served else { return served }

@@ -3,24 +3,23 @@ import Engine
 import Limits
 import Shared
 
-/// The candidates that one request may still call. This type chooses one of them.
+/// The candidates that one request can still call. `chosen()` chooses the next one.
 struct RemainingCandidates {
     let order: Candidates.Order
     let affinity: UInt64?
     private let list: CandidateList
     private let balance: Balance?
     private let caller: Identity?
-    /// The positions of candidates that may still be chosen, in the order of their priorities.
+    /// The positions of the candidates that can still be chosen, in the order of their priorities.
     private var left: [Int]
     /// The positions of the candidates that were set aside because they had no capacity.
     private(set) var full: [Int] = []
-    /// The first priority in which a turn was taken for this request; nil if no turn was taken yet. `turnedLater`
-    /// contains the further priorities. In each priority only one turn is taken; further candidates are chosen in
-    /// order.
+    /// The first priority from which a candidate was chosen for this request; nil if there is none yet. `turnedLater`
+    /// contains the further priorities.
     private var turned: Int?
     private var turnedLater: [Int] = []
-    /// The turn or rank by which the current candidate was chosen. If the candidate is not called, its turn is given
-    /// back. Nil once the candidate is called.
+    /// The way in which the current candidate was chosen: by turn or by rank. It is needed to undo the choice. Nil once
+    /// the candidate is called.
     private var reason: Reason?
 
     init(
@@ -43,11 +42,10 @@ struct RemainingCandidates {
     /// Sets a chosen candidate aside because it had no capacity.
     mutating func setAside(_ position: Int) { full.append(position) }
 
-    /// Marks the turn of the chosen candidate as used, because the candidate is called.
+    /// Records that the chosen candidate is called, so that the choice cannot be undone.
     mutating func spendTurn() { reason = nil }
 
-    /// Removes a candidate from the candidates that can be chosen. If the candidate was not called, its turn is given
-    /// back.
+    /// Removes a candidate, so that it is not chosen again. If the candidate was not called, its turn is undone.
     mutating func giveUp(_ position: Int) {
         giveTurnBack(of: position)
         left.removeAll { $0 == position }
@@ -77,10 +75,9 @@ struct RemainingCandidates {
         )
     }
 
-    /// Chooses the next candidate and returns its position; nil if no candidate is left. A healthy candidate is chosen:
-    /// it has a key outside cooldown, and its circuit breaker is not open. The candidates of the best priority (the
-    /// lowest number) come first. In each priority the first candidate is chosen by turn or rank, and the next ones in
-    /// order. If no candidate is healthy, the first one is chosen.
+    /// Chooses the next candidate and returns its position; nil if no candidate is left. Healthy candidates come before
+    /// others, and then the priority decides. Among candidates of the same priority, the first one is chosen by turn or
+    /// rank.
     mutating func chosen() -> Int? {
         if list.hasCapacityLimits { setFullAside() }
         let areHealthy = list.hasNoCooldowns && !(balance?.hasFailures ?? false)
@@ -103,8 +100,8 @@ struct RemainingCandidates {
         return selected(among: group.map { list.members[$0] }, priority, balance)
     }
 
-    /// Chooses the first candidate of a request by turn, if all candidates are left and have the same priority. Returns
-    /// nil if this fast path does not apply.
+    /// Chooses the first candidate of a request by turn. Returns nil if turns alone do not decide, for example because
+    /// the candidates have different priorities.
     private mutating func turnOfAll() -> Int? {
         guard turned == nil, left.count == list.positions.count, list.areEqual, order == .balanced, affinity == nil,
             let balance, balance.rules.order != .leastLoad
@@ -125,7 +122,7 @@ struct RemainingCandidates {
         return turn.position
     }
 
-    /// Gives back the turn of a candidate that was chosen but not called.
+    /// Undoes the turn of a candidate that was chosen but not called.
     private mutating func giveTurnBack(of position: Int) {
         guard let reason = reason.take(), let balance else { return }
         let priority = list.priorities[position]
@@ -144,8 +141,7 @@ struct RemainingCandidates {
         }
     }
 
-    /// Returns the position of the candidate with the lowest rank. The rank depends on the load, or on the affinity
-    /// value that keeps calls at one provider.
+    /// Returns the position of the candidate with the lowest rank, such as the one with the lowest load.
     ///
     /// - Parameter positions: the positions to choose from, at least one.
     private mutating func best(of positions: ArraySlice<Int>, _ balance: Balance) -> Int {
@@ -184,8 +180,7 @@ struct RemainingCandidates {
 
     func breakerKey(_ position: Int) -> Balance.BreakerKey { list.all[position].breakerKey }
 
-    /// Makes the candidates that were set aside as full available again, since they may have capacity now or the call
-    /// may wait for it. Returns whether any candidate is left.
+    /// Makes the candidates without capacity available again. Returns whether any candidate is left.
     mutating func reopenFullCandidates() -> Bool {
         if !full.isEmpty {
             left = (left + full).sorted { (priority($0), $0) < (priority($1), $1) }

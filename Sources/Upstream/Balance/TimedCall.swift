@@ -15,12 +15,12 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     private var endsAt = LoopTime.distantFuture
     private lazy var timer = Timer(self)
 
-    /// Creates a call with a time limit. The limit is set when the call is run.
+    /// Creates a call with a time limit, which begins when the call is run.
     ///
     /// - Parameters:
     ///   - loop: the event loop on which the call runs.
-    ///   - isLifted: returns whether the limit no longer applies, even though `lift` was not called.
-    ///   - delay: returns the nanoseconds of the call so far that do not count towards the limit.
+    ///   - isLifted: returns whether the call no longer has a time limit.
+    ///   - delay: returns the time so far that does not count towards the limit, in nanoseconds.
     package init(
         by loop: EventLoop,
         unless isLifted: @escaping () -> Bool = { false },
@@ -42,8 +42,7 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     /// Removes the time limit from the running call.
     package func lift() { loop.remove(timer) }
 
-    /// Runs a call with a time limit, without returning a result: `ask` stores its result itself. This is faster than
-    /// `result`, which is a generic function of another module.
+    /// Runs a call with a time limit. It returns no result: `ask` stores its own result.
     package func run(
         until end: LoopTime,
         orFailFor cause: @autoclosure () -> String,

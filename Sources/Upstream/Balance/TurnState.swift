@@ -1,7 +1,7 @@
 import Shared
 
-/// The state that says which provider's turn it is, among the providers that serve one model. There is one state for
-/// each caller, or one for all callers together.
+/// The turns of the providers that serve one model with the same priority. The settings decide whether each caller has
+/// separate turns.
 struct TurnState {
     struct Member: Equatable {
         /// The provider's position among the candidates of the model.
@@ -13,27 +13,27 @@ struct TurnState {
     struct Turn {
         /// The position of the provider that has the turn.
         let position: Int
-        /// The number of the turn; 0 for a turn that was given back and is now used again.
+        /// The turn's number, by which `giveBack` recognises the last turn; 0 for a turn from `owed`.
         fileprivate let number: Int
     }
 
-    /// The position of the provider that had the last turn. `used` is the number of its turns in a row. Both are used
-    /// for the order `sequence` only.
+    /// The position of the provider that had the last turn in the order `sequence`. `used` is the number of turns that
+    /// this provider had in a row.
     private var current = 0
     private var used = 0
-    /// The values of `current` and `used` before the last turn. They are restored if the last turn is given back.
+    /// The values of `current` and `used` before the last turn, for undoing this turn.
     private var before = (current: 0, used: 0)
     private var number = 0
-    /// The turns that were given back too late to be undone, because later turns had been taken: their number by the
-    /// provider's position. They are used before new turns. For the order `sequence` only.
+    /// The extra turns that providers get in the order `sequence`, because they were chosen but not called. `turns` is
+    /// the number of extra turns of one provider.
     private var owed: [(position: Int, turns: Int)] = []
-    /// The credit of each provider, by position: the provider with the most credit has the next turn. For the orders
-    /// `smooth` and `least-load`.
+    /// The score of each provider, by position: the provider with the highest score has the next turn. Not used in the
+    /// order `sequence`.
     private var credits: [Double] = []
 
-    /// Takes the next turn and returns it. The turn says which provider to call.
+    /// Chooses the provider that has the next turn.
     ///
-    /// - Parameter members: the providers that may have the turn, sorted by position; at least one.
+    /// - Parameter members: the providers to choose from, sorted by position; at least one.
     mutating func next(of members: [Member], by order: BalanceSettings.Order) -> Turn {
         if !owed.isEmpty, let position = nextOwed(members) { return Turn(position: position, number: 0) }
         number += 1
@@ -45,7 +45,7 @@ struct TurnState {
         }
     }
 
-    /// Gives back a turn whose provider was not called.
+    /// Undoes a turn because the chosen provider was not called.
     ///
     /// - Parameter members: the providers among which the turn was taken.
     mutating func giveBack(_ turn: Turn, of members: [Member], by order: BalanceSettings.Order) {
@@ -97,8 +97,9 @@ struct TurnState {
         while credits.count <= position { credits.append(0) }
     }
 
-    /// Takes the next turn in the order `smooth` and returns the provider's position. Each provider gains credit equal
-    /// to its weight. The provider with the most credit has the turn and loses the sum of all weights.
+    /// Chooses the provider with the next turn in the order `smooth` and returns its position. Each provider's score
+    /// grows by its weight. The provider with the highest score is chosen, and its score falls by the sum of all
+    /// weights.
     private mutating func nextSmoothly(_ members: [Member]) -> Int {
         var best = members[0].position
         var sum = 0.0

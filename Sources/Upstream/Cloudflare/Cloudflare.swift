@@ -100,8 +100,8 @@ extension Cloudflare: ChatVendor {
     package var wires: [Wire] { [] }
     package var keepsDeadlines: Bool { true }
 
-    /// Returns whether the model may lack an ability that the call needs, although `abilities(for:of:)` lists it. This
-    /// is so for tools, because only a response shows whether a model supports them.
+    /// Returns whether the model might lack an ability that the call needs. This is true for calls with tools, because
+    /// only a response shows whether the model supports them.
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { call.needs.contains(.tools) }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {

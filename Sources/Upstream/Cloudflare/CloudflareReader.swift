@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Parses Cloudflare's responses. A response in Cloudflare's own format is first converted to OpenAI's format. Both of
-/// Cloudflare's APIs may respond in either format.
+/// Parses Cloudflare's responses. Responses in Cloudflare's own format are first converted to OpenAI's format.
 ///
 /// `@unchecked`: only one thread uses the reader at a time. This is the thread of its event loop or, for a long
 /// response, the worker thread.
@@ -14,8 +13,8 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
     /// The number of tool calls read so far from responses in Cloudflare's own format.
     private var calls = 0
     private var chunk = ByteBuffer()
-    /// Whether the response was one body and not a stream, and contained no output. If the client requests a stream,
-    /// this shows that the model does not stream.
+    /// Whether the response was a single body without output. If the client requests a stream, such a response shows
+    /// that the model does not stream.
     private(set) var isEmpty = false
 
     init(_ inner: ChatCompletionReader, _ parser: JSONParser, bound: Int) {
@@ -88,7 +87,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         case whole = "message"
     }
 
-    /// Converts a complete response or one stream event to OpenAI's format. Throws if it contains an error.
+    /// Converts a complete response or one stream event to OpenAI's format. Throws if the data contains an error.
     private func normal(
         _ data: UnsafeRawBufferPointer,
         _ message: Message

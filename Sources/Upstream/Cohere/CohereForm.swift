@@ -12,8 +12,7 @@ final class CohereForm: WireForm, @unchecked Sendable {
     private var names = VendorNameMap()
     private var isLegacy = false
     private var maxCalls = Int.max
-    /// The stop sequence of the request if there is exactly one; otherwise nil. Cohere reports that a stop sequence
-    /// ended the output, but not which one.
+    /// The only stop sequence of the request; nil if the request has none or several.
     private var onlyStop: String?
     private(set) var refusal: APIError?
 

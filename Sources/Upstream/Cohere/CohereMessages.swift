@@ -9,8 +9,8 @@ struct CohereMessages: ~Copyable {
     private let attachments: [Attachment]
     private(set) var names: VendorNameMap
     private var ids = VendorNameMap()
-    /// The index in `messages` of each tool call's result. The key is the number of the tool call, counted over all
-    /// messages.
+    /// The index in `messages` of each tool call's result. The keys are the indexes of the tool calls in the list of
+    /// all tool calls of the conversation.
     private let results: [Int: Int]
     private var calls = 0
     private var isFirst = true
@@ -27,11 +27,11 @@ struct CohereMessages: ~Copyable {
         self.names = names
     }
 
-    /// Finds the tool call of each result message: the call with the result's id in the last earlier message that has
-    /// such a call.
+    /// Finds the result of each tool call. If several messages have a call with the id of a result, the last such
+    /// message before the result counts.
     ///
-    /// - Returns: the indexes of the result messages. The keys are the numbers of the tool calls, counted over all
-    ///   messages.
+    /// - Returns: the indexes of the result messages. The keys are the indexes of the tool calls in the list of all
+    ///   tool calls of the conversation.
     private static func results(in messages: [ChatMessage]) -> [Int: Int] {
         var waiting: [[UInt8]: (position: Int, calls: ArraySlice<Int>)] = [:]
         var results: [Int: Int] = [:]
@@ -56,7 +56,7 @@ struct CohereMessages: ~Copyable {
         out.append("}")
     }
 
-    /// Appends all messages. A result is appended after its tool call, wherever the client put it.
+    /// Appends all messages. Each result of a tool call is appended directly after the message with the tool call.
     mutating func append(to out: inout ByteBuffer) {
         let responses = Set(results.values)
         for position in messages.indices where !responses.contains(position) { append(messages[position], to: &out) }
@@ -123,7 +123,7 @@ struct CohereMessages: ~Copyable {
 
     /// Appends the tool calls of one message.
     ///
-    /// - Returns: the ids of the tool calls as the request contains them.
+    /// - Returns: the ids of the tool calls, as the relay sends them to Cohere.
     private mutating func append(_ calls: [ToolCall], to out: inout ByteBuffer) -> [[UInt8]] {
         var written: [[UInt8]] = []
         for (index, call) in calls.enumerated() {
@@ -141,8 +141,8 @@ struct CohereMessages: ~Copyable {
         return written
     }
 
-    /// Appends the arguments of a tool call as a JSON string. Arguments that are not a JSON object become the text of a
-    /// member `_raw`.
+    /// Appends the arguments of a tool call as a JSON string. Arguments that are not a JSON object are first put into
+    /// an object: `{"_raw": "..."}`.
     private func append(arguments: String, to out: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(json: text.bytes) }
@@ -162,7 +162,7 @@ struct CohereMessages: ~Copyable {
 
     /// Appends one result message for each tool call. Images in the results follow as one user message.
     ///
-    /// - Parameter ids: the ids of the tool calls as the request contains them.
+    /// - Parameter ids: the ids of the tool calls, as the relay sends them to Cohere.
     private mutating func appendResults(of ids: [[UInt8]], to out: inout ByteBuffer) {
         var images: [ChatMessage.Piece] = []
         for id in ids {

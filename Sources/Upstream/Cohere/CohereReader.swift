@@ -12,13 +12,13 @@ final class CohereReader: WireReader, @unchecked Sendable {
     private let names: VendorNameMap
     /// The largest number of tool calls that are emitted. Further tool calls of the response are dropped.
     private let maxCalls: Int
-    /// Whether the client sent `functions`, OpenAI's legacy form of tools. Tool calls then have no ids.
+    /// Whether the client sent `functions`, OpenAI's legacy form of tools. The emitted tool calls then have no ids.
     private let isLegacy: Bool
-    /// The stop sequence of the request if there is exactly one; otherwise nil. It is emitted if a stop sequence ended
-    /// the output, because Cohere does not report which one.
+    /// The only stop sequence of the request; nil if the request has none or several. The reader emits this text if a
+    /// stop sequence ended the output.
     var onlyStop: String?
     private var calls = 0
-    /// Whether the last tool call may still get arguments.
+    /// Whether further arguments of the last tool call can arrive.
     private var isCallOpen = false
     private var arguments = CallArguments()
     /// The size in bytes of the last tool call's arguments that have arrived so far.

@@ -10,8 +10,8 @@ struct CohereRequest: ~Copyable {
     private var names: VendorNameMap
     private var out = ByteBuffer()
 
-    /// The instruction that is added if the client wants JSON without a schema. Without it, a model may generate
-    /// without end.
+    /// The instruction that is added if the client wants JSON without a schema. Without the instruction, the output of
+    /// a model might never end.
     private static let askingForJSON = "Answer with a JSON object."
 
     init(_ call: ChatCall, _ model: String) {
@@ -23,7 +23,7 @@ struct CohereRequest: ~Copyable {
         self.names = names
     }
 
-    /// Returns the request body, and the names that it gives to the tools.
+    /// Returns the request body, and the names of the tools in this body.
     consuming func written() -> (Body, VendorNameMap) {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         out.append(#"{"model":"#)
@@ -121,8 +121,7 @@ struct CohereRequest: ~Copyable {
         }
     }
 
-    /// Appends the member `thinking` for a reasoning model, if the client sets reasoning options. Otherwise the model
-    /// decides itself.
+    /// Appends the member `thinking` if the model supports reasoning and the client sets reasoning options.
     private mutating func appendThinking() {
         guard PhraseMatcher(model).say("reasoning") else { return }
         let reasoning = chatOptions.reasoning

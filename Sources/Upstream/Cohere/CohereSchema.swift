@@ -25,7 +25,7 @@ struct CohereSchema {
         return withExtendedLifetime(parser) { judge(root) }
     }
 
-    /// Whether Cohere supports this part of a schema. Recursive; the request parser has already limited the depth.
+    /// Whether Cohere supports a JSON value of a schema, including all values inside it.
     private static func isTaken(_ value: JSONValue) -> Bool {
         switch value.kind {
         case .object:

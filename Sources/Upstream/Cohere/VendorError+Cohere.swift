@@ -33,7 +33,7 @@ extension LearnedQuirks {
     static let noStrictOfCohere = LearnedQuirks(rawValue: 2)
     static let noPenaltiesOfCohere = LearnedQuirks(rawValue: 4)
     static let noSeedOfCohere = LearnedQuirks(rawValue: 8)
-    /// The index of the first bit of `rawValue` that stores the highest `max_tokens` that the model accepts.
+    /// The position of the bits in `rawValue` that store `bound`, the highest `max_tokens` of the model.
     private static let firstBound: UInt64 = 40
     private static let maxTokens: UInt64 = 0x7f_ffff
     private static let anyBound = LearnedQuirks(rawValue: maxTokens << firstBound)
@@ -42,7 +42,8 @@ extension LearnedQuirks {
         tokens < 1 ? nil : LearnedQuirks(rawValue: min(maxTokens, UInt64(tokens)) << firstBound)
     }
 
-    /// The highest `max_tokens` that the model accepts; nil if no refusal has reported it.
+    /// The highest `max_tokens` that the model accepts; nil if this is unknown. The relay learns the number from an
+    /// error response.
     var bound: Int? {
         let tokens = intersection(.anyBound).rawValue >> Self.firstBound
         return tokens == 0 ? nil : Int(tokens)
@@ -50,10 +51,10 @@ extension LearnedQuirks {
 }
 
 extension ErrorResponseReader {
-    /// Finds the quirk of a model that refused a request: the change after which Cohere may accept the request.
+    /// Finds the quirk because of which Cohere refused a request.
     ///
-    /// - Parameter known: the quirks that the request already takes into account.
-    /// - Returns: the quirk; nil if no change is likely to help.
+    /// - Parameter known: the quirks for which the request was already changed.
+    /// - Returns: the quirk; nil if no change of the request is likely to help.
     func cohereQuirk(
         _ head: UpstreamHead,
         _ body: UnsafeRawBufferPointer,

@@ -4,13 +4,13 @@ package import Shared
 
 /// Counts the tokens of one call and its response if the vendor does not report them.
 ///
-/// The count is exact if the model's vocabulary is known. A prompt is counted as late as possible: a short prompt only
-/// when the number is needed, and no prompt in advance if the vendor is expected to report its tokens.
+/// The count is exact if the relay knows the model's vocabulary. Prompts are counted late, and only if their count is
+/// needed.
 ///
 /// `@unchecked`: used on its request's event loop only.
 package final class CallCount: @unchecked Sendable {
     private enum Prompt {
-        /// The prompt is not counted. The vendor's `PreparedChat` supplies an estimate when one is needed.
+        /// The prompt is not counted. The vendor's `PreparedChat` estimates the tokens of the prompt.
         case estimated
         /// The prompt is not counted yet. The value contains its messages.
         case waiting([ChatMessage])
@@ -43,9 +43,9 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: Vendors that report
 
-    /// Sets the provider of the call. If this provider usually reports its usage, the prompt is not counted in advance.
+    /// Sets the provider of the call. If this provider usually reports the usage, the prompt is not counted in advance.
     ///
-    /// - Parameter reports: the statistics that show whether the provider usually reports its usage.
+    /// - Parameter reports: the provider's statistics, which show whether it usually reports the usage.
     package func follow(_ reports: UsageReports) {
         self.reports = reports
         isExpected = reports.areExpected
@@ -55,19 +55,18 @@ package final class CallCount: @unchecked Sendable {
     /// counted.
     package func pass(to reports: UsageReports) { if self.reports != nil { follow(reports) } }
 
-    /// Records in the provider's statistics whether a complete response contained its usage. If it did not, the next
-    /// prompts of the provider are counted in advance.
+    /// Records in the provider's statistics whether a complete response contained the number of prompt tokens.
     package func learn(from usage: Usage?) {
         reports?.record(isReported: (usage?.promptTokens ?? 0) > 0)
     }
 
-    /// Returns the usage of the response. The closures supply the token counts that the vendor did not report. The
-    /// member `isExact` of the result says whether these counts are exact.
+    /// Returns the usage of the response. The relay's own counts replace the token counts that the vendor did not
+    /// report.
     ///
     /// - Parameters:
     ///   - reported: the usage that the vendor reported; nil if it reported none.
-    ///   - prompt: returns the tokens of the prompt.
-    ///   - completion: returns the tokens of the output.
+    ///   - prompt: returns the tokens of the prompt; called only if the vendor did not report them.
+    ///   - completion: returns the tokens of the output; called only if the vendor did not report them.
     package func completed(_ reported: Usage?, prompt: () -> Int, completion: () -> Int) -> Usage {
         var usage = Usage.completed(reported, prompt: prompt, completion: completion)
         if usage.isEstimated, counter.isExact { usage.isExact = (reported?.promptTokens ?? 0) > 0 || isPromptExact }
@@ -86,10 +85,10 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: The prompt
 
-    /// Returns whether the call is so short that it surely fits the model's context window. If so, it is not counted in
-    /// advance; its messages are kept to count them later if the count is needed and can be exact.
+    /// Returns whether the call is so short that it surely fits the model's context window. The prompt of such a call
+    /// is not counted in advance.
     ///
-    /// Returns false, and changes nothing, if the call is longer, has attachments, or has several separate prompts.
+    /// Returns false for longer calls, for calls with attachments, and for calls with several separate prompts.
     package func countShort(_ call: borrowing ChatCall) -> Bool {
         guard call.attachments.isEmpty, !call.arePromptsSeparate, case let bytes = call.textBytes,
             bytes <= ChatCall.keptBytes, bytes + (call.maxTokens ?? 0) <= window ?? .max
@@ -98,9 +97,10 @@ package final class CallCount: @unchecked Sendable {
         return true
     }
 
-    /// Prepares the token count of the prompt. Throws if the prompt does not fit the model's context window.
+    /// Counts the prompt, or keeps the messages to count them later. Throws if the prompt does not fit the model's
+    /// context window.
     ///
-    /// - Parameter known: the tokens of the prompt if a limit has already counted them; otherwise nil.
+    /// - Parameter known: the tokens of the prompt if a rate limit has already counted them; otherwise nil.
     package func count(_ call: ChatCall, known: Int?) async throws(APIError) {
         if !call.attachments.isEmpty { moreTokens = call.imageTokens }
         // The text of audio is known only to the vendor's chat, after the transcription.
@@ -187,16 +187,16 @@ package final class CallCount: @unchecked Sendable {
         }
     }
 
-    /// Returns the vendor-specific estimate of the prompt's tokens, as the argument for `promptTokens(or:)` and
-    /// `knownPromptTokens(or:)`. Returns 0 if they would not use the estimate.
+    /// Returns the vendor's estimate of the prompt's tokens; 0 if `promptTokens(or:)` and `knownPromptTokens(or:)` need
+    /// no estimate.
     package func estimate(of chat: any PreparedChat) -> Int {
         if case .estimated = prompt { chat.promptTokens } else { 0 }
     }
 
     // MARK: The model's window
 
-    /// The tolerance of an estimate, as a divisor: 5 means that a prompt is refused only if four fifths of its
-    /// estimated tokens do not fit.
+    /// The part of an estimated token count that can be an error, as a divisor: 5 stands for one fifth. The relay
+    /// subtracts this part before it refuses a prompt as too long.
     private static let errorParts = 5
 
     private func check(
@@ -257,8 +257,8 @@ package final class CallCount: @unchecked Sendable {
         await counted(text.bytes.count) { [counter] in TokenCountAccumulator.counted(text, by: counter) } ?? nil
     }
 
-    /// Runs a count and returns its result. A long text is counted on the worker thread. Returns nil if that thread is
-    /// too busy to return the result in time, or if the client has disconnected.
+    /// Runs `work`, which counts tokens, and returns its result. A long text is counted on the worker thread. Returns
+    /// nil if the worker thread is too busy, or if the client has disconnected.
     ///
     /// - Parameter bytes: the size of the text to count.
     private func counted<Value: Sendable>(

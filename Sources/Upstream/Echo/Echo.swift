@@ -2,10 +2,10 @@ package import Calls
 package import Engine
 package import Shared
 
-/// A vendor without network: it repeats the user's last message, one word per chunk. It serves to try the relay without
+/// A vendor without network: it repeats the user's last message, one word per chunk. It is for trying the relay without
 /// a key, and for load tests.
 ///
-/// The message may begin with commands: `!delay=200` waits 200 ms before each chunk, `!fail=503` responds with this
+/// The message can begin with commands: `!delay=200` waits 200 ms before each chunk, `!fail=503` responds with this
 /// error status, `!cut=3` breaks the stream after three chunks, and `!think=2` sends the first two words as signed
 /// reasoning.
 ///

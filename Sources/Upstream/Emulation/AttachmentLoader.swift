@@ -15,8 +15,7 @@ final class AttachmentLoader: @unchecked Sendable {
     private var loaded: [Attachment?]
     /// The first failure of the chat's vendor while attachments were loaded; nil if there was none.
     private var vendorFailure: UpstreamError?
-    /// The cache keys of the attachments that were not uploaded, because the vendor should still have them; by their
-    /// index in `parts`.
+    /// The cache keys of the attachments for which an earlier upload is used, by the attachment's index in `parts`.
     private var remembered: [Int: AssetCache.Key] = [:]
 
     /// The maximum number of concurrent uploads for one request.
@@ -31,8 +30,7 @@ final class AttachmentLoader: @unchecked Sendable {
         loaded = parts.map { _ in nil }
     }
 
-    /// Whether some attachments were not uploaded because the vendor should still have them. The call may fail, because
-    /// the vendor may have deleted them.
+    /// Whether the chat uses files of earlier uploads, which the vendor can have deleted since.
     var mayBeLost: Bool { !remembered.isEmpty }
 
     /// Loads all attachments and returns them in the order of the request.
@@ -49,8 +47,8 @@ final class AttachmentLoader: @unchecked Sendable {
         return loaded.compactMap { $0 }
     }
 
-    /// Uploads the attachments that were not uploaded before because the vendor should still have them. Returns all
-    /// attachments in the order of the request.
+    /// Uploads the attachments for which `load()` used earlier uploads. Returns all attachments in the order of the
+    /// request.
     func loadAgain() async throws(APIError) -> [Attachment] {
         for (position, key) in remembered {
             access.assets.forget(key)
@@ -254,13 +252,12 @@ final class AttachmentLoader: @unchecked Sendable {
         let mediaType: String
     }
 
-    /// Returns the asset (the uploaded file) that the vendor already has for this content. If there is none, uploads
-    /// the content that `make` returns.
+    /// Returns the vendor's file with this content. Uploads the content if there is no earlier upload.
     ///
     /// - Parameters:
-    ///   - group: the equal attachments of the request that have this content.
+    ///   - group: the attachments of the request that have this content.
     ///   - content: the digest of the content.
-    ///   - make: returns the content to upload; not called if the vendor already has it.
+    ///   - make: returns the content to upload; not called if an earlier upload is used.
     private func keep(
         _ group: Group,
         _ content: Digest,
@@ -287,8 +284,8 @@ final class AttachmentLoader: @unchecked Sendable {
         }
     }
 
-    /// Makes the upstream error for a failed `load()`. If the chat's vendor failed, the error has the recovery options
-    /// of its failure.
+    /// Makes the upstream error for a failed `load()`. If an upload failed, the error has the upload's recovery
+    /// options.
     ///
     /// - Parameter refusal: the error that `load()` threw.
     func failure(refusing refusal: APIError) -> UpstreamError {
@@ -299,8 +296,7 @@ final class AttachmentLoader: @unchecked Sendable {
 
     /// Returns the error that the client gets for a failed upload or transcription.
     ///
-    /// - Parameter credential: the key of a failed transcription; nil for a failed upload with the key of the chat's
-    ///   call. The first failure of an upload is stored in `vendorFailure`.
+    /// - Parameter credential: the key of the failed transcription; nil for a failed upload.
     private func failure(_ error: UpstreamError, _ param: String, credential: Credential? = nil) -> APIError {
         if credential == nil { vendorFailure = vendorFailure ?? error }
         var said = APIError(error, model: plan.candidate.name, credential ?? call.credential)
@@ -308,7 +304,7 @@ final class AttachmentLoader: @unchecked Sendable {
         return said
     }
 
-    /// Returns a file's name for the prompt: without the path, without control characters and not too long.
+    /// Returns a file's name as the prompt contains it: without the path and control characters, and shortened.
     private static func shown(_ name: String) -> String {
         let last = name.utf8.split { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }.last ?? Substring().utf8
         let plain = String(decoding: last.filter { $0 >= 32 && $0 != 127 }, as: UTF8.self)

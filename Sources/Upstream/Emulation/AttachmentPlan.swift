@@ -2,10 +2,11 @@ package import Calls
 import Engine
 package import Shared
 
-/// A plan for the attachments of one chat: the candidates and the stored files that they need. Creating it checks the
-/// attachments, before anything is counted, downloaded or uploaded.
+/// A plan for the attachments of one chat: the models that process them, and the stored files among them. Creating a
+/// plan checks the attachments.
 package final class AttachmentPlan: Sendable {
-    /// The candidate for the chat. If the chat refers to stored files, it is bound to the key that uploaded them.
+    /// The candidate for the chat. If the chat refers to stored files, this candidate uses the key that uploaded the
+    /// files.
     package let candidate: Candidate
     let uploader: any AssetUploader
     /// The candidate that transcribes audio; nil if the chat has no audio attachments.

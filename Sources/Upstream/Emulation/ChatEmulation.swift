@@ -2,17 +2,15 @@ package import Calls
 package import Engine
 package import Shared
 
-/// The emulation of abilities that a vendor lacks. It wraps the vendor's chat in decorators: limits of the output
-/// first, then validation, then several choices. A decorator is used only if the call needs it.
+/// The emulation of abilities that a vendor lacks, such as stop sequences. It wraps the vendor's chat in other chats
+/// that add these abilities.
 package struct ChatEmulation: Sendable {
-    /// The number of upstream calls for all choices of a response. Each call returns `choicesPerCall` choices.
+    /// The number of upstream calls for one response. Each call returns `choicesPerCall` choices.
     private let calls: Int
     private let choicesPerCall: Int
     private let stops: StopFinder?
     private let maxTokens: Int?
-    /// The validator of the output; nil if the output is not validated. It is not validated if the request demands
-    /// neither a tool call nor JSON, if the vendor guarantees the demand, or if one upstream call returns several
-    /// choices.
+    /// The validator of the output; nil if the output needs no validation or cannot be validated.
     private let validator: OutputValidator?
     private let count: CallCount
     private let worker: WorkQueue
@@ -47,33 +45,32 @@ package struct ChatEmulation: Sendable {
         self.loop = loop
     }
 
-    /// The response of an earlier call for the same prompt, whose choices count for this response; nil if there was no
-    /// such call.
+    /// The response of an earlier upstream call for the same prompt; nil if there was no such call. The client gets the
+    /// choices of this response, too.
     package var first: ChatResponse?
 
-    /// Whether a chat with one prompt needs at least one decorator, such as the one for stop sequences.
+    /// Whether a chat with one prompt needs an emulated ability, such as stop sequences.
     package let isNeeded: Bool
 
-    /// Returns whether the client gets the vendor's response unchanged. Then the client would notice if the usage were
-    /// missing.
+    /// Returns whether the client gets the vendor's response unchanged.
     package func leaves(_ call: borrowing ChatCall) -> Bool { !isNeeded && !call.arePromptsSeparate }
 
     package func completed(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
         multiplied(judged(bounded(chat)), by: call)
     }
 
-    /// Combines the chats of several prompts into one, wrapped in the decorators that the call needs.
+    /// Combines the chats of several prompts into one, and adds the emulated abilities that the call needs.
     package func completed(_ chats: [any PreparedChat], by call: VendorCall) -> any PreparedChat {
         ChoicesChat(chats.map { judged(bounded($0)) }, calls, call: call, count: count, loop: loop)
     }
 
-    /// Wraps a chat whose tools and formats are described in its prompt, because the vendor supports only text. An
-    /// invalid response is repaired with another call.
+    /// Adds tools and output formats to the chat of a vendor that supports only text. The prompt already describes
+    /// them. If the response is invalid, another call asks the model to repair it.
     ///
     /// - Parameters:
     ///   - chat: the vendor's chat.
     ///   - call: the call in plain text.
-    ///   - form: the tools and formats that the prompt describes and for which the response is parsed.
+    ///   - form: the tools and the format that the prompt describes.
     ///   - preparing: prepares the vendor's chat for a repair call.
     package func completed(
         _ chat: any PreparedChat,

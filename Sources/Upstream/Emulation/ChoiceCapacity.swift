@@ -2,17 +2,15 @@ package import Calls
 import Engine
 import Shared
 
-/// The provider capacity for the concurrent calls that produce the choices, or images, of one response. The first call
-/// uses the capacity that was acquired with the request. Further calls acquire more capacity if some is free. If none
-/// is free, a call waits until another call of the same response ends and then uses its capacity. Thus a response never
-/// blocks itself.
+/// The provider capacity for the concurrent calls of one response with several choices or images. If no capacity is
+/// free, a call waits until another call of the same response ends.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class ChoiceCapacity: @unchecked Sendable {
     private let call: VendorCall
     /// Whether the capacity that was acquired with the request is still unused.
     private var isFirst = true
-    /// The number of ended calls whose capacity is free for the next calls of the response.
+    /// The number of ended calls of this response whose capacity the next calls can use.
     private var left = 0
     private var more: [HeldCapacity] = []
     private var waiting: [Waiter] = []
@@ -43,8 +41,8 @@ package final class ChoiceCapacity: @unchecked Sendable {
         try await call.follow(.ownChoices)
     }
 
-    /// Passes the capacity of an ended call to the next waiting choice. If no choice waits, releases the capacity. The
-    /// capacity of the request itself is not released: later choices can use it.
+    /// Ends a call. The next waiting call of the response gets its capacity. If no call waits, capacity that was
+    /// acquired in addition to the request's own capacity is released.
     package func leave() {
         if !waiting.isEmpty {
             left += 1

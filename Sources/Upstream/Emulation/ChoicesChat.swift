@@ -8,7 +8,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     /// The vendor's chats, one for each prompt.
     private let chats: [any PreparedChat]
     private let choices: Int
-    /// The response of an earlier call for the same prompt, whose choices are used first; nil if there was no such
+    /// The response of an earlier upstream call for the same prompt, whose choices come first; nil if there was no such
     /// call.
     private let first: ChatResponse?
     private let call: VendorCall
@@ -20,8 +20,8 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     /// - Parameters:
     ///   - chats: the vendor's chats, one for each prompt.
     ///   - choices: the number of choices of all prompts together.
-    ///   - first: the response of an earlier call for the only prompt, whose choices are used first; nil if there was
-    ///     no such call.
+    ///   - first: the response of an earlier upstream call for the only prompt, whose choices come first; nil if there
+    ///     was no such call.
     init(
         _ chats: [any PreparedChat],
         _ choices: Int,
@@ -65,7 +65,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         }
     }
 
-    /// Returns the choices of the earlier call and adds its usage to the sum. The earlier call is already billed.
+    /// Returns the choices of the earlier response `first` and adds its usage to the sum of `use`.
     private func kept(_ use: ChoicesUsage) async throws(UpstreamError) -> [ChatResponse.Choice] {
         guard let first else { return [] }
         let counted = try await count.counted(first, of: self)
@@ -134,8 +134,7 @@ private final class OpenStreams: @unchecked Sendable {
     var list: [(choice: Int, any ChatResponseStream)] = []
 }
 
-/// A stream that merges the streams of several choices. For each of them a task waits for data. The reader of the
-/// merged stream then reads the data.
+/// A stream that merges the streams of several choices.
 ///
 /// `@unchecked`: used on its loop only.
 final class ChoicesStream: ChatResponseStream, @unchecked Sendable {
@@ -147,7 +146,7 @@ final class ChoicesStream: ChatResponseStream, @unchecked Sendable {
         var isOver = false
         /// Whether the upstream call was made; false while the stream still waits for capacity.
         var isAsked: Bool { (stream as? DeferredStream)?.isAsked ?? true }
-        /// The waiter of this stream's task. It is woken when the arrived data has been read.
+        /// The waiter that wakes this stream's task when the data that arrived has been read.
         let read = Waiter()
         var task: Task<Void, Never>?
 

@@ -1,8 +1,8 @@
 import Calls
 import Shared
 
-/// The usage of the several calls that make one response. The sum counts each prompt only once, even if it has several
-/// choices. The usage records of the calls contain the usage of each call.
+/// The usage of the several calls that make one response. The sum counts each prompt only once, even if several calls
+/// contain the prompt.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class ChoicesUsage: @unchecked Sendable {
@@ -28,8 +28,7 @@ final class ChoicesUsage: @unchecked Sendable {
 
     private func prompt(ofChoice choice: Int) -> Int { choice * estimates.count / choices }
 
-    /// Divides the tokens of all prompts between the prompts, in proportion to their estimates. Returns the part for
-    /// the prompt of this choice.
+    /// Returns the prompt tokens of one choice: a share of the tokens of all prompts, in proportion to the estimates.
     ///
     /// - Parameter all: the tokens of all prompts.
     private func part(ofChoice choice: Int, in all: Int) -> Int {
@@ -55,7 +54,7 @@ final class ChoicesUsage: @unchecked Sendable {
         call.recordResponse(usage, of: sum, credits: credits)
     }
 
-    /// Adds the usage of a call that is already billed, as the usage of the first choice.
+    /// Adds the usage of the earlier call, which is already billed, to the sum.
     func keep(_ usage: Usage) { _ = add(usage, ofChoice: 0) }
 
     private func add(_ usage: Usage, ofChoice choice: Int) -> Usage {

@@ -27,11 +27,10 @@ extension ImageCall {
 
 /// The source of a variation: the image that the user's text names.
 private enum VariationSource {
-    /// The image at a URL. The user's text contains a command such as `/v1 https://example.com/a.png`. The digit after
-    /// `/v` must be 1 to 4, but does not choose the image.
+    /// The image at a URL, from a command such as `/v1 https://example.com/a.png` in the user's text.
     case address(String)
-    /// The image with this number, from 1, in the newest response that contains images. The user's text contains a
-    /// command such as `[_V1_]`, in which the digit (1 to 4) is the number of the image.
+    /// The image with this number, from 1, in the newest response that contains images. The number comes from a command
+    /// such as `[_V1_]` in the user's text.
     case number(Int)
     case nothing
 
@@ -70,8 +69,8 @@ private enum VariationSource {
         return lowest.map { Int($0 - numbers.lowerBound) + 1 }
     }
 
-    /// The largest number of response bytes that are searched for images, from the newest response backwards. Responses
-    /// that the relay wrote are much shorter.
+    /// The largest number of bytes of earlier responses that are searched for images, beginning with the newest
+    /// response.
     private static let searchedBytes = 262_144
 
     /// Returns the URL of the image of which a variation is wanted; nil if the user's text asks for no variation.

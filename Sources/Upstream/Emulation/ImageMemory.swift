@@ -3,9 +3,8 @@ package import Engine
 package import Limits
 package import Shared
 
-/// A store for the shapes (sizes or aspect ratios) and modes (`fast` or `relax`) of a caller's images. A later
-/// variation of an image reuses them. They are kept in the shared store for a week, without URLs and prompts. If the
-/// store fails, variations are made without them.
+/// A store for the settings with which a caller's images were made: the shape (size or aspect ratio) and the mode
+/// (`fast` or `relax`). A later variation of an image uses the same settings.
 package struct ImageMemory: Sendable {
     private let state: SharedState
     private let caller: Caller
@@ -27,8 +26,8 @@ package struct ImageMemory: Sendable {
         state.put(files.map { (key($0.address), value) }, expirySeconds: Self.expirySeconds)
     }
 
-    /// Returns the call with the stored shape (size or aspect ratio) and mode of the image of which it makes a
-    /// variation. If the call makes no variation or nothing is stored for the image, returns the call unchanged.
+    /// Adds the stored shape and mode of the original image to a call for a variation, and returns the call. Other
+    /// calls are returned unchanged.
     package func recalled(_ call: ImageCall) async -> ImageCall {
         guard call.purpose == .variation, case .address(let address) = call.image,
             let value = try? await state.read(key(address), on: loop)

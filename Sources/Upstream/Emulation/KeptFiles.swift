@@ -2,10 +2,10 @@ package import Calls
 import Engine
 package import Shared
 
-/// The stored files to which a call refers, for a vendor that has its own file ids. The relay's ids are replaced with
-/// the vendor's.
+/// The stored files to which a call refers, for a vendor that has its own file ids. This type replaces the relay's file
+/// ids in the call with the vendor's file ids.
 package struct KeptFiles: Sendable {
-    /// The candidate for the call, bound to the key that uploaded the files.
+    /// The candidate for the call, which uses the key that uploaded the files.
     package private(set) var candidate: Candidate
     private var parts: [Attachment]
     /// The relay's id and the vendor's id of each file to which messages refer.
@@ -33,8 +33,8 @@ package struct KeptFiles: Sendable {
         }
     }
 
-    /// Returns the call with the vendor's file ids, also in the original request body. The original body is removed if
-    /// an id cannot be replaced in it, or if a file belongs to the whole conversation.
+    /// Returns the call with the vendor's file ids in place of the relay's file ids. The client's original request is
+    /// changed in the same way, or removed from the call if this is not possible.
     package func written(into call: ChatCall) -> ChatCall {
         var call = call
         call.attachments = parts
@@ -84,8 +84,8 @@ package struct KeptFiles: Sendable {
 }
 
 extension ChatCall {
-    /// Adds the files that belong to the whole conversation, not to one message, to the user's last message. Then the
-    /// original request no longer fits and is removed.
+    /// Adds the files that belong to the whole conversation to the user's last message. If there are such files,
+    /// removes the client's original request from the call.
     fileprivate mutating func addFilesOfWhole() {
         let pieces = attachments.indices.filter { attachments[$0].isOfWhole }.map { ChatMessage.Piece.attachment($0) }
         guard !pieces.isEmpty else { return }

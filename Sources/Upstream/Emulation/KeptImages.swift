@@ -2,12 +2,12 @@ import Calls
 package import Engine
 package import Shared
 
-/// The stored files to which the JSON body of an image edit refers, for a vendor that has its own file ids. The relay's
-/// ids are replaced with the vendor's.
+/// The stored files to which the JSON body of an image edit refers, for a vendor that has its own file ids. This type
+/// replaces the relay's file ids in the body with the vendor's file ids.
 package struct KeptImages: Sendable {
     /// The file ids, in the order of the request body. `param` is the path of the id in the body, for errors.
     private var ids: [(id: String, param: String)] = []
-    /// The vendor's id of each file; nil if the caller has already sent the vendor's id.
+    /// The vendor's id of each file; nil if the request body already contains the vendor's id.
     private var vendorIDs: [String?] = []
     fileprivate private(set) var files: [StoredFile] = []
 
@@ -61,7 +61,7 @@ package struct KeptImages: Sendable {
         .value(ids[0].param, "the model's provider does not have this file", code: "unsupported_value")
     }
 
-    /// Returns the request body with the vendor's file ids.
+    /// Returns the request body with the vendor's file ids in place of the relay's file ids.
     package func written(into body: Body) -> Body {
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count)
@@ -97,9 +97,8 @@ package struct KeptImages: Sendable {
 }
 
 extension Candidates {
-    /// Returns the candidates that can get the request with these images. A candidate that can forward requests
-    /// unchanged is bound to the key that uploaded the images, and left out if its provider does not have them. Other
-    /// candidates stay as they are. Returns nil if no candidate remains.
+    /// Returns the candidates that can serve a request with these images. Candidates that can forward requests must
+    /// have the files; others are not checked. Returns nil if no candidate remains.
     package func having(_ images: KeptImages) -> Candidates? {
         replaced { candidate in
             guard candidate.forwarder != nil else { return candidate }

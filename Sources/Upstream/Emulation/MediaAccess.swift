@@ -15,11 +15,11 @@ package struct MediaAccess: Sendable {
     let assets: AssetCache
     /// A function that returns the caller's stored file with an id; nil if no such file exists.
     let file: Opening
-    /// Whether the attachments may be needed again for another key or provider, so that they must be kept.
+    /// Whether the attachments stay in memory, because another key or provider could need them.
     package var mayRepeat = false
 
-    /// Returns the stored file to which an attachment refers, and the candidate bound to the key that uploaded the
-    /// file.
+    /// Returns the stored file to which an attachment refers, and a copy of the candidate that uses the key of the
+    /// upload.
     func file(
         of part: Attachment,
         _ id: String,

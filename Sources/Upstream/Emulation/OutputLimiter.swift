@@ -2,9 +2,7 @@ package import Calls
 package import Engine
 package import Shared
 
-/// A limiter that ends a text before the first stop sequence or after a number of tokens. The result does not depend on
-/// how the text is split into chunks. The stop sequence that is complete first ends the text. If several are complete
-/// at the same position, the longest one does.
+/// A limiter that ends a text before the first stop sequence, or after a number of tokens. The text arrives in chunks.
 package struct OutputLimiter: ~Copyable {
     private var finder: StopFinder
     /// The last bytes of the text, which are not passed on because they may begin a stop sequence.
@@ -24,8 +22,8 @@ package struct OutputLimiter: ~Copyable {
     /// The number of tokens of the text that was passed on.
     package var tokens: Int { bound.tokens }
 
-    /// Consumes a chunk of text and passes on as much text as possible. A chunk must not end within a character, and
-    /// neither does the text that is passed on.
+    /// Consumes a chunk of text and passes on the text that cannot belong to a stop sequence. Each chunk must consist
+    /// of whole characters.
     package mutating func consume(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
         guard reason == nil else { return }
         if finder.isEmpty { return self.pass(piece, pass) }
@@ -60,7 +58,7 @@ package struct OutputLimiter: ~Copyable {
         if !bound.consume(text, pass) { reason = .length }
     }
 
-    /// Passes on the text that the token counter has held back.
+    /// Passes on the text that the token counter `bound` has held back.
     private mutating func end(_ pass: (UnsafeRawBufferPointer) -> Void) {
         if reason == nil, !bound.finish(pass) { reason = .length }
     }

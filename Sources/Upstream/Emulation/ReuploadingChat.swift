@@ -100,8 +100,8 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Uploads the files again and returns a new chat that replaces `used`. If the calls for several choices failed,
-    /// the new chat is made only once.
+    /// Uploads the files again and returns a new chat in place of the failed chat `used`. Concurrent calls of one
+    /// response share the new chat.
     ///
     /// - Throws: `error` if uploading the files again cannot help or fails.
     private func renewed(

@@ -1,15 +1,14 @@
 import Engine
 
-/// A finder for the first of several stop sequences in a text that arrives in chunks. It uses an Aho-Corasick
-/// automaton, so its time is linear for any number of sequences. A state of the automaton is a prefix of a sequence:
-/// the longest prefix with which the text so far ends.
+/// A finder for the first of several stop sequences in a text that arrives in chunks. It is an Aho-Corasick automaton,
+/// in which each state stands for a prefix of a stop sequence.
 package struct StopFinder: Sendable {
     private struct State {
         var byte: UInt8
         /// The length of the prefix that this state stands for, in bytes.
         var depth: UInt16
-        /// The first child, a state whose prefix is one byte longer; 0 if there is no child. The other children follow
-        /// in the list of its siblings.
+        /// The index of the first child, a state whose prefix is one byte longer; 0 if there is no child. `sibling`
+        /// leads to the next child.
         var child: UInt16 = 0
         var sibling: UInt16 = 0
         /// The state for the longest proper suffix of this state's prefix that is also a prefix of a sequence.
@@ -25,7 +24,7 @@ package struct StopFinder: Sendable {
     /// The largest total length of all sequences, in bytes. It makes sure that state numbers fit in 16 bits.
     private static let limitBytes = Int(UInt16.max) - 1
 
-    /// Creates a finder. A sequence is left out if the total length of all sequences would exceed `limitBytes`.
+    /// Creates a finder. Stop sequences that would exceed the total of `limitBytes` are ignored.
     package init(_ stops: [String]) {
         if stops.isEmpty { return }
         states.append(State(byte: 0, depth: 0))

@@ -111,7 +111,7 @@ private final class TruncatingStream: ChatResponseStream, @unchecked Sendable {
         self.choices = (0..<choices).map { _ in Choice(bounds.bound(counter)) }
     }
 
-    /// Whether all choices have ended, and at least one of them before the end of the vendor's output.
+    /// Whether all choices have ended and at least one of them was truncated.
     private var isOver: Bool { isCut && choices.allSatisfy(\.isOver) }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {

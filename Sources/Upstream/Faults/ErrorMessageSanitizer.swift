@@ -2,7 +2,7 @@ import Calls
 import Engine
 
 extension UpstreamError {
-    /// Returns a vendor's error message in a form that clients may see: one line of at most 300 characters.
+    /// Returns a vendor's error message without private words, as one line of at most 300 characters.
     ///
     /// URLs, paths, keys, and the names of organisations, projects and accounts are replaced by "…".
     ///
@@ -18,8 +18,8 @@ extension UpstreamError {
     }
 }
 
-/// Finds the words of a message that name an organisation, a project or an account. It recognises them by the word
-/// before, such as "project".
+/// Finds the words of an error message that name an organisation, a project or an account. Such a name follows a word
+/// like "project".
 private struct OwnerNames {
     private static let owners: Set<String> = [
         "organization", "organisation", "project", "account", "workspace", "tenant",
@@ -27,7 +27,7 @@ private struct OwnerNames {
     private static let quotes: Set<Character> = ["\"", "'", "`", "‘", "“"]
 
     private var isAfterOwner = false
-    /// The number of further words that can belong to the quoted name that is being read.
+    /// The highest number of words that can still follow in the name that is being read; 0 outside of a name.
     private var wordsLeft = 0
 
     mutating func include(_ word: Substring) -> Bool {

@@ -1,7 +1,6 @@
 import Engine
 
-/// A lower-case text in which phrases are searched. The search takes linear time, because the text comes from a vendor
-/// and may be long.
+/// A text, converted to lower case, in which phrases are searched. The search takes linear time.
 struct PhraseMatcher {
     private let bytes: [UInt8]
 

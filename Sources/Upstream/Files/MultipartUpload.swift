@@ -2,9 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// The parts of a file upload that differ between vendors: the fields of the form, and the reading of the response.
+/// The differences between vendors' file uploads: the fields of the upload form, and the format of the response.
 struct UploadRules {
-    /// Whether the form has fields for the caller's file metadata.
+    /// Whether the upload form contains the metadata of the file, such as the purpose.
     let sendsMetadata: Bool
     let refusal: (UpstreamHead, Body) -> UpstreamError
     let asset: (Body) throws(UpstreamError) -> UploadedAsset

@@ -11,7 +11,8 @@ final class StoredFileStream: AudioStream, @unchecked Sendable {
     var mediaType = "application/octet-stream"
     let credits: Int?
     private let stream: any UpstreamStream
-    /// The number of bytes that may still arrive. If more arrive, the file is too large.
+    /// The number of bytes that are still allowed to arrive. If more arrive, reading fails because the file is too
+    /// large.
     private var leftBytes: Int
     /// The first bytes of the content, which were read to detect the media type and are not passed on yet.
     private var beginning = ByteBuffer()

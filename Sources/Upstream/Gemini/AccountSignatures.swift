@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// The thought signatures that Google made for one account. They belong to tool calls or texts, and Google needs them
-/// back in later requests.
+/// The thought signatures of one Google account. Google sends a signature with a tool call or a text, and needs it in
+/// later requests of the conversation.
 struct AccountSignatures: Sendable {
     struct Signature {
         /// The thought signature of the tool call; empty if Google sent none.
@@ -30,7 +30,7 @@ struct AccountSignatures: Sendable {
         keep(Signature(text: text, hasOwnID: hasOwnID), key)
     }
 
-    /// Whether Google made this signature of a text for this account, as far as this instance knows.
+    /// Whether this instance knows that Google sent this signature with a text to this account.
     func isKnown(_ signature: String) -> Bool { memory.text(key(ofText: signature)) != nil }
 
     func remember(_ signature: UnsafeRawBufferPointer) {
@@ -41,14 +41,14 @@ struct AccountSignatures: Sendable {
         memory.keep(signature.coded, key) { Array($0.bytes) }
     }
 
-    /// Loads signatures that the conversation needs and this instance does not know, from the store that instances
+    /// Loads the signatures that the conversation needs and this instance lacks from the store that the instances
     /// share.
     func recall(for messages: [ChatMessage], on loop: EventLoop) async {
         await memory.recall(unknown(in: messages), on: loop) { stored, _ in stored }
     }
 
-    /// Returns the keys, in the shared store, of signatures that the conversation needs and this instance does not
-    /// know. Those of the newest message come first.
+    /// Returns the keys of the signatures that the conversation needs and this instance lacks. The keys belong to the
+    /// store that the instances share. The keys for the newest message come first.
     func unknown(in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
         var keys: [Digest] = []
@@ -73,7 +73,8 @@ extension AccountSignatures.Signature {
         self.init(text: kept.bytes[part: 1..<kept.bytes.count].text, hasOwnID: first == 1)
     }
 
-    /// The form for storing: a byte that is 1 if Google assigned the call's id and 0 if not, then the signature.
+    /// The bytes that are stored for the signature. The first byte is 1 if Google assigned the id of the tool call,
+    /// otherwise 0. The text of the signature follows.
     fileprivate var coded: Body {
         var out = ByteBuffer()
         out.append(hasOwnID ? 1 : 0 as UInt8)
@@ -82,12 +83,12 @@ extension AccountSignatures.Signature {
     }
 }
 
-/// The form of Google's text signatures in responses to clients: a mark stands before each signature. The mark shows
-/// other vendors that the signature is not theirs.
+/// The relay's mark for Google's text signatures. It stands before each signature in responses to clients, so that the
+/// relay does not send the signature to another vendor.
 enum TextSignature {
     static let mark = ReasoningBlock.markOfGemini
 
-    /// Returns the signature as Google made it, without the relay's mark.
+    /// Returns the signature without the relay's mark.
     static func bare(_ signature: String) -> String {
         signature.hasPrefix(mark) ? String(signature.dropFirst(mark.count)) : signature
     }

@@ -114,8 +114,7 @@ extension Gemini: ChatVendor {
 }
 
 extension String {
-    /// The string escaped for the path of a URL. Only bytes that a path cannot contain, or that would end it, are
-    /// escaped; slashes stay.
+    /// The string escaped for the path of a URL. Slashes are not escaped.
     var escapedInPath: String {
         var out = ByteBuffer()
         for byte in utf8 {

@@ -19,7 +19,7 @@ final class GeminiForm: WireForm, @unchecked Sendable {
     private var reader: GeminiReader?
     private var mayFail: APIError?
 
-    /// Creates the form of one call.
+    /// Creates the form for one call to a Google model.
     ///
     /// - Parameters:
     ///   - address: the URLs of the model; nil if the model's name cannot be part of a URL.

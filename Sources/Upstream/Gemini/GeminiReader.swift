@@ -14,7 +14,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     private let memory: AccountSignatures
     /// The largest number of tool calls that are emitted. Further tool calls of the response are dropped.
     private let maxCalls: Int
-    /// Whether the client sent `functions`, OpenAI's legacy form of tools. Tool calls then have no ids.
+    /// Whether the client sent `functions`, OpenAI's legacy form of tools. The emitted tool calls then have no ids.
     private let isLegacy: Bool
     private var calls = 0
     private var images = 0
@@ -169,8 +169,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 
     // MARK: The end
 
-    /// Records the finish reason, or throws if it stands for a failure. `end` emits the reason later, because some
-    /// servers send it before the last parts.
+    /// Records the finish reason, which `end` emits later. Throws if the reason stands for a failure.
     private func recordFinish(_ word: UnsafeRawBufferPointer) throws(UpstreamError) {
         switch word {
         case "STOP": finish = calls > 0 ? .toolCalls : .stop
@@ -194,7 +193,8 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         }
     }
 
-    /// Returns the error for a response that ended with this finish reason. A retry or another candidate may succeed.
+    /// Returns the error for a finish reason that stands for a failure. The error allows a retry and the next
+    /// candidate.
     private static func failed(_ word: UnsafeRawBufferPointer) -> UpstreamError {
         var error = UpstreamError.invalidResponse(
             "the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)"
@@ -233,8 +233,8 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     }
 }
 
-/// Collects the usage of a response. Each event can report each number; the last report wins. Google does not include
-/// reasoning tokens in the output tokens, so they are added.
+/// Collects the usage of a response. If several events report a token count, the last report wins. Google counts
+/// reasoning tokens separately, so they are added to the output tokens.
 private struct GeminiUsage {
     private var prompt: Int?
     private var toolPrompt = 0

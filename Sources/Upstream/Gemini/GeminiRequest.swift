@@ -26,7 +26,7 @@ struct GeminiRequest: ~Copyable {
         turns = GeminiTurns(call, names, memory: memory, wantsSignatures: model.wantsSignatures)
     }
 
-    /// Returns the request body, and the names that it gives to the tools.
+    /// Returns the request body, and the names of the tools in this body.
     consuming func written() -> (Body, VendorNameMap) {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         var instructions = ByteBuffer()
@@ -139,8 +139,8 @@ struct GeminiRequest: ~Copyable {
         }
     }
 
-    /// Appends the member `thinkingConfig`. Unless it turns thinking off, it also asks for the reasoning in the
-    /// response. Appends nothing if the model's default applies.
+    /// Appends the member `thinkingConfig`, which sets the amount of thinking. Appends nothing if the model's default
+    /// applies.
     private mutating func appendThinking() {
         switch model.thinking(chatOptions.reasoning) {
         case .none: break

@@ -7,8 +7,8 @@ extension LearnedQuirks {
     /// The quirk of a model that refuses `systemInstruction`. The system instructions are sent in the first user turn
     /// instead.
     static let noInstructions = LearnedQuirks(rawValue: 4)
-    /// The quirk that the thought signatures of tool calls are missing or refused. The value
-    /// `skip_thought_signature_validator`, which Google does not check, is sent instead.
+    /// The quirk of a conversation whose tool calls lack valid thought signatures. The relay sends
+    /// `skip_thought_signature_validator` as the signature, which Google does not check.
     static let anySignature = LearnedQuirks(rawValue: 8)
 }
 

@@ -15,8 +15,8 @@ struct GeminiSchema {
         return true
     }
 
-    /// Appends a converted schema. Recursive; the request parser has already limited the depth. A schema that is just
-    /// `true` or `false` becomes `{}`, which allows any value.
+    /// Appends a converted schema, including all schemas inside it. The schemas `true` and `false` become `{}`, which
+    /// allows any value.
     private static func append(_ schema: JSONValue, to out: inout ByteBuffer) {
         var members = ByteBuffer()
         appendMembers(of: schema, isReference: schema["$ref"] != nil, to: &members)
@@ -96,11 +96,12 @@ struct GeminiSchema {
         }
     }
 
-    /// Appends the member `$defs`, which contains schemas that references can name.
+    /// Appends the member `$defs`, which contains the schemas to which a `$ref` can point.
     ///
     /// - Parameters:
-    ///   - map: the schema's `$defs`; its `definitions` (the old name of `$defs`) if it has no `$defs`.
-    ///   - older: the schema's `definitions` if it has both; otherwise nil. Names that `map` contains are left out.
+    ///   - map: the schema's `$defs`, or its `definitions` (the old name of this keyword) if it has no `$defs`.
+    ///   - older: the schema's `definitions` if the schema has both keywords; otherwise nil. If both define a name,
+    ///     `map` wins.
     private static func appendDefinitions(_ map: JSONValue, _ older: JSONValue?, to out: inout ByteBuffer) {
         let members = map.members ?? []
         let names = Set(members.map { Array($0.name) })
@@ -124,11 +125,11 @@ struct GeminiSchema {
         out.append("]")
     }
 
-    /// Merges an `allOf` with a single schema into the surrounding schema: appends the members that only the single
-    /// schema has.
+    /// Appends the members of the only schema in an `allOf` to the schema around it. Members that the outer schema
+    /// already has are not appended.
     ///
-    /// A `$ref` becomes the only element of `anyOf` if other keywords are present, because Google allows no keyword
-    /// next to `$ref`.
+    /// If other keywords are present, a `$ref` is appended as the only element of `anyOf`, because Google allows no
+    /// keyword next to `$ref`.
     private static func appendOnly(of list: JSONValue, beside schema: JSONValue, to out: inout ByteBuffer) {
         let elements = Array((list.elements ?? JSONElements()).prefix(2))
         guard elements.count == 1, elements[0].kind == .object else { return }

@@ -141,9 +141,9 @@ struct GeminiTurns: ~Copyable {
         name.withUnsafeBytes { out.append(json: $0) }
     }
 
-    /// Appends a text as a JSON object. A text that is not a JSON object becomes the only member of one.
+    /// Appends a text that is a JSON object. Any other text is put into an object with one member.
     ///
-    /// - Parameter raw: the name of this member.
+    /// - Parameter raw: the name of this member, such as `_raw`.
     private func append(object text: String, raw: StaticString, to out: inout ByteBuffer) {
         let text = ByteBuffer(text)
         if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(text.bytes) }

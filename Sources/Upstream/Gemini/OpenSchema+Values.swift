@@ -7,8 +7,7 @@ extension OpenSchema {
         schema["enum"]?.elements.map { Array($0) } ?? schema["const"].map { [$0] } ?? []
     }
 
-    /// Whether all values are strings. Google supports only strings in `enum`; other values become text of the
-    /// description.
+    /// Whether all values are strings; false if there are no values. Google supports only strings in `enum`.
     static func areTexts(_ values: [JSONValue]) -> Bool {
         !values.isEmpty && values.allSatisfy { $0.kind == .string }
     }

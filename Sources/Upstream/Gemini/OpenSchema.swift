@@ -3,15 +3,15 @@ import Shared
 
 /// Converts a JSON Schema to an OpenAPI schema, the only form that some of Google's servers accept.
 ///
-/// An OpenAPI schema has no references, so they are expanded. It has no type `null`; `nullable` is set instead.
+/// Each `$ref` is replaced by the schema to which it points. The type `null` is replaced by `nullable`.
 struct OpenSchema {
     private let root: JSONValue
     private var references = SchemaReferences()
-    /// The schemas whose `$ref` is being expanded, by their positions in the JSON. They reveal a reference that leads
-    /// to itself.
+    /// The positions, in the JSON, of the `$ref` targets that are being expanded. A further `$ref` to one of these
+    /// targets is not expanded, because the result would be endless.
     private var open: [Int] = []
-    /// The number of schemas that may still be written, because expanded references could make the result endless.
-    /// `bytesLeft` limits the size of the result.
+    /// The number of further schemas that the result is allowed to contain. Expanded references could otherwise make
+    /// the result endless.
     private var schemasLeft = 4_000
     private var bytesLeft: Int
 
@@ -53,8 +53,8 @@ struct OpenSchema {
 
     /// Appends the members of a converted schema.
     ///
-    /// - Parameter description: replaces the schema's own description, because the schema that refers to it has one;
-    ///   otherwise nil.
+    /// - Parameter description: the description in the outer schema, which replaces the schema's own; nil if there is
+    ///   none.
     private mutating func appendMembers(
         of schema: JSONValue,
         isNullable: Bool = false,
@@ -112,8 +112,8 @@ struct OpenSchema {
 
     private func isArray(_ schema: JSONValue) -> Bool { schema["type"]?.text.map { $0.equals("array") } ?? false }
 
-    /// Returns the alternatives of a schema: its `anyOf` or `oneOf`. Returns an empty list if the schema has other
-    /// restrictions, because an OpenAPI schema cannot have both.
+    /// Returns the alternatives of a schema: its `anyOf` or `oneOf`. Returns an empty list if the schema also has
+    /// another type than `object`, or properties.
     private static func choices(of schema: JSONValue) -> JSONElements {
         if let type = schema["type"]?.text, !type.equals("object") { return JSONElements() }
         return schema["properties"] == nil ? allChoices(of: schema) : JSONElements()

@@ -63,10 +63,10 @@ extension VendorError {
 }
 
 extension ErrorResponseReader {
-    /// Finds the quirk of a model that refused a request: the change after which Google may accept the request.
+    /// Finds the quirk because of which Google refused a request.
     ///
-    /// - Parameter known: the quirks that the request already takes into account.
-    /// - Returns: the quirk; nil if no change is likely to help.
+    /// - Parameter known: the quirks for which the request was already changed.
+    /// - Returns: the quirk; nil if no change of the request is likely to help.
     func geminiQuirk(
         _ head: UpstreamHead,
         _ body: UnsafeRawBufferPointer,

@@ -5,8 +5,8 @@ import Synchronization
 /// Writes log lines when a provider or one of its keys gets into trouble: a warning when the trouble begins, and an
 /// info when it is over.
 ///
-/// Trouble that lasts is logged once. Trouble that comes and goes causes at most one warning a minute, and an info only
-/// after a warning. All event loops share the object, and it survives a reload of the settings.
+/// Lasting trouble is logged once. If the same trouble begins again and again, at most one warning a minute is logged.
+/// All event loops share the object, which survives a reload of the settings.
 package final class ProviderNotices: Sendable {
     package enum State: Hashable, Sendable {
         /// The key is in cooldown, because the provider refused it or its account has no credit left.
@@ -33,7 +33,7 @@ package final class ProviderNotices: Sendable {
     private let log: Log
 
     private static let pauseNanoseconds: UInt64 = 60_000_000_000
-    /// The largest number of remembered states. Above it, states that are over are forgotten.
+    /// The number of remembered states above which the states that are over are forgotten.
     private static let statesLimit = 1_000
 
     package init(_ log: Log) { self.log = log }
@@ -41,7 +41,8 @@ package final class ProviderNotices: Sendable {
     /// Whether at least one provider cannot be reached.
     var hasUnreachable: Bool { unreachable.load(ordering: .relaxed) > 0 }
 
-    /// Records that a state has begun or still lasts, and logs a warning if one is due.
+    /// Records that a state has begun or still lasts. Logs a warning for a state that has begun, but at most one a
+    /// minute for the same state.
     ///
     /// - Parameter cause: the failure that the warning names.
     func begins(_ state: State, at now: LoopTime, _ cause: String) {

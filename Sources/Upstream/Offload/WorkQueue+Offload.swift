@@ -2,10 +2,10 @@ package import Calls
 package import Engine
 
 extension WorkQueue {
-    /// The largest size of data, in bytes, that the event loop itself processes. Larger data goes to the worker thread,
-    /// so that the event loop can serve other requests meanwhile.
+    /// The largest size of data, in bytes, that is processed on the event loop. Larger data is processed on the worker
+    /// thread.
     package static let loopBytes = 262_144
-    /// The weight of counting tokens: counting takes about as long as other work on eight times as many bytes.
+    /// The weight for counting tokens, which takes about eight times as long as other work on the same data.
     package static let countingWeight = 8
 
     /// Runs `work` and returns its result. Short work runs at once, long work on the worker thread.

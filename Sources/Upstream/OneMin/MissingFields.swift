@@ -20,8 +20,8 @@ enum MissingFields {
         }
     }
 
-    /// Returns the request body with the fields that the vendor reported as missing; nil if the relay has no default
-    /// value for one of them.
+    /// Returns the request body with default values for the fields that the vendor reported as missing. Returns nil if
+    /// the relay cannot add all of these fields.
     ///
     /// - Parameters:
     ///   - body: the request body; `promptObject` must be its last member and must not be empty.

@@ -1,7 +1,8 @@
 package import Engine
 
 extension OneMin {
-    /// Tests a key. The request asks for a result that does not exist, so that no data of the key's account is read.
+    /// Returns whether the vendor accepts a key. The request asks for a result that does not exist, so that no data of
+    /// the key's account is read.
     package static func checkResult(
         on key: String,
         at baseURL: String,

@@ -8,8 +8,8 @@ struct OneMinFailure {
     enum Code {
         static let unsupportedModel = "UNSUPPORTED_MODEL"
         static let missingFields = "MISSING_REQUIRED_FIELDS"
-        /// The provider behind 1min.ai that runs the model, such as OpenAI, responded with an error. The error's
-        /// details contain it.
+        /// The provider behind 1min.ai that runs the model, such as OpenAI, responded with an error. The vendor's error
+        /// contains that provider's response.
         static let external = "EXTERNAL_API_RESPONSE_WITH_ERROR"
         static let refusedFile = "UNSUPPORTED_FILE_TYPE"
         static let refusedPrompt = "PROMPT_OBJECT_VALIDATION_FAILED"
@@ -36,7 +36,7 @@ struct OneMinFailure {
     private static let textLimitBytes = 4_096
     private static let fieldsLimit = 16
     private static let nameLimitBytes = 100
-    /// The deepest nesting of JSON in JSON strings that is read.
+    /// The largest depth to which JSON in JSON strings is parsed.
     private static let depthLimit = 4
 
     /// Reads an error from parsed JSON. Afterwards `root` is invalid, because the parser is used again.
@@ -103,8 +103,8 @@ struct OneMinFailure {
         return first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
     }
 
-    /// Parses a JSON string that itself contains JSON and passes the value to `read`. Values that the parser returned
-    /// before become invalid.
+    /// Parses a text that contains JSON and passes the value to `read`. Does nothing if the text is not JSON. Earlier
+    /// values of the parser become invalid.
     private static func parsed(
         _ text: UnsafeRawBufferPointer,
         _ parser: JSONParser,

@@ -1,4 +1,5 @@
-/// The kinds of client requests. Each kind translates 1min.ai's field names in errors to the client's field names.
+/// The kind of a client request, such as `images`. It decides how 1min.ai's field names in errors are translated for
+/// the client.
 enum OneMinFields {
     case chat
     case images

@@ -15,7 +15,7 @@ package final class UnsupportedModels: Sendable {
         let account: Digest?
     }
 
-    /// The models that were refused for the providers' own keys, each with the time at which the refusal expires.
+    /// The refusals of calls with the providers' own keys, each with the time at which the refusal expires.
     private let refusals = Lock(RecentTable<Refusal, LoopTime>())
     private let callersRefusals = Lock(RecentTable<Refusal, LoopTime>())
     private let areKnown = Atomic<Bool>(false)

@@ -112,8 +112,8 @@ extension UpstreamError {
 
     private static let usualModelCooldownSeconds = 10
 
-    /// Adds the first refused field and the vendor's message about it, translated to the client's field names. Also
-    /// records missing fields.
+    /// Sets `param` and the message of this error for the first field that the vendor refused. Also records the fields
+    /// that the vendor reported as missing.
     private mutating func describe(_ failure: OneMinFailure, _ fields: OneMinFields) {
         if failure.code == OneMinFailure.Code.missingFields {
             self.missingFields = failure.fields.map(\.name)
@@ -129,8 +129,8 @@ extension UpstreamError {
         text.contains("Invalid value") || text.contains("Supported values are")
     }
 
-    /// Returns the vendor's message in a form that clients may see, without long identifiers. Returns an empty string
-    /// if the message is JSON or mentions the customer's team.
+    /// Returns the vendor's message for the client, without long identifiers. Returns an empty string if the message is
+    /// JSON or mentions a team at the vendor.
     static func cleaned(_ text: String) -> String {
         let line = text.withBytes { text in
             OneMinFailure.isJSON(text) ? "" : words(of: replacingIdentifiers(text), hiding: "1min.ai")

@@ -13,14 +13,14 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
     private let ids: RandomBytes
     private var choices: [ChoiceReader]
     private var counts = UsageCounts()
-    /// Whether the chunk or response that was read last contains a complete usage in its own member `usage`. Some
-    /// vendors report the usage in other places.
+    /// Whether the last chunk or response contains a complete usage in its member `usage`. Some vendors report the
+    /// usage in other members.
     private var hasUsageInPlace = false
-    /// The `usage` JSON as the vendor wrote it, for a client that requested it. Empty if the vendor sent no usage or an
+    /// The vendor's `usage` JSON, for a client that requested the usage. Empty if the vendor sent no usage or an
     /// incomplete one.
     private var reportedUsage = ByteBuffer()
-    /// The JSON of other members of the chunk that contained the usage, if that chunk contained no choice. The relay's
-    /// last chunk forwards them together with the usage.
+    /// The JSON of the members beside `usage` in the chunk that contained the usage. Empty if that chunk contained a
+    /// choice. The relay sends these members together with the usage.
     private var membersBesideUsage = ByteBuffer()
     /// The JSON with which all forwarded chunks begin: the members that identify the response, such as `id` and
     /// `model`.
@@ -44,7 +44,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     var usage: Usage? { counts.usage }
 
-    /// Whether all choices have ended, so that only the usage may follow.
+    /// Whether all requested choices have ended. After them, only the usage can follow.
     var isFinished: Bool { !endedWithoutOutput && choices.allSatisfy { $0.finish != nil } }
 
     /// Whether every choice that has begun has also ended.
@@ -88,8 +88,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         return true
     }
 
-    /// Emits the text of a chunk that differs from an earlier chunk in its text only. Returns false if the chunk must
-    /// be parsed as JSON.
+    /// Emits the text of a chunk without parsing the chunk as JSON, if only its text differs from an earlier chunk.
+    /// Returns false if the chunk must be parsed.
     private func consumePlain(_ data: UnsafeRawBufferPointer, _ emit: Emit) -> Bool {
         guard let written = plain.written(in: data), choices[plain.choice].finish == nil, let text = plain.text(written)
         else { return false }
@@ -117,12 +117,13 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         return root
     }
 
-    /// Reads the choices of a chunk or of a whole response. A choice without an index counts as the first choice in a
-    /// chunk, and as the next choice in a whole response. A choice with an index that was not requested is marked as
-    /// dropped.
+    /// Reads the choices of a chunk or of a whole response.
     ///
-    /// - Returns: one value for each choice, and `isOdd`: whether the choices are not in the form that OpenAI's clients
-    ///   expect.
+    /// In a chunk, a choice without an index gets index 0. In a whole response, the index is the choice's position. A
+    /// choice is dropped if its index is not below the requested number of choices.
+    ///
+    /// - Returns: the content of each choice, and `isOdd`: whether the choices are not in the form that OpenAI's
+    ///   clients expect.
     private func pieces(
         of root: JSONValue,
         message: StaticString,
@@ -258,7 +259,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         passOnChunk(emit)
     }
 
-    /// Forwards a separate chunk with `{}` as the arguments of tool calls that arrived without arguments. It is sent
+    /// Forwards the tool calls that arrived without arguments, with `{}` as the arguments. They get a separate chunk,
     /// before the chunk with the finish reason.
     private func passOnMadeArguments(of pieces: inout [ChoiceChunk], _ emit: Emit) {
         for index in pieces.indices where pieces[index].finish != nil {
@@ -350,8 +351,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     /// Checks the number of choices in a response that is not streamed.
     ///
-    /// - Throws: an error if the response has no choice. Also throws if it has fewer choices than requested and the
-    ///   relay can remember this about the model. Each choice is then requested with a separate call.
+    /// - Throws: an error if the response has no choice. Also throws if the response has fewer choices than requested
+    ///   and the relay learns the model's quirks from this call.
     private func checkChoices() throws(UpstreamError) {
         guard hasBegun else { throw .invalidResponse("the vendor's response has no choice") }
         guard responseOptions.learnsChoicesOf != nil, choices.contains(where: { !$0.isReported }) else { return }
@@ -454,8 +455,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         membersBesideUsage.putOnOneLine()
     }
 
-    /// Whether the prompt and completion tokens that the vendor reported are plausible. If they are not, the relay
-    /// writes its own counts.
+    /// Whether the vendor reported plausible numbers of prompt and completion tokens. The vendor's `usage` is forwarded
+    /// only in this case.
     private var isUsageReported: Bool {
         guard let usage = responseOptions.bounds.checked(counts.usage), usage.promptTokens > 0 else { return false }
         return usage.completionTokens > 0 || !usage.hasImpossibleFigure && !choices.contains(where: \.isFilled)

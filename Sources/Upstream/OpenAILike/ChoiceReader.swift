@@ -6,9 +6,9 @@ import Shared
 /// parses other data.
 struct ChoiceChunk {
     enum Role {
-        /// The choice has no role in this chunk, and needs no role, because an earlier chunk contained it.
+        /// The chunk contains no role for the choice, and none is needed: an earlier chunk contained the role.
         case asIs
-        /// The choice has a role in this chunk, for the first time.
+        /// The chunk is the first one that contains the role of the choice.
         case reported
         case added
         case left
@@ -30,7 +30,8 @@ struct ChoiceChunk {
     var finish: FinishReason?
     /// The finish reason as the vendor wrote it, if the relay does not know it; nil otherwise.
     var unknownFinish: UnsafeRawBufferPointer?
-    /// The joined text, if the content arrived as a list of parts; nil otherwise. `text` then refers to its bytes.
+    /// The joined text, if the content arrived as a list of parts; nil otherwise. `text` points to the bytes of this
+    /// joined text.
     fileprivate(set) var joinedText: Body?
     fileprivate(set) var joinedReasoning: Body?
 
@@ -247,8 +248,8 @@ struct ChoiceReader {
 }
 
 extension FinishReason {
-    /// Creates a finish reason from the word that the vendor wrote. For an unknown word, sets `isUnknown` and creates
-    /// `stop`; the calling function must then check that there is output.
+    /// Creates a finish reason from the vendor's word. An unknown word becomes `stop` and sets `isUnknown`. In this
+    /// case the calling function must check that the response has output.
     ///
     /// - Throws: an error if the word means that the response failed.
     fileprivate init(ofWire word: UnsafeRawBufferPointer, isUnknown: inout Bool) throws(UpstreamError) {

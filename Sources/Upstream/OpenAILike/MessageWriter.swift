@@ -7,11 +7,11 @@ struct MessageWriter {
     private let attachments: [Attachment]
     private let wantsReasoning: Bool
     private var isFirst = true
-    /// The positions of the attachments in tool results. They are moved into a user message, because tool results
-    /// cannot contain attachments.
+    /// The attachments of the last tool results, as indexes in `attachments`. They are written into a user message,
+    /// because tool results cannot contain attachments.
     private var moved: [Int] = []
-    /// Whether one of the messages so far contains tool calls. Without tool calls, results of legacy functions are
-    /// written as user messages.
+    /// Whether one of the messages so far contains tool calls. If none does, the result of a legacy function is written
+    /// as a user message.
     private var hasCalls = false
 
     /// Creates a writer.

@@ -20,14 +20,15 @@ package struct NativeRequest {
 
     package init(_ body: Body) { self.init(OriginalRequest(body)) }
 
-    /// Returns the error that says why the request must not be forwarded; nil if it may be forwarded.
+    /// Returns the error for the client if the request must not be forwarded; nil if the relay can forward it.
     func refusal(by fields: ForwardedFieldCheck) -> APIError? {
         if let members { fields.refusal(of: members) } else { fields.refusal(of: RawJSON(original.bytes)) }
     }
 
-    /// Returns the body of the chat request for the vendor's server. Returns nil if the request must be written anew
-    /// from the parsed call. The reasons are a field that the relay must translate, such as `file_ids`, missing
-    /// messages, or JSON in which different parsers could read different fields.
+    /// Returns the body of the chat request for the vendor's server; nil if the original request cannot be used.
+    ///
+    /// The original request cannot be used if it has a field that the relay must translate, such as `file_ids`. It
+    /// cannot be used either if it has no messages, or if different JSON parsers could read different fields.
     ///
     /// - Parameters:
     ///   - call: the parsed call.
@@ -105,8 +106,8 @@ package struct NativeRequest {
         return Body(out)
     }
 
-    /// Appends the members of the original request that the relay does not know. Members whose names other JSON parsers
-    /// may read differently are left out.
+    /// Appends the members of the original request that the relay does not know. Ignores members whose names another
+    /// JSON parser could read as known names.
     static func appendUnknown(of original: OriginalRequest, to out: inout ByteBuffer) {
         guard let members = original.members else { return }
         for member in members where !FieldNames.ofChats.contains(where: { member.name.equals($0) }) {
@@ -114,15 +115,15 @@ package struct NativeRequest {
         }
     }
 
-    /// Returns whether a member name may be a known field name in unusual letters, such as `Model`, so that it needs
-    /// the full check by `FieldNames.isDisguised`. For most names, this quick test returns false.
+    /// Returns whether a member name needs the full check by `FieldNames.isDisguised`, which finds known names in
+    /// unusual letters, such as `Model`. This quick test is false for most names.
     @inline(__always)
     private static func mayBeDisguised(_ name: UnsafeRawBufferPointer) -> Bool {
         name.contains { $0 < 91 || $0 >= 128 }
     }
 
-    /// Returns whether another JSON parser could read a different file id in the messages than the relay. The relay has
-    /// checked the owner only for the file id that it read itself.
+    /// Returns whether another JSON parser could find a file id in the messages that the relay did not find. The relay
+    /// has not checked the owner of such a file.
     private func mayHideFiles(_ members: [RawJSON.Member]) -> Bool {
         guard !original.hasTextsOnly, let messages = members.first(where: { $0.name.equals("messages") })?.value else {
             return false

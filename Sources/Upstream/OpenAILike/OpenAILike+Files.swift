@@ -126,7 +126,7 @@ extension OpenAILike: FileProvider {
         }
     }
 
-    /// Returns the error that the body of a response contains although its status is successful.
+    /// Returns the error in the body of a response whose HTTP status is successful.
     private func failure(_ root: JSONValue) -> UpstreamError {
         wire.headers.hiding(ErrorResponseReader.error(in: root, errorTable))
     }

@@ -11,7 +11,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
     let completions: Endpoint
     /// Whether the vendor's server supports `max_completion_tokens`. OpenAI and Azure do.
     let isOpenAI: Bool
-    /// Whether the vendor is DeepSeek, which demands that the reasoning that led to tool calls is sent back to it.
+    /// Whether the vendor is DeepSeek, which demands that requests contain the reasoning that led to tool calls.
     let isDeepSeek: Bool
     let chatsBy: ProviderSettings.ChatPath
     let responses: Endpoint
@@ -42,8 +42,8 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
 
     /// Creates a vendor. Returns nil if the URL of the site is invalid.
     ///
-    /// - Parameter errorTable: the table that maps the vendor's errors, for files and for requests that are forwarded
-    ///   unchanged.
+    /// - Parameter errorTable: the table of the vendor's errors. It is used in file operations and for requests that
+    ///   are forwarded unchanged.
     init?(
         _ site: VendorSite,
         _ transport: any Transport,

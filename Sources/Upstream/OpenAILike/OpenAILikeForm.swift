@@ -2,28 +2,29 @@ import Calls
 import Engine
 import Shared
 
-/// The form of a call to the chat completions API. The client's original request is used where possible. Otherwise a
-/// request is written from the parsed call.
+/// One call in the format of the chat completions API. The relay sends the client's original request where possible.
+/// Otherwise it writes a request from the parsed call.
 ///
 /// `@unchecked`: used on its loop only, except for `written`.
 final class OpenAILikeForm: WireForm, @unchecked Sendable {
     private let completions: Endpoint
     private let model: String
     private let isOpenAI: Bool
-    /// Whether the vendor's Responses API is used for a model that the vendor refuses at its chat completions API.
+    /// Whether the relay switches to the vendor's Responses API if the vendor's chat completions API refuses the model.
     private let turnsToResponses: Bool
     private let hasTools: Bool
     private let maxCalls: Int
     private var responseOptions: ResponseOptions
     private let reasoningBlocks: CallerReasoning?
-    /// Whether the vendor demands that the reasoning that led to tool calls is sent back to it.
+    /// Whether the relay remembers the response's reasoning that leads to tool calls. Some vendors demand this
+    /// reasoning in later requests.
     private var remembersReasoning: Bool
-    /// The reader of the response, if the relay must learn whether choices are missing; nil otherwise.
+    /// The reader of the response; nil if the relay does not need to know whether choices are missing.
     private var reader: ChatCompletionReader?
     private(set) var refusal: APIError?
     private let passed: ForwardedFieldCheck
 
-    /// Creates the form of a call.
+    /// Prepares one call to a vendor.
     ///
     /// - Parameters:
     ///   - reasoningBlocks: the reasoning that is remembered for the caller; nil if no reasoning is remembered.
@@ -171,8 +172,8 @@ struct ResponseOptions: Sendable {
     var isLegacy = false
     /// The vendor, for logging unknown finish reasons and for learning quirks; nil if neither is done.
     var vendor: WireVendor?
-    /// The id of the model, if the relay learns from a response with too few choices that the model returns only one;
-    /// nil if the relay does not learn this.
+    /// The id of the model, if the relay learns from this response whether the model supports several choices; nil
+    /// otherwise.
     var learnsChoicesOf: String?
     var bounds = UsageBounds()
 }

@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// A writer for a chat completion request from a parsed call. Options that the client did not send are left out. A
-/// streamed request always asks for the usage.
+/// A writer for a chat completion request from a parsed call. The request contains no options that the client did not
+/// send. A streamed request always asks for the usage.
 struct OpenAILikeRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions

@@ -1,8 +1,10 @@
 import Engine
 
 extension RawJSON {
-    /// Returns whether a chunk contains nothing to forward. `pieces` must contain neither output nor finish reasons nor
-    /// new roles. The function checks that the other members, known or unknown, are empty, too.
+    /// Returns whether this chunk contains nothing to forward.
+    ///
+    /// - Parameter pieces: the parsed choices of the chunk. They must contain no output, no finish reason and no new
+    ///   role.
     func isEmptyChunk(_ pieces: [ChoiceChunk]) -> Bool {
         for member in members {
             switch member.name {

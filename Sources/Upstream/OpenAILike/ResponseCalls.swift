@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// The tool calls of a response from the Responses API. Their chunks may arrive mixed, but the calls are emitted one
-/// after the other. While one call is open (not complete), later calls are held back.
+/// The tool calls of a response from the Responses API. The vendor can mix the chunks of several tool calls, but the
+/// relay emits all chunks of one tool call before the next tool call.
 struct ResponseCalls {
     private struct Call {
         /// The `output_index` that the vendor gave to the output item with the tool call.
@@ -26,7 +26,8 @@ struct ResponseCalls {
     private var heldBytes = 0
 
     private static let maxCalls = 128
-    /// The largest size of the arguments of one tool call, and of all arguments that are held back, in bytes.
+    /// The largest size of the arguments of one tool call, in bytes. The held arguments of all tool calls together have
+    /// the same limit.
     private static let argumentLimitBytes = 8_388_608
     private static let nameLimitBytes = 4_096
 
@@ -145,8 +146,8 @@ struct ResponseCalls {
         calls[position].hash = ToolCallTable.hash(arguments, from: calls[position].hash)
     }
 
-    /// Returns the part of the complete arguments that was not emitted yet. Returns nil if everything was emitted, or
-    /// if the complete arguments do not begin with the emitted ones.
+    /// Returns the rest of the complete arguments that was not emitted yet. Returns nil if all arguments were emitted,
+    /// or if the complete arguments contradict the emitted arguments.
     private func rest(of whole: UnsafeRawBufferPointer, at position: Int) -> [UInt8]? {
         let call = calls[position]
         guard whole.count > call.bytes,

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The form of a chat call as a request to the Responses API.
+/// One chat call in the format of the Responses API.
 ///
 /// `@unchecked`: used on its loop only, except for `written`.
 final class ResponsesForm: WireForm, @unchecked Sendable {
@@ -33,8 +33,8 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         return reader
     }
 
-    /// Returns the reader for error responses. The errors for the client do not name fields, because the fields of the
-    /// client's own request have other names.
+    /// Returns the reader for error responses. Its errors do not name fields, because the fields in the client's
+    /// request have other names.
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
         ErrorResponseReader(parser, VendorError.openAI, namesFields: false)
     }

@@ -237,8 +237,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         emit(0, .finish(reason, stop: nil))
     }
 
-    /// Emits the output of the complete response that no earlier event contained. Items are not matched by their
-    /// `output_index` alone, because some servers number the items differently in the events.
+    /// Emits the output of the complete response that no earlier event contained.
     private func closeAll(_ output: JSONValue?, _ emit: Emit) throws(UpstreamError) {
         let (hadWords, hadReasoning) = (hasWords, hasReasoning)
         var number: Int64 = 0

@@ -3,16 +3,15 @@ import Engine
 import Shared
 
 /// A writer for a request to the Responses API from a parsed chat call. The request asks the vendor to store nothing
-/// and to return encrypted reasoning. Other options that the client did not send are left out, except for `strict` and
-/// the reasoning summary.
+/// and to return encrypted reasoning.
 struct ResponsesRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions
     private let model: String
     private var out = ByteBuffer()
     private var isFirst = true
-    /// The reasoning of the assistant that waits for the next item of this message or of an assistant message directly
-    /// after it. The API rejects reasoning that no item follows.
+    /// The assistant's reasoning that is not written yet, because no item of the assistant has followed. The API
+    /// rejects reasoning without an item after it.
     private var waiting: [ReasoningBlock] = []
     /// The number in the last id, such as `call_1`, that was made for a tool call without an id.
     private var madeID = 0
@@ -101,8 +100,8 @@ struct ResponsesRequest: ~Copyable {
         out.append("}")
     }
 
-    /// Appends an assistant message. Its reasoning, text and tool calls become separate items. Reasoning after them
-    /// waits for the next message.
+    /// Appends an assistant message. Its reasoning, text and tool calls become separate items. Reasoning at the end of
+    /// the message is written with the next assistant message.
     private mutating func appendTurn(_ message: ChatMessage) {
         let text = message.text
         let isSilent = text.isEmpty && message.toolCalls.isEmpty
@@ -136,8 +135,8 @@ struct ResponsesRequest: ~Copyable {
         waiting.removeAll()
     }
 
-    /// Appends reasoning that has a signature of this API. Reasoning with another vendor's signature, or without one,
-    /// is left out.
+    /// Appends reasoning that has a signature of this API. Ignores reasoning with another vendor's signature or without
+    /// a signature.
     private mutating func append(_ reasoningBlock: ReasoningBlock) {
         guard let signature = reasoningBlock.signature, let (id, content) = SealedReasoning.parts(of: signature) else {
             return
@@ -273,8 +272,7 @@ struct ResponsesRequest: ~Copyable {
 }
 
 extension ChatMessage {
-    /// The index in `content` from which on only reasoning follows. It is after the last other content, and not before
-    /// the position in `content` of the last tool call.
+    /// The index in `content` after the last text, attachment and tool call. Only reasoning follows from this index on.
     fileprivate var positionAfterWords: Int {
         let words = content.lastIndex { if case .reasoningBlock = $0 { false } else { true } }
         let call = toolCalls.map(\.position).max() ?? 0

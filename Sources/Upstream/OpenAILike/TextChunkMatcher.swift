@@ -1,20 +1,21 @@
 import Calls
 import Engine
 
-/// A matcher for chunks that contain text and nothing else. Such chunks differ in their text only. So most of them can
-/// be read by comparing the bytes around the text, without parsing JSON.
+/// A matcher for chunks that contain text and nothing else. It reads such chunks without parsing JSON, by comparing the
+/// bytes around the text.
 struct TextChunkMatcher: ~Copyable {
-    /// The bytes before the text in an event of the vendor. `after` contains the bytes after the text.
+    /// The bytes before the text in the learned event. `after` contains the bytes after the text.
     private var before = ByteBuffer()
     private var after = ByteBuffer()
-    /// The chunk that was forwarded last. Its text is between the index `passedStart` and the bytes of `passedAfter`.
+    /// The chunk that was forwarded last. Its text begins at the index `passedStart`. `passedAfter` contains the bytes
+    /// after the text.
     private var passedChunk = ByteBuffer()
     private var passedStart = 0
     private var passedAfter = ByteBuffer()
     private(set) var choice = 0
     private var isKnown = false
-    /// The number of chunks that were learned since a chunk last matched. After `maxMisses` of them no more are
-    /// learned, because learning did not save any parsing.
+    /// The number of chunks that were learned since a chunk last matched. Learning stops when this number reaches
+    /// `maxMisses`.
     private var misses = 0
     private var texts = JSONStringDecoder()
 
@@ -23,8 +24,8 @@ struct TextChunkMatcher: ~Copyable {
     private static let field: StaticString = "data: "
     private static let blank: StaticString = "\n\n"
 
-    /// Returns the text of the next event if the event matches the learned chunk and its text contains no escapes.
-    /// Returns nil if the event must be read in another way.
+    /// Returns the text of the next event. Returns nil if the event does not match the learned chunk, or if its text
+    /// contains escapes.
     mutating func text(from events: inout EventStreamParser) -> UnsafeRawBufferPointer? {
         guard isKnown, let text = events.text(between: before.bytes, after.bytes) else { return nil }
         misses = 0
@@ -64,7 +65,7 @@ struct TextChunkMatcher: ~Copyable {
     /// - Parameters:
     ///   - data: the chunk as the vendor sent it.
     ///   - piece: the parsed content of the chunk.
-    ///   - passed: the chunk that was forwarded for it; empty if no chunk was forwarded.
+    ///   - passed: the chunk that the relay forwarded in place of `data`; empty if no chunk was forwarded.
     mutating func learn(_ data: UnsafeRawBufferPointer, _ piece: ChoiceChunk, passed: UnsafeRawBufferPointer) {
         guard misses < Self.maxMisses, piece.isTextAlone, let text = piece.text, !text.isEmpty,
             let position = Self.position(of: text, in: data)

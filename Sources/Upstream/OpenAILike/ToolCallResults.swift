@@ -1,9 +1,8 @@
 import Calls
 
 extension [ChatMessage] {
-    /// The messages with a result right after each tool call, as servers demand. A missing result is replaced by the
-    /// text "No result." A result without a tool call loses its call id. Legacy function calls have no ids and need no
-    /// results.
+    /// The messages with the results of tool calls directly after the message with these calls, as servers demand. A
+    /// missing result is replaced by the text "No result." A result without a tool call loses its call id.
     var withResultForEachCall: [ChatMessage] {
         guard contains(where: { !$0.toolCalls.isEmpty || $0.toolCallID != nil }) else { return self }
         let results = positionsOfResults
@@ -22,8 +21,8 @@ extension [ChatMessage] {
         return answered
     }
 
-    /// The index of the message with each tool call's result. The key is the number of the tool call, counted over all
-    /// messages.
+    /// The index of the message with each tool call's result. The key is the position of the tool call among all tool
+    /// calls with ids in these messages.
     private var positionsOfResults: [Int: Int] {
         var positions: [Int: Int] = [:]
         // The keys are bytes, because hashing a long `String` takes quadratic time.

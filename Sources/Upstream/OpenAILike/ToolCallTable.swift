@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A chunk of a tool call, in the form in which it is emitted.
+/// A chunk of a tool call that is ready to be emitted.
 struct ToolCallChunk {
     /// The index of the tool call in the choice, counted from 0 in the order of appearance.
     let index: Int
@@ -15,8 +15,8 @@ struct ToolCallChunk {
     var position: Int?
 }
 
-/// The tool calls of one choice so far. Servers mark the chunks of one call in different ways: by an index, by an id,
-/// or only by their order.
+/// The tool calls of one choice so far. A server can show in different ways to which tool call a chunk belongs: by an
+/// index, by an id, or only by the order of the chunks.
 struct ToolCallTable {
     private struct Call {
         /// The index that the vendor gave the tool call; nil if the vendor gave it no index.
@@ -27,8 +27,8 @@ struct ToolCallTable {
         var held: [UInt8] = []
         var read = CallArguments()
         var isFirstOut = false
-        /// The number of the `tool_calls` list that contained the last chunk of the tool call. A further element of
-        /// this list that has a name but no id begins a new tool call.
+        /// The number of the `tool_calls` list that contained the last chunk of the tool call. The first list of a
+        /// choice has the number 1.
         var list = 0
         /// Whether the vendor has marked the tool call as complete.
         var isEnded = false
@@ -40,7 +40,7 @@ struct ToolCallTable {
 
     private var calls: [Call] = []
     private var open = 0
-    /// The number of `tool_calls` lists that were read so far. Each chunk of a response may contain one.
+    /// The number of `tool_calls` lists that were read so far. A chunk of a choice contains at most one list.
     private var lists = 0
 
     static let basis: UInt64 = 0xcbf2_9ce4_8422_2325
@@ -117,10 +117,10 @@ struct ToolCallTable {
         return piece
     }
 
-    /// Ends all tool calls. For each call whose arguments were not emitted, returns a chunk with the arguments that are
-    /// held back. If there are none, the chunk contains `{}`, because arguments must be a JSON object.
+    /// Ends all tool calls. Returns a chunk for each call whose arguments were not emitted. The chunk contains the
+    /// arguments that were held back, or `{}` if no arguments arrived.
     ///
-    /// - Parameter isCut: whether the output was truncated. Then a tool call without a name is not an error.
+    /// - Parameter isCut: whether the output was truncated. In this case a tool call without a name is not an error.
     func end(isCut: Bool) throws(UpstreamError) -> [ToolCallChunk] {
         // An element without a name, an id and arguments is ignored.
         guard isCut || !calls.contains(where: { !$0.isFirstOut && (!$0.id.isEmpty || $0.bytes > 0) }) else {
@@ -160,8 +160,8 @@ struct ToolCallTable {
         return open
     }
 
-    /// Returns the position of the tool call that has this number or id; nil if there is no such tool call. Without a
-    /// number and an id, returns the tool call that the previous element belonged to.
+    /// Returns the position of the tool call that has this index or id; nil if there is no such tool call. Without an
+    /// index and an id, returns the position of the previous element's tool call.
     private func known(_ number: Int64?, _ id: UnsafeRawBufferPointer) -> Int? {
         if let number {
             let same = calls.lastIndex { $0.number == number }

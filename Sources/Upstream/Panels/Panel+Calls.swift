@@ -20,8 +20,8 @@ extension Panel {
 
     /// Returns the call for the summary model, with the options of the client's call.
     ///
-    /// The call contains the client's last message, and the messages before it if the panel keeps the history. In a
-    /// parallel panel, the members' responses and the panel's prompt come before the last message.
+    /// The call always contains the client's last message. If the panel keeps the history, the earlier messages stand
+    /// first. In a parallel panel, the members' responses and the prompt follow, before the last message.
     ///
     /// - Parameter references: the texts of the members' responses, in the order of the members.
     package func summaryCall(of call: ChatCall, _ references: [String], prompt: String) -> ChatCall {
@@ -59,7 +59,8 @@ extension ChatCall {
         }
     }
 
-    /// The index of the last message. If this message is a tool result, the index of the message with the tool calls.
+    /// The index of the last message. If this message is a tool result, the property is the index of the message with
+    /// the tool calls.
     fileprivate var lastTurn: Int {
         var position = max(0, messages.count - 1)
         guard !messages.isEmpty, messages[position].isResult else { return position }
@@ -67,8 +68,7 @@ extension ChatCall {
         return position
     }
 
-    /// Removes the attachments to which no message refers any more. Attachments that belong to the whole conversation
-    /// stay.
+    /// Removes the attachments that neither a message nor the whole conversation uses.
     fileprivate mutating func dropUnusedAttachments() {
         if attachments.isEmpty { return }
         var positions: [Int: Int] = [:]

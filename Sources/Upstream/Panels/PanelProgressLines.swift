@@ -10,7 +10,7 @@ package struct PanelProgressLines: Sendable {
 
     /// Prepares to recognise the progress lines of these panels' members.
     ///
-    /// - Parameter panels: all panels, because a client may continue a conversation with another panel.
+    /// - Parameter panels: all panels, because a client can continue a conversation with another panel.
     package init(of panels: [Panel]) {
         names = Set(panels.flatMap { $0.text.members + $0.vision.members }.map { Array($0.utf8) })
         longestBytes = names.reduce(0) { max($0, $1.count) }
@@ -19,8 +19,8 @@ package struct PanelProgressLines: Sendable {
     /// Returns the progress line for a member that has finished.
     package static func line(_ member: String, isGood: Bool) -> String { "\(member) \(isGood ? "✅" : "❌")\n" }
 
-    /// Removes the progress lines with which texts and reasoning of the assistant begin. A message that contains only
-    /// such lines is removed.
+    /// Removes progress lines at the beginning of the assistant's texts and reasoning. Removes a message if nothing
+    /// else is left of it.
     package func remove(from messages: inout [ChatMessage]) {
         var emptied: [Int] = []
         for index in messages.indices where messages[index].role == .assistant {

@@ -2,8 +2,8 @@ package import Calls
 import Shared
 
 extension UpstreamError {
-    /// Whether the error may be temporary, so that a panel calls the member again: the connection failed, or the status
-    /// is 408, 409, 429 or 5xx.
+    /// Whether the error is probably temporary, so that a panel calls the member again. This is true if the connection
+    /// failed or the status is 408, 409, 429 or 5xx.
     package var mayPass: Bool {
         if kind == .outOfCredit || kind == .cancelled || isOfRelay { return false }
         if let status = self.refusal?.status ?? self.status {
@@ -15,6 +15,6 @@ extension UpstreamError {
         }
     }
 
-    /// A short description of a member's failure that clients may see.
+    /// A short description of a member's failure, without private words, for clients.
     package var ofMember: String { self.refusal.map { "\($0.status) refused" } ?? shortly }
 }

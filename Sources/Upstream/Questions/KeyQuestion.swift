@@ -2,8 +2,8 @@ import Calls
 package import Engine
 import Shared
 
-/// The result of testing a key with `relay check --ask`, which sends a request that costs nothing. The texts may quote
-/// the vendor's response.
+/// The result of testing a key with `relay check --ask`. The texts of `refused` and `failed` can quote the vendor's
+/// response.
 package enum KeyCheckResult: Sendable {
     /// The vendor accepted the key.
     ///
@@ -56,8 +56,8 @@ extension VendorList {
 /// One GET request with which `relay check --ask` tests a key. Redirects are not followed.
 struct KeyQuestion {
     enum Outcome {
-        /// A page of the list of models: the ids on it, and the query parameter for the next page; nil on the last
-        /// page.
+        /// One page of the list of models: the ids of its models, and the query parameter for the next page. The
+        /// parameter is nil on the last page.
         case page(Set<String>, next: (name: String, value: String)?)
         case checkResult(KeyCheckResult)
     }
@@ -65,8 +65,8 @@ struct KeyQuestion {
     private let url: String
     private let options: EndpointOptions
     private let headers: UpstreamHeaders
-    /// The name of the member that lists the models, such as `data`; nil if any JSON object shows that the key is
-    /// valid.
+    /// The name of the member that contains the list of models, such as `data`. If nil, any JSON object in a response
+    /// shows that the key is valid.
     var members: StaticString?
     var next: (JSONValue) -> (name: String, value: String)? = { _ in nil }
 
@@ -131,7 +131,7 @@ struct KeyQuestion {
         return text.isEmpty ? "" : ": \(text.beginning(ofBytes: 1_000))"
     }
 
-    /// Returns the names by which an operator may refer to a listed model in the settings.
+    /// Returns all names by which the settings can refer to a listed model.
     private static func ids(_ element: JSONValue) -> [String] {
         let name = element["name"]?.string
         return [element["id"]?.string, name, name?.split(separator: "/").last.map(String.init)].compactMap(\.self)

@@ -20,7 +20,7 @@ package struct ProviderState: Sendable {
     /// Whether none of the keys has free capacity, as far as this instance knows.
     package let isFull: Bool
 
-    /// The time at which the first cooldown of a key ends, if all keys are in cooldown; otherwise nil.
+    /// The earliest time at which a key's cooldown ends, if all keys are in cooldown; otherwise nil.
     package var cooldownUntil: LoopTime? {
         let ends = keys.map(\.cooldownUntil)
         return ends.contains(nil) ? nil : ends.compactMap(\.self).min()

@@ -7,7 +7,7 @@ package import Shared
 struct UsageBounds: Sendable {
     private let maxPromptTokens: Int
     private var maxCompletionTokens: Int
-    /// The number of upstream calls whose usage is checked as one sum.
+    /// The number of upstream calls whose usage is added up in the usage to check.
     private var calls = 1
 
     /// The largest plausible number of prompt tokens for a model whose context window is unknown.
@@ -26,8 +26,7 @@ struct UsageBounds: Sendable {
         maxCompletionTokens = model.maxOutputTokens ?? Self.unknownCompletion
     }
 
-    /// Creates bounds for a chat call. They allow for all its choices, and for all its prompts if it has several
-    /// separate ones.
+    /// Creates bounds for a chat call. The usage of all its choices and of all its separate prompts counts together.
     init(_ call: borrowing ChatCall, _ model: borrowing Model) {
         let prompts = call.arePromptsSeparate ? max(1, call.messages.count) : 1
         let bound = max(call.maxTokens ?? 0, model.maxOutputTokens ?? 0)
@@ -36,10 +35,11 @@ struct UsageBounds: Sendable {
             .multipliedClamping(by: max(1, call.choices))
     }
 
-    /// Raises the bound of the output if the request to the vendor has a larger token limit than the client asked for.
+    /// Raises the bound of the output to the token limit that the relay sent to the vendor. Does nothing if the bound
+    /// is already higher.
     mutating func raise(toCompletionTokens tokens: Int) { maxCompletionTokens = max(maxCompletionTokens, tokens) }
 
-    /// Counts one more upstream call. The usage to check is then the sum of several calls.
+    /// Counts one more upstream call, whose usage is added to the usage to check.
     mutating func addCall() { calls += 1 }
 
     private func allowsPrompt(_ usage: Usage) -> Bool { usage.promptTokens / calls <= maxPromptTokens }
@@ -88,8 +88,8 @@ extension Usage {
 }
 
 extension JSONValue {
-    /// The number of tokens in a vendor's report; nil if the value is null. A value that is not a whole number of at
-    /// least 0 becomes so large that it is rejected later.
+    /// The number of tokens in a vendor's report; nil if the value is null. An invalid value becomes a number so large
+    /// that `UsageBounds` rejects it.
     var reportedTokens: Int? {
         if kind == .null { return nil }
         guard let tokens, number == Double(tokens) else { return Self.impossibleTokens }

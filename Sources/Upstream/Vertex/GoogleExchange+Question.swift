@@ -38,7 +38,7 @@ extension GoogleExchange {
 extension VertexSite {
     /// Returns the base URL for the first location in the settings.
     ///
-    /// - Parameter baseURL: the base URL in the settings, which wins; empty if the settings have none.
+    /// - Parameter baseURL: the base URL in the settings, which is returned unchanged; empty if the settings have none.
     package static func address(of cloud: CloudSettings, baseURL: String) -> String {
         baseURL.isEmpty ? "https://\(host(cloud.locations.first ?? "global"))" : baseURL
     }

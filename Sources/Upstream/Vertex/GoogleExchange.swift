@@ -16,7 +16,7 @@ package struct GoogleExchange: Sendable {
         /// The token server refused the request, and a retry would not help: a person must correct the account or the
         /// settings. The value is the cause.
         case refused(String)
-        /// The request to the token server failed, but a later request may succeed. The value is the cause.
+        /// The request to the token server failed, but a later request might succeed. The value is the cause.
         case failed(String)
     }
 

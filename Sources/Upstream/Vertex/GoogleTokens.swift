@@ -18,17 +18,17 @@ package final class GoogleTokens: Sendable {
     fileprivate struct State {
         var refreshToken: String
         var current: Token?
-        /// The number of the latest access token, from 1. It shows whether a refused token is still the current one.
+        /// The number of access tokens received so far, which is also the number of the latest one.
         var number = 0
         var isRenewing = false
         var waits: [ExchangeWait] = []
         /// The failure of the last request to the token server; nil if the request succeeded.
         var failure: UpstreamError?
         var failures = 0
-        /// The time until which no request is sent to the token server, because the last one failed.
+        /// The time until which no request is sent to the token server, because the last request failed.
         var cooldownUntil = LoopTime.distantPast
-        /// The time until which no further access token is dropped. Otherwise a vendor that refuses every token would
-        /// cause endless requests to the token server.
+        /// The earliest time at which another access token can be dropped. The pause limits the requests to the token
+        /// server if the vendor refuses every token.
         var mayDropFrom = LoopTime.distantPast
     }
 
@@ -60,7 +60,7 @@ package final class GoogleTokens: Sendable {
         state = Lock(State(refreshToken: exchange.refreshToken))
     }
 
-    /// Returns a valid access token. Waits only if there is none, until the token server has sent one.
+    /// Returns a valid access token. If there is none, waits for a new one from the token server.
     ///
     /// - Parameter patienceNanoseconds: the longest time to wait.
     /// - Throws: `timedOut` if no token arrived in time, or the failure of the last request to the token server.
@@ -103,7 +103,7 @@ package final class GoogleTokens: Sendable {
 
     /// Drops an access token that the vendor refused, so that a new one is requested.
     ///
-    /// - Returns: whether a retry with another token may succeed.
+    /// - Returns: whether a retry with another token might succeed.
     func drop(_ token: Token, at now: LoopTime) -> Bool {
         state.withLock { state in
             guard let current = state.current, current.number == token.number else { return true }
@@ -172,7 +172,7 @@ package final class GoogleTokens: Sendable {
     }
 }
 
-/// A task that waits for a new access token. The request to the token server may run on another event loop.
+/// The wait of one task for a new access token.
 ///
 /// `@unchecked`: used on its event loop only.
 private final class ExchangeWait: TimerTarget, @unchecked Sendable {
@@ -192,7 +192,7 @@ private final class ExchangeWait: TimerTarget, @unchecked Sendable {
 
     func timerFired() { waiter.wake() }
 
-    /// Ends the wait of the task. May be called on any thread.
+    /// Ends the wait of the task. Can be called on any thread.
     func wake() {
         loop.call { [self] in
             isOver = true

@@ -7,8 +7,8 @@ import Limits
 package final class LocationCooldowns: Sendable {
     private struct State {
         var cooldowns: [KeyCooldown?]
-        /// Models that a location lacks. The key consists of location and model. Until the time in the value, this
-        /// location is tried last for this model.
+        /// The models that locations lack. The key is a location and a model. The value is the time until which the
+        /// relay tries this location last for this model.
         var missing = RecentTable<String, LoopTime>()
     }
 
@@ -21,8 +21,8 @@ package final class LocationCooldowns: Sendable {
 
     /// Returns the indexes of the locations to try for a model, in this order.
     ///
-    /// Locations in cooldown are left out; if all are in cooldown, the one whose cooldown ends first is returned.
-    /// Locations that lack the model come last.
+    /// Locations in cooldown are not returned. If all locations are in cooldown, only the one whose cooldown ends first
+    /// is returned. Locations that lack the model come last.
     func order(for model: String, at now: LoopTime) -> [Int] {
         state.withLock { state in
             let ends = state.cooldowns.map { $0?.endsAt ?? .distantPast }

@@ -19,7 +19,7 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
     private var access: GoogleTokens.Token?
     private var isRenewed = false
     private var isCounted = false
-    /// The failure of the tried locations that says most about the cause; nil if no location has failed.
+    /// The most informative failure of the locations that were tried; nil if no location has failed.
     private var failure: UpstreamError?
     private(set) var headers: UpstreamHeaders
 
@@ -67,10 +67,8 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
         }
     }
 
-    /// Moves to the next location after a failure and returns nil. Returns the failure if no location is left or
-    /// another location would not help.
-    ///
-    /// Another location is not tried if a retry at the same location is better, or if a time-out has used up the time.
+    /// Moves to the next location after a failure and returns nil. Returns the failure for the whole call if no
+    /// location is left, or if another location would not help.
     private func next(after error: UpstreamError) -> UpstreamError? {
         guard let position = left.first else { return error }
         vertex.site.locations.failed(position, model, error: error, at: loop.now)

@@ -12,7 +12,7 @@ struct BufferedEvent: Sendable {
         case signature(call: Int?)
         case encryptedReasoning
         case comment
-        /// The end of a choice. If `hasStop` is true, the copied bytes are the stop sequence that ended it.
+        /// The end of a choice. If `hasStop` is true, the copied bytes are the stop sequence that ended the choice.
         case finish(FinishReason, hasStop: Bool)
         case native(Wire)
     }
@@ -46,8 +46,8 @@ struct BufferedEvent: Sendable {
     /// The number of bytes in the copy.
     var count: Int { bytes.bytes.count }
 
-    /// Whether the event surely shows that the response has begun. A chunk in the vendor's own form (`native`) does
-    /// not, because it may contain no output.
+    /// Whether the event proves that the response has begun. An event of kind `native` proves nothing, because its
+    /// chunk might contain no output.
     var isOfResponse: Bool { if case .native = kind { false } else { true } }
 
     var isText: Bool { if case .text = kind { true } else { false } }

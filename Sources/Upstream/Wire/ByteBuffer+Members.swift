@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// Appends members to a JSON object that already has a member: each begins with a comma.
+/// Appends members to a JSON object. Each member begins with a comma, so the object must already have another member.
 extension ByteBuffer {
     mutating func append(member name: StaticString) {
         append(",\"")
@@ -36,7 +36,7 @@ extension ByteBuffer {
 
     /// Appends the member `user` of OpenAI's requests. Appends nothing if the client sent no user.
     ///
-    /// If the user is marked as private, the digits of its SHA-256 are sent instead.
+    /// If `isUserPrivate` is true, the member contains the SHA-256 of the user's name instead of the name.
     mutating func append(userOf kept: ChatOptions.Bookkeeping) {
         guard let user = kept.user else { return }
         if !kept.isUserPrivate { return append("user", user) }

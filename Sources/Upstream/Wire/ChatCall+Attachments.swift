@@ -34,8 +34,8 @@ extension ChatCall {
     /// Moves attachments of system and assistant messages into new user messages, because only user messages can have
     /// attachments.
     ///
-    /// The new user message stands after the original message and its tool results. If the last message is one of the
-    /// assistant, it stays the last one.
+    /// A new user message follows the original message and its tool results. An assistant message at the end of the
+    /// conversation stays the last message.
     mutating func moveAttachmentsToUser() {
         guard !attachments.isEmpty, messages.contains(where: { $0.movedParts > 0 }) else { return }
         let old = messages
@@ -64,8 +64,8 @@ extension ChatCall {
 }
 
 extension ChatOptions.CacheBreakpoint {
-    /// Returns the cache breakpoint at its place after attachments were moved; nil if its message has no content left
-    /// before it.
+    /// Returns the cache breakpoint with its new position after attachments were moved. Returns nil if the message
+    /// contains only attachments up to the breakpoint.
     ///
     /// - Parameters:
     ///   - positions: the new index of each message.

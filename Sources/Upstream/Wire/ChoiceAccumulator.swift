@@ -55,7 +55,7 @@ struct ChoiceAccumulator: ~Copyable {
         }
     }
 
-    /// Reserves memory for the choice as far as it has arrived.
+    /// Reserves memory for the bytes of the choice that have arrived.
     ///
     /// - Throws: an error if the choice is too long or the memory budget is used up.
     mutating func charge(_ budget: MemoryBudget?) throws(UpstreamError) {

@@ -39,8 +39,10 @@ struct ErrorResponseReader {
         return error
     }
 
-    /// Obeys the vendor's header that allows or forbids a retry. It can allow a retry with the same key only after
-    /// failures of the vendor itself, not after refusals.
+    /// Adds or removes the recovery option `retrySame`, as the vendor's response header demands. Adds the option only
+    /// if the vendor failed, not if it refused the request.
+    ///
+    /// - Parameter shouldRetry: whether the header allows a retry; nil if the response has no such header.
     private func obey(_ shouldRetry: Bool?, _ error: inout UpstreamError) {
         switch error.kind {
         case .failed, .unavailable, .timedOut:
@@ -66,7 +68,7 @@ struct ErrorResponseReader {
         return error(vendorError)
     }
 
-    /// Returns whether the vendor's error table recognises this error, so that the HTTP status alone does not decide.
+    /// Returns whether the vendor's error table recognises this error.
     func isSpecial(_ vendorError: VendorError) -> Bool { table(vendorError) != nil }
 
     private func error(_ vendorError: VendorError) -> UpstreamError { table(vendorError) ?? vendorError.error }

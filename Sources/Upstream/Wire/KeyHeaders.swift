@@ -30,8 +30,8 @@ final class KeyHeaders: @unchecked Sendable {
         return new
     }
 
-    /// Returns the error without its message if the message contains a secret: a value of the header lines in the
-    /// settings, or the token of the call.
+    /// Returns the error, without its message if the message contains a secret. Secrets are the values of the header
+    /// lines in the settings, and `token`.
     func hiding(_ error: UpstreamError, _ token: String? = nil) -> UpstreamError {
         guard !error.message.isEmpty else { return error }
         guard areReported(in: error.message) || token.map(error.message.contains) ?? false else { return error }
@@ -48,10 +48,10 @@ final class KeyHeaders: @unchecked Sendable {
         }
     }
 
-    /// The length in bytes from which a word in the settings' header lines is treated as a secret.
+    /// The length in bytes of the shortest word in the settings' header lines that counts as a secret.
     private static let minSecretBytes = 8
 
-    /// Returns the header lines for a key with another `Content-Type`. They are not cached.
+    /// Returns the header lines for a key with this `Content-Type`. The result is not cached.
     func headers(for key: String, contentType: String) -> UpstreamHeaders {
         func isOther(_ line: String) -> Bool { line.headerName != "content-type" }
         return made(own.filter(isOther), lines(key).filter(isOther) + ["Content-Type: \(contentType)"])
@@ -86,8 +86,8 @@ extension Transport {
 }
 
 extension EndpointOptions {
-    /// A copy of the options for a call that only checks a key. The whole call may take no longer than the time limit
-    /// for connecting.
+    /// A copy of the options for a call that only checks a key. The time limit of the whole call is at most the time
+    /// limit for connecting.
     var forChecks: EndpointOptions {
         var options = self
         options.totalMilliseconds = min(totalMilliseconds, connectMilliseconds)

@@ -16,8 +16,8 @@ struct LearnedQuirks: OptionSet, Sendable {
     static let noChoices = LearnedQuirks(rawValue: 1 << 21)
     /// The model cannot be forced to call a tool with `tool_choice`.
     static let noForcing = LearnedQuirks(rawValue: 1 << 22)
-    /// Requests to the model that have tools need the Responses API in place of chat completions. The quirk `otherPath`
-    /// means that all requests to the model need it.
+    /// The model needs the Responses API for requests with tools. With the quirk `otherPath`, the model needs this API
+    /// for all requests.
     static let otherPathWithTools = LearnedQuirks(rawValue: 1 << 32)
     static let otherPath = LearnedQuirks(rawValue: 1 << 33)
     /// The vendor does not download images from URLs, so the relay must send their data.

@@ -14,7 +14,7 @@ package final class ModelListRefresher: @unchecked Sendable {
     private let changed: @Sendable ([LiveModel]) -> Int
     private var last: [LiveModel] = []
     private var isFailing = false
-    /// The pause before the next attempt as long as no list has been read.
+    /// The pause before the next attempt to read the first list.
     private var retryNanoseconds: UInt64 = 1_000_000_000
 
     private static let longestRetryNanoseconds: UInt64 = 60_000_000_000
@@ -28,8 +28,8 @@ package final class ModelListRefresher: @unchecked Sendable {
     /// - Parameters:
     ///   - provider: the name of the provider whose list is read.
     ///   - pause: the time between two requests, above zero.
-    ///   - changed: called on the event loop with each list that differs from the one before. Returns how many of its
-    ///     models are new.
+    ///   - changed: called on the event loop with each list that differs from the previous list. Returns the number of
+    ///     models that are new.
     package init(
         _ list: any ModelList,
         of provider: String,
@@ -62,8 +62,8 @@ package final class ModelListRefresher: @unchecked Sendable {
         earlyTask?.cancel()
     }
 
-    /// Requests the list now, without waiting for the interval to end. Does nothing if it was called within the last
-    /// minute. Must be called on the event loop.
+    /// Requests the list now, without waiting for the interval to end. Does nothing if this function has requested the
+    /// list within the last minute. Must be called on the event loop.
     package func readEarly() {
         let now = loop.now
         guard let task, !task.isCancelled, now >= nextEarlyTime else { return }
@@ -71,7 +71,8 @@ package final class ModelListRefresher: @unchecked Sendable {
         earlyTask = Task(executorPreference: loop) { await self.read() }
     }
 
-    /// The time until the next request in nanoseconds. It is shorter as long as no list has been read.
+    /// The time until the next request in nanoseconds. It is shorter than the interval until the first list has been
+    /// read.
     private var nextPause: UInt64 {
         guard last.isEmpty else { return pauseNanoseconds }
         defer { retryNanoseconds = min(2 * retryNanoseconds, Self.longestRetryNanoseconds) }

@@ -16,8 +16,7 @@ struct VendorError {
     /// The names of further parameters that the error's details mention, in addition to `param`.
     var otherParams: [String] = []
     var retryAfterSeconds: Int?
-    /// Google's `reason` for the error, such as `API_KEY_INVALID`; empty if there is none. `quota` is the name of the
-    /// used-up quota.
+    /// Google's `reason` for the error, such as `API_KEY_INVALID`; empty if there is none.
     var reason = ""
     var quota = ""
 
@@ -66,7 +65,7 @@ struct VendorError {
         return value?.integer.map { "\($0)" }
     }
 
-    /// Returns the member `detail` of an error; nil if there is none. Mistral's errors may contain it in `message`.
+    /// Returns the member `detail` of an error response, which some vendors put into `message`; nil if there is none.
     private static func details(_ root: JSONValue) -> JSONValue? { root["detail"] ?? root["message"]?["detail"] }
 
     private static func said(_ root: JSONValue) -> String {
@@ -139,7 +138,7 @@ struct VendorError {
         return "the vendor answered \(status)\(reported.map { " \($0)" } ?? "")"
     }
 
-    /// Whether a vendor's error code consists of lower-case letters and `_` only, so that it may be shown to clients.
+    /// Whether a vendor's error code consists of lower-case letters and `_` only. Such a code can be shown to clients.
     private static func isPlain(_ word: String) -> Bool {
         (1...64).contains(word.utf8.count)
             && word.utf8.allSatisfy { (97...122).contains($0) || $0 == UInt8(ascii: "_") }

@@ -7,7 +7,8 @@ struct VendorNameMap: Sendable {
     private var sent: [[UInt8]: [UInt8]] = [:]
     private var originals: [[UInt8]: [UInt8]] = [:]
     private var isChanged = false
-    /// The next number to append if a name would not be unique, by the beginning of the name.
+    /// The next number to append to a name that is already used, such as 2 for `search_2`. The key is the name without
+    /// the number.
     private var numbers: [[UInt8]: Int] = [:]
 
     private let marks: StaticString
@@ -18,7 +19,7 @@ struct VendorNameMap: Sendable {
     /// Creates a map without names.
     ///
     /// - Parameters:
-    ///   - marks: the characters that names may contain besides letters and digits.
+    ///   - marks: the characters that the vendor allows in names besides letters and digits.
     ///   - beginsWithLetter: whether names must begin with a letter or `_`.
     init(marks: StaticString = "_-", beginsWithLetter: Bool = false) {
         self.marks = marks
@@ -43,8 +44,8 @@ struct VendorNameMap: Sendable {
         return new
     }
 
-    /// Returns the original of a name that was sent to the vendor. Returns nil if the name is unknown or no name was
-    /// replaced.
+    /// Returns the original of a name that was sent to the vendor. Returns nil if the name is unknown, or if the map
+    /// has left all names unchanged.
     func original(of name: UnsafeRawBufferPointer) -> [UInt8]? { isChanged ? originals[Array(name)] : nil }
 
     private mutating func fresh(_ original: [UInt8]) -> [UInt8] {

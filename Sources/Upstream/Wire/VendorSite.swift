@@ -14,8 +14,8 @@ package struct VendorSite: Sendable {
     /// completions or the Responses API by the model. Nil means `auto` for OpenAI and Azure, and chat completions for
     /// all other servers.
     let chatsBy: ProviderSettings.ChatPath?
-    /// The request fields that may be forwarded to the provider although they could select another model (see
-    /// `RoutingFields`). The settings list them.
+    /// The request fields that the settings allow the relay to forward, although these fields could select another
+    /// model (see `RoutingFields`).
     let allowedFields: [String]
 
     package init(

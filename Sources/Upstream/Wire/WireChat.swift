@@ -57,8 +57,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Changes the request body after the vendor refused it, if the error shows a quirk. Returns false if no change is
-    /// likely to help.
+    /// Changes the request body after a refusal, if the error response shows a quirk. Returns false if the body was not
+    /// changed.
     private func isRewritten(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> Bool {
         guard learned < Self.maxQuirks, let request = body,
             let quirk = form.quirk(head, refusal, of: request, known: quirks, errorReader),
@@ -68,8 +68,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return true
     }
 
-    /// Changes the request body after an unusable response, if the response shows a quirk. Returns false if no change
-    /// is likely to help.
+    /// Changes the request body after an unusable response, if the response shows a quirk. Returns false if the body
+    /// was not changed.
     private func isRewritten(afterResponse error: UpstreamError) -> Bool {
         guard !error.recovery.contains(.emulation), learned < Self.maxQuirks, let request = body,
             let quirk = form.quirkOfResponse, !quirks.isSuperset(of: quirk)
@@ -84,8 +84,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         body = form.rewritten(request, with: quirk)
     }
 
-    /// Runs `begin`, which prepares to send the changed request. If this fails, the learned quirks are stored all the
-    /// same, because later calls need them.
+    /// Runs `begin`, which prepares the call with the changed request body. If `begin` throws, stores the learned
+    /// quirks for later calls and throws the error.
     private func remake(_ begin: () async throws(UpstreamError) -> Void) async throws(UpstreamError) {
         do throws(UpstreamError) {
             try await begin()
@@ -95,8 +95,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Returns the error for a refused request. If the error shows that the model lacks an ability, this is remembered,
-    /// and the error asks the relay to emulate the ability. Neither is done for a passthrough key.
+    /// Returns the error for a refused request. If the error response shows that the model lacks an ability, stores
+    /// this quirk and adds the recovery option `emulation`. With a passthrough key, nothing is stored or added.
     private func refused(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> UpstreamError {
         var error = judged(errorReader.error(head, refusal))
         guard !isCallersKey, let request = body,
@@ -108,8 +108,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return error
     }
 
-    /// Returns the error for an unusable response. If the response shows that the model lacks an ability, this is
-    /// remembered, and the error asks the relay to emulate the ability.
+    /// Returns the error for an unusable response. If the response shows that the model lacks an ability, stores this
+    /// quirk and adds the recovery option `emulation`.
     private func unserved(_ error: UpstreamError) -> UpstreamError {
         guard let quirk = form.quirkOfResponse, !quirk.isDisjoint(with: .ofAbilities) else { return error }
         vendor.quirks.learn(quirk, of: vendor.name, model.id)
@@ -133,8 +133,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return tokens
     }
 
-    /// A rough estimate of the prompt's tokens, from the size of the request body. It is rarely needed, because
-    /// `CallCount` counts long prompts.
+    /// A rough estimate of the prompt's tokens, from the size of the request body.
     private var bodyTokens: Int {
         var estimate = PromptEstimate()
         if let body { estimate.add(body.bytes) }
@@ -164,7 +163,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         )
     }
 
-    /// Makes the call at one location after the other, until one succeeds or the route has no further location.
+    /// Makes attempts at the route's locations and returns the result of the first attempt that succeeds. Throws if the
+    /// route allows no further attempt.
     ///
     /// - Parameter ask: makes one attempt at the route's current location.
     private func routed<Value>(
@@ -192,8 +192,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Prepares the next attempt at a location. If the wait for an access token was long, the permit from the
-    /// provider's rate limit is too old; a new one is then acquired.
+    /// Prepares the next attempt at a location. After a long wait for an access token, acquires a new permit from the
+    /// provider's rate limit.
     private func begin(_ route: any WireRoute) async throws(UpstreamError) {
         let counted = vendor.tools.loop.now
         try await route.begin()
@@ -284,9 +284,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     /// Parses a complete response. A long response is parsed on the worker thread.
     ///
-    /// - Returns: the response, and the part to continue if the vendor paused it; otherwise nil. Instead of both, nil if
-    ///   the worker thread has no time or the client has disconnected. The worker thread may then still use `form`, so
-    ///   the event loop must not.
+    /// - Returns: the response, with a `PausedResponse` if the vendor paused the response. The whole result is nil if the
+    ///   worker thread has no time or the client has disconnected. The worker thread might then still use `form`, so the
+    ///   event loop must not use it.
     private func read(_ body: Body) async throws(UpstreamError) -> (ChatResponse, PausedResponse?)? {
         guard body.bytes.count > WorkQueue.loopBytes else { return try Self.read(body, by: reader, bounds) }
         let (form, bounds) = (form, bounds)
@@ -398,9 +398,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     private var isCallersKey: Bool { vendorCall.credential.label == nil }
 
-    /// Returns the error without secrets in its message. If the error is about a passthrough key, such as an invalid
-    /// key or a rate limit, all recovery options are removed, because the caller did not ask for other keys or
-    /// providers.
+    /// Returns the error without secrets in its message. Removes all recovery options from an error about a passthrough
+    /// key, because the relay must not use another key for the call.
     private func judged(_ error: UpstreamError) -> UpstreamError {
         var error = vendor.headers.hiding(error, form.route?.token)
         guard isCallersKey else { return error }

@@ -9,23 +9,24 @@ import Shared
 protocol WireForm: AnyObject, Sendable {
     /// Writes the request body. Called once, on any thread.
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body
-    /// The error for the client if the vendor cannot serve the call; nil if it can. Known after the request is written.
+    /// The error for the client if the vendor cannot serve the call; otherwise nil. The property is valid only after
+    /// `written` was called.
     var refusal: APIError? { get }
-    /// The token limit in the request body if it may be higher than the client's limit; otherwise nil. Reported usage
-    /// up to this limit counts as plausible.
+    /// The token limit in the request body if this limit can be higher than the client's limit; otherwise nil.
     var maxTokens: Int? { get }
-    /// Whether a complete response is requested as a stream and then put together. Known after the request is written.
+    /// Whether the relay requests a stream but returns a complete response to the client. The property is valid only
+    /// after `written` was called.
     var gathersStream: Bool { get }
     func endpoint(isStreamed: Bool) -> Endpoint
-    /// Chooses among several locations of the vendor; nil if the vendor has one location and a key is all that a call
-    /// needs.
+    /// The route, which chooses among several locations of the vendor and gets access tokens; nil if calls need
+    /// neither.
     var route: (any WireRoute)? { get }
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader
-    /// Returns the quirk that an error response shows: the change after which the vendor may accept the request.
-    /// Returns nil if no change is likely to help.
+    /// Finds the quirk because of which the vendor refused the request. Returns nil if no change of the request is
+    /// likely to help.
     ///
-    /// - Parameter known: the quirks that the request already takes into account.
+    /// - Parameter known: the quirks for which the request was already changed.
     func quirk(
         _ head: UpstreamHead,
         _ refusal: UnsafeRawBufferPointer,
@@ -35,10 +36,10 @@ protocol WireForm: AnyObject, Sendable {
     ) -> LearnedQuirks?
     /// The quirk that the last response shows although its HTTP status was successful; nil if the response shows none.
     var quirkOfResponse: LearnedQuirks? { get }
-    /// The quirks that are stored for later calls to the model. Other quirks depend on the content of one call.
+    /// The quirks that can be stored for later calls to the model. All other quirks concern only one conversation.
     var keptQuirks: LearnedQuirks { get }
-    /// Whether the relay can request the rest if the vendor pauses a streamed response. The request body must then be
-    /// kept.
+    /// Whether the relay can request the rest of a streamed response that the vendor paused. The request body must then
+    /// stay in memory.
     var mayGoOn: Bool { get }
     /// Returns the request body that asks for the rest of a response that the vendor paused.
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body

@@ -8,16 +8,16 @@ protocol WireReader: AnyObject, Sendable {
 
     /// The usage that the vendor has reported; nil if it has reported none. The last report wins.
     var usage: Usage? { get }
-    /// Whether some output of the response has been emitted. A stream that ends too early after that counts as cut.
+    /// Whether the reader has received output of the response or its finish reason.
     var hasBegun: Bool { get }
-    /// Whether all output has arrived. Only the usage may still follow.
+    /// Whether all output has arrived. Only the usage can still follow.
     var isFinished: Bool { get }
-    /// Whether the response is complete, so that the stream may end without an end mark such as `[DONE]`.
+    /// Whether the response is complete. The stream can then end without an end mark such as `[DONE]`.
     var isWhole: Bool { get }
     /// The largest stream event that is accepted, in bytes.
     var eventLimitBytes: Int { get }
-    /// Emits the next event if it contains only text that needs no JSON parser. Otherwise leaves the event and returns
-    /// false.
+    /// Emits the next event if it contains only text and can be read without the JSON parser. Otherwise returns false
+    /// and does not consume the event.
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool
     /// Parses one event and emits its content.
     ///
@@ -37,15 +37,15 @@ protocol WireReader: AnyObject, Sendable {
     /// Ends the response: emits the remaining events.
     func end(_ emit: Emit) throws(UpstreamError)
     func response(_ body: Body) throws(UpstreamError) -> ChatResponse
-    /// The part of the response that has just ended with a pause of the vendor; nil if the response was not paused.
+    /// The last part of the response if the vendor paused after it; otherwise nil.
     var pause: PausedResponse? { get }
     /// Prepares the reader for the next part of a paused response.
     func goOn()
 }
 
-/// A part of a response that the vendor ended with a pause. The relay must call the vendor again to get the rest.
+/// A part of a response after which the vendor paused. The relay must send another request to get the rest.
 final class PausedResponse: Sendable {
-    /// The content of the part, in the form that the vendor accepts in the next request.
+    /// The content of the part as JSON, as the next request repeats it.
     let content: Body
     /// The usage of this part and all parts before it; nil if it is unknown.
     let usage: Usage?
@@ -68,7 +68,8 @@ extension UpstreamError {
 }
 
 extension UpstreamError {
-    /// Returns the error with the usage of the response that caused it. A usage that the error already has wins.
+    /// Returns the error with the usage of the response that caused the error. An error that already has a usage keeps
+    /// it.
     ///
     /// - Parameter usage: the usage that the vendor reported; nil if it reported none.
     func after(_ usage: Usage?) -> UpstreamError {
@@ -88,8 +89,7 @@ extension UpstreamError {
 }
 
 extension JSONParser {
-    /// Parses a vendor's response or stream event, which may be any JSON value. Throws an `UpstreamError` if it is not
-    /// JSON.
+    /// Parses a vendor's response or stream event as any JSON value. Throws an `UpstreamError` if the data is not JSON.
     func value(ofResponse data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
         do throws(JSONError) {
             return try parse(data)
@@ -98,7 +98,7 @@ extension JSONParser {
         }
     }
 
-    /// Parses a vendor's response or stream event. Throws an `UpstreamError` if it is not a JSON object.
+    /// Parses a vendor's response or stream event. Throws an `UpstreamError` if the data is not a JSON object.
     func response(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
         let root = try value(ofResponse: data)
         try root.checkResponse()

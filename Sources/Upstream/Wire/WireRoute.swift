@@ -12,7 +12,7 @@ protocol WireRoute: AnyObject, Sendable {
     func served()
     /// Records that the attempt failed.
     ///
-    /// - Returns: nil if another attempt may succeed, at this or another location; otherwise the error for the whole
+    /// - Returns: nil if another attempt might succeed, at this or another location; otherwise the error for the whole
     ///   call.
     func failure(after error: UpstreamError) -> UpstreamError?
 }

@@ -2,19 +2,21 @@ import Calls
 import Engine
 import Shared
 
-/// The event stream of a vendor's response while it arrives. The vendor may also send a complete response in its place.
+/// The event stream of a vendor's response while it arrives. The vendor can also send a complete response in place of a
+/// stream.
 ///
 /// `@unchecked`: used on its event loop only. The reader's parser is never used across a suspension.
 final class WireStream: ChatResponseStream, @unchecked Sendable {
     private var stream: any UpstreamStream
     private let reader: any WireReader
-    /// The headers of the call. Errors that contain a secret from them lose their message. Nil to keep all messages.
+    /// The header lines of the provider. Error messages that contain a secret from these lines are removed. If nil, no
+    /// messages are removed.
     private let headers: KeyHeaders?
     private var bounds: UsageBounds
     /// The route that chose the location of the call; nil if the vendor has one location.
     var route: (any WireRoute)?
     private var isEventStream: Bool
-    /// Requests the rest of a response that the vendor paused; nil if the relay does not do that.
+    /// Requests the rest of a response that the vendor paused; nil if the relay cannot request it.
     var goOn: ((PausedResponse) async throws(UpstreamError) -> any UpstreamStream)?
     private var pause: PausedResponse?
     private var events = EventStreamParser()
@@ -25,11 +27,11 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
     /// The events that arrived during `begin()` and have not been emitted yet.
     private var early: [BufferedEvent] = []
     private var isBeginning = false
-    /// Whether the vendor sends no more bytes.
+    /// Whether no more bytes are read from the vendor's response.
     private var isOver = false
     private var isDone = false
     private var isStopped = false
-    /// The time until which the stream waits for the usage after all output has arrived; nil before that.
+    /// The time until which the stream waits for the usage; nil as long as output can arrive.
     private var tailEnds: LoopTime?
     /// Whether the connection to the vendor was stopped.
     private var isClosed = false
@@ -61,8 +63,7 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
     var credits: Int? { nil }
     var budget: MemoryBudget? { stream.budget }
 
-    /// Waits until the first event with output has arrived. If the stream fails before that, another call can still
-    /// take its place.
+    /// Waits for the first event with output. Before this event, another call can still replace a failed stream.
     func begin() async throws(UpstreamError) {
         isBeginning = true
         defer { isBeginning = false }
@@ -111,8 +112,8 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
         return .bytes
     }
 
-    /// Returns the time that is left to wait for the usage, in nanoseconds. The first call starts the time; later
-    /// events do not extend it.
+    /// Returns the nanoseconds for which the stream still waits for the usage. The waiting time starts with the first
+    /// call of this function.
     private func tailLeft() -> UInt64 {
         let now = LoopTime.current()
         let ends = tailEnds ?? now + tailNanoseconds
@@ -134,8 +135,8 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
         }
     }
 
-    /// Reserves four times the size of a large event in the memory budget, until the stream ends. The event exists
-    /// twice while it is parsed, and twice while it is sent.
+    /// Reserves memory for a large event: four times its size, because the relay copies it several times. The memory
+    /// stays reserved while the stream lasts.
     @inline(never)
     private func makeRoom(forEventOf bytes: Int) throws(UpstreamError) {
         guard bytes <= reader.eventLimitBytes else { throw Self.tooLarge }

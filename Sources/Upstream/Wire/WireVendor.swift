@@ -1,7 +1,8 @@
 import Engine
 import Shared
 
-/// The parts of a provider that all of its calls use, such as its headers. Each event loop has its own object.
+/// The objects of a provider that all of its calls share, such as the headers. Each event loop has its own
+/// `WireVendor`.
 ///
 /// `@unchecked`: used on its event loop only.
 final class WireVendor: @unchecked Sendable {

@@ -1,7 +1,7 @@
 import Engine
 
-/// Makes the texts of bodies that usage records keep. The texts are shortened, media are left out, and secrets are
-/// masked.
+/// Converts bodies to the texts that usage records keep. The texts are shortened, media are replaced by placeholders,
+/// and secrets are masked.
 package struct BodyText {
     private let limitBytes: Int
     /// The values that are masked wherever they occur in a body.

@@ -1,8 +1,8 @@
 import Engine
 
-/// The generated text of an event stream, for the records that keep bodies: `[{"content":"Hello"},{"arguments":"{}"}]`.
+/// The generated text of an event stream, for usage records: `[{"content":"Hello"},{"arguments":"{}"}]`.
 ///
-/// Consecutive chunks of the same member are joined, so that a long stream becomes a few entries.
+/// Consecutive chunks of the same JSON member are joined, so that a long stream becomes a few entries.
 package struct EventText {
     /// The names of the JSON members that contain generated text in the supported APIs.
     private static let names: [StaticString] = [

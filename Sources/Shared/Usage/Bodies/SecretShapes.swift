@@ -11,7 +11,7 @@ enum SecretShapes {
         "hf_", "xoxb-", "xoxp-", "xapp-", "AKIA", "eyJ", "r8_", "pplx-", "nvapi-",
     ]
     .map { Array($0.utf8) }
-    /// Words in the names of JSON members whose values are secrets, in lower case and without separators.
+    /// Words that occur in the names of JSON members with secret values. They are in lower case and without separators.
     private static let words = ["authorization", "apikey", "password", "secret", "credential", "accesstoken", "bearer"]
         .map { Array($0.utf8) }
     private static let bearer = Array("bearer ".utf8)

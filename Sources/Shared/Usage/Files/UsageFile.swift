@@ -81,7 +81,7 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
         }
     }
 
-    /// Writes all bytes or none. If it fails, the file gets its old size again.
+    /// Writes all bytes to the file, or none. After a failure, cuts the file to its previous size and throws.
     private func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, after size: Int) throws(UsageFailure) {
         if writeAll(bytes, to: descriptor) { return }
         let failure = UsageFailure.system(settings.path ?? "standard output")

@@ -6,13 +6,14 @@ package struct UsageFileReading {
     private static let chunkBytes = 64 << 10
     /// The longest line that is read as a usage record, in bytes. Longer lines count as invalid.
     private static let lineBytes = 64 << 10
-    /// The largest number of groups in the result. Records of further groups only count in the total.
+    /// The largest number of groups in the result. Records of further groups are only added to the total.
     private static let maxGroups = 100_000
 
     private let question: UsageReportQuery
     private let first: [UInt8]
     private let parser = JSONParser()
-    /// The figures by the name of their group. The empty name stands for records that have no value, such as no model.
+    /// The sums of each group, by the name of the group. The empty name is for records without a value, such as a
+    /// model.
     private var groups: [[UInt8]: UsageFigures] = [:]
     private var summary: UsageSummary
 

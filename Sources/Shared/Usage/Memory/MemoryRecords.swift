@@ -1,10 +1,10 @@
 import Engine
 
-/// The usage records of the last requests in the memory of the process, and the daily sums of all requests since the
-/// start. They are used if no database is configured.
+/// The usage records of the last requests, and the daily sums of all requests since the start, in the memory of the
+/// process. They are used if no database is configured.
 ///
-/// The number of records and their memory are limited. The oldest records are removed first, but they still count in
-/// the daily sums. The thread of a `UsageQueue` writes, and the thread of a `RecordReader` reads.
+/// The oldest records are removed first, but the daily sums still include them. The thread of a `UsageQueue` writes the
+/// records, and the thread of a `RecordReader` reads them.
 final class MemoryRecords: UsageStore, RecordSource {
     /// A request in memory, with its id and the memory that it uses.
     fileprivate struct KeptRequest {
@@ -32,8 +32,8 @@ final class MemoryRecords: UsageStore, RecordSource {
         var heldBytes: Int { bytes + sums.rows.count * MemoryRecords.sumBytes }
     }
 
-    /// The largest number of rows of daily sums. If there are more, the rows of the oldest days are removed until at
-    /// most half of this number is left.
+    /// The largest number of rows of daily sums. If there are more rows, the oldest days are removed until at most
+    /// `maxSums / 2` rows are left.
     private static let maxSums = 20_000
     /// The estimated memory of one row of daily sums, in bytes.
     fileprivate static let sumBytes = 512
@@ -179,7 +179,8 @@ final class MemoryRecords: UsageStore, RecordSource {
 }
 
 extension MemoryRecords.State {
-    /// Removes the records of the oldest request, but not their sums. Returns false if there are no records.
+    /// Removes the records of the oldest request and of its upstream calls. The daily sums do not change. Returns false
+    /// if there are no records.
     fileprivate mutating func removeOldest() -> Bool {
         guard count > 0 else { return false }
         bytes -= kept[first].bytes
@@ -187,8 +188,7 @@ extension MemoryRecords.State {
         return true
     }
 
-    /// Removes the bodies from the oldest record that may still have bodies; the record itself stays. Returns false if
-    /// there is no such record.
+    /// Removes the bodies of the oldest request that can still have bodies. Returns false if there is no such request.
     fileprivate mutating func removeOldestBodies() -> Bool {
         firstWithBodies = max(firstWithBodies, first)
         guard firstWithBodies < kept.count else { return false }

@@ -1,7 +1,7 @@
 /// Creates the database index of failed requests in the background, even if the table has millions of rows.
 ///
-/// A separate connection creates the index while relays continue to write. The PostgreSQL server finishes the index
-/// even if this relay ends. If relays share the database, only one of them creates the index at a time.
+/// A separate connection creates the index while relays continue to write. If relays share the database, only one of
+/// them creates the index at a time.
 struct PostgresIndex {
     private static let name = "relay_usage_failed"
     /// The key of the PostgreSQL advisory lock that a relay needs to create the index. It is an arbitrary number.
@@ -12,7 +12,7 @@ struct PostgresIndex {
 
     /// The connection that creates or drops the index; nil if no such statement is running.
     private var connection: PostgresConnection?
-    /// Whether the index is complete or was given up.
+    /// Whether no work is left, because the index is complete or `stop` was called.
     private var isComplete = false
 
     /// Does the next step to create the index. It does not wait until the PostgreSQL server has finished the step.
@@ -48,7 +48,6 @@ struct PostgresIndex {
         connection = made
     }
 
-    /// Stops the work of this object on the index. If the PostgreSQL server is already creating the index, it still
-    /// finishes.
+    /// Ends the work of this object. The PostgreSQL server still finishes an index that it is already creating.
     mutating func stop() { (connection, isComplete) = (nil, true) }
 }

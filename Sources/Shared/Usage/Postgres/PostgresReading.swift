@@ -37,8 +37,8 @@ enum PostgresReading {
         return found != nil
     }
 
-    /// Computes the sums from the usage records themselves. It is used if some records are not in the stored daily sums
-    /// yet.
+    /// Computes the sums from the usage records themselves. It is used if the stored daily sums do not include all
+    /// records yet.
     private static func records(
         _ query: UsageQuery,
         _ zone: DayZone,
@@ -57,14 +57,14 @@ enum PostgresReading {
     }
 }
 
-/// The state of the stored daily sums: their time zone, and the days that may still be incomplete.
+/// The state of the stored daily sums: their time zone, and the days whose sums might lack records.
 struct PostgresState {
     let zone: DayZone
-    /// The number of the last day whose sums may lack records; nil if all sums are complete.
+    /// The last day whose sums might lack records, as a number of days since 1970; nil if all sums are complete.
     let lastPartialDay: Int?
 
-    /// The number of days added to `lastPartialDay` for safety. The numbers of records do not follow the order of their
-    /// times exactly: a record can be older than one with a lower number, by at most the duration of a request.
+    /// The number of days that are added to `lastPartialDay` for safety. Records are numbered almost, but not exactly,
+    /// in the order of their times.
     private static let slackDays = 1
 
     init(_ connection: PostgresConnection) throws(PostgresFailure) {

@@ -59,8 +59,8 @@ struct PostgresSpans {
     }
 }
 
-/// Reads records from ranges of time, one short window of time after the other. The next window is larger if the last
-/// one was read quickly, and smaller if it was slow.
+/// Searches ranges of time for records. It reads one window of time after the other; a window is larger after a fast
+/// read and smaller after a slow read.
 struct PostgresScan {
     private static let firstMilliseconds = 3_600_000
     private static let maxMilliseconds = 1_000_000_000_000
@@ -73,7 +73,7 @@ struct PostgresScan {
     private let filter: FilterSQL
     private let isDescending: Bool
     private var size = PostgresScan.firstMilliseconds
-    /// The id at which the search continues; nil before the first window, and if records are read in ascending order.
+    /// The id at which a later search can continue; nil if nothing was read or if records are read in ascending order.
     private(set) var position: RecordID?
 
     init(_ query: RecordQuery, _ spans: [Range<Int>], until end: LoopTime) {
@@ -93,7 +93,8 @@ struct PostgresScan {
         self.filter = filter
     }
 
-    /// Adds the matching records to the collector. Returns true if the time ended before all records were read.
+    /// Adds the matching records to the collector. Returns true if the query's time limit passed before all records
+    /// were read.
     mutating func run(
         _ collector: inout PageCollector<RecordID>,
         _ connection: PostgresConnection
@@ -126,8 +127,7 @@ struct PostgresScan {
         return false
     }
 
-    /// Returns the time of the next record in a range; nil if the range has no records. It serves to skip times without
-    /// records.
+    /// Returns the time of the next record in a range, in the direction of the search; nil if the range has no records.
     private func edge(of span: Range<Int>, _ connection: PostgresConnection) throws(PostgresFailure) -> Int? {
         let found = try connection.run(
             """

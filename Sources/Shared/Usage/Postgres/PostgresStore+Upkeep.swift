@@ -5,8 +5,8 @@ extension PostgresStore {
     /// The pause between two steps of background work, in milliseconds. Other connections can write during the pause.
     private static let stepMilliseconds = 20
 
-    /// Does one step of background work: adds some rows that are not in the daily sums yet, and deletes some expired
-    /// rows. Connects first if necessary. Returns the time until the next step, in milliseconds.
+    /// Does one step of background work: adds some rows to the daily sums that do not include them yet, and deletes
+    /// some expired rows. Returns the time until the next step, in milliseconds.
     package func advance() -> Int? {
         do throws(UsageFailure) {
             try access { connection throws(PostgresFailure) in
@@ -27,8 +27,8 @@ extension PostgresStore {
         try access { connection throws(PostgresFailure) in try PostgresSums(connection).delete(ids, calendar.zone) }
     }
 
-    /// Deletes some rows that are older than the settings allow. It does so once a minute, or at each call while there
-    /// are many such rows.
+    /// Deletes some rows that are older than the settings allow. Does nothing if the last deletion was less than a
+    /// minute ago and left no such rows.
     func keepUp(_ connection: PostgresConnection) {
         let now = LoopTime.current()
         guard days > 0, now >= nextUpkeep else { return }

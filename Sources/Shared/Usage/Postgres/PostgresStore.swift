@@ -12,8 +12,8 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         var statementMilliseconds = 5_000
     }
 
-    /// The largest number of requests that are written in one transaction. A request and each of its upstream calls is a
-    /// row.
+    /// The largest number of requests that are written in one transaction. Each request is a row, and so is each of its
+    /// upstream calls.
     private static let maxRequests = 500
     /// The largest number of expired rows that are deleted in one step.
     static let maxDeleted = 5_000
@@ -25,8 +25,8 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     let steps: [String]
     let log: Log
     private(set) var connection: PostgresConnection?
-    /// The time zone in this relay's settings. The stored sums may use another zone, which is in `calendar`, if another
-    /// relay has set it.
+    /// The time zone in this relay's settings. The daily sums use the zone of `calendar`, which differs if another
+    /// relay has set another zone.
     private let zone: DayZone
     var calendar: DayCache
     private var hasSetZone = false
@@ -134,8 +134,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         throw PostgresFailure(text: "the time zone of the sums keeps changing")
     }
 
-    /// Writes the bodies of a batch of records. If a batch is written again after a failure, bodies that are already
-    /// stored do not change.
+    /// Writes the bodies of a batch of records. Bodies that an earlier, failed attempt stored do not change.
     private func insertBodies(
         of batch: ArraySlice<FinishedRequest>,
         isPlain: Bool,
@@ -173,12 +172,11 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         )
     }
 
-    /// The size of collected bodies above which one statement writes them, in bytes. The body that was added last may
-    /// exceed this size.
+    /// The size of collected bodies above which one statement writes them, in bytes.
     private static let bodiesBytes = 1_048_576
 
-    /// The largest number of times that a batch is written again because another relay has changed the time zone of the
-    /// daily sums.
+    /// The largest number of attempts to write a batch. An attempt writes nothing if another relay has changed the time
+    /// zone of the daily sums.
     private static let maxZones = 5
 
     /// Returns the parameters of the statement `PostgresSumsSQL.insert` for a batch of requests.

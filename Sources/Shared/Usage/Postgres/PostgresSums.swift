@@ -16,8 +16,8 @@ struct PostgresSums {
 
     /// Sets the time zone in which the daily sums count days.
     ///
-    /// The sums are computed again, in steps, if the time zone has changed. This also happens if an older relay may
-    /// have deleted rows without updating the sums.
+    /// Deletes the sums if the time zone has changed, or if an older relay might have deleted rows without updating the
+    /// sums. Background steps then compute the sums again.
     static func setZone(_ name: String, _ connection: PostgresConnection) throws(PostgresFailure) {
         let (zone, table) = (PostgresSumsSQL.zone, PostgresSumsSQL.table)
         let values = PostgresValues()
@@ -34,10 +34,10 @@ struct PostgresSums {
         }
     }
 
-    /// Adds some rows that are not in the daily sums yet. They are rows that an older relay wrote, or all rows after a
-    /// change of the time zone.
+    /// Adds some rows that the daily sums do not include yet. An older relay wrote these rows, or the time zone has
+    /// changed.
     ///
-    /// - Returns: whether more such rows may be left.
+    /// - Returns: whether more such rows might be left.
     func advance(_ zone: DayZone) throws(PostgresFailure) -> Bool {
         _ = try connection.run(PostgresSumsSQL.discover)
         let isMore = try transaction(isWaiting: false) { () throws(PostgresFailure) in
@@ -133,8 +133,8 @@ struct PostgresSums {
     }
 }
 
-/// Reads the rows of a request and of its upstream calls. The numbers of the calls follow directly after the number of
-/// the request.
+/// Reads the rows of a request and of its upstream calls. The rows are numbered, and the calls follow directly after
+/// their request.
 enum PostgresRequestRows {
     private static let maxCalls = 200
 

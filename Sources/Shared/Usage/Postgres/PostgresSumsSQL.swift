@@ -33,7 +33,8 @@ enum PostgresSumsSQL {
             """
     }
 
-    /// Returns a query that sums up records. Its columns are `process`, the keys of the sums, and the sums.
+    /// Returns a query that sums up records. Its columns are `process`, `UsageSchema.sumKeys` and
+    /// `UsageSchema.sumColumns`.
     ///
     /// - Parameter omitted: sets of fields. For each set, the query computes sums that are not grouped by the fields in
     ///   the set.
@@ -76,11 +77,11 @@ enum PostgresSumsSQL {
     }
 
     /// The statement that writes a batch of records and adds the new records to the daily sums. It returns the time
-    /// zone of the sums. If this zone is not equal to parameter 28, nothing was written.
+    /// zone of the daily sums. It writes nothing if this zone is not parameter 28.
     ///
-    /// Parameter 1 is the process, 2 to 27 are arrays with the values of the columns, and 28 is the time zone.
-    /// Parameters 29 and 30 are the arrays of `DayStarts`. Parameters 31 and 32 are the numbers of the first and the
-    /// last record.
+    /// Parameter 1 is the process. Parameters 2 to 27 are arrays: the numbers of the records, and the values of
+    /// `UsageSchema.columns`. Parameter 28 is the time zone. Parameters 29 and 30 are the arrays of `DayStarts`.
+    /// Parameters 31 and 32 are the numbers of the first and the last record.
     static let insert: String = {
         let types = ["bigint"] + UsageSchema.postgresTypes
         let arrays = types.enumerated().map { "$\($0 + 2)::\($1)[]" }.joined(separator: ",")
@@ -98,8 +99,8 @@ enum PostgresSumsSQL {
             """
     }()
 
-    /// The statement that adds the processes of older relays to `relay_usage_process`. Older relays wrote records
-    /// without adding them to the daily sums.
+    /// The statement that adds the processes of older relays to `relay_usage_process`. These relays have written
+    /// records that are not in the daily sums.
     static let discover = """
         WITH RECURSIVE found AS (
             SELECT min(process) AS process FROM \(UsageSchema.postgresTable)
@@ -115,12 +116,11 @@ enum PostgresSumsSQL {
         ON CONFLICT DO NOTHING
         """
 
-    /// The query for the newest record of each process that is not in the daily sums yet. Its columns are `process`,
-    /// `summed_from`, `summed_to`, `time` and `is_above`.
+    /// The query for the newest record of each process that the daily sums do not include yet.
     ///
-    /// The records of a process with the numbers from `summed_from` to `summed_to` are already in the daily sums.
-    /// `is_above` is true if the number of the found record is above `summed_to`, and false if it is below
-    /// `summed_from`. A process can have both kinds of records, and then has two rows in the result.
+    /// The columns `summed_from` and `summed_to` are the numbers of the first and the last record that the sums
+    /// include. `is_above` says whether the found record's number is above `summed_to` or below `summed_from`. A
+    /// process can have one row of each kind.
     static let unsummed = """
         SELECT process, summed_from, summed_to, time, is_above FROM \(processes) AS own, LATERAL (
             (SELECT time, true AS is_above FROM \(UsageSchema.postgresTable) AS row
@@ -131,8 +131,8 @@ enum PostgresSumsSQL {
         ) AS newest
         """
 
-    /// Returns a statement that deletes records and subtracts them from the daily sums if they were added before. The
-    /// statement returns the number of deleted rows. Its parameters 1 and 2 are the arrays of `DayStarts`.
+    /// Returns a statement that deletes records and updates the daily sums. The statement returns the number of deleted
+    /// rows. Its parameters 1 and 2 are the arrays of `DayStarts`.
     ///
     /// - Parameter condition: the SQL condition for the records to delete.
     static func delete(_ condition: String) -> String {
@@ -151,8 +151,8 @@ enum PostgresSumsSQL {
     }
 }
 
-/// The days between two times: their starts and their numbers. SQL statements use them to find the day of a record's
-/// time.
+/// The starts of all days between two times, and the numbers of these days. SQL statements use them to find the day of
+/// a record.
 struct DayStarts {
     let starts: [Int]
     let days: [Int]

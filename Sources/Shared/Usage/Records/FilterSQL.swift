@@ -18,9 +18,8 @@ struct FilterSQL {
 
     init(_ dialect: Dialect) { self.dialect = dialect }
 
-    /// The name of an SQL function that the relay adds to SQLite: it returns whether one of several texts contains the
-    /// keywords. Its first argument is the keywords in lower case, and the others are the texts. It is three times as
-    /// fast as `LIKE`.
+    /// The name of an SQL function that the relay adds to SQLite. The function returns whether one of several texts
+    /// contains the keywords. Its first argument is the keywords in lower case; the other arguments are the texts.
     static let keywordsFunction = "has_keywords"
 
     /// The SQL text of all conditions, joined with `AND`.
@@ -47,7 +46,7 @@ struct FilterSQL {
         if let text { add(.text(text)) { "\(column) = \($0)" } }
     }
 
-    /// Adds the conditions of a filter for the table of records. The condition `before` is not added.
+    /// Adds the conditions of a filter for the table of records, except for `before`.
     mutating func add(_ filter: RecordFilter) {
         add("caller", filter.caller)
         add("model", filter.model)
@@ -77,10 +76,11 @@ struct FilterSQL {
         }
     }
 
-    /// Adds the conditions of a filter for the table of daily sums. They find every day that has a matching record, and
-    /// perhaps other days.
+    /// Adds the conditions of a filter for the table of daily sums. Every day with a matching record meets these
+    /// conditions; other days can meet them, too.
     ///
-    /// - Parameter days: the numbers of the days that the filter's times cover; nil if the filter has no times.
+    /// - Parameter days: the days that the filter's times cover, as numbers of days since 1970; nil if the filter has
+    ///   no times.
     mutating func add(_ filter: RecordFilter, days: ClosedRange<Int>?) {
         add("omitted = \(SumFields.omitted(keeping: filter.fields).rawValue)")
         for (column, text) in [

@@ -25,7 +25,7 @@ struct PageCollector<ID> {
     private let needed: Int
     private var candidates: [(value: SortValue, position: Int, id: ID)] = []
     private var matched = 0
-    /// The time from which the search may stop as soon as the page is full, although more records may match.
+    /// The time from which a search can stop when the page is full, although more records might match.
     private let enoughFrom: LoopTime
     private(set) var isStopped = false
 
@@ -60,11 +60,11 @@ struct PageCollector<ID> {
         return isStopped
     }
 
-    /// The largest number of further records that could change the result, if the records come in the order of the
-    /// list.
+    /// The largest number of further records to read, in the order of the list. Later records could not change the
+    /// result.
     var room: Int { isByID ? max(1, (knownTotal == nil ? RecordQuery.maxTotal + 1 : needed) - matched) : needed }
 
-    /// Counts more matching records in the total without adding them, since they cannot be on the page.
+    /// Adds to the total a number of matching records that cannot be on the page.
     mutating func addUnlisted(_ count: Int) { matched += max(0, count) }
 
     /// Adds a matching record with the value by which it is sorted.

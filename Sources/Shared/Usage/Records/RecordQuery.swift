@@ -44,8 +44,7 @@ package struct RecordFilter: Sendable, Equatable {
     /// A text that must occur in the request's id, caller, model, provider, endpoint or error. The case of ASCII
     /// letters is ignored.
     package var keywords: String?
-    /// The id below which the ids of matching records must be; only older records then match. It serves to continue a
-    /// search.
+    /// The id of a record: only records with lower ids match, which are older. It serves to continue a search.
     package var before: RecordID?
 
     /// The largest length of `keywords`, in bytes. Bytes beyond it are ignored.
@@ -78,7 +77,7 @@ package struct RecordPage: Sendable {
     package var records: [StoredRecord] = []
     /// The number of matching records that were counted, on all pages.
     package var total = 0
-    /// Whether more records may match than `total` says, because counting stopped.
+    /// Whether the true total might be larger than `total`, because the search stopped counting.
     package var isTotalBound = false
     /// Whether the query's time ended before all records were searched.
     package var isPartial = false
@@ -87,8 +86,8 @@ package struct RecordPage: Sendable {
 
     package init() {}
 
-    /// Sets `continuation` to the last record of a full page. If the page is not full, sets it to the last record that
-    /// was searched.
+    /// Sets `continuation` to the last record on the page if the page is full and sorted by id. Otherwise sets it to
+    /// `position`, the last record that was searched.
     mutating func goOn(after position: RecordID?, _ query: RecordQuery) {
         let isFull = query.order == .id && records.count >= query.recordsPerPage
         continuation = isFull ? records.last?.id : position
@@ -98,8 +97,7 @@ package struct RecordPage: Sendable {
 /// A request record from the store, with its id there.
 package struct StoredRecord: Sendable {
     package let id: RecordID
-    /// The usage record of the request. Its subject is `.request`, even if the database stores the only upstream call
-    /// in the same row.
+    /// The usage record of the request. Its subject is always `.request`.
     package let request: UsageRecord
     /// The HTTP status of the last response that a vendor sent for the request; nil if no upstream call had a response.
     package var lastCallStatus: Int?

@@ -9,7 +9,8 @@ protocol RecordSource: AnyObject, Sendable {
     /// Returns the record of a request and the records of its upstream calls. Returns nil if no request has this id.
     func request(_ id: RecordID, until end: LoopTime) throws(UsageFailure) -> StoredRequest?
 
-    /// Returns the sums for a query. If the time ends first, the result may be incomplete and is marked as partial.
+    /// Returns the sums for a query. If the time `end` passes first, the result can be incomplete and has `isPartial`
+    /// set.
     func table(_ query: UsageQuery, until end: LoopTime) throws(UsageFailure) -> UsageTable
 
     /// Counts the requests that ended since a time. Each request is added to the element of `minutes` for the minute in

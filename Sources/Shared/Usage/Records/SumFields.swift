@@ -9,16 +9,16 @@ struct SumFields: OptionSet, Sendable, Hashable {
     static let endpoint = SumFields(rawValue: 1)
 
     /// The sets of fields by which stored sums are not grouped. For example, the sums for `[.caller, .model]` are only
-    /// grouped by provider and endpoint. Each record is added to the sums of all these sets.
+    /// grouped by day, provider and endpoint.
     ///
-    /// A query that needs at most two fields reads sums that are grouped by only two fields, because they have far
-    /// fewer rows. The sets with probably the fewest rows come first.
+    /// Each record is added to the sums of all these sets. The sets with probably the fewest rows come first.
     static let stored: [SumFields] = [
         [.caller, .model], [.caller, .endpoint], [.caller, .provider], [.model, .provider], [.model, .endpoint],
         [.provider, .endpoint], [],
     ]
 
-    /// Returns the omitted fields of the smallest stored sums that can still be grouped by all of `fields`.
+    /// Returns the first set in `stored` that contains none of `fields`. Its sums have the fewest rows that can still
+    /// be grouped by `fields`.
     static func omitted(keeping fields: SumFields) -> SumFields { stored.first { $0.isDisjoint(with: fields) } ?? [] }
 }
 

@@ -10,10 +10,10 @@ extension UsageRecord {
     /// The largest length of a stored text, in bytes. Longer texts are cut.
     static let textBound = 1_000
 
-    /// Writes the record's values in the order of `UsageSchema.columns`. If the record also has the request's only
-    /// call, writes the values of the request.
+    /// Writes the record's values in the order of `UsageSchema.columns`. A record that combines a request with its only
+    /// upstream call is written as a request.
     ///
-    /// Very large numbers are reduced, so that sums of millions of records stay exact.
+    /// Very large numbers of tokens are reduced, so that sums of millions of records stay exact.
     func write(to cells: inout some UsageCells) {
         let (kind, key, credits) =
             switch subject {

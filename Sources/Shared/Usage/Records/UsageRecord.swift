@@ -3,11 +3,11 @@
 package struct UsageRecord: Sendable {
     package enum Subject: Sendable {
         case request
-        /// An upstream call. `key` is the name of the provider's credential; nil if the call used a caller's key or no
-        /// key. `credits` is the number that the vendor reported.
+        /// The record is of an upstream call. `key` is the name of the provider's credential; nil if the call used a
+        /// caller's key or no key. `credits` are the credits that the vendor reported.
         case call(key: String?, credits: Int?)
-        /// A request with its only upstream call. `OnlyCall` contains the values in which the call differs from the
-        /// request.
+        /// The record combines a request with its only upstream call. `OnlyCall` contains the values in which the call
+        /// differs from the request.
         case requestWithCall(OnlyCall)
     }
 

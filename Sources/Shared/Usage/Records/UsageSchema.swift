@@ -13,11 +13,11 @@ enum UsageSchema {
     static let postgresSums = "relay_usage_sums"
     static let postgresBodies = "relay_usage_bodies"
 
-    /// The SQLite table of usage records. Other programs read the view `usage` instead, which has a row for each
-    /// record.
+    /// The SQLite table of usage records. A request and its only upstream call share one row if they differ only in
+    /// `callColumns`.
     ///
-    /// In the table, a request and its only upstream call share one row if they differ only in `callColumns`. The id of
-    /// the call is then the next number after the request's id.
+    /// Other programs read the view `usage`, which has a separate row for each record. In the view, the id of such a
+    /// call is the request's id plus 1.
     static let sqliteTable = "records"
 
     /// The columns of an upstream call that shares the row of its request in SQLite; NULL if there is no such call.
@@ -136,10 +136,10 @@ enum UsageSchema {
         ofCalls ? sumColumns[7...] : sumColumns[..<7]
     }
 
-    /// The factor by which ids in SQLite exceed times in milliseconds.
+    /// The number of ids in SQLite for each millisecond.
     ///
-    /// Ids increase from row to row, and an id is at least the row's time multiplied by this factor. So rows since a
-    /// given time can be found by id, even if the clock was changed.
+    /// Ids increase from row to row, and an id is at least the row's time in milliseconds multiplied by this number. So
+    /// the rows since a given time can be found by id.
     static let idsPerMillisecond = 4_096
 
     /// Returns the id for a new record in SQLite.

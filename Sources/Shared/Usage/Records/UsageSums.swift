@@ -1,7 +1,7 @@
 import Engine
 
-/// The key of a row of daily sums: the day, and the texts by which records are grouped. A text that a record does not
-/// have is empty.
+/// The key of a row of daily sums: the day, and the texts by which the sums are grouped. A text is empty if the records
+/// have no such value.
 struct SumKey: Sendable, Hashable {
     /// The fields by which these sums are not grouped. Their texts in this key are empty.
     let omitted: SumFields
@@ -33,8 +33,8 @@ struct SumKey: Sendable, Hashable {
         endpoint = Self.bounded(record.endpoint)
     }
 
-    /// Returns whether this is the key for a record on this day. The comparison is fast, but it also returns false if a
-    /// text of the record is too long for a key.
+    /// Returns whether this is the key of a record on a day. If a text of the record is too long for a key, the result
+    /// is always false.
     func isKey(of record: UsageRecord, day: Int) -> Bool {
         self.day == day && Self.isSame(model, record.model) && Self.isSame(caller, record.caller)
             && Self.isSame(provider, record.provider) && Self.isSame(endpoint, record.endpoint)
@@ -58,8 +58,8 @@ struct RecordTotals: Sendable, Equatable {
     var completionTokens = 0
     /// The number of records with known cost.
     var costs = 0
-    /// The whole part of the cost, in 10^-6 dollars. The rest is in `costRemainder`, in 10^-12 dollars. Two parts are
-    /// used so that the sums do not overflow.
+    /// The sum of the costs in 10^-6 dollars, without the fraction of each cost. The fractions are in `costRemainder`,
+    /// in 10^-12 dollars.
     var costMillionths = 0
     var costRemainder = 0
 
@@ -165,7 +165,7 @@ extension SumKey: Comparable {
     }
 }
 
-/// A cache for finding the days of many times. It is fast if most of the times are on the same day.
+/// A cache that finds the days of times. It is fast if most of the times are on the same day.
 struct DayCache {
     let zone: DayZone
     private var known: (day: Day, milliseconds: Range<Int>)?

@@ -45,9 +45,9 @@ struct UsageTableSQL {
             "SELECT \(names),\(sums) FROM \(source(keeping: query.fields)) GROUP BY \(groups) ORDER BY \(order) LIMIT \(UsageQuery.maxRows + 1)"
     }
 
-    /// Returns whether the result of the query may be incomplete.
+    /// Returns whether the query includes a day whose sums might lack records.
     ///
-    /// - Parameter day: the number of the last day whose sums may lack records; nil if all sums are complete.
+    /// - Parameter day: the last such day, as a number of days since 1970; nil if all sums are complete.
     func isPartial(until day: Int?) -> Bool { day.map { $0 >= query.first?.number ?? .min } ?? false }
 
     func row(_ row: some UsageRow, partialUntil lastPartial: Int?) -> UsageTable.Row {
@@ -73,17 +73,17 @@ struct UsageTableSQL {
 }
 
 extension UsageTable {
-    /// Appends a row. If the table is full, marks it as cut instead.
+    /// Appends a row. If the table already has `UsageQuery.maxRows` rows, sets `isCut` instead.
     mutating func append(_ row: Row) {
         if rows.count < UsageQuery.maxRows { rows.append(row) } else { isCut = true }
     }
 }
 
 extension [UsageOverview.Minute] {
-    /// Adds the figures of a minute to the element for this minute. Does nothing if the array does not contain the
-    /// minute.
+    /// Adds numbers of requests and errors to the element for a minute. Does nothing if the array has no element for
+    /// this minute.
     ///
-    /// - Parameter minute: the number of the minute, counted from 1970.
+    /// - Parameter minute: the number of minutes since 1970.
     mutating func add(_ requests: Int, errors: Int, atMinute minute: Int) {
         guard let first = first?.startMilliseconds, case let position = minute - first / 60_000,
             indices.contains(position)

@@ -26,7 +26,7 @@ final class SQLiteDatabase {
     }
 
     private let handle: OpaquePointer
-    /// The time at which running statements are stopped. It is a separate object because SQLite keeps its address.
+    /// The time limit for running statements. SQLite keeps the address of this object.
     private let deadline = SQLiteDeadline()
 
     private init(_ handle: OpaquePointer) { self.handle = handle }
@@ -133,7 +133,7 @@ final class SQLiteDatabase {
     }
 }
 
-/// The time at which the running statement of a connection is stopped.
+/// The time at which the running statement of a connection is stopped, in an object whose address SQLite can keep.
 private final class SQLiteDeadline {
     var end = LoopTime.distantFuture
 }
@@ -147,8 +147,7 @@ private func isOver(_ context: UnsafeMutableRawPointer?) -> Int32 {
 
 /// A prepared statement that can be run repeatedly, used by one thread at a time.
 final class SQLiteStatement {
-    /// The value that is bound to a parameter. It is remembered, so that an equal value for the next row is not bound
-    /// again.
+    /// The value that is bound to a parameter now. If the next value is equal, it is not bound again.
     private enum Value {
         case null
         case number(Int)

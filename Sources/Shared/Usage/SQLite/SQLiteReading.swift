@@ -60,8 +60,8 @@ enum SQLiteReading {
         return table
     }
 
-    /// Computes the sums from the usage records themselves. It is used if some records are not in the stored daily sums
-    /// yet.
+    /// Computes the sums from the usage records themselves. It is used if the stored daily sums do not include all
+    /// records yet.
     private static func records(
         _ query: UsageQuery,
         _ zone: DayZone,

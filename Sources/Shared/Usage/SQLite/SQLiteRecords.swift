@@ -155,8 +155,7 @@ struct SQLiteState {
         statement.end()
     }
 
-    /// The number of the last day whose sums may lack records; nil if all sums are complete. It is computed from
-    /// `mark`, since ids contain times.
+    /// The last day whose sums might lack records, as a number of days since 1970; nil if all sums are complete.
     var lastPartialDay: Int? {
         mark > 0 ? zone.day(atMilliseconds: mark / UsageSchema.idsPerMillisecond).number : nil
     }
@@ -238,7 +237,8 @@ struct SQLiteScan {
         self.ranges = isDescendingByID(query) ? ranges.reversed() : ranges
     }
 
-    /// Adds the matching records to the collector. Returns true if the time ended before all records were read.
+    /// Adds the matching records to the collector. Returns true if the query's time limit passed before all records
+    /// were read.
     mutating func run(_ collector: inout PageCollector<Int>) throws(SQLiteFailure) -> Bool {
         var filter = FilterSQL(.sqlite)
         filter.add(query.filter)
@@ -286,6 +286,6 @@ struct SQLiteScan {
     }
 }
 
-/// Returns whether the newest rows are read first. This is also the case if the list is not sorted by id, so that the
-/// newest records are in the result if the time ends early.
+/// Returns whether rows are read from the newest to the oldest. This is always the case if the list is not sorted by
+/// id.
 private func isDescendingByID(_ query: RecordQuery) -> Bool { query.order != .id || query.isDescending }

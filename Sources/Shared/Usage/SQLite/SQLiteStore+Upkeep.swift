@@ -52,8 +52,8 @@ extension SQLiteStore {
 
     // MARK: Retention
 
-    /// Deletes some rows that are too old or exceed the size limit. It does so every few seconds, or at each call while
-    /// there are many such rows.
+    /// Deletes some rows that are too old or exceed the size limit. Does nothing for some seconds after a call that
+    /// left no such rows.
     func keepUp(_ opened: OpenDatabase) throws(SQLiteFailure) {
         let now = LoopTime.current()
         guard now >= nextUpkeep else { return }

@@ -34,8 +34,8 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     let path: String
     let days: Int
     let maxBytes: Int
-    /// The time zone in this relay's settings. The daily sums count days in this zone, unless another process has since
-    /// changed the zone in the file; see `zone(of:)`.
+    /// The time zone in this relay's settings. The daily sums can use another zone, which another process has set in
+    /// the file; see `zone(of:)`.
     let zone: DayZone
     private let steps: [String]
     private let log: Log
@@ -81,8 +81,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         return batch.count
     }
 
-    /// Calls `body` with the open file. If SQLite finds that the file is damaged, the file is closed, and it is renamed
-    /// before the next access.
+    /// Calls `body` with the open file. If the file is damaged, closes it; the next access then renames it.
     func access<Result>(
         _ body: (OpenDatabase) throws(SQLiteFailure) -> Result
     ) throws(UsageFailure) -> Result {

@@ -1,7 +1,7 @@
 /// The daily sums in an SQLite file. Call all functions except the initializer within a transaction.
 ///
-/// Old rows are added to the sums in steps, newest first. Rows up to the id `State.mark` are not in the daily sums yet.
-/// Each step lowers the mark, until no rows are left.
+/// Rows that the sums do not include yet are added in steps, newest first. These rows have ids up to `State.mark`,
+/// which each step lowers.
 struct SQLiteSums {
     struct State {
         var zone: String
@@ -10,8 +10,8 @@ struct SQLiteSums {
         /// The highest id in the table when a relay last updated the daily sums. Rows with higher ids come from an
         /// older relay, which does not update the sums.
         var lastID: Int
-        /// Whether an older relay has written rows since the daily sums were created. It may also have deleted rows
-        /// without updating the sums.
+        /// Whether an older relay has written rows since the daily sums were created. Such a relay might also have
+        /// deleted rows without updating the sums.
         var isMixed: Bool
     }
 
@@ -84,7 +84,7 @@ struct SQLiteSums {
         try write(state)
     }
 
-    /// Adds to `sums` the rows that an older relay has written. Older relays do not maintain sums.
+    /// Adds to `sums` the rows that an older relay has written without updating the daily sums.
     ///
     /// - Parameter newest: the highest id in the table of records.
     func catchUp(_ state: inout State, to newest: Int, in sums: inout UsageSums) throws(SQLiteFailure) {
@@ -98,7 +98,7 @@ struct SQLiteSums {
         (state.lastID, state.isMixed) = (newest, true)
     }
 
-    /// Adds the newest of the rows that are not in the daily sums yet, and lowers `state.mark`.
+    /// Adds rows that the daily sums do not include yet, newest first, and lowers `state.mark`.
     ///
     /// - Parameter limit: the largest number of rows to add.
     /// - Returns: whether more such rows are left.
@@ -121,8 +121,8 @@ struct SQLiteSums {
 }
 
 extension SQLiteStatement {
-    /// The position of the first column of `UsageSchema.callColumns`, in rows that begin with an id and the columns of
-    /// a record.
+    /// The position of the first column of `UsageSchema.callColumns` in a row. The columns before it are the id and
+    /// `UsageSchema.columns`.
     var firstCall: Int { 1 + UsageSchema.columns.count }
 }
 

@@ -43,8 +43,7 @@ package struct DayZone: Sendable {
         return (rules.leap(between: candidates.min() ?? local, and: candidates.max() ?? local)) * 1_000
     }
 
-    /// Returns the day of a time, and the range of all times on that day. The range saves work if the days of many
-    /// times are needed.
+    /// Returns the day of a time, and the range of all times on that day, in milliseconds since 1970.
     func span(of milliseconds: Int) -> (day: Day, milliseconds: Range<Int>) {
         let day = day(atMilliseconds: milliseconds)
         let start = startMilliseconds(of: day)

@@ -61,12 +61,8 @@ struct ZoneRules: Sendable {
         return low == 0 ? firstOffset : changes[low - 1].offset
     }
 
-    /// Returns the time at which the offset changes, in seconds since 1970. The offset must change exactly once between
-    /// the two parameters.
-    ///
-    /// - Parameters:
-    ///   - low: a time before the change.
-    ///   - high: the time of the change, or a later time.
+    /// Returns the time at which the offset changes, in seconds since 1970. The offset must change exactly once after
+    /// `low` and not later than `high`.
     func leap(between low: Int, and high: Int) -> Int {
         var (low, high) = (low, high)
         let after = offset(atSecond: high)

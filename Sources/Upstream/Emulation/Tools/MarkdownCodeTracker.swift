@@ -1,6 +1,5 @@
-/// A tracker that follows a Markdown text byte by byte and finds out whether the current position is in code. Code is a
-/// code block, fenced by backticks or tildes, or inline code. Inline code ends at the end of its line, so that a single
-/// stray backtick does not turn the rest of the text into code.
+/// A tracker that reads a Markdown text byte by byte and knows whether the current position is in a code block or in
+/// inline code. Inline code ends at the latest at the end of its line.
 struct MarkdownCodeTracker {
     private var fence: UInt8 = 0
     private var fenceLength = 0
@@ -17,8 +16,8 @@ struct MarkdownCodeTracker {
     /// Whether the current position is in code. Only valid after a byte that is neither a backtick nor a tilde.
     var isCode: Bool { fence != 0 || inline != 0 }
 
-    /// Whether letters and spaces at the current position do not change the tracker's state, so that they can be
-    /// skipped.
+    /// Whether the current position is within a line and not directly after a backtick or tilde. Then letters and
+    /// spaces need not be consumed.
     @inline(__always)
     var isAmidLine: Bool { run == 0 && !isLineStart }
 

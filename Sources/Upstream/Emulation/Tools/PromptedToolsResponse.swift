@@ -21,22 +21,21 @@ final class PromptedToolsResponse: @unchecked Sendable {
     private let passesText: Bool
     private var parser: ToolCallParser?
     private var document: StructuredOutputParser?
-    /// The first bytes of the model's output, which a repair call repeats to the model. If the output is longer than
-    /// `repairedBytes`, it is not repaired.
+    /// The first bytes of the model's output, which a repair call sends to the model again.
     private(set) var raw = ByteBuffer()
     /// The length of the model's output, in bytes.
     private(set) var bytes = 0
     /// The total length of all tool calls, valid or invalid, in bytes.
     private var callBytes = 0
     private(set) var calls: [ParsedToolCall] = []
-    /// The tool calls that the vendor sent in its API's own form instead of as text, with their index in the response.
-    /// They are parsed at the end of the response.
+    /// The tool calls that the vendor sent as fields of its API, although the prompt asked for text. `index` is the
+    /// index of a call in the response.
     private var native: [(index: Int, name: String, arguments: [UInt8])] = []
     private var nativeBytes = 0
     /// The texts of invalid tool calls.
     private var broken: [String] = []
-    /// The text around a demanded tool call or structured output. It is sent to the client only if the response was
-    /// truncated.
+    /// The text around a demanded tool call or structured output. The client gets this text only if the model's output
+    /// was cut off.
     private var textBeside = ByteBuffer()
     /// Whether the output was cut off, for example by the token limit, before the model ended it.
     private var isCut = false
@@ -50,7 +49,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
         raw.count + callBytes + nativeBytes + textBeside.count + (parser?.heldBytes ?? 0) + (document?.heldBytes ?? 0)
     }
 
-    /// Whether further output of the model can still matter. If it cannot, the call can be stopped.
+    /// Whether the rest of the model's output is still needed. If not, the call can be stopped.
     var wantsMore: Bool {
         guard let wantsMore = parser?.wantsMore else { return true }
         return wantsMore
@@ -64,8 +63,8 @@ final class PromptedToolsResponse: @unchecked Sendable {
         if let format = form.format { document = StructuredOutputParser(format) }
     }
 
-    /// Returns the text to pass on for a chunk that needs no parsing, as most chunks do. Returns nil if the chunk must
-    /// be given to `consume`. This fast path avoids a chain of closures.
+    /// Returns the text to pass on for a chunk that needs no parsing. Returns nil if the chunk must be passed to
+    /// `consume` instead.
     func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard passesText, let text = parser?.plain(piece) else { return nil }
         keep(piece)
@@ -87,8 +86,8 @@ final class PromptedToolsResponse: @unchecked Sendable {
         if raw.count <= Self.repairedBytes { raw.append(piece) }
     }
 
-    /// Returns the number of tokens of the model's whole output, including tool calls in the vendor's own form. For a
-    /// long response the number is estimated from its beginning.
+    /// Returns the number of tokens of the model's whole output, including tool calls. For a long output the number is
+    /// an estimate.
     func tokens(by count: CallCount) async throws(UpstreamError) -> Int {
         var sample = ByteBuffer()
         sample.append(raw.bytes)
@@ -123,7 +122,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
         nativeBytes += count
     }
 
-    /// Parses the tool calls that the vendor sent in its API's own form, as if the model had written them as text.
+    /// Parses the tool calls of `native`, which the vendor sent as fields of its API instead of text.
     private func finishNative(_ pass: (UnsafeRawBufferPointer) -> Void) {
         bytes -= nativeBytes
         for call in native {

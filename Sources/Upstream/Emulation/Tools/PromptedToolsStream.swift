@@ -78,7 +78,8 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
         asked?.promptTokens(by: repair.count.counter) ?? repair.count.promptTokens(or: promptTokens)
     }
 
-    /// The text that turned out not to be a tool call at the end of the response. It waits to be emitted.
+    /// The last text of the response, which is not emitted yet. It was held back because it could have belonged to a
+    /// tool call.
     private var rest = ByteBuffer()
 
     /// Whether the output was cut off, by the token limit or a content filter, before the model ended it.

@@ -7,7 +7,7 @@ package struct StructuredOutputParser: ~Copyable {
     package enum Validation: Sendable, Equatable {
         /// The structured output that was found: the JSON as the model wrote it.
         case document(String)
-        /// The result if no JSON value fits the format: the reason, in words for the model.
+        /// The reason why no JSON value fits the format, in words for the model.
         case unfit(String)
     }
 
@@ -19,7 +19,7 @@ package struct StructuredOutputParser: ~Copyable {
     private var isInside = false
     private var found: String?
     private var problem: String?
-    /// Whether the parser has read an opening bracket and after it only white space.
+    /// Whether the last bytes are an opening bracket and white space, so that the bracket might not begin a JSON value.
     private var isFresh = false
     private var isTooLong = false
     /// The long JSON value that waits to be validated; nil if there is no such value. `after` is the text that follows
@@ -35,8 +35,8 @@ package struct StructuredOutputParser: ~Copyable {
         held.count + (found?.utf8.count ?? 0) + (waiting?.text.bytes.count ?? 0) + after.count
     }
 
-    /// The JSON value that waits to be validated, because it is longer than `WorkQueue.loopBytes`; nil if there is no
-    /// such value. Pass the result of its validation to `settle`; until then the parser only stores further text.
+    /// The long JSON value that the caller of the parser must validate; nil if there is no such value. Pass the result
+    /// to `settle`.
     var unjudged: StructuredValue? { waiting }
 
     /// Whether the structured output was found, so that further text is ignored.
@@ -81,8 +81,8 @@ package struct StructuredOutputParser: ~Copyable {
         held.append(bracket)
     }
 
-    /// Consumes a byte after an opening bracket. The first one that is not white space decides whether the bracket
-    /// begins a JSON value or belongs to other text. Returns false if the byte must be read again.
+    /// Consumes a byte after an opening bracket, to find out whether the bracket begins a JSON value. Returns false if
+    /// the byte must be read again.
     private mutating func begins(_ byte: UInt8) -> Bool {
         let isSpace = ToolCallParser.isSpace(byte)
         if isSpace, held.count < 4_096 {
@@ -141,8 +141,7 @@ package struct StructuredOutputParser: ~Copyable {
 struct StructuredValue: Sendable {
     enum Validation: Sendable {
         case fits(String)
-        /// The result for valid JSON that does not fit the schema: the reason. It is reported rather than the reason of
-        /// another value that is `broken`: invalid JSON, or not a JSON object.
+        /// The reason why valid JSON does not fit the schema, in words for the model.
         case misfit(String)
         case broken(String)
     }

@@ -2,16 +2,16 @@ package import Calls
 import Engine
 package import Shared
 
-/// The tools and the structured output of one call, for a vendor that supports only text. The prompt asks the model to
-/// write tool calls and structured output as text. The response is searched for them.
+/// The tools and the output format of one call, for a vendor that supports only text. The prompt asks the model to
+/// write tool calls and structured output as text, and the relay finds them in the response.
 package struct TextProtocol: Sendable {
     let tools: ToolProtocol?
     let format: FormatProtocol?
-    /// Whether nothing may be sent to the client before it is valid, because the request demands a tool call or
-    /// structured output.
+    /// Whether the client gets output only after validation, because the request demands a tool call or structured
+    /// output.
     let requiresValidOutput: Bool
-    /// Whether the vendor was already asked once with its API's own tools or formats. An invalid response is then not
-    /// repaired again.
+    /// Whether this call is already the second one, after the vendor's own tools or formats gave an invalid response.
+    /// If so, an invalid response is not repaired.
     let isRepair: Bool
 
     /// Creates the protocol for a call. Returns nil if the vendor supports all tools and formats that the call needs.
@@ -34,8 +34,8 @@ package struct TextProtocol: Sendable {
         requiresValidOutput = tools.map { $0.demand != .auto } ?? wantsFormat
     }
 
-    /// Returns the call in plain text. Instructions for tools and formats are added to the prompt. Earlier tool calls
-    /// and their results are written as text, in the form that the instructions describe.
+    /// Returns the call in plain text. The prompt describes the tools and the format, and earlier tool calls and
+    /// results become text.
     package func written(_ call: ChatCall) -> ChatCall {
         var call = call
         // The keys are bytes, because hashing a long `String` takes quadratic time.

@@ -10,8 +10,8 @@ extension ToolCallParser {
         return opens(from: 0, pass)
     }
 
-    /// Returns whether the held bytes from `start` on are a tag or the beginning of one. If they are not, passes them
-    /// on as text.
+    /// Returns whether the held bytes, beginning at `start`, are a tag or the beginning of one. If not, emits them as
+    /// text.
     private mutating func opens(from start: Int, _ pass: Pass) -> Bool {
         switch ToolCallTag.match(held.bytes[part: start..<held.count], closings: false) {
         case .beginning: return true
@@ -99,8 +99,8 @@ extension ToolCallParser {
         return piece.count
     }
 
-    /// Returns whether more bytes are held than allowed. It returns true only at the beginning of a character, so that
-    /// no character is split.
+    /// Returns whether more bytes are held than allowed. Waits for the end of a character, so that no character is
+    /// split.
     ///
     /// - Parameter byte: the last held byte.
     func isOver(_ limitBytes: Int, _ byte: UInt8) -> Bool {
@@ -127,8 +127,8 @@ extension ToolCallParser {
         }
     }
 
-    /// Parses a tool call that the vendor sent in its API's own form, although the prompt asked for text. Call it at
-    /// the end of the response.
+    /// Parses a tool call that the vendor sent as fields of its API, although the prompt asked for text. Call it at the
+    /// end of the response.
     mutating func consume(native name: UnsafeRawBufferPointer, _ arguments: UnsafeRawBufferPointer, _ pass: Pass) {
         held.removeAll()
         held.append(#"{"name":"#)
@@ -146,8 +146,8 @@ extension ToolCallParser {
         }
     }
 
-    /// Consumes a byte of invalid JSON, up to and including the closing tag. Returns false if the byte must be read
-    /// again.
+    /// Consumes a byte after an error in the JSON of a tool call, and looks for the closing tag. Returns false if the
+    /// byte must be read again.
     mutating func recovery(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         let closingBytes = closing.utf8CodeUnitCount

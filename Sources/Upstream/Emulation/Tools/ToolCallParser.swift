@@ -21,11 +21,11 @@ package struct ToolCallParser: ~Copyable {
         case named
         /// The phase after the JSON of a tool call, where a closing tag or another call may follow.
         case after
-        /// The phase within a code block at the beginning of the response that begins with a tool call. The call counts
-        /// only if the block is the whole response.
+        /// The phase within a code block that contains a tool call, at the beginning of the response. The tool call
+        /// counts only if the code block is the whole response.
         case fenced
-        /// The phase after the end: the response has ended, or the model has begun to invent a tool result. Further
-        /// output is ignored.
+        /// The phase in which further output is ignored: the response has ended, or the model has begun to invent a
+        /// tool result.
         case over
     }
 
@@ -51,7 +51,7 @@ package struct ToolCallParser: ~Copyable {
     var marks = MarkdownCodeTracker()
     var scan = ValueScan()
     /// The index in `held` where the JSON or the tool's name starts. `alienStart` is the index in `held` of the first
-    /// byte that the parser has not recognised yet: it follows a tag, a tool's name or the valid part of the JSON.
+    /// byte that is not recognised yet.
     var valueStart = 0
     var alienStart = 0
     var closing: StaticString = ""
@@ -65,8 +65,8 @@ package struct ToolCallParser: ~Copyable {
     /// `held`.
     var problem: String?
     var unknownKeys = 0
-    /// The length that `spaces` had when the last tool call was found. If the closing tag follows, white space that
-    /// came after the tool call is removed.
+    /// The length of `spaces` when the last tool call was found. White space between the call and its closing tag is
+    /// removed.
     var spacesAtCall = 0
     var isTextLast = true
     /// The number of tool calls found so far.
@@ -104,7 +104,7 @@ package struct ToolCallParser: ~Copyable {
 
     var heldBytes: Int { held.count + spaces.count }
 
-    /// Whether further output of the model can still matter. If it cannot, the call can be stopped.
+    /// Whether the rest of the model's output is still needed. If not, the call can be stopped.
     package var wantsMore: Bool {
         if case .over = position { false } else { true }
     }
@@ -138,10 +138,10 @@ package struct ToolCallParser: ~Copyable {
         }
     }
 
-    /// Ends the response and emits the rest.
+    /// Ends the response and emits the held text and tool calls.
     ///
-    /// - Parameter isCut: whether the output was cut off before the model ended it. Then bytes that may be the
-    ///   beginning of a tool call are not emitted as text.
+    /// - Parameter isCut: whether the output was cut off before the model ended it. If so, the beginning of a tool call
+    ///   is not emitted as text.
     package mutating func finish(isCut: Bool = false, _ pass: Pass) {
         settle()
         if isCut, position != .text { spaces.removeAll() }
@@ -194,8 +194,8 @@ package struct ToolCallParser: ~Copyable {
         return spaces.bytes[part: 0..<passedBytes]
     }
 
-    /// Returns whether the bytes may contain a line end, or a sign such as `<` or a backtick that can begin a tag or
-    /// code. The result may be true without reason, but is never wrongly false.
+    /// Returns whether the bytes can contain a line end, or a sign such as `<` that begins a tag or code. True can be
+    /// wrong; false is always right.
     private static func mayHaveSigns(_ start: UnsafeRawPointer, _ count: Int) -> Bool {
         let low: UInt64 = 1 << 10 | 1 << 60
         let high: UInt64 = 1 << (91 - 64) | 1 << (96 - 64) | 1 << (126 - 64)
@@ -228,8 +228,7 @@ package struct ToolCallParser: ~Copyable {
         return piece.count
     }
 
-    /// Emits text. White space at the end of the text is held back, because no white space is emitted before a tool
-    /// call.
+    /// Emits text. White space at the end of the text is held back, because a tool call might follow.
     mutating func passText(_ text: UnsafeRawBufferPointer, _ pass: Pass) {
         var end = text.count
         while end > 0, Self.isSpace(text[end - 1]) { end -= 1 }

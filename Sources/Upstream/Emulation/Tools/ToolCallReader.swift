@@ -106,8 +106,8 @@ struct ToolCallReader {
         return Draft(tool: tool, arguments: arguments ?? "{}")
     }
 
-    /// Returns the JSON text of a tool call's arguments. If the model wrote the arguments as a string, returns its
-    /// content.
+    /// Returns the JSON text of a tool call's arguments. If the model wrote this text as a JSON string, returns the
+    /// content of the string.
     private func text(_ value: JSONValue, _ json: UnsafeRawBufferPointer) throws(Problem) -> String {
         switch value.kind {
         case .object: return json.text

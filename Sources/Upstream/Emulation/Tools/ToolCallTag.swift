@@ -1,11 +1,11 @@
 import Engine
 
-/// A tag that begins a tool call, such as `<tool_call>`, or a tool result. The prompt asks the model for one form of
-/// tags; the other forms are known to models from their training.
+/// A tag that begins a tool call, such as `<tool_call>`, or a tool result. The prompt asks for `<tool_call>`, but
+/// models also use other tags from their training.
 struct ToolCallTag: Sendable {
     enum Body: Sendable {
         case json
-        /// The form in which the tag contains the tool's name, up to `>`, and the arguments follow, such as
+        /// The tool's name follows in the tag, and then the arguments as JSON, such as
         /// `<function=get_weather>{"city":"Paris"}`.
         case named
         /// The result of a tool call. A model must not write it itself.

@@ -13,7 +13,7 @@ struct EventBuffer: ~Copyable {
     private var events: [BufferedEvent] = []
     /// The index of the event that is removed next.
     private var position = 0
-    /// The text of the last added event. If the next event continues it, its text is appended here.
+    /// The text of the last added event, to which the text of a following event of the same kind is appended.
     private var piece = ByteBuffer()
     private var kind = Kind.text
     /// The size of all buffered events, in bytes.

@@ -15,8 +15,8 @@ final class OutputValidator: Sendable {
     private let worker: WorkQueue
     private let loop: EventLoop
 
-    /// Creates a validator. Returns nil if the request demands neither a tool call nor JSON that can be checked. Also
-    /// returns nil if the vendor does not support the demand, because the prompt then emulates it.
+    /// Creates a validator. Returns nil if the request demands neither a tool call nor JSON that can be checked, or if
+    /// the vendor does not support the demand.
     init?(
         _ call: borrowing ChatCall,
         by abilities: Abilities,
@@ -87,8 +87,8 @@ final class OutputValidator: Sendable {
         }
     }
 
-    /// Makes the error for an invalid response of which the client has received nothing yet. Its recovery option lets
-    /// the relay call the model again and describe the demanded format in the prompt.
+    /// Makes the error for an invalid response of which the client has received nothing. The relay can then call the
+    /// model again, with the demanded format in the prompt.
     static func failure(_ problem: String) -> UpstreamError {
         var error = UpstreamError.unmet(problem)
         error.recovery = .promptForFormat

@@ -2,15 +2,14 @@ import Calls
 import Engine
 import Shared
 
-/// The stream of a `SchemaCheckedChat`. It emits nothing before the demanded tool call, or before the text begins like
-/// a JSON object. From then on it emits events as they arrive. At the end it validates the JSON.
+/// The stream of a `SchemaCheckedChat`. It holds back the events until the response looks like the demanded tool call
+/// or JSON. At the end it validates the JSON.
 ///
 /// `@unchecked`: used on its loop only.
 final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     private let stream: any ChatResponseStream
     private let validator: OutputValidator
-    /// Whether the stream must still be validated. It becomes false at the demanded tool call, at output that replaces
-    /// it (such as a refusal), or at the end of the JSON.
+    /// Whether the stream must still be validated.
     private var isOpen = true
     /// Whether all events are held back, because the response may still turn out to be unusable.
     private var isHeld = true
@@ -32,8 +31,8 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     var countsItself: Bool { stream.countsItself }
     var credits: Int? { stream.credits }
 
-    /// Waits until the first events may be emitted. If the response is invalid before that, the call can still be
-    /// repeated, because the client has received nothing.
+    /// Waits until the first events can be emitted. Throws an error if the response is invalid; the client has received
+    /// nothing then.
     func begin() async throws(UpstreamError) {
         while isHeld, try await stream.more(patienceNanoseconds: .max / 2) != .end {
             while isHeld, try stream.next({ if passes($0, $1) { held.add($1) } }) { try checkRoom() }

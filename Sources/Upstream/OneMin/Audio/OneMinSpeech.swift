@@ -25,8 +25,7 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
     private let mayBeSamples: Bool
 
     private static let recordLimitBytes = 1_048_576
-    /// The largest audio that is accepted, in bytes. It is larger than the longest text needs as slow, uncompressed
-    /// speech.
+    /// The largest audio that is accepted, in bytes.
     private static let audioLimitBytes = 268_435_456
 
     init(_ vendor: OneMin, _ use: OneMinUse, _ body: Body, mayBeSamples: Bool) {

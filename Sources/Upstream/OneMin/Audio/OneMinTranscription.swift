@@ -31,7 +31,7 @@ extension OneMin: TranscriptionProvider {
 final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
     private let vendor: OneMin
     private let use: OneMinUse
-    /// The request body before the path of the uploaded file; `members` is the body after the path.
+    /// The bytes of the request body before the path of the uploaded file; `members` contains the bytes after the path.
     private let opening: Body
     private let members: Body
     private let isDetailed: Bool
@@ -64,7 +64,7 @@ extension Transcript {
     ///
     /// - Parameters:
     ///   - bytes: the record, which must be in a `ByteBuffer`, because the JSON parser reads a few bytes past its end.
-    ///   - isDetailed: whether `responseObject` is preferred if it contains the language.
+    ///   - isDetailed: whether a `responseObject` that contains the language is used before `resultObject`.
     init(record bytes: UnsafeRawBufferPointer, isDetailed: Bool, _ parser: JSONParser) throws(UpstreamError) {
         let record = try OneMinRecord.checked(bytes, parser)
         let metadata = record["metadata"]

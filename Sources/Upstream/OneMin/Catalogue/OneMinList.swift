@@ -113,8 +113,8 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         return Int(tokens)
     }
 
-    /// Returns the prices of a model for one feature: for tokens and images in a chat, or for a generated image. Other
-    /// prices are left out, because their units are unknown.
+    /// Returns the prices of a model for one feature: for tokens and images in a chat, or for a generated image.
+    /// Ignores other prices, because their units are unknown.
     private static func prices(_ reported: JSONValue, of feature: Model.Features) -> CreditPrices {
         let image = parts(reported["LOW_IMAGE"])
         if feature.isSubset(of: [.image, .imageEdit, .imageInpaint, .imageVariation]) {

@@ -5,8 +5,7 @@ extension OneMin: ChatVendor {
     package var wires: [Wire] { [] }
     package var keepsDeadlines: Bool { true }
 
-    /// Returns the abilities that the vendor has itself: only web search, besides text and uploaded files. The relay
-    /// emulates all other abilities.
+    /// Returns the vendor's own abilities: only web search. The relay emulates the other abilities.
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities { .searchOptions }
 
     package func prepare(

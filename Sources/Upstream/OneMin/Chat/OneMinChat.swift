@@ -13,15 +13,14 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     private let endpoint: Endpoint
     private let vendorCall: VendorCall
     private let searchesWeb: Bool
-    /// The call to write; nil after `write` has written the request body.
+    /// The call whose request body is not written yet; nil after `write`.
     private var call: ChatCall?
     private var body: Body?
     /// The range of the prompt in the request body.
     private var prompt = 0..<0
     private var countedTokens: Int?
 
-    /// The largest prompt whose tokens are estimated when they are first needed, in bytes. A longer prompt is estimated
-    /// when it is written, which may happen on another thread.
+    /// The largest prompt whose tokens `write` does not estimate, in bytes. `promptTokens` estimates them later.
     private static let longBytes = 262_144
 
     init(

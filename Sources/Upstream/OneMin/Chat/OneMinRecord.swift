@@ -88,8 +88,8 @@ struct OneMinRecord {
 
     /// Returns the usage of a call; nil if the vendor did not report it.
     ///
-    /// The vendor writes 0 if it did not count. Therefore 0 prompt tokens mean that it did not report them, and so do 0
-    /// output tokens if there is text.
+    /// The vendor writes 0 for tokens that it did not count. Therefore the result is nil for 0 prompt tokens. If the
+    /// response has text, the result is also nil for 0 output tokens.
     static func usage(_ metadata: JSONValue?, hasText: Bool) -> Usage? {
         guard let input = metadata?["inputToken"]?.integer, let output = metadata?["outputToken"]?.integer,
             input > 0, output > 0 || output == 0 && !hasText, input < 1 << 40, output < 1 << 40

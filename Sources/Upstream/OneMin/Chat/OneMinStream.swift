@@ -14,8 +14,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
     private var stream: any UpstreamStream
     private let parser: JSONParser
     private var isEventStream: Bool
-    /// Makes the call again; nil if that is not possible any more, because text was emitted or the call was already
-    /// repeated.
+    /// Makes the call again; nil if text was already emitted or the call was already repeated.
     private var reopen: Reopening?
     /// The failure after which `more` makes the call again; nil if there was no such failure.
     private var failure: UpstreamError?
@@ -36,7 +35,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
     private(set) var usage: Usage?
     private(set) var credits: Int?
 
-    /// The bytes before the text in the most frequent event; `closing` contains the bytes after the text.
+    /// The bytes before the text in a usual `content` event; `closing` contains the bytes after the text.
     private static let opening: StaticString = "event: content\ndata: {\"content\":\""
     private static let closing: StaticString = "\"}\n\n"
 
@@ -111,7 +110,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
         incoming.removeAll()
     }
 
-    /// Emits the next event. If the stream fails before its first text, the failure is stored and `more` may make the
+    /// Emits the next event. If the stream fails before its first text, stores the failure, so that `more` can make the
     /// call again.
     func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         reopen == nil ? try nextEvent(emit) : try nextOfFirst(emit)

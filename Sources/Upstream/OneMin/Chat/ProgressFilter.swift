@@ -1,23 +1,24 @@
 import Engine
 
-/// Removes the lines in which 1min.ai's web search reports its progress. They begin with a globe (U+1F310) and
+/// Removes the lines in which 1min.ai's web search reports its progress. Such a line begins with a globe (U+1F310) and
 /// `Crawling site`.
 ///
-/// The beginning of a line is held back as long as it may still become such a line.
+/// The filter holds back the beginning of a line while it is unknown whether the line reports progress.
 struct ProgressFilter: ~Copyable {
     private enum State {
-        /// At the start of a line. The value is the number of bytes of the globe character that have been read.
+        /// The line so far is empty or a part of the globe character. The value is the number of the globe's bytes that
+        /// have been read.
         case globe(Int)
-        /// After the globe character. The value is the number of bytes of spaces and variation selectors that have been
-        /// read.
+        /// The line so far is the globe, with or without spaces and variation selectors after it. The value is the
+        /// number of bytes after the globe.
         case gap(Int)
-        /// Inside the words `Crawling site`. The value is the number of their bytes that have been read.
+        /// The line so far ends with a part of `Crawling site`. The value is the number of bytes of this part.
         case words(Int)
         case inLine
         case inProgress
     }
     private var state = State.globe(0)
-    /// The beginning of a line that earlier chunks contained and that may still become a progress line.
+    /// The beginning of the current line, from earlier chunks, while it is unknown whether the line reports progress.
     private var held = ByteBuffer()
 
     private static let globe: StaticString = "\u{1f310}"
@@ -75,7 +76,7 @@ struct ProgressFilter: ~Copyable {
         held.release()
     }
 
-    /// Whether the current line may still become a progress line.
+    /// Whether the current line has begun like a progress line, but is too short to be sure.
     private var isUndecided: Bool {
         switch state {
         case .globe(let count): count > 0
@@ -84,7 +85,7 @@ struct ProgressFilter: ~Copyable {
         }
     }
 
-    /// Returns the state after one more byte of a line that may become a progress line.
+    /// Returns the state after one more byte of a line that has begun like a progress line.
     private static func next(_ state: State, _ byte: UInt8) -> State {
         switch state {
         case .globe(let count) where byte == globe.utf8Start[count]:

@@ -1,10 +1,9 @@
 import Engine
 
-/// Removes a repetition: with some models, the last `content` event of the stream repeats the whole text.
+/// Removes a repetition from a stream: with some models, the last `content` event repeats the whole text.
 ///
-/// A chunk that equals the whole text before it is held back. It is emitted after all if more text follows, or if the
-/// vendor's final record shows that the text contains the chunk twice. Only a length and a hash of the text are stored,
-/// so a long response needs no memory.
+/// A chunk that equals the whole earlier text is held back. The chunk is emitted if more text follows, or if the
+/// vendor's final record contains the chunk twice. Only a length and a hash of the earlier text are stored.
 struct RepeatGuard: ~Copyable {
     private var text = TextHash()
     private var pieces = 0
@@ -35,8 +34,8 @@ struct RepeatGuard: ~Copyable {
         return released
     }
 
-    /// Returns the chunk that was held back if the final text is longer by this chunk than the emitted text; nil if the
-    /// chunk is a repetition or no chunk is held back.
+    /// Returns the chunk that was held back if the vendor's final text contains this chunk after the emitted text.
+    /// Returns nil if the chunk is a repetition or no chunk is held back.
     ///
     /// - Parameter record: the whole text, from the vendor's final record.
     mutating func releaseHeld(provenBy record: UnsafeRawBufferPointer) -> ByteBuffer? {
@@ -53,8 +52,8 @@ struct RepeatGuard: ~Copyable {
 private struct TextHash: Equatable {
     private(set) var count = 0
     private var value: UInt64 = 0xcbf2_9ce4_8422_2325
-    /// The bytes that do not yet fill a group of eight, with the first byte in the lowest bits. The hash is computed by
-    /// such groups.
+    /// The bytes that are not in the hash yet, at most seven, with the first byte in the lowest bits. The hash is
+    /// computed over groups of eight bytes.
     private var rest: UInt64 = 0
 
     init() {}

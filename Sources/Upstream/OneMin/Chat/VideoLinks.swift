@@ -4,8 +4,7 @@ import Engine
 enum VideoLinks {
     private static let hosts: [StaticString] = ["youtube.com", "youtu.be", "youtube-nocookie.com"]
 
-    /// Breaks all video links: `youtube.com` becomes `youtube[.]com`. People and models still understand them, but the
-    /// vendor does not follow them.
+    /// Changes all video links so that the vendor does not follow them: `youtube.com` becomes `youtube[.]com`.
     static func breakAll(in body: inout ByteBuffer, from start: Int) {
         let text = body.bytes[part: start..<body.count]
         var dots: [Int] = []

@@ -110,7 +110,7 @@ extension OneMin {
         throw error
     }
 
-    /// Remembers for a minute that the vendor refused the model, if the error says that.
+    /// Remembers for a minute that the vendor refused the model. Does nothing if the error has another cause.
     func learn(_ error: UpstreamError, _ use: OneMinUse, vendorCall: VendorCall) {
         guard error.kind == .unknownModel, error.isOfModel else { return }
         unsupported.learn(use, of: name, vendorCall.credential, at: loop.now)

@@ -3,8 +3,8 @@ import Engine
 import Shared
 
 extension ImageFamily {
-    /// Appends the members of `promptObject` for a call, each after a comma, without the number of images. Throws an
-    /// error for the client if these models do not support one of its options.
+    /// Appends the call's options to `promptObject`, each after a comma, except for the number of images. Throws an
+    /// error for the client if the models do not support one of the options.
     func append(_ call: ImageCall, to body: inout ByteBuffer) throws(APIError) {
         guard call.prompt.unicodeScalars.count <= promptLimit else {
             throw .value("prompt", "must have at most \(promptLimit) characters")
@@ -77,7 +77,8 @@ extension ImageFamily {
 
     // MARK: Count
 
-    /// Divides a request into upstream calls. Returns how many images to use from the response to each call.
+    /// Divides an image request into upstream calls. Returns one number for each call: how many images of the call's
+    /// response the relay uses.
     ///
     /// - Parameter wanted: the number of images; nil for one call with the models' usual number.
     func plan(_ wanted: Int?) -> [Int] {

@@ -30,8 +30,8 @@ struct OneMinResults {
         files = results.map { Self.file($0, signed, isOnly: results.count == 1, assetURL: assetURL) }
     }
 
-    /// Returns the location of an uploaded file. The path is always resolved on the vendor's asset host, because a
-    /// caller may have invented it.
+    /// Returns the location of an uploaded file on the vendor's asset host. A path from a caller can never lead to
+    /// another host.
     static func file(at path: String, _ assetURL: String) -> GeneratedImage {
         let address = assetURL + "/" + encoded(path)
         return GeneratedImage(address: address, sources: [address])
@@ -41,8 +41,7 @@ struct OneMinResults {
     ///
     /// - Parameters:
     ///   - result: the vendor's result: a URL, or a path on the vendor's asset host.
-    ///   - signed: a signed URL from the record; it is used if it belongs to this result. The asset host may refuse
-    ///     other URLs.
+    ///   - signed: a signed URL from the record; nil if there is none. It is ignored if it belongs to another result.
     ///   - isOnly: whether the call has only one result.
     private static func file(_ result: String, _ signed: String?, isOnly: Bool, assetURL: String) -> GeneratedImage {
         let isAbsolute = isAddress(result)

@@ -3,7 +3,7 @@ import Engine
 import Shared
 
 /// Options that a user writes into an image prompt: `--ar W:H`, `--size WxH`, `--no TEXT`, `--fast` and `--relax`. An
-/// em dash may stand in place of the two hyphens.
+/// em dash in place of the two hyphens is accepted.
 struct PromptFlags {
     private(set) var shape: ImageCall.Shape?
     private(set) var negativePrompt: String?

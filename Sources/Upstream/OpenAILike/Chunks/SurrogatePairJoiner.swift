@@ -1,19 +1,20 @@
 import Engine
 
-/// A joiner for surrogate pairs whose halves arrive in two events. JSON may write a character such as an emoji as a
-/// pair of two escapes, `\ud83d\ude00`. Half a pair is not valid text.
+/// A joiner for surrogate pairs whose halves arrive in two events. A surrogate pair is a character such as an emoji,
+/// written as two JSON escapes: `\ud83d\ude00`.
 struct SurrogatePairJoiner: ~Copyable {
-    /// The escape of a first half that waits for the event with the second half; empty if no half waits.
+    /// The first half of a surrogate pair, as a JSON escape, whose second half has not arrived yet; empty if there is
+    /// none.
     private var first: [UInt8] = []
     private var rewritten = ByteBuffer()
 
     private static let escapeBytes = 6
 
-    /// Repairs the JSON of an event that contains half of a surrogate pair, and returns it. Returns nil if the JSON
-    /// contains no such half. The result is valid until the next call.
+    /// Returns the JSON of an event with the surrogate pairs repaired. Returns nil if the event needs no repair. The
+    /// result is valid until the next call.
     ///
-    /// A first half at the end of a text is held back. It is added to the next text that begins with a second half. All
-    /// other halves are replaced by U+FFFD.
+    /// A first half at the end of a text is held back, and added to the next text that begins with a second half. All
+    /// other single halves are replaced by U+FFFD.
     mutating func rewritten(_ data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         rewritten.removeAll()
         var (position, copied) = (0, 0)

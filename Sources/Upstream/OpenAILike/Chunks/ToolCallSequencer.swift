@@ -1,9 +1,8 @@
 import Calls
 import Engine
 
-/// A sequencer that emits the tool calls of one choice one after the other, each with all its arguments. A server may
-/// mix the chunks of several tool calls and texts. Later tool calls and texts wait until the tool call before them is
-/// complete.
+/// A sequencer that emits the tool calls of one choice one after the other, each with all its arguments. Texts and
+/// further tool calls wait until the current tool call is complete.
 struct ToolCallSequencer {
     private struct WaitingCall {
         let index: Int
@@ -20,7 +19,7 @@ struct ToolCallSequencer {
     /// Whether the arguments of the last emitted tool call are complete, so that the next event can be emitted. True
     /// before the first tool call.
     private(set) var isWhole = true
-    /// The events other than tool calls that arrived after the last emitted tool call and wait for its end.
+    /// The events other than tool calls that wait until the last emitted tool call is complete.
     private var later: [BufferedEvent] = []
     private var waiting: [WaitingCall] = []
     private var waitingBytes = 0

@@ -7,13 +7,11 @@ struct ForwardedEvents: ~Copyable {
     private var scanner: MemberScanner
     private let parser: JSONParser
     private(set) var usage: Usage?
-    /// Whether the vendor sent an error instead of the response, or instead of the rest of it. The error is not
-    /// forwarded.
+    /// Whether the vendor sent an error, at the beginning of the stream or later. The error is not forwarded.
     private(set) var isFailure = false
     /// Whether an event with data was forwarded.
     private(set) var hasData = false
-    /// Whether some event had a type that OpenAI defines, such as `speech.audio.delta`. `isFinished` is true if the
-    /// last event of such a stream has arrived.
+    /// Whether at least one event had a type that OpenAI defines, such as `speech.audio.delta`.
     private var isTyped = false
     private var isFinished = false
     /// Whether the stream ended in the middle of an event's JSON.
@@ -24,7 +22,8 @@ struct ForwardedEvents: ~Copyable {
     private var hasDataLine = false
     /// Whether the first part of the event that is arriving was already forwarded.
     private var isPartlyOut = false
-    /// Whether the line end after a data line is not written yet. It is left out if the next line continues the JSON.
+    /// Whether the line end after a data line is not written yet. If the next line continues the event's JSON, a space
+    /// is written in place of the line end.
     private var hasPendingLineEnd = false
     private var ends = LineEndConverter()
     private var isAtStart = true
@@ -42,13 +41,12 @@ struct ForwardedEvents: ~Copyable {
         self.parser = parser
     }
 
-    /// Whether the stream ended before its last event. For events without one of OpenAI's types, this is only known if
-    /// the stream ended in the middle of an event.
+    /// Whether the stream ended too early. True if an event is incomplete, or if the last event that OpenAI defines for
+    /// the stream is missing.
     var isUnfinished: Bool { !isFinished && (isTyped || isBrokenOff) }
 
     /// Consumes received bytes and appends the bytes that can be forwarded to `out`. In `out`, lines end with LF and
-    /// the JSON of an event is on one line. The function may change `piece`, so its content must not be used
-    /// afterwards.
+    /// the JSON of an event is on one line. The function changes the content of `piece`.
     mutating func consume(_ piece: inout ByteBuffer, into out: inout ByteBuffer) {
         ends.unify(&piece)
         if !carried.isEmpty {
@@ -197,7 +195,8 @@ struct ForwardedEvents: ~Copyable {
         endEvent(&out)
     }
 
-    /// Discards the event that broke off. If a part of it was already forwarded, ends this part.
+    /// Discards the event that broke off. If its beginning was already forwarded, appends an empty line, which ends the
+    /// event.
     mutating func breakOff(into out: inout ByteBuffer) {
         coming.removeAll()
         if isPartlyOut { out.append("\n\n") }

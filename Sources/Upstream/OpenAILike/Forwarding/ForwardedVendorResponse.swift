@@ -29,14 +29,14 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
     private var piece = ByteBuffer()
     private var isEnded = false
     private(set) var usage: Usage?
-    /// Whether the vendor sent an error instead of the response, or instead of the rest of it.
+    /// Whether the response failed, because the vendor sent an error or an event stream broke off.
     private var isError = false
     /// The error of an event stream that broke off; nil if the stream has not broken off.
     private var cut: UpstreamError? { didSet { isError = true } }
 
     /// The largest response that is collected, in bytes. A larger response is forwarded as it arrives.
     private static let wholeLimitBytes = 8 * 1_048_576
-    /// The largest amount of data, such as comments, that may arrive before the first event, in bytes.
+    /// The largest amount of data, such as comments, that is accepted before the first event, in bytes.
     private static let commentLimitBytes = 262_144
     private static let openingBytes = 64
 
@@ -73,8 +73,8 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
     /// type.
     var mediaType: String { form == .json && !stream.head.isJSON ? "application/json" : stream.mediaType }
 
-    /// Reads the beginning of the response, to check that it is a response of the requested kind. JSON is read to its
-    /// end, so that another vendor can be called if it breaks off.
+    /// Reads the beginning of the response and checks that it is the requested kind of response, such as audio. Reads
+    /// JSON to its end, so that the relay can call another vendor if the JSON is incomplete.
     ///
     /// - Throws: the error that the vendor sent instead of a response.
     func begin() async throws(UpstreamError) {
@@ -98,15 +98,15 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
         if isPage || isOfOtherKind { throw .ofOtherForm }
     }
 
-    /// Whether no event with data has arrived yet and the comments before it are not too long.
+    /// Whether `begin` reads on in an event stream: no event with data has arrived, and the comments are not too long.
     private var mayBegin: Bool { !events.hasData && waiting.count < Self.commentLimitBytes }
 
     // MARK: What vendors call otherwise
 
     private var opening: UnsafeRawBufferPointer { waiting.bytes.withoutSpaceBefore }
 
-    /// Whether the beginning of the response is still too short to tell JSON, a web page or a message from the expected
-    /// audio or text.
+    /// Whether the relay needs more bytes to decide if the response is audio or text as expected, or something else,
+    /// such as JSON or a web page.
     private var mayBeOther: Bool {
         guard waiting.count < Self.openingBytes else { return false }
         if endpoint.responseKind == .audio, isCalled("text/") { return true }
@@ -159,7 +159,7 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
         whole = body
     }
 
-    /// Whether the response so far is a complete JSON error. The vendor may keep the stream open after it.
+    /// Whether the response so far is a complete JSON error. The vendor can keep the stream open after the error.
     private var isWholeFailure: Bool { scanner.isWhole && scanner.isErrorResponse }
 
     /// Checks the collected response. A long response is checked on a worker thread.

@@ -1,8 +1,8 @@
 import Engine
 
-/// A scanner for the members of a JSON object whose bytes arrive in chunks and are passed on. It replaces the value of
-/// `model`. It holds back the value of `error`, unless `passesFailures` is set. It stores only the values of `usage`,
-/// `error` and `type`.
+/// A scanner that reads the members of a JSON object while chunks of the object are passed on. It stores the values of
+/// `usage`, `error` and `type`, and replaces the value of `model`. An error in `error` is passed on only if
+/// `passesFailures` is set.
 struct MemberScanner: ~Copyable {
     private enum ScanPosition { case before, name, colon, value, after }
     private var position = ScanPosition.before
@@ -14,8 +14,8 @@ struct MemberScanner: ~Copyable {
     private var kept = RecordedMember.none
     /// The model name that replaces the vendor's name of the model.
     private let model: String
-    /// The JSON of the member `usage`; empty if the scanned object has no such member. In the same way, the properties
-    /// `error` and `type` contain the members with these names.
+    /// The JSON value of the member `usage`; empty if no such member has been scanned. `error` and `type` contain the
+    /// values of the members with these names.
     private(set) var usage = ByteBuffer()
     private(set) var error = ByteBuffer()
     private(set) var type = ByteBuffer()

@@ -2,8 +2,8 @@ import Engine
 import Shared
 
 extension ModelFacts {
-    /// Creates the facts from an entry of a model list in OpenAI's format. OpenRouter, vLLM and other servers add
-    /// further members to it.
+    /// Creates the facts from an entry of a model list in OpenAI's format. Also reads the additional members of servers
+    /// such as OpenRouter and vLLM.
     init(openAI model: JSONValue) {
         self.init()
         let provider = model["top_provider"]

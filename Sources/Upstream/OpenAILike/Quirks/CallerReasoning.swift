@@ -3,8 +3,8 @@ import Engine
 import Limits
 import Shared
 
-/// The reasoning that the relay remembers for one caller. It is found by the id of the tool call that it led to. In the
-/// shared store it is encrypted.
+/// The reasoning that the relay remembers for one caller. Each reasoning is stored under the id of the tool call after
+/// it. In the shared store the reasoning is encrypted.
 struct CallerReasoning: Sendable {
     private let memory: ToolCallMemory
     private let caller: Caller
@@ -13,8 +13,8 @@ struct CallerReasoning: Sendable {
     /// The largest size of a remembered reasoning, in bytes.
     static let limitBytes = ToolCallMemory.Kind.reasoningBlock.limitBytes
 
-    /// Creates the access to the caller's remembered reasoning. Returns nil if the caller is anonymous, because such
-    /// callers cannot own data.
+    /// Creates a value that reads and stores one caller's reasoning in `memory`. Returns nil if the caller is
+    /// anonymous, because anonymous callers cannot own data.
     init?(_ memory: ToolCallMemory, of caller: Caller?) {
         guard let caller, let identity = caller.identity else { return nil }
         self.memory = memory
@@ -45,8 +45,8 @@ struct CallerReasoning: Sendable {
         }
     }
 
-    /// Returns the keys in the shared store of the reasoning that the messages lack and this instance does not have,
-    /// newest first.
+    /// Returns the keys of the reasoning to read from the shared store, newest first. Reasoning that the messages or
+    /// this instance already have is not read.
     func unknown(in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
         return memory.unknown(
@@ -63,7 +63,7 @@ struct CallerReasoning: Sendable {
 }
 
 extension ChatMessage {
-    /// The reasoning in the message without a vendor's signature; empty if the message contains no such reasoning.
+    /// The message's reasoning, except for reasoning with a vendor's signature; empty if there is none.
     var plainReasoning: String {
         var reasoningBlocks = ""
         for case .reasoningBlock(let reasoningBlock) in content where reasoningBlock.signature == nil {

@@ -2,8 +2,8 @@ import Engine
 import Shared
 
 extension ErrorResponseReader {
-    /// Returns the quirk that an error response reveals. If the request is changed for this quirk, the vendor may
-    /// accept it. Returns nil if the error reveals no known quirk.
+    /// Returns the quirk of the vendor's server that an error response reveals; nil if the response reveals no new
+    /// quirk.
     ///
     /// - Parameters:
     ///   - request: the refused request.
@@ -70,8 +70,7 @@ private struct RefusedRequest {
         return quirkOfEffort
     }
 
-    /// The quirks for all optional fields of `LearnedQuirks.spareFields` that the error names. They are learned
-    /// together, because the request can be changed only a few times.
+    /// The quirks for all fields in `LearnedQuirks.spareFields` that the error names and the request contains.
     private var spareFields: LearnedQuirks {
         // The word "user" may also mean the role of a message.
         guard vendorError.param != nil || !words.say("role") else { return [] }
@@ -134,9 +133,8 @@ private struct RefusedRequest {
 
     // MARK: The effort
 
-    /// The quirk for a refused reasoning effort; nil if the error is not about the effort. If the effort has a name
-    /// that the relay knows, an error that only mentions the field is enough: it need not say "unsupported". The relay
-    /// may have chosen this name itself, for a client of another API.
+    /// The quirk for a refused reasoning effort; nil if the error is not about the effort. If the relay knows the name
+    /// of the effort, an error that only mentions the field is enough.
     private var quirkOfEffort: LearnedQuirks? {
         let plain = request["reasoning_effort"]?.content
         // The Responses API has the effort in `reasoning`.
@@ -147,8 +145,8 @@ private struct RefusedRequest {
         return isNamed && (isUnsupported || isKnown) || isMeant ? quirk(ofEffort: effort) : nil
     }
 
-    /// Returns the quirk for a refused reasoning effort. If the request contains tools, the effort may have to be
-    /// `none`. Otherwise the error may list the supported efforts.
+    /// Returns the quirk for a refused reasoning effort. The quirk sets the effort to `none`, limits it to the efforts
+    /// that the error lists, or removes it.
     private func quirk(ofEffort effort: UnsafeRawBufferPointer) -> LearnedQuirks? {
         if request["tools"] != nil, words.say("tool"), !known.contains(.effortNone), effort != "none" {
             return .effortNone

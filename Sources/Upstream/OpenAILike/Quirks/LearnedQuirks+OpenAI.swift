@@ -42,10 +42,9 @@ extension LearnedQuirks {
     static let noLongIDs = LearnedQuirks(rawValue: 1 << 51)
     /// The quirk that stops asking the Responses API for reasoning summaries and encrypted reasoning.
     static let noReasoningFields = LearnedQuirks(rawValue: 1 << 34)
-    /// The number of the first bit for the optional fields in `spareFields`. Each field has one bit.
+    /// The position of the first bit for `spareFields` in the raw value. Each of these fields has one bit.
     private static let firstSpare: UInt32 = 40
-    /// The number of the first bit for the reasoning efforts that a server supports. Each effort has one bit. A request
-    /// with another effort gets the nearest supported one.
+    /// The position of the first bit for `efforts` in the raw value. Each effort that a server can support has one bit.
     private static let firstEffort: UInt32 = 24
 
     static let ofMessages: LearnedQuirks = [
@@ -63,8 +62,8 @@ extension LearnedQuirks {
 
     static let allEfforts = LearnedQuirks(rawValue: 127 << firstEffort)
 
-    /// The optional fields of a request that do not change the response. A field is left out if a server does not know
-    /// it.
+    /// The optional fields of a request that do not change the response. The relay does not send a field that the
+    /// server does not know.
     static let spareFields: [StaticString] = [
         "store", "prompt_cache_key", "prompt_cache_retention", "user", "metadata", "service_tier", "verbosity",
         "safety_identifier",

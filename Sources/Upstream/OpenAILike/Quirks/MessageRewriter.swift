@@ -104,7 +104,8 @@ struct MessageRewriter {
         out.append(json: known?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
-    /// Returns the JSON to send for a message's content. Returns nil for `null` if an empty text must be sent instead.
+    /// Returns the JSON to send for a message's content; nil if the content is `null` and an empty text must be sent
+    /// instead.
     private func content(_ value: RawJSON) -> [UInt8]? {
         if value.isNull { return quirks.contains(.emptyContent) ? nil : Array(value.bytes) }
         guard quirks.contains(.joinedContent), value.isArray, value.elements.allSatisfy({ $0["text"] != nil }) else {

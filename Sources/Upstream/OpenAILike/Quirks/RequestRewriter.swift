@@ -1,7 +1,6 @@
 import Engine
 
-/// A rewriter that changes a request for a server with quirks. Everything that no quirk concerns stays as it was
-/// written.
+/// A rewriter that changes a request for a server with quirks. The rest of the request is not changed.
 struct RequestRewriter {
     private let quirks: LearnedQuirks
     private let hasTools: Bool
@@ -95,8 +94,8 @@ struct RequestRewriter {
         }
     }
 
-    /// Appends the tools without the member `strict`. It is removed from the `function` object of a tool, or from the
-    /// tool itself if the tool has no such object, as in the Responses API.
+    /// Appends the tools without the member `strict`. In the chat API this member is in the tool's `function` object;
+    /// in the Responses API it is in the tool itself.
     private func appendTools(_ tools: RawJSON, to out: inout ByteBuffer) {
         tools.append(to: &out) { tool, out in
             guard tool["function"] != nil else { return tool.append(to: &out, without: "strict") }
@@ -121,8 +120,8 @@ extension RawJSON {
         out.append("]")
     }
 
-    /// Appends this JSON object. `write` is called for each member and may append a replacement. If it returns false,
-    /// the member is appended unchanged.
+    /// Appends this JSON object. `write` is called for each member. It either appends a replacement and returns true,
+    /// or returns false to keep the member unchanged.
     func append(to out: inout ByteBuffer, _ write: (Member, inout ByteBuffer) -> Bool) {
         out.append("{")
         for (index, member) in members.enumerated() {
