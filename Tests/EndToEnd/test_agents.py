@@ -130,14 +130,18 @@ def test_a_vendor_that_closes_idle_connections_at_random_moments_costs_no_reques
     agents: Relay, vendors: dict[str, IdleVendor], model: str
 ) -> None:
     vendor = vendors[model]
-    before, vendor.idle_seconds = vendor.front.accepted, 0.01
+    before, vendor.idle_seconds = vendor.front.accepted, 0.003
     with local_http.Client(base_url=agents.base_url, timeout=30) as client, ThreadPoolExecutor(8) as pool:
 
         def one(number: int) -> str:
             text = "Hi" if number % 10 else "word " * 60_000
             return asked(client, model, text, stream=number % 2 == 1)
 
-        assert set(pool.map(one, range(400))) == {"Hello there"}
+        # How many are idle for so long depends on the machine.
+        for _ in range(20):
+            assert set(pool.map(one, range(400))) == {"Hello there"}
+            if vendor.front.accepted - before > 20:
+                break
     vendor.idle_seconds = None
     assert vendor.front.accepted - before > 20, "none was closed"
     assert Scrape(agents).all("relay_upstream_errors_total") == {}
