@@ -110,9 +110,8 @@ final class Assembly {
         return served
     }
 
-    /// Starts to accept requests. Before that, prepares the limits. With memcached, waits until memcached's clock was
-    /// read, but at most for `MEMCACHED_TIMEOUT`. Without memcached, reads the counters that were saved in `DATA_DIR`,
-    /// if it is set.
+    /// Prepares the limits, and then starts to accept requests. With memcached, waits at most `MEMCACHED_TIMEOUT` for
+    /// memcached's clock. Without memcached, reads the limit counters that were saved in `DATA_DIR`.
     func begin() {
         limiter.prepare()
         savedLimits.start()
@@ -120,8 +119,7 @@ final class Assembly {
         clock.start()
     }
 
-    /// Stores the effective settings that the admin pages list. Call this method before `begin()`. From then on this
-    /// instance sends a digest of these settings to the other instances, which compare it with their own.
+    /// Stores the effective settings that the admin pages list. Call this method before `begin()`.
     func show(_ listing: SettingsListing) { process.admin.listing.withLock { $0 = listing } }
 
     /// Schedules a reload of the settings. Also reopens the usage log files, because log rotation may have renamed
@@ -218,9 +216,8 @@ final class Assembly {
         )
     }
 
-    /// Returns the largest number of client connections of each loop. A client's request may need a connection to a
-    /// vendor, so clients get half of the file descriptors. First raises the process's limit of file descriptors to the
-    /// maximum.
+    /// Returns the largest number of client connections of each loop, so that clients use half of the file descriptors.
+    /// First raises the process's limit of file descriptors to the maximum.
     private static func connectionsPerLoop(_ threads: Int) -> Int {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)

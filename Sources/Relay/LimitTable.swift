@@ -28,7 +28,7 @@ struct LimitTable {
 
     private let caller: String
     private let rows: [Row]
-    /// A note that limits which count by address are left out of the table; nil if no limit is left out.
+    /// A note that the table does not contain limits that count by address; nil if limits count only by key.
     private let remark: String?
 
     /// Reads how much the caller has used of each limit from the counter store. Blocks.

@@ -22,8 +22,8 @@ final class LiveModels: Sendable {
     private let unsupported: UnsupportedModels
     private let calendar = Lock<Task<Void, Never>?>(nil)
 
-    /// The time between two reads of a model list if `ONE_MIN_MODELS_REFRESH` is 0. The setting 0 only switches off the
-    /// updates of built-in catalogues. The lists of providers that serve their vendor's whole list are still read.
+    /// The time between two reads of a model list if `ONE_MIN_MODELS_REFRESH` is 0. In this case, lists are read only
+    /// for providers that serve every model on their vendor's list.
     private static let pause = Duration.seconds(3_600)
     private static let lookNanoseconds: UInt64 = 5_000_000_000
 
@@ -31,8 +31,8 @@ final class LiveModels: Sendable {
     ///
     /// - Parameters:
     ///   - known: the model lists that were read under the previous settings and are still valid; empty at startup.
-    ///   - unsupported: the models that vendors rejected. When a vendor rejects another model, the lists are read
-    ///     early.
+    ///   - unsupported: the models that vendors rejected as unsupported. A new rejection makes the reader read the
+    ///     lists before the next regular time.
     ///   - changed: called on the loop with the updated model catalog.
     init(
         _ settings: Settings,
@@ -109,8 +109,8 @@ final class LiveModels: Sendable {
 }
 
 extension LiveModels.ModelLists {
-    /// Stores a provider's model list. Returns the number of models in it that are new since the last list or, if the
-    /// vendor has a built-in catalogue, that are not in this catalogue.
+    /// Stores a provider's model list, and returns the number of new models in it. New models are absent from the
+    /// provider's previous list, or from the vendor's built-in catalogue if the list updates this catalogue.
     mutating func store(_ models: [LiveModel], of provider: ProviderSettings, at position: Int) -> Int {
         if provider.servesList {
             let before = Set(lists[position]?.map(\.id) ?? [])

@@ -43,8 +43,8 @@ struct ModelTable {
     }
 
     private let rows: [Row]
-    /// The names of the providers whose models may be missing from the table. These providers serve every model on
-    /// their vendor's list, but no list was read. Empty if the lists were read.
+    /// The names of the providers that serve every model on their vendor's list, if no list was read; otherwise empty.
+    /// Models of these providers can be missing from the table.
     private let listed: [String]
     private let isLive: Bool
 

@@ -42,10 +42,9 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
 
     private var settings: Settings { makers.settings }
 
-    /// Creates the reloader, and starts to read the vendors' model lists and to poll the remote settings document.
+    /// Creates the reloader. Starts to read the vendors' model lists and the remote settings document regularly.
     ///
-    /// - Parameter makers: the builder that has created the setups in use, which are the objects that each event loop
-    ///   has for the settings at startup.
+    /// - Parameter makers: the builder that has created the setups of the event loops for the settings at startup.
     init(_ makers: SetupBuilder, _ remote: Settings.Remote?, _ parts: Parts) {
         self.makers = makers
         first = makers.settings

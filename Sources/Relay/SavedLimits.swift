@@ -2,8 +2,8 @@ import Engine
 import Limits
 import Shared
 
-/// The saving of limit counters in a file in `DATA_DIR`, so that a restart does not reset the limits. It is off without
-/// `DATA_DIR`, and with memcached, which keeps the counters itself.
+/// The limit counters in a file in `DATA_DIR`, which are saved so that a restart does not reset the limits. Nothing is
+/// saved without `DATA_DIR`, or if memcached keeps the counters.
 struct SavedLimits {
     /// The writer of the counter file; nil if counters are in memcached or `DATA_DIR` is not set.
     private let keeper: CounterKeeper?

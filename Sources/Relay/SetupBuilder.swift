@@ -54,9 +54,9 @@ struct SetupBuilder {
         rings = settings.providers.map { Self.ring(of: $0, lasting.notices, after: old, telling: cooldowns) }
     }
 
-    /// Returns the state of load balancing for these settings. A reload always restarts the turns in which providers
-    /// serve requests. It resets the circuit breakers only if any setting has changed. It keeps the queue of requests
-    /// that wait for capacity, unless the names or the order of the providers have changed.
+    /// Returns the state of load balancing for these settings. After a reload, the circuit breakers keep their state
+    /// only if no setting has changed. Requests that wait for capacity stay in the queue if the names and the order of
+    /// the providers are unchanged.
     private static func balance(
         _ settings: Settings,
         _ notices: ProviderNotices,
@@ -101,11 +101,11 @@ struct SetupBuilder {
     /// them.
     var unsupported: UnsupportedModels { shared.unsupported }
 
-    /// Replaces the providers that the metrics report by the providers of these settings.
+    /// Makes the metrics report the providers of these settings.
     func show(in figures: ProviderMetrics) { figures.use(settings.providers, rings, balance: balance) }
 
-    /// The names that metrics may use as label values. Their number is limited, so the names from the settings come
-    /// first.
+    /// The values that labels in the metrics can have, such as the names of models, providers and callers. Model names
+    /// from the settings come first.
     var labels: MetricLabels {
         let aliases = settings.providers.flatMap { $0.models.map(\.alias) }
         let own = settings.panels.map(\.name) + aliases + settings.permittedModels

@@ -6,8 +6,8 @@ import Shared
 /// configured, the state is kept there and all instances share it; otherwise it is kept in this process.
 struct SharedStates {
     let all: SharedState
-    /// The state that keeps stored responses. Without memcached, it is separate from `all` and has a memory limit of
-    /// its own.
+    /// The state that keeps stored responses. With memcached it is the same as `all`; otherwise it is separate and has
+    /// its own memory limit.
     let responses: SharedState
     /// The state for cached responses, with a separate thread for memcached; nil if responses are not cached in
     /// memcached.

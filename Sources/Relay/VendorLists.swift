@@ -6,9 +6,8 @@ import Upstream
 
 /// The vendors' model lists, read once for a command such as `models --live`.
 struct VendorLists {
-    /// The model lists by the index of their provider. For a kind of provider with a built-in catalogue, such as
-    /// 1min.ai, the list is read for the first provider of the kind. `models(at:)` also returns this list for the other
-    /// providers of the kind.
+    /// The model lists that were read, by the index of their provider in the settings. `models(at:)` also finds a list
+    /// that was read for another provider of the same kind.
     private let lists: [Int: [LiveModel]]
     /// An error message for each provider whose list could not be read.
     let failures: [String]

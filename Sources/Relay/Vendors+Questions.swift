@@ -70,8 +70,8 @@ extension Vendors {
         }
     }
 
-    /// Reads 1min.ai's model list. Returns the ids of the listed models that are not disabled, or the reason why the
-    /// list could not be read. The list needs no key, so `accepted` does not mean that a key was accepted.
+    /// Reads 1min.ai's model list, which needs no key. Returns `accepted` with the ids of the models that are not
+    /// disabled, or `failed` with the reason why the list could not be read.
     private static func checkResult(by list: (any ModelList)?) async -> KeyCheckResult {
         do throws(UpstreamError) {
             guard let list else { return .failed("the base URL is not a URL") }

@@ -3,8 +3,8 @@ import Shared
 
 /// The paths that the relay proposes to a client that requested a similar, unknown path.
 struct KnownPaths {
-    /// The paths of routes that have no id and are always enabled. `whole` is the full path; `end` is the path without
-    /// `/v1`.
+    /// The paths of all routes that are always enabled and need no id. `whole` is the full path, such as
+    /// `/v1/chat/completions`; `end` is the same path without `/v1`.
     private let paths: [(whole: String, end: String)]
     /// The longest path for which a similar path is searched, in bytes.
     private static let maxBytes = 200
@@ -17,8 +17,8 @@ struct KnownPaths {
         }
     }
 
-    /// Returns the known path that a client probably meant; nil if no known path is similar. The given path may end
-    /// with a known one, as in `/v1/v1/chat/completions`.
+    /// Returns the known path that a client probably meant; nil if no known path is similar. A path that ends with a
+    /// known path, such as `/v1/v1/chat/completions`, counts as similar.
     func path(meantBy path: UnsafeRawBufferPointer) -> String? {
         guard path.count <= Self.maxBytes else { return nil }
         let text = path.text

@@ -1,7 +1,7 @@
-/// The abilities that a vendor has for chats with one model. The relay emulates or refuses everything else that a call
-/// needs.
+/// The abilities that a vendor has for chats with one model, such as tools or images. If a call needs an ability that
+/// the vendor lacks, the relay emulates the ability or refuses the call.
 ///
-/// The type is public because only public code is inlined in other modules, and each request makes values of this type.
+/// The type is public because only public code is inlined in other modules.
 public struct Abilities: OptionSet, Sendable {
     public let rawValue: UInt32
 
@@ -22,7 +22,8 @@ public struct Abilities: OptionSet, Sendable {
     @inlinable public static var schemas: Abilities { Abilities(rawValue: 128) }
     @inlinable public static var logProbabilities: Abilities { Abilities(rawValue: 256) }
     @inlinable public static var audioOutput: Abilities { Abilities(rawValue: 512) }
-    /// The ability to accept images and files inside the call. Without this ability, the relay uploads them first.
+    /// The ability to accept images and files inside the upstream request. If the vendor lacks this ability, the relay
+    /// uploads the images and files first.
     @inlinable public static var inlineMedia: Abilities { Abilities(rawValue: 1_024) }
     @inlinable public static var audioInput: Abilities { Abilities(rawValue: 2_048) }
     @inlinable public static var sampling: Abilities { Abilities(rawValue: 4_096) }
@@ -34,12 +35,14 @@ public struct Abilities: OptionSet, Sendable {
     /// The ability to accept images and files by URL. Without this ability, the relay downloads them first.
     @inlinable public static var mediaAddresses: Abilities { Abilities(rawValue: 65_536) }
     /// The ability to guarantee the tool calls and the output format that a request demands. If a vendor lacks this
-    /// ability, the relay validates the output. A vendor whose output the relay forwards unchanged counts as having the
-    /// ability, because the relay does not validate such output.
+    /// ability, the relay validates the vendor's output.
+    ///
+    /// This ability is also set for a vendor whose output the relay forwards unchanged, because such output is not
+    /// validated.
     @inlinable public static var demands: Abilities { Abilities(rawValue: 131_072) }
     /// The ability to accept options for web search.
     @inlinable public static var searchOptions: Abilities { Abilities(rawValue: 262_144) }
-    /// The ability to accept references to earlier audio responses by their ids.
+    /// The ability to accept a message that names an earlier audio response by its id.
     @inlinable public static var audioReferences: Abilities { Abilities(rawValue: 524_288) }
 
     /// The abilities that the relay can emulate with a prompt and by parsing the output.

@@ -47,7 +47,7 @@ package struct Attachment: Sendable {
         case address(String)
         /// A file that the caller uploaded before, by its id.
         case file(id: String)
-        /// A file that the vendor can read itself, by the name or URL that the vendor uses for the file.
+        /// A file that the vendor can read itself. The value is the vendor's name or URL of the file.
         case kept(String)
         /// A text in place of the content, such as the transcript of audio.
         case words(String)
@@ -59,7 +59,7 @@ package struct Attachment: Sendable {
     package var name: String?
     /// The path of the attachment's field in the request, for error messages.
     package let param: String
-    /// Whether the attachment belongs to the whole conversation. No message refers to such an attachment.
+    /// Whether the attachment belongs to the whole conversation and not to one message.
     package let isOfWhole: Bool
     /// The resolution at which the model looks at an image; nil if the vendor chooses it.
     package var detail: Detail?
@@ -113,8 +113,8 @@ extension [Attachment] {
 extension [Attachment] {
     /// Marks the attachments whose URLs the vendor reads itself, so that the relay does not download them.
     ///
-    /// URLs in Google's cloud (`gs://`) are allowed only with the caller's own key, because a key of the relay would
-    /// open the operator's files. Throws for other `gs://` URLs.
+    /// A URL in Google's cloud (`gs://`) must be readable by the vendor with the caller's own key. Throws for other
+    /// `gs://` URLs, because a key of the relay would open the operator's files.
     package mutating func leave(to vendor: any ChatVendor, isCallersKey: Bool) throws(APIError) {
         for position in indices {
             guard case .address(let address) = self[position].source else { continue }

@@ -1,5 +1,5 @@
-/// A collector for the argument chunks of one tool call. Some models send `null` for "no arguments", so chunks are held
-/// back while they may still spell `null`.
+/// A collector for the argument chunks of one tool call. Some models send `null` for a tool call without arguments. The
+/// collector holds chunks back while the arguments could still be `null`.
 package struct CallArguments: Sendable {
     private var held: [UInt8] = []
     private var isOther = false

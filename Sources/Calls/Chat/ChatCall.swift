@@ -38,16 +38,18 @@ package struct ChatCall: Sendable {
     /// Sets `chatOptions` without copying the options.
     package mutating func setOptions(_ chatOptions: Indirect<ChatOptions>) { rare = chatOptions }
 
-    /// Whether the call has a field that `checkOptionValues` checks, such as the reasoning effort. Few calls have one.
+    /// Whether the call has a field that `checkOptionValues` checks, such as the reasoning effort.
     package var hasWords: Bool {
         guard let rare else { return false }
         return rare.value.reasoning.effort != nil || rare.value.reasoning.verbosity != nil
             || rare.value.bookkeeping.serviceTier != nil
     }
 
-    /// Checks the reasoning effort, the verbosity and the service tier. Throws if one of them has a value that OpenAI's
-    /// API does not define. Vendors that follow OpenAI's API may support more values, so do not call this function for
-    /// a request that such a vendor gets unchanged.
+    /// Checks the reasoning effort, the verbosity and the service tier. Throws if one of these has a value that
+    /// OpenAI's API does not define.
+    ///
+    /// Do not call this function if the vendor gets the client's request unchanged: the vendor might support more
+    /// values.
     package func checkOptionValues() throws(APIError) {
         guard let chatOptions = rare?.value else { return }
         let isOfResponses = chatOptions.reasoning.isOfResponses
@@ -64,20 +66,19 @@ package struct ChatCall: Sendable {
         }
     }
 
-    /// The raw request body, which a vendor that speaks the client's API gets unchanged; nil if the vendor speaks
-    /// another API or the relay changed the call.
-    ///
-    /// It is stored beside `chatOptions`, because reading `chatOptions` copies the options.
+    /// The raw body of the client's request, which the vendor gets unchanged; nil if the vendor speaks another API than
+    /// the client, or if the relay changed the call.
     package var original: OriginalRequest?
 
-    /// Keeps the raw request body. Tools that have not been parsed yet are parsed from this body later.
+    /// Sets `original` to the raw body of the client's request. Tools that are still unread are parsed from this body
+    /// later.
     package mutating func keep(_ request: OriginalRequest) {
         original = request
         rare?.value.find(in: request)
     }
 
-    /// The raw request body of a call that the relay changed; nil for other calls. A vendor that speaks the client's
-    /// API gets the changed call, and also the fields of this body that `ChatCall` has no property for.
+    /// The raw body of the client's request if the relay changed the call and the vendor speaks the client's API; nil
+    /// otherwise. The vendor also gets the fields of this body that `ChatCall` has no property for.
     package var changedOriginal: OriginalRequest?
 
     /// The estimated number of tokens in all messages, at least 1.
@@ -85,9 +86,8 @@ package struct ChatCall: Sendable {
     /// The estimated number of tokens of a long prompt, made when the request was read; nil for short prompts.
     private var countedTokens: Int?
     private static let longBytes = 262_144
-    /// The size in bytes up to which a prompt counts as short: the relay keeps its texts until the response arrives. If
-    /// the vendor then reports no usage, the relay counts the prompt's tokens. The tokens of longer prompts are usually
-    /// counted or estimated before the call.
+    /// The size up to which a prompt counts as short, in bytes. The relay keeps the texts of a short prompt while the
+    /// call runs, and counts their tokens if the vendor reports no usage.
     package static let keptBytes = 8_192
 
     /// Estimates the tokens of a long prompt now and keeps the number. Does nothing for a short prompt.
@@ -99,8 +99,8 @@ package struct ChatCall: Sendable {
         allTokens(by: isCountedAtOnce ? counter : .estimating)
     }
 
-    /// The roughly estimated tokens of all texts, tools and images. The estimate takes a twentieth of the time of
-    /// counting. Reservations use it if the vendor is expected to report the true number.
+    /// The roughly estimated tokens of all texts, tools and images. The estimate is much faster than counting.
+    /// Reservations use the estimate if the vendor is expected to report the true number of tokens.
     package var roughTokens: Int {
         if let estimated, estimated.textBytes == textBytes { return estimated.tokens }
         var estimate = PromptEstimate()
@@ -109,8 +109,8 @@ package struct ChatCall: Sendable {
         return max(1, estimate.tokens) + imageTokens
     }
 
-    /// The rough estimate of a long prompt's tokens, and the size of its texts when the estimate was made; nil for
-    /// short prompts. The estimate is not used if the texts have changed since.
+    /// The rough estimate of a long prompt's tokens, and the size of the texts in bytes for which the estimate is
+    /// valid; nil for short prompts.
     private var estimated: (tokens: Int, textBytes: Int)?
 
     /// Estimates the tokens of a long prompt now, so that `roughTokens` takes no time on the event loop later. Does
@@ -127,13 +127,13 @@ package struct ChatCall: Sendable {
     /// The size of all texts, tools and the output schema, in bytes.
     package var allTextBytes: Int { textBytes + (rare?.value.textBytes ?? 0) }
 
-    /// Returns the tokens of all texts, tools and images. Counts texts of any length, so it may take long. Can be
+    /// Returns the tokens of all texts, tools and images. Counts texts of any length, which can take long. Can be
     /// called on any thread.
     package func allTokens(by counter: TokenCounter) -> Int {
         textTokens(by: counter) + (rare?.value.tokens(by: counter) ?? 0) + imageTokens
     }
 
-    /// Returns the tokens of all message texts, at least 1. Counts texts of any length, so it may take long. Can be
+    /// Returns the tokens of all message texts, at least 1. Counts texts of any length, which can take long. Can be
     /// called on any thread.
     package func textTokens(by counter: TokenCounter) -> Int {
         guard counter.isExact else { return promptTokens }
@@ -153,8 +153,8 @@ package struct ChatCall: Sendable {
         return max(1, estimate.tokens)
     }
 
-    /// The calls for the separate prompts: one call with one choice for each prompt. If the messages are one prompt
-    /// together, the array contains only this call.
+    /// The calls for the separate prompts: one call with one choice for each prompt. If `arePromptsSeparate` is false,
+    /// the array contains only this call.
     package var prompts: [ChatCall] {
         guard arePromptsSeparate else { return [self] }
         return messages.map { message in
@@ -169,7 +169,7 @@ package struct ChatCall: Sendable {
     /// The text of the last user message; empty if there is no user message.
     package var lastUserText: String { messages.last { $0.role == .user }?.text ?? "" }
 
-    /// The size of all texts, attachments and raw bodies that this call may send to the vendor, in bytes.
+    /// The size of all texts, attachments and raw bodies of this call, in bytes.
     package var sentBytes: Int {
         var bytes = textBytes + (original?.bytes.count ?? 0) + (changedOriginal?.bytes.count ?? 0)
         for index in attachments.indices { bytes += attachments[index].sentBytes }
@@ -184,14 +184,14 @@ package struct ChatCall: Sendable {
         return bytes
     }
 
-    /// Whether the call has tools and its messages contain earlier tool calls. A vendor then gets the tools even if the
-    /// model must not call any.
+    /// Whether the call has tools and its messages contain earlier tool calls. The vendor then gets the tools even if
+    /// the model is not allowed to call them.
     package var keepsTools: Bool {
         rare?.value.hasTools == true && messages.contains { !$0.toolCalls.isEmpty }
     }
 
-    /// Whether the vendor gets the tools. It does if the model may call tools, or if the messages contain earlier tool
-    /// calls.
+    /// Whether the vendor gets the tools, because the model is allowed to call tools or the messages contain earlier
+    /// tool calls.
     package var usesTools: Bool { !needs.isDisjoint(with: [.tools, .functions]) || keepsTools }
 
     /// The maximum number of tool calls that the caller accepts in one response.

@@ -1,8 +1,9 @@
-/// A chat API in which clients send requests and which a vendor may speak, too. `messages` is Anthropic's API.
+/// An API for chats that clients use and that some vendors offer, too: chat completions, legacy completions, or
+/// Anthropic's Messages API (`messages`).
 package enum Wire: Sendable { case chat, completions, messages }
 
-/// One event of a chat response. Its bytes contain whole characters. They are valid only during the call that delivers
-/// the event.
+/// One event of a chat response, such as a piece of text. The bytes of an event consist of whole characters. The bytes
+/// are valid only inside the function that receives the event.
 package enum ChatEvent {
     /// Generated text. `isPlain` is true if the text is known to be ASCII without characters that JSON escapes.
     case text(UnsafeRawBufferPointer, isPlain: Bool = false)
@@ -10,8 +11,8 @@ package enum ChatEvent {
     case refusal(UnsafeRawBufferPointer)
     case toolCall(index: Int, id: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer)
     case toolArguments(index: Int, UnsafeRawBufferPointer)
-    /// The complete signature of the tool call with the index `call`. If `call` is nil, it is the signature of the
-    /// reasoning before this event. Only the vendor understands a signature.
+    /// The complete signature of a tool call, or of the reasoning before this event if `call` is nil. `call` is the
+    /// index of the tool call. Only the vendor understands a signature.
     case signature(call: Int?, UnsafeRawBufferPointer)
     /// Complete reasoning in encrypted form, which only its vendor can read.
     case encryptedReasoning(UnsafeRawBufferPointer)
@@ -20,9 +21,11 @@ package enum ChatEvent {
     /// The end of a choice. `stop` is the stop sequence that ended the choice; nil if the choice ended for another
     /// reason.
     case finish(FinishReason, stop: UnsafeRawBufferPointer?)
-    /// A chunk as the vendor sent it, for a client of the same API. Only the model and the id are replaced. The chunk
-    /// comes before the events that were parsed from it. It may contain several choices, so the choice that is emitted
-    /// with it has no meaning, except -1: such a chunk reports the usage.
+    /// A chunk as the vendor sent it, for a client of the same API. Only the model and the id are replaced. The events
+    /// that are parsed from the chunk follow this event.
+    ///
+    /// A chunk that reports the usage is emitted for the choice -1. For every other chunk, ignore the choice, because
+    /// the chunk can contain several choices.
     case native(Wire, UnsafeRawBufferPointer)
 }
 
@@ -32,7 +35,7 @@ package enum FinishReason: Sendable {
     case toolCalls
     case contentFilter
     case refusal
-    /// The vendor paused the response. It expects another call that continues the response.
+    /// The vendor paused the response and expects another call that continues the response.
     case pause
 
     /// Returns the name of the reason in chat completions. If `isOld` is true, the name for tool calls is

@@ -113,10 +113,11 @@ package struct ToolCall: Sendable {
     package var name: String
     /// The arguments as the model wrote them: JSON that may be invalid.
     package var arguments: String
-    /// The signature of the reasoning that led to the tool call; nil if there is none. Only the vendor understands it.
+    /// The signature of the reasoning that led to the tool call; nil if there is none. Only the vendor understands the
+    /// signature.
     package var signature: String?
-    /// The position of the tool call. In a response, it is the number of bytes of text before the tool call. In a
-    /// message, it is the number of content pieces before the tool call. By default, the tool call comes last.
+    /// The position of the tool call: in a response, the number of text bytes before the tool call; in a message, the
+    /// number of content pieces before the tool call. By default, the tool call comes last.
     package var position = Int.max
 
     package init(id: String?, name: String, arguments: String) {

@@ -80,12 +80,12 @@ package struct ChatOptions: Sendable {
         package enum Display: Sendable { case summarized, omitted }
 
         package var effort: String?
-        /// Whether the request came in the Responses API, where the fields have other names.
+        /// Whether the request came in the Responses API, whose field names differ from those of chat completions.
         package var isOfResponses = false
         package var verbosity: String?
         /// The maximum number of reasoning tokens; nil if the request sets none.
         package var budgetTokens: Int?
-        /// The thinking option; nil if the request sets no thinking option. The effort then decides about reasoning.
+        /// The thinking option; nil if the request sets no thinking option.
         package var thinking: Thinking?
         package var display: Display?
 
@@ -177,8 +177,8 @@ extension ChatOptions {
         case unread(UnreadTools)
     }
 
-    /// The tools of the call. If the request may be forwarded unchanged, its tools are parsed only when this property
-    /// is used.
+    /// The tools of the call. Tools that were left unread in the request body are parsed when this property is first
+    /// used.
     package var tools: [Tool] {
         get {
             switch list {
@@ -194,7 +194,7 @@ extension ChatOptions {
         }
     }
 
-    /// Whether the call has tools. The tools are not parsed to find out.
+    /// Whether the call has tools. Does not parse unread tools.
     package var hasTools: Bool {
         switch list {
         case .read(let tools): !tools.isEmpty
@@ -202,14 +202,15 @@ extension ChatOptions {
         }
     }
 
-    /// Leaves the tools unparsed in the request body. The tools must already be checked, so that parsing cannot fail.
+    /// Stores tools that stay unparsed in the request body. The tools must already be checked, so that parsing cannot
+    /// fail.
     package mutating func leave(_ tools: UnreadTools) { list = .unread(tools) }
 
-    /// Sets the request whose body contains the tools of this value, if the tools are still unread.
+    /// Sets the request body from which unread tools are parsed later. Does nothing if the tools are already parsed.
     func find(in request: OriginalRequest) { if case .unread(let unread) = list { unread.request = request } }
 
-    /// Adds the texts of the tools and of the output schema to an estimate of prompt tokens. Unread tools count with
-    /// their JSON text in the request.
+    /// Adds the texts of the tools and of the output schema to an estimate of prompt tokens. For unread tools, adds the
+    /// JSON text of `tools` from the request body.
     func add(to estimate: inout PromptEstimate) {
         guard case .unread(let unread) = list, let request = unread.request, toolChoice != .none else {
             return forEachText { estimate.add($0) }
@@ -220,7 +221,8 @@ extension ChatOptions {
         forEachFormatText { estimate.add($0) }
     }
 
-    /// Calls `body` with each text of the tools and of the output schema. Tools that must not be called are left out.
+    /// Calls `body` with each text of the tools and of the output schema. Skips the tools if the model is not allowed
+    /// to call tools.
     private func forEachText(_ body: (UnsafeRawBufferPointer) -> Void) {
         for tool in tools where toolChoice != .none {
             tool.name.withBytes(body)

@@ -7,21 +7,21 @@ package protocol ChatVendor: AnyObject, Sendable {
     var name: String { get }
     /// The chat APIs in which the vendor accepts requests unchanged.
     var wires: [Wire] { get }
-    /// Returns whether the vendor accepts the raw request of a call unchanged if the request has the form of OpenAI's
-    /// chat completions.
+    /// Returns whether the vendor accepts the raw body of a chat completion request unchanged.
     func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool
-    /// Returns whether only the vendor's response shows if the vendor supports the call. The relay may then have to
-    /// repeat the call in another form.
+    /// Returns whether the relay cannot know in advance that the vendor supports the call. The relay then keeps a copy
+    /// of the call, so that the call can be repeated in another form.
     func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool
-    /// Whether a plain chat (a chat that needs no preparation) always keeps the deadline `CallLedger.endsAt`. A vendor
-    /// may return true only if each of its upstream calls keeps this deadline, and the chat waits for nothing else.
+    /// Whether each upstream call of a plain chat keeps the deadline `CallLedger.endsAt`, and the chat waits for
+    /// nothing else. A plain chat is a chat that needs no preparation.
     var keepsDeadlines: Bool { get }
     /// Returns the vendor's abilities for a call. They depend on the whole call: some models support no output format
     /// together with tools.
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities
     /// Returns whether the vendor itself can read the file at this URL.
     func reads(_ address: String) -> Bool
-    /// Returns whether another instance may have stored data about earlier responses in this conversation.
+    /// Returns whether another instance might have stored data about earlier responses in this conversation. `recall`
+    /// reads such data.
     func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool
     /// Reads the data that other instances stored about earlier responses in this conversation. Call it before
     /// `prepare`.
@@ -44,16 +44,14 @@ extension ChatVendor {
 
 /// A chat call in the form of its vendor, ready to be sent.
 package protocol PreparedChat: AnyObject, Sendable {
-    /// Writes the body of the vendor's request ahead of time. If this function is not called, the body is written when
-    /// it is needed.
+    /// Writes the body of the upstream request ahead of time. Without this call, the body is written when it is needed.
     ///
-    /// Can be called on any thread while no other thread uses this object. The original `ChatCall` is not needed
-    /// afterwards.
+    /// Can be called on any thread while no other thread uses this object.
     func write()
     /// The estimated number of prompt tokens.
     var promptTokens: Int { get }
-    /// Whether the chat itself records its usage in the call ledger. If not, the code that requests the response must
-    /// record it.
+    /// Whether the chat itself records its usage in the call ledger. If false, the code that requests the response must
+    /// record the usage.
     var isBilled: Bool { get }
     func response() async throws(UpstreamError) -> ChatResponse
     /// Sends the call. Returns the response stream when the vendor has accepted the call.
@@ -65,8 +63,7 @@ extension PreparedChat {
     package var isBilled: Bool { false }
 }
 
-/// A complete chat response. Its fields are stored behind one pointer, because every stack frame that passes the
-/// response on reserves room for it.
+/// A complete chat response. Its fields are stored behind one pointer, which keeps stack frames small.
 package struct ChatResponse: PartialResponse {
     /// The maximum size of one choice that is collected from chunks, in bytes.
     package static let limitBytes = 33_554_432
@@ -170,8 +167,8 @@ package struct ChatResponse: PartialResponse {
         set { fields.value.credits = newValue }
     }
 
-    /// The raw response of a vendor that speaks the client's API; nil if the request was not forwarded as
-    /// `ChatCall.original`.
+    /// The raw response of a vendor that speaks the client's API; nil if the client's request was not forwarded
+    /// unchanged.
     package var original: Body? {
         get { fields.value.original }
         set { fields.value.original = newValue }

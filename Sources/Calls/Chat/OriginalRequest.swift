@@ -1,16 +1,16 @@
 package import Engine
 import Shared
 
-/// The body of a request as the client wrote it, with its top-level members. It is for a vendor that speaks the
-/// client's API.
+/// The raw body of a client's request, with its top-level members. A vendor that speaks the client's API gets this
+/// body.
 ///
 /// `@unchecked`: all properties are immutable. The members point into the body.
 package final class OriginalRequest: @unchecked Sendable {
     package let body: Body
-    /// The top-level members of the body, if they were found while the request was read; nil if the body must be parsed
-    /// for them.
+    /// The top-level members of the body, as found when the request was read; nil if `members` must search the body
+    /// itself.
     private let outlined: [RawJSON.Member]?
-    /// Whether the messages are known to contain only texts, so that they cannot name a file.
+    /// Whether the messages are known to contain only texts and no files.
     package let hasTextsOnly: Bool
 
     package init(_ body: Body) {
@@ -31,8 +31,8 @@ package final class OriginalRequest: @unchecked Sendable {
 
     package var bytes: UnsafeRawBufferPointer { body.bytes }
 
-    /// The top-level members of the body; nil if another JSON parser could read other values than the relay checked.
-    /// This is the case if a name occurs twice or is written with escapes.
+    /// The top-level members of the body; nil if two JSON parsers could read different members, for example because a
+    /// name occurs twice or contains an escape.
     package var members: [RawJSON.Member]? {
         if let outlined { return Self.distinct(outlined, outlined.count) }
         let root = RawJSON(body.bytes)

@@ -1,5 +1,4 @@
-/// A block of reasoning that a model produced. It is a class, because a reference takes only one word in the content of
-/// a message, and few messages have reasoning.
+/// A block of reasoning that a model produced. It is a class, so that a message stores only a reference to the block.
 package final class ReasoningBlock: Sendable {
     /// The text of the reasoning; empty if the vendor does not show it.
     package let text: String
@@ -33,8 +32,8 @@ package final class ReasoningBlock: Sendable {
     package static let markOfOpenAI = "rs_"
     package static let markOfGemini = "gemini."
 
-    /// Whether the signature begins with a mark of OpenAI or Gemini. The mark shows that other vendors cannot read the
-    /// signature.
+    /// Whether the signature begins with the prefix of OpenAI's or Gemini's signatures. Other vendors cannot read such
+    /// a signature.
     package var isMarked: Bool {
         guard let signature else { return false }
         return signature.hasPrefix(Self.markOfOpenAI) || signature.hasPrefix(Self.markOfGemini)

@@ -1,7 +1,7 @@
 import Engine
 
-/// The tools of a request that may be forwarded unchanged. They are checked at once, but they are parsed only if they
-/// are needed.
+/// The tools of a request that the relay might forward unchanged. The tools are checked at once, but they are parsed
+/// only when they are needed.
 package final class UnreadTools: Sendable {
     private struct State {
         var request: OriginalRequest?
@@ -16,8 +16,7 @@ package final class UnreadTools: Sendable {
     /// - Parameter read: parses the tools in the body of the request.
     package init(_ read: @escaping @Sendable (OriginalRequest) -> [ChatOptions.Tool]) { self.read = read }
 
-    /// The request that contains the tools. It must be set before `tools` is used. It is nil once the tools have been
-    /// parsed.
+    /// The request that contains the tools; nil once the tools have been parsed. Must be set before `tools` is used.
     package var request: OriginalRequest? {
         get { state.withLock { $0.request } }
         set { state.withLock { $0.request = newValue } }

@@ -10,8 +10,7 @@ package struct FileMetadata: Sendable {
         self.lifetimeSeconds = lifetimeSeconds
     }
 
-    /// Returns the options that this value has in addition to the options of `earlier`. An option that `earlier` sets
-    /// is nil in the returned value.
+    /// Returns the options of this value that `earlier` does not set. All other options are nil in the returned value.
     package func added(to earlier: FileMetadata) -> FileMetadata {
         FileMetadata(
             purpose: earlier.purpose == nil ? purpose : nil,

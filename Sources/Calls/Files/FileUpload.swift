@@ -39,8 +39,7 @@ package protocol MediaStream: AnyObject, Sendable {
     func stop()
 }
 
-/// A running upload of a file to a vendor. The vendor sees the end of the file only after `finish`. If `stop` comes
-/// first, the relay cuts the connection.
+/// A running upload of a file to a vendor. `finish` completes the file. `stop` without `finish` cuts the connection.
 package protocol FileUpload: AnyObject, Sendable {
     /// Whether the vendor still accepts bytes. False if the vendor responded before the end of the file: `finish` then
     /// throws the vendor's error.

@@ -19,7 +19,7 @@ package enum FieldNames {
     ]
 
     private static let ofValues = ofChats + ofOthers
-    /// The names of all fields. The last four names may belong to files in a multipart form.
+    /// The names of all request fields that the relay uses. The last four fields can contain files in a multipart form.
     private static let all = ofValues + ["file", "image", "images", "mask"]
 
     /// Returns whether a name is a known field name in unusual letters, usually capitals, such as `Model`.
@@ -31,8 +31,7 @@ package enum FieldNames {
         return plain.withUnsafeBytes { plain in all.contains { plain.equals($0) } }
     }
 
-    /// Returns a name in the form that lenient decoders compare: in lower case. Two letters outside ASCII, U+017F and
-    /// U+212A, become `s` and `k`.
+    /// Returns a name as lenient decoders compare names: in lower case, with U+017F as `s` and U+212A as `k`.
     private static func folded(_ name: UnsafeRawBufferPointer) -> [UInt8] {
         var plain: [UInt8] = []
         var index = 0

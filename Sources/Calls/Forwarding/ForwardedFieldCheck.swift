@@ -2,10 +2,10 @@ package import Engine
 package import Shared
 
 /// A check of the fields of a request that is forwarded unchanged. It rejects fields that would select another model,
-/// server or account than the relay chose. It also rejects fields that request more completions than were reserved.
+/// server or account than the relay chose, and fields that request too many completions.
 package struct ForwardedFieldCheck: Sendable {
-    /// The names of the routing fields (fields that select a model or server) that are allowed. Nil allows all of them,
-    /// because the caller uses a passthrough key.
+    /// The names of the allowed routing fields (fields that select a model or server). If nil, all routing fields are
+    /// allowed, because the caller uses a passthrough key.
     private let allowed: [String]?
     private let choices: Int
 
@@ -14,7 +14,7 @@ package struct ForwardedFieldCheck: Sendable {
     /// - Parameters:
     ///   - allowed: the routing fields that the settings allow.
     ///   - isCallersKey: whether the request uses a passthrough key.
-    ///   - choices: the number of completions that are reserved.
+    ///   - choices: the maximum number of completions that a field is allowed to request.
     package init(allowing allowed: [String], isCallersKey: Bool, choices: Int = 1) {
         self.allowed = isCallersKey ? nil : allowed
         self.choices = choices
@@ -23,8 +23,7 @@ package struct ForwardedFieldCheck: Sendable {
     /// Returns the error for the first forbidden field among the members of a request; nil if all fields are allowed.
     package func refusal(of members: [RawJSON.Member]) -> APIError? { refusal(of: members, within: "", depth: 0) }
 
-    /// Returns the error for the first forbidden field of a request object; nil if all fields are allowed. The members
-    /// are read one by one.
+    /// Returns the error for the first forbidden field of a request object; nil if all fields are allowed.
     package func refusal(of request: RawJSON) -> APIError? { refusal(of: request.members, within: "", depth: 0) }
 
     private static let maxDepth = 8
@@ -90,12 +89,11 @@ private enum Field {
     private static let known: [(letters: [UInt8], field: Field)] =
         [(Self.letters(of: "extra_body"), .extra)] + counts.map { (letters(of: $0), .count($0)) }
         + RoutingFields.names.map { (letters(of: $0), .routing($0)) }
-    /// The first three letters of each checked field as one number, and the field's number of letters. The first letter
-    /// is the highest byte. Hardly any other field begins with these letters, so comparing them rules out most fields
-    /// quickly.
+    /// The first three letters and the length of each checked field's name. The letters are packed into one number, the
+    /// first letter in the highest byte. Comparing this number rules out most unchecked fields quickly.
     private static let knownBeginnings: [(letters: UInt32, length: Int)] =
         known.map { (beginning(of: $0.letters.prefix(3)), $0.letters.count) }
-    /// A set of bits for the first letters of all checked fields. Bit 0 stands for `a`.
+    /// The first letters of all checked fields, as a set of bits. Bit 0 stands for `a`.
     private static let firstLetters = known.reduce(UInt32(0)) { $0 | bit(of: $1.letters[0]) }
     private static let maxLetters = known.reduce(0) { max($0, $1.letters.count) }
 
@@ -108,9 +106,9 @@ private enum Field {
         letters.reduce(0) { $0 << 8 | UInt32($1) }
     }
 
-    /// Creates the checked field that a lenient decoder may read from this name; nil if the name is no checked field.
+    /// Creates the checked field that a lenient decoder would read from this name; nil if there is no such field.
     ///
-    /// - Parameter name: the name as written in the request; in JSON with its escapes.
+    /// - Parameter name: the name as written in the request, including any JSON escapes.
     init?(_ name: UnsafeRawBufferPointer) {
         // Most fields begin with another letter, plainly written.
         if let first = name.first, case let bit = Self.bit(of: first), bit != 0, Self.firstLetters & bit == 0 {

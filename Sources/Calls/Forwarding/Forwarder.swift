@@ -36,8 +36,8 @@ package enum ForwardedEndpoint: Int, CaseIterable, Sendable {
 /// A vendor to which the relay forwards requests unchanged, and whose responses it forwards too. It is used on one
 /// event loop only.
 package protocol Forwarder: AnyObject, Sendable {
-    /// Forwards a request to the vendor. Returns when a successful response has begun. After an error, the caller of
-    /// this function can therefore still try another candidate.
+    /// Forwards a request to the vendor. Returns when a successful response has begun. If this function throws, the
+    /// relay can still try another candidate.
     func forward(
         _ request: ForwardedRequest,
         for model: Model,
@@ -57,7 +57,7 @@ package struct ForwardedRequest: Sendable {
     package let content: Content
     /// The model name that the caller used.
     package let model: String
-    /// Whether the request asks, or may ask, for an event stream.
+    /// Whether the client might expect an event stream as the response.
     package let wantsEvents: Bool
 
     package init(_ endpoint: ForwardedEndpoint, _ content: Content, model: String, wantsEvents: Bool) {
@@ -73,7 +73,7 @@ package struct ForwardedRequest: Sendable {
         if case .form(let form) = content { form.isReplayable } else { true }
     }
 
-    /// Whether the whole request has been sent. Until then, the vendor cannot have begun its work.
+    /// Whether the whole request has been sent. The vendor does not begin its work earlier.
     package var isSent: Bool {
         if case .form(let form) = content { form.hasEnded } else { true }
     }

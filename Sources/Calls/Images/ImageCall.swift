@@ -27,7 +27,7 @@ package struct ImageCall: Sendable {
     package var count: Int?
     /// The image to edit or to vary; nil if the request is for a new image.
     package var image: Image?
-    /// A PNG of the image's size that marks the part to edit: white where the image is to be edited, black elsewhere.
+    /// The mask of an edit: a PNG of the image's size, white where the image is to be edited, black elsewhere.
     package var mask: Body?
     /// The size or aspect ratio of the images; nil if the model chooses it.
     package var shape: Shape?
@@ -44,11 +44,11 @@ package struct ImageCall: Sendable {
 
     package init(_ purpose: Purpose) { self.purpose = purpose }
 
-    /// The largest prompt that any model may accept, in bytes: 32,000 characters of four bytes.
+    /// The largest prompt that any model can accept, in bytes: 32,000 characters of four bytes.
     private static let promptLimitBytes = 128_000
 
-    /// Throws if a prompt of this many bytes is too long for every model. The check comes before the prompt itself is
-    /// read.
+    /// Throws if a prompt of this many bytes is too long for every model. The prompt itself need not be read for this
+    /// check.
     package static func checkLength(ofPrompt bytes: Int) throws(APIError) {
         guard bytes <= promptLimitBytes else { throw .value("prompt", "is too long") }
     }
@@ -104,8 +104,8 @@ package protocol ImageProvider: AnyObject, Sendable {
 
 /// A call for images in the form of one vendor, ready to be sent.
 package protocol PreparedImages: AnyObject, Sendable {
-    /// The call in the form that the vendor understands. Options that the vendor reads from the prompt, such as the
-    /// shape, are already set.
+    /// The call as the vendor understands it. Options inside the prompt, such as `--ar 16:9`, are already moved into
+    /// their fields.
     var call: ImageCall { get }
     /// The number of vendor calls that make all the images. Each vendor call counts against the vendor's limits.
     var calls: Int { get }
@@ -139,7 +139,7 @@ package struct CallImages: Sendable {
 package struct GeneratedImage: Sendable {
     /// The URL of the image that the relay returns to clients.
     package let address: String
-    /// The URLs from which the relay may download the image, the most likely one first.
+    /// The URLs from which the relay can download the image, the most likely one first.
     package let sources: [String]
 
     package init(address: String, sources: [String]) {

@@ -22,7 +22,7 @@ package struct SpeechCall: Sendable {
 
     package static let limitCharacters = 4_096
 
-    /// Throws if a text of this many bytes is surely too long. The check comes before the text itself is read.
+    /// Throws if a text of this many bytes is surely too long. The text itself need not be read for this check.
     ///
     /// - Parameter param: the request field to name in the error.
     package static func check(length bytes: Int, _ param: String) throws(APIError) {

@@ -1,7 +1,7 @@
 import Glibc
 
-/// A range of IP addresses: `10.0.0.0/8`, `fd00::/8`, or a single address. IPv4 addresses are stored in their IPv6 form
-/// (`::ffff:0:0/96`). A range such as `::/0` contains only real IPv6 addresses, no IPv4 addresses.
+/// A range of IP addresses: `10.0.0.0/8`, `fd00::/8`, or a single address. An IPv6 range such as `::/0` contains no
+/// IPv4 addresses, although IPv4 addresses are stored in IPv6 form.
 package struct Network: Sendable, Equatable {
     private let high: UInt64
     private let low: UInt64

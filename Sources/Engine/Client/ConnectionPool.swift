@@ -2,8 +2,7 @@
 /// the next call.
 ///
 /// A call takes the connection that became idle last, and opens a new connection only if none is idle. An idle
-/// connection is closed after a minute. The pool thus keeps about as many connections as were in use at once in the
-/// last minute.
+/// connection is closed after a minute.
 ///
 /// Use it only on its loop's thread.
 final class ConnectionPool: TimerTarget {
@@ -24,15 +23,15 @@ final class ConnectionPool: TimerTarget {
     private var isArmed = false
     private let rush: PeakMemoryTrimmer
 
-    /// The key under which the pool keeps either the connections to one origin for streams, or those for whole
-    /// responses. Streams and whole responses never share a connection.
+    /// The key of one `OriginConnections` in the pool: an origin, and whether its connections are for streams or for
+    /// whole responses.
     struct Key: Hashable {
         let origin: String
         let isStreamed: Bool
     }
 
-    /// The largest number of connections in one libcurl multi handle. It is small, because libcurl searches all of them
-    /// at each read or write.
+    /// The largest number of connections in one libcurl multi handle. A larger number would be slow, because libcurl
+    /// searches all connections of a multi handle at each read or write.
     private static let connectionsPerMulti = 128
     /// The time after which an idle connection is closed, in nanoseconds. Vendors and proxies also close idle
     /// connections, sometimes without notice.
@@ -90,7 +89,7 @@ final class ConnectionPool: TimerTarget {
     /// Reserves the memory for a connection that becomes idle. If too many connections are open or memory is short,
     /// this first closes the oldest idle connections.
     ///
-    /// - Returns: whether the connection may stay open.
+    /// - Returns: false if the connection must be closed, because there is still no room for it.
     func mayKeep(bytes: Int) -> Bool {
         while openCount > maxOpen || !hasMemory(for: bytes) {
             guard endOldest() else { return false }

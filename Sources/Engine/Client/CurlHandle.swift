@@ -1,6 +1,7 @@
 import CCurl
 
-/// An object that uses a libcurl easy handle. The multi handle calls it when the transfer of the easy handle ends.
+/// An object that uses a libcurl easy handle, such as a transfer. `finish` is called when the transfer of the handle
+/// ends.
 protocol CurlUser: AnyObject {
     func finish(_ code: CURLcode)
     /// The directions that libcurl must pause: `CURLPAUSE_RECV`, `CURLPAUSE_SEND`, both or 0.
@@ -15,8 +16,8 @@ final class CurlHandle {
     /// The object that uses the handle. It lives longer than the handle.
     unowned var user: (any CurlUser)?
     var multi: CurlMulti?
-    /// Whether the handle only opens a connection, on which libcurl makes no HTTP call. After the connection is open,
-    /// such a handle stays in its multi handle until `CurlMulti.remove` is called.
+    /// Whether libcurl only opens a connection with this handle, and makes no HTTP call. Such a handle stays in its
+    /// multi handle until `CurlMulti.remove` is called.
     let isConnection: Bool
 
     init?(_ client: CurlClient, isConnection: Bool = false) {

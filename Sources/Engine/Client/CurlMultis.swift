@@ -1,5 +1,5 @@
-/// A group of libcurl multi handles, for example for all streams. The number of transfers in each is limited, because
-/// many operations of libcurl search all connections of a multi handle.
+/// A group of libcurl multi handles, for example for all streams. Each multi handle has a limited number of transfers,
+/// because libcurl is slow with many connections in one multi handle.
 ///
 /// Use it only on its loop's thread.
 final class CurlMultis {
@@ -20,8 +20,7 @@ final class CurlMultis {
         return new
     }
 
-    /// Removes a multi handle that has become empty, unless it is the only one of the group. Removing it also frees its
-    /// cached connections after a peak of load.
+    /// Removes a multi handle that has become empty, unless it is the only one of the group.
     func isIdle(_ multi: CurlMulti) {
         guard multis.count > 1, let position = multis.firstIndex(where: { $0 === multi }) else { return }
         multis.remove(at: position)

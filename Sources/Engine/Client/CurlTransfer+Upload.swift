@@ -4,8 +4,8 @@ extension CurlTransfer: UpstreamUpload {
     /// Sets the options of an upload on a new handle, which is never reused. Returns false if libcurl refuses an
     /// option.
     ///
-    /// An upload always opens a new connection, because a reused connection may be dead. libcurl could then not send
-    /// the body again, because it has already read a part of the body.
+    /// An upload always opens a new connection. A reused connection could be dead, and libcurl could then not send the
+    /// body again from its beginning.
     func prepareUpload(_ endpoint: Endpoint, _ headers: UpstreamHeaders, _ body: UploadBody) -> Bool {
         let this = Unmanaged.passUnretained(self).toOpaque()
         let codes = [
@@ -96,8 +96,8 @@ extension CurlTransfer: UpstreamUpload {
     /// refused the body while sending was paused, or refused it with `Connection: close`.
     var hasEndedEarly: Bool { isAnsweredEarly && held & CURLPAUSE_RECV == 0 && finished == nil }
 
-    /// Whether libcurl has read no part of the body yet, so that the request can still be sent from its beginning. This
-    /// is checked before each attempt, because libcurl 7.88 could otherwise continue in the middle of the body.
+    /// Whether libcurl has read no byte of the body yet. Otherwise libcurl must not start the request again, because it
+    /// could continue in the middle of the body.
     var isBodyWhole: Bool { !(outgoing?.hasBeenRead ?? false) }
 }
 

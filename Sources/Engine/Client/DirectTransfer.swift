@@ -7,13 +7,13 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     private let origin: OriginConnections
     private let form: DirectRequestTemplate
     private var connection: UpstreamConnection?
-    /// Whether the connection was already used by an earlier call. The vendor may have closed such a connection before
-    /// the request arrived. If it breaks without a response, the request is sent again on a new connection.
+    /// Whether an earlier call already used the connection. If such a connection breaks without a response, the request
+    /// is sent again on a new connection.
     private var isKept = false
     /// The bytes of the request: its head, and its body if the body is small.
     private var request = ByteBuffer()
-    /// The request's body if it is large, sent after `request`; nil if `request` contains the body, or the request has
-    /// no body.
+    /// The body of the upstream request if it is larger than `joinedBytes`, sent after `request`; nil for a small body,
+    /// which is in `request`, and if there is no body.
     private var body: Body?
     private var sentBytes = 0
     private var sendingFailure: CURLcode?
@@ -22,7 +22,8 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     /// Whether any byte of the response has arrived.
     private var isAnswered = false
     private var media = ""
-    /// The size in bytes up to which a body is copied into the buffer of the head, so that both are sent at once.
+    /// The size in bytes up to which a request's body is copied into `request`, after the head, so that both are sent
+    /// at once.
     private static let joinedBytes = 16_384
 
     init(
@@ -179,7 +180,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         waiter.wake()
     }
 
-    /// Reads the relevant fields of the response's head.
+    /// Takes the status and the header fields that the relay needs from the response's head.
     ///
     /// - Parameter bytes: the bytes of the head.
     private func begin(_ response: ParsedResponseHead, _ bytes: UnsafeRawBufferPointer) {
@@ -205,7 +206,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         if isStreamed { waiter.wake() }
     }
 
-    /// Handles the end of the connection by the vendor. The response may be complete by then, or cut off.
+    /// Handles the end of the connection by the vendor. If the response is incomplete, the connection counts as broken.
     private func hasEnded() {
         if response.end() { return complete() }
         brokeOff(sendingFailure ?? (isAnswered ? CURLE_PARTIAL_FILE : CURLE_GOT_NOTHING))
@@ -233,8 +234,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
 
     // MARK: The reader's pace
 
-    /// Continues reading at the end of the loop's turn. Otherwise a fast vendor and a fast reader could keep the loop
-    /// busy without end.
+    /// Continues reading at the end of the loop's turn, so that one fast stream cannot keep the loop busy.
     override func resume() { loop.atTurnEnd(self) }
 
     func turnEnds() {

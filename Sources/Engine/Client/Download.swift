@@ -20,8 +20,8 @@ package struct Download: Sendable {
     private let proxy: String
     /// The PEM file of certificates that are trusted in addition to the system's; nil if there is none.
     private let certificateFile: String?
-    /// Whether the document is encrypted with a key of the operator. Redirects from https to https on another host are
-    /// then followed, because only a holder of this key can have written the document.
+    /// Whether the document is encrypted with a key of the operator. Only the download of such a document follows
+    /// redirects to another host, and only from https to https.
     private let isSealed: Bool
 
     private static let limitBytes = 1 << 20
@@ -30,8 +30,8 @@ package struct Download: Sendable {
 
     /// Creates a download.
     ///
-    /// - Parameter isSealed: whether the document is encrypted with a key of the operator. A redirect to another host
-    ///   is then allowed, because only a holder of the key can have written the document.
+    /// - Parameter isSealed: whether the document is encrypted with a key of the operator. If false, redirects to
+    ///   another host are not followed.
     package init(
         _ url: String,
         agent: String,

@@ -25,8 +25,8 @@ package final class Endpoint: @unchecked Sendable {
 
     package var host: String? { part(CURLUPART_HOST) }
 
-    /// The host and path of the URL for the log, with the port if it is not the default port of the scheme. The query
-    /// and credentials are left out.
+    /// The host and path of the URL for the log, without the query and credentials. The port follows the host if it is
+    /// not the default port of the scheme.
     package var location: String {
         let usualPort = isHTTPS ? "443" : "80"
         let port = part(CURLUPART_PORT).map { $0 == usualPort ? "" : ":\($0)" } ?? ""
@@ -118,8 +118,10 @@ struct DirectRequestTemplate: Sendable {
     }
 }
 
-/// The options of calls to an endpoint. Times are in milliseconds. The first-byte time runs from the start of the call
-/// to the first byte of the response's body. The idle time then runs between two parts of the body.
+/// The options of calls to an endpoint. Times are limits in milliseconds.
+///
+/// `firstByteMilliseconds` limits the wait for the first byte of the response's body. `idleMilliseconds` limits each
+/// later wait for more bytes of the body.
 package struct EndpointOptions: Sendable {
     package var connectMilliseconds = 10_000
     package var firstByteMilliseconds = 300_000
@@ -150,8 +152,8 @@ package final class UpstreamHeaders: @unchecked Sendable {
 
     /// Creates the header lines of a request.
     ///
-    /// - Parameter lines: lines of the form `Name: value` without control characters. A line `Name:` without a value
-    ///   keeps libcurl from sending this field by default. `Expect:` is added if it is missing.
+    /// - Parameter lines: lines such as `Accept: */*`, without control characters. A line without a value, such as
+    ///   `Accept:`, stops libcurl from adding this field itself. The line `Expect:` is added if it is missing.
     package init(_ lines: [String]) {
         var list: UnsafeMutablePointer<curl_slist>?
         for line in lines.contains("Expect:") ? lines : lines + ["Expect:"] { list = curl_slist_append(list, line) }

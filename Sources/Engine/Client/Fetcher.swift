@@ -1,8 +1,7 @@
-/// A downloader for URLs that callers send. Only here can a caller choose the address to which the relay connects.
+/// A downloader for URLs that callers send.
 ///
-/// The address rule checks the exact address of each socket, after parsing, name resolution and redirects
-/// (`CurlClient.mayOpen`). Unusual notations and changing DNS entries therefore cannot evade the rule. No proxy is
-/// used, because a proxy would resolve names itself. Connections are not reused.
+/// The address rule checks the address of each socket that libcurl opens (`CurlClient.mayOpen`). Redirects and changing
+/// DNS entries therefore cannot evade the rule. No proxy is used, because a proxy would resolve names itself.
 ///
 /// `@unchecked`: only its loop's thread uses it.
 package final class Fetcher: @unchecked Sendable {
@@ -11,7 +10,7 @@ package final class Fetcher: @unchecked Sendable {
     private let headers: UpstreamHeaders
     private var running = 0
 
-    /// The largest number of concurrent fetches on one loop. Each fetch may occupy a thread that resolves a host name.
+    /// The largest number of concurrent fetches on one loop. Each fetch can occupy a thread that resolves a host name.
     package static let concurrent = 64
     private static let redirects = 3
     private static let urlLimitBytes = 8_192
@@ -104,9 +103,8 @@ package final class Fetcher: @unchecked Sendable {
     }
 }
 
-/// The reason why a URL could not be downloaded. Callers may learn only the kind. The kind is the same for a forbidden
-/// address, an address without a server, and a slow server. Otherwise a caller could explore a network through the
-/// relay.
+/// The reason why a URL could not be downloaded. Tell a caller only `kind`, never `cause`: a forbidden address and a
+/// slow server have the same kind, so that callers cannot explore a network through the relay.
 package struct FetchFailure: Error {
     package enum Kind: Sendable {
         /// The text is not a URL, or the relay must not download this kind of URL.

@@ -72,8 +72,8 @@ struct IdleConnections {
     private var connections: [UpstreamConnection?] = []
     /// The number of nil entries at the beginning of `connections`.
     private var emptyCount = 0
-    /// The number of entries that have been removed from the front of `connections` since the start. A connection's
-    /// `idleIndex` includes these entries, so it need not change when entries are removed.
+    /// The number of entries that have been removed from the front of `connections` so far. A connection is at the
+    /// index `idleIndex - goneCount` of `connections`.
     private var goneCount = 0
 
     mutating func append(_ connection: UpstreamConnection) {

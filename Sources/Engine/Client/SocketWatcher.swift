@@ -1,9 +1,8 @@
 import CCurl
 import CLinux
 
-/// A watcher that tells libcurl when a socket is ready. It stays registered with epoll between two calls, which saves
-/// system calls on a reused connection. It is unregistered when an event arrives that libcurl does not wait for, such
-/// as the end of an idle connection.
+/// A watcher that tells libcurl when a socket is ready. Between the calls on a reused connection, the watcher stays
+/// registered with epoll, which saves system calls.
 final class SocketWatcher: Watcher {
     private let descriptor: Int32
     private let loop: EventLoop

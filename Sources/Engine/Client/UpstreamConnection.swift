@@ -13,9 +13,8 @@ protocol ConnectionUser: AnyObject {
     func timerFired()
 }
 
-/// A connection to a vendor, for one call after another. libcurl resolves the name and opens the connection, with proxy
-/// and TLS. The calls speak HTTP on it. Without TLS the libcurl handle is freed once the connection is open, which
-/// saves about 10 KB.
+/// A connection to a vendor, which several calls use one after another. libcurl opens the connection, with proxy and
+/// TLS. The calls use the relay's own HTTP code.
 ///
 /// Use it only on its loop's thread.
 final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
@@ -31,13 +30,14 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     let origin: OriginConnections
     /// The time at which this connection last became idle.
     var idleSince = LoopTime.distantPast
-    /// The index of this connection in the list of idle connections. It still counts the entries that have been removed
-    /// from the front of the list.
+    /// The index of this connection in the list of idle connections, plus the number of entries that had already been
+    /// removed from the front of the list. This number stays constant while the connection is idle.
     var idleIndex = 0
     private let hasTLS: Bool
     private unowned let client: CurlClient
     private let loop: EventLoop
-    /// The libcurl handle; nil if the handle has been freed, so that this object owns the socket.
+    /// The libcurl handle that opens the connection; nil once a connection without TLS is open. Without a handle, this
+    /// object reads, writes and closes the socket itself.
     private var handle: CurlHandle?
     private lazy var timer = Timer(self)
     /// The call that uses the connection; nil if the connection is idle.
@@ -105,10 +105,10 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
 
     // MARK: Bytes
 
-    /// Sends bytes to the vendor, as many as the socket accepts now. If some bytes are left, `canWrite` is called as
+    /// Sends as many bytes to the vendor as the socket accepts now. If some bytes are left, `canWrite` is called as
     /// soon as the socket accepts more.
     ///
-    /// - Returns: the number of accepted bytes, which may be 0; a failure if the connection is broken.
+    /// - Returns: the number of accepted bytes, also 0; a failure if the connection is broken.
     func write(_ bytes: UnsafeRawBufferPointer) -> Result<Int, CurlFailure> {
         var count = 0
         if let handle {

@@ -10,7 +10,7 @@ package struct UpstreamHead: Sendable {
     /// The wait in seconds before a retry, from `Retry-After-Ms` or `Retry-After`; nil if neither gives a time in the
     /// future.
     package let retryAfterSeconds: Int?
-    /// Whether the vendor says with `X-Should-Retry` that a retry may help; nil if the field is absent or neither
+    /// Whether the vendor recommends a retry in the field `X-Should-Retry`; nil if the field is absent or neither
     /// `true` nor `false`.
     package let shouldRetry: Bool?
     /// The absolute URL of a redirect (status 3xx); nil for other responses. The HTTP client does not follow redirects

@@ -31,12 +31,11 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     private var startedAt = LoopTime.distantPast
     private var silenceAt = LoopTime.distantFuture
     private var limitAt = LoopTime.distantFuture
-    /// The next time at which `isOver` must check the call: the end of its total time limit, or the deadline for the
-    /// response to the client if that is earlier. `distantFuture` if libcurl measures the total time and there is no
-    /// deadline.
+    /// The next time at which `isOver` must check the call: the total time limit or the deadline for the response to
+    /// the client, whichever is earlier. `distantFuture` if neither needs a check.
     private var totalAt = LoopTime.distantFuture
-    /// The deadline by which the response to the client must begin; nil if there is no deadline or it has already been
-    /// checked.
+    /// The deadline by which the response to the client must begin; nil if the call has no deadline, or if `isOver` has
+    /// already checked the deadline.
     private var deadline: (any ResponseDeadline)?
 
     /// The number of unread bytes of a stream at which reading from the vendor is paused.
@@ -57,7 +56,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     func resume() { preconditionFailure("of a subclass") }
     /// Ends the call at once, and closes its connection. It calls `finish` before it returns.
     func abort() { preconditionFailure("of a subclass") }
-    /// Frees or reuses the object. Called when nothing needs the object any more.
+    /// Frees the memory of this object, or keeps the object for a later call. Called after the call has ended.
     func recycle() { clear() }
     /// Reads the status and header fields into `head`. Called once the head is complete.
     func readHead() {}
@@ -66,8 +65,8 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     var isSending: Bool { false }
     /// Whether libcurl measures the time limit of the whole call, so that this class need not.
     var hasSeparateTotal: Bool { true }
-    /// Whether the connection to the vendor is open. If libcurl then reports a time-out, the total time has passed, not
-    /// the time for connecting.
+    /// Whether the connection to the vendor is open. A time-out that libcurl reports is then the total time limit, not
+    /// the time limit for connecting.
     var isConnected: Bool { hasBegun }
 
     // MARK: Start and end
@@ -206,9 +205,8 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         }
     }
 
-    /// Returns whether the call has failed because a limit has passed: the deadline for the response to the client to
-    /// begin, or the total time of the call. Call it when `totalAt` has passed. The deadline is checked only once. If
-    /// the response to the client has begun by then, only the total time still applies.
+    /// Checks the deadline for the response to the client, and the total time limit of the call. Returns whether the
+    /// call has failed. Call this function when `totalAt` has passed.
     private func isOver(at now: LoopTime) -> Bool {
         if let deadline {
             totalAt = wholeAt

@@ -21,7 +21,8 @@ package struct SealingKey: Sendable {
 
     /// Encrypts bytes. Returns a random nonce, the ciphertext and the tag, one after the other.
     ///
-    /// - Parameter context: bytes that must be equal when `open` decrypts the result. The result does not contain them.
+    /// - Parameter context: additional authenticated data. `open` needs the same bytes, but the result does not contain
+    ///   them.
     package func seal(_ bytes: [UInt8], context: [UInt8]) -> [UInt8] {
         var nonce = [UInt8](repeating: 0, count: Self.nonceCount)
         precondition(RAND_bytes(&nonce, Int32(nonce.count)) == 1, "no random bytes")

@@ -89,8 +89,8 @@ extension StringProtocol {
 }
 
 extension String {
-    /// Calls `body` with the UTF-8 bytes of the string, without a copy if possible. `withUTF8` would need a variable.
-    /// This function is public, because other modules can inline only public code.
+    /// Calls `body` with the UTF-8 bytes of the string, and returns the result of `body`. The bytes are copied only if
+    /// they are not contiguous.
     @inlinable
     public func withBytes<Value>(_ body: (UnsafeRawBufferPointer) -> Value) -> Value {
         if let value = utf8.withContiguousStorageIfAvailable({ body(UnsafeRawBufferPointer($0)) }) { return value }

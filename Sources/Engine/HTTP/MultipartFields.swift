@@ -154,8 +154,8 @@ struct HeaderParameters {
         return token.text
     }
 
-    /// Parses a quoted string. A backslash is an escape only before a quote or another backslash, because browsers send
-    /// Windows paths with plain backslashes. `%22` is read as a quote, as browsers send it.
+    /// Parses a quoted string, and replaces an escaped quote (`\"` or `%22`) and an escaped backslash. Other
+    /// backslashes stay as they are, because browsers send Windows paths with single backslashes.
     private mutating func consumeQuoted() throws(RequestError) -> String {
         var bytes: [UInt8] = []
         var position = 1

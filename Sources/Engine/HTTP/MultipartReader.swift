@@ -6,8 +6,8 @@ package struct MultipartReader: ~Copyable {
     private let mark: ByteBuffer
     private var rest = ByteBuffer()
     private var state = State.preamble
-    /// Whether a boundary may follow without a line end before it. This is true at the beginning of the body and after
-    /// the header lines of a part.
+    /// Whether a boundary is valid at the next byte, without a line end before it. This is true at the beginning of the
+    /// body and after the header lines of a part.
     private var isAtLineStart = true
     /// Whether the next event is `partEnd`: the boundary after a part was consumed, but the event was not returned yet.
     private var hasPendingPartEnd = false
@@ -151,8 +151,8 @@ package struct MultipartReader: ~Copyable {
     // MARK: Boundaries
 
     private struct BoundaryMatch {
-        /// The number of bytes before the boundary, which are data. If `length` is nil, it is the number of bytes that
-        /// cannot belong to a boundary.
+        /// The number of bytes that certainly come before the next boundary. If `length` is nil, the remaining bytes
+        /// could be the beginning of a boundary.
         var start: Int
         /// The length of the boundary line with its line ends; nil if no complete boundary line has arrived.
         var length: Int?
@@ -171,9 +171,10 @@ package struct MultipartReader: ~Copyable {
         return BoundaryMatch(start: bytes.count)
     }
 
-    /// Returns the boundary line at the index `from`, also if only its beginning has arrived; nil if the bytes there
-    /// are data. `start` is the index of the line end before the boundary, which belongs to the match; it equals `from`
-    /// if the boundary needs no line end before it.
+    /// Returns the boundary line at the index `from`; nil if the bytes there are data. If only the beginning of the
+    /// line has arrived, the `length` of the match is nil.
+    ///
+    /// - Parameter start: the index of the line end before the boundary; equal to `from` if no line end is needed.
     private func boundary(in bytes: UnsafeRawBufferPointer, at start: Int, from: Int) -> BoundaryMatch? {
         let rest = bytes[part: from..<bytes.count]
         let common = min(rest.count, mark.count)

@@ -32,8 +32,8 @@ package enum Method: Sendable, CaseIterable {
     }
 }
 
-/// The header fields of a request whose values are stored; others are ignored. If a field is repeated, its first value
-/// is stored.
+/// A header field of a client's request that the relay stores; other fields are ignored. If a field is repeated, its
+/// first value is stored.
 package enum HeaderField: Int, CaseIterable {
     case host, connection, contentLength, transferEncoding, expect
     case authorization, xAPIKey, apiKey, contentType, contentEncoding, accept
@@ -65,8 +65,8 @@ package enum HeaderField: Int, CaseIterable {
         }
     }
 
-    /// The fields grouped by the length of their names. In the entry for a length, bit n is set if the field with raw
-    /// value n has a name of this length.
+    /// The fields, grouped by the length of their names. `byLength[l]` is a bit set of the raw values of all fields
+    /// whose names have `l` bytes.
     static let byLength: InlineArray<31, UInt32> = {
         var table = InlineArray<31, UInt32>(repeating: 0)
         for field in allCases { table[field.name.utf8CodeUnitCount] |= 1 << UInt32(field.rawValue) }

@@ -37,10 +37,10 @@ package struct ResponseHeadParser {
 
     /// Parses the head at the beginning of `bytes`.
     ///
-    /// - Parameter bytes: all bytes from the beginning of the head. If the head was incomplete, pass the old bytes
-    ///   again, followed by the new bytes.
-    /// - Returns: the head and its length; nil if the head is incomplete. If only the head is nil, the first `length`
-    ///   bytes are an informational response, which must be removed before the next call.
+    /// - Parameter bytes: all received bytes from the beginning of the head on, also in a repeated call after more
+    ///   bytes arrived.
+    /// - Returns: the head and its length; nil if the head is incomplete. For an informational response, `head` is nil:
+    ///   remove `length` bytes, then call this function again.
     package mutating func parse(
         _ bytes: UnsafeRawBufferPointer
     ) throws(MalformedResponse) -> (length: Int, head: ParsedResponseHead?)? {

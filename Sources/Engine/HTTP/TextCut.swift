@@ -34,8 +34,8 @@ extension String {
     /// The largest size of a file extension that `cut` keeps, in bytes with its dot.
     private static let extensionLimitBytes = 16
 
-    /// Returns how many bytes before `position` belong to the Unicode scalar that contains the byte at `position`; 0 if
-    /// a scalar starts there. `position` must be less than the length.
+    /// Returns how many bytes of a Unicode scalar come before `position`; 0 if a scalar starts at `position`.
+    /// `position` must be less than the length.
     private func brokenBytes(before position: Int) -> Int {
         var index = utf8.index(startIndex, offsetBy: position)
         var count = 0

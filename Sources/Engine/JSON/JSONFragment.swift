@@ -7,8 +7,7 @@ package protocol JSONWritable {
 /// JSON text that is written by string interpolation: `#"{"id":\#(id),"items":\#(items)}"#`.
 ///
 /// Literals are trusted and written unchanged. Interpolated values are written as JSON, so a string gets quotes and
-/// escapes. A value whose type is not `JSONWritable` does not compile. Lists and optional members write their own
-/// commas.
+/// escapes. A value whose type is not `JSONWritable` does not compile.
 ///
 /// `@unchecked`: the bytes do not change after `init`.
 package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendable {
@@ -29,8 +28,8 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
 
     package struct StringInterpolation: StringInterpolationProtocol {
         fileprivate let output = JSONOutput()
-        /// Whether the last interpolation was an optional member. A comma at the start of the next literal may then
-        /// have to be left out.
+        /// Whether the last interpolation was an optional member. If that member is absent, the comma after it is not
+        /// needed.
         private var followsMember = false
 
         package init(literalCapacity: Int, interpolationCount: Int) {

@@ -1,15 +1,14 @@
 import CSimdjson
 
-/// The positions of the members in the text of a JSON object. The parser finds them in its first step, before it has
-/// checked the whole text. Rely on them only if `JSONParser.finish` then succeeds.
+/// The members of a JSON object and their positions in the object's text. The parser finds them before it checks the
+/// whole text. The outline is reliable only if `JSONParser.finish` succeeds.
 package struct JSONOutline {
     package struct Member {
         package let raw: RawJSON.Member
         /// The number of nested levels of arrays and objects in the member's value.
         package let levels: Int
-        /// The number of tools in the value if it is an array of plain tools, otherwise 0. Plain tools are tool
-        /// definitions of the usual form. The parser has already checked them while it found the members, so they need
-        /// not be parsed.
+        /// The number of tools if the value is an array that contains only plain tools; otherwise 0. A plain tool is a
+        /// tool definition of the usual form, which need not be parsed.
         package let plainTools: Int
         let span: relay_json_span
     }

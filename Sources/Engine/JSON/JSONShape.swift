@@ -1,7 +1,7 @@
 import CSimdjson
 
-/// The size and depth of a JSON text, which show how much work and memory parsing it would take. They are counted in
-/// one pass before parsing. The count does not check the grammar.
+/// The numbers of values, elements and levels in a JSON text, counted before parsing. These counts show how much work
+/// and memory parsing would take.
 package struct JSONShape: Equatable, Sendable {
     /// The number of array elements and object members at all levels, plus one for the root.
     package private(set) var values = 0
@@ -12,8 +12,7 @@ package struct JSONShape: Equatable, Sendable {
     package private(set) var maxElementsName = ""
     package private(set) var depth = 0
 
-    /// The size in bytes below which a text needs no check. A value takes at least two bytes, so the text cannot have
-    /// too many values.
+    /// The size in bytes below which a JSON text is too short to have too many values. Such a text need not be counted.
     package static let harmlessBytes = 20_000
 
     package struct Bound: Sendable {
@@ -28,8 +27,8 @@ package struct JSONShape: Equatable, Sendable {
         }
     }
 
-    /// Returns whether the text is certainly within the bound, because it has few commas, colons and brackets. This
-    /// check is fast, but it also returns false for some texts within the bound.
+    /// Returns whether a fast check shows that the text is within the bound. False does not mean that the text exceeds
+    /// the bound.
     package static func isHarmless(_ text: UnsafeRawBufferPointer, _ bound: Bound) -> Bool {
         guard let base = text.baseAddress else { return true }
         var (separators, openings) = (0, 0)

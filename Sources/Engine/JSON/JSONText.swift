@@ -7,8 +7,8 @@ extension JSONValue {
         return Body(text)
     }
 
-    /// A function that may replace a string in an object. It receives the name and the string value of a member, and
-    /// returns the new string; nil keeps the old string.
+    /// A function that can replace the string value of an object's member. It receives the member's name and value, and
+    /// returns the new value; nil keeps the old value.
     package typealias Replacement = (_ name: UnsafeRawBufferPointer, _ text: UnsafeRawBufferPointer) -> String?
 
     package func append(to text: inout ByteBuffer, replacing replacement: Replacement? = nil) {

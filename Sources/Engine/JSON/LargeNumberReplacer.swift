@@ -1,9 +1,8 @@
-/// A replacer of numbers that are too large for the parser. JSON allows such numbers, but simdjson rejects them. The
-/// replacement has exactly the same length. It has nearly the same value, or a value near the largest `Double` if the
-/// number is beyond its range.
+/// A replacer of numbers that JSON allows, but simdjson rejects as too large. The new number has the same length and
+/// nearly the same value. For a number beyond the range of `Double`, the new number is near the largest `Double`.
 struct LargeNumberReplacer {
-    /// The number of leading digits that are kept of a large integer. More digits would not change the value as a
-    /// `Double`.
+    /// The number of leading digits that a replaced integer keeps. Further digits would not change the integer's value
+    /// as a `Double`.
     private static let keptDigits = 17
     /// The largest exponent that is safe for a `Double` with one digit before the decimal point.
     private static let maxExponent = 307

@@ -1,7 +1,7 @@
 // Functions that check texts eight bytes at a time: text that needs no escape in JSON, ASCII, UTF-8.
 
-/// Returns a word that marks the bytes of `word` that need an escape in a JSON string: their highest bits are set. Only
-/// the mark of the first such byte is reliable. The result is 0 if no byte needs an escape.
+/// Finds the first byte of `word` that needs an escape in a JSON string. The lowest set bit of the result is the
+/// highest bit of this byte. The result is 0 if no byte needs an escape.
 @inline(__always)
 func escapes(in word: UInt64) -> UInt64 {
     let ones: UInt64 = 0x0101_0101_0101_0101

@@ -47,8 +47,7 @@ package struct RawJSON {
         return nil
     }
 
-    /// Returns whether the value contains `one` or `other`. Both texts must be two bytes long. The search is fast, so
-    /// it can exclude most values before a slower check.
+    /// Returns whether the JSON text of the value contains `one` or `other`. Both must be two bytes long.
     package func has(_ one: StaticString, or other: StaticString) -> Bool {
         guard let base = bytes.baseAddress, one.utf8CodeUnitCount == 2, other.utf8CodeUnitCount == 2 else {
             return false

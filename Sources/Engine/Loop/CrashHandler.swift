@@ -10,16 +10,14 @@ package enum CrashHandler {
         (SIGSEGV, "SIGSEGV"),
     ]
 
-    /// Installs the crash handler. When a fatal signal ends the process, the handler writes one line to `descriptor`.
-    /// The process then ends with the same exit status as without the handler.
+    /// Installs the crash handler, which writes one line to `descriptor` when a fatal signal ends the process. The exit
+    /// status of the process stays the same.
     ///
-    /// The handler is not installed in builds with a sanitizer, which reports faults itself. A line of more than 512
-    /// bytes is not written.
+    /// Builds with a sanitizer have no crash handler. A line of more than 512 bytes is not written.
     ///
     /// - Parameters:
-    ///   - timeOffset: the index in the line at which 24 bytes are replaced by the time of the crash.
-    ///   - line: appends the line for the signal with the given name. It is called before `install` returns, once for
-    ///     each signal.
+    ///   - timeOffset: the index, in the line, of the 24 bytes that the handler replaces by the time of the crash.
+    ///   - line: appends the line for a signal to `buffer`. It is called during `install`, once for each signal.
     package static func install(
         writingTo descriptor: Int32,
         timeOffset: Int,

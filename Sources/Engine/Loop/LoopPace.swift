@@ -1,8 +1,6 @@
 import Synchronization
 
-/// A record of how long a loop's turns last. During a turn, everything else on the loop must wait. The loop writes the
-/// record, and any thread may read it. Two values may come from different turns, even if they are read one right after
-/// the other.
+/// A record of how long a loop's turns last. The loop writes the record, and any thread can read it.
 package final class LoopPace: Sendable {
     /// The number of turns that the loop has begun.
     private let begun = Atomic<UInt64>(0)
@@ -13,8 +11,8 @@ package final class LoopPace: Sendable {
     /// The duration of the longest turn in the previous window of a minute.
     private let longestBefore = Atomic<UInt64>(0)
 
-    /// The length of a time window. For each window the longest turn is recorded, and readers get the longest turn of
-    /// the current and the previous window. So several readers can use one record, and none needs to reset it.
+    /// The length of a time window. The record keeps the duration of the longest turn in the current window and in the
+    /// previous window.
     package static let windowNanoseconds: UInt64 = 60_000_000_000
 
     // MARK: The loop's thread

@@ -3,9 +3,9 @@ package import Synchronization
 
 /// A time of the monotonic clock that event loops use.
 ///
-/// Each loop reads the clock once per turn. A time from another loop can therefore be later than this loop's `now`. For
-/// this reason, a difference of two times is never negative: it is 0 if it would be negative. A sum never overflows.
-/// Only code in `Engine/Loop` may use the number itself (`Scripts/check-house`).
+/// The difference of two times is never negative, because a time from another loop can be later than this loop's `now`.
+/// A sum never overflows. Only code in `Engine/Loop` is allowed to use the nanoseconds themselves
+/// (`Scripts/check-house`).
 package struct LoopTime: Comparable, Sendable {
     @usableFromInline let loopNanoseconds: UInt64
 

@@ -4,20 +4,19 @@ import Glibc
 /// Settings for glibc's malloc. glibc reads them from the environment when the process starts, so changing them needs a
 /// restart of the program.
 package enum MallocTunables {
-    /// The setting for how many free blocks of each size malloc caches per thread. The default is 7, but a loop uses
-    /// more at once. 32 blocks save a third of malloc's time. More would keep the memory of finished streams.
+    /// The setting for the number of free blocks of each size that malloc caches per thread. glibc's default is 7, but
+    /// a loop uses more blocks at once.
     static let blocks = (name: "glibc.malloc.tcache_count", value: "32")
 
     private static let variable = "GLIBC_TUNABLES"
-    /// The name of the environment variable that marks a restarted process. Its value is the name that the process had
-    /// before the restart.
+    /// The name of the environment variable that is set only in a restarted process. The variable contains the name of
+    /// the process before the restart.
     private static let mark = "RELAY_STARTED_AS"
 
-    /// Restarts the program once in the same process, with the settings in its environment. Call it before other
-    /// threads start.
+    /// Restarts the program once in the same process, so that malloc reads the relay's settings. Call this method
+    /// before other threads start.
     ///
-    /// Does nothing if the settings are already present, or if the system refuses the restart. Does nothing in valgrind
-    /// either, because `/proc/self/exe` is valgrind itself there.
+    /// Does nothing in valgrind, if the settings are already present, or if the system refuses the restart.
     ///
     /// - Parameter arguments: the arguments of the program, from its name to a null pointer.
     package static func apply(arguments: UnsafePointer<UnsafeMutablePointer<CChar>?>) {

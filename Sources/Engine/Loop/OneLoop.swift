@@ -1,8 +1,7 @@
 import Glibc
 import Synchronization
 
-/// A check in debug builds that an object is used on one loop only, which is the first loop that uses it. Threads
-/// without a loop are not checked, because they create objects before the loop runs.
+/// A check, in debug builds, that an object is used on one loop only. Threads without a loop are not checked.
 package struct OneLoop: ~Copyable, Sendable {
     #if DEBUG
     private let owner = Atomic<UInt>(0)

@@ -10,7 +10,7 @@ import Synchronization
 /// `@unchecked`: all threads may use a semaphore.
 package final class Signal: @unchecked Sendable {
     private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-    /// Whether `wake` was called since `wait` last returned. Another wake-up is then not needed.
+    /// Whether `wake` was called since `wait` last returned. If so, a further call of `wake` does nothing.
     private let isWoken = Atomic<Bool>(false)
 
     package init() { sem_init(semaphore, 0, 0) }

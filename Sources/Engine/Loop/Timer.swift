@@ -4,7 +4,7 @@ package protocol TimerTarget: AnyObject {
 }
 
 /// A timer for one deadline of one target, on the target's loop. Moving the deadline to a later time costs almost
-/// nothing. The timer's place in the heap is then corrected only when the old deadline comes.
+/// nothing.
 ///
 /// `@unchecked`: only its loop's thread uses it.
 package final class Timer: @unchecked Sendable {
@@ -49,7 +49,8 @@ struct TimerHeap {
         sink(last.index)
     }
 
-    /// Returns how long epoll may wait for the next timer, in milliseconds rounded up; -1 if no timer is set.
+    /// Returns the time until the next timer, in milliseconds rounded up, for which epoll can wait; -1 if no timer is
+    /// set.
     func wait(from now: LoopTime) -> Int32 {
         guard let first = timers.first else { return -1 }
         guard first.position > now else { return 0 }
@@ -57,8 +58,8 @@ struct TimerHeap {
         return Int32(clamping: nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1))
     }
 
-    /// Removes the next timer whose deadline has passed, and returns its target; nil if no deadline has passed. The
-    /// target must then be called. It may set timers again.
+    /// Removes the next timer whose deadline has passed, and returns the timer's target; nil if no deadline has passed.
+    /// Call `timerFired` of the target afterwards.
     mutating func removeDue(at now: LoopTime) -> (any TimerTarget)? {
         while let first = timers.first, first.position <= now {
             if first.deadline == .distantFuture {

@@ -1,11 +1,10 @@
 import CLinux
 import Glibc
 
-/// A detector of loops that hang. Every second (a tick), it checks whether each loop has begun a new turn. It reads no
-/// clock itself.
+/// A detector of loops that hang. It compares the number of turns that each loop has begun, once a second (a tick).
 struct LoopHangDetector {
-    /// The state of each loop. `turns` is the number of turns that the loop had begun at the last tick. `missed` is the
-    /// number of consecutive ticks without a new turn.
+    /// The state of each loop: the number of turns that the loop had begun at the last tick, and the number of ticks in
+    /// a row without a new turn.
     private var loops: [(turns: UInt64, missed: Int)] = []
     private var due: LoopTime?
 
@@ -13,8 +12,8 @@ struct LoopHangDetector {
     static let lateNanoseconds: UInt64 = 500_000_000
     static let maxMissedTicks = 30
 
-    /// Checks all loops. Call it once a second, before `Watchdog` wakes the loops. If the call comes late, the whole
-    /// process was probably stopped or asleep, so all counts start again.
+    /// Checks whether each loop has begun a new turn. Call this method once a second. If a call comes late, the counts
+    /// of missed ticks start again at 0.
     ///
     /// - Parameter turns: the number of turns that each loop has begun.
     /// - Returns: the index of a loop that hangs; nil if no loop hangs.

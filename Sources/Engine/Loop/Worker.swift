@@ -19,7 +19,7 @@ package final class Worker: @unchecked Sendable {
 
     /// Starts the thread, which runs until `stop`, `join` or `finish`.
     ///
-    /// - Parameter bound: the largest number of jobs that may wait.
+    /// - Parameter bound: the largest number of jobs that can wait for the thread.
     package init(bound: Int = 1) {
         self.bound = bound
         let code = pthread_create(&thread, nil, runWorker, Unmanaged.passRetained(self).toOpaque())

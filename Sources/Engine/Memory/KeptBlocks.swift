@@ -1,11 +1,10 @@
 import CBlocks
 
-/// A cache of memory blocks of more than 64 KB that are no longer in use. The blocks are reused for later requests,
-/// responses and large JSON. Reuse is cheaper than new memory, for which the system needs a page fault per 4 KB.
+/// A cache of freed memory blocks of more than 64 KB, which later requests, responses and large JSON reuse. Reuse is
+/// cheaper than new memory from the system.
 ///
-/// The blocks count in the memory budget and may use an eighth of it. They are freed after some seconds without use, or
-/// as soon as the budget needs their memory. All threads share them, because a loop often allocates a body that a
-/// worker frees.
+/// The blocks count in the memory budget and can use an eighth of it. A block is freed after some seconds without use,
+/// or when the budget needs its memory. All threads share the blocks.
 ///
 /// `@unchecked`: used on its loop only, except for `init`, before the loop runs.
 package final class KeptBlocks: TimerTarget, @unchecked Sendable {
@@ -13,12 +12,11 @@ package final class KeptBlocks: TimerTarget, @unchecked Sendable {
     private let loop: EventLoop
     private let worker: Worker
     private lazy var timer = Timer(self)
-    /// The bytes of the blocks that the cache has freed, because they were not reused, since it last returned free
-    /// memory to the system with `Memory.giveBack`.
+    /// The bytes of the unused blocks that the cache has freed since it last called `Memory.giveBack`.
     private var freedBytes = 0
 
     private static let turnNanoseconds: UInt64 = 1_000_000_000
-    /// The number of seconds (turns of the timer) without use after which a block is freed.
+    /// The number of seconds after which an unused block is freed.
     private static let idleTurns: UInt32 = 5
     /// The number of bytes that the cache must have freed before `Memory.giveBack` returns free memory to the system.
     private static let trimmedBytes = 16_777_216

@@ -1,8 +1,7 @@
 import Synchronization
 
-/// The part of the memory budget that one loop manages. It reserves memory from the budget in large steps. To reserve
-/// memory for a small request, it is then usually enough to subtract from two counters of the loop: those of the pool
-/// and of the holder's `MemoryShare`. If memory is short, requests wait in a list of the pool.
+/// The part of the memory budget that one loop manages. The pool reserves memory from the budget in large steps, and
+/// gives it to the small requests of the loop. If memory is short, requests wait in a list of the pool.
 ///
 /// `@unchecked`: used on its loop only, except for `init`, before the loop runs.
 package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
@@ -64,8 +63,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         sweepAt = max(Self.keptShares, 2 * shares.count)
     }
 
-    /// Counts one user of the share less. Call it once for each call of `share(of:)` or `use`, after the memory of this
-    /// user was released.
+    /// Counts one user (a request or connection) of the share less. Call this method once for each call of `share(of:)`
+    /// or `use`, after the user's memory was released.
     package func leave(_ share: MemoryShare) { share.uses -= 1 }
 
     @inline(__always)
@@ -109,8 +108,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
 
     // MARK: Waiting
 
-    /// Puts a waiter into the pool's list, and counts its bytes in `queue`. Its `tryAgain` is called repeatedly, until
-    /// it succeeds or the longest waiting time has passed.
+    /// Adds a waiter to the pool's list, and counts the bytes for which it waits in `queue`. The pool calls the
+    /// waiter's `tryAgain` repeatedly until this succeeds or the longest waiting time has passed.
     func wait(_ waiter: any MemoryWaiter, for bytes: Int, _ queue: MemoryQueue) {
         loop.checkIsolated()
         budget.waits.add(1, ordering: .relaxed)
@@ -149,8 +148,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
 
     // MARK: Slow bodies
 
-    /// Registers a large body that is being received. If the body is slow and other requests wait for memory, the pool
-    /// may end it.
+    /// Registers a large body that is being received. The pool can end the body if it is slow and other requests wait
+    /// for memory.
     func watch(_ body: any SlowBody) {
         if bodies.isEmpty { loop.arm(second.timer, at: loop.now + SecondTimer.nanoseconds) }
         bodies[ObjectIdentifier(body)] = body
@@ -169,8 +168,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         if !bodies.isEmpty { loop.arm(second.timer, at: loop.now + SecondTimer.nanoseconds) }
     }
 
-    /// Ends slow bodies among those for which `isMeant` returns true, the slowest first. It ends as many as are needed
-    /// to free the memory for which the requests of `queue` wait. It ends none while another loop has a slower body.
+    /// Ends slow bodies for which `isMeant` returns true, the slowest first, until the requests in `queue` have enough
+    /// memory. Ends no body while another loop has a slower one.
     private func endSlowest(_ queue: MemoryQueue, _ isMeant: (any SlowBody) -> Bool) {
         var wanted = queue.waitingBytes
         guard wanted > 0 else { return }
@@ -190,8 +189,7 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
     }
 }
 
-/// The timer that calls the memory pool once a second while large bodies are being received. The pool then measures the
-/// bodies, and may end slow ones.
+/// The timer that calls the memory pool once a second while large bodies are being received.
 private final class SecondTimer: TimerTarget {
     static let nanoseconds: UInt64 = 1_000_000_000
     private unowned let memoryPool: LoopMemoryPool
@@ -202,8 +200,8 @@ private final class SecondTimer: TimerTarget {
     func timerFired() { memoryPool.secondIsOver() }
 }
 
-/// The memory of one holder (a caller or an address) on one loop, for small requests. It reserves memory in larger
-/// steps, as the pool does.
+/// The memory that one holder (a caller or an address) uses on one loop for small requests. The share reserves this
+/// memory from the holder's limit in larger steps.
 ///
 /// `@unchecked`: used on its pool's loop only.
 package final class MemoryShare: @unchecked Sendable {

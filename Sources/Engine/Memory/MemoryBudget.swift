@@ -3,9 +3,9 @@ import Synchronization
 /// The memory that the process may use for data of requests and responses, such as heads, bodies, parsed values,
 /// streams and unsent output. Any thread may use it. Each loop uses it through its `LoopMemoryPool`.
 ///
-/// A quarter of the budget stays free for small requests: large requests (64 KB and more) cannot use it. One holder (a
-/// caller or an address) can use at most a quarter of the budget. If large requests fill the holder's quarter, its
-/// small requests can use up to a sixteenth more.
+/// Large requests (64 KB and more) cannot use a quarter of the budget, which is kept free for small requests. One
+/// holder (a caller or an address) can use at most a quarter of the budget. If the holder's large requests fill this
+/// quarter, the holder's small requests can use a sixteenth more.
 package final class MemoryBudget: Sendable {
     /// The size of the whole budget in bytes.
     package let bytes: Int
@@ -16,10 +16,9 @@ package final class MemoryBudget: Sendable {
     let largeBytes: Int
     /// The largest number of bytes that one holder (a caller or an address) may use.
     package let quarterBytes: Int
-    /// The number of bytes that a loop reserves at a time for small requests. Most small requests thus need no access
-    /// to shared state.
+    /// The number of bytes that a loop reserves from the budget in one step for its small requests.
     let chunkBytes: Int
-    /// The number of bytes that a loop reserves at a time for small requests of one holder.
+    /// The number of bytes that a loop reserves from a holder's limit in one step for the holder's small requests.
     let shareChunkBytes: Int
     /// The largest number of bytes that idle connections to vendors may use on one loop. On all loops together this is
     /// an eighth of the budget.
@@ -27,7 +26,7 @@ package final class MemoryBudget: Sendable {
 
     private let used = Atomic<Int>(0)
     private let large = Atomic<Int>(0)
-    /// The bytes of freed memory blocks that are cached for later requests. They are freed when the memory is needed.
+    /// The bytes of freed memory blocks that are cached for later requests.
     private let kept = Atomic<Int>(0)
     private let holders = Lock<[MemoryHolder.Key: Entry]>([:])
     /// The queue of the requests that wait because the whole budget is used up. A request that exceeds only its
@@ -63,8 +62,8 @@ package final class MemoryBudget: Sendable {
     /// and for tests.
     package static func unbounded() -> MemoryBudget { MemoryBudget(bytes: .max / 4) }
 
-    /// The number of reserved bytes. It includes the part that is set aside and the bytes that loops have reserved
-    /// ahead.
+    /// The number of reserved bytes, including `setAsideBytes` and the bytes that loops have reserved for later
+    /// requests.
     package var usedBytes: Int { used.load(ordering: .relaxed) }
 
     /// The number of bytes that large requests use.
@@ -196,8 +195,8 @@ package final class MemoryHolder: Sendable {
     func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= boundBytes }
 }
 
-/// The state of the requests that wait because one limit is reached: how many bytes they wait for, and which slow body
-/// should end to free memory. The requests themselves are in the lists of their loops' `LoopMemoryPool`.
+/// A count of the bytes for which requests wait because one memory limit is reached. The queue also chooses the slow
+/// body that should end to free memory. The requests themselves are in the lists of their loops' `LoopMemoryPool`.
 final class MemoryQueue: Sendable {
     private let waiting = Atomic<Int>(0)
     private let slowest = Lock<Nomination?>(nil)
@@ -214,9 +213,8 @@ final class MemoryQueue: Sendable {
     func waits(for bytes: Int) { waiting.add(bytes, ordering: .relaxed) }
     func ended(_ bytes: Int) { waiting.subtract(bytes, ordering: .relaxed) }
 
-    /// Compares the slowest body of a loop with those of other loops. While requests wait, each loop with slow bodies
-    /// calls this once a second. Returns true if this body should end: it is the slowest of all loops, and this loop
-    /// also had the slowest body a second ago.
+    /// Returns whether a loop's slowest body should end: it is the slowest body of all loops, and this loop also had
+    /// the slowest body a second ago. While requests wait, each loop calls this method once a second.
     ///
     /// - Parameter bytes: the bytes of the body that arrived in the last five seconds.
     func isSlowest(_ bytes: Int, of loop: ObjectIdentifier, at now: LoopTime) -> Bool {

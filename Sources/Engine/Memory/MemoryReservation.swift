@@ -3,7 +3,7 @@ import Synchronization
 /// The memory that is reserved for one large request or response. It is released when the last reference to this object
 /// ends, on any thread.
 package final class MemoryReservation: Sendable {
-    /// The caller or address whose limit includes this memory; nil if only the whole budget includes it.
+    /// The holder (a caller or an address) whose limit counts this memory; nil if only the budget counts the memory.
     let holder: MemoryHolder?
     private let budget: MemoryBudget
     private let held = Atomic<Int>(0)
@@ -28,8 +28,7 @@ package final class MemoryReservation: Sendable {
         return nil
     }
 
-    /// Returns whether `count` bytes are within the limits of the budget, so that they could be reserved when nothing
-    /// else uses memory.
+    /// Returns whether `count` bytes could be reserved if nothing else used memory.
     func fitsBudget(_ count: Int) -> Bool { count <= min(budget.quarterBytes, budget.largeBytes) }
 
     func give(_ count: Int) {
@@ -43,8 +42,8 @@ package final class MemoryReservation: Sendable {
 }
 
 extension MemoryBudget {
-    /// Makes sure that `reservation` has reserved at least `responseBytes` bytes. Returns false if memory is short. A
-    /// response of at most 64 KB needs no reservation, because the memory that each request reserves includes it.
+    /// Makes `reservation` large enough for a response of `responseBytes` bytes. Returns false if memory is short. A
+    /// response of at most 64 KB needs no reservation.
     package func covers(_ responseBytes: Int, _ reservation: inout MemoryReservation?) -> Bool {
         guard responseBytes > Self.smallBytes else { return true }
         let held = reservation ?? MemoryReservation(nil, self)
@@ -56,7 +55,7 @@ extension MemoryBudget {
     private static let responseStepBytes = 262_144
 }
 
-/// A large request body that is being received and may turn out to be slow.
+/// A large request body that is being received. The memory pool can end the body if it is slow.
 protocol SlowBody: AnyObject {
     var holder: MemoryHolder { get }
     var heldBytes: Int { get }
@@ -71,8 +70,7 @@ protocol SlowBody: AnyObject {
 /// A record of how many bytes of a body arrived in each of the last five seconds. Only seconds in which the relay read
 /// the body count.
 struct SlowBodyRate {
-    /// The smallest number of bytes in five seconds (100 KB/s) at which a body does not count as slow. A slow body may
-    /// be ended if other requests wait for memory.
+    /// The number of bytes received in five seconds below which a body is slow (100 KB/s).
     static let minBytes = 512_000
     private var slots = InlineArray<5, Int>(repeating: 0)
     private var slot = 0

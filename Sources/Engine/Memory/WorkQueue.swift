@@ -3,9 +3,9 @@ import Synchronization
 /// A queue of long jobs, such as parsing large bodies. All loops share it, and one thread runs the jobs one after the
 /// other. Any thread may use it.
 ///
-/// The number of jobs in the queue and the bytes that they read are limited. One owner (a caller or an address) can use
-/// at most half of both limits. Jobs that exceed a limit wait for room in their order. A job that waits only because of
-/// its owner's limit does not delay jobs of other owners.
+/// The queue limits the number of jobs and the bytes that they read. One owner (a caller or an address) can use at most
+/// half of both limits. Further jobs wait for room in the queue, oldest first. A job that exceeds its owner's limit
+/// does not delay the jobs of other owners.
 package final class WorkQueue: Sendable {
     /// The largest number of jobs that can be in the queue at once.
     package static let maxJobs = 1_024
@@ -34,8 +34,8 @@ package final class WorkQueue: Sendable {
     /// Creates the queue and starts its thread.
     ///
     /// - Parameters:
-    ///   - bytes: the largest number of bytes that all jobs together may read. A job that reads more than half of this
-    ///     counts as half.
+    ///   - bytes: the largest number of bytes that all jobs together can read. A job that reads more than half of this
+    ///     number counts as half.
     ///   - jobs: the largest number of jobs.
     package init(bytes: Int, jobs: Int = WorkQueue.maxJobs) { room = WorkLoad(jobs: jobs, bytes: bytes) }
 

@@ -6,12 +6,12 @@ extension Connection: MemoryWaiter {
     /// The number of bytes that each connection reserves for its own objects.
     static let ownBytes = 4_096
     private static let pageBytes = 4_096
-    /// The number of bytes of a stream that may wait elsewhere in the relay while the output buffer is full.
-    /// `chargeOutput` counts them together with the unsent output.
+    /// The number of bytes that `chargeOutput` adds to the unsent output, for data of a stream that waits in other
+    /// buffers of the relay.
     private static let behindOutputBytes = 16_384
 
-    /// Makes the reserved memory cover the received bytes that are not parsed yet; releases what is too much. If memory
-    /// is short, the connection reads no further request until it has the memory.
+    /// Adjusts the reserved memory to the size of the received bytes that are not parsed yet. If memory is short, the
+    /// connection reads no further request until the memory is reserved.
     func chargeInput() {
         let wanted = (input.count + Self.pageBytes - 1) / Self.pageBytes * Self.pageBytes
         if wanted <= inputHeldBytes {

@@ -54,9 +54,8 @@ extension Connection: ResponseWriter {
         flushLater()
     }
 
-    /// Sends the bytes of `batch` as one chunk of the response. If the unsent output and the chunk's size line fit into
-    /// the free space at the front of `batch`, they are inserted there. The buffer of `batch` then becomes the output
-    /// buffer, so that its bytes need not be copied.
+    /// Sends the bytes of `batch` as one chunk of the response, and empties `batch`. The bytes are not copied if
+    /// `batch` has enough free space at its front for the unsent output and the size of the chunk.
     func write(batch: inout ByteBuffer) {
         guard phase == .active, responseState == .streaming, !batch.isEmpty, !hidesBody, head.isHTTP11,
             output.count + Self.sizeLineBytes <= batch.frontBytes

@@ -1,16 +1,14 @@
 /// The memory that a request uses. A small request reserves its memory once, when its caller is known. A large request
-/// (64 KB and more) reserves memory as its body arrives. It reserves twice the body's size, because the parsed values
-/// also need memory.
+/// (64 KB and more) reserves twice the size of its body, in steps while the body arrives.
 extension RequestBody {
     /// The memory of a request without its body, in bytes: for its objects, its task, the upstream call and stream
     /// buffers.
     static let requestBytes = 16_384
-    /// The memory, in bytes, for a body that is passed on in chunks. It covers the buffers from the client to the
-    /// vendor.
+    /// The number of bytes that a large body reserves if the handler reads the body in chunks.
     static let windowBytes = 65_536
     private static let stepBytes = 262_144
-    /// The largest `Content-Length` for which the whole buffer is reserved at the start, so that the body need not be
-    /// moved as it grows.
+    /// The largest `Content-Length` for which the whole buffer is reserved at the start. The buffer of a larger body
+    /// grows with the body.
     private static let roomBytes = 1_048_576
 
     /// Whether the `Content-Length` is so large that the request counts as large (64 KB and more).
@@ -48,9 +46,8 @@ extension RequestBody {
     /// Waits for the memory that `charge` could not reserve. Throws if the wait takes too long.
     package func chargeLater() async throws(RequestError) { try await wait(for: chargeBytes) { self.reserveCharge() } }
 
-    /// Reserves `bytes` more bytes, and waits if memory is short. They stay reserved until `giveBack` or the end of the
-    /// request. Throws an error with status 413 if so much can never be reserved, and with status 503 if the wait takes
-    /// too long.
+    /// Reserves `bytes` more bytes until `giveBack` or the end of the request, and waits if memory is short. Throws an
+    /// error with status 413 if the memory limits are too small, and with status 503 if the wait takes too long.
     package func hold(_ bytes: Int) async throws(RequestError) {
         let reservation = held(by: share ?? peerShare)
         guard reservation.fitsBudget(reservation.bytes + bytes) else { throw .bodyTooLargeForMemory }
@@ -58,14 +55,14 @@ extension RequestBody {
         try await wait(for: bytes) { reservation.reserve(bytes) }
     }
 
-    /// Releases memory that was reserved for a large body or by `hold`.
+    /// Releases `bytes` bytes of the memory that was reserved for a large body or by `hold`.
     package func giveBack(_ bytes: Int) { reservation?.give(bytes) }
 
     /// Releases the memory of a large body and of its parsed values. Call it when they are no longer needed.
     package func giveBackLarge() { reservation?.giveAll() }
 
-    /// The reservation for a large body. Work that may outlive the request keeps a reference to it, so that the memory
-    /// stays reserved. Nil if no reservation was made, as for a small body.
+    /// The reservation for a large body; nil if no memory was reserved for one. Work that continues after the request
+    /// keeps a reference to the reservation, so that the memory stays reserved.
     package var largeHold: MemoryReservation? { reservation }
 
     private func held(by share: MemoryShare) -> MemoryReservation {
@@ -124,8 +121,7 @@ extension RequestBody {
         watch()
     }
 
-    /// Registers the body with the memory pool. If the body is slow and other requests wait for memory, the pool may
-    /// end it.
+    /// Registers the body with the memory pool, which can end a slow body while other requests wait for memory.
     func watch() {
         guard !isComplete, failure == nil else { return }
         _ = held(by: share ?? peerShare)

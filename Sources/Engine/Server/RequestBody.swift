@@ -1,5 +1,5 @@
-/// The body of a request, which may still be arriving. A handler reads it whole with `collect`, or in chunks with
-/// `next`. Before that, at most 64 KB are received.
+/// The body of a request, which might still be arriving. A handler reads the whole body with `collect`, or reads chunks
+/// of the body with `next`. Until the handler calls one of these methods, at most 64 KB are received.
 ///
 /// The object also keeps the reserved memory of the request: see RequestBody+Memory.swift.
 ///
@@ -25,7 +25,7 @@ package final class RequestBody: @unchecked Sendable {
     var share: MemoryShare?
     var smallHeldBytes = 0
     var reservation: MemoryReservation?
-    /// The size up to which the reserved memory is enough for a body that is collected whole.
+    /// The size in bytes up to which a body that is collected whole needs no further reservation.
     var coveredBytes = RequestBody.unwantedBytes
     var isShortOfMemory = false
     var slowPace = SlowBodyRate()
@@ -40,8 +40,8 @@ package final class RequestBody: @unchecked Sendable {
 
     /// The largest number of bytes that are received before the handler asks for the body.
     static let unwantedBytes = 65_536
-    /// The largest number of bytes that wait for a handler that reads the body in chunks. When so many bytes wait, the
-    /// connection stops reading. All chunks after the first have at most this size.
+    /// The largest number of received bytes that wait for a handler that reads the body in chunks. When so many bytes
+    /// wait, the connection stops reading.
     static let pieceBytes = 32_768
 
     /// Creates the body of a request whose head has arrived.
@@ -75,11 +75,11 @@ package final class RequestBody: @unchecked Sendable {
         guard isComplete else { throw RequestError(400, "The request body did not arrive.") }
     }
 
-    /// Waits for the next chunk of the body, of at most 64 KiB, and moves it into `piece`. Returns false if the body
-    /// has ended. While the handler does not call `next`, the connection soon stops reading from the client.
+    /// Waits for the next chunk of the body, of at most 64 KiB, and moves the chunk into `piece`. Returns false if the
+    /// body has ended.
     ///
-    /// Throws an error with status 413 if the body is larger than `limitBytes`. Also throws `.clientLeft`,
-    /// `.bodyTooSlow`, or an error for invalid chunked encoding. A truncated body always throws.
+    /// Throws an error with status 413 if the body is larger than `limitBytes`. Also throws if the client disconnects,
+    /// sends the body too slowly, or sends invalid chunked encoding.
     package func next(into piece: inout ByteBuffer, limitBytes: Int) async throws(RequestError) -> Bool {
         piece.removeAll()
         if let failure { throw failure }

@@ -15,7 +15,8 @@ final class Account: @unchecked Sendable {
         /// The store has no such record, so the write adds one.
         case absent
         case version(StoredValue.Version)
-        /// A version that is known from an earlier call. The record was not read again for this write.
+        /// A version that this instance knows from an earlier read or write. The record was not read again for this
+        /// write.
         case kept(StoredValue.Version)
     }
 
@@ -33,8 +34,7 @@ final class Account: @unchecked Sendable {
     var fresh = WriteBase.nothing
     /// The version of the record in the store after this instance's last read or write; nil if the version is unknown.
     var known: StoredValue.Version?
-    /// Whether the last read found the version that this instance already knew, so that no other instance had written
-    /// the record.
+    /// Whether no other instance had written the record between this instance's previous access and its last read.
     var isOurs = false
     /// The monotonic time at which this instance last noticed that another instance had written the record; nil if it
     /// never did.
@@ -50,15 +50,15 @@ final class Account: @unchecked Sendable {
     /// The monotonic time at which this limit last refused a request because it was full; nil if there was no such
     /// refusal.
     var fullAt: Int?
-    /// The monotonic time for which the account is in the `DueQueue` of its lane; nil if it is not in the queue.
+    /// The monotonic time of the account's entry in the `DueQueue` of its lane; nil if the account has no entry.
     var due: Int?
     /// The monotonic time until which requests are decided without the store, because the store refused to write this
     /// account's record.
     var ruleUntil = 0
     /// The monotonic time until which a request can be refused without a call to the store, because the limit was full.
     var refusedUntil = 0
-    /// The monotonic time before which a refusal does not set `refusedUntil`, because the refusal might be older than
-    /// an operator's reset of the limit.
+    /// The monotonic time from which refusals set `refusedUntil` again after an operator has reset the limit. Earlier
+    /// refusals might be older than the reset.
     var remembersFrom = 0
     /// The monotonic time of the last request for this account.
     var usedAt = 0
@@ -95,8 +95,8 @@ final class Account: @unchecked Sendable {
 struct RequestPart {
     let request: Pending
     let index: Int
-    /// The bucket in which the units were already counted, but too late to be used; nil if they were not counted yet.
-    /// The write removes the units from this bucket.
+    /// The old bucket in which an earlier write counted the units, but too late for their use; nil if there was no such
+    /// write. The next write removes the units from this bucket.
     var from: BucketIndex?
 
     var isUnread: Bool { request.decision == nil && request.parts[index].state == .unread }

@@ -26,7 +26,7 @@ struct AccountTable {
 
     /// Creates an empty table.
     ///
-    /// - Parameter bytes: the memory that all accounts together may use.
+    /// - Parameter bytes: the memory that all accounts together are allowed to use.
     init(bytes: Int) {
         partitions = PartitionKind.allCases.map { part in
             switch part {
@@ -59,7 +59,7 @@ struct AccountTable {
     }
 
     /// Drops some idle accounts whose counts no longer matter. While the partition exceeds its memory bound, also drops
-    /// idle accounts with a small used share. Returns the dropped accounts.
+    /// the idle accounts that have used the smallest part of their limit. Returns the dropped accounts.
     mutating func makeRoom(_ part: PartitionKind, _ now: ClockReading) -> [Account] {
         var dropped: [Account] = []
         for _ in 0..<4 {
@@ -89,8 +89,8 @@ struct AccountTable {
 
     /// Returns the account that should be evicted; nil if no account can be dropped.
     ///
-    /// This is the idle account with the smallest used share among the least recently used accounts. An account with
-    /// unwritten units is returned only if there is no other account.
+    /// Among the least recently used accounts, this is the idle account that has used the smallest part of its limit.
+    /// An account with unwritten units is returned only if there is no other account.
     private mutating func leastUsed(_ part: PartitionKind, _ now: ClockReading) -> Account? {
         var (least, leastOwing): ((account: Account, share: Double)?, (account: Account, share: Double)?)
         var (looked, owing) = (0, 0)

@@ -32,8 +32,8 @@ struct ClockWatch {
     /// The monotonic time since which the error of the machine's clock has exceeded `toleranceMicroseconds`; nil if the
     /// error is smaller.
     private var offSince: Int?
-    /// The monotonic time until which the clock is not corrected, because other instances might not have noticed yet
-    /// that the store's clock was set.
+    /// The monotonic time until which this machine's clock is not corrected after the store's clock was set. Other
+    /// instances might not have noticed the change yet.
     private var othersUncertainUntil = 0
 
     /// The largest clock error that is not corrected, in microseconds. A larger step of the wall clock means that the
@@ -43,7 +43,7 @@ struct ClockWatch {
     /// The maximum duration of a call that measures the store's clock, in microseconds. The result of a slower call is
     /// not used.
     static let longestCallMicroseconds = 1_000_000
-    /// The times at which to measure again, in microseconds after the first measurement.
+    /// The times of the next five measurements of the store's clock, in microseconds after the first measurement.
     private static let earlyMicroseconds = [500_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000]
 
     /// Whether the machine's clock is not verified yet, so that no units can be counted in the store.

@@ -8,8 +8,8 @@ package struct Decision: Sendable {
     }
 
     package struct Refusal: Sendable {
-        /// The limit that caused the refusal. If several limits are full, this is the limit that takes longest to have
-        /// room again.
+        /// The full limit that caused the refusal. If several limits are full, this is the limit that has room again
+        /// last.
         package let limit: Limit
         package let requested: Int
         /// The microseconds until a retry can succeed; nil if the request is larger than the whole limit.
@@ -23,9 +23,9 @@ package struct Decision: Sendable {
     }
 
     package let outcome: Outcome
-    /// The state of the tightest limit that counts requests; nil if no such limit covers the request.
+    /// The state of the limit of requests that has the fewest requests left; nil if the request has no such limit.
     package private(set) var requests: LimitStanding?
-    /// The state of the tightest limit that counts tokens; nil if no such limit covers the request.
+    /// The state of the limit of tokens that has the fewest tokens left; nil if the request has no such limit.
     package private(set) var tokens: LimitStanding?
     /// The reserved units that the request holds until it ends.
     var held: [ReservedUnits] = []
@@ -46,7 +46,7 @@ package struct Decision: Sendable {
         }
     }
 
-    /// Keeps the state of this limit in `requests` or `tokens` if it is tighter than the state that is kept there.
+    /// Stores the state of a limit in `requests` or `tokens` if this limit has less left than the limit stored there.
     /// Ignores limits that count neither requests nor tokens.
     package mutating func record(_ standing: LimitStanding) {
         switch standing.limit.quota.unit {

@@ -12,8 +12,8 @@ extension Ledger {
         return full.isEmpty ? nil : refused(full, now)
     }
 
-    /// Returns the largest used share among the limits of the charges, as far as this instance knows. Requests that
-    /// wait for a decision count as used units.
+    /// Returns how much of the fullest limit of the charges is used: 0 for nothing, 1 for all units. Requests that wait
+    /// for a decision count as used units.
     mutating func knownShare(_ charges: [LimitCharge], at now: ClockReading) -> Double {
         let now = read(now)
         return charges.reduce(0) { share, charge in

@@ -10,8 +10,8 @@ extension Ledger {
     struct InstanceShare {
         /// The number by which this instance divides each limit to find its own share of the limit.
         var instances = 1
-        /// The upper bound of this instance's share, while other instances might still use larger shares than theirs;
-        /// nil if there is no such bound.
+        /// The upper bound of this instance's share while the other instances leave no room for an equal share; nil if
+        /// there is no such bound.
         var cap: Fraction?
         /// Whether this instance has ever read the record of the living instances.
         var hasSeenStore = false
@@ -42,8 +42,8 @@ extension Ledger {
         }
     }
 
-    /// The limit that names the record of shares in the store. In this record, each instance writes the number by which
-    /// it divides the limits.
+    /// The limit under which the store keeps the record of shares. In this record, each instance writes the number by
+    /// which it divides the limits.
     static let shareRecordLimit = Limit("known", .concurrent)
 
     /// Lowers this instance's share if more instances are living now. Writes the number of living instances into the

@@ -1,6 +1,5 @@
-/// Records that several instances write while calls to the store are slow. A write fails if another instance has
-/// written the record since the last read. The call that writes such a record also reads the record, which saves a call
-/// after a failed write.
+/// The handling of contended records. A record is contended if several instances write it while calls to the store are
+/// slow. Writes of such a record often fail, so the call that writes the record also reads the record again.
 extension Ledger {
     /// The duration above which calls to the store count as slow, in microseconds.
     private static let slowMicroseconds = 4_000
@@ -21,9 +20,8 @@ extension Ledger {
 
     static func isSlow(_ roundTrip: Int) -> Bool { roundTrip > slowMicroseconds }
 
-    /// Returns how long after the end of a bucket other instances might still use units of this bucket, in
-    /// microseconds; 0 if this does not matter for the limit. The time is estimated from the durations of this
-    /// instance's recent calls to the store.
+    /// Returns the estimated time for which other instances can still use units of a bucket after its end, in
+    /// microseconds; 0 if this does not matter for the limit.
     func lateness(_ account: Account) -> Int {
         let (limit, calls) = (account.limit, servers[account.server].calls)
         guard limit.countsExpiredBuckets, instancesSeen > 1 || account.othersAt != nil, limit.quota.unit != .concurrent
@@ -37,7 +35,7 @@ extension Ledger {
         return lateness > limit.layout.windowMicroseconds / limit.layout.perWindow ? lateness : 0
     }
 
-    /// Delays the requests of an account for a moment if other instances might have used units that this instance has
+    /// Delays the account's next call to the store while other instances might have used units that this instance has
     /// not seen. Does nothing if the delay would be too long.
     func delayIfUseUnknown(_ account: Account, _ now: ClockReading) {
         let wait = account.counter.countUnknown(at: now.wall)

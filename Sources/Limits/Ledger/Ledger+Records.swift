@@ -7,11 +7,11 @@ extension Ledger {
     /// this time, the record is usually read before each write.
     private static let othersMicroseconds = 60_000_000
 
-    /// Prepares the next write of an account's record from the version that this instance knows, without reading the
-    /// record. Returns whether this is possible.
+    /// Prepares a write of the account's record without reading the record first. Returns false if the record must be
+    /// read.
     ///
-    /// The write fails if another instance has changed the record. Otherwise, counting a request takes one round trip
-    /// instead of two.
+    /// The write uses the record version that this instance knows. The write fails if another instance has changed the
+    /// record since.
     mutating func useKnownVersion(_ account: Account, lane: Int, epoch: Int, at now: ClockReading) -> Bool {
         let isLeft = account.othersAt.map { now.steady - $0 > Self.othersMicroseconds } ?? true
         let isTried = account.isOurs && isLeft || Self.isContended(account, roundTrip: lanes[lane].roundTrip, now)
@@ -31,8 +31,8 @@ extension Ledger {
         return true
     }
 
-    /// Updates the account's counter with the record that was read from the store. If the store has lost the record,
-    /// merges the counts that this instance knows.
+    /// Updates the account's counter with the result of reading its record, and continues the requests that wait for
+    /// this read.
     mutating func absorb(_ found: FoundRecord, _ account: Account, epoch: Int, at now: ClockReading) {
         guard servers[account.server].epoch == epoch else { return }
         let birth = random.next()
@@ -62,8 +62,8 @@ extension Ledger {
         saw(account, now)
     }
 
-    /// Handles a read of the account's record for the requests that wait for the read. Continues each request for which
-    /// all records have been read.
+    /// Sets the limit's state to `seen` in the requests that wait for this account's record. Begins to count each
+    /// request for which all records have been read.
     private mutating func saw(_ account: Account, _ now: ClockReading) {
         for part in account.waiting where part.request.decision == nil {
             guard part.request.parts[part.index].state == .unread else { continue }
@@ -199,7 +199,7 @@ extension Ledger {
         for request in spent { begin(request, now) }
     }
 
-    /// Prepares the requests of a write that certainly did not happen to be counted again, and returns these requests.
+    /// Returns the undecided requests of a write that certainly did not happen, so that another write can count them.
     private mutating func restored(_ plan: WritePlan, _ now: ClockReading) -> [RequestPart] {
         var parts: [RequestPart] = []
         for part in plan.takers + plan.refused {

@@ -109,8 +109,8 @@ extension Ledger {
         return lane.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false
     }
 
-    /// Returns the monotonic time at which the request's timer fires next. This is soon after a call that the request
-    /// waits for would count as hanging, and at the latest when the request has waited too long.
+    /// Returns the monotonic time at which the request's timer fires next. The timer then checks whether a store call
+    /// hangs or the request has waited too long.
     private func deadline(_ request: Pending, _ now: ClockReading) -> Int {
         let patience = options.timeoutMicroseconds / 4
         var waited = request.open.map { request.parts[$0].account.lane }
@@ -156,8 +156,8 @@ extension Ledger {
         }
     }
 
-    /// Decides about a request that waits for no limit any more. If units were counted too late for their bucket, the
-    /// request first waits until the units are moved to a later bucket.
+    /// Decides about a request that waits for no limit any more. If units were counted in a bucket that has ended, the
+    /// request might first wait until the units are counted in a later bucket.
     mutating func finish(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil else { return }
         // The time at which the units are used is unknown until the store's clock is verified.

@@ -199,8 +199,8 @@ struct Ledger {
         )
     }
 
-    /// Returns the rule that limits the account's requests in addition to its record shortly after an outage; nil if
-    /// there is no such rule now.
+    /// Returns the rule that applies shortly after an outage, in addition to the account's record; nil if no such rule
+    /// applies.
     func ruleAfterOutage(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard servers[account.server].shareUntil > now.steady, rule(of: account) == .share else { return nil }
         return outageRule(account, now)
@@ -253,7 +253,7 @@ extension Ledger {
         var slotMicroseconds = 30_000_000
         /// The number of event loops on which requests are decided. Each loop has one lane (connection) to each server.
         var loops = 1
-        /// The memory that accounts may use, in bytes. An account is one limit of one caller.
+        /// The memory that accounts are allowed to use, in bytes. An account is one limit of one caller.
         var bytes = 64 * 1_048_576
         /// The secret that hides callers and addresses in the store's keys; nil if there is no secret.
         var secret: StoreSecret?

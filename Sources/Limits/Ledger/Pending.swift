@@ -10,8 +10,8 @@ final class Pending: @unchecked Sendable {
         case writing
         /// The limit has counted the units of the request in this bucket.
         case claimed(BucketIndex)
-        /// The limit has counted the units of the request in this bucket, but too late. The units must be moved to a
-        /// later bucket.
+        /// The limit has counted the units of the request in this bucket, but the bucket ended before the units could
+        /// be used. The units must be moved to a later bucket.
         case late(BucketIndex)
         /// The limit is decided without the store, for example because the store is unavailable.
         case local

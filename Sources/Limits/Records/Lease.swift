@@ -11,9 +11,8 @@ struct Lease {
     /// The latest wall-clock time at which the instance returns the unspent units to the store.
     let returnsBy: Int
 
-    /// The number of units that an instance must use in one bucket, or in one second if a bucket is longer, before it
-    /// opens a lease. This minimum does not apply if several instances write the record and calls to the store are
-    /// slow.
+    /// The use from which an instance opens a lease, in units per bucket; in units per second if a bucket is longer
+    /// than a second. No minimum applies if several instances write the record while calls to the store are slow.
     static let busyUnits = 8
     /// The minimum number of units in a lease. Fewer units are not worth withholding from other instances.
     static let minUnits = 8

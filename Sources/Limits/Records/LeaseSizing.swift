@@ -5,7 +5,8 @@ struct LeaseSizing {
     private var pace: Pace
     /// The rate at which this instance uses units of the limit, in units per second.
     private var longPace = Pace(spanMicroseconds: Lease.longestMicroseconds)
-    /// The maximum delay before the store learns that units moved to another bucket, in microseconds.
+    /// The maximum delay after which this instance writes a move of units to another bucket to the store, in
+    /// microseconds.
     let deferMicroseconds: Int
 
     init(_ limit: Limit) {

@@ -4,8 +4,7 @@
 /// All instances read and write the same record. An instance with a slower clock also counts units in the newest
 /// bucket.
 ///
-/// Two units that are used less than a window apart, on clocks at most a bucket apart, are at most `layout.perWindow +
-/// 1` buckets apart. So the record contains both units when the second one is admitted.
+/// The record keeps enough buckets to contain all units of a window, even if two instances' clocks differ by a bucket.
 package struct Record: Sendable, Equatable {
     package let layout: BucketLayout
     /// The number of the newest bucket.
@@ -46,9 +45,10 @@ package struct Record: Sendable, Equatable {
         bucket < oldest || bucket > newest || bucket < 0 ? 0 : counts[bucket % counts.count]
     }
 
-    /// Calls `body` for each bucket that has units, from the newest to the oldest. `empty` is the number of empty
-    /// buckets between the previous such bucket and this one. Returns the number of empty buckets that are older than
-    /// the last one with units.
+    /// Calls `body` for each bucket that has units, from the newest to the oldest. Returns the number of empty buckets
+    /// that are older than all of these buckets.
+    ///
+    /// - Parameter body: receives the number of empty buckets since the previous call, and the units of the bucket.
     func forEachRun(_ body: (_ empty: Int, _ count: Int) -> Void) -> Int {
         var position = newest % counts.count
         if position < 0 { position += counts.count }

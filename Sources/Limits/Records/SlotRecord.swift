@@ -10,7 +10,7 @@ package struct SlotRecord: Sendable, Equatable {
         /// The end of the entry, in milliseconds since 1970. An entry that has ended does not count.
         package var endMilliseconds: Int
         /// The milliseconds by which the instance's corrected clock is ahead of the store's clock; nil if unknown. In
-        /// the record of shares, the value is `StoreSecret.mark` instead; nil without a secret.
+        /// the record of shares, this field contains a number made from `STORE_SECRET` instead; nil without a secret.
         package var clockMilliseconds: Int?
 
         /// The difference between the instance's clock and the store's clock, in microseconds; nil if it is unknown or

@@ -1,9 +1,8 @@
 import Glibc
 import Shared
 
-/// Returns whether the relay of this container is healthy, and kills the relay if it is stuck. A relay is stuck if it
-/// is `silent` in three checks in a row; after the kill, the container engine restarts it. A relay that refuses
-/// connections is starting or ending, and is not killed.
+/// Returns whether the relay of this container is healthy. If the relay is `silent` in three checks in a row, kills the
+/// relay, so that the container engine restarts it.
 func killIfStuck(_ relay: Settings.Address) -> Bool {
     for _ in 1...3 {
         let health = checkHealth(relay)
@@ -13,8 +12,8 @@ func killIfStuck(_ relay: Settings.Address) -> Bool {
     return false
 }
 
-/// Returns the relay processes of this container: they run this program, and their parent is process 1, the container's
-/// `init`. This process itself is left out.
+/// Returns the ids of the relay processes of this container, except this process. A relay process runs the same program
+/// as this process and is a child of process 1.
 private func stuckRelays() -> [pid_t] {
     guard let directory = opendir("/proc") else { return [] }
     defer { closedir(directory) }

@@ -21,8 +21,8 @@ struct ProviderCheck {
     /// Checks the keys of all providers. Blocks for at most 12 s.
     ///
     /// - Parameters:
-    ///   - given: the names of the settings that the operator has set. From them the report finds the setting that
-    ///     contains a rejected key, such as `..._API_KEY` or `..._API_KEYS`.
+    ///   - given: the names of the settings that the operator has set. The report uses them to name the setting that
+    ///     contains a rejected key, such as `..._API_KEY`.
     ///   - questions: returns the requests that check a provider. The client sends them.
     init(
         _ settings: Settings,

@@ -1,7 +1,7 @@
 /// A filter that replaces secrets in texts from vendors by `...`, such as a key that a vendor repeats in an error
 /// message.
 struct SecretMask {
-    /// Every run of `partBytes` successive bytes in the secrets. Shorter secrets are in `shorter`.
+    /// Every sequence of `partBytes` successive bytes in the secrets. Secrets with fewer bytes are in `shorter`.
     private var parts: Set<[UInt8]> = []
     private var shorter: [[UInt8]] = []
 

@@ -39,8 +39,7 @@ func listCache(_ visit: AdminVisit) async throws(APIError) {
 /// Returns the cached responses in this process's memory. Responses in other stores cannot be listed, because they are
 /// encrypted with keys that derive from their requests.
 ///
-/// - Parameter isDetail: whether the client asks for single entries. If the entries cannot be listed, the function then
-///   throws; without `isDetail` it returns an empty list.
+/// - Parameter isDetail: whether to throw, rather than return an empty list, if the entries cannot be listed.
 private func listedResponses(_ visit: AdminVisit, isDetail: Bool) throws(APIError) -> [MemoryCache.Listed] {
     let store = visit.gateway.settings.cache?.store
     if store == .memory {

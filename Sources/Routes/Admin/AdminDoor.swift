@@ -24,8 +24,8 @@ func serveAdmin(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     throw APIError(405, "Method not allowed")
 }
 
-/// Returns the admin session of the client; nil if it has no session and the route needs none. Throws if the client may
-/// not use the route.
+/// Returns the admin session of the client; nil if the client has no session and the route needs none. Throws if the
+/// client is not allowed to use the route.
 private func visitor(
     of access: AdminRoute.Access,
     _ request: Request,

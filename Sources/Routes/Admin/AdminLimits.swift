@@ -37,8 +37,8 @@ extension JSONFragment {
     }
 }
 
-/// Returns the caller that a text identifies: by the name of a known key, or by the digest of another key. The digest
-/// is complete or has the short form that the log shows. Nil if the text is neither.
+/// Returns the caller with this name: the name of a known key, or the digest of another key. The digest is complete or
+/// has the short form that the log shows. Nil if there is no such caller.
 private func limitedCaller(_ name: String, _ visit: AdminVisit) throws(APIError) -> Caller? {
     guard name.utf8.count <= 256 else { throw .value("caller", "must have at most 256 bytes") }
     if let key = visit.gateway.settings.keys.first(where: { $0.name == name }) { return Caller(known: key) }

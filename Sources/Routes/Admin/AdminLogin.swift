@@ -29,8 +29,8 @@ private let loginLimitBytes = 4_096
 /// Counts a login attempt of the client's address over all instances, whether the login succeeds or fails. Throws if
 /// the address had too many attempts.
 ///
-/// While the counter store is unavailable, this instance counts alone and allows its share of the limit.
-/// `RATE_LIMIT_STORE_DOWN` does not change this.
+/// While the counter store is unavailable, this instance counts only its own login attempts, and allows its share of
+/// the limit. The setting `RATE_LIMIT_STORE_DOWN` does not apply to logins.
 private func countLogin(_ visit: AdminVisit) async throws(APIError) {
     let address = visit.gateway.limits.address(visit.request)
     let decision = await visit.exchange.hold([LimitCharge(loginLimit, .address(address))]).decision

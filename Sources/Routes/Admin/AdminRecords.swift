@@ -58,14 +58,14 @@ func deleteRecords(_ visit: AdminVisit) async throws(APIError) {
 
 private let maxDeleted = 1_000
 
-/// Returns the reader of stored request records. Throws if there is no reader yet.
+/// Returns the reader of stored request records. Throws if the relay does not keep records yet.
 func recordReader(_ visit: AdminVisit) throws(APIError) -> RecordReader {
     if let reader = visit.gateway.usage.reader { return reader }
     throw APIError(503, "No records are kept yet. Try again in a moment.")
 }
 
-/// Runs `work`, which reads or deletes stored request records. The cause of a failure is written to the log only,
-/// because it may name hosts and files.
+/// Runs `work`, which reads or deletes stored request records. The cause of a failure is written only to the log and is
+/// not sent to the client.
 func readRecords<Value>(
     _ visit: AdminVisit,
     _ work: () async throws(UsageFailure) -> Value

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A request that may use its admin route.
+/// A request to an admin route that has passed the access check of the route.
 struct AdminVisit: Sendable {
     let exchange: Exchange
     let gateway: Gateway

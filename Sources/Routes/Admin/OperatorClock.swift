@@ -3,9 +3,8 @@ import Limits
 import Shared
 import Upstream
 
-/// The owner of a task that does work for the admin routes every ten seconds, even if no operator is logged in. The
-/// task reports this instance's figures to the other instances and stores logouts. It also carries out orders of other
-/// instances, such as the end of a cooldown.
+/// A periodic task for the admin routes. Every ten seconds, the task reports the figures of this instance to the other
+/// instances and stores logouts. The task also carries out orders of other instances, such as the end of a cooldown.
 ///
 /// `@unchecked`: all variables are used on one event loop only, except `task`, which has a lock.
 package final class OperatorClock: @unchecked Sendable {
@@ -14,8 +13,8 @@ package final class OperatorClock: @unchecked Sendable {
     private let own: LoopServices
     private let paces: [LoopPace]
     private let task = Lock<Task<Void, Never>?>(nil)
-    /// The number of requests that had ended since the process started, at each of the last seven runs of the task. The
-    /// rate of requests follows from the differences.
+    /// The number of ended requests at each of the last seven runs of the task. The requests per minute are computed
+    /// from these numbers.
     private var counts: [(at: LoopTime, requests: Int)] = []
 
     private static let keptCounts = 7

@@ -4,8 +4,7 @@ import Shared
 
 /// A writer of request records as JSON for the admin API.
 struct RecordWriter {
-    /// The vendor and label of each provider in one text, such as `openai_groq-1`. The dictionary's keys are the
-    /// providers' names.
+    /// A text with the vendor and the label of each provider, such as `openai_groq-1`, by the name of the provider.
     private let services: [String: String]
     /// The masked token of each known key, by the name of the key.
     private let tokens: [String: String]
@@ -76,10 +75,11 @@ struct RecordWriter {
 
     private func service(_ provider: String?) -> String { provider.map { services[$0] ?? $0 } ?? "" }
 
-    /// Returns the masked token of a known caller; for another caller, the first 12 characters of its digest.
+    /// Returns the masked token of a known caller. For another caller, returns the first 12 characters of the digest
+    /// that identifies the caller. Empty if there is no caller.
     private func token(_ caller: String?) -> String { caller.map { tokens[$0] ?? String($0.prefix(12)) } ?? "" }
 
-    /// Returns the value of the member `md5`: 32 hexadecimal digits that are derived from the request's id.
+    /// Returns the first 16 bytes of a text's digest as 32 hexadecimal digits, for the member `md5` of a record.
     private func digits(of text: String) -> String {
         Digest(of: text).withBytes { bytes in
             bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()

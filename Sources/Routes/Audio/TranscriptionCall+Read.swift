@@ -5,8 +5,8 @@ extension TranscriptionCall {
     /// Creates the call from the form fields of `POST /v1/audio/transcriptions` or `/v1/audio/translations`. Throws if
     /// a field is invalid.
     ///
-    /// - Parameter isWhole: whether all fields of the form have arrived. If false, a field that only another, later
-    ///   field would allow is no error.
+    /// - Parameter isWhole: whether all fields of the form have arrived. If false, a field that is valid only together
+    ///   with a missing field causes no error, because the missing field can still arrive.
     package init(_ purpose: Purpose, _ fields: FormFields, isWhole: Bool) throws(APIError) {
         guard let model = try fields.model() else { throw .missing("model") }
         let names = Format.allCases.filter { purpose == .transcription || $0 != .diarizedJSON }.map(\.rawValue)

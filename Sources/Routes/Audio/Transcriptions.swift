@@ -14,11 +14,11 @@ func createTranslation(_ exchange: Exchange, _ gateway: Gateway) async throws(AP
     try await serveTranscription(.translation, exchange, gateway: gateway)
 }
 
-/// Serves a transcription or translation. The relay sends the recording to the vendor while the recording arrives.
+/// Serves a transcription or translation. The relay sends the recording to the vendor while the client still sends the
+/// recording to the relay.
 ///
-/// The relay ends the upload only after it has checked the whole form. Fields before the recording are checked before
-/// the upload begins. If the form names the model only after the recording, the relay cannot wait for the name. It
-/// uploads the recording to the provider of the first model in the catalogue that can transcribe or translate.
+/// The relay completes the upload only after it has checked the whole form. If the model's name follows the recording
+/// in the form, the relay uploads the recording to the provider of the first suitable model in the catalogue.
 private func serveTranscription(
     _ purpose: TranscriptionCall.Purpose,
     _ exchange: Exchange,

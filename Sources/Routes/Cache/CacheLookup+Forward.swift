@@ -4,8 +4,8 @@ import Shared
 import Upstream
 
 extension CacheLookup {
-    /// Stores a complete JSON response in the cache, without the model's name. A later request that gets this response
-    /// may call the model by another name.
+    /// Stores a complete JSON response in the cache. The model's name is removed from the response, because a later
+    /// request can call the model by another name.
     func keep(forwarded body: Body) async {
         guard hasRoom(for: body.bytes.count) else { return }
         let usage = exchange.record.usage ?? Usage(promptTokens: 0, completionTokens: 0)

@@ -17,8 +17,8 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
     unowned let exchange: Exchange
     /// The cache key under which the response will be stored; nil if the response will not be stored.
     private var key: CacheKey?
-    /// The leader role of this request: equal requests wait for the leader's response instead of calling the vendor.
-    /// Nil if this request is not a leader.
+    /// The leader role of this request among equal requests that run at the same time; nil if this request is not the
+    /// leader. The other requests wait for the leader's response.
     private var leader: CoalescedLeader?
     /// The memory that is reserved for the copy of the response that will be stored.
     private var reservation: MemoryReservation?
@@ -36,8 +36,8 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
 
     // MARK: Lookup
 
-    /// Returns a cached response to an equal request, or waits for the response that an equal request is about to get.
-    /// Nil if this request must call the vendor. The request must have been admitted.
+    /// Returns the response to an equal request that has ended or is still running. Nil if this request must call the
+    /// vendor. The request must have been admitted.
     ///
     /// - Parameters:
     ///   - model: the model name in the request.
@@ -162,13 +162,14 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         end()
     }
 
-    /// Gives up storing a valid response that must not be cached. Equal requests that wait for it then call the vendor.
+    /// Ends the lookup because a valid response is not cached. Equal requests that wait for this response then call the
+    /// vendor.
     func giveUp() {
         leader?.end(with: .uncacheable)
         end()
     }
 
-    /// Ends the lookup without a response to store. If equal requests wait for the response, the next of them calls the
+    /// Ends the lookup without storing a response. If equal requests wait for the response, one of them calls the
     /// vendor.
     func end() {
         leader?.end()

@@ -4,8 +4,8 @@ import Shared
 
 /// The kinds of entries in the encoded form of a cached stream.
 private enum Kind: Int {
-    /// The opening of the stream, before any event of the vendor. When the stream is replayed, the writer begins the
-    /// response with a single space.
+    /// An opening text that the relay sent before the first event of the vendor. The entry does not contain the text;
+    /// when the stream is replayed, the client gets a space instead.
     case opening
     case text, reasoning, refusal, call, arguments, signature, encryptedReasoning, finish
     /// A chunk in the vendor's own JSON, without the first members that `ResponseNames` describes.
@@ -17,7 +17,7 @@ private enum Kind: Int {
 extension CachedResponseEncoder {
     mutating func addOpening() { add(Kind.opening.rawValue) }
 
-    /// Adds an event of a choice. Comments of the stream and chunks in the vendor's own JSON are left out.
+    /// Adds an event of a choice. Does nothing for comments of the stream and for chunks in the vendor's own JSON.
     mutating func add(_ choice: Int, _ event: ChatEvent) {
         func add(_ kind: Kind) {
             self.add(kind.rawValue)
@@ -106,7 +106,7 @@ struct CachedEventReader: ~Copyable {
         return true
     }
 
-    /// The first two bytes of the most frequent entry: the kind `plainText`, then choice 0.
+    /// The first two bytes of an encoded plain text of choice 0, which is the most frequent entry.
     private static let plainText = UInt16(littleEndian: UInt16(Kind.plainText.rawValue))
 
     private mutating func event(_ kind: Kind) -> ChatEvent? {

@@ -61,8 +61,8 @@ struct CachedResponseDecoder {
         return bytes[part: position..<(position + count)]
     }
 
-    /// Reads two numbers of one byte each and a text of fewer than 128 bytes, and returns the text. Returns nil, and
-    /// reads nothing, if the next fields are not the given numbers and such a text.
+    /// Reads a text of fewer than 128 bytes that follows two given numbers of one byte each. Returns nil, and reads
+    /// nothing, if the next fields are not these numbers and such a text.
     ///
     /// - Parameter numbers: the two expected numbers as one integer in memory order.
     mutating func shortText(after numbers: UInt16) -> UnsafeRawBufferPointer? {

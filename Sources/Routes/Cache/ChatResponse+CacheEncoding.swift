@@ -2,7 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// The kinds of parts of a complete response in the cache. Each part belongs to the last choice before the part.
+/// The kinds of the parts into which a complete response is encoded for the cache. The parts after a part `choice`
+/// belong to that choice.
 private enum EncodedPart: Int {
     case choice, text, reasoning, reasoningBlock, refusal, call, finish
     /// The response in the vendor's own JSON, without the first members that `ResponseNames` describes.

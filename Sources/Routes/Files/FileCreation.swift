@@ -41,8 +41,8 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     exchange.send(json: body)
 }
 
-/// Uploads the file in a form to a vendor. If the vendor refuses a key and the file is short, the provider's next keys
-/// are tried. Returns the file's data and the key that was used.
+/// Uploads the file in a form to a vendor. If the vendor refuses the key and the file has at most 1 MB, the relay tries
+/// the next keys of the provider. Returns the file's data and the key that was used.
 private func hand(
     _ form: FormStream,
     to fileCall: FileCall,

@@ -4,8 +4,8 @@ import Limits
 import Shared
 import Upstream
 
-/// The handling of a request that is forwarded unchanged to one of its candidates. Some candidates may need a
-/// translated request instead, if the endpoint supports a translation.
+/// A client's request that the relay forwards unchanged to one of several candidates. Candidates that do not accept the
+/// request unchanged get the endpoint's translation of the request, if there is one.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class ForwardedCall: @unchecked Sendable {
@@ -13,8 +13,8 @@ final class ForwardedCall: @unchecked Sendable {
     private let caller: Caller
     private let fields: ForwardedFields
     private let request: ForwardedRequest
-    /// The endpoint's translation for candidates that do not accept the request unchanged; nil if the request is sent
-    /// only to candidates that accept it.
+    /// The endpoint's translation of the request; nil if the relay calls only candidates that accept the request
+    /// unchanged.
     private let own: (any TranslatedEndpoint)?
     private var applicableLimits: ApplicableLimits?
     /// The token count of the request's texts; nil if no limit needs it.
@@ -110,8 +110,8 @@ final class ForwardedCall: @unchecked Sendable {
         }
     }
 
-    /// Bills a call that failed: by the usage that the vendor reported, or else by the expected usage if the vendor may
-    /// charge for the call.
+    /// Bills a call that failed. Uses the usage that the vendor reported, or else the expected usage if the vendor
+    /// might charge for the call.
     private func bill(_ error: UpstreamError, _ candidate: Candidate, vendorCall: VendorCall) {
         var used = error.usage
         if used == nil, error.mayBeBilled, request.isSent {
@@ -125,8 +125,8 @@ final class ForwardedCall: @unchecked Sendable {
 
     // MARK: Terms
 
-    /// Returns a reservation that is enough for every candidate; nil if the limits count only requests. Throws if no
-    /// candidate can serve the request. Adds the indices of candidates that cannot serve it to `unable`.
+    /// Returns a reservation that is large enough for every candidate; nil if the limits count only requests. Throws if
+    /// no candidate can serve the request. Adds the indices of unsuitable candidates to `unable`.
     private func reserved(_ candidates: Candidates) async throws(APIError) -> UsageReservation? {
         guard own != nil else { return try await usageReservation(candidates.leading) }
         var first: UsageReservation?

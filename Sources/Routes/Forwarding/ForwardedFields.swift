@@ -9,8 +9,8 @@ struct ForwardedFields: Sendable {
     var model: String?
     var images = 1
     var isStreamed = false
-    /// Whether the client may want an event stream. It is true for every form, because `stream` may come at the form's
-    /// end.
+    /// Whether the client might want an event stream. Always true for a multipart form, because the field `stream` can
+    /// be the last field of the form.
     private(set) var wantsEvents = true
     /// The input texts of an embeddings, moderation, image or speech request; empty if the request is a multipart form.
     var texts = Body(ByteBuffer())

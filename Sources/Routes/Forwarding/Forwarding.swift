@@ -32,11 +32,11 @@ private func forward(
 }
 
 extension Exchange {
-    /// Forwards the request to a provider that accepts it unchanged. Returns false, without sending anything, if the
-    /// endpoint has to serve the request itself.
+    /// Forwards the request to a provider that accepts it unchanged. Returns false if there is no such provider for the
+    /// request; nothing has been sent then.
     ///
-    /// - Parameter own: the endpoint's translation for providers that need another form of the request. With it, the
-    ///   relay can fall back between both kinds of providers.
+    /// - Parameter own: the endpoint's translation of the request, for providers that do not accept the request
+    ///   unchanged; nil if the endpoint has no translation.
     func forward(
         _ endpoint: ForwardedEndpoint,
         for caller: Caller,
@@ -179,8 +179,8 @@ extension Exchange {
         return (fields, .form(form))
     }
 
-    /// Returns the reader of the request's multipart form. A form of an image request is kept in memory, because limits
-    /// count its images and their number may be anywhere in the form.
+    /// Returns the reader of the request's multipart form. The whole form of an image request is kept in memory,
+    /// because limits count all images of the form.
     private func forwardedForm(_ endpoint: ForwardedEndpoint) throws(APIError) -> ForwardedForm {
         if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
             throw APIError(
@@ -206,7 +206,8 @@ extension Exchange {
         return form
     }
 
-    /// Stores the request's content in this exchange, for an endpoint that reads the request itself.
+    /// Stores the content of the request in this exchange, for an endpoint that serves the request without forwarding
+    /// it.
     func keep(_ content: ForwardedRequest.Content) {
         switch content {
         case .json(let body): jsonAhead = body
@@ -216,8 +217,8 @@ extension Exchange {
 }
 
 extension ForwardedRequest.Content {
-    /// Reads the content and returns whether all of it is in memory. Only then can the relay also call vendors that
-    /// need a translated request.
+    /// Reads the content of the request. Returns whether the whole content is in memory, as a translation of the
+    /// request needs it.
     fileprivate func isWhole() async throws(APIError) -> Bool {
         guard case .form(let form) = self else { return true }
         return try await (form as? ForwardedForm)?.readWhole() ?? false

@@ -6,7 +6,7 @@ import Upstream
 /// event loop of its request only.
 protocol TranslatedEndpoint: AnyObject, Sendable {
     /// Returns the number of upstream calls that the candidate needs for the request. Throws if the candidate cannot
-    /// serve the request. Nothing is reserved.
+    /// serve the request.
     func calls(_ candidate: Candidate) async throws(APIError) -> Int
     /// Returns the candidates for the request: first the given candidates of the requested model, then candidates of
     /// other models that may replace it.

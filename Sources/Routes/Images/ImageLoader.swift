@@ -11,8 +11,8 @@ struct ImageLoader: Sendable {
 
     /// Returns the image to edit, and the candidate to call.
     ///
-    /// A file that the candidate's vendor already stores is not uploaded again. The candidate then uses the key with
-    /// which the file was uploaded. If there is a mask, the relay needs the image's bytes itself and always loads them.
+    /// If the candidate's vendor already stores the image file, the result refers to that file, and the returned
+    /// candidate uses the key of the upload. If there is a mask, the relay always loads the bytes of the image.
     func image(
         _ part: Attachment,
         isMasked: Bool,

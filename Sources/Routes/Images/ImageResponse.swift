@@ -52,14 +52,15 @@ func writeImages(
     exchange.send(json: body)
 }
 
-/// Returns the image call in the form of the candidate's vendor. Nothing is reserved or sent.
+/// Converts an image call for the candidate's vendor, without sending anything. Throws if the candidate cannot make the
+/// images.
 func prepare(_ call: ImageCall, _ candidate: Candidate) throws(APIError) -> any PreparedImages {
     guard let provider = candidate.images else { throw .modelNotFound(call.model) }
     return try provider.prepare(call, for: candidate.model)
 }
 
-/// Returns the image call in the form of a candidate's vendor. If the candidate cannot make the images, the thrown
-/// error lets the relay try another candidate.
+/// Converts an image call for the candidate's vendor. If the candidate cannot make the images, throws an error after
+/// which the relay can try another candidate.
 func prepared(_ call: ImageCall, _ candidate: Candidate) throws(UpstreamError) -> any PreparedImages {
     do throws(APIError) {
         return try prepare(call, candidate)
@@ -106,7 +107,8 @@ func makeImages(
     return made.flatMap { $0 }
 }
 
-/// Reserves memory for the response body and for the list of images that is copied into it, and allocates the body.
+/// Allocates the response body. Reserves memory for the body, and for the list of images that is later copied into the
+/// body.
 ///
 /// - Parameter bytes: the size of the response body.
 private func holdMemory(

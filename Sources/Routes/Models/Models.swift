@@ -5,8 +5,8 @@ import Upstream
 
 /// Handles GET /v1/models: lists the models that the caller may use.
 ///
-/// If all providers of the relay use passthrough keys, a request without a key gets the list, too. If a request has a
-/// passthrough key, the vendors check the key, and models of vendors that refuse it are left out.
+/// A request without a key also gets the list if all providers use passthrough keys. For a request with a passthrough
+/// key, the list contains only models of vendors that accept the key.
 func listModels(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let isAnthropics = speaksOfMessages(exchange)
     let listed = try await visibleModels(exchange, gateway).models

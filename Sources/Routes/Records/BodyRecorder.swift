@@ -18,13 +18,14 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
     private var kind = Kind.text
     private var response = ByteBuffer()
     private var responseBytes = 0
-    /// A function that returns the request's multipart form as JSON; nil if the body is no form or is forwarded unread.
+    /// A function that returns the request's multipart form as JSON; nil if the request has no form or the relay
+    /// forwards the form unread.
     private var form: (() -> ByteBuffer)?
     private let request: Request
     private var copy: KeptBodies?
 
-    /// The least number of response bytes to collect, even if the record keeps fewer. Images and audio are removed from
-    /// the collected text at the end.
+    /// The number of bytes of a text response that are collected at least. The record can keep fewer bytes, because
+    /// images and audio are removed from the collected text.
     private static let gatheredBytes = 65_536
 
     /// Creates a recorder that passes the response on to `writer`.
@@ -50,7 +51,7 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
     /// - Parameter text: returns the form as JSON. It is called at the end of the request.
     func keep(form text: @escaping () -> ByteBuffer) { form = text }
 
-    /// Returns a second copy of the bodies, for a cache entry. The response is added to this copy when the request
+    /// Returns a copy of the recorded bodies for a cache entry. The response body is added to the copy when the request
     /// ends.
     func makeCopy(_ budget: BodyBudget) -> KeptBodies {
         let copy = KeptBodies(limitBytes: bodies.limitBytes, budget)

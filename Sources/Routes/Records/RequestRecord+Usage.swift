@@ -111,7 +111,7 @@ extension CallLedger.Server {
 }
 
 extension [CallRecord] {
-    /// The tokens that all these calls used together.
+    /// The tokens that all calls in this array used together.
     fileprivate var delivered: Usage {
         reduce(into: Usage.nothing) {
             $0.promptTokens += $1.usage.promptTokens

@@ -31,8 +31,8 @@ struct RequestRecord {
     var usage: Usage?
     /// The cost of all upstream calls for the request; nil if it is not known.
     var cost: Cost?
-    /// The part of the cost that the metrics count for this request. For a panel, it is the cost of the call that makes
-    /// the response for the client; the metrics count the other calls separately.
+    /// The part of `cost` that the metrics count for this request. For a panel, it is only the cost of the call that
+    /// makes the response for the client.
     var ownCost: Cost?
     /// The cause of the failure, for the log; nil if there is no failure.
     var cause: String?
@@ -130,8 +130,8 @@ struct RequestRecord {
         log.write(line)
     }
 
-    /// Whether the request is a machine's poll with an expected result. The log then shows it only at the level
-    /// `debug`.
+    /// Whether the request is of a kind that machines send often, and its status is below 400 or is 503. The log shows
+    /// such a request only at the level `debug`.
     var isRoutinePoll: Bool { isPolled && (status < 400 || status == 503) }
 
     /// The level of the log line. A warning means that an operator should look at the request.

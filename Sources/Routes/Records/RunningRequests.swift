@@ -101,7 +101,8 @@ package final class RunningRegister: Sendable {
     }
 }
 
-/// A collector of the lists of running requests from all event loops. One task waits until all lists have arrived.
+/// A collector of the lists of running requests from all event loops. `result` waits until all lists have arrived or
+/// the given time is over.
 ///
 /// `@unchecked`: only the thread of its event loop uses the mutable state.
 private final class RunningGathering: TimerTarget, @unchecked Sendable {

@@ -5,8 +5,8 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Returns the surface to use for a request. If the request allows caching, that surface also reads and fills the
-    /// response cache.
+    /// Returns a surface that also uses the response cache. Returns `surface` itself if there is no cache or the
+    /// response must not be cached.
     @inline(never)
     func keeping(_ surface: any ChatSurface) -> any ChatSurface {
         guard let cache = gateway.cache, surface.mayKeep, !request.forbidsCaching else { return surface }
@@ -67,7 +67,7 @@ final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
     /// The ids of the caller's files to which the request refers. A cached response is sent only if the caller still
     /// owns all of these files.
     private var files: [String] = []
-    /// The writer of the streamed response, which may already have sent pings; nil until it is needed.
+    /// The writer of the streamed response; nil before its first use.
     private var writer: (any ChatStreamWriter)?
 
     init(_ formatter: any ChatResponseFormatter, _ digest: Digest, cache: ConfiguredCache) {

@@ -5,7 +5,7 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Reads a chat request that a vendor may accept unchanged, and keeps its raw body to forward it.
+    /// Reads a chat request that a vendor might accept unchanged, and keeps the raw request body for forwarding.
     @inline(never)
     fileprivate func original(
         _ surface: any ChatSurface,
@@ -31,8 +31,7 @@ extension Exchange {
 
 /// Serves a request to any chat endpoint. The surface reads the request and writes the response and the errors.
 ///
-/// Each step has a function of its own, so that the stack frame in which a stream waits for its vendor stays small. The
-/// data that was needed only to open the stream has been released by then.
+/// Each step is a separate function, so that little memory is in use while a stream waits for the vendor.
 func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) {
     let isKeeping = exchange.gateway.cache != nil
     let (way, formatter) = try await plannedChat(isKeeping ? exchange.keeping(surface) : surface, exchange)
@@ -93,9 +92,8 @@ extension Exchange {
         }
     }
 
-    /// A function that estimates the tokens of a long chat request, stores the estimate in its call and returns the
-    /// request. It runs on the thread that reads the request. It does nothing if all limits count only requests or
-    /// images.
+    /// A function that adds an estimate of the tokens to a long chat request. The function leaves the request unchanged
+    /// if all limits count only requests or images.
     private var estimating: @Sendable (ChatRequest) -> ChatRequest {
         guard gateway.limits.countsLate else { return { $0 } }
         return { request in

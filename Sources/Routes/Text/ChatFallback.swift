@@ -28,8 +28,7 @@ final class ChatFallback: @unchecked Sendable {
         var isChecked = false
     }
 
-    /// The plan that was made first, with which the request is admitted; nil if there is none or it cannot be used
-    /// again.
+    /// The plan that was made first; nil if there is no plan yet or the first plan cannot be used again.
     private var leading: CandidatePlan?
     /// The plans for further candidates that can still be used.
     private var others: [CandidatePlan] = []
@@ -89,8 +88,8 @@ final class ChatFallback: @unchecked Sendable {
         }
     }
 
-    /// Returns an existing plan that fits the candidate with this index; nil if no existing plan fits. If the first
-    /// plan was made for another candidate but fits this one, too, it is passed on.
+    /// Returns an existing plan that fits the candidate with this index; nil if no existing plan fits. The plan might
+    /// have been made for a similar candidate.
     private func known(_ position: Int) -> ChatPlan? {
         if let made = leading {
             if made.position == position { return made.plan }
@@ -102,15 +101,15 @@ final class ChatFallback: @unchecked Sendable {
         return others.first { $0.position == position }?.plan
     }
 
-    /// Passes the first plan on to another candidate instead of making a new plan. Returns false if there are other
-    /// plans, the candidates differ, or the plan was already checked against the context window of its model.
+    /// Reuses the first plan for another candidate. Returns false, without a change, if the other candidate needs a
+    /// plan of its own.
     @inline(__always)
     private func passesOn(_ made: CandidatePlan, to position: Int) -> Bool {
         guard others.isEmpty, !made.isChecked, let asked, asked.call.original == nil else { return false }
         return made.plan.passes(asked.call, to: candidates[position])
     }
 
-    /// Removes a plan that cannot be used again, because its call was moved into the vendor's form without a copy.
+    /// Removes a plan that cannot be used again, because the chat call has been moved out of the plan.
     private func forget(_ plan: ChatPlan) {
         if leading?.plan === plan { leading = nil }
         others.removeAll { $0.plan === plan }
@@ -216,9 +215,8 @@ final class ChatFallback: @unchecked Sendable {
         others = []
     }
 
-    /// Returns a plan for the candidate with this index, after a check that the call fits the model's context window.
-    /// The plan's reservation then determines how the ledger bills the request. Nil if the candidate cannot serve the
-    /// call and is skipped.
+    /// Returns a plan for the candidate with this index, and lets the ledger bill the call by the plan's reservation.
+    /// Nil if the candidate cannot serve the call, for example because the call is too long for the candidate's model.
     private func ready(
         _ position: Int,
         _ attempts: Attempts,
@@ -242,8 +240,8 @@ final class ChatFallback: @unchecked Sendable {
         return nil
     }
 
-    /// Returns the first plan if it fits the candidate and the relay need not count tokens to know that the call fits
-    /// the model's context window. Otherwise returns nil.
+    /// Returns the first plan if it fits the candidate and the call is surely not too long for the model. Nil if the
+    /// relay first has to make another plan or count tokens.
     private func readyAtOnce(_ position: Int, _ callLedger: CallLedger) -> ChatPlan? {
         guard let plan = known(position), plan === leading?.plan else { return nil }
         let usageReservation = billed(plan, callLedger)

@@ -120,8 +120,8 @@ final class ChatPlan: @unchecked Sendable {
         return ChatEmulation(call, lacking: abilities, count, within: memory, by: worker, on: loop)
     }
 
-    /// Completes a plan that could not be made without waiting: writes tools and output formats into the prompt, and
-    /// prepares the attachments for a provider that accepts them. Most calls do not need it.
+    /// Completes a plan that needs a worker thread or uploaded files: writes tools and the output format into the
+    /// prompt, and prepares the attachments. Most plans are complete without this function.
     func finish() async throws(APIError) {
         if let form {
             let asked = call
@@ -156,12 +156,12 @@ final class ChatPlan: @unchecked Sendable {
         candidate = files.candidate
     }
 
-    /// Passes an unused plan on to another candidate of the same model. Returns false, without a change, if the other
-    /// candidate needs a different plan.
+    /// Replaces the candidate of an unused plan. Returns false, without a change, if the other candidate needs a plan
+    /// of its own.
     ///
     /// The function is inlined, because a function call would copy the chat call.
     ///
-    /// - Parameter call: the call in the form that the client requested, without its raw body.
+    /// - Parameter call: the call as the client requested it; its `original` must be nil.
     @inline(__always)
     func passes(_ call: borrowing ChatCall, to other: Candidate) -> Bool {
         guard case .plain = way, !isUnfinished, spare == nil, candidate.chats, other.isLike(candidate) else {
@@ -424,7 +424,7 @@ final class ChatPlan: @unchecked Sendable {
         return sentBytes <= WorkQueue.loopBytes
     }
 
-    /// Whether every wait of this plan ends at the deadline of its ledger. The call then needs no timer of its own.
+    /// Whether all waits of the call end at the deadline of the call's ledger. If so, the call needs no further timer.
     var keepsDeadline: Bool { isPlain && candidate.provider.keepsDeadlines }
 
     /// Returns the call in the vendor's form; nil if the conversion has to wait for files or a worker thread.

@@ -5,8 +5,8 @@ import Shared
 /// The number of credits that a chat may use.
 struct CreditNeeds {
     private let calls: Int
-    /// The usage of one upstream call; if the chat has several prompts, each of which is called separately, the usage
-    /// of all upstream calls together.
+    /// The usage of one upstream call. If each prompt of the chat is sent in a separate call, it is the usage of all
+    /// upstream calls together.
     private let usage: Usage
     private let arePromptsSeparate: Bool
     /// The images in the prompt.

@@ -4,8 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// One upstream call of a panel. It has a ledger and a log line of its own. Unless it produces the response for the
-/// client, it is counted separately in the metrics.
+/// One call of a panel to a member or to the summary model. The call has a ledger and a log line of its own.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class PanelCall: @unchecked Sendable {
@@ -16,7 +15,7 @@ final class PanelCall: @unchecked Sendable {
     private let isLast: Bool
     private let startedAt: LoopTime
 
-    /// Creates the call with a part of the request's ledger.
+    /// Creates the call. The ledger of the call becomes a part of the request's ledger.
     ///
     /// - Parameters:
     ///   - name: the name of the model that is called.

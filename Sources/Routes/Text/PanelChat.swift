@@ -10,16 +10,17 @@ import Upstream
 final class PanelChat: @unchecked Sendable {
     let panel: Panel
     let cast: Panel.Cast
-    /// The client's call, without the progress lines of earlier responses. It is kept until the summary model is
-    /// called.
+    /// The client's call, from which the calls to the members and to the summary model are made. Progress lines of
+    /// earlier responses have been removed from the messages.
     private(set) var call: ChatCall
     /// The caller of the request with the caller's own permissions.
     private let asking: Caller
-    /// The caller for the calls of the panel. If the caller may use the panel, every model of the panel is allowed.
+    /// The caller under which the panel calls its models. If the request's caller is allowed to use the panel, this
+    /// caller is allowed to use every model.
     let caller: Caller
     let exchange: Exchange
-    /// Whether this call is a part of another panel's call. If so, it sends no progress lines to the client. False also
-    /// for an inner panel that makes the final response of a request that is not streamed.
+    /// Whether another panel calls this panel, so that this panel sends no progress lines to the client. The value is
+    /// false, however, for an inner panel that makes the final response of a request that is not streamed.
     private let isInner: Bool
     private let summary: ChatTarget?
     /// The plan for the call of the summary model, made before the members respond; nil if another panel makes the
@@ -66,7 +67,7 @@ final class PanelChat: @unchecked Sendable {
         if !isInner, panel.name != call.model { exchange.record.substitute = panel.name }
     }
 
-    /// The plan for the call that makes the final summary, perhaps by an inner panel; nil before `prepare()`.
+    /// The plan for the call that makes the final summary, in this panel or in an inner panel; nil before `prepare()`.
     private var lastDraft: ChatPlan? { draft ?? maker?.lastDraft }
 
     /// Returns the options that are needed to write the response. `prepare()` must have been called.
@@ -98,8 +99,8 @@ final class PanelChat: @unchecked Sendable {
 
     /// Returns the units to reserve for all upstream calls of the panel.
     ///
-    /// - Returns: the units to reserve, the part of these units that is known from the request itself, and the expected
-    ///   tokens of the final response.
+    /// - Returns: the units to reserve, the smaller number of units that results without averages of earlier responses,
+    ///   and the expected tokens of the final response.
     private func reservation(
         under applicableLimits: ApplicableLimits
     ) -> (amounts: Amounts, minimum: Amounts, responseTokens: Int) {
@@ -147,8 +148,8 @@ final class PanelChat: @unchecked Sendable {
     /// The longest text whose tokens are counted on the event loop, in bytes. The tokens of longer texts are estimated.
     private static let countedBytes = 32_768
 
-    /// Returns a plan for the summary of a panel that was not prepared, because it is a member of another panel. Nil if
-    /// an inner panel makes the summary.
+    /// Returns a plan for the call of the summary model if `prepare()` was not called. Nil if an inner panel makes the
+    /// summary or no plan is possible.
     private func ownDraft() -> ChatPlan? {
         guard maker == nil, case .candidates(let candidates) = summary else { return nil }
         return try? ChatPlan(

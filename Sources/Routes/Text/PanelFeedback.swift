@@ -3,8 +3,8 @@ import Engine
 import Shared
 import Upstream
 
-/// A writer of progress lines that show the client which members of a panel have ended. The panel's settings select the
-/// form.
+/// A writer of progress lines that show the client which members of a panel have ended. The panel's settings select
+/// whether the lines are output, reasoning or comments of the stream, or are turned off.
 struct PanelFeedback {
     private let form: Panel.Feedback
     private let writer: any ChatStreamWriter

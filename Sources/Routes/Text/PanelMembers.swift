@@ -21,8 +21,8 @@ final class PanelMembers: @unchecked Sendable {
     private let asked: ChatCall
     /// The time at which all calls of members end; `distantFuture` if the panel has no deadline.
     private let deadline: LoopTime
-    /// The total size in bytes of the copies of the call for the members and of the responses that have arrived. Each
-    /// response counts twice.
+    /// The memory to reserve for the members, in bytes: a copy of the call for each member, and twice the size of each
+    /// response that has arrived.
     private var bytes = 0
     private(set) var reservation: MemoryReservation?
 

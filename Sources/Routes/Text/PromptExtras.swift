@@ -3,7 +3,7 @@ import Limits
 import Shared
 import Upstream
 
-/// Facts about a prompt that its reservation needs and the call itself does not contain.
+/// Data that the relay needs to reserve units for a prompt and that is not in the chat call.
 struct PromptExtras {
     /// The candidate that transcribes audio in the prompt; nil if the relay transcribes no audio.
     var transcriber: Candidate?
@@ -11,8 +11,8 @@ struct PromptExtras {
     var tokens = 0
     /// Whether the tokens of the prompt are estimated because counting them would take too long.
     var isEstimated = false
-    /// The estimated number of prompt tokens to reserve, because the vendor will probably report the true number later.
-    /// Nil if the relay computes the number itself; `isEstimated` then says whether it counts or estimates.
+    /// The estimated number of prompt tokens, if the vendor will probably report the true number; nil if the relay
+    /// computes the number.
     var roughTokens: Int?
 }
 
@@ -88,8 +88,8 @@ private struct ChatNeeds {
     let prices: [Price]
     let creditPrices: [CreditPrices]
 
-    /// Returns the units that the call may use. It also returns the credits of one upstream call and the images that
-    /// these credits include; nil if no credits are counted.
+    /// Returns the units that the call can use. Also returns the credits of one upstream call and the images that these
+    /// credits include; nil if no credits are counted.
     ///
     /// - Parameters:
     ///   - prompt: the tokens of the prompt.

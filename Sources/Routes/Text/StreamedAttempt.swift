@@ -31,8 +31,8 @@ final class StreamedAttempt: @unchecked Sendable {
         try await deliver(OpenChat(response, to: writer, wanted), exchange)
     }
 
-    /// Streams the response, with a time limit for its beginning. It is used for a plan that also waits for other work,
-    /// such as downloads, which the vendor call's own timeouts do not cover.
+    /// Streams the response. Throws if the response does not begin before the deadline of the attempts. It is used for
+    /// plans whose `keepsDeadline` is false.
     func timedStream(
         to writer: any ChatStreamWriter,
         _ wanted: FormatterOptions,

@@ -29,7 +29,7 @@ struct LimitStates: Sendable {
     let isOfStore: Bool
 
     static let maxCallers = 200
-    /// The number of limits after which no further callers are added. A caller may have many limits, one for each
+    /// The number of limits after which no further callers are read. One caller can have many limits, one for each
     /// model.
     private static let maxRecords = 10_000
     private static let patienceNanoseconds: UInt64 = 5_000_000_000

@@ -1,9 +1,8 @@
 import Engine
 
-/// A login session of the operator on the admin pages, as its signed token encodes it.
+/// A login session of the operator on the admin pages.
 package struct AdminSession: Sendable, Equatable {
-    /// The identifier of a session in the list of ended sessions. It is a digest, so the session's token cannot be
-    /// computed from it.
+    /// The identifier of a session, which is a digest. The session's token cannot be computed from the identifier.
     package struct ID: Hashable, Sendable {
         let high: UInt64
         let low: UInt64

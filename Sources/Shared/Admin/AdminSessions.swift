@@ -21,8 +21,8 @@ package final class AdminSessions: Sendable {
     private let file: String?
 
     private static let storeKey = "relay:1:admin:ended"
-    /// The lifetime of the list of logouts in the shared store, in seconds. 30 days is the maximum, since memcached
-    /// reads a larger number as a date. Each instance writes the list again if it is missing.
+    /// The lifetime of the list of logouts in the shared store, in seconds. 30 days is the maximum that memcached
+    /// allows.
     private static let expirySeconds = 30 * 86_400
 
     /// Creates the list of sessions, and reads the logouts of an earlier process from the data folder.

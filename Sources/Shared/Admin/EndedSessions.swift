@@ -1,7 +1,6 @@
 /// The admin sessions that were ended by a logout.
 ///
-/// A full list drops the sessions with the oldest logins. They stay ended, because `notBefore` then ends every session
-/// whose login is as old or older.
+/// A list that grows too long drops the sessions with the oldest logins. `notBefore` keeps the dropped sessions ended.
 struct EndedSessions: Sendable, Equatable {
     private struct Times: Sendable, Equatable {
         let issuedAt: Int
@@ -9,8 +8,7 @@ struct EndedSessions: Sendable, Equatable {
     }
 
     private var sessions: [AdminSession.ID: Times] = [:]
-    /// The login time up to which all sessions count as ended, in milliseconds since 1970. It rises when a full list
-    /// drops sessions.
+    /// The login time up to which all sessions count as ended, in milliseconds since 1970.
     private(set) var notBefore = 0
 
     /// The largest number of sessions in a list.

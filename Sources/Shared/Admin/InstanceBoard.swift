@@ -4,7 +4,7 @@ package import Limits
 /// The list of relay instances that share memcached. Every ten seconds each instance writes its own entry there and
 /// reads the entries of the others. All event loops of the process share the board.
 package final class InstanceBoard: Sendable {
-    /// An instance in the operator's list.
+    /// A relay instance as the admin pages list it.
     package struct Listed: Sendable {
         package let entry: InstanceEntry
         /// Whether the instance has written no new entry for 30 seconds.
@@ -13,8 +13,7 @@ package final class InstanceBoard: Sendable {
 
     private struct SeenInstance: Sendable {
         var entry: InstanceEntry
-        /// The loop time at which this process saw the entry change. The times in the entry are not compared, since the
-        /// clocks of other machines may differ.
+        /// The loop time at which this process last received a changed entry of the instance.
         var changedAt: LoopTime
     }
 
@@ -37,8 +36,8 @@ package final class InstanceBoard: Sendable {
     private static let keptSeconds = 3_600
     private static let maxInstances = 200
     private static let indexKey = "relay:1:admin:instances"
-    /// The time for which an order stays in this instance's entry, in milliseconds. It is a whole day, because another
-    /// instance that cannot reach memcached for a while must still see the order later.
+    /// The time for which an operator's order stays in this instance's entry, in milliseconds. During this time, the
+    /// other instances can read the order.
     private static let orderMilliseconds = 86_400_000
 
     package init(name: String) {
@@ -49,7 +48,8 @@ package final class InstanceBoard: Sendable {
 
     private static func key(_ id: String) -> String { "relay:1:admin:instance:\(id)" }
 
-    /// Adds an order that all other instances carry out. They read it in the next entry that this instance writes.
+    /// Adds an order of the operator that all other instances carry out. The next entry that this instance writes
+    /// contains the order.
     package func add(_ order: InstanceOrder) {
         state.withLock { state in
             state.orders.append(order)
@@ -122,8 +122,8 @@ package final class InstanceBoard: Sendable {
         shared.put(Self.key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
     }
 
-    /// Returns the ids of all instances that were active within the last hour. They come from the index, which is a
-    /// list of instance ids in the store. Each instance updates its line in the index once a minute.
+    /// Returns the ids of all instances that were active within the last hour, from the index in the store. Also
+    /// updates this instance's time in the index, at most once a minute.
     private func ids(in shared: SharedState, on loop: EventLoop) async throws(StoreFailure) -> [String] {
         let (id, now) = (id, Timestamp.now() / 1_000)
         return try await shared.update(Self.indexKey, expirySeconds: Self.keptSeconds, on: loop) { bytes in
@@ -160,7 +160,7 @@ package final class InstanceBoard: Sendable {
         (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
     }
 
-    /// Removes the instances that are no longer in the index. Nothing else would remove them: their entries are not read.
+    /// Removes the instances whose ids are not in `ids` from this board.
     func removeOthers(except ids: [String]) {
         state.withLock { state in state.others = state.others.filter { ids.contains($0.key) } }
     }

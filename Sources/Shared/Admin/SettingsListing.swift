@@ -20,9 +20,8 @@ package struct SettingsListing: Sendable {
         return sources
     }
 
-    /// A short text that shows whether instances that share memcached have equal settings: the first digits of a
-    /// digest. Settings that may differ between instances, such as `PORT`, are left out. Secrets enter the digest in
-    /// masked form.
+    /// A short text that instances can compare to find out whether their settings are equal. It is the beginning of a
+    /// digest of the settings, without those that can differ between instances, such as `PORT`.
     package var commonDigest: String {
         let common = settings.filter { !Self.ownNames.contains($0.name) }
         let digest = Digest(of: common.map { "\($0.name)=\($0.shown)\n" }.joined())

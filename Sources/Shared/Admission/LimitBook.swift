@@ -34,8 +34,8 @@ package final class LimitBook: @unchecked Sendable {
     package let countsCredits: Bool
     /// Whether some limit is configured for particular models.
     package var dependsOnModels: Bool { !byModel.isEmpty }
-    /// A cache of the limits of callers. It is used only if limits identify callers by key alone, because the client's
-    /// address then makes no difference.
+    /// A cache of the limits that apply to each caller. The cache is only used if limits identify callers by their
+    /// keys, not by their addresses.
     private var kept = RecentTable<Key, ApplicableLimits>()
 
     private static let keptCovers = 4_096
@@ -87,7 +87,7 @@ package final class LimitBook: @unchecked Sendable {
     }
 
     /// Returns the limits of one model for an inner call of a request, such as the call of a panel member. Limits that
-    /// count requests are left out, because the request itself was already counted.
+    /// count requests do not apply to inner calls.
     package func limitsOfPartialCall(_ caller: Caller, _ request: Request, model: String) -> ApplicableLimits {
         oneLoop.check()
         let models = limits(of: model).filter { $0.quota.unit != .requests }
@@ -116,7 +116,8 @@ package final class LimitBook: @unchecked Sendable {
     /// Whether some limit counts requests with invalid keys.
     package var countsFailures: Bool { !failedAuth.isEmpty }
 
-    /// Returns the text that stands for the client's address when limits are counted by address.
+    /// Returns the client's address as limits identify it: the whole IPv4 address, or the /64 network of an IPv6
+    /// address.
     package func address(_ request: Request) -> String {
         request.clientAddress(trusting: trustedProxies).callerText
     }
@@ -127,7 +128,7 @@ package final class LimitBook: @unchecked Sendable {
     /// Returns all limits that can apply to a caller, without duplicates. The limits of endpoint groups come first,
     /// then the limits of each model in `models`.
     ///
-    /// - Parameter address: the caller's address; if nil, limits that count by address are left out.
+    /// - Parameter address: the caller's address; if nil, the result contains no limits that count by address.
     package func demands(of caller: Caller, models: [String], from address: String? = nil) -> [Demand] {
         let isNamed = identity == .key && caller.identity != nil
         var seen: Set<Identity> = []
@@ -202,11 +203,11 @@ package struct ApplicableLimits: Sendable {
         isPlain = charges.allSatisfy { $0.limit.quota.unit == .requests || $0.limit.quota.unit == .concurrent }
     }
 
-    /// Returns the units that a request needs of each limit. A limit is left out if the request needs no units of it.
+    /// Returns the charge of each limit for a request that needs these amounts. Limits of which the request needs no
+    /// units are omitted.
     ///
-    /// - Parameter minimum: the part of `amounts` that is certain; the rest is an estimate. If `amounts` exceeds a
-    ///   limit only because of the estimate, the charge is reduced to the limit, so that a wrong estimate alone rejects
-    ///   no request. If nil, no charge is reduced.
+    /// - Parameter minimum: the amounts that the request needs in any case, if `amounts` are estimated. An estimate
+    ///   that exceeds a limit is reduced to the limit, but not below `minimum`. If nil, no amount is reduced.
     package func charges(of amounts: Amounts, atLeast minimum: Amounts? = nil) -> [LimitCharge] {
         if isPlain { return charges }
         return charges.compactMap { charge in
@@ -217,8 +218,8 @@ package struct ApplicableLimits: Sendable {
         }
     }
 
-    /// Returns whether 1.5 times the estimated amounts exceed some limit of tokens, dollars or credits. The estimated
-    /// amounts alone then do not show that the request fits these limits.
+    /// Returns whether the request might exceed a limit of tokens, dollars or credits: whether 1.5 times the estimated
+    /// amounts are more than the limit.
     package func mayBeExceeded(by amounts: Amounts) -> Bool {
         charges.contains { charge in
             let quota = charge.limit.quota

@@ -2,9 +2,8 @@ package import Engine
 import Limits
 
 extension Decision {
-    /// Appends the rate limit headers of a response, in OpenAI's form and in the form of
-    /// draft-ietf-httpapi-ratelimit-headers-11. They describe the tightest limit of requests and the tightest limit of
-    /// tokens. Appends nothing if no limit applies.
+    /// Appends the rate limit headers of a response: OpenAI's headers, and those of
+    /// draft-ietf-httpapi-ratelimit-headers-11. Appends nothing if no limit of requests or tokens applies.
     package func appendLimits(to fields: inout ByteBuffer) {
         guard requests != nil || tokens != nil else { return }
         requests?.append(
@@ -39,8 +38,7 @@ extension Decision {
         if isRetryUseless { fields.append("x-should-retry: false\r\n") }
     }
 
-    /// Whether a retry cannot help soon. The response then says so, because SDKs would otherwise retry at once or wait
-    /// for a long time.
+    /// Whether the response advises the client not to retry the request (`x-should-retry: false`).
     private var isRetryUseless: Bool {
         guard let refusal else { return false }
         guard let wait = refusal.retryAfterMicroseconds else { return true }

@@ -29,7 +29,8 @@ package struct LimitSettings: Sendable, Equatable {
     /// The limits of requests with invalid keys, for each client address.
     package let failedAuth: [Quota]
     package let store: Store
-    /// The secret from which the names of counters in the store are derived; nil if the names are plain digests.
+    /// The secret (`STORE_SECRET`) that the names of counters in the store depend on; nil if the names depend on no
+    /// secret.
     package let storeSecret: String?
     /// The longest time that the relay waits for memcached to decide about a request.
     package let storeTimeout: Duration

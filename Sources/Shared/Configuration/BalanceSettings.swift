@@ -5,7 +5,7 @@ package struct BalanceSettings: Sendable, Equatable {
     package enum Order: String, CaseIterable, Sendable {
         /// Providers take turns. Each gets as many requests in a row as its weight says.
         case sequence
-        /// Providers get shares of the requests according to their weights. Their turns are interleaved as evenly as
+        /// Providers take turns according to their weights. The requests of each provider are spread as evenly as
         /// possible.
         case smooth
         /// The provider with the most free capacity gets the request.
@@ -13,7 +13,7 @@ package struct BalanceSettings: Sendable, Equatable {
     }
 
     package enum Scope: String, CaseIterable, Sendable {
-        /// Each caller has a separate order of turns among the providers.
+        /// The providers take turns for each caller separately.
         case caller
         case global
     }
@@ -39,8 +39,8 @@ package struct BalanceSettings: Sendable, Equatable {
     package var breakTime = Duration.seconds(60)
     /// The longest time that a request waits for free capacity of its providers.
     package var queueTime = Duration.zero
-    /// The properties that keep similar requests with one provider. The first property that a request has is used. If
-    /// the list is empty, there is no affinity.
+    /// The request properties that decide which provider gets a request. The first property that a request has
+    /// decides. If the list is empty, no property decides.
     package var affinity: [Affinity] = []
 
     package init() {}

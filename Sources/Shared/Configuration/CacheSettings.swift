@@ -46,9 +46,8 @@ package struct CacheSettings: Sendable, Equatable {
         self.models = models
     }
 
-    /// Returns the largest allowed size of the response cache in memory, in bytes; at least 1 MiB. It is the memory
-    /// budget without the bytes set aside for tables, without a quarter of the budget, and without two copies of the
-    /// largest body. The last two are left for requests.
+    /// Returns the largest allowed size of the response cache in memory, in bytes; at least 1 MiB. The rest of the
+    /// memory budget is for tables and for requests.
     static func maxBytes(beside memory: MemorySettings, maxBodyBytes: Int) -> Int {
         max(1_048_576, memory.bytes - memory.bytes / 4 - memory.setAsideBytes - 2 * maxBodyBytes)
     }

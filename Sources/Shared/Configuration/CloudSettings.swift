@@ -95,7 +95,7 @@ package struct CloudSettings: Sendable, Equatable {
 extension SettingsReader {
     /// Reports a problem for each required field of a provider that is not set.
     ///
-    /// - Parameter fields: the names of the required fields, each with its meaning for the message.
+    /// - Parameter fields: the names of the required fields, and a description of each field for the error message.
     fileprivate mutating func demand(_ fields: KeyValuePairs<String, String>, of provider: String) {
         for (field, meaning) in fields {
             let key = ProviderSettings.key(provider, field)

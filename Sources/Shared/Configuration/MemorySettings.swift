@@ -21,8 +21,7 @@ package struct MemorySettings: Sendable, Equatable {
     private static let maxTableBytes = 64 * 1_048_576
     private static let maxResponseBytes = 16 * 1_048_576
     static let maxBodyMegabytes = 32
-    /// The number by which the memory budget is divided to get the largest body that fits it. One caller may use a
-    /// quarter of the budget, and a body is in memory twice while it is read, so a body may have an eighth.
+    /// The number by which the memory budget is divided to get the largest allowed body.
     fileprivate static let bodyShare = 8
 
     /// Divides the memory budget: an eighth for limits (at most 64 MB), an eighth for shared state (at most 64 MB), an

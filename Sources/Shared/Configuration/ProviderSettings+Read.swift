@@ -143,8 +143,8 @@ extension SettingsReader {
         return weights.isEmpty ? keys.map { _ in 1 } : weights
     }
 
-    /// Reports a name in `PROVIDERS` whose provider is not declared. Leaves the report out if a problem with this
-    /// provider's `KIND` is already reported.
+    /// Reports a problem if `PROVIDERS` contains the name of a provider that is not declared. Reports nothing if this
+    /// provider's `KIND` is invalid.
     fileprivate mutating func reportUndeclared(_ instance: String, _ declared: [String]) {
         let kind = ProviderSettings.key(instance, "KIND").name
         if problems.contains(where: { $0.name == kind }) { return }
@@ -168,7 +168,8 @@ extension SettingsReader {
         }
     }
 
-    /// Returns the base URL of a provider. Removes a path at its end that the relay adds to each call, such as `/v1`.
+    /// Returns the base URL of a provider, without an API path at its end such as `/v1`. The relay adds this path to
+    /// each upstream call.
     ///
     /// - Parameter standard: the base URL if the setting is unset.
     fileprivate mutating func url(
@@ -220,8 +221,7 @@ extension SettingsReader {
         return isPassthrough
     }
 
-    /// Reports a problem if the setting has a value. It is called for a setting that would have no effect, because of
-    /// the values of other settings.
+    /// Reports a problem if the setting has a value. Call it for a setting that has no effect.
     mutating func refuse(_ key: SettingKey, _ text: String) {
         if given[key] != nil { report(key, text) }
     }

@@ -4,7 +4,8 @@ package struct ProviderSettings: Sendable, Equatable {
     package enum ChatPath: String, CaseIterable, Sendable {
         case chat
         case responses
-        /// Chat completions for most models, but the Responses API for models that only support tools there.
+        /// Chat completions for most models, but the Responses API for models that support tools only in the Responses
+        /// API.
         case auto
     }
 
@@ -26,13 +27,11 @@ package struct ProviderSettings: Sendable, Equatable {
     package let name: String
     package let label: String
     package let kind: Kind
-    /// The base URL without a slash at its end. It is empty for the kind `echo`, and for Vertex AI if each call's
-    /// location determines the URL.
+    /// The base URL without a slash at its end; empty if the provider has no fixed URL.
     package let baseURL: String
     /// The URL of 1min.ai's host for result files, such as generated images; empty for other kinds of providers.
     package let assetURL: String
-    /// The models that the settings name; empty if the provider serves all models of its built-in catalogue or vendor's
-    /// list.
+    /// The models that the provider's settings name; empty if the settings name no models.
     package let models: [ModelName]
     /// Whether the provider also serves all models on the vendor's model list (`MODELS` contains `*`).
     package let servesList: Bool
@@ -53,9 +52,9 @@ package struct ProviderSettings: Sendable, Equatable {
     package let modelInfo: [String: ModelFacts]
     package let rank: ProviderRank
     package let capacity: CapacitySettings
-    /// Whether the provider may get requests with tools.
+    /// Whether the relay sends requests with tools to the provider.
     package let supportsTools: Bool
-    /// Whether the provider may get requests with images.
+    /// Whether the relay sends requests with images to the provider.
     package let acceptsImages: Bool
     /// The endpoint that chat calls use; nil if the relay chooses it by the base URL.
     package let chatsBy: ChatPath?
@@ -88,7 +87,7 @@ extension ProviderSettings.Kind {
         let needsModels: Bool
         /// Whether a provider works without keys. If false, a provider without keys uses the callers' keys.
         let areKeysOptional: Bool
-        /// Whether the settings may add header lines to upstream calls.
+        /// Whether the provider's settings can add header lines to upstream calls.
         let allowsHeaders: Bool
     }
 

@@ -15,8 +15,8 @@ extension Settings {
         package var givenNames: Set<String> { Set(effective.lazy.filter { !$0.shown.isEmpty }.map(\.name)) }
     }
 
-    /// The address on which a relay with this process's settings listens, for health checks. It is known even if other
-    /// settings are invalid, and it ignores the remote settings document.
+    /// The address on which the relay listens, as health checks need it. Values in a remote settings document are
+    /// ignored.
     package struct Address: Sendable {
         package let host: String
         package let port: Int
@@ -121,8 +121,8 @@ extension SettingsReader {
         }
     }
 
-    /// Warns about settings of logins that do not work as expected: nobody may reload the settings, or a login is valid
-    /// at only one of several instances.
+    /// Warns if `RELOAD_ACCESS` requires a login although the admin pages are off. Also warns if a login is valid for
+    /// one of several instances only.
     fileprivate mutating func warnOfLogins(
         _ admin: AdminSettings?,
         _ access: ReloadAccess,
@@ -142,8 +142,8 @@ extension SettingsReader {
         }
     }
 
-    /// The effective values of all settings: first the global settings, then the fields of each instance that have a
-    /// value.
+    /// The effective values of all settings: first the global settings, then the fields of each provider, caller and
+    /// panel that have a value.
     fileprivate var effective: [EffectiveSetting] {
         let globals = table.globals.map { SettingKey.global($0.name) }
         let fields = table.families.flatMap { family in

@@ -1,8 +1,9 @@
 import Engine
 
-/// Reading of settings that may come from a remote document as well as from the environment and the `.env` file.
+/// The functions that read settings from the environment, the `.env` file and a remote document.
 extension Settings {
-    /// The remote settings document as it was last downloaded. It avoids another download if the document is unchanged.
+    /// The remote settings document as it was last downloaded. It is used again if the server reports that the document
+    /// is unchanged.
     package struct Remote: Sendable, Equatable {
         fileprivate let url: String
         fileprivate let tag: String
@@ -34,8 +35,8 @@ extension Settings {
     ///
     /// - Parameters:
     ///   - remote: the remote document as it was last downloaded; updated by this function.
-    ///   - location: the location that was used at startup; nil while the process starts. After startup, a document
-    ///     that cannot be downloaded is always a problem. At startup this depends on `CONFIG_REQUIRED`.
+    ///   - location: the location that was used at startup; nil while the process starts. During startup,
+    ///     `CONFIG_REQUIRED` decides whether a failed download is a problem. After startup, it is always a problem.
     package static func ofProcess(
         _ catalogues: Catalogues,
         _ remote: inout Remote?,
@@ -74,8 +75,8 @@ extension Settings {
         return outcome
     }
 
-    /// Downloads and decrypts the remote settings document. Throws a problem with `isAbsence` set if the download
-    /// fails.
+    /// Downloads and decrypts the remote settings document. Throws if the download or the decryption fails, or if the
+    /// document is YAML.
     private static func document(
         at url: String,
         _ key: String?,

@@ -5,7 +5,7 @@ import Limits
 package enum ReloadAccess: String, CaseIterable, Sendable {
     /// Operators who are logged in to the admin pages.
     case admin
-    /// Clients on this machine, but no requests that a proxy forwards.
+    /// Clients on this machine that call the relay without a proxy.
     case local
     /// Any client. The rate of reloads is limited.
     case open
@@ -57,8 +57,8 @@ package struct Settings: Sendable, Equatable {
     package let defaultModel: String?
     /// The model for requests whose model no provider serves; nil if it is not set.
     package let fallbackModel: String?
-    /// The model for `/generate` requests that name no model; nil to try each provider's own model for such requests,
-    /// by priority and then by price.
+    /// The model for `/generate` requests that name no model; nil to use a provider's own model for such
+    /// requests.
     package let generateModel: String?
     /// Whether links to YouTube videos in prompts for 1min.ai stay unchanged. 1min.ai then reads the videos and charges
     /// for them.

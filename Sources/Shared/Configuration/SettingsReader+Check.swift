@@ -1,7 +1,6 @@
 import Engine
 
-/// Checks of settings that are each valid but do not fit together. A problem that is only a consequence of another
-/// reported problem is left out.
+/// Checks of settings that are each valid but do not fit together.
 extension SettingsReader {
     mutating func check(_ settings: Settings, _ catalogues: Catalogues) {
         reportUnusableProviders(settings)
@@ -39,8 +38,8 @@ extension SettingsReader {
         warnOfModelLimits(settings.limits.byModel, modelCatalog)
     }
 
-    /// Reports that a setting names a model which no provider serves. Only warns if a vendor's model list that was not
-    /// read yet may contain the model.
+    /// Reports that a setting names a model which no provider serves. Only warns if a vendor's model list has not been
+    /// read yet.
     ///
     /// - Parameter name: the model in the setting. The message suggests a similar name.
     private mutating func check(_ key: SettingKey, _ text: String, near name: String, _ modelCatalog: ModelCatalog) {
@@ -54,8 +53,8 @@ extension SettingsReader {
         name.map { "; did you mean \"\($0)\"?" } ?? other
     }
 
-    /// Reports providers that nobody may use: they do not use the callers' own keys, and the settings declare no
-    /// callers and no models for anonymous access.
+    /// Reports providers that no caller is allowed to use, because the settings declare no callers and no models for
+    /// anonymous access.
     private mutating func reportUnusableProviders(_ settings: Settings) {
         guard settings.keys.isEmpty, settings.anonymousModels.isEmpty else { return }
         guard !hasProblem(with: "ANONYMOUS_MODELS", "KEY_") else { return }
@@ -172,8 +171,7 @@ extension SettingsReader {
         warn(key, "\"\(model)\" is not in the catalogue of this version; the name is forwarded unchanged")
     }
 
-    /// Whether a reported problem makes it unclear which models the providers serve. Checks of model names are then
-    /// left out.
+    /// Whether a reported problem makes it unclear which models the providers serve.
     private var hasProblemOfModels: Bool {
         problems.contains { problem in
             guard let name = problem.name, !unknownNames.contains(name) else { return false }

@@ -56,8 +56,8 @@ extension SettingsReader {
         )
     }
 
-    /// Reports a limit in dollars if no provider has a price, since requests then cost nothing. Reports only the first
-    /// such limit.
+    /// Reports a limit in dollars that has no effect, because no provider has a price. Reports only the first such
+    /// limit.
     private mutating func refuseDollars(_ key: SettingKey, _ settings: Settings) {
         if problems.contains(where: { $0.text.hasPrefix(Self.noPrice) }) { return }
         let instance = settings.providers.first.map { $0.name.asInstance } ?? "<NAME>"
@@ -72,8 +72,7 @@ extension SettingsReader {
 
     private static let noPrice = "no provider has a price, so no request costs usd"
 
-    /// Reports a problem with a limit. Leaves it out if a problem with a provider's settings is reported, since that
-    /// may be the cause.
+    /// Reports a problem with a limit. Reports nothing if the settings of a provider have a problem.
     private mutating func reportUnlessProvidersHaveProblems(_ key: SettingKey, _ text: String) {
         if problems.contains(where: { $0.name?.hasPrefix("PROVIDER_") ?? false }) { return }
         report(key, text)

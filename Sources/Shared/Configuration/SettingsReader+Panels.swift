@@ -1,4 +1,5 @@
-/// Checks of panels: whether providers serve their models, and whether a panel calls itself through other panels.
+/// Checks of panels: whether providers serve the models of each panel, and whether a panel calls itself through other
+/// panels.
 extension SettingsReader {
     mutating func checkPanels(_ settings: Settings, _ modelCatalog: ModelCatalog) {
         if settings.panels.isEmpty { return }

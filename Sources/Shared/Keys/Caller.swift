@@ -54,8 +54,8 @@ package final class Caller: Sendable {
         self.init(.passThrough, identity: identity, name: name, passedKey: key, models: models)
     }
 
-    /// Creates a passthrough caller from its name in the log. It serves to show or reset the caller's limits, since its
-    /// key is unknown.
+    /// Creates a passthrough caller whose key is unknown, from the caller's name in the log. Use it to show or reset
+    /// the caller's limits.
     package convenience init(passingOnKeyOf name: String) {
         self.init(.passThrough, identity: .passedKey(named: name), name: name, models: [])
     }
@@ -65,8 +65,8 @@ package final class Caller: Sendable {
     /// - Parameter models: the models that callers without a key may use.
     package convenience init(anonymousWith models: [ModelPattern]) { self.init(.anonymous, models: models) }
 
-    /// A placeholder for any passthrough caller. It serves to look up the models that are available with a vendor's
-    /// key.
+    /// A passthrough caller without an identity. Use it to find the models that are available to callers with a
+    /// vendor's key.
     package static let visitor = Caller(.passThrough, models: [])
 
     /// Returns whether the caller may use the model of this name. A passthrough caller may use all models of

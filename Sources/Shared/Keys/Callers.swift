@@ -40,8 +40,8 @@ package final class Callers: @unchecked Sendable {
         anonymous = anonymousModels.isEmpty ? nil : Caller(anonymousWith: anonymousModels)
     }
 
-    /// Returns the caller of a request. If its key is unknown but the request is served as anonymous, `stray` is the
-    /// key's digest; otherwise `stray` is nil.
+    /// Returns the caller of a request. `stray` is the digest of an unknown key whose request is served as anonymous;
+    /// otherwise nil.
     ///
     /// - Throws: an error for the client if the key is missing, unknown or malformed, or if the request has several
     ///   different keys.

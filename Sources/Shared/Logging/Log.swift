@@ -37,8 +37,8 @@ package final class Log: Sendable {
         write(line)
     }
 
-    /// Returns a new line to which fields are added before `write`. Use it where a closure for the fields would copy
-    /// data. Check `isOn` first.
+    /// Returns a new log line. Add fields to the line, then pass it to `write`. Call `isOn` first, because this
+    /// function does not check the level.
     package func line(_ level: LogLevel, _ message: StaticString) -> LogLine { LogLine(level, message, format: format) }
 
     package func write(_ line: consuming LogLine) {
@@ -62,8 +62,8 @@ package final class Log: Sendable {
         write(.error, message, fields)
     }
 
-    /// Waits until all lines so far are written, but not longer than `seconds`. Returns false if the time was too
-    /// short. It blocks the thread, so call it only when the process ends and not on an event loop.
+    /// Waits until all lines so far are written, at most `seconds`. Returns false if some lines are not written by
+    /// then. Blocks the thread, so call it only when the process ends.
     @discardableResult
     package func flush(seconds: Int = 2) -> Bool { sink.flush(seconds: seconds) }
 

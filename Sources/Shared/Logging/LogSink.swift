@@ -22,8 +22,7 @@ final class LogSink: @unchecked Sendable {
     private let format: LogFormat
     private let descriptor: Int32
     private let capacityBytes: Int
-    /// The time for which the writing thread waits for more lines before it writes. One large write takes less time
-    /// than many small ones. A large buffer is written at once.
+    /// The time for which the writing thread collects lines, so that one write contains many lines.
     private static let gatheringNanoseconds: UInt64 = 100_000_000
     private static let manyBytes = 256 << 10
     /// The largest buffer that is kept for reuse after it was written, in bytes. A larger buffer is freed.
@@ -86,8 +85,8 @@ final class LogSink: @unchecked Sendable {
         }
     }
 
-    /// Swaps the full buffer with an empty one. If lines were dropped since the last write, a line with their number is
-    /// appended before the swap.
+    /// Moves the buffered lines into `batch`, which must be empty. Adds a line with the number of dropped lines if
+    /// lines were dropped.
     private func exchange(_ batch: inout ByteBuffer) -> (flushes: [Signal], isStopping: Bool) {
         state.withLock { state in
             if state.droppedLines > 0 {

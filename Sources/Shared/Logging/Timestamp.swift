@@ -1,8 +1,8 @@
 package import Engine
 import Glibc
 
-/// Formats UTC times as `2026-01-01T12:00:00.123Z`. It keeps the text up to the seconds of the last formatted time,
-/// since the next time is often in the same second.
+/// A formatter of UTC times such as `2026-01-01T12:00:00.123Z`. Times in the same second as the last formatted time are
+/// faster to format.
 package struct Timestamp: Sendable {
     private var second = Int.min
     /// The text of the last formatted time without its milliseconds, as in `2026-01-01T12:00:00`.

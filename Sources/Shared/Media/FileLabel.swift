@@ -1,7 +1,6 @@
 import Engine
 
-/// The name and the content type under which a file is uploaded to a vendor. If the relay detects the content type, the
-/// name gets an extension that fits this type, since vendors reject a name with another extension.
+/// The name and the content type under which a file is uploaded to a vendor.
 package struct FileLabel: Sendable, Equatable {
     package let name: String
     package let contentType: String
@@ -24,9 +23,8 @@ package struct FileLabel: Sendable, Equatable {
         self.init(name: Self.plain(name), contentType: type)
     }
 
-    /// Creates the label from a file's content. A text whose extension does not fit its type becomes plain text with
-    /// the extension `.txt`, except a `.csv` file. If the content does not show the type, the label uses the name and
-    /// the content type that the client sent.
+    /// Creates the label of a file. Detects the content type from the content if possible, and adapts the extension of
+    /// the name to this type.
     ///
     /// - Parameters:
     ///   - claimed: the content type that the client sent; nil if it sent no type.

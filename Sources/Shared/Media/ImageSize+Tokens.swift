@@ -1,5 +1,5 @@
 extension ImageSize {
-    /// The tokens that an image of unknown size counts as: those of 1024 x 1024 pixels.
+    /// The number of tokens for an image of unknown size, which counts as an image of 1024 x 1024 pixels.
     package static let unknownTokens = 765
     /// The tokens of an image that the model sees with low detail.
     package static let lowDetailTokens = 85

@@ -6,8 +6,7 @@ package struct ImageSize: Sendable, Equatable {
     package let height: Int
 
     package static let maxPixels = 100_000_000
-    /// The largest number of segments or chunks of an image that are read. Each fill byte of a JPEG counts, too. Real
-    /// images have far fewer.
+    /// The largest number of segments or chunks that are read to find the size of an image.
     static let maxSteps = 65_536
 
     package init(width: Int, height: Int) {

@@ -3,7 +3,8 @@ import Synchronization
 /// Counters that one thread writes and any thread reads.
 ///
 /// Since only one thread writes, an addition is a plain load and store, which costs as much as for an ordinary integer.
-/// Readers and the writer never wait for each other. A reader may see the counters at slightly different times.
+/// Readers and the writer never wait for each other. The values that a reader sees can be from
+/// slightly different times.
 ///
 /// `@unchecked`: the counters are atomic, and their address is constant.
 final class Cells: @unchecked Sendable {

@@ -19,7 +19,7 @@ package struct LabelNames: Sendable {
         self.numbers = numbers
     }
 
-    /// Returns the values of both lists, as long as there is room. The values of this list keep their numbers.
+    /// Returns the values of both lists, up to `limit` values. The values of this list keep their numbers.
     func adding(_ known: LabelNames) -> LabelNames { LabelNames(Array(names.dropFirst()) + known.names) }
 
     package func number(_ name: String) -> Int { numbers[name] ?? Self.other }

@@ -21,7 +21,7 @@ package final class LoopMetrics: @unchecked Sendable {
     let requests = Cells(count: SeriesNumbers.limit)
     let durations: HistogramCells
     let firstBytes: HistogramCells
-    /// The tokens by model, with two counters for each model in turn: its prompt tokens, then its completion tokens.
+    /// The token counts by model. Each model has two counters: first its prompt tokens, then its completion tokens.
     let tokens: Cells
     /// The number of upstream failures by provider and kind of failure.
     let faults: Cells

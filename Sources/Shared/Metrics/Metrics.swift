@@ -9,13 +9,13 @@ package protocol MetricsSource: Sendable {
 
 /// All metrics of the process.
 ///
-/// Each event loop has its own counters, and a reader adds them up. So a reader does not have to wake the loops and
-/// wait for them.
+/// Each event loop has its own counters. A reader adds up the counters of all loops without waiting for a loop.
 package final class Metrics: MetricsSource {
     private let known: Lock<MetricLabels>
     package let loops: [LoopMetrics]
     private let numbers = SeriesNumbers()
-    /// The numbers of the time series in the operation metrics (`gen_ai_...`), which index the counters of each loop.
+    /// The numbers of the time series in the operation metrics (`gen_ai_...`). A number is an index into the counters
+    /// of each loop.
     let operationNumbers = SeriesNumbers(whole: OperationCells.whole, limit: OperationCells.limit)
     private let others: [any MetricsSource]
 

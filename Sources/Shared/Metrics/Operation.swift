@@ -2,7 +2,7 @@
 /// generative AI.
 package struct Operation {
     package enum Kind: Int, CaseIterable, Sendable {
-        /// The kind for operations that are not counted in detail because there are too many series.
+        /// The kind of all operations that are counted together because there are too many time series.
         case other
         case chat
         case textCompletion

@@ -8,8 +8,8 @@ struct OperationCells: Sendable {
     let promptTokens = HistogramCells(.tokens, labels: OperationCells.limit)
     let completionTokens = HistogramCells(.tokens, labels: OperationCells.limit)
 
-    /// The number of time series that may have all their labels. Later series keep only the label of their error and
-    /// are added up, because each series has up to a hundred lines in the metrics.
+    /// The largest number of time series with all labels. All further operations are counted by the label of their
+    /// error only.
     static let whole = 120
     static let limit = 160
 }
@@ -34,7 +34,8 @@ extension LoopMetrics {
     }
 }
 
-/// The encoding of an operation's labels as a `Series`: the kind and the provider together take the place of the route.
+/// The conversion of an operation's labels to a `Series` and back. The property `route` contains both the kind of the
+/// operation and the provider.
 extension Series {
     static let noProvider = 511
 

@@ -68,7 +68,7 @@ package struct ProcessFigures: MetricsSource {
 
     /// Reads the numbers in a file of `/proc`; other words count as 0. Returns nil if the file cannot be read.
     ///
-    /// - Parameter mark: a character after whose last occurrence the numbers begin; nil to read the whole file.
+    /// - Parameter mark: a character; only the numbers after its last occurrence are read. Nil reads the whole file.
     private static func numbers(_ path: String, after mark: Character? = nil) -> [Int]? {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }

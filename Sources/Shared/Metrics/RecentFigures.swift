@@ -94,7 +94,7 @@ extension RecentFigures {
     ///
     /// - Parameters:
     ///   - counts: the counts in that time.
-    ///   - names: the names of the providers, which may be more than those that were counted: a reload adds some.
+    ///   - names: the names of the providers. Names without counts, which a reload can add, are ignored.
     init(_ counts: FigureCounts, providers names: [String]) {
         firstByte = Percentiles(counts.firstBytes, Buckets.requests)
         providers = zip(names, zip(counts.faults, counts.durations)).compactMap { name, provider in

@@ -18,7 +18,7 @@ package struct Series: Hashable, Sendable {
 /// array. All loops share the numbers.
 package final class SeriesNumbers: Sendable {
     private struct State {
-        /// The series by number. The first one counts everything for which no number is left.
+        /// The time series, by number. Series 0 counts everything else once all other numbers are in use.
         var series = [SeriesNumbers.rest]
         var numbers = [SeriesNumbers.rest: 0]
 
@@ -32,8 +32,8 @@ package final class SeriesNumbers: Sendable {
     private static let rest = Series(route: LabelNames.other, model: LabelNames.other, status: 0)
     private let state = Lock(State())
 
-    /// The number of time series that may have all their labels. Later series keep only their status, and are added up
-    /// under the route and model `other`.
+    /// The largest number of time series with all labels. All further requests are counted by their status only, with
+    /// the route and the model `other`.
     package static let whole = 400
     package static let limit = 512
     private let whole: Int

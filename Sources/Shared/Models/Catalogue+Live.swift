@@ -42,8 +42,8 @@ package struct LiveModel: Sendable, Equatable {
 }
 
 extension Catalogue {
-    /// Returns this catalogue updated by the vendor's current list. It has the listed models that are not disabled:
-    /// first the models that this catalogue knows, then new ones.
+    /// Returns this catalogue, updated by the vendor's current list. The result contains the listed models that are
+    /// not disabled: first the models of this catalogue, then new ones.
     ///
     /// Features and vision come from the list. If a model with a short name is gone, another served model of its family
     /// takes over the name.
@@ -68,8 +68,8 @@ extension Catalogue {
         )
     }
 
-    /// Returns readable names, by model id, for the models whose id is a UUID without a short name. Each is made from
-    /// the display name. If another model has this name, the beginning of the id is appended.
+    /// Returns readable names, by model id, for the models whose id is a UUID without a short name. Each name is made
+    /// from the model's display name. If the name is already taken, the beginning of the id is appended.
     private static func madeNames(
         _ live: [LiveModel],
         besides taken: Set<String>,
@@ -91,8 +91,8 @@ extension Catalogue {
 
     private static let longestMadeName = 64
 
-    /// Returns the ids of the served models that take over the short names of the models in `gone`, by the id of the
-    /// gone model. A gone model without a served model in its family is left out.
+    /// Returns the ids of the served models that take over the short names of gone models, by the id of the gone
+    /// model. A gone model without a served model in its family has no entry.
     private func successors(of gone: Set<String>, among served: [Model]) -> [String: String] {
         let servedByID = Dictionary(served.map { ($0.id, $0) }) { first, _ in first }
         var next: [String: String] = [:]

@@ -78,8 +78,8 @@ public struct Model: Sendable, Equatable {
         )
     }
 
-    /// Whether some endpoint of the relay can use the model. A model that only translates audio does not count: the
-    /// relay translates audio with whisper-1 only, since other models need the vendor's name of the target language.
+    /// Whether some endpoint of the relay can use the model. False for a model that only translates audio, since the
+    /// relay translates audio with whisper-1 only.
     var isServed: Bool { !features.subtracting(.audioTranslation).isEmpty }
 
     /// Whether the shutdown date of the model is reached, so the vendor no longer serves it.

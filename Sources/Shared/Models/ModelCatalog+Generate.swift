@@ -2,8 +2,8 @@ extension ModelCatalog {
     /// The model with which a provider serves `/generate` and `/llm` requests that name no model.
     package struct Generating: Sendable {
         package let name: String
-        /// The model name that the caller must be permitted to use. It differs from `name` if the model has a
-        /// replacement.
+        /// The model name that the caller must be permitted to use: the name of the retired model if `name` is its
+        /// replacement, otherwise `name`.
         package let asked: String
         package let servedModel: ServedModel
     }

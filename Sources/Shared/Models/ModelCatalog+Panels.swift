@@ -27,8 +27,8 @@ extension ModelCatalog {
         self[name].filter { provider == nil || $0.provider == provider }
     }
 
-    /// Returns whether the caller may use a panel. The caller must be permitted to use the panel's name, and the
-    /// caller's providers must serve the panel's models.
+    /// Returns whether the caller is permitted to use a panel at a kind of provider that can serve the panel. The two
+    /// kinds are passthrough providers and providers with credentials.
     ///
     /// - Parameter name: the requested model name if the panel replaces another model; nil for the panel's own name.
     package func mayUse(_ panel: Panel, asked name: String? = nil, _ caller: Caller) -> Bool {

@@ -19,8 +19,8 @@ extension ModelCatalog {
     /// The names of retired or unserved models that a replacement currently serves, sorted.
     package var replacedNames: [String] { replacements.keys.filter { replacement(of: $0) != nil }.sorted() }
 
-    /// Returns whether no provider serves this model name today. Returns false while a vendor's list that was not read
-    /// yet may contain the name.
+    /// Returns whether no provider serves this model name today. Returns false for an unknown name while a vendor's
+    /// list was not read yet.
     private func hasEnded(_ name: String) -> Bool {
         let modelCatalog = self[name]
         guard modelCatalog.isEmpty else { return modelCatalog.allSatisfy(\.model.hasEnded) }
@@ -28,9 +28,8 @@ extension ModelCatalog {
         return panels[name] == nil && !isAwaitingList
     }
 
-    /// Returns the name under which limits count a call that the fallback model serves. This is the fallback model's
-    /// name in the settings, even if a replacement for it serves the call. Returns nil if `served` is not the fallback
-    /// model.
+    /// Returns the fallback model's name in the settings, under which limits count its calls. Returns nil if `served`
+    /// is not the name in `fallback`.
     package func limitedName(ofFallback served: String) -> String? { served == fallback ? namedFallback : nil }
 
     /// The name of the fallback model, which serves requests for unknown models; nil if the settings name none. If that

@@ -42,7 +42,7 @@ package struct ModelCatalog: Sendable {
         let servesList: Bool
         /// The vendor's model list; nil if the list was not read yet.
         let list: [LiveModel]?
-        /// The models of the catalogue that the settings declare as a subset. Model lists show them first.
+        /// The models that the settings select from the provider's catalogue. Model lists show these models first.
         let subset: [String]
         /// Whether the suffix `:online` of a model name requests a web search.
         let hasSearchSuffix: Bool
@@ -180,9 +180,8 @@ package struct ModelCatalog: Sendable {
             }
     }
 
-    /// Returns whether the caller may use a model by this name. A UUID is checked by the model's short name, if there
-    /// is one. At a provider with credentials, it is also enough if the caller's list of models contains the exact
-    /// UUID.
+    /// Returns whether the caller is permitted to use a model by this name. For a UUID, the permission for the model's
+    /// short name counts. At a provider with credentials, a permission for exactly the UUID is also enough.
     ///
     /// - Parameter isPassthrough: whether a passthrough provider serves the model.
     package func mayUse(_ name: String, _ caller: Caller, ofPassthrough isPassthrough: Bool) -> Bool {
@@ -244,8 +243,8 @@ package struct ModelCatalog: Sendable {
     /// Whether some provider serves all models on its vendor's list, but that list was not read yet.
     package var isAwaitingList: Bool { providers.contains { $0.servesList && $0.list == nil } }
 
-    /// Returns whether a vendor's list that was not read yet may contain this model, and the caller could use the model
-    /// then.
+    /// Returns whether a vendor's list that was not read yet might contain this model. Returns false if the settings
+    /// forbid the model or the caller is not permitted to use it.
     package func mayBeListed(_ name: String, for caller: Caller) -> Bool {
         isAwaitingList && forbiddenModel(name) == nil && caller.mayUse(name, ofPassthrough: false)
     }
@@ -294,7 +293,7 @@ package struct ModelCatalog: Sendable {
     /// The names of all listed models, followed by the names of all panels.
     package var allNames: [String] { names + panels.all.map(\.name) }
 
-    /// All names that a caller's model patterns may match: models of providers with credentials, their other names, and
+    /// All names that a caller's model patterns can match: models of providers with credentials, their other names, and
     /// panels.
     var namesWithCredentials: [String] {
         let own = listing.filter { !providers[$0.provider].isPassthrough }.map(\.name)

@@ -16,7 +16,8 @@ package final class ModelShutdownDates: MetricsSource {
         use(modelCatalog)
     }
 
-    /// Replaces the models. Logs a warning about models that are already shut down or will be soon.
+    /// Replaces the shutdown dates with those in a new catalog. Logs a warning about models that are already shut down
+    /// or will be soon.
     package func use(_ modelCatalog: ModelCatalog) {
         let ending = modelCatalog.ending
         ends.withLock { $0 = ending }

@@ -24,7 +24,7 @@ package struct JSONSchema: Sendable {
     ///
     /// - Parameters:
     ///   - value: the parsed document.
-    ///   - bytes: the size of the document's text. It determines how much work the validation may take.
+    ///   - bytes: the size of the document's text. The allowed work of the validation depends on this size.
     ///   - checksFormats: whether the keyword `format` is checked; if false, it is ignored.
     package func validation(on value: JSONValue, bytes: Int, checksFormats: Bool = true) -> SchemaValidation {
         var check = SchemaCheck(self, steps: Self.fewSteps + Self.stepsPerByte * bytes, checksFormats: checksFormats)

@@ -2,8 +2,8 @@ import Engine
 
 /// A set of texts that gives each text a number, in the order of insertion. A text is found quickly by its bytes.
 struct NameTable: Sendable {
-    /// For each hash, the number of the text with this hash that was inserted last. `before` leads from this text to
-    /// earlier texts with an equal hash. The hash is seeded, so that nobody can choose texts with equal hashes.
+    /// The number of the text that was inserted last, by the hash of the text. The array `before` links this text to
+    /// earlier texts with an equal hash. The hash is seeded, so that a client cannot choose texts with equal hashes.
     private var byHash: [Int: Int] = [:]
     private var before: [Int] = []
     private var ends: [Int] = []

@@ -168,7 +168,7 @@ extension SchemaCheck {
     ///
     /// - Parameters:
     ///   - index: the position of the member in the object.
-    ///   - marks: records whether a rule has evaluated the member; nil if no `unevaluatedProperties` needs that.
+    ///   - marks: records which members the rules have evaluated, for `unevaluatedProperties`; nil if not needed.
     private mutating func fits(
         _ rules: SchemaNode.ObjectRules,
         _ name: UnsafeRawBufferPointer,
@@ -242,10 +242,10 @@ extension SchemaCheck {
         return fits
     }
 
-    /// Checks the members or elements that no other rule has evaluated, against `unevaluatedProperties` or
+    /// Checks the members or elements that no rule has evaluated yet, against `unevaluatedProperties` or
     /// `unevaluatedItems`. Returns whether all of them match.
     ///
-    /// - Parameter marks: the members or elements that were evaluated. Those that this function checks are added.
+    /// - Parameter marks: the record of evaluated members or elements. This function adds those that it checks.
     mutating func unseen(_ node: SchemaNode, _ value: JSONValue, _ marks: Marks) -> Bool {
         var fits = true
         if let schema = node.object?.unevaluated, let members = value.members {

@@ -8,14 +8,14 @@ struct SchemaCheck {
     private var depth = 0
     var path: [PathStep] = []
     var problems: [SchemaProblem] = []
-    /// The number of running checks, nested in each other, whose problems are not recorded. Problems are recorded while
-    /// it is 0.
+    /// The number of nested checks in progress that do not record problems. Problems are recorded only if this number
+    /// is 0.
     private var silences = 0
     /// Whether the validation exceeded the allowed work or depth, so that its result is unknown.
     private(set) var isOut = false
 
     private static let maxDepth = 192
-    /// The number of steps of work that each application of one schema to one value counts as.
+    /// The smallest cost of checking one value against one schema, in steps of work.
     private static let stepsPerNode = 16
     static let maxProblems = 8
 
@@ -25,8 +25,8 @@ struct SchemaCheck {
         stepsLeft = steps
     }
 
-    /// A record of which members or elements of one value were evaluated by a schema. `unevaluatedProperties` and
-    /// `unevaluatedItems` need it.
+    /// The record of the members or elements of one value that a schema has evaluated. The keywords
+    /// `unevaluatedProperties` and `unevaluatedItems` need this record.
     final class Marks {
         var seen: [Bool]
 
@@ -53,8 +53,7 @@ struct SchemaCheck {
     ///
     /// - Parameters:
     ///   - number: the index of the schema in `JSONSchema.nodes`.
-    ///   - marks: records which members or elements the schema has evaluated; nil if no `unevaluatedProperties` or
-    ///     `unevaluatedItems` needs that.
+    ///   - marks: records which members or elements the schema has evaluated; nil if this record is not needed.
     mutating func fits(_ number: Int, _ value: JSONValue, _ marks: Marks?) -> Bool {
         guard spend(Self.stepsPerNode), depth < Self.maxDepth else {
             isOut = true
@@ -176,10 +175,10 @@ struct SchemaCheck {
         return tried
     }
 
-    /// Records why a value matches none of several schemas. If one schema's problem is deepest in the value, only that
-    /// schema's problems are recorded, since it is most likely the intended one.
+    /// Records why a value matches none of several schemas. If problems lie inside the value, only the problems of the
+    /// schema with the deepest problem are recorded.
     ///
-    /// - Parameter tried: the problems with each schema.
+    /// - Parameter tried: the problems of each schema that was tried.
     private mutating func report(_ tried: [[SchemaProblem]], _ reason: String) {
         guard silences == 0 else { return }
         let deepest = tried.max { ($0.first?.depth ?? 0) < ($1.first?.depth ?? 0) } ?? []

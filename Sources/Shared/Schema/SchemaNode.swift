@@ -102,7 +102,6 @@ final class SchemaNode: @unchecked Sendable {
     var then: Int?
     var otherwise: Int?
 
-    /// Whether the schema has `unevaluatedProperties` or `unevaluatedItems`, so it must know what other schemas have
-    /// evaluated.
+    /// Whether the schema has the keyword `unevaluatedProperties` or `unevaluatedItems`.
     var isTracking: Bool { array?.unevaluated != nil || object?.unevaluated != nil }
 }

@@ -1,7 +1,7 @@
 import Engine
 
-/// A parser that turns a JSON Schema into nodes. It resolves `$ref` references last, so that they do not deepen the
-/// recursion.
+/// A parser that creates the nodes of a JSON Schema. It parses the targets of `$ref` references last, which limits the
+/// depth of its recursion.
 struct SchemaReader {
     var nodes: [SchemaNode] = []
     var remarks: [String] = []
@@ -205,8 +205,8 @@ extension SchemaReader {
         return members
     }
 
-    /// Parses an object whose members are schemas, such as `properties`. Returns the member names and, by their
-    /// numbers, the indexes of the parsed schemas. If a name occurs twice, the last member counts.
+    /// Parses an object whose members are schemas, such as `properties`. Returns a table of the member names, and the
+    /// index of each parsed schema by the number of its name. If a name occurs twice, the last member counts.
     ///
     /// - Parameter name: the keyword, for error messages.
     private mutating func named(

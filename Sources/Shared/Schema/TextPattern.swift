@@ -21,8 +21,7 @@ struct TextPattern: Sendable {
     private(set) var steps: [Step] = []
     private(set) var sets: [ScalarSet] = []
 
-    /// The largest work to match one character of a text, in units of about one comparison. It depends on the number of
-    /// steps and the sizes of the sets, and serves to limit the work of a validation.
+    /// The largest work for matching one character of a text with this pattern, in units of about one comparison.
     private(set) var width = 0
 
     static let maxSteps = 1_000
@@ -152,8 +151,8 @@ extension TextPattern {
         }
     }
 
-    /// Adds a step to the active steps, together with all steps that follow without matching a character. Returns true
-    /// if the pattern is matched completely.
+    /// Adds a step to the active steps, and all steps that the matcher can reach from this step without consuming a
+    /// character. Returns true if the pattern is matched completely.
     ///
     /// - Parameters:
     ///   - last: the character before the current position; nil at the start of the text.

@@ -57,8 +57,8 @@ struct DotEnvParser {
 
     /// Reads an unquoted value up to the end of the line or a comment. Removes spaces and tabs at the end of the value.
     ///
-    /// - Parameter isAfterBlank: whether a space or tab precedes the value, so that a `#` at its start begins a
-    ///   comment.
+    /// - Parameter isAfterBlank: whether a space or tab precedes the value. A `#` at the start of the value then begins
+    ///   a comment.
     private mutating func consumeBare(isAfterBlank: Bool) -> [UInt8] {
         var value: [UInt8] = []
         var isBlankBefore = isAfterBlank

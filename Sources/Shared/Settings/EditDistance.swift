@@ -50,7 +50,7 @@ func nearestModel(to name: String, among names: [String]) -> String? {
     return nearest(to: name, among: names.filter { $0 != name })
 }
 
-/// Returns the pattern that a misspelt pattern probably means, made from an existing model name, such as `gpt-4*` for
+/// Returns a pattern that is similar to a misspelt pattern and matches an existing model, such as `gpt-4*` for
 /// `gbt-4*`. Returns nil if no model name is similar.
 func nearestPattern(to pattern: ModelPattern, among names: [String]) -> String? {
     switch pattern {

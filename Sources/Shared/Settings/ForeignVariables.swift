@@ -1,7 +1,7 @@
 /// The variables of other programs that users often put into a `.env` file by habit, such as `OPENAI_API_KEY`.
 enum ForeignVariables {
-    /// Returns which setting of the relay to use instead of another program's variable, as the end of a message.
-    /// Returns nil for an unknown variable.
+    /// Returns advice about which setting of the relay replaces another program's variable; nil if the variable is
+    /// unknown. An error message ends with this advice.
     static func advice(for name: String) -> String? {
         if let own = others[name] { return "; in this relay the setting is \(own)" }
         for (suffix, field) in [("_API_KEY", "API_KEYS"), ("_API_KEYS", "API_KEYS"), ("_KEY", "API_KEYS")]
@@ -17,8 +17,8 @@ enum ForeignVariables {
 
     private typealias Kind = (name: String, kind: String, needsURL: Bool)
 
-    /// The provider settings that correspond to another program's variable, by the beginning of its name, such as
-    /// `GROQ` in `GROQ_API_KEY`.
+    /// The providers that other programs' variables are about. The dictionary's keys are the beginnings of variable
+    /// names, such as `GROQ` for `GROQ_API_KEY`.
     private static let kinds: [String: Kind] = [
         "OPENAI": ("OPENAI", "openai", false), "ANTHROPIC": ("ANTHROPIC", "anthropic", false),
         "CLAUDE": ("ANTHROPIC", "anthropic", false), "GEMINI": ("GEMINI", "gemini", false),

@@ -1,8 +1,8 @@
 import Engine
 
 extension String {
-    /// The text with its middle replaced by `...`. Only the first four and the last two characters remain, and nothing
-    /// of a text with fewer than twelve characters.
+    /// The text with its middle replaced by `...`, such as `sk-a...yz`. A text with fewer than twelve characters
+    /// becomes `...`.
     package var masked: String { count < 12 ? "..." : "\(prefix(4))...\(suffix(2))" }
 }
 

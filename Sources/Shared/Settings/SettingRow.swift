@@ -11,7 +11,8 @@ package struct SettingRow: Sendable {
         case prompt
     }
 
-    /// The full name of the setting. In a family such as `PROVIDER_<NAME>_KIND`, only the last part, such as `KIND`.
+    /// The name of the setting's variable. For a field of a family such as `PROVIDER_<NAME>_<FIELD>`, it is the name of
+    /// the field only, such as `KIND`.
     package let name: String
     package let type: SettingType
     /// The default value in the form that a user would write; empty if the setting is unset by default.

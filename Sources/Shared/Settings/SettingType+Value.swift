@@ -57,8 +57,8 @@ extension SettingType {
         }
     }
 
-    /// Returns an additional reason why a text is not a valid value of this type. Returns nil if `expectation` already
-    /// says enough.
+    /// Returns a specific reason why a text is not a valid value of this type; nil if there is no more to say than
+    /// `expectation`.
     func reason(_ text: String) -> String? {
         if self == .host, let address = MemcachedAddress(text), text.contains(":") {
             return """
@@ -79,8 +79,8 @@ extension SettingType {
         }
     }
 
-    /// Returns the reason why a text is not a valid key or list of keys; nil if `expectation` already says enough. The
-    /// reason contains no part of the text, which may be secret.
+    /// Returns the reason why a text is not a valid key or list of keys; nil if no specific reason is known. The reason
+    /// contains no part of the text.
     private func keyReason(_ text: String) -> String? {
         let keys = self == .tokens ? items(of: text) ?? [] : [text]
         if keys.contains(where: { $0.lowercased().hasPrefix("bearer ") }) {
@@ -217,8 +217,7 @@ private func isToken(_ text: String) -> Bool {
     text.utf8.count <= SettingType.tokenLimit && text.utf8.allSatisfy { $0 > 32 && $0 < 127 }
 }
 
-/// Returns whether the text is a host name or an IP address without a port. A text with exactly one colon has a port;
-/// an IPv6 address has several colons.
+/// Returns whether the text is a host name or an IP address without a port.
 private func isHost(_ text: String) -> Bool {
     text.utf8.count < 256 && text.utf8.count { $0 == UInt8(ascii: ":") } != 1
         && text.utf8.allSatisfy { byte in

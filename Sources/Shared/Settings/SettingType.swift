@@ -85,8 +85,7 @@ package enum SettingType: Sendable, Equatable {
     case servers
     /// A port, or a URL `tcp://host:port` as Docker's container links set it. Only the port of the URL is used.
     case linkedPort
-    /// A port, or an IP address with a port such as `127.0.0.1:5001`, under which a compose file publishes the relay's
-    /// proxy.
+    /// A port such as `5001`, or an IP address with a port such as `127.0.0.1:5001`.
     case published
     /// An IP address and port on which to listen, such as `127.0.0.1:5002`.
     case listener

@@ -16,8 +16,7 @@ struct SettingsReader {
     private(set) var derived: [SettingKey: (text: String, value: SettingValue)] = [:]
     private(set) var problems: [SettingsProblem] = []
     private(set) var warnings: [SettingsProblem] = []
-    /// The names of variables that are no known setting. A problem with such a name says nothing about the value of a
-    /// setting.
+    /// The names of variables in the sources that are no known setting.
     private(set) var unknownNames: Set<String> = []
     let table: SettingsTable
     private let readFile: (String) throws(FileProblem) -> [UInt8]

@@ -63,8 +63,8 @@ extension SettingFamily {
         return best?.match
     }
 
-    /// Returns the setting of this family that an unknown variable name probably means; nil if no field has a similar
-    /// name. The result has the same NAME part as the unknown name.
+    /// Returns the setting of this family that an unknown variable name probably means, such as `PROVIDER_A_KIND` for
+    /// `PROVIDER_A_KINT`. Returns nil if no field has a similar name.
     fileprivate func fieldNear(_ name: String) -> String? {
         guard name.utf8.count <= 200, name.hasPrefix(prefix) else { return nil }
         let rest = name.dropFirst(prefix.count)

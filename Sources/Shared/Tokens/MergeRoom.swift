@@ -9,8 +9,9 @@ struct MergeRoom: ~Copyable {
     }
 
     private let list: UnsafeMutablePointer<MergeNode>
-    /// A heap of the possible joins, the lowest rank first. An entry has the rank in its upper 32 bits and the position
-    /// of the first part in its lower ones. There are at most three entries for each byte.
+    /// A heap of the pairs of parts that can be joined, the lowest rank first. An entry has the rank in its upper 32
+    /// bits and the position of the pair's first part in its lower 32 bits. The heap has at most three entries for
+    /// each byte of the text.
     private let heap: UnsafeMutablePointer<UInt64>
     private var heapCount = 0
     private let capacity: Int
@@ -73,8 +74,8 @@ struct MergeRoom: ~Copyable {
         heap[index] = entry
     }
 
-    /// Removes the possible join with the lowest rank from the heap, and returns the position of its first part; nil if
-    /// no join is possible. Skips entries for parts that have changed since.
+    /// Removes the pair of parts with the lowest rank from the heap, and returns the position of the pair's first
+    /// part; nil if no parts can be joined. Skips outdated entries, whose first part has another rank now.
     @inline(__always)
     mutating func removeLeast() -> Int? {
         while heapCount > 0 {

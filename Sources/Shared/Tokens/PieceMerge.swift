@@ -1,8 +1,8 @@
-/// A counter of the tokens in one piece of text by byte-pair encoding. At first each byte is a part. Again and again,
-/// the two neighbouring parts that form the token with the lowest rank are joined, until no parts form a token.
+/// A counter of the tokens in one piece of text by byte-pair encoding. At first, each byte is a part. Then the two
+/// neighbouring parts that form the token with the lowest rank are joined, until no neighbouring parts form a token.
 ///
-/// Three methods give the same result. Up to 128 bytes, the lowest rank is searched in an array. Longer pieces use a
-/// heap. From 768 bytes on, the piece is counted in windows, so that time grows in proportion to the length.
+/// The method depends on the length of the piece, but the result does not. At most 128 bytes are searched in an array.
+/// Longer pieces use a heap, and pieces of more than 768 bytes are counted in windows.
 struct PieceMerge {
     let table: TokenTable
 
@@ -78,9 +78,8 @@ struct PieceMerge {
 
     /// Returns the number of tokens in a long piece, which is counted in overlapping windows of bytes.
     ///
-    /// The parts of a window are final up to a border if the next window, which begins there, cannot change them. To
-    /// check this, the last part before the border and the first part after it are merged again, and must stay
-    /// separate.
+    /// Each window begins at a border between two parts of the previous window. A border is valid if the parts on both
+    /// sides of it stay separate when their bytes are merged again.
     private func long(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         var size = Self.windowBytes
         var total = 0

@@ -18,8 +18,8 @@ struct PieceScanner {
 
     /// The bits of the classes of letters, numbers and spaces. A character without these bits is a symbol.
     private static let named = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.space
-    /// The bits of the classes of characters that cannot stand before the letters of a word piece. One character of
-    /// another class can belong to the piece, such as the space in ` word`.
+    /// The bits of the classes of letters, numbers and line ends. One character without these bits can stand before
+    /// the letters of a word piece, such as the space in ` word`.
     private static let notBefore = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.newline
 
     /// Returns the classes of the character at this position, and the length of the character in bytes.
@@ -140,7 +140,7 @@ struct PieceScanner {
     ///
     /// - Parameters:
     ///   - first: the classes of the character at `start`.
-    ///   - slashes: whether the slash in the last brackets belongs to the pattern.
+    ///   - slashes: whether the pattern contains the slash; if false, the pattern ends with `[\r\n]*`.
     private func symbolsEnd(_ start: Int, _ first: UInt8, andSlashes slashes: Bool) -> Int? {
         var position = start
         if text[start] == UInt8(ascii: " ") {
@@ -200,8 +200,8 @@ struct PieceScanner {
         return isLongS ? position + 3 : position
     }
 
-    /// Returns the last position at which the text may be cut in two: the pieces before it are the same whatever text
-    /// follows. Returns 0 if there is no such position.
+    /// Returns the last position at which the text can be cut in two. Text that follows never changes the pieces
+    /// before this position. Returns 0 if there is no such position.
     func lastCut() -> Int {
         let word = CharacterClasses.letter | CharacterClasses.number
         let joined = word | CharacterClasses.upper | CharacterClasses.lower

@@ -9,7 +9,7 @@ import Engine
 package struct PromptEstimate: Sendable {
     private var parts: UInt64 = 0
 
-    /// The error bound of the estimate, in halves: the true count is at most 3/2 of the estimate. It was measured with
+    /// The largest ratio of the true count to the estimate, in halves: 3 stands for 3/2. The ratio was measured with
     /// code, JSON, Chinese, and prose in Western European languages.
     package static let factorHalves = 3
 

@@ -8,17 +8,17 @@ package struct TokenCountAccumulator: ~Copyable {
     package let counter: TokenCounter
     private var estimate = TokenEstimate()
     private var counted = 0
-    /// The end of the added text, which is not counted yet, since its count may change with the next bytes.
+    /// The last bytes of the added text, which are not counted yet because the next bytes can change their count.
     private var held = ByteBuffer()
-    /// The number of held bytes at which the counter looks for a position to cut the text. It doubles if no position is
-    /// found, so that no byte is read many times.
+    /// The number of held bytes from which `count` looks for a position at which the text can be cut. The number
+    /// doubles if there is no such position.
     private var fullBytes = stepBytes
     /// The number of bytes added since the last call of `removeUncounted`, or since the start.
     private var newBytes = 0
 
     private static let stepBytes = 8_192
     private static let maxBytes = 65_536
-    /// The number of new bytes above which `add` no longer counts. Further text is then counted on another thread, with
+    /// The largest number of new bytes that `add` counts itself. Further text is counted on another thread, with
     /// `removeUncounted` and `putBack`.
     package static let atOnceBytes = 262_144
 
@@ -79,10 +79,10 @@ package struct TokenCountAccumulator: ~Copyable {
         return (vocabulary.count(text.bytes[part: 0..<cut]), cut)
     }
 
-    /// Adds the count of a text that `removeUncounted` returned, and puts back the part of the text that is not
-    /// counted.
+    /// Adds the tokens of a text that `removeUncounted` returned. If `counted` did not count the last bytes of the
+    /// text, they are counted later.
     ///
-    /// - Parameter result: the result of `counted`; nil if the text was not counted in time, so that it is estimated.
+    /// - Parameter result: the result of `counted`; nil to estimate the tokens of the whole text.
     package mutating func putBack(_ text: Body, _ result: (tokens: Int, bytes: Int)?) {
         guard let result else {
             var guess = TokenEstimate()

@@ -104,7 +104,7 @@ package struct TokenTable: @unchecked Sendable {
         text.loadUnaligned(fromByteOffset: position, as: UInt64.self)
     }
 
-    /// Returns the upper 14 bits of a slot for a hash: a part of the hash, at the position that it has in the slot.
+    /// Returns the part of a hash that a slot stores in its upper 14 bits. The lower 18 bits of the result are 0.
     @inline(__always)
     package static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 32) & ~rankMask }
 

@@ -34,7 +34,7 @@ package final class Vocabulary: Sendable {
         return total
     }
 
-    /// The length of a word, in bytes, above which `fitting` counts the word in parts.
+    /// The largest number of bytes of a word that `fitting` counts at once. Longer words are counted in parts.
     static let longestUnit = 64
 
     /// Returns the longest beginning of `text` that has at most `limit` tokens, as its end position and its number of
@@ -79,19 +79,18 @@ package final class Vocabulary: Sendable {
         return text.withUTF8 { count(UnsafeRawBufferPointer($0)) }
     }
 
-    /// Returns the last position in `text` up to which the token count no longer changes, whatever text follows; 0 if
-    /// there is no such position.
+    /// Returns the last position at which `text` can be cut in two. Text that follows never changes the token count
+    /// before this position. Returns 0 if there is no such position.
     ///
-    /// It lies between a letter or number and a space or symbol other than an apostrophe, since no piece continues
-    /// there.
+    /// The position lies between a letter or number and a space or symbol other than an apostrophe.
     func lastCut(_ text: UnsafeRawBufferPointer) -> Int {
         guard let base = text.baseAddress else { return 0 }
         let scanner = PieceScanner(classes, base.assumingMemoryBound(to: UInt8.self), count: text.count)
         return scanner.lastCut()
     }
 
-    /// Returns the position at which the last character of `text` begins. If the text does not end with a complete
-    /// character, the result is still within the text.
+    /// Returns the position at which the last character of `text` begins. For invalid UTF-8, the result can be
+    /// another position within the text.
     func lastCharacter(_ text: UnsafeRawBufferPointer) -> Int {
         var position = text.count - 1
         while position > 0, position > text.count - 4, text[position] & 0xc0 == 0x80 { position -= 1 }

@@ -14,7 +14,8 @@ package final class AttachmentPlan: Sendable {
     /// The stored files to which the chat refers, by the index of their attachment.
     let files: [Int: StoredFile]
 
-    /// The names of the transcription models, in order of preference. The first one that the caller may use is chosen.
+    /// The names of the transcription models, in order of preference. The relay uses the first model that the caller is
+    /// allowed to use.
     private static let transcribers = [
         "whisper-1", "gpt-4o-transcribe", "elevenlabs-speech-to-text", "qwen3-asr-flash",
     ]

@@ -16,10 +16,10 @@ package struct ChatEmulation: Sendable {
     private let worker: WorkQueue
     private let loop: EventLoop
 
-    /// Creates the emulation for a call.
+    /// Creates the emulation of the abilities that the call needs and that `abilities` does not contain.
     ///
     /// - Parameters:
-    ///   - abilities: the abilities that the vendor has with the call's model.
+    ///   - abilities: the vendor's own abilities with the call's model. The relay does not emulate these abilities.
     ///   - memory: the budget for held output.
     ///   - worker: the work queue for long outputs.
     package init(

@@ -146,7 +146,7 @@ final class ChoicesStream: ChatResponseStream, @unchecked Sendable {
         var isOver = false
         /// Whether the upstream call was made; false while the stream still waits for capacity.
         var isAsked: Bool { (stream as? DeferredStream)?.isAsked ?? true }
-        /// The waiter that wakes this stream's task when the data that arrived has been read.
+        /// The waiter on which this stream's task waits until `next` has read the data that arrived.
         let read = Waiter()
         var task: Task<Void, Never>?
 

@@ -54,7 +54,7 @@ final class ChoicesUsage: @unchecked Sendable {
         call.recordResponse(usage, of: sum, credits: credits)
     }
 
-    /// Adds the usage of the earlier call, which is already billed, to the sum.
+    /// Adds the usage of an earlier upstream call for the same prompt to the sum. This usage is already billed.
     func keep(_ usage: Usage) { _ = add(usage, ofChoice: 0) }
 
     private func add(_ usage: Usage, ofChoice choice: Int) -> Usage {

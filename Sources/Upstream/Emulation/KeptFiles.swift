@@ -84,7 +84,7 @@ package struct KeptFiles: Sendable {
 }
 
 extension ChatCall {
-    /// Adds the files that belong to the whole conversation to the user's last message. If there are such files,
+    /// Adds the attachments that belong to no single message to the user's last message. If there are such attachments,
     /// removes the client's original request from the call.
     fileprivate mutating func addFilesOfWhole() {
         let pieces = attachments.indices.filter { attachments[$0].isOfWhole }.map { ChatMessage.Piece.attachment($0) }

@@ -97,8 +97,8 @@ package struct KeptImages: Sendable {
 }
 
 extension Candidates {
-    /// Returns the candidates that can serve a request with these images. Candidates that can forward requests must
-    /// have the files; others are not checked. Returns nil if no candidate remains.
+    /// Returns these candidates without the ones that can forward the request but lack one of the image files. Returns
+    /// nil if no candidate remains.
     package func having(_ images: KeptImages) -> Candidates? {
         replaced { candidate in
             guard candidate.forwarder != nil else { return candidate }

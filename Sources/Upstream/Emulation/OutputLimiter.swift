@@ -5,7 +5,7 @@ package import Shared
 /// A limiter that ends a text before the first stop sequence, or after a number of tokens. The text arrives in chunks.
 package struct OutputLimiter: ~Copyable {
     private var finder: StopFinder
-    /// The last bytes of the text, which are not passed on because they may begin a stop sequence.
+    /// The last bytes of the text, which are held back because they could be the beginning of a stop sequence.
     private var held = ByteBuffer()
     private var bound: TokenBound
     /// The reason why the text was ended; nil while the limiter accepts more text.

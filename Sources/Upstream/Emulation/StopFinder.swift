@@ -38,7 +38,7 @@ package struct StopFinder: Sendable {
 
     package var isEmpty: Bool { states.count <= 1 }
 
-    /// The number of bytes at the end of the text that may be the beginning of a stop sequence.
+    /// The number of bytes at the end of the text that could be the beginning of a stop sequence.
     var heldBytes: Int { Int(states[current].depth) }
 
     /// Consumes a byte. Returns the length of the longest sequence that ends with this byte; 0 if no sequence ends

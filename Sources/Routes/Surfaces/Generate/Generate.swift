@@ -102,8 +102,8 @@ private struct GeneratedText: ChatResponseFormatter {
 }
 
 extension ChatResponse {
-    /// Appends the first choice's text as a JSON string. A refusal takes the place of a missing text; without both, the
-    /// string is empty.
+    /// Appends the first choice's text as a JSON string. If there is no text, appends the refusal; if there is no
+    /// refusal, appends an empty string.
     func appendText(to body: inout ByteBuffer) {
         guard let text = choices.first.flatMap({ $0.text ?? $0.refusal }) else { return body.append(#""""#) }
         text.read { body.append(json: $0.bytes) }

@@ -4,8 +4,8 @@ import Limits
 import Shared
 import Upstream
 
-/// Checks that the caller may read the reports below `/llm`. Every caller who may use a model may read them. No limit
-/// counts these requests.
+/// Checks that the caller is allowed to read the reports below `/llm`, as every caller of a model is. No limit counts
+/// these requests.
 private func admitReader(_ exchange: Exchange) async throws(APIError) {
     try await exchange.check(try await exchange.caller(.models))
 }

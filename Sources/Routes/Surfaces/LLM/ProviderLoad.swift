@@ -31,8 +31,8 @@ struct ProviderLoad {
         return loads
     }
 
-    /// Returns the load of the provider with this label or name. Throws error 404 if no provider with a capacity limit
-    /// has it.
+    /// Returns the load of the provider with this label or name. Throws error 404 if there is no such provider with a
+    /// capacity limit.
     static func of(_ model: String, _ gateway: Gateway) async throws(APIError) -> ProviderLoad {
         for (position, name) in models(gateway) where name.hasSameBytes(as: model) {
             if let load = await load(position, name, gateway: gateway) { return load }

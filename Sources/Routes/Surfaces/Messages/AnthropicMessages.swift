@@ -65,8 +65,8 @@ struct AnthropicMessages: ChatSurface {
         }
     }
 
-    /// Appends Anthropic's response header lines: the request id, the rate limits, and their names for browsers
-    /// (`Access-Control-Expose-Headers`).
+    /// Appends Anthropic's response header lines: the request id, the rate limits, and `Access-Control-Expose-Headers`,
+    /// which allows browsers to read the other lines.
     func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer) {
         fields.append("Request-Id: ")
         fields.append(requestID)

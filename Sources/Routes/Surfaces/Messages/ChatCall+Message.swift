@@ -89,9 +89,10 @@ extension ChatCall {
             || chatOptions.bookkeeping.user != nil || chatOptions.bookkeeping.serviceTier != nil
     }
 
-    /// Reads `thinking`, `output_config`, and `output_format`, the legacy name of `output_config.format`, into
-    /// `chatOptions`. Sets `isSaid` to true if something was read into `chatOptions`; the call stores the options only
-    /// if `isSaid` is true.
+    /// Reads `thinking`, `output_config` and `output_format` into `chatOptions`. `output_format` is the legacy name of
+    /// `output_config.format`.
+    ///
+    /// - Parameter isSaid: becomes true if a value is read into `chatOptions`; otherwise stays unchanged.
     private mutating func readOutput(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -150,7 +151,8 @@ extension ChatCall {
 }
 
 extension APIError {
-    /// The error code for requests with `thread`. Clients that read it send the whole conversation instead.
+    /// The error code for requests with the unsupported field `thread`. Clients that know this code send the whole
+    /// conversation instead.
     private static let noThreadsCode = "thread_unsupported_request"
 
     fileprivate static var noThreads: APIError {

@@ -5,8 +5,9 @@ import Shared
 extension ChatCall {
     private static let toolNameBytes = 128
 
-    /// Reads `tools` and `tool_choice` into `chatOptions`. Sets `isSaid` to true if something was read into
-    /// `chatOptions`; the call stores the options only if `isSaid` is true.
+    /// Reads `tools` and `tool_choice` into `chatOptions`.
+    ///
+    /// - Parameter isSaid: becomes true if a value is read into `chatOptions`; otherwise stays unchanged.
     mutating func readMessageTools(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -43,8 +44,8 @@ extension ChatCall {
         if chatOptions.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
-    /// Reads one element of `tools`. Returns nil for Anthropic's web search tool, which becomes an option of the call
-    /// instead.
+    /// Reads one element of `tools`. Returns nil for Anthropic's web search tool, for which the call's `webSearch` is
+    /// set instead.
     private mutating func tool(ofMessage value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool? {
         guard value.kind == .object else { throw .type(param, "an object") }
         if let type = value.member("type") {

@@ -14,7 +14,7 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
         case call(Int)
     }
 
-    /// The form of the arguments that the open tool call has emitted so far.
+    /// The kind of arguments that the open tool call has: not known yet, a JSON object, or other text.
     private enum Input {
         case notBegun
         case object

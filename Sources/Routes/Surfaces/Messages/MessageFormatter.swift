@@ -151,8 +151,8 @@ extension FinishReason {
 }
 
 extension Usage {
-    /// Appends the usage as a JSON object of the Messages API. `input_tokens` leaves out the tokens that were read from
-    /// the cache or written to it.
+    /// Appends the usage as a JSON object of the Messages API. `input_tokens` does not include the tokens that were
+    /// read from the cache or written to it.
     func appendMessageJSON(to out: inout ByteBuffer) {
         out.append(#"{"input_tokens":"#)
         out.append(decimal: promptTokens - cachedTokens - cacheWriteTokens)

@@ -142,7 +142,8 @@ struct TurnReader {
         return message
     }
 
-    /// Appends content to `pieces`: a string, or an array of content blocks such as that of a tool result.
+    /// Appends the content of a message or a tool result to `pieces`. The content is a string or an array of content
+    /// blocks.
     private mutating func append(
         _ content: JSONValue,
         _ position: ParameterPath,

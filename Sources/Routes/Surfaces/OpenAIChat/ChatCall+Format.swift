@@ -3,8 +3,9 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Reads `response_format`, the form that the output must have, into `chatOptions`. Sets `isSaid` to true if
-    /// the form is not plain text; the call stores the options only if `isSaid` is true.
+    /// Reads the output format, `response_format`, into `chatOptions`.
+    ///
+    /// - Parameter isSaid: becomes true if the output format is not plain text; otherwise stays unchanged.
     mutating func readFormat(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -21,8 +22,8 @@ extension ChatCall {
 extension ChatOptions.Format {
     /// Reads an output format of OpenAI's APIs.
     ///
-    /// - Parameter inner: the name of the member that contains the schema and its name, such as `json_schema`; nil if
-    ///   the format object itself contains them, as in the Responses API.
+    /// - Parameter inner: the member that contains the schema and the schema's name, such as `json_schema`; nil if the
+    ///   format object itself contains both, as in the Responses API.
     init(_ format: JSONValue, _ param: String, inner: StaticString?) throws(APIError) {
         guard let type = format.member("type") else { throw .missing("\(param).type") }
         switch type.text {

@@ -8,7 +8,7 @@ extension ChatCall {
     ///
     /// - Parameters:
     ///   - marks: the cache breakpoints that the messages contain.
-    ///   - reading: whether `tools` must be parsed completely or may stay unread in the request's body.
+    ///   - reading: whether `tools` must be parsed completely or can stay unread in the request body.
     mutating func readChatOptions(
         _ fields: RequestFields,
         _ marks: [ChatOptions.CacheBreakpoint],

@@ -6,11 +6,9 @@ extension ChatCall {
     /// Creates a call from the body of `POST /v1/chat/completions`. Invalid values cause an error; unknown fields are
     /// ignored.
     ///
-    /// An option that the chosen vendor does not support is refused later, when the vendor is known.
-    ///
     /// - Parameters:
     ///   - defaultModel: the model for a request that names none.
-    ///   - reading: whether `tools` must be parsed completely or may stay unread in the request's body.
+    ///   - reading: whether `tools` must be parsed completely or can stay unread in the request body.
     init(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) {
         self.init()
         try read(root, defaultModel, reading)

@@ -3,8 +3,9 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Reads `tools`, `tool_choice` and `parallel_tool_calls` into `chatOptions`. Sets `isSaid` to true if something
-    /// was read into `chatOptions`; the call stores the options only if `isSaid` is true.
+    /// Reads `tools`, `tool_choice` and `parallel_tool_calls` into `chatOptions`.
+    ///
+    /// - Parameter isSaid: becomes true if a value is read into `chatOptions`; otherwise stays unchanged.
     mutating func readTools(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -78,8 +79,7 @@ extension ChatCall {
         return count
     }
 
-    /// Records that `tools` stays unread in the request's body. The options parse the tools from the body when they are
-    /// needed.
+    /// Leaves `tools` unread in the request body. `ChatOptions` parses the tools when they are needed.
     private static func leaveTools(_ chatOptions: inout ChatOptions) {
         chatOptions.leave(
             UnreadTools { request in
@@ -192,8 +192,9 @@ extension ChatCall {
         try chatOptions.restrictTools(to: allowed, value.member("mode"), param)
     }
 
-    /// Reads `functions` and `function_call`, the legacy form of tools in OpenAI's API, into `chatOptions`. Sets
-    /// `isSaid` to true if something was read into `chatOptions`; the call stores the options only if `isSaid` is true.
+    /// Reads `functions` and `function_call`, OpenAI's legacy fields for tools, into `chatOptions`.
+    ///
+    /// - Parameter isSaid: becomes true if a value is read into `chatOptions`; otherwise stays unchanged.
     mutating func readFunctions(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -234,10 +235,8 @@ extension ChatCall {
 }
 
 extension JSONValue {
-    /// Returns the nested object of a tool, such as `function`, and its path for errors.
-    ///
-    /// Some clients leave out the nesting. If the nested object is missing but this object itself contains the tool's
-    /// `name`, this object is returned.
+    /// Returns the nested object of a tool, such as `function`, and its path for errors. If the nested object is
+    /// missing, but this object has a `name`, returns this object. Some clients send tools without the nested object.
     func inner(_ name: StaticString, _ param: String) throws(APIError) -> (JSONValue, String) {
         if let inner = try object(name, param) { return (inner, "\(param).\(name)") }
         guard member("name") != nil else { throw .missing("\(param).\(name)") }

@@ -13,22 +13,22 @@ final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
     private let includesUsage: Bool
     private let hasFunctions: Bool
     private let names: ToolNames
-    /// The arguments of custom tool calls that have arrived so far. They are sent when they are complete, because the
-    /// tool's input is a string inside their JSON.
+    /// The arguments of custom tool calls that have arrived so far. The arguments are JSON that contains the tool's
+    /// input, which is sent when the arguments are complete.
     private var customArguments: [ToolCallPosition: [UInt8]] = [:]
-    /// The signature of each choice's reasoning, which is sent when the choice ends. The value is empty, and no
-    /// signature is sent, if the choice has several reasoning blocks or encrypted reasoning.
+    /// The signature of each choice's reasoning, which is sent when the choice ends. The signature is empty and is not
+    /// sent if the choice has several reasoning blocks or encrypted reasoning.
     private var signatures: [Int: [UInt8]] = [:]
     /// The bytes that all chunks begin with, up to the index of the choice.
     private var beginning = ByteBuffer()
-    /// The bytes that each text chunk of the first choice begins with. Most responses have only this choice, so the
-    /// bytes are prepared.
+    /// The bytes that each text chunk of the first choice begins with, prepared because most responses have only this
+    /// choice.
     private var opening = ByteBuffer()
     private var out = ByteBuffer()
     private var hasBegun = false
-    /// Whether the response head was sent. There may be no chunk yet.
+    /// Whether the response head was sent, with or without chunks.
     private var hasHead = false
-    /// Whether the response may come from a vendor with OpenAI's API, whose own chunks can be forwarded unchanged.
+    /// Whether the vendor might have OpenAI's API. The relay can forward the chunks of such a vendor unchanged.
     private let mayBeNative: Bool
     /// Whether the vendor's own chunks are forwarded unchanged and all other events are ignored.
     private var isNative = false
@@ -74,8 +74,7 @@ final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
         }
     }
 
-    /// Forwards a vendor's own chunk unchanged. The first chunk's first four members are kept, because the usage chunk
-    /// at the end begins with them.
+    /// Forwards a vendor's own chunk unchanged. Keeps the first four members of the first chunk for the usage chunk.
     private func pass(_ chunk: UnsafeRawBufferPointer, of choice: Int) {
         if !isNative {
             isNative = true

@@ -128,8 +128,8 @@ struct ChatCompletion: ChatResponseFormatter {
 }
 
 extension ChatResponse {
-    /// Replaces `usage` in the vendor's own JSON by this response's usage, which the relay has completed. Does nothing
-    /// if there is no such JSON.
+    /// Replaces `usage` in the vendor's own JSON by the usage of this response. Does nothing if `original` or `usage`
+    /// is nil.
     mutating func includeUsage() {
         guard let usage, let written = original else { return }
         var out = ByteBuffer()

@@ -66,8 +66,8 @@ private func readMessage(
     return read
 }
 
-/// Returns the reasoning of an earlier response in a message; nil if the message contains none. The member is
-/// `reasoning_content` or `reasoning`.
+/// Returns the reasoning in the member `reasoning_content` or `reasoning` of a message; nil if the message contains
+/// none.
 private func reasoningBlock(of message: JSONValue) -> ReasoningBlock? {
     guard let text = message["reasoning_content"]?.string ?? message["reasoning"]?.string else { return nil }
     return ReasoningBlock(text, signature: message["extra_content"]?["thought_signature"]?.string)

@@ -93,10 +93,8 @@ extension InputItem {
     }
 }
 
-/// The encryption of conversation summaries. Only the caller who got a summary can decrypt it, except that all
-/// anonymous callers share one encryption key.
-///
-/// The shared key does no harm, because a caller could write any summary as a message, too.
+/// The encryption of conversation summaries. Each caller can decrypt only their own summaries, but all anonymous
+/// callers share one encryption key.
 struct CompactionSeal: Sendable {
     private let owner: OwnerSeal?
     private static let nobody = SealingKey(derivedFrom: [], for: Array("compactions of nobody".utf8))

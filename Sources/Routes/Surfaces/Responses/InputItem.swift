@@ -11,14 +11,13 @@ struct InputItem: Sendable {
         case reasoningBlock(ReasoningBlock)
         /// A reference to an item of a stored response; the value is the item's id.
         case reference([UInt8])
-        /// An encrypted summary, which takes the place of the assistant's messages, the tool calls and the results
-        /// before it.
+        /// An encrypted summary that replaces the earlier assistant messages, tool calls and tool results.
         case compaction(String)
         /// A decrypted summary of the conversation before this item.
         case summary(String)
         /// An item that changes the reasoning effort or the output format. The last such item wins.
         case configuration(effort: String?, format: ChatOptions.Format?)
-        /// An item that is left out of the messages for the model.
+        /// An item that the model does not get.
         case ignored
     }
 
@@ -208,7 +207,7 @@ struct ItemList: Sendable {
 }
 
 extension InputItem {
-    /// Returns a copy of the item that refers to other attachment indexes.
+    /// Returns a copy of the item with new attachment indexes.
     ///
     /// - Parameter position: returns the new index for an old one.
     fileprivate func mapped(_ position: (Int) -> Int) -> InputItem {

@@ -12,7 +12,7 @@ extension InputReader {
         }
     }
 
-    /// Encodes an input that is a single string for storing, as a user message; nil if the input is not stored.
+    /// Encodes a string input as a user message for storing; nil if the input is not stored.
     func keptText(_ text: JSONValue) -> Body? {
         guard keepsMore else { return nil }
         var kept = ByteBuffer(#""type":"message","status":"completed","role":"user","content":"#)

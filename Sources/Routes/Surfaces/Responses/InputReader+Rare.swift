@@ -99,7 +99,7 @@ extension InputReader {
         item.member("call_id") == nil ? try text(item, "id", position: position) : try callID(item, position)
     }
 
-    /// Adds the result of a remote (MCP) tool call as a separate item. In the request, the item of the call contains
+    /// Adds the result of a remote (MCP) tool call as a separate item. In the request, the tool call's item contains
     /// the result.
     mutating func addResult(ofRemote item: JSONValue, _ position: ParameterPath) throws(APIError) {
         guard let outcome = item.member("output") ?? item.member("error") else { return }

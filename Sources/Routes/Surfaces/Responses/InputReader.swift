@@ -5,7 +5,7 @@ import Shared
 /// A reader that converts the input of the Responses API into items: `input` of a request, or the items of a stored
 /// response.
 struct InputReader {
-    /// The extent to which input items are encoded for storing.
+    /// The choice of what is stored of input items: nothing, everything, or digests in place of images and files.
     enum Keeping {
         case nothing
         /// Items are stored with a SHA-256 digest in place of the data of images and files.

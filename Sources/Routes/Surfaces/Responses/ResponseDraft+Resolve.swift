@@ -5,7 +5,7 @@ import Shared
 import Upstream
 
 extension ResponseDraft {
-    /// The most stored responses that are read for one request in order to find the items that it refers to.
+    /// The maximum number of stored responses that are read to find the items that one request refers to.
     private static let maxReads = 16
 
     /// Loads the stored data that the request refers to: the previous response, items of other responses, and encrypted
@@ -52,7 +52,8 @@ extension ResponseDraft {
         return try result.get()
     }
 
-    /// Adds the tools that items of the previous response defined. A tool of this request with the same name wins.
+    /// Adds the tools of the previous response's items. If this request has a tool of the same name, only the tool of
+    /// this request is used.
     private mutating func add(_ tools: ToolReader) {
         guard !tools.tools.isEmpty else { return }
         var chatOptions = call.chatOptions
@@ -65,8 +66,7 @@ extension ResponseDraft {
 
     /// Replaces each reference in the input by the stored item.
     ///
-    /// The last reference is resolved first: its response usually contains most of the other items, so few responses
-    /// are read.
+    /// Begins with the last reference, because its response usually contains most of the other items.
     private mutating func resolveReferences(
         _ history: StoredHistory?,
         of caller: Caller,
@@ -94,7 +94,7 @@ extension ResponseDraft {
         }
     }
 
-    /// Returns the id of the response that an item belongs to; nil if the item's id does not contain it.
+    /// Returns the id of the response that an item belongs to; nil if the item's id contains no response id.
     private static func response(ofItem id: [UInt8]) -> String? {
         guard let mark = id.prefix(8).firstIndex(of: UInt8(ascii: "_")) else { return nil }
         let seed = id[(mark + 1)...].prefix(RandomBytes.idLength)

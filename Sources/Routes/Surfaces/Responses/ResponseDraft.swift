@@ -54,7 +54,7 @@ struct ResponseDraft: Sendable {
         if !hasReferences { try completeCall() }
     }
 
-    /// Sets the messages and the options of `call` from the input items, when all items that the request refers to are
+    /// Sets the messages and the options of `call` from the input items. All items that the request refers to must be
     /// loaded.
     mutating func completeCall() throws(APIError) {
         call.messages = try input.messages(after: instructions)

@@ -90,8 +90,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         out.append("}\n\n")
     }
 
-    /// Adds a signature to the open reasoning item, or to a new one, and ends the item. Further reasoning begins a new
-    /// item.
+    /// Adds a signature to the open reasoning item and ends the item. If no reasoning item is open, begins a new one.
     private func add(signature piece: UnsafeRawBufferPointer) {
         guard !piece.isEmpty, takes(piece) else { return }
         if case .reasoning = open {} else { beginReasoning() }
@@ -115,8 +114,8 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         if name.isCustom { text.append(piece) } else { delta("response.function_call_arguments.delta", piece) }
     }
 
-    /// Returns whether this piece of output fits into the memory and the size limit. If it does not fit, records a
-    /// failure.
+    /// Returns whether this piece of output fits into the memory budget and the size limit. Records a failure if it
+    /// does not fit.
     private func takes(_ piece: UnsafeRawBufferPointer) -> Bool {
         guard failure == nil else { return false }
         let bytes = progress.outputBytes + text.count + signature.count + piece.count
@@ -130,8 +129,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
 
     /// Reserves memory for the output of the response. Returns false if the memory budget is used up.
     ///
-    /// The reservation is larger than the output, because the output exists twice when the response ends, and the text
-    /// of an item exists five times when the item ends.
+    /// The reservation is larger than the output, because the output is copied when an item or the response ends.
     ///
     /// - Parameters:
     ///   - bytes: the size of the whole output.

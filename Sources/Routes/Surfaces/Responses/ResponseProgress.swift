@@ -44,8 +44,8 @@ final class ResponseProgress: @unchecked Sendable {
     }
 }
 
-/// The form of the error of a failed response: as the event `response.failed` if the stream has begun, otherwise as a
-/// JSON body.
+/// A surface that writes the error of a failed response: as the event `response.failed` if the stream has begun,
+/// otherwise as a JSON body.
 struct FailedResponse: Surface {
     let progress: ResponseProgress
 

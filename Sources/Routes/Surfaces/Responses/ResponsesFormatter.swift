@@ -25,8 +25,7 @@ final class ResponsesFormatter: ChatResponseFormatter, @unchecked Sendable {
         return draft.call
     }
 
-    /// Frees the draft's copy of the call, its items and attachments, because the code that runs the call has its own
-    /// copy.
+    /// Frees the draft's call, items and attachments. The code that runs the call has its own copy.
     private func giveUpCall() {
         draft.call = ChatCall()
         for index in draft.input.items.indices { draft.input.items[index].kind = .ignored }

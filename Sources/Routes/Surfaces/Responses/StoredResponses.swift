@@ -79,7 +79,7 @@ extension APIError {
     }
 }
 
-/// The page of a stored response's input items that a request asks for with `limit`, `order` and `after`.
+/// A page of the input items of a stored response. The request's `limit`, `order` and `after` determine the page.
 private struct ItemPage: Sendable {
     private let limit: Int
     private let isAscending: Bool

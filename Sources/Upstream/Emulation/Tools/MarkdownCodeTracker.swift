@@ -16,12 +16,12 @@ struct MarkdownCodeTracker {
     /// Whether the current position is in code. Only valid after a byte that is neither a backtick nor a tilde.
     var isCode: Bool { fence != 0 || inline != 0 }
 
-    /// Whether the current position is within a line and not directly after a backtick or tilde. Then letters and
-    /// spaces need not be consumed.
+    /// Whether the current position is within a line and not directly after a backtick or tilde. A text without line
+    /// ends, backticks and tildes then need not be passed to `consume`.
     @inline(__always)
     var isAmidLine: Bool { run == 0 && !isLineStart }
 
-    /// Returns whether the byte is a backtick or a tilde, which may open or close code.
+    /// Returns whether the byte is a backtick or a tilde, which can open or close code.
     @inline(__always)
     static func isMark(_ byte: UInt8) -> Bool { byte == 96 || byte == 126 }
 

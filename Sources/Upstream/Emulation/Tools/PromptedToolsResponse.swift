@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// A reader for one response of a vendor that supports only text. It finds the text that may be passed on, the tool
-/// calls, and the document (the structured output that was requested).
+/// A reader for one response of a vendor that supports only text. It separates the text for the client from the tool
+/// calls and the document (the structured output that was requested).
 ///
 /// `@unchecked`: used on its request's loop only.
 final class PromptedToolsResponse: @unchecked Sendable {

@@ -19,7 +19,7 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
     private let promptTokens: Int
     /// Whether the vendor's response is not streamed. A repair call is then not streamed either.
     private let isWhole: Bool
-    /// The size up to which the response may be held without a reservation in the memory budget, in bytes.
+    /// The size up to which the response can be held without a reservation in the memory budget, in bytes.
     private let freeBytes = MemoryBudget.smallBytes
     private var stream: any ChatResponseStream
     private var response: PromptedToolsResponse

@@ -19,11 +19,11 @@ package struct StructuredOutputParser: ~Copyable {
     private var isInside = false
     private var found: String?
     private var problem: String?
-    /// Whether the last bytes are an opening bracket and white space, so that the bracket might not begin a JSON value.
+    /// Whether `held` contains only an opening bracket and white space. The bracket might not begin a JSON value.
     private var isFresh = false
     private var isTooLong = false
-    /// The long JSON value that waits to be validated; nil if there is no such value. `after` is the text that follows
-    /// it.
+    /// The long JSON value that waits to be validated; nil if there is no such value. The variable `after` holds the
+    /// text that follows the value.
     private var waiting: StructuredValue?
     private var after = ByteBuffer()
 
@@ -137,7 +137,7 @@ package struct StructuredOutputParser: ~Copyable {
     }
 }
 
-/// A JSON value in the model's output that may be the requested structured output.
+/// A JSON value in the model's output that might be the requested structured output.
 struct StructuredValue: Sendable {
     enum Validation: Sendable {
         case fits(String)

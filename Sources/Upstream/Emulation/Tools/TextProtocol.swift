@@ -10,14 +10,14 @@ package struct TextProtocol: Sendable {
     /// Whether the client gets output only after validation, because the request demands a tool call or structured
     /// output.
     let requiresValidOutput: Bool
-    /// Whether this call is already the second one, after the vendor's own tools or formats gave an invalid response.
-    /// If so, an invalid response is not repaired.
+    /// Whether this call repeats a call for which the vendor's own tools or formats gave an invalid response. If so,
+    /// another invalid response is not repaired.
     let isRepair: Bool
 
-    /// Creates the protocol for a call. Returns nil if the vendor supports all tools and formats that the call needs.
-    /// Throws if a JSON Schema cannot be used.
+    /// Creates the protocol for the tools and the format that the call needs and that `abilities` does not contain.
+    /// Returns nil if `abilities` contains all of them. Throws if a JSON Schema cannot be used.
     ///
-    /// - Parameter abilities: the abilities that the vendor has.
+    /// - Parameter abilities: the vendor's own abilities.
     package init?(
         _ call: borrowing ChatCall,
         lacking abilities: Abilities,

@@ -3,7 +3,7 @@ import Engine
 extension ToolCallParser {
     // MARK: Tags
 
-    /// Consumes a byte that may belong to a tag. Returns false if the byte must be read again, in the parser's new
+    /// Consumes a byte that might belong to a tag. Returns false if the byte must be read again, in the parser's new
     /// phase.
     mutating func tag(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
@@ -99,8 +99,8 @@ extension ToolCallParser {
         return piece.count
     }
 
-    /// Returns whether more bytes are held than allowed. Waits for the end of a character, so that no character is
-    /// split.
+    /// Returns whether more than `limitBytes` bytes are held. In the middle of a character, usually returns false, so
+    /// that no character is split.
     ///
     /// - Parameter byte: the last held byte.
     func isOver(_ limitBytes: Int, _ byte: UInt8) -> Bool {

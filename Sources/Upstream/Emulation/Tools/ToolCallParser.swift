@@ -7,10 +7,10 @@ package import Engine
 /// The result does not depend on how the response is split. The parser takes linear time and limited memory.
 package struct ToolCallParser: ~Copyable {
     enum ParserPhase {
-        /// The phase at the beginning of a response, which may be a tool call without a tag.
+        /// The phase at the beginning of a response, which might be a tool call without a tag.
         case opening
         case text
-        /// The phase within bytes that may become an opening tag.
+        /// The phase within bytes that might become an opening tag.
         case tag
         /// The phase after an opening tag, before the JSON of the tool call.
         case seeking
@@ -19,7 +19,7 @@ package struct ToolCallParser: ~Copyable {
         case recovery
         /// The phase within a tool call whose opening tag contains the tool's name.
         case named
-        /// The phase after the JSON of a tool call, where a closing tag or another call may follow.
+        /// The phase after the JSON of a tool call, where a closing tag or another call can follow.
         case after
         /// The phase within a code block that contains a tool call, at the beginning of the response. The tool call
         /// counts only if the code block is the whole response.
@@ -42,7 +42,7 @@ package struct ToolCallParser: ~Copyable {
     /// Whether the request demands a tool call, so that tool calls in code blocks count, too.
     let requiresValidOutput: Bool
     var position = ParserPhase.opening
-    /// The bytes that may belong to a tool call and are not emitted yet.
+    /// The bytes that might belong to a tool call and are not emitted yet.
     var held = ByteBuffer()
     /// The white space at the end of the text, which is not emitted yet.
     var spaces = ByteBuffer()
@@ -50,8 +50,8 @@ package struct ToolCallParser: ~Copyable {
     private var passedBytes = 0
     var marks = MarkdownCodeTracker()
     var scan = ValueScan()
-    /// The index in `held` where the JSON or the tool's name starts. `alienStart` is the index in `held` of the first
-    /// byte that is not recognised yet.
+    /// The index in `held` where the JSON or the tool's name starts. The next variable, `alienStart`, is the index in
+    /// `held` of the first byte that the parser has not recognised yet.
     var valueStart = 0
     var alienStart = 0
     var closing: StaticString = ""
@@ -59,7 +59,7 @@ package struct ToolCallParser: ~Copyable {
     var isFenceLine = false
     var isClosed = false
     var isBare = false
-    /// The bytes after a tool call that may become a tag.
+    /// The bytes after a tool call that might become a tag.
     var tail = ByteBuffer()
     /// The reason why the last tool call is invalid; nil if the call is valid. The text of an invalid call is still in
     /// `held`.
@@ -98,7 +98,7 @@ package struct ToolCallParser: ~Copyable {
         self.allowsFence = allowsFence
     }
 
-    /// Whether a code block at the beginning may contain tool calls; false if this parser already reads the inside of a
+    /// Whether a code block at the beginning can contain tool calls; false if this parser already reads the inside of a
     /// code block.
     private let allowsFence: Bool
 
@@ -207,7 +207,7 @@ package struct ToolCallParser: ~Copyable {
         return found & 1 != 0
     }
 
-    /// Removes the text that `plain` has returned from `spaces`.
+    /// Removes from `spaces` the text that the last call of `plain` returned.
     private mutating func settle() {
         guard passedBytes > 0 else { return }
         spaces.removeFirst(passedBytes)
@@ -261,7 +261,7 @@ package struct ToolCallParser: ~Copyable {
         position = .text
     }
 
-    /// Parses the held bytes again as text, which may contain tool calls.
+    /// Parses the held bytes again as text, which might contain tool calls.
     private mutating func passHeldAgain(_ pass: Pass) {
         let text = Self.consumeAll(of: &held)
         position = .text

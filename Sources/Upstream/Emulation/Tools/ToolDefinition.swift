@@ -1,7 +1,7 @@
 import Engine
 package import Shared
 
-/// A tool that a model may call.
+/// A tool that a model is allowed to call.
 package struct ToolDefinition: Sendable {
     package let name: String
     package let description: String?
@@ -47,7 +47,7 @@ package struct ParsedToolCall: Sendable, Equatable {
 }
 
 /// An event that `ToolCallParser` emits while it reads a response. Its bytes are valid only during the callback. Text
-/// may be split at any byte.
+/// can be split at any byte.
 package enum ToolEvent {
     case text(UnsafeRawBufferPointer)
     case call(ParsedToolCall)

@@ -1,8 +1,8 @@
 package import Engine
 
 /// The tools of a chat call, for a vendor that supports only text. The prompt contains the definitions of the tools and
-/// the form in which the model must call them. `ToolCallParser` finds such tool calls in the response. The form is the
-/// one of the models Hermes and Qwen, which most models know:
+/// the form in which the model must call them. `ToolCallParser` finds such tool calls in the response. Most models know
+/// this form, which the models Hermes and Qwen use:
 ///
 /// ```
 /// <tool_call>

@@ -55,8 +55,8 @@ final class OutputValidator: Sendable {
         }
     }
 
-    /// Returns the document (the JSON that the request demands) in a text. Code fences and text around the JSON are
-    /// left out.
+    /// Returns the document (the JSON that the request demands) in a text. Removes code fences and text around the
+    /// JSON.
     ///
     /// - Throws: an error if the text contains no JSON that fits the format.
     func document(in text: Body) async throws(UpstreamError) -> Body {

@@ -11,7 +11,7 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     private let validator: OutputValidator
     /// Whether the stream must still be validated.
     private var isOpen = true
-    /// Whether all events are held back, because the response may still turn out to be unusable.
+    /// Whether all events are held back, because the response might still turn out to be unusable.
     private var isHeld = true
     /// The held events, which are emitted before further events of the stream.
     private var held = EventBuffer()
@@ -69,7 +69,7 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
         return hasMore
     }
 
-    /// Returns whether the event may be emitted; false for a finish event if the response is not validated yet. Such an
+    /// Returns whether the event can be emitted; false for a finish event if the response is not validated yet. Such an
     /// event is stored in `end`.
     private func passes(_ choice: Int, _ event: ChatEvent) -> Bool {
         guard isOpen else { return true }
