@@ -19,8 +19,8 @@ package struct UsageReservation: Sendable {
 
     /// Creates the reservation of a request.
     ///
-    /// - Parameter minimum: the part of `reserved` that does not come from averages of earlier responses; nil means all
-    ///   of `reserved`.
+    /// - Parameter minimum: the part of `reserved` that the request itself determines. The rest is a guess from earlier
+    ///   responses. If nil, `reserved` has no guess in it.
     package init(
         reserving reserved: Amounts,
         atLeast minimum: Amounts? = nil,
@@ -133,7 +133,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// Keeps the reservation for the call of this ledger. The reservation is settled when the call ends.
     package func hold(_ units: consuming Reservation) { if units.isOpen { reservation = consume units } }
 
-    /// Settles this ledger, which is a part of another ledger, after its call has ended.
+    /// Settles the ledger of one call of a panel after this call has ended.
     package func end() { settle() }
 
     /// The number of attempts to serve the request. If the ledger has parts (the ledgers of a panel's calls), it is the

@@ -4,9 +4,9 @@ import CBlocks
 /// cheaper than new memory from the system.
 ///
 /// The blocks count in the memory budget and can use an eighth of it. A block is freed after some seconds without use,
-/// or when the budget needs its memory. All threads share the blocks.
+/// or when the budget needs its memory. All threads share the blocks, which `CBlocks` guards.
 ///
-/// `@unchecked`: used on its loop only, except for `init`, before the loop runs.
+/// `@unchecked`: this object, which only frees blocks, is used on its loop only. It is created before the loop runs.
 package final class KeptBlocks: TimerTarget, @unchecked Sendable {
     private let budget: MemoryBudget
     private let loop: EventLoop

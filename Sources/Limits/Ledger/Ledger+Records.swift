@@ -181,8 +181,8 @@ extension Ledger {
         }
     }
 
-    /// Counts waiting requests with the units of a lease that has just been written. These requests need not wait for
-    /// another write of the record.
+    /// Admits waiting requests whose units fit into a lease that has just been written. They need not wait for another
+    /// write of the record.
     private mutating func spendLease(_ account: Account, _ now: ClockReading) {
         guard !clock.isUnsure, ruleNow(account, now) == nil else { return }
         var spent: [Pending] = []

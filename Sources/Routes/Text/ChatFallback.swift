@@ -109,7 +109,7 @@ final class ChatFallback: @unchecked Sendable {
         return made.plan.passes(asked.call, to: candidates[position])
     }
 
-    /// Removes a plan that cannot be used again, because the chat call has been moved out of the plan.
+    /// Removes a plan from this fallback. The plan cannot be used again: it no longer has its chat call.
     private func forget(_ plan: ChatPlan) {
         if leading?.plan === plan { leading = nil }
         others.removeAll { $0.plan === plan }

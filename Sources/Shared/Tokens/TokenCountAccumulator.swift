@@ -79,10 +79,10 @@ package struct TokenCountAccumulator: ~Copyable {
         return (vocabulary.count(text.bytes[part: 0..<cut]), cut)
     }
 
-    /// Adds the tokens of a text that `removeUncounted` returned. If `counted` did not count the last bytes of the
-    /// text, they are counted later.
+    /// Adds the tokens of a text that `removeUncounted` returned and that was counted meanwhile.
     ///
-    /// - Parameter result: the result of `counted`; nil to estimate the tokens of the whole text.
+    /// - Parameter result: the tokens and the number of bytes that were counted. The bytes after these are counted later.
+    ///   If nil, the tokens of the whole text are estimated.
     package mutating func putBack(_ text: Body, _ result: (tokens: Int, bytes: Int)?) {
         guard let result else {
             var guess = TokenEstimate()

@@ -50,7 +50,7 @@ package struct TokenCounters: Sendable {
 }
 
 extension TokenCounters {
-    /// The counters with the token file next to the binary. `failure` is the reason why the file could not be opened;
+    /// The counters with the vocabularies of the file `relay.tokens` next to the program. `failure` is the reason why the file could not be opened;
     /// nil if it is open.
     package static let ofProcess: (counters: TokenCounters, failure: String?) = {
         do throws(TokenFile.Failure) {

@@ -101,7 +101,7 @@ final class CandidateList: @unchecked Sendable {
     /// Whether no key of the candidates is in cooldown.
     var hasNoCooldowns: Bool { cooldownRingCounts.allSatisfy(\.isZero) || rings.allSatisfy { !$0.hasCooldowns } }
 
-    /// A box for the last result of `turnKey(_:)`. The list and its copies for callers' own keys share the box.
+    /// The last result of `turnKey(_:)`. It is an object, so that copies of the list share it.
     private final class LastTurn {
         var last: (priority: Int, key: Balance.TurnKey)?
     }

@@ -100,8 +100,8 @@ struct RemainingCandidates {
         return selected(among: group.map { list.members[$0] }, priority, balance)
     }
 
-    /// Chooses the first candidate of a request by turn. Returns nil if turns alone do not decide, for example because
-    /// the candidates have different priorities.
+    /// Chooses the first candidate of a request by round robin. Returns nil if something else decides, too, such as
+    /// different priorities of the candidates.
     private mutating func turnOfAll() -> Int? {
         guard turned == nil, left.count == list.positions.count, list.areEqual, order == .balanced, affinity == nil,
             let balance, balance.rules.order != .leastLoad

@@ -24,8 +24,8 @@ struct TextChunkMatcher: ~Copyable {
     private static let field: StaticString = "data: "
     private static let blank: StaticString = "\n\n"
 
-    /// Returns the text of the next event. Returns nil if the event does not match the learned chunk, or if its text
-    /// contains escapes.
+    /// Returns the text of the next event. Returns nil if the bytes around the text differ from those of the earlier chunk
+    /// that this matcher has kept, or if the text contains escapes.
     mutating func text(from events: inout EventStreamParser) -> UnsafeRawBufferPointer? {
         guard isKnown, let text = events.text(between: before.bytes, after.bytes) else { return nil }
         misses = 0

@@ -74,7 +74,8 @@ final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
         }
     }
 
-    /// Forwards a vendor's own chunk unchanged. Keeps the first four members of the first chunk for the usage chunk.
+    /// Forwards a vendor's own chunk unchanged. Keeps the first four members of the first chunk, such as
+    /// `id` and `created`, for the usage chunk.
     private func pass(_ chunk: UnsafeRawBufferPointer, of choice: Int) {
         if !isNative {
             isNative = true

@@ -167,7 +167,7 @@ struct DayStarts {
         starts = days.map { zone.startMilliseconds(of: Day(number: $0)) }
     }
 
-    /// Appends the starts of the days and their numbers as two PostgreSQL arrays.
+    /// Appends two PostgreSQL arrays: the starts of the days, and the days as numbers since 1970.
     func append(to values: PostgresValues) {
         for numbers in [starts, days] { values.add("{\(numbers.map { "\($0)" }.joined(separator: ","))}") }
     }

@@ -63,7 +63,7 @@ private struct Reader {
     }
 
     /// Reads the beginning of a JSON object such as `{"name": "get_weather"`, or of an array with such an object.
-    /// Returns the kind of beginning.
+    /// Returns what the response begins with.
     private mutating func object(_ isFenced: Bool, _ isTool: (UnsafeRawBufferPointer) -> Bool) -> ResponseOpening {
         let start = position
         if bytes[position] == 91 {

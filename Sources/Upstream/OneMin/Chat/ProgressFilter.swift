@@ -6,11 +6,11 @@ import Engine
 /// The filter holds back the beginning of a line while it is unknown whether the line reports progress.
 struct ProgressFilter: ~Copyable {
     private enum State {
-        /// The line so far is empty or a part of the globe character. The value is the number of the globe's bytes that
-        /// have been read.
+        /// The line so far is empty or has the first bytes of the character 🌐, with which progress lines begin. The
+        /// value is the number of these bytes.
         case globe(Int)
-        /// The line so far is the globe, with or without spaces and variation selectors after it. The value is the
-        /// number of bytes after the globe.
+        /// The line so far is the character 🌐, with or without spaces and variation selectors after it. The value is
+        /// the number of bytes after the character.
         case gap(Int)
         /// The line so far ends with a part of `Crawling site`. The value is the number of bytes of this part.
         case words(Int)

@@ -3,8 +3,8 @@ import Engine
 import Shared
 
 extension ImageFamily {
-    /// Appends the call's options to `promptObject`, each after a comma, except for the number of images. Throws an
-    /// error for the client if the models do not support one of the options.
+    /// Appends the call's options to the JSON object `promptObject` of 1min.ai's request, each after a comma. The number
+    /// of images is not appended. Throws an error for the client if this family does not support an option.
     func append(_ call: ImageCall, to body: inout ByteBuffer) throws(APIError) {
         guard call.prompt.unicodeScalars.count <= promptLimit else {
             throw .value("prompt", "must have at most \(promptLimit) characters")
