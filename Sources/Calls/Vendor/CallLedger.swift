@@ -114,9 +114,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
 
     /// The longest time that this ledger or one of its parts (the ledgers of a panel's calls) waited for capacity, in
     /// nanoseconds.
-    package var allCapacityWaits: UInt64 {
-        parts.isEmpty ? capacityWait : parts.reduce(capacityWait) { max($0, $1.allCapacityWaits) }
-    }
+    package var allCapacityWaits: UInt64 { parts.reduce(capacityWait) { max($0, $1.allCapacityWaits) } }
 
     /// The deadline for the response to a chat; nil if there is no deadline.
     package var deadline: (any ResponseDeadline)? { endsAt == .distantFuture ? nil : self }

@@ -124,6 +124,6 @@ extension String? {
     /// Returns whether the string is equal to `name`, byte by byte. Nil counts as the empty string.
     fileprivate func isSame(as name: String) -> Bool {
         guard let self else { return name.isEmpty }
-        return self == name && self.utf8.count == name.utf8.count
+        return self.withBytes { text in name.withBytes { text.equals($0) } }
     }
 }

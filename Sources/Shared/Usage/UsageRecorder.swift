@@ -61,9 +61,11 @@ package final class UsageRecorder: Sendable {
     }
 
     private func setQueues() {
-        let found = [file.withLock { $0?.queue }, database?.queue, memory.withLock { $0?.queue }].compactMap(\.self)
-        queues.withLock { $0 = found }
-        isInUse.store(!found.isEmpty, ordering: .relaxed)
+        // The stores are read under the lock, so that the last of two changes at once leaves the queues of both.
+        queues.withLock { queues in
+            queues = [file.withLock { $0?.queue }, database?.queue, memory.withLock { $0?.queue }].compactMap(\.self)
+            isInUse.store(!queues.isEmpty, ordering: .relaxed)
+        }
     }
 
     /// Replaces the settings of the file. If they are nil, no file is written.

@@ -64,9 +64,7 @@ struct FilterSQL {
         add("duration_ms", ">=", number: filter.minDurationMilliseconds)
         guard let keywords = filter.keywords else { return }
         let columns = "request_id, caller, model, provider, endpoint, error"
-        // Stored texts have no byte 0 either.
-        let lowercased = KeywordSearch(keywords).lowercased.map { $0 == 0 ? UInt8(ascii: "?") : $0 }
-        add(.text(String(decoding: lowercased, as: UTF8.self))) { [dialect] name in
+        add(.text(String(decoding: KeywordSearch(keywords).lowercased, as: UTF8.self))) { [dialect] name in
             switch dialect {
             case .sqlite: "\(Self.keywordsFunction)(\(name), \(columns))"
             // One search in all texts takes a third of the time of an ILIKE for each. They are separated by a control
