@@ -35,7 +35,7 @@ import Testing
     func searches() throws {
         try fill()
         let store = searched
-        for position in stores { position.setDown(true) }
+        for hooked in stores { hooked.setDown(true) }
         for _ in 0..<2 {
             do throws(StoreFailure) {
                 _ = try value(store)

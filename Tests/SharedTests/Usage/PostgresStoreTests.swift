@@ -52,16 +52,12 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         try PostgresStore(url: server.url(), days: days, patience, steps: steps, noLog)
     }
 
-    private static func write(_ records: [UsageRecord], to store: PostgresStore) throws {
-        try store.writeAll(records)
-    }
-
     /// Writes records with retries, as a queue does, because any machine may be slow.
     private static func keepWriting(_ records: [UsageRecord], to store: PostgresStore) throws {
         for _ in 0..<20 {
-            do { return try write(records, to: store) } catch is UsageFailure { continue }
+            do { return try store.writeAll(records) } catch { continue }
         }
-        try write(records, to: store)
+        try store.writeAll(records)
     }
 
     @Test("one server: rows, several relays, upgrade, retention, outages")
@@ -122,7 +118,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
             """
         )
         let store = try store(server)
-        try write([request(1)], to: store)
+        try store.writeAll([request(1)])
         finish(store)
         let found = try server.rows("SELECT omitted, sum(requests) FROM relay_usage_sums GROUP BY 1 ORDER BY 1")
         #expect(found == [["0", "2"], ["3", "2"], ["5", "2"], ["6", "2"], ["9", "2"], ["10", "2"], ["12", "2"]])
@@ -161,7 +157,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
 
     private static func hasRows(_ server: PostgresServer) throws {
         #expect(try PostgresReading.summary(url: server.url(), UsageReportQuery(by: .key, days: 1)) == nil)
-        try write([request(1, at: 1_790_000_000_123, cost: 1_500), call(1, at: 5)], to: try store(server, days: 0))
+        try store(server, days: 0).writeAll([request(1, at: 1_790_000_000_123, cost: 1_500), call(1, at: 5)])
         let found = try server.rows(
             "SELECT \(UsageSchema.columns.joined(separator: ",")) FROM relay_usage ORDER BY number"
         )
@@ -179,13 +175,13 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
             ]
         )
         let odd = ["", "a\0b", "NULL", "{a,b}", "\\\"", "a\nb\u{7f}"]
-        try write(odd.enumerated().map { request(100 + $0, model: $1) }, to: try store(server))
+        try store(server).writeAll(odd.enumerated().map { request(100 + $0, model: $1) })
         let models = try server.rows(
             "SELECT model FROM relay_usage WHERE request_id LIKE 'request-10_' ORDER BY number"
         )
         #expect(models == [[""], ["a?b"], ["NULL"], ["{a,b}"], ["\\\""], ["a\nb\u{7f}"]])
         let joined = try store(server)
-        for number in 0..<2 { try write([requestWithCall(200 + number), request(300 + number)], to: joined) }
+        for number in 0..<2 { try joined.writeAll([requestWithCall(200 + number), request(300 + number)]) }
         let kinds = try server.rows(
             "SELECT request_id, kind, key, attempts FROM relay_usage WHERE request_id ~ '-[23]0.$' ORDER BY number"
         )
@@ -200,7 +196,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
 
     private static func isShared(_ server: PostgresServer) throws {
         let stores = try (0..<3).map { _ in try store(server) }
-        for number in 0..<30 { try write([request(number)], to: stores[number % 3]) }
+        for number in 0..<30 { try stores[number % 3].writeAll([request(number)]) }
         let found = try server.rows("SELECT count(*), count(DISTINCT process) FROM relay_usage")
         #expect(found == [["30", "3"]])
         _ = try server.rows("TRUNCATE relay_usage")
@@ -209,18 +205,18 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
     /// Tests upgrades, in schemas of their own.
     private static func upgrades(_ server: PostgresServer) throws {
         _ = try server.rows("CREATE SCHEMA older; ALTER ROLE relay SET search_path = older")
-        try write([request(1)], to: try store(server))
+        try store(server).writeAll([request(1)])
         let more = UsageSchema.postgresSteps + ["ALTER TABLE relay_usage ADD COLUMN more integer DEFAULT 7"]
         #expect(throws: UsageFailure.self) {
-            try write([request(2)], to: try store(server, steps: more + ["ALTER TABLE nothing ADD x integer"]))
+            try store(server, steps: more + ["ALTER TABLE nothing ADD x integer"]).writeAll([request(2)])
         }
-        try write([request(2)], to: try store(server, steps: more))
+        try store(server, steps: more).writeAll([request(2)])
         #expect(
             try server.rows("SELECT request_id, more FROM relay_usage ORDER BY 1") == [
                 ["request-1", "7"], ["request-2", "7"],
             ]
         )
-        let failure = #expect(throws: UsageFailure.self) { try write([request(3)], to: try store(server)) }
+        let failure = #expect(throws: UsageFailure.self) { try store(server).writeAll([request(3)]) }
         #expect(
             failure?.cause.contains(
                 "a newer relay created the tables (schema \(UsageSchema.postgresSteps.count + 1); this relay supports \(UsageSchema.postgresSteps.count))"
@@ -232,20 +228,20 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
     private static func forgets(_ server: PostgresServer) throws {
         let day = 86_400_000
         let old = (0..<6_000).map { request($0, at: Timestamp.now() - 91 * day) }
-        try write(old, to: try store(server, days: 0))
+        try store(server, days: 0).writeAll(old)
         let store = try store(server)
-        for number in 0..<3 { try write([request(number)], to: store) }
+        for number in 0..<3 { try store.writeAll([request(number)]) }
         #expect(try server.rows("SELECT count(*) FROM relay_usage") == [["3"]])
         _ = try server.rows("TRUNCATE relay_usage")
     }
 
     private static func comesBack(_ server: PostgresServer) throws {
         let store = try store(server)
-        try write([request(1)], to: store)
+        try store.writeAll([request(1)])
         server.stop()
         for _ in 0..<2 { #expect(throws: UsageFailure.self) { try store.writeAll([request(2)]) } }
         server.start()
-        try write([request(2)], to: store)
+        try store.writeAll([request(2)])
         #expect(
             try server.rows("SELECT request_id FROM relay_usage ORDER BY number") == [["request-1"], ["request-2"]]
         )
@@ -285,11 +281,11 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
     private static func writesOnce(_ server: PostgresServer) throws {
         let records = (0..<1_000).map { request($0) }
         let store = try store(server)
-        try write(Array(records[..<10]), to: store)
+        try store.writeAll(Array(records[..<10]))
         _ = try server.rows(
             "INSERT INTO relay_usage SELECT process, number + 10, \(UsageSchema.columns.joined(separator: ",")) FROM relay_usage"
         )
-        try write(Array(records[10...]), to: store)
+        try store.writeAll(Array(records[10...]))
         #expect(try server.rows("SELECT count(*) FROM relay_usage") == [["1000"]])
         _ = try server.rows("TRUNCATE relay_usage")
     }
@@ -298,7 +294,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         _ = try server.rows("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
         let url = server.url().replacing("/postgres?", with: "/latin?")
         let store = try PostgresStore(url: url, days: 0, .init(), steps: UsageSchema.postgresSteps, noLog)
-        try write([request(1, model: "m\u{1f600}")], to: store)
+        try store.writeAll([request(1, model: "m\u{1f600}")])
         let summary = try PostgresReading.summary(url: url, UsageReportQuery(by: .model, days: 1))
         #expect(summary?.rows.map(\.name) == ["m????"])
     }

@@ -30,14 +30,10 @@ import Testing
         try SQLiteDatabase.open(path, .write, busyMilliseconds: 1_000).execute(sql)
     }
 
-    private func write(_ records: [UsageRecord], to store: SQLiteStore) throws {
-        try store.writeAll(records)
-    }
-
     @Test("a record is a row, which others read while the store is open")
     func columns() throws {
         let store = store(days: 0)
-        try write([request(1, at: 1_790_000_000_123, cost: 1_500), call(1, at: 5)], to: store)
+        try store.writeAll([request(1, at: 1_790_000_000_123, cost: 1_500), call(1, at: 5)])
         let names = UsageSchema.columns.joined(separator: ",")
         let found = try rows("SELECT \(names) FROM usage ORDER BY id", columns: Int32(UsageSchema.columns.count))
         #expect(
@@ -62,7 +58,7 @@ import Testing
     @Test("texts are bounded, without the byte 0, and none is not the same as an empty one")
     func texts() throws {
         let long = String(repeating: "\u{e4}", count: 600)
-        try write([request(1, model: ""), request(2, model: "a\0b"), request(3, model: long)], to: store())
+        try store().writeAll([request(1, model: ""), request(2, model: "a\0b"), request(3, model: long)])
         let found = try rows("SELECT model FROM usage ORDER BY id").map { $0[0] }
         #expect(found == ["", "a?b", String(repeating: "\u{e4}", count: 500)])
     }
@@ -113,7 +109,7 @@ import Testing
             ] + odd.enumerated().map { requestWithCall(8 + $0, at: now, model: $1, key: $1) }
         // With twice as many records, some are written in statements of several rows, and the rest in further ones.
         records += records
-        try write(records, to: store(days: 0))
+        try store(days: 0).writeAll(records)
         let columns = (["id"] + UsageSchema.columns).joined(separator: ",")
         let count = Int32(1 + UsageSchema.columns.count)
         let found = try rows("SELECT \(columns) FROM usage ORDER BY id", columns: count)
@@ -132,7 +128,7 @@ import Testing
             request.subject = .request
             return [request, call]
         }
-        try write(apart, to: store(days: 0))
+        try store(days: 0).writeAll(apart)
         let expected = try rows("SELECT \(columns) FROM usage ORDER BY id", columns: count)
         #expect(try rows("SELECT count(*) FROM records") == [["\(apart.count)"]])
         #expect(found.map { $0.dropFirst() } == expected.map { $0.dropFirst() })
@@ -143,8 +139,8 @@ import Testing
     @Test("ids go on after a row with a call, also one that another relay wrote")
     func idsAfterCalls() throws {
         let (one, other) = (store(days: 0), store(days: 0))
-        for number in 0..<4 { try write([requestWithCall(number, at: 5)], to: number.isMultiple(of: 2) ? one : other) }
-        try write([request(4, at: 5), call(4, at: 5)], to: one)
+        for number in 0..<4 { try (number.isMultiple(of: 2) ? one : other).writeAll([requestWithCall(number, at: 5)]) }
+        try one.writeAll([request(4, at: 5), call(4, at: 5)])
         #expect(try rows("SELECT count(*), count(DISTINCT id) FROM usage", columns: 2) == [["10", "10"]])
         let requests = try rows("SELECT request_id FROM usage WHERE kind = 0 ORDER BY id").map { $0[0] }
         #expect(requests == (0..<5).map { "request-\($0)" })
@@ -174,7 +170,7 @@ import Testing
             #expect(try rows("SELECT id / 4096 - time FROM usage") == [["0"]])
         }
         let before = try rows("SELECT * FROM usage", columns: 22).map { $0.dropFirst() }
-        try write([request(1), requestWithCall(2)], to: store())
+        try store().writeAll([request(1), requestWithCall(2)])
         #expect(
             try rows("SELECT request_id, kind FROM usage ORDER BY id", columns: 2) == [
                 ["old", "0"], ["request-1", "0"], ["request-2", "0"], ["request-2", "1"],
@@ -188,14 +184,14 @@ import Testing
 
     @Test("an older file is upgraded whole or not at all; a newer one is refused")
     func upgrade() throws {
-        try write([request(1)], to: store())
+        try store().writeAll([request(1)])
         let added = "ALTER TABLE records ADD COLUMN more INTEGER NOT NULL DEFAULT 7"
         #expect(throws: UsageFailure.self) {
             try store(steps: UsageSchema.sqliteSteps + [added, "ALTER TABLE nothing ADD COLUMN x INTEGER"]).check()
         }
         #expect(try rows("PRAGMA user_version") == [["\(UsageSchema.sqliteSteps.count)"]])
         #expect(throws: SQLiteFailure.self) { try rows("SELECT more FROM records") }
-        try write([request(2)], to: store(steps: UsageSchema.sqliteSteps + [added]))
+        try store(steps: UsageSchema.sqliteSteps + [added]).writeAll([request(2)])
         #expect(
             try rows("SELECT request_id, more FROM records", columns: 2) == [["request-1", "7"], ["request-2", "7"]]
         )
@@ -212,7 +208,7 @@ import Testing
 
     @Test("the numbers of a damaged file may be any", arguments: [Int.max, .min])
     func anyNumbers(number: Int) throws {
-        try write([requestWithCall(1)], to: store())
+        try store().writeAll([requestWithCall(1)])
         let columns = [
             "time", "prompt_tokens", "completion_tokens", "cost", "duration_ms", "attempts", "call_before_ms",
         ]
@@ -232,7 +228,7 @@ import Testing
             }
             _ = try? records.table(UsageQuery(by: [.day, .model]), until: .distantFuture)
             // The row is added to the sums, as one of an older relay is.
-            try write([request(2)], to: store(days: 0))
+            try store(days: 0).writeAll([request(2)])
         }
         #expect(try rows("SELECT count(*) FROM records") == [["3"]])
     }
@@ -244,11 +240,11 @@ import Testing
         ]
     )
     func noIDsLeft(damage: String) throws {
-        try write([request(1)], to: store())
+        try store().writeAll([request(1)])
         try change(damage)
         let store = store()
         #expect(throws: UsageFailure.self) { try store.writeAll([request(2)]) }
-        try write([request(2)], to: store)
+        try store.writeAll([request(2)])
         #expect(folder.files().contains { $0.hasPrefix("usage.db.broken-") })
     }
 
@@ -260,7 +256,7 @@ import Testing
         let store = store()
         try store.check()
         #expect(folder.files().contains { $0.hasPrefix("usage.db.broken-") })
-        try write((0..<200).map { request($0) }, to: store)
+        try store.writeAll((0..<200).map { request($0) })
         #expect(try rows("SELECT count(*) FROM usage") == [["200"]])
         // Another broken file within an hour is left in place.
         store.reopen()
@@ -281,12 +277,12 @@ import Testing
         store.upkeepSeconds = 0
         let day = 86_400_000
         let now = Timestamp.now()
-        try write((0..<9_000).map { request($0, at: now - 3 * day) }, to: store)
-        for number in 0..<3 { try write([request(10_000 + number, at: now - day)], to: store) }
+        try store.writeAll((0..<9_000).map { request($0, at: now - 3 * day) })
+        for number in 0..<3 { try store.writeAll([request(10_000 + number, at: now - day)]) }
         #expect(try rows("SELECT count(*), min(time) >= \(now - 2 * day) FROM usage", columns: 2) == [["3", "1"]])
         let forever = self.store(days: 0)
         forever.upkeepSeconds = 0
-        try write([request(1, at: 5), request(2)], to: forever)
+        try forever.writeAll([request(1, at: 5), request(2)])
         #expect(try rows("SELECT count(*) FROM usage WHERE time = 5") == [["1"]])
     }
 
@@ -295,7 +291,7 @@ import Testing
         let day = 86_400_000
         let today = Day.today.secondsSince1970 * 1_000
         let times = [today, today - 1, today + 3_000, today - 5 * day, today + 1, today + 400 * day, today, today - 1]
-        for time in times { try write([request(1, at: time), call(1, at: time)], to: store(days: 0)) }
+        for time in times { try store(days: 0).writeAll([request(1, at: time), call(1, at: time)]) }
         #expect(try rows("SELECT time FROM usage WHERE kind = 0 ORDER BY id").map { $0[0] } == times.map(String.init))
         let found = try SQLiteReading.summary(folder: folder.path, UsageReportQuery(by: .day, days: 1))
         #expect(found?.total.requests == 5)
@@ -308,7 +304,7 @@ import Testing
     func size() throws {
         let large = store(maxBytes: 4 << 20)
         large.upkeepSeconds = 0
-        try write((0..<60_000).map { request($0) }, to: large)
+        try large.writeAll((0..<60_000).map { request($0) })
         var about = stat()
         #expect(stat(path, &about) == 0 && about.st_size < 6 << 20)
         #expect(try rows("SELECT request_id FROM usage ORDER BY id DESC LIMIT 1") == [["request-59999"]])
@@ -316,7 +312,7 @@ import Testing
         large.reopen()
         let small = store(maxBytes: 1 << 20)
         small.upkeepSeconds = 0
-        for number in 0..<20 { try write([request(number)], to: small) }
+        for number in 0..<20 { try small.writeAll([request(number)]) }
         small.reopen()
         #expect(stat(path, &about) == 0 && about.st_size <= 2 << 20)
     }
@@ -341,7 +337,7 @@ import Testing
     @Test("two relays may write to one file")
     func shared() throws {
         let (one, other) = (store(), store())
-        for number in 0..<10 { try write([request(number)], to: number.isMultiple(of: 2) ? one : other) }
+        for number in 0..<10 { try (number.isMultiple(of: 2) ? one : other).writeAll([request(number)]) }
         #expect(try rows("SELECT count(*) FROM usage") == [["10"]])
     }
 
