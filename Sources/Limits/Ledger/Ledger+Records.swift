@@ -181,8 +181,8 @@ extension Ledger {
         }
     }
 
-    /// Admits waiting requests whose units fit into a lease that has just been written. They need not wait for another
-    /// write of the record.
+    /// Counts waiting requests in a lease that has just been written, as far as its units suffice. These requests need not
+    /// wait for another write of the record.
     private mutating func spendLease(_ account: Account, _ now: ClockReading) {
         guard !clock.isUnsure, ruleNow(account, now) == nil else { return }
         var spent: [Pending] = []
