@@ -25,7 +25,7 @@ struct ServedLoop: Sendable {
             counts: listening.counts,
             budget: makers.budget,
             // Half of the file descriptors are for clients, the other half for vendors.
-            maxConnections: bounds.connections
+            maxConnections: CurlClient.connections(descriptors: bounds.connections)
         )
         let setup = try makers.setup(of: own)
         router = Router(parts, own, setup: setup)

@@ -195,3 +195,82 @@ def test_tls_loses_nothing(start_relay, authority, tmp_path):
         assert content(lines) == PIECE * 200
         assert json.loads([line for line in lines if line][-1][6:])["error"]["code"] == "upstream_error"
     vendor.front.close()
+
+
+def response(content, *records):
+    """A chat completion as TLS records: its head, its body, and further `records`."""
+    message = {"role": "assistant", "content": content}
+    fields = {"id": "a", "object": "chat.completion", "created": 1, "model": "m", "usage": None}
+    text = json.dumps(fields | {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}).encode()
+    return [b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(text), text, *records]
+
+
+class OneSegmentVendor:
+    """A TLS server that sends all records of a response at once. It serves three responses on a connection."""
+
+    def __init__(self, context, records):
+        self.context = context
+        self.records = records
+        self.front = forwarders.Forwarder(self.serve)
+
+    def serve(self, peer):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        inner = self.context.wrap_bio(incoming, outgoing, server_side=True)
+
+        def complete(step):
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    peer.sendall(outgoing.read())
+                    incoming.write(peer.recv(65536) or self.front.listener.recv(1))  # the end raises an OSError
+
+        complete(inner.do_handshake)
+        for _ in range(3):
+            request = b""
+            while not request.endswith(b"}"):
+                request += complete(lambda: inner.read(65536))
+            for record in self.records:
+                inner.write(record)
+            peer.sendall(outgoing.read())
+
+
+def relay_before(vendor, start_relay, authority, folder, **settings):
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    return start_relay(
+        PROVIDER_S_KIND="openai", PROVIDER_S_BASE_URL=f"https://127.0.0.1:{vendor.front.port}/v1", PROVIDER_S_MODELS="m",
+        PROVIDER_S_API_KEY="k-1", ANONYMOUS_MODELS="all", SSL_CERT_FILE=str(folder / "ca.pem"), THREADS="1", **settings,
+    )  # fmt: skip
+
+
+def content_of(relay):
+    answer = local_http.post(relay.base_url + PATH, json={"model": "m", "messages": [{"role": "user", "content": "hi"}]}, timeout=5)
+    return answer.json()["choices"][0]["message"]["content"]
+
+
+def test_records_that_arrive_together_are_all_read(start_relay, authority, tmp_path):
+    vendor = OneSegmentVendor(served_by(authority, "127.0.0.1"), response("one"))
+    relay = relay_before(vendor, start_relay, authority, tmp_path)
+    assert [content_of(relay) for _ in range(3)] == ["one"] * 3
+    assert vendor.front.accepted == 1
+    vendor.front.close()
+
+
+def test_bytes_after_a_response_do_not_begin_the_next_one(start_relay, authority, tmp_path):
+    forged = b"".join(response("forged"))
+    vendor = OneSegmentVendor(served_by(authority, "127.0.0.1"), response("own", forged))
+    relay = relay_before(vendor, start_relay, authority, tmp_path)
+    assert [content_of(relay) for _ in range(3)] == ["own"] * 3
+    assert vendor.front.accepted == 3
+    vendor.front.close()
+
+
+def test_a_proxy_behind_tls_loses_nothing(start_relay, authority, tmp_path):
+    context = served_by(authority, "127.0.0.1")
+    vendor = OneSegmentVendor(context, response("one"))
+    seen = []
+    with forwarders.proxy(seen) as inner, forwarders.tls(inner.port, context) as proxy:
+        relay = relay_before(vendor, start_relay, authority, tmp_path, UPSTREAM_PROXY=f"https://127.0.0.1:{proxy.port}")
+        assert [content_of(relay) for _ in range(3)] == ["one"] * 3
+    assert [line.split(" ")[0] for line in seen] == ["CONNECT"]
+    vendor.front.close()

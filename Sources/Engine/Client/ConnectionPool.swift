@@ -32,7 +32,9 @@ final class ConnectionPool: TimerTarget {
 
     /// The largest number of connections in one libcurl multi handle. A larger number would be slow, because libcurl
     /// searches all connections of a multi handle at each read or write.
-    private static let connectionsPerMulti = 128
+    static let connectionsPerMulti = 16
+    /// The file descriptors that libcurl opens for each multi handle, besides those of its connections.
+    static let descriptorsPerMulti = 2
     /// The time after which an idle connection is closed, in nanoseconds. Vendors and proxies also close idle
     /// connections, sometimes without notice.
     private static let idleNanoseconds: UInt64 = 60_000_000_000

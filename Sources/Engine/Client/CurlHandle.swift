@@ -19,6 +19,9 @@ final class CurlHandle {
     /// Whether libcurl only opens a connection with this handle, and makes no HTTP call. Such a handle stays in its
     /// multi handle until `CurlMulti.remove` is called.
     let isConnection: Bool
+    /// OpenSSL's object of the connection that was opened last with this handle; nil without TLS. It is freed when the
+    /// connection closes.
+    fileprivate(set) var tls: OpaquePointer?
 
     init?(_ client: CurlClient, isConnection: Bool = false) {
         guard let easy = curl_easy_init() else { return nil }
@@ -33,6 +36,8 @@ final class CurlHandle {
             relay_curl_set_long(easy, CURLOPT_QUICK_EXIT, 1),
             relay_curl_set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https"),
             isConnection ? relay_curl_set_long(easy, CURLOPT_CONNECT_ONLY, 1) : CURLE_OK,
+            isConnection
+                ? relay_curl_set_before(easy, isConnected, Unmanaged.passUnretained(self).toOpaque()) : CURLE_OK,
         ]
         // `deinit` cleans up.
         guard codes.allSatisfy({ $0 == CURLE_OK }) else { return nil }
@@ -47,6 +52,25 @@ final class CurlHandle {
         let version = options.isHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
         _ = relay_curl_set_long(easy, CURLOPT_HTTP_VERSION, Int(version))
         _ = relay_curl_set_text(easy, CURLOPT_PROXY, options.proxy)
-        if let file = options.certificateFile { _ = relay_curl_set_text(easy, CURLOPT_CAINFO, file) }
+        if let file = options.certificateFile {
+            _ = relay_curl_set_text(easy, CURLOPT_CAINFO, file)
+            _ = relay_curl_set_text(easy, CURLOPT_PROXY_CAINFO, file)
+        }
+        // With TLS to the proxy, OpenSSL would not show which bytes wait in the outer of the two TLS layers.
+        if isConnection, !options.hasTLSProxy { _ = relay_curl_set_read_ahead(easy) }
     }
+}
+
+/// Takes OpenSSL's object of a connection that has just opened. libcurl returns it only at this time.
+private func isConnected(
+    context: UnsafeMutableRawPointer?,
+    vendorAddress: UnsafeMutablePointer<CChar>?,
+    ownAddress: UnsafeMutablePointer<CChar>?,
+    vendorPort: Int32,
+    ownPort: Int32
+) -> Int32 {
+    guard let context else { return CURL_PREREQFUNC_ABORT }
+    let handle = Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue()
+    handle.tls = relay_curl_tls(handle.easy)
+    return CURL_PREREQFUNC_OK
 }

@@ -148,8 +148,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
                 } catch {
                     return brokeOff(CURLE_WEIRD_SERVER_REPLY)
                 }
-                // After a full read more data may wait in the TLS layer, which epoll does not see.
-                if count < room.count, sendingFailure == nil { return }
+                if count < room.count, sendingFailure == nil, !connection.mayReadMore { return }
             case .end: return hasEnded()
             case .broken(let code): return brokeOff(code)
             }
@@ -215,7 +214,9 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     private func complete() {
         guard let connection else { return }
         self.connection = nil
-        if isKeepAlive, isSent { origin.give(connection) } else { connection.close() }
+        // Bytes after the response must not become the beginning of the next response.
+        let isReusable = isKeepAlive && isSent && !connection.hasBufferedBytes
+        if isReusable { origin.give(connection) } else { connection.close() }
         finish(CURLE_OK)
     }
 

@@ -130,7 +130,10 @@ package struct Download: Sendable {
             relay_curl_set_call(easy, CURLOPT_HEADERFUNCTION, deliverDocumentHeader),
             relay_curl_set_pointer(easy, CURLOPT_HEADERDATA, this),
         ]
-        if let certificateFile { codes.append(relay_curl_set_text(easy, CURLOPT_CAINFO, certificateFile)) }
+        if let certificateFile {
+            codes.append(relay_curl_set_text(easy, CURLOPT_CAINFO, certificateFile))
+            codes.append(relay_curl_set_text(easy, CURLOPT_PROXY_CAINFO, certificateFile))
+        }
         return codes
     }
 

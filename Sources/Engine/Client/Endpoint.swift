@@ -133,6 +133,8 @@ package struct EndpointOptions: Sendable {
     /// The URL of the proxy; empty if no proxy is used. The proxy settings in the environment, such as `HTTPS_PROXY`,
     /// are ignored.
     package var proxy = ""
+    /// Whether the connection to the proxy itself uses TLS.
+    var hasTLSProxy: Bool { proxy.prefix(6).lowercased() == "https:" }
     /// The PEM file of certificates that are trusted in addition to the system's; nil if there is none.
     package var certificateFile: String?
 

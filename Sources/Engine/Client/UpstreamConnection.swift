@@ -34,11 +34,16 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     /// removed from the front of the list. This number stays constant while the connection is idle.
     var idleIndex = 0
     private let hasTLS: Bool
+    private let hasTLSProxy: Bool
     private unowned let client: CurlClient
     private let loop: EventLoop
     /// The libcurl handle that opens the connection; nil once a connection without TLS is open. Without a handle, this
     /// object reads, writes and closes the socket itself.
     private var handle: CurlHandle?
+    /// OpenSSL's object of the open connection; nil without TLS.
+    private var tls: OpaquePointer?
+    /// Whether received bytes may wait where neither epoll nor `hasBufferedBytes` sees them.
+    private var hasHiddenBuffer = false
     private lazy var timer = Timer(self)
     /// The call that uses the connection; nil if the connection is idle.
     unowned var user: (any ConnectionUser)?
@@ -58,6 +63,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
         self.handle = handle
         self.origin = origin
         hasTLS = form.hasTLS
+        hasTLSProxy = endpoint.options.hasTLSProxy
         self.client = client
         self.user = user
         loop = client.loop
@@ -82,6 +88,8 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
             client.handOver(found)
             if hasTLS {
                 _ = relay_curl_set_long(handle.easy, CURLOPT_BUFFERSIZE, origin.readBytes)
+                tls = handle.tls
+                hasHiddenBuffer = tls == nil || hasTLSProxy
             } else {
                 client.keep(found)
                 handle.multi?.remove(handle)
@@ -99,6 +107,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
         user = nil
         watch(0)
         loop.remove(timer)
+        tls = nil
         if let handle { handle.multi?.remove(handle) } else { client.closeSocket(socket) }
         origin.hasClosed()
     }
@@ -136,6 +145,14 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
         case let code: return .broken(code)
         }
     }
+
+    /// Whether the TLS layer holds received bytes. epoll does not see them.
+    ///
+    /// Call it only after a successful read: libcurl frees OpenSSL's object when it closes the connection.
+    var hasBufferedBytes: Bool { tls.map { SSL_has_pending($0) == 1 } ?? false }
+
+    /// Whether more bytes may be read although epoll does not report any.
+    var mayReadMore: Bool { hasBufferedBytes || hasHiddenBuffer }
 
     /// Whether the last system call failed only because it could not proceed yet. The connection is then still intact.
     private static var mayGoOn: Bool { errno == EAGAIN || errno == EINTR }
