@@ -1,3 +1,4 @@
+import Engine
 import Testing
 
 @testable import Calls
@@ -5,6 +6,9 @@ import Testing
 @testable import Shared
 
 @Suite struct UsageJoinTests {
+    /// The time at which the request ends, a second after the loop's clock began.
+    private static let end = LoopTime(nanoseconds: 1_000_000_000)
+
     private static func request(_ change: (inout UsageRecord) -> Void = { _ in }) -> UsageRecord {
         var record = UsageRecord(
             at: 1_000,
@@ -31,7 +35,7 @@ import Testing
         _ error: String? = nil
     ) -> CallRecord {
         CallRecord(
-            endMilliseconds: milliseconds,
+            endedAt: LoopTime(nanoseconds: UInt64(milliseconds) * 1_000_000),
             durationMilliseconds: 7,
             server: server,
             key: "k1",
@@ -46,7 +50,7 @@ import Testing
     @Test("a call that has nothing else of its own goes with its request", arguments: [999, 1_000])
     func same(end: Int) {
         var record = Self.request()
-        let isTaken = record.add(Self.call(at: end))
+        let isTaken = record.add(Self.call(at: end), at: Self.end)
         #expect(isTaken)
         let call = record.onlyCall
         #expect(record.count == 2 && call?.count == 1 && call?.timeMilliseconds == end)
@@ -60,14 +64,14 @@ import Testing
     @Test("names that are absent are the same")
     func nameless() {
         var record = Self.request { $0.modelUsed = nil }
-        let isTaken = record.add(Self.call(.init("row", name: "caf\u{e9}")))
+        let isTaken = record.add(Self.call(.init("row", name: "caf\u{e9}")), at: Self.end)
         #expect(isTaken)
     }
 
     @Test("a call with more of its own keeps a record of its own")
     func different() {
         let calls = [
-            Self.call(at: 1_001), Self.call(.init("other", name: "caf\u{e9}", model: "big/1")),
+            Self.call(.init("other", name: "caf\u{e9}", model: "big/1")),
             Self.call(.init("row", name: "cafe", model: "big/1")),
             // The same characters in other bytes.
             Self.call(.init("row", name: "cafe\u{301}", model: "big/1")),
@@ -78,7 +82,7 @@ import Testing
         ]
         for call in calls {
             var record = Self.request()
-            let isTaken = record.add(call)
+            let isTaken = record.add(call, at: Self.end)
             #expect(!isTaken && record.count == 1, "\(call)")
         }
         let changes: [(inout UsageRecord) -> Void] = [
@@ -88,7 +92,7 @@ import Testing
         ]
         for change in changes.enumerated() {
             var record = Self.request(change.element)
-            let isTaken = record.add(Self.call())
+            let isTaken = record.add(Self.call(), at: Self.end)
             #expect(!isTaken && record.count == 1, "change \(change.offset)")
         }
     }

@@ -85,7 +85,9 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     private var capacityWait: UInt64 = 0
     /// Whether the ledger keeps a record of each call.
     package var recordsCalls = false
-    private var records: [CallRecord] = []
+    /// The record of the first call that ended. Most requests make only one call, for which an array would cost more.
+    private var firstRecord: CallRecord?
+    private var laterRecords: [CallRecord] = []
     /// The time after which the relay no longer repeats a failed call.
     package var repeatsEndAt = LoopTime.distantFuture
     /// The time by which the response to a chat must begin; `distantFuture` if there is no deadline.
@@ -114,7 +116,9 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
 
     /// The longest time that this ledger or one of its parts (the ledgers of a panel's calls) waited for capacity, in
     /// nanoseconds.
-    package var allCapacityWaits: UInt64 { parts.reduce(capacityWait) { max($0, $1.allCapacityWaits) } }
+    package var allCapacityWaits: UInt64 {
+        parts.isEmpty ? capacityWait : parts.reduce(capacityWait) { max($0, $1.allCapacityWaits) }
+    }
 
     /// The deadline for the response to a chat; nil if there is no deadline.
     package var deadline: (any ResponseDeadline)? { endsAt == .distantFuture ? nil : self }
@@ -161,10 +165,14 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         return spent.map { $0 + spentGivenUp } ?? spentGivenUp
     }
 
+    /// The record of the only ended call; nil if no call or several calls have ended.
+    package var onlyRecord: CallRecord? { parts.isEmpty && laterRecords.isEmpty ? firstRecord : nil }
+
     /// The records of all ended calls, including the calls of a panel, in the order in which the calls ended.
     package var allRecords: [CallRecord] {
+        let records = (firstRecord.map { [$0] } ?? []) + laterRecords
         if parts.isEmpty { return records }
-        return (records + parts.flatMap(\.allRecords)).sorted { $0.endMilliseconds < $1.endMilliseconds }
+        return (records + parts.flatMap(\.allRecords)).sorted { $0.endedAt < $1.endedAt }
     }
 
     func record(impossibleUsageOf server: Server) { impossible.append(server) }
@@ -175,7 +183,9 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         parts.isEmpty ? impossible : impossible + parts.flatMap(\.impossible)
     }
 
-    func record(_ record: CallRecord) { records.append(record) }
+    func record(_ record: consuming CallRecord) {
+        if firstRecord == nil { firstRecord = record } else { laterRecords.append(record) }
+    }
 
     /// Sets the reserved amounts, once the candidate that serves the request is known.
     package func bill(by usageReservation: UsageReservation?) { self.usageReservation = usageReservation }

@@ -1,10 +1,11 @@
-import Engine
+package import Engine
 package import Shared
 
 /// The record of one upstream call that has ended.
-package struct CallRecord: Sendable {
-    /// The time at which the call ended, in milliseconds since 1970.
-    package let endMilliseconds: Int
+///
+/// It is an object, because copies of a struct would count a reference for each text.
+package final class CallRecord: Sendable {
+    package let endedAt: LoopTime
     package let durationMilliseconds: Int
     package let server: CallLedger.Server
     /// The name of the provider's key in the log, such as `k1`; nil if the call used the caller's key or no key.
@@ -18,6 +19,28 @@ package struct CallRecord: Sendable {
     package let status: Int?
     /// The cause of the failure, with the key removed; nil if the call succeeded.
     package let error: String?
+
+    package init(
+        endedAt: LoopTime,
+        durationMilliseconds: Int,
+        server: CallLedger.Server,
+        key: String?,
+        usage: Usage,
+        isEstimated: Bool,
+        credits: Int?,
+        status: Int?,
+        error: String?
+    ) {
+        self.endedAt = endedAt
+        self.durationMilliseconds = durationMilliseconds
+        self.server = server
+        self.key = key
+        self.usage = usage
+        self.isEstimated = isEstimated
+        self.credits = credits
+        self.status = status
+        self.error = error
+    }
 
     /// The cost of the call; nil if the price is not known.
     package var cost: Cost? { server.price?.cost(usage) }
@@ -114,10 +137,11 @@ extension VendorCall {
     ) {
         isRecorded = true
         guard let server else { return }
+        let now = loop.now
         callLedger.record(
             CallRecord(
-                endMilliseconds: Timestamp.now(),
-                durationMilliseconds: loop.now.milliseconds(since: startedAt),
+                endedAt: now,
+                durationMilliseconds: now.milliseconds(since: startedAt),
                 server: server,
                 key: credential.key.isEmpty ? nil : credential.label,
                 usage: usage,

@@ -89,6 +89,20 @@ extension StringProtocol {
 }
 
 extension String {
+    /// Returns whether both strings have the same bytes, as the function for other strings does. It is faster if one of
+    /// the strings is a copy of the other.
+    @inlinable
+    public func hasSameBytes(as other: String) -> Bool {
+        // A copy refers to the same characters, or contains them if they are few.
+        unsafeBitCast(self, to: (UInt64, UInt64).self) == unsafeBitCast(other, to: (UInt64, UInt64).self)
+            || hasEqualBytes(other)
+    }
+
+    @usableFromInline
+    func hasEqualBytes(_ other: String) -> Bool {
+        withBytes { bytes in other.withBytes { bytes.equals($0) } }
+    }
+
     /// Calls `body` with the UTF-8 bytes of the string, and returns the result of `body`. The bytes are copied only if
     /// they are not contiguous.
     @inlinable

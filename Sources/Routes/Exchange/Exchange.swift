@@ -267,22 +267,35 @@ final class Exchange: @unchecked Sendable {
 
     @inline(never)
     private func keepUsage(at now: LoopTime) {
-        let calls = callLedger?.allRecords ?? []
+        // Each access to a property of this object would count a reference.
+        let (gateway, callLedger, recorder) = (gateway, callLedger, recorder)
         let counts = gateway.counts
+        recorder?.finish()
+        if let only = callLedger?.onlyRecord {
+            var request = usageRecord(CollectionOfOne(only), callLedger, counts, at: now)
+            let calls = request.add(only, at: now) ? [] : [record.usageRecord(only, counts, at: now)]
+            // Without `consume`, Swift copies the long record, and counts a reference for each of its texts.
+            gateway.usage.record(FinishedRequest(consume request, calls: calls, bodies: recorder?.bodies))
+        } else {
+            let calls = callLedger?.allRecords ?? []
+            let request = usageRecord(calls, callLedger, counts, at: now)
+            let separate = calls.map { record.usageRecord($0, counts, at: now) }
+            gateway.usage.record(FinishedRequest(request, calls: separate, bodies: recorder?.bodies))
+        }
+    }
+
+    @inline(__always)
+    private func usageRecord(
+        _ calls: some Collection<CallRecord>,
+        _ callLedger: CallLedger?,
+        _ counts: LoopMetrics,
+        at now: LoopTime
+    ) -> UsageRecord {
         var request = record.usageRecord(calls, callLedger, limits: counted.recordText, counts: counts, at: now)
         request.firstByteMilliseconds = record.firstByteNanoseconds.map { Int($0 / 1_000_000) }
         request.limitsWaitMilliseconds = Int(limitsWaitNanoseconds / 1_000_000)
         request.capacityWaitMilliseconds = Int((callLedger?.allCapacityWaits ?? 0) / 1_000_000)
-        recorder?.finish()
-        let isOne = calls.count == 1 && request.add(calls[0])
-        // Without `consume`, Swift copies the long record, and counts a reference for each of its texts.
-        gateway.usage.record(
-            FinishedRequest(
-                consume request,
-                calls: isOne ? [] : calls.map { record.usageRecord($0, counts) },
-                bodies: recorder?.bodies
-            )
-        )
+        return request
     }
 
     /// Returns whether the text is a valid request id: at most 64 letters, digits, `.`, `_` and `-`.

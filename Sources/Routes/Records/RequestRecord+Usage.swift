@@ -12,7 +12,7 @@ extension RequestRecord {
     ///   - limits: the names of the limits that counted the request; nil if no limit counted it.
     ///   - counts: the metrics, which contain the names of routes.
     mutating func usageRecord(
-        _ calls: [CallRecord] = [],
+        _ calls: some Collection<CallRecord> = [],
         _ callLedger: CallLedger? = nil,
         limits: String? = nil,
         counts: LoopMetrics,
@@ -50,10 +50,10 @@ extension RequestRecord {
     }
 
     /// Returns the usage record of one upstream call.
-    func usageRecord(_ call: CallRecord, _ counts: LoopMetrics) -> UsageRecord {
+    func usageRecord(_ call: CallRecord, _ counts: LoopMetrics, at now: LoopTime) -> UsageRecord {
         let name = call.server.name
         var record = UsageRecord(
-            at: call.endMilliseconds,
+            at: Timestamp.now() - now.milliseconds(since: call.endedAt),
             .call(key: call.key, credits: call.credits),
             requestID: givenID ?? id,
             endpoint: endpoint(counts),
@@ -85,9 +85,10 @@ extension RequestRecord {
 extension UsageRecord {
     /// Merges the record of the request's only upstream call into this record of the request.
     ///
+    /// - Parameter now: the time at which the request ended.
     /// - Returns: false, without a change, if the two records differ in data that a merged record has only once.
-    mutating func add(_ call: CallRecord) -> Bool {
-        guard isSuccess, call.error == nil, status == call.status, timeMilliseconds >= call.endMilliseconds,
+    mutating func add(_ call: CallRecord, at now: LoopTime) -> Bool {
+        guard isSuccess, call.error == nil, status == call.status,
             promptTokens == call.usage.promptTokens, completionTokens == call.usage.completionTokens,
             isEstimated == call.isEstimated, isExact == call.usage.isExact, cost == call.cost,
             model.isSame(as: call.server.name), modelUsed.isSame(as: call.server.model),
@@ -95,7 +96,7 @@ extension UsageRecord {
         else { return false }
         subject = .requestWithCall(
             OnlyCall(
-                at: call.endMilliseconds,
+                at: timeMilliseconds - now.milliseconds(since: call.endedAt),
                 durationMilliseconds: call.durationMilliseconds,
                 key: call.key,
                 credits: call.credits
@@ -110,7 +111,7 @@ extension CallLedger.Server {
     fileprivate var modelUsed: String? { model.isEmpty ? nil : model }
 }
 
-extension [CallRecord] {
+extension Collection<CallRecord> {
     /// The tokens that all calls in this array used together.
     fileprivate var delivered: Usage {
         reduce(into: Usage.nothing) {
@@ -124,6 +125,6 @@ extension String? {
     /// Returns whether the string is equal to `name`, byte by byte. Nil counts as the empty string.
     fileprivate func isSame(as name: String) -> Bool {
         guard let self else { return name.isEmpty }
-        return self.withBytes { text in name.withBytes { text.equals($0) } }
+        return self.hasSameBytes(as: name)
     }
 }

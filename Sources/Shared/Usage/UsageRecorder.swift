@@ -36,8 +36,10 @@ package final class UsageRecorder: Sendable {
 
     /// Records a request with its upstream calls. Returns without waiting for the stores.
     package func record(_ request: FinishedRequest) {
-        // A key path would cost more than the rest of this function.
-        for queue in queues.withLock({ $0 }) { queue.append(request) }
+        queues.withLock { queues in
+            // Iterating by index, because a loop over the array would hold another reference to it.
+            for index in queues.indices { queues[index].append(request) }
+        }
     }
 
     /// Keeps the records of at most `bound` requests in memory; keeps no records in memory if `bound` is nil. Does

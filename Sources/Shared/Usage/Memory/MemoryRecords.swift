@@ -221,12 +221,11 @@ extension UsageRecord {
         func add(_ text: String?) {
             if let count = text?.utf8.count, count > 15 { sum += count + 32 }
         }
+        // The names of endpoints and providers belong to the settings.
         add(requestID)
-        add(endpoint)
         add(caller)
         add(model)
         add(modelUsed)
-        add(provider)
         add(error)
         add(limits)
         return sum

@@ -105,6 +105,9 @@ extension UsageRecord {
 
     var isOfRequest: Bool { if case .call = subject { false } else { true } }
 
+    /// Whether the record is of an upstream call, or combines a request with its only call.
+    var hasCall: Bool { if case .request = subject { false } else { true } }
+
     /// The separate record of the request's only call; nil if this value has no such call.
     var onlyCall: UsageRecord? {
         guard case .requestWithCall(let own) = subject else { return nil }

@@ -97,6 +97,19 @@ struct DailySum: Sendable {
     /// The highest id of the records that were added; 0 if their ids are not numbers. SQLite stores it, to find a day's
     /// records by id.
     var lastID = 0
+
+    /// Adds a record to the totals, or subtracts it.
+    ///
+    /// - Parameters:
+    ///   - sign: 1 to add the record, -1 to subtract it.
+    ///   - id: the id of the record's row in the database; 0 if ids are not numbers.
+    ///   - request: whether the record changes the totals of requests.
+    ///   - call: whether the record changes the totals of calls.
+    fileprivate mutating func add(_ record: UsageRecord, _ sign: Int, id: Int, request: Bool, call: Bool) {
+        lastID = max(lastID, id)
+        if request { requests.add(record, sign) }
+        if call { calls.add(record, sign) }
+    }
 }
 
 /// The sums of usage records by day, caller, model, provider and endpoint, in memory.
@@ -128,18 +141,20 @@ struct UsageSums {
     ///   - sign: 1 to add the record, -1 to subtract it.
     ///   - id: the id of the record's row in the database; 0 if ids are not numbers.
     mutating func add(_ record: UsageRecord, _ sign: Int = 1, id: Int = 0) {
-        let position = position(of: record, day: calendar.day(at: record.timeMilliseconds))
-        rows[position].sum.lastID = max(rows[position].sum.lastID, id)
-        switch record.subject {
-        case .request: rows[position].sum.requests.add(record, sign)
-        case .call: rows[position].sum.calls.add(record, sign)
-        case .requestWithCall(let call):
-            rows[position].sum.requests.add(record, sign)
-            let day = calendar.day(at: call.timeMilliseconds)
-            let other = rows[position].key.day == day ? position : self.position(of: record, day: day)
-            rows[other].sum.calls.add(record, sign)
-            rows[other].sum.lastID = max(rows[other].sum.lastID, id)
-        }
+        let day = calendar.day(at: record.timeMilliseconds)
+        let callDay =
+            if case .requestWithCall(let call) = record.subject { calendar.day(at: call.timeMilliseconds) } else { day }
+        let position = position(of: record, day: day)
+        rows[position].sum.add(
+            record,
+            sign,
+            id: id,
+            request: record.isOfRequest,
+            call: record.hasCall && callDay == day
+        )
+        guard callDay != day else { return }
+        let other = self.position(of: record, day: callDay)
+        rows[other].sum.add(record, sign, id: id, request: false, call: true)
     }
 
     private mutating func position(of record: UsageRecord, day: Int) -> Int {
