@@ -110,8 +110,9 @@ final class Assembly {
         return served
     }
 
-    /// Prepares the limits, and then starts to accept requests. With memcached, waits at most `MEMCACHED_TIMEOUT` for
-    /// memcached's clock. Without memcached, reads the limit counters that were saved in `DATA_DIR`.
+    /// Prepares the limits, and then starts to accept requests. With memcached, first waits until this machine's clock
+    /// has been compared with memcached's clock, but at most `MEMCACHED_TIMEOUT`. Without memcached, first reads the
+    /// limit counters that were saved in `DATA_DIR`.
     func begin() {
         limiter.prepare()
         savedLimits.start()
@@ -216,8 +217,8 @@ final class Assembly {
         )
     }
 
-    /// Returns the largest number of client connections of each loop, so that clients use half of the file descriptors.
-    /// First raises the process's limit of file descriptors to the maximum.
+    /// Returns the largest number of client connections of each loop. All clients together can then use at most half of
+    /// the file descriptors. First raises the process's limit of file descriptors to the maximum.
     private static func connectionsPerLoop(_ threads: Int) -> Int {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)

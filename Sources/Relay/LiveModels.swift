@@ -109,8 +109,8 @@ final class LiveModels: Sendable {
 }
 
 extension LiveModels.ModelLists {
-    /// Stores a provider's model list, and returns the number of new models in it. New models are absent from the
-    /// provider's previous list, or from the vendor's built-in catalogue if the list updates this catalogue.
+    /// Stores a provider's model list, or updates the vendor's built-in catalogue with the list. Returns the number of
+    /// new models: those that the previous list, or the built-in catalogue, does not contain.
     mutating func store(_ models: [LiveModel], of provider: ProviderSettings, at position: Int) -> Int {
         if provider.servesList {
             let before = Set(lists[position]?.map(\.id) ?? [])

@@ -43,8 +43,8 @@ struct ModelTable {
     }
 
     private let rows: [Row]
-    /// The names of the providers that serve every model on their vendor's list, if no list was read; otherwise empty.
-    /// Models of these providers can be missing from the table.
+    /// The names of the providers that serve every model on their vendor's list; empty if the lists were read. Without
+    /// the lists, the table can lack models of these providers.
     private let listed: [String]
     private let isLive: Bool
 

@@ -34,11 +34,8 @@ public struct Abilities: OptionSet, Sendable {
     @inlinable public static var prompts: Abilities { Abilities(rawValue: 32_768) }
     /// The ability to accept images and files by URL. Without this ability, the relay downloads them first.
     @inlinable public static var mediaAddresses: Abilities { Abilities(rawValue: 65_536) }
-    /// The ability to guarantee the tool calls and the output format that a request demands. If a vendor lacks this
-    /// ability, the relay validates the vendor's output.
-    ///
-    /// This ability is also set for a vendor whose output the relay forwards unchanged, because such output is not
-    /// validated.
+    /// The ability to serve requests that demand a tool call or an output format, without validation by the relay. A
+    /// vendor has this ability only for calls that the relay forwards unchanged.
     @inlinable public static var demands: Abilities { Abilities(rawValue: 131_072) }
     /// The ability to accept options for web search.
     @inlinable public static var searchOptions: Abilities { Abilities(rawValue: 262_144) }

@@ -113,8 +113,8 @@ extension [Attachment] {
 extension [Attachment] {
     /// Marks the attachments whose URLs the vendor reads itself, so that the relay does not download them.
     ///
-    /// A URL in Google's cloud (`gs://`) must be readable by the vendor with the caller's own key. Throws for other
-    /// `gs://` URLs, because a key of the relay would open the operator's files.
+    /// Throws for a URL in Google's cloud (`gs://`), unless the caller uses a passthrough key and the vendor reads the
+    /// URL. With a key of the relay, a caller could read the operator's files.
     package mutating func leave(to vendor: any ChatVendor, isCallersKey: Bool) throws(APIError) {
         for position in indices {
             guard case .address(let address) = self[position].source else { continue }

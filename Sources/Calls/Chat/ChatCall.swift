@@ -70,15 +70,15 @@ package struct ChatCall: Sendable {
     /// the client, or if the relay changed the call.
     package var original: OriginalRequest?
 
-    /// Sets `original` to the raw body of the client's request. Tools that are still unread are parsed from this body
-    /// later.
+    /// Sets `original` to the raw body of the client's request. If the tools are not parsed yet, they are parsed from
+    /// this body later.
     package mutating func keep(_ request: OriginalRequest) {
         original = request
         rare?.value.find(in: request)
     }
 
     /// The raw body of the client's request if the relay changed the call and the vendor speaks the client's API; nil
-    /// otherwise. The vendor also gets the fields of this body that `ChatCall` has no property for.
+    /// otherwise. From this body, the vendor also gets the fields for which `ChatCall` has no property.
     package var changedOriginal: OriginalRequest?
 
     /// The estimated number of tokens in all messages, at least 1.
@@ -169,7 +169,7 @@ package struct ChatCall: Sendable {
     /// The text of the last user message; empty if there is no user message.
     package var lastUserText: String { messages.last { $0.role == .user }?.text ?? "" }
 
-    /// The size of all texts, attachments and raw bodies of this call, in bytes.
+    /// The size of the call in bytes: its texts, its attachments, and the raw body of the client's request.
     package var sentBytes: Int {
         var bytes = textBytes + (original?.bytes.count ?? 0) + (changedOriginal?.bytes.count ?? 0)
         for index in attachments.indices { bytes += attachments[index].sentBytes }

@@ -11,8 +11,8 @@ package enum ChatEvent {
     case refusal(UnsafeRawBufferPointer)
     case toolCall(index: Int, id: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer)
     case toolArguments(index: Int, UnsafeRawBufferPointer)
-    /// The complete signature of a tool call, or of the reasoning before this event if `call` is nil. `call` is the
-    /// index of the tool call. Only the vendor understands a signature.
+    /// A complete signature, which only the vendor understands. The signature belongs to the tool call with the index
+    /// `call`; if `call` is nil, it belongs to the reasoning before this event.
     case signature(call: Int?, UnsafeRawBufferPointer)
     /// Complete reasoning in encrypted form, which only its vendor can read.
     case encryptedReasoning(UnsafeRawBufferPointer)
@@ -24,8 +24,8 @@ package enum ChatEvent {
     /// A chunk as the vendor sent it, for a client of the same API. Only the model and the id are replaced. The events
     /// that are parsed from the chunk follow this event.
     ///
-    /// A chunk that reports the usage is emitted for the choice -1. For every other chunk, ignore the choice, because
-    /// the chunk can contain several choices.
+    /// If the chunk reports the usage, the event is emitted for choice -1. Otherwise the number of the choice has no
+    /// meaning, because the chunk can contain several choices.
     case native(Wire, UnsafeRawBufferPointer)
 }
 

@@ -202,8 +202,8 @@ extension ChatOptions {
         }
     }
 
-    /// Stores tools that stay unparsed in the request body. The tools must already be checked, so that parsing cannot
-    /// fail.
+    /// Sets the tools of the call without parsing them. The tools must already be checked, so that parsing them later
+    /// cannot fail.
     package mutating func leave(_ tools: UnreadTools) { list = .unread(tools) }
 
     /// Sets the request body from which unread tools are parsed later. Does nothing if the tools are already parsed.

@@ -12,8 +12,8 @@ package protocol ChatVendor: AnyObject, Sendable {
     /// Returns whether the relay cannot know in advance that the vendor supports the call. The relay then keeps a copy
     /// of the call, so that the call can be repeated in another form.
     func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool
-    /// Whether each upstream call of a plain chat keeps the deadline `CallLedger.endsAt`, and the chat waits for
-    /// nothing else. A plain chat is a chat that needs no preparation.
+    /// Whether all waits of a chat without preparation end at the deadline `CallLedger.endsAt`. If true, such a chat
+    /// needs no further timer.
     var keepsDeadlines: Bool { get }
     /// Returns the vendor's abilities for a call. They depend on the whole call: some models support no output format
     /// together with tools.
@@ -44,7 +44,8 @@ extension ChatVendor {
 
 /// A chat call in the form of its vendor, ready to be sent.
 package protocol PreparedChat: AnyObject, Sendable {
-    /// Writes the body of the upstream request ahead of time. Without this call, the body is written when it is needed.
+    /// Writes the body of the upstream request ahead of time. If `write` is not called, the body is written when it is
+    /// needed.
     ///
     /// Can be called on any thread while no other thread uses this object.
     func write()

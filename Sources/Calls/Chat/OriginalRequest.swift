@@ -7,8 +7,8 @@ import Shared
 /// `@unchecked`: all properties are immutable. The members point into the body.
 package final class OriginalRequest: @unchecked Sendable {
     package let body: Body
-    /// The top-level members of the body, as found when the request was read; nil if `members` must search the body
-    /// itself.
+    /// The top-level members of the body if they were found when the request was read; nil otherwise. If nil, `members`
+    /// searches the body.
     private let outlined: [RawJSON.Member]?
     /// Whether the messages are known to contain only texts and no files.
     package let hasTextsOnly: Bool

@@ -106,7 +106,8 @@ private enum Field {
         letters.reduce(0) { $0 << 8 | UInt32($1) }
     }
 
-    /// Creates the checked field that a lenient decoder would read from this name; nil if there is no such field.
+    /// Creates the field to which a name in a request refers, also in an unusual spelling such as `Extra-Body`; nil if
+    /// the relay does not check a field of this name.
     ///
     /// - Parameter name: the name as written in the request, including any JSON escapes.
     init?(_ name: UnsafeRawBufferPointer) {

@@ -73,7 +73,8 @@ package struct ForwardedRequest: Sendable {
         if case .form(let form) = content { form.isReplayable } else { true }
     }
 
-    /// Whether the whole request has been sent. The vendor does not begin its work earlier.
+    /// Whether the relay has read the whole form that it sends to the vendor; always true for JSON. A vendor does not
+    /// begin its work with an incomplete form.
     package var isSent: Bool {
         if case .form(let form) = content { form.hasEnded } else { true }
     }

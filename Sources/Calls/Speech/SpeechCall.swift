@@ -56,7 +56,8 @@ package protocol SpeechProvider: AnyObject, Sendable {
 
 /// A text-to-speech call in the form of one vendor, ready to be sent.
 package protocol PreparedSpeech: AnyObject, Sendable {
-    /// Makes the audio and returns its URL. Only some vendors report such a URL.
+    /// Makes the audio. Returns the vendor's URL of the audio, and the credits that the vendor charged; the credits are
+    /// nil if the vendor did not report them.
     func address(by call: VendorCall) async throws(UpstreamError) -> (address: String, credits: Int?)
     /// Makes the audio; returns its stream when the first bytes have arrived.
     func open(by call: VendorCall) async throws(UpstreamError) -> any AudioStream

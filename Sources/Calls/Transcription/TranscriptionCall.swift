@@ -98,7 +98,7 @@ package struct Transcript: Sendable {
         }
     }
 
-    /// The transcript in the requested format if the vendor supports that format.
+    /// The text that the vendor returned. It might not be in the requested format.
     package let text: String
     package let language: String?
     package let durationSeconds: Double?

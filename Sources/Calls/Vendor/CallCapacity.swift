@@ -7,9 +7,9 @@ package protocol CallCapacity: AnyObject, Sendable {
     /// Acquires capacity for one upstream call. Waits for free capacity as long as the provider's settings allow.
     ///
     /// - Parameters:
-    ///   - isAfterAnother: whether the call uses the slot of an earlier call of the same request. Then only the start
-    ///     of the call is counted.
-    ///   - patience: the minimum time to wait, even if the settings allow less.
+    ///   - isAfterAnother: whether the call reuses the slot of an earlier call of the same request. Then only the limit
+    ///     of call starts counts the call.
+    ///   - patience: the time for which the call can wait, even if the settings allow less.
     ///   - end: the time at which the wait ends at the latest.
     func acquire(
         for credential: Credential,
@@ -20,12 +20,14 @@ package protocol CallCapacity: AnyObject, Sendable {
     ) async throws(UpstreamError) -> HeldCapacity
 }
 
-/// The minimum time for which a call waits for capacity, even if the settings say less.
+/// The time for which a call can wait for capacity, even if the settings allow less.
 package enum CapacityWait: Sendable {
     case none
-    /// The call waits until an earlier call of the same request no longer counts under the provider's rate limit.
+    /// The call can wait a little longer than the window of the provider's rate limit. After this time, earlier calls
+    /// of the same request no longer count.
     case ownStart
-    /// The call waits a few seconds. Without this wait, the request could lose the choices that earlier calls produced.
+    /// The call can wait for three seconds. The call makes one of several choices or images: without the wait, the
+    /// request could lose the others.
     case ownChoices
 }
 

@@ -43,7 +43,7 @@ package struct UsageReservation: Sendable {
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class CallLedger: ResponseDeadline, @unchecked Sendable {
-    /// The reserved amounts; nil if no limit counts units that are known only after the calls.
+    /// The reserved amounts; nil if nothing is reserved, for example because the limits count only requests.
     private var usageReservation: UsageReservation?
     fileprivate var reservation: Reservation?
     /// The capacity held for calls to providers that have a concurrency or rate limit.
@@ -218,10 +218,10 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         )
     }
 
-    /// Bills a call that failed. A call that the vendor refused is free. If the vendor refused the call for one choice,
-    /// abandoned calls for other choices are free, too.
+    /// Bills a call that failed. A call that the vendor refused is free. A call that was cancelled before any output
+    /// came is billed later, but only if the vendor refused no other call for the same response.
     ///
-    /// - Parameter billed: `usage`, but with the prompt tokens of all calls for the same response.
+    /// - Parameter billed: the usage to bill: `usage`, but with the tokens of all prompts in the client's request.
     func failed(_ error: UpstreamError, after usage: Usage, billed: Usage, at server: Server?) {
         if usage.completionTokens == 0, !error.mayBeBilled {
             isRefused = true
@@ -239,8 +239,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         }
     }
 
-    /// Prepares the ledger for the next call, after refused or abandoned calls. Abandoned calls are billed only if the
-    /// vendor refused none of the calls.
+    /// Prepares the ledger for the next call. Bills the calls that were cancelled before any output came. These calls
+    /// are free if the vendor refused another call for the same response.
     package func clearRefusal() {
         if !isRefused {
             usage.promptTokens = max(usage.promptTokens, promptGivenUp)

@@ -3,9 +3,9 @@ package import Engine
 /// An object that learns how calls end, and keeps the cooldowns of the keys of a provider. A key can go into cooldown
 /// after a failure.
 package protocol KeyCooldowns: AnyObject, Sendable {
-    /// Records that a call with the key succeeded.
+    /// Records that a call with the key succeeded. Ends a cooldown of the key that began before the call.
     ///
-    /// - Parameter begun: the time at which the call began. A cooldown that started after this time stays in force.
+    /// - Parameter begun: the time at which the call began.
     func served(_ credential: Credential, begun: LoopTime)
     /// Records that a call with the key failed. The key goes into cooldown if `UpstreamError.cooldown` says so.
     func failed(_ credential: Credential, _ error: UpstreamError, begun: LoopTime, at now: LoopTime)

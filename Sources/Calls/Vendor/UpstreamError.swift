@@ -64,8 +64,8 @@ package struct UpstreamError: Error {
         fileprivate var transport: TransportError?
         /// The endpoint of the vendor's API that was called; nil if it is not known.
         fileprivate var api: Endpoint?
-        /// Whether the text in `cause` contains the called host. The host is in the text if the failed call did not go
-        /// to the vendor's API.
+        /// Whether `locatedCause` adds no host and path to `cause`, for example because the failed call was the
+        /// download of a result from another host.
         package var namesHost = false
         /// Whether the call failed because the relay itself had no time for it.
         fileprivate var isOfBusyRelay = false

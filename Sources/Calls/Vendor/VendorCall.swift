@@ -147,8 +147,8 @@ package final class VendorCall: @unchecked Sendable {
         return held
     }
 
-    /// Counts the start of another call. This call uses the slot of a call that has ended. Throws if there is no
-    /// capacity for the start; another key or candidate can then be tried.
+    /// Counts the start of another call, which reuses the slot of an ended call of the same request. Throws if the
+    /// provider's limits do not allow the start; another key or candidate can then be tried.
     package func follow(_ patience: CapacityWait = .none) async throws(UpstreamError) {
         do throws(UpstreamError) {
             _ = try await capacity?.acquire(

@@ -1,7 +1,7 @@
 import Glibc
 
-/// A range of IP addresses: `10.0.0.0/8`, `fd00::/8`, or a single address. An IPv6 range such as `::/0` contains no
-/// IPv4 addresses, although IPv4 addresses are stored in IPv6 form.
+/// A range of IP addresses, such as `10.0.0.0/8`, `fd00::/8`, or a single address. A range contains IPv4 addresses or
+/// IPv6 addresses, never both: `::/0` contains no IPv4 address.
 package struct Network: Sendable, Equatable {
     private let high: UInt64
     private let low: UInt64

@@ -52,7 +52,7 @@ final class ConnectionPool: TimerTarget {
         streamMultis = CurlMultis(client, most: Self.connectionsPerMulti)
     }
 
-    /// Returns the connections to the origin of this request template, for streams or for whole responses.
+    /// Returns the connections to the template's origin: either those for streams, or those for whole responses.
     func connections(for form: borrowing DirectRequestTemplate, isStreamed: Bool) -> OriginConnections {
         if let lastFound, lastFound.key.isStreamed == isStreamed, lastFound.key.origin == form.origin {
             return lastFound

@@ -92,12 +92,11 @@ extension CurlTransfer: UpstreamUpload {
         return count
     }
 
-    /// Whether the response has ended although libcurl considers the transfer unfinished. This happens if the vendor
-    /// refused the body while sending was paused, or refused it with `Connection: close`.
+    /// Whether the response counts as ended when libcurl stops watching the socket, although libcurl considers the
+    /// transfer unfinished. This is the case if the vendor refused an upload before the whole body was sent.
     var hasEndedEarly: Bool { isAnsweredEarly && held & CURLPAUSE_RECV == 0 && finished == nil }
 
-    /// Whether libcurl has read no byte of the body yet. Otherwise libcurl must not start the request again, because it
-    /// could continue in the middle of the body.
+    /// Whether libcurl has read no byte of the body yet. Only then can libcurl send the request from its beginning.
     var isBodyWhole: Bool { !(outgoing?.hasBeenRead ?? false) }
 }
 
@@ -117,8 +116,8 @@ private func rewindBody(context: UnsafeMutableRawPointer?, offset: curl_off_t, o
     return isPossible ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL
 }
 
-/// Allows libcurl to send the request of an upload, but only if libcurl has read no part of the body yet. libcurl calls
-/// this function for each connection on which it is about to send the request.
+/// Allows libcurl to send the request of an upload only if libcurl has read no byte of the body yet. libcurl calls this
+/// function before it sends the request on a connection.
 private func beforeRequest(
     context: UnsafeMutableRawPointer?,
     vendor: UnsafeMutablePointer<CChar>?,

@@ -12,8 +12,8 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     private var isKept = false
     /// The bytes of the request: its head, and its body if the body is small.
     private var request = ByteBuffer()
-    /// The body of the upstream request if it is larger than `joinedBytes`, sent after `request`; nil for a small body,
-    /// which is in `request`, and if there is no body.
+    /// The body of the upstream request, sent after `request`; nil if there is no body, or if `request` already
+    /// contains the body because it is small.
     private var body: Body?
     private var sentBytes = 0
     private var sendingFailure: CURLcode?
@@ -179,7 +179,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         waiter.wake()
     }
 
-    /// Takes the status and the header fields that the relay needs from the response's head.
+    /// Stores the status of the response and those header fields that the relay needs.
     ///
     /// - Parameter bytes: the bytes of the head.
     private func begin(_ response: ParsedResponseHead, _ bytes: UnsafeRawBufferPointer) {

@@ -6,7 +6,8 @@ import CCurl
 package final class Endpoint: @unchecked Sendable {
     let url: OpaquePointer
     let options: EndpointOptions
-    /// The parts of a request that are equal for all calls; nil if calls to this endpoint need libcurl's HTTP code.
+    /// The parts of a request that are the same for all calls to this endpoint; nil if these calls need libcurl's HTTP
+    /// code.
     let form: DirectRequestTemplate?
 
     /// Parses a URL. Returns nil if libcurl does not accept the URL.
@@ -91,8 +92,7 @@ private func urlPart(
 
 /// The parts of an HTTP request that are equal for all calls to an endpoint. Only the relay's own HTTP code uses them.
 struct DirectRequestTemplate: Sendable {
-    /// The text that identifies the connections for these calls, made from scheme, host, port, proxy and certificate
-    /// file. Endpoints with equal texts share connections.
+    /// The scheme, host, port, proxy and certificate file as one text. Endpoints with equal texts share connections.
     let origin: String
     let hasTLS: Bool
     /// The bytes of the request that follow the method: the target, the HTTP version, and the `Host` field.

@@ -30,8 +30,8 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     let origin: OriginConnections
     /// The time at which this connection last became idle.
     var idleSince = LoopTime.distantPast
-    /// The index of this connection in the list of idle connections, plus the number of entries that had already been
-    /// removed from the front of the list. This number stays constant while the connection is idle.
+    /// The number by which the list of idle connections finds this connection. This number stays constant while the
+    /// connection is idle.
     var idleIndex = 0
     private let hasTLS: Bool
     private let hasTLSProxy: Bool

@@ -31,8 +31,8 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     private var startedAt = LoopTime.distantPast
     private var silenceAt = LoopTime.distantFuture
     private var limitAt = LoopTime.distantFuture
-    /// The next time at which `isOver` must check the call: the total time limit or the deadline for the response to
-    /// the client, whichever is earlier. `distantFuture` if neither needs a check.
+    /// The next time at which `isOver` must check the time limit of the whole call or the deadline for the response to
+    /// the client; `distantFuture` if neither needs a check.
     private var totalAt = LoopTime.distantFuture
     /// The deadline by which the response to the client must begin; nil if the call has no deadline, or if `isOver` has
     /// already checked the deadline.

@@ -66,8 +66,9 @@ extension Digest {
     /// not reveal the key.
     package var callerName: String { base64url(characters: callerNameLength) }
 
-    /// Returns the log name of a caller. The text is this name itself, or the digest of the caller's key in hexadecimal
-    /// digits. Returns nil if the text is neither.
+    /// Returns the 16-character log name of a caller; nil if `text` is invalid.
+    ///
+    /// - Parameter text: the caller's log name, or the digest of the caller's key in hexadecimal digits.
     package static func callerName(of text: String) -> String? {
         let bytes = Array(text.utf8)
         if bytes.count == callerNameLength {

@@ -31,8 +31,8 @@ package struct MultipartFile: ~Copyable {
     /// Returns the length of the whole body, for a file of `fileBytes` bytes.
     package func totalBytes(fileBytes: Int) -> Int { head.count + fileBytes + tail.count }
 
-    /// Returns an end of the body that adds text fields after the file. Use it in place of `tail` if the values are
-    /// known only after the file was sent.
+    /// Returns the last bytes of the body, with text fields after the file. Send them in place of `tail` if the values
+    /// of the fields are known only after the file was sent.
     package func tail(after fields: [(name: String, value: String)]) -> ByteBuffer {
         var out = ByteBuffer("\r\n")
         for field in fields { Self.append(field, boundary, to: &out) }

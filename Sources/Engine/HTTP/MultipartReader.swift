@@ -20,8 +20,8 @@ package struct MultipartReader: ~Copyable {
     package static let partLimit = 256
     /// The largest total size of the header lines of one part, in bytes.
     package static let headerLimitBytes = 8_192
-    /// The largest number of bytes before the first boundary. The same limit holds after the last boundary. These bytes
-    /// are ignored.
+    /// The largest number of bytes before the first boundary, and also after the last boundary. The parser ignores
+    /// these bytes.
     package static let ignoredLimitBytes = 8_192
     /// The largest number of spaces and tabs after a boundary.
     package static let paddingLimitBytes = 64
@@ -171,8 +171,8 @@ package struct MultipartReader: ~Copyable {
         return BoundaryMatch(start: bytes.count)
     }
 
-    /// Returns the boundary line at the index `from`; nil if the bytes there are data. If only the beginning of the
-    /// line has arrived, the `length` of the match is nil.
+    /// Returns the boundary line that begins at the index `from`; nil if no boundary line begins there. If only a part
+    /// of the line has arrived, the `length` of the result is nil.
     ///
     /// - Parameter start: the index of the line end before the boundary; equal to `from` if no line end is needed.
     private func boundary(in bytes: UnsafeRawBufferPointer, at start: Int, from: Int) -> BoundaryMatch? {

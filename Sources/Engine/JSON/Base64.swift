@@ -93,7 +93,9 @@ extension ByteBuffer {
 }
 
 /// Returns the four Base64 characters for the lowest 24 bits of `word`. The first character is in the lowest byte of
-/// the result. `last` contains the last two characters of the alphabet, in which the two forms of Base64 differ.
+/// the result.
+///
+/// - Parameter last: the last two characters of the alphabet. Only these differ between the two alphabets of Base64.
 private func letters(_ word: UInt32, _ last: (UInt32, UInt32)) -> UInt32 {
     letter(word >> 18 & 63, last) | letter(word >> 12 & 63, last) << 8 | letter(word >> 6 & 63, last) << 16
         | letter(word & 63, last) << 24

@@ -7,8 +7,8 @@ package struct JSONOutline {
         package let raw: RawJSON.Member
         /// The number of nested levels of arrays and objects in the member's value.
         package let levels: Int
-        /// The number of tools if the value is an array that contains only plain tools; otherwise 0. A plain tool is a
-        /// tool definition of the usual form, which need not be parsed.
+        /// The number of tools if the value is an array of plain tools; otherwise 0. A plain tool is a function tool
+        /// whose JSON is already known to be valid, so `JSONParser` need not parse it.
         package let plainTools: Int
         let span: relay_json_span
     }

@@ -27,8 +27,8 @@ package struct JSONShape: Equatable, Sendable {
         }
     }
 
-    /// Returns whether a fast check shows that the text is within the bound. False does not mean that the text exceeds
-    /// the bound.
+    /// Returns true if a fast check shows that the counts of the text are within `bound`. If the result is false, the
+    /// counts can still be within `bound`.
     package static func isHarmless(_ text: UnsafeRawBufferPointer, _ bound: Bound) -> Bool {
         guard let base = text.baseAddress else { return true }
         var (separators, openings) = (0, 0)

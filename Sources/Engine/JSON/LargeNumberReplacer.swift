@@ -1,5 +1,6 @@
-/// A replacer of numbers that JSON allows, but simdjson rejects as too large. The new number has the same length and
-/// nearly the same value. For a number beyond the range of `Double`, the new number is near the largest `Double`.
+/// A replacer of numbers in JSON text that are valid but too large for simdjson. Each such number is replaced by a
+/// number of the same length and nearly the same value. A number beyond the range of `Double` becomes a number near the
+/// largest `Double`.
 struct LargeNumberReplacer {
     /// The number of leading digits that a replaced integer keeps. Further digits would not change the integer's value
     /// as a `Double`.

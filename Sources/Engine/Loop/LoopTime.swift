@@ -3,9 +3,8 @@ package import Synchronization
 
 /// A time of the monotonic clock that event loops use.
 ///
-/// The difference of two times is never negative, because a time from another loop can be later than this loop's `now`.
-/// A sum never overflows. Only code in `Engine/Loop` is allowed to use the nanoseconds themselves
-/// (`Scripts/check-house`).
+/// A difference that would be negative is 0, and a sum that would be too large is `distantFuture`. Only code in
+/// `Engine/Loop` is allowed to use the nanoseconds themselves (`Scripts/check-house`).
 package struct LoopTime: Comparable, Sendable {
     @usableFromInline let loopNanoseconds: UInt64
 

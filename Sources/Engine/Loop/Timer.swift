@@ -49,8 +49,8 @@ struct TimerHeap {
         sink(last.index)
     }
 
-    /// Returns the time until the next timer, in milliseconds rounded up, for which epoll can wait; -1 if no timer is
-    /// set.
+    /// Returns the time for which epoll can wait before the timers must be checked, in milliseconds rounded up; -1 if
+    /// the heap contains no timer.
     func wait(from now: LoopTime) -> Int32 {
         guard let first = timers.first else { return -1 }
         guard first.position > now else { return 0 }

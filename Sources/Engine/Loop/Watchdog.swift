@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// A detector of loops that hang. It compares the number of turns that each loop has begun, once a second (a tick).
+/// A detector of loops that hang. Once a second (a tick), it checks whether each loop has begun a new turn.
 struct LoopHangDetector {
     /// The state of each loop: the number of turns that the loop had begun at the last tick, and the number of ticks in
     /// a row without a new turn.

@@ -108,8 +108,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
 
     // MARK: Waiting
 
-    /// Adds a waiter to the pool's list, and counts the bytes for which it waits in `queue`. The pool calls the
-    /// waiter's `tryAgain` repeatedly until this succeeds or the longest waiting time has passed.
+    /// Adds a waiter to the pool's list, and adds `bytes` to the waiting bytes of `queue`. The pool then calls the
+    /// waiter's `tryAgain` repeatedly until the memory is reserved or the longest waiting time has passed.
     func wait(_ waiter: any MemoryWaiter, for bytes: Int, _ queue: MemoryQueue) {
         loop.checkIsolated()
         budget.waits.add(1, ordering: .relaxed)
@@ -168,8 +168,10 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         if !bodies.isEmpty { loop.arm(second.timer, at: loop.now + SecondTimer.nanoseconds) }
     }
 
-    /// Ends slow bodies for which `isMeant` returns true, the slowest first, until the requests in `queue` have enough
-    /// memory. Ends no body while another loop has a slower one.
+    /// Ends slow bodies, the slowest first, until the memory of the ended bodies is enough for the requests in `queue`.
+    /// Ends no body while another loop has a slower one.
+    ///
+    /// - Parameter isMeant: returns whether this call is allowed to end the body.
     private func endSlowest(_ queue: MemoryQueue, _ isMeant: (any SlowBody) -> Bool) {
         var wanted = queue.waitingBytes
         guard wanted > 0 else { return }

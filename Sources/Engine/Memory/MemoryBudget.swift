@@ -3,9 +3,9 @@ import Synchronization
 /// The memory that the process may use for data of requests and responses, such as heads, bodies, parsed values,
 /// streams and unsent output. Any thread may use it. Each loop uses it through its `LoopMemoryPool`.
 ///
-/// Large requests (64 KB and more) cannot use a quarter of the budget, which is kept free for small requests. One
-/// holder (a caller or an address) can use at most a quarter of the budget. If the holder's large requests fill this
-/// quarter, the holder's small requests can use a sixteenth more.
+/// A quarter of the budget is kept free for small requests; large requests (64 KB and more) cannot use this quarter.
+/// One holder (a caller or an address) can normally use at most a quarter of the budget. If the holder's large requests
+/// fill this quarter, the holder's small requests can use another sixteenth of the budget.
 package final class MemoryBudget: Sendable {
     /// The size of the whole budget in bytes.
     package let bytes: Int
@@ -195,8 +195,9 @@ package final class MemoryHolder: Sendable {
     func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= boundBytes }
 }
 
-/// A count of the bytes for which requests wait because one memory limit is reached. The queue also chooses the slow
-/// body that should end to free memory. The requests themselves are in the lists of their loops' `LoopMemoryPool`.
+/// The queue for one memory limit: the whole budget, or the limit of one holder. The queue counts the bytes for which
+/// requests wait, and chooses the slow body that should end to free memory. The requests themselves are listed in the
+/// `LoopMemoryPool` of their loops.
 final class MemoryQueue: Sendable {
     private let waiting = Atomic<Int>(0)
     private let slowest = Lock<Nomination?>(nil)

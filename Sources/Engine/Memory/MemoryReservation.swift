@@ -78,9 +78,9 @@ struct SlowBodyRate {
 
     mutating func count(_ bytes: Int) { slots[slot] += bytes }
 
-    /// Ends a second of the record and begins the next one.
+    /// Completes the byte count of the current second, and begins the count of the next second.
     ///
-    /// - Parameter isRead: whether the relay read the body during the whole second. If not, the record starts again.
+    /// - Parameter isRead: whether the relay read the body during the whole second. If false, all counts are reset.
     mutating func secondIsOver(isRead: Bool) {
         guard isRead else {
             self = SlowBodyRate()

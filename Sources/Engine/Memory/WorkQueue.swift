@@ -34,9 +34,9 @@ package final class WorkQueue: Sendable {
     /// Creates the queue and starts its thread.
     ///
     /// - Parameters:
-    ///   - bytes: the largest number of bytes that all jobs together can read. A job that reads more than half of this
-    ///     number counts as half.
-    ///   - jobs: the largest number of jobs.
+    ///   - bytes: the largest number of bytes that all jobs in the queue together can read. A job that reads more than
+    ///     half of this limit counts as half of the limit.
+    ///   - jobs: the largest number of jobs in the queue.
     package init(bytes: Int, jobs: Int = WorkQueue.maxJobs) { room = WorkLoad(jobs: jobs, bytes: bytes) }
 
     /// Ends the queue's thread. Waits until the jobs that the thread has already taken are done; drops the other jobs.

@@ -6,8 +6,8 @@ extension Connection: MemoryWaiter {
     /// The number of bytes that each connection reserves for its own objects.
     static let ownBytes = 4_096
     private static let pageBytes = 4_096
-    /// The number of bytes that `chargeOutput` adds to the unsent output, for data of a stream that waits in other
-    /// buffers of the relay.
+    /// The number of bytes that `chargeOutput` counts in addition to the unsent output. Other buffers of the relay can
+    /// hold this many more bytes of the same response.
     private static let behindOutputBytes = 16_384
 
     /// Adjusts the reserved memory to the size of the received bytes that are not parsed yet. If memory is short, the
@@ -59,7 +59,7 @@ extension Connection: MemoryWaiter {
         isOutputOverBudget = !holder.force(outputHeldBytes)
     }
 
-    /// The longest time for which a client may receive nothing of its response. The connection is then closed.
+    /// The time after which the relay closes the connection if the client has received no more of its response.
     var stallNanoseconds: UInt64 {
         isOutputOverBudget
             ? min(MemoryBudget.patienceNanoseconds, server.bounds.writeNanoseconds) : server.bounds.writeNanoseconds

@@ -61,8 +61,8 @@ extension RequestBody {
     /// Releases the memory of a large body and of its parsed values. Call it when they are no longer needed.
     package func giveBackLarge() { reservation?.giveAll() }
 
-    /// The reservation for a large body; nil if no memory was reserved for one. Work that continues after the request
-    /// keeps a reference to the reservation, so that the memory stays reserved.
+    /// The memory reservation for a large body or from `hold`; nil if there is none. Code that uses the body after the
+    /// request has ended must keep a reference to the reservation, so that the memory stays reserved.
     package var largeHold: MemoryReservation? { reservation }
 
     private func held(by share: MemoryShare) -> MemoryReservation {

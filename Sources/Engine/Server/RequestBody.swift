@@ -25,7 +25,7 @@ package final class RequestBody: @unchecked Sendable {
     var share: MemoryShare?
     var smallHeldBytes = 0
     var reservation: MemoryReservation?
-    /// The size in bytes up to which a body that is collected whole needs no further reservation.
+    /// The number of bytes of the body for which memory is already reserved, if the handler collects the whole body.
     var coveredBytes = RequestBody.unwantedBytes
     var isShortOfMemory = false
     var slowPace = SlowBodyRate()

@@ -5,7 +5,7 @@ package struct ServerBounds: Sendable {
     package var headNanoseconds: UInt64 = 10_000_000_000
     /// The time for which a connection may stay idle between two requests.
     package var idleNanoseconds: UInt64 = 75_000_000_000
-    /// The longest time for which a client may receive nothing of its response.
+    /// The time after which a connection is closed if the client has received no more of its response.
     package var writeNanoseconds: UInt64 = 120_000_000_000
     /// The time for which a closing connection still drops data of the client, so that the client does not lose the
     /// response.

@@ -7,13 +7,14 @@ struct ExpiredBuckets {
     private var buckets: [(number: Int, units: Int)] = []
     /// The wall-clock time at which the record was last read; nil if it was never read.
     private var seenAt: Int?
-    /// The wall-clock time until which unknown buckets might still count; 0 if there are none. An unknown bucket left
-    /// the record while this instance did not read the record.
+    /// The wall-clock time until which unseen buckets might still count; 0 if there are none. The record dropped these
+    /// buckets before this instance read the record.
     private var unknownUntil = 0
 
     init(_ layout: BucketLayout) { self.layout = layout }
 
-    /// Remembers the units of all buckets with a number below `oldest`. The record drops these buckets next.
+    /// Remembers the units of the record's buckets with a number below `oldest`. Call this function before the record
+    /// drops these buckets.
     mutating func record(_ record: borrowing Record, until oldest: Int) {
         guard oldest > record.oldest, record.total > 0 else { return }
         let first = max(0, record.oldest)
@@ -34,8 +35,8 @@ struct ExpiredBuckets {
         seenAt = time
     }
 
-    /// Returns the microseconds for which buckets that this instance never saw might still count. The next call returns
-    /// 0.
+    /// Returns the microseconds for which unseen buckets might still count; 0 if there are none. The record dropped
+    /// these buckets before this instance read the record. Each call forgets the unseen buckets.
     mutating func countUnknown(at time: Int) -> Int {
         let rest = unknownUntil - time
         unknownUntil = 0

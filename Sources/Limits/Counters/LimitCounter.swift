@@ -35,8 +35,8 @@ protocol LimitCounter: AnyObject {
 
     func giveBack(_ units: Int, in position: BucketIndex, at time: Int)
 
-    /// Returns the bucket in which reserved units count if they are used now; nil if it is too late to use the units.
-    /// Shortly after the end of their bucket, the units move to the current bucket.
+    /// Checks whether reserved units can still be used. Returns the bucket in which the units count; nil if their
+    /// bucket ended too long ago. If their bucket ended a short time ago, moves the units to the current bucket.
     func use(_ units: Int, in position: BucketIndex, at time: Int) -> BucketIndex?
 
     // MARK: Outages
@@ -52,8 +52,8 @@ protocol LimitCounter: AnyObject {
 
     /// The time for which other instances might use units after the end of their bucket, in microseconds.
     var lateness: Int { get set }
-    /// Returns the microseconds for which no units can be admitted, because other instances might have used units that
-    /// this instance did not see. The next call returns 0.
+    /// Returns the time to wait before units are admitted, in microseconds; 0 if no wait is needed. A wait is needed if
+    /// other instances might have used units that this instance did not see. Each wait is returned only once.
     func countUnknown(at time: Int) -> Int
     /// Takes over a record that was read from the store.
     ///
@@ -66,7 +66,8 @@ protocol LimitCounter: AnyObject {
     ///
     /// - Parameter isTaking: whether the write can admit waiting requests.
     func beginDraft(isTaking: Bool, at time: Int)
-    /// Removes units from their bucket in the draft of a write, because it is too late to use the units.
+    /// Removes units from their bucket in the draft of a write, because the bucket ended before the units could be
+    /// used.
     func remove(_ units: Int, from position: BucketIndex)
     func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool
     /// Whether the draft of a write contains a change that must be written to the store.

@@ -24,19 +24,18 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     /// This instance's entry in the record, as last written; nil if the record has no such entry. The record has one
     /// entry for each instance.
     private var entry: SlotRecord.Entry?
-    /// The time from which this instance's entry must be renewed, by the clock that the record uses.
+    /// The wall-clock time from which this instance's entry must be written again, minus `aheadMicroseconds`.
     private var renewal = 0
     private var draft: Draft?
     var lateness = 0
     /// Whether the outcome of the last write is unknown. The counter then writes this instance's entry again.
     private var isUncertain = false
-    /// Whether this instance's entry must be written again, because the clock difference in the entry changed during a
-    /// write.
+    /// Whether `setClock` changed a value during a write. This instance's entry must then be written again.
     private var isOutdated = false
-    /// The value for `SlotRecord.Entry.clockMilliseconds` in this instance's entry; nil for no value.
+    /// The `clockMilliseconds` that this instance writes into its entry; nil for no value.
     private var clockMilliseconds: Int?
-    /// The microseconds by which this counter's clock is ahead of the clock that the record uses; 0 if both use the
-    /// same clock.
+    /// The microseconds by which the times in the record are behind this instance's clock; 0 if the record uses this
+    /// instance's clock.
     private var aheadMicroseconds = 0
 
     init(_ limit: Limit, isShared: Bool, sums: CounterSums, instance: UInt64, slotMicroseconds: Int) {
@@ -240,7 +239,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     func moveBackIfAhead(of time: Int) -> Bool { false }
 
-    /// The time for which `usedShare(at:)` counts the slots of other instances after the record was read, in
+    /// The age of the last seen record from which `usedShare(at:)` ignores the slots of other instances, in
     /// microseconds.
     private static let shareMicroseconds = 1_000_000
 

@@ -10,8 +10,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private struct Draft {
         var record: Record
         var isChanged: Bool
-        /// The owed units that this write adds to the record. This instance has counted them, but the record in the
-        /// store does not contain them yet.
+        /// The units that this instance has counted only locally and that this write adds to the record; nil if there
+        /// are none.
         private(set) var owed: Record?
         private(set) var returns: [Return]
         let deferredUntil: Int
@@ -39,18 +39,19 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private(set) var record: Record
     /// Whether the record was read from the store at least once.
     private var isKnown = false
-    /// Whether the newest bucket of the record in the store is far in the future. The next write then moves the counts
-    /// back to the current time.
+    /// Whether the last read record was too far in the future. This instance has moved `record` back, and the next
+    /// write stores the moved record.
     private var isMoved = false
     /// The counts of a record that the store has lost. The next write adds these counts to the new record. The value is
     /// nil if there are no such counts.
     private var unmerged: Record?
-    /// The owed units: this instance has counted them, but the record in the store does not contain them yet.
+    /// The units that this instance has counted and that the next write must add to the record in the store; nil if
+    /// there are none.
     private var owed: Record?
     /// The units that the next write must remove from their buckets in the store.
     private var returns: [Return] = []
-    /// The wall-clock time until which owed units and refunds can wait. They are written earlier if another change
-    /// needs a write.
+    /// The wall-clock time until which the changes in `owed` and `returns` can wait for a write to the store; 0 if they
+    /// must be written at once.
     private var deferredUntil = 0
     private var draft: Draft?
     private var outage: Outage?
@@ -81,8 +82,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         record.roll(to: time)
     }
 
-    /// Returns the units that the buckets of the record can have together: the limit minus the units of expired buckets
-    /// that still count.
+    /// Returns the number of units that the record can contain: the limit minus the units of expired buckets that still
+    /// count.
     private func room(at time: Int) -> Int {
         lateness > 0 ? bound - min(bound, left.units(lateness: lateness, at: time)) : bound
     }
@@ -248,8 +249,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return move(units, from: position, at: time)
     }
 
-    /// Moves units from their old bucket to the current bucket, and returns the current bucket. The move can reach the
-    /// store later, together with another change.
+    /// Moves units from the bucket `position` to the current bucket, and returns the current bucket. The write of this
+    /// change to the store can be delayed.
     private func move(_ units: Int, from position: BucketIndex, at time: Int) -> BucketIndex {
         guard isShared else {
             record.giveBack(units, in: position.number)
@@ -268,7 +269,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         time < deferredUntil && deferredUntil - time <= sizing.deferMicroseconds
     }
 
-    /// Whether the counter has changes for the store: owed units, or units to be removed from their buckets.
+    /// Whether the counter has changes for the store: units to add to the record, or units to remove from their
+    /// buckets.
     private var hasChanges: Bool {
         if case .none = owed { !returns.isEmpty } else { true }
     }
@@ -408,8 +410,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         returnOwed()
     }
 
-    /// Removes owed units that were refunded during a failed write. The next write then contains neither these units
-    /// nor their refund.
+    /// Subtracts each refund in `returns` from the units in `owed`, as far as `owed` contains the refunded units. The
+    /// rest of the refund stays in `returns`.
     private func returnOwed() {
         guard owed != nil else { return }
         let all = returns
@@ -456,8 +458,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return true
     }
 
-    /// Moves the counts outside `record` back to the current time. Call this function after `record` was moved back.
-    /// Ends a lease in a future bucket, and drops refunds for future buckets.
+    /// Moves the counts in `unmerged`, `owed` and `outage` back to the current time. Ends a lease in a future bucket,
+    /// and drops refunds for future buckets. The caller must move the record itself back.
     private func moveBack(to time: Int) {
         unmerged?.moveBack(to: time)
         owed?.moveBack(to: time)

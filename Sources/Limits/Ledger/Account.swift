@@ -34,7 +34,8 @@ final class Account: @unchecked Sendable {
     var fresh = WriteBase.nothing
     /// The version of the record in the store after this instance's last read or write; nil if the version is unknown.
     var known: StoredValue.Version?
-    /// Whether no other instance had written the record between this instance's previous access and its last read.
+    /// Whether the last read of the record found the version that this instance already knew, so no other instance had
+    /// written the record.
     var isOurs = false
     /// The monotonic time at which this instance last noticed that another instance had written the record; nil if it
     /// never did.
@@ -57,8 +58,8 @@ final class Account: @unchecked Sendable {
     var ruleUntil = 0
     /// The monotonic time until which a request can be refused without a call to the store, because the limit was full.
     var refusedUntil = 0
-    /// The monotonic time from which refusals set `refusedUntil` again after an operator has reset the limit. Earlier
-    /// refusals might be older than the reset.
+    /// The monotonic time before which a refusal does not set `refusedUntil`, because an operator has just reset the
+    /// limit.
     var remembersFrom = 0
     /// The monotonic time of the last request for this account.
     var usedAt = 0
@@ -95,8 +96,8 @@ final class Account: @unchecked Sendable {
 struct RequestPart {
     let request: Pending
     let index: Int
-    /// The old bucket in which an earlier write counted the units, but too late for their use; nil if there was no such
-    /// write. The next write removes the units from this bucket.
+    /// The bucket from which the planned write removes the units; nil if there is no such bucket. An earlier write
+    /// counted the units in this bucket, but the bucket ended before the units could be used.
     var from: BucketIndex?
 
     var isUnread: Bool { request.decision == nil && request.parts[index].state == .unread }

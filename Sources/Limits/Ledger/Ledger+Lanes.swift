@@ -39,8 +39,8 @@ extension Ledger {
         return .call(call)
     }
 
-    /// Begins the next round of a lane. A round is a series of calls to the store. Returns nil if a round can begin;
-    /// otherwise returns the step of a lane without work, such as waiting.
+    /// Begins the next round of a lane: a series of calls to the store. Returns nil if a round began; otherwise returns
+    /// the step `wait` or `stop`.
     private mutating func beginRound(_ lane: Int, _ now: ClockReading) -> Step? {
         let position = lanes[lane].server
         if let stopBy, servers[position].isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
@@ -104,8 +104,9 @@ extension Ledger {
         clock.isUnsure && !(clock.isMeasured && account === living?.account)
     }
 
-    /// Keeps an idle lane connected to its server of the store, so that an outage is noticed early. Returns nil if a
-    /// call must be made for this; otherwise returns the step of the idle lane.
+    /// Begins a round that connects an idle lane to its server of the store, so that an outage is noticed early.
+    /// Returns nil if a round began; otherwise returns the step `wait`. Only the first lane of a server begins such a
+    /// round.
     private mutating func beginWatch(_ lane: Int, _ now: ClockReading) -> Step? {
         let (own, due) = (lanes[lane].server, lanes[lane].due.soonest)
         guard lanes[lane].isFirst else { return .wait(until: due) }
@@ -139,8 +140,8 @@ extension Ledger {
         return .write(serving.writing, thenRead: serving.contended + serving.unread)
     }
 
-    /// Returns whether the account's write must wait, because one of its requests must first be counted in another
-    /// record that is written now.
+    /// Returns whether the account's write must wait for a planned write of another account. This is the case if a
+    /// request waits in both accounts and must be counted in the other account first.
     private func isWrittenAfter(_ account: Account, _ serving: Round.Serving) -> Bool {
         if serving.writing.isEmpty { return false }
         return account.waiting.contains { part in

@@ -10,8 +10,8 @@ extension Ledger {
     struct InstanceShare {
         /// The number by which this instance divides each limit to find its own share of the limit.
         var instances = 1
-        /// The upper bound of this instance's share while the other instances leave no room for an equal share; nil if
-        /// there is no such bound.
+        /// The largest part of each limit that this instance can use until the other instances leave room for an equal
+        /// share; nil if there is no such bound.
         var cap: Fraction?
         /// Whether this instance has ever read the record of the living instances.
         var hasSeenStore = false

@@ -156,8 +156,9 @@ extension Ledger {
         }
     }
 
-    /// Decides about a request that waits for no limit any more. If units were counted in a bucket that has ended, the
-    /// request might first wait until the units are counted in a later bucket.
+    /// Decides about a request after each limit has counted the request or is decided without the store. If a limit
+    /// counted the request in a bucket that ended too long ago, the request first waits until a new write counts the
+    /// units in the current bucket.
     mutating func finish(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil else { return }
         // The time at which the units are used is unknown until the store's clock is verified.

@@ -73,7 +73,8 @@ struct Ledger {
     var shareRecord: (account: Account, counter: SlotCounter)?
     var shares = InstanceShare()
     var rank: Int?
-    /// The monotonic time since which fewer instances have been seen than `instancesSeen`; nil if there are not fewer.
+    /// The monotonic time since which the record of living instances has listed fewer instances than `instancesSeen`;
+    /// nil if the record does not list fewer.
     var fewerInstancesSince: Int?
     /// The clock correction that was last reported to the operator, in microseconds.
     var reportedCorrection = 0
@@ -199,8 +200,8 @@ struct Ledger {
         )
     }
 
-    /// Returns the rule that applies shortly after an outage, in addition to the account's record; nil if no such rule
-    /// applies.
+    /// Returns the rule `share` if this rule still limits the account's requests after an outage; otherwise nil. The
+    /// record in the store limits these requests, too.
     func ruleAfterOutage(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard servers[account.server].shareUntil > now.steady, rule(of: account) == .share else { return nil }
         return outageRule(account, now)

@@ -47,7 +47,7 @@ enum FoundRecord: Sendable {
     }
 }
 
-/// The conversion of the ledger's calls into calls of a connection, and of stored values into results. This work does
+/// The conversion of a `StoreCall` into a `PolledCall`, and of its result into a `StoreResult`. These conversions do
 /// not need the ledger's lock.
 extension StoreCall {
     /// The call as a `PolledCall`; nil for `connect`.

@@ -1,4 +1,5 @@
-/// The amounts of all units that a request might use or has used. The request itself counts as one request.
+/// The tokens, images, money and credits that a request might use or has used. For the units `requests` and
+/// `concurrent`, the amount is always 1.
 package struct Amounts: Sendable, Equatable {
     package var tokens: Int
     package var images: Int

@@ -1,6 +1,7 @@
 import Engine
 
-/// A limit: the amount that callers can use in any interval of a window's length, over all instances.
+/// A limit: the number of units that callers can use within a window, such as 60 requests in any minute. All instances
+/// count together.
 ///
 /// Limits with the same `id` are equal, and instances count such limits in the same records. If the setting of a limit
 /// changes, the limit gets a new `id` and new records.
@@ -33,8 +34,7 @@ package final class Limit: Sendable, Hashable {
     package let layout: BucketLayout
     /// The first two 64-bit words of the digest of `id`. They become a part of each `RecordKey`.
     let words: (UInt64, UInt64)
-    /// Whether buckets that a record no longer contains still count for a while. `ExpiredBuckets` says why they can
-    /// count.
+    /// Whether buckets that a record no longer contains still count for a while; `ExpiredBuckets` explains the reason.
     let countsExpiredBuckets: Bool
 
     package convenience init(_ kind: Kind, _ quota: Quota, spareBuckets: Int = 2) {
@@ -76,7 +76,7 @@ package enum EndpointGroup: String, Sendable, Hashable, CaseIterable {
 }
 
 extension EndpointGroup {
-    /// The units that requests of the group can use.
+    /// The kinds of units that requests of the group can use, such as tokens or images.
     package var units: Set<Quota.Unit> {
         switch self {
         // A chat request may name an image model.

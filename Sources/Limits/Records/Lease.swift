@@ -11,8 +11,8 @@ struct Lease {
     /// The latest wall-clock time at which the instance returns the unspent units to the store.
     let returnsBy: Int
 
-    /// The use from which an instance opens a lease, in units per bucket; in units per second if a bucket is longer
-    /// than a second. No minimum applies if several instances write the record while calls to the store are slow.
+    /// The number of units that an instance must use in one bucket, or in one second of a longer bucket, before it
+    /// opens a lease. No minimum applies if several instances write the record while calls to the store are slow.
     static let busyUnits = 8
     /// The minimum number of units in a lease. Fewer units are not worth withholding from other instances.
     static let minUnits = 8
@@ -34,8 +34,8 @@ struct LeaseConditions {
     let instances: Int
 }
 
-/// The number of units that this instance has used lately under one limit. Units are counted for each bucket, or for
-/// each second if a bucket is longer.
+/// The units of one limit that this instance used in the current span of time and in the span before. The initializer
+/// sets the length of a span; `init(_:)` makes it as long as a bucket, but at most a second.
 struct Pace {
     private let spanMicroseconds: Int
     private var span = 0
@@ -53,8 +53,7 @@ struct Pace {
         units += more
     }
 
-    /// Returns the units used in the previous span or in the current span, whichever is more. A span is a bucket or a
-    /// second.
+    /// Returns the units used in the current span or in the previous span, whichever number is larger.
     mutating func units(at time: Int) -> Int {
         move(to: time)
         return max(units, lastUnits)

@@ -5,8 +5,7 @@ struct LeaseSizing {
     private var pace: Pace
     /// The rate at which this instance uses units of the limit, in units per second.
     private var longPace = Pace(spanMicroseconds: Lease.longestMicroseconds)
-    /// The maximum delay after which this instance writes a move of units to another bucket to the store, in
-    /// microseconds.
+    /// The longest delay of a write to the store after units were moved to another bucket, in microseconds.
     let deferMicroseconds: Int
 
     init(_ limit: Limit) {

@@ -1,10 +1,11 @@
 /// The units that were admitted under one limit for one caller, in each of the last buckets. The record reads no clock:
 /// its functions get the time as a parameter.
 ///
-/// All instances read and write the same record. An instance with a slower clock also counts units in the newest
-/// bucket.
+/// All instances read and write the same record. An instance with a clock that is behind counts its units in the
+/// record's newest bucket.
 ///
-/// The record keeps enough buckets to contain all units of a window, even if two instances' clocks differ by a bucket.
+/// The record keeps more buckets than a window has. So it contains all units of a window even if the clocks of two
+/// instances differ by the length of a bucket.
 package struct Record: Sendable, Equatable {
     package let layout: BucketLayout
     /// The number of the newest bucket.
@@ -45,10 +46,11 @@ package struct Record: Sendable, Equatable {
         bucket < oldest || bucket > newest || bucket < 0 ? 0 : counts[bucket % counts.count]
     }
 
-    /// Calls `body` for each bucket that has units, from the newest to the oldest. Returns the number of empty buckets
-    /// that are older than all of these buckets.
+    /// Calls `body` for each bucket that has units, from the newest to the oldest.
     ///
-    /// - Parameter body: receives the number of empty buckets since the previous call, and the units of the bucket.
+    /// - Parameter body: receives the number of empty buckets that were skipped just before, and the units of the
+    ///   bucket.
+    /// - Returns: the number of empty buckets that are older than all buckets with units.
     func forEachRun(_ body: (_ empty: Int, _ count: Int) -> Void) -> Int {
         var position = newest % counts.count
         if position < 0 { position += counts.count }

@@ -19,7 +19,8 @@ package struct SlotRecord: Sendable, Equatable {
             clockMilliseconds.flatMap { abs($0) < Self.clockBound ? $0 * 1_000 : nil }
         }
 
-        /// The largest plausible clock difference: a thousand years, in milliseconds.
+        /// The largest plausible difference between an instance's clock and the store's clock: a thousand years, in
+        /// milliseconds.
         private static let clockBound = 31_557_600_000_000
 
         package init(instance: UInt64, held: Int, endMilliseconds: Int, clockMilliseconds: Int? = nil) {
@@ -63,12 +64,13 @@ package struct SlotRecord: Sendable, Equatable {
 
 extension SlotRecord {
     private static let format: UInt8 = 2
-    /// The largest accepted end of an entry, in milliseconds since 1970. It also bounds the encoded clock difference.
+    /// The largest accepted end of an entry, in milliseconds since 1970. The zigzag value of `clockMilliseconds` has
+    /// the same bound.
     private static let timeBound = 1 << 45
     package static let encodedBound = 65_536
 
-    /// Encodes the format, the number of entries, and each entry: its instance, slots, end and clock difference. The
-    /// clock difference is 0 if unknown, and otherwise 1 plus its zigzag value.
+    /// Encodes the format, the number of entries, and each entry: its instance, slots, end and `clockMilliseconds`. For
+    /// `clockMilliseconds`, nil is encoded as 0, and another value as 1 plus its zigzag value.
     package func encoded() -> [UInt8] {
         var bytes = [Self.format]
         bytes.reserveCapacity(4 + 24 * entries.count)

@@ -60,7 +60,7 @@ package final class CounterKeeper: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - limitBytes: the maximum size of the file.
-    ///   - machineWall: returns the wall clock of the machine, which may be set while the process runs.
+    ///   - machineWall: returns the machine's wall-clock time. The clock can be set while the process runs.
     init(
         of limiter: Limiter,
         in folder: String,
@@ -224,7 +224,7 @@ package final class CounterKeeper: @unchecked Sendable {
 
 /// An event about saved counters that an operator should know.
 package enum CounterKeeperEvent: Sendable, Equatable {
-    /// Another process still uses `DATA_DIR`. This process waits, because the other process may be about to end.
+    /// Another process still uses `DATA_DIR`. This process waits for a while, because the other process might end soon.
     case waits
     /// Another process uses `DATA_DIR`, so this process keeps its counters only in memory.
     case heldByAnother

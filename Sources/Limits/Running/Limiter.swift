@@ -46,8 +46,8 @@ package final class Limiter: Sendable {
     ///
     /// - Parameters:
     ///   - store: the shared store; nil counts in this process alone.
-    ///   - loops: the event loops on which requests are decided and the store's connections live. They may start later,
-    ///     and must run until `stop` has returned. Without a store, the list may be empty.
+    ///   - loops: the event loops on which requests are decided and the store's connections live. The loops can start
+    ///     later, but must run until `stop` has returned. Without a store, the list can be empty.
     ///   - onEvent: called on any thread.
     package init(
         store: (any CounterStore)?,

@@ -3,8 +3,8 @@ import Engine
 /// The average usage of each model's last hundred responses in this process. The relay reserves this average for the
 /// next call of the model.
 ///
-/// The averages halve for every ten minutes without a response, but not below the values for a new model. So a single
-/// wrong value does not block the model for ever.
+/// For every ten minutes without a response of the model, its averages are halved, but not below `firstCompletion` and
+/// `firstCredits`. So a single wrong value does not block the model for ever.
 package final class RecentUsageAverages: Sendable {
     private struct Row {
         var completions = RecentNumbers()

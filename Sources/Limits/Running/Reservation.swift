@@ -17,7 +17,7 @@ package struct Reservation: ~Copyable, Sendable {
     /// refunded.
     package consuming func settle(used: Amounts) { self.used = used }
 
-    /// Settles the reservation. If `settle` was not called, the units stay charged, because a vendor that failed may
+    /// Settles the reservation. If `settle` was not called, the units stay charged, because a vendor that failed might
     /// have billed them. Slots are always released.
     deinit {
         if isOpen { limiter.settle(decision.held, used) }

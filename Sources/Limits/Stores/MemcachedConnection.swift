@@ -15,8 +15,8 @@ final class MemcachedConnection: PolledConnection {
     private var sentBytes = 0
     /// The parser for the response to the call that is under way; nil if there is no call.
     private var response: MemcachedResponseParser?
-    /// The results of the current call's writes, one for each write. A result is nil if the write is sent to memcached,
-    /// and not nil if it is known without sending.
+    /// The results of the current call's writes that are known without a response from memcached. The list has one
+    /// element for each write; the element is nil if the write was sent.
     private var known: [WriteResult?] = []
     /// The buffer for received bytes.
     private var room = [UInt8](repeating: 0, count: 16_384)

@@ -35,8 +35,8 @@ enum MemcachedRequest {
     /// Encodes the request as one or more messages. Each message has a tag, which the server repeats in its response.
     /// The tags count up from `firstTag`.
     ///
-    /// Several keys without writes are read with quiet gets: the server does not respond to a quiet get of an absent
-    /// key. The response to an empty message then shows that all quiet gets have been processed.
+    /// A request that reads several keys and writes nothing uses quiet gets: the server does not respond to a quiet get
+    /// of an absent key. A no-operation message follows. Its response shows that all quiet gets have been processed.
     func bytes(firstTag: UInt32) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: byteCount) { room, count in
             var output = Output(rest: UnsafeMutableRawBufferPointer(room), tag: firstTag)

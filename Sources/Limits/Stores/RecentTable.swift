@@ -79,9 +79,10 @@ public struct RecentTable<Key: Hashable, Value> {
         for slot in slots { body(slot.key, slot.value) }
     }
 
-    /// Calls `body` for at most `count` values, from the last position below `end` downwards. Repeated calls visit all
-    /// values. A value that moves between two calls can be visited twice.
+    /// Calls `body` for at most `count` values. Repeated calls visit all values. A value that moves between two calls
+    /// can be visited twice.
     ///
+    /// - Parameter end: the value that the previous call returned; `.max` for the first call.
     /// - Returns: the `end` of the next call; 0 after the last value.
     func visit(below end: Int, atMost count: Int, _ body: (Value) -> Void) -> Int {
         let end = min(end, slots.count)

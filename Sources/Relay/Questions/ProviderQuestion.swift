@@ -54,8 +54,10 @@ struct ProviderQuestion: Sendable {
         }
     }
 
-    /// Returns the name of the setting that contains the provider's key: the first setting for keys that is in `given`,
-    /// the names of the settings that the operator has set. If none is, returns `PROVIDER_<NAME>_API_KEYS`.
+    /// Returns the name of the setting that contains the provider's key. Returns `PROVIDER_<NAME>_API_KEYS` if `given`
+    /// contains no setting for keys.
+    ///
+    /// - Parameter given: the names of the settings that the operator has set.
     private func keySetting(_ given: Set<String>) -> String {
         let fields = ["API_KEYS", "API_KEY", "REFRESH_TOKEN"].map { "PROVIDER_\(provider.name.asInstance)_\($0)" }
         return (fields + ["ONE_MIN_API_KEYS"]).first(where: given.contains) ?? fields[0]

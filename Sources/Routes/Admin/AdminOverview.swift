@@ -42,8 +42,8 @@ func streamOverview(_ visit: AdminVisit) async throws(APIError) {
 private let maxLiveStreams = 32
 private let liveNanoseconds: UInt64 = 2_000_000_000
 
-/// Returns whether the stream of overviews may go on: the admin session is still valid and the process is not shutting
-/// down.
+/// Returns whether the stream of overviews should stay open: the admin session is still valid and the process is not
+/// shutting down.
 private func isStillOpen(_ visit: AdminVisit) -> Bool {
     !visit.gateway.process.isDraining.load(ordering: .relaxed)
         && operatorSession(visit.request, visit.admin.sessions) != nil

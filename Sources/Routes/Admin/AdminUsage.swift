@@ -42,8 +42,8 @@ private func usageQuery(_ fields: AdminQuery) throws(APIError) -> UsageQuery {
 }
 
 extension JSONFragment {
-    /// Returns a JSON object for one row of the usage table: the given members, then the sums, such as `requests` and
-    /// `cost`.
+    /// Returns one row of the usage table as a JSON object. The object has the given members, then the sums of the row,
+    /// such as `requests` and `cost`.
     fileprivate static func row(
         _ members: [(name: String, value: JSONFragment)],
         _ figures: UsageFigures,

@@ -3,8 +3,9 @@ import Limits
 import Shared
 import Upstream
 
-/// A periodic task for the admin routes. Every ten seconds, the task reports the figures of this instance to the other
-/// instances and stores logouts. The task also carries out orders of other instances, such as the end of a cooldown.
+/// A periodic task for the admin routes. Every ten seconds, the task sends figures of this instance, such as the number
+/// of running requests, to the other instances and stores logouts. The task also carries out orders of other instances,
+/// such as the end of a cooldown.
 ///
 /// `@unchecked`: all variables are used on one event loop only, except `task`, which has a lock.
 package final class OperatorClock: @unchecked Sendable {
@@ -13,8 +14,8 @@ package final class OperatorClock: @unchecked Sendable {
     private let own: LoopServices
     private let paces: [LoopPace]
     private let task = Lock<Task<Void, Never>?>(nil)
-    /// The number of ended requests at each of the last seven runs of the task. The requests per minute are computed
-    /// from these numbers.
+    /// The number of requests that have ended since the start of the process, at each of the last seven runs of the
+    /// task. The task computes the requests per minute from these numbers.
     private var counts: [(at: LoopTime, requests: Int)] = []
 
     private static let keptCounts = 7

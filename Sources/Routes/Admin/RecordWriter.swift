@@ -18,7 +18,7 @@ struct RecordWriter {
         tokens = visit.admin.listing.withLock { $0.tokens }
     }
 
-    /// Returns a record as JSON in the form for lists: without the bodies of the request and the response.
+    /// Returns a record as JSON for a list of records, without the bodies of the request and the response.
     func json(_ record: StoredRecord) -> JSONFragment { json(record, nil) }
 
     /// Returns the record of one request as JSON with everything that is stored about the request, such as bodies.

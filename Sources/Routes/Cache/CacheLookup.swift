@@ -162,8 +162,8 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         end()
     }
 
-    /// Ends the lookup because a valid response is not cached. Equal requests that wait for this response then call the
-    /// vendor.
+    /// Ends the lookup because the response cannot be cached, for example because it is too long. Each equal request
+    /// that waits for the response then calls the vendor.
     func giveUp() {
         leader?.end(with: .uncacheable)
         end()

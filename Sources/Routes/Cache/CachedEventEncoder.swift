@@ -4,8 +4,8 @@ import Shared
 
 /// The kinds of entries in the encoded form of a cached stream.
 private enum Kind: Int {
-    /// An opening text that the relay sent before the first event of the vendor. The entry does not contain the text;
-    /// when the stream is replayed, the client gets a space instead.
+    /// The beginning of a stream in which the relay sent a text before the vendor's first event. The cache does not
+    /// store this text; a replayed stream begins with a space instead.
     case opening
     case text, reasoning, refusal, call, arguments, signature, encryptedReasoning, finish
     /// A chunk in the vendor's own JSON, without the first members that `ResponseNames` describes.

@@ -61,10 +61,10 @@ struct CachedResponseDecoder {
         return bytes[part: position..<(position + count)]
     }
 
-    /// Reads a text of fewer than 128 bytes that follows two given numbers of one byte each. Returns nil, and reads
-    /// nothing, if the next fields are not these numbers and such a text.
+    /// Reads two expected bytes and the text that follows them, and returns the text. Returns nil, and reads nothing,
+    /// if the bytes are different, the text has 128 bytes or more, or the data ends too early.
     ///
-    /// - Parameter numbers: the two expected numbers as one integer in memory order.
+    /// - Parameter numbers: the two expected bytes, in the order in which they are in memory.
     mutating func shortText(after numbers: UInt16) -> UnsafeRawBufferPointer? {
         guard bytes.count - position >= 3, let here = bytes.baseAddress.map({ $0 + position }),
             here.loadUnaligned(as: UInt16.self) == numbers,

@@ -7,7 +7,7 @@ protocol BatchWriter: ChatStreamWriter {
     var out: ByteBuffer { get set }
 }
 
-/// The size of collected output from which a batch is sent, in bytes.
+/// The size at which collected output is sent as a batch, in bytes.
 let batchBytes = 16_384
 
 extension BatchWriter {

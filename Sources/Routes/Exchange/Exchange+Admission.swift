@@ -8,7 +8,8 @@ extension Exchange {
     /// Authenticates the request and returns its caller. From then on, the memory of the request is charged to the
     /// caller.
     ///
-    /// - Parameter countsUnknownKeys: whether an unknown key that the relay ignores counts as a wrong key.
+    /// - Parameter countsUnknownKeys: whether an unknown key counts as a wrong key if the relay ignores it and treats
+    ///   the caller as anonymous.
     @inline(never)
     func caller(_ group: EndpointGroup, countsUnknownKeys: Bool = true) async throws(APIError) -> Caller {
         let (caller, stray) = try gateway.callers.caller(of: request)
@@ -75,7 +76,7 @@ extension Exchange {
     /// Counts the request in every limit that applies to it. If one limit refuses the request, no limit counts it, and
     /// the function throws. The reserved units are held as long as the admission exists.
     ///
-    /// - Parameter usageReservation: the units that the request may use; nil if only requests are counted.
+    /// - Parameter usageReservation: the units to reserve for the request; nil if only the request itself is counted.
     @inline(never)
     func admit(
         _ applicableLimits: ApplicableLimits,
@@ -87,8 +88,8 @@ extension Exchange {
         return try admitted(usageReservation, await heldLater(charges))
     }
 
-    /// Counts a request with a file in the limits, and completes the request's pending admission. The upload of the
-    /// file can begin before this call.
+    /// Counts the request in every limit that applies to the request, and completes the pending `admission`. Throws if
+    /// a limit refuses the request. An upload to a vendor can begin with the pending admission, before this call.
     func admit(
         _ applicableLimits: ApplicableLimits,
         _ usageReservation: UsageReservation?,

@@ -11,8 +11,8 @@ struct FormatterOptions: Sendable {
     let choices: Int
     /// Whether tool calls are written as `function_call`, OpenAI's legacy form.
     let hasFunctions: Bool
-    /// The number of prompt tokens for a response that reports its usage at the beginning, counted or estimated by the
-    /// relay; 0 for other responses.
+    /// The number of prompt tokens, which the relay counts or estimates; 0 if the response does not report its usage at
+    /// the beginning.
     let promptTokens: Int
     /// Whether a vendor with the same API as the client can serve the call. The relay forwards such a vendor's chunks
     /// unchanged.

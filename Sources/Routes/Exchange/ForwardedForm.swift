@@ -40,7 +40,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     // State of a reading that sends the form to a vendor.
     private var reader: MultipartReader
-    /// The number of bytes in `held` that `reader` has received since the form was last begun for a vendor.
+    /// The number of bytes of `held` that `reader` has received for the vendor that is called now.
     private var given = 0
     private var newModel = ""
     private var passed = ForwardedFieldCheck(allowing: [], isCallersKey: false)

@@ -52,7 +52,7 @@ final class Gateway: @unchecked Sendable {
     let isOpenToAllOrigins: Bool
     /// Whether the settings allow operators to log in.
     let hasOperator: Bool
-    /// The largest part of each body that a record keeps, in bytes; nil if records have no bodies.
+    /// The maximum size of a body in a usage record, in bytes; longer bodies are shortened. Nil if bodies are not kept.
     let bodyLimitBytes: Int?
     /// The header lines of every response that web pages of other sites may read.
     let commonFields: ByteBuffer

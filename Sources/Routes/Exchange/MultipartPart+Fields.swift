@@ -12,8 +12,8 @@ extension MultipartPart {
         }
     }
 
-    /// Whether the part must not be forwarded: only the relay uses the part, or a vendor could mistake it for another
-    /// field.
+    /// Whether the relay must not forward the part to a vendor: the part is meant for the relay only, or a vendor could
+    /// mistake the part for another field.
     var staysHere: Bool {
         let plain = String(name.withoutIndex)
         let isOneOfModels = plain.hasSameBytes(as: "model") && plain.utf8.count < name.utf8.count

@@ -15,7 +15,8 @@ package enum ReloadOutcome: Sendable {
     case unavailable(String)
 }
 
-/// The limit for reloads of the settings if any client may request a reload: one reload in five seconds.
+/// The limit for reloads of the settings: one reload in five seconds. It applies if every client is allowed to request
+/// a reload.
 final class OpenReloads: Sendable {
     static let pauseSeconds = 5
     private let last = Lock<LoopTime?>(nil)

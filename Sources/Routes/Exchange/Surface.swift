@@ -60,7 +60,8 @@ protocol ChatSurface: Surface {
     ///   - root: the parsed body, valid only during the call.
     ///   - defaultModel: the model for a request that names no model; nil if there is no default.
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
-    /// Reads a chat request whose raw body is kept, so that some tool definitions need not be parsed.
+    /// Reads a chat request from its JSON body, but can leave the tool definitions unread. The relay keeps the raw body
+    /// and reads the tool definitions from the raw body if they are needed later.
     ///
     /// - Parameter reading: the rule that says which tool definitions are parsed.
     func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest

@@ -54,8 +54,8 @@ extension UsageReservation {
         self.init(reserving: reserved, atLeast: minimum, usageReservation)
     }
 
-    /// Creates a copy of a reservation that reserves other amounts. It is used to reserve enough units for every
-    /// candidate of a request.
+    /// Creates a copy of `usageReservation` with the given amounts, such as amounts that suffice for every candidate of
+    /// a request.
     ///
     /// - Parameters:
     ///   - amounts: the units to reserve.

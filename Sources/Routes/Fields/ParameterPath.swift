@@ -4,7 +4,7 @@ struct ParameterPath {
     enum List {
         case messages
         case input
-        /// The input items of the Responses API, for a path into the `output` of one item: `input[2].output[0]`.
+        /// The input items of the Responses API. The path leads to the `output` of an item, as in `input[2].output[0]`.
         case outputs
     }
 

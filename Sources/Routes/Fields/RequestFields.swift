@@ -128,8 +128,8 @@ extension String {
 /// The fields of a JSON object. A field with the value `null` counts as absent.
 package struct RequestFields: CallFields {
     private let members: [(name: UnsafeRawBufferPointer, value: JSONValue)]
-    /// A set of bits that speeds up the lookup of absent fields. Each field name sets one of 64 bits. A name whose bit
-    /// is 0 is absent.
+    /// A bit set that quickly shows that a field is absent. Each field name belongs to one of 64 bits. If the bit of a
+    /// name is 0, the object has no field of this name.
     private let bits: UInt64
 
     /// Creates the fields of a request body. Throws if the body is not a JSON object.

@@ -40,7 +40,7 @@ struct ToolNames: Sendable {
     ///
     /// - Parameters:
     ///   - root: the JSON body of the request.
-    ///   - call: the chat call that was read from `root`. If it does not need tools, the result is empty.
+    ///   - call: the chat call that was read from `root`. If the call does not need tools, the result has no names.
     init(customOf root: JSONValue, ifCalledBy call: borrowing ChatCall) {
         guard call.needs.contains(.tools) else { return }
         for tool in root["tools"]?.elements ?? JSONElements() where tool["type"]?.text == "custom" {

@@ -1,6 +1,6 @@
 /// The rule that says which tool definitions of a chat request are parsed.
 struct ToolReading: Sendable {
-    /// The number of tool definitions that the relay checked but did not parse.
+    /// The number of tool definitions that the JSON parser skipped; 0 if none were skipped.
     var checked = 0
     /// A function that returns whether all providers of a model accept the request unchanged. Its argument is the
     /// model's name. If the result is true, the request's tool definitions need not be parsed.

@@ -217,8 +217,8 @@ extension Exchange {
 }
 
 extension ForwardedRequest.Content {
-    /// Reads the content of the request. Returns whether the whole content is in memory, as a translation of the
-    /// request needs it.
+    /// Reads the content of the request into memory. Returns false if the content is a form that is too long; the relay
+    /// can then not translate the request.
     fileprivate func isWhole() async throws(APIError) -> Bool {
         guard case .form(let form) = self else { return true }
         return try await (form as? ForwardedForm)?.readWhole() ?? false

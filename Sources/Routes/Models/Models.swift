@@ -45,7 +45,8 @@ func showModel(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
     exchange.send(json: body)
 }
 
-/// Returns whether the request comes from a client of Anthropic's API. If so, errors also get the form of that API.
+/// Returns whether the request comes from a client of Anthropic's API. If so, makes the relay write errors for this
+/// request as that API does.
 private func speaksOfMessages(_ exchange: Exchange) -> Bool {
     guard exchange.request[.anthropicVersion] != nil || exchange.request.path.hasPrefix("/anthropic/") else {
         return false

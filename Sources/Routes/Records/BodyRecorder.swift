@@ -24,8 +24,8 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
     private let request: Request
     private var copy: KeptBodies?
 
-    /// The number of bytes of a text response that are collected at least. The record can keep fewer bytes, because
-    /// images and audio are removed from the collected text.
+    /// The smallest limit of the text that is collected from a response, in bytes. The record can keep fewer bytes,
+    /// because images and audio are removed from the collected text.
     private static let gatheredBytes = 65_536
 
     /// Creates a recorder that passes the response on to `writer`.

@@ -122,7 +122,7 @@ extension Collection<CallRecord> {
 }
 
 extension String? {
-    /// Returns whether the string is equal to `name`, byte by byte. Nil counts as the empty string.
+    /// Returns whether this optional string is equal to `name`, byte by byte. A nil string is equal to an empty `name`.
     fileprivate func isSame(as name: String) -> Bool {
         guard let self else { return name.isEmpty }
         return self.hasSameBytes(as: name)

@@ -5,8 +5,8 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Returns a surface that also uses the response cache. Returns `surface` itself if there is no cache or the
-    /// response must not be cached.
+    /// Returns a surface that wraps `surface` and uses the response cache. Returns `surface` itself if there is no
+    /// cache or the response must not be cached.
     @inline(never)
     func keeping(_ surface: any ChatSurface) -> any ChatSurface {
         guard let cache = gateway.cache, surface.mayKeep, !request.forbidsCaching else { return surface }

@@ -30,7 +30,7 @@ final class ChatFallback: @unchecked Sendable {
 
     /// The plan that was made first; nil if there is no plan yet or the first plan cannot be used again.
     private var leading: CandidatePlan?
-    /// The plans for further candidates that can still be used.
+    /// The usable plans that were made for other candidates.
     private var others: [CandidatePlan] = []
     /// The errors of candidates that cannot serve the call, by the index of the candidate.
     private var refusals: [Int: APIError] = [:]
@@ -215,8 +215,8 @@ final class ChatFallback: @unchecked Sendable {
         others = []
     }
 
-    /// Returns a plan for the candidate with this index, and lets the ledger bill the call by the plan's reservation.
-    /// Nil if the candidate cannot serve the call, for example because the call is too long for the candidate's model.
+    /// Returns a plan for the candidate with this index, and stores the plan's reservation in the ledger. Nil if the
+    /// candidate cannot serve the call, for example because the call is too long for the candidate's model.
     private func ready(
         _ position: Int,
         _ attempts: Attempts,

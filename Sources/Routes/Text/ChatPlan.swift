@@ -47,7 +47,7 @@ final class ChatPlan: @unchecked Sendable {
     /// cannot emulate.
     ///
     /// - Parameters:
-    ///   - mayRepeat: whether the call may be repeated with another key or by another candidate.
+    ///   - mayRepeat: whether the relay can repeat the call with another key or another candidate.
     ///   - isRepair: whether tools and the output format are written into the prompt because the vendor's own support
     ///     failed.
     @inline(never)

@@ -147,8 +147,7 @@ private final class Delivery {
     }
 }
 
-/// A timer that sends pings to the client until it is stopped, while the relay waits for a response to begin. Image and
-/// speech models respond only when all their work is done.
+/// A timer that sends pings to the client while the relay waits for a response to begin. `stop` ends the timer.
 ///
 /// `@unchecked`: used on its event loop only.
 final class Pinging: TimerTarget, @unchecked Sendable {

@@ -2,7 +2,7 @@ import Calls
 import Limits
 import Shared
 
-/// The number of credits that a chat may use.
+/// An estimate of the credits that a chat costs.
 struct CreditNeeds {
     private let calls: Int
     /// The usage of one upstream call. If each prompt of the chat is sent in a separate call, it is the usage of all
@@ -63,8 +63,8 @@ struct CreditNeeds {
 }
 
 extension CreditPrices {
-    /// Returns the credits to reserve for a number of images: the average of recent calls, but at least the lowest
-    /// price. Nil if no price is known or `count` is 0.
+    /// Returns the credits to reserve for a call that makes `count` images: `mean`, but at least the price of the
+    /// images at the lowest quality. Nil if no price is known or `count` is 0.
     ///
     /// - Parameter mean: the average credits of recent calls; nil if it is not known.
     func ofImages(_ count: Int, mean: Int?) -> Int? {

@@ -19,8 +19,8 @@ final class PanelChat: @unchecked Sendable {
     /// caller is allowed to use every model.
     let caller: Caller
     let exchange: Exchange
-    /// Whether another panel calls this panel, so that this panel sends no progress lines to the client. The value is
-    /// false, however, for an inner panel that makes the final response of a request that is not streamed.
+    /// Whether another panel calls this panel. This panel then sends no progress lines to the client. The value is
+    /// false for an inner panel that makes the client's response, if the response is not streamed.
     private let isInner: Bool
     private let summary: ChatTarget?
     /// The plan for the call of the summary model, made before the members respond; nil if another panel makes the
@@ -76,8 +76,8 @@ final class PanelChat: @unchecked Sendable {
         return draft.wanted
     }
 
-    /// Counts the request in all limits that apply to it, with the units that all its upstream calls may use. Throws if
-    /// a limit refuses it.
+    /// Counts the request in all limits that apply to it, and reserves units for all its upstream calls. Throws if a
+    /// limit refuses the request.
     func admitted() async throws(APIError) -> Admission {
         if asking.kind == .passThrough, let draft = lastDraft {
             try await exchange.countUnknownKey(asking, servedBy: draft.candidate)
@@ -99,8 +99,8 @@ final class PanelChat: @unchecked Sendable {
 
     /// Returns the units to reserve for all upstream calls of the panel.
     ///
-    /// - Returns: the units to reserve, the smaller number of units that results without averages of earlier responses,
-    ///   and the expected tokens of the final response.
+    /// - Returns: `amounts` are the units to reserve. `minimum` is the part of them that does not come from averages of
+    ///   earlier responses. `responseTokens` is the expected length of the panel's response in tokens.
     private func reservation(
         under applicableLimits: ApplicableLimits
     ) -> (amounts: Amounts, minimum: Amounts, responseTokens: Int) {

@@ -11,8 +11,8 @@ struct PromptExtras {
     var tokens = 0
     /// Whether the tokens of the prompt are estimated because counting them would take too long.
     var isEstimated = false
-    /// The estimated number of prompt tokens, if the vendor will probably report the true number; nil if the relay
-    /// computes the number.
+    /// An estimate of the prompt tokens that is used in place of a count, because the vendor will probably report the
+    /// true number; nil if the relay must compute the number.
     var roughTokens: Int?
 }
 

@@ -31,8 +31,8 @@ final class StreamedAttempt: @unchecked Sendable {
         try await deliver(OpenChat(response, to: writer, wanted), exchange)
     }
 
-    /// Streams the response. Throws if the response does not begin before the deadline of the attempts. It is used for
-    /// plans whose `keepsDeadline` is false.
+    /// Streams the response. Throws if the response has not begun when the time for all attempts is over. If the plan's
+    /// `keepsDeadline` is true, `stream` is used instead.
     func timedStream(
         to writer: any ChatStreamWriter,
         _ wanted: FormatterOptions,

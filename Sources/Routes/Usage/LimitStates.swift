@@ -29,8 +29,8 @@ struct LimitStates: Sendable {
     let isOfStore: Bool
 
     static let maxCallers = 200
-    /// The number of limits after which no further callers are read. One caller can have many limits, one for each
-    /// model.
+    /// The number of limits at which `init` skips the remaining callers. A caller can have many limits, such as one for
+    /// each model.
     private static let maxRecords = 10_000
     private static let patienceNanoseconds: UInt64 = 5_000_000_000
 

@@ -2,7 +2,8 @@ import Engine
 
 /// A login session of the operator on the admin pages.
 package struct AdminSession: Sendable, Equatable {
-    /// The identifier of a session, which is a digest. The session's token cannot be computed from the identifier.
+    /// The identifier of a session: a digest of random bytes in the session's token. The identifier does not reveal the
+    /// token.
     package struct ID: Hashable, Sendable {
         let high: UInt64
         let low: UInt64
@@ -24,7 +25,7 @@ package struct AdminSession: Sendable, Equatable {
     }
 }
 
-/// Creates and checks the tokens of admin sessions. It signs them with a key that is derived from the session secret
+/// The signer of admin sessions: creates and checks their tokens. The signing key is derived from the session secret
 /// and the password.
 ///
 /// Instances with the same secret, user name and password accept each other's tokens. A changed password ends all

@@ -1,6 +1,7 @@
 /// The admin sessions that were ended by a logout.
 ///
-/// A list that grows too long drops the sessions with the oldest logins. `notBefore` keeps the dropped sessions ended.
+/// A list that grows too long forgets the sessions with the oldest logins. To keep these sessions ended, all sessions
+/// with a login at the time `notBefore` or earlier count as ended.
 struct EndedSessions: Sendable, Equatable {
     private struct Times: Sendable, Equatable {
         let issuedAt: Int
@@ -8,7 +9,7 @@ struct EndedSessions: Sendable, Equatable {
     }
 
     private var sessions: [AdminSession.ID: Times] = [:]
-    /// The login time up to which all sessions count as ended, in milliseconds since 1970.
+    /// A time in milliseconds since 1970: sessions whose login was at this time or earlier count as ended.
     private(set) var notBefore = 0
 
     /// The largest number of sessions in a list.

@@ -57,7 +57,8 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// Returns a new entry of this instance. The board also keeps the entry, to show this instance in the list.
+    /// Creates an entry that describes this instance now, for the store. The board also keeps the entry, to show this
+    /// instance in the list of instances.
     package func entry(_ figures: InstanceFigures, settings: String, hasLeft: Bool = false) -> InstanceEntry {
         let now = Timestamp.now()
         return state.withLock { state in
@@ -122,8 +123,8 @@ package final class InstanceBoard: Sendable {
         shared.put(Self.key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
     }
 
-    /// Returns the ids of all instances that were active within the last hour, from the index in the store. Also
-    /// updates this instance's time in the index, at most once a minute.
+    /// Returns the ids in the store's index of instances, which forgets an instance about an hour after its last
+    /// activity. Also records in the index that this instance is active, at most once a minute.
     private func ids(in shared: SharedState, on loop: EventLoop) async throws(StoreFailure) -> [String] {
         let (id, now) = (id, Timestamp.now() / 1_000)
         return try await shared.update(Self.indexKey, expirySeconds: Self.keptSeconds, on: loop) { bytes in

@@ -20,8 +20,8 @@ package struct SettingsListing: Sendable {
         return sources
     }
 
-    /// A short text that instances can compare to find out whether their settings are equal. It is the beginning of a
-    /// digest of the settings, without those that can differ between instances, such as `PORT`.
+    /// A short text that is equal for instances with equal settings: the beginning of a digest of the settings.
+    /// Settings that can differ between instances, such as `PORT`, are not in the digest.
     package var commonDigest: String {
         let common = settings.filter { !Self.ownNames.contains($0.name) }
         let digest = Digest(of: common.map { "\($0.name)=\($0.shown)\n" }.joined())

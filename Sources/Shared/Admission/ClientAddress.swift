@@ -1,8 +1,8 @@
 package import Engine
 
 extension Request {
-    /// Returns the client's address. It is the peer of the connection, unless the peer is a trusted proxy. Then it is
-    /// the rightmost address in `X-Forwarded-For` that is not a trusted proxy.
+    /// Returns the client's address: the peer of the connection. If the peer is a trusted proxy, returns the rightmost
+    /// address in `X-Forwarded-For` that is not a trusted proxy.
     package func clientAddress(trusting proxies: [Network]) -> PeerAddress {
         var address = peer
         guard !proxies.isEmpty, self[.xForwardedFor] != nil else { return address }

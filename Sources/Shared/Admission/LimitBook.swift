@@ -8,7 +8,7 @@ package final class LimitBook: @unchecked Sendable {
     private struct Key: Hashable {
         let caller: Identity
         let group: EndpointGroup
-        /// The model that the request names; nil if no limit depends on this model.
+        /// The model that the limits count for the request; nil if no limit is configured for this model.
         let model: String?
 
         /// Hashes the fields of this key. A missing model adds nothing to the hash, since most keys have no model.
@@ -203,11 +203,12 @@ package struct ApplicableLimits: Sendable {
         isPlain = charges.allSatisfy { $0.limit.quota.unit == .requests || $0.limit.quota.unit == .concurrent }
     }
 
-    /// Returns the charge of each limit for a request that needs these amounts. Limits of which the request needs no
-    /// units are omitted.
+    /// Returns the charge of each limit for a request. Omits limits of which the request needs no units.
     ///
-    /// - Parameter minimum: the amounts that the request needs in any case, if `amounts` are estimated. An estimate
-    ///   that exceeds a limit is reduced to the limit, but not below `minimum`. If nil, no amount is reduced.
+    /// - Parameters:
+    ///   - amounts: the amounts that the request needs, known or estimated.
+    ///   - minimum: the amounts that the request certainly needs, if `amounts` are estimated. An estimate above a limit
+    ///     is reduced to the limit, but not below `minimum`. If nil, no amount is reduced.
     package func charges(of amounts: Amounts, atLeast minimum: Amounts? = nil) -> [LimitCharge] {
         if isPlain { return charges }
         return charges.compactMap { charge in

@@ -25,8 +25,8 @@ extension Decision {
         fields.append("\r\n")
     }
 
-    /// Appends the retry headers of a rejected request: the time to wait if it is known, and `x-should-retry: false` if
-    /// a retry cannot help soon.
+    /// Appends the retry headers of a rejected request: `Retry-After` if the time to wait is known, and
+    /// `x-should-retry: false` if the client should not retry the request soon.
     package func appendRetry(to fields: inout ByteBuffer) {
         if let milliseconds = retryAfterMilliseconds {
             fields.append("Retry-After: ")

@@ -29,10 +29,10 @@ package struct LimitSettings: Sendable, Equatable {
     /// The limits of requests with invalid keys, for each client address.
     package let failedAuth: [Quota]
     package let store: Store
-    /// The secret (`STORE_SECRET`) that the names of counters in the store depend on; nil if the names depend on no
-    /// secret.
+    /// The secret (`STORE_SECRET`) that hides callers and addresses in the names of counters in memcached; nil if no
+    /// secret is set.
     package let storeSecret: String?
-    /// The longest time that the relay waits for memcached to decide about a request.
+    /// The timeout for calls to memcached (`MEMCACHED_TIMEOUT`).
     package let storeTimeout: Duration
     /// The rule for admitting requests while memcached, which counts the limits, is unavailable.
     package let storeDown: StoreDownRule

@@ -19,8 +19,8 @@ extension MemcachedCounters {
 }
 
 extension MemcachedAddress {
-    /// Returns the addresses that `MEMCACHED_HOST=auto` tries: first this machine, then `memcached`, which is its usual
-    /// host name in compose files.
+    /// Returns the addresses that `MEMCACHED_HOST=auto` tries: first this machine, then the host `memcached`, which is
+    /// the usual name of a memcached server in compose files.
     static func searched(_ port: UInt16) -> [MemcachedAddress] {
         ["127.0.0.1", "memcached"].map { MemcachedAddress(host: $0, port: port) }
     }

@@ -4,8 +4,8 @@ import Limits
 /// A number that is part of the names of all cached responses in the shared store (memcached). A new number hides all
 /// earlier responses, because their names contain the old number.
 ///
-/// Each new number is the current time in milliseconds since 1970, or higher. An instance that uses the cache reads the
-/// number again after two seconds.
+/// Each new number is the current time in milliseconds since 1970, or higher. An instance that needs the number reads
+/// it from the store again if the last read began two seconds ago or earlier.
 final class CacheGeneration: Sendable {
     private struct State {
         /// The generation number; nil if it was never read.
@@ -44,10 +44,10 @@ final class CacheGeneration: Sendable {
         _ = try await renew(beyond: state.withLock { $0.number } ?? 0, on: loop)
     }
 
-    /// Reads the generation number from the store and returns it. Writes a number to the store if the store has none,
-    /// or one that is too low.
+    /// Returns the generation number in the store, or begins a new generation and returns its number. Writes the number
+    /// to the store if the store has no number or a lower one.
     ///
-    /// - Parameter old: the current number, to replace it by a higher number; nil to keep the current number.
+    /// - Parameter old: nil to keep the current generation; any other value begins a new generation.
     private func renew(beyond old: Int?, on loop: EventLoop) async throws(StoreFailure) -> Int {
         let (known, now) = (state.withLock { $0.number }, Timestamp.now())
         let number = try await shared.update(Self.key, expirySeconds: 0, on: loop) { bytes in

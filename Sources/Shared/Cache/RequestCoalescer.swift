@@ -47,7 +47,7 @@ package final class RequestCoalescer: Sendable {
     /// The number of requests that wait for the response to an equal request.
     package var waiting: Int { state.withLock { $0.waiting } }
 
-    /// Ends the call of the leading request and resumes the requests that wait for its response. If `ending` is nil,
+    /// Passes the outcome of the leading request's vendor call to the requests that wait for it. If `ending` is nil,
     /// resumes only the next waiting request, which becomes the leader.
     fileprivate func end(_ key: CacheKey, with ending: CoalescedLeader.Ending?) {
         let coalescedWaiters: [CoalescedWaiter] = state.withLock { state in

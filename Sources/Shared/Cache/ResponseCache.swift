@@ -35,7 +35,8 @@ package final class ResponseCache: Sendable {
         self.log = log
     }
 
-    /// The cache that stores responses as files; nil if no settings have chosen files since the start of the process.
+    /// The cache that stores responses as files. It is nil until the process has used settings that store responses in
+    /// files.
     var files: DiskCache? { directory.withLock { $0 } }
 
     /// Returns the cache that stores responses as files. The first call creates the cache under `path`; later calls
@@ -57,7 +58,7 @@ package final class ResponseCache: Sendable {
     /// The number of requests that were served from the cache since the start.
     package var hitCount: Int { hits.load(ordering: .relaxed) }
 
-    /// Removes all cached responses from memory and from the directory. A separate thread deletes the files.
+    /// Removes all cached responses from memory and from the cache directory. A separate thread deletes the files.
     package func clear() {
         memory.removeAll()
         files?.removeAll()
@@ -94,7 +95,7 @@ package struct ConfiguredCache: Sendable {
     /// The largest response that is stored in memcached, in bytes. memcached limits an item to one megabyte, including
     /// its overhead.
     private static let longestSharedBytes = 1_000_000
-    /// The largest number of bytes that may wait to be written to files or memcached. While more bytes wait, new
+    /// The largest number of bytes that can wait to be written to files or memcached. While more bytes wait, new
     /// responses are not cached.
     private static let leavingBytes = 16 * 1_048_576
     private static let patienceNanoseconds: UInt64 = 5_000_000_000

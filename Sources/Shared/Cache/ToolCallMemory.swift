@@ -56,7 +56,7 @@ package final class ToolCallMemory: Sendable {
     /// Whether other instances may have texts that this process does not have.
     package var isShared: Bool { state != nil }
 
-    /// Returns those of the first `maxRecalledTexts` keys whose text is not in memory.
+    /// Returns the keys whose texts are not in memory. Only the first `maxRecalledTexts` keys are checked.
     package func unknown(_ keys: some Sequence<Digest>) -> [Digest] {
         keys.prefix(Self.maxRecalledTexts).filter { text($0) == nil }
     }
@@ -85,7 +85,8 @@ package final class ToolCallMemory: Sendable {
     /// Returns the key under which the text of a tool call is kept; nil if the tool call's id is too long. The prefixes
     /// `call_` and `toolu_` are ignored, because the prefix depends on the API.
     ///
-    /// - Parameter owner: a digest of the owner. Equal ids of different owners have different keys.
+    /// - Parameter owner: a digest of the caller or of the vendor account to which the text belongs. Equal ids of
+    ///   different owners have different keys.
     package static func key(ofCall id: String, of owner: Digest) -> Digest? {
         guard id.utf8.count <= idLimitBytes else { return nil }
         for prefix: String in ["call_", "toolu_"] where id.utf8.starts(with: prefix.utf8) {

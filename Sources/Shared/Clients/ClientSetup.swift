@@ -6,7 +6,8 @@ package struct ClientSetup: Sendable {
     package let destination: String
     package let text: String
 
-    /// The name of the environment variable that stands for the caller's key. The texts never contain a key itself.
+    /// The name of the environment variable that stands for the caller's key in a setup. No setup contains the key
+    /// itself.
     package static let keyVariable = "RELAY_KEY"
 
     /// Returns the setups of the most common programs.
@@ -36,7 +37,7 @@ package struct ClientSetup: Sendable {
     }
 }
 
-/// The relay's URL and the model that the texts of the setups contain.
+/// The relay's URL and a model, from which the texts of the client setups are made.
 private struct Target {
     let address: String
     let model: String

@@ -39,8 +39,8 @@ package struct BalanceSettings: Sendable, Equatable {
     package var breakTime = Duration.seconds(60)
     /// The longest time that a request waits for free capacity of its providers.
     package var queueTime = Duration.zero
-    /// The request properties that decide which provider gets a request. The first property that a request has
-    /// decides. If the list is empty, no property decides.
+    /// The request properties that decide which provider gets a request. Of several properties in a request, the first
+    /// in this list is used. If the list is empty, no property decides.
     package var affinity: [Affinity] = []
 
     package init() {}
@@ -58,7 +58,7 @@ package struct BalanceSettings: Sendable, Equatable {
     }
 }
 
-/// The limits of upstream calls for each key of a provider. All instances together keep these limits.
+/// The limits of upstream calls for each key of a provider. A limit counts the calls of all instances together.
 package struct CapacitySettings: Sendable, Equatable {
     /// The largest number of upstream calls that may start in a window of time; nil if there is no limit.
     package var starts: Quota?

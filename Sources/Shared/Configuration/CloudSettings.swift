@@ -1,4 +1,4 @@
-/// The settings that only cloud providers have: Cloudflare and Vertex AI. They identify the account and its locations.
+/// The settings that only providers of Cloudflare and Vertex AI have, such as the account and the locations.
 package struct CloudSettings: Sendable, Equatable {
     /// The id of the Cloudflare account; empty for other kinds of providers.
     package let accountID: String

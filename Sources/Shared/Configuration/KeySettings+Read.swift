@@ -52,8 +52,8 @@ extension SettingsReader {
         warn(key, "a token of fewer than \(Self.minCharacters) characters can be guessed; \(Self.advice)")
     }
 
-    /// Reports a problem if a secret is too short. Unlike a token, a secret can be guessed offline, at any speed, from
-    /// data that it encrypts.
+    /// Reports a problem if a secret is too short. An attacker with data that was encrypted with a short secret could
+    /// guess the secret.
     mutating func refuseShortSecret(_ key: SettingKey) {
         guard let secret = text(key), secret.utf8.count < Self.minCharacters else { return }
         report(key, "a secret of fewer than \(Self.minCharacters) characters can be guessed; \(Self.advice)")

@@ -6,7 +6,7 @@ package struct MemorySettings: Sendable, Equatable {
     package let bytes: Int
     /// The bytes set aside for the counters of limits.
     package let limitBytes: Int
-    /// The bytes set aside for state that instances would share in memcached, such as the lists of callers' files; 0 if
+    /// The bytes set aside for state that would otherwise be in memcached, such as the lists of callers' files; 0 if
     /// memcached is used.
     package let storeBytes: Int
     /// The bytes set aside for stored responses; 0 if memcached stores them.

@@ -143,8 +143,8 @@ extension SettingsReader {
         return weights.isEmpty ? keys.map { _ in 1 } : weights
     }
 
-    /// Reports a problem if `PROVIDERS` contains the name of a provider that is not declared. Reports nothing if this
-    /// provider's `KIND` is invalid.
+    /// Reports that `PROVIDERS` names a provider that is not declared. Reports nothing if a problem with the provider's
+    /// `KIND` was already reported.
     fileprivate mutating func reportUndeclared(_ instance: String, _ declared: [String]) {
         let kind = ProviderSettings.key(instance, "KIND").name
         if problems.contains(where: { $0.name == kind }) { return }
@@ -168,8 +168,8 @@ extension SettingsReader {
         }
     }
 
-    /// Returns the base URL of a provider, without an API path at its end such as `/v1`. The relay adds this path to
-    /// each upstream call.
+    /// Returns the base URL of a provider. Removes a path at its end that the relay itself adds to upstream calls, such
+    /// as `/chat/completions`.
     ///
     /// - Parameter standard: the base URL if the setting is unset.
     fileprivate mutating func url(

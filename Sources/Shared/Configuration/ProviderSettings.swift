@@ -47,7 +47,7 @@ package struct ProviderSettings: Sendable, Equatable {
     package let totalTimeout: Duration
     package let http2: Bool
     package let prices: ProviderPrices
-    /// Facts about models that the settings declare, such as context windows. The dictionary's keys are the names that
+    /// Facts that the settings declare about models, such as context windows. The dictionary's keys are the names that
     /// callers use.
     package let modelInfo: [String: ModelFacts]
     package let rank: ProviderRank
@@ -158,7 +158,7 @@ extension ProviderSettings.Kind {
 }
 
 extension ProviderSettings.Kind.Row {
-    /// Creates the properties of a kind whose models the settings must name.
+    /// Creates the properties of a kind of provider that requires the setting `MODELS`.
     fileprivate init(at baseURL: ProviderSettings.Kind.StandardURL, areKeysOptional: Bool = false) {
         self.init(
             owner: nil,

@@ -15,8 +15,8 @@ extension Settings {
         package var givenNames: Set<String> { Set(effective.lazy.filter { !$0.shown.isEmpty }.map(\.name)) }
     }
 
-    /// The address on which the relay listens, as health checks need it. Values in a remote settings document are
-    /// ignored.
+    /// The relay's IP address and port, for health checks. They are read from the environment and the `.env` file, not
+    /// from a remote settings document.
     package struct Address: Sendable {
         package let host: String
         package let port: Int
@@ -121,8 +121,8 @@ extension SettingsReader {
         }
     }
 
-    /// Warns if `RELOAD_ACCESS` requires a login although the admin pages are off. Also warns if a login is valid for
-    /// one of several instances only.
+    /// Warns if `RELOAD_ACCESS` requires a login although the admin pages are off. Also warns if memcached servers are
+    /// set but `ADMIN_SESSION_SECRET` is not, since a login is then valid for one instance only.
     fileprivate mutating func warnOfLogins(
         _ admin: AdminSettings?,
         _ access: ReloadAccess,

@@ -35,8 +35,8 @@ extension Settings {
     ///
     /// - Parameters:
     ///   - remote: the remote document as it was last downloaded; updated by this function.
-    ///   - location: the location that was used at startup; nil while the process starts. During startup,
-    ///     `CONFIG_REQUIRED` decides whether a failed download is a problem. After startup, it is always a problem.
+    ///   - location: the location of the remote document that was read at startup; nil during startup. A failed
+    ///     download is a problem. During startup with `CONFIG_REQUIRED=false`, it is only a warning.
     package static func ofProcess(
         _ catalogues: Catalogues,
         _ remote: inout Remote?,

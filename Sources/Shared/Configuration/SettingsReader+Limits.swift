@@ -41,7 +41,8 @@ extension SettingsReader {
 
     private static let shownNames = 10
 
-    /// Warns once if any limit has a window of an hour or more, since a restart of the process resets its counters.
+    /// Warns once if limits have windows of an hour or more. A restart of the process resets the counters of these
+    /// limits.
     private mutating func warnOfRestarts(_ limits: [(key: SettingKey, quotas: [Quota], group: EndpointGroup?)]) {
         let long = limits.filter { limit in
             limit.quotas.contains { $0.windowSeconds >= Quota.TimeUnit.hour.rawValue }
@@ -95,8 +96,8 @@ extension SettingsReader {
         }
     }
 
-    /// Returns all settings of limits with their quotas and endpoint groups. The group is nil if a limit counts several
-    /// groups.
+    /// Returns all settings of limits with their quotas and endpoint groups. The group is nil if a setting is not for a
+    /// single endpoint group.
     private func givenLimits(_ settings: Settings) -> [(SettingKey, [Quota], EndpointGroup?)] {
         var limits: [(SettingKey, [Quota], EndpointGroup?)] = [
             ("RATE_LIMIT", quotas("RATE_LIMIT") ?? [], nil),

@@ -76,8 +76,8 @@ extension ModelCatalog {
         return nil
     }
 
-    /// Returns the largest number of models that one request to the panel may call. Counting stops soon after `bound`,
-    /// so that it ends for panels that call each other in a cycle.
+    /// Returns the largest number of models that one request to the panel can call. Stops counting soon after `bound`,
+    /// since counting panels that call each other in a cycle would never end.
     fileprivate func calls(of panel: Panel, upTo bound: Int) -> Int {
         var most = 0
         for cast in panel.casts {

@@ -1,5 +1,5 @@
-/// A value that is stored behind one pointer, so that it is cheap to pass and to throw. It keeps the frames of async
-/// functions small, since each frame has room for the error that the function can throw.
+/// A value that is stored behind one pointer, so that it is cheap to pass and to throw. Errors that store their fields
+/// in this type keep the frames of async functions small.
 ///
 /// The type is public so that the compiler can inline its code in other modules.
 public struct Indirect<Value: Sendable>: Sendable {

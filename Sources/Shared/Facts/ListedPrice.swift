@@ -52,7 +52,7 @@ package struct ListedPrice: Sendable, Equatable {
         for part in PriceKind.allCases { if let text = other[part] { self[part] = text } }
     }
 
-    /// Sets one price from a JSON value in a vendor's list, which may be a number or a string. Ignores other values.
+    /// Sets one price from a JSON number or string in a vendor's model list. Ignores an invalid value.
     package mutating func read(_ part: PriceKind, _ value: JSONValue?) {
         guard let value, let text = value.string ?? value.number.map({ "\($0)" }), text.utf8.count <= 32,
             let number = Double(text), (0...1_000_000).contains(number)
@@ -60,8 +60,8 @@ package struct ListedPrice: Sendable, Equatable {
         self[part] = Self.decimal(text)
     }
 
-    /// Returns a number's text with only digits and a point, as most clients expect it. For example, a text with an
-    /// exponent is converted. Returns nil if the text is not a number, or if the number is too large.
+    /// Returns a number as text with digits and a point only. For example, `1e-6` becomes `0.000001`. Returns nil if
+    /// the text is not a number, or if the number is too large.
     private static func decimal(_ text: String) -> String? {
         let isPlain = text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
         if isPlain, text.utf8.first != UInt8(ascii: "."), text.utf8.last != UInt8(ascii: ".") { return text }

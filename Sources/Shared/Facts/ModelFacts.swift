@@ -33,7 +33,7 @@ package struct ModelFacts: Sendable, Equatable {
     package var outputs: [String]?
     /// The abilities that the model certainly has.
     package private(set) var abilities: Abilities = []
-    /// The abilities for which the relay knows whether the model has them. The model may have other abilities, too.
+    /// The abilities that the model is known to have or known to lack.
     private var judged: Abilities = []
     /// The request parameters that the model supports, by their names at OpenRouter; nil if unknown.
     package var parameters: [String]?
@@ -64,9 +64,9 @@ package struct ModelFacts: Sendable, Equatable {
         judged.formUnion(other.judged)
     }
 
-    /// Changes the facts so that they hold at this provider and at another provider of the model. The smaller of two
-    /// numbers is kept, and of two lists the common elements. An ability is kept if both providers have it. A number or
-    /// list that is known at only one of them is kept or taken over.
+    /// Combines these facts with the facts about the same model at another provider, so that they hold at both
+    /// providers. The result has the smaller token limits, the common elements of lists, and the abilities that both
+    /// providers have. If a limit or list is known at one provider only, the result has this limit or list.
     package mutating func narrow(by other: ModelFacts) {
         contextWindow = Self.least(contextWindow, other.contextWindow)
         maxOutputTokens = Self.least(maxOutputTokens, other.maxOutputTokens)

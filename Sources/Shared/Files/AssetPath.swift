@@ -2,7 +2,7 @@ import Engine
 
 /// Checks whether paths on a vendor's asset host are safe. The checks work on bytes.
 package enum AssetPath {
-    /// The number of nested percent-encodings from which a path counts as unsafe. For example, the dot in `%252e` is
+    /// The smallest number of nested percent-encodings that makes a path unsafe. For example, the dot in `%252e` is
     /// encoded twice.
     private static let rounds = 4
 

@@ -22,7 +22,7 @@ package struct FileStore: Sendable {
         try await change(owner, on: loop) { $0.contains(id) ? nil : $0 + [id] }
     }
 
-    /// Returns the owner's files, newest first. Expired files are left out.
+    /// Returns the owner's files that have not expired, newest first.
     package func files(
         of owner: FileOwner,
         at seconds: Int,

@@ -17,8 +17,8 @@ package struct OwnerSeal: Sendable {
     ///
     /// - Parameters:
     ///   - secret: `FILE_ID_SECRET`; nil if it is not set.
-    ///   - purpose: a text that gives each use its own encryption key.
-    ///   - version: the version of the encrypted content.
+    ///   - purpose: a text for the kind of data; each purpose has its own encryption key.
+    ///   - version: the version of the data's format. Data of another version cannot be decrypted.
     package init?(_ caller: Caller, secret: String?, for purpose: String, version: UInt8) {
         guard let identity = caller.identity else { return nil }
         self.identity = identity

@@ -5,7 +5,7 @@ import Engine
 package struct StoredFile: Sendable, Equatable {
     /// The name of the provider that stores the file.
     package var provider: String
-    /// The credential that uploaded the file: the first 8 bytes of its digest.
+    /// The first 8 bytes of the digest of the credential that uploaded the file.
     package var account: UInt64
     /// The vendor's id of the file.
     package var vendorID: String
@@ -126,8 +126,8 @@ extension ArraySlice<UInt8> {
 
     fileprivate mutating func consumeText() -> String? { consumeBytes().map { String(decoding: $0, as: UTF8.self) } }
 
-    /// Removes and returns a byte string from the front of the slice. Its length comes first, as two bytes,
-    /// little-endian. Returns nil if the slice is too short.
+    /// Removes a byte string from the front of the slice and returns the string. The slice begins with the string's
+    /// length in two bytes, little-endian. Returns nil if the slice is too short.
     mutating func consumeBytes() -> ArraySlice<UInt8>? {
         guard let low = popFirst(), let high = popFirst(), Int(high) << 8 | Int(low) <= count else { return nil }
         let length = Int(high) << 8 | Int(low)

@@ -54,7 +54,7 @@ package final class Caller: Sendable {
         self.init(.passThrough, identity: identity, name: name, passedKey: key, models: models)
     }
 
-    /// Creates a passthrough caller whose key is unknown, from the caller's name in the log. Use it to show or reset
+    /// Creates a passthrough caller from the caller's name in the log, without the key itself. Use it to show or reset
     /// the caller's limits.
     package convenience init(passingOnKeyOf name: String) {
         self.init(.passThrough, identity: .passedKey(named: name), name: name, models: [])

@@ -40,8 +40,8 @@ package final class Callers: @unchecked Sendable {
         anonymous = anonymousModels.isEmpty ? nil : Caller(anonymousWith: anonymousModels)
     }
 
-    /// Returns the caller of a request. `stray` is the digest of an unknown key whose request is served as anonymous;
-    /// otherwise nil.
+    /// Returns the caller of a request. `stray` is the digest of the request's key if the key is unknown and the caller
+    /// is therefore anonymous; otherwise nil.
     ///
     /// - Throws: an error for the client if the key is missing, unknown or malformed, or if the request has several
     ///   different keys.

@@ -85,8 +85,8 @@ final class LogSink: @unchecked Sendable {
         }
     }
 
-    /// Moves the buffered lines into `batch`, which must be empty. Adds a line with the number of dropped lines if
-    /// lines were dropped.
+    /// Moves the buffered lines into `batch`, which must be empty. If lines were dropped, adds a line with their
+    /// number. Returns the signals of waiting `flush` calls, and whether the thread must stop.
     private func exchange(_ batch: inout ByteBuffer) -> (flushes: [Signal], isStopping: Bool) {
         state.withLock { state in
             if state.droppedLines > 0 {

@@ -72,8 +72,7 @@ package struct Timestamp: Sendable {
 
     /// Returns the Gregorian date of a day.
     ///
-    /// The calculation lets years begin in March, so that a leap day is the last day of its year. It uses that 400
-    /// years have 146,097 days.
+    /// The calculation lets years begin in March, so that a leap day is the last day of its year.
     ///
     /// - Parameter day: the number of days since 1970-01-01.
     private static func date(day: Int) -> (year: Int, month: Int, day: Int) {

@@ -23,7 +23,7 @@ package final class Base64Text: @unchecked Sendable {
     /// Drops the text, so that its memory is freed when nothing else uses it. The object is empty afterwards.
     package func release() { text = Body(ByteBuffer()) }
 
-    /// Decodes the start of the text: about `bytes` bytes, but not more. Returns nil if the text is not valid base64.
+    /// Decodes the start of the text into at most `bytes` bytes. Returns nil if the start is not valid base64.
     package func beginning(ofBytes bytes: Int) -> [UInt8]? {
         let whole = text.bytes
         return Base64.standard.bytes(whole[part: 0..<min(whole.count, bytes / 3 * 4)])

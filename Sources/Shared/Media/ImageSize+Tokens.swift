@@ -10,8 +10,9 @@ extension ImageSize {
 
     /// The number of tokens that the image uses, by OpenAI's published rule.
     ///
-    /// The rule scales the image down to fit into 2048 x 2048 pixels, and then so that the shorter side has at most 768
-    /// pixels. Each tile of 512 x 512 pixels costs 170 tokens, and the image costs 85 more.
+    /// The rule first scales the image down to fit into 2048 x 2048 pixels. If the shorter side is still longer than
+    /// 768 pixels, the rule scales the image down to 768 pixels on this side. Each tile of 512 x 512 pixels costs 170
+    /// tokens, and the image costs 85 more.
     package var tokens: Int {
         var (width, height) = (width, height)
         if max(width, height) > Self.maxSide {

@@ -63,7 +63,7 @@ package enum MediaType: String, CaseIterable, Sendable {
         }
     }
 
-    /// Returns `name` with an extension that fits this type. Other common extensions of the type are kept, such as
+    /// Returns `name` with the extension of this type. Keeps an extension that is also common for this type, such as
     /// `csv` for text.
     package func fileName(_ name: String) -> String {
         let dot = name.utf8.lastIndex(of: UInt8(ascii: "."))

@@ -19,7 +19,8 @@ package struct LabelNames: Sendable {
         self.numbers = numbers
     }
 
-    /// Returns the values of both lists, up to `limit` values. The values of this list keep their numbers.
+    /// Returns these values followed by the new values in `known`, up to `limit` values in total. The existing values
+    /// keep their numbers.
     func adding(_ known: LabelNames) -> LabelNames { LabelNames(Array(names.dropFirst()) + known.names) }
 
     package func number(_ name: String) -> Int { numbers[name] ?? Self.other }

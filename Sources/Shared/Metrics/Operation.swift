@@ -12,8 +12,8 @@ package struct Operation {
         case transcription
         case moderation
 
-        /// The value of the label `gen_ai.operation.name`. The conventions do not define `transcription` and
-        /// `moderation`.
+        /// The value of the label `gen_ai.operation.name`. OpenTelemetry's conventions do not define the values
+        /// `transcription` and `moderation`.
         var name: String {
             switch self {
             case .other: "other"

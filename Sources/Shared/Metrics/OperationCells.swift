@@ -8,8 +8,8 @@ struct OperationCells: Sendable {
     let promptTokens = HistogramCells(.tokens, labels: OperationCells.limit)
     let completionTokens = HistogramCells(.tokens, labels: OperationCells.limit)
 
-    /// The largest number of time series with all labels. All further operations are counted by the label of their
-    /// error only.
+    /// The largest number of time series that have all labels. Operations that would need a further time series are
+    /// counted by their error only.
     static let whole = 120
     static let limit = 160
 }

@@ -10,7 +10,8 @@ package struct RecentFigures: Sendable {
 
     package struct Provider: Sendable {
         package let name: String
-        /// The number of failures by their cause. Causes without failures are left out.
+        /// The causes of the provider's failures, with the number of failures for each cause. A cause without failures
+        /// has no element.
         package let failures: [(cause: String, count: Int)]
         /// The times from a request's first upstream call to the end of its response; nil if there were no upstream
         /// calls.
@@ -22,7 +23,7 @@ package struct RecentFigures: Sendable {
     package let providers: [Provider]
 }
 
-/// The counts of all event loops at one point in time.
+/// The counts from which `RecentFigures` are computed: response times and failures, added up over all event loops.
 struct FigureCounts: Sendable {
     var firstBytes = [Int](repeating: 0, count: Buckets.requests.count)
     /// The number of failures by provider, then by kind of failure.
@@ -45,7 +46,8 @@ struct FigureCounts: Sendable {
     }
 }
 
-/// The counts of the last sixty minutes, recorded once a minute. The figures of the last hour come from them.
+/// A history of the counts of response times and failures, recorded once a minute for sixty minutes. The figures of the
+/// last hour come from this history.
 ///
 /// `@unchecked`: the timer belongs to one loop, and the counts are protected by a lock.
 package final class FigureHistory: TimerTarget, @unchecked Sendable {
@@ -90,10 +92,10 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
 }
 
 extension RecentFigures {
-    /// Creates the figures of a time.
+    /// Creates the figures for a span of time.
     ///
     /// - Parameters:
-    ///   - counts: the counts in that time.
+    ///   - counts: the counts of response times and failures in that span.
     ///   - names: the names of the providers. Names without counts, which a reload can add, are ignored.
     init(_ counts: FigureCounts, providers names: [String]) {
         firstByte = Percentiles(counts.firstBytes, Buckets.requests)
@@ -144,7 +146,7 @@ extension Metrics {
     /// The number of open client connections.
     package var openConnections: Int { loops.reduce(0) { $0 + $1.connections.count } }
 
-    /// Returns the current counts of all loops.
+    /// Returns the current counts of response times and failures, added up over all loops.
     func counts() -> FigureCounts {
         var counts = FigureCounts()
         for route in labels.routes.names.indices {

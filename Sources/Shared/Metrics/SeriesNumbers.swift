@@ -32,8 +32,8 @@ package final class SeriesNumbers: Sendable {
     private static let rest = Series(route: LabelNames.other, model: LabelNames.other, status: 0)
     private let state = Lock(State())
 
-    /// The largest number of time series with all labels. All further requests are counted by their status only, with
-    /// the route and the model `other`.
+    /// The largest number of time series that have all labels. Requests that would need a further time series are
+    /// counted by their status only, with the route and the model `other`.
     package static let whole = 400
     package static let limit = 512
     private let whole: Int

@@ -42,11 +42,11 @@ package struct LiveModel: Sendable, Equatable {
 }
 
 extension Catalogue {
-    /// Returns this catalogue, updated by the vendor's current list. The result contains the listed models that are
-    /// not disabled: first the models of this catalogue, then new ones.
+    /// Returns this catalogue, updated by the vendor's current list. The result contains the listed models that are not
+    /// disabled: first the models of this catalogue, then new ones.
     ///
-    /// Features and vision come from the list. If a model with a short name is gone, another served model of its family
-    /// takes over the name.
+    /// If the vendor no longer serves a model with a short name, another served model of the same family takes over the
+    /// short name.
     package func merged(with live: [LiveModel]) -> Catalogue {
         var found: [String: LiveModel] = [:]
         for model in live where !model.isDisabled { found[model.id] = model }
@@ -68,8 +68,9 @@ extension Catalogue {
         )
     }
 
-    /// Returns readable names, by model id, for the models whose id is a UUID without a short name. Each name is made
-    /// from the model's display name. If the name is already taken, the beginning of the id is appended.
+    /// Returns readable names, by model id, for models that have a UUID as their id and no short name. A name is made
+    /// from the model's display name: `My Model` becomes `my-model`. If the name is already taken, the beginning of the
+    /// id is appended.
     private static func madeNames(
         _ live: [LiveModel],
         besides taken: Set<String>,

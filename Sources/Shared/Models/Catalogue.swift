@@ -8,7 +8,7 @@ package struct Catalogue: Sendable {
     /// A function that returns the name of the family to which a model id belongs; nil if it has no family. If a model
     /// is gone, another model of its family takes over its short name.
     let family: @Sendable (String) -> String?
-    /// The readable names of the models whose id is a UUID without a short name, by id.
+    /// The readable names of models that have a UUID as their id and no short name, by id.
     private let madeNames: [String: String]
     /// The ids of models that the vendor no longer serves.
     private let gone: Set<String>

@@ -12,8 +12,8 @@ extension ModelCatalog {
         return before.isEmpty || before.hasSuffix(online) ? nil : before
     }
 
-    /// Returns the name that permissions and limits use for a model: the name without `:online`. A model or panel whose
-    /// real name ends with `:online` keeps it.
+    /// Returns the name that permissions and limits use for a model: the name without the suffix `:online`. Keeps the
+    /// suffix if it belongs to the real name of a model or panel.
     package func knownName(_ name: String) -> String {
         guard let before = Self.name(beforeSuffixOf: name), position(of: name) == nil, panels[name] == nil else {
             return name
@@ -21,8 +21,8 @@ extension ModelCatalog {
         return before
     }
 
-    /// Returns the served models for a name such as `gpt-4o:online`, with web search turned on. Models that cannot
-    /// search the web are left out.
+    /// Returns the served models for a name such as `gpt-4o:online`, with web search turned on. The result contains
+    /// only models that can search the web.
     func searching(_ name: String) -> [ServedModel] {
         guard let before = Self.name(beforeSuffixOf: name), let position = position(of: before) else { return [] }
         return all[position].servedModels.compactMap { servedModel in
@@ -44,8 +44,8 @@ extension ModelCatalog {
         }
     }
 
-    /// Returns the list entry for a name with the suffix `:online`, made from the entry without it; nil if there is no
-    /// such model. Model lists do not contain names with the suffix.
+    /// Returns the list entry for a name with the suffix `:online`: a copy of the entry for the name without the
+    /// suffix. Returns nil if `listed` does not contain the model, or if the model cannot search the web.
     package func searching(_ name: String, among listed: [Listed]) -> Listed? {
         guard let before = Self.name(beforeSuffixOf: name), !searching(name).isEmpty,
             let model = listed.first(where: { $0.id.hasSameBytes(as: before) })

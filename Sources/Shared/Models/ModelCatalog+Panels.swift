@@ -27,8 +27,8 @@ extension ModelCatalog {
         self[name].filter { provider == nil || $0.provider == provider }
     }
 
-    /// Returns whether the caller is permitted to use a panel at a kind of provider that can serve the panel. The two
-    /// kinds are passthrough providers and providers with credentials.
+    /// Returns whether the caller is permitted to use a panel. The permission must be for a kind of provider that can
+    /// serve the panel: passthrough providers or providers with credentials.
     ///
     /// - Parameter name: the requested model name if the panel replaces another model; nil for the panel's own name.
     package func mayUse(_ panel: Panel, asked name: String? = nil, _ caller: Caller) -> Bool {
@@ -37,7 +37,7 @@ extension ModelCatalog {
             || panels.takingOwnKeys.contains(panel.name) && caller.mayUse(name, ofPassthrough: true)
     }
 
-    /// Finds out which panels the providers can serve. Since panels may be members of other panels, the search repeats
+    /// Finds out which panels the providers can serve. Since panels can be members of other panels, the search repeats
     /// until it finds no new panel.
     mutating func findUsablePanels() {
         var found = -1
@@ -50,9 +50,10 @@ extension ModelCatalog {
         }
     }
 
-    /// Returns whether providers can serve the panel: its summary model and, if it has members, at least one member.
+    /// Returns whether providers of one kind can serve a panel. They must serve the summary model and, if the panel has
+    /// members, at least one member.
     ///
-    /// - Parameter isPassthrough: whether to consider only passthrough providers; false for only providers with
+    /// - Parameter isPassthrough: the kind of providers: true for passthrough providers, false for providers with
     ///   credentials.
     private func isServed(_ panel: Panel, isPassthrough: Bool) -> Bool {
         func isServed(_ name: String) -> Bool {
@@ -69,7 +70,8 @@ extension ModelCatalog {
     }
 }
 
-/// The panels in the settings, with the kinds of providers (passthrough or with credentials) that can serve each.
+/// The panels in the settings. For each panel, this value knows which kinds of providers can serve the panel:
+/// passthrough providers or providers with credentials.
 package struct ServedPanels: Sendable {
     /// The panels, sorted by the NAME in their settings (`PANEL_<NAME>_MODELS` and others).
     package let all: [Panel]

@@ -1,7 +1,7 @@
 /// The models that replace retired or unknown models.
 extension ModelCatalog {
-    /// Returns the model name that replaces a retired or unserved model according to the settings; nil if the model
-    /// needs no replacement or has none.
+    /// Returns the name of the model that replaces a retired or unserved model. Returns nil if a provider still serves
+    /// the model, or if the settings name no replacement.
     package func replacement(of name: String) -> String? {
         if replacements.isEmpty { return nil }
         if replacements[name] == nil, let before = Self.name(beforeSuffixOf: name) {
@@ -16,7 +16,7 @@ extension ModelCatalog {
         return served == name ? nil : served
     }
 
-    /// The names of retired or unserved models that a replacement currently serves, sorted.
+    /// The names of retired or unserved models that the settings currently replace by another model, sorted.
     package var replacedNames: [String] { replacements.keys.filter { replacement(of: $0) != nil }.sorted() }
 
     /// Returns whether no provider serves this model name today. Returns false for an unknown name while a vendor's
@@ -28,8 +28,8 @@ extension ModelCatalog {
         return panels[name] == nil && !isAwaitingList
     }
 
-    /// Returns the fallback model's name in the settings, under which limits count its calls. Returns nil if `served`
-    /// is not the name in `fallback`.
+    /// Returns the name under which limits count calls of the fallback model: the name that the settings give. Returns
+    /// nil if `served` is not the fallback model.
     package func limitedName(ofFallback served: String) -> String? { served == fallback ? namedFallback : nil }
 
     /// The name of the fallback model, which serves requests for unknown models; nil if the settings name none. If that

@@ -33,8 +33,8 @@ package struct ModelCatalog: Sendable {
     package struct Provider: Sendable {
         /// The models that the settings name; empty if the provider serves its whole catalogue or list.
         let models: [ModelName]
-        /// The catalogue of the vendor's models. If nil, each model of the provider counts as a chat model, and the
-        /// relay itself knows no further facts about it.
+        /// The catalogue of the vendor's models; nil if the relay has none. Without a catalogue, each model of the
+        /// provider counts as a chat model.
         let catalogue: Catalogue?
         /// The unique name of the provider. A panel can name a member as `provider/model`.
         let name: String
@@ -59,7 +59,7 @@ package struct ModelCatalog: Sendable {
         let facts: ProviderFacts
     }
 
-    /// Facts about a provider's models that the settings declare.
+    /// The facts that the settings declare about a provider's models.
     package struct ProviderFacts: Sendable {
         /// The facts about single models, by the names that callers use.
         let ofModels: [String: ModelFacts]
@@ -150,10 +150,10 @@ package struct ModelCatalog: Sendable {
         }
     }
 
-    /// Returns the names of a provider's catalogue models: first those of the subset in its order, then all other
-    /// models that an endpoint can use, sorted. The boolean is true for names in the subset.
+    /// Returns the names of the models in a provider's catalogue, and for each name whether it is in the subset. The
+    /// names of the subset come first. The names of other models that an endpoint can use follow, sorted.
     ///
-    /// A short name replaces a UUID, unless another provider or a panel already has that name.
+    /// A readable name replaces a UUID, unless another model or a panel already has that name.
     private mutating func names(_ provider: Provider, _ catalogue: Catalogue) -> [(ModelName, Bool)] {
         let subset = provider.subset
         let ids = catalogue.models.filter(\.isServed).map(\.id).filter { !subset.contains($0) }
@@ -180,8 +180,9 @@ package struct ModelCatalog: Sendable {
             }
     }
 
-    /// Returns whether the caller is permitted to use a model by this name. For a UUID, the permission for the model's
-    /// short name counts. At a provider with credentials, a permission for exactly the UUID is also enough.
+    /// Returns whether the caller is permitted to use a model by this name. If the name is a UUID with a short name,
+    /// the permission for the short name counts. At a provider with credentials, a permission for exactly the UUID is
+    /// also enough.
     ///
     /// - Parameter isPassthrough: whether a passthrough provider serves the model.
     package func mayUse(_ name: String, _ caller: Caller, ofPassthrough isPassthrough: Bool) -> Bool {
@@ -269,8 +270,8 @@ package struct ModelCatalog: Sendable {
         fullNames(of: name) + catalogues.compactMap { $0.shortName(name) }
     }
 
-    /// Returns the name by which the caller may use a listed model: its listed name or another name of it. Returns nil
-    /// if the caller may not use the model.
+    /// Returns a name by which the caller is permitted to use a listed model: `name`, or another name of the model.
+    /// Returns nil if there is no such name.
     func usable(_ name: String, at provider: Int, for caller: Caller) -> String? {
         let isPassthrough = providers[provider].isPassthrough
         if mayUse(name, caller, ofPassthrough: isPassthrough) { return name }

@@ -1,7 +1,7 @@
 import Limits
 
-/// The prices of a model's calls in 1min.ai's credits, from its model list. They are stored as integers, so that sums
-/// are exact.
+/// The prices of a model's calls in credits, from 1min.ai's model list. The prices are integers, so that sums are
+/// exact.
 package struct CreditPrices: Sendable, Equatable {
     /// The prices for chats; nil if 1min.ai's list has no such prices.
     package var chat: ChatCredits?
@@ -14,7 +14,7 @@ package struct CreditPrices: Sendable, Equatable {
         self.imageParts = imageParts
     }
 
-    /// Takes over the prices from `other` that are unknown here.
+    /// Replaces the unknown prices of this value by the prices in `other`.
     package mutating func add(_ other: CreditPrices) {
         chat = chat ?? other.chat
         imageParts = imageParts ?? other.imageParts

@@ -95,8 +95,7 @@ package struct Cost: Sendable, Equatable, Comparable {
 
     package static func < (one: Cost, other: Cost) -> Bool { one.millionths < other.millionths }
 
-    /// The amount in dollars as text with at most ten decimals, such as `0.0001` or `12`. A half of the last decimal is
-    /// rounded to even.
+    /// The amount in dollars as text, rounded to at most ten decimals, such as `0.0001` or `12`.
     package var text: String {
         guard millionths > 0 else { return "0" }
         let (whole, rest) = (millionths / 100, millionths % 100)

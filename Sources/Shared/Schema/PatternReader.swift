@@ -142,8 +142,8 @@ struct PatternReader {
         return .scalar(scalar)
     }
 
-    /// Returns whether the character is `*`, `+`, `?` or `{`, which is invalid without something to repeat. `]` and `}`
-    /// are ordinary characters, as in JavaScript without the flag `u`.
+    /// Returns whether the character is `*`, `+`, `?` or `{`. These characters are invalid if there is nothing before
+    /// them to repeat. `]` and `}` are ordinary characters, as in JavaScript without the flag `u`.
     private static func isSpecial(_ scalar: UInt32) -> Bool { [0x2a, 0x2b, 0x3f, 0x7b].contains(scalar) }
 
     private enum EscapedCharacter {

@@ -175,8 +175,10 @@ struct SchemaCheck {
         return tried
     }
 
-    /// Records why a value matches none of several schemas. If problems lie inside the value, only the problems of the
-    /// schema with the deepest problem are recorded.
+    /// Records why a value matches none of several schemas.
+    ///
+    /// If a schema's first problem lies inside the value, the problems of only one schema are recorded: the schema
+    /// whose first problem lies deepest.
     ///
     /// - Parameter tried: the problems of each schema that was tried.
     private mutating func report(_ tried: [[SchemaProblem]], _ reason: String) {

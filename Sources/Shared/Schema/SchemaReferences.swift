@@ -6,8 +6,8 @@ package struct SchemaReferences {
     private var resources: [[UInt8]: SchemaReader.Base] = [:]
     /// The anchors, by the position of the schema that contains them: the whole document or a subschema with `$id`.
     private var anchors: [Int: (names: NameTable, values: [JSONValue])] = [:]
-    /// A cache of the members of each object through which a JSON pointer has led, by the object's position. Without
-    /// it, many pointers through one large object would take quadratic time.
+    /// A cache of the members of each object or array in which a JSON pointer was resolved, by the position of the
+    /// object or array. Without the cache, many pointers into one large object would take quadratic time.
     private var members: [Int: (names: NameTable, values: [JSONValue])] = [:]
 
     package init() {}

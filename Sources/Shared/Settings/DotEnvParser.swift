@@ -183,8 +183,8 @@ struct DotEnvParser {
 
     private var current: UInt8? { index < bytes.count ? bytes[index] : nil }
 
-    /// Whether the parser is at the end of the text or at a line end. A line ends with LF or CRLF; a CR at the very end
-    /// of the text also counts.
+    /// Whether the parser is at the end of a line or of the text. A line ends with LF or CRLF; the last line can also
+    /// end with CR.
     private var isAtLineEnd: Bool {
         guard let current else { return true }
         if current == UInt8(ascii: "\n") { return true }

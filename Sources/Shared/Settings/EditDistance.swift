@@ -34,8 +34,9 @@ func editDistance(_ one: [UInt8], _ other: [UInt8], atMost bound: Int) -> Int? {
 
 /// Returns the model name that a misspelt name probably means; nil if no name is similar.
 ///
-/// Two names that differ only in upper and lower case are similar. A name without a vendor's prefix is similar to the
-/// name with it, such as `gpt-4o` to `openai/gpt-4o`.
+/// A name that differs only in upper and lower case is similar. For a name with a vendor's prefix, such as
+/// `openai/gpt-4o`, the name without the prefix is similar. For other names, the edit
+/// distance must be at most two.
 func nearestModel(to name: String, among names: [String]) -> String? {
     guard name.utf8.count <= 200 else { return nil }
     let small = name.lowercased()

@@ -17,8 +17,8 @@ enum ForeignVariables {
 
     private typealias Kind = (name: String, kind: String, needsURL: Bool)
 
-    /// The providers that other programs' variables are about. The dictionary's keys are the beginnings of variable
-    /// names, such as `GROQ` for `GROQ_API_KEY`.
+    /// The provider to declare in place of another program's variables, by the beginning of the variables' names. For
+    /// example, `GROQ` is the beginning of `GROQ_API_KEY`.
     private static let kinds: [String: Kind] = [
         "OPENAI": ("OPENAI", "openai", false), "ANTHROPIC": ("ANTHROPIC", "anthropic", false),
         "CLAUDE": ("ANTHROPIC", "anthropic", false), "GEMINI": ("GEMINI", "gemini", false),

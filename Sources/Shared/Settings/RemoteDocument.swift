@@ -26,14 +26,14 @@ enum RemoteDocument {
         SealingKey(Digest(of: key).withBytes { Array($0) }).open(bytes, context: [])
     }
 
-    /// Decrypts a document that does not begin with `aes-256-gcm:`. Such documents come from other relays and are
-    /// encrypted with AES-128-ECB. The key is padded with zero bytes or cut to 16 bytes.
+    /// Decrypts a document that does not begin with `aes-256-gcm:`. Such documents were made for other relay programs
+    /// and are encrypted with AES-128-ECB. The key is padded with zero bytes or cut to 16 bytes.
     private static func unlocked(_ bytes: [UInt8], _ key: String) -> [UInt8]? {
         let padding = [UInt8](repeating: 0, count: BlockCipher.keyBytes)
         return BlockCipher.open(bytes, key: Array((Array(key.utf8) + padding).prefix(BlockCipher.keyBytes)))
     }
 
-    /// Returns whether the text is probably YAML, the settings format of another relay.
+    /// Returns whether the text is probably YAML, the settings format of another relay program.
     static func looksLikeYAML(_ bytes: [UInt8]) -> Bool {
         bytes.split(separator: 10).contains { $0.starts(with: "providers:".utf8) }
     }

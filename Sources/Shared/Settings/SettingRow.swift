@@ -42,8 +42,9 @@ package struct SettingSection: Sendable {
     }
 }
 
-/// A family of settings that a user can set for several instances, such as `PROVIDER_<NAME>_<FIELD>` for each provider.
-/// An instance exists if its declaring field is set, such as `PROVIDER_A_KIND`.
+/// A family of settings that a user can set for each provider, caller or panel, such as `PROVIDER_<NAME>_<FIELD>`. A
+/// provider, caller or panel is called an instance of the family. An instance exists if its declaring field is set,
+/// such as `PROVIDER_A_KIND`.
 package struct SettingFamily: Sendable {
     /// The prefix of the family's variables with its underscore, such as `PROVIDER_`.
     let prefix: String

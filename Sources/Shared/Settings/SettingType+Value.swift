@@ -57,8 +57,8 @@ extension SettingType {
         }
     }
 
-    /// Returns a specific reason why a text is not a valid value of this type; nil if there is no more to say than
-    /// `expectation`.
+    /// Returns a specific reason why a text is not a valid value of this type; nil if only the general description in
+    /// `expectation` is known.
     func reason(_ text: String) -> String? {
         if self == .host, let address = MemcachedAddress(text), text.contains(":") {
             return """

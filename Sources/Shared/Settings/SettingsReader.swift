@@ -134,7 +134,7 @@ struct SettingsReader {
         return table.globalNear(entry.name) == nil ? nil : false
     }
 
-    /// The beginnings of the variables of all declared instances, such as `PROVIDER_A_`.
+    /// The beginnings of the variable names that declared instances of families have, such as `PROVIDER_A_`.
     private var declaredPrefixes: [String] {
         table.families.flatMap { family in instances(of: family.prefix).map { "\(family.prefix)\($0)_" } }
     }

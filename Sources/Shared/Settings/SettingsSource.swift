@@ -34,8 +34,7 @@ package struct SettingsSource: Sendable {
         self.problems = problems
     }
 
-    /// Variable names of other relays, each with the name that this relay uses instead. They make moving to this relay
-    /// easier.
+    /// Variable names of other relay programs, each with the name that this relay uses instead.
     private static let otherNames = ["config_url": "CONFIG_URL", "secret_key": "CONFIG_KEY"]
 
     package static func environment(_ variables: [(String, String)]) -> SettingsSource {

@@ -94,8 +94,8 @@ package func nearest(to name: String, among candidates: [String]) -> String? {
 }
 
 extension SettingsSource.Entry {
-    /// Whether a container orchestrator probably set the variable to describe another service. Such names are
-    /// `X_SERVICE_HOST`, `X_SERVICE_PORT`, `X_PORT_80_TCP`, or `X_PORT` with a value that begins with `tcp://`.
+    /// Whether a container orchestrator probably set the variable to describe another service. Examples are
+    /// `X_SERVICE_HOST`, `X_SERVICE_PORT`, `X_PORT_80_TCP`, and `X_PORT` with a value such as `tcp://10.0.0.1:80`.
     var isInjected: Bool {
         if name.hasSuffix("_SERVICE_HOST") || name.holds("_SERVICE_PORT") { return true }
         if name.hasSuffix("_PORT") && (value.hasPrefix("tcp://") || value.hasPrefix("udp://")) { return true }

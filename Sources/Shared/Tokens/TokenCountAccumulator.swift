@@ -1,17 +1,18 @@
 package import Engine
 
 /// A counter of the tokens in a streamed text. The result does not depend on how the text is divided into chunks. Only
-/// a single word of 64 KB or more is counted in parts, which may add some tokens.
+/// a single word of 64 KB or more is counted in parts, which can add some tokens.
 ///
-/// Counting starts after 8 KB. A short text whose count is never needed is therefore only copied.
+/// For an exact count, added text is first copied into a buffer. The text is counted when the buffer has at least 8 KB,
+/// or when `tokens` is read.
 package struct TokenCountAccumulator: ~Copyable {
     package let counter: TokenCounter
     private var estimate = TokenEstimate()
     private var counted = 0
     /// The last bytes of the added text, which are not counted yet because the next bytes can change their count.
     private var held = ByteBuffer()
-    /// The number of held bytes from which `count` looks for a position at which the text can be cut. The number
-    /// doubles if there is no such position.
+    /// The number of bytes in `held` at which `add` starts to count them. The number grows, up to 64 KB, if the text in
+    /// `held` cannot be cut.
     private var fullBytes = stepBytes
     /// The number of bytes added since the last call of `removeUncounted`, or since the start.
     private var newBytes = 0
@@ -79,10 +80,10 @@ package struct TokenCountAccumulator: ~Copyable {
         return (vocabulary.count(text.bytes[part: 0..<cut]), cut)
     }
 
-    /// Adds the tokens of a text that `removeUncounted` returned and that was counted meanwhile.
+    /// Adds the result of counting a text that `removeUncounted` returned.
     ///
-    /// - Parameter result: the tokens and the number of bytes that were counted. The bytes after these are counted later.
-    ///   If nil, the tokens of the whole text are estimated.
+    /// - Parameter result: the number of tokens, and the number of bytes that were counted. The rest of the text is
+    ///   counted later. If nil, the tokens of the whole text are estimated.
     package mutating func putBack(_ text: Body, _ result: (tokens: Int, bytes: Int)?) {
         guard let result else {
             var guess = TokenEstimate()

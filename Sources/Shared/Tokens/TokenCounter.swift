@@ -50,8 +50,8 @@ package struct TokenCounters: Sendable {
 }
 
 extension TokenCounters {
-    /// The counters with the vocabularies of the file `relay.tokens` next to the program. `failure` is the reason why the file could not be opened;
-    /// nil if it is open.
+    /// The counters of this process, with the vocabularies of the file `relay.tokens` next to the program. `failure` is
+    /// the reason why the file could not be opened; nil if the file is open.
     package static let ofProcess: (counters: TokenCounters, failure: String?) = {
         do throws(TokenFile.Failure) {
             return (TokenCounters(try TokenFile.besideBinary()), nil)

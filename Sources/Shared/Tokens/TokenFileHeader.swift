@@ -12,7 +12,7 @@ package import Engine
 ///     24 SHA-256 of everything after the header
 ///     56 position of the table of character classes
 ///     60 number of blocks in this table
-///     64 fields of o200k_base: positions of slots, bits of a slot number, position of starts, number of tokens,
+///     64 fields of o200k_base: position of slots, bits of a slot number, position of starts, number of tokens,
 ///        position of the tokens' bytes, number of these bytes, position of pairs, length of the longest token
 ///     96 the same fields of cl100k_base
 ///

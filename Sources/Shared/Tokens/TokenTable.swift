@@ -10,8 +10,7 @@ package struct TokenTable: @unchecked Sendable {
     /// upper 14 bits. An empty slot has all bits set.
     private let slots: UnsafePointer<UInt32>
     private let slotMask: Int
-    /// The offset in `bytes` at which each token begins, by rank. One more entry at the end has the end of the last
-    /// token.
+    /// The offset in `bytes` at which each token begins, by rank. The last element is the end of the last token.
     private let starts: UnsafePointer<UInt32>
     private let tokens: UInt32
     private let bytes: UnsafeRawPointer

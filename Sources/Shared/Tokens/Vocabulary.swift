@@ -82,7 +82,8 @@ package final class Vocabulary: Sendable {
     /// Returns the last position at which `text` can be cut in two. Text that follows never changes the token count
     /// before this position. Returns 0 if there is no such position.
     ///
-    /// The position lies between a letter or number and a space or symbol other than an apostrophe.
+    /// The character before the position is a letter or a number. The character after the position is a space or a
+    /// symbol, but not an apostrophe.
     func lastCut(_ text: UnsafeRawBufferPointer) -> Int {
         guard let base = text.baseAddress else { return 0 }
         let scanner = PieceScanner(classes, base.assumingMemoryBound(to: UInt8.self), count: text.count)

@@ -91,8 +91,8 @@ package final class RecordReader: Sendable {
 private struct OverviewMemory: Sendable {
     private static let minutes = 60
     private static let minuteMilliseconds = 60_000
-    /// The number of the newest minutes in an overview that are read again for the next one. Relays that share a
-    /// database can write the records of these minutes some seconds late.
+    /// The number of newest minutes in the earlier overview that are not copied, but read from the store again. Relays
+    /// that share a database can write the records of these minutes some seconds late.
     private static let openMinutes = 3
     private static let freshMilliseconds = 1_000
 

@@ -11,8 +11,8 @@ package final class UsageQueue: Sendable {
         var count = 0
         /// The number of records that the thread has removed from `waiting` but has not written yet.
         var removed = 0
-        /// The store that replaces the current one, and the index in `waiting` of the first request for it; nil if the
-        /// store is not replaced.
+        /// The store that replaces the current store, and the index in `waiting` of the first request that the new
+        /// store gets. It is nil if the store is not replaced.
         var next: (store: any UsageStore, from: Int)?
         var isReopening = false
         var isEnding = false

@@ -54,8 +54,8 @@ struct AnthropicRequest: ~Copyable {
         bound = thinking.bound(call.maxTokens, model)
     }
 
-    /// Whether each assistant turn with tool calls also contains signed reasoning. Turns before the last user turn
-    /// without tool results are not checked.
+    /// Returns whether each assistant turn with tool calls also contains signed reasoning. Checks only the turns after
+    /// the last user turn that has no tool results.
     private static func hasReasoning(_ call: borrowing ChatCall) -> Bool {
         var hasResults = false
         var hasCalls = false

@@ -37,7 +37,7 @@ struct ClaudeBlocks {
 
     init(_ attachments: [Attachment]) { self.attachments = attachments }
 
-    /// Appends one piece of a message's content as a content block. Reasoning is left out.
+    /// Appends one piece of a message's content as a content block. Appends nothing for reasoning.
     func append(_ piece: ChatMessage.Piece, _ list: inout BlockList, to out: inout ByteBuffer) {
         switch piece {
         case .text(let text), .refusal(let text): append(text: text, &list, to: &out)
@@ -46,7 +46,7 @@ struct ClaudeBlocks {
         }
     }
 
-    /// Appends text as a content block. Blank text is left out, because the API refuses it.
+    /// Appends text as a content block. Appends nothing for blank text, because the API refuses blank text.
     ///
     /// - Parameter isCut: whether white space at the end of the text is removed.
     func append(text: String, _ list: inout BlockList, isCut: Bool = false, to out: inout ByteBuffer) {
@@ -78,8 +78,8 @@ struct ClaudeBlocks {
         return text[part: 0..<end]
     }
 
-    /// Appends reasoning as a content block. The reasoning is left out if it has no signature or comes from another
-    /// vendor, because the API refuses it.
+    /// Appends reasoning as a content block. Appends nothing if the reasoning has no signature or comes from another
+    /// vendor, because the API refuses such reasoning.
     func append(_ reasoningBlock: ReasoningBlock, _ list: inout BlockList, to out: inout ByteBuffer) {
         guard let signature = reasoningBlock.signature, !reasoningBlock.isMarked else { return }
         if reasoningBlock.isSealed {

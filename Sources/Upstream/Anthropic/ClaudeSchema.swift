@@ -9,7 +9,7 @@ struct ClaudeSchema {
         "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid",
     ]
 
-    /// Appends the converted schema. Returns false, and appends nothing, if the schema is not JSON.
+    /// Converts a schema and appends the result. Returns false, and appends nothing, if the schema is not JSON.
     static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
         let parser = JSONParser()
         guard let root = try? parser.parse(schema.bytes) else { return false }
@@ -49,7 +49,7 @@ struct ClaudeSchema {
         value.append(to: &out)
     }
 
-    /// Appends a converted schema, including all schemas inside it.
+    /// Converts a schema, with all schemas inside it, and appends the result.
     private static func append(_ schema: JSONValue, to out: inout ByteBuffer) {
         guard let members = schema.members else { return schema.append(to: &out) }
         var writer = ByteBuffer()
@@ -100,7 +100,7 @@ struct ClaudeSchema {
         return schema["properties"] != nil
     }
 
-    /// Appends one member of a schema, converted. Returns false if Anthropic does not support this keyword.
+    /// Converts one member of a schema and appends the result. Returns false if Anthropic does not support the member.
     private static func append(
         _ name: UnsafeRawBufferPointer,
         _ value: JSONValue,

@@ -3,8 +3,8 @@ import Engine
 /// Records the content blocks of a response. If the vendor pauses the response, the relay sends these blocks in its
 /// next request.
 ///
-/// A response that contains only text and reasoning is recorded only while it is short, because vendors rarely pause
-/// it.
+/// The recording of a stream with only text and reasoning stops after 4 KB, because vendors rarely pause such a
+/// response.
 struct ContentBlockRecorder: ~Copyable {
     private enum Kind: Equatable {
         case text

@@ -1,6 +1,6 @@
 /// The quirks of servers with Anthropic's API.
 extension LearnedQuirks {
-    /// The quirk of a model that refuses `temperature`, `top_p` and `top_k`. These fields are left out.
+    /// The quirk of a model that refuses `temperature`, `top_p` and `top_k`. The relay does not send these fields.
     static let noSampling = LearnedQuirks(rawValue: 1)
     static let noSecondSampling = LearnedQuirks(rawValue: 2)
     static let noThinking = LearnedQuirks(rawValue: 4)
@@ -14,7 +14,8 @@ extension LearnedQuirks {
     /// The quirk of a model that refuses a conversation whose last turn is one of the assistant. A user turn is added
     /// at the end.
     static let noPrefill = LearnedQuirks(rawValue: 128)
-    /// The quirk that the server refuses the reasoning of earlier assistant turns. This reasoning is left out.
+    /// The quirk that the server refuses the reasoning of earlier assistant turns. The relay does not send this
+    /// reasoning.
     static let noEarlierReasoning = LearnedQuirks(rawValue: 256)
     static let noStrictTools = LearnedQuirks(rawValue: 512)
     static let noTier = LearnedQuirks(rawValue: 1_024)

@@ -17,8 +17,8 @@ package final class Attempts: @unchecked Sendable {
     private var open: RemainingCandidates
     /// The position of the candidate that is being called or was called last; nil before the first choice.
     private var current: Int?
-    /// The key of the next call if this call goes to the current candidate again; nil if the next call chooses its key
-    /// or candidate anew.
+    /// The key that is already chosen for the next call, which goes to the current candidate again; nil if no key is
+    /// chosen yet.
     private var repeating: Credential?
     /// Whether the next call goes to the current candidate again, with a key that was not tried yet. Only used for a
     /// candidate with a capacity limit.
@@ -155,8 +155,8 @@ package final class Attempts: @unchecked Sendable {
     /// Takes the next key of a candidate, acquires capacity for the key, and returns the call to make. Returns nil if
     /// no key has capacity now.
     ///
-    /// - Parameter candidate: the candidate at the position that `next()` returned, or its copy that can use one key
-    ///   only.
+    /// - Parameter candidate: the candidate at the position that `next()` returned, or a copy of this candidate that
+    ///   can use one key only.
     package func call(_ candidate: Candidate) async -> VendorCall? {
         if let call = callAtOnce(candidate) { return call }
         guard let (credential, held) = await selected(candidate) else {
@@ -347,6 +347,6 @@ extension UpstreamError.Kind {
     /// Whether the HTTP status for failures of this kind is 429: a rate limit or a lack of credit.
     fileprivate var isLimit: Bool { self == .rateLimited || self == .outOfCredit }
 
-    /// Whether the same call may succeed when it is repeated.
+    /// Whether the same call can succeed when it is repeated.
     fileprivate var mayPass: Bool { self == .failed || self == .unavailable || self == .timedOut }
 }

@@ -7,8 +7,8 @@ import Synchronization
 /// The state for choosing between providers: the turns of the providers, their circuit breakers, and the number of
 /// calls that each provider got. All event loops of the process share one instance.
 package final class Balance: Sendable {
-    /// The key under which the turns among some providers are stored. The key stands for a model, a priority and, if
-    /// each caller has separate turns, a caller.
+    /// The key under which a `TurnState` is stored. It identifies a model and a priority, and also a caller if each
+    /// caller has separate turns.
     struct TurnKey: Hashable {
         private let high: UInt64
         private let low: UInt64
@@ -96,7 +96,8 @@ package final class Balance: Sendable {
         chosen.withLock { $0[position, default: 0] += 1 }
     }
 
-    /// Removes the chosen provider from the count of `took(provider:)`, because it was not called after all.
+    /// Subtracts one from the number of calls for which the provider was chosen, because the provider was not called
+    /// after all.
     func undoSelection(ofProvider position: Int) {
         guard rules.order == .leastLoad else { return }
         chosen.withLock { $0[position, default: 0] -= 1 }

@@ -10,8 +10,8 @@ struct Breaker {
     /// The time until which a trial call keeps other requests from the candidate. A trial call is the one call that a
     /// half-open circuit breaker lets through.
     private var trialEndsAt = LoopTime.distantPast
-    /// The end of the time in which the vendor says that the model cannot serve any call; in the past if there is no
-    /// such time.
+    /// The time until which the model cannot serve any call, as the vendor reported; in the past if the vendor reported
+    /// no such time.
     private var cooldownUntil = LoopTime.distantPast
 
     /// The longest time for which a trial call keeps other requests from the candidate if its outcome is not reported,
@@ -47,7 +47,7 @@ struct Breaker {
 
     mutating func endTrial() { trialEndsAt = .distantPast }
 
-    /// Records a failure, which may open the circuit breaker.
+    /// Records a failure. Opens the circuit breaker after `bound` failures within the time `nanoseconds`.
     ///
     /// - Parameters:
     ///   - bound: the number of failures that opens the circuit breaker.

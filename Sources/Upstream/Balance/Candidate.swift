@@ -16,8 +16,8 @@ package final class Candidate: Sendable {
     /// The capacity limits of the provider's keys; nil if the settings contain no such limits.
     let capacity: Capacity?
     private let spared: Traits
-    /// The object that reports the outcomes of calls without `Attempts` to the keys and the circuit breaker. Nil if
-    /// such outcomes are reported to the keys only.
+    /// The receiver for the outcomes of calls from `unboundedCall(billing:)`; nil if only the candidate's keys receive
+    /// these outcomes.
     private let lone: LoneCandidate?
     let offeredBy: Int
     let rank: ModelCatalog.Rank
@@ -83,7 +83,8 @@ package final class Candidate: Sendable {
         }
     }
 
-    /// Returns whether both candidates have the same model and the settings exclude the same chats from both.
+    /// Returns whether both candidates have the same model, and their settings exclude the same traits of chats, such
+    /// as tools.
     package func isLike(_ other: Candidate) -> Bool { spared == other.spared && model == other.model }
 
     /// Whether the settings exclude chats with some trait, such as tools, from the provider.
@@ -172,8 +173,8 @@ package final class Candidate: Sendable {
     package var files: (any FileProvider)? { provider as? any FileProvider }
     package var assetUploader: (any AssetUploader)? { provider as? any AssetUploader }
 
-    /// Returns this candidate, bound to the key with which the file was uploaded. Returns nil if the file is at another
-    /// provider, or if its key is not available for this caller.
+    /// Returns this candidate, limited to the key with which the file was uploaded. Returns nil if the file is stored
+    /// at another provider or the candidate cannot use this key.
     package func reading(_ file: StoredFile) -> Candidate? {
         guard file.provider == provider.name, let credential = file.credential(fixed, keys) else { return nil }
         return fixed == nil && keys != nil ? with(credential) : self
@@ -188,9 +189,9 @@ package final class Candidate: Sendable {
         return with(fixed, rank, rivals)
     }
 
-    /// Returns a copy of this candidate with the prices of all candidates for a request that does not name a model.
+    /// Returns a copy of this candidate with other `rivals`.
     ///
-    /// - Parameter rivals: the models and prices of all candidates for the request.
+    /// - Parameter rivals: the models and prices of all candidates for a request that does not name a model.
     func with(rivals: [CallLedger.Server]) -> Candidate { with(fixed, rank, rivals) }
 
     private func with(_ fixed: Credential?, _ rank: ModelCatalog.Rank, _ rivals: [CallLedger.Server]) -> Candidate {

@@ -117,9 +117,9 @@ package final class CapacityQueue: Sendable {
 /// `@unchecked`: used on its loop only, except for `call`, which any thread may call.
 private final class Ticket: TimerTarget, @unchecked Sendable {
     let providers: Set<Int>
-    /// The account of the only key that the call can use; nil if the call can use any key of its providers.
+    /// The digest of the only key that the call can use; nil if the call can use any key of its providers.
     let account: Digest?
-    /// Whether capacity may have become free since the waiting call last checked.
+    /// Whether the waiting call must check for free capacity again: it was woken, or its timer has fired.
     var isCalled = false
     private let loop: EventLoop
     private let waiter = Waiter()

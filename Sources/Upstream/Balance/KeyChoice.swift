@@ -6,8 +6,9 @@ import Glibc
 struct KeyChoice {
     /// The rank of a key or provider. The key or provider with the lowest rank is chosen.
     struct Rank: Comparable {
-        /// The value that is compared first: the used fraction of the capacity, divided by the weight. If calls of the
-        /// same user stay at one key, the distance between user and key is used instead.
+        /// The value that is compared first: the used fraction of the capacity, divided by the weight. For calls with
+        /// an affinity value, such as the user, it is the result of `distance`, divided by the weight, or infinity for
+        /// a key without free capacity.
         let load: Double
         /// The value that is compared if the loads are equal: the key's number of calls so far, plus one, divided by
         /// the weight.

@@ -19,7 +19,8 @@ struct KeyCooldown {
     ///
     /// - Parameters:
     ///   - rest: the rule for the length of the cooldown.
-    ///   - last: the key's cooldown so far, which can make the new one longer; nil if the key has served a call since.
+    ///   - last: the key's previous cooldown, which can make the new one longer; nil if there was none, or if the key
+    ///     has served a call or was resumed since.
     init(_ rest: UpstreamError.Cooldown, at now: LoopTime, after last: KeyCooldown?) {
         self.rest = rest
         switch rest {

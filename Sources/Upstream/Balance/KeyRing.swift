@@ -36,7 +36,7 @@ package final class KeyRing: KeyCooldowns {
     ///   - keys: the provider's keys, at least one.
     ///   - weights: one weight above 0 for each key.
     ///   - cooldownRingCount: the counter of rings with keys in cooldown.
-    ///   - old: the ring that this one replaces; keys that are in both rings stay in cooldown.
+    ///   - old: the ring that this one replaces. Keys that are in both rings keep their cooldowns.
     ///   - notices: the provider's name, and the object that logs changes of its state; nil if such changes are not
     ///     logged.
     package init(
@@ -80,7 +80,7 @@ package final class KeyRing: KeyCooldowns {
 
     package var isSingle: Bool { credentials.count == 1 }
 
-    /// Returns the key with this account number; nil if the ring contains no such key.
+    /// Returns the key with this `accountNumber`, a number derived from the key; nil if the ring contains no such key.
     func credential(ofAccount account: UInt64) -> Credential? {
         credentials.first { $0.accountNumber == account }
     }
@@ -103,7 +103,7 @@ package final class KeyRing: KeyCooldowns {
 
     /// Takes the next key that is neither in cooldown nor in `tried`; returns nil if no such key is left.
     ///
-    /// - Parameter tried: the labels of keys to leave out.
+    /// - Parameter tried: the labels of keys that must not be taken.
     func next(at now: LoopTime, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> Credential? {
         keyStates.withLock { keyStates in
             var best: (position: Int, rank: KeyChoice.Rank)?

@@ -5,8 +5,8 @@ package import Shared
 package final class ProviderMetrics: MetricsSource {
     private struct KnownFigures: Sendable {
         var rings: [(provider: String, ring: KeyRing)] = []
-        /// The queue of calls that wait for capacity. After a reload there can be several queues, because calls still
-        /// wait in the earlier ones.
+        /// The queues of calls that wait for capacity: the queue of the current settings, and the queues of earlier
+        /// settings in which calls still waited at the last reload.
         var queues: [CapacityQueue] = []
         var providers: [String] = []
         var balance: Balance?

@@ -7,7 +7,8 @@ extension Registry {
     ///
     /// - Parameters:
     ///   - name: the requested model.
-    ///   - features: the features of which a model needs one if its provider cannot forward the request.
+    ///   - features: the features of models at providers that cannot forward the request. Such a model must have at
+    ///     least one of these features.
     ///   - substituting: whether the fallback model is used if no provider has the requested model.
     package func forwarding(
         _ name: String,

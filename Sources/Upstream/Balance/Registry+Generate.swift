@@ -39,8 +39,8 @@ extension Registry {
 }
 
 extension Registry.Entry {
-    /// Returns whether the provider's settings allow calls with these needs. Calls with tools are not allowed if the
-    /// settings exclude tools.
+    /// Returns whether the provider's settings allow calls that need these abilities. Returns false only if tools are
+    /// needed and the settings exclude tools.
     fileprivate func takes(_ needs: Abilities) -> Bool {
         !spared.contains(.tools) || needs.isDisjoint(with: [.tools, .functions, .customTools])
     }

@@ -52,7 +52,7 @@ package final class Registry: @unchecked Sendable {
     package let forwards: Bool
     let loop: EventLoop
     package let modelCatalog: ModelCatalog
-    /// Whether another model may serve a requested model name: the settings contain a fallback model or replacements.
+    /// Whether another model can replace a requested model: the settings contain a fallback model or replacements.
     package let haveSubstitutes: Bool
     /// The recogniser for the progress lines that panels write into their responses. It removes these lines from the
     /// history of later requests.

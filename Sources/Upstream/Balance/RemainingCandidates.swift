@@ -14,8 +14,8 @@ struct RemainingCandidates {
     private var left: [Int]
     /// The positions of the candidates that were set aside because they had no capacity.
     private(set) var full: [Int] = []
-    /// The first priority from which a candidate was chosen for this request; nil if there is none yet. `turnedLater`
-    /// contains the further priorities.
+    /// The first priority from which a healthy candidate was chosen in the order `balanced`; nil if there was no such
+    /// choice, or it was undone. `turnedLater` contains the priorities of later choices.
     private var turned: Int?
     private var turnedLater: [Int] = []
     /// The way in which the current candidate was chosen: by turn or by rank. It is needed to undo the choice. Nil once
@@ -76,8 +76,7 @@ struct RemainingCandidates {
     }
 
     /// Chooses the next candidate and returns its position; nil if no candidate is left. Healthy candidates come before
-    /// others, and then the priority decides. Among candidates of the same priority, the first one is chosen by turn or
-    /// rank.
+    /// others, and then the priority decides. Turns or ranks decide which candidate of a priority comes first.
     mutating func chosen() -> Int? {
         if list.hasCapacityLimits { setFullAside() }
         let areHealthy = list.hasNoCooldowns && !(balance?.hasFailures ?? false)
@@ -100,8 +99,8 @@ struct RemainingCandidates {
         return selected(among: group.map { list.members[$0] }, priority, balance)
     }
 
-    /// Chooses the first candidate of a request by round robin. Returns nil if something else decides, too, such as
-    /// different priorities of the candidates.
+    /// Chooses the first candidate of a request by round robin. Returns nil if round robin alone cannot decide, for
+    /// example because the candidates have different priorities.
     private mutating func turnOfAll() -> Int? {
         guard turned == nil, left.count == list.positions.count, list.areEqual, order == .balanced, affinity == nil,
             let balance, balance.rules.order != .leastLoad

@@ -13,7 +13,8 @@ struct TurnState {
     struct Turn {
         /// The position of the provider that has the turn.
         let position: Int
-        /// The turn's number, by which `giveBack` recognises the last turn; 0 for a turn from `owed`.
+        /// The number of the turn, by which `giveBack` recognises the last turn; 0 for an extra turn, which replaces a
+        /// turn that was undone.
         fileprivate let number: Int
     }
 
@@ -92,7 +93,7 @@ struct TurnState {
         return current
     }
 
-    /// Extends `credits` so that it contains the position.
+    /// Extends `credits` so that it contains a score for the provider at this position.
     private mutating func reach(_ position: Int) {
         while credits.count <= position { credits.append(0) }
     }

@@ -13,8 +13,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
     /// The number of tool calls read so far from responses in Cloudflare's own format.
     private var calls = 0
     private var chunk = ByteBuffer()
-    /// Whether the response was a single body without output. If the client requests a stream, such a response shows
-    /// that the model does not stream.
+    /// Whether the vendor sent a complete response, not a stream, and this response was empty or had no choice.
     private(set) var isEmpty = false
 
     init(_ inner: ChatCompletionReader, _ parser: JSONParser, bound: Int) {

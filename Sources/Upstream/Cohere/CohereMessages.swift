@@ -27,8 +27,8 @@ struct CohereMessages: ~Copyable {
         self.names = names
     }
 
-    /// Finds the result of each tool call. If several messages have a call with the id of a result, the last such
-    /// message before the result counts.
+    /// Finds the result of each tool call. If several messages have tool calls with the same id, a result belongs to
+    /// the last of these messages before the result.
     ///
     /// - Returns: the indexes of the result messages. The keys are the indexes of the tool calls in the list of all
     ///   tool calls of the conversation.
@@ -111,7 +111,7 @@ struct CohereMessages: ~Copyable {
         out.append("]")
     }
 
-    /// Appends a text part to a list of parts. An empty text is left out.
+    /// Appends a text part to a list of parts. Appends nothing if the text is empty.
     private func append(text: String, to parts: inout ByteBuffer) {
         guard !text.isEmpty else { return }
         parts.append(parts.isEmpty ? #"{"type":"text","text":"# : #",{"type":"text","text":"#)

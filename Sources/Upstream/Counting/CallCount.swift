@@ -4,7 +4,7 @@ package import Shared
 
 /// Counts the tokens of one call and its response if the vendor does not report them.
 ///
-/// The count is exact if the relay knows the model's vocabulary. Prompts are counted late, and only if their count is
+/// The count is exact if the relay knows the model's vocabulary. A short prompt is counted only when its count is
 /// needed.
 ///
 /// `@unchecked`: used on its request's event loop only.
@@ -86,7 +86,7 @@ package final class CallCount: @unchecked Sendable {
     // MARK: The prompt
 
     /// Returns whether the call is so short that it surely fits the model's context window. The prompt of such a call
-    /// is not counted in advance.
+    /// is not counted now, but kept for a later count if the model's vocabulary is known.
     ///
     /// Returns false for longer calls, for calls with attachments, and for calls with several separate prompts.
     package func countShort(_ call: borrowing ChatCall) -> Bool {
@@ -157,7 +157,7 @@ package final class CallCount: @unchecked Sendable {
         prompt = counted.map { .counted($0 + moreTokens) } ?? .guessed(call.roughTokens + moreTokens)
     }
 
-    /// Returns the tokens of the prompt. Counts a short prompt now if that has not been done.
+    /// Returns the tokens of the prompt. Counts a short prompt that is not counted yet; a long one is estimated.
     ///
     /// - Parameter estimate: the vendor-specific estimate; used if the prompt cannot be counted.
     package func promptTokens(or estimate: Int) -> Int {
@@ -172,10 +172,9 @@ package final class CallCount: @unchecked Sendable {
         return knownPromptTokens(or: estimate)
     }
 
-    /// Returns the tokens of the prompt if they are counted, otherwise an estimate. Used for failed calls, which are
-    /// not worth a count.
+    /// Returns the tokens of the prompt if they are already counted, otherwise an estimate. Does not count the prompt.
     ///
-    /// - Parameter estimate: the vendor-specific estimate; used if nothing better is known.
+    /// - Parameter estimate: the vendor-specific estimate; used if this object has no count and no estimate of its own.
     package func knownPromptTokens(or estimate: Int) -> Int {
         switch prompt {
         case .estimated: return estimate + moreTokens
@@ -187,16 +186,16 @@ package final class CallCount: @unchecked Sendable {
         }
     }
 
-    /// Returns the vendor's estimate of the prompt's tokens; 0 if `promptTokens(or:)` and `knownPromptTokens(or:)` need
-    /// no estimate.
+    /// Returns the vendor's estimate of the prompt's tokens, as the argument of `promptTokens(or:)` and
+    /// `knownPromptTokens(or:)`. Returns 0 if these functions will ignore the argument.
     package func estimate(of chat: any PreparedChat) -> Int {
         if case .estimated = prompt { chat.promptTokens } else { 0 }
     }
 
     // MARK: The model's window
 
-    /// The part of an estimated token count that can be an error, as a divisor: 5 stands for one fifth. The relay
-    /// subtracts this part before it refuses a prompt as too long.
+    /// The assumed error of an estimated token count: 5 means one fifth of the estimate. The relay subtracts this error
+    /// before it compares the estimate with the model's context window.
     private static let errorParts = 5
 
     private func check(

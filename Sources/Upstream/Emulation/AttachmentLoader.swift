@@ -30,7 +30,7 @@ final class AttachmentLoader: @unchecked Sendable {
         loaded = parts.map { _ in nil }
     }
 
-    /// Whether the chat uses files of earlier uploads, which the vendor can have deleted since.
+    /// Whether the chat uses files of earlier uploads, which the vendor might have deleted in the meantime.
     var mayBeLost: Bool { !remembered.isEmpty }
 
     /// Loads all attachments and returns them in the order of the request.

@@ -84,8 +84,8 @@ package struct KeptFiles: Sendable {
 }
 
 extension ChatCall {
-    /// Adds the attachments that belong to no single message to the user's last message. If there are such attachments,
-    /// removes the client's original request from the call.
+    /// Adds the attachments that belong to the whole conversation to the user's last message, or to a new message if
+    /// the user has none. If there are such attachments, also removes the client's original request from the call.
     fileprivate mutating func addFilesOfWhole() {
         let pieces = attachments.indices.filter { attachments[$0].isOfWhole }.map { ChatMessage.Piece.attachment($0) }
         guard !pieces.isEmpty else { return }

@@ -41,14 +41,14 @@ struct AccountSignatures: Sendable {
         memory.keep(signature.coded, key) { Array($0.bytes) }
     }
 
-    /// Loads the signatures that the conversation needs and this instance lacks from the store that the instances
-    /// share.
+    /// Loads the missing signatures of the conversation from the store that the instances share. A signature is missing
+    /// if this instance does not have it in memory.
     func recall(for messages: [ChatMessage], on loop: EventLoop) async {
         await memory.recall(unknown(in: messages), on: loop) { stored, _ in stored }
     }
 
-    /// Returns the keys of the signatures that the conversation needs and this instance lacks. The keys belong to the
-    /// store that the instances share. The keys for the newest message come first.
+    /// Returns the store keys of the signatures that the conversation needs and this instance does not have in memory.
+    /// The keys for the newest message come first. Returns no keys if the instances share no store.
     func unknown(in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
         var keys: [Digest] = []
@@ -83,8 +83,8 @@ extension AccountSignatures.Signature {
     }
 }
 
-/// The relay's mark for Google's text signatures. It stands before each signature in responses to clients, so that the
-/// relay does not send the signature to another vendor.
+/// The prefix that the relay adds to the thought signature of a text in responses to clients. The relay does not send a
+/// signature with this prefix to vendors other than Google.
 enum TextSignature {
     static let mark = ReasoningBlock.markOfGemini
 

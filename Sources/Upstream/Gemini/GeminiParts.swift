@@ -12,7 +12,8 @@ struct GeminiParts {
         isEmpty = false
     }
 
-    /// Appends a text part. A part with neither text nor signature is left out, because the API refuses it.
+    /// Appends a text part. Appends nothing if there is neither text nor a signature, because the API refuses such a
+    /// part.
     mutating func append(text: String, signature: String? = nil, to out: inout ByteBuffer) {
         guard !text.isEmpty || signature != nil else { return }
         open(to: &out)

@@ -26,7 +26,7 @@ struct GeminiRequest: ~Copyable {
         turns = GeminiTurns(call, names, memory: memory, wantsSignatures: model.wantsSignatures)
     }
 
-    /// Returns the request body, and the names of the tools in this body.
+    /// Returns the request body, and the map between the client's names of tools and the names in this body.
     consuming func written() -> (Body, VendorNameMap) {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         var instructions = ByteBuffer()

@@ -1,12 +1,11 @@
 import Engine
 import Shared
 
-/// Converts a JSON Schema so that it contains only keywords that Google's models support. Most other keywords are left
-/// out.
+/// Converts a JSON Schema for Google's models: replaces or removes keywords that the models do not support.
 struct GeminiSchema {
     private typealias Member = (name: UnsafeRawBufferPointer, value: JSONValue)
 
-    /// Appends the converted schema. Returns false, and appends nothing, if the schema is not JSON.
+    /// Converts a schema and appends the result. Returns false, and appends nothing, if the schema is not JSON.
     static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
         let parser = JSONParser()
         guard let root = try? parser.parse(schema.bytes) else { return false }
@@ -15,8 +14,8 @@ struct GeminiSchema {
         return true
     }
 
-    /// Appends a converted schema, including all schemas inside it. The schemas `true` and `false` become `{}`, which
-    /// allows any value.
+    /// Converts a schema, with all schemas inside it, and appends the result. The schemas `true` and `false` become
+    /// `{}`, which allows any value.
     private static func append(_ schema: JSONValue, to out: inout ByteBuffer) {
         var members = ByteBuffer()
         appendMembers(of: schema, isReference: schema["$ref"] != nil, to: &members)
@@ -125,11 +124,11 @@ struct GeminiSchema {
         out.append("]")
     }
 
-    /// Appends the members of the only schema in an `allOf` to the schema around it. Members that the outer schema
-    /// already has are not appended.
+    /// Replaces an `allOf` that contains a single schema: appends the members of this inner schema to the outer schema.
+    /// Members that the outer schema already has are not appended.
     ///
-    /// If other keywords are present, a `$ref` is appended as the only element of `anyOf`, because Google allows no
-    /// keyword next to `$ref`.
+    /// If the inner schema has a `$ref` and either schema has other keywords, an `anyOf` contains the `$ref`, because
+    /// Google allows no keyword next to `$ref`. If the outer schema already has an `anyOf`, the `$ref` is removed.
     private static func appendOnly(of list: JSONValue, beside schema: JSONValue, to out: inout ByteBuffer) {
         let elements = Array((list.elements ?? JSONElements()).prefix(2))
         guard elements.count == 1, elements[0].kind == .object else { return }

@@ -20,9 +20,9 @@ struct OpenSchema {
     private static let moreBytes = 262_144
     private static let formats: [StaticString] = ["date-time", "float", "double", "int32", "int64"]
 
-    /// Appends the converted schema. Returns false if the schema is not JSON.
+    /// Converts a schema and appends the result. Returns false if the schema is not JSON.
     ///
-    /// Appends nothing for a schema that allows any object.
+    /// Returns true, but appends nothing, for a schema that allows any object.
     static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
         let parser = JSONParser()
         guard let root = try? parser.parse(schema.bytes) else { return false }
@@ -51,10 +51,10 @@ struct OpenSchema {
         out.append("}")
     }
 
-    /// Appends the members of a converted schema.
+    /// Converts a schema and appends its members, without the braces around them.
     ///
-    /// - Parameter description: the description in the outer schema, which replaces the schema's own; nil if there is
-    ///   none.
+    /// - Parameter description: the description of the outer schema, which replaces the description in `schema`; nil if
+    ///   the outer schema has none.
     private mutating func appendMembers(
         of schema: JSONValue,
         isNullable: Bool = false,
@@ -112,8 +112,8 @@ struct OpenSchema {
 
     private func isArray(_ schema: JSONValue) -> Bool { schema["type"]?.text.map { $0.equals("array") } ?? false }
 
-    /// Returns the alternatives of a schema: its `anyOf` or `oneOf`. Returns an empty list if the schema also has
-    /// another type than `object`, or properties.
+    /// Returns the alternatives of a schema: the elements of its `anyOf` or `oneOf`. Returns an empty list if the
+    /// schema also has properties or a type other than `object`.
     private static func choices(of schema: JSONValue) -> JSONElements {
         if let type = schema["type"]?.text, !type.equals("object") { return JSONElements() }
         return schema["properties"] == nil ? allChoices(of: schema) : JSONElements()

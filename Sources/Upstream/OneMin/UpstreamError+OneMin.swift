@@ -163,7 +163,7 @@ extension UpstreamError {
 }
 
 extension OneMinFailure {
-    /// The cause for the log: the status and the error code. An unusual error code is left out.
+    /// The cause for the log: the HTTP status, and the error code if it is short and has only capital letters and `_`.
     fileprivate var cause: String {
         let isCode = code.utf8.count <= 60 && code.utf8.allSatisfy { (65...90).contains($0) || $0 == 95 }
         return "the vendor answered \(status)\(isCode && !code.isEmpty ? " \(code)" : "")"

@@ -19,8 +19,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
     /// The vendor's `usage` JSON, for a client that requested the usage. Empty if the vendor sent no usage or an
     /// incomplete one.
     private var reportedUsage = ByteBuffer()
-    /// The JSON of the members beside `usage` in the chunk that contained the usage. Empty if that chunk contained a
-    /// choice. The relay sends these members together with the usage.
+    /// The JSON of the members beside `usage` in the vendor's usage chunk; empty if this chunk contained a choice. The
+    /// relay copies these members into the client's usage chunk.
     private var membersBesideUsage = ByteBuffer()
     /// The JSON with which all forwarded chunks begin: the members that identify the response, such as `id` and
     /// `model`.
@@ -259,8 +259,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         passOnChunk(emit)
     }
 
-    /// Forwards the tool calls that arrived without arguments, with `{}` as the arguments. They get a separate chunk,
-    /// before the chunk with the finish reason.
+    /// Forwards the arguments of tool calls that the relay emits only at the end of a choice, such as `{}` for missing
+    /// arguments. These arguments get a separate chunk before the chunk with the finish reason.
     private func passOnMadeArguments(of pieces: inout [ChoiceChunk], _ emit: Emit) {
         for index in pieces.indices where pieces[index].finish != nil {
             let calls = pieces[index].calls
@@ -351,8 +351,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     /// Checks the number of choices in a response that is not streamed.
     ///
-    /// - Throws: an error if the response has no choice. Also throws if the response has fewer choices than requested
-    ///   and the relay learns the model's quirks from this call.
+    /// - Throws: an error if the response has no choice, or if it lacks some of the requested choices and
+    ///   `learnsChoicesOf` is set.
     private func checkChoices() throws(UpstreamError) {
         guard hasBegun else { throw .invalidResponse("the vendor's response has no choice") }
         guard responseOptions.learnsChoicesOf != nil, choices.contains(where: { !$0.isReported }) else { return }

@@ -115,15 +115,15 @@ package struct NativeRequest {
         }
     }
 
-    /// Returns whether a member name needs the full check by `FieldNames.isDisguised`, which finds known names in
-    /// unusual letters, such as `Model`. This quick test is false for most names.
+    /// Returns whether a member name can be a disguised known name, such as `Model` for `model`. If true,
+    /// `FieldNames.isDisguised` must check the name exactly.
     @inline(__always)
     private static func mayBeDisguised(_ name: UnsafeRawBufferPointer) -> Bool {
         name.contains { $0 < 91 || $0 >= 128 }
     }
 
-    /// Returns whether another JSON parser could find a file id in the messages that the relay did not find. The relay
-    /// has not checked the owner of such a file.
+    /// Returns whether the messages might contain a file id that the vendor's JSON parser finds but the relay's parser
+    /// does not find. The relay has not checked who owns such a file.
     private func mayHideFiles(_ members: [RawJSON.Member]) -> Bool {
         guard !original.hasTextsOnly, let messages = members.first(where: { $0.name.equals("messages") })?.value else {
             return false

@@ -19,7 +19,8 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     /// Whether the relay remembers the response's reasoning that leads to tool calls. Some vendors demand this
     /// reasoning in later requests.
     private var remembersReasoning: Bool
-    /// The reader of the response; nil if the relay does not need to know whether choices are missing.
+    /// The reader of the response; nil if the relay does not learn from the response whether the model supports several
+    /// choices.
     private var reader: ChatCompletionReader?
     private(set) var refusal: APIError?
     private let passed: ForwardedFieldCheck

@@ -272,7 +272,7 @@ struct ResponsesRequest: ~Copyable {
 }
 
 extension ChatMessage {
-    /// The index in `content` after the last text, attachment and tool call. Only reasoning follows from this index on.
+    /// The index in `content` from which on the message contains only reasoning, and no text, attachment or tool call.
     fileprivate var positionAfterWords: Int {
         let words = content.lastIndex { if case .reasoningBlock = $0 { false } else { true } }
         let call = toolCalls.map(\.position).max() ?? 0

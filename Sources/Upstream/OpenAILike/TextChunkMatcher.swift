@@ -4,7 +4,7 @@ import Engine
 /// A matcher for chunks that contain text and nothing else. It reads such chunks without parsing JSON, by comparing the
 /// bytes around the text.
 struct TextChunkMatcher: ~Copyable {
-    /// The bytes before the text in the learned event. `after` contains the bytes after the text.
+    /// The bytes before the text in an event with the learned chunk. `after` contains the bytes after the text.
     private var before = ByteBuffer()
     private var after = ByteBuffer()
     /// The chunk that was forwarded last. Its text begins at the index `passedStart`. `passedAfter` contains the bytes
@@ -24,8 +24,8 @@ struct TextChunkMatcher: ~Copyable {
     private static let field: StaticString = "data: "
     private static let blank: StaticString = "\n\n"
 
-    /// Returns the text of the next event. Returns nil if the bytes around the text differ from those of the earlier chunk
-    /// that this matcher has kept, or if the text contains escapes.
+    /// Returns the text of the next event if the bytes around it match the learned chunk and the text is short ASCII
+    /// without escapes. Returns nil for any other event and for an incomplete event.
     mutating func text(from events: inout EventStreamParser) -> UnsafeRawBufferPointer? {
         guard isKnown, let text = events.text(between: before.bytes, after.bytes) else { return nil }
         misses = 0
@@ -50,7 +50,8 @@ struct TextChunkMatcher: ~Copyable {
     /// - Parameter written: the text as it is written in JSON.
     mutating func text(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? { texts.text(written) }
 
-    /// Returns the chunk to forward, with this text in it. The result is valid until the next call.
+    /// Returns the next chunk to forward: the last forwarded chunk with its text replaced by this text. The result is
+    /// valid until the next call of this function.
     ///
     /// - Parameter written: the text as it is written in JSON.
     mutating func passed(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {

@@ -21,8 +21,8 @@ extension [ChatMessage] {
         return answered
     }
 
-    /// The index of the message with each tool call's result. The key is the position of the tool call among all tool
-    /// calls with ids in these messages.
+    /// The indexes of the messages with results of tool calls. The key is the position of the tool call in the list of
+    /// all tool calls with ids in these messages.
     private var positionsOfResults: [Int: Int] {
         var positions: [Int: Int] = [:]
         // The keys are bytes, because hashing a long `String` takes quadratic time.

@@ -27,8 +27,8 @@ struct ToolCallTable {
         var held: [UInt8] = []
         var read = CallArguments()
         var isFirstOut = false
-        /// The number of the `tool_calls` list that contained the last chunk of the tool call. The first list of a
-        /// choice has the number 1.
+        /// The number of the `tool_calls` list with the last chunk of this tool call. The lists of a choice are
+        /// numbered from 1.
         var list = 0
         /// Whether the vendor has marked the tool call as complete.
         var isEnded = false

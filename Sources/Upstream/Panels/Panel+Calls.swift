@@ -20,8 +20,10 @@ extension Panel {
 
     /// Returns the call for the summary model, with the options of the client's call.
     ///
-    /// The call always contains the client's last message. If the panel keeps the history, the earlier messages stand
-    /// first. In a parallel panel, the members' responses and the prompt follow, before the last message.
+    /// The call contains these messages, in this order:
+    /// - the client's earlier messages, if the panel keeps the history;
+    /// - the members' responses and `prompt`, if the panel is parallel;
+    /// - the client's last message; if it is a tool result, all messages from the tool call on.
     ///
     /// - Parameter references: the texts of the members' responses, in the order of the members.
     package func summaryCall(of call: ChatCall, _ references: [String], prompt: String) -> ChatCall {

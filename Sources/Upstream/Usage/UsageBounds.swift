@@ -7,7 +7,7 @@ package import Shared
 struct UsageBounds: Sendable {
     private let maxPromptTokens: Int
     private var maxCompletionTokens: Int
-    /// The number of upstream calls whose usage is added up in the usage to check.
+    /// The number of upstream calls whose usage is checked together, as one sum.
     private var calls = 1
 
     /// The largest plausible number of prompt tokens for a model whose context window is unknown.
@@ -39,7 +39,7 @@ struct UsageBounds: Sendable {
     /// is already higher.
     mutating func raise(toCompletionTokens tokens: Int) { maxCompletionTokens = max(maxCompletionTokens, tokens) }
 
-    /// Counts one more upstream call, whose usage is added to the usage to check.
+    /// Counts one more upstream call. The usage that `checked(_:)` gets is then the sum over all counted calls.
     mutating func addCall() { calls += 1 }
 
     private func allowsPrompt(_ usage: Usage) -> Bool { usage.promptTokens / calls <= maxPromptTokens }

@@ -27,8 +27,8 @@ package final class GoogleTokens: Sendable {
         var failures = 0
         /// The time until which no request is sent to the token server, because the last request failed.
         var cooldownUntil = LoopTime.distantPast
-        /// The earliest time at which another access token can be dropped. The pause limits the requests to the token
-        /// server if the vendor refuses every token.
+        /// The earliest time at which another access token can be dropped. Tokens are dropped at most once a minute,
+        /// which limits the requests to the token server.
         var mayDropFrom = LoopTime.distantPast
     }
 

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Rules for vendors that accept images but no files; a text file becomes a part of the prompt.
+/// The check of attachments for vendors that accept only images and text files.
 extension [Attachment] {
     /// The error for the first attachment that cannot be sent, such as audio, a PDF or an SVG image; nil if all
     /// attachments can be sent.
@@ -34,8 +34,8 @@ extension ChatCall {
     /// Moves attachments of system and assistant messages into new user messages, because only user messages can have
     /// attachments.
     ///
-    /// A new user message follows the original message and its tool results. An assistant message at the end of the
-    /// conversation stays the last message.
+    /// The new user message follows the original message and its tool results. But if the original message is an
+    /// assistant message at the end of the conversation, the new message is inserted before it.
     mutating func moveAttachmentsToUser() {
         guard !attachments.isEmpty, messages.contains(where: { $0.movedParts > 0 }) else { return }
         let old = messages
@@ -64,8 +64,8 @@ extension ChatCall {
 }
 
 extension ChatOptions.CacheBreakpoint {
-    /// Returns the cache breakpoint with its new position after attachments were moved. Returns nil if the message
-    /// contains only attachments up to the breakpoint.
+    /// Returns the cache breakpoint with its new position after attachments were moved. Returns nil if all content
+    /// up to the breakpoint was moved out of the message.
     ///
     /// - Parameters:
     ///   - positions: the new index of each message.

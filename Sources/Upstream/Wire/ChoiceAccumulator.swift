@@ -6,7 +6,7 @@ import Shared
 struct ChoiceAccumulator: ~Copyable {
     private var text = ByteBuffer()
     private var refusal = ByteBuffer()
-    /// The reasoning that has arrived so far and whose signature has not arrived yet.
+    /// The text of the current reasoning block, as far as it has arrived.
     private var reasoningBlock = ByteBuffer()
     /// The position of the current reasoning: the bytes of text and the number of tool calls that came before it.
     private var before = (textBytes: 0, calls: 0)

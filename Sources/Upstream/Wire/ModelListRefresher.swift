@@ -71,8 +71,8 @@ package final class ModelListRefresher: @unchecked Sendable {
         earlyTask = Task(executorPreference: loop) { await self.read() }
     }
 
-    /// The time until the next request in nanoseconds. It is shorter than the interval until the first list has been
-    /// read.
+    /// The time until the next request, in nanoseconds. While no list has been read yet, this time can be shorter than
+    /// the usual interval.
     private var nextPause: UInt64 {
         guard last.isEmpty else { return pauseNanoseconds }
         defer { retryNanoseconds = min(2 * retryNanoseconds, Self.longestRetryNanoseconds) }

@@ -47,7 +47,7 @@ package struct VendorSite: Sendable {
     }
 }
 
-/// The objects of one event loop that calls to vendors need, and the worker thread of the process.
+/// The objects that calls to vendors use on one event loop, such as the JSON parser and the queue of the worker thread.
 package struct LoopTools {
     let loop: EventLoop
     let parser: JSONParser

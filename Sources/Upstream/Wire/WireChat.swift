@@ -192,8 +192,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Prepares the next attempt at a location. After a long wait for an access token, acquires a new permit from the
-    /// provider's rate limit.
+    /// Prepares the next attempt: lets the route choose a location and get an access token. After a long wait for the
+    /// token, waits again until the provider's rate limit allows a call.
     private func begin(_ route: any WireRoute) async throws(UpstreamError) {
         let counted = vendor.tools.loop.now
         try await route.begin()
@@ -284,9 +284,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     /// Parses a complete response. A long response is parsed on the worker thread.
     ///
-    /// - Returns: the response, with a `PausedResponse` if the vendor paused the response. The whole result is nil if the
-    ///   worker thread has no time or the client has disconnected. The worker thread might then still use `form`, so the
-    ///   event loop must not use it.
+    /// - Returns: the response, with a `PausedResponse` if the vendor paused the response. Returns nil if the worker
+    ///   thread is too busy or the client has disconnected. After nil, the event loop must not use `form`, because the
+    ///   worker thread might still use it.
     private func read(_ body: Body) async throws(UpstreamError) -> (ChatResponse, PausedResponse?)? {
         guard body.bytes.count > WorkQueue.loopBytes else { return try Self.read(body, by: reader, bounds) }
         let (form, bounds) = (form, bounds)

@@ -37,7 +37,7 @@ protocol WireReader: AnyObject, Sendable {
     /// Ends the response: emits the remaining events.
     func end(_ emit: Emit) throws(UpstreamError)
     func response(_ body: Body) throws(UpstreamError) -> ChatResponse
-    /// The last part of the response if the vendor paused after it; otherwise nil.
+    /// The latest part of the response, if the vendor paused the response after this part; otherwise nil.
     var pause: PausedResponse? { get }
     /// Prepares the reader for the next part of a paused response.
     func goOn()

@@ -63,7 +63,8 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
     var credits: Int? { nil }
     var budget: MemoryBudget? { stream.budget }
 
-    /// Waits for the first event with output. Before this event, another call can still replace a failed stream.
+    /// Waits for the first event with output, and keeps the events that arrive until then. If this function throws, the
+    /// relay can still make another call.
     func begin() async throws(UpstreamError) {
         isBeginning = true
         defer { isBeginning = false }

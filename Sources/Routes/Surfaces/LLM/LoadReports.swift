@@ -4,8 +4,8 @@ import Limits
 import Shared
 import Upstream
 
-/// Checks that the caller is allowed to read the reports below `/llm`, as every caller of a model is. No limit counts
-/// these requests.
+/// Authenticates the caller of a request for a report, such as `/llm/system-load`. Throws if the caller's key is
+/// missing or not accepted. Rate limits do not count the request.
 private func admitReader(_ exchange: Exchange) async throws(APIError) {
     try await exchange.check(try await exchange.caller(.models))
 }

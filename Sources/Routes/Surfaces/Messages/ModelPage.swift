@@ -78,8 +78,8 @@ struct ModelPage {
         body.append("}")
     }
 
-    /// Appends the capabilities of a model, with all the names that clients of Anthropic's API know. Each capability
-    /// that the model or the relay does not have is marked as unsupported.
+    /// Appends the member `capabilities` of a model. For each capability that Anthropic's API names, it says whether
+    /// the model and the relay support it.
     private static func append(_ abilities: ModelFacts.Abilities, to body: inout ByteBuffer) {
         func flag(_ name: StaticString, _ isSupported: Bool, _ inner: StaticString = "") {
             body.append(name)

@@ -90,7 +90,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         out.append("}\n\n")
     }
 
-    /// Adds a signature to the open reasoning item and ends the item. If no reasoning item is open, begins a new one.
+    /// Adds a signature to the open reasoning item and ends the item. If no reasoning item is open, begins one first.
     private func add(signature piece: UnsafeRawBufferPointer) {
         guard !piece.isEmpty, takes(piece) else { return }
         if case .reasoning = open {} else { beginReasoning() }

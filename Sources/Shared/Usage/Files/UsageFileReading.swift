@@ -12,8 +12,8 @@ package struct UsageFileReading {
     private let question: UsageReportQuery
     private let first: [UInt8]
     private let parser = JSONParser()
-    /// The sums of each group, by the name of the group. The empty name is for records without a value, such as a
-    /// model.
+    /// The sums of each group, by the name of the group. Records without a value, for example without a model, are in
+    /// the group with the empty name.
     private var groups: [[UInt8]: UsageFigures] = [:]
     private var summary: UsageSummary
 

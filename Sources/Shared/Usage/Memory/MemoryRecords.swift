@@ -6,7 +6,8 @@ import Engine
 /// The oldest records are removed first, but the daily sums still include them. The thread of a `UsageQueue` writes the
 /// records, and the thread of a `RecordReader` reads them.
 final class MemoryRecords: UsageStore, RecordSource {
-    /// A request in memory, with its id and the memory that it uses.
+    /// A finished request in memory, with its id. `bytes` is the number of bytes that the request uses in memory,
+    /// without the bodies of the request and the response.
     fileprivate struct KeptRequest {
         let id: Int
         let request: FinishedRequest
@@ -214,7 +215,8 @@ extension UsageSums {
 }
 
 extension UsageRecord {
-    /// The memory of the record, in bytes. Texts of more than 15 bytes are not stored in the record itself, and are added.
+    /// The memory of the record, in bytes. The number includes texts of more than 15 bytes, which are stored outside
+    /// the record.
     fileprivate var bytes: Int {
         // This runs for each request. An array of the texts would cost ten times as much.
         var sum = MemoryRecords.recordBytes

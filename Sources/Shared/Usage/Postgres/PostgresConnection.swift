@@ -60,7 +60,7 @@ struct PostgresFailure: Error {
 /// A connection to a PostgreSQL server, used by one thread at a time.
 ///
 /// No call takes much longer than its timeout. If the server rejects a statement, the connection can still be used.
-/// After any other failure it cannot.
+/// After any other failure, the connection is unusable.
 final class PostgresConnection {
     private let handle: OpaquePointer
     private let address: PostgresAddress

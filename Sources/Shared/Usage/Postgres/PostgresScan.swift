@@ -64,7 +64,8 @@ struct PostgresSpans {
 struct PostgresScan {
     private static let firstMilliseconds = 3_600_000
     private static let maxMilliseconds = 1_000_000_000_000
-    /// The time that a window should take. The scan may end after each window.
+    /// The time that reading the records of one window should take, in milliseconds. The size of the next window is
+    /// adapted to this time.
     private static let windowMilliseconds = 50
 
     private let query: RecordQuery

@@ -5,8 +5,8 @@ extension PostgresStore {
     /// The pause between two steps of background work, in milliseconds. Other connections can write during the pause.
     private static let stepMilliseconds = 20
 
-    /// Does one step of background work: adds some rows to the daily sums that do not include them yet, and deletes
-    /// some expired rows. Returns the time until the next step, in milliseconds.
+    /// Does one step of background work. The step adds some stored records to the daily sums if the sums do not include
+    /// them yet, and deletes some expired records. Returns the time until the next step, in milliseconds.
     package func advance() -> Int? {
         do throws(UsageFailure) {
             try access { connection throws(PostgresFailure) in

@@ -12,8 +12,8 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         var statementMilliseconds = 5_000
     }
 
-    /// The largest number of requests that are written in one transaction. Each request is a row, and so is each of its
-    /// upstream calls.
+    /// The largest number of requests that are written in one transaction, together with the records of their upstream
+    /// calls.
     private static let maxRequests = 500
     /// The largest number of expired rows that are deleted in one step.
     static let maxDeleted = 5_000
@@ -25,8 +25,8 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     let steps: [String]
     let log: Log
     private(set) var connection: PostgresConnection?
-    /// The time zone in this relay's settings. The daily sums use the zone of `calendar`, which differs if another
-    /// relay has set another zone.
+    /// The time zone in this relay's settings. If another relay has set another zone in the database, the daily sums
+    /// use the other zone, which is in `calendar`.
     private let zone: DayZone
     var calendar: DayCache
     private var hasSetZone = false
@@ -134,7 +134,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         throw PostgresFailure(text: "the time zone of the sums keeps changing")
     }
 
-    /// Writes the bodies of a batch of records. Bodies that an earlier, failed attempt stored do not change.
+    /// Writes the bodies of a batch of requests. Bodies that are already in the database are not written again.
     private func insertBodies(
         of batch: ArraySlice<FinishedRequest>,
         isPlain: Bool,
@@ -172,7 +172,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         )
     }
 
-    /// The size of collected bodies above which one statement writes them, in bytes.
+    /// The size in bytes above which the bodies collected so far are written, with one statement.
     private static let bodiesBytes = 1_048_576
 
     /// The largest number of attempts to write a batch. An attempt writes nothing if another relay has changed the time

@@ -3,10 +3,10 @@ import Engine
 /// Keeps the daily sums of a PostgreSQL database correct, in the background. If several relays share the database, only
 /// one of them does this at a time.
 struct PostgresSums {
-    /// The key of the PostgreSQL advisory lock that a relay needs to add old rows to the daily sums or to delete rows.
-    /// It is an arbitrary number.
+    /// The key of the PostgreSQL advisory lock for deleting records, for setting the time zone, and for adding old
+    /// records to the daily sums. The key is an arbitrary number.
     private static let lock = 7_031_912_844_552
-    /// The largest number of rows that one step adds to the daily sums.
+    /// The largest number of stored records that one background step adds to the daily sums.
     private static let rowsOfStep = 2_000
 
     let connection: PostgresConnection
@@ -16,8 +16,9 @@ struct PostgresSums {
 
     /// Sets the time zone in which the daily sums count days.
     ///
-    /// Deletes the sums if the time zone has changed, or if an older relay might have deleted rows without updating the
-    /// sums. Background steps then compute the sums again.
+    /// Deletes the sums if the time zone has changed. Also deletes them if a relay of an older version has used the
+    /// database, because such a relay deletes records without updating the sums. Background steps then compute the sums
+    /// again.
     static func setZone(_ name: String, _ connection: PostgresConnection) throws(PostgresFailure) {
         let (zone, table) = (PostgresSumsSQL.zone, PostgresSumsSQL.table)
         let values = PostgresValues()
@@ -34,10 +35,10 @@ struct PostgresSums {
         }
     }
 
-    /// Adds some rows that the daily sums do not include yet. An older relay wrote these rows, or the time zone has
-    /// changed.
+    /// Adds some stored records to the daily sums if the sums do not include them yet. For example, a relay of an older
+    /// version wrote these records, or the time zone has changed.
     ///
-    /// - Returns: whether more such rows might be left.
+    /// - Returns: whether more such records might be left.
     func advance(_ zone: DayZone) throws(PostgresFailure) -> Bool {
         _ = try connection.run(PostgresSumsSQL.discover)
         let isMore = try transaction(isWaiting: false) { () throws(PostgresFailure) in
@@ -69,9 +70,9 @@ struct PostgresSums {
         return isMore ?? true
     }
 
-    /// Deletes some of the rows that are older than `bound`, a time in milliseconds since 1970.
+    /// Deletes some of the usage records that are older than `bound`, a time in milliseconds since 1970.
     ///
-    /// - Returns: the number of deleted rows; nil if another relay has the lock.
+    /// - Returns: the number of deleted records; nil if another relay has the lock.
     func deleteOldest(before bound: Int, rows limit: Int, _ zone: DayZone) throws(PostgresFailure) -> Int? {
         try transaction(isWaiting: false) { () throws(PostgresFailure) in
             let oldest = try connection.run("SELECT min(time) FROM \(table)").first?.first ?? nil

@@ -77,7 +77,7 @@ enum PostgresSumsSQL {
     }
 
     /// The statement that writes a batch of records and adds the new records to the daily sums. It returns the time
-    /// zone of the daily sums. It writes nothing if this zone is not parameter 28.
+    /// zone of the daily sums. It writes nothing if parameter 28 is another time zone.
     ///
     /// Parameter 1 is the process. Parameters 2 to 27 are arrays: the numbers of the records, and the values of
     /// `UsageSchema.columns`. Parameter 28 is the time zone. Parameters 29 and 30 are the arrays of `DayStarts`.
@@ -99,8 +99,8 @@ enum PostgresSumsSQL {
             """
     }()
 
-    /// The statement that adds the processes of older relays to `relay_usage_process`. These relays have written
-    /// records that are not in the daily sums.
+    /// The statement that adds unknown relay processes to the table `relay_usage_process`. These processes belong to
+    /// an older version of the relay, and their records are not in the daily sums.
     static let discover = """
         WITH RECURSIVE found AS (
             SELECT min(process) AS process FROM \(UsageSchema.postgresTable)
@@ -116,11 +116,11 @@ enum PostgresSumsSQL {
         ON CONFLICT DO NOTHING
         """
 
-    /// The query for the newest record of each process that the daily sums do not include yet.
+    /// The query for records that the daily sums do not include yet. Each relay process has up to two rows in the
+    /// result: one for its newest record above `summed_to`, and one for its newest record below `summed_from`.
     ///
-    /// The columns `summed_from` and `summed_to` are the numbers of the first and the last record that the sums
-    /// include. `is_above` says whether the found record's number is above `summed_to` or below `summed_from`. A
-    /// process can have one row of each kind.
+    /// The columns `summed_from` and `summed_to` are the numbers of the first and the last record of the process that
+    /// the sums include. The column `is_above` is true if the row is for a record above `summed_to`.
     static let unsummed = """
         SELECT process, summed_from, summed_to, time, is_above FROM \(processes) AS own, LATERAL (
             (SELECT time, true AS is_above FROM \(UsageSchema.postgresTable) AS row

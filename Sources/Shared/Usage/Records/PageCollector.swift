@@ -47,7 +47,7 @@ struct PageCollector<ID> {
     /// Whether the list is sorted by id.
     private var isByID: Bool { query.order == .id }
 
-    /// Whether adding more records could not change the result.
+    /// Whether the page and the number of matching records are final, so that no more records need to be added.
     var isComplete: Bool {
         guard isByID, matched >= needed else { return false }
         return knownTotal != nil || matched > RecordQuery.maxTotal

@@ -11,14 +11,15 @@ struct SumFields: OptionSet, Sendable, Hashable {
     /// The sets of fields by which stored sums are not grouped. For example, the sums for `[.caller, .model]` are only
     /// grouped by day, provider and endpoint.
     ///
-    /// Each record is added to the sums of all these sets. The sets with probably the fewest rows come first.
+    /// Each record is added to the sums of all these sets. The sets whose sums probably have the fewest rows come
+    /// first.
     static let stored: [SumFields] = [
         [.caller, .model], [.caller, .endpoint], [.caller, .provider], [.model, .provider], [.model, .endpoint],
         [.provider, .endpoint], [],
     ]
 
-    /// Returns the first set in `stored` that contains none of `fields`. Its sums have the fewest rows that can still
-    /// be grouped by `fields`.
+    /// Returns the first set in `stored` that contains none of `fields`. The sums for this set can be grouped by
+    /// `fields`, and probably have the fewest rows.
     static func omitted(keeping fields: SumFields) -> SumFields { stored.first { $0.isDisjoint(with: fields) } ?? [] }
 }
 

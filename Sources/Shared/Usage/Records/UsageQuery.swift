@@ -49,7 +49,8 @@ package struct UsageTable: Sendable {
     package var rows: [Row] = []
     /// The sum of all rows, including those that exceed `maxRows`.
     package var sum = UsageFigures()
-    /// Whether the result may be incomplete, because some records are not in the daily sums yet or the time ended.
+    /// Whether the result might be incomplete, because some records are not in the daily sums yet or the query's time
+    /// limit has passed.
     package var isPartial = false
     /// Whether the result has more rows than `rows` contains.
     package var isCut = false

@@ -60,7 +60,7 @@ package struct UsageRecord: Sendable {
     package var status: Int?
     package var error: String?
     /// The time from the start of the request to the first byte of the response, in milliseconds. It is nil for calls,
-    /// for requests without a response, and for records that older relays wrote.
+    /// for requests without a response, and for records that an older version of the relay wrote.
     package var firstByteMilliseconds: Int?
     /// The time for which the request waited because of rate limits, in milliseconds.
     package var limitsWaitMilliseconds = 0
@@ -73,7 +73,8 @@ package struct UsageRecord: Sendable {
 extension UsageRecord {
     /// Creates a record with these values. All other properties are zero, false or nil.
     ///
-    /// It calls the memberwise initializer. If it set the properties itself, Swift would copy the large struct at the end.
+    /// It calls the memberwise initializer. If it set the properties itself, Swift would copy the large struct at the
+    /// end.
     package init(
         at timeMilliseconds: Int,
         _ subject: Subject,

@@ -26,8 +26,8 @@ struct UsageTableSQL {
     /// The SQL query for the total of all rows. Its result is one row with the seven numbers of `RecordTotals`.
     var sum: String { "SELECT \(sums) FROM \(source(keeping: query.caller == nil ? [] : .caller))" }
 
-    /// Returns the end of a query, from the table's name on, that reads the sums which distinguish as few fields as
-    /// possible beside these fields.
+    /// Returns the SQL after `FROM`: the table and its `WHERE` clause. The clause selects stored sums that can be
+    /// grouped by `fields` and probably have the fewest rows.
     private func source(keeping fields: SumFields) -> String {
         "\(table) WHERE omitted = \(SumFields.omitted(keeping: fields).rawValue) AND \(condition)"
     }

@@ -10,7 +10,7 @@ struct SQLiteFailure: Error {
     /// Whether the file is damaged or is not an SQLite database.
     var isOfFile: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
 
-    /// Whether a query was stopped because its time had ended.
+    /// Whether a statement was stopped because its time limit had passed.
     var isInterrupt: Bool { code == SQLITE_INTERRUPT }
 }
 

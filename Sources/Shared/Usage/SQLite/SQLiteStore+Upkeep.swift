@@ -2,15 +2,16 @@ import Engine
 
 // Background work: sums of old rows, retention, deletes.
 extension SQLiteStore {
-    /// The largest number of rows that one step adds to the daily sums.
+    /// The largest number of stored records that one background step adds to the daily sums.
     private static let rowsOfStep = 2_000
     /// The pause between two steps of background work, in milliseconds. Other connections can write during the pause.
     private static let stepMilliseconds = 20
     /// The largest number of upstream calls whose rows are read for one request.
     static let maxCalls = 200
 
-    /// Does one step of background work: adds some rows that are not in the daily sums yet, and deletes some rows that
-    /// are too old or exceed the size limit. Returns the time until the next step, in milliseconds.
+    /// Does one step of background work. The step adds some stored records to the daily sums if the sums do not include
+    /// them yet. It deletes some of the oldest records if they are too old or the file is too large. Returns the time
+    /// until the next step, in milliseconds.
     package func advance() -> Int? {
         let isMore = try? access { opened throws(SQLiteFailure) in
             let isMore = try opened.transaction { () throws(SQLiteFailure) in
@@ -52,8 +53,8 @@ extension SQLiteStore {
 
     // MARK: Retention
 
-    /// Deletes some rows that are too old or exceed the size limit. Does nothing for some seconds after a call that
-    /// left no such rows.
+    /// Deletes some of the oldest records if they are too old or the file is too large. Does nothing if an earlier call
+    /// finished this work less than `upkeepSeconds` ago.
     func keepUp(_ opened: OpenDatabase) throws(SQLiteFailure) {
         let now = LoopTime.current()
         guard now >= nextUpkeep else { return }

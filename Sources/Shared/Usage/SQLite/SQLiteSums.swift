@@ -7,11 +7,11 @@ struct SQLiteSums {
         var zone: String
         /// The highest id of the rows that are not in the daily sums yet; 0 if all rows are in the daily sums.
         var mark: Int
-        /// The highest id in the table when a relay last updated the daily sums. Rows with higher ids come from an
-        /// older relay, which does not update the sums.
+        /// The highest id in the table of records when a relay last updated the daily sums. Rows with higher ids come
+        /// from an older version of the relay, which does not update the sums.
         var lastID: Int
-        /// Whether an older relay has written rows since the daily sums were created. Such a relay might also have
-        /// deleted rows without updating the sums.
+        /// Whether an older version of the relay has written rows since the daily sums were created. That version might
+        /// also have deleted rows without updating the sums.
         var isMixed: Bool
     }
 
@@ -84,7 +84,7 @@ struct SQLiteSums {
         try write(state)
     }
 
-    /// Adds to `sums` the rows that an older relay has written without updating the daily sums.
+    /// Adds to `sums` the rows that an older version of the relay has written without updating the daily sums.
     ///
     /// - Parameter newest: the highest id in the table of records.
     func catchUp(_ state: inout State, to newest: Int, in sums: inout UsageSums) throws(SQLiteFailure) {
@@ -98,10 +98,10 @@ struct SQLiteSums {
         (state.lastID, state.isMixed) = (newest, true)
     }
 
-    /// Adds rows that the daily sums do not include yet, newest first, and lowers `state.mark`.
+    /// Adds stored records to the daily sums if the sums do not include them yet, newest first. Lowers `state.mark`.
     ///
-    /// - Parameter limit: the largest number of rows to add.
-    /// - Returns: whether more such rows are left.
+    /// - Parameter limit: the largest number of records to add.
+    /// - Returns: whether more such records are left.
     func advance(_ state: inout State, rows limit: Int, _ zone: DayZone) throws(SQLiteFailure) -> Bool {
         var sums = UsageSums(zone)
         var (count, lowest) = (0, state.mark)

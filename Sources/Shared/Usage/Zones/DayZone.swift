@@ -11,7 +11,7 @@ package struct DayZone: Sendable {
         self.rules = rules
     }
 
-    /// Creates the time zone with this name from the machine's time zone database. If the name is unknown, it is UTC.
+    /// Creates the time zone with this name from the machine's time zone database. Creates UTC if the name is unknown.
     package init(named name: String) {
         guard name != "UTC", let rules = ZoneRules(file: "/usr/share/zoneinfo/" + name) else {
             self = .utc

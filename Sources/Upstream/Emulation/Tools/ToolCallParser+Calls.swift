@@ -99,8 +99,8 @@ extension ToolCallParser {
         return piece.count
     }
 
-    /// Returns whether more than `limitBytes` bytes are held. In the middle of a character, usually returns false, so
-    /// that no character is split.
+    /// Returns whether more than `limitBytes` bytes are held. A few more bytes are allowed within a character, so that
+    /// the character is not split.
     ///
     /// - Parameter byte: the last held byte.
     func isOver(_ limitBytes: Int, _ byte: UInt8) -> Bool {

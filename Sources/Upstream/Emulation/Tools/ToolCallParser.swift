@@ -158,14 +158,14 @@ package struct ToolCallParser: ~Copyable {
         position = .over
     }
 
-    /// Whether the held bytes probably begin a tool call: they are more than a single sign, such as `<`, that other
-    /// text also contains.
+    /// Whether the held bytes probably begin a tool call: more than one of them is not white space. A single sign such
+    /// as `<` also occurs in other text.
     private var mayBecomeCall: Bool { held.bytes.count { !Self.isSpace($0) } > 1 }
 
     // MARK: Text
 
-    /// Consumes a chunk that cannot begin a tool call, as most chunks cannot, and returns the text to emit. The text is
-    /// valid until the next chunk. Returns nil, and consumes nothing, if the chunk must be parsed byte by byte.
+    /// Consumes a chunk that cannot begin a tool call, and returns the text to emit. The text is valid until the next
+    /// chunk. Returns nil, and consumes nothing, if the chunk must be parsed byte by byte.
     mutating func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard case .text = position, let start = piece.baseAddress else { return nil }
         var hasLineEnd = false

@@ -71,8 +71,8 @@ struct ToolCallReader {
     ///
     /// - Parameters:
     ///   - json: the text of the object.
-    ///   - isInner: whether `value` is the member `function` of a call in OpenAI's form. It must not contain another
-    ///     `function` object.
+    ///   - isInner: whether `value` is the member `function` of a call in OpenAI's form. Only one level of such nesting
+    ///     is accepted.
     private func draft(
         _ value: JSONValue,
         _ json: UnsafeRawBufferPointer,

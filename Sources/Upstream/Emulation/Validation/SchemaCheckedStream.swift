@@ -9,7 +9,7 @@ import Shared
 final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     private let stream: any ChatResponseStream
     private let validator: OutputValidator
-    /// Whether the stream must still be validated.
+    /// Whether the response still has to be validated.
     private var isOpen = true
     /// Whether all events are held back, because the response might still turn out to be unusable.
     private var isHeld = true

@@ -64,7 +64,7 @@ extension Transcript {
     ///
     /// - Parameters:
     ///   - bytes: the record, which must be in a `ByteBuffer`, because the JSON parser reads a few bytes past its end.
-    ///   - isDetailed: whether a `responseObject` that contains the language is used before `resultObject`.
+    ///   - isDetailed: whether to prefer `responseObject` to `resultObject`, if `responseObject` names the language.
     init(record bytes: UnsafeRawBufferPointer, isDetailed: Bool, _ parser: JSONParser) throws(UpstreamError) {
         let record = try OneMinRecord.checked(bytes, parser)
         let metadata = record["metadata"]

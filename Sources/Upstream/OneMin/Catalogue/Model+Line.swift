@@ -1,10 +1,10 @@
 import Shared
 
 extension Model {
-    /// Creates a model from a line of the table: id, owner, features, vision, context window, maximum output tokens.
+    /// Creates a model from a line of `OneMinModels.table`; nil if the line is invalid.
     ///
-    /// Example: `gpt-4o openai chat,code vision 128000 16384`; `-` stands for an unknown or missing value. Returns nil
-    /// if the line has another form.
+    /// A line contains id, owner, features, vision, context window and maximum output tokens, such as
+    /// `gpt-4o openai chat,code vision 128000 16384`. A `-` stands for an unknown or missing value.
     init?(line: Substring.UTF8View) {
         let words = line.split(separator: UInt8(ascii: " ")).map { Substring($0) }
         guard words.count == 6 else { return nil }

@@ -59,8 +59,8 @@ struct OneMinRecord {
     /// Whether the status of a record means that the vendor is still processing the call.
     private static func isRunning(_ status: UnsafeRawBufferPointer) -> Bool { status.equals("PROCESSING") }
 
-    /// Returns the error for a record without a result. A retry may help, unless the vendor is still processing the
-    /// call.
+    /// Returns the error for a record without a result. The error allows a retry, unless the vendor is still processing
+    /// the call.
     static func withoutResult(_ record: JSONValue) -> UpstreamError {
         var error = UpstreamError(.failed, cause: "the vendor's record has no result")
         // The vendor charges a call that it is still processing, and a retry would be charged again.

@@ -12,7 +12,7 @@ struct ProgressFilter: ~Copyable {
         /// The line so far is the character 🌐, with or without spaces and variation selectors after it. The value is
         /// the number of bytes after the character.
         case gap(Int)
-        /// The line so far ends with a part of `Crawling site`. The value is the number of bytes of this part.
+        /// The line so far ends with the first characters of `Crawling site`. The value is the number of their bytes.
         case words(Int)
         case inLine
         case inProgress

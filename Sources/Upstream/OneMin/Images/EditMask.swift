@@ -19,7 +19,7 @@ enum EditMask {
 
     /// Converts a mask. This blocks the thread for about 20 ns per pixel.
     ///
-    /// - Parameter size: the size of the image, which the mask must have, too.
+    /// - Parameter size: the size of the image. The mask must have the same size.
     static func converted(_ mask: UnsafeRawBufferPointer, for size: ImageSize) throws(MaskError) -> Body {
         guard let own = ImageSize(of: .png, mask) else { throw .broken }
         guard own.width * own.height <= maxPixels else { throw .tooLarge }

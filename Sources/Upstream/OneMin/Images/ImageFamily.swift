@@ -7,8 +7,8 @@ struct ImageFamily: Sendable {
         /// The field `size` with one of these sizes. If the client sets no size and the field is required, the first
         /// size is sent.
         case sizes([String], isRequired: Bool = false)
-        /// The field `size`, whose width and height must be multiples of 16 within limits. It is `1024x1024` if the
-        /// client sets none.
+        /// The field `size`, whose width and height must be multiples of 16. If the client sets no size, `1024x1024`
+        /// is sent.
         case multiplesOf16
         /// A field with this name, whose value is one of these ratios, such as `16:9`.
         case ratios(StaticString, [String])

@@ -35,7 +35,7 @@ extension OneMin: ImageProvider {
         return OneMinImages(self, use, body, call: call, isOpenAI: model.id.hasPrefix("gpt-image"))
     }
 
-    /// Returns the call with the flags in its prompt, such as `--ar 16:9`, moved into its fields.
+    /// Removes flags such as `--ar 16:9` from the prompt and returns the call with these options in its properties.
     private static func understood(_ call: ImageCall) throws(APIError) -> ImageCall {
         guard call.purpose != .variation else { return call }
         var call = call

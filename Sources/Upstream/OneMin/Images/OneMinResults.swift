@@ -41,7 +41,8 @@ struct OneMinResults {
     ///
     /// - Parameters:
     ///   - result: the vendor's result: a URL, or a path on the vendor's asset host.
-    ///   - signed: a signed URL from the record; nil if there is none. It is ignored if it belongs to another result.
+    ///   - signed: a signed URL from the record; nil if the record has none. A signed URL with the name of another file
+    ///     is ignored, unless the only result is a path.
     ///   - isOnly: whether the call has only one result.
     private static func file(_ result: String, _ signed: String?, isOnly: Bool, assetURL: String) -> GeneratedImage {
         let isAbsolute = isAddress(result)

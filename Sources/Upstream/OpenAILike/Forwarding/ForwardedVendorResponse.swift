@@ -98,7 +98,8 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
         if isPage || isOfOtherKind { throw .ofOtherForm }
     }
 
-    /// Whether `begin` reads on in an event stream: no event with data has arrived, and the comments are not too long.
+    /// Whether `begin` must read more of an event stream: no event with data has arrived, and the bytes so far are
+    /// below `commentLimitBytes`.
     private var mayBegin: Bool { !events.hasData && waiting.count < Self.commentLimitBytes }
 
     // MARK: What vendors call otherwise

@@ -133,8 +133,7 @@ private struct RefusedRequest {
 
     // MARK: The effort
 
-    /// The quirk for a refused reasoning effort; nil if the error is not about the effort. If the relay knows the name
-    /// of the effort, an error that only mentions the field is enough.
+    /// The quirk for a refused reasoning effort; nil if the error is not about the effort.
     private var quirkOfEffort: LearnedQuirks? {
         let plain = request["reasoning_effort"]?.content
         // The Responses API has the effort in `reasoning`.
