@@ -169,7 +169,7 @@ let package = Package(
         ),
         .testTarget(
             name: "SharedTests",
-            dependencies: ["Upstream", "Shared", "Limits", "Engine", "Support"],
+            dependencies: ["Upstream", "Shared", "Limits", "Engine", "Support", "CTokens"],
             swiftSettings: strict
         ),
         .testTarget(

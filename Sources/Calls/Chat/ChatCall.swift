@@ -105,7 +105,7 @@ package struct ChatCall: Sendable {
         if let estimated, estimated.textBytes == textBytes { return estimated.tokens }
         var estimate = PromptEstimate()
         for index in messages.indices { messages[index].forEachText { estimate.add($0) } }
-        rare?.value.add(to: &estimate)
+        rare?.withValue { $0.add(to: &estimate) }
         return max(1, estimate.tokens) + imageTokens
     }
 

@@ -3,7 +3,9 @@ package import Limits
 package import Shared
 
 /// The amounts that are reserved for a request, because its actual usage is known only after its calls.
-package struct UsageReservation: Sendable {
+///
+/// It is an object, because copies of a struct would count a reference for each text and object in it.
+package final class UsageReservation: Sendable {
     /// The amounts that are reserved before the calls. Amounts that the request does not determine are estimated.
     package let reserved: Amounts
     /// The part of `reserved` that is known from the request itself. The rest comes from averages of earlier responses.
@@ -13,9 +15,9 @@ package struct UsageReservation: Sendable {
     package let creditsPerCall: Int
     package let averages: RecentUsageAverages
     /// The images in the prompt, which some prices in credits depend on.
-    package var images = ChatCredits.Images.none
+    package let images: ChatCredits.Images
     /// The number of prompt tokens; nil if they were not counted.
-    package var promptTokens: Int?
+    package let promptTokens: Int?
 
     /// Creates the reservation of a request.
     ///
@@ -26,13 +28,17 @@ package struct UsageReservation: Sendable {
         atLeast minimum: Amounts? = nil,
         model: String,
         creditsPerCall: Int,
-        averages: RecentUsageAverages
+        averages: RecentUsageAverages,
+        images: ChatCredits.Images = .none,
+        promptTokens: Int? = nil
     ) {
         self.reserved = reserved
         self.minimum = minimum ?? reserved
         self.model = model
         self.creditsPerCall = creditsPerCall
         self.averages = averages
+        self.images = images
+        self.promptTokens = promptTokens
     }
 }
 

@@ -17,6 +17,16 @@ package final class RecentUsageAverages: Sendable {
             let (age, isTooLarge) = now.subtractingReportingOverflow(recordedAt)
             return isTooLarge ? 0 : min(max(0, age) / RecentUsageAverages.halfLifeMicroseconds, Int.bitWidth - 2)
         }
+
+        /// The average of the completion tokens; nil if there was no response.
+        func completions(at now: Int) -> Int? {
+            completions.mean(afterHalvings: halvings(at: now), downTo: RecentUsageAverages.firstCompletion)
+        }
+
+        /// The average of the credits; nil if the vendor reported none.
+        func credits(at now: Int) -> Int? {
+            credits.mean(afterHalvings: halvings(at: now), downTo: RecentUsageAverages.firstCredits)
+        }
     }
 
     private let rows = Lock(RecentTable<String, Row>())
@@ -40,31 +50,36 @@ package final class RecentUsageAverages: Sendable {
     package func record(_ model: String, completionTokens: Int, credits: Int?) {
         let now = now()
         rows.withLock { rows in
-            var row = rows.use(model) ?? Row()
-            let halvings = row.halvings(at: now)
-            row.completions.halve(halvings, downTo: Self.firstCompletion)
-            row.credits.halve(halvings, downTo: Self.firstCredits)
-            row.recordedAt = now
-            row.completions.add(completionTokens)
-            if let credits { row.credits.add(credits) }
-            rows.set(model, row)
-            if rows.count > Self.modelBound, let oldest = rows.leastRecentlyUsed { _ = rows.remove(oldest.key) }
+            func add(to row: inout Row) {
+                let halvings = row.halvings(at: now)
+                row.completions.halve(halvings, downTo: Self.firstCompletion)
+                row.credits.halve(halvings, downTo: Self.firstCredits)
+                row.recordedAt = now
+                row.completions.add(completionTokens)
+                if let credits { row.credits.add(credits) }
+            }
+            if rows.withValue(of: model, add) != nil { return }
+            var row = Row()
+            add(to: &row)
+            rows.set(model, row, atMost: Self.modelBound)
         }
     }
 
     /// Returns the average credits of one call of the model; nil if the vendor has reported none.
     package func credits(of model: String) -> Int? {
-        guard let row = rows.withLock({ $0.use(model) }) else { return nil }
-        return row.credits.mean(afterHalvings: row.halvings(at: now()), downTo: Self.firstCredits)
+        let now = now()
+        return rows.withLock { rows in
+            rows.withValue(of: model) { $0.credits(at: now) } ?? nil
+        }
     }
 
     /// Returns the completion tokens and credits that one call of the model is expected to use.
     package func expected(of model: String) -> (completionTokens: Int, credits: Int) {
-        guard let row = rows.withLock({ $0.use(model) }) else { return (Self.firstCompletion, Self.firstCredits) }
-        let halvings = row.halvings(at: now())
-        let completion = row.completions.mean(afterHalvings: halvings, downTo: Self.firstCompletion)
-        let credits = row.credits.mean(afterHalvings: halvings, downTo: Self.firstCredits)
-        return (completion ?? Self.firstCompletion, credits ?? Self.firstCredits)
+        let now = now()
+        let means = rows.withLock { rows in
+            rows.withValue(of: model) { ($0.completions(at: now), $0.credits(at: now)) } ?? (nil, nil)
+        }
+        return (means.0 ?? Self.firstCompletion, means.1 ?? Self.firstCredits)
     }
 }
 

@@ -28,13 +28,18 @@ public struct RecentTable<Key: Hashable, Value> {
     @inlinable public init() {}
 
     /// Returns the value of a key and marks it as the most recently used; nil if the key is absent.
-    @inlinable public mutating func use(_ key: Key) -> Value? {
+    @inlinable public mutating func use(_ key: Key) -> Value? { withValue(of: key) { $0 } }
+
+    /// Calls `body` with the value of a key, which is not copied, and marks it as the most recently used. Returns the
+    /// result of `body`; nil if the key is absent.
+    @inlinable public mutating func withValue<Result>(of key: Key, _ body: (inout Value) -> Result) -> Result? {
         // This is often the most recently used entry, which is found without hashing.
-        if newest >= 0, slots[Int(newest)].key == key { return slots[Int(newest)].value }
-        guard let position = positions[key] else { return nil }
-        unlink(position)
-        link(position)
-        return slots[Int(position)].value
+        if newest < 0 || slots[Int(newest)].key != key {
+            guard let position = positions[key] else { return nil }
+            unlink(position)
+            link(position)
+        }
+        return body(&slots[Int(newest)].value)
     }
 
     /// Adds or replaces a value. Then removes the least recently used entries until at most `bound` entries are left.
@@ -45,10 +50,7 @@ public struct RecentTable<Key: Hashable, Value> {
 
     /// Adds or replaces a value, and marks it as the most recently used.
     @inlinable public mutating func set(_ key: Key, _ value: Value) {
-        if use(key) != nil {
-            slots[Int(newest)].value = value
-            return
-        }
+        if withValue(of: key, { $0 = value }) != nil { return }
         let position = Int32(slots.count)
         slots.append(Slot(key: key, value: value))
         positions[key] = position

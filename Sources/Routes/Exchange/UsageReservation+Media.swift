@@ -5,7 +5,7 @@ import Upstream
 
 extension UsageReservation {
     /// Creates the reservation for vendor calls that make images or speech; nil if the limits count only requests.
-    init?(images: Int, calls: Int, _ candidate: Candidate, _ applicableLimits: ApplicableLimits, gateway: Gateway) {
+    convenience init?(images: Int, calls: Int, _ candidate: Candidate, _ applicableLimits: ApplicableLimits, gateway: Gateway) {
         guard gateway.limits.countsLate || !applicableLimits.isPlain else { return nil }
         let averages = gateway.limiter.averages
         var (credits, least) = (0, 0)
@@ -30,7 +30,7 @@ extension UsageReservation {
     /// Creates the reservation for a transcription; nil if the limits count only requests.
     ///
     /// - Parameter name: the model that transcribes.
-    init?(
+    convenience init?(
         transcriptOf name: String,
         by candidate: Candidate,
         for caller: Caller,
@@ -61,7 +61,7 @@ extension UsageReservation {
     ///   - amounts: the units to reserve.
     ///   - minimum: the units that are known from the request itself. The rest of `amounts` is an estimate from earlier
     ///     responses.
-    init(reserving amounts: Amounts, atLeast minimum: Amounts, _ usageReservation: UsageReservation) {
+    convenience init(reserving amounts: Amounts, atLeast minimum: Amounts, _ usageReservation: UsageReservation) {
         self.init(
             reserving: amounts,
             atLeast: minimum,

@@ -209,18 +209,23 @@ final class ChatPlan: @unchecked Sendable {
         guard needsReservation else { return nil }
         var extras = PromptExtras(tokens: tokens)
         if case .attached(let plan, _) = way { extras.transcriber = plan.transcriber }
-        guard count.isExpected else { return usageReservation(under: applicableLimits, extras) }
+        // One copy, because each use of this object's property would be a copy.
+        let call = call
+        guard count.isExpected else { return usageReservation(for: call, under: applicableLimits, extras) }
         extras.roughTokens = count.roughTokens(of: call)
-        let usageReservation = usageReservation(under: applicableLimits, extras)
+        let usageReservation = usageReservation(for: call, under: applicableLimits, extras)
         // An estimate must not decide that the request can never be admitted.
         guard let usageReservation, applicableLimits.mayBeExceeded(by: usageReservation.minimum), call.isCountedAtOnce
         else { return usageReservation }
         extras.roughTokens = nil
-        return self.usageReservation(under: applicableLimits, extras)
+        return self.usageReservation(for: call, under: applicableLimits, extras)
     }
 
-    private func usageReservation(under applicableLimits: ApplicableLimits, _ extras: PromptExtras) -> UsageReservation?
-    {
+    private func usageReservation(
+        for call: borrowing ChatCall,
+        under applicableLimits: ApplicableLimits,
+        _ extras: PromptExtras
+    ) -> UsageReservation? {
         UsageReservation(
             call,
             candidate,

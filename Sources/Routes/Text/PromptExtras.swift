@@ -19,7 +19,7 @@ struct PromptExtras {
 extension UsageReservation {
     /// Creates the reservation for a chat call. Nil if no limit counts tokens, cost or credits and there are no images
     /// to count.
-    init?(
+    convenience init?(
         _ call: borrowing ChatCall,
         _ candidate: Candidate,
         caller: Caller,
@@ -74,10 +74,10 @@ extension UsageReservation {
             atLeast: minimum,
             model: model.id,
             creditsPerCall: credits?.one ?? 0,
-            averages: averages
+            averages: averages,
+            images: credits?.images ?? .none,
+            promptTokens: extras.roughTokens == nil ? counted + extras.tokens : nil
         )
-        self.images = credits?.images ?? .none
-        if extras.roughTokens == nil { promptTokens = counted + extras.tokens }
     }
 }
 

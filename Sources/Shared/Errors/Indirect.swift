@@ -19,6 +19,10 @@ public struct Indirect<Value: Sendable>: Sendable {
     @inlinable
     public init(_ value: Value) { box = Box(value) }
 
+    /// Calls `body` with the value, which is not copied.
+    @inlinable
+    public func withValue<Result>(_ body: (borrowing Value) -> Result) -> Result { body(box.value) }
+
     @inlinable public var value: Value {
         _read { yield box.value }
         _modify {

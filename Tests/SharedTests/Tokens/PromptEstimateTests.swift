@@ -1,3 +1,4 @@
+import CTokens
 import Engine
 import Foundation
 import Support
@@ -97,5 +98,29 @@ import Testing
             #expect(abs(parts - estimate(16, bytes[...])) <= 16, "cut at \(length)")
         }
         #expect(estimate(1, []) == 0)
+    }
+
+    @Test("the code for each kind of processor gives the same estimate")
+    func everyCode() {
+        let alphabets: [[UInt8]] = [
+            Array(0...127), Array(0...255), Array("aZ Bc9.\n{\"_zA0x".utf8), Array(" a".utf8),
+            // Mostly ASCII, with characters of more bytes in some blocks.
+            Array(repeating: 0x61, count: 60) + Array("\u{e9}\u{4f60}".utf8),
+        ]
+        let codes = [RELAY_TOKENS_AVX2, RELAY_TOKENS_AVX512].filter { $0.rawValue <= relay_tokens_best_code().rawValue }
+        var generator = Seeded(7)
+        for number in 0..<20_000 {
+            let alphabet = alphabets[number % alphabets.count]
+            let text = (0..<Int.random(in: 0...300, using: &generator)).map { _ in
+                alphabet.randomElement(using: &generator)!
+            }
+            text.withUnsafeBytes { bytes in
+                let plain = relay_tokens_estimate_by(RELAY_TOKENS_PLAIN, bytes.baseAddress, bytes.count)
+                for code in codes {
+                    let estimate = relay_tokens_estimate_by(code, bytes.baseAddress, bytes.count)
+                    #expect(estimate == plain, "\(code): \(text)")
+                }
+            }
+        }
     }
 }
