@@ -244,7 +244,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         let read: (response: ChatResponse, pause: PausedResponse?)?
         do throws(UpstreamError) {
             read = try await self.read(response.body)
-            keepQuirks()
+            // Without a result, the worker thread may still use `form`.
+            if read != nil { keepQuirks() }
         } catch {
             let error = unserved(error)
             guard isRewritten(afterResponse: error) else { throw judged(error) }
