@@ -36,7 +36,7 @@ extension CallLedger {
         /// the list has no price for the call.
         func credits(_ usage: Usage, _ usageReservation: UsageReservation) -> Int? {
             guard let credits else { return 0 }
-            return usage.totalTokens > 0 ? credits.chat?.credits(usage, usageReservation.images) : nil
+            return usage.totalTokens > 0 ? credits.chat?.credits(usage, usageReservation.prompt.images) : nil
         }
     }
 

@@ -6,6 +6,18 @@ package import Shared
 ///
 /// It is an object, because copies of a struct would count a reference for each text and object in it.
 package final class UsageReservation: Sendable {
+    package struct Prompt: Sendable {
+        /// The images in the prompt, on which some prices in credits depend.
+        package var images = ChatCredits.Images.none
+        /// The number of prompt tokens; nil if they were not counted.
+        package var tokens: Int?
+
+        package init(images: ChatCredits.Images = .none, tokens: Int? = nil) {
+            self.images = images
+            self.tokens = tokens
+        }
+    }
+
     /// The amounts that are reserved before the calls. Amounts that the request does not determine are estimated.
     package let reserved: Amounts
     /// The part of `reserved` that is known from the request itself. The rest comes from averages of earlier responses.
@@ -14,10 +26,7 @@ package final class UsageReservation: Sendable {
     /// The credits that are billed for a call if neither the vendor nor its price list says how many it costs.
     package let creditsPerCall: Int
     package let averages: RecentUsageAverages
-    /// The images in the prompt, which some prices in credits depend on.
-    package let images: ChatCredits.Images
-    /// The number of prompt tokens; nil if they were not counted.
-    package let promptTokens: Int?
+    package let prompt: Prompt
 
     /// Creates the reservation of a request.
     ///
@@ -29,16 +38,14 @@ package final class UsageReservation: Sendable {
         model: String,
         creditsPerCall: Int,
         averages: RecentUsageAverages,
-        images: ChatCredits.Images = .none,
-        promptTokens: Int? = nil
+        prompt: Prompt = Prompt()
     ) {
         self.reserved = reserved
         self.minimum = minimum ?? reserved
         self.model = model
         self.creditsPerCall = creditsPerCall
         self.averages = averages
-        self.images = images
-        self.promptTokens = promptTokens
+        self.prompt = prompt
     }
 }
 

@@ -5,7 +5,13 @@ import Upstream
 
 extension UsageReservation {
     /// Creates the reservation for vendor calls that make images or speech; nil if the limits count only requests.
-    convenience init?(images: Int, calls: Int, _ candidate: Candidate, _ applicableLimits: ApplicableLimits, gateway: Gateway) {
+    convenience init?(
+        images: Int,
+        calls: Int,
+        _ candidate: Candidate,
+        _ applicableLimits: ApplicableLimits,
+        gateway: Gateway
+    ) {
         guard gateway.limits.countsLate || !applicableLimits.isPlain else { return nil }
         let averages = gateway.limiter.averages
         var (credits, least) = (0, 0)

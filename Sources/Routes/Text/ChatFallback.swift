@@ -227,7 +227,7 @@ final class ChatFallback: @unchecked Sendable {
                 let usageReservation = billed(plan, callLedger)
                 // A call that is too long may fit the model of another candidate.
                 if isFirstCheck(plan), !plan.isShort(usageReservation) {
-                    try await plan.check(usageReservation?.promptTokens)
+                    try await plan.check(usageReservation?.prompt.tokens)
                 }
                 choosing?(plan.candidate)
                 return plan

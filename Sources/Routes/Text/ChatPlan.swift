@@ -184,7 +184,7 @@ final class ChatPlan: @unchecked Sendable {
         let applicableLimits = applicableLimits(exchange)
         let usageReservation = usageReservation(under: applicableLimits)
         let admission = try await exchange.admit(applicableLimits, usageReservation)
-        if checksLength, !isShort(usageReservation) { try await check(usageReservation?.promptTokens) }
+        if checksLength, !isShort(usageReservation) { try await check(usageReservation?.prompt.tokens) }
         return admission
     }
 
@@ -239,7 +239,7 @@ final class ChatPlan: @unchecked Sendable {
     /// Returns whether the call is so short that it surely fits the model. Then `check` is not needed. Most calls are
     /// short.
     func isShort(_ usageReservation: UsageReservation?) -> Bool {
-        !candidate.chats || isShort && usageReservation?.promptTokens == nil
+        !candidate.chats || isShort && usageReservation?.prompt.tokens == nil
     }
 
     /// Throws if the call is too long for the model's context window.

@@ -69,14 +69,14 @@ extension UsageReservation {
             reserved.credits +=
                 AttachmentPlan.audioParts(in: call) * averages.expected(of: transcriber.model.id).credits
         }
+        let tokens = extras.roughTokens == nil ? counted + extras.tokens : nil
         self.init(
             reserving: reserved,
             atLeast: minimum,
             model: model.id,
             creditsPerCall: credits?.one ?? 0,
             averages: averages,
-            images: credits?.images ?? .none,
-            promptTokens: extras.roughTokens == nil ? counted + extras.tokens : nil
+            prompt: Prompt(images: credits?.images ?? .none, tokens: tokens)
         )
     }
 }
