@@ -3,8 +3,7 @@ import Shared
 
 /// The paths that the relay proposes to a client that requested a similar, unknown path.
 struct KnownPaths {
-    /// The paths of all routes that are always enabled and need no id. `whole` is the full path, such as
-    /// `/v1/chat/completions`; `end` is the same path without `/v1`.
+    /// The paths of all routes that are always enabled and need no id. `end` is `whole` without `/v1`.
     private let paths: [(whole: String, end: String)]
     /// The longest path for which a similar path is searched, in bytes.
     private static let maxBytes = 200
@@ -17,8 +16,7 @@ struct KnownPaths {
         }
     }
 
-    /// Returns the known path that a client probably meant; nil if no known path is similar. A path that ends with a
-    /// known path, such as `/v1/v1/chat/completions`, counts as similar.
+    /// Returns the known path that a client probably meant; nil if no known path is similar.
     func path(meantBy path: UnsafeRawBufferPointer) -> String? {
         guard path.count <= Self.maxBytes else { return nil }
         let text = path.text

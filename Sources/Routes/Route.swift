@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// One route of the router: the method and path of a request, and the function that handles it.
+/// One route of the router: a method, a path, and the function that handles the requests.
 struct Route: Sendable {
     typealias Handle = @Sendable (Exchange, Gateway) async throws(APIError) -> Void
     enum PathPosition: Sendable {
@@ -11,11 +11,9 @@ struct Route: Sendable {
         case versioned
         /// The path is served without `/v1` only.
         case own
-        /// The path is served without `/v1` only. The request must spell the path exactly, without escapes or extra
-        /// slashes.
+        /// The path is served without `/v1` only, in exactly one spelling.
         case service
-        /// The path is served without `/v1` only, in exactly one spelling. Machines poll it, so its requests are not in
-        /// the normal log.
+        /// The path is served like a `service` path. Machines poll it, so the normal log leaves it out.
         case probe
 
         var isExact: Bool { self == .service || self == .probe }
@@ -95,7 +93,7 @@ struct Route: Sendable {
         return path.hasPrefix(self.path) && rest(of: path) != nil
     }
 
-    /// Returns the id in a request's path, which follows the route's own path; nil if there is no id.
+    /// Returns the id at the end of a request's path; nil if there is no id.
     func rest(of path: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         let start = self.path.utf8CodeUnitCount
         var end = path.count

@@ -1,8 +1,6 @@
-/// The abilities that a vendor has for chats with one model, such as tools or images. If a call needs an ability that
-/// the vendor lacks, the relay emulates the ability or refuses the call.
-///
-/// The type is public because only public code is inlined in other modules.
+/// The abilities of a vendor for chats with one model, such as tools or images.
 public struct Abilities: OptionSet, Sendable {
+    // The type is public because only public code is inlined in other modules.
     public let rawValue: UInt32
 
     @inlinable
@@ -22,8 +20,7 @@ public struct Abilities: OptionSet, Sendable {
     @inlinable public static var schemas: Abilities { Abilities(rawValue: 128) }
     @inlinable public static var logProbabilities: Abilities { Abilities(rawValue: 256) }
     @inlinable public static var audioOutput: Abilities { Abilities(rawValue: 512) }
-    /// The ability to accept images and files inside the upstream request. If the vendor lacks this ability, the relay
-    /// uploads the images and files first.
+    /// The ability to accept images and files inside the upstream request.
     @inlinable public static var inlineMedia: Abilities { Abilities(rawValue: 1_024) }
     @inlinable public static var audioInput: Abilities { Abilities(rawValue: 2_048) }
     @inlinable public static var sampling: Abilities { Abilities(rawValue: 4_096) }
@@ -34,8 +31,7 @@ public struct Abilities: OptionSet, Sendable {
     @inlinable public static var prompts: Abilities { Abilities(rawValue: 32_768) }
     /// The ability to accept images and files by URL. Without this ability, the relay downloads them first.
     @inlinable public static var mediaAddresses: Abilities { Abilities(rawValue: 65_536) }
-    /// The ability to serve requests that demand a tool call or an output format, without validation by the relay. A
-    /// vendor has this ability only for calls that the relay forwards unchanged.
+    /// The ability to serve requests with demands (a tool call or an output format) without validation by the relay.
     @inlinable public static var demands: Abilities { Abilities(rawValue: 131_072) }
     /// The ability to accept options for web search.
     @inlinable public static var searchOptions: Abilities { Abilities(rawValue: 262_144) }

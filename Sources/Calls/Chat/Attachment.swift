@@ -47,7 +47,7 @@ package struct Attachment: Sendable {
         case address(String)
         /// A file that the caller uploaded before, by its id.
         case file(id: String)
-        /// A file that the vendor can read itself. The value is the vendor's name or URL of the file.
+        /// The vendor's name or URL of a file that the vendor can read itself.
         case kept(String)
         /// A text in place of the content, such as the transcript of audio.
         case words(String)
@@ -74,15 +74,13 @@ package struct Attachment: Sendable {
 }
 
 extension Attachment {
-    /// The size of the base64 data that the relay sends for the attachment, in bytes; 0 if the attachment contains no
-    /// data.
+    /// The size of the attachment's base64 data in bytes; 0 if the attachment contains no data.
     var sentBytes: Int { if case .data(let text) = source { text.base64.bytes.count } else { 0 } }
 
     /// The number of bytes at the start of an image that are searched for its dimensions.
     private static let headerBytes = 65_536
 
-    /// The estimated tokens of an image; 0 for other attachments. The estimate uses the image's dimensions if they can
-    /// be read.
+    /// The estimated tokens of an image; 0 for other attachments.
     var tokens: Int {
         guard kind == .image else { return 0 }
         if detail == .low { return ImageSize.lowDetailTokens }
@@ -111,14 +109,15 @@ extension [Attachment] {
 }
 
 extension [Attachment] {
-    /// Marks the attachments whose URLs the vendor reads itself, so that the relay does not download them.
+    /// Marks the attachments whose URLs the vendor reads itself. The relay does not download these attachments.
     ///
     /// Throws for a URL in Google's cloud (`gs://`), unless the caller uses a passthrough key and the vendor reads the
-    /// URL. With a key of the relay, a caller could read the operator's files.
+    /// URL.
     package mutating func leave(to vendor: any ChatVendor, isCallersKey: Bool) throws(APIError) {
         for position in indices {
             guard case .address(let address) = self[position].source else { continue }
             let isInCloud = address.hasPrefix(Attachment.cloudScheme)
+            // With a key of the relay, a caller could read the operator's files.
             if vendor.reads(address), isCallersKey || !isInCloud {
                 self[position].source = .kept(address)
             } else if isInCloud {

@@ -1,5 +1,5 @@
-/// A collector for the argument chunks of one tool call. Some models send `null` for a tool call without arguments. The
-/// collector holds chunks back while the arguments could still be `null`.
+/// A collector for the argument chunks of one tool call. Chunks are held back while the arguments could still be
+/// `null`.
 package struct CallArguments: Sendable {
     private var held: [UInt8] = []
     private var isOther = false
@@ -18,6 +18,6 @@ package struct CallArguments: Sendable {
         return held
     }
 
-    /// The argument bytes that are still held back when the tool call ends; empty if these bytes are `null`.
+    /// The argument bytes still held back at the end of the tool call; empty if they are `null`.
     package var rest: [UInt8] { held == Self.null ? [] : held }
 }

@@ -1,11 +1,11 @@
 import Engine
 package import Shared
 
-/// A chat request with its options, already checked, in a form that does not depend on a vendor.
+/// A checked chat request with its options, independent of any vendor.
 package struct ChatCall: Sendable {
     package var model = ""
     package var messages: [ChatMessage] = []
-    /// The images, files and audio of the request. Messages refer to an attachment by its index in this array.
+    /// The images, files and audio of the request. Messages refer to attachments by index.
     package var attachments: [Attachment] = []
     package var isStreamed = false
     package var includesUsage = false
@@ -45,11 +45,10 @@ package struct ChatCall: Sendable {
             || rare.value.bookkeeping.serviceTier != nil
     }
 
-    /// Checks the reasoning effort, the verbosity and the service tier. Throws if one of these has a value that
-    /// OpenAI's API does not define.
+    /// Checks the reasoning effort, the verbosity and the service tier. Throws if OpenAI's API does not define the
+    /// value.
     ///
-    /// Do not call this function if the vendor gets the client's request unchanged: the vendor might support more
-    /// values.
+    /// Do not call this function if the vendor gets the client's request unchanged.
     package func checkOptionValues() throws(APIError) {
         guard let chatOptions = rare?.value else { return }
         let isOfResponses = chatOptions.reasoning.isOfResponses
@@ -66,41 +65,36 @@ package struct ChatCall: Sendable {
         }
     }
 
-    /// The raw body of the client's request, which the vendor gets unchanged; nil if the vendor speaks another API than
-    /// the client, or if the relay changed the call.
+    /// The raw body of the client's request if the vendor gets the body unchanged; nil otherwise.
     package var original: OriginalRequest?
 
-    /// Sets `original` to the raw body of the client's request. If the tools are not parsed yet, they are parsed from
-    /// this body later.
+    /// Sets `original` to the raw body of the client's request.
     package mutating func keep(_ request: OriginalRequest) {
         original = request
         rare?.value.find(in: request)
     }
 
     /// The raw body of the client's request if the relay changed the call and the vendor speaks the client's API; nil
-    /// otherwise. From this body, the vendor also gets the fields for which `ChatCall` has no property.
+    /// otherwise.
     package var changedOriginal: OriginalRequest?
 
     /// The estimated number of tokens in all messages, at least 1.
     package var promptTokens: Int { countedTokens ?? Self.estimatedTokens(of: messages) }
-    /// The estimated number of tokens of a long prompt, made when the request was read; nil for short prompts.
+    /// The estimated number of tokens of a long prompt; nil for short prompts.
     private var countedTokens: Int?
     private static let longBytes = 262_144
-    /// The size up to which a prompt counts as short, in bytes. The relay keeps the texts of a short prompt while the
-    /// call runs, and counts their tokens if the vendor reports no usage.
+    /// The size in bytes up to which a prompt counts as short.
     package static let keptBytes = 8_192
 
-    /// Estimates the tokens of a long prompt now and keeps the number. Does nothing for a short prompt.
+    /// Estimates the tokens of a long prompt. Does nothing for a short prompt.
     package mutating func countIfLong() { if textBytes > Self.longBytes { countedTokens = promptTokens } }
 
-    /// Returns the tokens of all texts, tools and images. Short texts are counted with the model's vocabulary if it is
-    /// known. Long texts are estimated.
+    /// Returns the tokens of all texts, tools and images. The tokens of long texts are estimated.
     package func promptTokens(by counter: TokenCounter) -> Int {
         allTokens(by: isCountedAtOnce ? counter : .estimating)
     }
 
-    /// The roughly estimated tokens of all texts, tools and images. The estimate is much faster than counting.
-    /// Reservations use the estimate if the vendor is expected to report the true number of tokens.
+    /// The roughly estimated tokens of all texts, tools and images.
     package var roughTokens: Int {
         if let estimated, estimated.textBytes == textBytes { return estimated.tokens }
         var estimate = PromptEstimate()
@@ -109,32 +103,27 @@ package struct ChatCall: Sendable {
         return max(1, estimate.tokens) + imageTokens
     }
 
-    /// The rough estimate of a long prompt's tokens, and the size of the texts in bytes for which the estimate is
-    /// valid; nil for short prompts.
+    /// The rough estimate of a long prompt's tokens, and the texts' size in bytes; nil for short prompts.
     private var estimated: (tokens: Int, textBytes: Int)?
 
-    /// Estimates the tokens of a long prompt now, so that `roughTokens` takes no time on the event loop later. Does
-    /// nothing for a short prompt.
+    /// Estimates the tokens of a long prompt for `roughTokens`. Does nothing for a short prompt.
     package mutating func estimateIfLong() {
         let bytes = textBytes
         if bytes > Self.longBytes { estimated = (roughTokens, bytes) }
     }
 
-    /// Whether the texts are short enough to count their tokens on the event loop. Counting takes up to a quarter of a
-    /// microsecond per byte.
+    /// Whether the texts are short enough to count their tokens on the event loop.
     package var isCountedAtOnce: Bool { allTextBytes <= 32_768 }
 
     /// The size of all texts, tools and the output schema, in bytes.
     package var allTextBytes: Int { textBytes + (rare?.value.textBytes ?? 0) }
 
-    /// Returns the tokens of all texts, tools and images. Counts texts of any length, which can take long. Can be
-    /// called on any thread.
+    /// Counts the tokens of all texts, tools and images. Can take long. Can be called on any thread.
     package func allTokens(by counter: TokenCounter) -> Int {
         textTokens(by: counter) + (rare?.value.tokens(by: counter) ?? 0) + imageTokens
     }
 
-    /// Returns the tokens of all message texts, at least 1. Counts texts of any length, which can take long. Can be
-    /// called on any thread.
+    /// Counts the tokens of all message texts, at least 1. Can take long. Can be called on any thread.
     package func textTokens(by counter: TokenCounter) -> Int {
         guard counter.isExact else { return promptTokens }
         var tokens = 0
@@ -153,8 +142,7 @@ package struct ChatCall: Sendable {
         return max(1, estimate.tokens)
     }
 
-    /// The calls for the separate prompts: one call with one choice for each prompt. If `arePromptsSeparate` is false,
-    /// the array contains only this call.
+    /// The calls for the separate prompts, each with one choice; only this call if `arePromptsSeparate` is false.
     package var prompts: [ChatCall] {
         guard arePromptsSeparate else { return [self] }
         return messages.map { message in
@@ -169,7 +157,7 @@ package struct ChatCall: Sendable {
     /// The text of the last user message; empty if there is no user message.
     package var lastUserText: String { messages.last { $0.role == .user }?.text ?? "" }
 
-    /// The size of the call in bytes: its texts, its attachments, and the raw body of the client's request.
+    /// The size in bytes of the texts, the attachments and the raw body of the client's request.
     package var sentBytes: Int {
         var bytes = textBytes + (original?.bytes.count ?? 0) + (changedOriginal?.bytes.count ?? 0)
         for index in attachments.indices { bytes += attachments[index].sentBytes }
@@ -184,14 +172,12 @@ package struct ChatCall: Sendable {
         return bytes
     }
 
-    /// Whether the call has tools and its messages contain earlier tool calls. The vendor then gets the tools even if
-    /// the model is not allowed to call them.
+    /// Whether the call has tools and its messages contain earlier tool calls.
     package var keepsTools: Bool {
         rare?.value.hasTools == true && messages.contains { !$0.toolCalls.isEmpty }
     }
 
-    /// Whether the vendor gets the tools, because the model is allowed to call tools or the messages contain earlier
-    /// tool calls.
+    /// Whether the vendor gets the tools.
     package var usesTools: Bool { !needs.isDisjoint(with: [.tools, .functions]) || keepsTools }
 
     /// The maximum number of tool calls that the caller accepts in one response.
@@ -217,7 +203,7 @@ package struct ChatCall: Sendable {
         package var tokens: Int { sites * words * 4 / 3 }
     }
 
-    /// Returns the search options for a chat with the model; nil if the chat uses no web search.
+    /// Returns the search options for the model; nil if the chat uses no web search.
     package func search(with model: borrowing Model) -> WebSearch? {
         webSearch ?? (model.searchesWeb && !refusesSearch ? .usual : nil)
     }

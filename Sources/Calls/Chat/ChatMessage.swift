@@ -20,13 +20,12 @@ package struct ChatMessage: Sendable {
         case refusal(String)
         /// An attachment, by its index in `ChatCall.attachments`.
         case attachment(Int)
-        /// Reasoning of an earlier response. Its tokens are not counted, because vendors drop it or do not charge for
-        /// it.
+        /// Reasoning of an earlier response. Its tokens are not counted.
         case reasoningBlock(ReasoningBlock)
     }
 
     package var role: Role
-    /// The name of the speaker, or of the function whose result the message contains; nil if there is no name.
+    /// The name of the speaker, or of the function whose result this is; nil if there is none.
     package var name: String?
     /// The pieces of the message's content, in order.
     package var content: [Piece]
@@ -61,7 +60,7 @@ package struct ChatMessage: Sendable {
         return joined
     }
 
-    /// Whether the message contains only reasoning. Only the vendor that produced the reasoning can use such a message.
+    /// Whether the message contains only reasoning.
     package var isReasoningOnly: Bool {
         guard !content.isEmpty, toolCalls.isEmpty else { return false }
         return content.allSatisfy { if case .reasoningBlock = $0 { true } else { false } }
@@ -83,7 +82,7 @@ package struct ChatMessage: Sendable {
         return bytes
     }
 
-    /// Calls `body` with each text of the content, and with the name and the arguments of each tool call.
+    /// Calls `body` with each text of the content, and with each tool call's name and arguments.
     package func forEachText(_ body: (String) -> Void) {
         for piece in content {
             switch piece {
@@ -99,8 +98,7 @@ package struct ChatMessage: Sendable {
 }
 
 extension [ChatMessage.Piece] {
-    /// Puts the text "Error: " before the result of a failed tool call. This is for vendors that have no field for
-    /// failures.
+    /// Puts the text "Error: " before the result of a failed tool call.
     package mutating func markAsFailed() {
         if case .text(let text) = first { self[0] = .text("Error: \(text)") } else { insert(.text("Error: "), at: 0) }
     }
@@ -113,11 +111,10 @@ package struct ToolCall: Sendable {
     package var name: String
     /// The arguments as the model wrote them: JSON that may be invalid.
     package var arguments: String
-    /// The signature of the reasoning that led to the tool call; nil if there is none. Only the vendor understands the
-    /// signature.
+    /// The signature of the reasoning that led to the tool call; nil if there is none.
     package var signature: String?
-    /// The position of the tool call: in a response, the number of text bytes before the tool call; in a message, the
-    /// number of content pieces before the tool call. By default, the tool call comes last.
+    /// The number of text bytes (in a response) or content pieces (in a message) before the tool call. By default, the
+    /// tool call comes last.
     package var position = Int.max
 
     package init(id: String?, name: String, arguments: String) {

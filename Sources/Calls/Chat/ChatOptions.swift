@@ -30,7 +30,7 @@ package struct ChatOptions: Sendable {
         package let kind: Kind
         package let name: String
         package let description: String?
-        /// The JSON Schema of a function's parameters, or the format of a custom tool; nil if there is none.
+        /// A function's JSON Schema, or a custom tool's format; nil if there is none.
         package let schema: Body?
         package let isStrict: Bool?
         /// Whether the tool came in the field `functions`, OpenAI's legacy form.
@@ -92,7 +92,6 @@ package struct ChatOptions: Sendable {
         package init() {}
 
         /// The reasoning effort for vendors without a thinking option; nil if the request says nothing about reasoning.
-        /// If the request has a thinking option, the effort is derived from it.
         package var plainEffort: String? {
             switch thinking {
             case nil, .unsaid: effort ?? budgetTokens.map(Self.effort(ofBudget:))
@@ -177,8 +176,7 @@ extension ChatOptions {
         case unread(UnreadTools)
     }
 
-    /// The tools of the call. Tools that were left unread in the request body are parsed when this property is first
-    /// used.
+    /// The tools of the call. The first use parses tools that are still unread.
     package var tools: [Tool] {
         get {
             switch list {
@@ -202,15 +200,13 @@ extension ChatOptions {
         }
     }
 
-    /// Sets the tools of the call without parsing them. The tools must already be checked, so that parsing them later
-    /// cannot fail.
+    /// Sets the tools of the call without parsing them. They must already be checked.
     package mutating func leave(_ tools: UnreadTools) { list = .unread(tools) }
 
-    /// Sets the request body from which unread tools are parsed later. Does nothing if the tools are already parsed.
+    /// Sets the request body that contains the unread tools. Does nothing if the tools are parsed.
     func find(in request: OriginalRequest) { if case .unread(let unread) = list { unread.request = request } }
 
-    /// Adds the texts of the tools and of the output schema to an estimate of prompt tokens. For unread tools, adds the
-    /// JSON text of `tools` from the request body.
+    /// Adds the texts of the tools and of the output schema to an estimate of prompt tokens.
     func add(to estimate: inout PromptEstimate) {
         guard case .unread(let unread) = list, let request = unread.request, toolChoice != .none else {
             return forEachText { estimate.add($0) }
@@ -221,8 +217,7 @@ extension ChatOptions {
         forEachFormatText { estimate.add($0) }
     }
 
-    /// Calls `body` with each text of the tools and of the output schema. Skips the tools if the model is not allowed
-    /// to call tools.
+    /// Calls `body` with each text of the tools and of the output schema. Skips tools that must not be called.
     private func forEachText(_ body: (UnsafeRawBufferPointer) -> Void) {
         for tool in tools where toolChoice != .none {
             tool.name.withBytes(body)

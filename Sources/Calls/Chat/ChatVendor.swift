@@ -9,19 +9,15 @@ package protocol ChatVendor: AnyObject, Sendable {
     var wires: [Wire] { get }
     /// Returns whether the vendor accepts the raw body of a chat completion request unchanged.
     func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool
-    /// Returns whether the relay cannot know in advance that the vendor supports the call. The relay then keeps a copy
-    /// of the call, so that the call can be repeated in another form.
+    /// Returns whether the relay cannot know in advance that the vendor supports the call.
     func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool
-    /// Whether all waits of a chat without preparation end at the deadline `CallLedger.endsAt`. If true, such a chat
-    /// needs no further timer.
+    /// Whether all waits of a chat without preparation end at the deadline `CallLedger.endsAt`.
     var keepsDeadlines: Bool { get }
-    /// Returns the vendor's abilities for a call. They depend on the whole call: some models support no output format
-    /// together with tools.
+    /// Returns the vendor's abilities for a call. They depend on the whole call.
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities
     /// Returns whether the vendor itself can read the file at this URL.
     func reads(_ address: String) -> Bool
-    /// Returns whether another instance might have stored data about earlier responses in this conversation. `recall`
-    /// reads such data.
+    /// Returns whether another instance might have stored data about this conversation's earlier responses.
     func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool
     /// Reads the data that other instances stored about earlier responses in this conversation. Call it before
     /// `prepare`.
@@ -44,15 +40,13 @@ extension ChatVendor {
 
 /// A chat call in the form of its vendor, ready to be sent.
 package protocol PreparedChat: AnyObject, Sendable {
-    /// Writes the body of the upstream request ahead of time. If `write` is not called, the body is written when it is
-    /// needed.
+    /// Writes the body of the upstream request ahead of time. Calling this function is optional.
     ///
     /// Can be called on any thread while no other thread uses this object.
     func write()
     /// The estimated number of prompt tokens.
     var promptTokens: Int { get }
-    /// Whether the chat itself records its usage in the call ledger. If false, the code that requests the response must
-    /// record the usage.
+    /// Whether the chat itself records its usage in the call ledger; otherwise its user must.
     var isBilled: Bool { get }
     func response() async throws(UpstreamError) -> ChatResponse
     /// Sends the call. Returns the response stream when the vendor has accepted the call.
@@ -73,7 +67,7 @@ package struct ChatResponse: PartialResponse {
         /// The text of the choice in UTF-8; nil if there is no text.
         package var text: Body?
         package var reasoning: Body?
-        /// The reasoning as blocks with signatures, in order. A vendor with signatures sets these blocks instead of
+        /// The reasoning as blocks with signatures, in order. A vendor with signatures sets these instead of
         /// `reasoning`.
         package var reasoningBlocks: [ReasoningBlock] = []
         package var refusal: Body?
@@ -168,27 +162,26 @@ package struct ChatResponse: PartialResponse {
         set { fields.value.credits = newValue }
     }
 
-    /// The raw response of a vendor that speaks the client's API; nil if the client's request was not forwarded
-    /// unchanged.
+    /// The raw response of a vendor that speaks the client's API; nil if the client's request was changed.
     package var original: Body? {
         get { fields.value.original }
         set { fields.value.original = newValue }
     }
 }
 
-/// A chat response that arrives as a stream. The code that reads the stream must end it with `stop`, also after an
-/// error.
+/// A chat response that arrives as a stream. Its reader must call `stop`, also after an error.
 package protocol ChatResponseStream: AnyObject, Sendable {
-    /// Waits until more data arrives, but at most `patienceNanoseconds`; returns `silence` if nothing arrives in this
-    /// time. Returns `end` only if the response is complete; throws if the response was cut off.
+    /// Waits at most `patienceNanoseconds` until more data arrives; returns `silence` if none arrives.
+    ///
+    /// Returns `end` only if the response is complete; throws if the response was cut off.
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival
-    /// Calls `emit` with the contents of the next event that has arrived. Returns false if no event has arrived.
+    /// Calls `emit` with the contents of the next event. Returns false if no event has arrived.
     func next(_ emit: (_ choice: Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool
-    /// The usage that the vendor reported, known at the end of the stream; nil if it reported none.
+    /// The reported usage, known at the end of the stream; nil if the vendor reported none.
     var usage: Usage? { get }
     /// Whether the stream always sets `usage` at its end, so that the relay need not count tokens.
     var countsItself: Bool { get }
-    /// The credits that the vendor charged, known at the end of the stream; nil if the vendor did not report them.
+    /// The charged credits, known at the end of the stream; nil if the vendor did not report them.
     var credits: Int? { get }
     /// Stops the stream. Calling it again has no effect.
     func stop()

@@ -1,14 +1,12 @@
 package import Engine
 import Shared
 
-/// The raw body of a client's request, with its top-level members. A vendor that speaks the client's API gets this
-/// body.
+/// The raw body of a client's request, with its top-level members.
 ///
 /// `@unchecked`: all properties are immutable. The members point into the body.
 package final class OriginalRequest: @unchecked Sendable {
     package let body: Body
-    /// The top-level members of the body if they were found when the request was read; nil otherwise. If nil, `members`
-    /// searches the body.
+    /// The top-level members of the body; nil if `members` must search the body.
     private let outlined: [RawJSON.Member]?
     /// Whether the messages are known to contain only texts and no files.
     package let hasTextsOnly: Bool
@@ -20,8 +18,6 @@ package final class OriginalRequest: @unchecked Sendable {
     }
 
     /// Creates a request from its body and the members that were already found in it.
-    ///
-    /// - Parameter outline: the members of the body.
     package init(_ body: Body, _ outline: JSONOutline) {
         self.body = body
         outlined = outline.members.map(\.raw)
@@ -31,16 +27,14 @@ package final class OriginalRequest: @unchecked Sendable {
 
     package var bytes: UnsafeRawBufferPointer { body.bytes }
 
-    /// The top-level members of the body; nil if two JSON parsers could read different members, for example because a
-    /// name occurs twice or contains an escape.
+    /// The top-level members of the body; nil if two JSON parsers could read different members.
     package var members: [RawJSON.Member]? {
         if let outlined { return Self.distinct(outlined, outlined.count) }
         let root = RawJSON(body.bytes)
         return root.isObject ? Self.distinct(root.members, 8) : nil
     }
 
-    /// Returns the members of a JSON object in the body; nil if two JSON parsers could read different members, for
-    /// example because a name occurs twice.
+    /// Returns the members of a JSON object; nil if two JSON parsers could read different members.
     package static func distinct(_ object: RawJSON) -> [RawJSON.Member]? { distinct(object.members, 8) }
 
     private static let maxMembers = 100
@@ -59,8 +53,7 @@ package final class OriginalRequest: @unchecked Sendable {
 }
 
 extension OriginalRequest {
-    /// Returns whether the relay need not parse the tools of a chat request. This is the case if all providers of the
-    /// model accept the request unchanged, and no other field refers to the tools.
+    /// Returns whether the relay need not parse the tools of a chat request.
     ///
     /// - Parameter isPassedOn: returns whether all providers of the named model accept a request unchanged.
     package static func canLeaveTools(_ outline: JSONOutline, _ isPassedOn: (String) -> Bool) -> Bool {

@@ -1,4 +1,4 @@
-/// A block of reasoning that a model produced. It is a class, so that a message stores only a reference to the block.
+/// A block of reasoning that a model produced.
 package final class ReasoningBlock: Sendable {
     /// The text of the reasoning; empty if the vendor does not show it.
     package let text: String
@@ -32,8 +32,7 @@ package final class ReasoningBlock: Sendable {
     package static let markOfOpenAI = "rs_"
     package static let markOfGemini = "gemini."
 
-    /// Whether the signature begins with the prefix of OpenAI's or Gemini's signatures. Other vendors cannot read such
-    /// a signature.
+    /// Whether the signature begins with the prefix of OpenAI's or Gemini's signatures.
     package var isMarked: Bool {
         guard let signature else { return false }
         return signature.hasPrefix(Self.markOfOpenAI) || signature.hasPrefix(Self.markOfGemini)

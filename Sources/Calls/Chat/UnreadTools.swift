@@ -1,7 +1,6 @@
 import Engine
 
-/// The tools of a request that the relay might forward unchanged. The tools are checked at once, but they are parsed
-/// only when they are needed.
+/// The tools of a client's request, checked at once but parsed only when needed.
 package final class UnreadTools: Sendable {
     private struct State {
         var request: OriginalRequest?
@@ -11,12 +10,10 @@ package final class UnreadTools: Sendable {
     private let read: @Sendable (OriginalRequest) -> [ChatOptions.Tool]
     private let state = Lock(State())
 
-    /// Creates the tools of a request without parsing them.
-    ///
-    /// - Parameter read: parses the tools in the body of the request.
+    /// Creates the tools of a request. `read` parses the tools in the request's body.
     package init(_ read: @escaping @Sendable (OriginalRequest) -> [ChatOptions.Tool]) { self.read = read }
 
-    /// The request that contains the tools; nil once the tools have been parsed. Must be set before `tools` is used.
+    /// The request that contains the tools; nil after the tools are parsed. Must be set before `tools` is used.
     package var request: OriginalRequest? {
         get { state.withLock { $0.request } }
         set { state.withLock { $0.request = newValue } }

@@ -1,7 +1,7 @@
 package import Engine
 package import Shared
 
-/// A vendor to which the relay uploads files that later calls refer to. It is used on one event loop only.
+/// A vendor to which the relay uploads files for later calls. Used on one event loop only.
 package protocol AssetUploader: AnyObject, Sendable {
     var name: String { get }
     /// Uploads a file to the vendor.

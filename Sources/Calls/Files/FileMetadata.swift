@@ -1,6 +1,6 @@
 package import Shared
 
-/// The options that a caller gives for an uploaded file. Some vendors do not support all of them.
+/// The options that a caller gives for an uploaded file.
 package struct FileMetadata: Sendable {
     package var purpose: FilePurpose?
     package var lifetimeSeconds: Int?
@@ -10,7 +10,7 @@ package struct FileMetadata: Sendable {
         self.lifetimeSeconds = lifetimeSeconds
     }
 
-    /// Returns the options of this value that `earlier` does not set. All other options are nil in the returned value.
+    /// Returns the options of this value that `earlier` does not set. All other options are nil.
     package func added(to earlier: FileMetadata) -> FileMetadata {
         FileMetadata(
             purpose: earlier.purpose == nil ? purpose : nil,

@@ -7,7 +7,7 @@ package protocol FileProvider: AnyObject, Sendable {
     var opensWithoutKey: Bool { get }
     /// Whether the vendor stores a file under the name and media type that the relay sends.
     var keepsLabels: Bool { get }
-    /// Begins an upload. The code that begins it must call `stop` on the upload in every case, also after an error.
+    /// Begins an upload. The caller must call `stop` on the upload in every case.
     ///
     /// - Parameters:
     ///   - metadata: the options that are known when the upload begins.
@@ -20,33 +20,30 @@ package protocol FileProvider: AnyObject, Sendable {
     ) throws(UpstreamError) -> any FileUpload
     /// Opens a stored file for reading; returns when its first bytes have arrived.
     ///
-    /// - Parameter path: the path that the vendor returned when the file was uploaded.
+    /// - Parameter path: the path that the vendor returned for the upload.
     func open(path: String, by call: VendorCall) async throws(UpstreamError) -> any MediaStream
-    /// Deletes the file at a path if the vendor supports deleting. Deleting a file that no longer exists is not an
-    /// error.
+    /// Deletes the file at a path if the vendor supports this. A missing file is no error.
     func delete(path: String, by call: VendorCall) async throws(UpstreamError)
 }
 
-/// Content that arrives as a stream. The reader must call `stop` in every case, also after an error.
+/// Content that arrives as a stream. Its reader must call `stop`, also after an error.
 package protocol MediaStream: AnyObject, Sendable {
     /// The media type of the arriving content, such as `audio/mpeg`.
     var mediaType: String { get }
-    /// Waits until more content arrives. Returns false at the end of the content; throws if the vendor cut the content
-    /// off.
+    /// Waits until more content arrives. Returns false at the end; throws if the vendor cut the content off.
     func more() async throws(UpstreamError) -> Bool
     /// Moves the bytes that have arrived into `buffer`, which must be empty.
     func receive(into buffer: inout ByteBuffer)
     func stop()
 }
 
-/// A running upload of a file to a vendor. `finish` completes the file. `stop` without `finish` cuts the connection.
+/// A running upload of a file. `finish` completes the file; `stop` without `finish` cuts the connection.
 package protocol FileUpload: AnyObject, Sendable {
-    /// Whether the vendor still accepts bytes. False if the vendor responded before the end of the file: `finish` then
-    /// throws the vendor's error.
+    /// Whether the vendor still accepts bytes. If false, `finish` throws the vendor's error.
     var isWanted: Bool { get }
     /// Sends bytes of the file. Returns when the vendor can accept more bytes.
     func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError)
-    /// Ends the file and waits for the vendor's response, which contains the identifier of the stored file.
+    /// Ends the file and waits for the vendor's identifier of the stored file.
     ///
     /// - Parameter metadata: the options that have become known since the upload began.
     func finish(_ metadata: FileMetadata) async throws(UpstreamError) -> UploadedAsset

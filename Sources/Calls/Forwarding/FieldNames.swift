@@ -1,6 +1,6 @@
 import Engine
 
-/// The names of request fields that the relay checks, changes or uses itself. It forwards all other fields unchanged.
+/// The names of request fields that the relay checks, changes or uses itself.
 package enum FieldNames {
     /// The names of fields in chat requests.
     package static let ofChats: [StaticString] = [
@@ -19,13 +19,12 @@ package enum FieldNames {
     ]
 
     private static let ofValues = ofChats + ofOthers
-    /// The names of all request fields that the relay uses. The last four fields can contain files in a multipart form.
+    /// The names of all request fields that the relay uses.
     private static let all = ofValues + ["file", "image", "images", "mask"]
 
-    /// Returns whether a name is a known field name in unusual letters, usually capitals, such as `Model`.
-    ///
-    /// Some vendors' decoders read such a name as the known field, which would evade the relay's checks.
+    /// Returns whether a name is a known field name in unusual letters, such as `Model`.
     package static func isDisguised(_ name: UnsafeRawBufferPointer) -> Bool {
+        // Some vendors' decoders read such a name as the known field, which would evade the relay's checks.
         guard name.contains(where: { 65...90 ~= $0 || $0 >= 128 }), name.count <= 100 else { return false }
         let plain = folded(name)
         return plain.withUnsafeBytes { plain in all.contains { plain.equals($0) } }

@@ -1,11 +1,11 @@
 package import Engine
 package import Shared
 
-/// A check of the fields of a request that is forwarded unchanged. It rejects fields that would select another model,
-/// server or account than the relay chose, and fields that request too many completions.
+/// A check that rejects forbidden fields of a request that is forwarded unchanged.
+///
+/// Forbidden fields select another model, server or account, or request too many completions.
 package struct ForwardedFieldCheck: Sendable {
-    /// The names of the allowed routing fields (fields that select a model or server). If nil, all routing fields are
-    /// allowed, because the caller uses a passthrough key.
+    /// The names of the allowed routing fields, which select a model or server; nil if all are allowed.
     private let allowed: [String]?
     private let choices: Int
 
@@ -14,16 +14,16 @@ package struct ForwardedFieldCheck: Sendable {
     /// - Parameters:
     ///   - allowed: the routing fields that the settings allow.
     ///   - isCallersKey: whether the request uses a passthrough key.
-    ///   - choices: the maximum number of completions that a field is allowed to request.
+    ///   - choices: the maximum number of completions that a field can request.
     package init(allowing allowed: [String], isCallersKey: Bool, choices: Int = 1) {
         self.allowed = isCallersKey ? nil : allowed
         self.choices = choices
     }
 
-    /// Returns the error for the first forbidden field among the members of a request; nil if all fields are allowed.
+    /// Returns the error for the first forbidden field among a request's members; nil if there is none.
     package func refusal(of members: [RawJSON.Member]) -> APIError? { refusal(of: members, within: "", depth: 0) }
 
-    /// Returns the error for the first forbidden field of a request object; nil if all fields are allowed.
+    /// Returns the error for the first forbidden field of a request; nil if there is none.
     package func refusal(of request: RawJSON) -> APIError? { refusal(of: request.members, within: "", depth: 0) }
 
     private static let maxDepth = 8
@@ -89,8 +89,7 @@ private enum Field {
     private static let known: [(letters: [UInt8], field: Field)] =
         [(Self.letters(of: "extra_body"), .extra)] + counts.map { (letters(of: $0), .count($0)) }
         + RoutingFields.names.map { (letters(of: $0), .routing($0)) }
-    /// The first three letters and the length of each checked field's name. The letters are packed into one number, the
-    /// first letter in the highest byte. Comparing this number rules out most unchecked fields quickly.
+    /// The first three letters (the first in the highest byte) and the length of each checked field's name.
     private static let knownBeginnings: [(letters: UInt32, length: Int)] =
         known.map { (beginning(of: $0.letters.prefix(3)), $0.letters.count) }
     /// The first letters of all checked fields, as a set of bits. Bit 0 stands for `a`.
@@ -99,15 +98,14 @@ private enum Field {
 
     private static func letters(of name: String) -> [UInt8] { name.utf8.filter { $0 != UInt8(ascii: "_") } }
 
-    /// Returns a number with only the bit of a lower-case letter set, where bit 0 stands for `a`; 0 for any other byte.
+    /// Returns a number with only a lower-case letter's bit set; 0 for any other byte.
     private static func bit(of letter: UInt8) -> UInt32 { 0x61...0x7a ~= letter ? 1 << UInt32(letter - 0x61) : 0 }
 
     private static func beginning(of letters: some Sequence<UInt8>) -> UInt32 {
         letters.reduce(0) { $0 << 8 | UInt32($1) }
     }
 
-    /// Creates the field to which a name in a request refers, also in an unusual spelling such as `Extra-Body`; nil if
-    /// the relay does not check a field of this name.
+    /// Creates the field with a name in any spelling, such as `Extra-Body`; nil if the field is not checked.
     ///
     /// - Parameter name: the name as written in the request, including any JSON escapes.
     init?(_ name: UnsafeRawBufferPointer) {
@@ -134,8 +132,7 @@ private enum Field {
     }
 }
 
-/// The letters of a field's name as the most lenient decoders read them: in lower case, without separators, with
-/// escapes resolved. The name ends at the first `[` or NUL.
+/// The letters of a field's name as the most lenient decoders read them.
 private struct FoldedName: IteratorProtocol {
     private let name: UnsafeRawBufferPointer
     private var index = 0
@@ -164,7 +161,7 @@ private struct FoldedName: IteratorProtocol {
         return nil
     }
 
-    /// Reads the next character of the name, which must be valid UTF-8, and returns its Unicode scalar value.
+    /// Reads the next Unicode scalar of the name, which must be valid UTF-8.
     private mutating func scalar() -> Int {
         let byte = name[index]
         index += 1

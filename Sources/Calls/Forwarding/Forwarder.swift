@@ -33,11 +33,10 @@ package enum ForwardedEndpoint: Int, CaseIterable, Sendable {
     package enum ResponseKind: Sendable { case json, audio, jsonOrText }
 }
 
-/// A vendor to which the relay forwards requests unchanged, and whose responses it forwards too. It is used on one
-/// event loop only.
+/// A vendor to which the relay forwards requests unchanged. Used on one event loop only.
 package protocol Forwarder: AnyObject, Sendable {
-    /// Forwards a request to the vendor. Returns when a successful response has begun. If this function throws, the
-    /// relay can still try another candidate.
+    /// Forwards a request. Returns when a successful response has begun. After an error, another candidate can be
+    /// tried.
     func forward(
         _ request: ForwardedRequest,
         for model: Model,
@@ -67,25 +66,22 @@ package struct ForwardedRequest: Sendable {
         self.wantsEvents = wantsEvents
     }
 
-    /// Whether the request can be sent to another candidate. False if a form is too long to keep in memory and the
-    /// relay has already read a part of it.
+    /// Whether the request can be sent to another candidate.
     package var isReplayable: Bool {
         if case .form(let form) = content { form.isReplayable } else { true }
     }
 
-    /// Whether the relay has read the whole form that it sends to the vendor; always true for JSON. A vendor does not
-    /// begin its work with an incomplete form.
+    /// Whether the relay has read the whole form for the vendor; always true for JSON.
     package var isSent: Bool {
         if case .form(let form) = content { form.hasEnded } else { true }
     }
 
-    /// The time that the relay has spent waiting for the client to send its form, in nanoseconds; 0 for JSON.
+    /// The time spent waiting for the client to send its form, in nanoseconds; 0 for JSON.
     package var waitedNanoseconds: UInt64 {
         if case .form(let form) = content { form.waitedNanoseconds } else { 0 }
     }
 
-    /// Returns whether the field of this name is meant for the relay only. The relay does not send such a field to
-    /// vendors.
+    /// Returns whether the field of this name is for the relay only, not for vendors.
     package static func isOfRelay(_ name: String) -> Bool {
         switch name {
         case "web_search", "num_of_site", "max_word", "new_input", "file_ids", "file_ids[]": true
@@ -94,7 +90,7 @@ package struct ForwardedRequest: Sendable {
     }
 }
 
-/// A caller's multipart form, in which the relay replaces the model name. It is used on the request's event loop only.
+/// A caller's multipart form with the model name replaced. Used on the request's event loop only.
 package protocol FormSource: AnyObject, Sendable {
     /// The `Content-Type` of the form, including its boundary.
     var contentType: String { get }
@@ -102,7 +98,7 @@ package protocol FormSource: AnyObject, Sendable {
     var isReplayable: Bool { get }
     /// Whether the whole form has been read since the last `begin`.
     var hasEnded: Bool { get }
-    /// Whether the client wants a text response rather than JSON. The value is final once the whole form has been read.
+    /// Whether the client wants a text response. The value is final after the whole form is read.
     var wantsText: Bool { get }
     /// The total time that `next` has waited for bytes from the client so far, in nanoseconds.
     var waitedNanoseconds: UInt64 { get }
@@ -112,8 +108,9 @@ package protocol FormSource: AnyObject, Sendable {
     ///   - model: the vendor's name of the model, which replaces the name in the form.
     ///   - fields: the check that each field must pass.
     func begin(model: String, passing fields: ForwardedFieldCheck)
-    /// Appends the next bytes of the form to `piece`. Returns false at the end of the form. Throws if the form is
-    /// invalid or the client stops sending it.
+    /// Appends the next bytes of the form to `piece`. Returns false at the end.
+    ///
+    /// Throws if the form is invalid or the client stops sending.
     func next(into piece: inout ByteBuffer) async throws(APIError) -> Bool
 }
 
@@ -122,7 +119,7 @@ package protocol ForwardedResponse: MediaStream {
     /// The HTTP status of the response, which always means success.
     var status: Int { get }
     var isEventStream: Bool { get }
-    /// The complete body of the response if it arrived at once; nil if it must be read with `more`.
+    /// The complete body if the response arrived at once; nil if `more` must read the body.
     var whole: Body? { get }
     /// The usage that the vendor has reported so far.
     var usage: Usage? { get }

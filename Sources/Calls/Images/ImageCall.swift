@@ -27,7 +27,7 @@ package struct ImageCall: Sendable {
     package var count: Int?
     /// The image to edit or to vary; nil if the request is for a new image.
     package var image: Image?
-    /// The mask of an edit: a PNG of the image's size, white where the image is to be edited, black elsewhere.
+    /// The mask of an edit: a PNG of the image's size, white where the image is edited, otherwise black.
     package var mask: Body?
     /// The size or aspect ratio of the images; nil if the model chooses it.
     package var shape: Shape?
@@ -47,16 +47,14 @@ package struct ImageCall: Sendable {
     /// The largest prompt that any model can accept, in bytes: 32,000 characters of four bytes.
     private static let promptLimitBytes = 128_000
 
-    /// Throws if a prompt of this many bytes is too long for every model. The prompt itself need not be read for this
-    /// check.
+    /// Throws if a prompt of this many bytes is too long for every model.
     package static func checkLength(ofPrompt bytes: Int) throws(APIError) {
         guard bytes <= promptLimitBytes else { throw .value("prompt", "is too long") }
     }
 
     package static let longestSide = 16_384
 
-    /// Parses two integers from 1 to `longestSide`, such as the width and height in `1024x768`. Returns nil if the text
-    /// has another form.
+    /// Parses two integers from 1 to `longestSide`, such as in `1024x768`; nil if the text has another form.
     ///
     /// - Parameter mark: the character between the two integers.
     package static func sides(_ text: some Collection<UInt8>, _ mark: UInt8) -> (Int, Int)? {
@@ -84,16 +82,15 @@ package struct ImageCall: Sendable {
 package protocol ImageProvider: AnyObject, Sendable {
     /// Returns the number of images that one vendor call makes if the request gives no number.
     func imagesPerCall(of model: Model) -> Int
-    /// Converts a call for images into the vendor's form. Throws the error for the client if the model does not support
-    /// an option.
+    /// Converts a call for images into the vendor's form. Throws if the model does not support an option.
     func prepare(_ call: ImageCall, for model: Model) throws(APIError) -> any PreparedImages
     /// Returns the memory in bytes that converting a mask needs besides the mask itself.
     func workBytes(ofMask mask: UnsafeRawBufferPointer) -> Int
     /// Converts a mask into the vendor's form.
     ///
     /// - Parameters:
-    ///   - mask: a mask in OpenAI's form, a PNG that is transparent where the image is to be edited.
-    ///   - size: the size of the image, which the mask must have too.
+    ///   - mask: a PNG that is transparent where the image is to be edited.
+    ///   - size: the size of the image and of the mask.
     func converted(
         _ mask: Body,
         for size: ImageSize,
@@ -104,18 +101,17 @@ package protocol ImageProvider: AnyObject, Sendable {
 
 /// A call for images in the form of one vendor, ready to be sent.
 package protocol PreparedImages: AnyObject, Sendable {
-    /// The call as the vendor understands it. Options inside the prompt, such as `--ar 16:9`, are already moved into
-    /// their fields.
+    /// The call as the vendor understands it, with options such as `--ar 16:9` moved out of the prompt.
     var call: ImageCall { get }
-    /// The number of vendor calls that make all the images. Each vendor call counts against the vendor's limits.
+    /// The number of vendor calls that make all the images.
     var calls: Int { get }
     /// Whether the client gets image data rather than URLs if the request does not choose.
     var returnsDataByDefault: Bool { get }
     /// Whether the vendor returns URLs of the images.
     var offersURLs: Bool { get }
-    /// Uploads the input images, which are to be edited or varied. It must be called once, before `images(ofCall:by:)`.
+    /// Uploads the input images. Must be called once, before `images(ofCall:by:)`.
     func begin(by call: VendorCall) async throws(UpstreamError)
-    /// Makes the images of one vendor call. All vendor calls together make as many images as the client wants.
+    /// Makes the images of one vendor call.
     ///
     /// - Parameter index: the position of this vendor call, from 0 to `calls` - 1.
     func images(ofCall index: Int, by call: VendorCall) async throws(UpstreamError) -> CallImages

@@ -7,6 +7,6 @@ package enum MaskError: Error {
     case noAlpha
     /// The mask does not have the width and height of the image.
     case otherSize
-    /// The relay has no time to convert the mask now, because its worker thread has too much other work.
+    /// The relay's worker thread is too busy to convert the mask.
     case busy
 }

@@ -6,8 +6,7 @@ package struct SpeechCall: Sendable {
     package let model: String
     package let text: String
     package let voice: String
-    /// The audio format: `mp3`, `opus`, `aac`, `flac`, `wav` or `pcm`; nil if the request gives no format, which means
-    /// mp3.
+    /// The audio format: `mp3`, `opus`, `aac`, `flac`, `wav` or `pcm`; nil means mp3.
     package let format: String?
     /// The speed of the speech, from 0.25 to 4; nil if the request gives no speed.
     package let speed: Double?
@@ -22,7 +21,7 @@ package struct SpeechCall: Sendable {
 
     package static let limitCharacters = 4_096
 
-    /// Throws if a text of this many bytes is surely too long. The text itself need not be read for this check.
+    /// Throws if a text of this many bytes is surely too long.
     ///
     /// - Parameter param: the request field to name in the error.
     package static func check(length bytes: Int, _ param: String) throws(APIError) {
@@ -49,15 +48,15 @@ package struct SpeechCall: Sendable {
 
 /// A vendor that turns text into speech. It is used on one event loop only.
 package protocol SpeechProvider: AnyObject, Sendable {
-    /// Converts a speech call into the vendor's form. Throws the error for the client if the model does not support an
-    /// option.
+    /// Converts a speech call into the vendor's form. Throws if the model does not support an option.
     func prepare(_ call: SpeechCall, for model: Model) throws(APIError) -> any PreparedSpeech
 }
 
 /// A text-to-speech call in the form of one vendor, ready to be sent.
 package protocol PreparedSpeech: AnyObject, Sendable {
-    /// Makes the audio. Returns the vendor's URL of the audio, and the credits that the vendor charged; the credits are
-    /// nil if the vendor did not report them.
+    /// Makes the audio. Returns the vendor's URL of the audio and the charged credits.
+    ///
+    /// The credits are nil if the vendor did not report them.
     func address(by call: VendorCall) async throws(UpstreamError) -> (address: String, credits: Int?)
     /// Makes the audio; returns its stream when the first bytes have arrived.
     func open(by call: VendorCall) async throws(UpstreamError) -> any AudioStream
@@ -65,6 +64,6 @@ package protocol PreparedSpeech: AnyObject, Sendable {
 
 /// Generated audio that arrives from the vendor as a stream.
 package protocol AudioStream: MediaStream {
-    /// The credits that the vendor charged; nil if the vendor did not report them before the audio began.
+    /// The charged credits; nil if the vendor did not report them before the audio began.
     var credits: Int? { get }
 }

@@ -1,7 +1,6 @@
 package import Shared
 
-/// A checked request to transcribe speech, in a form that does not depend on the vendor. The audio itself is not part
-/// of this value.
+/// A checked request to transcribe speech, independent of the vendor. It does not contain the audio.
 package struct TranscriptionCall: Sendable {
     package enum Purpose: Sendable {
         case transcription
@@ -17,7 +16,7 @@ package struct TranscriptionCall: Sendable {
 
     package let purpose: Purpose
     package let model: String
-    /// The language tag of the speech, such as `en` or `en-US`; nil if the model detects the language.
+    /// The language tag of the speech, such as `en-US`; nil if the model detects the language.
     package let language: String?
     package let prompt: String?
     /// The sampling temperature, from 0 to 1; nil if the request gives no temperature.
@@ -42,15 +41,12 @@ package struct TranscriptionCall: Sendable {
     }
 
     /// Creates a call for a plain-text transcript of a recording in any language.
-    ///
-    /// - Parameter model: the model that transcribes the recording.
     package init(plainOf model: String) { self.init(.transcription, model: model, format: .text) }
 }
 
 /// A vendor that transcribes speech. It is used on one event loop only.
 package protocol TranscriptionProvider: FileProvider, AssetUploader {
-    /// Converts a transcription call into the vendor's form. Throws the error for the client if the model does not
-    /// support an option.
+    /// Converts a transcription call into the vendor's form. Throws if the model does not support an option.
     func prepare(_ call: TranscriptionCall, for model: Model) throws(APIError) -> any PreparedTranscription
 }
 
@@ -58,7 +54,7 @@ package protocol TranscriptionProvider: FileProvider, AssetUploader {
 package protocol PreparedTranscription: AnyObject, Sendable {
     /// Transcribes a recording that has been uploaded.
     ///
-    /// - Parameter file: the uploaded audio. It must have been uploaded with the key that `call` uses.
+    /// - Parameter file: the audio, uploaded with the key that `call` uses.
     func transcript(of file: UploadedAsset, by call: VendorCall) async throws(UpstreamError) -> Transcript
 }
 

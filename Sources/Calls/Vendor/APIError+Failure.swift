@@ -1,7 +1,6 @@
 import Shared
 
-/// The errors for failures of a provider itself. Their messages say what the client can do and what the relay's
-/// operator can check.
+/// The errors for failures of a provider itself.
 extension APIError {
     /// Returns the client's error for a provider that failed, with status 502.
     static func failed(_ error: UpstreamError) -> APIError {
@@ -35,8 +34,7 @@ extension APIError {
         }
     }
 
-    /// Returns the client's error for a provider that took too long, with status 504. The message names the setting of
-    /// the exceeded time limit.
+    /// Returns the client's error, with status 504, for a provider that took too long.
     static func timedOut(_ error: UpstreamError) -> APIError {
         let setting: StaticString? =
             switch error.fault {

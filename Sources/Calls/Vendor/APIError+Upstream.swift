@@ -1,9 +1,9 @@
 package import Shared
 
 extension APIError {
-    /// Converts the failure of an upstream call into an error for the client. If the vendor refused a passthrough key,
-    /// the message shows the key masked. If the vendor refused a key of the relay, the status is 502, because the
-    /// client did nothing wrong.
+    /// Converts the failure of an upstream call into an error for the client.
+    ///
+    /// The message shows a refused passthrough key masked.
     package init(_ error: UpstreamError, model: String, _ credential: Credential) {
         if let refusal = error.refusal, error.summary == nil {
             self = refusal
@@ -13,6 +13,7 @@ extension APIError {
         if !credential.key.isEmpty, error.message.contains(credential.key) { error.message = "" }
         switch error.kind {
         case .badKey where credential.label == nil: self = .wrongKey(credential.key)
+        // The status is 502, because the client did nothing wrong.
         case .badKey: self = .refusedRelay
         case .forbidden where credential.label != nil && !error.isOfModel: self = .refusedRelay
         case .forbidden:
@@ -69,8 +70,7 @@ extension APIError {
         )
     }
 
-    /// Converts the failure of an upstream call into an error for the client. Uses the credential that the failure
-    /// contains.
+    /// Converts an upstream failure into an error for the client, with the failure's credential.
     package init(_ error: UpstreamError, model: String) {
         self.init(error, model: model, error.credential ?? .none)
     }

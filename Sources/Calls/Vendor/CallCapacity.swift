@@ -1,15 +1,13 @@
 package import Engine
 package import Limits
 
-/// The capacity limits of each key of a provider: how many calls can run at once, and how many can begin in a window.
-/// The limits count the calls of all instances.
+/// The limits of a provider's keys for concurrent calls and call starts. All instances share the limits.
 package protocol CallCapacity: AnyObject, Sendable {
     /// Acquires capacity for one upstream call. Waits for free capacity as long as the provider's settings allow.
     ///
     /// - Parameters:
-    ///   - isAfterAnother: whether the call reuses the slot of an earlier call of the same request. Then only the limit
-    ///     of call starts counts the call.
-    ///   - patience: the time for which the call can wait, even if the settings allow less.
+    ///   - isAfterAnother: whether the call reuses the slot of an earlier call of the request.
+    ///   - patience: how long the call can wait even if the settings allow less.
     ///   - end: the time at which the wait ends at the latest.
     func acquire(
         for credential: Credential,
@@ -23,15 +21,13 @@ package protocol CallCapacity: AnyObject, Sendable {
 /// The time for which a call can wait for capacity, even if the settings allow less.
 package enum CapacityWait: Sendable {
     case none
-    /// The call can wait a little longer than the window of the provider's rate limit. After this time, earlier calls
-    /// of the same request no longer count.
+    /// The call can wait a little longer than the window of the provider's rate limit.
     case ownStart
-    /// The call can wait for three seconds. The call makes one of several choices or images: without the wait, the
-    /// request could lose the others.
+    /// The call, for one of several choices or images, can wait for three seconds.
     case ownChoices
 }
 
-/// The capacity that one upstream call holds: its slot among the concurrent calls of the provider.
+/// The slot that one upstream call holds among the provider's concurrent calls.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class HeldCapacity: @unchecked Sendable {
@@ -43,7 +39,7 @@ package final class HeldCapacity: @unchecked Sendable {
         self.freed = freed
     }
 
-    /// Releases the capacity. Call this function when the upstream call has ended. Calling it again has no effect.
+    /// Releases the capacity at the end of the upstream call. Can be called more than once.
     package func end() {
         guard let reservation = reservation.take() else { return }
         let isHeld = reservation.isOpen

@@ -1,9 +1,9 @@
 package import Shared
 
 extension CallLedger {
-    /// The destination of an upstream call: a provider and one of its models. It is a class, because it is passed on
-    /// more often than it is created.
+    /// The destination of an upstream call: a provider and one of its models.
     package final class Server: Sendable {
+        // It is a class, because it is passed on more often than it is created.
         package let provider: String
         /// The name by which callers request the model; empty if the call concerns no model.
         package let name: String
@@ -32,8 +32,9 @@ extension CallLedger {
             self.shutdownDate = shutdownDate
         }
 
-        /// Returns the credits that a call costs by the vendor's price list: 0 if the model uses no credits, and nil if
-        /// the list has no price for the call.
+        /// Returns a call's credits by the vendor's price list; nil if the list has no price.
+        ///
+        /// 0 means that the model uses no credits.
         func credits(_ usage: Usage, _ usageReservation: UsageReservation) -> Int? {
             guard let credits else { return 0 }
             return usage.totalTokens > 0 ? credits.chat?.credits(usage, usageReservation.prompt.images) : nil
@@ -45,7 +46,7 @@ extension CallLedger {
     /// The failure of a candidate, for the log and the metrics.
     package struct Failure: Sendable {
         package let provider: String
-        /// The name of the provider's key in the log, such as `k1`; nil if the call used the caller's key or no key.
+        /// The log's name for the provider's key, such as `k1`; nil for the caller's key or none.
         package let key: String?
         package let fault: UpstreamFault
         package let cause: String

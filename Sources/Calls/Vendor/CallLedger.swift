@@ -2,9 +2,7 @@ package import Engine
 package import Limits
 package import Shared
 
-/// The amounts that are reserved for a request, because its actual usage is known only after its calls.
-///
-/// It is an object, because copies of a struct would count a reference for each text and object in it.
+/// The amounts that are reserved for a request before its actual usage is known.
 package final class UsageReservation: Sendable {
     package struct Prompt: Sendable {
         /// The images in the prompt, on which some prices in credits depend.
@@ -20,18 +18,17 @@ package final class UsageReservation: Sendable {
 
     /// The amounts that are reserved before the calls. Amounts that the request does not determine are estimated.
     package let reserved: Amounts
-    /// The part of `reserved` that is known from the request itself. The rest comes from averages of earlier responses.
+    /// The amounts within `reserved` that the request itself determines.
     package let minimum: Amounts
     package let model: String
-    /// The credits that are billed for a call if neither the vendor nor its price list says how many it costs.
+    /// The credits billed for a call if neither the vendor nor its price list gives them.
     package let creditsPerCall: Int
     package let averages: RecentUsageAverages
     package let prompt: Prompt
 
     /// Creates the reservation of a request.
     ///
-    /// - Parameter minimum: the part of `reserved` that the request itself determines. The rest is a guess from earlier
-    ///   responses. If nil, `reserved` has no guess in it.
+    /// - Parameter minimum: the amounts that the request itself determines; nil if these are `reserved`.
     package init(
         reserving reserved: Amounts,
         atLeast minimum: Amounts? = nil,
@@ -40,6 +37,7 @@ package final class UsageReservation: Sendable {
         averages: RecentUsageAverages,
         prompt: Prompt = Prompt()
     ) {
+        // The type is a class, because copies of a struct would count a reference for each text and object.
         self.reserved = reserved
         self.minimum = minimum ?? reserved
         self.model = model
@@ -49,10 +47,9 @@ package final class UsageReservation: Sendable {
     }
 }
 
-/// The upstream calls of one request and their usage. When the request ends, its reservation is settled with this
-/// usage.
+/// The upstream calls of one request and their usage. This usage settles the request's reservation.
 ///
-/// Only an `Admission` creates the ledger of a request, so no vendor is called for a request that was not admitted.
+/// Only an `Admission` creates the ledger of a request.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class CallLedger: ResponseDeadline, @unchecked Sendable {
@@ -65,23 +62,20 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     package var attempts = 1
     /// The failures of candidates so far, in order.
     package private(set) var failures: [Failure] = []
-    /// The provider and model of the last call; nil before the first call. After a helper call, such as a
-    /// transcription, the previous value is restored.
+    /// The provider and model of the last call that is no helper call; nil before the first call.
     package var server: Server?
-    /// The usage of the calls for the current response. The tokens of a prompt count once, even if several choices are
-    /// made from it.
+    /// The usage of the calls for the current response. The tokens of a prompt count once.
     private var usage = Usage.nothing
-    /// The usage of responses that did not have the requested format, so that the relay requested them again.
+    /// The usage of responses without the requested format, which the relay requested again.
     package private(set) var unmet = Usage.nothing
-    /// The usage of calls whose output was lost: candidates that failed after a partial response, and calls that were
-    /// repeated.
+    /// The usage of calls whose output was lost.
     private var lost = Usage.nothing
     private var credits = 0
-    /// The cost of all calls, each at the price of its model; nil if no call has a known price.
+    /// The cost of all calls; nil if no call has a known price.
     private var spent: Cost?
     /// Whether some tokens were used for which no price is known.
     private var hasUnpriced = false
-    /// The providers and models whose vendor reported an impossible number of tokens. Each such call adds one entry.
+    /// The providers and models of calls with an impossible number of tokens, one entry per call.
     private var impossible: [Server] = []
     /// The credits of calls that were abandoned before any output came.
     private var creditsGivenUp = 0
@@ -92,13 +86,13 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     private var parts: [CallLedger] = []
     /// The caller of the request; nil if it is not known.
     package var caller: Caller?
-    /// The time at which the request began to wait for the capacity of a provider; nil if it is not waiting.
+    /// The time at which the request began to wait for capacity; nil if the request is not waiting.
     private var capacityWaitStart: LoopTime?
     /// The total time that the request has waited for capacity, in nanoseconds.
     private var capacityWait: UInt64 = 0
     /// Whether the ledger keeps a record of each call.
     package var recordsCalls = false
-    /// The record of the first call that ended. Most requests make only one call, for which an array would cost more.
+    /// The record of the first call that ended.
     private var firstRecord: CallRecord?
     private var laterRecords: [CallRecord] = []
     /// The time after which the relay no longer repeats a failed call.
@@ -111,13 +105,13 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// Keeps the capacity of a call. The capacity is released when the request ends, if not earlier.
     package func hold(_ held: HeldCapacity) { capacity.append(held) }
 
-    /// Releases all capacity that this ledger holds. Call this function when the calls of a candidate have ended.
+    /// Releases all capacity that this ledger holds. Call it when the calls of a candidate have ended.
     package func freeCapacity() {
         for held in capacity { held.end() }
         capacity = []
     }
 
-    /// Whether this ledger or one of its parts (the ledgers of a panel's calls) waits for the capacity of a provider.
+    /// Whether this ledger or a ledger of a panel's call waits for a provider's capacity.
     package var isWaitingForCapacity: Bool { capacityWaitStart != nil || parts.contains(where: \.isWaitingForCapacity) }
 
     package func beginCapacityWait(at now: LoopTime) { capacityWaitStart = now }
@@ -127,8 +121,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         capacityWaitStart = nil
     }
 
-    /// The longest time that this ledger or one of its parts (the ledgers of a panel's calls) waited for capacity, in
-    /// nanoseconds.
+    /// The longest wait of this ledger or its panel's ledgers for capacity, in nanoseconds.
     package var allCapacityWaits: UInt64 {
         parts.isEmpty ? capacityWait : parts.reduce(capacityWait) { max($0, $1.allCapacityWaits) }
     }
@@ -136,7 +129,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// The deadline for the response to a chat; nil if there is no deadline.
     package var deadline: (any ResponseDeadline)? { endsAt == .distantFuture ? nil : self }
 
-    /// Creates a ledger for one of several calls that are billed together, and adds it to this ledger as a part.
+    /// Adds and returns a ledger for one of several calls that are billed together.
     package func part() -> CallLedger {
         let part = CallLedger(nil)
         part.caller = caller
@@ -151,18 +144,17 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// Settles the ledger of one call of a panel after this call has ended.
     package func end() { settle() }
 
-    /// The number of attempts to serve the request. If the ledger has parts (the ledgers of a panel's calls), it is the
-    /// sum over the parts.
+    /// The number of attempts to serve the request; for a panel, the sum over its calls.
     package var allAttempts: Int {
         parts.isEmpty ? attempts : parts.reduce(0) { $0 + ($1.provider == nil ? 0 : $1.attempts) }
     }
 
-    /// The failures of candidates. If the ledger has parts (the ledgers of a panel's calls), these are the failures in
-    /// the parts.
+    /// The failures of candidates; for a panel, the failures in all its calls.
     package var allFailures: [Failure] { parts.isEmpty ? failures : parts.flatMap(\.failures) }
 
-    /// The cost of all calls so far; nil if nothing was used or the cost is unknown. The cost of a panel is the sum of
-    /// the known costs of its calls.
+    /// The cost of all calls so far; nil if nothing was used or the cost is unknown.
+    ///
+    /// The cost of a panel is the sum of known costs.
     package var cost: Cost? {
         guard parts.isEmpty else {
             let costs = parts.compactMap(\.cost)
@@ -181,7 +173,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// The record of the only ended call; nil if no call or several calls have ended.
     package var onlyRecord: CallRecord? { parts.isEmpty && laterRecords.isEmpty ? firstRecord : nil }
 
-    /// The records of all ended calls, including the calls of a panel, in the order in which the calls ended.
+    /// The records of all ended calls, including a panel's calls, ordered by their ends.
     package var allRecords: [CallRecord] {
         let records = (firstRecord.map { [$0] } ?? []) + laterRecords
         if parts.isEmpty { return records }
@@ -190,7 +182,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
 
     func record(impossibleUsageOf server: Server) { impossible.append(server) }
 
-    /// The providers and models whose vendor reported an impossible number of tokens, also for the calls of a panel.
+    /// The providers and models of calls with an impossible number of tokens, including a panel's calls.
+    ///
     /// Each such call adds one entry.
     package var impossibleUsage: [Server] {
         parts.isEmpty ? impossible : impossible + parts.flatMap(\.impossible)
@@ -203,9 +196,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// Sets the reserved amounts, once the candidate that serves the request is known.
     package func bill(by usageReservation: UsageReservation?) { self.usageReservation = usageReservation }
 
-    /// Adds the cost of a call to the cost of the request.
-    ///
-    /// - Parameter price: the price of the model; nil if the price is not known.
+    /// Adds the cost of a call to the cost of the request. `price` is nil if unknown.
     func spend(_ usage: Usage, at price: Price?) {
         guard let price else {
             if usage.totalTokens > 0 { hasUnpriced = true }
@@ -219,8 +210,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - credits: the credits that the vendor reported; nil if it reported none.
-    ///   - paid: returns the credits by the vendor's price list, or nil if the list has no price. Used if `credits` is
-    ///     nil.
+    ///   - paid: returns the credits by the price list, or nil; used if `credits` is nil.
     func recordResponse(_ usage: Usage, credits: Int?, or paid: (UsageReservation) -> Int?) {
         guard let usageReservation else { return }
         add(usage, credits ?? paid(usageReservation), usageReservation)
@@ -231,10 +221,11 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         )
     }
 
-    /// Bills a call that failed. A call that the vendor refused is free. A call that was cancelled before any output
-    /// came is billed later, but only if the vendor refused no other call for the same response.
+    /// Bills a call that failed. A call that the vendor refused is free.
     ///
-    /// - Parameter billed: the usage to bill: `usage`, but with the tokens of all prompts in the client's request.
+    /// A call that was cancelled before any output is billed later, unless the vendor refused another call.
+    ///
+    /// - Parameter billed: `usage` with the tokens of all prompts in the client's request.
     func failed(_ error: UpstreamError, after usage: Usage, billed: Usage, at server: Server?) {
         if usage.completionTokens == 0, !error.mayBeBilled {
             isRefused = true
@@ -252,8 +243,9 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         }
     }
 
-    /// Prepares the ledger for the next call. Bills the calls that were cancelled before any output came. These calls
-    /// are free if the vendor refused another call for the same response.
+    /// Prepares the ledger for the next call. Bills calls that were cancelled before any output.
+    ///
+    /// The cancelled calls are free if the vendor refused another call for the same response.
     package func clearRefusal() {
         if !isRefused {
             usage.promptTokens = max(usage.promptTokens, promptGivenUp)
@@ -263,8 +255,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         (isRefused, promptGivenUp, creditsGivenUp, spentGivenUp) = (false, 0, 0, nil)
     }
 
-    /// Records that a response did not have the requested format and is requested again. The usage of this response is
-    /// billed, and so is the prompt of the second call.
+    /// Records that a response without the requested format is requested again. The usage `used` is billed.
     package func recordRetry(after used: Usage) {
         unmet = unmet + used
         let others = usage.completionTokens - used.completionTokens
@@ -331,14 +322,11 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     }
 }
 
-/// The proof that all limits that cover a request have counted it. When the admission ends, its call ledger settles the
-/// reservation.
+/// The proof that all limits have counted a request. The end of the admission settles the reservation.
 package struct Admission: ~Copyable {
     package let callLedger: CallLedger
 
-    /// Creates the admission of a request.
-    ///
-    /// - Parameter reservation: the reservation that admitted the request. Only the limiter can make one.
+    /// Creates the admission of a request from the reservation that admitted the request.
     package init(_ usageReservation: UsageReservation?, holding reservation: consuming Reservation) {
         precondition(reservation.decision.isAdmitted)
         callLedger = CallLedger(usageReservation)
@@ -347,8 +335,9 @@ package struct Admission: ~Copyable {
 
     private init() { callLedger = CallLedger(nil) }
 
-    /// Creates an admission for an upload to a vendor that starts before the limits admit the client's request. The
-    /// vendor receives the end of the upload only after `complete` has admitted the request.
+    /// Creates an admission for an upload that starts before the limits admit the client's request.
+    ///
+    /// The vendor receives the end of the upload only after `complete`.
     package static func pending() -> Admission { Admission() }
 
     package func complete(_ usageReservation: UsageReservation?, holding reservation: consuming Reservation) {

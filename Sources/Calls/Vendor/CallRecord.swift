@@ -2,13 +2,12 @@ package import Engine
 package import Shared
 
 /// The record of one upstream call that has ended.
-///
-/// It is an object, because copies of a struct would count a reference for each text.
 package final class CallRecord: Sendable {
+    // It is an object, because copies of a struct would count a reference for each text.
     package let endedAt: LoopTime
     package let durationMilliseconds: Int
     package let server: CallLedger.Server
-    /// The name of the provider's key in the log, such as `k1`; nil if the call used the caller's key or no key.
+    /// The log's name for the provider's key, such as `k1`; nil for the caller's key or none.
     package let key: String?
     package let usage: Usage
     /// Whether the usage was estimated because the vendor did not report it.
@@ -47,15 +46,12 @@ package final class CallRecord: Sendable {
 }
 
 extension VendorCall {
-    /// Bills and records a call that succeeded.
-    ///
-    /// - Parameter credits: the credits that the vendor reported; nil if it reported none.
+    /// Bills and records a call that succeeded. `credits` is nil if the vendor reported none.
     package func recordResponse(_ usage: Usage, credits: Int?) { recordResponse(usage, of: usage, credits: credits) }
 
     /// Bills and records one of several calls that together make one response.
     ///
-    /// - Parameter sum: the usage of all calls for this response that have succeeded so far. A prompt that several
-    ///   calls share counts only once.
+    /// - Parameter sum: the usage of the response's successful calls so far, with a shared prompt counted once.
     package func recordResponse(_ usage: Usage, of sum: Usage, credits: Int?) {
         recordImpossibleUsage(in: usage)
         var billed = sum
@@ -65,15 +61,12 @@ extension VendorCall {
         if callLedger.recordsCalls { record(usage, isEstimated: usage.isEstimated, credits: credits, error: nil) }
     }
 
-    /// Records the provider and model of this call if the vendor reported an impossible number of tokens. Does nothing
-    /// if the usage is plausible.
+    /// Records this call's provider and model if the reported number of tokens is impossible.
     func recordImpossibleUsage(in usage: Usage?) {
         if let usage, usage.hasImpossibleFigure, let server { callLedger.record(impossibleUsageOf: server) }
     }
 
     /// Bills and records a successful call that uses no tokens.
-    ///
-    /// - Parameter images: the number of images that the call made.
     package func made(images: Int = 0, credits: Int?) {
         let priced = images > 0 ? server?.credits?.ofImages(images) : nil
         callLedger.recordResponse(.nothing, credits: credits) { _ in server?.credits == nil ? 0 : priced }
@@ -83,9 +76,8 @@ extension VendorCall {
     /// Bills and records a call that failed.
     ///
     /// - Parameters:
-    ///   - usage: the tokens of the prompt and of the delivered part of the response.
-    ///   - promptTokens: the tokens of all prompts in the client's request; nil if the client's request has only this
-    ///     prompt.
+    ///   - usage: the tokens of the prompt and of the delivered output.
+    ///   - promptTokens: the tokens of all the client's prompts; nil if this prompt is the only one.
     package func failed(_ error: UpstreamError, after usage: Usage = .nothing, ofPrompts promptTokens: Int? = nil) {
         recordImpossibleUsage(in: usage)
         var billed = usage
@@ -100,15 +92,12 @@ extension VendorCall {
 
     private func loggedCause(_ error: UpstreamError) -> String { located(error).loggedCause(hiding: credential) }
 
-    /// Records the end of this call, unless the ledger already has a record of it.
-    ///
-    /// - Parameter error: the failure of the call; nil if it succeeded.
+    /// Records the end of this call once. `error` is nil if the call succeeded.
     func recordEnd(_ error: UpstreamError?) {
         if callLedger.recordsCalls, !isRecorded { record(error?.usage ?? .nothing, error: error) }
     }
 
-    /// Records that the vendor refused the call with this HTTP status. The relay then repeats the call with a different
-    /// upstream request.
+    /// Records that the vendor refused the call with this HTTP status.
     func recordRefusal(status: Int) {
         if callLedger.recordsCalls { record(.nothing, status: status, error: "the vendor answered \(status)") }
     }

@@ -5,7 +5,7 @@ import Shared
 package struct Credential: Sendable {
     /// The text of the key; empty if the provider needs no key.
     package let key: String
-    /// The name of the key in the log, such as `k1` for the relay's first key; nil if the caller sent the key.
+    /// The log's name for the key, such as `k1`; nil if the caller sent the key.
     package let label: String?
 
     /// Creates the credential for a key that the caller sent.
@@ -19,7 +19,7 @@ package struct Credential: Sendable {
         self.label = label
     }
 
-    /// The digest of the key. It stands for the account at the vendor that owns files uploaded with this key.
+    /// The digest of the key, which stands for the account at the vendor.
     package var account: Digest { Digest(of: key) }
     /// The first eight bytes of `account`, as stored in file ids.
     package var accountNumber: UInt64 {

@@ -1,9 +1,8 @@
 package import Engine
 
-/// An object that learns how calls end, and keeps the cooldowns of the keys of a provider. A key can go into cooldown
-/// after a failure.
+/// An object that keeps the cooldowns of a provider's keys and learns how calls end.
 package protocol KeyCooldowns: AnyObject, Sendable {
-    /// Records that a call with the key succeeded. Ends a cooldown of the key that began before the call.
+    /// Records that a call with the key succeeded. Ends an earlier cooldown of the key.
     ///
     /// - Parameter begun: the time at which the call began.
     func served(_ credential: Credential, begun: LoopTime)

@@ -25,13 +25,11 @@ package struct UpstreamError: Error {
         /// The cause of the failure for the log, without keys, prompts and responses.
         package var cause: String
         package var retryAfterSeconds: Int?
-        /// The time for which the relay should not use the provider's model, in seconds; nil if the model can still
-        /// serve other calls.
+        /// The cooldown of the provider's model in seconds; nil if the model can still serve other calls.
         package var modelCooldownSeconds: Int?
         /// The recovery options that can help after this failure.
         package var recovery: RecoveryOptions
-        /// Whether the call must not be retried, because a part of the client's request has been consumed and cannot be
-        /// sent again.
+        /// Whether the call must not be retried, because a part of the client's request is consumed.
         package var isFinal = false
         /// The vendor's own error code; nil if there is none that clients may see.
         package var code: String?
@@ -39,14 +37,13 @@ package struct UpstreamError: Error {
         package var param: String?
         /// The names of the fields that the vendor requires and that the call did not contain.
         package var missingFields: [String] = []
-        /// The complete error for the client, for example if the relay refused the call itself; nil if the error is
-        /// made from the other fields.
+        /// The complete error for the client; nil if the error is made from the other fields.
         package var refusal: APIError?
         /// The credential of the failed call; nil if the call failed before a credential was chosen.
         package var credential: Credential?
         /// Whether the vendor's response began but broke off.
         package var isCut = false
-        /// The usage that the vendor reported for a response that could not be used; nil if it reported none.
+        /// The usage that the vendor reported for an unusable response; nil if it reported none.
         package var usage: Usage?
         /// The part of the response that can still be used; nil if there is none.
         package var partial: (any PartialResponse)?
@@ -54,18 +51,15 @@ package struct UpstreamError: Error {
         package var status: Int?
         /// Whether the failure concerns the model and not the key.
         package var isOfModel = false
-        /// Whether the vendor might lack the called endpoint. Such a failure says nothing about the vendor's other
-        /// endpoints.
+        /// Whether the vendor might lack the called endpoint.
         package var isOfPath = false
-        /// The failures of all candidates that were called, as one text for the client; nil if this failure alone says
-        /// enough.
+        /// The failures of all called candidates as one text; nil if this failure alone says enough.
         package var summary: String?
         /// The failure of the connection to the vendor; nil if the connection did not fail.
         fileprivate var transport: TransportError?
         /// The endpoint of the vendor's API that was called; nil if it is not known.
         fileprivate var api: Endpoint?
-        /// Whether `locatedCause` adds no host and path to `cause`, for example because the failed call was the
-        /// download of a result from another host.
+        /// Whether `locatedCause` adds no host and path to `cause`.
         package var namesHost = false
         /// Whether the call failed because the relay itself had no time for it.
         fileprivate var isOfBusyRelay = false
@@ -78,18 +72,15 @@ package struct UpstreamError: Error {
 
         /// The option to repeat the same call, because the vendor says that the failure is transient.
         package static let retrySame = RecoveryOptions(rawValue: 1)
-        /// The option to upload the request's files again and then repeat the call, because the vendor might have
-        /// deleted the files.
+        /// The option to upload the request's files again and then repeat the call.
         package static let reuploadFiles = RecoveryOptions(rawValue: 2)
         /// The option to try another key of the same provider.
         package static let nextKey = RecoveryOptions(rawValue: 4)
         /// The option to try the next candidate: another provider or model.
         package static let nextCandidate = RecoveryOptions(rawValue: 8)
-        /// The option to prepare the call again with emulation, because the failure showed that the vendor lacks an
-        /// ability.
+        /// The option to prepare the call again with emulation of an ability that the vendor lacks.
         package static let emulation = RecoveryOptions(rawValue: 16)
-        /// The option to describe the tools and the output format in the prompt, because the response did not have the
-        /// requested format.
+        /// The option to describe the tools and the output format in the prompt.
         package static let promptForFormat = RecoveryOptions(rawValue: 32)
     }
     private var fields: Indirect<Fields>
@@ -98,15 +89,14 @@ package struct UpstreamError: Error {
         fields = Indirect(Fields(kind: kind, message: message, cause: cause, recovery: kind.recovery))
     }
 
-    /// Creates the error for a call that the relay refuses itself, for example because it found the request invalid
-    /// shortly before the upstream call. No recovery option helps.
+    /// Creates the error for a call that the relay refuses itself. No recovery option helps.
     package init(refusing refusal: APIError) {
         self.init(refusal.status == 499 ? .cancelled : .badRequest, cause: refusal.message)
         self.recovery = []
         self.refusal = refusal.status == 499 ? nil : refusal
     }
 
-    /// Creates the error for a candidate that cannot serve the call. The next candidate might be able to serve it.
+    /// Creates the error for a candidate that cannot serve the call. The next candidate might.
     package init(skipping refusal: APIError) {
         self.init(refusing: refusal)
         if refusal.status < 499 { self.recovery = .nextCandidate }
@@ -125,8 +115,7 @@ package struct UpstreamError: Error {
         if error.kind == .overloaded { self.recovery = [] }
     }
 
-    /// Creates the error for a call that the relay itself has no time for. No candidate failed, so no recovery option
-    /// helps.
+    /// Creates the error for a call that the relay itself has no time for. No recovery option helps.
     package init(ofBusyRelay cause: String) {
         self.init(.unavailable, cause: cause)
         self.recovery = []
@@ -173,8 +162,7 @@ package struct UpstreamError: Error {
 }
 
 extension UpstreamError {
-    /// Whether the vendor might bill the call although the call failed. This is the case if the call was sent and the
-    /// vendor did not refuse it.
+    /// Whether the vendor might bill the call although the call failed.
     package var mayBeBilled: Bool {
         switch fields.value.transport?.kind {
         case .firstByteTimeout, .idleTimeout, .totalTimeout, .late, .broken, .tooLarge, .overloaded, .cancelled: true
@@ -183,10 +171,10 @@ extension UpstreamError {
         }
     }
 
-    /// Records the endpoint of the vendor's API that was called. Does nothing if an endpoint is already recorded.
+    /// Records the called endpoint of the vendor's API, unless one is already recorded.
     package mutating func locate(at api: Endpoint) { if fields.value.api == nil { fields.value.api = api } }
 
-    /// The cause of the failure for the log, with the host and path of the failed call if they are known.
+    /// The failure's cause for the log, with the failed call's host and path if known.
     package var locatedCause: String {
         guard let api = fields.value.api, kind != .cancelled, !self.namesHost else { return self.cause }
         if let transport = fields.value.transport, transport.kind != .late { return transport.cause(ofCallTo: api) }

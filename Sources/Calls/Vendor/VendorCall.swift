@@ -1,17 +1,16 @@
 package import Engine
 import Shared
 
-/// The right to call a vendor for one request. It consists of the chosen key and the ledger that bills the calls.
+/// The right to call a vendor for one request, with the chosen key and the billing ledger.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class VendorCall: @unchecked Sendable {
     package let credential: Credential
     package let callLedger: CallLedger
-    /// The provider and model that this call goes to; nil if they are the same as in `callLedger.server`.
+    /// The provider and model of this call; nil if `callLedger.server` has them.
     private let ownServer: CallLedger.Server?
     package let loop: EventLoop
-    /// The object that learns how this call ends and keeps the cooldowns of the provider's keys; nil if the provider
-    /// has no keys of its own.
+    /// The cooldowns of the provider's keys; nil if the provider has no keys of its own.
     private let keys: (any KeyCooldowns)?
     /// The capacity limits of the provider; nil if it has none.
     private let capacity: (any CallCapacity)?
@@ -20,12 +19,10 @@ package final class VendorCall: @unchecked Sendable {
     package var endpoint: Endpoint?
     /// Whether the ledger already has a record of the end of this call.
     var isRecorded = false
-    /// Whether the rate permit of this call has been used. A rate permit allows one call to start under the provider's
-    /// rate limit.
+    /// Whether this call has used its rate permit (the right to start one call).
     private var isStartUsed = false
 
-    /// The maximum age of a rate permit (the right to start one call), in nanoseconds. A call must start soon after its
-    /// permit, because the relay counts the call at the time of the permit.
+    /// The maximum age of a rate permit (the right to start one call), in nanoseconds.
     private static let startNanoseconds: UInt64 = 20_000_000
 
     package init(
@@ -50,9 +47,7 @@ package final class VendorCall: @unchecked Sendable {
     /// The provider and model that this call goes to; nil if they are not known.
     var server: CallLedger.Server? { ownServer ?? callLedger.server }
 
-    /// Creates a call that helps with the client's request, for example by transcribing audio. The new call keeps the
-    /// key, provider and model of this call, even if `CallLedger.server` changes. The new call also gets the rate
-    /// permit (the right to start one call) of this call.
+    /// Creates a helper call with the key, provider, model and rate permit of this call.
     package func makeHelperCall() -> VendorCall {
         let help = VendorCall(credential, of: server, billing: callLedger, on: loop, with: keys, within: capacity)
         help.isStartUsed = isStartUsed || isLate(startedAt)
@@ -60,15 +55,14 @@ package final class VendorCall: @unchecked Sendable {
         return help
     }
 
-    /// Creates another call for the same response. Use this function when this call has ended. Throws if there is no
-    /// capacity for the new call.
+    /// Creates another call for the same response after this call has ended. Throws if no capacity is free.
     package func another() async throws(UpstreamError) -> VendorCall {
         try await follow()
         callLedger.clearRefusal()
         return VendorCall(credential, of: ownServer, billing: callLedger, on: loop, with: keys, within: capacity)
     }
 
-    /// Prepares to repeat this call with a different upstream request, because the vendor refused the call.
+    /// Prepares to repeat this refused call with a different upstream request.
     ///
     /// - Parameter status: the HTTP status of the refusal.
     package func prepareRepeat(after status: Int) async throws(UpstreamError) {
@@ -76,8 +70,7 @@ package final class VendorCall: @unchecked Sendable {
         try await restart()
     }
 
-    /// Prepares to repeat this failed call, at another location or with a different upstream request. Throws if there
-    /// is no capacity for the repeated call.
+    /// Prepares to repeat this failed call. Throws if there is no capacity for the repeated call.
     package func prepareRepeat(after error: UpstreamError) async throws(UpstreamError) {
         recordEnd(error)
         do throws(UpstreamError) {
@@ -88,17 +81,13 @@ package final class VendorCall: @unchecked Sendable {
         }
     }
 
-    /// Prepares to request the rest of a response that the vendor delivered only in part. The usage of the whole
-    /// response is recorded when its last part is complete.
+    /// Prepares to request the rest of a response that the vendor delivered only in part.
     package func goOn() async throws(UpstreamError) {
         recordEnd(nil)
         try await restart()
     }
 
-    /// Prepares the next call with the same key.
-    ///
-    /// - Parameter error: the failure of the previous call, whose usage is billed as lost; nil if the call did not
-    ///   fail.
+    /// Prepares the next call with the same key. The usage in `error` is billed as lost.
     private func restart(after error: UpstreamError? = nil) async throws(UpstreamError) {
         try await follow()
         if let used = error?.usage {
@@ -110,8 +99,9 @@ package final class VendorCall: @unchecked Sendable {
         startedAt = loop.now
     }
 
-    /// Acquires a new rate permit (the right to start one call) if the permit of this call is used or too old. Call
-    /// this function right before an upstream call that is not the first one, or that starts after a delay.
+    /// Acquires a new rate permit (the right to start one call) if the present permit is used or too old.
+    ///
+    /// Call it right before an upstream call that is not the first one or starts late.
     package func start() async throws(UpstreamError) {
         guard isBounded else { return }
         let isReady = !isStartUsed && !isLate(startedAt)
@@ -131,8 +121,9 @@ package final class VendorCall: @unchecked Sendable {
     /// Whether calls to this provider need capacity, because its settings limit them.
     package var isBounded: Bool { capacity != nil }
 
-    /// Acquires capacity for one more concurrent call; returns nil if no capacity is free now, or if the provider has
-    /// no capacity limits. Call `end` on the capacity when that call ends.
+    /// Acquires capacity for one more concurrent call; nil if none is free or no limits exist.
+    ///
+    /// Call `end` on the capacity when that call ends.
     package func reserveConcurrentCall() async -> HeldCapacity? {
         guard
             let held = try? await capacity?.acquire(
@@ -147,8 +138,7 @@ package final class VendorCall: @unchecked Sendable {
         return held
     }
 
-    /// Counts the start of another call, which reuses the slot of an ended call of the same request. Throws if the
-    /// provider's limits do not allow the start; another key or candidate can then be tried.
+    /// Counts the start of another call, which reuses an ended call's slot. Throws if the limits forbid the start.
     package func follow(_ patience: CapacityWait = .none) async throws(UpstreamError) {
         do throws(UpstreamError) {
             _ = try await capacity?.acquire(
@@ -193,8 +183,9 @@ package final class VendorCall: @unchecked Sendable {
         return error
     }
 
-    /// Calls the vendor. Retries the call once, after a pause, if a retry can help. Use this function only while no
-    /// part of the response has been sent to the client.
+    /// Calls the vendor, and retries once after a pause if a retry can help.
+    ///
+    /// Call it only before any output has been sent to the client.
     package func attempt<Value: Sendable>(
         _ ask: () async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
@@ -206,8 +197,7 @@ package final class VendorCall: @unchecked Sendable {
         }
     }
 
-    /// Pauses before a retry of the same call. Throws `error` if a retry cannot help, the time for retries is over, or
-    /// no capacity is free.
+    /// Pauses before a retry of the same call. Throws `error` if the call cannot be retried.
     package func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
         guard error.recovery.contains(.retrySame), loop.now < callLedger.repeatsEndAt else { throw error }
         recordEnd(error)

@@ -1,5 +1,5 @@
-/// The rule that decides to which addresses the relay may connect when a caller sends a URL. It allows public addresses
-/// at the usual web ports, and all addresses of the networks that the operator adds.
+/// The rule for the addresses to which the relay may connect for a caller's URL. It allows public addresses at the
+/// usual web ports, and all addresses of the networks that the operator adds.
 package struct AddressRule: Sendable {
     private let added: [Network]
 
@@ -45,8 +45,7 @@ extension PeerAddress {
         "168.63.129.16/32"
     )
 
-    /// The range of the public IPv6 addresses. It contains no private, local or multicast addresses, and no IPv4
-    /// addresses in IPv6 form (`::ffff:0:0/96`, `64:ff9b::/96`).
+    /// The range of the public IPv6 addresses. It contains no IPv4 addresses in IPv6 form.
     private static let unicastOfVersionSix = network("2000::/3")
 
     private static let specialOfVersionSix = networks(

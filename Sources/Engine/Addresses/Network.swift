@@ -1,7 +1,6 @@
 import Glibc
 
-/// A range of IP addresses, such as `10.0.0.0/8`, `fd00::/8`, or a single address. A range contains IPv4 addresses or
-/// IPv6 addresses, never both: `::/0` contains no IPv4 address.
+/// A range of IP addresses, such as `10.0.0.0/8`. A range contains either IPv4 or IPv6 addresses.
 package struct Network: Sendable, Equatable {
     private let high: UInt64
     private let low: UInt64
@@ -9,8 +8,7 @@ package struct Network: Sendable, Equatable {
     private let lowMask: UInt64
     private let holdsVersionFour: Bool
 
-    /// Parses a network, such as `10.0.0.0/8`. Returns nil if the address or the length of the prefix is invalid. Bits
-    /// beyond the prefix are ignored.
+    /// Parses a network, such as `10.0.0.0/8`. Returns nil if the text is invalid.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = PeerAddress(text: String(parts[0])) else { return nil }

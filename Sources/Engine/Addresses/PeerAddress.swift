@@ -1,7 +1,6 @@
 import Glibc
 
-/// An IP address, stored as the 16 bytes of an IPv6 address. An IPv4 address is stored in its IPv6 form, such as
-/// `::ffff:10.0.0.1` (RFC 4291, 2.5.5.2).
+/// An IP address. An IPv4 address is stored in its IPv6 form, such as `::ffff:10.0.0.1`.
 package struct PeerAddress: Hashable, Sendable {
     package let high: UInt64
     package let low: UInt64
@@ -11,7 +10,7 @@ package struct PeerAddress: Hashable, Sendable {
         self.low = low
     }
 
-    /// Whether the address is an IPv4 address. `10.0.0.1` and `::ffff:10.0.0.1` are equal, so this is true for both.
+    /// Whether the address is an IPv4 address, such as `10.0.0.1` or `::ffff:10.0.0.1`.
     package var isVersionFour: Bool { high == 0 && low >> 32 == 0xffff }
 
     /// Whether the address is a loopback address, which leads to this machine.

@@ -1,8 +1,4 @@
-/// A pool of the connections to vendors on one loop. It holds connections in use, and idle connections that wait for
-/// the next call.
-///
-/// A call takes the connection that became idle last, and opens a new connection only if none is idle. An idle
-/// connection is closed after a minute.
+/// A pool of the connections to vendors on one loop, both in use and idle.
 ///
 /// Use it only on its loop's thread.
 final class ConnectionPool: TimerTarget {
@@ -23,20 +19,17 @@ final class ConnectionPool: TimerTarget {
     private var isArmed = false
     private let rush: PeakMemoryTrimmer
 
-    /// The key of one `OriginConnections` in the pool: an origin, and whether its connections are for streams or for
-    /// whole responses.
+    /// The key of one `OriginConnections` in the pool.
     struct Key: Hashable {
         let origin: String
         let isStreamed: Bool
     }
 
-    /// The largest number of connections in one libcurl multi handle. A larger number would be slow, because libcurl
-    /// searches all connections of a multi handle at each read or write.
-    static let connectionsPerMulti = 16
+    /// The largest number of connections in one libcurl multi handle.
+    static let connectionsPerMulti = 16  // libcurl searches all at each read or write.
     /// The file descriptors that libcurl opens for each multi handle, besides those of its connections.
     static let descriptorsPerMulti = 2
-    /// The time after which an idle connection is closed, in nanoseconds. Vendors and proxies also close idle
-    /// connections, sometimes without notice.
+    /// The time after which an idle connection is closed, in nanoseconds.
     private static let idleNanoseconds: UInt64 = 60_000_000_000
     /// The smallest number of bytes that the pool reserves from the memory budget at a time.
     private static let stepBytes = 65_536
@@ -72,7 +65,7 @@ final class ConnectionPool: TimerTarget {
 
     // MARK: Calls from an origin's connections
 
-    /// Counts a connection that is about to open. If the pool is full, this first closes the oldest idle connection.
+    /// Counts a connection that is about to open. Closes the oldest idle connection if the pool is full.
     func willOpen(_ origin: OriginConnections) {
         if openCount >= maxOpen { endOldest() }
         openCount += 1
@@ -88,10 +81,9 @@ final class ConnectionPool: TimerTarget {
         if lastFound === origin { lastFound = nil }
     }
 
-    /// Reserves the memory for a connection that becomes idle. If too many connections are open or memory is short,
-    /// this first closes the oldest idle connections.
+    /// Reserves the memory for a connection that becomes idle. Closes older idle connections if necessary.
     ///
-    /// - Returns: false if the connection must be closed, because there is still no room for it.
+    /// - Returns: false if the connection must be closed.
     func mayKeep(bytes: Int) -> Bool {
         while openCount > maxOpen || !hasMemory(for: bytes) {
             guard endOldest() else { return false }
@@ -136,7 +128,7 @@ final class ConnectionPool: TimerTarget {
 
     // MARK: Time
 
-    /// Closes the connections that have been idle for a minute, at most 64 in each turn of the loop.
+    /// Closes the connections that have been idle for a minute.
     func timerFired() {
         let now = client.loop.now
         var left = Self.endedPerTurn

@@ -1,7 +1,7 @@
 import CCurl
 import Glibc
 
-/// Passes received bytes to the transfer. libcurl calls this function as its write callback.
+/// Passes received bytes to the transfer. libcurl calls this function.
 ///
 /// - Parameter bytes: the received bytes, valid only during the call.
 func deliverBytes(
@@ -14,7 +14,7 @@ func deliverBytes(
     return transfer.receive(UnsafeRawBufferPointer(start: bytes, count: unit * count))
 }
 
-/// Passes one line of the response's head to the transfer. libcurl calls this function as its header callback.
+/// Passes one line of the response's head to the transfer. libcurl calls this function.
 func deliverHeader(
     bytes: UnsafeMutablePointer<CChar>?,
     unit: Int,
@@ -50,8 +50,8 @@ func transfer(_ context: UnsafeMutableRawPointer?) -> CurlTransfer? {
 }
 
 extension PeerAddress {
-    /// Returns the address and port to which libcurl is about to connect. Returns nil if the address is neither IPv4
-    /// nor IPv6, or if it is an IPv4 address in IPv6 form.
+    /// Returns the address and port to which libcurl is about to connect. Returns nil for other addresses than IPv4 and
+    /// IPv6, and for an IPv4 address in IPv6 form.
     static func target(_ address: UnsafePointer<curl_sockaddr>) -> (PeerAddress, UInt16)? {
         guard let offset = MemoryLayout<curl_sockaddr>.offset(of: \.addr) else { return nil }
         let bytes = UnsafeRawPointer(address) + offset

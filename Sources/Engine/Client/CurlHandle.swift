@@ -1,7 +1,6 @@
 import CCurl
 
-/// An object that uses a libcurl easy handle, such as a transfer. `finish` is called when the transfer of the handle
-/// ends.
+/// An object that uses a libcurl easy handle, such as a transfer.
 protocol CurlUser: AnyObject {
     func finish(_ code: CURLcode)
     /// The directions that libcurl must pause: `CURLPAUSE_RECV`, `CURLPAUSE_SEND`, both or 0.
@@ -16,11 +15,9 @@ final class CurlHandle {
     /// The object that uses the handle. It lives longer than the handle.
     unowned var user: (any CurlUser)?
     var multi: CurlMulti?
-    /// Whether libcurl only opens a connection with this handle, and makes no HTTP call. Such a handle stays in its
-    /// multi handle until `CurlMulti.remove` is called.
+    /// Whether libcurl only opens a connection with this handle, and makes no HTTP call.
     let isConnection: Bool
-    /// OpenSSL's object of the connection that was opened last with this handle; nil without TLS. It is freed when the
-    /// connection closes.
+    /// OpenSSL's object of the handle's last connection; nil without TLS. It is freed when the connection closes.
     fileprivate(set) var tls: OpaquePointer?
 
     init?(_ client: CurlClient, isConnection: Bool = false) {

@@ -1,5 +1,4 @@
-/// A group of libcurl multi handles, for example for all streams. Each multi handle has a limited number of transfers,
-/// because libcurl is slow with many connections in one multi handle.
+/// A group of libcurl multi handles, for example for all streams.
 ///
 /// Use it only on its loop's thread.
 final class CurlMultis {

@@ -1,12 +1,9 @@
 import CCurl
 
 extension CurlTransfer: UpstreamUpload {
-    /// Sets the options of an upload on a new handle, which is never reused. Returns false if libcurl refuses an
-    /// option.
-    ///
-    /// An upload always opens a new connection. A reused connection could be dead, and libcurl could then not send the
-    /// body again from its beginning.
+    /// Sets the options of an upload on a new handle. Returns false if libcurl refuses an option.
     func prepareUpload(_ endpoint: Endpoint, _ headers: UpstreamHeaders, _ body: UploadBody) -> Bool {
+        // A reused connection could be dead, and libcurl could then not send the body again from its beginning.
         let this = Unmanaged.passUnretained(self).toOpaque()
         let codes = [
             relay_curl_set_call(easy, CURLOPT_READFUNCTION, giveBytes),
@@ -62,16 +59,16 @@ extension CurlTransfer: UpstreamUpload {
         restartTimeLimit()
     }
 
-    /// Extends the time limit of the whole call by the time in which the upload waited for more of the body.
+    /// Extends the total time limit by the time in which the upload waited for its body.
     func countPause() {
         guard let outgoing, outgoing.isPaused, !isAnsweredEarly else { return }
         postponeTotal(byNanoseconds: loop.now.nanoseconds(since: outgoing.pausedAt))
         outgoing.pausedAt = loop.now
     }
 
-    /// Aborts the upload, because the body is shorter or longer than announced. Otherwise the vendor could consider the
-    /// body complete.
+    /// Aborts an upload whose body is shorter or longer than announced.
     private func breakOff() {
+        // Otherwise the vendor could consider the body complete.
         failure = TransportError(.broken, code: CURLE_ABORTED_BY_CALLBACK.rawValue)
         abort()
     }
@@ -92,11 +89,11 @@ extension CurlTransfer: UpstreamUpload {
         return count
     }
 
-    /// Whether the response counts as ended when libcurl stops watching the socket, although libcurl considers the
-    /// transfer unfinished. This is the case if the vendor refused an upload before the whole body was sent.
+    /// Whether the response counts as ended although libcurl considers the transfer unfinished. This is the case if the
+    /// vendor refused an upload before the whole body was sent.
     var hasEndedEarly: Bool { isAnsweredEarly && held & CURLPAUSE_RECV == 0 && finished == nil }
 
-    /// Whether libcurl has read no byte of the body yet. Only then can libcurl send the request from its beginning.
+    /// Whether libcurl has read no byte of the body yet.
     var isBodyWhole: Bool { !(outgoing?.hasBeenRead ?? false) }
 }
 
@@ -116,8 +113,8 @@ private func rewindBody(context: UnsafeMutableRawPointer?, offset: curl_off_t, o
     return isPossible ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL
 }
 
-/// Allows libcurl to send the request of an upload only if libcurl has read no byte of the body yet. libcurl calls this
-/// function before it sends the request on a connection.
+/// Allows libcurl to send an upload's request only if libcurl has read no byte of the body yet. libcurl calls this
+/// function before it sends the request.
 private func beforeRequest(
     context: UnsafeMutableRawPointer?,
     vendor: UnsafeMutablePointer<CChar>?,

@@ -7,13 +7,11 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     private let origin: OriginConnections
     private let form: DirectRequestTemplate
     private var connection: UpstreamConnection?
-    /// Whether an earlier call already used the connection. If such a connection breaks without a response, the request
-    /// is sent again on a new connection.
+    /// Whether an earlier call already used the connection.
     private var isKept = false
     /// The bytes of the request: its head, and its body if the body is small.
     private var request = ByteBuffer()
-    /// The body of the upstream request, sent after `request`; nil if there is no body, or if `request` already
-    /// contains the body because it is small.
+    /// The body of the upstream request; nil if there is none or `request` already contains the body.
     private var body: Body?
     private var sentBytes = 0
     private var sendingFailure: CURLcode?
@@ -22,8 +20,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     /// Whether any byte of the response has arrived.
     private var isAnswered = false
     private var media = ""
-    /// The size in bytes up to which a request's body is copied into `request`, after the head, so that both are sent
-    /// at once.
+    /// The largest request body that is copied into `request`, in bytes.
     private static let joinedBytes = 16_384
 
     init(
@@ -123,9 +120,9 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         }
     }
 
-    /// Frees the memory of the request after the request was sent and the response has begun. Otherwise a stream could
-    /// hold this memory for an hour.
+    /// Frees the memory of the request after the request was sent and the response has begun.
     private func dropRequest() {
+        // A stream could hold this memory for an hour.
         guard isSent else { return }
         sentBytes = 0
         request.release()
@@ -172,16 +169,14 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         }
     }
 
-    /// Stops reading from the vendor, because the call has failed. The task that waits for the response then ends the
-    /// call.
+    /// Stops reading from the vendor, because the call has failed.
     private func refuse() {
+        // The task that waits for the response ends the call.
         connection?.reads(false)
         waiter.wake()
     }
 
-    /// Stores the status of the response and those header fields that the relay needs.
-    ///
-    /// - Parameter bytes: the bytes of the head.
+    /// Stores the status of the response and the header fields that the relay needs.
     private func begin(_ response: ParsedResponseHead, _ bytes: UnsafeRawBufferPointer) {
         isHeadComplete = true
         isKeepAlive = response.isKeepAlive
@@ -205,7 +200,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         if isStreamed { waiter.wake() }
     }
 
-    /// Handles the end of the connection by the vendor. If the response is incomplete, the connection counts as broken.
+    /// Handles the end of the connection by the vendor.
     private func hasEnded() {
         if response.end() { return complete() }
         brokeOff(sendingFailure ?? (isAnswered ? CURLE_PARTIAL_FILE : CURLE_GOT_NOTHING))
@@ -235,8 +230,8 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
 
     // MARK: The reader's pace
 
-    /// Continues reading at the end of the loop's turn, so that one fast stream cannot keep the loop busy.
-    override func resume() { loop.atTurnEnd(self) }
+    /// Continues reading at the end of the loop's turn.
+    override func resume() { loop.atTurnEnd(self) }  // One fast stream must not keep the loop busy.
 
     func turnEnds() {
         guard let connection, !isPaused else { return }

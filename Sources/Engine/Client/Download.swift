@@ -9,8 +9,7 @@ package struct Download: Sendable {
         case document([UInt8], tag: String?)
         /// The document is unchanged since the earlier download whose `ETag` was sent.
         case unchanged
-        /// The download failed, for the given reason. The reason does not contain the URL, because a URL may include a
-        /// secret.
+        /// The download failed, for the given reason, which does not contain the URL.
         case failed(String)
     }
 
@@ -18,10 +17,9 @@ package struct Download: Sendable {
     private let agent: String
     /// The URL of the proxy; empty if no proxy is used.
     private let proxy: String
-    /// The PEM file of certificates that are trusted in addition to the system's; nil if there is none.
+    /// The PEM file of certificates trusted in addition to the system's; nil if there is none.
     private let certificateFile: String?
-    /// Whether the document is encrypted with a key of the operator. Only the download of such a document follows
-    /// redirects to another host, and only from https to https.
+    /// Whether the document is encrypted with a key of the operator.
     private let isSealed: Bool
 
     private static let limitBytes = 1 << 20
@@ -30,8 +28,7 @@ package struct Download: Sendable {
 
     /// Creates a download.
     ///
-    /// - Parameter isSealed: whether the document is encrypted with a key of the operator. If false, redirects to
-    ///   another host are not followed.
+    /// - Parameter isSealed: whether the document is encrypted; if false, redirects to another host are not followed.
     package init(
         _ url: String,
         agent: String,
@@ -48,8 +45,8 @@ package struct Download: Sendable {
 
     /// Downloads the document. Blocks the thread until the download ends.
     ///
-    /// - Parameter tag: the `ETag` of a copy from an earlier download; nil if there is no copy. If the document still
-    ///   has this tag, the result is `unchanged`.
+    /// - Parameter tag: the `ETag` of an earlier copy; nil if there is none. If the document still has this tag, the
+    ///   result is `unchanged`.
     package func get(unless tag: String? = nil) -> DownloadResult {
         guard let easy = curl_easy_init() else { return .failed("out of memory") }
         defer { curl_easy_cleanup(easy) }
@@ -79,8 +76,7 @@ package struct Download: Sendable {
         return String(cString: location)
     }
 
-    /// Returns the reason why a redirect between these URLs must not be followed; nil if it may be followed. The reason
-    /// contains only host names.
+    /// Returns the reason why a redirect must not be followed; nil if it may be followed.
     private func problem(from old: String, to new: String) -> String? {
         guard let from = Endpoint(old, EndpointOptions()), let to = Endpoint(new, EndpointOptions()),
             let (oldHost, newHost) = from.host.flatMap({ old in to.host.map { (old, $0) } })

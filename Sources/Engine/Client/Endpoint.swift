@@ -1,13 +1,12 @@
 import CCurl
 
-/// A parsed URL, such as the URL of a vendor's API, and the options of calls to it.
+/// A parsed URL and the options of calls to it.
 ///
 /// `@unchecked`: immutable; libcurl copies the URL when a transfer starts.
 package final class Endpoint: @unchecked Sendable {
     let url: OpaquePointer
     let options: EndpointOptions
-    /// The parts of a request that are the same for all calls to this endpoint; nil if these calls need libcurl's HTTP
-    /// code.
+    /// The constant parts of a request to this endpoint; nil if its calls need libcurl's HTTP code.
     let form: DirectRequestTemplate?
 
     /// Parses a URL. Returns nil if libcurl does not accept the URL.
@@ -26,8 +25,7 @@ package final class Endpoint: @unchecked Sendable {
 
     package var host: String? { part(CURLUPART_HOST) }
 
-    /// The host and path of the URL for the log, without the query and credentials. The port follows the host if it is
-    /// not the default port of the scheme.
+    /// The host and path of the URL for the log, without the query and credentials.
     package var location: String {
         let usualPort = isHTTPS ? "443" : "80"
         let port = part(CURLUPART_PORT).map { $0 == usualPort ? "" : ":\($0)" } ?? ""
@@ -50,7 +48,7 @@ package final class Endpoint: @unchecked Sendable {
         return host == name || host.hasSuffix("." + name)
     }
 
-    /// Returns whether the URL has one of these schemes, has a host, and contains no user name or password.
+    /// Returns whether the URL has one of these schemes, a host, and no user name or password.
     package func isPlain(_ schemes: [String]) -> Bool {
         guard let scheme = part(CURLUPART_SCHEME), schemes.contains(scheme) else { return false }
         return part(CURLUPART_HOST) != nil && part(CURLUPART_USER) == nil && part(CURLUPART_PASSWORD) == nil
@@ -59,8 +57,7 @@ package final class Endpoint: @unchecked Sendable {
     var isHTTPS: Bool { part(CURLUPART_SCHEME)?.lowercased() == "https" }
     var isHTTP: Bool { part(CURLUPART_SCHEME)?.lowercased() == "http" }
 
-    /// Returns whether `other` is the `https` form of this `http` URL: the host is equal, and both URLs use the default
-    /// ports.
+    /// Returns whether `other` is the `https` form of this `http` URL, with the same host and default ports.
     func isUpgraded(by other: Endpoint) -> Bool {
         isHTTP && other.isHTTPS && host?.lowercased() == other.host?.lowercased()
             && part(CURLUPART_PORT) == "80" && other.part(CURLUPART_PORT) == "443"
@@ -68,8 +65,7 @@ package final class Endpoint: @unchecked Sendable {
 
     private func part(_ which: CURLUPart) -> String? { urlPart(url, which) }
 
-    /// Returns the absolute URL for the value of a `Location` field, which may be relative to this endpoint; nil if the
-    /// value is invalid.
+    /// Returns the absolute URL for the value of a `Location` field; nil if the value is invalid.
     func resolved(_ location: UnsafeRawBufferPointer) -> String? {
         guard !location.isEmpty, let copy = curl_url_dup(url) else { return nil }
         defer { curl_url_cleanup(copy) }
@@ -78,7 +74,6 @@ package final class Endpoint: @unchecked Sendable {
     }
 }
 
-/// Returns one component of a parsed URL, such as the host; nil if the URL does not have this component.
 private func urlPart(
     _ url: OpaquePointer,
     _ which: CURLUPart,
@@ -90,12 +85,12 @@ private func urlPart(
     return String(cString: text)
 }
 
-/// The parts of an HTTP request that are equal for all calls to an endpoint. Only the relay's own HTTP code uses them.
+/// The parts of an HTTP request that are equal for all calls to an endpoint.
 struct DirectRequestTemplate: Sendable {
     /// The scheme, host, port, proxy and certificate file as one text. Endpoints with equal texts share connections.
     let origin: String
     let hasTLS: Bool
-    /// The bytes of the request that follow the method: the target, the HTTP version, and the `Host` field.
+    /// The bytes after the method: the target, the HTTP version, and the `Host` field.
     let head: [UInt8]
 
     /// Creates the template. Returns nil if calls to this URL need libcurl's HTTP code.
@@ -130,12 +125,11 @@ package struct EndpointOptions: Sendable {
     package var isHTTP2 = false
     /// The largest body of a response, in bytes. Streams are not limited.
     package var responseLimitBytes = 16_777_216
-    /// The URL of the proxy; empty if no proxy is used. The proxy settings in the environment, such as `HTTPS_PROXY`,
-    /// are ignored.
+    /// The URL of the proxy; empty if no proxy is used. Proxy settings in the environment are ignored.
     package var proxy = ""
     /// Whether the connection to the proxy itself uses TLS.
     var hasTLSProxy: Bool { proxy.prefix(6).lowercased() == "https:" }
-    /// The PEM file of certificates that are trusted in addition to the system's; nil if there is none.
+    /// The PEM file of certificates trusted in addition to the system's; nil if there is none.
     package var certificateFile: String?
 
     package init() {}
@@ -152,10 +146,9 @@ package final class UpstreamHeaders: @unchecked Sendable {
     /// Whether the lines contain no header field that the transport sets itself, such as `Host`.
     let isPlain: Bool
 
-    /// Creates the header lines of a request.
+    /// Creates the header lines of a request. Adds the line `Expect:` if it is missing.
     ///
-    /// - Parameter lines: lines such as `Accept: */*`, without control characters. A line without a value, such as
-    ///   `Accept:`, stops libcurl from adding this field itself. The line `Expect:` is added if it is missing.
+    /// - Parameter lines: lines such as `Accept: */*`; the line `Accept:` stops libcurl from adding this field.
     package init(_ lines: [String]) {
         var list: UnsafeMutablePointer<curl_slist>?
         for line in lines.contains("Expect:") ? lines : lines + ["Expect:"] { list = curl_slist_append(list, line) }

@@ -1,7 +1,4 @@
-/// A downloader for URLs that callers send.
-///
-/// The address rule checks the address of each socket that libcurl opens (`CurlClient.mayOpen`). Redirects and changing
-/// DNS entries therefore cannot evade the rule. No proxy is used, because a proxy would resolve names itself.
+/// A downloader for URLs that callers send. The address rule checks the address of each socket.
 ///
 /// `@unchecked`: only its loop's thread uses it.
 package final class Fetcher: @unchecked Sendable {
@@ -10,8 +7,8 @@ package final class Fetcher: @unchecked Sendable {
     private let headers: UpstreamHeaders
     private var running = 0
 
-    /// The largest number of concurrent fetches on one loop. Each fetch can occupy a thread that resolves a host name.
-    package static let concurrent = 64
+    /// The largest number of concurrent fetches on one loop.
+    package static let concurrent = 64  // Each can occupy a thread that resolves a host name.
     private static let redirects = 3
     private static let urlLimitBytes = 8_192
 
@@ -21,7 +18,7 @@ package final class Fetcher: @unchecked Sendable {
         let schemes: [String]
         /// The `User-Agent` that the relay sends to the hosts from which it downloads.
         let agent: String
-        /// The PEM file of certificates that are trusted in addition to the system's; nil if there is none.
+        /// The PEM file of certificates trusted in addition to the system's; nil if there is none.
         let certificateFile: String?
         /// The time limit for one fetch with all its redirects, in milliseconds.
         let limitMilliseconds: UInt64
@@ -103,8 +100,8 @@ package final class Fetcher: @unchecked Sendable {
     }
 }
 
-/// The reason why a URL could not be downloaded. Tell a caller only `kind`, never `cause`: a forbidden address and a
-/// slow server have the same kind, so that callers cannot explore a network through the relay.
+/// The reason why a URL could not be downloaded. Tell a caller only `kind`, never `cause`, so that callers cannot
+/// explore a network through the relay.
 package struct FetchFailure: Error {
     package enum Kind: Sendable {
         /// The text is not a URL, or the relay must not download this kind of URL.

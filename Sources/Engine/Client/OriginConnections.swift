@@ -1,4 +1,4 @@
-/// The connections from one loop to one origin (scheme, host and port), either for streams or for whole responses.
+/// The connections from one loop to one origin (scheme, host and port).
 ///
 /// Use it only on its loop's thread.
 final class OriginConnections {
@@ -11,8 +11,7 @@ final class OriginConnections {
     /// The memory of one idle connection to this origin, in bytes.
     private let idleBytes: Int
 
-    /// The memory of one idle connection in bytes, measured as the average of a thousand connections. With TLS it
-    /// includes the memory of libcurl and OpenSSL.
+    /// The average memory of one idle connection in bytes, with TLS and without.
     private static let idleBytes = (tls: 57_344, plain: 8_192)
 
     init(_ key: ConnectionPool.Key, hasTLS: Bool, multis: CurlMultis, _ pool: ConnectionPool) {
@@ -35,8 +34,7 @@ final class OriginConnections {
         return latest
     }
 
-    /// Keeps the connection of a finished call for the next call. Closes it if too many connections are open or memory
-    /// is short.
+    /// Keeps the connection of a finished call for the next call, or closes it.
     func give(_ connection: UpstreamConnection) {
         connection.user = nil
         guard pool.mayKeep(bytes: idleBytes) else { return connection.close() }
@@ -66,14 +64,13 @@ final class OriginConnections {
     }
 }
 
-/// The idle connections, in the order in which they became idle. Each operation takes constant time on average.
+/// The idle connections, in the order in which they became idle.
 struct IdleConnections {
     /// The idle connections, oldest first; nil where a connection was removed.
     private var connections: [UpstreamConnection?] = []
     /// The number of nil entries at the beginning of `connections`.
     private var emptyCount = 0
-    /// The number of entries that have been removed from the front of `connections` so far. A connection is at the
-    /// index `idleIndex - goneCount` of `connections`.
+    /// The number of entries removed from the front of `connections` so far.
     private var goneCount = 0
 
     mutating func append(_ connection: UpstreamConnection) {

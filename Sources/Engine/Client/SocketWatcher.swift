@@ -1,8 +1,7 @@
 import CCurl
 import CLinux
 
-/// A watcher that tells libcurl when a socket is ready. Between the calls on a reused connection, the watcher stays
-/// registered with epoll, which saves system calls.
+/// A watcher that tells libcurl when a socket is ready.
 final class SocketWatcher: Watcher {
     private let descriptor: Int32
     private let loop: EventLoop
@@ -17,7 +16,7 @@ final class SocketWatcher: Watcher {
 
     /// Sets the events that libcurl waits for on this socket.
     ///
-    /// - Parameter what: the events, as a `CURL_POLL_` constant of libcurl.
+    /// - Parameter what: a `CURL_POLL_` constant of libcurl.
     func want(_ what: Int32, _ multi: CurlMulti) {
         self.multi = multi
         wanted = 0

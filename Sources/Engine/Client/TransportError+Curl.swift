@@ -14,11 +14,10 @@ extension TransportError {
         self.init(kind, code: code.rawValue, at: endpoint)
     }
 
-    /// A description of the error for the log, with the host, the kind of the error, and libcurl's code.
+    /// A description of the error for the log, with host, kind and libcurl's code.
     package var cause: String { cause(at: endpoint?.host ?? "the host") }
 
-    /// Returns a description of the error for the log. It names host and path if the call went to `api`. For other
-    /// addresses, which a caller or a vendor chose, it names only the host.
+    /// Returns a description of the error for the log. It contains the path only if the call went to `api`.
     package func cause(ofCallTo api: Endpoint) -> String { endpoint === api ? cause(at: api.location) : cause }
 
     private func cause(at location: String) -> String {

@@ -1,10 +1,10 @@
 import Glibc
 
-/// A buffer between the writer of an upload's body and libcurl, which sends the body.
+/// A buffer between the writer of an upload's body and libcurl.
 ///
 /// Use it only on its loop's thread.
 final class UploadBody {
-    /// The announced length of the body; nil if the length is unknown. The body then has chunked transfer encoding.
+    /// The announced length of the body; nil for chunked transfer encoding.
     let totalBytes: Int?
     private var waiting = ByteBuffer()
     private(set) var writtenBytes = 0
@@ -15,7 +15,7 @@ final class UploadBody {
     var isPaused = false
     var pausedAt = LoopTime.distantPast
 
-    /// The number of bytes in this buffer above which the writer must wait. libcurl has an additional buffer.
+    /// The number of buffered bytes above which the writer must wait.
     static let limitBytes = 16_384
     /// The size of libcurl's own upload buffer.
     static let curlBytes = 16_384

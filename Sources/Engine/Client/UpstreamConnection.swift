@@ -2,7 +2,7 @@ import CCurl
 import CLinux
 import Glibc
 
-/// An object that uses a connection to a vendor. The connection calls these methods when its state changes.
+/// An object that uses a connection to a vendor.
 protocol ConnectionUser: AnyObject {
     /// Called when the connection has been opened, or could not be opened.
     func connected(_ code: CURLcode)
@@ -13,8 +13,7 @@ protocol ConnectionUser: AnyObject {
     func timerFired()
 }
 
-/// A connection to a vendor, which several calls use one after another. libcurl opens the connection, with proxy and
-/// TLS. The calls use the relay's own HTTP code.
+/// A connection to a vendor, used by several calls one after another.
 ///
 /// Use it only on its loop's thread.
 final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
@@ -30,15 +29,13 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     let origin: OriginConnections
     /// The time at which this connection last became idle.
     var idleSince = LoopTime.distantPast
-    /// The number by which the list of idle connections finds this connection. This number stays constant while the
-    /// connection is idle.
+    /// The number by which the list of idle connections finds this connection.
     var idleIndex = 0
     private let hasTLS: Bool
     private let hasTLSProxy: Bool
     private unowned let client: CurlClient
     private let loop: EventLoop
-    /// The libcurl handle that opens the connection; nil once a connection without TLS is open. Without a handle, this
-    /// object reads, writes and closes the socket itself.
+    /// The libcurl handle that opens the connection; nil once a connection without TLS is open.
     private var handle: CurlHandle?
     /// OpenSSL's object of the open connection; nil without TLS.
     private var tls: OpaquePointer?
@@ -114,8 +111,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
 
     // MARK: Bytes
 
-    /// Sends as many bytes to the vendor as the socket accepts now. If some bytes are left, `canWrite` is called as
-    /// soon as the socket accepts more.
+    /// Sends as many bytes to the vendor as the socket accepts now. If some bytes are left, `canWrite` is called later.
     ///
     /// - Returns: the number of accepted bytes, also 0; a failure if the connection is broken.
     func write(_ bytes: UnsafeRawBufferPointer) -> Result<Int, CurlFailure> {
@@ -146,7 +142,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
         }
     }
 
-    /// Whether the TLS layer holds received bytes. epoll does not see them.
+    /// Whether the TLS layer holds received bytes, which epoll does not see.
     ///
     /// Call it only after a successful read: libcurl frees OpenSSL's object when it closes the connection.
     var hasBufferedBytes: Bool { tls.map { SSL_has_pending($0) == 1 } ?? false }
@@ -154,11 +150,10 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     /// Whether more bytes may be read although epoll does not report any.
     var mayReadMore: Bool { hasBufferedBytes || hasHiddenBuffer }
 
-    /// Whether the last system call failed only because it could not proceed yet. The connection is then still intact.
+    /// Whether the last system call failed only because it could not proceed yet.
     private static var mayGoOn: Bool { errno == EAGAIN || errno == EINTR }
 
-    /// Starts or stops reading. While reading is stopped, `canRead` is not called for received data or for the end of
-    /// the connection.
+    /// Starts or stops reading. While reading is stopped, `canRead` is not called.
     func reads(_ isWanted: Bool) { watch(isWanted ? EventLoop.readEvents : 0) }
 
     private func watch(_ events: UInt32) {

@@ -7,14 +7,11 @@ package struct UpstreamHead: Sendable {
     package let isEventStream: Bool
     /// Whether the `Content-Type` is `application/json`.
     package let isJSON: Bool
-    /// The wait in seconds before a retry, from `Retry-After-Ms` or `Retry-After`; nil if neither gives a time in the
-    /// future.
+    /// The wait in seconds before a retry; nil if the vendor gives no time in the future.
     package let retryAfterSeconds: Int?
-    /// Whether the vendor recommends a retry in the field `X-Should-Retry`; nil if the field is absent or neither
-    /// `true` nor `false`.
+    /// Whether the vendor recommends a retry in `X-Should-Retry`; nil if the field is absent or invalid.
     package let shouldRetry: Bool?
-    /// The absolute URL of a redirect (status 3xx); nil for other responses. The HTTP client does not follow redirects
-    /// itself.
+    /// The absolute URL of a redirect (status 3xx); nil for other responses.
     package let redirectURL: String?
 
     package init(
@@ -37,8 +34,7 @@ package struct UpstreamHead: Sendable {
         seconds: UnsafeRawBufferPointer, milliseconds: UnsafeRawBufferPointer, should: UnsafeRawBufferPointer
     )
 
-    /// Creates a head from the raw values of header fields. A value is empty if the field is absent. For status 200,
-    /// the retry fields are ignored.
+    /// Creates a head from the raw values of header fields. A value is empty if the field is absent.
     ///
     /// - Parameter retry: the values of `Retry-After`, `Retry-After-Ms` and `X-Should-Retry`.
     init(
@@ -62,8 +58,7 @@ package struct UpstreamHead: Sendable {
         text.equalsLowered("true") ? true : text.equalsLowered("false") ? false : nil
     }
 
-    /// Returns the wait in seconds from `Retry-After-Ms` or else from `Retry-After`, which contains seconds or a date;
-    /// nil if neither gives a time in the future.
+    /// Returns the wait in seconds before a retry; nil if the vendor gives no time in the future.
     private static func seconds(_ wait: Retry) -> Int? {
         if !wait.milliseconds.isEmpty, wait.milliseconds.count <= 20, let number = Double(wait.milliseconds.text),
             (1...1e9).contains(number)
@@ -77,8 +72,7 @@ package struct UpstreamHead: Sendable {
         return seconds > 0 ? seconds : nil
     }
 
-    /// Returns the value of a `Content-Type` field as text; empty if the value is too long or has characters other than
-    /// printable ASCII.
+    /// Returns the value of a `Content-Type` field; empty if it is too long or not printable ASCII.
     static func mediaType(_ type: UnsafeRawBufferPointer) -> String {
         type.count <= 200 && type.allSatisfy { $0 >= 32 && $0 < 127 } ? type.text : ""
     }

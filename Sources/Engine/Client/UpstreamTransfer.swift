@@ -1,8 +1,7 @@
 import CCurl
 import Glibc
 
-/// A running call to a vendor. It holds the received part of the response and checks the time limits. Its subclasses
-/// speak HTTP with the vendor.
+/// A running call to a vendor. It holds the received bytes and checks the time limits.
 ///
 /// `@unchecked`: only its loop's thread uses it.
 class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
@@ -21,8 +20,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     var failure: TransportError?
     /// Whether any byte of the response's body has arrived.
     private(set) var hasBegun = false
-    /// Whether reading from the vendor is paused, because the reader of the stream has not read the bytes that already
-    /// arrived.
+    /// Whether reading from the vendor is paused until the stream's reader has read the received bytes.
     var isPaused = false
     private(set) var isUnwanted = false
     private var isStopped = false
@@ -31,11 +29,9 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     private var startedAt = LoopTime.distantPast
     private var silenceAt = LoopTime.distantFuture
     private var limitAt = LoopTime.distantFuture
-    /// The next time at which `isOver` must check the time limit of the whole call or the deadline for the response to
-    /// the client; `distantFuture` if neither needs a check.
+    /// The next time at which `isOver` must check its time limits; `distantFuture` if none.
     private var totalAt = LoopTime.distantFuture
-    /// The deadline by which the response to the client must begin; nil if the call has no deadline, or if `isOver` has
-    /// already checked the deadline.
+    /// The deadline for the response to the client; nil if there is none or the deadline was already checked.
     private var deadline: (any ResponseDeadline)?
 
     /// The number of unread bytes of a stream at which reading from the vendor is paused.
@@ -56,7 +52,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     func resume() { preconditionFailure("of a subclass") }
     /// Ends the call at once, and closes its connection. It calls `finish` before it returns.
     func abort() { preconditionFailure("of a subclass") }
-    /// Frees the memory of this object, or keeps the object for a later call. Called after the call has ended.
+    /// Frees this object's memory, or keeps the object for a later call. Called after the call has ended.
     func recycle() { clear() }
     /// Reads the status and header fields into `head`. Called once the head is complete.
     func readHead() {}
@@ -65,8 +61,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     var isSending: Bool { false }
     /// Whether libcurl measures the time limit of the whole call, so that this class need not.
     var hasSeparateTotal: Bool { true }
-    /// Whether the connection to the vendor is open. A time-out that libcurl reports is then the total time limit, not
-    /// the time limit for connecting.
+    /// Whether the connection to the vendor is open.
     var isConnected: Bool { hasBegun }
 
     // MARK: Start and end
@@ -159,7 +154,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         if let finished, finished != CURLE_OK, !isHeadComplete { throw error(finished) }
     }
 
-    /// The endpoint for error messages; nil if the client has an address rule, because the URL then came from a caller.
+    /// The endpoint for error messages; nil if the client has an address rule.
     private var named: Endpoint? { client.rule == nil ? endpoint : nil }
 
     private func error(_ code: CURLcode) -> TransportError {
@@ -171,7 +166,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     private var totalNanoseconds: UInt64 { UInt64(endpoint?.options.totalMilliseconds ?? 0) * 1_000_000 }
 
-    /// Restarts the time limit for the next bytes from the vendor: the first-byte time or the idle time.
+    /// Restarts the time limit for the next bytes from the vendor.
     func restartTimeLimit() {
         guard let options = endpoint?.options else { return }
         limit(after: hasBegun ? options.idleMilliseconds : options.firstByteMilliseconds)
@@ -205,8 +200,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         }
     }
 
-    /// Checks the deadline for the response to the client, and the total time limit of the call. Returns whether the
-    /// call has failed. Call this function when `totalAt` has passed.
+    /// Checks the deadline and the total time limit of the call. Returns whether the call has failed.
     private func isOver(at now: LoopTime) -> Bool {
         if let deadline {
             totalAt = wholeAt
@@ -219,15 +213,14 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     // MARK: Bytes
 
-    /// Returns whether the response, with `count` more bytes, stays within its size limit. If it does not, the call
-    /// fails.
+    /// Returns whether the response with `count` more bytes stays within its size limit. If not, the call fails.
     func isWithinLimit(with count: Int = 0) -> Bool {
         guard !isStreamed, received.count + count > endpoint?.options.responseLimitBytes ?? 0 else { return true }
         failure = TransportError(.tooLarge, at: named)
         return false
     }
 
-    /// Returns whether there is memory for `count` more bytes of the response. If memory is short, the call fails.
+    /// Returns whether there is memory for `count` more bytes of the response. If not, the call fails.
     func hasRoom(for count: Int) -> Bool {
         let count = received.count + count
         guard !isStreamed, count > MemoryBudget.smallBytes, !holds(count) else { return true }
@@ -239,8 +232,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         (budget?.covers(count, &responseReservation) ?? true) && received.canReserve(count - received.count)
     }
 
-    /// Restarts the time limit and wakes the reader of a stream. Called after bytes of the body were added to
-    /// `received`.
+    /// Restarts the time limit and wakes the reader of a stream, after bytes were added to `received`.
     func hasReceived() {
         hasBegun = true
         restartTimeLimit()

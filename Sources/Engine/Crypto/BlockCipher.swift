@@ -1,7 +1,7 @@
 import CCrypto
 
-/// Decryption with AES-128 in ECB mode and PKCS#7 padding, only for documents that other programs encrypted this way.
-/// ECB mode is weak: it does not hide repeated blocks, and it does not detect changes.
+/// Decryption with AES-128 in ECB mode and PKCS#7 padding. ECB mode is weak: use it only for documents that other
+/// programs encrypted this way.
 package enum BlockCipher {
     package static let keyBytes = 16
 

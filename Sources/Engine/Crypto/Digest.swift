@@ -1,7 +1,7 @@
 import CCrypto
 import Glibc
 
-/// A digest (hash) of 32 bytes, made with SHA-256 unless stated otherwise. Digests are compared in constant time.
+/// A digest (hash) of 32 bytes, made with SHA-256 unless stated otherwise.
 package struct Digest: Hashable, Sendable {
     /// The 32 bytes of the digest as four words, in memory order.
     package let words: (UInt64, UInt64, UInt64, UInt64)
@@ -9,8 +9,7 @@ package struct Digest: Hashable, Sendable {
 
     package init(of bytes: UnsafeRawBufferPointer) { self.init(of: bytes, Algorithm.sha256) }
 
-    /// Creates a digest from the first half of a BLAKE2b digest, which is faster for long texts on processors without
-    /// SHA instructions. Uses SHA-256 if libcrypto does not provide BLAKE2b.
+    /// Creates a digest with BLAKE2b, or with SHA-256 if libcrypto does not provide BLAKE2b.
     package init(quicklyOf bytes: UnsafeRawBufferPointer) { self.init(of: bytes, Algorithm.quick) }
 
     private init(of bytes: UnsafeRawBufferPointer, _ algorithm: Algorithm) {
@@ -62,13 +61,12 @@ package struct Digest: Hashable, Sendable {
 }
 
 extension Digest {
-    /// The name that logs use for a caller, made from the digest of the caller's key. It has 16 characters, which do
-    /// not reveal the key.
+    /// The caller's name in logs, made from the digest of the caller's key.
     package var callerName: String { base64url(characters: callerNameLength) }
 
-    /// Returns the 16-character log name of a caller; nil if `text` is invalid.
+    /// Returns the log name of a caller; nil if `text` is invalid.
     ///
-    /// - Parameter text: the caller's log name, or the digest of the caller's key in hexadecimal digits.
+    /// - Parameter text: the log name, or the digest of the key in hexadecimal digits.
     package static func callerName(of text: String) -> String? {
         let bytes = Array(text.utf8)
         if bytes.count == callerNameLength {
@@ -83,7 +81,7 @@ extension Digest {
 
 private let callerNameLength = 16
 
-/// Returns whether both byte ranges are equal. The time depends only on their lengths, not on their contents.
+/// Returns whether both byte ranges are equal. The time depends only on their lengths.
 package func areEqualInConstantTime(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
     guard one.count == other.count, let first = one.baseAddress, let second = other.baseAddress else {
         return one.isEmpty && other.isEmpty
@@ -91,8 +89,7 @@ package func areEqualInConstantTime(_ one: UnsafeRawBufferPointer, _ other: Unsa
     return CRYPTO_memcmp(first, second, one.count) == 0
 }
 
-/// A digest algorithm of libcrypto. It is looked up only once, because a look-up takes longer than the digest of a
-/// short text.
+/// A digest algorithm of libcrypto.
 ///
 /// `@unchecked`: an `EVP_MD` is constant, and lives as long as the process.
 private struct Algorithm: @unchecked Sendable {

@@ -1,7 +1,7 @@
 import CCrypto
 import Glibc
 
-/// A generator of ids and numbers that cannot be guessed. It reads random bytes from the kernel, 4 KB at a time.
+/// A generator of ids and numbers that cannot be guessed.
 ///
 /// `@unchecked`: only one thread uses an object at a time: the thread of one loop, or a thread that holds a lock.
 package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {

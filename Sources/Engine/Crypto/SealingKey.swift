@@ -14,15 +14,14 @@ package struct SealingKey: Sendable {
         self.key = key
     }
 
-    /// Derives a key from a secret with HKDF-SHA-256 (RFC 5869), without salt. Each purpose gives a different key.
+    /// Derives a key from a secret with HKDF-SHA-256. Each purpose gives a different key.
     package init(derivedFrom secret: [UInt8], for purpose: [UInt8]) {
         key = hkdf(secret, salt: [], info: purpose, count: Self.byteCount)
     }
 
     /// Encrypts bytes. Returns a random nonce, the ciphertext and the tag, one after the other.
     ///
-    /// - Parameter context: additional authenticated data. `open` needs the same bytes, but the result does not contain
-    ///   them.
+    /// - Parameter context: additional authenticated data, not contained in the result; `open` needs the same bytes.
     package func seal(_ bytes: [UInt8], context: [UInt8]) -> [UInt8] {
         var nonce = [UInt8](repeating: 0, count: Self.nonceCount)
         precondition(RAND_bytes(&nonce, Int32(nonce.count)) == 1, "no random bytes")

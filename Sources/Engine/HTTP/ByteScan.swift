@@ -1,5 +1,4 @@
-/// A scanner that reads the bytes of a text from front to back, in linear time for any text. Scanning with `String` and
-/// `Character` could take quadratic time.
+/// A scanner that reads the bytes of a text from front to back, in linear time.
 package struct ByteScan {
     package let bytes: UnsafeRawBufferPointer
     package private(set) var position = 0
@@ -8,8 +7,7 @@ package struct ByteScan {
 
     package var isAtEnd: Bool { position == bytes.count }
 
-    /// Skips white space, and then moves past the next word. Returns the range of the word, which is empty at the end
-    /// of the text.
+    /// Skips white space and the next word. Returns the range of the word, empty at the text's end.
     package mutating func word() -> Range<Int> {
         let before = position
         while position < bytes.count, case let length = Self.spaceLength(bytes, position), length > 0 {
@@ -21,8 +19,7 @@ package struct ByteScan {
         return start..<position
     }
 
-    /// Moves past the next occurrence of `text` and returns true. If `text` does not occur, moves to the end and
-    /// returns false.
+    /// Moves past the next occurrence of `text`. Returns false, and moves to the end, if there is none.
     package mutating func find(_ text: StaticString) -> Bool {
         let before = position
         while let offset = bytes[part: position..<bytes.count].first(text.utf8Start[0]) {
@@ -39,7 +36,7 @@ package struct ByteScan {
         return false
     }
 
-    /// Moves to the next byte that equals `end` or begins white space. Returns the range of the bytes before it.
+    /// Moves to the next `end` byte or white space. Returns the range of the bytes before it.
     package mutating func upTo(_ end: UInt8) -> Range<Int> {
         let start = position
         while position < bytes.count, bytes[position] != end, Self.spaceLength(bytes, position) == 0 { position += 1 }
@@ -47,8 +44,7 @@ package struct ByteScan {
         return start..<position
     }
 
-    /// Returns the number of bytes of the white-space character at `position`; 0 if another character is there. Any
-    /// Unicode white space in UTF-8 is recognised.
+    /// Returns the length in bytes of the Unicode white space at `position`; 0 for another character.
     package static func spaceLength(_ bytes: UnsafeRawBufferPointer, _ position: Int) -> Int {
         let byte = bytes[position]
         if byte < 0x80 { return byte == 32 || (9...13).contains(byte) ? 1 : 0 }
@@ -81,16 +77,14 @@ package func == (text: UnsafeRawBufferPointer?, word: StaticString) -> Bool { te
 package func != (text: UnsafeRawBufferPointer?, word: StaticString) -> Bool { !(text == word) }
 
 extension StringProtocol {
-    /// Returns whether both texts have the same UTF-8 bytes. `==` would instead treat different encodings of the same
-    /// character as equal.
+    /// Returns whether both texts have the same UTF-8 bytes.
     package func hasSameBytes(as other: some StringProtocol) -> Bool {
         utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
     }
 }
 
 extension String {
-    /// Returns whether both strings have the same bytes, as the function for other strings does. It is faster if one of
-    /// the strings is a copy of the other.
+    /// Returns whether both strings have the same UTF-8 bytes.
     @inlinable
     public func hasSameBytes(as other: String) -> Bool {
         // A copy refers to the same characters, or contains them if they are few.
@@ -103,8 +97,7 @@ extension String {
         withBytes { bytes in other.withBytes { bytes.equals($0) } }
     }
 
-    /// Calls `body` with the UTF-8 bytes of the string, and returns the result of `body`. The bytes are copied only if
-    /// they are not contiguous.
+    /// Calls `body` with the UTF-8 bytes of the string, and returns the result of `body`.
     @inlinable
     public func withBytes<Value>(_ body: (UnsafeRawBufferPointer) -> Value) -> Value {
         if let value = utf8.withContiguousStorageIfAvailable({ body(UnsafeRawBufferPointer($0)) }) { return value }

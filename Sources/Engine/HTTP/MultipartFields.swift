@@ -5,8 +5,7 @@ struct MultipartFields {
     private var contentType: String?
     private var hasDisposition = false
 
-    /// Parses one header line, given without its line end. It reads `Content-Disposition`, `Content-Type` and
-    /// `Content-Transfer-Encoding`, and ignores other fields.
+    /// Parses one header line, given without its line end.
     mutating func consume(_ line: UnsafeRawBufferPointer) throws(RequestError) {
         guard let colon = line.first(UInt8(ascii: ":")), colon > 0,
             line.allSatisfy({ $0 >= 32 && $0 != 127 || $0 == 9 }),
@@ -74,15 +73,15 @@ struct MultipartFields {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Returns the last component of a file name. Some clients send a whole path, with slashes or backslashes.
+    /// Returns the last component of a file name that may be a whole path.
     private static func withoutPath(_ name: String) -> String {
         let last = name.utf8.split(omittingEmptySubsequences: false) { $0 == 47 || $0 == 92 }.last
         guard let last, !last.elementsEqual([46]), !last.elementsEqual([46, 46]) else { return "" }
         return String(decoding: last.map { $0 == 9 ? 32 : $0 }, as: UTF8.self)
     }
 
-    /// Returns the boundary from a `Content-Type` value (RFC 2046, 5.1.1). Throws if the type is not
-    /// `multipart/form-data` or the boundary is invalid.
+    /// Returns the boundary from a `Content-Type` value. Throws if the type is not `multipart/form-data` or the
+    /// boundary is invalid.
     static func boundary(_ contentType: UnsafeRawBufferPointer?) throws(RequestError) -> String {
         let refusal = MultipartReader.malformed("Content-Type must be multipart/form-data with a valid boundary.")
         guard let contentType else { throw refusal }
@@ -154,9 +153,8 @@ struct HeaderParameters {
         return token.text
     }
 
-    /// Parses a quoted string, and replaces an escaped quote (`\"` or `%22`) and an escaped backslash. Other
-    /// backslashes stay as they are, because browsers send Windows paths with single backslashes.
     private mutating func consumeQuoted() throws(RequestError) -> String {
+        // Backslashes without a quote stay, because browsers send Windows paths with single backslashes.
         var bytes: [UInt8] = []
         var position = 1
         while position < rest.count {

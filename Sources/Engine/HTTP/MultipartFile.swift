@@ -1,5 +1,4 @@
-/// A `multipart/form-data` body for a request that uploads one file. The sender sends `head`, then the bytes of the
-/// file, then `tail`.
+/// A `multipart/form-data` body for the upload of one file: `head`, the file's bytes, then `tail`.
 package struct MultipartFile: ~Copyable {
     package let head: ByteBuffer
     package let tail: ByteBuffer
@@ -7,7 +6,7 @@ package struct MultipartFile: ~Copyable {
     /// The value of the request's `Content-Type` field, with the boundary.
     package let contentType: String
 
-    /// Creates the body. Its boundary contains 128 random bits, so the file cannot contain the boundary.
+    /// Creates the body.
     ///
     /// - Parameter fields: the text fields of the form, which come before the file.
     package init(
@@ -31,8 +30,7 @@ package struct MultipartFile: ~Copyable {
     /// Returns the length of the whole body, for a file of `fileBytes` bytes.
     package func totalBytes(fileBytes: Int) -> Int { head.count + fileBytes + tail.count }
 
-    /// Returns the last bytes of the body, with text fields after the file. Send them in place of `tail` if the values
-    /// of the fields are known only after the file was sent.
+    /// Returns the end of the body, with text fields after the file. Send it in place of `tail`.
     package func tail(after fields: [(name: String, value: String)]) -> ByteBuffer {
         var out = ByteBuffer("\r\n")
         for field in fields { Self.append(field, boundary, to: &out) }
@@ -47,8 +45,7 @@ package struct MultipartFile: ~Copyable {
         out.append("\r\n")
     }
 
-    /// Appends the file name and the content type to a part's header. Call it after `begin`. The empty line after the
-    /// header is not appended.
+    /// Appends the file name and the content type to a part's header. Call it after `begin`.
     package static func append(filename: String, _ contentType: String, to head: inout ByteBuffer) {
         head.append("; filename=\"")
         head.append(escaped(filename))
@@ -66,13 +63,12 @@ package struct MultipartFile: ~Copyable {
         return "----relay" + digits.joined()
     }
 
-    /// Appends the boundary and the start of a part's header, up to the name of the form field.
+    /// Appends the boundary and a part's header up to the form field's name.
     package static func begin(_ buffer: inout ByteBuffer, _ boundary: String, name: String) {
         buffer.append("--\(boundary)\r\nContent-Disposition: form-data; name=\"\(escaped(name))\"")
     }
 
-    /// Returns the text with quotes and control characters escaped as browsers do, such as `%22`. Backslashes are
-    /// escaped too, because some parsers treat them as escapes.
+    /// Returns the text with quotes, control characters and backslashes escaped.
     private static func escaped(_ text: String) -> String {
         var escaped: [UInt8] = []
         for byte in text.utf8 {

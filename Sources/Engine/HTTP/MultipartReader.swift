@@ -1,15 +1,14 @@
-/// A parser of a `multipart/form-data` body (RFC 7578, RFC 2046). Bytes may arrive in chunks of any size. `next`
-/// returns the events: parts, their data, and the end. The parser holds only bytes that it has not returned yet.
+/// A parser of a `multipart/form-data` body (RFC 7578). Bytes may arrive in chunks of any size. `next` returns the
+/// events: parts, their data, and the end.
 package struct MultipartReader: ~Copyable {
     private enum State { case preamble, header, data, epilogue }
     /// The text `--` followed by the boundary, with which each boundary line begins.
     private let mark: ByteBuffer
     private var rest = ByteBuffer()
     private var state = State.preamble
-    /// Whether a boundary is valid at the next byte, without a line end before it. This is true at the beginning of the
-    /// body and after the header lines of a part.
+    /// Whether a boundary is valid at the next byte, without a line end before it.
     private var isAtLineStart = true
-    /// Whether the next event is `partEnd`: the boundary after a part was consumed, but the event was not returned yet.
+    /// Whether the next event is `partEnd`, although the boundary after the part was already consumed.
     private var hasPendingPartEnd = false
     private var hasEmittedEnd = false
     private var parts = 0
@@ -20,8 +19,7 @@ package struct MultipartReader: ~Copyable {
     package static let partLimit = 256
     /// The largest total size of the header lines of one part, in bytes.
     package static let headerLimitBytes = 8_192
-    /// The largest number of bytes before the first boundary, and also after the last boundary. The parser ignores
-    /// these bytes.
+    /// The largest number of ignored bytes before the first boundary, and after the last boundary.
     package static let ignoredLimitBytes = 8_192
     /// The largest number of spaces and tabs after a boundary.
     package static let paddingLimitBytes = 64
@@ -62,7 +60,7 @@ package struct MultipartReader: ~Copyable {
         }
     }
 
-    /// Throws if the last boundary of the body has not arrived. Call it when no more bytes follow.
+    /// Throws if the last boundary has not arrived. Call it when no more bytes follow.
     package func checkEnd() throws(RequestError) {
         guard state == .epilogue else { throw Self.malformed("The body ends before its last boundary.") }
     }
@@ -151,10 +149,9 @@ package struct MultipartReader: ~Copyable {
     // MARK: Boundaries
 
     private struct BoundaryMatch {
-        /// The number of bytes that certainly come before the next boundary. If `length` is nil, the remaining bytes
-        /// could be the beginning of a boundary.
+        /// The number of bytes that certainly come before the next boundary.
         var start: Int
-        /// The length of the boundary line with its line ends; nil if no complete boundary line has arrived.
+        /// The length of the boundary line with its line ends; nil if the line is incomplete or absent.
         var length: Int?
         var isFinal = false
     }
@@ -171,10 +168,10 @@ package struct MultipartReader: ~Copyable {
         return BoundaryMatch(start: bytes.count)
     }
 
-    /// Returns the boundary line that begins at the index `from`; nil if no boundary line begins there. If only a part
-    /// of the line has arrived, the `length` of the result is nil.
+    /// Returns the boundary line that begins at the index `from`; nil if there is none. The `length` of an incomplete
+    /// line is nil.
     ///
-    /// - Parameter start: the index of the line end before the boundary; equal to `from` if no line end is needed.
+    /// - Parameter start: the index of the line end before the boundary; `from` if no line end is needed.
     private func boundary(in bytes: UnsafeRawBufferPointer, at start: Int, from: Int) -> BoundaryMatch? {
         let rest = bytes[part: from..<bytes.count]
         let common = min(rest.count, mark.count)
@@ -203,7 +200,7 @@ package struct MultipartReader: ~Copyable {
 /// An event that the parser of a `multipart/form-data` body returns.
 package enum MultipartEvent {
     case part(MultipartPart)
-    /// Some bytes of the current part, at least one. They are valid until more bytes are appended to the parser.
+    /// Some bytes of the current part, at least one. Valid until more bytes are appended to the parser.
     case data(UnsafeRawBufferPointer)
     case partEnd
     /// The last boundary has arrived. Bytes after it are ignored.
@@ -213,8 +210,7 @@ package enum MultipartEvent {
 package struct MultipartPart: Equatable, Sendable {
     /// The name of the form field.
     package let name: String
-    /// The file name without path and control characters. It is nil for a text field, and empty if the name of the file
-    /// cannot be used.
+    /// The file name without path and control characters; nil for a text field, empty if the name cannot be used.
     package let filename: String?
     /// The value of the part's `Content-Type` field; nil if the field is absent.
     package let contentType: String?

@@ -1,5 +1,4 @@
-/// The error for a client's request that the relay refuses itself, with the status and the reason for the error
-/// response.
+/// The error for a client's request that the relay refuses itself.
 package struct RequestError: Error, Equatable {
     package let status: Int
     /// The reason for the client, as a sentence. It contains no part of the request.

@@ -1,7 +1,7 @@
-/// The parsed head of an HTTP request. Texts are stored as ranges of the bytes of the head.
+/// The parsed head of an HTTP request. Texts are ranges of the bytes of the head.
 package struct RequestHead {
     package var method = Method.get
-    /// The range of the path in the head's bytes, before decoding. It does not include scheme, host and query.
+    /// The range of the path in the head's bytes, before decoding, without host and query.
     package var path = ByteRange()
     package var isPathPlain = true
     package var contentLength: Int?
@@ -32,8 +32,7 @@ package enum Method: Sendable, CaseIterable {
     }
 }
 
-/// A header field of a client's request that the relay stores; other fields are ignored. If a field is repeated, its
-/// first value is stored.
+/// A header field of a client's request that the relay stores. Only the first value of a repeated field is stored.
 package enum HeaderField: Int, CaseIterable {
     case host, connection, contentLength, transferEncoding, expect
     case authorization, xAPIKey, apiKey, contentType, contentEncoding, accept
@@ -65,8 +64,7 @@ package enum HeaderField: Int, CaseIterable {
         }
     }
 
-    /// The fields, grouped by the length of their names. `byLength[l]` is a bit set of the raw values of all fields
-    /// whose names have `l` bytes.
+    /// The bit set of the raw values of the fields, for each length of a name.
     static let byLength: InlineArray<31, UInt32> = {
         var table = InlineArray<31, UInt32>(repeating: 0)
         for field in allCases { table[field.name.utf8CodeUnitCount] |= 1 << UInt32(field.rawValue) }
@@ -88,7 +86,7 @@ package enum HeaderField: Int, CaseIterable {
     }
 }
 
-/// A range of bytes in a head. It uses 16-bit numbers, because a head has at most 64 KB.
+/// A range of bytes in a head of at most 64 KB.
 package struct ByteRange {
     package var start: UInt16 = 0
     package var end: UInt16 = 0

@@ -1,7 +1,6 @@
 /// Functions that check and decode the target of a request, such as `/v1/models?limit=2` (RFC 9112, 3.2).
 enum RequestTarget {
-    /// Returns the range of the path in `target`, and whether it can be used without decoding. An absolute target, such
-    /// as `http://host/path`, is allowed, but only its path is used.
+    /// Returns the range of the path in `target`, and whether the path needs no decoding.
     static func path(
         _ target: UnsafeRawBufferPointer,
         method: Method
@@ -56,8 +55,8 @@ enum RequestTarget {
         }
     }
 
-    /// Appends the path after decoding its escapes and removing repeated and trailing slashes. An empty path becomes
-    /// `/`. The escapes must have been checked before.
+    /// Appends the decoded path without repeated and trailing slashes. The path's escapes must have been checked
+    /// before.
     static func normalise(_ path: UnsafeRawBufferPointer, into out: inout ByteBuffer) {
         var index = 0
         let before = out.count
@@ -93,7 +92,7 @@ enum RequestTarget {
 }
 
 extension UInt8 {
-    /// The value of this byte as a hexadecimal digit, in upper or lower case; nil if the byte is not such a digit.
+    /// The value of this byte as a hexadecimal digit; nil if it is not such a digit.
     package var hexValue: UInt8? {
         switch self {
         case 48...57: self - 48

@@ -1,7 +1,6 @@
-/// A strict parser of one HTTP/1.1 response (RFC 9112), for its head and its body. Bytes may arrive in chunks of any
-/// size. The parser does no input or output.
+/// A strict parser of one HTTP/1.1 response (RFC 9112). Bytes may arrive in chunks of any size.
 package struct ResponseDecoder: ~Copyable {
-    /// The part of the response that the parser expects next. `open` means a body that lasts until the connection ends.
+    /// The next expected part of the response. `open` means a body that lasts until the connection ends.
     private enum Part {
         case head
         case bytes(Int)
@@ -26,7 +25,7 @@ package struct ResponseDecoder: ~Copyable {
 
     /// Parses received bytes, and appends the bytes of the response's body to `body`.
     ///
-    /// - Parameter onHead: called once, with the parsed head and the bytes to which its ranges refer.
+    /// - Parameter onHead: called once, with the parsed head and the bytes of its ranges.
     /// - Throws: `MalformedResponse`, also if more bytes follow after the response.
     package mutating func consume(
         _ bytes: UnsafeRawBufferPointer,

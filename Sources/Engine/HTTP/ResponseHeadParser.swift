@@ -1,4 +1,4 @@
-/// The parsed head of a response. Texts are ranges of the head's bytes; a range is empty if the field is absent.
+/// The parsed head of a response. Texts are ranges of the head's bytes; empty if a field is absent.
 package struct ParsedResponseHead {
     package enum Length: Equatable, Sendable {
         case bytes(Int)
@@ -20,8 +20,7 @@ package struct ParsedResponseHead {
 /// The error for a vendor's response that is not valid HTTP/1.1.
 package struct MalformedResponse: Error, Equatable {}
 
-/// A strict parser of HTTP/1.1 response heads (RFC 9112). It skips informational responses (status 1xx). It does no
-/// input or output.
+/// A strict parser of HTTP/1.1 response heads (RFC 9112). It skips informational responses (status 1xx).
 package struct ResponseHeadParser {
     /// The largest size of a head in bytes, including all informational responses before it.
     package static let headLimitBytes = 65_536
@@ -59,7 +58,7 @@ package struct ResponseHeadParser {
         return (end, nil)
     }
 
-    /// Checks that the bytes begin with `HTTP/1.`, so that other data is refused as soon as its first bytes arrive.
+    /// Checks that the bytes begin with `HTTP/1.`, even if only some bytes have arrived.
     private static func checkBeginning(_ bytes: UnsafeRawBufferPointer) throws(MalformedResponse) {
         let beginning: StaticString = "HTTP/1."
         for position in 0..<min(bytes.count, beginning.utf8CodeUnitCount)
@@ -68,8 +67,7 @@ package struct ResponseHeadParser {
         }
     }
 
-    /// Returns the index after the empty line that ends the head; nil if the line has not arrived. Each byte is
-    /// searched only once.
+    /// Returns the index after the empty line that ends the head; nil if this line has not arrived.
     private mutating func endOfHead(_ bytes: UnsafeRawBufferPointer) -> Int? {
         while let newline = bytes[part: searched..<bytes.count].firstNewline() {
             let position = searched + newline
@@ -141,8 +139,7 @@ package struct ResponseHeadParser {
         return bytes[part: position..<(position + end - 1)]
     }
 
-    /// Parses a status line, such as `HTTP/1.1 200 OK`; the reason may be missing. Returns whether the version is
-    /// HTTP/1.0.
+    /// Parses a status line, such as `HTTP/1.1 200 OK`. Returns whether the version is HTTP/1.0.
     private static func statusLine(
         _ line: UnsafeRawBufferPointer,
         _ head: inout ParsedResponseHead
@@ -155,7 +152,7 @@ package struct ResponseHeadParser {
         return line[7] == 48
     }
 
-    /// Returns the value of a text of decimal digits; nil if the text has other characters or too many digits.
+    /// Returns the value of decimal digits; nil for other characters or too many digits.
     private static func number(_ text: UnsafeRawBufferPointer) -> Int? {
         guard !text.isEmpty, text.count <= 17 else { return nil }
         var number = 0

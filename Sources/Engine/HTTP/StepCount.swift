@@ -1,5 +1,4 @@
-/// A counter of the bytes that text scanners read. With it, tests check that scanners take linear time. Release builds
-/// do not count.
+/// A counter of the bytes that text scanners read, for tests. Release builds do not count.
 ///
 /// `@unchecked`: only one thread uses it.
 package final class StepCount: @unchecked Sendable {
@@ -11,7 +10,7 @@ package final class StepCount: @unchecked Sendable {
     @TaskLocal private static var current: StepCount?
     #endif
 
-    /// Runs `body` and returns the number of steps (bytes read) of all text scanners that ran in it.
+    /// Runs `body` and returns the number of bytes that text scanners read in `body`.
     package static func of<Failure>(_ body: () throws(Failure) -> Void) throws(Failure) -> Int {
         let count = StepCount()
         #if DEBUG || COUNT_STEPS

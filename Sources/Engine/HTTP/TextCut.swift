@@ -1,12 +1,12 @@
 extension String {
-    /// Returns the beginning of the text, at most `limit` bytes of UTF-8. It does not cut a Unicode scalar into parts.
+    /// Returns the beginning of the text, at most `limit` bytes of UTF-8, without cutting a Unicode scalar.
     package func beginning(ofBytes limit: Int) -> String {
         guard utf8.count > limit else { return self }
         return String(decoding: utf8.prefix(limit - brokenBytes(before: limit)), as: UTF8.self)
     }
 
-    /// Returns the text shortened to at most `limit` bytes of UTF-8, without cutting a character. The end is removed,
-    /// but a short file extension is kept.
+    /// Returns the text shortened to at most `limit` bytes of UTF-8, without cutting a character. A short file
+    /// extension is kept.
     package func cut(toBytes limit: Int) -> String {
         guard utf8.count > limit else { return self }
         let tail = utf8.suffix(Self.extensionLimitBytes)
@@ -16,8 +16,8 @@ extension String {
         return wholeCharacters(ofBytes: limit - ending) + String(decoding: utf8.suffix(ending), as: UTF8.self)
     }
 
-    /// Returns the beginning of the text, at most `limit` bytes, without cutting a character. A single character that
-    /// is longer than `limit` is cut between Unicode scalars.
+    /// Returns the beginning of the text, at most `limit` bytes. Cuts a character only if the first one is longer than
+    /// `limit`.
     private func wholeCharacters(ofBytes limit: Int) -> String {
         // Only as much is examined as shows where the last character ends.
         let text = beginning(ofBytes: limit + 64)
@@ -34,8 +34,7 @@ extension String {
     /// The largest size of a file extension that `cut` keeps, in bytes with its dot.
     private static let extensionLimitBytes = 16
 
-    /// Returns how many bytes of a Unicode scalar come before `position`; 0 if a scalar starts at `position`.
-    /// `position` must be less than the length.
+    /// Returns how many bytes of a Unicode scalar come before `position`; 0 if a scalar starts there.
     private func brokenBytes(before position: Int) -> Int {
         var index = utf8.index(startIndex, offsetBy: position)
         var count = 0

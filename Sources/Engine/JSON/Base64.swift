@@ -1,4 +1,4 @@
-/// The two forms of Base64 (RFC 4648): the standard alphabet with padding, and the alphabet for URLs without padding.
+/// The two forms of Base64 (RFC 4648): standard with padding, and for URLs without padding.
 package enum Base64: Sendable {
     case standard
     case url
@@ -9,8 +9,7 @@ package enum Base64: Sendable {
         return text.text
     }
 
-    /// Decodes a Base64 text. Returns nil if the text has invalid characters, an invalid length, or unused bits that
-    /// are not 0. The padding of the standard form may be missing.
+    /// Decodes a Base64 text. Returns nil if the text is invalid. The padding may be missing.
     package func bytes(_ text: some Collection<UInt8>) -> [UInt8]? {
         let values = self == .standard ? Self.standardValues : Self.urlValues
         let copied = text.withContiguousStorageIfAvailable { decoded($0, values) }
@@ -46,7 +45,7 @@ package enum Base64: Sendable {
         return isAlphabet && left == 0 ? bytes : nil
     }
 
-    /// The value of each character of the standard alphabet, indexed by its byte; 255 for bytes outside the alphabet.
+    /// The value of each character of the standard alphabet, by its byte; 255 for other bytes.
     private static let standardValues = values(standardAlphabet)
     private static let urlValues = values(urlAlphabet)
 
@@ -92,10 +91,9 @@ extension ByteBuffer {
     }
 }
 
-/// Returns the four Base64 characters for the lowest 24 bits of `word`. The first character is in the lowest byte of
-/// the result.
+/// Returns the four Base64 characters for the lowest 24 bits of `word`, the first in the lowest byte.
 ///
-/// - Parameter last: the last two characters of the alphabet. Only these differ between the two alphabets of Base64.
+/// - Parameter last: the last two characters of the alphabet.
 private func letters(_ word: UInt32, _ last: (UInt32, UInt32)) -> UInt32 {
     letter(word >> 18 & 63, last) | letter(word >> 12 & 63, last) << 8 | letter(word >> 6 & 63, last) << 16
         | letter(word & 63, last) << 24

@@ -6,8 +6,7 @@ package protocol JSONWritable {
 
 /// JSON text that is written by string interpolation: `#"{"id":\#(id),"items":\#(items)}"#`.
 ///
-/// Literals are trusted and written unchanged. Interpolated values are written as JSON, so a string gets quotes and
-/// escapes. A value whose type is not `JSONWritable` does not compile.
+/// Literals are trusted and written unchanged. Interpolated values are written as JSON, with quotes and escapes.
 ///
 /// `@unchecked`: the bytes do not change after `init`.
 package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendable {
@@ -28,8 +27,7 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
 
     package struct StringInterpolation: StringInterpolationProtocol {
         fileprivate let output = JSONOutput()
-        /// Whether the last interpolation was an optional member. If that member is absent, the comma after it is not
-        /// needed.
+        /// Whether the last interpolation was an optional member.
         private var followsMember = false
 
         package init(literalCapacity: Int, interpolationCount: Int) {
@@ -71,7 +69,7 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
             output.bytes.append("]")
         }
 
-        /// Appends a member of an object, with a comma before it if needed. Appends nothing if the value is nil.
+        /// Appends a member of an object, and a comma if needed. Appends nothing if the value is nil.
         package mutating func appendInterpolation(member name: String, _ value: (some JSONWritable)?) {
             followsMember = true
             guard let value else { return }
@@ -81,7 +79,7 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
             value.appendJSON(to: &output.bytes)
         }
 
-        /// Appends members of an object, with commas between them. Use it for names that are known only at run time.
+        /// Appends members of an object, with commas between them.
         package mutating func appendInterpolation(members: [(name: String, value: JSONFragment)]) {
             followsMember = true
             for member in members { appendInterpolation(member: member.name, member.value) }
@@ -113,7 +111,7 @@ extension ByteBuffer {
     /// Creates a buffer that contains the JSON text of the fragment.
     package init(json fragment: JSONFragment) { json(fragment) }
 
-    /// Appends the JSON text of the fragment unchanged. `append(json:)` would instead append a text as a JSON string.
+    /// Appends the JSON text of the fragment unchanged.
     package mutating func json(_ fragment: JSONFragment) { fragment.appendJSON(to: &self) }
 }
 
@@ -134,8 +132,7 @@ extension UInt64: JSONWritable {
 }
 
 extension Double: JSONWritable {
-    /// Appends the shortest decimal text that gives exactly this number; `null` if the number is infinite or not a
-    /// number.
+    /// Appends the shortest exact decimal text; `null` if the number is infinite or not a number.
     package func appendJSON(to out: inout ByteBuffer) {
         if isFinite { out.append("\(self)") } else { out.append("null") }
     }

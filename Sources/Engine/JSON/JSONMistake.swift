@@ -1,12 +1,11 @@
-/// The first syntax error in a text that a JSON parser has rejected, for error messages. Finding it takes linear time.
+/// The first syntax error in a text that a JSON parser has rejected.
 package struct JSONMistake: Sendable, Equatable {
     /// The byte index of the error; the length of the text if the text ends too early.
     package let position: Int
     /// The syntax that was expected at the error, as a phrase such as `a comma or }`.
     package let expected: StaticString
 
-    /// Finds the first syntax error. Returns nil if there is none, because the parser rejected the text for another
-    /// reason. Also returns nil if the text is nested too deeply for this search.
+    /// Finds the first syntax error. Returns nil if there is none or the text is nested too deeply.
     package init?(in text: UnsafeRawBufferPointer) {
         var scan = JSONScan(text)
         guard let expected = scan.run() else { return nil }
@@ -22,7 +21,7 @@ package struct JSONMistake: Sendable, Equatable {
 private struct JSONScan {
     private let text: UnsafeRawBufferPointer
     private(set) var position = 0
-    /// The arrays and objects that are not closed yet, outermost first; true for an object, false for an array.
+    /// The open arrays and objects, outermost first; true for an object, false for an array.
     private var open: [Bool] = []
 
     private static let maxDepth = 1_024
@@ -34,8 +33,8 @@ private struct JSONScan {
 
     private var byte: UInt8? { position < text.count ? text[position] : nil }
 
-    /// Checks the whole text. Returns a phrase for the syntax that was expected at `position`; nil if there is no error
-    /// or the text is nested too deeply.
+    /// Checks the text. Returns a phrase for the syntax expected at `position`; nil if there is no error or the text is
+    /// nested too deeply.
     mutating func run() -> StaticString? {
         while true {
             if let expected = consumeValue() {
@@ -105,8 +104,7 @@ private struct JSONScan {
         return nil
     }
 
-    /// Parses the name of an object member and the colon after it. Returns nil if both are valid, otherwise a phrase
-    /// for the expected syntax.
+    /// Parses a member's name and colon. Returns a phrase for the expected syntax; nil if both are valid.
     private mutating func consumeName() -> StaticString? {
         skipBlanks()
         guard byte == UInt8(ascii: "\"") else { return "a name in double quotes" }
@@ -170,8 +168,7 @@ private struct JSONScan {
         return nil
     }
 
-    /// Parses a number such as `-12.5e+3`. Returns nil if the number is valid, otherwise a phrase for the expected
-    /// syntax.
+    /// Parses a number. Returns a phrase for the expected syntax; nil if the number is valid.
     private mutating func consumeNumber() -> StaticString? {
         if byte == UInt8(ascii: "-") { position += 1 }
         let start = position

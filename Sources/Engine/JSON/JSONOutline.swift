@@ -1,14 +1,14 @@
 import CSimdjson
 
-/// The members of a JSON object and their positions in the object's text. The parser finds them before it checks the
-/// whole text. The outline is reliable only if `JSONParser.finish` succeeds.
+/// The members of a JSON object and their positions in its text. The outline is reliable only if `JSONParser.finish`
+/// succeeds.
 package struct JSONOutline {
     package struct Member {
         package let raw: RawJSON.Member
         /// The number of nested levels of arrays and objects in the member's value.
         package let levels: Int
-        /// The number of tools if the value is an array of plain tools; otherwise 0. A plain tool is a function tool
-        /// whose JSON is already known to be valid, so `JSONParser` need not parse it.
+        /// The number of tools in an array of plain tools; otherwise 0. A plain tool is a function tool whose JSON is
+        /// known to be valid.
         package let plainTools: Int
         let span: relay_json_span
     }

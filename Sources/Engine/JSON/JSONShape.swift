@@ -1,18 +1,16 @@
 import CSimdjson
 
-/// The numbers of values, elements and levels in a JSON text, counted before parsing. These counts show how much work
-/// and memory parsing would take.
+/// The numbers of values, elements and levels in a JSON text, counted before parsing.
 package struct JSONShape: Equatable, Sendable {
     /// The number of array elements and object members at all levels, plus one for the root.
     package private(set) var values = 0
     /// The number of elements in the largest array that is a direct member of the root object.
     package private(set) var maxElements = 0
-    /// The name of the root's member that contains the largest array; empty if the name has escapes or more than 64
-    /// bytes.
+    /// The name of the root's member with the largest array; empty if the name has escapes or more than 64 bytes.
     package private(set) var maxElementsName = ""
     package private(set) var depth = 0
 
-    /// The size in bytes below which a JSON text is too short to have too many values. Such a text need not be counted.
+    /// The size in bytes below which a JSON text need not be counted.
     package static let harmlessBytes = 20_000
 
     package struct Bound: Sendable {
@@ -27,8 +25,8 @@ package struct JSONShape: Equatable, Sendable {
         }
     }
 
-    /// Returns true if a fast check shows that the counts of the text are within `bound`. If the result is false, the
-    /// counts can still be within `bound`.
+    /// Returns true if a fast check shows that the text's counts are within `bound`. If false, the counts can still be
+    /// within `bound`.
     package static func isHarmless(_ text: UnsafeRawBufferPointer, _ bound: Bound) -> Bool {
         guard let base = text.baseAddress else { return true }
         var (separators, openings) = (0, 0)
@@ -63,8 +61,7 @@ private struct Scan {
     var maxElements = 0
     var mostName: Range<Int>?
     private var depth = 0
-    /// The number of elements counted so far in the current array. Only arrays that are direct members of the root are
-    /// counted.
+    /// The number of elements so far in the current array, a direct member of the root.
     private var elements = 0
     /// The kind of container at each level, as one bit: 1 for an array, 0 for an object.
     private var arrays = InlineArray<17, UInt64>(repeating: 0)
@@ -142,8 +139,7 @@ private struct Scan {
 }
 
 extension JSONShape {
-    /// Returns the index of the closing quote of a string whose content begins at `start`; the end of the text if the
-    /// quote is missing. Escaped quotes are skipped.
+    /// Returns the index of the closing quote of a string; the text's end if the quote is missing.
     package static func endOfString(in text: UnsafeRawBufferPointer, after start: Int) -> Int {
         guard let base = text.baseAddress else { return 0 }
         guard start < text.count else { return text.count }

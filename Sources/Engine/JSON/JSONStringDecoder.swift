@@ -1,12 +1,10 @@
-/// A decoder for the content of a JSON string, without the quotes. It is used for stream events that are read without a
-/// JSON parser.
+/// A decoder for the content of a JSON string, without the quotes.
 package struct JSONStringDecoder: ~Copyable {
     private var decoded = ByteBuffer()
 
     package init() {}
 
-    /// Returns the decoded text, which is valid until the next call. Returns nil if the content is invalid or contains
-    /// a `\u` escape.
+    /// Returns the decoded text, valid until the next call; nil if the content is invalid or has a `\u` escape.
     package mutating func text(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         written.isPlain ? written : unescaped(written)
     }
@@ -36,8 +34,7 @@ package struct JSONStringDecoder: ~Copyable {
         return isEscape ? nil : decoded.bytes
     }
 
-    /// Returns the character of an escape such as `\n`, from the byte after the backslash; nil for `\u` and invalid
-    /// escapes.
+    /// Returns the character of an escape from the byte after the backslash; nil for `\u` and invalid escapes.
     private static func meaning(ofEscape byte: UInt8) -> UInt8? {
         switch byte {
         case UInt8(ascii: "n"): 10

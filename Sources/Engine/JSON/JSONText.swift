@@ -1,14 +1,14 @@
 extension JSONValue {
-    /// The value as JSON text without white space. The text is written recursively. This is safe, because the parser
-    /// limits how deeply a value can be nested.
+    /// The value as JSON text without white space.
     package var body: Body {
+        // The recursion is safe, because the parser limits how deeply a value can be nested.
         var text = ByteBuffer()
         append(to: &text)
         return Body(text)
     }
 
-    /// A function that can replace the string value of an object's member. It receives the member's name and value, and
-    /// returns the new value; nil keeps the old value.
+    /// A function that can replace the string value of an object's member. The function returns the new value; nil
+    /// keeps the old value.
     package typealias Replacement = (_ name: UnsafeRawBufferPointer, _ text: UnsafeRawBufferPointer) -> String?
 
     package func append(to text: inout ByteBuffer, replacing replacement: Replacement? = nil) {

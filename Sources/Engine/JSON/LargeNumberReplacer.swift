@@ -1,15 +1,12 @@
-/// A replacer of numbers in JSON text that are valid but too large for simdjson. Each such number is replaced by a
-/// number of the same length and nearly the same value. A number beyond the range of `Double` becomes a number near the
-/// largest `Double`.
+/// A replacer of numbers in JSON text that are valid but too large for simdjson. Each is replaced by a number of the
+/// same length and nearly the same value.
 struct LargeNumberReplacer {
-    /// The number of leading digits that a replaced integer keeps. Further digits would not change the integer's value
-    /// as a `Double`.
-    private static let keptDigits = 17
+    /// The number of leading digits that a replaced integer keeps.
+    private static let keptDigits = 17  // More digits would not change the value as a `Double`.
     /// The largest exponent that is safe for a `Double` with one digit before the decimal point.
     private static let maxExponent = 307
 
-    /// Returns a copy of the text in which too large numbers are replaced. Returns nil if there is no such number.
-    /// Takes linear time.
+    /// Returns a copy of the text in which too large numbers are replaced; nil if there are none.
     static func held(in text: UnsafeRawBufferPointer) -> ByteBuffer? {
         var held = ByteBuffer()
         held.append(text)

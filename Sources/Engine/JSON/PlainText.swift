@@ -1,7 +1,7 @@
 // Functions that check texts eight bytes at a time: text that needs no escape in JSON, ASCII, UTF-8.
 
-/// Finds the first byte of `word` that needs an escape in a JSON string. The lowest set bit of the result is the
-/// highest bit of this byte. The result is 0 if no byte needs an escape.
+/// Finds the first byte of `word` that needs an escape in a JSON string. The lowest set bit of the result is this
+/// byte's highest bit. The result is 0 if there is no such byte.
 @inline(__always)
 func escapes(in word: UInt64) -> UInt64 {
     let ones: UInt64 = 0x0101_0101_0101_0101
@@ -11,13 +11,13 @@ func escapes(in word: UInt64) -> UInt64 {
     return (low | (quote &- ones) & ~quote | (slash &- ones) & ~slash) & (ones &* 0x80)
 }
 
-/// Returns 0 if all eight bytes of `word` are ASCII and need no escape in a JSON string.
+/// Returns 0 if all eight bytes of `word` are ASCII and need no JSON escape.
 @inline(__always)
 func odd(in word: UInt64) -> UInt64 { escapes(in: word) | word & 0x8080_8080_8080_8080 }
 
 extension UnsafeRawPointer {
-    /// Returns how many of the first `count` bytes come before the first byte that is not ASCII or needs a JSON escape.
-    /// Seven bytes after `count` must be readable.
+    /// Returns how many of the first `count` bytes come before a byte that is not ASCII or needs a JSON escape. Seven
+    /// bytes after `count` must be readable.
     @inline(__always)
     func endOfPlain(_ count: Int) -> Int {
         var position = 0

@@ -1,14 +1,12 @@
 import CSimdjson
 
-/// The text of one JSON value, read without building a tree. A parser must have accepted the text before. For an
-/// invalid text the results are wrong, but no memory outside the text is read.
+/// The text of one JSON value. A parser must have accepted the text before; otherwise the results are wrong, but no
+/// memory outside the text is read.
 package struct RawJSON {
     /// The bytes of the value, without white space around it.
     package let bytes: UnsafeRawBufferPointer
 
-    /// Creates a value from a whole JSON text.
-    ///
-    /// - Parameter text: the text; a byte order mark at its beginning is skipped.
+    /// Creates a value from a whole JSON text. Skips a byte order mark.
     package init(_ text: UnsafeRawBufferPointer) {
         let hasMark = text.count >= 3 && text[0] == 0xef && text[1] == 0xbb && text[2] == 0xbf
         var position = hasMark ? 3 : 0
@@ -19,16 +17,14 @@ package struct RawJSON {
         bytes = text[part: position..<end]
     }
 
-    /// Creates a value from its own bytes.
-    ///
-    /// - Parameter value: the bytes of the value, without white space around them.
+    /// Creates a value from its own bytes, without white space around them.
     init(value: UnsafeRawBufferPointer) { bytes = value }
 
     package var isObject: Bool { bytes.first == UInt8(ascii: "{") }
     package var isArray: Bool { bytes.first == UInt8(ascii: "[") }
     package var isNull: Bool { bytes.equals("null") }
 
-    /// The bytes between the quotes of a string, with escapes left as they are; nil if this value is not a string.
+    /// The bytes between the quotes of a string, with escapes unchanged; nil for other values.
     package var content: UnsafeRawBufferPointer? {
         guard bytes.count >= 2, bytes.first == UInt8(ascii: "\"") else { return nil }
         return bytes[part: 1..<(bytes.count - 1)]
@@ -40,14 +36,13 @@ package struct RawJSON {
     /// The elements of an array in their order; empty if this value is not an array.
     package var elements: Elements { Elements(bytes, opening: UInt8(ascii: "[")) }
 
-    /// Returns the value of the first member with this name; nil if the member is absent. A name that is written with
-    /// escapes is not found.
+    /// Returns the value of the first member with this name; nil if absent. A name written with escapes is not found.
     package subscript(_ name: StaticString) -> RawJSON? {
         for member in members where member.name.equals(name) { return member.value }
         return nil
     }
 
-    /// Returns whether the JSON text of the value contains `one` or `other`. Both must be two bytes long.
+    /// Returns whether the JSON text of the value contains `one` or `other`, each two bytes long.
     package func has(_ one: StaticString, or other: StaticString) -> Bool {
         guard let base = bytes.baseAddress, one.utf8CodeUnitCount == 2, other.utf8CodeUnitCount == 2 else {
             return false
@@ -62,7 +57,7 @@ package struct RawJSON {
         package let name: UnsafeRawBufferPointer
         package let value: RawJSON
 
-        /// The bytes of the whole member, from the opening quote of its name to the end of its value.
+        /// The bytes of the member, from the name's opening quote to the value's end.
         fileprivate var bytes: UnsafeRawBufferPointer {
             guard let name = name.baseAddress, let value = value.bytes.baseAddress else { return self.name }
             return UnsafeRawBufferPointer(start: name - 1, count: value - name + 1 + self.value.bytes.count)
@@ -146,9 +141,9 @@ extension ByteBuffer {
     /// Appends a comma and then the member, exactly as it is written.
     package mutating func append(next member: RawJSON.Member) { append(",", member.bytes, "") }
 
-    /// Replaces each line end in the JSON text by a space, so that the text is one line. This is safe, because a JSON
-    /// string cannot contain an unescaped line end.
+    /// Replaces each line end in the JSON text by a space.
     package mutating func putOnOneLine() {
+        // A JSON string cannot contain an unescaped line end.
         guard bytes.first(10) != nil || bytes.first(13) != nil, let storage else { return }
         let text = UnsafeMutableRawBufferPointer(start: storage + start, count: count)
         for position in text.indices where text[position] == 10 || text[position] == 13 { text[position] = 32 }

@@ -1,6 +1,5 @@
 extension EventLoop {
-    /// Suspends the current task, which must run on this loop, for the given time. Returns early if the task is
-    /// cancelled.
+    /// Suspends the current task, which must run on this loop. Returns early if the task is cancelled.
     package func sleep(nanoseconds: UInt64) async {
         let sleeper = Sleeper()
         arm(sleeper.timer, at: now + nanoseconds)

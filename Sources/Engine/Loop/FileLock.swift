@@ -1,7 +1,6 @@
 import Glibc
 
-/// A lock on a file, which only one process of the machine can hold at a time. The system releases the lock when the
-/// process ends, even after a crash.
+/// A lock on a file, which only one process of the machine can hold at a time. A process that ends releases its lock.
 package final class FileLock: Sendable {
     /// The result of an attempt to acquire a lock.
     package enum Outcome {

@@ -11,8 +11,7 @@ package final class LoopPace: Sendable {
     /// The duration of the longest turn in the previous window of a minute.
     private let longestBefore = Atomic<UInt64>(0)
 
-    /// The length of a time window. The record keeps the duration of the longest turn in the current window and in the
-    /// previous window.
+    /// The length of a time window for the record of the longest turn.
     package static let windowNanoseconds: UInt64 = 60_000_000_000
 
     // MARK: The loop's thread
@@ -43,7 +42,7 @@ package final class LoopPace: Sendable {
 
     var turns: UInt64 { begun.load(ordering: .relaxed) }
 
-    /// Returns the duration of the longest turn in the last one to two minutes, including the current turn.
+    /// Returns the duration of the longest turn in the last one to two minutes, with the current turn.
     package func longestNanoseconds(at now: LoopTime) -> UInt64 {
         let age = now.nanoseconds(since: windowStart.load(ordering: .relaxed))
         var most: UInt64 = 0

@@ -3,16 +3,15 @@ package import Synchronization
 
 /// A time of the monotonic clock that event loops use.
 ///
-/// A difference that would be negative is 0, and a sum that would be too large is `distantFuture`. Only code in
-/// `Engine/Loop` is allowed to use the nanoseconds themselves (`Scripts/check-house`).
+/// A difference that would be negative is 0, and a sum that would be too large is `distantFuture`.
 package struct LoopTime: Comparable, Sendable {
     @usableFromInline let loopNanoseconds: UInt64
 
     /// Creates a time from nanoseconds, for test clocks.
     @inlinable package init(nanoseconds: UInt64) { loopNanoseconds = nanoseconds }
 
-    /// Creates a time from microseconds of the monotonic clock. A negative number gives `distantPast`, and a number
-    /// that is too large gives `distantFuture`.
+    /// Creates a time from microseconds of the monotonic clock. A negative number gives `distantPast`, and a too large
+    /// number `distantFuture`.
     package init(microseconds: Int) { self = LoopTime.distantPast.adding(microseconds, nanosecondsEach: 1_000) }
 
     /// A time before every time of the clock.
@@ -21,8 +20,7 @@ package struct LoopTime: Comparable, Sendable {
     /// A time that never comes. As a deadline it means that there is no deadline.
     @inlinable package static var distantFuture: LoopTime { LoopTime(nanoseconds: .max) }
 
-    /// Reads the clock now. Use it on threads without a loop. On a loop, use `EventLoop.now`, which needs no system
-    /// call.
+    /// Reads the clock. On a loop, use `EventLoop.now`, which needs no system call.
     package static func current() -> LoopTime {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
@@ -53,12 +51,11 @@ package struct LoopTime: Comparable, Sendable {
         return isTooLarge ? .distantFuture : LoopTime(nanoseconds: sum)
     }
 
-    /// Returns the time that is `seconds` later. If the number is negative, returns this time. If the sum is too large,
-    /// returns `distantFuture`.
+    /// Returns the time `seconds` later; this time if the number is negative, `distantFuture` if the sum is too large.
     package func adding(seconds: Int) -> LoopTime { adding(seconds, nanosecondsEach: 1_000_000_000) }
 
-    /// Returns the time that is `milliseconds` later. If the number is negative, returns this time. If the sum is too
-    /// large, returns `distantFuture`.
+    /// Returns the time `milliseconds` later; this time if the number is negative, `distantFuture` if the sum is too
+    /// large.
     package func adding(milliseconds: Int) -> LoopTime { adding(milliseconds, nanosecondsEach: 1_000_000) }
 
     private func adding(_ count: Int, nanosecondsEach unit: UInt64) -> LoopTime {

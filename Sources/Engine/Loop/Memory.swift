@@ -3,10 +3,8 @@ import CLinux
 /// Functions that control how the C library returns freed memory to the system.
 package enum Memory {
     /// Sets malloc's options. Call this method before other threads start.
-    ///
-    /// Up to 16 MB of free memory then stay in the process, so that a burst of load need not map memory again. Blocks
-    /// of 1 MB and more return to the system when they are freed.
     package static func prepareProcess() {
+        // Up to 16 MB of free memory stay in the process, so that a burst of load need not map memory again.
         mallopt(M_TRIM_THRESHOLD, 16_777_216)
         mallopt(M_MMAP_THRESHOLD, 1_048_576)
     }
@@ -15,8 +13,7 @@ package enum Memory {
     static func giveBack() { malloc_trim(0) }
 }
 
-/// An object that returns free memory to the system after a loop had at least 512 connections and most of them have
-/// ended.
+/// An object that returns free memory to the system after most connections of a loop have ended.
 final class PeakMemoryTrimmer: TimerTarget {
     private let loop: EventLoop
     private lazy var timer = Timer(self)

@@ -11,8 +11,7 @@ package struct OneLoop: ~Copyable, Sendable {
 
     package init() {}
 
-    /// Traps in debug builds if another loop has already used the object. Call it where code enters an object that
-    /// belongs to one loop.
+    /// Traps in debug builds if another loop has already used the object.
     package func check() {
         #if DEBUG
         let thread = UInt(pthread_self())

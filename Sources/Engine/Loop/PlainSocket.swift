@@ -5,8 +5,8 @@ import Glibc
 package struct PlainSocket: ~Copyable {
     package let descriptor: Int32
 
-    /// Connects to the first address of `host` that accepts the connection. Blocks during the name look-up, and for at
-    /// most `timeoutMilliseconds` for each address.
+    /// Connects to the first address of `host` that accepts. Blocks during the name look-up, and for at most
+    /// `timeoutMilliseconds` for each address.
     package init(host: String, port: UInt16, timeoutMilliseconds: Int32) throws(SocketFailure) {
         var hints = addrinfo()
         hints.ai_socktype = relay_stream_type
@@ -52,9 +52,7 @@ package struct PlainSocket: ~Copyable {
         return socket
     }
 
-    /// Sends as many of the bytes as the socket accepts now.
-    ///
-    /// - Returns: the number of bytes sent, which may be 0.
+    /// Sends as many bytes as the socket accepts now. Returns the number of bytes sent, also 0.
     package func send(_ bytes: UnsafeRawBufferPointer) throws(SocketFailure) -> Int {
         var sent = 0
         while sent < bytes.count {
@@ -81,8 +79,7 @@ package struct PlainSocket: ~Copyable {
         }
     }
 
-    /// Blocks until data has arrived. If `isSending` is true, also returns as soon as the socket can send more. Throws
-    /// after the time-out.
+    /// Blocks until data has arrived or, if `isSending` is true, the socket can send more. Throws after the time-out.
     package func wait(isSending: Bool, timeoutMilliseconds: Int32) throws(SocketFailure) {
         try Self.wait(for: descriptor, isSending ? POLLIN | POLLOUT : POLLIN, timeoutMilliseconds)
     }

@@ -1,8 +1,7 @@
 import CLinux
 import Glibc
 
-/// Returns the number of processors that this process may use, at least 1. It considers the CPU affinity and the CPU
-/// quota of the control group.
+/// Returns the number of processors that this process may use, at least 1.
 package func usableProcessors() -> Int {
     var count = Int(relay_processors())
     if count == 0 { count = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
@@ -10,8 +9,7 @@ package func usableProcessors() -> Int {
     return max(1, count)
 }
 
-/// Returns the CPU quota of the control group in processors, rounded up; nil if there is no quota. Control groups of
-/// version 2 store it in `cpu.max`, such as `200000 100000`; version 1 uses two files.
+/// Returns the CPU quota of the control group in processors, rounded up; nil if there is no quota.
 private func quotaOfProcessors() -> Int? {
     let two = numbers("/sys/fs/cgroup/cpu.max")
     if two.count == 2 { return (two[0] + two[1] - 1) / max(1, two[1]) }

@@ -5,8 +5,6 @@ import Synchronization
 /// A signal on which one thread waits until another thread wakes it or a deadline has passed. If `wake` is called
 /// before `wait`, the next `wait` returns at once.
 ///
-/// It uses a semaphore, because waking a thread through a condition variable costs more.
-///
 /// `@unchecked`: all threads may use a semaphore.
 package final class Signal: @unchecked Sendable {
     private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)

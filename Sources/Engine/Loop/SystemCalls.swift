@@ -3,9 +3,7 @@ import Glibc
 /// The reason why the last failed system call of this thread failed, as text.
 package var systemError: String { String(cString: strerror(errno)) }
 
-/// Writes all bytes to a descriptor. Blocks while the descriptor does not accept more.
-///
-/// - Returns: whether all bytes were written. If they were not, `systemError` contains the reason.
+/// Writes all bytes to a descriptor. Blocks if necessary. Returns false if writing failed; see `systemError`.
 package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
     var rest = bytes[...]
     while let base = UnsafeRawBufferPointer(rebasing: rest).baseAddress, !rest.isEmpty {

@@ -3,8 +3,7 @@ package protocol TimerTarget: AnyObject {
     func timerFired()
 }
 
-/// A timer for one deadline of one target, on the target's loop. Moving the deadline to a later time costs almost
-/// nothing.
+/// A timer for one deadline of one target, on the target's loop.
 ///
 /// `@unchecked`: only its loop's thread uses it.
 package final class Timer: @unchecked Sendable {
@@ -49,8 +48,7 @@ struct TimerHeap {
         sink(last.index)
     }
 
-    /// Returns the time for which epoll can wait before the timers must be checked, in milliseconds rounded up; -1 if
-    /// the heap contains no timer.
+    /// Returns how long epoll can wait, in milliseconds rounded up; -1 if there is no timer.
     func wait(from now: LoopTime) -> Int32 {
         guard let first = timers.first else { return -1 }
         guard first.position > now else { return 0 }
@@ -58,8 +56,8 @@ struct TimerHeap {
         return Int32(clamping: nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1))
     }
 
-    /// Removes the next timer whose deadline has passed, and returns the timer's target; nil if no deadline has passed.
-    /// Call `timerFired` of the target afterwards.
+    /// Removes the next timer whose deadline has passed, and returns the timer's target; nil if there is none. Call
+    /// `timerFired` of the target afterwards.
     mutating func removeDue(at now: LoopTime) -> (any TimerTarget)? {
         while let first = timers.first, first.position <= now {
             if first.deadline == .distantFuture {

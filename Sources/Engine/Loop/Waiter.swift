@@ -1,5 +1,4 @@
-/// An object on which one task waits for an event on its loop, until `wake` is called. The wait also ends when the task
-/// is cancelled.
+/// An object on which one task waits for `wake` on its loop. The wait also ends when the task is cancelled.
 ///
 /// `@unchecked`: only its loop's thread uses it, because tasks run and are cancelled there.
 package final class Waiter: @unchecked Sendable {

@@ -1,10 +1,9 @@
 import CLinux
 import Glibc
 
-/// A detector of loops that hang. Once a second (a tick), it checks whether each loop has begun a new turn.
+/// A detector of loops that hang, with a check (a tick) once a second.
 struct LoopHangDetector {
-    /// The state of each loop: the number of turns that the loop had begun at the last tick, and the number of ticks in
-    /// a row without a new turn.
+    /// The number of turns of each loop at the last tick, and of ticks in a row without a new turn.
     private var loops: [(turns: UInt64, missed: Int)] = []
     private var due: LoopTime?
 
@@ -12,8 +11,7 @@ struct LoopHangDetector {
     static let lateNanoseconds: UInt64 = 500_000_000
     static let maxMissedTicks = 30
 
-    /// Checks whether each loop has begun a new turn. Call this method once a second. If a call comes late, the counts
-    /// of missed ticks start again at 0.
+    /// Checks whether each loop has begun a new turn. Call this method once a second.
     ///
     /// - Parameter turns: the number of turns that each loop has begun.
     /// - Returns: the index of a loop that hangs; nil if no loop hangs.
@@ -32,7 +30,7 @@ struct LoopHangDetector {
     }
 }
 
-/// A thread that wakes each loop once a second. It reports a loop that has begun no turn for half a minute.
+/// A thread that reports a loop that has begun no turn for half a minute.
 ///
 /// `@unchecked`: all properties are constant.
 package final class Watchdog: @unchecked Sendable {
@@ -58,8 +56,7 @@ package final class Watchdog: @unchecked Sendable {
         self.onHang = onHang
     }
 
-    /// Whether the watchdog should run. It should not run under a sanitizer or valgrind, where everything is many times
-    /// slower.
+    /// Whether the watchdog should run; false under a sanitizer or valgrind.
     package static var isUseful: Bool { !relay_is_sanitized() && !isInValgrind }
 
     /// Starts the watchdog on its own thread, which runs until the process ends.

@@ -2,7 +2,7 @@ import Glibc
 
 /// Functions that read or write a whole small file at once. They block the thread.
 package enum WholeFile {
-    /// Returns the content of a file; nil if the file cannot be read or is larger than `limitBytes`.
+    /// Returns the content of a file; nil if the file is unreadable or larger than `limitBytes`.
     package static func read(_ path: String, limitBytes: Int) -> [UInt8]? {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }
@@ -21,8 +21,8 @@ package enum WholeFile {
         return bytes
     }
 
-    /// Writes a file atomically: readers see either the old or the complete new content. Only the user of the relay's
-    /// process may read the file. Returns false if writing failed; `systemError` then contains the reason.
+    /// Writes a file atomically. Only the user of the relay's process may read the file. Returns false if writing
+    /// failed; see `systemError`.
     ///
     /// - Parameters:
     ///   - new: the path of a temporary file, which is renamed to `path` when it is complete.

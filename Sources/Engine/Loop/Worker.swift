@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// A thread for jobs that block or take long, so that no loop has to run them. It runs one job after the other.
+/// A thread for jobs that block or take long. It runs one job after the other.
 ///
 /// `@unchecked`: `thread` is set once, before any other thread has the worker.
 package final class Worker: @unchecked Sendable {
@@ -19,14 +19,14 @@ package final class Worker: @unchecked Sendable {
 
     /// Starts the thread, which runs until `stop`, `join` or `finish`.
     ///
-    /// - Parameter bound: the largest number of jobs that can wait for the thread.
+    /// - Parameter bound: the largest number of waiting jobs.
     package init(bound: Int = 1) {
         self.bound = bound
         let code = pthread_create(&thread, nil, runWorker, Unmanaged.passRetained(self).toOpaque())
         precondition(code == 0, "no thread at start")
     }
 
-    /// Ends the thread. Waits until the jobs that the thread has already taken are done; drops the other jobs. Blocks.
+    /// Ends the thread after the jobs that it has already taken. Drops the other jobs. Blocks.
     package func stop() {
         state.withLock { $0.queue.removeAll() }
         join()
@@ -68,7 +68,7 @@ package final class Worker: @unchecked Sendable {
         return await wait.result(withinNanoseconds: time)
     }
 
-    /// Schedules `work`. Returns false, and drops `work`, if too many jobs are waiting or the thread is ending.
+    /// Schedules `work`. Drops `work` and returns false if too many jobs are waiting or the thread is ending.
     @discardableResult
     package func begin(_ work: @escaping @Sendable () -> Void) -> Bool { append(work) }
 
@@ -107,9 +107,9 @@ package final class Worker: @unchecked Sendable {
     }
 }
 
-/// Blocks all signals on the calling thread, so that the main thread handles them. Only the signals of `CrashHandler`,
-/// such as SIGSEGV, stay unblocked, because they report a fault of the calling thread itself.
+/// Blocks all signals on the calling thread except those of `CrashHandler`.
 private func blockSignals() {
+    // The signals of `CrashHandler` report a fault of the calling thread itself.
     var signals = sigset_t()
     sigfillset(&signals)
     for fault in CrashHandler.signals { sigdelset(&signals, fault.number) }

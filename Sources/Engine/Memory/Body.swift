@@ -1,9 +1,7 @@
-/// Bytes that several owners can share, such as the body of a request. It is a class, because a closure of a task
-/// cannot consume a noncopyable `ByteBuffer`.
+/// Bytes that several owners can share, such as the body of a request.
 package final class Body: Sendable {
     private let buffer: ByteBuffer
-    /// The reservation for the memory of these bytes, kept as long as the bytes exist; nil if their memory is reserved
-    /// elsewhere.
+    /// The reservation for the memory of these bytes; nil if their memory is reserved elsewhere.
     private let reservation: MemoryReservation?
 
     package init(_ buffer: consuming ByteBuffer, _ reservation: MemoryReservation? = nil) {

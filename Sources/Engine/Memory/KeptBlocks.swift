@@ -1,10 +1,7 @@
 import CBlocks
 
-/// A cache of freed memory blocks of more than 64 KB, which later requests, responses and large JSON reuse. Reuse is
-/// cheaper than new memory from the system.
-///
-/// The blocks count in the memory budget and can use an eighth of it. A block is freed after some seconds without use,
-/// or when the budget needs its memory. All threads share the blocks, which `CBlocks` guards.
+/// A cache of freed memory blocks of more than 64 KB for reuse. The blocks count in the memory budget. All threads
+/// share the blocks.
 ///
 /// `@unchecked`: this object, which only frees blocks, is used on its loop only. It is created before the loop runs.
 package final class KeptBlocks: TimerTarget, @unchecked Sendable {
@@ -18,7 +15,7 @@ package final class KeptBlocks: TimerTarget, @unchecked Sendable {
     private static let turnNanoseconds: UInt64 = 1_000_000_000
     /// The number of seconds after which an unused block is freed.
     private static let idleTurns: UInt32 = 5
-    /// The number of bytes that the cache must have freed before `Memory.giveBack` returns free memory to the system.
+    /// The number of bytes that must be freed before `Memory.giveBack` returns free memory to the system.
     private static let trimmedBytes = 16_777_216
 
     /// Starts the cache for the whole process. Call it once, before the loops run.
@@ -26,7 +23,7 @@ package final class KeptBlocks: TimerTarget, @unchecked Sendable {
     /// - Parameters:
     ///   - budget: the memory budget in which the blocks count. It lives as long as the process.
     ///   - loop: the loop whose timer frees unused blocks.
-    ///   - worker: the thread that returns freed memory to the system, which takes some milliseconds.
+    ///   - worker: the thread that returns freed memory to the system.
     package init(_ budget: MemoryBudget, _ loop: EventLoop, by worker: Worker) {
         self.budget = budget
         self.loop = loop
@@ -55,6 +52,6 @@ package final class KeptBlocks: TimerTarget, @unchecked Sendable {
         loop.arm(timer, at: loop.now + Self.turnNanoseconds)
     }
 
-    /// Frees cached blocks, the oldest first, until at least `bytes` bytes are freed or no block is left.
+    /// Frees cached blocks, the oldest first, until at least `bytes` bytes or all are freed.
     static func free(_ bytes: Int) { relay_kept_end(bytes) }
 }

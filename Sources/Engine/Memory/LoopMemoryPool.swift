@@ -1,7 +1,6 @@
 import Synchronization
 
-/// The part of the memory budget that one loop manages. The pool reserves memory from the budget in large steps, and
-/// gives it to the small requests of the loop. If memory is short, requests wait in a list of the pool.
+/// The part of the memory budget that one loop manages. If memory is short, requests wait in a list of the pool.
 ///
 /// `@unchecked`: used on its loop only, except for `init`, before the loop runs.
 package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
@@ -24,8 +23,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         let deadline: LoopTime
     }
 
-    /// The interval at which waiting requests try again, because other loops do not report when they release memory.
-    private static let retryNanoseconds: UInt64 = 20_000_000
+    /// The interval at which waiting requests try again.
+    private static let retryNanoseconds: UInt64 = 20_000_000  // Other loops do not report released memory.
     private static let keptShares = 1_024
 
     package init(_ budget: MemoryBudget, _ loop: EventLoop) {
@@ -35,8 +34,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
 
     // MARK: Small amounts
 
-    /// Returns the `MemoryShare` of a holder (a caller or an address), which manages the holder's memory on this loop.
-    /// Each call must be followed by one later call of `leave`.
+    /// Returns the `MemoryShare` of a holder (a caller or an address) on this loop. Each call needs one later call of
+    /// `leave`.
     package func share(of key: MemoryHolder.Key) -> MemoryShare {
         if let share = shares[key] { return use(share) }
         if shares.count >= sweepAt { sweep() }
@@ -45,15 +44,13 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         return share
     }
 
-    /// Counts one more user of the share (a request or connection), and returns the share. Each call must be followed
-    /// by one later call of `leave`.
+    /// Counts one more user of the share, and returns the share. Each call needs one later call of `leave`.
     func use(_ share: MemoryShare) -> MemoryShare {
         share.uses += 1
         return share
     }
 
-    /// Removes each `MemoryShare` that nothing uses now. Unused shares are kept until there are many, because most
-    /// callers soon send another request.
+    /// Removes each `MemoryShare` that nothing uses now.
     private func sweep() {
         for share in shares.values where share.uses == 0 {
             shares[share.holder.key] = nil
@@ -63,8 +60,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         sweepAt = max(Self.keptShares, 2 * shares.count)
     }
 
-    /// Counts one user (a request or connection) of the share less. Call this method once for each call of `share(of:)`
-    /// or `use`, after the user's memory was released.
+    /// Counts one user of the share less. Call this method once for each call of `share(of:)` or `use`, after the
+    /// user's memory was released.
     package func leave(_ share: MemoryShare) { share.uses -= 1 }
 
     @inline(__always)
@@ -109,7 +106,7 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
     // MARK: Waiting
 
     /// Adds a waiter to the pool's list, and adds `bytes` to the waiting bytes of `queue`. The pool then calls the
-    /// waiter's `tryAgain` repeatedly until the memory is reserved or the longest waiting time has passed.
+    /// waiter's `tryAgain` repeatedly.
     func wait(_ waiter: any MemoryWaiter, for bytes: Int, _ queue: MemoryQueue) {
         loop.checkIsolated()
         budget.waits.add(1, ordering: .relaxed)
@@ -148,8 +145,7 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
 
     // MARK: Slow bodies
 
-    /// Registers a large body that is being received. The pool can end the body if it is slow and other requests wait
-    /// for memory.
+    /// Registers a large body that is being received. The pool can end a slow body if memory is short.
     func watch(_ body: any SlowBody) {
         if bodies.isEmpty { loop.arm(second.timer, at: loop.now + SecondTimer.nanoseconds) }
         bodies[ObjectIdentifier(body)] = body
@@ -169,7 +165,6 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
     }
 
     /// Ends slow bodies, the slowest first, until the memory of the ended bodies is enough for the requests in `queue`.
-    /// Ends no body while another loop has a slower one.
     ///
     /// - Parameter isMeant: returns whether this call is allowed to end the body.
     private func endSlowest(_ queue: MemoryQueue, _ isMeant: (any SlowBody) -> Bool) {
@@ -202,8 +197,7 @@ private final class SecondTimer: TimerTarget {
     func timerFired() { memoryPool.secondIsOver() }
 }
 
-/// The memory that one holder (a caller or an address) uses on one loop for small requests. The share reserves this
-/// memory from the holder's limit in larger steps.
+/// The memory that one holder (a caller or an address) uses on one loop for small requests.
 ///
 /// `@unchecked`: used on its pool's loop only.
 package final class MemoryShare: @unchecked Sendable {
@@ -217,8 +211,7 @@ package final class MemoryShare: @unchecked Sendable {
         self.memoryPool = memoryPool
     }
 
-    /// Reserves bytes. Returns nil if this succeeded; otherwise returns the queue in which to wait: the holder's queue
-    /// or the budget's.
+    /// Reserves bytes. Returns nil if this succeeded; otherwise returns the queue in which to wait.
     @inline(__always)
     func reserve(_ count: Int) -> MemoryQueue? {
         guard freeBytes >= count || reserveMore(count) else { return holder.queue }
@@ -256,8 +249,7 @@ package final class MemoryShare: @unchecked Sendable {
 
     fileprivate func empty() { giveMore(0) }
 
-    /// Counts bytes that are already in use, even if this exceeds a limit. Returns false if the limit of the holder or
-    /// of the budget is exceeded.
+    /// Counts bytes that are already in use. Returns false if the limit of the holder or of the budget is exceeded.
     func force(_ count: Int) -> Bool {
         let fitsHolder = holder.force(count)
         return memoryPool.budget.force(count) && fitsHolder

@@ -1,7 +1,6 @@
 import Synchronization
 
-/// The memory that the process may use for data of requests and responses, such as heads, bodies, parsed values,
-/// streams and unsent output. Any thread may use it. Each loop uses it through its `LoopMemoryPool`.
+/// The memory that the process may use for data of requests and responses. Any thread may use the budget.
 ///
 /// A quarter of the budget is kept free for small requests; large requests (64 KB and more) cannot use this quarter.
 /// One holder (a caller or an address) can normally use at most a quarter of the budget. If the holder's large requests
@@ -9,19 +8,17 @@ import Synchronization
 package final class MemoryBudget: Sendable {
     /// The size of the whole budget in bytes.
     package let bytes: Int
-    /// The part of the budget that is set aside for tables and caches, in bytes. Tables and caches have their own
-    /// limits.
+    /// The number of bytes that are set aside in the budget for tables and caches.
     package let setAsideBytes: Int
     /// The largest number of bytes that all large requests together may use.
     let largeBytes: Int
     /// The largest number of bytes that one holder (a caller or an address) may use.
     package let quarterBytes: Int
-    /// The number of bytes that a loop reserves from the budget in one step for its small requests.
+    /// The number of bytes that a loop reserves from the budget at once for small requests.
     let chunkBytes: Int
-    /// The number of bytes that a loop reserves from a holder's limit in one step for the holder's small requests.
+    /// The number of bytes that a loop reserves from a holder's limit at once for small requests.
     let shareChunkBytes: Int
-    /// The largest number of bytes that idle connections to vendors may use on one loop. On all loops together this is
-    /// an eighth of the budget.
+    /// The largest number of bytes that idle connections to vendors may use on one loop.
     let idleConnectionBytes: Int
 
     private let used = Atomic<Int>(0)
@@ -29,8 +26,7 @@ package final class MemoryBudget: Sendable {
     /// The bytes of freed memory blocks that are cached for later requests.
     private let kept = Atomic<Int>(0)
     private let holders = Lock<[MemoryHolder.Key: Entry]>([:])
-    /// The queue of the requests that wait because the whole budget is used up. A request that exceeds only its
-    /// holder's limit waits in the holder's queue.
+    /// The queue of the requests that wait because the whole budget is used up.
     let queue = MemoryQueue()
 
     let waits = Atomic<Int>(0)
@@ -58,8 +54,7 @@ package final class MemoryBudget: Sendable {
         used.store(setAside, ordering: .relaxed)
     }
 
-    /// Returns a budget that is too large to be exceeded, for a `Server` object that is created without a memory pool,
-    /// and for tests.
+    /// Returns a budget that is too large to be exceeded.
     package static func unbounded() -> MemoryBudget { MemoryBudget(bytes: .max / 4) }
 
     /// The number of reserved bytes, including `setAsideBytes` and the bytes that loops have reserved for later
@@ -102,7 +97,7 @@ package final class MemoryBudget: Sendable {
         if isLarge { large.subtract(count, ordering: .relaxed) }
     }
 
-    /// Counts bytes that are already in use, even if this exceeds the budget. Returns false if the budget is exceeded.
+    /// Counts bytes that are already in use. Returns false if the budget is exceeded.
     func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= bytes }
 
     // MARK: Kept blocks
@@ -110,8 +105,7 @@ package final class MemoryBudget: Sendable {
     /// The bytes of freed memory blocks that are cached for later requests.
     package var keptBytes: Int { kept.load(ordering: .relaxed) }
 
-    /// Counts a freed memory block that is to be cached. Returns false, and does not count it, if the budget has no
-    /// room.
+    /// Counts a freed memory block for the cache. Returns false, without counting, if the budget has no room.
     func keep(_ count: Int) -> Bool {
         let all = kept.add(count, ordering: .relaxed).newValue
         if all + usedBytes <= bytes { return true }
@@ -123,8 +117,7 @@ package final class MemoryBudget: Sendable {
 
     // MARK: Holders
 
-    /// Returns the holder (a caller or an address) with this key. Each call must be followed by one later call of
-    /// `leave`.
+    /// Returns the holder (a caller or an address) with this key. Each call needs one later call of `leave`.
     func holder(_ key: MemoryHolder.Key) -> MemoryHolder {
         holders.withLock { holders in
             let holder = holders[key]?.holder ?? MemoryHolder(key, boundBytes: quarterBytes)
@@ -140,11 +133,11 @@ package final class MemoryBudget: Sendable {
         }
     }
 
-    /// The number of holders (callers or addresses) that the budget knows now. Some may hold no memory at the moment.
+    /// The number of holders (callers or addresses) that the budget knows now.
     var holderCount: Int { holders.withLock { $0.count } }
 }
 
-/// A holder of memory: the memory that one caller or one address uses, and its limit. Any thread may use it.
+/// A holder of memory: the memory that one caller or address uses, and its limit. Any thread may use it.
 package final class MemoryHolder: Sendable {
     package struct Key: Hashable, Sendable {
         private let high: UInt64
@@ -190,14 +183,11 @@ package final class MemoryHolder: Sendable {
         if isLarge { large.subtract(count, ordering: .relaxed) }
     }
 
-    /// Counts bytes that are already in use, even if this exceeds the holder's limit. Returns false if the limit is
-    /// exceeded.
+    /// Counts bytes that are already in use. Returns false if the holder's limit is exceeded.
     func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= boundBytes }
 }
 
-/// The queue for one memory limit: the whole budget, or the limit of one holder. The queue counts the bytes for which
-/// requests wait, and chooses the slow body that should end to free memory. The requests themselves are listed in the
-/// `LoopMemoryPool` of their loops.
+/// The queue for one memory limit: the whole budget, or the limit of one holder.
 final class MemoryQueue: Sendable {
     private let waiting = Atomic<Int>(0)
     private let slowest = Lock<Nomination?>(nil)
@@ -214,8 +204,8 @@ final class MemoryQueue: Sendable {
     func waits(for bytes: Int) { waiting.add(bytes, ordering: .relaxed) }
     func ended(_ bytes: Int) { waiting.subtract(bytes, ordering: .relaxed) }
 
-    /// Returns whether a loop's slowest body should end: it is the slowest body of all loops, and this loop also had
-    /// the slowest body a second ago. While requests wait, each loop calls this method once a second.
+    /// Returns whether a loop's slowest body should end. While requests wait, each loop calls this method once a
+    /// second.
     ///
     /// - Parameter bytes: the bytes of the body that arrived in the last five seconds.
     func isSlowest(_ bytes: Int, of loop: ObjectIdentifier, at now: LoopTime) -> Bool {

@@ -1,9 +1,9 @@
 import Synchronization
 
-/// The memory that is reserved for one large request or response. It is released when the last reference to this object
-/// ends, on any thread.
+/// The memory reserved for one large request or response. It is released when the last reference to this object ends,
+/// on any thread.
 package final class MemoryReservation: Sendable {
-    /// The holder (a caller or an address) whose limit counts this memory; nil if only the budget counts the memory.
+    /// The holder (a caller or an address) of this memory; nil if only the budget counts the memory.
     let holder: MemoryHolder?
     private let budget: MemoryBudget
     private let held = Atomic<Int>(0)
@@ -17,7 +17,7 @@ package final class MemoryReservation: Sendable {
 
     package var bytes: Int { held.load(ordering: .relaxed) }
 
-    /// Reserves more bytes. Returns nil if this succeeded; otherwise returns the queue in which to wait for memory.
+    /// Reserves more bytes. Returns nil if this succeeded; otherwise returns the queue in which to wait.
     func reserve(_ count: Int) -> MemoryQueue? {
         if let holder, !holder.reserve(count, isLarge: true) { return holder.queue }
         guard budget.reserve(count, isLarge: true) else {
@@ -42,8 +42,7 @@ package final class MemoryReservation: Sendable {
 }
 
 extension MemoryBudget {
-    /// Makes `reservation` large enough for a response of `responseBytes` bytes. Returns false if memory is short. A
-    /// response of at most 64 KB needs no reservation.
+    /// Makes `reservation` large enough for a response of `responseBytes` bytes. Returns false if memory is short.
     package func covers(_ responseBytes: Int, _ reservation: inout MemoryReservation?) -> Bool {
         guard responseBytes > Self.smallBytes else { return true }
         let held = reservation ?? MemoryReservation(nil, self)
@@ -55,20 +54,18 @@ extension MemoryBudget {
     private static let responseStepBytes = 262_144
 }
 
-/// A large request body that is being received. The memory pool can end the body if it is slow.
+/// A large request body that is being received.
 protocol SlowBody: AnyObject {
     var holder: MemoryHolder { get }
     var heldBytes: Int { get }
-    /// The number of bytes received in the last five seconds; nil unless the relay was reading the body during the
-    /// whole five seconds.
+    /// The number of bytes received in the last five seconds; nil unless the body was read all the time.
     var recentBytes: Int? { get }
     func secondIsOver()
     /// Ends the body, because it is slow and other requests wait for its memory.
     func endAsSlowest()
 }
 
-/// A record of how many bytes of a body arrived in each of the last five seconds. Only seconds in which the relay read
-/// the body count.
+/// A record of how many bytes of a body arrived in each of the last five seconds.
 struct SlowBodyRate {
     /// The number of bytes received in five seconds below which a body is slow (100 KB/s).
     static let minBytes = 512_000
@@ -78,9 +75,9 @@ struct SlowBodyRate {
 
     mutating func count(_ bytes: Int) { slots[slot] += bytes }
 
-    /// Completes the byte count of the current second, and begins the count of the next second.
+    /// Ends the byte count of the current second.
     ///
-    /// - Parameter isRead: whether the relay read the body during the whole second. If false, all counts are reset.
+    /// - Parameter isRead: whether the relay read the body during the whole second; if false, all counts are reset.
     mutating func secondIsOver(isRead: Bool) {
         guard isRead else {
             self = SlowBodyRate()
@@ -92,7 +89,7 @@ struct SlowBodyRate {
         slots[slot] = 0
     }
 
-    /// The number of bytes that arrived in the last five seconds; nil if the record is shorter than five seconds.
+    /// The number of bytes of the last five seconds; nil if the record is shorter.
     private(set) var recent: Int?
 
     private var sum: Int {

@@ -1,7 +1,6 @@
 import Glibc
 
-/// Returns the memory that this process may use, in bytes. This is the memory of the machine, or the limit of a control
-/// group (version 1 or 2) if that is lower.
+/// Returns the memory that this process may use, in bytes: the machine's, or a control group's lower limit.
 ///
 /// - Parameter read: returns the text of a file; nil if the file does not exist.
 package func usableMemory(read: (String) -> String? = textOfFile) -> Int {
@@ -16,8 +15,7 @@ package func usableMemory(read: (String) -> String? = textOfFile) -> Int {
     return least
 }
 
-/// Returns the paths of the files that may contain a memory limit. There is one for the control group of this process
-/// and one for each group above it.
+/// Returns the paths of the files that may contain a memory limit.
 ///
 /// - Parameter groups: the content of `/proc/self/cgroup`.
 private func memoryGroups(_ groups: String) -> [String] {

@@ -1,11 +1,10 @@
 import Synchronization
 
-/// A queue of long jobs, such as parsing large bodies. All loops share it, and one thread runs the jobs one after the
-/// other. Any thread may use it.
+/// A queue of long jobs, such as parsing large bodies. One thread runs the jobs one after the other. Any thread may use
+/// the queue.
 ///
-/// The queue limits the number of jobs and the bytes that they read. One owner (a caller or an address) can use at most
-/// half of both limits. Further jobs wait for room in the queue, oldest first. A job that exceeds its owner's limit
-/// does not delay the jobs of other owners.
+/// The queue limits the number of jobs and the bytes that the jobs read. One owner (a caller or an address) can use at
+/// most half of both limits.
 package final class WorkQueue: Sendable {
     /// The largest number of jobs that can be in the queue at once.
     package static let maxJobs = 1_024
@@ -14,8 +13,7 @@ package final class WorkQueue: Sendable {
     /// The longest time from a job's entry into the queue to its result.
     static let resultNanoseconds: UInt64 = 30_000_000_000
 
-    /// The request that the current task serves. Its caller or address is the owner of the task's jobs; nil if the jobs
-    /// have no owner.
+    /// The request that the current task serves; nil if the task's jobs have no owner.
     @TaskLocal static var owner: (any WorkOwner)?
 
     private let worker = Worker(bound: .max)
@@ -34,12 +32,11 @@ package final class WorkQueue: Sendable {
     /// Creates the queue and starts its thread.
     ///
     /// - Parameters:
-    ///   - bytes: the largest number of bytes that all jobs in the queue together can read. A job that reads more than
-    ///     half of this limit counts as half of the limit.
+    ///   - bytes: the largest number of bytes that all jobs in the queue together can read.
     ///   - jobs: the largest number of jobs in the queue.
     package init(bytes: Int, jobs: Int = WorkQueue.maxJobs) { room = WorkLoad(jobs: jobs, bytes: bytes) }
 
-    /// Ends the queue's thread. Waits until the jobs that the thread has already taken are done; drops the other jobs.
+    /// Ends the queue's thread after the jobs that the thread has already taken. Drops the other jobs.
     package func stop() { worker.stop() }
 
     /// The number of jobs that wait for room in the queue.
@@ -80,8 +77,7 @@ package final class WorkQueue: Sendable {
 
     private func isEntered(_ entry: WorkQueueEntry) -> Bool { state.withLock { _ in entry.phase == .entered } }
 
-    /// Releases the room that a job has in the queue, or removes the job from those that wait. A second call has no
-    /// effect.
+    /// Releases a job's room in the queue, or stops the job's wait. A second call has no effect.
     fileprivate func leave(_ entry: WorkQueueEntry) {
         change { state in
             switch entry.phase {
@@ -93,7 +89,7 @@ package final class WorkQueue: Sendable {
         }
     }
 
-    /// Changes the state of the queue under its lock. Then lets those waiting jobs enter for which there is room.
+    /// Changes the queue's state under its lock, and then lets waiting jobs enter if there is room.
     private func change(_ change: (inout State) -> Void) {
         let entering = state.withLock { state in
             change(&state)
@@ -104,7 +100,7 @@ package final class WorkQueue: Sendable {
 }
 
 extension WorkQueue.State {
-    /// Moves waiting jobs into the queue, in their order, as far as there is room. Returns these jobs.
+    /// Moves waiting jobs into the queue, as far as there is room. Returns these jobs.
     fileprivate mutating func enter(into room: WorkLoad) -> [WorkQueueEntry] {
         var (entering, staying): ([WorkQueueEntry], [WorkQueueEntry]) = ([], [])
         for (index, entry) in waiting.enumerated() {
@@ -161,8 +157,7 @@ private struct WorkLoad {
     }
 }
 
-/// One job's entry in the queue. The job's room is released when the last reference to the entry ends. So a job that is
-/// dropped without running also releases its room.
+/// One job's entry in the queue. The job's room is released when the last reference to the entry ends.
 ///
 /// `@unchecked`: `phase` is protected by the queue's lock, and only the loop's thread uses other mutable state.
 private final class WorkQueueEntry: TimerTarget, @unchecked Sendable {

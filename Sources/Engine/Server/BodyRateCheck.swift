@@ -1,5 +1,4 @@
-/// A check of the rate at which a request body arrives. A body is too slow if less than 1 KB/s of it arrived in the
-/// last 30 seconds. Only time in which the relay reads the body counts.
+/// A check of the rate at which a request body arrives. A body is too slow below 1 KB/s in the last 30 seconds.
 struct BodyRateCheck {
     static let checkNanoseconds: UInt64 = 5_000_000_000
     private static let minBytes = 30_720
@@ -12,8 +11,7 @@ struct BodyRateCheck {
 
     mutating func count(_ bytes: Int, at now: LoopTime) { slots[slot] += bytes }
 
-    /// Returns whether the body is too slow. Call it every `checkNanoseconds` while the relay reads the body. A call
-    /// before this time has passed returns false.
+    /// Returns whether the body is too slow. Call it every `checkNanoseconds` while the relay reads the body.
     mutating func isTooSlow(at now: LoopTime) -> Bool {
         guard now.nanoseconds(since: since) >= Self.checkNanoseconds else { return false }
         since = now

@@ -1,17 +1,14 @@
 import Synchronization
 
-/// The memory that a connection uses in addition to the memory of its requests: for the connection itself, incomplete
-/// heads, pipelined requests, and unsent output.
+/// The memory that a connection uses in addition to the memory of its requests.
 extension Connection: MemoryWaiter {
     /// The number of bytes that each connection reserves for its own objects.
     static let ownBytes = 4_096
     private static let pageBytes = 4_096
-    /// The number of bytes that `chargeOutput` counts in addition to the unsent output. Other buffers of the relay can
-    /// hold this many more bytes of the same response.
-    private static let behindOutputBytes = 16_384
+    /// The number of bytes that `chargeOutput` counts in addition to the unsent output.
+    private static let behindOutputBytes = 16_384  // Other buffers can hold this much of the same response.
 
-    /// Adjusts the reserved memory to the size of the received bytes that are not parsed yet. If memory is short, the
-    /// connection reads no further request until the memory is reserved.
+    /// Adjusts the reserved memory to the size of the received bytes that are not parsed yet.
     func chargeInput() {
         let wanted = (input.count + Self.pageBytes - 1) / Self.pageBytes * Self.pageBytes
         if wanted <= inputHeldBytes {
@@ -43,9 +40,9 @@ extension Connection: MemoryWaiter {
         if phase == .head { refuse(.overloaded, input.bytes) }
     }
 
-    /// Counts the memory of unsent output, or releases it. The output already exists, so it is counted even if this
-    /// exceeds the budget. In this case the client has less time to receive it.
+    /// Counts the memory of unsent output, or releases it.
     func chargeOutput() {
+        // The output already exists, so it is counted even if this exceeds the budget.
         let holder = body?.share ?? share
         if outputHeldBytes > 0 {
             outputHolder?.giveForced(outputHeldBytes)
@@ -59,7 +56,7 @@ extension Connection: MemoryWaiter {
         isOutputOverBudget = !holder.force(outputHeldBytes)
     }
 
-    /// The time after which the relay closes the connection if the client has received no more of its response.
+    /// The time after which a connection closes if the client receives no more of its response.
     var stallNanoseconds: UInt64 {
         isOutputOverBudget
             ? min(MemoryBudget.patienceNanoseconds, server.bounds.writeNanoseconds) : server.bounds.writeNanoseconds
@@ -77,8 +74,7 @@ extension Connection: MemoryWaiter {
 }
 
 extension LoopMemoryPool {
-    /// Reserves the memory for a new connection, and returns the `MemoryShare` of its address. Returns nil if memory is
-    /// short; the connection must then be refused.
+    /// Reserves the memory for a new connection, and returns the `MemoryShare` of its address; nil if memory is short.
     func shareOfConnection(from peer: PeerAddress) -> MemoryShare? {
         let share = share(of: MemoryHolder.Key(peer))
         if share.reserve(Connection.ownBytes) == nil { return share }

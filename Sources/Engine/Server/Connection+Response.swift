@@ -54,8 +54,7 @@ extension Connection: ResponseWriter {
         flushLater()
     }
 
-    /// Sends the bytes of `batch` as one chunk of the response, and empties `batch`. The bytes are not copied if
-    /// `batch` has enough free space at its front for the unsent output and the size of the chunk.
+    /// Sends the bytes of `batch` as one chunk of the response, and empties `batch`.
     func write(batch: inout ByteBuffer) {
         guard phase == .active, responseState == .streaming, !batch.isEmpty, !hidesBody, head.isHTTP11,
             output.count + Self.sizeLineBytes <= batch.frontBytes

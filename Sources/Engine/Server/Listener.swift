@@ -1,8 +1,7 @@
 import CLinux
 import Glibc
 
-/// Functions that open the listening sockets of the server. Each loop has its own socket, and all sockets share one
-/// port.
+/// Functions that open the listening sockets of the server. Each loop has its own socket on the same port.
 package enum Listener {
     package struct Failure: Error {
         package let reason: String
@@ -10,7 +9,7 @@ package enum Listener {
         package init(reason: String) { self.reason = reason }
     }
 
-    /// Opens `count` listening sockets. Throws if this fails, for example because another program uses the port.
+    /// Opens `count` listening sockets. Throws if this fails.
     ///
     /// - Parameter host: the address or host name to listen on.
     package static func open(host: String, port: Int, count: Int) throws(Failure) -> [Int32] {

@@ -1,9 +1,7 @@
 import CLinux
 import Glibc
 
-/// A connection that is refused because memory is short. The client gets status 503, and its data is dropped for a
-/// second before the connection closes. Closing it at once could reset the connection, and the client would lose the
-/// response.
+/// A connection that is refused with status 503 because memory is short.
 ///
 /// `@unchecked`: only its loop's thread uses it.
 final class RefusedConnection: Watcher, TimerTarget, @unchecked Sendable {
@@ -39,10 +37,8 @@ final class RefusedConnection: Watcher, TimerTarget, @unchecked Sendable {
 
     /// Sends the error response on a new connection, and closes it, at once or after a second.
     ///
-    /// - Parameter lingers: whether the connection stays open for up to a second; false if too many refused connections
-    ///   are open.
-    /// - Returns: the connection, which must be kept until `whenClosed` is called; nil if the connection is already
-    ///   closed.
+    /// - Parameter lingers: whether the connection stays open for up to a second.
+    /// - Returns: the connection, which must be kept until `whenClosed` is called; nil if already closed.
     static func refuse(
         _ descriptor: Int32,
         on loop: EventLoop,

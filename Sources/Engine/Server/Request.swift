@@ -29,7 +29,7 @@ package final class Request: Sendable {
     /// The path as the client sent it, without the query.
     package var rawPath: UnsafeRawBufferPointer { bytes.bytes[part: head.path.range] }
 
-    /// The query as the client sent it, without the question mark; empty if the request has no query.
+    /// The query as the client sent it, without the question mark; empty if there is none.
     var query: UnsafeRawBufferPointer {
         let rest = bytes.bytes[part: Int(head.path.end)..<bytes.count]
         guard rest.first == UInt8(ascii: "?"), let end = rest.first(UInt8(ascii: " ")) else { return rest[part: 0..<0] }
@@ -39,8 +39,7 @@ package final class Request: Sendable {
     /// Returns all values of a repeated header field, in their order.
     package func lines(of field: HeaderField) -> [UnsafeRawBufferPointer] { lines(named: field.name) }
 
-    /// Returns all values of a header field, in their order. It searches the whole head, so use it only for fields that
-    /// are rarely read.
+    /// Returns all values of a header field, in their order. Use it only for fields that are rarely read.
     ///
     /// - Parameter name: the field's name in lower case.
     package func lines(named name: StaticString) -> [UnsafeRawBufferPointer] {

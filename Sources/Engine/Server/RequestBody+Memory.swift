@@ -1,14 +1,11 @@
-/// The memory that a request uses. A small request reserves its memory once, when its caller is known. A large request
-/// (64 KB and more) reserves twice the size of its body, in steps while the body arrives.
+/// The memory that a request uses. A large request (64 KB and more) reserves twice the size of its body, in steps.
 extension RequestBody {
-    /// The memory of a request without its body, in bytes: for its objects, its task, the upstream call and stream
-    /// buffers.
+    /// The memory of a request without its body, in bytes.
     static let requestBytes = 16_384
     /// The number of bytes that a large body reserves if the handler reads the body in chunks.
     static let windowBytes = 65_536
     private static let stepBytes = 262_144
-    /// The largest `Content-Length` for which the whole buffer is reserved at the start. The buffer of a larger body
-    /// grows with the body.
+    /// The largest `Content-Length` for which the whole buffer is reserved at the start.
     private static let roomBytes = 1_048_576
 
     /// Whether the `Content-Length` is so large that the request counts as large (64 KB and more).
@@ -24,8 +21,7 @@ extension RequestBody {
 
     /// Reserves the memory of the request. Returns false if memory is short; call `chargeLater` then.
     ///
-    /// - Parameter key: the key of the holder (a caller or an address) whose limit applies; nil for the client's
-    ///   address.
+    /// - Parameter key: the key of the holder whose limit applies; nil for the client's address.
     package func charge(_ key: MemoryHolder.Key?) -> Bool {
         if share == nil {
             let isPeer = key == nil || key == peerShare.holder.key
@@ -46,7 +42,7 @@ extension RequestBody {
     /// Waits for the memory that `charge` could not reserve. Throws if the wait takes too long.
     package func chargeLater() async throws(RequestError) { try await wait(for: chargeBytes) { self.reserveCharge() } }
 
-    /// Reserves `bytes` more bytes until `giveBack` or the end of the request, and waits if memory is short. Throws an
+    /// Reserves `bytes` more bytes until `giveBack` or the end of the request. Waits if memory is short. Throws an
     /// error with status 413 if the memory limits are too small, and with status 503 if the wait takes too long.
     package func hold(_ bytes: Int) async throws(RequestError) {
         let reservation = held(by: share ?? peerShare)
@@ -58,11 +54,11 @@ extension RequestBody {
     /// Releases `bytes` bytes of the memory that was reserved for a large body or by `hold`.
     package func giveBack(_ bytes: Int) { reservation?.give(bytes) }
 
-    /// Releases the memory of a large body and of its parsed values. Call it when they are no longer needed.
+    /// Releases the memory of a large body and its parsed values. Call it when nothing needs them.
     package func giveBackLarge() { reservation?.giveAll() }
 
     /// The memory reservation for a large body or from `hold`; nil if there is none. Code that uses the body after the
-    /// request has ended must keep a reference to the reservation, so that the memory stays reserved.
+    /// request must keep a reference to the reservation.
     package var largeHold: MemoryReservation? { reservation }
 
     private func held(by share: MemoryShare) -> MemoryReservation {
@@ -105,11 +101,10 @@ extension RequestBody {
 
     private var isFirstStep: Bool { coveredBytes == Self.unwantedBytes }
 
-    /// The size of the buffer that is reserved when the body begins to arrive; 0 if the buffer must grow with the body.
+    /// The size of the buffer that is reserved when the body begins to arrive; 0 if the buffer grows with the body.
     private var firstRoomBytes: Int { declaredBytes.map { $0 <= Self.roomBytes ? $0 : 0 } ?? 0 }
 
-    /// Reserves memory for the next part of a body that is collected whole. If memory is short, the connection stops
-    /// reading until memory is available.
+    /// Reserves memory for more bytes of a body that is collected whole.
     func reserveReceived() {
         let step = stepWanted
         guard step > 0, failure == nil, !isShortOfMemory else { return }
@@ -121,7 +116,7 @@ extension RequestBody {
         watch()
     }
 
-    /// Registers the body with the memory pool, which can end a slow body while other requests wait for memory.
+    /// Registers the body with the memory pool, which can end a slow body.
     func watch() {
         guard !isComplete, failure == nil else { return }
         _ = held(by: share ?? peerShare)

@@ -1,16 +1,13 @@
-/// The body of a request, which might still be arriving. A handler reads the whole body with `collect`, or reads chunks
-/// of the body with `next`. Until the handler calls one of these methods, at most 64 KB are received.
-///
-/// The object also keeps the reserved memory of the request: see RequestBody+Memory.swift.
+/// The body of a request, which might still be arriving. A handler reads the body with `collect`, or in chunks with
+/// `next`.
 ///
 /// `@unchecked`: only its connection's loop uses it.
 package final class RequestBody: @unchecked Sendable {
-    /// The length of the body from `Content-Length`; 0 if the request has no body, nil if the body has chunked transfer
-    /// encoding.
+    /// The length of the body; 0 if there is none, nil if the body has chunked transfer encoding.
     package let declaredBytes: Int?
     package private(set) var isComplete: Bool
     private var received = ByteBuffer()
-    /// The number of bytes of the body received so far, including bytes that the handler has already read.
+    /// The number of bytes of the body received so far, including bytes already read.
     private var total = 0
     private var chunks: ChunkedBody?
     private(set) var reading = Reading.unwanted
@@ -25,7 +22,7 @@ package final class RequestBody: @unchecked Sendable {
     var share: MemoryShare?
     var smallHeldBytes = 0
     var reservation: MemoryReservation?
-    /// The number of bytes of the body for which memory is already reserved, if the handler collects the whole body.
+    /// The number of bytes of a collected body for which memory is already reserved.
     var coveredBytes = RequestBody.unwantedBytes
     var isShortOfMemory = false
     var slowPace = SlowBodyRate()
@@ -40,14 +37,13 @@ package final class RequestBody: @unchecked Sendable {
 
     /// The largest number of bytes that are received before the handler asks for the body.
     static let unwantedBytes = 65_536
-    /// The largest number of received bytes that wait for a handler that reads the body in chunks. When so many bytes
-    /// wait, the connection stops reading.
+    /// The largest number of received bytes that wait for a handler that reads the body in chunks.
     static let pieceBytes = 32_768
 
     /// Creates the body of a request whose head has arrived.
     ///
     /// - Parameters:
-    ///   - headBytes: the size of the request's head, which stays in memory as long as the request.
+    ///   - headBytes: the size of the request's head.
     ///   - peer: the `MemoryShare` of the client's address.
     init(_ head: RequestHead, _ source: any BodySource, headBytes: Int, peer: MemoryShare) {
         self.headBytes = headBytes
@@ -58,8 +54,8 @@ package final class RequestBody: @unchecked Sendable {
         self.source = source
     }
 
-    /// Waits until the whole body has arrived. The body is then in `bytes`. Throws an error with status 413 if the body
-    /// is larger than `limitBytes`. If the `Content-Length` is already too large, it throws at once.
+    /// Waits until the whole body has arrived in `bytes`. Throws an error with status 413 if the body is larger than
+    /// `limitBytes`.
     package func collect(limitBytes: Int) async throws(RequestError) {
         if !isComplete, failure == nil {
             reading = .whole(limitBytes: limitBytes)
@@ -102,7 +98,7 @@ package final class RequestBody: @unchecked Sendable {
         source?.bodyIsWanted()
     }
 
-    /// The received bytes that the handler has not removed. The 64 bytes after them are readable, as simdjson needs.
+    /// The received bytes that the handler has not removed. The 64 bytes after them are readable.
     package var bytes: UnsafeRawBufferPointer { received.bytes }
 
     /// Frees the received bytes. Call it when they are no longer needed.
@@ -188,14 +184,14 @@ extension RequestError {
     /// Returns the error for a request body that is too large.
     ///
     /// - Parameters:
-    ///   - bytes: the size of the body, or of a part of it that is too large; nil if the size is unknown.
+    ///   - bytes: the size of the body or of its too large part; nil if unknown.
     ///   - limitBytes: the largest size that is accepted, in bytes.
     package static func bodyTooLarge(_ bytes: Int?, limitBytes: Int) -> RequestError {
         let size = bytes.map { "it has \($0) bytes, but " } ?? ""
         return RequestError(413, "The request body is too large: \(size)at most \(limitBytes) bytes are accepted.")
     }
 
-    /// The error for a body that is larger than the memory budget allows, even if no other request uses memory.
+    /// The error for a body that is larger than the memory budget allows.
     static var bodyTooLargeForMemory: RequestError {
         RequestError(413, "The request body is too large for the relay's memory. The operator can raise MEMORY_MB.")
     }

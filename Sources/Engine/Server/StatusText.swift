@@ -1,5 +1,4 @@
-/// Returns the reason phrase for an HTTP status, such as `Not Found` for 404 (RFC 9110, 15); `Unknown` for a status
-/// that the relay does not use.
+/// Returns the reason phrase for an HTTP status; `Unknown` for a status that the relay does not use.
 func reasonPhrase(_ status: Int) -> StaticString {
     switch status {
     case 200: "OK"

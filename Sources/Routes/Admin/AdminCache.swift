@@ -36,15 +36,15 @@ func listCache(_ visit: AdminVisit) async throws(APIError) {
     )
 }
 
-/// Returns the cached responses in this process's memory. Responses in other stores cannot be listed, because they are
-/// encrypted with keys that derive from their requests.
+/// Returns the cached responses in this process's memory.
 ///
-/// - Parameter isDetail: whether to throw, rather than return an empty list, if the entries cannot be listed.
+/// - Parameter isDetail: whether to throw if they cannot be listed; otherwise the list is empty.
 private func listedResponses(_ visit: AdminVisit, isDetail: Bool) throws(APIError) -> [MemoryCache.Listed] {
     let store = visit.gateway.settings.cache?.store
     if store == .memory {
         return visit.gateway.cachedResponses.memory.listed(at: visit.gateway.loop.now)
     }
+    // Other stores encrypt the responses with keys that derive from their requests.
     guard isDetail else { return [] }
     guard store != nil else { throw APIError(404, "The cache is off (CACHE).") }
     throw APIError(

@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// Serves a request to a path below `/admin`: finds its route and checks that the client may use the route.
+/// Serves a request to a path below `/admin`. Throws if the client may not use the route.
 func serveAdmin(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let request = exchange.request
     exchange.operatorFields = guardingFields(nonce: nil)
@@ -24,8 +24,8 @@ func serveAdmin(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     throw APIError(405, "Method not allowed")
 }
 
-/// Returns the admin session of the client; nil if the client has no session and the route needs none. Throws if the
-/// client is not allowed to use the route.
+/// Returns the client's admin session; nil if the route needs none and there is none. Throws if the client may not use
+/// the route.
 private func visitor(
     of access: AdminRoute.Access,
     _ request: Request,
@@ -39,8 +39,7 @@ private func visitor(
     return session
 }
 
-/// Returns the admin session of a request; nil if the request has no valid session. A token in the header
-/// `Authorization` has precedence: with it, the cookie is not read.
+/// Returns the admin session of a request; nil if the request has no valid session.
 func operatorSession(_ request: Request, _ sessions: AdminSessions) -> AdminSession? {
     if let bearer = request.operatorToken { return sessions.session(of: bearer) }
     return request.cookies(named: "token").lazy.compactMap { sessions.session(of: $0) }.first
@@ -58,10 +57,10 @@ extension APIError {
 }
 
 extension Request {
-    /// Returns the values of the cookies with this name, at most four. Pages of neighbouring hosts can set further
-    /// cookies of this name, so there may be more than one.
+    /// Returns the values of the cookies with this name, at most four.
     func cookies(named name: StaticString) -> [UnsafeRawBufferPointer] {
         var values: [UnsafeRawBufferPointer] = []
+        // Pages of neighbouring hosts can set further cookies of this name, so there may be more than one.
         for line in lines(of: .cookie) {
             for pair in line.split(separator: UInt8(ascii: ";")) where values.count < Self.maxCookies {
                 let pair = UnsafeRawBufferPointer(rebasing: pair).trimmed

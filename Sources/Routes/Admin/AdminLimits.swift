@@ -4,8 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// Handles GET /admin/limits: lists the limits of one caller if the query names it. Otherwise lists the limits of all
-/// known callers, then of the other callers with the most requests today.
+/// Handles GET /admin/limits: lists the limits of one caller, or of known and busy callers.
 func listLimits(_ visit: AdminVisit) async throws(APIError) {
     let fields = try AdminQuery(visit.request, ["caller", "page"])
     let page = try fields.number("page", 1...100_000) ?? 1
@@ -37,15 +36,14 @@ extension JSONFragment {
     }
 }
 
-/// Returns the caller with this name: the name of a known key, or the digest of another key. The digest is complete or
-/// has the short form that the log shows. Nil if there is no such caller.
+/// Returns the caller with this key name or digest; nil if there is no such caller. The digest can be shortened.
 private func limitedCaller(_ name: String, _ visit: AdminVisit) throws(APIError) -> Caller? {
     guard name.utf8.count <= 256 else { throw .value("caller", "must have at most 256 bytes") }
     if let key = visit.gateway.settings.keys.first(where: { $0.name == name }) { return Caller(known: key) }
     return Digest.callerName(of: name).map { Caller(passingOnKeyOf: $0) }
 }
 
-/// Returns the callers that sent requests today and whose keys are not in the settings. The busiest caller comes first.
+/// Returns today's callers without a declared key, the busiest first.
 private func busiestCallers(_ visit: AdminVisit) async -> [Caller] {
     guard let reader = visit.gateway.usage.reader else { return [] }
     let today = reader.zone.today

@@ -26,13 +26,11 @@ func logIn(_ visit: AdminVisit) async throws(APIError) {
 
 private let loginLimitBytes = 4_096
 
-/// Counts a login attempt of the client's address over all instances, whether the login succeeds or fails. Throws if
-/// the address had too many attempts.
-///
-/// While the counter store is unavailable, this instance counts only its own login attempts, and allows its share of
-/// the limit. The setting `RATE_LIMIT_STORE_DOWN` does not apply to logins.
+/// Counts a login attempt of the client's address over all instances. Throws if the address had too many attempts.
 private func countLogin(_ visit: AdminVisit) async throws(APIError) {
     let address = visit.gateway.limits.address(visit.request)
+    // While the counter store is unavailable, `RATE_LIMIT_STORE_DOWN` does not apply to logins: this instance then
+    // allows its share of the limit.
     let decision = await visit.exchange.hold([LimitCharge(loginLimit, .address(address))]).decision
     guard !decision.isAdmitted else { return }
     let seconds = max(1, ((decision.retryAfterMilliseconds ?? 60_000) + 999) / 1_000)
@@ -43,9 +41,9 @@ private func countLogin(_ visit: AdminVisit) async throws(APIError) {
 
 private let loginLimit = Limit(.login, Quota(5, .requests, per: .minute))
 
-/// Handles GET /admin/logout: ends the admin session. A page of another site cannot make a browser send the session
-/// cookie, so the request's origin is not checked.
+/// Handles GET /admin/logout: ends the admin session.
 func logOut(_ visit: AdminVisit) async throws(APIError) {
+    // A page of another site cannot make a browser send the session cookie, so the origin is not checked.
     if let session = visit.session {
         visit.admin.sessions.end(session)
         visit.record("logout")

@@ -5,8 +5,7 @@ import Shared
 import Synchronization
 import Upstream
 
-/// Handles GET /admin/overview: sends the overview for the admin page, such as today's requests, the requests that are
-/// running, and the states of providers, limits and instances.
+/// Handles GET /admin/overview: sends the overview for the admin page.
 func showOverview(_ visit: AdminVisit) async throws(APIError) { visit.send(data: try await overview(visit)) }
 
 /// Handles GET /admin/live: streams an event `overview` every two seconds until the admin session ends.
@@ -42,15 +41,13 @@ func streamOverview(_ visit: AdminVisit) async throws(APIError) {
 private let maxLiveStreams = 32
 private let liveNanoseconds: UInt64 = 2_000_000_000
 
-/// Returns whether the stream of overviews should stay open: the admin session is still valid and the process is not
-/// shutting down.
+/// Returns whether the stream of overviews should stay open.
 private func isStillOpen(_ visit: AdminVisit) -> Bool {
     !visit.gateway.process.isDraining.load(ordering: .relaxed)
         && operatorSession(visit.request, visit.admin.sessions) != nil
 }
 
-/// Returns the overview for the admin page. An overview that is less than 1.5 seconds old is reused, so many open admin
-/// pages cost little more than one.
+/// Returns the overview for the admin page. The overview can be up to 1.5 seconds old.
 private func overview(_ visit: AdminVisit) async throws(APIError) -> JSONFragment {
     let now = visit.gateway.loop.now
     if let known = visit.admin.overview.withLock({ $0 }), now.milliseconds(since: known.madeAt) < keptMilliseconds {

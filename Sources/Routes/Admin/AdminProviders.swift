@@ -3,8 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// Handles GET /admin/provider: lists one row for each model of each provider. A provider without a list of models
-/// serves all models of its vendor and has one row.
+/// Handles GET /admin/provider: lists one row for each model of each provider.
 func listProviders(_ visit: AdminVisit) async throws(APIError) {
     let gateway = visit.gateway
     let figures = gateway.process.figures.withLock { $0 }?.figures().providers ?? []
@@ -58,9 +57,8 @@ private func wallTime(of time: LoopTime, at now: LoopTime) -> String {
     Timestamp.text(second: (Timestamp.now() + time.milliseconds(since: now)) / 1_000)
 }
 
-/// Handles POST /admin/provider/{name}/resume: ends the cooldown of one key of a provider. Without a key, ends the
-/// cooldowns of all its keys and closes its circuit breakers. The order takes effect in this instance at once, and in
-/// the other instances within about ten seconds.
+/// Handles POST /admin/provider/{name}/resume: ends the cooldown of one key. Without a key, ends the cooldowns of all
+/// keys of the provider and closes its circuit breakers.
 func resumeProvider(_ visit: AdminVisit) async throws(APIError) {
     let key = try await visit.body { (root) throws(APIError) in try root.string("key", "body") }
     let name = visit.value("name")

@@ -5,9 +5,7 @@ import Shared
 struct AdminQuery {
     private var fields: [String: String] = [:]
 
-    /// Reads the query parameters of a request. Throws if there is a parameter that the route does not accept.
-    ///
-    /// - Parameter names: the names of the parameters that the route accepts.
+    /// Reads the query parameters of a request. Throws if a parameter is not in `names`.
     init(_ request: Request, _ names: [String]) throws(APIError) {
         for field in request.queryFields where !field.text.isEmpty {
             guard names.contains(field.name) else {
@@ -22,8 +20,8 @@ struct AdminQuery {
 
     subscript(_ name: String) -> String? { fields[name] }
 
-    /// Returns the value of a parameter as a whole number; nil if the parameter is missing. Throws if the value is not
-    /// a whole number in the range.
+    /// Returns a parameter as a whole number in the range; nil if the parameter is missing. Throws if the value is
+    /// invalid.
     func number(_ name: String, _ range: ClosedRange<Int>) throws(APIError) -> Int? {
         guard let text = fields[name] else { return nil }
         guard text.utf8.count <= 18, let number = Int(text), range.contains(number) else {
@@ -32,7 +30,7 @@ struct AdminQuery {
         return number
     }
 
-    /// Returns the value of a parameter, which must be one of `words`; nil if the parameter is missing.
+    /// Returns the value of a parameter; nil if it is missing. Throws unless it is one of `words`.
     func choice(_ name: String, _ words: [String]) throws(APIError) -> String? {
         guard let text = fields[name] else { return nil }
         guard words.contains(text) else { throw .value(name, "must be one of \(words.joined(separator: ", "))") }

@@ -64,8 +64,7 @@ func recordReader(_ visit: AdminVisit) throws(APIError) -> RecordReader {
     throw APIError(503, "No records are kept yet. Try again in a moment.")
 }
 
-/// Runs `work`, which reads or deletes stored request records. The cause of a failure is written only to the log and is
-/// not sent to the client.
+/// Runs `work`, which reads or deletes stored request records. Logs the cause of a failure.
 func readRecords<Value>(
     _ visit: AdminVisit,
     _ work: () async throws(UsageFailure) -> Value

@@ -1,8 +1,7 @@
 import Engine
 import Shared
 
-/// One route of the admin API: its method, path and handler, the access that a request needs, and the texts for the API
-/// reference.
+/// One route of the admin API, with its texts for the API reference.
 struct AdminRoute: Sendable {
     typealias Handle = @Sendable (AdminVisit) async throws(APIError) -> Void
 
@@ -11,12 +10,11 @@ struct AdminRoute: Sendable {
         case everybody
         /// The client must have an admin session.
         case reader
-        /// The client must have an admin session. If a cookie names the session, the request must also come from one of
-        /// the relay's own pages.
+        /// The client must have an admin session. A request with a session cookie must come from the relay's own pages.
         case writer
     }
 
-    /// A field of an admin request, in the query or in the body, with its meaning for the API reference.
+    /// A field in the query or the body of an admin request, for the API reference.
     struct Field: Sendable {
         let name: String
         let meaning: String
@@ -67,8 +65,7 @@ struct AdminRoute: Sendable {
         path.split(separator: "/", omittingEmptySubsequences: true)
     }
 
-    /// Returns the variable parts of a request's path, by the names in the route's braces; nil if the path does not fit
-    /// this route.
+    /// Returns the variable parts of a path by their names; nil if the path does not fit this route.
     func values(in path: [Substring]) -> [String: String]? {
         guard path.count == parts.count else { return nil }
         var values: [String: String] = [:]

@@ -67,8 +67,7 @@ func listClients(_ visit: AdminVisit) async throws(APIError) {
 private let maxListedModels = 1_000
 
 extension Settings {
-    /// The kinds of callers that the settings allow: each known key, callers without a key, and callers with a vendor's
-    /// key.
+    /// The kinds of callers that the settings allow, with the caller of each kind.
     fileprivate var callersToSetUp: [(kind: String, caller: Caller)] {
         var callers = keys.map { (kind: "known", caller: Caller(known: $0)) }
         if !anonymousModels.isEmpty { callers.append(("anonymous", Caller(anonymousWith: anonymousModels))) }

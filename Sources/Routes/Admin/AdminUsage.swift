@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Handles GET /admin/usage: adds up the requests, tokens and cost in the request records, and sends the sums as JSON
-/// or CSV.
+/// Handles GET /admin/usage: sends the sums of requests, tokens and cost as JSON or CSV.
 func showUsage(_ visit: AdminVisit) async throws(APIError) {
     let fields = try AdminQuery(visit.request, ["by", "from", "to", "format"])
     let isCSV = try fields.choice("format", ["json", "csv"]) == "csv"
@@ -42,8 +41,7 @@ private func usageQuery(_ fields: AdminQuery) throws(APIError) -> UsageQuery {
 }
 
 extension JSONFragment {
-    /// Returns one row of the usage table as a JSON object. The object has the given members, then the sums of the row,
-    /// such as `requests` and `cost`.
+    /// Returns one row of the usage table as JSON: the given members, then the sums.
     fileprivate static func row(
         _ members: [(name: String, value: JSONFragment)],
         _ figures: UsageFigures,
@@ -71,10 +69,10 @@ private func csv(_ table: UsageTable, _ query: UsageQuery) -> String {
     return lines.joined(separator: "\r\n") + "\r\n"
 }
 
-/// Returns a text as a field of CSV (RFC 4180). A text that begins like a formula gets a single quote in front, so that
-/// a spreadsheet does not run it.
+/// Returns a text as a field of CSV (RFC 4180).
 func csvField(_ text: String) -> String {
     let formulas: Set<UInt8> = [61, 43, 45, 64, 9, 13]  // = + - @ tab CR
+    // The quote keeps a spreadsheet from running the text as a formula.
     let safe = text.utf8.first.map(formulas.contains) ?? false ? "'\(text)" : text
     let isPlain = safe.utf8.allSatisfy { $0 != 34 && $0 != 44 && $0 != 10 && $0 != 13 }
     return isPlain
@@ -97,8 +95,7 @@ func showStatistics(_ visit: AdminVisit) async throws(APIError) {
     visit.send(data: #"{"count":\#(rows.count),"rows":\#(rows)}"#)
 }
 
-/// Handles GET /admin/statistics_model_day: sends the tokens of each model on each of the last seven days. The response
-/// describes a line chart, with the members `xAxis`, `yAxis` and `series`.
+/// Handles GET /admin/statistics_model_day: sends each model's tokens per day of the last week as a line chart.
 func showModelDays(_ visit: AdminVisit) async throws(APIError) {
     _ = try AdminQuery(visit.request, [])
     let reader = try recordReader(visit)

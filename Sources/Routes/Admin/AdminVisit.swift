@@ -8,7 +8,7 @@ struct AdminVisit: Sendable {
     let gateway: Gateway
     /// The admin session of the request; nil if the client is not logged in.
     let session: AdminSession?
-    /// The variable parts of the request's path, by their names in the route: for `/admin/req_logs/{id}` the part `id`.
+    /// The variable parts of the request's path by name, such as `id` of `/admin/req_logs/{id}`.
     let values: [String: String]
 
     private static let bodyLimitBytes = 65_536
@@ -19,7 +19,7 @@ struct AdminVisit: Sendable {
     /// The client's address in the form that the log shows.
     var address: String { request.clientAddress(trusting: gateway.settings.limits.trustedProxies).text }
 
-    /// Returns the variable part of the path that has this name in the route; empty if the route has no such part.
+    /// Returns the variable part of the path with this name; empty if there is none.
     func value(_ name: String) -> String { values[name] ?? "" }
 
     /// Reads the request body, which must be a JSON object. An empty body is read as `{}`.
@@ -36,12 +36,12 @@ struct AdminVisit: Sendable {
         }
     }
 
-    /// Records an operator's action in the log and in the list of actions that the admin page shows.
+    /// Records an operator's action in the log and in the admin page's list of actions.
     ///
     /// - Parameters:
     ///   - act: the kind of action, such as `login`.
-    ///   - target: the thing that the action changed, such as the name of a provider.
-    ///   - user: the operator's name; nil stands for the user of the session.
+    ///   - target: the changed thing, such as the name of a provider.
+    ///   - user: the operator's name; nil for the user of the session.
     func record(_ act: String, _ target: String = "", by user: String? = nil) {
         let action = AdminAction(
             user: user ?? session?.user ?? "",
@@ -68,7 +68,7 @@ struct AdminVisit: Sendable {
     /// Sends a JSON response with a message and an empty string as `data`.
     func sendDone(_ message: StaticString) { send(message, data: #""""#) }
 
-    /// Sends a JSON response with a list: `{"items":[],"total":0,"instance":"relay-1:5001"}`.
+    /// Sends a JSON list: `{"items":[],"total":0,"instance":"relay-1:5001"}`.
     ///
     /// - Parameters:
     ///   - total: the number of all items, of which `items` may be one page.

@@ -3,9 +3,7 @@ import Limits
 import Shared
 import Upstream
 
-/// A periodic task for the admin routes. Every ten seconds, the task sends figures of this instance, such as the number
-/// of running requests, to the other instances and stores logouts. The task also carries out orders of other instances,
-/// such as the end of a cooldown.
+/// A task that exchanges figures and orders with the other instances every ten seconds, for the admin routes.
 ///
 /// `@unchecked`: all variables are used on one event loop only, except `task`, which has a lock.
 package final class OperatorClock: @unchecked Sendable {
@@ -14,8 +12,7 @@ package final class OperatorClock: @unchecked Sendable {
     private let own: LoopServices
     private let paces: [LoopPace]
     private let task = Lock<Task<Void, Never>?>(nil)
-    /// The number of requests that have ended since the start of the process, at each of the last seven runs of the
-    /// task. The task computes the requests per minute from these numbers.
+    /// The requests that have ended since the start, at each of the last seven runs.
     private var counts: [(at: LoopTime, requests: Int)] = []
 
     private static let keptCounts = 7
@@ -32,7 +29,7 @@ package final class OperatorClock: @unchecked Sendable {
         task.withLock { $0 = next }
     }
 
-    /// Stops the task and removes this instance from the lists of the other instances. It can be called on any thread.
+    /// Stops the task and removes this instance from the other instances' lists. Can be called on any thread.
     package func stop() {
         task.withLock { $0?.cancel() }
         let admin = process.process.admin

@@ -70,9 +70,9 @@ enum RecordFields {
     }
 
     /// Returns the time in a parameter, in milliseconds since 1970; nil if the parameter is missing. The value is a day
-    /// such as `2026-01-31`, or a time such as `2026-01-31T12:00:00Z`.
+    /// or a time.
     ///
-    /// - Parameter isEnd: whether the time ends a range. A day then means the end of that day, so the day is included.
+    /// - Parameter isEnd: whether the time ends a range; a day then means its end.
     private static func time(
         _ fields: AdminQuery,
         _ name: String,
@@ -92,8 +92,7 @@ enum RecordFields {
 
 /// A parser for times in the format of RFC 3339.
 enum OperatorTime {
-    /// Returns a time such as `2026-01-31T12:00:00.5+01:00` in milliseconds since 1970; nil if the text is not such a
-    /// time.
+    /// Returns a time such as `2026-01-31T12:00:00.5+01:00` in milliseconds since 1970; nil if the text is invalid.
     static func milliseconds(_ text: String) -> Int? {
         let bytes = Array(text.utf8)
         guard (20...40).contains(bytes.count), bytes[10] == 84 || bytes[10] == 116,
@@ -115,18 +114,17 @@ enum OperatorTime {
         return (day.secondsSince1970 + second - offset) * 1_000 + milliseconds
     }
 
-    /// Returns a UTC offset, such as `Z` or `+01:00`, in seconds; nil if the bytes are no offset. A space counts as a
-    /// plus, because a plus in a URL's query means a space.
+    /// Returns a UTC offset, such as `Z` or `+01:00`, in seconds; nil if the bytes are no offset.
     private static func offset(_ bytes: ArraySlice<UInt8>) -> Int? {
         if bytes.count == 1, bytes.first == 90 || bytes.first == 122 { return 0 }
+        // A space counts as a plus, because a plus in a URL's query means a space.
         guard let sign = bytes.first, [43, 45, 32].contains(sign),
             let seconds = secondOfDay(bytes.dropFirst(), hasSeconds: false)
         else { return nil }
         return sign == 45 ? -seconds : seconds
     }
 
-    /// Returns a time of day, such as `12:00:00` or `12:00`, in seconds since midnight; nil if the bytes are no such
-    /// time.
+    /// Returns a time such as `12:00:00` or `12:00` in seconds since midnight; nil if invalid.
     private static func secondOfDay(_ bytes: ArraySlice<UInt8>, hasSeconds: Bool) -> Int? {
         let parts = bytes.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
         let numbers = parts.compactMap { $0.count == 2 ? Int(String(decoding: $0, as: UTF8.self)) : nil }

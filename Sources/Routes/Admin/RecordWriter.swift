@@ -4,7 +4,7 @@ import Shared
 
 /// A writer of request records as JSON for the admin API.
 struct RecordWriter {
-    /// A text with the vendor and the label of each provider, such as `openai_groq-1`, by the name of the provider.
+    /// The vendor and label of each provider, such as `openai_groq-1`, by the provider's name.
     private let services: [String: String]
     /// The masked token of each known key, by the name of the key.
     private let tokens: [String: String]
@@ -18,10 +18,10 @@ struct RecordWriter {
         tokens = visit.admin.listing.withLock { $0.tokens }
     }
 
-    /// Returns a record as JSON for a list of records, without the bodies of the request and the response.
+    /// Returns a record as JSON, without the bodies of the request and the response.
     func json(_ record: StoredRecord) -> JSONFragment { json(record, nil) }
 
-    /// Returns the record of one request as JSON with everything that is stored about the request, such as bodies.
+    /// Returns a request's record as JSON, with the bodies of the request and the response.
     func json(_ found: StoredRequest) -> JSONFragment { json(found.record, found) }
 
     private func json(_ record: StoredRecord, _ found: StoredRequest?) -> JSONFragment {
@@ -75,11 +75,11 @@ struct RecordWriter {
 
     private func service(_ provider: String?) -> String { provider.map { services[$0] ?? $0 } ?? "" }
 
-    /// Returns the masked token of a known caller. For another caller, returns the first 12 characters of the digest
-    /// that identifies the caller. Empty if there is no caller.
+    /// Returns the masked token of a known caller, or 12 characters of another caller's digest. Empty if there is no
+    /// caller.
     private func token(_ caller: String?) -> String { caller.map { tokens[$0] ?? String($0.prefix(12)) } ?? "" }
 
-    /// Returns the first 16 bytes of a text's digest as 32 hexadecimal digits, for the member `md5` of a record.
+    /// Returns the first 16 bytes of a text's digest as 32 hexadecimal digits.
     private func digits(of text: String) -> String {
         Digest(of: text).withBytes { bytes in
             bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()

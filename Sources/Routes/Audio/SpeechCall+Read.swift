@@ -23,7 +23,7 @@ extension SpeechCall {
         }
     }
 
-    /// Returns the name of the voice. The field `voice` is a string, or an object with an `id`.
+    /// Returns the name of the voice: the field `voice` or its `id`.
     private static func voice(_ fields: RequestFields) throws(APIError) -> String {
         guard let value = fields["voice"] else { throw .missing("voice") }
         guard let voice = value.text ?? value["id"]?.text else { throw .type("voice", "a string") }

@@ -4,7 +4,7 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Sends a transcript in the requested format. Throws if the vendor did not return the data that this format needs.
+    /// Sends a transcript in the requested format. Throws if the transcript lacks data for this format.
     func send(_ transcript: Transcript, _ call: TranscriptionCall) throws(APIError) {
         let text = transcript.text
         switch call.format {
@@ -64,8 +64,7 @@ extension Transcript {
         return body
     }
 
-    /// Returns the transcript in the format `verbose_json`; nil if the vendor did not report the language or the
-    /// duration.
+    /// Returns the transcript as `verbose_json`; nil if the vendor reported no language or duration.
     fileprivate func verboseJSON(_ purpose: TranscriptionCall.Purpose) -> ByteBuffer? {
         guard let language, let durationSeconds, durationSeconds.isFinite else { return nil }
         var body = ByteBuffer()

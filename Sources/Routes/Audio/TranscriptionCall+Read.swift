@@ -5,8 +5,7 @@ extension TranscriptionCall {
     /// Creates the call from the form fields of `POST /v1/audio/transcriptions` or `/v1/audio/translations`. Throws if
     /// a field is invalid.
     ///
-    /// - Parameter isWhole: whether all fields of the form have arrived. If false, a field that is valid only together
-    ///   with a missing field causes no error, because the missing field can still arrive.
+    /// - Parameter isWhole: whether all fields have arrived; if false, a missing field causes no error.
     package init(_ purpose: Purpose, _ fields: FormFields, isWhole: Bool) throws(APIError) {
         guard let model = try fields.model() else { throw .missing("model") }
         let names = Format.allCases.filter { purpose == .transcription || $0 != .diarizedJSON }.map(\.rawValue)
@@ -38,7 +37,7 @@ extension TranscriptionCall {
         }
     }
 
-    /// The longest prompt that is accepted, in bytes. Models use only the last few hundred words of a prompt.
+    /// The longest prompt that is accepted, in bytes.
     private static let promptLimitBytes = 32_000
     private static let languageLimitBytes = 100
 

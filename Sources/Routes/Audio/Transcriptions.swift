@@ -14,11 +14,7 @@ func createTranslation(_ exchange: Exchange, _ gateway: Gateway) async throws(AP
     try await serveTranscription(.translation, exchange, gateway: gateway)
 }
 
-/// Serves a transcription or translation. The relay sends the recording to the vendor while the client still sends the
-/// recording to the relay.
-///
-/// The relay completes the upload only after it has checked the whole form. If the model's name follows the recording
-/// in the form, the relay uploads the recording to the provider of the first suitable model in the catalogue.
+/// Serves a transcription or translation. Uploads the recording to the vendor while it arrives.
 private func serveTranscription(
     _ purpose: TranscriptionCall.Purpose,
     _ exchange: Exchange,
@@ -33,6 +29,8 @@ private func serveTranscription(
     let request = TranscriptionRequest(purpose: purpose, caller: caller, form: form, exchange: exchange)
 
     let early = try request.knowsModel ? request.plan(isWhole: false) : nil
+    // If the model's name follows the recording in the form, the first suitable model of the catalogue decides the
+    // provider.
     let uploaders = early?.candidates ?? gateway.registry.uploader(for: caller, able: purpose.feature)
     let uploader = early?.candidate ?? uploaders?.leading
     let isAdmitted = early != nil || uploader != nil && !gateway.limits.dependsOnModels
@@ -103,8 +101,7 @@ private struct TranscriptionRequest {
     ///
     /// - Parameters:
     ///   - isWhole: whether all fields of the form have arrived.
-    ///   - holder: the attempt that uploaded the file; the plan then uses the provider and the key of this attempt. Nil
-    ///     if the file has not been uploaded.
+    ///   - holder: the attempt that uploaded the file; nil if no attempt has.
     func plan(isWhole: Bool, holding holder: SingleAttempt? = nil) throws(APIError) -> Plan {
         let call = try TranscriptionCall(purpose, FormFields(form.fields), isWhole: isWhole)
         exchange.record.model = call.model
@@ -206,7 +203,7 @@ extension Exchange {
 }
 
 extension FileLabel {
-    /// Creates the file name and media type of a recording from its first bytes. Throws if the format is not supported.
+    /// Creates the file name and media type from a recording's first bytes. Throws if the format is not supported.
     init(recording bytes: UnsafeRawBufferPointer) throws(APIError) {
         guard !bytes.isEmpty else { throw .value("file", "is empty") }
         guard let type = MediaType(content: bytes)?.asRecording else {
@@ -233,7 +230,7 @@ extension TranscriptionCall.Purpose {
 }
 
 extension MediaType {
-    /// The media type under which vendors accept a recording of this type; nil if they do not accept it.
+    /// The media type under which vendors accept this recording; nil if they do not accept it.
     fileprivate var asRecording: MediaType? {
         switch self {
         case .mp3, .wav, .flac, .ogg, .m4a, .mp4, .webm: self

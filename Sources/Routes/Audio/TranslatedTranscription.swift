@@ -3,8 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// The translation of a transcription request for vendors to which the relay uploads the recording in a separate
-/// request. The form is kept in memory, because other candidates might accept the form unchanged.
+/// The translation of a transcription request for vendors that need the recording uploaded separately.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class TranslatedTranscription: TranslatedEndpoint, @unchecked Sendable {

@@ -4,8 +4,7 @@ import Shared
 import Upstream
 
 extension CacheLookup {
-    /// Stores a complete JSON response in the cache. The model's name is removed from the response, because a later
-    /// request can call the model by another name.
+    /// Stores a complete JSON response in the cache, without the model's name.
     func keep(forwarded body: Body) async {
         guard hasRoom(for: body.bytes.count) else { return }
         let usage = exchange.record.usage ?? Usage(promptTokens: 0, completionTokens: 0)
@@ -16,6 +15,7 @@ extension CacheLookup {
                 let position = name.baseAddress.map({ $0 - start })
             else { return nil }
             var encoded = CachedResponseEncoder()
+            // The model's name is left out, because a later request can call the model by another name.
             encoded.add(body.bytes[part: 0..<position])
             encoded.add(body.bytes[part: (position + name.count)..<body.bytes.count])
             return CachedResponse.written(usage, model, encoded.out.bytes)
@@ -48,8 +48,7 @@ extension CacheLookup {
         }
     }
 
-    /// Appends the cached response to `whole` and inserts the model's name. Returns false if the cached data is
-    /// damaged.
+    /// Appends the cached response with the model's name. Returns false if the cached data is damaged.
     private static func append(_ found: CachedResponse, _ model: String, to whole: inout ByteBuffer) -> Bool {
         var reader = CachedResponseDecoder(found.bytes)
         guard let before = reader.text(), let after = reader.text() else { return false }

@@ -4,21 +4,20 @@ import Limits
 import Shared
 import Upstream
 
-/// The use of the response cache by one request: it looks up a stored response and stores a new one.
+/// The use of the response cache by one request.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class CacheLookup: RequestCaching, @unchecked Sendable {
     let cache: ConfiguredCache
     private(set) var state = CacheState.off
-    /// The vendor's name of the model that produced the cached response; nil if no cached response was found.
+    /// The vendor's name of the cached response's model; nil if no cached response was found.
     private(set) var servedModel: String?
     private let body: Digest
     /// The exchange (request and response) that owns this lookup.
     unowned let exchange: Exchange
-    /// The cache key under which the response will be stored; nil if the response will not be stored.
+    /// The cache key for storing the response; nil if the response will not be stored.
     private var key: CacheKey?
-    /// The leader role of this request among equal requests that run at the same time; nil if this request is not the
-    /// leader. The other requests wait for the leader's response.
+    /// The leader role of this request among equal running requests; nil if it is not the leader.
     private var leader: CoalescedLeader?
     /// The memory that is reserved for the copy of the response that will be stored.
     private var reservation: MemoryReservation?
@@ -36,13 +35,13 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
 
     // MARK: Lookup
 
-    /// Returns the response to an equal request that has ended or is still running. Nil if this request must call the
-    /// vendor. The request must have been admitted.
+    /// Returns the response to an equal request; nil if this request must call the vendor. The request must have been
+    /// admitted.
     ///
     /// - Parameters:
     ///   - model: the model name in the request.
     ///   - name: the model or panel that serves the request.
-    ///   - wait: a function that waits for the other request's response until the given time.
+    ///   - wait: waits for the other request's response until the given time.
     func find(
         _ model: String,
         servedBy name: String,
@@ -67,7 +66,7 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         return stored
     }
 
-    /// Returns the response to an equal request that is running; nil if this request has to call the vendor.
+    /// Returns the response to an equal running request; nil if this request must call the vendor.
     private func others(
         _ key: CacheKey,
         _ wait: (CoalescedWaiter, LoopTime) async -> CoalescedWaiter.Outcome
@@ -109,7 +108,7 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         exchange.cost = exchange.record.cost
     }
 
-    /// Returns the key of the response in the cache; nil if the request has no caller or no route.
+    /// Returns the response's cache key; nil if the request has no caller or no route.
     ///
     /// - Parameter name: the model or panel that serves the request.
     private func key(_ name: String, isStreamed: Bool) -> CacheKey? {
@@ -139,8 +138,7 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
     /// Whether the relay intends to store the response in the cache.
     var isKeeping: Bool { key != nil }
 
-    /// Reserves memory for storing a response of this many bytes. Returns false if the response is too long or memory
-    /// is short; the response is then not stored.
+    /// Reserves memory for storing a response of this many bytes. Returns false if the response cannot be stored.
     func hasRoom(for bytes: Int) -> Bool {
         guard key != nil else { return false }
         if bytes <= cache.longestBytes, exchange.gateway.memory.covers(bytes, &reservation) { return true }
@@ -148,8 +146,7 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         return false
     }
 
-    /// Stores the complete response in the cache. It is called before the last bytes are sent, so that the client's
-    /// next request finds the response.
+    /// Stores the complete response in the cache. Call it before the last bytes are sent.
     func keep(_ response: Body) {
         guard let key else { return }
         let label = MemoryCache.Label(
@@ -162,15 +159,13 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         end()
     }
 
-    /// Ends the lookup because the response cannot be cached, for example because it is too long. Each equal request
-    /// that waits for the response then calls the vendor.
+    /// Ends the lookup of a response that cannot be cached. Equal requests that wait then call the vendor.
     func giveUp() {
         leader?.end(with: .uncacheable)
         end()
     }
 
-    /// Ends the lookup without storing a response. If equal requests wait for the response, one of them calls the
-    /// vendor.
+    /// Ends the lookup without storing a response. One of the waiting equal requests then calls the vendor.
     func end() {
         leader?.end()
         leader = nil

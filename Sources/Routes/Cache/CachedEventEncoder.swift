@@ -4,8 +4,8 @@ import Shared
 
 /// The kinds of entries in the encoded form of a cached stream.
 private enum Kind: Int {
-    /// The beginning of a stream in which the relay sent a text before the vendor's first event. The cache does not
-    /// store this text; a replayed stream begins with a space instead.
+    /// The beginning of a stream in which the relay sent an uncached text first. A replayed stream begins with a space
+    /// instead.
     case opening
     case text, reasoning, refusal, call, arguments, signature, encryptedReasoning, finish
     /// A chunk in the vendor's own JSON, without the first members that `ResponseNames` describes.
@@ -17,7 +17,7 @@ private enum Kind: Int {
 extension CachedResponseEncoder {
     mutating func addOpening() { add(Kind.opening.rawValue) }
 
-    /// Adds an event of a choice. Does nothing for comments of the stream and for chunks in the vendor's own JSON.
+    /// Adds an event of a choice. Ignores stream comments and chunks in the vendor's own JSON.
     mutating func add(_ choice: Int, _ event: ChatEvent) {
         func add(_ kind: Kind) {
             self.add(kind.rawValue)
@@ -61,7 +61,7 @@ extension CachedResponseEncoder {
     /// Adds a chunk in the vendor's own JSON.
     ///
     /// - Parameters:
-    ///   - rest: the bytes of the chunk that follow the members of `ResponseNames`.
+    ///   - rest: the bytes of the chunk after the members of `ResponseNames`.
     ///   - choice: the number of the choice.
     mutating func add(native rest: UnsafeRawBufferPointer, of choice: Int) {
         add(Kind.native.rawValue)
@@ -74,8 +74,7 @@ extension CachedResponseEncoder {
 struct CachedEventReader: ~Copyable {
     private var reader: CachedResponseDecoder
     private var chunk = ByteBuffer()
-    /// The first members of each replayed vendor chunk, such as `id` and `model`, with values for this request. See
-    /// `ResponseNames`.
+    /// The first members of each replayed vendor chunk (see `ResponseNames`).
     private let names: Body
     private let includesUsage: Bool
 
@@ -88,7 +87,7 @@ struct CachedEventReader: ~Copyable {
         self.includesUsage = includesUsage
     }
 
-    /// Writes the next event of the cached stream. Returns false if the stream has ended or its data is damaged.
+    /// Writes the next event of the cached stream. Returns false at the end or if the data is damaged.
     mutating func next(_ writer: any ChatStreamWriter) -> Bool {
         if let text = reader.shortText(after: Self.plainText) {
             writer.write(0, .text(text, isPlain: true))
@@ -106,7 +105,7 @@ struct CachedEventReader: ~Copyable {
         return true
     }
 
-    /// The first two bytes of an encoded plain text of choice 0, which is the most frequent entry.
+    /// The first two bytes of an encoded plain text of choice 0.
     private static let plainText = UInt16(littleEndian: UInt16(Kind.plainText.rawValue))
 
     private mutating func event(_ kind: Kind) -> ChatEvent? {

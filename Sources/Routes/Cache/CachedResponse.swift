@@ -50,11 +50,9 @@ struct CachedResponse: Sendable {
     }
 }
 
-/// The members that begin each response and each chunk in a vendor's own JSON: `id`, `object`, `created` and `model`.
-/// They are not cached, because they differ between requests.
+/// The first members of each response and chunk in a vendor's own JSON: `id`, `object`, `created` and `model`.
 enum ResponseNames {
-    /// Returns the position after the members `id`, `object`, `created` and `model`; nil if the response does not begin
-    /// with them.
+    /// Returns the position after the members of `ResponseNames`; nil if the response does not begin with them.
     static func end(in response: UnsafeRawBufferPointer) -> Int? {
         let members = Array(RawJSON(response).members.prefix(4))
         guard members.count == 4, members[0].name.equals("id"), members[3].name.equals("model"),
@@ -63,7 +61,7 @@ enum ResponseNames {
         return last - start + members[3].value.bytes.count
     }
 
-    /// Returns the first members of a response, with a new id and the present time. The result has no closing brace.
+    /// Returns the first members of a response, with a new id, the present time and no closing brace.
     static func write(_ object: StaticString, model: String, _ exchange: Exchange) -> ByteBuffer {
         var out = ByteBuffer()
         out.append(#"{"id":""#)

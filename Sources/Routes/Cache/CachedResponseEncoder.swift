@@ -1,8 +1,7 @@
 import Calls
 import Engine
 
-/// An encoder that writes a cached response as a sequence of fields. A number has seven bits in each byte. A text is
-/// written as its length, then its bytes.
+/// An encoder that writes a cached response as a sequence of fields.
 struct CachedResponseEncoder: ~Copyable {
     var out = ByteBuffer()
 
@@ -61,10 +60,10 @@ struct CachedResponseDecoder {
         return bytes[part: position..<(position + count)]
     }
 
-    /// Reads two expected bytes and the text that follows them, and returns the text. Returns nil, and reads nothing,
-    /// if the bytes are different, the text has 128 bytes or more, or the data ends too early.
+    /// Reads two expected bytes and the text after them. Returns nil, and reads nothing, if the data differs or ends
+    /// early, or if the text has 128 bytes or more.
     ///
-    /// - Parameter numbers: the two expected bytes, in the order in which they are in memory.
+    /// - Parameter numbers: the two expected bytes in memory order.
     mutating func shortText(after numbers: UInt16) -> UnsafeRawBufferPointer? {
         guard bytes.count - position >= 3, let here = bytes.baseAddress.map({ $0 + position }),
             here.loadUnaligned(as: UInt16.self) == numbers,
@@ -77,7 +76,7 @@ struct CachedResponseDecoder {
 
     mutating func string() -> String? { text().map { String(decoding: $0, as: UTF8.self) } }
 
-    /// Reads a text that may be nil. An outer nil means that the data is damaged; an inner nil is the encoded nil.
+    /// Reads an optional text. An outer nil means damaged data; an inner nil is the encoded nil.
     mutating func stringIfAny() -> String?? {
         guard let isThere = number() else { return nil }
         guard isThere == 1 else { return .some(nil) }
@@ -95,7 +94,6 @@ extension FinishReason {
         self = Self.all[encodedNumber]
     }
 
-    /// Whether a content filter or a refusal ended the choice. Such a response is not cached, because a repeated
-    /// request may succeed.
+    /// Whether a content filter or a refusal ended the choice. Such a response is not cached.
     var isOfFilter: Bool { self == .contentFilter || self == .refusal }
 }

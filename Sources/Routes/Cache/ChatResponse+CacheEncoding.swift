@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The kinds of the parts into which a complete response is encoded for the cache. The parts after a part `choice`
-/// belong to that choice.
+/// The parts of an encoded complete response. The parts after `choice` belong to that choice.
 private enum EncodedPart: Int {
     case choice, text, reasoning, reasoningBlock, refusal, call, finish
     /// The response in the vendor's own JSON, without the first members that `ResponseNames` describes.
@@ -31,7 +30,7 @@ extension ChatResponse {
 
     /// Decodes a cached response; returns nil if the data is damaged.
     ///
-    /// - Parameter names: the first members for a response in the vendor's own JSON (see `ResponseNames`).
+    /// - Parameter names: the first members for a response in the vendor's own JSON.
     init?(encoded: UnsafeRawBufferPointer, _ names: borrowing ByteBuffer) {
         self.init([], usage: nil)
         var reader = CachedResponseDecoder(encoded)

@@ -10,11 +10,10 @@ final class RecordingWriter: ChatStreamWriter, @unchecked Sendable {
     private let lookup: CacheLookup
     private let servedModel: () -> String
     private var encoded = CachedResponseEncoder()
-    /// The first members of the vendor's first chunk (see `ResponseNames`). Recording stops if a later chunk does not
-    /// begin with the same bytes.
+    /// The first members of the vendor's first chunk (see `ResponseNames`).
     private var names = ByteBuffer()
     private var isNative = false
-    /// Whether recording has stopped, for example because the response is too long or a content filter ended it.
+    /// Whether recording has stopped because the response cannot be cached.
     private var isDropped = false
 
     init(_ writer: any ChatStreamWriter, _ lookup: CacheLookup, servedModel: @escaping () -> String) {

@@ -4,16 +4,13 @@ import Shared
 
 /// The computation of the digest of a request body. Equal requests have the same digest.
 ///
-/// The order of members, the spelling of numbers and strings, and fields that do not change the response have no
-/// influence.
+/// Fields that do not change the response, and the order of members, have no influence.
 struct RequestDigest: ~Copyable {
     private var out = ByteBuffer()
 
-    /// The members of the outermost object that the digest leaves out. The cache key contains the model and the
-    /// streaming option separately.
+    /// The members of the outermost object that the digest leaves out.
     private static let leftOut: [StaticString] = ["model", "stream", "stream_options", "user", "metadata"]
-    /// The longest text that the digest's input contains unchanged, in bytes. A longer text is replaced by its own
-    /// digest, so that the input needs little memory.
+    /// The longest text that the digest's input contains unchanged, in bytes.
     private static let longBytes = 64
     private static let depth = 128
 
@@ -26,8 +23,7 @@ struct RequestDigest: ~Copyable {
         return Digest(quicklyOf: digest.out.bytes)
     }
 
-    /// Adds a value as its kind, length and content, so that different values never have the same bytes. Returns false
-    /// if the value is nested too deeply.
+    /// Adds a value as its kind, length and content. Returns false if the nesting is too deep.
     private mutating func add(_ value: JSONValue, depth: Int, isOutermost: Bool = false) -> Bool {
         guard depth > 0 else { return false }
         switch value.kind {
@@ -44,6 +40,7 @@ struct RequestDigest: ~Copyable {
         case .object:
             out.append("{")
             for member in (value.members ?? []).sorted(by: { Self.isBefore($0.name, $1.name) }) {
+                // The cache key contains the model and the streaming option separately.
                 if isOutermost, Self.leftOut.contains(where: member.name.equals) { continue }
                 add(text: member.name)
                 guard add(member.value, depth: depth - 1) else { return false }

@@ -18,10 +18,9 @@ extension APIError {
         body.append("}}")
     }
 
-    /// Creates the error for a request that the HTTP server refused while it read the body.
+    /// Creates the error for a request body that the HTTP server refused.
     ///
-    /// - Parameter setting: the setting that limits the size of the body; the message names it if the body is too
-    ///   large.
+    /// - Parameter setting: the setting that limits the size of the body, for the message.
     init(_ error: RequestError, boundBy setting: StaticString) {
         self.init(error)
         if error.status == 413 { self.message += " The operator can change the limit with \(setting)." }
@@ -48,7 +47,7 @@ extension APIError {
 
     /// Returns the error for a shared store, such as memcached, that is unavailable.
     ///
-    /// - Parameter what: a sentence for the client about the action that failed.
+    /// - Parameter what: a sentence for the client about the failed action.
     static func storeUnreachable(_ what: String, _ failure: StoreFailure) -> APIError {
         var error = APIError(503, "\(what) Try again in 1 s.", type: "server_error", code: "store_unavailable")
         error.retryAfterSeconds = 1

@@ -28,6 +28,6 @@ extension BatchWriter {
 }
 
 extension ByteBuffer {
-    /// Reserves memory for a whole batch if this buffer is empty. The batch can then be sent without a copy.
+    /// Reserves memory for a whole batch if this buffer is empty.
     mutating func makeBatchRoom() { if isEmpty { reserve(batchBytes + 1_024, front: batchFrontBytes) } }
 }

@@ -5,11 +5,9 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Authenticates the request and returns its caller. From then on, the memory of the request is charged to the
-    /// caller.
+    /// Authenticates the request and returns its caller, to which the request's memory is then charged.
     ///
-    /// - Parameter countsUnknownKeys: whether an unknown key counts as a wrong key if the relay ignores it and treats
-    ///   the caller as anonymous.
+    /// - Parameter countsUnknownKeys: whether an ignored unknown key counts as a wrong key.
     @inline(never)
     func caller(_ group: EndpointGroup, countsUnknownKeys: Bool = true) async throws(APIError) -> Caller {
         let (caller, stray) = try gateway.callers.caller(of: request)
@@ -26,8 +24,8 @@ extension Exchange {
         return caller
     }
 
-    /// Checks the passthrough key of a caller whose request calls no vendor. Returns the names of the providers whose
-    /// vendors refuse the key; throws if all vendors refuse it.
+    /// Checks the caller's passthrough key. Returns the providers whose vendors refuse the key; throws if all refuse
+    /// it.
     @discardableResult
     func check(_ caller: Caller) async throws(APIError) -> Set<String> {
         guard caller.kind == .passThrough else { return [] }
@@ -35,10 +33,7 @@ extension Exchange {
         throw Task.isCancelled ? .clientLeft : .wrongKey(caller.passedKey)
     }
 
-    /// Returns the holder to which the request's memory is charged. A known caller is the holder itself. For other
-    /// callers, the holder is the client's address as a trusted proxy reports it.
-    ///
-    /// Returns nil if the relay trusts no proxies; the address of the connection is then charged.
+    /// Returns the holder to which the request's memory is charged; nil to charge the address of the connection.
     private func memoryHolder(_ caller: Caller, _ request: Request) -> MemoryHolder.Key? {
         if caller.kind == .known, let identity = caller.identity {
             return identity.digest.withBytes { bytes in
@@ -51,9 +46,9 @@ extension Exchange {
         return proxies.isEmpty ? nil : MemoryHolder.Key(request.clientAddress(trusting: proxies))
     }
 
-    /// Throws if a limit is already known to refuse the caller, so that a large body is not read in vain. Counts
-    /// nothing, and does nothing for small bodies.
+    /// Throws if a limit is already known to refuse the caller. Counts nothing.
     func refuseIfKnownToBeOver() throws(APIError) {
+        // This check keeps the relay from reading a large body in vain.
         guard let (caller, group) = asking, request.body.isLarge else { return }
         // These are the least units that any call of the group uses. A concurrency slot may be free again when the body
         // is there.
@@ -67,16 +62,15 @@ extension Exchange {
 
     /// Returns all limits that apply to a request.
     ///
-    /// - Parameter name: the model that serves the request; it may differ from the requested model.
+    /// - Parameter name: the model that serves the request.
     func applicableLimits(_ caller: Caller, _ group: EndpointGroup, servedBy name: String) -> ApplicableLimits {
         let name = gateway.registry.limitedName(name, asked: record.model ?? name)
         return gateway.limits.applicableLimits(caller, group, request: request, model: name)
     }
 
-    /// Counts the request in every limit that applies to it. If one limit refuses the request, no limit counts it, and
-    /// the function throws. The reserved units are held as long as the admission exists.
+    /// Counts the request in every limit that applies to it. Throws, and counts nothing, if one limit refuses it.
     ///
-    /// - Parameter usageReservation: the units to reserve for the request; nil if only the request itself is counted.
+    /// - Parameter usageReservation: the units to reserve; nil to count only the request itself.
     @inline(never)
     func admit(
         _ applicableLimits: ApplicableLimits,
@@ -88,8 +82,8 @@ extension Exchange {
         return try admitted(usageReservation, await heldLater(charges))
     }
 
-    /// Counts the request in every limit that applies to the request, and completes the pending `admission`. Throws if
-    /// a limit refuses the request. An upload to a vendor can begin with the pending admission, before this call.
+    /// Counts the request in every limit that applies to it, and completes the pending `admission`. Throws if a limit
+    /// refuses the request.
     func admit(
         _ applicableLimits: ApplicableLimits,
         _ usageReservation: UsageReservation?,
@@ -129,7 +123,7 @@ extension Exchange {
         throw error
     }
 
-    /// Reserves the units of the charges without a call to the shared store. Returns nil if such a call is needed.
+    /// Reserves the units of the charges without a call to the shared store; nil if such a call is needed.
     @inline(never)
     private func heldAtOnce(_ charges: [LimitCharge]) -> Reservation? {
         charges.isEmpty ? gateway.limiter.admitUncovered() : gateway.limiter.reserveInMemory(charges)
@@ -146,19 +140,16 @@ extension Exchange {
         return await gateway.limiter.reserve(charges, on: gateway.loop)
     }
 
-    /// Counts the caller's passthrough key as an unknown key if the candidate uses the relay's own key. No vendor then
-    /// checks the passthrough key.
+    /// Counts the caller's passthrough key as unknown if the candidate uses the relay's own key.
     @inline(never)
     func countUnknownKey(_ caller: Caller, servedBy candidate: Candidate) async throws(APIError) {
         guard caller.kind == .passThrough, candidate.usesOwnKey else { return }
         try await countUnknownKey(Digest(of: caller.passedKey), request, of: caller)
     }
 
-    /// Counts a key that the relay does not know as a wrong key, because the key could be a guess. Does not count a key
-    /// that the same address has already sent within the last hour. Throws if the address has sent too many wrong keys.
+    /// Counts an unknown key as a wrong key. Throws if the address has sent too many wrong keys.
     ///
-    /// - Parameter caller: the caller with a passthrough key; nil for other callers. The function does not throw if a
-    ///   vendor accepts this key.
+    /// - Parameter caller: the caller with a passthrough key; nil for other callers.
     private func countUnknownKey(_ bearer: Digest, _ request: Request, of caller: Caller? = nil) async throws(APIError)
     {
         guard gateway.limits.countsFailures else { return }
@@ -167,6 +158,7 @@ extension Exchange {
         guard unknownKeys.isNew(bearer, from: address, at: gateway.loop.now) else { return }
         let decision = await hold(gateway.limits.limitsOfFailedAuth(from: address).charges(of: Amounts())).decision
         guard decision.refusal != nil, let refusal = decision.error else { return }
+        // A key that a vendor accepts is no guess.
         if let caller, await gateway.keyAcceptance.refusers(of: caller, gateway) != nil { return }
         if Task.isCancelled { throw .clientLeft }
         unknownKeys.forget(bearer, from: address)
@@ -174,8 +166,7 @@ extension Exchange {
         throw refusal
     }
 
-    /// Counts a wrong key for the client's address and returns the error for the request. After too many wrong keys,
-    /// this is the error of the limit `RATE_LIMIT_FAILED_AUTH`.
+    /// Counts a wrong key for the client's address and returns the error for the request.
     func refusalOfWrongKey(_ error: APIError) async -> APIError {
         let charges = gateway.limits.limitsOfFailedAuth(request).charges(of: Amounts())
         guard !charges.isEmpty else { return error }

@@ -4,13 +4,12 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Sends a JSON body that takes long to write. A worker thread writes everything after `opening`.
+    /// Sends a JSON body that takes long to write, and returns whether it was sent.
     ///
     /// - Parameters:
     ///   - opening: the beginning of the body.
     ///   - length: the expected length of the body in bytes.
-    ///   - rest: a function that writes the rest of the body. If it returns false, nothing is sent.
-    /// - Returns: whether the body was sent.
+    ///   - rest: writes the rest on a worker thread; if it returns false, nothing is sent.
     func send(
         longer opening: borrowing ByteBuffer,
         ofBytes length: Int,

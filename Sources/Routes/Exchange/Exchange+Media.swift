@@ -3,8 +3,7 @@ import Engine
 import Upstream
 
 extension Exchange {
-    /// Sends content from a vendor to the client while the content arrives. Small content of known length is collected
-    /// first and sent as a whole.
+    /// Sends content from a vendor to the client while the content arrives.
     ///
     /// - Parameter totalBytes: the length that the content must have; nil if it is not known.
     func pass(_ content: any MediaStream, totalBytes: Int? = nil) async throws(UpstreamError) {

@@ -3,7 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// One request of a client and the response to it, with the `RequestRecord` of both.
+/// One request of a client and the response to it.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class Exchange: @unchecked Sendable {
@@ -13,7 +13,7 @@ final class Exchange: @unchecked Sendable {
     /// The API that the client uses; it determines the form of errors.
     var surface: any Surface
     var record: RequestRecord
-    /// The id at the end of the request's path, such as a file's id; nil if the route's path has no id.
+    /// The id at the end of the request's path; nil if the route's path has no id.
     var named: String?
     /// Whether parts of the request body are needed until the end of the response.
     var keepsBody = false
@@ -31,8 +31,7 @@ final class Exchange: @unchecked Sendable {
     var allowed: [StaticString] = []
     /// The caller of the request and the group of its endpoint; nil before the caller is authenticated.
     var asking: (caller: Caller, group: EndpointGroup)?
-    /// The last decision of the limits about the request; nil if no limit has decided. Rate limit headers are made from
-    /// it.
+    /// The last decision of the limits about the request; nil if no limit has decided.
     var standing: Decision?
     /// The ledger to which the request's upstream calls are billed; nil before the admission of the request.
     var callLedger: CallLedger? {
@@ -41,19 +40,17 @@ final class Exchange: @unchecked Sendable {
     private(set) var admittedAt = LoopTime.distantPast
     /// The cost that the header `X-Relay-Cost` shows; nil if no cost is known.
     var cost: Cost?
-    /// The lookup of this request in the response cache; nil if the request does not use the cache.
+    /// The request's lookup in the response cache; nil if the request does not use the cache.
     var lookup: (any RequestCaching)?
     private(set) var hasBegun = false
-    /// The time at which the request began to wait for a decision of the limits; nil while it is not waiting.
+    /// The time at which the request began to wait for the limits; nil while it is not waiting.
     private var limitsWaitStart: LoopTime?
     private var limitsWaitNanoseconds: UInt64 = 0
     /// The charges of the limits that have counted the request.
     var counted: [LimitCharge] = []
-    /// The recorder that copies the request body and the response body for the usage record; nil if bodies are not
-    /// recorded.
+    /// The recorder of the request's and response's bodies; nil if bodies are not recorded.
     let recorder: BodyRecorder?
-    /// The number of bytes that the connection had sent before this response. The bytes of this response are counted
-    /// from there.
+    /// The number of bytes that the connection had sent before this response.
     let sentBefore: Int
     /// The index of this exchange in the event loop's list of running requests.
     var runningIndex = 0
@@ -151,7 +148,7 @@ final class Exchange: @unchecked Sendable {
         writer.send(head, body: body)
     }
 
-    /// Begins a binary response whose body is sent in pieces. If an error follows, the body is cut off.
+    /// Begins a binary response that is sent in pieces. A later error cuts the body off.
     func beginBytes(_ status: Int = 200, type: String) {
         var head = head(status, type: nil)
         head.add("Content-Type", text: type)
@@ -162,8 +159,7 @@ final class Exchange: @unchecked Sendable {
 
     // MARK: Errors
 
-    /// Sends an error: as the response, or as the last event of a stream. A binary body that has begun is cut off
-    /// instead.
+    /// Sends an error as the response or the last stream event. Cuts off a binary body that has begun.
     func fail(_ error: APIError) {
         record.record(error)
         if error.status == 499 || isBinary { return writer.cut() }
@@ -225,7 +221,7 @@ final class Exchange: @unchecked Sendable {
         return head
     }
 
-    /// The longest `Origin` header that is compared, in bytes: a scheme, a name of at most 253 bytes, and a port.
+    /// The longest `Origin` header that is compared, in bytes.
     private static let originLimitBytes = 300
 
     private func addOrigin(_ head: inout ResponseHead) {
@@ -370,8 +366,7 @@ extension Gateway {
     /// Returns a response head with the header lines that all responses have.
     ///
     /// - Parameters:
-    ///   - type: the content type; nil to add no content type.
-    ///   - id: the id of the request.
+    ///   - type: the content type; nil for none.
     ///   - startedAt: the time at which the request began.
     ///   - isShared: whether web pages of other sites may read the response.
     fileprivate func head(
@@ -408,8 +403,7 @@ extension ResponseHead {
 }
 
 extension [LimitCharge] {
-    /// The limits of the charges as text for the usage record, such as `chat: 60 requests per minute; total: 3.50 usd
-    /// per day`; nil if there are no charges.
+    /// The limits of the charges as text for the usage record; nil if there are no charges.
     fileprivate var recordText: String? {
         guard count > 1 else { return first?.limit.text }
         return map(\.limit.text).joined(separator: "; ")

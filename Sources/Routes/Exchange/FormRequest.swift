@@ -18,7 +18,7 @@ extension Exchange {
     ///
     /// - Parameters:
     ///   - files: the names of the fields that are files.
-    ///   - fileLimitBytes: the largest file, in bytes. The upload limit in the settings may be lower.
+    ///   - fileLimitBytes: the largest file; the settings' upload limit may be lower.
     func formStream(files: [String], fileLimitBytes: Int) throws(APIError) -> FormStream {
         if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
             throw APIError(
@@ -45,8 +45,7 @@ extension Exchange {
         try await gathered(try formStream(files: files, fileLimitBytes: fileLimitBytes))
     }
 
-    /// Reads the multipart form, starting with a copy of the bytes in `formAhead`. The bytes stay in `formAhead`, so
-    /// that a vendor can still get the original form.
+    /// Reads the multipart form, but leaves the bytes in `formAhead` for a vendor.
     func heldForm(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
         let held = try await formAhead?.copyHeld() ?? ByteBuffer()
         let limit = min(fileLimitBytes, gateway.settings.maxUploadBytes)
@@ -70,7 +69,7 @@ extension Exchange {
 }
 
 extension FormStream {
-    /// The form as JSON for the usage record: the text of each field, and the media type of the file.
+    /// The form as JSON for the usage record: the fields' texts and the file's media type.
     fileprivate var keptText: ByteBuffer {
         var out = ByteBuffer()
         let files = (file.map { [$0] } ?? []).map { (name: $0.name, text: "[\($0.contentType ?? "file")]") }

@@ -10,16 +10,14 @@ struct UploadedFile {
 }
 
 extension FormStream {
-    /// Uploads the file that is arriving from the client to a vendor, as fast as the vendor accepts it. If the form
-    /// cannot be read to its end, the upload is cut off.
+    /// Uploads the arriving file of a client to a vendor. Cuts the upload off if the form cannot be read.
     ///
     /// - Parameters:
     ///   - beginning: the bytes of the file that have already been read.
     ///   - metadata: the options of the file that are known when the upload begins.
-    ///   - next: returns a call with another key after the vendor has refused a key; nil if there is no other key. The
-    ///     file is then uploaded again if it has at most 1 MB. If `next` itself is nil, no upload is repeated.
-    ///   - atEnd: receives the length of the file before the upload ends. Returns the options that became known since
-    ///     the upload began. If it throws, the upload is cut off.
+    ///   - next: returns a call with another key after a refusal; nil if there is no other key. If `next` itself is
+    ///     nil, no upload is repeated.
+    ///   - atEnd: receives the file's length and returns the remaining options. If it throws, the upload is cut off.
     func pass(
         _ beginning: consuming ByteBuffer,
         _ label: FileLabel,
@@ -52,8 +50,7 @@ extension FormStream {
         }
     }
 
-    /// Uploads a complete file again with one key after another, until a vendor accepts the key. Throws the last error
-    /// if no key is left.
+    /// Uploads a complete file again with one key after another. Throws the last error if no key is left.
     private static func passAgain(
         _ file: borrowing ByteBuffer,
         _ label: FileLabel,
@@ -94,7 +91,7 @@ extension FileCall {
         }
     }
 
-    /// Ends an upload and returns the uploaded file. If the upload failed, records the failure for the key and throws.
+    /// Ends an upload and returns the uploaded file. Records a failure for the key and throws.
     fileprivate func finish(
         _ upload: any FileUpload,
         _ metadata: FileMetadata

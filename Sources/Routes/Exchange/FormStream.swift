@@ -2,8 +2,7 @@ import Engine
 import Shared
 import Upstream
 
-/// A `multipart/form-data` body that is read while it arrives. Plain fields are collected, and files are returned in
-/// pieces. Only the fields and one piece of a file are in memory.
+/// A `multipart/form-data` body that is read while it arrives. Only the fields and one piece of a file are in memory.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class FormStream: @unchecked Sendable {
@@ -27,8 +26,7 @@ final class FormStream: @unchecked Sendable {
     private var fieldBytes = 0
     /// The total size of the fields and files that are kept in memory, in bytes.
     private var gatheredBytes = 0
-    /// The number of bytes that kept fields and files can use without a further reservation. Every request starts with
-    /// 32 KiB.
+    /// The bytes that kept fields and files can use without a further memory reservation.
     private var heldBytes = 32_768
     private static let stepBytes = 262_144
 
@@ -37,7 +35,7 @@ final class FormStream: @unchecked Sendable {
     /// Creates the stream of a form.
     ///
     /// - Parameters:
-    ///   - files: the names of the parts that are files. A part may add an index in brackets, such as `image[0]`.
+    ///   - files: the names of file parts; a part may add an index, such as `image[0]`.
     ///   - fileLimitBytes: the largest size of each file.
     ///   - beginning: the bytes of the body that have already been read.
     init(
@@ -54,8 +52,7 @@ final class FormStream: @unchecked Sendable {
         reader.append(&beginning)
     }
 
-    /// Skips the rest of the current file and reads up to the next file. Returns the name of the file's field without
-    /// an index; nil if the form has ended.
+    /// Skips to the next file and returns its field name without an index; nil if the form has ended.
     func nextFile() async throws(APIError) -> String? {
         while let event = try await nextEvent() {
             switch event {
@@ -72,7 +69,7 @@ final class FormStream: @unchecked Sendable {
         return nil
     }
 
-    /// Returns the next piece of the current file, valid until the next read; nil at the end of the file.
+    /// Returns the next piece of the file, valid until the next read; nil at the end.
     func nextPiece() async throws(APIError) -> UnsafeRawBufferPointer? {
         guard isInFile, let event = try await nextEvent(), case .data(let bytes) = event else {
             isInFile = false
@@ -100,7 +97,7 @@ final class FormStream: @unchecked Sendable {
     /// The largest file that is kept in memory for a repeated upload with another key, in bytes.
     private static let keptFileBytes = 1_048_576
 
-    /// Appends a piece of the file to `kept`. Returns false, and frees `kept`, if the file is too long to be kept.
+    /// Appends a piece of the file to `kept`. Returns false, and frees `kept`, if the file is too long.
     func keep(_ piece: UnsafeRawBufferPointer, behind kept: inout ByteBuffer) async throws(APIError) -> Bool {
         guard kept.count + piece.count <= Self.keptFileBytes, kept.canReserve(piece.count) else {
             kept.release()
@@ -111,7 +108,7 @@ final class FormStream: @unchecked Sendable {
         return true
     }
 
-    /// Waits until the memory budget has reserved at least this many bytes for the fields and files that are kept.
+    /// Waits until the memory budget has reserved this many bytes for kept fields and files.
     private func hold(_ bytes: Int) async throws(APIError) {
         let wanted = bytes - heldBytes
         guard wanted > 0 else { return }

@@ -2,8 +2,7 @@ import Calls
 import Shared
 import Upstream
 
-/// The options of a chat call that are needed to write its response. They are copied, because the `ChatCall` is
-/// released before the response is written.
+/// The options of a chat call that are needed to write its response.
 struct FormatterOptions: Sendable {
     let model: String
     let isStreamed: Bool
@@ -11,11 +10,9 @@ struct FormatterOptions: Sendable {
     let choices: Int
     /// Whether tool calls are written as `function_call`, OpenAI's legacy form.
     let hasFunctions: Bool
-    /// The number of prompt tokens, which the relay counts or estimates; 0 if the response does not report its usage at
-    /// the beginning.
+    /// The number of prompt tokens; 0 if the response does not report usage at the beginning.
     let promptTokens: Int
-    /// Whether a vendor with the same API as the client can serve the call. The relay forwards such a vendor's chunks
-    /// unchanged.
+    /// Whether a vendor with the client's API can serve the call. Such a vendor's chunks are forwarded unchanged.
     let mayBeNative: Bool
 
     init(_ call: borrowing ChatCall, _ candidate: borrowing Candidate) {

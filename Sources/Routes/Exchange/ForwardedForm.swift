@@ -4,9 +4,6 @@ import Shared
 
 /// A multipart form that the relay forwards to vendors with another model name.
 ///
-/// The beginning of the form is kept in memory until the model is known. A form that is not too long is kept as a
-/// whole, so that the relay can send it to several vendors.
-///
 /// `@unchecked`: used on the event loop of its request only.
 final class ForwardedForm: FormSource, @unchecked Sendable {
     let contentType: String
@@ -21,7 +18,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private let request: Request
     private let boundary: String
     private let limits: Limits
-    /// The bytes of the form that are kept in memory, unchanged and from the beginning of the form.
+    /// The bytes of the form that are kept in memory, from its beginning.
     private var held = ByteBuffer()
     private(set) var isReplayable = true
     private var isRead = false
@@ -29,7 +26,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private let loop: EventLoop
     private var waited: UInt64 = 0
     private var waitsSince: LoopTime?
-    /// The number of bytes that `held` can have without a further reservation. Every request starts with 32 KiB.
+    /// The number of bytes that `held` can have without a further memory reservation.
     private var coveredBytes = 32_768
 
     // State of the first reading, which finds the model; `scout` is nil once this reading has ended.
@@ -44,7 +41,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private var given = 0
     private var newModel = ""
     private var passed = ForwardedFieldCheck(allowing: [], isCallersKey: false)
-    /// The error for a form with a part that must not be forwarded; nil if no such part was found.
+    /// The error for a part that must not be forwarded; nil if no such part was found.
     private var refusal: APIError?
     private var isInModel = false
     private var isInFormat = false
@@ -57,13 +54,13 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     struct Limits {
         let partBytes: Int
         let bodyBytes: Int
-        /// The longest form that is kept as a whole and can be sent to several vendors, in bytes. A longer form is sent
-        /// to only one vendor, while the form arrives.
+        /// The longest form that can be sent to several vendors, in bytes. A longer form is sent to one vendor while it
+        /// arrives.
         let replayBytes: Int
     }
 
     private static let stepBytes = 262_144
-    /// The number of images that a form may request. The upper bound is more than any vendor makes.
+    /// The number of images that a form may request.
     static let imageRange = 1...1_000
 
     init(_ request: Request, _ limits: Limits, on loop: EventLoop) throws(RequestError) {
@@ -76,28 +73,26 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         contentType = "multipart/form-data; boundary=\(boundary)"
     }
 
-    /// Whether the form asks for images. Such a form is read as a whole before it is forwarded, because limits count
-    /// its images.
+    /// Whether the form asks for images. Such a form is read as a whole before it is forwarded.
     private var hasImages: Bool { limits.replayBytes == .max }
 
     private func isCount(_ name: String) -> Bool { name.withoutIndex.utf8.elementsEqual("n".utf8) }
 
     // MARK: The beginning
 
-    /// Reads the form until the model is known. A form that asks for images is read to its end.
+    /// Reads the form until the model is known, or to its end if it asks for images.
     func readBeginning() async throws(APIError) {
         while model == nil, try await scoutOn() {}
         if hasImages { try await readAhead() }
     }
 
-    /// Reads the form into memory, up to `replayBytes`. A short form is thus complete before the relay calls a vendor.
+    /// Reads the form into memory, up to `replayBytes`.
     func readAhead() async throws(APIError) {
         while scout != nil, held.count < limits.replayBytes, try await scoutOn() {}
         scout = nil
     }
 
-    /// Reads one event of the form and searches it for the model and the other fields that the relay needs. Returns
-    /// false at the end of the form.
+    /// Reads one event of the form and searches it for needed fields. Returns false at the end.
     private func scoutOn() async throws(APIError) -> Bool {
         let event: MultipartEvent?
         do throws(RequestError) {
@@ -145,7 +140,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         if name.hasSameBytes(as: "stream") { isStreamed = text.equals("true") }
     }
 
-    /// Reads the next bytes of the body into `piece` and keeps a copy of them. Returns false at the end of the body.
+    /// Reads the next bytes of the body into `piece` and keeps a copy. Returns false at the end.
     private func readMore() async throws(APIError) -> Bool {
         guard try await nextPiece() else { return false }
         try await hold()
@@ -190,7 +185,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         Task.isCancelled ? .clientLeft : APIError(error)
     }
 
-    /// Reads the whole form into memory if it is short enough. Returns false if the form is too long.
+    /// Reads the whole form into memory. Returns false if the form is too long.
     func readWhole() async throws(APIError) -> Bool {
         try await readAhead()
         while !isRead, held.count <= limits.replayBytes { _ = try await readMore() }

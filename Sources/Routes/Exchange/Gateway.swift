@@ -5,8 +5,8 @@ package import Shared
 package import Synchronization
 import Upstream
 
-/// The services and settings that endpoints use on one event loop. A gateway never changes; new settings create a new
-/// one. Parts that all loops share are immutable or thread-safe.
+/// The services and settings that endpoints use on one event loop. A gateway never changes. Parts that all loops share
+/// are immutable or thread-safe.
 ///
 /// `@unchecked`: `parser`, `ids`, `callers`, `limits`, `registry` and `keyAcceptance` are used on its loop only.
 final class Gateway: @unchecked Sendable {
@@ -24,16 +24,15 @@ final class Gateway: @unchecked Sendable {
     let responses: StoredResponses
     /// The response cache with its settings; nil if the cache is off.
     let cache: ConfiguredCache?
-    /// The cached responses of the process. New settings keep this object, but responses in memory are removed if
-    /// `CACHE_STORE` is no longer `memory`.
+    /// The cached responses of the process. New settings keep this object.
     let cachedResponses: ResponseCache
-    /// The queue of long jobs, which run on a thread of their own so that they do not block the event loop.
+    /// The queue of long jobs, which run on a thread of their own.
     let worker: WorkQueue
     /// The worker thread that parses large request bodies.
     let reader: Worker
-    /// The HTTP client that downloads images from URLs in requests; nil if the relay must not download images.
+    /// The HTTP client for images in requests; nil if the relay must not download images.
     let fetcher: Fetcher?
-    /// The cache of files that the relay has uploaded to vendors, shared by all event loops of the process.
+    /// The process's cache of files that the relay has uploaded to vendors.
     let assets: AssetCache
     /// The state that all instances of the relay share.
     let shared: SharedState
@@ -52,7 +51,7 @@ final class Gateway: @unchecked Sendable {
     let isOpenToAllOrigins: Bool
     /// Whether the settings allow operators to log in.
     let hasOperator: Bool
-    /// The maximum size of a body in a usage record, in bytes; longer bodies are shortened. Nil if bodies are not kept.
+    /// The maximum size of a body in a usage record, in bytes; nil if bodies are not kept.
     let bodyLimitBytes: Int?
     /// The header lines of every response that web pages of other sites may read.
     let commonFields: ByteBuffer

@@ -11,7 +11,7 @@ package struct SharedServices: Sendable {
     let files: FileStore
     let responses: StoredResponses
     let cachedResponses: ResponseCache
-    /// The queue of long jobs, which run on a thread of their own so that they do not block the event loops.
+    /// The queue of long jobs, which run on a thread of their own.
     let worker: WorkQueue
     /// The worker thread that parses large request bodies.
     let reader: Worker
@@ -65,14 +65,13 @@ package struct LoopServices: @unchecked Sendable {
     let running = RunningRequests()
     /// The HTTP client for calls to vendors.
     package let client: CurlClient
-    /// The HTTP client for URLs that callers send. It connects only to public addresses and to networks that the
-    /// settings allow.
+    /// The HTTP client for URLs that callers send. It connects only to public and allowed addresses.
     package let outside: CurlClient
 
     /// Creates the services of one event loop.
     ///
     /// - Parameters:
-    ///   - budget: the memory budget for vendors' responses and idle connections; nil if memory is not limited.
+    ///   - budget: the memory budget for vendors' responses and idle connections; nil without a limit.
     ///   - maxConnections: the number of connections to vendors above which idle connections are closed.
     package init(
         loop: EventLoop,

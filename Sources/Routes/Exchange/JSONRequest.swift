@@ -3,8 +3,8 @@ import Engine
 import Shared
 
 extension Exchange {
-    /// Waits for the JSON body of the request, parses it and returns the result of `read`. A large body is read on a
-    /// worker thread, a small one on this event loop.
+    /// Waits for the JSON body of the request, parses it and returns the result of `read`. Reads a large body on a
+    /// worker thread.
     ///
     /// - Parameter ownLimitBytes: the longest body; nil for the limit in the settings.
     func json<Value: Sendable>(
@@ -29,7 +29,7 @@ extension Exchange {
         return try JSONBody.read(bytes, by: gateway.parser, read)
     }
 
-    /// Waits for the JSON body of the request; returns the result of `read` and the raw bytes of the body.
+    /// Waits for the JSON body; returns the result of `read` and the raw bytes.
     func jsonAndBody<Value: Sendable>(
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> (Value, Body) {
@@ -39,13 +39,11 @@ extension Exchange {
         return (try JSONBody.read(body.bytes, by: gateway.parser, read), body)
     }
 
-    /// Waits for a JSON body whose bytes can be forwarded to a vendor. Returns the result of `read` and the original
-    /// body.
+    /// Waits for a JSON body to forward. Returns the result of `read` and the original body.
     ///
     /// - Parameters:
     ///   - canLeaveTools: returns whether the parser can skip simple tool definitions.
-    ///   - read: converts the parsed body. Its second argument is the number of tool definitions that the parser
-    ///     skipped.
+    ///   - read: converts the parsed body and the number of skipped tool definitions.
     func jsonAndOriginal<Value: Sendable>(
         _ canLeaveTools: (JSONOutline) -> Bool,
         read: @escaping @Sendable (JSONValue, Int) throws(APIError) -> Value
@@ -79,7 +77,7 @@ extension Exchange {
         return try JSONBody.read(body.bytes, by: gateway.parser, read)
     }
 
-    /// Checks the request before its body is read. Returns the length of the longest allowed body in bytes.
+    /// Checks the request before its body is read. Returns the maximum body length in bytes.
     @inline(never)
     private func checkBeforeBody() throws(APIError) -> Int {
         try checkMedia(request)
@@ -127,7 +125,7 @@ extension Exchange {
 }
 
 /// A large body that a worker thread reads, with its memory reservation. It stays alive until the worker thread has
-/// finished, even if the request ends before.
+/// finished.
 private final class LargeJSON: @unchecked Sendable {
     private let body: Body
     private let reservation: MemoryReservation?

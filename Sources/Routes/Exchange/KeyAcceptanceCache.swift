@@ -4,16 +4,15 @@ import Limits
 import Shared
 import Upstream
 
-/// A cache of the vendors' decisions about passthrough keys. A decision is valid for five minutes if at least one
-/// vendor accepts the key, otherwise for five seconds.
+/// A cache of the vendors' decisions about passthrough keys, each valid for a short time.
 ///
 /// `@unchecked`: used on one event loop only.
 final class KeyAcceptanceCache: @unchecked Sendable {
     private var keyAcceptance = RecentTable<Identity, (refusers: Set<String>?, until: LoopTime)>()
     private static let limit = 1_000
 
-    /// Returns the names of the providers that refuse a caller's passthrough key, if at least one provider accepts it.
-    /// Returns nil if all providers refuse the key, the caller has no key, or the request was cancelled.
+    /// Returns the names of the providers that refuse the caller's passthrough key. Nil if all refuse the key, the
+    /// caller has no key, or the request was cancelled.
     func refusers(of caller: Caller, _ gateway: Gateway) async -> Set<String>? {
         guard let identity = caller.identity else { return nil }
         if let known = keyAcceptance.use(identity), gateway.loop.now < known.until { return known.refusers }

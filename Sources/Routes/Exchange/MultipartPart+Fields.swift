@@ -3,17 +3,16 @@ import Engine
 
 /// Checks of the parts of multipart forms that are forwarded to vendors.
 extension MultipartPart {
-    /// Throws if the part is a file but has the name of a plain field. A vendor could read such a file as the plain
-    /// field.
+    /// Throws if the part is a file but has the name of a plain field.
     func check() throws(RequestError) {
         let plain = String(name.withoutIndex)
+        // A vendor could read such a file as the plain field.
         if filename != nil, plain.withBytes(FieldNames.isOfValue) {
             throw RequestError(400, "The field \(plain) is sent as a file.")
         }
     }
 
-    /// Whether the relay must not forward the part to a vendor: the part is meant for the relay only, or a vendor could
-    /// mistake the part for another field.
+    /// Whether the relay must not forward the part to a vendor.
     var staysHere: Bool {
         let plain = String(name.withoutIndex)
         let isOneOfModels = plain.hasSameBytes(as: "model") && plain.utf8.count < name.utf8.count

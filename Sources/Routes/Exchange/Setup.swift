@@ -3,15 +3,14 @@ package import Engine
 package import Shared
 package import Upstream
 
-/// The objects that one event loop creates from the settings. A setup never changes; new settings replace it as a
-/// whole.
+/// The objects that one event loop creates from the settings. A setup never changes.
 package struct Setup {
     let settings: Settings
     let callers: Callers
     let limits: LimitBook
     let registry: Registry
     let keyCheckers: [any KeyChecker]
-    /// The HTTP client that downloads images from URLs in requests; nil if the relay must not download images.
+    /// The HTTP client for images in requests; nil if the relay must not download images.
     let fetcher: Fetcher?
 
     package init(_ settings: Settings, _ registry: Registry, keyCheckers: [any KeyChecker], fetcher: Fetcher?) {

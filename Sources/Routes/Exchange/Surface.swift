@@ -7,7 +7,7 @@ import Upstream
 /// A lookup in the response cache by one request.
 protocol RequestCaching: AnyObject, Sendable {
     var state: CacheState { get }
-    /// The vendor's name of the model that produced the cached response; nil if no cached response was found.
+    /// The vendor's name of the cached response's model; nil if no cached response was found.
     var servedModel: String? { get }
     /// Ends the cache lookup of this request.
     func end()
@@ -29,16 +29,16 @@ enum CacheState {
     }
 }
 
-/// An API that the relay offers to clients, such as chat completions. It determines the form of responses and errors.
+/// An API that the relay offers to clients, with its form of responses and errors.
 protocol Surface: Sendable {
     /// Appends an error in the form of this API.
     ///
-    /// - Parameter isMidStream: whether an event stream has begun. If not, the error is the whole body.
+    /// - Parameter isMidStream: whether an event stream has begun; if not, the error is the whole body.
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer)
     func status(of error: APIError) -> Int
     /// Appends the header lines that only responses of this API have.
     ///
-    /// - Parameter standing: the last decision of the limits about the request; nil if no limit has decided.
+    /// - Parameter standing: the last decision of the limits; nil if no limit has decided.
     func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer)
 }
 
@@ -58,12 +58,11 @@ protocol ChatSurface: Surface {
     ///
     /// - Parameters:
     ///   - root: the parsed body, valid only during the call.
-    ///   - defaultModel: the model for a request that names no model; nil if there is no default.
+    ///   - defaultModel: the model for a request that names none; nil if there is none.
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
-    /// Reads a chat request from its JSON body, but can leave the tool definitions unread. The relay keeps the raw body
-    /// and reads the tool definitions from the raw body if they are needed later.
+    /// Reads a chat request from its JSON body, but can leave the tool definitions unread.
     ///
-    /// - Parameter reading: the rule that says which tool definitions are parsed.
+    /// - Parameter reading: the rule for parsing tool definitions.
     func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest
     /// Returns the candidates or the panel that can serve the chat call.
     func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget
@@ -82,7 +81,7 @@ extension ChatSurface {
     }
 }
 
-/// A chat request that its surface has read. It is a class because a chat call is large and expensive to copy.
+/// A chat request that its surface has read.
 ///
 /// `@unchecked`: it may be created on any thread, and is used by one thread at a time.
 final class ChatRequest: @unchecked Sendable {
@@ -108,18 +107,16 @@ final class ChatRequest: @unchecked Sendable {
     }
 }
 
-/// A formatter of the response to one chat request, in the format of the request's surface. The formatter stores the
-/// request fields that the response repeats.
+/// A formatter of the response to one chat request, in the format of the request's surface.
 protocol ChatResponseFormatter: Sendable {
     /// Whether the request refers to stored data, which `resolved` adds.
     var hasReferences: Bool { get }
     func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall
-    /// Creates the writer of a streamed response. The relay calls this function before it calls the vendor, so that the
-    /// writer can send pings while the relay waits.
+    /// Creates the writer of a streamed response. It is called before the vendor is called.
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter
     /// Sends a complete (not streamed) response to the client.
     ///
-    /// - Parameter usage: the usage of the response, as reported by the vendor or counted by the relay.
+    /// - Parameter usage: the usage that the vendor reported or the relay counted.
     func write(
         _ response: ChatResponse,
         _ usage: Usage,
@@ -146,8 +143,7 @@ protocol ChatStreamWriter: AnyObject, Sendable {
     func ping()
     /// Whether the collected output should be sent before more output is added.
     var isFull: Bool { get }
-    /// Sends the collected output, and waits if the client reads too slowly. Throws if memory is too short for the data
-    /// that the writer keeps.
+    /// Sends the collected output, and waits for a slow client. Throws if memory is too short.
     func flush() async throws(UpstreamError)
     /// Sends the collected output without waiting for the client.
     func flushNow()

@@ -4,7 +4,7 @@ import Shared
 import Upstream
 
 extension UsageReservation {
-    /// Creates the reservation for vendor calls that make images or speech; nil if the limits count only requests.
+    /// Creates the reservation for images or speech; nil if the limits count only requests.
     convenience init?(
         images: Int,
         calls: Int,
@@ -60,13 +60,11 @@ extension UsageReservation {
         self.init(reserving: reserved, atLeast: minimum, usageReservation)
     }
 
-    /// Creates a copy of `usageReservation` with the given amounts, such as amounts that suffice for every candidate of
-    /// a request.
+    /// Creates a copy of `usageReservation` with the given amounts.
     ///
     /// - Parameters:
     ///   - amounts: the units to reserve.
-    ///   - minimum: the units that are known from the request itself. The rest of `amounts` is an estimate from earlier
-    ///     responses.
+    ///   - minimum: the units that are known from the request itself, without estimates.
     convenience init(reserving amounts: Amounts, atLeast minimum: Amounts, _ usageReservation: UsageReservation) {
         self.init(
             reserving: amounts,
@@ -79,7 +77,7 @@ extension UsageReservation {
 }
 
 extension Gateway {
-    /// Returns the number of completion tokens to expect in a response of the model, from its recent responses.
+    /// Returns the expected completion tokens of a response of the model, from recent responses.
     func expectedTokens(of model: Model) -> Int {
         min(limiter.averages.expected(of: model.id).completionTokens, model.maxOutputTokens ?? .max)
     }

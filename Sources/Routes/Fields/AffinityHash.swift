@@ -1,5 +1,4 @@
-/// An FNV-1a hash by which similar calls go to the same provider. All instances compute the same hash. It covers only
-/// the first 256 KiB of its input.
+/// An FNV-1a hash by which similar calls go to the same provider. All instances compute the same hash.
 struct AffinityHash {
     private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
     private var left = 262_144

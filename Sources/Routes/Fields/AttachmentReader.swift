@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A reader for message parts that are not text, such as images, in chat completions and in the Responses API.
+/// A reader for message parts that are not text, such as images.
 struct AttachmentReader {
     let part: JSONValue
     /// The path of the message part in the request, for error messages: `messages[0].content[1]`.
@@ -37,7 +37,7 @@ struct AttachmentReader {
     /// Returns an image whose data is given in Base64.
     ///
     /// - Parameters:
-    ///   - base64: the Base64 text; nil if the data URL has another encoding, which is an error.
+    ///   - base64: the Base64 text; nil, for another encoding, is an error.
     ///   - param: the path of the field, for error messages.
     func image(_ base64: UnsafeRawBufferPointer?, _ param: String) throws(APIError) -> Attachment {
         guard let base64, !base64.isEmpty else { throw .notBase64(param) }
@@ -85,7 +85,7 @@ struct AttachmentReader {
         return new(.file, .data(try data(base64, .file, param: param)), name: name, param: param)
     }
 
-    /// Returns the file name that the caller gave; nil if the caller gave no file name.
+    /// Returns the file name that the caller gave; nil if there is none.
     ///
     /// - Parameters:
     ///   - member: the name of the member that contains the file name.

@@ -2,14 +2,11 @@ import Calls
 import Engine
 import Shared
 
-/// Functions that read JSON request bodies: they check the number of values, parse the body and pass it to the
-/// endpoint.
+/// Functions that check and parse JSON request bodies and pass them to the endpoint.
 enum JSONBody {
-    /// The largest body that is parsed on the event loop, in bytes. A worker thread parses larger bodies, so that the
-    /// loop can serve other requests.
+    /// The largest body that is parsed on the event loop, in bytes.
     static let loopBytes = 262_144
-    /// The size from which the parser creates an outline of a body, in bytes. An outline contains the positions of the
-    /// body's members.
+    /// The size from which the parser creates an outline of a body, in bytes.
     static let outlinedBytes = 4_096
     /// The longest time that a large body waits while the worker thread parses earlier bodies, in nanoseconds.
     static let patienceNanoseconds: UInt64 = 30_000_000_000
@@ -45,8 +42,7 @@ enum JSONBody {
         return (try read(try finish(body.bytes, parser), left), OriginalRequest(body, outline))
     }
 
-    /// Starts parsing a body: finds its structural characters, such as braces and commas. Throws if the body has too
-    /// many values.
+    /// Starts parsing a body. Throws if the body has too many values.
     private static func begin(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(APIError) {
         // The parser's memory grows with the text, so a long text is counted first.
         let isLong = bytes.count > loopBytes
@@ -76,7 +72,7 @@ enum JSONBody {
         try check(JSONShape(bytes, upTo: bound))
     }
 
-    /// Returns the error for a body that is not JSON. The message says where the mistake is and what is expected there.
+    /// Returns the error for a body that is not JSON, with the location of the mistake.
     @inline(never)
     private static func notJSON(_ bytes: UnsafeRawBufferPointer) -> APIError {
         guard bytes.contains(where: { $0 > 32 }) else {

@@ -1,8 +1,7 @@
 import Engine
 import Shared
 
-/// Functions that read the members of an object in a request. Their parameter `param` is the object's path, for error
-/// messages.
+/// Functions that read an object's members. Their parameter `param` is the object's path, for error messages.
 extension JSONValue {
     /// Returns the member of this name; nil if it is absent or null.
     func member(_ name: StaticString) -> JSONValue? {
@@ -28,8 +27,7 @@ extension JSONValue {
         return flag
     }
 
-    /// Returns the member `name` of a tool or schema. Throws unless it has 1 to `limitBytes` letters, digits, `_` and
-    /// `-`.
+    /// Returns the name of a tool or schema. Throws unless it has 1 to `limitBytes` letters, digits, `_` and `-`.
     func toolName(_ param: String, limitBytes: Int = 64) throws(APIError) -> String {
         try toolNameText(param, limitBytes: limitBytes).text
     }

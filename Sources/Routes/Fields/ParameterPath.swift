@@ -1,16 +1,15 @@
-/// The path of a value in a request's messages or input items, for error messages. The text is made only when it is
-/// needed.
+/// The path of a value in a request's messages or input items, for error messages.
 struct ParameterPath {
     enum List {
         case messages
         case input
-        /// The input items of the Responses API. The path leads to the `output` of an item, as in `input[2].output[0]`.
+        /// The output of the input items of the Responses API, as in `input[2].output[0]`.
         case outputs
     }
 
     let message: Int
     private var part: Int?
-    /// The index of a part that is inside another part; nil if the path ends at the outer part.
+    /// The index of a part inside another part; nil if the path ends at the outer part.
     private var inner: Int?
     private let list: List
 
@@ -19,8 +18,7 @@ struct ParameterPath {
         self.list = list
     }
 
-    /// Returns the path of a content part of this message. If this path already leads to a content part, returns the
-    /// path of a part inside that content part.
+    /// Returns the path of a content part of this message, or of a part inside this content part.
     func part(_ index: Int) -> ParameterPath {
         var position = self
         if part == nil { position.part = index } else { position.inner = index }
@@ -36,6 +34,5 @@ struct ParameterPath {
     }
 }
 
-/// The id of a tool call as bytes. A `String` would not do, because its equality ignores differences in Unicode
-/// normalization.
+/// The id of a tool call as bytes, because equality of `String` ignores differences in Unicode normalization.
 typealias CallID = [UInt8]

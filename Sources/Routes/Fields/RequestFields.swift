@@ -1,9 +1,9 @@
 package import Engine
 package import Shared
 
-/// A reader for the fields of a request. Its functions throw errors that can be sent to the client.
+/// A reader for the fields of a request. Its functions throw errors for the client.
 package protocol CallFields {
-    /// Returns the length of a text field in bytes, without decoding the text; nil if the field is absent.
+    /// Returns the length of a text field in bytes; nil if the field is absent.
     func length(_ name: StaticString) throws(APIError) -> Int?
     func string(_ name: StaticString) throws(APIError) -> String?
     func flag(_ name: StaticString) throws(APIError) -> Bool?
@@ -18,15 +18,14 @@ extension CallFields {
         return try string(name)
     }
 
-    /// Returns the field `model`; nil if it is absent. A name that is longer than any model's name is reported as an
-    /// unknown model.
+    /// Returns the field `model`; nil if it is absent. Throws if the name is too long for any model.
     package func model() throws(APIError) -> String? {
         guard let length = try length("model") else { return nil }
         guard length <= Model.nameLimitBytes else { throw .modelNotFound(try string("model") ?? "") }
         return try string("model")
     }
 
-    /// Returns a text field that must be one of a few words; nil if the field is absent.
+    /// Returns a text field; nil if the field is absent. Throws unless it is one of `words`.
     package func choice(_ name: StaticString, _ words: [String]) throws(APIError) -> String? {
         guard let length = try length(name) else { return nil }
         let word = length <= 64 ? try string(name) : nil
@@ -61,7 +60,7 @@ extension CallFields {
     }
 }
 
-/// The fields of a multipart form or a query. All values are text, and a field with an empty value counts as absent.
+/// The fields of a multipart form or a query. A field with an empty value counts as absent.
 package struct FormFields: CallFields {
     private let fields: [(name: String, text: String)]
 
@@ -128,8 +127,7 @@ extension String {
 /// The fields of a JSON object. A field with the value `null` counts as absent.
 package struct RequestFields: CallFields {
     private let members: [(name: UnsafeRawBufferPointer, value: JSONValue)]
-    /// A bit set that quickly shows that a field is absent. Each field name belongs to one of 64 bits. If the bit of a
-    /// name is 0, the object has no field of this name.
+    /// A bit set of the field names. If a name's bit is 0, the field is absent.
     private let bits: UInt64
 
     /// Creates the fields of a request body. Throws if the body is not a JSON object.

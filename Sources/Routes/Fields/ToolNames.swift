@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The tools that the model sees under another name or in another form: custom tools, and tools in a namespace. For
-/// example, the model sees the tool `search` of the namespace `web` as `web__search`.
+/// The tools that the model sees under another name or in another form: custom tools, and tools in a namespace.
 struct ToolNames: Sendable {
     struct Name: Sendable {
         let name: String
@@ -18,7 +17,7 @@ struct ToolNames: Sendable {
         }
     }
 
-    /// The tools in a namespace and the custom tools. The keys are the names that the model sees, as bytes.
+    /// The tools in a namespace and the custom tools, by the names that the model sees.
     private var special: [[UInt8]: Name] = [:]
 
     init() {}
@@ -40,7 +39,7 @@ struct ToolNames: Sendable {
     ///
     /// - Parameters:
     ///   - root: the JSON body of the request.
-    ///   - call: the chat call that was read from `root`. If the call does not need tools, the result has no names.
+    ///   - call: the chat call that was read from `root`.
     init(customOf root: JSONValue, ifCalledBy call: borrowing ChatCall) {
         guard call.needs.contains(.tools) else { return }
         for tool in root["tools"]?.elements ?? JSONElements() where tool["type"]?.text == "custom" {
@@ -62,8 +61,8 @@ struct ToolNames: Sendable {
         return arguments.text
     }
 
-    /// Extracts the input of a custom tool from the JSON arguments that a model wrote, and passes it to `body`. If the
-    /// arguments have no input, passes the arguments themselves. The bytes are valid only until `body` returns.
+    /// Passes a custom tool's input in JSON arguments to `body`, or else the arguments themselves. The bytes are valid
+    /// only until `body` returns.
     static func input(of arguments: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
         var copy = ByteBuffer()
         copy.append(arguments)
@@ -74,7 +73,7 @@ struct ToolNames: Sendable {
 }
 
 extension ChatOptions.Tool {
-    /// Converts a custom tool into a function with one text argument, for models that do not support custom tools.
+    /// Converts a custom tool into a function with one text argument.
     init(custom value: JSONValue, _ param: String) throws(APIError) {
         var description = ByteBuffer(try value.string("description", param) ?? "")
         if let format = try value.object("format", param), format["type"]?.text == "grammar" {

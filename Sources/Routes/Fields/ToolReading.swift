@@ -2,8 +2,8 @@
 struct ToolReading: Sendable {
     /// The number of tool definitions that the JSON parser skipped; 0 if none were skipped.
     var checked = 0
-    /// A function that returns whether all providers of a model accept the request unchanged. Its argument is the
-    /// model's name. If the result is true, the request's tool definitions need not be parsed.
+    /// A function that returns whether all providers of the model with this name accept the request unchanged. Tool
+    /// definitions then need no parsing.
     let isPassedOn: @Sendable (String) -> Bool
 
     /// The rule that all tool definitions are parsed.

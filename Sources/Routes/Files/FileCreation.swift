@@ -5,8 +5,7 @@ import Limits
 import Shared
 import Upstream
 
-/// Handles POST /v1/files: sends the file to a vendor while the file arrives. The relay ends the upload only after it
-/// has checked the whole form, so an invalid form leaves no file at the vendor.
+/// Handles POST /v1/files: sends the file to a vendor while the file arrives.
 func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let (caller, owner) = try await fileOwner(exchange, gateway)
     guard let candidate = gateway.registry.fileCandidate(for: caller) else {
@@ -41,8 +40,7 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     exchange.send(json: body)
 }
 
-/// Uploads the file in a form to a vendor. If the vendor refuses the key and the file has at most 1 MB, the relay tries
-/// the next keys of the provider. Returns the file's data and the key that was used.
+/// Uploads the file in a form to a vendor. Returns the file's data and the key that was used.
 private func hand(
     _ form: FormStream,
     to fileCall: FileCall,

@@ -54,8 +54,7 @@ func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     }
 }
 
-/// Handles DELETE /v1/files/{id}: deletes a file at the vendor and in the relay's list. If the vendor cannot delete
-/// files, its copy remains.
+/// Handles DELETE /v1/files/{id}: deletes a file at the vendor, if possible, and in the relay's list.
 func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
     let (id, file) = try await namedFile(admitted.owner, exchange, gateway: gateway)
@@ -82,8 +81,7 @@ func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
 
 // MARK: Owners and ids
 
-/// Returns the caller of the request, and the owner under which the caller's files are stored. Throws if the caller
-/// cannot own files.
+/// Returns the request's caller, and the owner of the caller's files. Throws if the caller cannot own files.
 func fileOwner(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> (caller: Caller, owner: FileOwner) {
     let caller = try await exchange.caller(.files, countsUnknownKeys: false)
     guard let owner = FileOwner(caller, secret: gateway.settings.fileSecret) else {
@@ -106,7 +104,7 @@ private func admittedOwner(_ exchange: Exchange, _ gateway: Gateway) async throw
     return AdmittedOwner(caller: caller, owner: owner, admission: admission)
 }
 
-/// Returns the caller's file whose id is in the request's path. All invalid ids cause the same error.
+/// Returns the caller's file whose id is in the request's path.
 private func namedFile(
     _ owner: FileOwner,
     _ exchange: Exchange,
@@ -133,8 +131,8 @@ extension Gateway {
         return fileCall
     }
 
-    /// Returns a file; nil if the owner has no such file or the file has been deleted. While the file store is
-    /// unavailable, the relay cannot see that a file has been deleted and returns the file.
+    /// Returns a file; nil if the owner has no such file. While the file store is unavailable, a deleted file can be
+    /// returned.
     func file(_ id: String, of owner: FileOwner) async throws(APIError) -> FileStore.Listed? {
         let now = time(nil)
         do throws(StoreFailure) {

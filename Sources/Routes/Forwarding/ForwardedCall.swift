@@ -4,8 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// A client's request that the relay forwards unchanged to one of several candidates. Candidates that do not accept the
-/// request unchanged get the endpoint's translation of the request, if there is one.
+/// A client's request that the relay forwards, unchanged or translated, to one of several candidates.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class ForwardedCall: @unchecked Sendable {
@@ -13,8 +12,7 @@ final class ForwardedCall: @unchecked Sendable {
     private let caller: Caller
     private let fields: ForwardedFields
     private let request: ForwardedRequest
-    /// The endpoint's translation of the request; nil if the relay calls only candidates that accept the request
-    /// unchanged.
+    /// The endpoint's translation of the request; nil to call only candidates that accept the request unchanged.
     private let own: (any TranslatedEndpoint)?
     private var applicableLimits: ApplicableLimits?
     /// The token count of the request's texts; nil if no limit needs it.
@@ -110,8 +108,7 @@ final class ForwardedCall: @unchecked Sendable {
         }
     }
 
-    /// Bills a call that failed. Uses the usage that the vendor reported, or else the expected usage if the vendor
-    /// might charge for the call.
+    /// Bills a call that failed, by the reported or the expected usage.
     private func bill(_ error: UpstreamError, _ candidate: Candidate, vendorCall: VendorCall) {
         var used = error.usage
         if used == nil, error.mayBeBilled, request.isSent {

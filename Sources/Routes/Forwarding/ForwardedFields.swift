@@ -9,19 +9,17 @@ struct ForwardedFields: Sendable {
     var model: String?
     var images = 1
     var isStreamed = false
-    /// Whether the client might want an event stream. Always true for a multipart form, because the field `stream` can
-    /// be the last field of the form.
+    /// Whether the client might want an event stream. Always true for a multipart form.
     private(set) var wantsEvents = true
-    /// The input texts of an embeddings, moderation, image or speech request; empty if the request is a multipart form.
+    /// The input texts of the request; empty for a multipart form.
     var texts = Body(ByteBuffer())
     /// The number of input tokens that the client sent as token ids instead of texts.
     var numbers = 0
-    /// The digest of the request, for the response cache (see `RequestDigest`); nil if the response is not cached.
+    /// The request's digest for the response cache; nil if the response is not cached.
     private(set) var digest: Digest?
-    /// The hash of the field `prompt_cache_key`, by which similar calls go to the same provider; nil if the field is
-    /// absent.
+    /// The hash of the field `prompt_cache_key`; nil if the field is absent.
     private var cacheKey: UInt64?
-    /// The hash of the field `user`, by which similar calls go to the same provider; nil if the field is absent.
+    /// The hash of the field `user`; nil if the field is absent.
     private var user: UInt64?
 
     init() {}
@@ -35,7 +33,7 @@ struct ForwardedFields: Sendable {
 
     /// Reads the fields of a JSON request.
     ///
-    /// - Parameter isDigested: whether to compute the digest, because the response may be cached.
+    /// - Parameter isDigested: whether to compute the digest for the response cache.
     init(_ root: JSONValue, _ endpoint: ForwardedEndpoint, isDigested: Bool) throws(APIError) {
         let fields = try RequestFields(root)
         if isDigested { digest = RequestDigest.of(root) }
@@ -63,8 +61,8 @@ struct ForwardedFields: Sendable {
 
     private static func hash(_ text: String) -> UInt64? { text.isEmpty ? nil : AffinityHash(text.utf8).value }
 
-    /// Returns the hash by which similar calls go to the same provider and key. It is the hash of the first field in
-    /// `kinds` that the request has; nil if the request has none of these fields.
+    /// Returns the hash of the first field in `kinds` that the request has; nil if the request has none. Similar calls
+    /// go to the same provider and key.
     func affinity(by kinds: [BalanceSettings.Affinity]) -> UInt64? {
         for kind in kinds {
             switch kind {
@@ -77,7 +75,7 @@ struct ForwardedFields: Sendable {
         return nil
     }
 
-    /// Adds the input texts in a JSON value: a text, a token id, an object with a text, or a list of such values.
+    /// Adds the input texts in a JSON value, which can be a list.
     private mutating func add(_ value: JSONValue, to texts: inout ByteBuffer, depth: Int) {
         if let text = value.text {
             if !texts.isEmpty { texts.append("\n") }

@@ -32,11 +32,9 @@ private func forward(
 }
 
 extension Exchange {
-    /// Forwards the request to a provider that accepts it unchanged. Returns false if there is no such provider for the
-    /// request; nothing has been sent then.
+    /// Forwards the request to a provider. Returns false, and sends nothing, if no provider is suitable.
     ///
-    /// - Parameter own: the endpoint's translation of the request, for providers that do not accept the request
-    ///   unchanged; nil if the endpoint has no translation.
+    /// - Parameter own: the endpoint's translation of the request; nil if the endpoint has no translation.
     func forward(
         _ endpoint: ForwardedEndpoint,
         for caller: Caller,
@@ -85,7 +83,7 @@ extension Exchange {
         return true
     }
 
-    /// Returns the stored files that the JSON body of an image edit refers to; nil if the body refers to no files.
+    /// Returns the stored files that an image edit's JSON body refers to; nil if the body refers to none.
     private func images(_ body: Body, _ caller: Caller) async throws(APIError) -> KeptImages? {
         let read = try await worked(ofBytes: body.bytes.count) {
             Result { () throws(APIError) in try KeptImages(in: body) }
@@ -105,8 +103,7 @@ extension Exchange {
         return value
     }
 
-    /// Sends a vendor's response to the client. A small response is collected first and sent as a whole. A large
-    /// response or an event stream is sent while it arrives.
+    /// Sends a vendor's response to the client. Large responses and event streams are sent while they arrive.
     func pass(
         _ response: any ForwardedResponse,
         _ fields: ForwardedFields,
@@ -146,7 +143,7 @@ extension Exchange {
 
     /// Bills a complete response and records its usage.
     ///
-    /// - Parameter reported: the usage that the vendor reported; nil if the vendor reported no usage.
+    /// - Parameter reported: the usage that the vendor reported; nil if there is none.
     private func record(_ reported: Usage?, _ fields: ForwardedFields, vendorCall: VendorCall) {
         guard reported != nil || fields.estimate != nil else { return vendorCall.made(credits: nil) }
         let usage = Usage.completed(
@@ -179,8 +176,7 @@ extension Exchange {
         return (fields, .form(form))
     }
 
-    /// Returns the reader of the request's multipart form. The whole form of an image request is kept in memory,
-    /// because limits count all images of the form.
+    /// Returns the reader of the request's multipart form.
     private func forwardedForm(_ endpoint: ForwardedEndpoint) throws(APIError) -> ForwardedForm {
         if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
             throw APIError(
@@ -206,8 +202,7 @@ extension Exchange {
         return form
     }
 
-    /// Stores the content of the request in this exchange, for an endpoint that serves the request without forwarding
-    /// it.
+    /// Stores the content of the request in this exchange, for an endpoint that does not forward the request.
     func keep(_ content: ForwardedRequest.Content) {
         switch content {
         case .json(let body): jsonAhead = body
@@ -217,8 +212,7 @@ extension Exchange {
 }
 
 extension ForwardedRequest.Content {
-    /// Reads the content of the request into memory. Returns false if the content is a form that is too long; the relay
-    /// can then not translate the request.
+    /// Reads the content of the request into memory. Returns false if the form is too long.
     fileprivate func isWhole() async throws(APIError) -> Bool {
         guard case .form(let form) = self else { return true }
         return try await (form as? ForwardedForm)?.readWhole() ?? false
@@ -247,11 +241,10 @@ extension ForwardedEndpoint {
         }
     }
 
-    /// Whether another model may replace a model that the vendor has shut down. False for embeddings, because
-    /// embeddings of different models cannot be compared.
+    /// Whether another model may replace a model that the vendor has shut down; false for embeddings.
     fileprivate var allowsSubstitutes: Bool { self != .embeddings }
 
-    /// The model for a request that names no model; nil if a request has to name a model.
+    /// The model for a request that names no model; nil if there is no default.
     fileprivate var defaultModel: String? {
         switch self {
         case .moderations: "omni-moderation-latest"

@@ -2,14 +2,12 @@ import Calls
 import Shared
 import Upstream
 
-/// An endpoint's translation of one request, for vendors that do not accept the request unchanged. It is used on the
-/// event loop of its request only.
+/// An endpoint's translation of one request, for vendors that do not accept the request unchanged. Used on the event
+/// loop of its request only.
 protocol TranslatedEndpoint: AnyObject, Sendable {
-    /// Returns the number of upstream calls that the candidate needs for the request. Throws if the candidate cannot
-    /// serve the request.
+    /// Returns the number of upstream calls that the candidate needs. Throws if the candidate cannot serve the request.
     func calls(_ candidate: Candidate) async throws(APIError) -> Int
-    /// Returns the candidates for the request: first the given candidates of the requested model, then candidates of
-    /// other models that may replace it.
+    /// Returns the given candidates of the requested model, then candidates of other models that may replace it.
     func candidates(_ named: Candidates) async throws(APIError) -> Candidates
     /// Calls the candidate and sends its response to the client.
     func serve(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError)

@@ -17,8 +17,7 @@ extension ImageCall {
         try readChatOptions(fields)
     }
 
-    /// Creates the call from the fields of `POST /v1/images/edits`. The image is set separately. Throws if a field is
-    /// invalid.
+    /// Creates the call from the fields of `POST /v1/images/edits`, without the image. Throws if a field is invalid.
     package init(edit fields: some CallFields) throws(APIError) {
         self.init(.edit)
         model = try fields.model() ?? Self.defaultModel
@@ -28,8 +27,8 @@ extension ImageCall {
         _ = try fields.choice("input_fidelity", ["low", "high"])
     }
 
-    /// Creates the call from the fields of `POST /v1/images/variations`. The image is set separately. Throws if a field
-    /// is invalid.
+    /// Creates the call from the fields of `POST /v1/images/variations`, without the image. Throws if a field is
+    /// invalid.
     package init(variation fields: FormFields) throws(APIError) {
         self.init(.variation)
         model = try fields.model() ?? Self.defaultVariationModel
@@ -64,8 +63,7 @@ extension ImageCall {
 
     /// The longest value of the fields `size` and `style`, in bytes.
     private static let wordLimitBytes = 200
-    /// Returns the shape that the field `size` describes, such as `1024x1024`; nil for `auto`. Throws if the size is
-    /// invalid.
+    /// Returns the shape for a `size` such as `1024x1024`; nil for `auto`. Throws if the size is invalid.
     static func shape(_ size: String) throws(APIError) -> Shape? {
         if size.hasSameBytes(as: "auto") { return nil }
         guard let sides = sides(size.utf8, UInt8(ascii: "x")) else {

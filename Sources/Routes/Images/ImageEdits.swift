@@ -79,7 +79,7 @@ private func ownEdit(_ exchange: Exchange, _ caller: Caller) -> TranslatedImages
     }
 }
 
-/// Reads the request to edit an image. A multipart form contains its images, while a JSON body only refers to them.
+/// Reads the request to edit an image, from a multipart form or a JSON body.
 private func edit(
     _ exchange: Exchange
 ) async throws(APIError) -> (call: ImageCall, mask: Body?, named: ImageReferences?) {
@@ -107,7 +107,7 @@ func editedImage(in form: Form) throws(APIError) -> ImageCall.Image {
     return try editable(first.bytes, "image")
 }
 
-/// Returns an image with its detected media type. Throws if images of this type cannot be edited or varied.
+/// Returns an image with its detected media type. Throws if images of this type cannot be edited.
 ///
 /// - Parameter param: the request field to name in the error.
 func editable(_ bytes: Body, _ param: String) throws(APIError) -> ImageCall.Image {

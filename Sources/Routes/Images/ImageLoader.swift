@@ -11,8 +11,7 @@ struct ImageLoader: Sendable {
 
     /// Returns the image to edit, and the candidate to call.
     ///
-    /// If the candidate's vendor already stores the image file, the result refers to that file, and the returned
-    /// candidate uses the key of the upload. If there is a mask, the relay always loads the bytes of the image.
+    /// The image can be a file that the vendor already stores. The candidate then uses the key of that file's upload.
     func image(
         _ part: Attachment,
         isMasked: Bool,

@@ -2,7 +2,7 @@ package import Calls
 package import Engine
 package import Shared
 
-/// The image and the mask that the JSON body of an edit request refers to, by URL or by file id.
+/// The image and the mask that an edit request's JSON body refers to.
 package struct ImageReferences: Sendable {
     package let image: Attachment
     package let mask: Attachment?

@@ -4,8 +4,7 @@ import Glibc
 import Shared
 import Upstream
 
-/// Makes all images of a request and sends the images, or their URLs, to the client. The vendor calls run at the same
-/// time.
+/// Makes all images of a request and sends the images, or their URLs, to the client.
 func writeImages(
     _ images: any PreparedImages,
     _ call: ImageCall,
@@ -52,15 +51,14 @@ func writeImages(
     exchange.send(json: body)
 }
 
-/// Converts an image call for the candidate's vendor, without sending anything. Throws if the candidate cannot make the
-/// images.
+/// Converts an image call for the candidate's vendor. Throws if the candidate cannot make the images.
 func prepare(_ call: ImageCall, _ candidate: Candidate) throws(APIError) -> any PreparedImages {
     guard let provider = candidate.images else { throw .modelNotFound(call.model) }
     return try provider.prepare(call, for: candidate.model)
 }
 
-/// Converts an image call for the candidate's vendor. If the candidate cannot make the images, throws an error after
-/// which the relay can try another candidate.
+/// Converts an image call for the candidate's vendor. Throws an error that allows a fallback if the candidate cannot
+/// make the images.
 func prepared(_ call: ImageCall, _ candidate: Candidate) throws(UpstreamError) -> any PreparedImages {
     do throws(APIError) {
         return try prepare(call, candidate)
@@ -80,8 +78,7 @@ private func listed(_ images: [Body], _ length: Int) -> Body {
     return Body(list)
 }
 
-/// Makes all upstream calls for the images, as many at the same time as there is capacity for. If one call fails, the
-/// others are cancelled.
+/// Makes all upstream calls for the images, at the same time if there is capacity. If one fails, cancels the others.
 func makeImages(
     _ images: any PreparedImages,
     _ vendorCall: VendorCall
@@ -107,8 +104,7 @@ func makeImages(
     return made.flatMap { $0 }
 }
 
-/// Allocates the response body. Reserves memory for the body, and for the list of images that is later copied into the
-/// body.
+/// Allocates the response body and reserves the memory for building it.
 ///
 /// - Parameter bytes: the size of the response body.
 private func holdMemory(

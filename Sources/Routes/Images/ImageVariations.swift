@@ -68,8 +68,7 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     }
 }
 
-/// Returns the candidates for the call; nil if there are none. Candidates of the requested model come first, if it can
-/// make variations; candidates of other models follow.
+/// Returns the candidates for the call, first those of the requested model; nil if there are none.
 private func varying(
     _ named: Candidates,
     _ call: ImageCall,

@@ -3,8 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// The translation of an image request for vendors that do not accept OpenAI's form. Other candidates may accept the
-/// request unchanged.
+/// The translation of an image request for vendors that do not accept OpenAI's form of the request.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
@@ -15,7 +14,7 @@ final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
         let features: Model.Features
         /// The mask in the form in which the caller sent it; nil if there is no mask.
         var mask: Body?
-        /// The references to images in the request; nil if there are none or the images have been loaded.
+        /// The request's references to images; nil if there are none or the images have been loaded.
         var named: ImageReferences?
         /// The request field that contains the image, for error messages.
         var param = "image"
@@ -28,14 +27,14 @@ final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
     private let read: @Sendable () async throws(APIError) -> Order
     private var order: Order?
 
-    /// A function that returns candidates of other models, to be called after the candidates of the requested model.
+    /// A function that returns candidates of other models than the requested one.
     typealias AlternativeCandidates = @Sendable (ImageCall, _ named: Candidates) -> [Candidate]
 
     /// Creates the translation of one image request.
     ///
     /// - Parameters:
     ///   - standIns: returns candidates of other models that may be used; nil if there are none.
-    ///   - read: reads the request. The result is stored; if `read` throws, it is called again for the next candidate.
+    ///   - read: reads the request. If `read` throws, it is called again for the next candidate.
     init(
         _ exchange: Exchange,
         _ caller: Caller,

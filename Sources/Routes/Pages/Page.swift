@@ -2,7 +2,7 @@ import CPages
 import Engine
 import Shared
 
-/// An HTML page that the relay serves. Its style and script are inside the page, so the browser loads no other files.
+/// An HTML page that the relay serves, with its style and script inside.
 struct Page {
     let title: String
     /// The values that the page's script reads from `data-...` attributes of the body.
@@ -88,8 +88,7 @@ extension String {
 }
 
 extension Settings {
-    /// Returns the title of a page. The title contains the host of `PUBLIC_URL` if that is set, so that users do not
-    /// confuse two deployments.
+    /// Returns the title of a page, with the host of `PUBLIC_URL` if that is set.
     func pageTitle(_ name: String) -> String {
         guard let publicURL else { return "\(Product.name) \(name)" }
         let host = publicURL.drop { $0 != "/" }.drop { $0 == "/" }.prefix { $0 != "/" }

@@ -1,6 +1,6 @@
 import Shared
 
-/// Handles GET /usage: sends a page on which a caller enters a key and sees the response of `GET /v1/usage`.
+/// Handles GET /usage: sends a page that shows callers the response of `GET /v1/usage`.
 func showUsagePage(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     exchange.isShared = false
     exchange.record.isOfOperator = true

@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// A response writer that also copies the bodies of the request and the response for the request's record.
+/// A response writer that copies the bodies of the request and the response for the request's record.
 ///
 /// `@unchecked`: used on the event loop of its request only, except for `bodies`.
 final class BodyRecorder: ResponseWriter, @unchecked Sendable {
@@ -18,19 +18,17 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
     private var kind = Kind.text
     private var response = ByteBuffer()
     private var responseBytes = 0
-    /// A function that returns the request's multipart form as JSON; nil if the request has no form or the relay
-    /// forwards the form unread.
+    /// A function that returns the multipart form as JSON; nil if there is no form to record.
     private var form: (() -> ByteBuffer)?
     private let request: Request
     private var copy: KeptBodies?
 
-    /// The smallest limit of the text that is collected from a response, in bytes. The record can keep fewer bytes,
-    /// because images and audio are removed from the collected text.
+    /// The smallest limit of the text that is collected from a response, in bytes.
     private static let gatheredBytes = 65_536
 
     /// Creates a recorder that passes the response on to `writer`.
     ///
-    /// - Parameter secrets: values that are masked in the bodies, besides the caller's own key.
+    /// - Parameter secrets: values to mask in the bodies, besides the caller's own key.
     init(_ request: Request, _ writer: any ResponseWriter, bodies: KeptBodies, hiding secrets: [String]) {
         self.writer = writer
         self.request = request
@@ -46,13 +44,12 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
         if bodies.request == nil, !body.isEmpty { bodies.keep(request: maker.text(of: body)) }
     }
 
-    /// Sets the source of the copy for a request that is a multipart form.
+    /// Sets the source of the recorded multipart form.
     ///
     /// - Parameter text: returns the form as JSON. It is called at the end of the request.
     func keep(form text: @escaping () -> ByteBuffer) { form = text }
 
-    /// Returns a copy of the recorded bodies for a cache entry. The response body is added to the copy when the request
-    /// ends.
+    /// Returns a copy of the recorded bodies for a cache entry. The response body follows when the request ends.
     func makeCopy(_ budget: BodyBudget) -> KeptBodies {
         let copy = KeptBodies(limitBytes: bodies.limitBytes, budget)
         if let text = bodies.request { copy.keep(request: text) }

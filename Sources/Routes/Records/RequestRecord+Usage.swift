@@ -3,8 +3,7 @@ import Engine
 import Shared
 
 extension RequestRecord {
-    /// Returns the usage record of the request. The function is `mutating` only to avoid a copy; it does not change the
-    /// record.
+    /// Returns the usage record of the request. Does not change this record.
     ///
     /// - Parameters:
     ///   - calls: the upstream calls of the request.
@@ -86,7 +85,7 @@ extension UsageRecord {
     /// Merges the record of the request's only upstream call into this record of the request.
     ///
     /// - Parameter now: the time at which the request ended.
-    /// - Returns: false, without a change, if the two records differ in data that a merged record has only once.
+    /// - Returns: false, without a change, if the records cannot be merged.
     mutating func add(_ call: CallRecord, at now: LoopTime) -> Bool {
         guard isSuccess, call.error == nil, status == call.status,
             promptTokens == call.usage.promptTokens, completionTokens == call.usage.completionTokens,
@@ -122,7 +121,7 @@ extension Collection<CallRecord> {
 }
 
 extension String? {
-    /// Returns whether this optional string is equal to `name`, byte by byte. A nil string is equal to an empty `name`.
+    /// Returns whether this string equals `name`, byte by byte. Nil equals an empty `name`.
     fileprivate func isSame(as name: String) -> Bool {
         guard let self else { return name.isEmpty }
         return self.hasSameBytes(as: name)

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The record of one request, which the stages of its handling fill in. Its log line and the metrics are made from it.
+/// The record of one request, for its log line and the metrics.
 struct RequestRecord {
     let id: String
     let startedAt: LoopTime
@@ -14,14 +14,14 @@ struct RequestRecord {
     /// The number of the request's route in the metrics.
     var routeLabel = LabelNames.other
     var status = 0
-    /// The time from the start of the request to the first byte of the response; nil if nothing was sent.
+    /// The nanoseconds from the request's start to the response's first byte; nil if nothing was sent.
     var firstByteNanoseconds: UInt64?
     var isStreaming = false
-    /// The caller: the name of a known key, or a digest of another key; nil before the caller is authenticated.
+    /// The caller as the name or digest of the key; nil before the caller is authenticated.
     var caller: String?
     /// The model that the request asked for; nil if it named no model.
     var model: String?
-    /// The model that served the request instead of the requested model; nil if the requested model was used.
+    /// The model that replaced the requested model; nil if the requested model was used.
     var substitute: String?
     var isStreamed: Bool?
     /// Whether the response came from the response cache.
@@ -31,22 +31,20 @@ struct RequestRecord {
     var usage: Usage?
     /// The cost of all upstream calls for the request; nil if it is not known.
     var cost: Cost?
-    /// The part of `cost` that the metrics count for this request. For a panel, it is only the cost of the call that
-    /// makes the response for the client.
+    /// The part of `cost` that the metrics count for this request. For a panel, it is the cost of the call for the
+    /// client's response.
     var ownCost: Cost?
     /// The cause of the failure, for the log; nil if there is no failure.
     var cause: String?
     /// The kind of the provider's failure; nil if no provider failed.
     var fault: UpstreamFault?
-    /// The name of the relay's key for the call that failed; nil if no call failed or the caller's own key was used.
+    /// The name of the relay's key for the failed call; nil if no call with such a key failed.
     var key: String?
     /// The failures of candidates and keys, if several candidates or keys could serve the request; otherwise empty.
     var failures: [CallLedger.Failure] = []
-    /// Whether the request is of a kind that machines send often: a health check, a CORS preflight or a request to
-    /// `/admin`.
+    /// Whether machines send such requests often: a health check, a CORS preflight or a request to `/admin`.
     var isPolled = false
-    /// Whether the request belongs to the admin page or to a caller's usage page. Such requests are not in the usage
-    /// records.
+    /// Whether the request belongs to the admin page or a caller's usage page. Usage records leave it out.
     var isOfOperator = false
 
     init(id: String, startedAt: LoopTime) {
@@ -74,9 +72,8 @@ struct RequestRecord {
     }
 
     /// Counts the request in the metrics. It is called once, when the request has ended.
-    ///
-    /// The function is `mutating` only to avoid a copy; it does not change the record.
     mutating func count(in counts: LoopMetrics, at now: LoopTime) {
+        // The function is `mutating` only to avoid a copy.
         counts.change(.requests, by: -1)
         if isStreaming { counts.change(.streams, by: -1) }
         for failure in failures { counts.count(failure.fault, of: failure.provider) }
@@ -97,9 +94,8 @@ struct RequestRecord {
     }
 
     /// Writes the log line of the request, without its prompt, response and keys.
-    ///
-    /// The function is `mutating` only to avoid a copy; it does not change the record.
     mutating func write(to log: Log, at now: LoopTime) {
+        // The function is `mutating` only to avoid a copy.
         guard log.isOn(level) else { return }
         var line = log.line(level, "request")
         if let givenID {
@@ -130,8 +126,7 @@ struct RequestRecord {
         log.write(line)
     }
 
-    /// Whether the request is of a kind that machines send often, and its status is below 400 or is 503. The log shows
-    /// such a request only at the level `debug`.
+    /// Whether machines send such requests often and the status is below 400 or is 503.
     var isRoutinePoll: Bool { isPolled && (status < 400 || status == 503) }
 
     /// The level of the log line. A warning means that an operator should look at the request.

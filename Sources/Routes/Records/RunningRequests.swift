@@ -77,7 +77,7 @@ final class RunningRequests: @unchecked Sendable {
 /// The running requests of all event loops in this process.
 package final class RunningRegister: Sendable {
     private let loops = Lock<[(loop: EventLoop, requests: RunningRequests)]>([])
-    /// The longest time that `all` waits for the lists of the event loops. The requests of a slower loop are left out.
+    /// The longest time that `all` waits for the lists of the event loops.
     private static let patienceNanoseconds: UInt64 = 1_000_000_000
 
     package init() {}
@@ -101,8 +101,7 @@ package final class RunningRegister: Sendable {
     }
 }
 
-/// A collector of the lists of running requests from all event loops. `result` waits until all lists have arrived or
-/// the given time is over.
+/// A collector of the running requests of all event loops.
 ///
 /// `@unchecked`: only the thread of its event loop uses the mutable state.
 private final class RunningGathering: TimerTarget, @unchecked Sendable {

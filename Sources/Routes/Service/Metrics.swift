@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Handles GET /metrics: sends the metrics for Prometheus. If `METRICS_TOKEN` is set, the request must contain that
-/// token.
+/// Handles GET /metrics: sends the metrics for Prometheus. The request must contain `METRICS_TOKEN` if it is set.
 func showMetrics(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     if let token = gateway.settings.metricsToken {
         guard let given = try exchange.request.bearer() else { throw .noKey }
@@ -16,8 +15,7 @@ func showMetrics(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
 }
 
 extension Exchange {
-    /// Counts one operation of a model, such as a chat, in the metrics. It is called once, when the response has been
-    /// written.
+    /// Counts one operation of a model in the metrics. Call it once, when the response has been written.
     func countOperation(_ kind: Operation.Kind) {
         let now = gateway.loop.now
         let provider = callLedger?.provider

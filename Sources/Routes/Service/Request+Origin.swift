@@ -11,8 +11,7 @@ extension Request {
         return value[part: 7..<value.count].trimmed
     }
 
-    /// Returns whether the request comes from a page of the relay or from a program, not from a web page of another
-    /// site. A page of another site could misuse the rights that the browser's user has.
+    /// Returns whether the request comes from a page of the relay or from a program.
     func isOfOwnPage(_ settings: Settings) -> Bool {
         if let site = self[.secFetchSite], site.equalsLowered("cross-site") || site.equalsLowered("same-site") {
             return false
@@ -24,8 +23,7 @@ extension Request {
         return text == "http://\(host)" || text == "https://\(host)"
     }
 
-    /// Returns whether the header `Origin` is present and has the scheme, host and port of this request or of
-    /// `PUBLIC_URL`.
+    /// Returns whether `Origin` is present and is the origin of this request or of `PUBLIC_URL`.
     func isOfOwnOrigin(_ settings: Settings) -> Bool {
         guard let origin = self[.origin]?.text.lowercased() else { return false }
         let given = Self.withoutUsualPort(origin)
@@ -48,9 +46,10 @@ extension Request {
         return origin
     }
 
-    /// Returns whether the header `Host` names this machine or the host of `PUBLIC_URL`. Another site may let its host
-    /// name point to this machine. Without this check, a browser would treat that site's pages as pages of the relay.
+    /// Returns whether the header `Host` names this machine or the host of `PUBLIC_URL`.
     func isToThisMachine(_ settings: Settings) -> Bool {
+        // Another site may let its host name point to this machine, and a browser would treat that site's pages as the
+        // relay's.
         guard let host = self[.host]?.text.lowercased() else { return false }
         if let own = settings.publicURL.flatMap(Self.origin), own.hasSuffix("://" + host) { return true }
         let isBracketed = host.utf8.first == UInt8(ascii: "[")
@@ -58,7 +57,7 @@ extension Request {
         return name == "localhost" || PeerAddress(text: String(name))?.isLoopback ?? false
     }
 
-    /// Returns the scheme, host and port of a URL, such as `https://relay.example.org`; nil if the URL has none.
+    /// Returns a URL's scheme, host and port, such as `https://relay.example.org`; nil if there are none.
     private static func origin(_ url: String) -> String? {
         let parts = url.lowercased().split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
         return parts.count > 2 ? "\(parts[0])//\(parts[2])" : nil

@@ -26,9 +26,9 @@ func showRoot(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     exchange.send(200, type: "text/plain; charset=utf-8", body: body)
 }
 
-/// Returns the URL at which clients find the relay: `PUBLIC_URL`, or else the address at which the relay listens.
+/// Returns the URL at which clients find the relay.
 ///
-/// - Parameter isAdmin: whether the request came to the separate socket of the admin page, which has another port.
+/// - Parameter isAdmin: whether the request came to the separate socket of the admin page.
 func apiAddress(_ request: Request, _ settings: Settings, isAdmin: Bool = false) -> String {
     if let url = settings.publicURL { return url }
     let used = host(request, settings)
@@ -38,8 +38,7 @@ func apiAddress(_ request: Request, _ settings: Settings, isAdmin: Bool = false)
     return "http://\(used[..<colon]):\(settings.port)"
 }
 
-/// Returns the host and port at which clients reach the relay. If the relay listens on all addresses, the result is the
-/// host in the request.
+/// Returns the host and port at which clients reach the relay.
 private func host(_ request: Request, _ settings: Settings) -> String {
     guard settings.host == "0.0.0.0" || settings.host == "::" else {
         return "\(settings.host.contains(":") ? "[\(settings.host)]" : settings.host):\(settings.port)"

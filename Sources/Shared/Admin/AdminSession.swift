@@ -2,8 +2,7 @@ import Engine
 
 /// A login session of the operator on the admin pages.
 package struct AdminSession: Sendable, Equatable {
-    /// The identifier of a session: a digest of random bytes in the session's token. The identifier does not reveal the
-    /// token.
+    /// The identifier of a session. It does not reveal the session's token.
     package struct ID: Hashable, Sendable {
         let high: UInt64
         let low: UInt64
@@ -25,19 +24,16 @@ package struct AdminSession: Sendable, Equatable {
     }
 }
 
-/// The signer of admin sessions: creates and checks their tokens. The signing key is derived from the session secret
-/// and the password.
+/// The signer of admin sessions: creates and checks their tokens.
 ///
-/// Instances with the same secret, user name and password accept each other's tokens. A changed password ends all
-/// sessions.
+/// Instances with the same secret, user name and password accept each other's tokens.
 struct SessionSigner: Sendable {
     private let key: [UInt8]
     private let user: String
 
     private static let format: UInt8 = 1
     private static let randomBytes = 32
-    /// The length in bytes of the fixed beginning of a token: one byte for the format version, the login time, the end
-    /// of the session, and random bytes.
+    /// The length of a token's fixed beginning, in bytes.
     private static let headBytes = 1 + 8 + 8 + randomBytes
     /// The largest length of a token that is accepted, in base64url characters.
     static let limitCharacters = (headBytes + SettingType.tokenLimit + Digest.byteCount) * 4 / 3 + 4
@@ -56,8 +52,7 @@ struct SessionSigner: Sendable {
         return Base64.url.text(bytes + hmac(key: key, bytes))
     }
 
-    /// Returns the session that a token encodes. Returns nil if the token is malformed, has expired, or was signed with
-    /// another key or for another user.
+    /// Returns the session that a token encodes; nil if the token is invalid or has expired.
     func session(of token: UnsafeRawBufferPointer, at now: Int) -> AdminSession? {
         guard token.count <= Self.limitCharacters, let bytes = Base64.url.bytes(token),
             bytes.count >= Self.headBytes + Digest.byteCount, bytes[0] == Self.format

@@ -2,11 +2,9 @@ package import Engine
 import Glibc
 package import Limits
 
-/// The operator's login sessions: creates them, checks their tokens, and ends them. All event loops of the process
-/// share this object.
+/// The operator's login sessions. All event loops share this object.
 ///
-/// A logout takes effect in this process at once. If instances share memcached, the other instances see the logout when
-/// they next read the list of logouts there. With a data folder, a logout also survives a restart.
+/// A logout takes effect in this process at once, and in instances that share memcached later.
 package final class AdminSessions: Sendable {
     private struct State {
         var settings: AdminSettings?
@@ -21,13 +19,12 @@ package final class AdminSessions: Sendable {
     private let file: String?
 
     private static let storeKey = "relay:1:admin:ended"
-    /// The lifetime of the list of logouts in the shared store, in seconds. 30 days is the maximum that memcached
-    /// allows.
+    /// The lifetime of the list of logouts in memcached, in seconds: memcached's maximum.
     private static let expirySeconds = 30 * 86_400
 
-    /// Creates the list of sessions, and reads the logouts of an earlier process from the data folder.
+    /// Creates the list of sessions, and reads earlier logouts from the data folder.
     ///
-    /// - Parameter dataFolder: the path of an existing folder; if nil, logouts are not saved in a file.
+    /// - Parameter dataFolder: an existing folder; if nil, logouts are not saved in a file.
     package init(dataFolder: String?) {
         let random = RandomBytes()
         ownSecret = (0..<4).flatMap { _ in withUnsafeBytes(of: random.next(), Array.init) }
@@ -35,8 +32,7 @@ package final class AdminSessions: Sendable {
         if let list = file.flatMap(Self.list) { state.withLock { $0.ended.merge(list, at: Timestamp.now()) } }
     }
 
-    /// Applies new settings of the admin pages; nil turns logins off. A changed user name, password or secret ends all
-    /// sessions.
+    /// Applies new settings of the admin pages; nil turns logins off.
     package func use(_ settings: AdminSettings?) {
         state.withLock { state in
             guard settings != state.settings else { return }
@@ -53,13 +49,13 @@ package final class AdminSessions: Sendable {
 
     // MARK: Sessions
 
-    /// Returns the token of a new session; nil if the user name or the password is wrong. The response time does not
-    /// reveal which of them is wrong.
+    /// Returns the token of a new session; nil if the user name or the password is wrong.
     package func logIn(user: String, password: String, random: RandomBytes) -> String? {
         let (user, password) = (Digest(of: user), Digest(of: password))
         let now = Timestamp.now()
         return state.withLock { state in
             guard let settings = state.settings else { return nil }
+            // Both values are always compared, so that the response time does not reveal which value is wrong.
             let (isUser, isPassword) = (user == Digest(of: settings.username), password == settings.password)
             guard isUser, isPassword else { return nil }
             return state.signer?.token(
@@ -84,8 +80,7 @@ package final class AdminSessions: Sendable {
 
     // MARK: What lasts
 
-    /// Writes the list of logouts to the file and to the shared store, and adds the logouts of other instances to the
-    /// list. The worker's thread writes the file.
+    /// Exchanges logouts with the other instances, and saves the list in its file.
     package func keep(in shared: SharedState?, on loop: EventLoop, _ worker: Worker) async {
         let own = state.withLock { $0.ended }
         if let shared, let all = try? await Self.exchange(own, in: shared, on: loop) {

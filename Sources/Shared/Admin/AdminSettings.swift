@@ -7,8 +7,7 @@ package struct AdminSettings: Sendable, Equatable {
     package let password: Digest
     /// The largest number of request records that are kept in memory for the admin pages.
     package let records: Int
-    /// The largest number of bytes that a record keeps of each request body and response body; nil if records keep no
-    /// bodies.
+    /// The largest body that a record keeps, in bytes; nil if records keep no bodies.
     package let bodyLimitBytes: Int?
     /// The name of the time zone in which statistics count days, such as `Europe/Berlin`.
     package let timeZone: String
@@ -18,7 +17,7 @@ package struct AdminSettings: Sendable, Equatable {
     /// The address of a separate socket for the admin pages; nil if the public socket serves them.
     package let listener: MemcachedAddress?
 
-    /// Reads the settings of the admin pages. Returns nil if no password is set, because the admin pages are then off.
+    /// Reads the settings of the admin pages; nil if no password is set.
     init?(_ reader: inout SettingsReader) {
         guard let password = reader.text("ADMIN_PASSWORD") else {
             reader.warnOfUnusedAdminSettings()
@@ -38,8 +37,7 @@ package struct AdminSettings: Sendable, Equatable {
 }
 
 extension SettingsReader {
-    /// Returns the address of `ADMIN_LISTEN`; nil if the setting is missing. Reports a problem if `HOST` and `PORT`
-    /// already give this address to the public API.
+    /// Returns the address of `ADMIN_LISTEN`; nil if the setting is missing.
     fileprivate mutating func adminListener() -> MemcachedAddress? {
         guard let address = text("ADMIN_LISTEN").flatMap({ MemcachedAddress($0) }) else { return nil }
         let hosts: Set<String> = [address.host, text("HOST") ?? ""]

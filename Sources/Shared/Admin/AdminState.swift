@@ -2,20 +2,19 @@ package import Engine
 package import Limits
 package import Synchronization
 
-/// The state of the admin pages, such as the login sessions and the last actions of the operator. All event loops of
-/// the process share this object.
+/// The state of the admin pages, such as the login sessions. All event loops share this object.
 package final class AdminState: Sendable {
     package let sessions: AdminSessions
     package let trail = AuditTrail()
     package let listing = Lock(SettingsListing())
-    /// Whether a separate socket serves the admin pages instead of the public socket. It does not change after startup.
+    /// Whether a separate socket serves the admin pages.
     package let hasOwnAdminSocket: Bool
     /// The name of this instance: host name and port.
     package let instance: String
     package let board: InstanceBoard
     /// The store in which limits are counted; nil if this process counts them in its memory.
     package let counters: (any CounterStore)?
-    /// The overview that was computed last; nil before the first one. All clients of the overview page share it.
+    /// The overview that was computed last; nil before the first one.
     package let overview = Lock<Overview?>(nil)
     /// The number of open event streams that send live data to the admin pages.
     package let streams = Atomic(0)
@@ -38,9 +37,8 @@ package final class AdminState: Sendable {
     /// Creates the state of the admin pages.
     ///
     /// - Parameters:
-    ///   - dataFolder: the path of an existing folder; if nil, logouts are not saved in a file.
-    ///   - hasOwnAdminSocket: whether a separate socket serves the admin pages.
-    ///   - counters: the store in which limits are counted; nil if this process counts them in its memory.
+    ///   - dataFolder: an existing folder; if nil, logouts are not saved in a file.
+    ///   - counters: the store of the limits; nil if this process counts them in its memory.
     package init(
         instance: String,
         dataFolder: String?,

@@ -1,7 +1,6 @@
 /// The admin sessions that were ended by a logout.
 ///
-/// A list that grows too long forgets the sessions with the oldest logins. To keep these sessions ended, all sessions
-/// with a login at the time `notBefore` or earlier count as ended.
+/// Sessions with a login at the time `notBefore` or earlier count as ended.
 struct EndedSessions: Sendable, Equatable {
     private struct Times: Sendable, Equatable {
         let issuedAt: Int
@@ -9,7 +8,7 @@ struct EndedSessions: Sendable, Equatable {
     }
 
     private var sessions: [AdminSession.ID: Times] = [:]
-    /// A time in milliseconds since 1970: sessions whose login was at this time or earlier count as ended.
+    /// The latest login time at which every session counts as ended, in milliseconds since 1970.
     private(set) var notBefore = 0
 
     /// The largest number of sessions in a list.
@@ -49,8 +48,7 @@ extension EndedSessions {
     private static let headBytes = 9
     static let encodedBound = headBytes + bound * entryBytes
 
-    /// Encodes the list: one byte with the format version, then `notBefore`, then the id, login time and expiry time of
-    /// each session. `notBefore` and the times have 8 bytes each, an id has 16. All numbers are big-endian.
+    /// Encodes the list of ended sessions.
     func encoded() -> [UInt8] {
         var bytes = [Self.format]
         bytes.reserveCapacity(Self.headBytes + sessions.count * Self.entryBytes)

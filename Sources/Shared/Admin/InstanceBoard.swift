@@ -1,8 +1,7 @@
 package import Engine
 package import Limits
 
-/// The list of relay instances that share memcached. Every ten seconds each instance writes its own entry there and
-/// reads the entries of the others. All event loops of the process share the board.
+/// The list of relay instances that share memcached. All event loops share the board.
 package final class InstanceBoard: Sendable {
     /// A relay instance as the admin pages list it.
     package struct Listed: Sendable {
@@ -36,8 +35,7 @@ package final class InstanceBoard: Sendable {
     private static let keptSeconds = 3_600
     private static let maxInstances = 200
     private static let indexKey = "relay:1:admin:instances"
-    /// The time for which an operator's order stays in this instance's entry, in milliseconds. During this time, the
-    /// other instances can read the order.
+    /// The time for which an operator's order stays in this instance's entry, in milliseconds.
     private static let orderMilliseconds = 86_400_000
 
     package init(name: String) {
@@ -48,8 +46,7 @@ package final class InstanceBoard: Sendable {
 
     private static func key(_ id: String) -> String { "relay:1:admin:instance:\(id)" }
 
-    /// Adds an order of the operator that all other instances carry out. The next entry that this instance writes
-    /// contains the order.
+    /// Adds an order of the operator that all other instances carry out.
     package func add(_ order: InstanceOrder) {
         state.withLock { state in
             state.orders.append(order)
@@ -57,8 +54,7 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// Creates an entry that describes this instance now, for the store. The board also keeps the entry, to show this
-    /// instance in the list of instances.
+    /// Creates an entry that describes this instance now, for the store.
     package func entry(_ figures: InstanceFigures, settings: String, hasLeft: Bool = false) -> InstanceEntry {
         let now = Timestamp.now()
         return state.withLock { state in
@@ -100,7 +96,7 @@ package final class InstanceBoard: Sendable {
 
     /// Writes this instance's entry and reads the entries of the other instances.
     ///
-    /// - Returns: the orders of other instances that this instance has not carried out yet.
+    /// - Returns: the orders that this instance has not carried out yet.
     package func exchange(
         _ entry: InstanceEntry,
         in shared: SharedState,
@@ -117,14 +113,12 @@ package final class InstanceBoard: Sendable {
         return newOrders()
     }
 
-    /// Writes the last entry of this instance, so that the other instances no longer list it. Call it before the
-    /// process ends.
+    /// Writes this instance's last entry, so that other instances no longer list it. Call it before the process ends.
     package func leave(_ entry: InstanceEntry, _ shared: SharedState) {
         shared.put(Self.key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
     }
 
-    /// Returns the ids in the store's index of instances, which forgets an instance about an hour after its last
-    /// activity. Also records in the index that this instance is active, at most once a minute.
+    /// Returns the ids in the store's index of instances, and keeps this instance in the index.
     private func ids(in shared: SharedState, on loop: EventLoop) async throws(StoreFailure) -> [String] {
         let (id, now) = (id, Timestamp.now() / 1_000)
         return try await shared.update(Self.indexKey, expirySeconds: Self.keptSeconds, on: loop) { bytes in
@@ -142,8 +136,6 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// Parses the index of instances. Each line has the id of an instance and the time of its last write, in seconds
-    /// since 1970.
     private static func index(_ bytes: [UInt8]) -> [String: Int] {
         var times: [String: Int] = [:]
         for line in bytes.split(separator: 10).prefix(maxInstances) {
@@ -180,8 +172,7 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// Returns the orders of other instances that this instance has not carried out yet, and marks them as carried out.
-    /// Orders from before this instance started are skipped.
+    /// Returns other instances' orders that are new to this instance, and marks them as carried out.
     func newOrders() -> [InstanceOrder] {
         state.withLock { state in
             let all = state.others.values.flatMap(\.entry.orders).filter { $0.at > startedAt - 5_000 }

@@ -1,7 +1,6 @@
 package import Engine
 
-/// The figures of an instance, such as its requests per minute. The operator can see them on the admin pages of every
-/// instance.
+/// The figures of an instance that the admin pages show, such as its requests per minute.
 package struct InstanceFigures: Sendable, Equatable {
     package var requestsPerMinute = 0
     package var running = 0
@@ -16,16 +15,14 @@ package struct InstanceFigures: Sendable, Equatable {
 /// An instruction of the operator that all instances carry out.
 package struct InstanceOrder: Sendable, Hashable {
     package enum Kind: String, Sendable {
-        /// The operator reset a limit of one caller in memcached, so each instance forgets the counter of this limit in
-        /// its own memory.
+        /// The operator reset a limit of one caller in memcached.
         case reset
-        /// The operator ended the cooldown of a provider or of one of its keys, so each instance ends this cooldown.
+        /// The operator ended the cooldown of a provider or of one of its keys.
         case resume
     }
 
     package let kind: Kind
-    /// The limit or provider that the order is about. For `reset` it is the key of the limit's record in memcached, and
-    /// for `resume` the name of the provider.
+    /// The key of the limit's record for `reset`, or the name of the provider for `resume`.
     package let target: String
     /// The name of the provider's key; nil if the order concerns all keys of the provider.
     package let key: String?
@@ -40,19 +37,18 @@ package struct InstanceOrder: Sendable, Hashable {
     }
 }
 
-/// The entry that an instance writes into the store, so that the other instances can list it and carry out its orders.
+/// The entry of an instance in the store, for the other instances to read.
 package struct InstanceEntry: Sendable, Equatable {
     /// The id of the instance, drawn at random when the process starts.
     package let id: String
     /// The name of the instance: host name and port.
     package let name: String
     package let version: String
-    /// The start of the process, in milliseconds since 1970. All times in an entry come from the clock of the
-    /// instance's machine.
+    /// The start of the process by the clock of its machine, in milliseconds since 1970.
     package let startedAt: Int
     package let seenAt: Int
     package let figures: InstanceFigures
-    /// A short text that shows whether instances have different settings: the first digits of a digest of the settings.
+    /// A short digest of the instance's settings.
     package let settings: String
     /// Whether the instance has shut down normally.
     package let hasLeft: Bool

@@ -20,8 +20,7 @@ package struct SettingsListing: Sendable {
         return sources
     }
 
-    /// A short text that is equal for instances with equal settings: the beginning of a digest of the settings.
-    /// Settings that can differ between instances, such as `PORT`, are not in the digest.
+    /// A short digest of the settings, without those that can differ between instances, such as `PORT`.
     package var commonDigest: String {
         let common = settings.filter { !Self.ownNames.contains($0.name) }
         let digest = Digest(of: common.map { "\($0.name)=\($0.shown)\n" }.joined())
@@ -52,7 +51,6 @@ extension EffectiveSetting {
 }
 
 extension String {
-    /// This text, which is the source of a setting, without the line number at its end: `relay.env` for `relay.env:12`.
     fileprivate var withoutLine: String {
         let colon = lastIndex(of: ":")
         guard let colon, self[colon...].dropFirst().allSatisfy(\.isWholeNumber) else { return self }

@@ -1,8 +1,8 @@
 package import Engine
 
 extension Request {
-    /// Returns the client's address: the peer of the connection. If the peer is a trusted proxy, returns the rightmost
-    /// address in `X-Forwarded-For` that is not a trusted proxy.
+    /// Returns the client's address: the peer, or behind trusted proxies the rightmost untrusted `X-Forwarded-For`
+    /// address.
     package func clientAddress(trusting proxies: [Network]) -> PeerAddress {
         var address = peer
         guard !proxies.isEmpty, self[.xForwardedFor] != nil else { return address }
@@ -32,7 +32,7 @@ extension PeerAddress {
         }
     }
 
-    /// The text that identifies a caller by address: the whole IPv4 address, or the /64 network of an IPv6 address.
+    /// The text that identifies a caller by address: an IPv4 address or an IPv6 /64 network.
     package var callerText: String {
         if isVersionFour { return "4:\(low & 0xffff_ffff)" }
         return "6:\(high)"

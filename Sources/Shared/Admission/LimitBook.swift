@@ -1,17 +1,16 @@
 package import Engine
 package import Limits
 
-/// All configured limits. `LimitBook` finds the limits that apply to a request.
+/// All configured limits.
 ///
 /// `@unchecked`: used on one event loop only.
 package final class LimitBook: @unchecked Sendable {
     private struct Key: Hashable {
         let caller: Identity
         let group: EndpointGroup
-        /// The model that the limits count for the request; nil if no limit is configured for this model.
+        /// The model that the limits count; nil if no limit is configured for this model.
         let model: String?
 
-        /// Hashes the fields of this key. A missing model adds nothing to the hash, since most keys have no model.
         func hash(into hasher: inout Hasher) {
             hasher.combine(caller)
             hasher.combine(group)
@@ -26,7 +25,7 @@ package final class LimitBook: @unchecked Sendable {
     private let total: [Limit]
     private let failedAuth: [Limit]
     private let isOff: Bool
-    /// Whether some limit counts a unit whose true amount is known only after the call, such as tokens.
+    /// Whether some limit counts a unit known only after the call, such as tokens.
     package let countsLate: Bool
     /// Whether some limit counts the cost in dollars.
     package let countsCost: Bool
@@ -34,15 +33,14 @@ package final class LimitBook: @unchecked Sendable {
     package let countsCredits: Bool
     /// Whether some limit is configured for particular models.
     package var dependsOnModels: Bool { !byModel.isEmpty }
-    /// A cache of the limits that apply to each caller. The cache is only used if limits identify callers by their
-    /// keys, not by their addresses.
+    /// A cache of the limits that apply to each caller. It is unused if limits count by address.
     private var kept = RecentTable<Key, ApplicableLimits>()
 
     private static let keptCovers = 4_096
 
     /// Creates the limits from the settings.
     ///
-    /// - Parameter keys: the settings of the known callers, which may have limits of their own.
+    /// - Parameter keys: the settings of the known callers.
     package init(_ own: LimitSettings, _ keys: [KeySettings]) {
         identity = own.identity
         trustedProxies = own.trustedProxies
@@ -65,7 +63,7 @@ package final class LimitBook: @unchecked Sendable {
 
     /// Returns the limits that apply to a request of a caller.
     ///
-    /// - Parameter model: the model as the caller names it; nil if the request has no model.
+    /// - Parameter model: the model as the caller names it; nil if the request has none.
     package func applicableLimits(
         _ caller: Caller,
         _ group: EndpointGroup,
@@ -86,8 +84,7 @@ package final class LimitBook: @unchecked Sendable {
         return applicableLimits
     }
 
-    /// Returns the limits of one model for an inner call of a request, such as the call of a panel member. Limits that
-    /// count requests do not apply to inner calls.
+    /// Returns the limits of one model for an inner call of a request, such as a panel member's.
     package func limitsOfPartialCall(_ caller: Caller, _ request: Request, model: String) -> ApplicableLimits {
         oneLoop.check()
         let models = limits(of: model).filter { $0.quota.unit != .requests }
@@ -116,19 +113,17 @@ package final class LimitBook: @unchecked Sendable {
     /// Whether some limit counts requests with invalid keys.
     package var countsFailures: Bool { !failedAuth.isEmpty }
 
-    /// Returns the client's address as limits identify it: the whole IPv4 address, or the /64 network of an IPv6
-    /// address.
+    /// Returns the client's address as limits identify it: an IPv4 address or an IPv6 /64 network.
     package func address(_ request: Request) -> String {
         request.clientAddress(trusting: trustedProxies).callerText
     }
 
-    /// A limit of a caller, and the model whose requests it counts; the model is nil if the limit covers all models.
+    /// A limit of a caller, and the model that the limit counts; nil for all models.
     package typealias Demand = (charge: LimitCharge, model: String?)
 
-    /// Returns all limits that can apply to a caller, without duplicates. The limits of endpoint groups come first,
-    /// then the limits of each model in `models`.
+    /// Returns all limits that can apply to a caller, without duplicates.
     ///
-    /// - Parameter address: the caller's address; if nil, the result contains no limits that count by address.
+    /// - Parameter address: the caller's address; if nil, limits by address are left out.
     package func demands(of caller: Caller, models: [String], from address: String? = nil) -> [Demand] {
         let isNamed = identity == .key && caller.identity != nil
         var seen: Set<Identity> = []
@@ -194,8 +189,7 @@ package final class LimitBook: @unchecked Sendable {
 /// The limits that apply to a request.
 package struct ApplicableLimits: Sendable {
     private let charges: [LimitCharge]
-    /// Whether all limits only count requests or concurrent requests. Each request then needs exactly one unit of each
-    /// limit.
+    /// Whether all limits only count requests or concurrent requests.
     package let isPlain: Bool
 
     fileprivate init(_ charges: [LimitCharge]) {
@@ -207,8 +201,7 @@ package struct ApplicableLimits: Sendable {
     ///
     /// - Parameters:
     ///   - amounts: the amounts that the request needs, known or estimated.
-    ///   - minimum: the amounts that the request certainly needs, if `amounts` are estimated. An estimate above a limit
-    ///     is reduced to the limit, but not below `minimum`. If nil, no amount is reduced.
+    ///   - minimum: the amounts below which no estimate is reduced; nil to reduce no estimate.
     package func charges(of amounts: Amounts, atLeast minimum: Amounts? = nil) -> [LimitCharge] {
         if isPlain { return charges }
         return charges.compactMap { charge in
@@ -219,8 +212,7 @@ package struct ApplicableLimits: Sendable {
         }
     }
 
-    /// Returns whether the request might exceed a limit of tokens, dollars or credits: whether 1.5 times the estimated
-    /// amounts are more than the limit.
+    /// Returns whether the request might exceed a limit of tokens, dollars or credits.
     package func mayBeExceeded(by amounts: Amounts) -> Bool {
         charges.contains { charge in
             let quota = charge.limit.quota

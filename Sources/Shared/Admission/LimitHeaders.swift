@@ -2,8 +2,7 @@ package import Engine
 import Limits
 
 extension Decision {
-    /// Appends the rate limit headers of a response: OpenAI's headers, and those of
-    /// draft-ietf-httpapi-ratelimit-headers-11. Appends nothing if no limit of requests or tokens applies.
+    /// Appends the rate limit headers of a response. Appends nothing if no limit of requests or tokens applies.
     package func appendLimits(to fields: inout ByteBuffer) {
         guard requests != nil || tokens != nil else { return }
         requests?.append(
@@ -25,8 +24,7 @@ extension Decision {
         fields.append("\r\n")
     }
 
-    /// Appends the retry headers of a rejected request: `Retry-After` if the time to wait is known, and
-    /// `x-should-retry: false` if the client should not retry the request soon.
+    /// Appends `Retry-After` and `x-should-retry` to the response to a rejected request.
     package func appendRetry(to fields: inout ByteBuffer) {
         if let milliseconds = retryAfterMilliseconds {
             fields.append("Retry-After: ")
@@ -153,8 +151,7 @@ extension Quota.Unit {
     fileprivate var isBudget: Bool { self == .usd || self == .credits }
 }
 
-/// Returns a duration such as `12ms`, `1s`, `6m0s` or `24h0m0s`. A duration below one second is rounded up to whole
-/// milliseconds, a longer one to whole seconds.
+/// Returns a duration such as `12ms`, `1s`, `6m0s` or `24h0m0s`, rounded up.
 package func durationText(microseconds: Int) -> String {
     var text = ByteBuffer()
     appendDuration(microseconds: microseconds, to: &text)

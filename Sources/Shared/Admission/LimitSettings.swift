@@ -21,7 +21,7 @@ package struct LimitSettings: Sendable, Equatable {
 
     /// The limits of each caller, by endpoint group; a group without an entry has no limit.
     package let groups: [EndpointGroup: [Quota]]
-    /// The limits of each caller for particular models. If several patterns match a model, only the first one is used.
+    /// The limits of each caller for particular models. The first pattern that matches a model applies.
     package let byModel: [ModelQuotas]
     /// The limits of all callers together.
     package let total: [Quota]
@@ -29,17 +29,16 @@ package struct LimitSettings: Sendable, Equatable {
     /// The limits of requests with invalid keys, for each client address.
     package let failedAuth: [Quota]
     package let store: Store
-    /// The secret (`STORE_SECRET`) that hides callers and addresses in the names of counters in memcached; nil if no
-    /// secret is set.
+    /// The secret (`STORE_SECRET`) that hides callers and addresses in memcached; nil if it is not set.
     package let storeSecret: String?
     /// The timeout for calls to memcached (`MEMCACHED_TIMEOUT`).
     package let storeTimeout: Duration
     /// The rule for admitting requests while memcached, which counts the limits, is unavailable.
     package let storeDown: StoreDownRule
-    /// The number of instances that divide each limit among them while memcached is unavailable. If nil, the relay uses
-    /// the number of instances that it last saw in memcached.
+    /// The number of instances that divide each limit while memcached is unavailable; nil to use the number last seen
+    /// in memcached.
     package let instances: Int?
-    /// The time after which the slot of a concurrent request becomes free if its instance does not renew it.
+    /// The time after which a concurrent request's slot becomes free if it is not renewed.
     package let slotLease: Duration
     /// The networks of proxies whose `X-Forwarded-For` header is trusted.
     package let trustedProxies: [Network]

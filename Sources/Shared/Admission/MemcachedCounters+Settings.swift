@@ -1,8 +1,7 @@
 package import Limits
 
 extension MemcachedCounters {
-    /// Creates the counter store in memcached; nil if this process counts limits in its memory. Does not wait for a
-    /// connection.
+    /// Creates the counter store in memcached; nil if this process counts limits in its memory.
     package static func store(_ settings: LimitSettings) throws(StoreFailure) -> (any CounterStore)? {
         let timeout = max(1, settings.storeTimeout.milliseconds)
         switch settings.store {
@@ -19,8 +18,7 @@ extension MemcachedCounters {
 }
 
 extension MemcachedAddress {
-    /// Returns the addresses that `MEMCACHED_HOST=auto` tries: first this machine, then the host `memcached`, which is
-    /// the usual name of a memcached server in compose files.
+    /// Returns the addresses that `MEMCACHED_HOST=auto` tries, in order.
     static func searched(_ port: UInt16) -> [MemcachedAddress] {
         ["127.0.0.1", "memcached"].map { MemcachedAddress(host: $0, port: port) }
     }

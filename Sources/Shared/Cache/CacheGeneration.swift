@@ -1,11 +1,8 @@
 import Engine
 import Limits
 
-/// A number that is part of the names of all cached responses in the shared store (memcached). A new number hides all
-/// earlier responses, because their names contain the old number.
-///
-/// Each new number is the current time in milliseconds since 1970, or higher. An instance that needs the number reads
-/// it from the store again if the last read began two seconds ago or earlier.
+/// A number in the names of all cached responses in the shared store (memcached). A new number hides all earlier
+/// responses.
 final class CacheGeneration: Sendable {
     private struct State {
         /// The generation number; nil if it was never read.
@@ -25,8 +22,8 @@ final class CacheGeneration: Sendable {
     /// The generation number that was last read from the store; nil if it was never read.
     var known: Int? { state.withLock { $0.number } }
 
-    /// Returns the generation number. Reads it from the store again if the last read began two seconds ago or earlier.
-    /// While the store is unavailable, returns the last known number; nil if it was never read.
+    /// Returns the generation number; nil if it was never read. While the store is unavailable, returns the last known
+    /// number.
     func current(on loop: EventLoop) async -> Int? {
         let now = loop.now
         let (known, isFresh) = state.withLock { state in
@@ -44,8 +41,7 @@ final class CacheGeneration: Sendable {
         _ = try await renew(beyond: state.withLock { $0.number } ?? 0, on: loop)
     }
 
-    /// Returns the generation number in the store, or begins a new generation and returns its number. Writes the number
-    /// to the store if the store has no number or a lower one.
+    /// Returns the generation number in the store, or begins a new generation.
     ///
     /// - Parameter old: nil to keep the current generation; any other value begins a new generation.
     private func renew(beyond old: Int?, on loop: EventLoop) async throws(StoreFailure) -> Int {

@@ -1,17 +1,13 @@
 package import Engine
 
-/// The key under which the response to a request is cached: a digest of the request.
-///
-/// In a file or a shared store, the name and the encryption key of the response are computed from this digest. So only
-/// an equal request can find and decrypt the response.
+/// The digest of a request under which its response is cached. The name and the encryption key of a stored response are
+/// computed from this digest.
 package struct CacheKey: Hashable, Sendable {
     let digest: Digest
 
     package init(_ digest: Digest) { self.digest = digest }
 
-    /// Returns the name of the cached response in a shared store.
-    ///
-    /// - Parameter generation: the number from `CacheGeneration`, which is part of the name.
+    /// Returns the name of the cached response in a shared store. `generation` is the number from `CacheGeneration`.
     func name(_ generation: Int) -> String {
         let digest = Digest(of: bytes(after: "name \(generation) of "))
         return "relay:1:answer:\(digest.base64url(characters: Self.nameLength))"

@@ -4,9 +4,7 @@ import Limits
 
 /// A cache of responses as encrypted files in a directory. Only one process may use a directory.
 ///
-/// One thread reads and writes the files, and the list of files is kept in memory. The least recently used file is
-/// deleted first. Each file begins with its expiry time: seconds since 1970 as eight bytes, little-endian; 0 if it does
-/// not expire.
+/// A file begins with its expiry time in seconds since 1970 (eight bytes, little-endian); 0 if it does not expire.
 final class DiskCache: Sendable {
     private struct List {
         /// The sizes of the files in bytes, by file name.
@@ -118,7 +116,7 @@ final class DiskCache: Sendable {
         list.withLock { $0.remove(name) }
     }
 
-    /// Removes all cached files, one after the other. The cache's thread does this, and the function returns at once.
+    /// Removes all cached files on the cache's thread. Returns at once.
     func removeAll() {
         thread.begin { [self] in
             while let name = list.withLock({ $0.files.leastRecentlyUsed?.key }) { remove(name) }

@@ -1,10 +1,9 @@
 package import Engine
 import Limits
 
-/// A cache in the memory of the process: for responses, or for texts such as the reasoning that a vendor sent with a
-/// tool call. All loops share it. The least recently used entry is removed first.
+/// A cache in the memory of the process, shared by all loops. The least recently used entry is removed first.
 package final class MemoryCache: Sendable {
-    /// The limits of a cache: the largest number of entries, and the largest size of all entries in bytes.
+    /// The limits of a cache: the number of entries, and their size in bytes.
     package struct Bounds: Sendable {
         let entries: Int
         let bytes: Int
@@ -15,15 +14,13 @@ package final class MemoryCache: Sendable {
         }
     }
 
-    /// The model, the caller and the bodies of a cached response, which the operator's list of the cache shows.
+    /// The model, the caller and the bodies of a cached response, for the operator's list.
     package struct Label: Sendable {
         let model: String?
         let caller: String?
         let bodies: KeptBodies?
 
-        /// Creates the label of a response.
-        ///
-        /// - Parameter bodies: the bodies of the request and its response; nil if bodies are not kept.
+        /// Creates the label of a response. `bodies` is nil if bodies are not kept.
         package init(model: String?, caller: String?, bodies: KeptBodies?) {
             self.model = model
             self.caller = caller
@@ -83,10 +80,9 @@ package final class MemoryCache: Sendable {
         }
     }
 
-    /// Adds a response and replaces an earlier response with the same key. A response that exceeds the bounds or the
-    /// memory budget is not kept.
+    /// Adds or replaces a response. A response that exceeds the bounds or the memory budget is not kept.
     ///
-    /// - Parameter label: the origin of the response for the operator's list; if nil, the response is not listed.
+    /// - Parameter label: nil if the response is not shown in the operator's list.
     package func add(
         _ response: Body,
         _ key: Digest,
@@ -131,7 +127,7 @@ package final class MemoryCache: Sendable {
     /// A cached response in the operator's list.
     package struct Listed: Sendable {
         package let key: Digest
-        /// The sequence number of the entry, in the order in which entries were added since the start of the process.
+        /// The sequence number of the entry, counted since the start of the process.
         package let number: Int
         package let bytes: Int
         package let hits: Int

@@ -1,7 +1,8 @@
 package import Engine
 
-/// Coalesces equal requests that run at the same time: one request calls the vendor, and the others wait for its
-/// response. All loops share this object.
+/// Coalesces equal requests: one calls the vendor, and the others wait for its response.
+///
+/// All loops share this object.
 package final class RequestCoalescer: Sendable {
     /// The role of a request among equal requests that run at the same time.
     package enum RequestRole: Sendable {
@@ -13,8 +14,8 @@ package final class RequestCoalescer: Sendable {
     }
 
     private struct State {
-        /// The waiting requests by cache key, in order of arrival. A key is present while one request with this key
-        /// calls the vendor, even if no other request waits.
+        /// The waiting requests by cache key, in order of arrival. A key is present while a request with this key calls
+        /// the vendor.
         var coalescer: [CacheKey: [CoalescedWaiter]] = [:]
         var waiting = 0
     }
@@ -28,8 +29,6 @@ package final class RequestCoalescer: Sendable {
     package init(bound: Int = 1_000) { self.bound = bound }
 
     /// Adds a request to the equal requests that are running, and returns its role.
-    ///
-    /// - Parameter loop: the request's event loop.
     package func join(_ key: CacheKey, on loop: EventLoop) -> RequestRole {
         state.withLock { state in
             guard state.coalescer[key] != nil else {
@@ -47,8 +46,8 @@ package final class RequestCoalescer: Sendable {
     /// The number of requests that wait for the response to an equal request.
     package var waiting: Int { state.withLock { $0.waiting } }
 
-    /// Passes the outcome of the leading request's vendor call to the requests that wait for it. If `ending` is nil,
-    /// resumes only the next waiting request, which becomes the leader.
+    /// Passes the leading request's outcome to the waiting requests. If `ending` is nil, the next waiting request
+    /// becomes the leader.
     fileprivate func end(_ key: CacheKey, with ending: CoalescedLeader.Ending?) {
         let coalescedWaiters: [CoalescedWaiter] = state.withLock { state in
             guard let coalescedWaiters = state.coalescer[key], !coalescedWaiters.isEmpty, ending == nil else {
@@ -78,8 +77,8 @@ package final class RequestCoalescer: Sendable {
     }
 }
 
-/// The right to call the vendor for all equal requests. If this object is released without a call of `end`, the next
-/// waiting request gets the right.
+/// The right to call the vendor for all equal requests. If the object is released before `end`, the next waiting
+/// request gets the right.
 package final class CoalescedLeader: Sendable {
     package enum Ending: Sendable {
         case response(Body)
@@ -97,8 +96,8 @@ package final class CoalescedLeader: Sendable {
 
     deinit { end() }
 
-    /// Passes the outcome of the vendor call to the waiting requests. If `ending` is nil, there is no response, and the
-    /// next waiting request calls the vendor. Only the first call of this function has an effect.
+    /// Passes the outcome of the vendor call to the waiting requests. If `ending` is nil, the next waiting request
+    /// calls the vendor. Only the first call has an effect.
     package func end(with ending: Ending? = nil) {
         let coalescer = coalescer.withLock { coalescer in
             defer { coalescer = nil }
@@ -114,7 +113,7 @@ package final class CoalescedLeader: Sendable {
 package final class CoalescedWaiter: TimerTarget, @unchecked Sendable {
     package enum Outcome: Sendable {
         case response(Body)
-        /// The leading request ended without a response. This request now calls the vendor, and the others wait for it.
+        /// The leading request ended without a response, so this request now calls the vendor.
         case leads(CoalescedLeader)
         /// The leading request's response must not be cached, so this request calls the vendor for itself alone.
         case alone

@@ -2,9 +2,7 @@ package import Engine
 package import Limits
 import Synchronization
 
-/// The response cache of the process. It stores responses in memory, in files or in the shared store.
-///
-/// It also contains the coalescer, which lets a request wait for the response to an equal request.
+/// The response cache of the process: in memory, in files or in the shared store.
 package final class ResponseCache: Sendable {
     package let memory: MemoryCache
     /// The memory budget for the bodies that the operator may read on the admin pages.
@@ -20,7 +18,7 @@ package final class ResponseCache: Sendable {
     let hits = Atomic(0)
     let misses = Atomic(0)
     let coalesced = Atomic(0)
-    /// The number of bytes in responses that are waiting to be written to a file or to memcached.
+    /// The bytes of responses that wait to be written to a file or memcached.
     let leaving = Atomic(0)
 
     /// Creates the response cache.
@@ -35,12 +33,10 @@ package final class ResponseCache: Sendable {
         self.log = log
     }
 
-    /// The cache that stores responses as files. It is nil until the process has used settings that store responses in
-    /// files.
+    /// The cache that stores responses as files; nil until settings use such a cache.
     var files: DiskCache? { directory.withLock { $0 } }
 
-    /// Returns the cache that stores responses as files. The first call creates the cache under `path`; later calls
-    /// ignore `path`.
+    /// Returns the cache that stores responses as files. Only the first call uses `path`.
     fileprivate func files(in path: String) -> DiskCache {
         directory.withLock { directory in
             let files = directory ?? DiskCache(in: "\(path)/cache", log)
@@ -64,8 +60,8 @@ package final class ResponseCache: Sendable {
         files?.removeAll()
     }
 
-    /// Makes all instances forget the responses in the shared store. Other instances follow within two seconds. Does
-    /// nothing if there is no shared store.
+    /// Makes all instances forget the responses in the shared store, within two seconds. Does nothing without a shared
+    /// store.
     package func clearShared(on loop: EventLoop) async throws(StoreFailure) { try await generation?.renew(on: loop) }
 
     /// The number of cached responses in memory and in files, and their size in bytes.
@@ -92,11 +88,9 @@ package struct ConfiguredCache: Sendable {
 
     /// The largest response that is stored in memory or in a file, in bytes.
     private static let longestBytes = 8 * 1_048_576
-    /// The largest response that is stored in memcached, in bytes. memcached limits an item to one megabyte, including
-    /// its overhead.
+    /// The largest response that is stored in memcached, in bytes. memcached limits an item to one megabyte.
     private static let longestSharedBytes = 1_000_000
-    /// The largest number of bytes that can wait to be written to files or memcached. While more bytes wait, new
-    /// responses are not cached.
+    /// The largest number of bytes that can wait to be written to files or memcached.
     private static let leavingBytes = 16 * 1_048_576
     private static let patienceNanoseconds: UInt64 = 5_000_000_000
 
@@ -131,15 +125,13 @@ package struct ConfiguredCache: Sendable {
     /// Counts a request that was served with the response to an equal request.
     package func countCoalesced() { responseCache.coalesced.add(1, ordering: .relaxed) }
 
-    /// Returns a cached response from the memory of this process; nil if there is none or the cache does not use
-    /// memory.
+    /// Returns a cached response from the memory of this process; nil if there is none.
     package func responseInMemory(_ key: CacheKey, on loop: EventLoop) -> Body? {
         guard case .memory = position else { return nil }
         return responseCache.memory.response(key.digest, at: loop.now)
     }
 
-    /// Returns a cached response from memory, a file or memcached, as the settings say. Returns nil if there is no
-    /// valid response or it cannot be read.
+    /// Returns a valid cached response from memory, a file or memcached; nil if there is none.
     package func response(_ key: CacheKey, on loop: EventLoop) async -> Body? {
         switch position {
         case .memory: return responseInMemory(key, on: loop)
@@ -156,9 +148,7 @@ package struct ConfiguredCache: Sendable {
 
     private static let loopBytes = 262_144
 
-    /// Caches a response. Returns without waiting until it is written to a file or to memcached.
-    ///
-    /// - Parameter label: the origin of the response, for the operator's list of cached responses.
+    /// Caches a response. Does not wait until the response is written.
     package func add(_ response: Body, _ key: CacheKey, label: MemoryCache.Label, on loop: EventLoop) {
         guard response.bytes.count <= longestBytes else { return }
         if case .memory = position {
@@ -180,8 +170,7 @@ package struct ConfiguredCache: Sendable {
     }
 }
 
-/// A response that is waiting to be written to a file or to memcached. While this object exists,
-/// `ResponseCache.leaving` counts the response's bytes.
+/// A response that waits to be written. While it exists, `ResponseCache.leaving` counts its bytes.
 private final class PendingCacheWrite: Sendable {
     let response: Body
     private let responseCache: ResponseCache

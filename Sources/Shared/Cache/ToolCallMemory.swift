@@ -1,10 +1,10 @@
 package import Engine
 package import Limits
 
-/// A memory of the signatures and reasoning texts that vendors send with tool calls. Vendors need these texts back in
-/// the next request, but some clients do not return them.
+/// The signatures and reasoning texts that vendors sent with tool calls. Vendors need these texts in the next request,
+/// but some clients do not return them.
 ///
-/// All loops share the newest texts in memory. All instances share the texts through memcached, if it is used.
+/// All loops share this object. Instances share the texts through memcached, if it is used.
 package final class ToolCallMemory: Sendable {
     package enum Kind: String, Sendable {
         case signature
@@ -37,9 +37,9 @@ package final class ToolCallMemory: Sendable {
 
     package func text(_ key: Digest) -> Body? { memory.response(key, at: LoopTime.current()) }
 
-    /// Keeps a text in memory and in the shared store. A text that is too long is not kept.
+    /// Keeps a text in memory and in the shared store, unless the text is too long.
     ///
-    /// - Parameter stored: returns the bytes that the shared store keeps for a text; called on any thread.
+    /// - Parameter stored: returns the bytes for the shared store; called on any thread.
     package func keep(_ text: Body, _ key: Digest, stored: @escaping @Sendable (Body) -> [UInt8]) {
         guard text.bytes.count <= kind.limitBytes else { return }
         add(text, key)
@@ -61,7 +61,7 @@ package final class ToolCallMemory: Sendable {
         keys.prefix(Self.maxRecalledTexts).filter { text($0) == nil }
     }
 
-    /// Reads the texts of these keys from the shared store into memory. Stops if the store fails.
+    /// Reads the texts of these keys from the shared store into memory.
     ///
     /// - Parameter opened: decodes a stored text; returns nil if the text is damaged.
     package func recall(
@@ -82,11 +82,9 @@ package final class ToolCallMemory: Sendable {
 
     // MARK: Keys
 
-    /// Returns the key under which the text of a tool call is kept; nil if the tool call's id is too long. The prefixes
-    /// `call_` and `toolu_` are ignored, because the prefix depends on the API.
+    /// Returns the key of a tool call's text; nil if the id is too long. The prefixes `call_` and `toolu_` are ignored.
     ///
-    /// - Parameter owner: a digest of the caller or of the vendor account to which the text belongs. Equal ids of
-    ///   different owners have different keys.
+    /// - Parameter owner: a digest of the caller or of the vendor account that owns the text.
     package static func key(ofCall id: String, of owner: Digest) -> Digest? {
         guard id.utf8.count <= idLimitBytes else { return nil }
         for prefix: String in ["call_", "toolu_"] where id.utf8.starts(with: prefix.utf8) {

@@ -1,4 +1,4 @@
-/// A text to copy into a program or shell so that the program uses this relay, for example settings or code.
+/// A text to copy into a program or shell so that the program uses this relay.
 package struct ClientSetup: Sendable {
     /// The name of the program, such as `curl`.
     package let name: String
@@ -6,8 +6,7 @@ package struct ClientSetup: Sendable {
     package let destination: String
     package let text: String
 
-    /// The name of the environment variable that stands for the caller's key in a setup. No setup contains the key
-    /// itself.
+    /// The name of the environment variable that contains the caller's key.
     package static let keyVariable = "RELAY_KEY"
 
     /// Returns the setups of the most common programs.
@@ -129,7 +128,7 @@ private struct Target {
 }
 
 extension String {
-    /// The text as a JSON string literal in quotes. Python, JavaScript and TOML read it as the same text.
+    /// The text as a string literal in quotes, for JSON, Python, JavaScript and TOML.
     fileprivate var inQuotes: String {
         var quoted = "\""
         for scalar in unicodeScalars {

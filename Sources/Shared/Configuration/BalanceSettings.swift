@@ -5,8 +5,7 @@ package struct BalanceSettings: Sendable, Equatable {
     package enum Order: String, CaseIterable, Sendable {
         /// Providers take turns. Each gets as many requests in a row as its weight says.
         case sequence
-        /// Providers take turns according to their weights. The requests of each provider are spread as evenly as
-        /// possible.
+        /// Providers take turns according to their weights.
         case smooth
         /// The provider with the most free capacity gets the request.
         case leastLoad = "least-load"
@@ -18,8 +17,7 @@ package struct BalanceSettings: Sendable, Equatable {
         case global
     }
 
-    /// A request property that decides the provider: requests with an equal value go to the same provider and key, so
-    /// that they profit from the vendor's prompt cache.
+    /// A request property that decides the provider. Requests with an equal value go to the same provider and key.
     package enum Affinity: String, CaseIterable, Sendable {
         case promptCacheKey = "prompt_cache_key"
         case user
@@ -39,8 +37,7 @@ package struct BalanceSettings: Sendable, Equatable {
     package var breakTime = Duration.seconds(60)
     /// The longest time that a request waits for free capacity of its providers.
     package var queueTime = Duration.zero
-    /// The request properties that decide which provider gets a request. Of several properties in a request, the first
-    /// in this list is used. If the list is empty, no property decides.
+    /// The request properties that decide the provider. The first one in a request applies.
     package var affinity: [Affinity] = []
 
     package init() {}
@@ -60,7 +57,7 @@ package struct BalanceSettings: Sendable, Equatable {
 
 /// The limits of upstream calls for each key of a provider. A limit counts the calls of all instances together.
 package struct CapacitySettings: Sendable, Equatable {
-    /// The largest number of upstream calls that may start in a window of time; nil if there is no limit.
+    /// The largest number of upstream calls that may start in a window; nil if unlimited.
     package var starts: Quota?
     /// The largest number of concurrent upstream calls; nil if there is no limit.
     package var calls: Quota?
@@ -74,8 +71,7 @@ package struct CapacitySettings: Sendable, Equatable {
         if calls > 0 { self.calls = Quota(calls, .concurrent, per: .second) }
     }
 
-    /// Returns a quota that allows this many starts per second. A fraction needs a longer window: 0.5 a second becomes
-    /// one start in two seconds.
+    /// Returns a quota for this many starts per second, which may be a fraction.
     private static func starts(perSecond rate: Double) -> Quota {
         let thousandths = Int((rate * 1_000).rounded())
         var (a, b) = (thousandths, 1_000)

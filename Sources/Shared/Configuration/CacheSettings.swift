@@ -21,9 +21,9 @@ package struct CacheSettings: Sendable, Equatable {
     package let maxBytes: Int
     package let scope: Scope
     package let store: Store
-    /// The data folder (`DATA_DIR`), in which responses can be cached as files; nil if it is not set.
+    /// The data folder (`DATA_DIR`) for cached responses; nil if it is not set.
     package let directory: String?
-    /// Patterns of the models whose responses are cached. They are matched with the model name in the request.
+    /// Patterns of the model names in requests whose responses are cached.
     package let models: [ModelPattern]
 
     package init(
@@ -46,8 +46,7 @@ package struct CacheSettings: Sendable, Equatable {
         self.models = models
     }
 
-    /// Returns the largest allowed size of the response cache in memory, in bytes; at least 1 MiB. The rest of the
-    /// memory budget is for tables and for requests.
+    /// Returns the largest allowed response cache in memory, in bytes; at least 1 MiB.
     static func maxBytes(beside memory: MemorySettings, maxBodyBytes: Int) -> Int {
         max(1_048_576, memory.bytes - memory.bytes / 4 - memory.setAsideBytes - 2 * maxBodyBytes)
     }
@@ -56,7 +55,7 @@ package struct CacheSettings: Sendable, Equatable {
 
     /// Returns the default of `CACHE_MAX_MB`, in megabytes.
     ///
-    /// - Parameter room: the largest allowed size of the cache in memory, in bytes.
+    /// - Parameter room: the largest allowed cache in memory, in bytes.
     fileprivate static func fallbackMegabytes(_ memory: MemorySettings, room: Int) -> Int {
         max(1, min(usualBytes, memory.bytes / 8, room) / 1_048_576)
     }

@@ -1,18 +1,17 @@
-/// The settings that only providers of Cloudflare and Vertex AI have, such as the account and the locations.
+/// The settings that only providers of Cloudflare and Vertex AI have.
 package struct CloudSettings: Sendable, Equatable {
     /// The id of the Cloudflare account; empty for other kinds of providers.
     package let accountID: String
     // The following settings are for Vertex AI and empty for other kinds. Its refresh token is the provider's key.
     package let projectID: String
     package let clientID: String
-    /// The secret of the OAuth client with which the relay gets access tokens for Vertex AI; empty for other kinds of
-    /// providers. It must not be logged.
+    /// The secret of the OAuth client for Vertex AI; empty for other providers. It must not be logged.
     package let clientSecret: String
     /// The Google Cloud locations of Vertex AI, such as `europe-west4`, in the order in which they are tried.
     package let locations: [String]
     package let tokenURL: String
 
-    /// The data with which the relay gets access tokens of a Google account. It must not be logged.
+    /// The credentials of a Google account. They must not be logged.
     package struct Account: Hashable, Sendable {
         package let clientID: String
         package let clientSecret: String
@@ -95,7 +94,7 @@ package struct CloudSettings: Sendable, Equatable {
 extension SettingsReader {
     /// Reports a problem for each required field of a provider that is not set.
     ///
-    /// - Parameter fields: the names of the required fields, and a description of each field for the error message.
+    /// - Parameter fields: the names of the fields, with descriptions for the error message.
     fileprivate mutating func demand(_ fields: KeyValuePairs<String, String>, of provider: String) {
         for (field, meaning) in fields {
             let key = ProviderSettings.key(provider, field)
@@ -106,8 +105,6 @@ extension SettingsReader {
 }
 
 extension String {
-    /// Whether the text is a valid name of a cloud location, such as `europe-west4`. The name becomes a part of a host
-    /// name.
     fileprivate var isLocation: Bool {
         (1...63).contains(utf8.count)
             && utf8.allSatisfy { (48...57).contains($0) || (97...122).contains($0) || $0 == UInt8(ascii: "-") }

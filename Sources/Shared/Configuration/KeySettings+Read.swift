@@ -46,14 +46,14 @@ extension SettingsReader {
     private static let minCharacters = 16
     private static let advice = "`openssl rand -hex 24` makes a secure value"
 
-    /// Warns if a token is too short. Short tokens are no error, since many private relays use them.
+    /// Warns if a token is too short.
     mutating func warnIfShort(_ key: SettingKey, _ tokens: [String]) {
         guard tokens.contains(where: { $0.utf8.count < Self.minCharacters }) else { return }
+        // Short tokens are no error, since many private relays use them.
         warn(key, "a token of fewer than \(Self.minCharacters) characters can be guessed; \(Self.advice)")
     }
 
-    /// Reports a problem if a secret is too short. An attacker with data that was encrypted with a short secret could
-    /// guess the secret.
+    /// Reports a problem if a secret is too short.
     mutating func refuseShortSecret(_ key: SettingKey) {
         guard let secret = text(key), secret.utf8.count < Self.minCharacters else { return }
         report(key, "a secret of fewer than \(Self.minCharacters) characters can be guessed; \(Self.advice)")

@@ -47,8 +47,7 @@ extension LimitSettings.Store {
 }
 
 extension KeySettings {
-    /// Returns the limits of a known caller: the caller's `RATE_LIMIT`, and its limits for single endpoint groups such
-    /// as `RATE_LIMIT_CHAT`.
+    /// Returns the limits of a known caller, in general and for single endpoint groups.
     static func quotas(_ instance: String, _ reader: SettingsReader) -> (all: [Quota], groups: [EndpointGroup: [Quota]])
     {
         var groups: [EndpointGroup: [Quota]] = [:]

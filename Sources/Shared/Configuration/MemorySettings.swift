@@ -1,13 +1,12 @@
 import Engine
 
-/// The memory budget for request and response data, and how much of the budget is set aside for tables.
+/// The memory budget for request and response data, and the bytes set aside for tables.
 package struct MemorySettings: Sendable, Equatable {
     /// The whole memory budget (`MEMORY_MB`), in bytes.
     package let bytes: Int
     /// The bytes set aside for the counters of limits.
     package let limitBytes: Int
-    /// The bytes set aside for state that would otherwise be in memcached, such as the lists of callers' files; 0 if
-    /// memcached is used.
+    /// The bytes set aside for state that would otherwise be in memcached; 0 if memcached is used.
     package let storeBytes: Int
     /// The bytes set aside for stored responses; 0 if memcached stores them.
     package let responseBytes: Int
@@ -24,11 +23,9 @@ package struct MemorySettings: Sendable, Equatable {
     /// The number by which the memory budget is divided to get the largest allowed body.
     fileprivate static let bodyShare = 8
 
-    /// Divides the memory budget: an eighth for limits (at most 64 MB), an eighth for shared state (at most 64 MB), an
-    /// eighth for stored responses (at most 16 MB), and 1/128 for uploaded files (at most 4 MB).
+    /// Divides the memory budget among requests and tables.
     ///
-    /// - Parameter hasStore: whether memcached keeps the shared state and the stored responses. These two parts of the
-    ///   budget are then 0.
+    /// - Parameter hasStore: whether memcached keeps the shared state and the stored responses.
     package init(bytes: Int, hasStore: Bool) {
         self.bytes = bytes
         limitBytes = min(Self.maxTableBytes, bytes / 8)

@@ -1,11 +1,9 @@
 extension ProviderSettings {
     private static let prefix = "PROVIDER_"
 
-    /// Reads the settings of all providers. They are in the order of `PROVIDERS`; other providers follow, sorted by
-    /// name.
+    /// Reads the settings of all providers, in the order of `PROVIDERS`, then sorted by name.
     ///
-    /// Without any `PROVIDER_` setting, 1min.ai is the only provider. It then uses `ONE_MIN_API_KEYS` or, if that is
-    /// not set, the callers' own keys.
+    /// Without any `PROVIDER_` setting, 1min.ai is the only provider.
     static func all(_ reader: inout SettingsReader) -> [ProviderSettings] {
         let declared = reader.instances(of: prefix)
         guard reader.given.keys.contains(where: { $0.prefix == prefix }) else {
@@ -97,8 +95,7 @@ extension ProviderSettings {
 }
 
 extension SettingsReader {
-    /// Reports problems with the models in a provider's `MODELS` setting, for providers that are called over the
-    /// network.
+    /// Reports problems with the models in a provider's `MODELS` setting.
     fileprivate mutating func check(
         _ models: [ModelName],
         of provider: String,
@@ -131,8 +128,7 @@ extension SettingsReader {
         return list(several) + (text(one).map { [$0] } ?? [])
     }
 
-    /// Returns the weights of the provider's keys, 1 for each key if the setting is unset. Reports a problem if the
-    /// numbers of weights and keys differ.
+    /// Returns the weights of the provider's keys, 1 for each key if the setting is unset.
     fileprivate mutating func keyWeights(_ key: SettingKey, of keys: [String], isChecked: Bool) -> [Double] {
         let weights = weights(key)
         if !weights.isEmpty && weights.count != keys.count && isChecked {
@@ -143,8 +139,7 @@ extension SettingsReader {
         return weights.isEmpty ? keys.map { _ in 1 } : weights
     }
 
-    /// Reports that `PROVIDERS` names a provider that is not declared. Reports nothing if a problem with the provider's
-    /// `KIND` was already reported.
+    /// Reports that `PROVIDERS` names a provider that is not declared.
     fileprivate mutating func reportUndeclared(_ instance: String, _ declared: [String]) {
         let kind = ProviderSettings.key(instance, "KIND").name
         if problems.contains(where: { $0.name == kind }) { return }
@@ -156,8 +151,6 @@ extension SettingsReader {
         report("PROVIDERS", text)
     }
 
-    /// Warns if the base URL of an OpenAI-compatible server has no path such as `/v1`, or ends with
-    /// `/chat/completions`.
     fileprivate mutating func warnOfPath(_ key: SettingKey) {
         guard let url = text(key) else { return }
         let ending = "/chat/completions"
@@ -168,8 +161,7 @@ extension SettingsReader {
         }
     }
 
-    /// Returns the base URL of a provider. Removes a path at its end that the relay itself adds to upstream calls, such
-    /// as `/chat/completions`.
+    /// Returns the base URL of a provider, without a path that the relay adds to upstream calls.
     ///
     /// - Parameter standard: the base URL if the setting is unset.
     fileprivate mutating func url(
@@ -200,8 +192,7 @@ extension SettingsReader {
         given[key] == nil && !problems.contains { $0.name == key.name }
     }
 
-    /// Returns whether a provider is called with the callers' own keys. This is the default for a provider without
-    /// keys, if its vendor needs a key.
+    /// Returns whether a provider is called with the callers' own keys.
     fileprivate mutating func isPassthrough(
         _ provider: String,
         hasKeys: Bool,
@@ -221,7 +212,7 @@ extension SettingsReader {
         return isPassthrough
     }
 
-    /// Reports a problem if the setting has a value. Call it for a setting that has no effect.
+    /// Reports a problem if a setting without effect has a value.
     mutating func refuse(_ key: SettingKey, _ text: String) {
         if given[key] != nil { report(key, text) }
     }

@@ -4,8 +4,7 @@ package struct ProviderSettings: Sendable, Equatable {
     package enum ChatPath: String, CaseIterable, Sendable {
         case chat
         case responses
-        /// Chat completions for most models, but the Responses API for models that support tools only in the Responses
-        /// API.
+        /// The Responses API for models that need it for tools, chat completions for other models.
         case auto
     }
 
@@ -23,21 +22,21 @@ package struct ProviderSettings: Sendable, Equatable {
         case echo
     }
 
-    /// The unique name of the provider: the NAME in its settings in lower case, with `-` in place of `_`.
+    /// The provider's name: the NAME in its settings in lower case, with `-` for `_`.
     package let name: String
     package let label: String
     package let kind: Kind
     /// The base URL without a slash at its end; empty if the provider has no fixed URL.
     package let baseURL: String
-    /// The URL of 1min.ai's host for result files, such as generated images; empty for other kinds of providers.
+    /// The URL of 1min.ai's host for result files; empty for other kinds of providers.
     package let assetURL: String
     /// The models that the provider's settings name; empty if the settings name no models.
     package let models: [ModelName]
     /// Whether the provider also serves all models on the vendor's model list (`MODELS` contains `*`).
     package let servesList: Bool
-    /// Whether upstream calls use the caller's own key. If false, the provider's own keys are used, if it needs keys.
+    /// Whether upstream calls use the caller's own key.
     package let isPassthrough: Bool
-    /// The provider's own keys, which are secret. Empty if callers send their own keys or the provider needs no key.
+    /// The provider's own keys, which are secret. Empty if upstream calls do not use them.
     package let apiKeys: [String]
     /// The weights of the provider's keys, in the order of the keys.
     package let keyWeights: [Double]
@@ -47,8 +46,7 @@ package struct ProviderSettings: Sendable, Equatable {
     package let totalTimeout: Duration
     package let http2: Bool
     package let prices: ProviderPrices
-    /// Facts that the settings declare about models, such as context windows. The dictionary's keys are the names that
-    /// callers use.
+    /// Facts about models in the settings, by the names that callers use.
     package let modelInfo: [String: ModelFacts]
     package let rank: ProviderRank
     package let capacity: CapacitySettings
@@ -62,7 +60,7 @@ package struct ProviderSettings: Sendable, Equatable {
     package let generates: Bool
     /// The model for requests that name no model, by the name that callers use; nil for the provider's first model.
     package let generateModel: String?
-    /// Additional header lines for upstream calls, which are secret. They replace the relay's headers of the same name.
+    /// Additional header lines for upstream calls, which are secret.
     package let headers: [String]
     /// The names of request fields that are forwarded to this provider although they are in `RoutingFields`.
     package let allowedFields: [String]
@@ -72,16 +70,15 @@ package struct ProviderSettings: Sendable, Equatable {
 extension ProviderSettings.Kind {
     /// The properties that all providers of a kind have in common.
     package struct Row {
-        /// The owner that model lists show for each model of this kind; nil to show the label of the provider instead.
+        /// The owner that model lists show; nil to show the provider's label.
         package let owner: String?
-        /// The base URL of providers whose settings contain no URL; nil if the kind does not use the network.
+        /// The default base URL; nil if the kind does not use the network.
         let baseURL: StandardURL?
-        /// The setting that contains the URL of the host for result files; nil if the kind has no such host.
+        /// The setting for the URL of the host for result files; nil if there is none.
         let assetURL: SettingKey?
         /// Whether upstream calls cost credits, the unit of payment at 1min.ai.
         package let countsCredits: Bool
-        /// The name of the setting that chooses which models come first in model lists; nil if the kind has no such
-        /// setting.
+        /// The setting for the models that model lists show first; nil if there is none.
         let subset: SettingKey?
         /// Whether a provider's `MODELS` setting is required, since the relay has no built-in catalogue for the kind.
         let needsModels: Bool
@@ -94,7 +91,7 @@ extension ProviderSettings.Kind {
     enum StandardURL {
         case setting(SettingKey)
         case fixed(String)
-        /// A fixed URL without the API version. Each call adds the path of the API version, such as `/v1`.
+        /// A fixed URL without the path of the API version, such as `/v1`.
         case host(String)
         /// A URL that depends on the location of each call, for Vertex AI.
         case location
@@ -134,7 +131,7 @@ extension ProviderSettings.Kind {
         }
     }
 
-    /// Whether `*` in a provider's `MODELS` setting can stand for all models on the vendor's own model list.
+    /// Whether `*` in `MODELS` can stand for all models on the vendor's list.
     var hasList: Bool {
         switch self {
         case .openai, .anthropic, .gemini, .cohere, .cloudflare: true

@@ -1,5 +1,4 @@
-/// Request fields that would make a vendor use another model, server or account than the relay has chosen, such as
-/// `fallbacks`. The relay rejects requests with these fields unless the settings allow them.
+/// Request fields that would make a vendor use another model, server or account, such as `fallbacks`.
 package enum RoutingFields {
     package static let names = [
         "models", "route", "preset", "fallbacks", "context_window_fallbacks", "engine", "deployment", "deployment_id",

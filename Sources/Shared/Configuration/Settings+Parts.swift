@@ -19,9 +19,7 @@ extension ProviderSettings {
 extension ModelCatalog {
     /// Creates the catalog of the models that these settings offer.
     ///
-    /// - Parameters:
-    ///   - catalogues: the built-in catalogues of vendors' models.
-    ///   - lists: the model lists that were read from vendors, by the index of the provider.
+    /// - Parameter lists: the model lists that were read from vendors, by the provider's index.
     package init(_ settings: Settings, _ catalogues: Catalogues, lists: [Int: [LiveModel]] = [:]) {
         let providers = settings.providers.enumerated().map { position, provider in
             let hasSubset = provider.kind.row.subset != nil

@@ -15,8 +15,7 @@ extension Settings {
         package var givenNames: Set<String> { Set(effective.lazy.filter { !$0.shown.isEmpty }.map(\.name)) }
     }
 
-    /// The relay's IP address and port, for health checks. They are read from the environment and the `.env` file, not
-    /// from a remote settings document.
+    /// The relay's IP address and port, for health checks.
     package struct Address: Sendable {
         package let host: String
         package let port: Int
@@ -31,7 +30,6 @@ extension Settings {
     ///
     /// - Parameters:
     ///   - sources: the sources of settings; an earlier source overrides a later one.
-    ///   - catalogues: the built-in catalogues of vendors' models.
     ///   - usableBytes: the memory of the container or machine.
     ///   - readFile: returns the content of a file that a setting such as `KEY_A_TOKEN_FILE` names.
     package static func read(
@@ -121,8 +119,7 @@ extension SettingsReader {
         }
     }
 
-    /// Warns if `RELOAD_ACCESS` requires a login although the admin pages are off. Also warns if memcached servers are
-    /// set but `ADMIN_SESSION_SECRET` is not, since a login is then valid for one instance only.
+    /// Warns if `RELOAD_ACCESS` or `ADMIN_SESSION_SECRET` does not fit the other settings.
     fileprivate mutating func warnOfLogins(
         _ admin: AdminSettings?,
         _ access: ReloadAccess,
@@ -142,8 +139,7 @@ extension SettingsReader {
         }
     }
 
-    /// The effective values of all settings: first the global settings, then the fields of each provider, caller and
-    /// panel that have a value.
+    /// The effective values of all global settings, and the set fields of providers, callers and panels.
     fileprivate var effective: [EffectiveSetting] {
         let globals = table.globals.map { SettingKey.global($0.name) }
         let fields = table.families.flatMap { family in

@@ -2,24 +2,21 @@ import Engine
 
 /// The functions that read settings from the environment, the `.env` file and a remote document.
 extension Settings {
-    /// The remote settings document as it was last downloaded. It is used again if the server reports that the document
-    /// is unchanged.
+    /// The remote settings document as it was last downloaded.
     package struct Remote: Sendable, Equatable {
         fileprivate let url: String
         fileprivate let tag: String
         fileprivate let bytes: [UInt8]
     }
 
-    /// The URL of the remote settings document, and how the relay reads it: with which key, how often, and whether the
-    /// document is required. None of these changes while the process runs.
+    /// The URL of the remote settings document, and how the relay reads the document.
     package struct RemoteLocation: Sendable, Equatable {
         /// The URL of the remote settings document; nil if no such document is used.
         package let url: String?
         /// The secret key that decrypts the document; nil if the document is not encrypted.
         package let key: String?
         package let isRequired: Bool
-        /// The time between two regular downloads of the document; zero if it is only downloaded when a reload is
-        /// requested.
+        /// The time between regular downloads; zero if a download needs a reload request.
         package let refreshPause: Duration
 
         init(_ reader: SettingsReader) {
@@ -30,13 +27,11 @@ extension Settings {
         }
     }
 
-    /// Reads the settings of this process from its environment, its `.env` file and, if these name one, a remote
-    /// document. Blocks the thread.
+    /// Reads the settings of this process, including a remote document. Blocks the thread.
     ///
     /// - Parameters:
-    ///   - remote: the remote document as it was last downloaded; updated by this function.
-    ///   - location: the location of the remote document that was read at startup; nil during startup. A failed
-    ///     download is a problem. During startup with `CONFIG_REQUIRED=false`, it is only a warning.
+    ///   - remote: the remote document as it was last downloaded; this function updates it.
+    ///   - location: the location of the remote document that was read at startup; nil during startup.
     package static func ofProcess(
         _ catalogues: Catalogues,
         _ remote: inout Remote?,
@@ -75,8 +70,6 @@ extension Settings {
         return outcome
     }
 
-    /// Downloads and decrypts the remote settings document. Throws if the download or the decryption fails, or if the
-    /// document is YAML.
     private static func document(
         at url: String,
         _ key: String?,
@@ -110,7 +103,7 @@ extension Settings {
 }
 
 extension SettingsSource {
-    /// Returns a source that stands for a document which could not be read: it has no settings, only this problem.
+    /// Returns a source that has no settings, only this problem.
     fileprivate static func broken(_ problem: SettingsProblem) -> SettingsSource {
         SettingsSource(name: "CONFIG_URL", isEnvironment: false, entries: [], problems: [problem])
     }

@@ -19,13 +19,13 @@ package struct Settings: Sendable, Equatable {
     package let port: Int
     /// The number of event loops; 0 for one loop per core.
     package let threads: Int
-    /// The base URL by which clients reach the relay, without a slash at its end; nil if it is not set.
+    /// The base URL of the relay for clients, without a slash at its end; nil if not set.
     package let publicURL: String?
     /// Whether the relay has the page `/usage`, on which callers see their own usage.
     package let hasUsagePage: Bool
     /// The URL to which requests for unknown paths are redirected; nil to send a 404 response.
     package let notFoundURL: String?
-    /// The web origins whose pages may call the relay from a browser: `["*"]`, or `scheme://host[:port]` in lower case.
+    /// The web origins that may call the relay: `["*"]`, or `scheme://host[:port]` in lower case.
     package let corsOrigins: [String]
     package let memory: MemorySettings
     package let maxBodyBytes: Int
@@ -33,11 +33,9 @@ package struct Settings: Sendable, Equatable {
     package let shutdownSeconds: Double
     /// The digest of the token that `/metrics` requires; nil if `/metrics` needs no token.
     package let metricsToken: Digest?
-    /// The URL of the proxy for upstream calls; nil if there is no proxy. It may contain credentials and must not be
-    /// logged.
+    /// The URL of the proxy for upstream calls; nil if there is none. It must not be logged.
     package let upstreamProxy: String?
-    /// The path of a PEM file with additional certificates to trust in outgoing connections; nil if there is no such
-    /// file.
+    /// The path of a PEM file with additional trusted certificates; nil if there is none.
     package let certificateFile: String?
     /// The known callers, sorted by the NAME in their settings `KEY_<NAME>_TOKEN`.
     package let keys: [KeySettings]
@@ -57,11 +55,9 @@ package struct Settings: Sendable, Equatable {
     package let defaultModel: String?
     /// The model for requests whose model no provider serves; nil if it is not set.
     package let fallbackModel: String?
-    /// The model for `/generate` requests that name no model; nil to use a provider's own model for such
-    /// requests.
+    /// The model for `/generate` requests that name no model; nil for a provider's own model.
     package let generateModel: String?
-    /// Whether links to YouTube videos in prompts for 1min.ai stay unchanged. 1min.ai then reads the videos and charges
-    /// for them.
+    /// Whether links to YouTube videos in prompts for 1min.ai stay unchanged.
     package let keepsLinks: Bool
     /// The time between two reads of 1min.ai's model list; zero if the list is never read.
     package let modelsRefresh: Duration
@@ -83,8 +79,7 @@ package struct Settings: Sendable, Equatable {
     package let balance: BalanceSettings
     /// The settings of the response cache; nil if responses are not cached.
     package let cache: CacheSettings?
-    /// The enabled providers in the order of `PROVIDERS`; other providers follow, sorted by name. The list is never
-    /// empty.
+    /// The enabled providers, in the order of `PROVIDERS`, then sorted by name. Never empty.
     package let providers: [ProviderSettings]
     /// The panels, sorted by the NAME in their settings (`PANEL_<NAME>_MODELS` and others).
     package let panels: [Panel]

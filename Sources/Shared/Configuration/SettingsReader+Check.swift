@@ -38,10 +38,9 @@ extension SettingsReader {
         warnOfModelLimits(settings.limits.byModel, modelCatalog)
     }
 
-    /// Reports that a setting names a model which no provider serves. Only warns if a vendor's model list has not been
-    /// read yet.
+    /// Reports that a setting names a model which no provider serves.
     ///
-    /// - Parameter name: the model in the setting. The message suggests a similar name.
+    /// - Parameter name: the model in the setting, for the suggestion of a similar name.
     private mutating func check(_ key: SettingKey, _ text: String, near name: String, _ modelCatalog: ModelCatalog) {
         if modelCatalog.isAwaitingList { return warn(key, text + " under this name; a vendor's list may") }
         // A model that exists but is forbidden by the settings was not misspelt.
@@ -53,8 +52,7 @@ extension SettingsReader {
         name.map { "; did you mean \"\($0)\"?" } ?? other
     }
 
-    /// Reports providers that no caller is allowed to use, because the settings declare no callers and no models for
-    /// anonymous access.
+    /// Reports providers that no caller is allowed to use.
     private mutating func reportUnusableProviders(_ settings: Settings) {
         guard settings.keys.isEmpty, settings.anonymousModels.isEmpty else { return }
         guard !hasProblem(with: "ANONYMOUS_MODELS", "KEY_") else { return }
@@ -65,8 +63,7 @@ extension SettingsReader {
         }
     }
 
-    /// Reports callers' tokens that are also keys of providers. A caller's token must never be the key of a vendor's
-    /// account.
+    /// Reports callers' tokens that are also keys of providers.
     private mutating func refuseSharedKeys(_ settings: Settings) {
         let upstream = Set(settings.providers.flatMap(\.apiKeys).map { Digest(of: $0) })
         for key in settings.keys where key.tokens.contains(where: { upstream.contains($0.digest) }) {
@@ -74,7 +71,7 @@ extension SettingsReader {
         }
     }
 
-    /// Warns about callers' tokens that allow less than the operator may expect, such as access to no provider.
+    /// Warns about callers' tokens that have less access than the operator may expect.
     private mutating func warnOfTokens(_ settings: Settings) {
         let isProviderMeant =
             hasProblem(with: "PROVIDER", "ONE_MIN_")
@@ -139,8 +136,7 @@ extension SettingsReader {
         }
     }
 
-    /// Warns if the settings name a model that the built-in catalogue does not contain, or a model that other settings
-    /// forbid.
+    /// Warns if a model in the settings is unknown or forbidden by other settings.
     private mutating func warnOfModels(_ settings: Settings, _ catalogues: Catalogues) {
         for kind in ProviderSettings.Kind.allCases {
             let providers = settings.providers.filter { $0.kind == kind }

@@ -41,8 +41,7 @@ extension SettingsReader {
 
     private static let shownNames = 10
 
-    /// Warns once if limits have windows of an hour or more. A restart of the process resets the counters of these
-    /// limits.
+    /// Warns once if a restart resets limits with windows of an hour or more.
     private mutating func warnOfRestarts(_ limits: [(key: SettingKey, quotas: [Quota], group: EndpointGroup?)]) {
         let long = limits.filter { limit in
             limit.quotas.contains { $0.windowSeconds >= Quota.TimeUnit.hour.rawValue }
@@ -57,8 +56,7 @@ extension SettingsReader {
         )
     }
 
-    /// Reports a limit in dollars that has no effect, because no provider has a price. Reports only the first such
-    /// limit.
+    /// Reports the first limit in dollars that has no effect.
     private mutating func refuseDollars(_ key: SettingKey, _ settings: Settings) {
         if problems.contains(where: { $0.text.hasPrefix(Self.noPrice) }) { return }
         let instance = settings.providers.first.map { $0.name.asInstance } ?? "<NAME>"
@@ -96,8 +94,7 @@ extension SettingsReader {
         }
     }
 
-    /// Returns all settings of limits with their quotas and endpoint groups. The group is nil if a setting is not for a
-    /// single endpoint group.
+    /// Returns all settings of limits. The group is nil if a setting is not for a single endpoint group.
     private func givenLimits(_ settings: Settings) -> [(SettingKey, [Quota], EndpointGroup?)] {
         var limits: [(SettingKey, [Quota], EndpointGroup?)] = [
             ("RATE_LIMIT", quotas("RATE_LIMIT") ?? [], nil),

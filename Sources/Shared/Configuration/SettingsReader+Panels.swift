@@ -1,5 +1,4 @@
-/// Checks of panels: whether providers serve the models of each panel, and whether a panel calls itself through other
-/// panels.
+/// Checks of panels: whether their models are served, and whether they call themselves.
 extension SettingsReader {
     mutating func checkPanels(_ settings: Settings, _ modelCatalog: ModelCatalog) {
         if settings.panels.isEmpty { return }
@@ -51,8 +50,7 @@ extension SettingsReader {
 }
 
 extension ModelCatalog {
-    /// Returns the shortest path on which a panel calls itself, as the names of the panels on it; nil if there is no
-    /// such path. The search does not recurse, since a chain of panels may be long.
+    /// Returns the shortest path on which a panel calls itself; nil if there is none.
     fileprivate func cycle(from panel: Panel) -> [String]? {
         var found = [(panel: panel, asker: 0)]
         var seen: Set<String> = [panel.name]
@@ -76,8 +74,7 @@ extension ModelCatalog {
         return nil
     }
 
-    /// Returns the largest number of models that one request to the panel can call. Stops counting soon after `bound`,
-    /// since counting panels that call each other in a cycle would never end.
+    /// Returns the largest number of models that one request to the panel can call. Stops counting soon after `bound`.
     fileprivate func calls(of panel: Panel, upTo bound: Int) -> Int {
         var most = 0
         for cast in panel.casts {

@@ -1,7 +1,6 @@
-/// A value that is stored behind one pointer, so that it is cheap to pass and to throw. Errors that store their fields
-/// in this type keep the frames of async functions small.
+/// A value behind one pointer, so that it is cheap to pass and to throw.
 ///
-/// The type is public so that the compiler can inline its code in other modules.
+/// Public so that the compiler can inline its code in other modules.
 public struct Indirect<Value: Sendable>: Sendable {
     /// The reference that contains the value.
     ///

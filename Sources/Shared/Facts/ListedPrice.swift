@@ -23,14 +23,12 @@ package struct ListedPrice: Sendable, Equatable {
         }
     }
 
-    /// The prices as decimal texts, by the raw value of `PriceKind`. They are in dollars for one token, image or
-    /// request. The array is empty if no price is known.
+    /// The dollar prices of one token, image or request as decimals, by the raw value of `PriceKind`.
     private var texts: [String?] = []
 
     package init() {}
 
-    /// Creates the listed price from a price in the settings. The price of cached tokens is only listed if it differs
-    /// from the price of prompt tokens.
+    /// Creates the listed price from a price in the settings.
     init(_ price: Price) {
         self[.prompt] = Self.text(price.promptParts)
         self[.completion] = Self.text(price.completionParts)
@@ -52,7 +50,7 @@ package struct ListedPrice: Sendable, Equatable {
         for part in PriceKind.allCases { if let text = other[part] { self[part] = text } }
     }
 
-    /// Sets one price from a JSON number or string in a vendor's model list. Ignores an invalid value.
+    /// Sets one price from a value in a vendor's model list. Ignores an invalid value.
     package mutating func read(_ part: PriceKind, _ value: JSONValue?) {
         guard let value, let text = value.string ?? value.number.map({ "\($0)" }), text.utf8.count <= 32,
             let number = Double(text), (0...1_000_000).contains(number)
@@ -60,8 +58,7 @@ package struct ListedPrice: Sendable, Equatable {
         self[part] = Self.decimal(text)
     }
 
-    /// Returns a number as text with digits and a point only. For example, `1e-6` becomes `0.000001`. Returns nil if
-    /// the text is not a number, or if the number is too large.
+    /// Returns a number as text with digits and a point only, such as `0.000001` for `1e-6`; nil if it is invalid.
     private static func decimal(_ text: String) -> String? {
         let isPlain = text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
         if isPlain, text.utf8.first != UInt8(ascii: "."), text.utf8.last != UInt8(ascii: ".") { return text }

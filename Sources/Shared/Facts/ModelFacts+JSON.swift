@@ -57,11 +57,7 @@ extension ByteBuffer {
         append(decimal: number)
     }
 
-    /// Appends a JSON array of strings, after a text such as `,"name":`.
-    ///
-    /// - Parameters:
-    ///   - name: the text before the array.
-    ///   - names: the strings, which consist of letters, digits, `-` and `_` and thus need no escaping.
+    /// Appends a JSON array of strings, which must need no escaping, after a text such as `,"name":`.
     fileprivate mutating func append(_ name: StaticString, _ names: [String]) {
         append(name)
         append("[")

@@ -3,8 +3,7 @@ import Engine
 /// Parsing of the setting `MODEL_INFO`, which declares facts about models, such as
 /// `gpt-x=context:128000,tools:false;other=input_modalities:text+image`.
 extension ModelFacts {
-    /// The reason why a text is not a valid list of facts. It does not quote the text, since the text may contain
-    /// secrets by mistake.
+    /// The reason why a text is not a valid list of facts. It does not quote the text.
     struct Mistake: Error { let reason: String }
 
     static func byModel(_ text: String) throws(Mistake) -> [String: ModelFacts] {

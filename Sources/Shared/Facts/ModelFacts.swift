@@ -1,7 +1,6 @@
 import Engine
 
-/// Facts about a model that model lists show, such as its context window. They do not affect how the relay serves
-/// requests.
+/// Facts about a model that model lists show, such as its context window.
 package struct ModelFacts: Sendable, Equatable {
     /// The abilities that a model has itself or that the relay emulates for it, such as tools.
     package struct Abilities: OptionSet, Sendable {
@@ -40,7 +39,7 @@ package struct ModelFacts: Sendable, Equatable {
     package var price = ListedPrice()
     /// The creation time in seconds since 1970; nil if unknown.
     package var created: Int?
-    /// The owner of this model. If nil, model lists show the owner that all models of the provider have in common.
+    /// The owner of this model; nil for the owner that all models of the provider share.
     package var owner: String?
 
     package init() {}
@@ -64,9 +63,10 @@ package struct ModelFacts: Sendable, Equatable {
         judged.formUnion(other.judged)
     }
 
-    /// Combines these facts with the facts about the same model at another provider, so that they hold at both
-    /// providers. The result has the smaller token limits, the common elements of lists, and the abilities that both
-    /// providers have. If a limit or list is known at one provider only, the result has this limit or list.
+    /// Combines these facts with another provider's facts about the same model.
+    ///
+    /// The result has the smaller limits, the common list elements and the common abilities. Limits and lists that only
+    /// one provider has remain.
     package mutating func narrow(by other: ModelFacts) {
         contextWindow = Self.least(contextWindow, other.contextWindow)
         maxOutputTokens = Self.least(maxOutputTokens, other.maxOutputTokens)

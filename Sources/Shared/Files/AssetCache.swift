@@ -14,20 +14,17 @@ package struct UploadedAsset: Sendable, Equatable {
     }
 }
 
-/// A cache of the files that were already uploaded to vendors. It avoids repeated uploads, since clients send the
-/// images of a conversation again with each request.
-///
-/// All loops share this cache. The least recently used entry is removed first.
+/// A cache of the files that were already uploaded to vendors. All loops share this cache.
 package final class AssetCache: Sendable {
-    /// The key of an uploaded file: a digest of its content, the caller, and the credential that uploaded it.
+    /// The key of an uploaded file: digests of its content and credential, and the caller.
     package struct Key: Hashable, Sendable {
         fileprivate let digest: Digest
 
         /// Creates the key of an uploaded file.
         ///
         /// - Parameters:
-        ///   - content: the digest of the content and of everything else that changes the uploaded file.
-        ///   - account: the digest of the provider's credential, since other credentials cannot use the file.
+        ///   - content: the digest of everything that determines the uploaded file.
+        ///   - account: the digest of the provider's credential.
         package init(_ content: Digest, of caller: Caller, account: Digest) {
             var parts = ByteBuffer()
             for digest in [content, account] { digest.withBytes { parts.append($0) } }
@@ -52,8 +49,7 @@ package final class AssetCache: Sendable {
     private let fileStore = Lock(Partition())
     private let maxEntries: Int
     private let maxBytes: Int
-    /// The lifetime of an entry, in nanoseconds. It is short because vendors do not say how long they keep an unused
-    /// file.
+    /// The lifetime of an entry, in nanoseconds.
     private static let lifeNanoseconds: UInt64 = 3_600_000_000_000
 
     package init(maxEntries: Int = 8_192, maxBytes: Int = 4_194_304) {
@@ -71,6 +67,7 @@ package final class AssetCache: Sendable {
     }
 
     package func add(_ asset: UploadedAsset, _ key: Key, at now: LoopTime) {
+        // The lifetime is short because vendors do not say how long they keep an unused file.
         let entry = Entry(asset: asset, endsAt: now + Self.lifeNanoseconds)
         fileStore.withLock { fileStore in
             fileStore.remove(key)

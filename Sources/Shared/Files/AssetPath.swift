@@ -2,12 +2,10 @@ import Engine
 
 /// Checks whether paths on a vendor's asset host are safe. The checks work on bytes.
 package enum AssetPath {
-    /// The smallest number of nested percent-encodings that makes a path unsafe. For example, the dot in `%252e` is
-    /// encoded twice.
+    /// The smallest number of nested percent-encodings that makes a path unsafe.
     private static let rounds = 4
 
-    /// Returns whether a segment of the path is `..`, which leads to a higher folder. Also finds segments that are
-    /// percent-encoded or separated by backslashes. Returns true if the path is encoded `rounds` times or more.
+    /// Returns whether the path, also when decoded, has a segment `..`. True for `rounds` or more encodings.
     package static func leadsUpward(_ path: String) -> Bool {
         var bytes = Array(path.utf8)
         for _ in 0..<rounds {
@@ -19,8 +17,7 @@ package enum AssetPath {
         return true
     }
 
-    /// Returns whether the path can only refer to a file on the asset host. A path that is a URL, or that becomes a URL
-    /// by decoding, is rejected.
+    /// Returns whether the path can only refer to a file on the asset host.
     static func isOnHost(_ path: String) -> Bool {
         guard !path.isEmpty, !leadsUpward(path) else { return false }
         var bytes = Array(path.utf8)
@@ -67,8 +64,7 @@ package enum AssetPath {
 }
 
 extension StoredFile {
-    /// Whether the path and the id can only refer to a file at the vendor. Check this before using a decoded file id,
-    /// since anybody who has the owner's key can forge file ids.
+    /// Whether the path and the id can only refer to a file at the vendor. Check this before using a decoded file id.
     var hasValidVendorNames: Bool {
         AssetPath.isOnHost(path)
             && vendorID.utf8.allSatisfy { byte in

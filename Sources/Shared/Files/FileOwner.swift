@@ -2,22 +2,18 @@ import Engine
 import Limits
 
 /// A caller as the owner of files. It creates and decrypts the ids of its files.
-///
-/// An id is `file-` and an encrypted text that contains the file's path at the vendor. So any instance can serve a file
-/// without storing its id.
 package struct FileOwner: Sendable {
     private let seal: OwnerSeal
 
-    /// The identity of the caller. It is part of the names of the owner's records in the shared store.
+    /// The identity of the caller, for the names of the owner's records.
     var identity: Identity { seal.identity }
 
     /// The longest valid file id, in bytes.
     package static let idLimitBytes = 1_000
-    /// The version of the format of file ids. It is the first byte of a decoded id, before the encrypted bytes.
+    /// The version of the format of file ids, which is a decoded id's first byte.
     private static let version: UInt8 = 1
 
-    /// Creates an owner from a caller and `FILE_ID_SECRET`. Returns nil if the caller is anonymous, because anonymous
-    /// callers cannot own files.
+    /// Creates an owner from a caller and `FILE_ID_SECRET`; nil if the caller is anonymous.
     package init?(_ caller: Caller, secret: String?) {
         guard let seal = OwnerSeal(caller, secret: secret, for: "file ids of ", version: Self.version) else {
             return nil
@@ -25,15 +21,14 @@ package struct FileOwner: Sendable {
         self.seal = seal
     }
 
-    /// Creates the id of a file. Returns nil if the vendor's path or id is invalid or too long.
+    /// Creates the id of a file; nil if the vendor's path or id is invalid or too long.
     package func id(of file: StoredFile) -> FileID? {
         guard file.hasValidVendorNames, let coded = file.encoded() else { return nil }
         let id = FileID([Self.version] + seal.seal(coded))
         return id.text.utf8.count <= Self.idLimitBytes ? id : nil
     }
 
-    /// Decrypts a file id. Returns nil if the id is damaged, belongs to another owner, or was forged to refer to
-    /// something that is not a file. The result does not reveal the reason.
+    /// Decrypts a file id. Returns nil if the id is damaged, forged or another owner's.
     package func open(_ id: FileID) -> StoredFile? {
         guard id.sealed.first == Self.version, let coded = seal.open(Array(id.sealed.dropFirst())) else { return nil }
         return StoredFile(coded).flatMap { $0.hasValidVendorNames ? $0 : nil }

@@ -1,16 +1,15 @@
 package import Engine
 package import Limits
 
-/// The lists of each caller's files, and the ids of deleted files. This data is in memcached, which all instances
-/// share; without memcached it is in the memory of the process.
+/// The lists of each caller's files, and the ids of deleted files.
 ///
-/// If the data is lost, the lists start empty. Files can still be used by id, also those that were deleted.
+/// If this data is lost, files can still be used by id, also deleted ones.
 package struct FileStore: Sendable {
     package typealias Listed = (id: FileID, file: StoredFile)
 
     private let state: SharedState
 
-    /// The largest size of one caller's list, in bytes. A full list drops its oldest files, but they still work by id.
+    /// The largest size of one caller's list, in bytes. A full list drops its oldest files.
     package static let listLimitBytes = 60_000
     private static let expirySeconds = 365 * 86_400
     private static let format: UInt8 = 1
@@ -36,7 +35,7 @@ package struct FileStore: Sendable {
             }
     }
 
-    /// Returns a file by its id. Returns nil if the file belongs to another owner, has expired or was deleted.
+    /// Returns a file by its id; nil if it is another owner's, has expired or was deleted.
     package func file(
         _ text: String,
         of owner: FileOwner,
@@ -47,8 +46,7 @@ package struct FileStore: Sendable {
         return try await state.read(Self.goneKey(found.id), on: loop) == nil ? found : nil
     }
 
-    /// Deletes a file. Returns false if the file was already deleted. If this throws, call it again to complete the
-    /// deletion.
+    /// Deletes a file. Returns false if it was already deleted. After an error, call this again.
     package func delete(_ id: FileID, of owner: FileOwner, on loop: EventLoop) async throws(StoreFailure) -> Bool {
         try await change(owner, on: loop) { list in list.contains(id) ? list.filter { $0 != id } : nil }
         return try await state.update(Self.goneKey(id), expirySeconds: Self.expirySeconds, on: loop) { found in
@@ -56,8 +54,7 @@ package struct FileStore: Sendable {
         }
     }
 
-    /// Updates the owner's list. `change` receives the current list and returns the new one, or nil to leave the list
-    /// unchanged.
+    /// Updates the owner's list. `change` returns the new list, or nil to leave it unchanged.
     private func change(
         _ owner: FileOwner,
         on loop: EventLoop,

@@ -3,8 +3,7 @@ package import Limits
 
 /// Encrypts a caller's data so that only the same caller can decrypt it, on any instance.
 ///
-/// The encryption key is derived from `FILE_ID_SECRET`, or without this setting from the caller's token. If a known
-/// caller has several tokens, the first token encrypts, and each configured token decrypts.
+/// The first token of a known caller encrypts, and each configured token decrypts.
 package struct OwnerSeal: Sendable {
     package let identity: Identity
     private let purpose: [UInt8]
@@ -13,7 +12,7 @@ package struct OwnerSeal: Sendable {
     private let otherSecrets: [[UInt8]]
     private let context: [UInt8]
 
-    /// Creates the seal of a caller. Returns nil if the caller is anonymous, because anonymous callers cannot own data.
+    /// Creates the seal of a caller; nil if the caller is anonymous.
     ///
     /// - Parameters:
     ///   - secret: `FILE_ID_SECRET`; nil if it is not set.
@@ -42,12 +41,12 @@ package struct OwnerSeal: Sendable {
 
     /// Encrypts data of the caller.
     ///
-    /// - Parameter name: a name for the data; `open` needs the same name to decrypt it.
+    /// - Parameter name: a name for the data; `open` needs it.
     package func seal(_ bytes: [UInt8], named name: String = "") -> [UInt8] {
         key.seal(bytes, context: context + Array(name.utf8))
     }
 
-    /// Decrypts data of the caller. Returns nil if the data belongs to another owner, has another name, or was changed.
+    /// Decrypts the caller's data; nil if it has another owner or name, or was changed.
     package func open(_ sealed: [UInt8], named name: String = "") -> [UInt8]? {
         let context = context + Array(name.utf8)
         if let opened = key.open(sealed, context: context) { return opened }

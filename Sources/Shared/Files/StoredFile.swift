@@ -1,7 +1,6 @@
 import Engine
 
-/// A file that a vendor stores for a caller. The relay stores none of these properties: it reads them from the file's
-/// id, which contains them in encrypted form.
+/// A file that a vendor stores for a caller. The file's id contains these properties.
 package struct StoredFile: Sendable, Equatable {
     /// The name of the provider that stores the file.
     package var provider: String
@@ -42,7 +41,7 @@ package struct StoredFile: Sendable, Equatable {
     }
 }
 
-/// The purposes of files in OpenAI's API. File ids contain the raw values, so the values must not change.
+/// The purposes of files in OpenAI's API. The raw values must not change: file ids contain them.
 package enum FilePurpose: UInt8, CaseIterable, Sendable {
     case assistants = 1
     case batch = 2
@@ -77,7 +76,7 @@ extension StoredFile {
     private static let pathLimitBytes = 300
     private static let wordLimitBytes = 64
 
-    /// Encodes the file for its id. Returns nil if the vendor's path or id is too long. A long file name is cut.
+    /// Encodes the file for its id; nil if the vendor's path or id is too long.
     func encoded() -> [UInt8]? {
         guard path.utf8.count <= Self.pathLimitBytes, vendorID.utf8.count <= Self.wordLimitBytes,
             provider.utf8.count <= Self.wordLimitBytes, bytes >= 0, createdAt >= 0
@@ -126,8 +125,7 @@ extension ArraySlice<UInt8> {
 
     fileprivate mutating func consumeText() -> String? { consumeBytes().map { String(decoding: $0, as: UTF8.self) } }
 
-    /// Removes a byte string from the front of the slice and returns the string. The slice begins with the string's
-    /// length in two bytes, little-endian. Returns nil if the slice is too short.
+    /// Removes a byte string from the front, after its two-byte length; nil if the slice is too short.
     mutating func consumeBytes() -> ArraySlice<UInt8>? {
         guard let low = popFirst(), let high = popFirst(), Int(high) << 8 | Int(low) <= count else { return nil }
         let length = Int(high) << 8 | Int(low)

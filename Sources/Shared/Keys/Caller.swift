@@ -1,7 +1,7 @@
 package import Engine
 package import Limits
 
-/// The caller of a request. On an event loop, one object serves all requests of the same caller.
+/// The caller of a request. An event loop reuses the caller's object.
 package final class Caller: Sendable {
     package enum Kind: Sendable {
         /// A caller with a token that `KEY_<NAME>_TOKEN` declares.
@@ -13,11 +13,9 @@ package final class Caller: Sendable {
     }
 
     package let kind: Kind
-    /// The identity under which the caller's data is stored; nil for anonymous callers. A known caller has the same
-    /// identity with each of its tokens. The identity of a passthrough caller is the digest of its key.
+    /// The identity under which the caller's data is stored; nil for anonymous callers.
     package let identity: Identity?
-    /// The caller's name in the log: the name of a known caller, or the beginning of the digest of a passthrough key;
-    /// nil for anonymous callers.
+    /// The caller's name in the log; nil for anonymous callers.
     package let name: String?
     /// The settings of a known caller; nil for other callers.
     package let key: KeySettings?
@@ -54,8 +52,7 @@ package final class Caller: Sendable {
         self.init(.passThrough, identity: identity, name: name, passedKey: key, models: models)
     }
 
-    /// Creates a passthrough caller from the caller's name in the log, without the key itself. Use it to show or reset
-    /// the caller's limits.
+    /// Creates a passthrough caller from its name in the log, to show or reset the caller's limits.
     package convenience init(passingOnKeyOf name: String) {
         self.init(.passThrough, identity: .passedKey(named: name), name: name, models: [])
     }
@@ -65,21 +62,19 @@ package final class Caller: Sendable {
     /// - Parameter models: the models that callers without a key may use.
     package convenience init(anonymousWith models: [ModelPattern]) { self.init(.anonymous, models: models) }
 
-    /// A passthrough caller without an identity. Use it to find the models that are available to callers with a
-    /// vendor's key.
+    /// A passthrough caller without an identity, to find the models available with a vendor's key.
     package static let visitor = Caller(.passThrough, models: [])
 
     /// Returns whether the caller may use the model of this name. A passthrough caller may use all models of
-    /// passthrough providers. At other providers, the caller's list of models decides.
+    /// passthrough providers.
     package func mayUse(_ name: String, ofPassthrough isPassthrough: Bool) -> Bool {
         isPassthrough ? kind == .passThrough : models.match(name)
     }
 
-    /// Returns whether this exact name, not only a pattern that matches it, is in the list of the caller's models.
+    /// Returns whether the list of the caller's models contains exactly this name.
     func isPermitted(exactly name: String) -> Bool { models.contains(.exactly(name)) }
 
-    /// Returns a copy of this caller that may use all models, if this caller may use the named model. Otherwise returns
-    /// this caller.
+    /// Returns a copy that may use all models if this caller may use the named one; otherwise this caller.
     package func allowingAllModels(ifAllowed name: String) -> Caller {
         guard models.match(name) else { return self }
         return Caller(kind, identity: identity, name: self.name, key: key, passedKey: passedKey, models: [.all])

@@ -1,7 +1,7 @@
 package import Engine
 import Limits
 
-/// Finds the caller of a request by the digest of its key. The tokens themselves are not stored.
+/// Finds the caller of a request by the digest of its key.
 ///
 /// `@unchecked`: used on one event loop only.
 package final class Callers: @unchecked Sendable {
@@ -40,11 +40,9 @@ package final class Callers: @unchecked Sendable {
         anonymous = anonymousModels.isEmpty ? nil : Caller(anonymousWith: anonymousModels)
     }
 
-    /// Returns the caller of a request. `stray` is the digest of the request's key if the key is unknown and the caller
-    /// is therefore anonymous; otherwise nil.
+    /// Returns the caller of a request. `stray` is the digest of an anonymous caller's unknown key; otherwise nil.
     ///
-    /// - Throws: an error for the client if the key is missing, unknown or malformed, or if the request has several
-    ///   different keys.
+    /// - Throws: an error for the client if the key is missing, unknown or malformed, or keys differ.
     package func caller(of request: Request) throws(APIError) -> (caller: Caller, stray: Digest?) {
         oneLoop.check()
         guard let bearer = try request.bearer() else {
@@ -64,8 +62,7 @@ package final class Callers: @unchecked Sendable {
 }
 
 extension Request {
-    /// Returns the key in `Authorization: Bearer`, `x-api-key` or `api-key`; nil if the request has no key. Throws if
-    /// these headers contain different keys or the key is malformed.
+    /// Returns the key in the request's headers; nil if there is none. Throws if keys differ or the key is malformed.
     package func bearer() throws(APIError) -> UnsafeRawBufferPointer? {
         var key: UnsafeRawBufferPointer?
         for given in [self[.authorization].flatMap(Self.tokenValue), self[.xAPIKey], self[.apiKey]] {

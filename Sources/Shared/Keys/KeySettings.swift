@@ -10,12 +10,11 @@ package struct KeySettings: Sendable, Equatable {
     package let models: [ModelPattern]
     /// The limits of the caller that count requests to all endpoints together.
     package let quotas: [Quota]
-    /// The limits of the caller by endpoint group. They replace the general limits of that group. A group with an empty
-    /// list has no limit.
+    /// The limits of the caller by endpoint group. They replace the general limits; an empty list means no limit.
     package let groupQuotas: [EndpointGroup: [Quota]]
 }
 
-/// A token of a caller, as its digest and a derived secret. The token itself is not stored.
+/// The digest of a caller's token and a derived secret. The token itself is not stored.
 package struct KeyToken: Sendable, Equatable {
     package let digest: Digest
     /// The secret that encrypts the caller's file ids. It is derived from the token.
@@ -26,7 +25,7 @@ package struct KeyToken: Sendable, Equatable {
         fileSecret = Self.fileSecret(of: token)
     }
 
-    /// Derives the secret for file ids from a token. Neither the token nor its digest can be computed from the secret.
+    /// Derives the secret for file ids from a token.
     package static func fileSecret(of token: String) -> [UInt8] {
         hkdf(Array(token.utf8), salt: [], info: Array("secret of file ids".utf8), count: SealingKey.byteCount)
     }

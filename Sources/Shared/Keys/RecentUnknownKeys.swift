@@ -1,11 +1,9 @@
 package import Engine
 import Limits
 
-/// The digests of unknown keys that each address sent within the last hour. They distinguish a placeholder key from
-/// guesses at a token.
+/// The digests of unknown keys that each address sent within the last hour.
 ///
-/// Official clients require a key, so they send the same placeholder again and again. A guesser sends many different
-/// keys. All loops share this object. The least recently used entry is removed first.
+/// A placeholder key is sent again and again; guesses at a token differ. All loops share this object.
 package final class RecentUnknownKeys: Sendable {
     private let seen = Lock(RecentTable<Digest, LoopTime>())
     private let bound: Int
@@ -13,8 +11,7 @@ package final class RecentUnknownKeys: Sendable {
 
     package init(bound: Int = 16_384) { self.bound = bound }
 
-    /// Records that an address sent an unknown key. Returns whether the key is new: the address did not send it within
-    /// the hour before.
+    /// Records an unknown key. Returns whether the address did not send it within the hour before.
     package func isNew(_ bearer: Digest, from address: String, at now: LoopTime) -> Bool {
         let key = Self.key(bearer, address)
         return seen.withLock { seen in

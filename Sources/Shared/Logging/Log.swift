@@ -3,8 +3,7 @@ import Synchronization
 
 /// The log of the process: one line for each event, as text or JSON.
 ///
-/// Writing a line never waits for the output, because a separate thread writes the buffered lines. Lines that do not
-/// fit into the buffer are dropped and counted.
+/// Writing a line never waits. Lines that do not fit into the buffer are dropped and counted.
 package final class Log: Sendable {
     private let lowest: Atomic<Int>
     private let format: LogFormat
@@ -13,7 +12,7 @@ package final class Log: Sendable {
     /// Creates a log and starts the thread that writes its lines.
     ///
     /// - Parameters:
-    ///   - descriptor: the file descriptor to which lines are written; keep it open as long as the log is used.
+    ///   - descriptor: the file descriptor for the lines; keep it open as long as the log is used.
     ///   - capacityBytes: the size of the buffer for lines that are not written yet.
     package init(level: LogLevel, format: LogFormat, descriptor: Int32 = 2, capacityBytes: Int = 1 << 20) {
         lowest = Atomic(level.rank)
@@ -29,7 +28,7 @@ package final class Log: Sendable {
     /// Changes the lowest level of the lines that are logged.
     package func use(_ level: LogLevel) { lowest.store(level.rank, ordering: .relaxed) }
 
-    /// Writes a line. `message` is the same for all events of one kind; values that vary belong in fields.
+    /// Writes a line. Values that vary belong in fields, not in `message`.
     package func write(_ level: LogLevel, _ message: StaticString, _ fields: (inout LogLine) -> Void = { _ in }) {
         guard isOn(level) else { return }
         var line = line(level, message)
@@ -37,8 +36,7 @@ package final class Log: Sendable {
         write(line)
     }
 
-    /// Returns a new log line. Add fields to the line, then pass it to `write`. Call `isOn` first, because this
-    /// function does not check the level.
+    /// Returns a new log line for `write`. Call `isOn` first: this function does not check the level.
     package func line(_ level: LogLevel, _ message: StaticString) -> LogLine { LogLine(level, message, format: format) }
 
     package func write(_ line: consuming LogLine) {
@@ -62,13 +60,12 @@ package final class Log: Sendable {
         write(.error, message, fields)
     }
 
-    /// Waits until all lines so far are written, at most `seconds`. Returns false if some lines are not written by
-    /// then. Blocks the thread, so call it only when the process ends.
+    /// Waits until all lines so far are written; false if time runs out. Blocks the thread: call it only at the
+    /// process's end.
     @discardableResult
     package func flush(seconds: Int = 2) -> Bool { sink.flush(seconds: seconds) }
 
-    /// Makes the process write a last log line if it crashes. The line contains the signal and the version of the
-    /// program.
+    /// Makes the process write a last log line if it crashes.
     package func writeOnCrash(version: String) {
         sink.writeOnCrash { signal in
             var line = line(.error, "the process crashed")

@@ -1,8 +1,8 @@
 import Engine
 
-/// A log line under construction. It has no time yet, since the log adds the time when it buffers the line.
+/// A log line under construction.
 ///
-/// Field names are written unescaped, so they must consist of letters, digits and `_`.
+/// Field names must consist of letters, digits and `_`, because they are not escaped.
 package struct LogLine: ~Copyable {
     var buffer = ByteBuffer()
     private let format: LogFormat
@@ -25,7 +25,7 @@ package struct LogLine: ~Copyable {
         }
     }
 
-    /// Adds a field with a text that may contain any bytes. Control characters, quotes and invalid UTF-8 are escaped.
+    /// Adds a field with a text that may contain any bytes. The text is escaped.
     package mutating func add(_ name: StaticString, _ value: UnsafeRawBufferPointer) {
         begin(name)
         append(value)
@@ -36,8 +36,7 @@ package struct LogLine: ~Copyable {
         value.withBytes { append($0) }
     }
 
-    /// Adds a field whose value is a constant word. The word may only contain letters, digits and signs that need no
-    /// quotes in the text format.
+    /// Adds a field with a constant word, which must need no quotes in the text format.
     package mutating func add(_ name: StaticString, word value: StaticString) {
         begin(name)
         if format == .json { buffer.append(UInt8(ascii: "\"")) }
@@ -45,8 +44,7 @@ package struct LogLine: ~Copyable {
         if format == .json { buffer.append(UInt8(ascii: "\"")) }
     }
 
-    /// Adds a field whose value is an id or a name. The value may only contain characters that need no quotes in the
-    /// text format.
+    /// Adds a field with an id or a name, which must need no quotes in the text format.
     package mutating func add(_ name: StaticString, word value: String) {
         begin(name)
         if format == .json { buffer.append(UInt8(ascii: "\"")) }
@@ -95,13 +93,13 @@ package struct LogLine: ~Copyable {
         }
     }
 
-    /// Appends text in quotes. Besides the characters that JSON requires, it escapes the characters 127 to 159, U+2028
-    /// and U+2029, because some terminals and log readers interpret them.
+    /// Appends text in quotes. Escapes more than JSON requires, such as the characters 127 to 159.
     private mutating func appendForeign(_ text: String) {
         var plain = ""
         var isClean = true
         for scalar in text.unicodeScalars {
             switch scalar.value {
+            // Some terminals and log readers interpret these characters.
             case 0x7F...0x9F, 0x2028, 0x2029: isClean = false
             default: continue
             }
@@ -125,7 +123,7 @@ package struct LogLine: ~Copyable {
         /// A value that needs no quotes in the text format.
         case word
         case ascii
-        /// A value that contains a byte of 127 or more, so its text may need escapes beyond those of JSON.
+        /// A value that contains a byte of 127 or more.
         case other
     }
 

@@ -25,7 +25,7 @@ final class LogSink: @unchecked Sendable {
     /// The time for which the writing thread collects lines, so that one write contains many lines.
     private static let gatheringNanoseconds: UInt64 = 100_000_000
     private static let manyBytes = 256 << 10
-    /// The largest buffer that is kept for reuse after it was written, in bytes. A larger buffer is freed.
+    /// The largest buffer that is kept for reuse, in bytes.
     private static let keptBytes = 64 << 10
 
     init(format: LogFormat, descriptor: Int32, capacityBytes: Int) {
@@ -69,7 +69,7 @@ final class LogSink: @unchecked Sendable {
         return flushed.wait(until: .current().adding(seconds: seconds))
     }
 
-    /// Runs the writing thread: waits for a line, waits a little for more lines, and writes all of them.
+    /// Runs the thread that writes the lines.
     private func run() {
         var batch = ByteBuffer()
         while true {
@@ -85,8 +85,7 @@ final class LogSink: @unchecked Sendable {
         }
     }
 
-    /// Moves the buffered lines into `batch`, which must be empty. If lines were dropped, adds a line with their
-    /// number. Returns the signals of waiting `flush` calls, and whether the thread must stop.
+    /// Moves the buffered lines into `batch`, which must be empty, with the number of dropped lines.
     private func exchange(_ batch: inout ByteBuffer) -> (flushes: [Signal], isStopping: Bool) {
         state.withLock { state in
             if state.droppedLines > 0 {
@@ -102,9 +101,9 @@ final class LogSink: @unchecked Sendable {
         }
     }
 
-    /// Makes the process write a last log line if it crashes. Lines that are still in the buffer are then lost.
+    /// Makes the process write a last log line if it crashes. Lines in the buffer are then lost.
     ///
-    /// - Parameter line: returns the log line for a signal, given the signal's name.
+    /// - Parameter line: returns the log line for the name of a signal.
     func writeOnCrash(_ line: (_ signal: StaticString) -> LogLine) {
         let timeOffset = format.beforeTime.utf8CodeUnitCount
         CrashHandler.install(writingTo: descriptor, timeOffset: timeOffset) { signal, buffer in

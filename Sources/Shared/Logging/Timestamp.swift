@@ -1,8 +1,7 @@
 package import Engine
 import Glibc
 
-/// A formatter of UTC times such as `2026-01-01T12:00:00.123Z`. Times in the same second as the last formatted time are
-/// faster to format.
+/// A formatter of UTC times such as `2026-01-01T12:00:00.123Z`.
 package struct Timestamp: Sendable {
     private var second = Int.min
     /// The text of the last formatted time without its milliseconds, as in `2026-01-01T12:00:00`.
@@ -12,8 +11,7 @@ package struct Timestamp: Sendable {
 
     /// Appends a time as text.
     ///
-    /// - Parameter milliseconds: the time, in milliseconds since 1970. A time outside the years 0 to 9999 is written as
-    ///   the first or last second of this range.
+    /// - Parameter milliseconds: the time in milliseconds since 1970, clamped to the years 0 to 9999.
     package mutating func append(milliseconds: Int, to buffer: inout ByteBuffer) {
         let (second, rest) = Timestamp.split(milliseconds, by: 1_000)
         if second != self.second { set(second) }
@@ -72,10 +70,9 @@ package struct Timestamp: Sendable {
 
     /// Returns the Gregorian date of a day.
     ///
-    /// The calculation lets years begin in March, so that a leap day is the last day of its year.
-    ///
     /// - Parameter day: the number of days since 1970-01-01.
     private static func date(day: Int) -> (year: Int, month: Int, day: Int) {
+        // Years begin in March here, so that a leap day is the last day of its year.
         let (era, dayOfEra) = split(day + 719_468, by: 146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
         let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)

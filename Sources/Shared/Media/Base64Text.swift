@@ -1,6 +1,6 @@
 package import Engine
 
-/// A base64 text from a request. It is decoded only when it is needed.
+/// A base64 text from a request.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 package final class Base64Text: @unchecked Sendable {
@@ -20,17 +20,16 @@ package final class Base64Text: @unchecked Sendable {
     /// The base64 text as the client sent it.
     package var base64: Body { text }
 
-    /// Drops the text, so that its memory is freed when nothing else uses it. The object is empty afterwards.
+    /// Drops the text. The object is empty afterwards.
     package func release() { text = Body(ByteBuffer()) }
 
-    /// Decodes the start of the text into at most `bytes` bytes. Returns nil if the start is not valid base64.
+    /// Decodes at most `bytes` bytes at the start; nil if the start is invalid.
     package func beginning(ofBytes bytes: Int) -> [UInt8]? {
         let whole = text.bytes
         return Base64.standard.bytes(whole[part: 0..<min(whole.count, bytes / 3 * 4)])
     }
 
-    /// Decodes the whole text. Returns nil if it is not valid base64 or if there is no memory for the decoded bytes. A
-    /// long text is decoded on a worker thread.
+    /// Decodes the whole text; nil if it is invalid or there is no memory for the bytes.
     package func decoded(on loop: EventLoop, by worker: WorkQueue) async throws(APIError) -> Body? {
         let text = text
         return try await slowly(text, loop, worker: worker) {
@@ -55,11 +54,11 @@ extension Digest {
     }
 }
 
-/// The largest body that is processed on the event loop, in bytes. Work for a larger body is moved to a worker thread.
+/// The largest body that is processed on the event loop, in bytes.
 private let loopBytes = 262_144
 
-/// Returns the result of `work`. If the body is large, `work` runs on a worker thread. Throws `tooMuchWork` if the
-/// worker has no result in time.
+/// Returns the result of `work`, which runs on a worker thread if the body is large. Throws `tooMuchWork` if it takes
+/// too long.
 private func slowly<Value: Sendable>(
     _ body: Body,
     _ loop: EventLoop,

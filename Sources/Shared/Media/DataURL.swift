@@ -2,7 +2,7 @@ import Engine
 
 /// A data URL such as `data:image/png;base64,…` (RFC 2397). The media type in the URL is ignored.
 package struct DataURL {
-    /// The base64 content, as a slice of the text that was parsed; nil if the URL is not in base64.
+    /// The base64 content, as a slice of the parsed text; nil if the URL is not in base64.
     package let base64: UnsafeRawBufferPointer?
 
     private static let headLimitBytes = 256

@@ -16,19 +16,17 @@ package struct FileLabel: Sendable, Equatable {
         self.init(name: type.fileName(name), contentType: type.rawValue)
     }
 
-    /// Creates the label from the file name and the content type that the client sent. Unsafe characters in the name
-    /// are replaced.
+    /// Creates the label from the client's file name and content type. Replaces unsafe characters.
     package init(given name: String, claimed: String?) {
         let type = claimed.flatMap { $0.isEmpty ? nil : $0 } ?? "application/octet-stream"
         self.init(name: Self.plain(name), contentType: type)
     }
 
-    /// Creates the label of a file. Detects the content type from the content if possible, and adapts the extension of
-    /// the name to this type.
+    /// Creates the label of a file. Detects the content type, and adapts the name's extension to it.
     ///
     /// - Parameters:
-    ///   - claimed: the content type that the client sent; nil if it sent no type.
-    ///   - beginning: the whole content, or at least its first `MediaType.neededBytes` bytes.
+    ///   - claimed: the content type that the client sent; nil if it sent none.
+    ///   - beginning: at least the first `MediaType.neededBytes` bytes, or the whole content.
     package init(_ name: String, claimed: String?, beginning: UnsafeRawBufferPointer) {
         let name = Self.plain(name)
         let type = MediaType(content: beginning)
@@ -57,7 +55,7 @@ package struct FileLabel: Sendable, Equatable {
         return parts.count > 1 ? parts.last.map { String(Substring($0)).lowercased() } : nil
     }
 
-    /// Returns the file name with unsafe characters replaced, since the name becomes part of a URL at the vendor.
+    /// Returns the file name with unsafe characters replaced.
     private static func plain(_ name: String) -> String {
         var plain = ""
         var dots = 0

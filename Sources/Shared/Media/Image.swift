@@ -9,8 +9,7 @@ package struct Image: Sendable {
 
     package static let limitBytes = 20 * 1_048_576
 
-    /// Creates an image. Throws an error for the client if the bytes are no supported image, are damaged, or have too
-    /// many pixels.
+    /// Creates an image. Throws an error for the client if the image is unsupported, damaged or too large.
     ///
     /// - Parameter param: the request parameter that contains the image, for error messages.
     package init(_ bytes: Body, param: String) throws(APIError) {
@@ -28,8 +27,7 @@ package struct Image: Sendable {
         self.type = type
     }
 
-    /// Loads the image at a URL: decodes a `data:` URL, and downloads any other URL with `fetcher`. If `fetcher` is
-    /// nil, throws instead of downloading.
+    /// Loads the image at a URL. Throws if the URL is no `data:` URL and `fetcher` is nil.
     package static func load(
         _ url: String,
         by fetcher: Fetcher?,
@@ -43,8 +41,7 @@ package struct Image: Sendable {
         return try await fetch(url, by: fetcher, limitBytes: limitBytes, param: param)
     }
 
-    /// Returns the content of a `data:` URL. Returns `.some(nil)` if the content is not base64, and nil if the text is
-    /// another kind of URL.
+    /// Returns the content of a `data:` URL; `.some(nil)` if it is not base64, nil for other URLs.
     private static func decoded(_ url: String) -> Body?? {
         var url = url
         return url.withUTF8 { text in
@@ -100,8 +97,7 @@ extension MediaType {
 }
 
 extension APIError {
-    /// Creates an error about an image in a request. `why` ends the sentence that begins with the parameter's name,
-    /// such as "is too large".
+    /// Creates an error about an image in a request. `why` is a predicate such as "is too large".
     package static func image(_ param: String, _ why: String, code: String) -> APIError {
         APIError(400, "Invalid image: '\(param)' \(why).", code: code, param: param)
     }

@@ -1,5 +1,5 @@
 extension ImageSize {
-    /// The number of tokens for an image of unknown size, which counts as an image of 1024 x 1024 pixels.
+    /// The number of tokens for an image of unknown size.
     package static let unknownTokens = 765
     /// The tokens of an image that the model sees with low detail.
     package static let lowDetailTokens = 85
@@ -9,10 +9,6 @@ extension ImageSize {
     private static let tileSide = 512
 
     /// The number of tokens that the image uses, by OpenAI's published rule.
-    ///
-    /// The rule first scales the image down to fit into 2048 x 2048 pixels. If the shorter side is still longer than
-    /// 768 pixels, the rule scales the image down to 768 pixels on this side. Each tile of 512 x 512 pixels costs 170
-    /// tokens, and the image costs 85 more.
     package var tokens: Int {
         var (width, height) = (width, height)
         if max(width, height) > Self.maxSide {

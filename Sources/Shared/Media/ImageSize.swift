@@ -1,6 +1,4 @@
 /// The width and height of an image in pixels, read from its header.
-///
-/// The size is checked before an image is decoded, since a small file can declare more pixels than fit into memory.
 package struct ImageSize: Sendable, Equatable {
     package let width: Int
     package let height: Int
@@ -14,8 +12,7 @@ package struct ImageSize: Sendable, Equatable {
         self.height = height
     }
 
-    /// Reads the size from an image's header. Returns nil if the header is missing or cut off, if a side is 0, or if
-    /// the image is an SVG.
+    /// Reads the size from an image's header; nil if the header is incomplete, a side is 0, or the image is an SVG.
     package init?(of type: MediaType, _ bytes: UnsafeRawBufferPointer) {
         let sides: (Int, Int)? =
             switch type {
@@ -32,8 +29,7 @@ package struct ImageSize: Sendable, Equatable {
 
     package var isWithinLimit: Bool { width * height <= Self.maxPixels }
 
-    /// Returns the width and height of a JPEG. Reads its segments up to the frame header, which contains the size (ITU
-    /// T.81, B.2.2).
+    /// Returns the width and height in the frame header of a JPEG (ITU T.81, B.2.2).
     private static func jpeg(_ bytes: UnsafeRawBufferPointer) -> (Int, Int)? {
         var position = 2
         var steps = 0
@@ -59,8 +55,7 @@ package struct ImageSize: Sendable, Equatable {
         return nil
     }
 
-    /// Returns the width and height of a WebP image. Reads its first chunk, which is of one of three kinds (RFC 9649,
-    /// 2.5 to 2.7).
+    /// Returns the width and height in the first chunk of a WebP image (RFC 9649, 2.5 to 2.7).
     private static func webp(_ bytes: UnsafeRawBufferPointer) -> (Int, Int)? {
         if bytes.has("VP8X", at: 12) {
             return bytes.little(3, at: 24).map { $0 + 1 }.pair(bytes.little(3, at: 27).map { $0 + 1 })

@@ -4,9 +4,9 @@ extension MediaType {
     /// The number of bytes at the start of a file that suffice to detect its type.
     package static let neededBytes = 4_096
 
-    /// Detects the type of a file's content. Returns nil if the type is unknown or there is no content.
+    /// Detects the type of a file's content; nil if it is unknown or empty.
     ///
-    /// - Parameter bytes: the whole content, or at least its first `neededBytes` bytes.
+    /// - Parameter bytes: at least the first `neededBytes` bytes, or the whole content.
     package init?(content bytes: UnsafeRawBufferPointer) {
         guard let type = Self.image(bytes) ?? Self.audio(bytes) ?? Self.document(bytes) ?? Self.plain(bytes) else {
             return nil
@@ -32,8 +32,7 @@ extension MediaType {
         return frames(bytes)
     }
 
-    /// Detects AAC and MP3 audio by two consecutive frame headers. One header alone is not enough, since it has only
-    /// eleven fixed bits.
+    /// Detects AAC and MP3 audio by two consecutive frame headers.
     private static func frames(_ bytes: UnsafeRawBufferPointer) -> MediaType? {
         guard bytes.count >= 7, bytes[0] == 0xff else { return nil }
         if bytes[1] & 0xf6 == 0xf0 {  // ADTS
@@ -47,8 +46,7 @@ extension MediaType {
         return layerThreeFrame(bytes, length) == nil ? nil : .mp3
     }
 
-    /// Returns the length in bytes of the MP3 frame whose header is at `position`. Returns nil if the header is
-    /// invalid.
+    /// Returns the length in bytes of the MP3 frame at `position`; nil if its header is invalid.
     private static func layerThreeFrame(_ bytes: UnsafeRawBufferPointer, _ position: Int) -> Int? {
         guard bytes[position] == 0xff, bytes[position + 1] & 0xe6 == 0xe2 else { return nil }
         let version = Int(bytes[position + 1] >> 3 & 3)  // 3: MPEG 1, 2: MPEG 2, 0: MPEG 2.5

@@ -1,4 +1,4 @@
-/// The type of a file's content. It is detected from the bytes, never from a file name or a declared type.
+/// The type of a file's content, detected from the bytes.
 package enum MediaType: String, CaseIterable, Sendable {
     case png = "image/png"
     case jpeg = "image/jpeg"
@@ -63,8 +63,7 @@ package enum MediaType: String, CaseIterable, Sendable {
         }
     }
 
-    /// Returns `name` with the extension of this type. Keeps an extension that is also common for this type, such as
-    /// `csv` for text.
+    /// Returns `name` with an extension of this type. Keeps an extension that is common for this type.
     package func fileName(_ name: String) -> String {
         let dot = name.utf8.lastIndex(of: UInt8(ascii: "."))
         let given = dot.map { name[name.utf8.index(after: $0)...].lowercased() } ?? ""

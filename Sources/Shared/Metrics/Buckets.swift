@@ -2,8 +2,7 @@
 package struct Buckets: Sendable {
     /// The upper limits of the buckets, inclusive. One more bucket follows, for values above the last limit.
     package let edges: [UInt64]
-    /// Whether the values are times: nanoseconds that the metrics show as seconds. If false, the values are plain
-    /// numbers.
+    /// Whether the values are times in nanoseconds, which the metrics show in seconds.
     let areTimes: Bool
 
     package var count: Int { edges.count + 1 }
@@ -43,8 +42,8 @@ extension Buckets {
     static let tokens = Buckets(numbers: (0..<14).map { 1 << (2 * $0) })
 }
 
-/// Several histograms, one for each value of a metrics label, such as one for each route. The cells contain one
-/// histogram after the other: first its bucket counts, then the sum of its measurements.
+/// Several histograms, one for each value of a metrics label. Each has its bucket counts, then the sum of its
+/// measurements.
 struct HistogramCells: Sendable {
     let buckets: Buckets
     private let cells: Cells
@@ -54,8 +53,7 @@ struct HistogramCells: Sendable {
         cells = Cells(count: labels * (buckets.count + 1))
     }
 
-    /// Adds a measured value to the histogram of the label value with the number `label`. Call this function on the
-    /// only thread that writes the cells.
+    /// Adds a measured value to the histogram with the number `label`. Call it on the thread that writes the cells.
     func add(_ value: UInt64, at label: Int) {
         let first = label * (buckets.count + 1)
         cells.add(1, at: first + buckets.bucket(of: value))

@@ -1,17 +1,12 @@
 import Synchronization
 
-/// Counters that one thread writes and any thread reads.
-///
-/// Since only one thread writes, an addition is a plain load and store, which costs as much as for an ordinary integer.
-/// Readers and the writer never wait for each other. The values that a reader sees can be from
-/// slightly different times.
+/// Counters that one thread writes and any thread reads. A reader can see values from slightly different times.
 ///
 /// `@unchecked`: the counters are atomic, and their address is constant.
 final class Cells: @unchecked Sendable {
     private let cells: UnsafeMutableBufferPointer<Atomic<Int>>
 
-    /// The alignment of the counters in bytes. The counters of two loops must not share a cache line, because writes of
-    /// one loop would then slow down the other.
+    /// The alignment of the counters in bytes, so that two loops never share a cache line.
     private static let lineBytes = 128
 
     init(count: Int) {
@@ -25,7 +20,7 @@ final class Cells: @unchecked Sendable {
 
     deinit { UnsafeMutableRawPointer(cells.baseAddress)?.deallocate() }
 
-    /// Adds an amount to the counter at an index. Call it on the thread that writes the counters.
+    /// Adds an amount to a counter. Call it on the thread that writes the counters.
     func add(_ amount: Int, at index: Int) {
         precondition(cells.indices.contains(index))
         let old = cells[index].load(ordering: .relaxed)

@@ -19,15 +19,14 @@ package struct LabelNames: Sendable {
         self.numbers = numbers
     }
 
-    /// Returns these values followed by the new values in `known`, up to `limit` values in total. The existing values
-    /// keep their numbers.
+    /// Returns these values and the new values in `known`, at most `limit` in total. The existing values keep their
+    /// numbers.
     func adding(_ known: LabelNames) -> LabelNames { LabelNames(Array(names.dropFirst()) + known.names) }
 
     package func number(_ name: String) -> Int { numbers[name] ?? Self.other }
 }
 
-/// The label value that was looked up last, and its number. It saves look-ups, since the next value is usually the
-/// same.
+/// The label value that was looked up last, and its number.
 struct LastLabel {
     private var name = "other"
     private var number = LabelNames.other

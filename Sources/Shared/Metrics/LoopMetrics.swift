@@ -2,14 +2,13 @@ package import Engine
 
 /// The metrics counters of one event loop.
 ///
-/// `@unchecked`: `Metrics` reads the cells from any thread. Everything else is used on the loop's thread only, which
-/// also writes the cells.
+/// `@unchecked`: `Metrics` reads the cells from any thread. Everything else is used on the loop's thread only.
 package final class LoopMetrics: @unchecked Sendable {
     private(set) var labels: MetricLabels
     /// Returns the name of the route with this number.
     package func routeName(_ number: Int) -> String { labels.routes.names[number] }
 
-    /// The number of open client connections on this event loop. The HTTP server that runs on the loop updates it.
+    /// The number of open client connections on this loop. The loop's HTTP server updates it.
     package let connections = OpenConnections()
     let oneLoop = OneLoop()
     private var models = LastLabel()
@@ -21,7 +20,7 @@ package final class LoopMetrics: @unchecked Sendable {
     let requests = Cells(count: SeriesNumbers.limit)
     let durations: HistogramCells
     let firstBytes: HistogramCells
-    /// The token counts by model. Each model has two counters: first its prompt tokens, then its completion tokens.
+    /// The token counts by model: first the prompt tokens, then the completion tokens.
     let tokens: Cells
     /// The number of upstream failures by provider and kind of failure.
     let faults: Cells
@@ -55,10 +54,7 @@ package final class LoopMetrics: @unchecked Sendable {
 
     // MARK: On the loop
 
-    /// Replaces the labels after a reload of the settings.
-    ///
-    /// - Parameter labels: the result of `Metrics.add`: the current labels with their numbers unchanged, followed by
-    ///   the new ones.
+    /// Replaces the labels after a reload of the settings. `labels` is the result of `Metrics.add`.
     package func use(_ labels: MetricLabels) {
         oneLoop.check()
         self.labels = labels
@@ -75,10 +71,9 @@ package final class LoopMetrics: @unchecked Sendable {
         package let model: String?
         package let status: Int
         package let durationNanoseconds: UInt64
-        /// The time from the start of the request to the first byte of the response; nil if there was no response.
+        /// The time from the request's start to the response's first byte; nil without a response.
         package let firstByteNanoseconds: UInt64?
-        /// The name of the caller; nil if the caller is anonymous. A name that belongs to no known caller counts as
-        /// `other`.
+        /// The name of the caller; nil if the caller is anonymous. An unknown name counts as `other`.
         package let caller: String?
         package let promptTokens: Int
         package let completionTokens: Int
@@ -125,8 +120,7 @@ package final class LoopMetrics: @unchecked Sendable {
         if let caller = ended.caller { count(ended, of: caller) }
     }
 
-    /// Counts the tokens and the cost of an additional upstream call. A request can have such calls besides the call
-    /// that produced its response.
+    /// Counts the tokens and the cost of an additional upstream call of a request.
     package func count(_ usage: Usage, cost: Cost?, of model: String, for caller: String?) {
         oneLoop.check()
         let model = number(ofModel: model)

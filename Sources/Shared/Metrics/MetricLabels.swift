@@ -1,4 +1,4 @@
-/// The possible values of all metrics labels. They come from the settings, and a reload of the settings can add values.
+/// The possible values of all metrics labels. A reload of the settings can add values.
 package struct MetricLabels: Sendable {
     package let routes: LabelNames
     package let models: LabelNames

@@ -1,21 +1,18 @@
 import Engine
 
-/// A source of metrics, such as a type that has its own atomic counters. `Assembly` collects all sources.
+/// A source of metrics, such as a type with atomic counters.
 ///
-/// `write(to:)` is called on any thread, so it must be fast and must not wait.
+/// `write(to:)` is called on any thread, so it must not wait.
 package protocol MetricsSource: Sendable {
     func write(to text: inout MetricsText)
 }
 
-/// All metrics of the process.
-///
-/// Each event loop has its own counters. A reader adds up the counters of all loops without waiting for a loop.
+/// All metrics of the process. Each event loop has its own counters, which a reader adds up.
 package final class Metrics: MetricsSource {
     private let known: Lock<MetricLabels>
     package let loops: [LoopMetrics]
     private let numbers = SeriesNumbers()
-    /// The numbers of the time series in the operation metrics (`gen_ai_...`). A number is an index into the counters
-    /// of each loop.
+    /// The numbers of the time series in the operation metrics (`gen_ai_...`).
     let operationNumbers = SeriesNumbers(whole: OperationCells.whole, limit: OperationCells.limit)
     private let others: [any MetricsSource]
 
@@ -28,8 +25,7 @@ package final class Metrics: MetricsSource {
 
     package var labels: MetricLabels { known.withLock { $0 } }
 
-    /// Adds the labels of new settings and returns all labels, old and new. Pass the result to `LoopMetrics.use` of
-    /// each loop.
+    /// Adds labels and returns all labels. Pass the result to `LoopMetrics.use` of each loop.
     package func add(_ labels: MetricLabels) -> MetricLabels {
         known.withLock { known in
             known = known.adding(labels)
@@ -102,8 +98,7 @@ package final class Metrics: MetricsSource {
         }
     }
 
-    /// Returns a histogram as the sum over all loops: the bucket counts, then the sum of the values. Returns nil if
-    /// nothing was counted.
+    /// Returns the bucket counts and the sum of a histogram over all loops; nil if nothing was counted.
     func counts(_ cells: (LoopMetrics) -> HistogramCells, at index: Int) -> [Int]? {
         var sums = [Int](repeating: 0, count: cells(loops[0]).buckets.count + 1)
         for loop in loops { cells(loop).read(index, into: &sums) }

@@ -11,7 +11,7 @@ package struct MetricsText: ~Copyable {
 
     package init() {}
 
-    /// Begins a metric family. The samples that follow belong to this family. Call it once for each family.
+    /// Begins a metric family for the samples that follow. Call it once for each family.
     package mutating func family(_ name: StaticString, _ kind: Kind, help: StaticString) {
         self.name = name
         body.append("# HELP ")
@@ -107,10 +107,7 @@ package struct MetricsText: ~Copyable {
         }
     }
 
-    /// Appends a decimal number without rounding and without trailing zeros, such as `0.005` or `10`. Its value is
-    /// `parts` divided by `whole`.
-    ///
-    /// - Parameter whole: a power of ten.
+    /// Appends `parts` divided by `whole` as an exact decimal number. `whole` is a power of ten.
     private mutating func append(_ parts: Int, of whole: Int) {
         if parts < 0 { body.append("-") }
         let parts = parts.magnitude

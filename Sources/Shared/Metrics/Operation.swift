@@ -1,5 +1,4 @@
-/// A request that used a model, as the `gen_ai_...` metrics count it. The names follow OpenTelemetry's conventions for
-/// generative AI.
+/// A request that used a model, as the `gen_ai_...` metrics of OpenTelemetry count it.
 package struct Operation {
     package enum Kind: Int, CaseIterable, Sendable {
         /// The kind of all operations that are counted together because there are too many time series.
@@ -54,10 +53,9 @@ package struct Operation {
     /// The failure of the provider; nil if the provider did not fail.
     package let fault: UpstreamFault?
     package var durationNanoseconds: UInt64 = 0
-    /// The time from the admission of the request, just before its first upstream call, to the end of its response; nil
-    /// if no provider was called.
+    /// The time from the request's admission to the end of its response; nil if no provider was called.
     package var callNanoseconds: UInt64?
-    /// The time from the start of the request to the first byte of the response; nil if there was no response.
+    /// The time from the request's start to the response's first byte; nil without a response.
     package var firstTokenNanoseconds: UInt64?
     package var usage: Usage?
 
@@ -69,8 +67,8 @@ package struct Operation {
         self.fault = fault
     }
 
-    /// The number of the error, which `Series` stores in place of an HTTP status: 0 for success, 101 plus the raw value
-    /// of the `UpstreamFault` for a failure of the provider, otherwise the HTTP status, which is 400 or more.
+    /// The number of the error: 0 for success, 101 plus the `UpstreamFault` for a provider's failure, otherwise the
+    /// HTTP status.
     var error: Int {
         if let fault { return Self.firstFault + fault.rawValue }
         return status < 400 ? 0 : status
@@ -78,8 +76,7 @@ package struct Operation {
 
     private static let firstFault = 101
 
-    /// Returns the value of the label `error.type` for an error number: the name of the provider's failure, or the HTTP
-    /// status.
+    /// Returns the value of the label `error.type` for an error number.
     static func errorName(_ error: Int) -> String {
         UpstreamFault(rawValue: error - firstFault).map { "\($0.name)" } ?? String(error)
     }

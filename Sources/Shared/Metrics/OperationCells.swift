@@ -1,6 +1,6 @@
 import Engine
 
-/// The operation metrics of one event loop. Each histogram is found by the number of its time series (`SeriesNumbers`).
+/// The operation metrics of one event loop, by the numbers of `SeriesNumbers`.
 struct OperationCells: Sendable {
     let requests = HistogramCells(.operations, labels: OperationCells.limit)
     let calls = HistogramCells(.operations, labels: OperationCells.limit)
@@ -8,8 +8,7 @@ struct OperationCells: Sendable {
     let promptTokens = HistogramCells(.tokens, labels: OperationCells.limit)
     let completionTokens = HistogramCells(.tokens, labels: OperationCells.limit)
 
-    /// The largest number of time series that have all labels. Operations that would need a further time series are
-    /// counted by their error only.
+    /// The largest number of time series that have all labels. Further operations are counted by their error only.
     static let whole = 120
     static let limit = 160
 }
@@ -34,8 +33,7 @@ extension LoopMetrics {
     }
 }
 
-/// The conversion of an operation's labels to a `Series` and back. The property `route` contains both the kind of the
-/// operation and the provider.
+/// Converts an operation's labels to a `Series` and back. `route` contains the operation's kind and provider.
 extension Series {
     static let noProvider = 511
 

@@ -1,7 +1,6 @@
 import Glibc
 
-/// Metrics about this process that the kernel reports, such as memory and open files. Their names are the usual ones of
-/// Prometheus clients.
+/// Metrics about this process that the kernel reports, such as memory and open files.
 package struct ProcessFigures: MetricsSource {
     private let startMilliseconds: Int
 
@@ -44,11 +43,10 @@ package struct ProcessFigures: MetricsSource {
         return memory[1] * sysconf(Int32(_SC_PAGESIZE))
     }
 
-    /// The largest number of open file descriptors that are counted by listing them. Listing more would take too long.
+    /// The largest number of open file descriptors that are counted by listing them.
     private static let listedDescriptors = 2_048
 
-    /// Returns the number of open file descriptors; nil if there are too many to list. Since Linux 6.2, the size of
-    /// `/proc/self/fd` is this number, so that no list is needed.
+    /// Returns the number of open file descriptors; nil if there are too many to list.
     static func openDescriptors() -> Int? {
         var about = stat()
         if stat("/proc/self/fd", &about) == 0, about.st_size > 0 { return about.st_size }
@@ -66,9 +64,9 @@ package struct ProcessFigures: MetricsSource {
         return count
     }
 
-    /// Reads the numbers in a file of `/proc`; other words count as 0. Returns nil if the file cannot be read.
+    /// Reads the numbers in a file of `/proc`; other words count as 0. Returns nil if reading fails.
     ///
-    /// - Parameter mark: a character; only the numbers after its last occurrence are read. Nil reads the whole file.
+    /// - Parameter mark: only the numbers after this character's last occurrence are read; nil for all.
     private static func numbers(_ path: String, after mark: Character? = nil) -> [Int]? {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }

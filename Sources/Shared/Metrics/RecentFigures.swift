@@ -10,15 +10,13 @@ package struct RecentFigures: Sendable {
 
     package struct Provider: Sendable {
         package let name: String
-        /// The causes of the provider's failures, with the number of failures for each cause. A cause without failures
-        /// has no element.
+        /// The number of the provider's failures for each cause that occurred.
         package let failures: [(cause: String, count: Int)]
-        /// The times from a request's first upstream call to the end of its response; nil if there were no upstream
-        /// calls.
+        /// The times from the first upstream call to the end of the response; nil without upstream calls.
         package let durations: Percentiles?
     }
 
-    /// The times from the head of a request to the first byte of its response; nil if there were no requests.
+    /// The times from a request's head to the response's first byte; nil if there were no requests.
     package let firstByte: Percentiles?
     package let providers: [Provider]
 }
@@ -46,8 +44,7 @@ struct FigureCounts: Sendable {
     }
 }
 
-/// A history of the counts of response times and failures, recorded once a minute for sixty minutes. The figures of the
-/// last hour come from this history.
+/// A history of response times and failures, recorded once a minute for sixty minutes.
 ///
 /// `@unchecked`: the timer belongs to one loop, and the counts are protected by a lock.
 package final class FigureHistory: TimerTarget, @unchecked Sendable {
@@ -84,7 +81,7 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
         }
     }
 
-    /// Returns the figures of the last hour, or of the time since the start if it is shorter. Call it on any thread.
+    /// Returns the figures of the last hour, or since the start if shorter. Call it on any thread.
     package func figures() -> RecentFigures {
         let hour = metrics.counts() - past.withLock { $0.count < Self.minutes ? FigureCounts() : $0[0] }
         return RecentFigures(hour, providers: metrics.labels.providers.names)
@@ -92,11 +89,7 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
 }
 
 extension RecentFigures {
-    /// Creates the figures for a span of time.
-    ///
-    /// - Parameters:
-    ///   - counts: the counts of response times and failures in that span.
-    ///   - names: the names of the providers. Names without counts, which a reload can add, are ignored.
+    /// Creates the figures from the counts of a span of time. Names without counts are ignored.
     init(_ counts: FigureCounts, providers names: [String]) {
         firstByte = Percentiles(counts.firstBytes, Buckets.requests)
         providers = zip(names, zip(counts.faults, counts.durations)).compactMap { name, provider in
@@ -112,9 +105,7 @@ extension RecentFigures {
 }
 
 extension RecentFigures.Percentiles {
-    /// Estimates the percentiles of times from a histogram. Returns nil if all counts are 0.
-    ///
-    /// - Parameter counts: the count of each bucket; the buckets must be for times.
+    /// Estimates percentiles from the count of each bucket; nil if all counts are 0. The buckets must be for times.
     init?(_ counts: [Int], _ buckets: Buckets) {
         let sum = counts.reduce(0, &+)
         guard sum > 0 else { return nil }

@@ -14,8 +14,7 @@ package struct Series: Hashable, Sendable {
     }
 }
 
-/// Assigns a number to each time series that occurs. The numbers are small, so that each loop can count in a short
-/// array. All loops share the numbers.
+/// Assigns a small number to each time series that occurs. All loops share the numbers.
 package final class SeriesNumbers: Sendable {
     private struct State {
         /// The time series, by number. Series 0 counts everything else once all other numbers are in use.
@@ -32,8 +31,7 @@ package final class SeriesNumbers: Sendable {
     private static let rest = Series(route: LabelNames.other, model: LabelNames.other, status: 0)
     private let state = Lock(State())
 
-    /// The largest number of time series that have all labels. Requests that would need a further time series are
-    /// counted by their status only, with the route and the model `other`.
+    /// The largest number of time series that have all labels. Further requests are counted by their status only.
     package static let whole = 400
     package static let limit = 512
     private let whole: Int
@@ -58,7 +56,7 @@ package final class SeriesNumbers: Sendable {
     package var all: [Series] { state.withLock { $0.series } }
 }
 
-/// The numbers of the series that one loop used recently. They can be looked up without a lock.
+/// The numbers of the series that one loop used recently, found without a lock.
 struct RecentSeries {
     private struct SeriesEntry {
         var series = Series(route: LabelNames.other, model: LabelNames.other, status: 0)

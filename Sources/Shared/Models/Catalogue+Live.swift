@@ -11,8 +11,7 @@ package struct LiveModel: Sendable, Equatable {
     /// The longest output in tokens; nil if unknown. Setting an implausible number stores nil.
     package var maxOutputTokens: Int? { didSet { maxOutputTokens = Self.tokens(maxOutputTokens) } }
     package var shutdownDate: Day?
-    /// The end date that 1min.ai's list shows for the model; nil if the list shows none. 1min.ai postpones this date
-    /// again and again, so the relay does not treat it as a shutdown date.
+    /// The end date in 1min.ai's list; nil if there is none. It is not a shutdown date.
     package var markedDay: Day?
     /// Whether the vendor lists the model but refuses to serve it.
     package var isDisabled = false
@@ -22,7 +21,7 @@ package struct LiveModel: Sendable, Equatable {
     /// Further facts from the vendor's list, such as prices. They are only displayed.
     package var facts = ModelFacts()
 
-    /// Creates a list entry; nil if the id is not a valid model id. Stores an invalid owner as an empty text.
+    /// Creates a list entry; nil if the id is invalid. An invalid owner becomes an empty text.
     package init?(id: String, owner: String, features: Model.Features, hasVision: Bool) {
         guard Self.isName(id) else { return nil }
         self.id = id
@@ -42,11 +41,9 @@ package struct LiveModel: Sendable, Equatable {
 }
 
 extension Catalogue {
-    /// Returns this catalogue, updated by the vendor's current list. The result contains the listed models that are not
-    /// disabled: first the models of this catalogue, then new ones.
+    /// Returns this catalogue, updated by the vendor's current list, without disabled models.
     ///
-    /// If the vendor no longer serves a model with a short name, another served model of the same family takes over the
-    /// short name.
+    /// The short name of a gone model passes to another model of its family.
     package func merged(with live: [LiveModel]) -> Catalogue {
         var found: [String: LiveModel] = [:]
         for model in live where !model.isDisabled { found[model.id] = model }
@@ -68,9 +65,7 @@ extension Catalogue {
         )
     }
 
-    /// Returns readable names, by model id, for models that have a UUID as their id and no short name. A name is made
-    /// from the model's display name: `My Model` becomes `my-model`. If the name is already taken, the beginning of the
-    /// id is appended.
+    /// Returns readable names, by model id, for models with a UUID and no short name.
     private static func madeNames(
         _ live: [LiveModel],
         besides taken: Set<String>,
@@ -92,8 +87,7 @@ extension Catalogue {
 
     private static let longestMadeName = 64
 
-    /// Returns the ids of the served models that take over the short names of gone models, by the id of the gone
-    /// model. A gone model without a served model in its family has no entry.
+    /// Returns the successors of gone models: served models of the same family, by the gone model's id.
     private func successors(of gone: Set<String>, among served: [Model]) -> [String: String] {
         let servedByID = Dictionary(served.map { ($0.id, $0) }) { first, _ in first }
         var next: [String: String] = [:]
@@ -110,8 +104,7 @@ extension Catalogue {
 }
 
 extension Model {
-    /// Creates a chat model. Its context window, output limit and shutdown date come from the vendor's list; they are
-    /// nil if `live` is nil.
+    /// Creates a chat model. Its limits and shutdown date come from `live`, or are nil.
     init(named id: String, _ live: LiveModel?) {
         self.init(
             id: id,
@@ -126,8 +119,7 @@ extension Model {
 
     /// Creates a model from an entry of the vendor's list.
     ///
-    /// - Parameter before: the model in the built-in catalogue, for values that the list lacks; nil if the model is
-    ///   new.
+    /// - Parameter before: the model in the built-in catalogue; nil if the model is new.
     fileprivate init(_ live: LiveModel, before: Model?) {
         self.init(
             id: live.id,

@@ -1,14 +1,13 @@
-/// The list of a vendor's models. A model can be found by its id or by its short name, a readable alias of the id.
+/// The list of a vendor's models. A model has an id and may have a short name, a readable alias.
 package struct Catalogue: Sendable {
     package let models: [Model]
-    /// A function that returns the id for a model's short name; nil if the text is not a short name.
+    /// A function that returns the id for a short name; nil for an unknown name.
     let fullID: @Sendable (String) -> String?
-    /// A function that returns the short name for a model's id; nil if the model has no short name.
+    /// A function that returns the short name for a model's id; nil if there is none.
     let shortName: @Sendable (String) -> String?
-    /// A function that returns the name of the family to which a model id belongs; nil if it has no family. If a model
-    /// is gone, another model of its family takes over its short name.
+    /// A function that returns the family of a model id; nil if it has none.
     let family: @Sendable (String) -> String?
-    /// The readable names of models that have a UUID as their id and no short name, by id.
+    /// The readable names of models with a UUID and no short name, by id.
     private let madeNames: [String: String]
     /// The ids of models that the vendor no longer serves.
     private let gone: Set<String>
@@ -49,11 +48,10 @@ package struct Catalogue: Sendable {
         !gone.isEmpty && model(id) == nil && (gone.contains(id) || fullID(id).map(gone.contains) ?? false)
     }
 
-    /// Returns the readable name that model lists show in place of a UUID; nil if lists show the id itself.
+    /// Returns the name that model lists show in place of a UUID; nil if there is none.
     func listedName(of id: String) -> String? { id.isUUID ? shortName(id) ?? madeNames[id] : nil }
 
-    /// Returns the vendor's id of the model with this id or short name. Returns an unknown name unchanged, so that the
-    /// vendor decides about it.
+    /// Returns the model's id for an id or short name. Returns an unknown name unchanged.
     func id(_ name: String) -> String { model(name)?.id ?? name }
 }
 

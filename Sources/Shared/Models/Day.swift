@@ -24,7 +24,7 @@ package struct Day: Sendable, Comparable {
     /// The largest distance from 1970-01-01, in days. It keeps times in milliseconds from overflowing.
     private static let maxDays = 1 << 32
 
-    /// Creates a day. A number that is too large or too small gives the last or the first possible day.
+    /// Creates a day. A number out of range gives the first or the last possible day.
     ///
     /// - Parameter number: the number of days since 1970-01-01.
     package init(number: Int) { self.number = min(max(number, -Self.maxDays), Self.maxDays) }

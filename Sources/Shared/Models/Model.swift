@@ -1,7 +1,8 @@
 /// A model that a vendor offers, with its features and limits.
 public struct Model: Sendable, Equatable {
-    /// The functions that a model has at its vendor, such as chat or image generation. The type is public so that the
-    /// compiler can inline its code in other modules.
+    /// The functions that a model has at its vendor, such as chat.
+    ///
+    /// Public so that the compiler can inline its code in other modules.
     public struct Features: OptionSet, Sendable {
         public let rawValue: UInt16
 
@@ -18,7 +19,7 @@ public struct Model: Sendable, Equatable {
         @inlinable public static var audioTranslation: Features { Features(rawValue: 128) }
         @inlinable public static var code: Features { Features(rawValue: 256) }
 
-        /// The features that make a model usable in chat requests. A model needs at least one of them.
+        /// The features of which a model needs at least one for chat requests.
         @inlinable public static var chatting: Features { Features(rawValue: 1 | 2 | 32 | 256) }
     }
 
@@ -62,8 +63,7 @@ public struct Model: Sendable, Equatable {
         vocabulary = Vocabulary.Name(model: id)
     }
 
-    /// Creates a model that is not in the catalogue. It has all features except code, so that the vendor decides what
-    /// it can do.
+    /// Creates a model that is not in the catalogue, with all features except code.
     package init(unknown id: String) {
         self.init(
             id: id,
@@ -78,8 +78,7 @@ public struct Model: Sendable, Equatable {
         )
     }
 
-    /// Whether some endpoint of the relay can use the model. False for a model that only translates audio, since the
-    /// relay translates audio with whisper-1 only.
+    /// Whether some endpoint of the relay can use the model.
     var isServed: Bool { !features.subtracting(.audioTranslation).isEmpty }
 
     /// Whether the shutdown date of the model is reached, so the vendor no longer serves it.

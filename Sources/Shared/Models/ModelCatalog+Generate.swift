@@ -2,14 +2,13 @@ extension ModelCatalog {
     /// The model with which a provider serves `/generate` and `/llm` requests that name no model.
     package struct Generating: Sendable {
         package let name: String
-        /// The model name that the caller must be permitted to use. If `name` replaces a retired model, this is the
-        /// name of the retired model; otherwise it is equal to `name`.
+        /// The model name that the caller must be permitted to use: a retired model's if `name` replaces it, else
+        /// `name`.
         package let asked: String
         package let servedModel: ServedModel
     }
 
-    /// Returns the model with which a provider serves `/generate` and `/llm` requests that name no model. Returns nil
-    /// if the provider has no model for such requests.
+    /// Returns a provider's model for `/generate` and `/llm` requests that name none; nil if it has none.
     package func generating(at provider: Int) -> Generating? {
         func serving(_ name: String, insteadOf asked: String) -> Generating? {
             self[name].first { $0.provider == provider }.map { Generating(name: name, asked: asked, servedModel: $0) }

@@ -54,10 +54,9 @@ extension ModelCatalog {
         }
     }
 
-    /// Returns what is known about a model of a provider, such as its context window. Facts in the settings override
-    /// the vendor's list, and the list overrides the relay's built-in facts.
+    /// Returns what is known about a model of a provider, such as its context window.
     ///
-    /// - Parameter live: the model on the vendor's list; nil if the list does not contain it or was not read yet.
+    /// - Parameter live: the model on the vendor's list; nil if it is not there or the list was not read yet.
     func facts(of model: Model, named name: String, at position: Int, _ live: LiveModel?) -> ModelFacts {
         let provider = providers[position]
         var facts = ModelFacts(model, isOfCatalogue: provider.catalogue != nil, searches: provider.hasSearchSuffix)
@@ -72,8 +71,7 @@ extension ModelCatalog {
         return facts
     }
 
-    /// Returns the models that the caller may use, in the order of providers. The models of one provider are in the
-    /// order of the settings or sorted by name. Panels come last.
+    /// Returns the models that the caller may use, in the order of providers. Panels come last.
     ///
     /// - Parameter refusers: the names of the passthrough providers whose vendors reject the caller's key.
     package func listed(for caller: Caller, refusedBy refusers: Set<String> = []) -> [Listed] {
@@ -105,7 +103,7 @@ extension ModelCatalog {
         return listed + own.map { Listed(panel: $0.name) }
     }
 
-    /// Returns the known facts about a model at one provider; empty facts if the provider does not list the model.
+    /// Returns the known facts about a model at one provider; empty if the provider does not list it.
     package func facts(of name: String, at provider: Int) -> ModelFacts {
         listing.first { $0.provider == provider && $0.name == name }?.facts ?? ModelFacts()
     }

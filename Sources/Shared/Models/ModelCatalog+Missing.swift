@@ -2,11 +2,9 @@ import Engine
 
 /// Errors for requests whose model cannot serve them.
 extension ModelCatalog {
-    /// Returns the error for a model that no provider serves or that the caller may not use. The message suggests a
-    /// similar name. It does not reveal whether the model exists.
+    /// Returns the error for a model that no provider serves or that the caller may not use.
     ///
-    /// - Parameter features: features that the suggested model should have, at least one of them; nil to suggest any
-    ///   model.
+    /// - Parameter features: features of which a suggested model needs at least one; nil to suggest any model.
     package func notFound(_ name: String, for caller: Caller, able features: Model.Features? = nil) -> APIError {
         var error = APIError.modelNotFound(name)
         if isSubsetOnly { error.message = "The model \(name.beginning(ofBytes: 100)) does not exist." }
@@ -14,8 +12,7 @@ extension ModelCatalog {
         return error
     }
 
-    /// Returns the error for a model that the caller may use, but that lacks the feature which the request needs. The
-    /// message names models that have the feature.
+    /// Returns the error for a permitted model without a needed feature. The message names models that have it.
     ///
     /// - Parameters:
     ///   - own: the features of the model.
@@ -39,7 +36,7 @@ extension ModelCatalog {
 
     private static let shownNames = 4
 
-    /// Returns the names of at most four models that the caller may use and that pass the test `fits`.
+    /// Returns at most four names of models that the caller may use and that pass `fits`.
     package func names(for caller: Caller, where fits: (Model) -> Bool) -> [String] {
         var names: [String] = []
         for (name, provider, model, _) in listing.prefix(Self.comparedNames) where fits(model) {
@@ -53,8 +50,7 @@ extension ModelCatalog {
     private static let comparedNames = 1_024
     private static let comparedBytes = 200
 
-    /// Returns the model name most similar to a name, among those that the caller may use; nil if no name is similar.
-    /// At most three letters may differ, fewer in short names.
+    /// Returns the most similar name of a model that the caller may use; nil if none is similar.
     private func nearest(to name: String, for caller: Caller, able features: Model.Features?) -> String? {
         guard name.utf8.count <= Self.comparedBytes else { return nil }
         // Other programs put the name of the maker before that of the model.

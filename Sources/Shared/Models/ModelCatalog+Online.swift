@@ -4,16 +4,14 @@ import Engine
 extension ModelCatalog {
     package static let online = ModelName.online
 
-    /// Returns the model name before the suffix `:online`. Returns nil if the name does not end with exactly one such
-    /// suffix, or consists only of it.
+    /// Returns the model name before the suffix `:online`; nil if there is not exactly one such suffix.
     package static func name(beforeSuffixOf name: String) -> String? {
         guard name.utf8.last == UInt8(ascii: "e"), name.hasSuffix(online) else { return nil }
         let before = String(name.dropLast(online.count))
         return before.isEmpty || before.hasSuffix(online) ? nil : before
     }
 
-    /// Returns the name that permissions and limits use for a model: the name without the suffix `:online`. Keeps the
-    /// suffix if it belongs to the real name of a model or panel.
+    /// Returns the name that permissions and limits use for a model, without an added suffix `:online`.
     package func knownName(_ name: String) -> String {
         guard let before = Self.name(beforeSuffixOf: name), position(of: name) == nil, panels[name] == nil else {
             return name
@@ -21,8 +19,7 @@ extension ModelCatalog {
         return before
     }
 
-    /// Returns the served models for a name such as `gpt-4o:online`, with web search turned on. The result contains
-    /// only models that can search the web.
+    /// Returns the served models for a name such as `gpt-4o:online`, with web search turned on.
     func searching(_ name: String) -> [ServedModel] {
         guard let before = Self.name(beforeSuffixOf: name), let position = position(of: before) else { return [] }
         return all[position].servedModels.compactMap { servedModel in
@@ -33,7 +30,7 @@ extension ModelCatalog {
         }
     }
 
-    /// Returns whether the name has the suffix `:online` but belongs to a code model, which cannot search the web.
+    /// Returns whether the name has the suffix `:online` but belongs to a code model.
     package func lacksSearch(_ name: String) -> Bool {
         guard let before = Self.name(beforeSuffixOf: name), searching(name).isEmpty, let position = position(of: before)
         else {
@@ -44,8 +41,9 @@ extension ModelCatalog {
         }
     }
 
-    /// Returns the list entry for a name with the suffix `:online`: a copy of the entry for the name without the
-    /// suffix. Returns nil if `listed` does not contain the model, or if the model cannot search the web.
+    /// Returns the list entry for a name with the suffix `:online`.
+    ///
+    /// Returns nil if `listed` does not contain the model, or if the model cannot search the web.
     package func searching(_ name: String, among listed: [Listed]) -> Listed? {
         guard let before = Self.name(beforeSuffixOf: name), !searching(name).isEmpty,
             let model = listed.first(where: { $0.id.hasSameBytes(as: before) })

@@ -1,6 +1,5 @@
 extension ModelCatalog {
-    /// Returns the model or panel that a panel's setting names as a member; nil if there is none. The name may contain
-    /// a provider, as in `provider/model`.
+    /// Returns the model or panel for a panel member's name, such as `provider/model`; nil if there is none.
     package func member(_ name: String) -> Panel.Member? {
         let name = replacement(of: name) ?? name
         if let member = served(name) { return member }
@@ -14,7 +13,7 @@ extension ModelCatalog {
         return serves(next, at: position) ? .model(next, provider: position) : served(next)
     }
 
-    /// Returns the panel with this name, or the model with this name at any provider; nil if there is neither.
+    /// Returns the panel or the model with this name; nil if there is neither.
     private func served(_ name: String) -> Panel.Member? {
         if let panel = panels[name] { return .panel(panel) }
         return self[name].isEmpty ? nil : .model(name, provider: nil)
@@ -22,23 +21,21 @@ extension ModelCatalog {
 
     func serves(_ name: String, at provider: Int) -> Bool { self[name].contains { $0.provider == provider } }
 
-    /// Returns the served models for a panel's member: at one provider, or at all providers if `provider` is nil.
+    /// Returns the served models for a panel's member; nil `provider` means all providers.
     package func servedModels(of name: String, at provider: Int?) -> [ServedModel] {
         self[name].filter { provider == nil || $0.provider == provider }
     }
 
-    /// Returns whether the caller is permitted to use a panel. The permission must be for a kind of provider that can
-    /// serve the panel: passthrough providers or providers with credentials.
+    /// Returns whether the caller is permitted to use a panel at providers that can serve the panel.
     ///
-    /// - Parameter name: the requested model name if the panel replaces another model; nil for the panel's own name.
+    /// - Parameter name: the requested model name if the panel replaces another model; otherwise nil.
     package func mayUse(_ panel: Panel, asked name: String? = nil, _ caller: Caller) -> Bool {
         let name = name ?? panel.name
         return panels.holdingCredentials.contains(panel.name) && caller.mayUse(name, ofPassthrough: false)
             || panels.takingOwnKeys.contains(panel.name) && caller.mayUse(name, ofPassthrough: true)
     }
 
-    /// Finds out which panels the providers can serve. Since panels can be members of other panels, the search repeats
-    /// until it finds no new panel.
+    /// Finds out which panels the providers can serve.
     mutating func findUsablePanels() {
         var found = -1
         while found < panels.holdingCredentials.count + panels.takingOwnKeys.count {
@@ -50,11 +47,9 @@ extension ModelCatalog {
         }
     }
 
-    /// Returns whether providers of one kind can serve a panel. They must serve the summary model and, if the panel has
-    /// members, at least one member.
+    /// Returns whether providers of one kind can serve a panel.
     ///
-    /// - Parameter isPassthrough: the kind of providers: true for passthrough providers, false for providers with
-    ///   credentials.
+    /// - Parameter isPassthrough: true for passthrough providers, false for providers with credentials.
     private func isServed(_ panel: Panel, isPassthrough: Bool) -> Bool {
         func isServed(_ name: String) -> Bool {
             switch member(name) {
@@ -70,8 +65,7 @@ extension ModelCatalog {
     }
 }
 
-/// The panels in the settings. For each panel, this value knows which kinds of providers can serve the panel:
-/// passthrough providers or providers with credentials.
+/// The panels in the settings, and the kinds of providers that can serve each of them.
 package struct ServedPanels: Sendable {
     /// The panels, sorted by the NAME in their settings (`PANEL_<NAME>_MODELS` and others).
     package let all: [Panel]
@@ -80,7 +74,7 @@ package struct ServedPanels: Sendable {
     fileprivate(set) var holdingCredentials: Set<String> = []
     /// The names of panels that passthrough providers can serve.
     fileprivate(set) var takingOwnKeys: Set<String> = []
-    /// The names of panels that are also names of a provider's models. Such a panel hides the model.
+    /// The names of panels that hide a provider's model of the same name.
     private(set) var hiding: Set<String> = []
 
     init(_ panels: [Panel]) {

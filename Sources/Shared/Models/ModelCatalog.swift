@@ -1,7 +1,6 @@
 import Engine
 
-/// The models that callers may name, and the providers that serve each of them. The catalog never changes, so all event
-/// loops share it; a change of a vendor's list or of the settings creates a new catalog.
+/// The models that callers may name, and the providers of each. The catalog never changes.
 package struct ModelCatalog: Sendable {
     /// A model of one provider that can serve requests.
     package struct ServedModel: Sendable {
@@ -19,7 +18,7 @@ package struct ModelCatalog: Sendable {
         }
     }
 
-    /// The rank of a provider among the providers that serve one model name: its priority, weight and retries.
+    /// The rank of a provider for one model name: its priority, weight and retries.
     package struct Rank: Sendable {
         /// The weight, which is above 0. Providers with equal priority share requests in proportion to their weights.
         package let weight: Double
@@ -33,8 +32,7 @@ package struct ModelCatalog: Sendable {
     package struct Provider: Sendable {
         /// The models that the settings name; empty if the provider serves its whole catalogue or list.
         let models: [ModelName]
-        /// The catalogue of the vendor's models; nil if the relay has none. Without a catalogue, each model of the
-        /// provider counts as a chat model.
+        /// The catalogue of the vendor's models; nil if the relay has none.
         let catalogue: Catalogue?
         /// The unique name of the provider. A panel can name a member as `provider/model`.
         let name: String
@@ -52,7 +50,7 @@ package struct ModelCatalog: Sendable {
         let owner: String
         /// Whether upstream calls use the caller's own key.
         let isPassthrough: Bool
-        /// The model for `/generate` and `/llm` requests that name no model; nil for the provider's first chat model.
+        /// The model for `/generate` and `/llm` requests that name none; nil for the first chat model.
         let generateModel: String?
         let rank: ProviderRank
         let prices: ProviderPrices
@@ -67,7 +65,7 @@ package struct ModelCatalog: Sendable {
         let acceptsImages: Bool
     }
 
-    /// A model name with all served models that have it, sorted by priority, then in the order of providers.
+    /// A model name with its served models, by priority, then in the order of providers.
     package struct NamedModel: Sendable {
         package let name: String
         package fileprivate(set) var servedModels: [ServedModel]
@@ -78,7 +76,7 @@ package struct ModelCatalog: Sendable {
     /// The index in `all`, by model name.
     private var positions: [String: Int] = [:]
     private(set) var listing: [(name: String, provider: Int, model: Model, facts: ModelFacts)] = []
-    /// The models that the settings forbid, by name. They are outside the permitted subset or have the weight 0.
+    /// The models outside the permitted subset or with the weight 0, by name.
     private var forbidden: [String: Model] = [:]
     let providers: [Provider]
     /// The short names that replace UUIDs in model lists, by UUID.
@@ -93,8 +91,7 @@ package struct ModelCatalog: Sendable {
     /// Creates the catalog of all models that the providers and panels offer.
     ///
     /// - Parameters:
-    ///   - providers: the providers in the order of the settings.
-    ///   - fallback: the model for names that no provider serves; nil if there is no fallback model.
+    ///   - fallback: the model for names that no provider serves; nil if there is none.
     ///   - replacements: a new model name for each retired or unserved one.
     ///   - panels: the panels. A panel hides a model of the same name.
     package init(
@@ -150,10 +147,9 @@ package struct ModelCatalog: Sendable {
         }
     }
 
-    /// Returns the names of the models in a provider's catalogue, and for each name whether it is in the subset. The
-    /// names of the subset come first. The names of other models that an endpoint can use follow, sorted.
+    /// Returns the names of the models in a provider's catalogue, and whether each is in the subset.
     ///
-    /// A readable name replaces a UUID, unless another model or a panel already has that name.
+    /// The names of the subset come first, then the other names, sorted.
     private mutating func names(_ provider: Provider, _ catalogue: Catalogue) -> [(ModelName, Bool)] {
         let subset = provider.subset
         let ids = catalogue.models.filter(\.isServed).map(\.id).filter { !subset.contains($0) }
@@ -180,9 +176,7 @@ package struct ModelCatalog: Sendable {
             }
     }
 
-    /// Returns whether the caller is permitted to use a model by this name. If the name is a UUID with a short name,
-    /// the permission for the short name counts. At a provider with credentials, a permission for exactly the UUID is
-    /// also enough.
+    /// Returns whether the caller is permitted to use a model by this name.
     ///
     /// - Parameter isPassthrough: whether a passthrough provider serves the model.
     package func mayUse(_ name: String, _ caller: Caller, ofPassthrough isPassthrough: Bool) -> Bool {
@@ -192,8 +186,7 @@ package struct ModelCatalog: Sendable {
         return caller.isPermitted(exactly: id)
     }
 
-    /// Returns the name that permissions and limits use for a model: its short name if `name` is a UUID with a short
-    /// name, else `name`.
+    /// Returns the name that permissions and limits use: the short name of a UUID, else `name`.
     package func ruledName(_ name: String) -> String { name.utf8.count == 36 ? shortNames[name] ?? name : name }
 
     private mutating func add(
@@ -230,8 +223,7 @@ package struct ModelCatalog: Sendable {
         if isListed { listing.append((name, provider, model, facts(of: model, named: name, at: provider, live))) }
     }
 
-    /// Returns the served models for a model name or short name, sorted by priority, then in the order of providers.
-    /// Empty if no provider serves the name.
+    /// Returns the served models of a name, by priority; empty if no provider serves the name.
     package subscript(name: String) -> [ServedModel] {
         position(of: name).map { all[$0].servedModels } ?? searching(name)
     }
@@ -244,8 +236,7 @@ package struct ModelCatalog: Sendable {
     /// Whether some provider serves all models on its vendor's list, but that list was not read yet.
     package var isAwaitingList: Bool { providers.contains { $0.servesList && $0.list == nil } }
 
-    /// Returns whether a vendor's list that was not read yet might contain this model. Returns false if the settings
-    /// forbid the model or the caller is not permitted to use it.
+    /// Returns whether a vendor's list that was not read yet might offer this model to the caller.
     package func mayBeListed(_ name: String, for caller: Caller) -> Bool {
         isAwaitingList && forbiddenModel(name) == nil && caller.mayUse(name, ofPassthrough: false)
     }
@@ -270,8 +261,7 @@ package struct ModelCatalog: Sendable {
         fullNames(of: name) + catalogues.compactMap { $0.shortName(name) }
     }
 
-    /// Returns a name by which the caller is permitted to use a listed model: `name`, or another name of the model.
-    /// Returns nil if there is no such name.
+    /// Returns a name by which the caller may use a listed model; nil if there is none.
     func usable(_ name: String, at provider: Int, for caller: Caller) -> String? {
         let isPassthrough = providers[provider].isPassthrough
         if mayUse(name, caller, ofPassthrough: isPassthrough) { return name }
@@ -294,8 +284,7 @@ package struct ModelCatalog: Sendable {
     /// The names of all listed models, followed by the names of all panels.
     package var allNames: [String] { names + panels.all.map(\.name) }
 
-    /// All names that a caller's model patterns can match: models of providers with credentials, their other names, and
-    /// panels.
+    /// All names that a caller's model patterns can match, except those only at passthrough providers.
     var namesWithCredentials: [String] {
         let own = listing.filter { !providers[$0.provider].isPassthrough }.map(\.name)
         return own + own.flatMap(otherNames) + panels.all.map(\.name)

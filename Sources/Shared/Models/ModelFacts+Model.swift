@@ -1,5 +1,5 @@
 extension ModelFacts {
-    /// The request parameters that every chat model supports, since the relay emulates them if the vendor lacks them.
+    /// The request parameters that every chat model supports, because the relay emulates them.
     private static let emulated = [
         "max_tokens", "stop", "tools", "tool_choice", "response_format", "structured_outputs",
     ]
@@ -7,7 +7,7 @@ extension ModelFacts {
     /// Creates the facts that the relay itself knows about a model.
     ///
     /// - Parameters:
-    ///   - isOfCatalogue: whether the model is from a catalogue, so its features and vision are known.
+    ///   - isOfCatalogue: whether the model is from a catalogue, so its features are known.
     ///   - searches: whether the vendor offers web search for its chat models.
     init(_ model: Model, isOfCatalogue: Bool, searches: Bool) {
         contextWindow = model.contextWindow

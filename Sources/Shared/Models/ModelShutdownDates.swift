@@ -6,7 +6,7 @@ package final class ModelShutdownDates: MetricsSource {
     private let ends: Lock<[(name: String, day: Day)]>
     private let log: Log
 
-    /// The number of days before a model's shutdown at which the relay begins to log a warning about it.
+    /// The number of days before a model's shutdown at which warnings begin.
     private static let warnedDays = 30
     private static let namedModels = 20
 
@@ -16,8 +16,7 @@ package final class ModelShutdownDates: MetricsSource {
         use(modelCatalog)
     }
 
-    /// Replaces the shutdown dates with those in a new catalog. Logs a warning about models that are already shut down
-    /// or will be soon.
+    /// Replaces the shutdown dates with those in a new catalog, and logs warnings.
     package func use(_ modelCatalog: ModelCatalog) {
         let ending = modelCatalog.ending
         ends.withLock { $0 = ending }

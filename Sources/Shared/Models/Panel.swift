@@ -48,7 +48,7 @@ package struct Panel: Sendable, Equatable {
 
     var casts: [Cast] { text == vision ? [text] : [text, vision] }
 
-    /// The largest number of models that one request to a panel may call, including the models of nested panels.
+    /// The largest number of models that one request to a panel may call, with nested panels.
     package static let maxCalls = 64
 }
 

@@ -1,6 +1,6 @@
-/// The rank of a provider among the providers that serve the same model: its weights, priority and retries.
+/// The rank of a provider for one model: its weights, priority and retries.
 package struct ProviderRank: Sendable, Equatable {
-    /// The share of requests that the provider gets, relative to other providers; 0 if the provider is never called.
+    /// The relative share of requests that the provider gets; 0 for none.
     var weight = 1.0
     /// The weights for single models, by the names that callers use. They override `weight`.
     var weights: [String: Double] = [:]

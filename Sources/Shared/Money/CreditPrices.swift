@@ -1,12 +1,10 @@
 import Limits
 
-/// The prices of a model's calls in credits, from 1min.ai's model list. The prices are integers, so that sums are
-/// exact.
+/// The prices of a model's calls in credits, from 1min.ai's model list.
 package struct CreditPrices: Sendable, Equatable {
     /// The prices for chats; nil if 1min.ai's list has no such prices.
     package var chat: ChatCredits?
-    /// The price for one generated image at the lowest quality, in 10^-9 credits; nil if 1min.ai's list has no such
-    /// price.
+    /// The price for one image at the lowest quality, in 10^-9 credits; nil if unknown.
     package var imageParts: Int?
 
     package init(chat: ChatCredits? = nil, imageParts: Int? = nil) {
@@ -31,8 +29,7 @@ package struct ChatCredits: Sendable, Equatable {
     /// The price for a prompt token, in 10^-9 credits.
     private let promptParts: Int
     private let completionParts: Int
-    /// The price for an image in the prompt, in 10^-9 credits. If nil, the vendor charges for the image's tokens
-    /// instead.
+    /// The price for an image in the prompt, in 10^-9 credits; nil if its tokens are charged.
     private let imageParts: Int?
 
     package static let parts = 1_000_000_000
@@ -68,8 +65,7 @@ package struct ChatCredits: Sendable, Equatable {
         ])
     }
 
-    /// Returns the sum of products of amounts and prices, in whole credits, rounded up. If the sum overflows, returns
-    /// the largest number that limits can count.
+    /// Returns the sum of products in whole credits, rounded up; the largest countable number on overflow.
     fileprivate static func rounded(_ products: [(partialValue: Int, overflow: Bool)]) -> Int {
         var sum = 0
         for product in products {

@@ -1,28 +1,28 @@
 import Engine
 import Limits
 
-/// The price of a model's tokens at a provider. It is stored as integers, so that sums are exact.
+/// The price of a model's tokens at a provider, in integers.
 package struct Price: Sendable, Equatable {
-    /// The price of a thousand prompt tokens in 10^-9 dollars. The number is equal to the price of one token in 10^-12
-    /// dollars.
+    /// The price of a thousand prompt tokens in 10^-9 dollars.
     package let promptParts: Int
     package let completionParts: Int
-    /// The price of prompt tokens that the vendor reads from its prompt cache, in the unit of `promptParts`.
+    /// The price of prompt tokens from the vendor's prompt cache, in the unit of `promptParts`.
     package let cachedParts: Int
 
     private static let maxDollars = 1_000
 
     /// Creates a price from prices in 10^-9 dollars for a thousand tokens.
     ///
-    /// - Parameter cachedParts: the price of cached prompt tokens; nil if they cost as much as other prompt tokens.
+    /// - Parameter cachedParts: the price of cached prompt tokens; nil for `promptParts`.
     package init(promptParts: Int, completionParts: Int, cachedParts: Int? = nil) {
         self.promptParts = promptParts
         self.completionParts = completionParts
         self.cachedParts = cachedParts ?? promptParts
     }
 
-    /// Parses a price in dollars for a thousand tokens. `0.002` is for all tokens, `0.001/0.004` is for prompt and
-    /// completion, and `0.001/0.004/0.0005` also has cached prompt tokens. Returns nil if the text is not a price.
+    /// Parses a price in dollars for a thousand tokens; nil if it is invalid.
+    ///
+    /// `0.002` is for all tokens, `0.001/0.004/0.0005` for prompt, completion and cached prompt tokens.
     package init?(_ text: String) {
         let texts = text.split(separator: "/", omittingEmptySubsequences: false)
         let parts = texts.compactMap { Self.parts($0.trimmed) }
@@ -34,8 +34,7 @@ package struct Price: Sendable, Equatable {
         )
     }
 
-    /// Parses a number with at most nine decimals. Returns the number in units of 10^-9; nil if the text is invalid or
-    /// too large.
+    /// Parses a number with at most nine decimals, in units of 10^-9; nil if it is invalid.
     private static func parts(_ text: Substring) -> Int? {
         let numbers = text.split(separator: ".", omittingEmptySubsequences: false)
         let isPlain = numbers.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } }
@@ -49,8 +48,7 @@ package struct Price: Sendable, Equatable {
         return parts
     }
 
-    /// The price as settings contain it, such as `0.001/0.004`. A third number follows if cached prompt tokens have
-    /// another price.
+    /// The price as settings contain it, such as `0.001/0.004`.
     package var text: String {
         let parts = [promptParts, completionParts] + (cachedParts == promptParts ? [] : [cachedParts])
         return parts.map { Cost(millionths: $0 * 1_000).text }.joined(separator: "/")

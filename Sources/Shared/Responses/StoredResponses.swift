@@ -1,12 +1,11 @@
 package import Engine
 package import Limits
 
-/// A response of the Responses API that the relay stores, so that later requests can refer to it.
+/// A response of the Responses API that the relay stores for later requests.
 package struct StoredResponse: Sendable {
     /// The response object as the client received it, as JSON.
     package let object: Body
-    /// The input items of the request as a JSON array. They include the items of the earlier responses that the request
-    /// continues.
+    /// The input items of the request and of the responses that the request continues, as a JSON array.
     package let input: Body
 
     /// The largest size of a response together with its input, in bytes.
@@ -17,7 +16,7 @@ package struct StoredResponse: Sendable {
         self.input = input
     }
 
-    /// The response as bytes: the length of the object (four bytes, little-endian), then the object, then the input.
+    /// The response as bytes: the object's length, the object, then the input.
     fileprivate var coded: [UInt8] {
         let length = UInt32(truncatingIfNeeded: object.bytes.count)
         let head = (0..<4).map { UInt8(truncatingIfNeeded: length >> UInt32(8 * $0)) }
@@ -38,10 +37,9 @@ package struct StoredResponse: Sendable {
 package struct ResponseOwner: Sendable {
     private let seal: OwnerSeal
 
-    /// Creates the owner for a caller; nil if the caller is anonymous, since anonymous callers cannot store responses.
+    /// Creates the owner for a caller; nil if the caller is anonymous.
     ///
-    /// - Parameter secret: the value of `FILE_ID_SECRET`, from which the encryption key is derived; if nil, it is
-    ///   derived from the caller's token.
+    /// - Parameter secret: the value of `FILE_ID_SECRET`; nil to use the caller's token instead.
     package init?(_ caller: Caller, secret: String?) {
         guard let seal = OwnerSeal(caller, secret: secret, for: "responses of ", version: 1) else { return nil }
         self.seal = seal
@@ -49,20 +47,18 @@ package struct ResponseOwner: Sendable {
 
     package func seal(_ response: StoredResponse, _ id: String) -> [UInt8] { seal.seal(response.coded, named: id) }
 
-    /// Decrypts the owner's response with this id; nil if the data is damaged or belongs to another response.
+    /// Decrypts the owner's response; nil if the data is damaged or has another id.
     package func open(_ sealed: [UInt8], _ id: String) -> StoredResponse? {
         seal.open(sealed, named: id).flatMap { StoredResponse(coded: $0) }
     }
 
-    /// Returns the key under which the store has a response. It depends on the owner and the id, so no other caller can
-    /// find the response.
+    /// Returns the owner's key in the store for a response.
     fileprivate func key(_ id: String) -> String {
         "relay:1:response:\(Digest(of: "\(seal.identity.text) \(id)").base64url(characters: 22))"
     }
 }
 
-/// The store of all callers' responses, which all instances share if they use memcached. The responses are lost when
-/// memcached restarts; without memcached, when the relay restarts.
+/// The store of all callers' responses. A restart of memcached, or without memcached of the relay, clears the store.
 package struct StoredResponses: Sendable {
     private let state: SharedState
 
@@ -82,8 +78,7 @@ package struct StoredResponses: Sendable {
         try await state.update(owner.key(id), expirySeconds: Self.expirySeconds, on: loop) { _ in .init(sealed, ()) }
     }
 
-    /// Returns the encrypted response with this id. Returns nil if the owner has no such response, or if it was deleted
-    /// or has expired.
+    /// Returns the encrypted response with this id; nil if the owner has none, or it was deleted or has expired.
     package func sealed(
         _ id: String,
         of owner: ResponseOwner,
@@ -103,7 +98,6 @@ package struct StoredResponses: Sendable {
         }
     }
 
-    /// Returns whether the text has the form of a response id: `resp_`, then a fixed number of letters and digits.
     private static func isID(_ id: String) -> Bool {
         let bytes = id.utf8
         return bytes.count == 5 + RandomBytes.idLength && bytes.starts(with: "resp_".utf8)

@@ -1,10 +1,8 @@
 import Engine
 
-/// The canonical JSON text of a value. Equal values have equal texts: members are sorted by name, and `1.0` becomes
-/// `1`.
+/// The canonical JSON text of a value. Equal values have equal texts.
 enum CanonicalValue {
-    /// Appends the canonical text of a value to a buffer. Returns false if the value is nested deeper than `depth`
-    /// levels.
+    /// Appends the canonical text of a value. Returns false if the value is nested deeper than `depth` levels.
     static func append(_ value: JSONValue, to buffer: inout ByteBuffer, depth: Int = 128) -> Bool {
         guard depth > 0 else { return false }
         switch value.kind {

@@ -1,11 +1,10 @@
 package import Engine
 
-/// A parsed JSON Schema (draft 2020-12) that validates JSON documents. The work and the nesting depth are limited,
-/// since schemas come from clients and documents come from models.
+/// A parsed JSON Schema (draft 2020-12) that validates JSON documents. The work and the nesting depth are limited.
 package struct JSONSchema: Sendable {
     let nodes: [SchemaNode]
     let root: Int
-    /// Notes about patterns in the schema that are not checked, because the relay does not support their syntax.
+    /// Notes about patterns in the schema that are not checked because of unsupported syntax.
     package let remarks: [String]
 
     package static let maxNodes = 20_000
@@ -23,9 +22,8 @@ package struct JSONSchema: Sendable {
     /// Validates a document against this schema.
     ///
     /// - Parameters:
-    ///   - value: the parsed document.
-    ///   - bytes: the size of the document's text. The allowed work of the validation depends on this size.
-    ///   - checksFormats: whether the keyword `format` is checked; if false, it is ignored.
+    ///   - bytes: the size of the document's text, which limits the work.
+    ///   - checksFormats: whether the keyword `format` is checked.
     package func validation(on value: JSONValue, bytes: Int, checksFormats: Bool = true) -> SchemaValidation {
         var check = SchemaCheck(self, steps: Self.fewSteps + Self.stepsPerByte * bytes, checksFormats: checksFormats)
         let fits = check.fits(root, value, nil)

@@ -1,9 +1,9 @@
 import Engine
 
-/// A set of texts that gives each text a number, in the order of insertion. A text is found quickly by its bytes.
+/// A set of texts with a number for each text, in the order of insertion.
 struct NameTable: Sendable {
-    /// The number of the text that was inserted last, by the hash of the text. The array `before` links this text to
-    /// earlier texts with an equal hash. The hash is seeded, so that a client cannot choose texts with equal hashes.
+    /// The number of the last inserted text, by the text's hash. The array `before` links to earlier texts with an
+    /// equal hash. The hash is seeded, so that a client cannot choose texts with equal hashes.
     private var byHash: [Int: Int] = [:]
     private var before: [Int] = []
     private var ends: [Int] = []
@@ -34,7 +34,7 @@ struct NameTable: Sendable {
 
     func number(of text: UnsafeRawBufferPointer) -> Int? { byHash.isEmpty ? nil : find(text, Self.hash(text)) }
 
-    /// Inserts a text if the set does not contain it. Returns the text's number, and whether the text is new.
+    /// Inserts a text if it is new. Returns the text's number, and whether the text is new.
     @discardableResult
     mutating func insert(_ text: UnsafeRawBufferPointer) -> (number: Int, isNew: Bool) {
         let hash = Self.hash(text)

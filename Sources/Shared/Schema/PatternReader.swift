@@ -11,12 +11,11 @@ indirect enum PatternTree {
     case wordEdge(Bool)
     case sequence([PatternTree])
     case alternatives([PatternTree])
-    /// A repetition of a subtree, with the smallest and the largest number of times; nil if there is no largest number.
+    /// A repetition of a subtree: the smallest and the largest count, which is nil if unlimited.
     case repeated(PatternTree, Int, Int?)
 }
 
-/// A parser of regular expressions in the syntax of JavaScript. Its functions return nil for syntax that is invalid or
-/// not supported.
+/// A parser of JavaScript's regular expressions. Its functions return nil if the syntax is invalid or not supported.
 struct PatternReader {
     private(set) var sets: [ScalarSet] = []
     private let scalars: [UInt32]
@@ -83,8 +82,7 @@ struct PatternReader {
         return .repeated(atom, bounds.0, bounds.1)
     }
 
-    /// Parses a repetition such as `{2}`, `{2,}` or `{2,4}`. Returns the smallest and the largest number of times; the
-    /// largest number is nil if there is no limit.
+    /// Parses a repetition such as `{2}`, `{2,}` or `{2,4}`. The largest count is nil if there is no limit.
     private mutating func counts() -> (Int, Int?)? {
         guard consume("{"), let least = count() else { return nil }
         if consume("}") { return (least, least) }
@@ -142,8 +140,7 @@ struct PatternReader {
         return .scalar(scalar)
     }
 
-    /// Returns whether the character is `*`, `+`, `?` or `{`. These characters are invalid if there is nothing before
-    /// them to repeat. `]` and `}` are ordinary characters, as in JavaScript without the flag `u`.
+    /// Returns whether the character is `*`, `+`, `?` or `{`.
     private static func isSpecial(_ scalar: UInt32) -> Bool { [0x2a, 0x2b, 0x3f, 0x7b].contains(scalar) }
 
     private enum EscapedCharacter {
@@ -222,7 +219,7 @@ struct PatternReader {
         return ScalarSet.category(name, isIn: isIn)
     }
 
-    /// Parses the rest of a character set such as `[a-z_]`, from the character after `[` up to and including `]`.
+    /// Parses the rest of a character set such as `[a-z_]`, after the `[`.
     private mutating func bracket() -> ScalarSet? {
         var set = ScalarSet([], isNegated: consume("^"))
         while !consume("]") {

@@ -1,8 +1,8 @@
 /// A set of Unicode characters in a regular expression, such as `[a-z]` or `\d`.
 struct ScalarSet: Sendable {
     var ranges: [ClosedRange<UInt32>] = []
-    /// The general categories in the set, such as `L` for all letters or `Nd`. If `isIn` is false, the set contains all
-    /// characters outside the category.
+    /// The general categories in the set, such as `Nd`. If `isIn` is false, all characters outside the category are in
+    /// the set.
     var categories: [(name: String, isIn: Bool)] = []
     /// The sets that are contained in this set, such as `\W` in `[\W_]`.
     var others: [ScalarSet] = []
@@ -38,9 +38,7 @@ struct ScalarSet: Sendable {
         return isIn != isNegated
     }
 
-    /// Returns the set for `\p{Name}` or `\P{Name}`, such as `\p{Lu}`; nil if the category is unknown.
-    ///
-    /// - Parameter isIn: true for `\p`, false for `\P`.
+    /// Returns the set for `\p{Name}` (`isIn` is true) or `\P{Name}`; nil if the category is unknown.
     static func category(_ name: String, isIn: Bool) -> ScalarSet? {
         let short =
             switch name {

@@ -31,8 +31,7 @@ extension SchemaCheck {
 
     static func text(_ number: Double) -> String { Int(exactly: number).map(String.init) ?? "\(number)" }
 
-    /// Returns whether a number is a multiple of `step`. Allows a small rounding error, since decimal fractions such as
-    /// 0.1 are not exact in binary.
+    /// Returns whether a number is a multiple of `step`. Allows a small rounding error.
     private static func isMultiple(_ value: JSONValue, _ number: Double, _ step: Double) -> Bool {
         if let whole = value.integer, let step = Int64(exactly: step) { return whole % step == 0 }
         // A whole number is a multiple of 1/n for any whole n, such as 0.1.
@@ -74,7 +73,7 @@ extension SchemaCheck {
         return fits
     }
 
-    /// Returns whether the pattern matches a part of the text; nil if the check would exceed the allowed work.
+    /// Returns whether the pattern matches a part of the text; nil if the allowed work is exceeded.
     mutating func match(_ pattern: TextPattern, _ text: UnsafeRawBufferPointer) -> Bool? {
         guard spend((text.count / 8 + 1) * pattern.width) else { return nil }
         return pattern.matches(text)
@@ -164,11 +163,9 @@ extension SchemaCheck {
 
     static func quoted(_ name: String) -> String { name.beginning(ofBytes: 64) }
 
-    /// Checks one member of an object against the schema's rules for objects, and records problems.
+    /// Checks one member of an object against the rules for objects, and records problems.
     ///
-    /// - Parameters:
-    ///   - index: the position of the member in the object.
-    ///   - marks: records which members the rules have evaluated, for `unevaluatedProperties`; nil if not needed.
+    /// - Parameter marks: records the evaluated members; nil if not needed.
     private mutating func fits(
         _ rules: SchemaNode.ObjectRules,
         _ name: UnsafeRawBufferPointer,
@@ -242,10 +239,8 @@ extension SchemaCheck {
         return fits
     }
 
-    /// Checks the members or elements that no rule has evaluated yet, against `unevaluatedProperties` or
-    /// `unevaluatedItems`. Returns whether all of them match.
-    ///
-    /// - Parameter marks: the record of evaluated members or elements. This function adds those that it checks.
+    /// Checks the members or elements that no rule has evaluated, and adds them to `marks`. Returns whether all of them
+    /// match.
     mutating func unseen(_ node: SchemaNode, _ value: JSONValue, _ marks: Marks) -> Bool {
         var fits = true
         if let schema = node.object?.unevaluated, let members = value.members {

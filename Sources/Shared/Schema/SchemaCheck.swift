@@ -1,6 +1,6 @@
 import Engine
 
-/// The state of one validation of a document against a schema: the current path, the problems and the work done.
+/// The state of one validation: the current path, the problems and the work done.
 struct SchemaCheck {
     let schema: JSONSchema
     let checksFormats: Bool
@@ -8,8 +8,7 @@ struct SchemaCheck {
     private var depth = 0
     var path: [PathStep] = []
     var problems: [SchemaProblem] = []
-    /// The number of nested checks in progress that do not record problems. Problems are recorded only if this number
-    /// is 0.
+    /// The number of nested checks that do not record problems; 0 if problems are recorded.
     private var silences = 0
     /// Whether the validation exceeded the allowed work or depth, so that its result is unknown.
     private(set) var isOut = false
@@ -25,8 +24,8 @@ struct SchemaCheck {
         stepsLeft = steps
     }
 
-    /// The record of the members or elements of one value that a schema has evaluated. The keywords
-    /// `unevaluatedProperties` and `unevaluatedItems` need this record.
+    /// The members or elements of one value that a schema has evaluated, for `unevaluatedProperties` and
+    /// `unevaluatedItems`.
     final class Marks {
         var seen: [Bool]
 
@@ -53,7 +52,7 @@ struct SchemaCheck {
     ///
     /// - Parameters:
     ///   - number: the index of the schema in `JSONSchema.nodes`.
-    ///   - marks: records which members or elements the schema has evaluated; nil if this record is not needed.
+    ///   - marks: records the evaluated members or elements; nil if not needed.
     mutating func fits(_ number: Int, _ value: JSONValue, _ marks: Marks?) -> Bool {
         guard spend(Self.stepsPerNode), depth < Self.maxDepth else {
             isOut = true
@@ -107,8 +106,7 @@ struct SchemaCheck {
         return fits && !isOut
     }
 
-    /// Returns whether a value matches a schema, without recording problems. Adds to `marks` which members or elements
-    /// the schema evaluated, but only if the value matches.
+    /// Returns whether a value matches a schema, without recording problems. Adds to `marks` only if the value matches.
     private mutating func isSilently(_ schema: Int, _ value: JSONValue, _ marks: Marks?) -> Bool {
         silences += 1
         defer { silences -= 1 }
@@ -147,8 +145,8 @@ struct SchemaCheck {
         return false
     }
 
-    /// Applies several schemas to a value in order, for `anyOf` and `oneOf`. Stops when `isEnough` returns true for the
-    /// number of schemas that match. Returns the problems of each schema that does not match.
+    /// Applies schemas to a value in order, until `isEnough` returns true for the number of matches. Returns the
+    /// problems of each schema that does not match.
     private mutating func alternatives(
         _ schemas: [Int],
         _ value: JSONValue,
@@ -175,12 +173,7 @@ struct SchemaCheck {
         return tried
     }
 
-    /// Records why a value matches none of several schemas.
-    ///
-    /// If a schema's first problem lies inside the value, the problems of only one schema are recorded: the schema
-    /// whose first problem lies deepest.
-    ///
-    /// - Parameter tried: the problems of each schema that was tried.
+    /// Records why a value matches none of several schemas. `tried` contains the problems of each schema.
     private mutating func report(_ tried: [[SchemaProblem]], _ reason: String) {
         guard silences == 0 else { return }
         let deepest = tried.max { ($0.first?.depth ?? 0) < ($1.first?.depth ?? 0) } ?? []

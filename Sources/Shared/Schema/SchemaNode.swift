@@ -21,7 +21,7 @@ struct JSONTypes: OptionSet, Sendable {
     var phrase: String { Self.names.filter { contains($0.type) }.map(\.phrase).joined(separator: " or ") }
 }
 
-/// The rules of one schema or subschema. It refers to its subschemas by their indexes in `JSONSchema.nodes`.
+/// The rules of one schema or subschema, with its subschemas' indexes in `JSONSchema.nodes`.
 ///
 /// `@unchecked`: the node only changes while one thread parses the schema.
 final class SchemaNode: @unchecked Sendable {

@@ -1,7 +1,6 @@
 import Engine
 
-/// A problem at one position of a document that does not match its schema. The description helps a model to correct its
-/// output.
+/// A problem at one position of a document that does not match its schema.
 package struct SchemaProblem: Equatable, Sendable {
     /// The position in the document, such as `items[2].name`; empty for the whole document.
     package let path: String
@@ -25,8 +24,7 @@ package struct SchemaError: Error, Equatable {
 package struct SchemaValidation: Equatable, Sendable {
     /// The first problems that were found in the document; at most eight.
     package let problems: [SchemaProblem]
-    /// Whether the validation stopped because it exceeded the allowed work or depth. The document then counts as
-    /// invalid.
+    /// Whether the validation exceeded the allowed work or depth. The document then counts as invalid.
     package let isUndecided: Bool
     package let fits: Bool
 
@@ -37,7 +35,7 @@ package struct SchemaValidation: Equatable, Sendable {
     }
 }
 
-/// One step on the path from a document to a value in it: a member name or an element index.
+/// One step on the path to a value: a member name or an element index.
 enum PathStep {
     case member(UnsafeRawBufferPointer)
     case element(Int)
@@ -67,7 +65,7 @@ func isLetterOrDigit(_ byte: UInt8) -> Bool {
     (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
 }
 
-/// Returns at most `most` bytes of a text, for a message. Appends `...` if the text was longer.
+/// Returns at most `most` bytes of a text, followed by `...` if the text was longer.
 func shortened(_ text: UnsafeRawBufferPointer, _ most: Int = 64) -> String {
     text.count <= most ? text.text : text[part: 0..<most].text.beginning(ofBytes: most) + "..."
 }

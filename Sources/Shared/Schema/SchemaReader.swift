@@ -1,18 +1,16 @@
 import Engine
 
-/// A parser that creates the nodes of a JSON Schema. It parses the targets of `$ref` references last, which limits the
-/// depth of its recursion.
+/// A parser that creates the nodes of a JSON Schema. It parses the targets of `$ref` last, which limits the recursion.
 struct SchemaReader {
     var nodes: [SchemaNode] = []
     var remarks: [String] = []
     private let document: JSONValue
-    /// The index of the node for each schema that was already parsed, by the schema's position in the document.
+    /// The index of the node for each parsed schema, by the schema's position in the document.
     private var known: [Int: Int] = [:]
     private var waiting: [(node: SchemaNode, reference: UnsafeRawBufferPointer, base: Base)] = []
     private var references = SchemaReferences()
 
-    /// The schema within which references such as `#/$defs/a` are resolved: the whole document or a subschema with
-    /// `$id`.
+    /// The schema within which references are resolved: the document or a subschema with `$id`.
     struct Base {
         var value: JSONValue
         /// The URI of this schema from `$id`; empty if it has no `$id`.
@@ -205,10 +203,8 @@ extension SchemaReader {
         return members
     }
 
-    /// Parses an object whose members are schemas, such as `properties`. Returns a table of the member names, and the
-    /// index of each parsed schema by the number of its name. If a name occurs twice, the last member counts.
-    ///
-    /// - Parameter name: the keyword, for error messages.
+    /// Parses an object whose members are schemas. Returns a table of the member names, and the schemas' indexes by the
+    /// number of the name. If a name occurs twice, the last member counts.
     private mutating func named(
         _ value: JSONValue,
         _ name: UnsafeRawBufferPointer,
@@ -288,7 +284,7 @@ extension SchemaReader {
         return known
     }
 
-    /// Parses a regular expression. Returns nil and adds a note to `remarks` if its syntax is not supported.
+    /// Parses a regular expression. If it is not supported, adds a note to `remarks` and returns nil.
     private mutating func pattern(_ text: UnsafeRawBufferPointer) -> TextPattern? {
         if let pattern = TextPattern(text) { return pattern }
         if remarks.count < 16 { remarks.append("the pattern `\(shortened(text))` is not checked") }

@@ -1,13 +1,12 @@
 package import Engine
 
-/// A resolver of `$ref` references within one document. A reference is `#`, a JSON pointer (RFC 6901), an anchor, or
-/// the `$id` of a subschema.
+/// A resolver of `$ref` references within one document: `#`, JSON pointers, anchors and `$id`.
 package struct SchemaReferences {
     private var resources: [[UInt8]: SchemaReader.Base] = [:]
-    /// The anchors, by the position of the schema that contains them: the whole document or a subschema with `$id`.
+    /// The anchors, by the position of the document or the subschema that contains them.
     private var anchors: [Int: (names: NameTable, values: [JSONValue])] = [:]
-    /// A cache of the members of each object or array in which a JSON pointer was resolved, by the position of the
-    /// object or array. Without the cache, many pointers into one large object would take quadratic time.
+    /// A cache of the members of objects and arrays, by position. Without it, many pointers into one object would take
+    /// quadratic time.
     private var members: [Int: (names: NameTable, values: [JSONValue])] = [:]
 
     package init() {}
@@ -42,7 +41,7 @@ package struct SchemaReferences {
         return (value, base)
     }
 
-    /// Returns the value in a document to which a reference such as `#/$defs/a` points; nil if there is no such value.
+    /// Returns the value to which a reference such as `#/$defs/a` points; nil if there is none.
     package mutating func target(of reference: UnsafeRawBufferPointer, in root: JSONValue) -> JSONValue? {
         guard reference.first == UInt8(ascii: "#") else { return nil }
         return value(of: reference[part: 1..<reference.count], in: root)
@@ -129,7 +128,7 @@ package struct SchemaReferences {
         }
     }
 
-    /// Returns the absolute URI for a reference and a base URI, as in RFC 3986. Does not resolve `.` and `..` in paths.
+    /// Returns the absolute URI for a reference and a base URI, without resolving `.` and `..`.
     static func joined(_ base: String, _ reference: String) -> String {
         let bytes = Array(reference.utf8.prefix(addressLimitBytes))
         if let colon = bytes.firstIndex(of: 58), !bytes[..<colon].contains(47), colon > 0 { return text(bytes[...]) }

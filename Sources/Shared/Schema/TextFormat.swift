@@ -54,7 +54,7 @@ enum TextFormat: Sendable {
         }
     }
 
-    /// Returns the value of the decimal digits in a range of the text; nil if the range contains other characters.
+    /// Returns the value of the decimal digits in a range; nil if there are other characters.
     private static func number(_ text: UnsafeRawBufferPointer, _ range: Range<Int>) -> Int? {
         guard range.upperBound <= text.count else { return nil }
         var number = 0

@@ -1,14 +1,12 @@
 import Engine
 
-/// A compiled regular expression in the syntax of ECMA-262, which JSON Schema uses. Matching takes time linear in the
-/// length of the text.
+/// A compiled regular expression in the syntax of ECMA-262. Matching takes time linear in the length of the text.
 ///
-/// Look-around and back references are not supported. Lazy quantifiers are treated as greedy ones, since the result
-/// only says whether a match exists.
+/// Look-around and back references are not supported. Lazy quantifiers count as greedy ones.
 struct TextPattern: Sendable {
     enum Step: Sendable {
         case scalar(UInt32)
-        /// A step that matches any character of a set. The number is the index of the set in `sets`.
+        /// A step that matches any character of a set, by the set's index in `sets`.
         case set(Int)
         case split(Int, Int)
         case jump(Int)
@@ -21,7 +19,7 @@ struct TextPattern: Sendable {
     private(set) var steps: [Step] = []
     private(set) var sets: [ScalarSet] = []
 
-    /// The largest work for matching one character of a text with this pattern, in units of about one comparison.
+    /// The largest work for matching one character, in units of about one comparison.
     private(set) var width = 0
 
     static let maxSteps = 1_000
@@ -151,12 +149,11 @@ extension TextPattern {
         }
     }
 
-    /// Adds a step to the active steps, and all steps that the matcher can reach from this step without consuming a
-    /// character. Returns true if the pattern is matched completely.
+    /// Adds a step, and all steps that follow it without consuming a character. Returns true if the pattern is matched.
     ///
     /// - Parameters:
-    ///   - last: the character before the current position; nil at the start of the text.
-    ///   - next: the character after the current position; nil at the end of the text.
+    ///   - last: the character before the position; nil at the start of the text.
+    ///   - next: the character after the position; nil at the end of the text.
     private func add(_ number: Int, _ threads: inout Threads, _ last: UInt32?, _ next: UInt32?) -> Bool {
         var waiting = [number]
         while let number = waiting.popLast() {

@@ -1,6 +1,7 @@
-/// A parser of `.env` files, which consist of `NAME=value` lines, optionally after `export`. `#` begins a comment on
-/// its own line or after a space. Values may be `'raw'`, or `"with \n \" \\ escapes"` over several lines. The parser
-/// does not expand variables. The text is UTF-8; a byte order mark and CRLF line ends are allowed.
+/// A parser of `.env` files, which consist of `NAME=value` lines in UTF-8, optionally after `export`.
+///
+/// `#` begins a comment on its own line or after a space. Values may be `'raw'`, or `"with \n \" \\ escapes"` over
+/// several lines.
 struct DotEnvParser {
     struct Mistake {
         let line: Int
@@ -55,10 +56,9 @@ struct DotEnvParser {
         }
     }
 
-    /// Reads an unquoted value up to the end of the line or a comment. Removes spaces and tabs at the end of the value.
+    /// Reads an unquoted value up to the end of the line or a comment.
     ///
-    /// - Parameter isAfterBlank: whether a space or tab precedes the value. A `#` at the start of the value then begins
-    ///   a comment.
+    /// - Parameter isAfterBlank: whether a space or tab precedes the value.
     private mutating func consumeBare(isAfterBlank: Bool) -> [UInt8] {
         var value: [UInt8] = []
         var isBlankBefore = isAfterBlank
@@ -123,8 +123,7 @@ struct DotEnvParser {
         }
     }
 
-    /// Skips the rest of a quoted value that contains a mistake, so that the parser reports only one mistake for the
-    /// value.
+    /// Skips the rest of a quoted value that contains a mistake.
     private mutating func skipRestOfQuoted() {
         while let byte = current, byte != UInt8(ascii: "\"") {
             if byte == UInt8(ascii: "\n") { line += 1 }
@@ -132,8 +131,7 @@ struct DotEnvParser {
         }
     }
 
-    /// Returns whether nothing follows the closing quote on its line, except spaces and a comment. Records a mistake if
-    /// other text follows.
+    /// Returns whether only spaces and a comment follow the closing quote. Otherwise records a mistake.
     private mutating func endsCleanly(_ name: String) -> Bool {
         let isAfterBlank = isBlank(current)
         skipBlanks()
@@ -183,8 +181,7 @@ struct DotEnvParser {
 
     private var current: UInt8? { index < bytes.count ? bytes[index] : nil }
 
-    /// Whether the parser is at the end of a line or of the text. A line ends with LF or CRLF; the last line can also
-    /// end with CR.
+    /// Whether the parser is at the end of a line or of the text.
     private var isAtLineEnd: Bool {
         guard let current else { return true }
         if current == UInt8(ascii: "\n") { return true }

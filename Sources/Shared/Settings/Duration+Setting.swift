@@ -1,6 +1,7 @@
 extension Duration {
-    /// Parses a duration such as `500ms`, `30s`, `5m` or `2h`; a number without a unit means seconds. Rounds decimals
-    /// to whole microseconds. Returns nil if the text is not a duration or is outside the range.
+    /// Parses a duration such as `500ms`, `30s` or `2h`; a number alone means seconds.
+    ///
+    /// Returns nil if the text is invalid or outside the range.
     init?(setting text: String, in range: ClosedRange<Duration>) {
         let digits = text.prefix { $0.isASCII && $0.isNumber || $0 == "." }
         let microseconds: Int
@@ -21,8 +22,7 @@ extension Duration {
         guard range.contains(self) else { return nil }
     }
 
-    /// The duration as the text of a setting, in the largest unit that gives a whole number, such as `90s`, `2h` or
-    /// `500ms`.
+    /// The duration as the text of a setting, such as `90s`, `2h` or `500ms`.
     var settingText: String {
         let milliseconds = nanoseconds / 1_000_000
         if milliseconds == 0 { return "0" }

@@ -1,13 +1,9 @@
-/// Returns the edit distance of two names: how many bytes must be inserted, deleted or replaced to turn one into the
-/// other. Returns nil if the distance exceeds `bound`.
+/// Returns the edit distance of two names in bytes; nil if it exceeds `bound`.
 func editDistance(_ one: String, _ other: String, atMost bound: Int) -> Int? {
     editDistance(Array(one.utf8), Array(other.utf8), atMost: bound)
 }
 
-/// Returns the edit distance of two byte strings; nil if the distance exceeds `bound`.
-///
-/// Computes at most `2 * bound + 1` cells in each row of the distance table, since other cells exceed the bound. Stops
-/// at the first row in which every cell exceeds the bound.
+/// Returns the edit distance of two byte strings; nil if it exceeds `bound`.
 func editDistance(_ one: [UInt8], _ other: [UInt8], atMost bound: Int) -> Int? {
     guard bound >= 0, abs(one.count - other.count) <= bound else { return nil }
     let far = bound + 1
@@ -33,10 +29,6 @@ func editDistance(_ one: [UInt8], _ other: [UInt8], atMost bound: Int) -> Int? {
 }
 
 /// Returns the model name that a misspelt name probably means; nil if no name is similar.
-///
-/// A name that differs only in upper and lower case is similar. For a name with a vendor's prefix, such as
-/// `openai/gpt-4o`, the name without the prefix is similar. For other names, the edit
-/// distance must be at most two.
 func nearestModel(to name: String, among names: [String]) -> String? {
     guard name.utf8.count <= 200 else { return nil }
     let small = name.lowercased()
@@ -51,8 +43,7 @@ func nearestModel(to name: String, among names: [String]) -> String? {
     return nearest(to: name, among: names.filter { $0 != name })
 }
 
-/// Returns a pattern that is similar to a misspelt pattern and matches an existing model, such as `gpt-4*` for
-/// `gbt-4*`. Returns nil if no model name is similar.
+/// Returns a similar pattern that matches an existing model; nil if there is none.
 func nearestPattern(to pattern: ModelPattern, among names: [String]) -> String? {
     switch pattern {
     case .all: return nil

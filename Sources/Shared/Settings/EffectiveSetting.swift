@@ -5,7 +5,7 @@ package struct EffectiveSetting: Sendable, Equatable {
     /// The source of the value: `default`, `environment`, or a file and line.
     package let location: String
 
-    /// The value in the form that a `.env` file needs, in double quotes if it contains spaces or quotes.
+    /// The value as a `.env` file needs it, in double quotes if necessary.
     package var dotenvValue: String {
         let isPlain = shown.utf8.allSatisfy { byte in
             byte > 32 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "'") && byte != UInt8(ascii: "\\")

@@ -1,7 +1,6 @@
-/// The variables of other programs that users often put into a `.env` file by habit, such as `OPENAI_API_KEY`.
+/// The variables of other programs that users often set by habit, such as `OPENAI_API_KEY`.
 enum ForeignVariables {
-    /// Returns advice about which setting of the relay replaces another program's variable; nil if the variable is
-    /// unknown. An error message ends with this advice.
+    /// Returns advice about the setting that replaces another program's variable; nil if the variable is unknown.
     static func advice(for name: String) -> String? {
         if let own = others[name] { return "; in this relay the setting is \(own)" }
         for (suffix, field) in [("_API_KEY", "API_KEYS"), ("_API_KEYS", "API_KEYS"), ("_KEY", "API_KEYS")]
@@ -17,8 +16,7 @@ enum ForeignVariables {
 
     private typealias Kind = (name: String, kind: String, needsURL: Bool)
 
-    /// The provider to declare in place of another program's variables, by the beginning of the variables' names. For
-    /// example, `GROQ` is the beginning of `GROQ_API_KEY`.
+    /// The providers that replace other programs' variables, by the beginnings of the variables' names.
     private static let kinds: [String: Kind] = [
         "OPENAI": ("OPENAI", "openai", false), "ANTHROPIC": ("ANTHROPIC", "anthropic", false),
         "CLAUDE": ("ANTHROPIC", "anthropic", false), "GEMINI": ("GEMINI", "gemini", false),

@@ -1,14 +1,12 @@
 import Engine
 
 extension String {
-    /// The text with its middle replaced by `...`, such as `sk-a...yz`. A text with fewer than twelve characters
-    /// becomes `...`.
+    /// The text with its middle replaced by `...`; below twelve characters only `...`.
     package var masked: String { count < 12 ? "..." : "\(prefix(4))...\(suffix(2))" }
 }
 
 extension SettingRow {
-    /// Returns the value of this setting in a form that may be displayed. Secrets are masked, passwords are hidden
-    /// completely, and URLs lose their credentials.
+    /// Returns the value of this setting for display. Secrets are masked and passwords are hidden.
     func shown(_ text: String) -> String {
         if type == .password { return text.isEmpty ? "" : "..." }
         if type == .database { return text.isEmpty ? "" : text.masked }
@@ -20,8 +18,7 @@ extension SettingRow {
         return start < at ? "\(text[..<start])...\(text[at...])" : text
     }
 
-    /// Returns the value of this setting as an error message quotes it: on one line and shortened. A secret becomes
-    /// `the value`.
+    /// Returns the value as an error message quotes it: on one line, shortened, and without a secret.
     func quoted(_ text: String) -> String {
         if trait == .secret { return "the value" }
         let plain = String(String.UnicodeScalarView(shown(text).unicodeScalars.map { $0.value < 32 ? " " : $0 }))

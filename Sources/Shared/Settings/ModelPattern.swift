@@ -1,14 +1,13 @@
 import Engine
 package import Limits
 
-/// A pattern that matches one model name, all names with a prefix, or all names. Matching is case-sensitive.
+/// A pattern that matches one model name, all names with a prefix, or all names.
 package enum ModelPattern: Sendable, Equatable, CustomStringConvertible {
     case exactly(String)
     case beginning(String)
     case all
 
-    /// Parses a pattern. `all` and `*` match all names; `gpt-4*` matches all names with this prefix. Returns nil if the
-    /// text contains a space, or a `*` before its end.
+    /// Parses a pattern such as `gpt-4*`; `all` and `*` match all names. Returns nil if the text is invalid.
     package init?(_ text: String) {
         if text == "all" || text == "*" {
             self = .all
@@ -65,8 +64,7 @@ package struct ModelName: Sendable, Equatable {
         self.upstream = upstream
     }
 
-    /// Parses `name` or `alias=upstream`, and trims spaces around the names. Returns nil if a name is empty or contains
-    /// a space.
+    /// Parses `name` or `alias=upstream`; nil if a name is empty or contains a space.
     package init?(_ text: String) {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map {
             String($0.trimmed)

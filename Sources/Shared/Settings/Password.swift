@@ -3,8 +3,7 @@ enum Password {
     static let minCharacters = 8
     static let maxCharacters = 512
 
-    /// Returns whether a password has an allowed length, at least three different characters and no control characters,
-    /// and is not a common one. Upper and lower case are equal in the comparison with common passwords.
+    /// Returns whether a password has an allowed length and characters, and is not a common one.
     static func isGood(_ text: String) -> Bool {
         let scalars = text.unicodeScalars
         guard (minCharacters...maxCharacters).contains(scalars.count) else { return false }

@@ -4,10 +4,10 @@ import Engine
 enum RemoteDocument {
     private static let sealedMark = "aes-256-gcm:"
 
-    /// Returns the dotenv text of a downloaded document. Decrypts the document if there is a key.
+    /// Returns the dotenv text of a downloaded document, decrypted if necessary.
     ///
-    /// - Parameter key: the key of the document (`CONFIG_KEY`); nil if the document is not encrypted.
-    /// - Throws: `FileProblem` if the document is encrypted and there is no key, or if the key does not fit.
+    /// - Parameter key: the key of the document (`CONFIG_KEY`); nil if there is none.
+    /// - Throws: `FileProblem` if the key is missing or does not fit.
     static func opened(_ bytes: [UInt8], key: String?) throws(FileProblem) -> [UInt8] {
         let isMarked = bytes.starts(with: sealedMark.utf8)
         guard let key else {
@@ -26,8 +26,7 @@ enum RemoteDocument {
         SealingKey(Digest(of: key).withBytes { Array($0) }).open(bytes, context: [])
     }
 
-    /// Decrypts a document that does not begin with `aes-256-gcm:`. Such documents were made for other relay programs
-    /// and are encrypted with AES-128-ECB. The key is padded with zero bytes or cut to 16 bytes.
+    /// Decrypts a document for other relay programs, which is encrypted with AES-128-ECB.
     private static func unlocked(_ bytes: [UInt8], _ key: String) -> [UInt8]? {
         let padding = [UInt8](repeating: 0, count: BlockCipher.keyBytes)
         return BlockCipher.open(bytes, key: Array((Array(key.utf8) + padding).prefix(BlockCipher.keyBytes)))

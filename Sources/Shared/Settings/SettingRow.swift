@@ -1,21 +1,18 @@
-/// The definition of a setting: the name of its variable, the type and default of its value, and its help text.
+/// The definition of a setting: its name, type, default and help text.
 package struct SettingRow: Sendable {
-    /// The kind of a setting's value: plain, secret, or a long prompt. It decides how the value is displayed, and
-    /// whether a file can contain the value.
+    /// The kind of a setting's value: plain, secret, or a long prompt.
     package enum Trait: Sendable {
         case plain
-        /// A secret value, which is never displayed completely. The variable `<setting>_FILE` can name a file that
-        /// contains the value.
+        /// A secret value. The variable `<setting>_FILE` can name a file that contains it.
         case secret
-        /// A long value that is not secret. The variable `<setting>_FILE` can name a file that contains the value.
+        /// A long value. The variable `<setting>_FILE` can name a file that contains it.
         case prompt
     }
 
-    /// The name of the setting's variable. For a field of a family such as `PROVIDER_<NAME>_<FIELD>`, it is the name of
-    /// the field only, such as `KIND`.
+    /// The name of the setting's variable; in a family only the field's name, such as `KIND`.
     package let name: String
     package let type: SettingType
-    /// The default value in the form that a user would write; empty if the setting is unset by default.
+    /// The default value as a user would write it; empty if there is none.
     package let fallback: String
     package let trait: Trait
     package let help: String
@@ -42,14 +39,13 @@ package struct SettingSection: Sendable {
     }
 }
 
-/// A family of settings that a user can set for each provider, caller or panel, such as `PROVIDER_<NAME>_<FIELD>`. A
-/// provider, caller or panel is called an instance of the family. An instance exists if its declaring field is set,
-/// such as `PROVIDER_A_KIND`.
+/// A family of settings for each provider, caller or panel, such as `PROVIDER_<NAME>_<FIELD>`.
+///
+/// An instance of the family exists if its declaring field is set, such as `PROVIDER_A_KIND`.
 package struct SettingFamily: Sendable {
     /// The prefix of the family's variables with its underscore, such as `PROVIDER_`.
     let prefix: String
-    /// The name of the field that declares an instance, such as `KIND` for providers. The instance's other fields have
-    /// no effect without it.
+    /// The name of the field that declares an instance, such as `KIND` for providers.
     let declaring: String
     let title: String
     let rows: [SettingRow]
@@ -62,7 +58,7 @@ package struct SettingFamily: Sendable {
     }
 }
 
-/// The key of a setting's value: either a global setting, or a field of one instance such as `PROVIDER_A_KIND`.
+/// The key of a value: a global setting, or a field of an instance such as `PROVIDER_A_KIND`.
 package struct SettingKey: Hashable, Sendable {
     let prefix: String
     let instance: String

@@ -3,7 +3,7 @@ import Glibc
 import Limits
 
 extension SettingType {
-    /// Parses a text that is not empty. Returns nil if the text is not a valid value of this type.
+    /// Parses a text that is not empty; nil if it is invalid for this type.
     func value(of text: String) -> SettingValue? {
         switch self {
         case .text, .file: return .text(text)
@@ -57,8 +57,7 @@ extension SettingType {
         }
     }
 
-    /// Returns a specific reason why a text is not a valid value of this type; nil if only the general description in
-    /// `expectation` is known.
+    /// Returns a specific reason why a text is invalid; nil if only `expectation` describes it.
     func reason(_ text: String) -> String? {
         if self == .host, let address = MemcachedAddress(text), text.contains(":") {
             return """
@@ -79,8 +78,7 @@ extension SettingType {
         }
     }
 
-    /// Returns the reason why a text is not a valid key or list of keys; nil if no specific reason is known. The reason
-    /// contains no part of the text.
+    /// Returns the reason why keys are invalid, without quoting them; nil if no specific reason is known.
     private func keyReason(_ text: String) -> String? {
         let keys = self == .tokens ? items(of: text) ?? [] : [text]
         if keys.contains(where: { $0.lowercased().hasPrefix("bearer ") }) {
@@ -96,8 +94,7 @@ extension SettingType {
             && WebAddress(String(position), schemes: ["http", "https"], mayHoldCredentials: true) != nil
     }
 
-    /// Returns whether the text is a PostgreSQL URL without an unescaped `@` or `/` in its password. With such a
-    /// character, a part of the password would be read as the host.
+    /// Returns whether the text is a PostgreSQL URL without an unescaped `@` or `/` in its password.
     private func isDatabase(_ text: String) -> Bool {
         guard text.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "#") }) else { return false }
         let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
@@ -132,15 +129,13 @@ extension SettingType {
     }
 }
 
-/// Returns the items between the commas or line ends of a list. Trims spaces around the items and leaves out empty
-/// items; nil if no item remains.
+/// Returns the trimmed items of a list without empty items; nil if no item remains.
 private func items(of text: String) -> [String]? {
     let items = text.split { $0 == "," || $0.isNewline }.map { String($0.trimmed) }.filter { !$0.isEmpty }
     return items.isEmpty ? nil : items
 }
 
-/// Parses header lines of the form `Name: value`, separated by line ends or semicolons. Returns nil if a line is
-/// invalid, or sets a header that only the relay may set, such as `Host`.
+/// Parses header lines `Name: value`; nil if a line is invalid or sets a reserved header.
 private func headerLines(_ text: String) -> [String]? {
     let isByLines = text.contains(where: \.isNewline)
     let lines = text.split { isByLines ? $0.isNewline : $0 == ";" }.map { String($0.trimmed) }.filter { !$0.isEmpty }
@@ -156,8 +151,7 @@ private func headerLines(_ text: String) -> [String]? {
     }
 }
 
-/// Returns whether the text has the form of a time zone name, such as `Europe/Berlin` or `Etc/GMT+5`. Such a name is
-/// safe in a file path: it cannot leave the folder of the time zone files.
+/// Returns whether the text looks like a time zone name, such as `Europe/Berlin`, safe in a file path.
 private func isZoneName(_ text: String) -> Bool {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     return text.utf8.count <= 64
@@ -234,14 +228,14 @@ private func portNumber(_ text: String) -> Int? {
     return wholeNumber(String(text[text.index(after: text.lastIndex(of: ":") ?? text.startIndex)...]), in: range)
 }
 
-/// Returns whether the text is a port such as `5001`, or an IP address with a port such as `127.0.0.1:5001`.
+/// Returns whether the text is a port or an IP address with a port.
 private func isPublished(_ text: String) -> Bool {
     guard text.contains(":") else { return wholeNumber(text, in: 1...65_535) != nil }
     guard let address = MemcachedAddress(text) else { return false }
     return Network(address.host) != nil && !address.host.contains("/")
 }
 
-/// Parses the weight of a key: above 0 and at most a million; nil if the text is no such number.
+/// Parses the weight of a key, above 0 and at most a million; nil if invalid.
 private func keyWeight(_ text: String) -> Double? { anyWeight(text).flatMap { $0 > 0 ? $0 : nil } }
 
 /// Parses a number from 0 to a million; nil if the text is no such number.
@@ -264,11 +258,10 @@ private func startRate(_ text: String) -> Double? {
     return number
 }
 
-/// Parses a list with one value for each model name, such as `fast=2,gpt-4o=0`. Returns nil if an item is invalid or a
-/// name occurs twice.
+/// Parses a list such as `fast=2,gpt-4o=0`; nil if an item is invalid or a name occurs twice.
 ///
 /// - Parameters:
-///   - sign: the character between name and value, `=` in the example.
+///   - sign: the character between name and value.
 ///   - read: parses a value; nil if it is invalid.
 private func byModel<Value>(
     _ text: String,

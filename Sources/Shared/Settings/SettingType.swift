@@ -11,13 +11,13 @@ package enum SettingType: Sendable, Equatable {
     case boolean
     /// A word from this list. Upper and lower case are equal.
     case choice([String])
-    /// A comma-separated list of these words, or `off` for an empty list. Upper and lower case are equal.
+    /// A comma-separated list of these words in any case, or `off` for none.
     case options([String])
     /// An IP address of this machine on which to listen, or `localhost`.
     case address
     /// An http or https URL without credentials, query and fragment. Parsing removes a slash at its end.
     case url
-    /// The http or https URL of a document. It may contain credentials and a query, and parsing does not change it.
+    /// The http or https URL of a document, unchanged. It may contain credentials and a query.
     case document
     /// The http, https or socks5 URL of a proxy. It may contain credentials.
     case proxy
@@ -59,12 +59,11 @@ package enum SettingType: Sendable, Equatable {
     case temperature
     /// A comma-separated list of `model=price` items. A model may occur only once.
     case modelPrices
-    /// Facts of models, such as `gpt-x=context:128000,tools:false;other=context:32000`. A semicolon or line end
-    /// separates two models, and a model may occur only once.
+    /// Facts of models, such as `gpt-x=context:128000,tools:false;other=context:32000`.
     case modelInfo
     /// A comma-separated list of `model:replacement` items. A model may occur only once.
     case replacements
-    /// The number of calls that may start per second. It is above 0 and has at most three decimals.
+    /// The number of calls that may start per second, above 0 with at most three decimals.
     case rate
     /// A comma-separated list of `model=weight` items. A model may occur only once.
     case modelWeights
@@ -74,8 +73,7 @@ package enum SettingType: Sendable, Equatable {
     case limits
     /// A comma-separated list of limits for models, such as `gpt-4o*=10/minute;100/day,o3-mini=5/minute`, or `off`.
     case modelLimits
-    /// A price in dollars per 1000 tokens, such as `0.002`, or separate prices such as `0.001/0.004` for prompt and
-    /// completion.
+    /// A price in dollars per 1000 tokens, such as `0.002`, or `0.001/0.004` for prompt and completion.
     case price
     /// A comma-separated list of IP addresses and address ranges such as `10.0.0.0/8`.
     case networks
@@ -83,7 +81,7 @@ package enum SettingType: Sendable, Equatable {
     case host
     /// A comma-separated list of memcached servers, each as `host` or `host:port`.
     case servers
-    /// A port, or a URL `tcp://host:port` as Docker's container links set it. Only the port of the URL is used.
+    /// A port, or the port of a URL `tcp://host:port` that Docker sets.
     case linkedPort
     /// A port such as `5001`, or an IP address with a port such as `127.0.0.1:5001`.
     case published
@@ -113,8 +111,7 @@ package enum SettingValue: Sendable, Equatable {
 }
 
 extension SettingType {
-    /// The description of valid values for an error message, such as `a number from 0 to 2` in
-    /// `"5" is not a number from 0 to 2`.
+    /// The description of valid values for an error message, such as `a number from 0 to 2`.
     var expectation: String {
         switch self {
         case .text: "text"
@@ -166,7 +163,7 @@ extension SettingType {
         }
     }
 
-    /// The unit and the allowed values, for the help text; empty if a setting's own help text already describes them.
+    /// The unit and allowed values for the help text; empty if the setting's own help text has them.
     var unit: String {
         switch self {
         case .number(let range): "\(range.lowerBound) to \(range.upperBound)"

@@ -2,7 +2,7 @@
 package struct SettingsProblem: Error, Equatable, Sendable, CustomStringConvertible {
     /// The place of the setting: `environment`, or a file and line such as `.env:4`.
     package let location: String
-    /// The name of the setting's variable; nil if the problem is not about one variable, such as an unreadable file.
+    /// The name of the setting's variable; nil if the problem is not about one variable.
     package let name: String?
     /// The description of the problem, on one line.
     package let text: String
@@ -18,7 +18,7 @@ package struct SettingsProblem: Error, Equatable, Sendable, CustomStringConverti
 }
 
 extension [SettingsProblem] {
-    /// Returns a report with one line for each problem under a heading; empty if there are no problems.
+    /// Returns a report with one line for each problem; empty if there are none.
     ///
     /// - Parameter word: the singular noun in the heading, `problem` or `warning`.
     package func report(_ word: String) -> String {

@@ -1,8 +1,7 @@
 import Engine
 import Limits
 
-/// A reader that finds and checks the values of all settings in their sources, such as the environment and `.env`. It
-/// collects all problems instead of stopping at the first one.
+/// A reader that finds and checks the values of all settings, and collects all problems.
 struct SettingsReader {
     /// A valid value that a source gives to a setting.
     struct GivenValue {
@@ -25,7 +24,6 @@ struct SettingsReader {
     ///
     /// - Parameters:
     ///   - sources: the sources of values; an earlier source overrides a later one.
-    ///   - table: the known settings.
     ///   - readFile: returns the content of the file at a path.
     init(
         _ sources: [SettingsSource],
@@ -100,8 +98,7 @@ struct SettingsReader {
         return text
     }
 
-    /// Reports variables that are no known setting. In files, each of them is reported. In the process environment,
-    /// only names that resemble settings of the relay are reported.
+    /// Reports unknown variables in files, and those in the environment that resemble the relay's settings.
     private mutating func checkNames(of sources: [SettingsSource]) {
         let isStrict = boolean("STRICT_CONFIG")
         for source in sources {
@@ -123,8 +120,9 @@ struct SettingsReader {
         }
     }
 
-    /// Returns whether an unknown variable in the process environment is a mistake: true for a mistake, false if it
-    /// only deserves a warning, nil if it belongs to another program.
+    /// Returns whether an unknown variable in the process environment is a mistake.
+    ///
+    /// False if it only deserves a warning; nil if it belongs to another program.
     private func isMistake(_ entry: SettingsSource.Entry) -> Bool? {
         if entry.isInjected { return nil }
         if table.ownPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return true }
@@ -139,8 +137,7 @@ struct SettingsReader {
         table.families.flatMap { family in instances(of: family.prefix).map { "\(family.prefix)\($0)_" } }
     }
 
-    /// Reports variables of instances that are not declared, such as `PROVIDER_A_MODELS` without `PROVIDER_A_KIND`.
-    /// Their NAME is probably misspelt.
+    /// Reports variables of undeclared instances, such as `PROVIDER_A_MODELS` without `PROVIDER_A_KIND`.
     private mutating func findUnknownFields() {
         for family in table.families {
             let declared = instances(of: family.prefix)
@@ -176,7 +173,7 @@ struct SettingsReader {
         warnings.append(SettingsProblem(location: location(key), name: key.name, text: text))
     }
 
-    /// Returns the place where a setting's value comes from, such as `.env:4`; `default` if no source sets it.
+    /// Returns the source of a setting's value, such as `.env:4`; `default` if there is none.
     func location(_ key: SettingKey) -> String { given[key]?.location ?? "default" }
 
     /// Reports a problem with a setting, at the place where its value comes from.
@@ -187,7 +184,7 @@ struct SettingsReader {
 
 /// Access to the values of settings. An unset or invalid setting has its default value.
 extension SettingsReader {
-    /// Returns the sorted names of all declared instances of a family, such as `A` if `PROVIDER_A_KIND` is set.
+    /// Returns the sorted names of a family's instances, such as `A` for `PROVIDER_A_KIND`.
     ///
     /// - Parameter prefix: the prefix of the family, such as `PROVIDER_`.
     func instances(of prefix: String) -> [String] {
@@ -195,11 +192,11 @@ extension SettingsReader {
         return given.keys.filter { $0.prefix == prefix && $0.field == family.declaring }.map(\.instance).sorted()
     }
 
-    /// Sets the default of a setting whose default depends on other settings or on the machine.
+    /// Sets a default that depends on other settings or on the machine.
     ///
     /// - Parameters:
     ///   - number: the default as a user would write it.
-    ///   - unit: the factor between this number and the parsed value, such as 1,048,576 for megabytes.
+    ///   - unit: the factor from this number to the parsed value.
     mutating func derive(_ key: SettingKey, number: Int, unit: Int) {
         derived[key] = (String(number), .number(number * unit))
     }
@@ -243,7 +240,7 @@ extension SettingsReader {
         if case .patterns(let patterns) = value(key) { patterns } else { [] }
     }
 
-    /// Returns the limits that a setting contains: empty for `off`; nil if the setting is unset and has no default.
+    /// Returns the limits in a setting: empty for `off`; nil if there is no value.
     func quotas(_ key: SettingKey) -> [Quota]? {
         if case .limits(let quotas) = value(key) { quotas } else { nil }
     }
@@ -252,7 +249,7 @@ extension SettingsReader {
         if case .modelLimits(let rows) = value(key) { rows } else { [] }
     }
 
-    /// Returns the price that a setting contains; nil if the setting is unset or the price is zero.
+    /// Returns the price in a setting; nil if it is unset or zero.
     func price(_ key: SettingKey) -> Price? {
         if case .price(let price) = value(key), !price.isNothing { price } else { nil }
     }

@@ -1,13 +1,12 @@
 import Engine
 @preconcurrency import Glibc  // environ
 
-/// The variables from one source of settings, such as the process environment or a `.env` file, before they are
-/// checked.
+/// The unchecked variables from one source of settings, such as a `.env` file.
 package struct SettingsSource: Sendable {
     package struct Entry: Sendable, Equatable {
         package let name: String
         package let value: String
-        /// The number of the variable's line in its file, from 1; nil for a variable of the process environment.
+        /// The variable's line in its file, from 1; nil in the process environment.
         package let line: Int?
 
         package init(_ name: String, _ value: String, line: Int? = nil) {
@@ -62,8 +61,8 @@ package struct SettingsSource: Sendable {
 }
 
 extension SettingsSource {
-    /// Returns the process environment and the `.env` file as sources; the environment overrides the file. `ENV_FILE`
-    /// can name another file. A missing `.env` is ignored, but a missing `ENV_FILE` is a problem.
+    /// Returns the process environment and the `.env` file, or the file that `ENV_FILE` names. The environment
+    /// overrides the file.
     package static func ofProcess() -> [SettingsSource] {
         let environment = processEnvironment()
         let named = environment.entries.last { $0.name == "ENV_FILE" && !$0.value.isEmpty }?.value
@@ -108,8 +107,7 @@ package struct FileProblem: Error, Equatable, Sendable {
         self.code = code
     }
 
-    /// Advice for the operator that completes an error message, such as how to make the file readable; empty if there
-    /// is no advice.
+    /// Advice for the operator that completes an error message; empty if there is none.
     package var advice: String {
         switch code {
         case ENOENT: "; put the file there, or correct the path"
@@ -120,7 +118,7 @@ package struct FileProblem: Error, Equatable, Sendable {
     }
 }
 
-/// Returns the content of a file. Throws if the file cannot be read or is larger than 4 MiB.
+/// Returns the content of a file. Throws if it is unreadable or larger than 4 MiB.
 package func readSettingsFile(_ path: String) throws(FileProblem) -> [UInt8] {
     let limitBytes = 4 << 20
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)

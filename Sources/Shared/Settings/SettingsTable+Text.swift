@@ -44,8 +44,7 @@ extension SettingsTable {
 }
 
 extension SettingRow {
-    /// The default value for `.env.example`, in quotes if it ends with a space. Without quotes, the space would be
-    /// lost.
+    /// The default value for `.env.example`, in quotes if it ends with a space.
     fileprivate var quotedFallback: String { fallback.last == " " ? "\"\(fallback)\"" : fallback }
 
     fileprivate func fileHint(_ prefix: String) -> String {

@@ -1,13 +1,10 @@
-/// The table of all known settings, from which parsing, checks, `.env.example`, the help text and spelling hints are
-/// derived. A new setting needs a row in `SettingsTable.product` and a property of `Settings` for its value.
+/// The table of all known settings. A new setting needs a row in `SettingsTable.product` and a property of `Settings`.
 package struct SettingsTable: Sendable {
     package let sections: [SettingSection]
     package let families: [SettingFamily]
-    /// The name prefixes that only the relay's variables have. An unknown variable with such a prefix is a mistake,
-    /// even in the process environment.
+    /// The name prefixes of the relay's own variables. An unknown variable with such a prefix is a mistake.
     let ownPrefixes: [String]
-    /// The name prefixes that variables of other programs may also have. An unknown variable with such a prefix in the
-    /// process environment only causes a warning.
+    /// The name prefixes that other programs' variables may also have.
     let sharedPrefixes: [String]
     /// The first lines of `.env.example`.
     let exampleHeading: String

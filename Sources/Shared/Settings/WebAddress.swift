@@ -1,9 +1,9 @@
-/// An absolute URL from a setting, split into its parts. It has no query, no fragment and no slash at its end.
+/// An absolute URL from a setting, without query, fragment and slash at its end.
 struct WebAddress {
     let scheme: String
     /// The credentials in the URL as `user:password`; nil if the URL has no credentials.
     let credentials: String?
-    /// The host of the URL, with the port if the URL has one. An IPv6 address is in brackets.
+    /// The host of the URL with the port, if there is one. IPv6 addresses are in brackets.
     let authority: String
     let path: String
 
@@ -60,7 +60,7 @@ struct WebAddress {
 }
 
 extension UInt8 {
-    /// Whether this byte is a character that `WebAddress` does not allow, such as `?`, `#` or a quote.
+    /// Whether this byte is not allowed in a `WebAddress`, such as `?`, `#` or a quote.
     fileprivate var isUnsafe: Bool {
         switch self {
         case UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: ">"),

@@ -1,8 +1,7 @@
-/// A table that gives the character classes of each Unicode code point, such as `\p{L}`, as bits. The patterns that
-/// split a text into pieces use these classes.
+/// The character classes of each Unicode code point, such as `\p{L}`, as bits.
 ///
-/// A `TokenFile` contains the table. Code points are grouped in blocks of 128, and equal blocks are stored once: an
-/// index gives the block (two bytes), and the block gives the classes (one byte for each code point).
+/// Code points are grouped in blocks of 128. An index gives the block (two bytes), and the block gives the classes (one
+/// byte for each code point).
 ///
 /// `@unchecked`: the pointers only refer to read-only memory, which `TokenFile` keeps alive.
 package struct CharacterClasses: @unchecked Sendable {
@@ -22,7 +21,7 @@ package struct CharacterClasses: @unchecked Sendable {
     package static let blockSize = 128
     package static let indexCount = 0x11_0000 / blockSize
     static let indexBytes = 2 * indexCount
-    /// The largest number of blocks in a valid table. A larger number means that the file is damaged.
+    /// The largest number of blocks in a valid table.
     static let maxBlocks = 4_096
 
     private let index: UnsafePointer<UInt16>
@@ -37,7 +36,7 @@ package struct CharacterClasses: @unchecked Sendable {
         keeper = mapping
     }
 
-    /// Returns the classes of an ASCII character. It needs no index, since the first block begins with code point 0.
+    /// Returns the classes of an ASCII character, which are in the first block.
     @inline(__always)
     func ofASCII(_ byte: UInt8) -> UInt8 { blocks[Int(byte)] }
 

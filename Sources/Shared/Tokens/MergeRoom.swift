@@ -1,17 +1,15 @@
-/// The working memory for byte-pair encoding of one text: a linked list of the text's parts, and a heap of the pairs of
-/// neighbouring parts that can be joined.
+/// The working memory for byte-pair encoding: a list of parts, and a heap of joinable pairs.
 struct MergeRoom: ~Copyable {
     private struct MergeNode {
         var next: UInt32
         var before: UInt32
-        /// The rank of the token that this part and the next part form together; `noRank` if they form no token.
+        /// The rank of the token of this part and the next part; `noRank` if there is none.
         var rank: UInt32
     }
 
     private let list: UnsafeMutablePointer<MergeNode>
-    /// A heap of the pairs of parts that can be joined, the lowest rank first. An entry has the rank in its upper 32
-    /// bits and the position of the pair's first part in its lower 32 bits. The heap has at most three entries for
-    /// each byte of the text.
+    /// A heap of the pairs that can be joined, at most three for each byte of the text. An entry has the rank in its
+    /// upper 32 bits and the position of the first part in its lower 32 bits.
     private let heap: UnsafeMutablePointer<UInt64>
     private var heapCount = 0
     private let capacity: Int
@@ -74,8 +72,7 @@ struct MergeRoom: ~Copyable {
         heap[index] = entry
     }
 
-    /// Removes the pair of parts with the lowest rank from the heap, and returns the position of the pair's first
-    /// part; nil if no parts can be joined. Skips outdated entries, whose first part has another rank now.
+    /// Removes the pair with the lowest rank and returns its position; nil if no parts can be joined.
     @inline(__always)
     mutating func removeLeast() -> Int? {
         while heapCount > 0 {
@@ -104,7 +101,7 @@ struct MergeRoom: ~Copyable {
         heap[index] = entry
     }
 
-    /// Joins the part at a position with the next part, and returns the end position of the joined part.
+    /// Joins the part at a position with the next part. Returns the end of the joined part.
     @inline(__always)
     mutating func join(_ position: Int) -> Int {
         let gone = Int(list[position].next)

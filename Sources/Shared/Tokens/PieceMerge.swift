@@ -1,15 +1,13 @@
-/// A counter of the tokens in one piece of text by byte-pair encoding. At first, each byte is a part. Then the two
-/// neighbouring parts that form the token with the lowest rank are joined, until no neighbouring parts form a token.
+/// A counter of the tokens in one piece of text, by byte-pair encoding.
 ///
-/// The method depends on the length of the piece, but the result does not. At most 128 bytes are searched in an array.
-/// Longer pieces use a heap, and pieces of more than 768 bytes are counted in windows.
+/// The method depends on the length of the piece, but the result does not.
 struct PieceMerge {
     let table: TokenTable
 
     private static let shortBytes = 128
     private static let windowBytes = 768
 
-    /// Returns the number of tokens in a piece of text. The piece must have at least one byte.
+    /// Returns the number of tokens in a piece of text of at least one byte.
     @inline(__always)
     func count(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         if count == 1 || table.rank(text, count) != TokenTable.noRank { return 1 }
@@ -19,8 +17,7 @@ struct PieceMerge {
 
     /// Returns the number of tokens in a piece of at most 128 bytes that is not a token itself.
     ///
-    /// An array has one key for each part. The upper bits of a key are the rank of the token that the part forms with
-    /// the next part. The lower 7 bits are the position of the part.
+    /// A key has the rank of a pair in its upper bits, and the position of the first part in its lower 7 bits.
     private func short(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Self.shortBytes) { keys in
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 2 * Self.shortBytes) { links in
@@ -76,10 +73,9 @@ struct PieceMerge {
         rank == TokenTable.noRank ? rank : rank << 7 | UInt32(truncatingIfNeeded: position)
     }
 
-    /// Returns the number of tokens in a long piece, which is counted in overlapping windows of bytes.
+    /// Returns the number of tokens in a long piece, counted in overlapping windows.
     ///
-    /// Each window begins at a border between two parts of the previous window. A border is valid if the parts on both
-    /// sides of it stay separate when their bytes are merged again.
+    /// A window begins where two parts of the previous window stay separate when their bytes are merged again.
     private func long(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         var size = Self.windowBytes
         var total = 0
@@ -115,19 +111,15 @@ struct PieceMerge {
         return total + room.parts
     }
 
-    /// Returns whether two neighbouring parts stay separate when their bytes are merged again.
-    ///
-    /// - Parameters:
-    ///   - first: the length of the first part, in bytes.
-    ///   - second: the length of the second part, in bytes.
+    /// Returns whether two neighbouring parts stay separate when their bytes are merged again. `first` and `second` are
+    /// lengths in bytes.
     private func staysApart(_ text: UnsafePointer<UInt8>, _ first: Int, _ second: Int) -> Bool {
         var room = MergeRoom(first + second)
         merge(text, first + second, &room)
         return room.parts == 2 && room.end(0) == first
     }
 
-    /// Merges the first `count` bytes of a text by byte-pair encoding, with the heap in `room`. The resulting parts are
-    /// in `room`.
+    /// Merges the first `count` bytes of a text by byte-pair encoding. The resulting parts are in `room`.
     private func merge(_ text: UnsafePointer<UInt8>, _ count: Int, _ room: inout MergeRoom) {
         room.begin(count)
         for position in 0..<(count - 1) { room.add(table.rank(text[position], text[position + 1]), position) }

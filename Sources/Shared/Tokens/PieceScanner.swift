@@ -1,8 +1,6 @@
-/// A scanner that splits a text into pieces, such as words, numbers and spaces. Tokens never cross the borders of
-/// pieces.
+/// A scanner that splits a text into pieces such as words, by OpenAI's patterns in `tiktoken`.
 ///
-/// It matches OpenAI's patterns in `tiktoken` (`openai_public.py`) without a regular expression engine. A byte that is
-/// not valid UTF-8 counts as a character without a class.
+/// A byte that is not valid UTF-8 counts as a character without a class.
 struct PieceScanner {
     enum Pattern: Sendable { case o200k, cl100k }
 
@@ -16,10 +14,9 @@ struct PieceScanner {
         end = count
     }
 
-    /// The bits of the classes of letters, numbers and spaces. A character without these bits is a symbol.
+    /// The classes of letters, numbers and spaces. A character without these bits is a symbol.
     private static let named = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.space
-    /// The bits of the classes of letters, numbers and line ends. One character without these bits can stand before
-    /// the letters of a word piece, such as the space in ` word`.
+    /// The classes of letters, numbers and line ends. One character without these bits can stand before a word.
     private static let notBefore = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.newline
 
     /// Returns the classes of the character at this position, and the length of the character in bytes.
@@ -55,10 +52,7 @@ struct PieceScanner {
         return (0, 1)
     }
 
-    /// Returns the end of the run of characters that begins at this position and in which each character has a wanted
-    /// class.
-    ///
-    /// - Parameter wanted: the bits of the wanted classes; a character needs at least one of them.
+    /// Returns the end of the run of characters with at least one of the wanted class bits.
     @inline(__always)
     private func run(_ position: Int, of wanted: UInt8) -> Int {
         var position = position
@@ -70,7 +64,7 @@ struct PieceScanner {
         return position
     }
 
-    /// Returns the end of the piece that begins at `start`. The start must be before the end of the text.
+    /// Returns the end of the piece at `start`, which must be before the end of the text.
     @inline(__always)
     func pieceEnd(_ start: Int, _ pattern: Pattern) -> Int {
         switch pattern {
@@ -136,11 +130,11 @@ struct PieceScanner {
         return position
     }
 
-    /// Returns the end of a piece of symbols, which matches ` ?[^\s\p{L}\p{N}]+[\r\n/]*`; nil if there is no match.
+    /// Returns the end of a piece of symbols (` ?[^\s\p{L}\p{N}]+[\r\n/]*`); nil if there is no match.
     ///
     /// - Parameters:
     ///   - first: the classes of the character at `start`.
-    ///   - slashes: whether the pattern contains the slash; if false, the pattern ends with `[\r\n]*`.
+    ///   - slashes: whether the pattern contains the slash.
     private func symbolsEnd(_ start: Int, _ first: UInt8, andSlashes slashes: Bool) -> Int? {
         var position = start
         if text[start] == UInt8(ascii: " ") {
@@ -163,8 +157,8 @@ struct PieceScanner {
         return position
     }
 
-    /// Returns facts about the run of spaces that begins at `start`: its end, the position of its last space, and the
-    /// end of its last CR or LF (0 if it has none). The run has at least one space.
+    /// Returns the end of the run of spaces at `start`, its last space, and the end of its last CR or LF (0 if it has
+    /// none). The run has at least one space.
     private func spacesEnd(_ start: Int) -> (end: Int, last: Int, lastNewline: Int) {
         var found = (end: start, last: start, lastNewline: 0)
         while found.end < end {
@@ -179,8 +173,8 @@ struct PieceScanner {
         return found
     }
 
-    /// Returns the end of an English contraction at this position, by the pattern `(?i:'s|'t|'re|'ve|'m|'ll|'d)`.
-    /// Returns the position itself if there is no match. The letter ſ (long s) also counts as s.
+    /// Returns the end of an English contraction (`(?i:'s|'t|'re|'ve|'m|'ll|'d)`); the position itself if there is
+    /// none. The letter ſ (long s) counts as s.
     @inline(__always)
     private func contractionEnd(_ position: Int) -> Int {
         guard position < end, text[position] == UInt8(ascii: "'"), position + 1 < end else { return position }
@@ -200,8 +194,8 @@ struct PieceScanner {
         return isLongS ? position + 3 : position
     }
 
-    /// Returns the last position at which the text can be cut in two. Text that follows never changes the pieces
-    /// before this position. Returns 0 if there is no such position.
+    /// Returns the last position at which the text can be cut in two; 0 if there is none. Later text never changes the
+    /// pieces before this position.
     func lastCut() -> Int {
         let word = CharacterClasses.letter | CharacterClasses.number
         let joined = word | CharacterClasses.upper | CharacterClasses.lower

@@ -1,16 +1,13 @@
 import CTokens
 import Engine
 
-/// A fast estimate of the tokens in a prompt, for limits. It looks only at the kinds of bytes and at the beginnings of
-/// words.
+/// A fast estimate of the tokens in a prompt, for limits.
 ///
-/// An exact count takes twenty times as long. Unlike `TokenEstimate`, this estimate depends on how a text is divided
-/// into `add` calls.
+/// The estimate depends on how a text is divided into `add` calls.
 package struct PromptEstimate: Sendable {
     private var parts: UInt64 = 0
 
-    /// The largest ratio of the true count to the estimate, in halves: 3 stands for 3/2. The ratio was measured with
-    /// code, JSON, Chinese, and prose in Western European languages.
+    /// The largest measured ratio of the true count to the estimate, in halves: 3 stands for 3/2.
     package static let factorHalves = 3
 
     package init() {}
@@ -18,7 +15,7 @@ package struct PromptEstimate: Sendable {
     /// The estimated number of tokens in all added texts, rounded up.
     package var tokens: Int { Int(clamping: (parts &+ 15) / 16) }
 
-    /// Adds a text to the estimate. The text begins a new word, even if the text added before ended inside a word.
+    /// Adds a text to the estimate. The text begins a new word.
     package mutating func add(_ text: UnsafeRawBufferPointer) {
         guard let start = text.baseAddress else { return }
         parts &+= relay_tokens_estimate(start, text.count)

@@ -1,7 +1,8 @@
 import Engine
 
-/// A filter that cuts a streamed text after a number of tokens. The result does not depend on how the text is divided
-/// into chunks. Near the limit, the filter holds back a word until the word is complete.
+/// A filter that cuts a streamed text after a number of tokens.
+///
+/// The result does not depend on the division into chunks. Near the limit, the filter holds back incomplete words.
 package struct TokenBound: ~Copyable {
     private let counter: TokenCounter
     private let limit: Int
@@ -27,8 +28,7 @@ package struct TokenBound: ~Copyable {
         return counted + vocabulary.count(held.bytes[part: 0..<passed])
     }
 
-    /// Consumes a chunk of the text, and calls `pass` with the text that is within the limit. Returns false if the
-    /// limit is reached.
+    /// Consumes a chunk, and passes the text within the limit. Returns false if the limit is reached.
     ///
     /// - Parameter piece: the chunk, which must not begin or end inside a character.
     package mutating func consume(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) -> Bool {
@@ -46,7 +46,7 @@ package struct TokenBound: ~Copyable {
         return letThrough(cut, vocabulary, pass)
     }
 
-    /// Ends the text: calls `pass` with the held text that is within the limit. Returns false if the limit is reached.
+    /// Passes the held text within the limit. Returns false if the limit is reached.
     package mutating func finish(_ pass: (UnsafeRawBufferPointer) -> Void) -> Bool {
         guard let vocabulary = counter.vocabulary, passed < held.count else { return true }
         return letThrough(held.count, vocabulary, pass)

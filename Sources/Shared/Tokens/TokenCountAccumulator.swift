@@ -1,26 +1,22 @@
 package import Engine
 
-/// A counter of the tokens in a streamed text. The result does not depend on how the text is divided into chunks. Only
-/// a single word of 64 KB or more is counted in parts, which can add some tokens.
+/// A counter of the tokens in a streamed text. The result does not depend on the division into chunks.
 ///
-/// For an exact count, added text is first copied into a buffer. The text is counted when the buffer has at least 8 KB,
-/// or when `tokens` is read.
+/// A word of 64 KB or more is counted in parts, which can add some tokens.
 package struct TokenCountAccumulator: ~Copyable {
     package let counter: TokenCounter
     private var estimate = TokenEstimate()
     private var counted = 0
-    /// The last bytes of the added text, which are not counted yet because the next bytes can change their count.
+    /// The last bytes of the added text, which are not counted yet.
     private var held = ByteBuffer()
-    /// The number of bytes in `held` at which `add` starts to count them. The number grows, up to 64 KB, if the text in
-    /// `held` cannot be cut.
+    /// The length of `held` at which `add` counts it. The number grows, up to 64 KB, if the text cannot be cut.
     private var fullBytes = stepBytes
     /// The number of bytes added since the last call of `removeUncounted`, or since the start.
     private var newBytes = 0
 
     private static let stepBytes = 8_192
     private static let maxBytes = 65_536
-    /// The largest number of new bytes that `add` counts itself. Further text is counted on another thread, with
-    /// `removeUncounted` and `putBack`.
+    /// The largest number of new bytes that `add` counts itself.
     package static let atOnceBytes = 262_144
 
     package init(_ counter: TokenCounter) { self.counter = counter }
@@ -58,11 +54,11 @@ package struct TokenCountAccumulator: ~Copyable {
 
     // MARK: Counting on another thread
 
-    /// Whether `add` got so much text that the rest should be counted on another thread. Then call `removeUncounted`
-    /// and later `putBack`.
+    /// Whether the rest of the text should be counted on another thread. Then call `removeUncounted` and later
+    /// `putBack`.
     package var isBehind: Bool { newBytes > Self.atOnceBytes }
 
-    /// Removes the text that is not counted yet and returns it. Another thread can count it with `counted(_:by:)`.
+    /// Removes the uncounted text and returns it, for `counted(_:by:)` on another thread.
     package mutating func removeUncounted() -> Body {
         newBytes = 0
         fullBytes = Self.stepBytes
@@ -71,8 +67,8 @@ package struct TokenCountAccumulator: ~Copyable {
         return Body(taken)
     }
 
-    /// Counts a text from `removeUncounted`, up to the last position at which the text may be cut. Returns the number
-    /// of tokens and the length of the counted part in bytes; nil if the model's vocabulary is not available.
+    /// Counts a text from `removeUncounted`, up to the last position that allows a cut. Returns nil if the model's
+    /// vocabulary is not available.
     package static func counted(_ text: Body, by counter: TokenCounter) -> (tokens: Int, bytes: Int)? {
         guard let vocabulary = counter.vocabulary else { return nil }
         var cut = vocabulary.lastCut(text.bytes)
@@ -80,10 +76,9 @@ package struct TokenCountAccumulator: ~Copyable {
         return (vocabulary.count(text.bytes[part: 0..<cut]), cut)
     }
 
-    /// Adds the result of counting a text that `removeUncounted` returned.
+    /// Adds the result of counting a text from `removeUncounted`.
     ///
-    /// - Parameter result: the number of tokens, and the number of bytes that were counted. The rest of the text is
-    ///   counted later. If nil, the tokens of the whole text are estimated.
+    /// - Parameter result: the counted tokens and bytes; nil to estimate the tokens of the text.
     package mutating func putBack(_ text: Body, _ result: (tokens: Int, bytes: Int)?) {
         guard let result else {
             var guess = TokenEstimate()

@@ -1,21 +1,17 @@
 import Engine
 
-/// A counter of tokens for one model. It counts exactly if the model's vocabulary is available, and otherwise estimates
-/// with `TokenEstimate`.
+/// A counter of tokens for one model. It estimates if the model's vocabulary is not available.
 package struct TokenCounter: Sendable {
     let vocabulary: Vocabulary?
 
     package static let estimating = TokenCounter(vocabulary: nil)
 
-    /// Returns the counter for a model, from this process's token file.
-    ///
-    /// - Parameter model: the vendor's name of the model.
+    /// Returns the counter for a model, by the vendor's name of the model.
     package static func of(model: String) -> TokenCounter { TokenCounters.ofProcess.counters.counter(for: model) }
 
     package var isExact: Bool { vocabulary != nil }
 
-    /// Returns the text that these token ids stand for. Returns nil if the model's vocabulary is not available or one
-    /// of the ids is not a token of ordinary text.
+    /// Returns the text of these token ids; nil if the vocabulary is not available or an id is no ordinary token.
     package func text(of tokens: [Int]) -> String? {
         vocabulary?.text(of: tokens).map { String(decoding: $0, as: UTF8.self) }
     }
@@ -50,8 +46,8 @@ package struct TokenCounters: Sendable {
 }
 
 extension TokenCounters {
-    /// The counters of this process, with the vocabularies of the file `relay.tokens` next to the program. `failure` is
-    /// the reason why the file could not be opened; nil if the file is open.
+    /// The counters from the file `relay.tokens` next to the program. `failure` is the reason why the file could not be
+    /// opened, or nil.
     package static let ofProcess: (counters: TokenCounters, failure: String?) = {
         do throws(TokenFile.Failure) {
             return (TokenCounters(try TokenFile.besideBinary()), nil)

@@ -1,9 +1,7 @@
 import Engine
 
-/// An estimate of the tokens in a text, from the scripts of its characters: a quarter of a token for an ASCII
-/// character, other amounts for other scripts. It does not depend on how the text is divided into chunks.
-///
-/// The amounts fit prose in 16 languages with the vocabulary o200k_base (docs/tokens.md).
+/// An estimate of the tokens in a text, from the scripts of its characters (docs/tokens.md). It does not depend on the
+/// division into chunks.
 package struct TokenEstimate: Sendable {
     private var parts = 0
 
@@ -43,7 +41,7 @@ package struct TokenEstimate: Sendable {
         text.withBytes { add($0) }
     }
 
-    /// Adds as much of `text` as fits into a total of `limit` tokens. Returns the number of bytes added.
+    /// Adds the beginning of `text` that fits into `limit` tokens in total. Returns the number of bytes added.
     package mutating func add(_ text: UnsafeRawBufferPointer, upTo limit: Int) -> Int {
         let most = 16 * min(limit, .max / 32)
         if parts + 32 * text.count <= most {
@@ -58,8 +56,7 @@ package struct TokenEstimate: Sendable {
         return text.count
     }
 
-    /// Returns the estimated sixteenths of a token for a character, by the first byte of the character. Returns 0 for
-    /// the character's other bytes.
+    /// Returns the sixteenths of a token for a character's first byte; 0 for its other bytes.
     private static func parts(_ byte: UInt8) -> Int {
         switch byte {
         case 0..<0x80: 4
@@ -100,7 +97,7 @@ package struct Usage: Sendable {
     package var hasImpossibleFigure = false
     /// Whether the relay counted or estimated a number itself, because the vendor did not report the number.
     package var isEstimated = false
-    /// Whether the numbers that the relay determined itself are exact counts. False if the vendor reported all numbers.
+    /// Whether the relay's own counts are exact. False if the vendor reported all numbers.
     package var isExact = false
 
     package init(promptTokens: Int, completionTokens: Int) {
@@ -112,7 +109,7 @@ package struct Usage: Sendable {
 
     package static let nothing = Usage(promptTokens: 0, completionTokens: 0)
 
-    /// Whether this usage contains no estimate: each number is either from the vendor or an exact count of the relay.
+    /// Whether this usage contains no estimate.
     package var isExactIfOwn: Bool { !isEstimated || isExact }
 
     package static func + (one: Usage, other: Usage) -> Usage {

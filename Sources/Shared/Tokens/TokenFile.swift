@@ -1,10 +1,9 @@
 import Engine
 import Glibc
 
-/// The file with the tables of OpenAI's vocabularies, which the tool `make-tokens` creates.
+/// The file with OpenAI's vocabularies, which the tool `make-tokens` creates.
 ///
-/// The file is mapped into memory read-only, so all processes share its pages. Never write into the file; replace it by
-/// renaming a new file.
+/// The file is mapped into memory. Never write into the file; replace it by renaming a new file.
 package struct TokenFile: Sendable {
     package let o200k: Vocabulary
     package let cl100k: Vocabulary

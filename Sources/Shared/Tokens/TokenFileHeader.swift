@@ -43,8 +43,7 @@ package struct TokenFileHeader: Sendable {
 
     package init(digest: Digest) { self.digest = digest }
 
-    /// Reads a header from the bytes of a token file. Returns nil if the header is incomplete or invalid, or if it does
-    /// not fit the size of the file.
+    /// Reads a token file's header. Returns nil if it is incomplete, invalid or does not fit the file's size.
     package init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= Self.byteCount, bytes[part: 0..<8].equals(Self.magic) else { return nil }
         func number(_ position: Int) -> Int {

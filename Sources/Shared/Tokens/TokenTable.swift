@@ -1,13 +1,9 @@
-/// The tokens of one vocabulary with their ranks, in the memory of a `TokenFile`. A token's rank is its id; byte-pair
-/// encoding joins the parts with the lowest rank first.
-///
-/// A hash table gives the rank for a token's bytes, an array gives the rank for each pair of bytes, and another array
-/// gives the bytes for each rank.
+/// The tokens of one vocabulary with their ranks, in the memory of a `TokenFile`. A token's rank is its id.
 ///
 /// `@unchecked`: the pointers only refer to read-only memory, which `TokenFile` keeps alive.
 package struct TokenTable: @unchecked Sendable {
-    /// The slots of the hash table. Each has a token's rank in its lower 18 bits and a part of the token's hash in the
-    /// upper 14 bits. An empty slot has all bits set.
+    /// The slots of the hash table: a token's rank in the lower 18 bits, and a part of the token's hash above. An empty
+    /// slot has all bits set.
     private let slots: UnsafePointer<UInt32>
     private let slotMask: Int
     /// The offset in `bytes` at which each token begins, by rank. The last element is the end of the last token.
@@ -15,8 +11,7 @@ package struct TokenTable: @unchecked Sendable {
     private let tokens: UInt32
     private let bytes: UnsafeRawPointer
     private let byteCount: UInt32
-    /// The rank of each two-byte token; `noRank` for a pair of bytes that is no token. The first byte is in the lower 8
-    /// bits of the index.
+    /// The rank of each two-byte token; `noRank` if there is none. The first byte is in the lower 8 bits of the index.
     private let pairs: UnsafePointer<UInt32>
     /// The length of the longest token, in bytes.
     let longest: Int
@@ -48,12 +43,12 @@ package struct TokenTable: @unchecked Sendable {
         return UnsafeRawBufferPointer(start: bytes + Int(start), count: Int(end - start))
     }
 
-    /// Returns the rank of the token that consists of two bytes; `noRank` if these bytes are not a token.
+    /// Returns the rank of a two-byte token; `noRank` if these bytes are not a token.
     @inline(__always)
     func rank(_ first: UInt8, _ second: UInt8) -> UInt32 { pairs[Int(first) | Int(second) << 8] }
 
-    /// Returns the rank of the token that consists of the first `count` bytes of `text`; `noRank` if these bytes are
-    /// not a token. The count must be at least 1.
+    /// Returns the rank of the token of the first `count` bytes; `noRank` if there is none. The count must be at least
+    /// 1.
     @inline(__always)
     func rank(_ text: UnsafeRawPointer, _ count: Int) -> UInt32 {
         if count > longest { return Self.noRank }
@@ -103,12 +98,11 @@ package struct TokenTable: @unchecked Sendable {
         text.loadUnaligned(fromByteOffset: position, as: UInt64.self)
     }
 
-    /// Returns the part of a hash that a slot stores in its upper 14 bits. The lower 18 bits of the result are 0.
+    /// Returns the part of a hash that a slot stores in its upper 14 bits.
     @inline(__always)
     package static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 32) & ~rankMask }
 
-    /// Returns the hash of the first `count` bytes of `text`. The lower bits of the hash select the slot in the hash
-    /// table. The count must be at least 1.
+    /// Returns the hash of the first `count` bytes of `text`. The count must be at least 1.
     @inline(__always)
     package static func hash(_ text: UnsafeRawPointer, _ count: Int) -> UInt64 {
         var hash = UInt64(truncatingIfNeeded: count) &* 0x9e37_79b9_7f4a_7c15

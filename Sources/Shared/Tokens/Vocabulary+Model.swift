@@ -1,6 +1,6 @@
 extension Vocabulary.Name {
-    /// Finds the vocabulary of a model by the model's name, as `tiktoken` does (`model.py`). Returns nil if the
-    /// vocabulary is unknown or not in the token file. The name may begin with `openai/`, as resellers write it.
+    /// Finds a model's vocabulary by name, as `tiktoken` does. Returns nil if it is unknown or not in the token file.
+    /// The name may begin with `openai/`.
     package init?(model: String) {
         var name = Substring(model).utf8
         if name.starts(with: "openai/".utf8) { name = name.dropFirst(7) }
@@ -23,8 +23,7 @@ extension Vocabulary.Name {
         ("text-embedding-3-small", .cl100k), ("text-embedding-3-large", .cl100k),
     ]
 
-    /// Prefixes of model names with their vocabularies, in the order in which they are tried. gpt-oss has the
-    /// vocabulary of o200k_base; only its special tokens differ.
+    /// Prefixes of model names with their vocabularies, in the order in which they are tried.
     private static let prefixes: [(String, Vocabulary.Name)] = [
         ("o1-", .o200k), ("o3-", .o200k), ("o4-mini-", .o200k), ("gpt-5", .o200k), ("gpt-4.5-", .o200k),
         ("gpt-4.1-", .o200k), ("chatgpt-4o-", .o200k), ("gpt-4o-", .o200k), ("gpt-4-", .cl100k),

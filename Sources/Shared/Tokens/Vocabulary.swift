@@ -1,5 +1,4 @@
-/// A vocabulary that OpenAI publishes, for counting tokens as `tiktoken` does. A special token such as `<|endoftext|>`
-/// counts as ordinary text.
+/// A vocabulary that OpenAI publishes. Special tokens such as `<|endoftext|>` count as ordinary text.
 package final class Vocabulary: Sendable {
     package enum Name: String, Sendable, CaseIterable {
         case o200k = "o200k_base"
@@ -16,8 +15,7 @@ package final class Vocabulary: Sendable {
         self.classes = classes
     }
 
-    /// Returns the number of tokens in a text. The time grows in proportion to the length of the text. Invalid UTF-8
-    /// gives an approximate count.
+    /// Returns the number of tokens in a text. For invalid UTF-8, the number is approximate.
     package func count(_ text: UnsafeRawBufferPointer) -> Int {
         guard let base = text.baseAddress, text.count > 0 else { return 0 }
         let bytes = base.assumingMemoryBound(to: UInt8.self)
@@ -34,11 +32,10 @@ package final class Vocabulary: Sendable {
         return total
     }
 
-    /// The largest number of bytes of a word that `fitting` counts at once. Longer words are counted in parts.
+    /// The longest word that `fitting` counts at once, in bytes. Longer words are counted in parts.
     static let longestUnit = 64
 
-    /// Returns the longest beginning of `text` that has at most `limit` tokens, as its end position and its number of
-    /// tokens.
+    /// Returns the end and the number of tokens of the longest beginning of `text` within the limit.
     func fitting(_ text: UnsafeRawBufferPointer, upTo limit: Int) -> (end: Int, tokens: Int) {
         guard let base = text.baseAddress else { return (0, 0) }
         let bytes = base.assumingMemoryBound(to: UInt8.self)
@@ -64,7 +61,7 @@ package final class Vocabulary: Sendable {
         return (position, tokens)
     }
 
-    /// Returns the bytes that these token ids stand for; nil if one of the ids is not a token of ordinary text.
+    /// Returns the bytes of these token ids; nil if one is not a token of ordinary text.
     package func text(of tokens: [Int]) -> [UInt8]? {
         var text: [UInt8] = []
         for token in tokens {
@@ -79,11 +76,8 @@ package final class Vocabulary: Sendable {
         return text.withUTF8 { count(UnsafeRawBufferPointer($0)) }
     }
 
-    /// Returns the last position at which `text` can be cut in two. Text that follows never changes the token count
-    /// before this position. Returns 0 if there is no such position.
-    ///
-    /// The character before the position is a letter or a number. The character after the position is a space or a
-    /// symbol, but not an apostrophe.
+    /// Returns the last position at which `text` can be cut in two; 0 if there is none. Later text never changes the
+    /// token count before this position.
     func lastCut(_ text: UnsafeRawBufferPointer) -> Int {
         guard let base = text.baseAddress else { return 0 }
         let scanner = PieceScanner(classes, base.assumingMemoryBound(to: UInt8.self), count: text.count)

@@ -4,8 +4,6 @@ import Glibc
 /// The folder `DATA_DIR`, which contains data that must survive a restart.
 package enum DataFolder {
     /// Creates the folder if it is missing. Its parent folder must exist.
-    ///
-    /// - Throws: a failure whose text contains the cause and what to do about it.
     package static func prepare(_ path: String) throws(UsageFailure) {
         var about = stat()
         if mkdir(path, 0o750) != 0, errno != EEXIST {

@@ -1,15 +1,13 @@
 package import Engine
 
-/// Reads the stored usage records for the operator and for callers. It has its own thread and a read-only connection.
+/// Reads the stored usage records, on its own thread.
 ///
-/// A query ends after one second and returns the results so far. All functions throw a `UsageFailure` if the store
-/// cannot be read or too many queries are waiting. The failure's text is for the log: it contains no secret, but it may
-/// contain names of hosts and files.
+/// A query ends after one second with the results so far. All functions throw a `UsageFailure` if the store cannot be
+/// read or too many queries wait. The failure's text is for the log.
 package final class RecordReader: Sendable {
     private static let queryMilliseconds = 1_000
     private static let maxWaiting = 64
-    /// The longest wait for the result of a query, in nanoseconds. It includes the time for earlier queries that are
-    /// slow.
+    /// The longest wait for the result of a query, in nanoseconds, including earlier queries.
     private static let resultNanoseconds: UInt64 = 10_000_000_000
 
     private let source: any RecordSource
@@ -18,9 +16,7 @@ package final class RecordReader: Sendable {
     private let overviews = Lock(OverviewMemory())
     private let currentZone: @Sendable () -> DayZone
 
-    /// Creates a reader.
-    ///
-    /// - Parameter delete: deletes records on the thread that writes to the store, and waits for the result.
+    /// Creates a reader. `delete` deletes records on the thread that writes to the store, and waits.
     init(
         _ source: any RecordSource,
         zone: @escaping @Sendable () -> DayZone,
@@ -36,20 +32,18 @@ package final class RecordReader: Sendable {
 
     package func stop() { worker.stop() }
 
-    /// Returns the records of the requests that match a query. They are sorted newest first, unless the query has
-    /// another order. The record of a request is usually found within one second after the request has ended.
+    /// Returns the records of the requests that match a query, newest first by default.
     package func records(_ query: RecordQuery, on loop: EventLoop) async throws(UsageFailure) -> RecordPage {
         try await result(on: loop) { [source] end throws(UsageFailure) in try source.page(query, until: end) }
     }
 
-    /// Returns the record of a request and the records of its upstream calls. Returns nil if no request has this id.
+    /// Returns the records of a request and its upstream calls; nil if no request has this id.
     package func request(_ id: RecordID, on loop: EventLoop) async throws(UsageFailure) -> StoredRequest? {
         try await result(on: loop) { [source] end throws(UsageFailure) in try source.request(id, until: end) }
     }
 
-    /// Deletes the records of requests and of their upstream calls, and subtracts them from the daily sums.
-    ///
-    /// - Returns: the number of requests that were deleted; requests that no longer exist do not count.
+    /// Deletes requests with their upstream calls, and subtracts them from the daily sums. Returns the number of
+    /// deleted requests.
     package func delete(_ ids: [RecordID], on loop: EventLoop) async throws(UsageFailure) -> Int {
         try await result(on: loop) { [delete] _ throws(UsageFailure) in try delete(ids) }
     }
@@ -59,8 +53,7 @@ package final class RecordReader: Sendable {
         try await result(on: loop) { [source] end throws(UsageFailure) in try source.table(query, until: end) }
     }
 
-    /// Returns the figures for each minute of the last hour, and the sums of today and yesterday. The result is cached
-    /// for one second.
+    /// Returns the figures of the last hour, and the sums of today and yesterday. The result is cached for one second.
     package func overview(on loop: EventLoop) async throws(UsageFailure) -> UsageOverview {
         if let known = overviews.withLock({ $0.known(at: .current()) }) { return known }
         return try await result(on: loop) { [self] end throws(UsageFailure) in
@@ -86,13 +79,11 @@ package final class RecordReader: Sendable {
     }
 }
 
-/// The overview that was computed last. The next overview copies the older minutes from it, so that only the newest
-/// minutes are read from the store.
+/// The overview that was computed last, from which the next overview copies its older minutes.
 private struct OverviewMemory: Sendable {
     private static let minutes = 60
     private static let minuteMilliseconds = 60_000
-    /// The number of newest minutes in the earlier overview that are not copied, but read from the store again. Relays
-    /// that share a database can write the records of these minutes some seconds late.
+    /// The number of newest minutes that are always read again, since their records can come late.
     private static let openMinutes = 3
     private static let freshMilliseconds = 1_000
 

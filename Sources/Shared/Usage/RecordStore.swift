@@ -1,9 +1,8 @@
 package import Engine
 
-/// A store of usage records that can also be read: a database, or the memory of the process.
+/// A readable store of usage records: a database, or the memory of the process.
 package struct RecordStore: Sendable {
-    /// The time for which records are collected before they are written together, in milliseconds. If the process is
-    /// killed, the records of this time are lost.
+    /// The time to collect records before they are written, in milliseconds. Killing the process loses these records.
     private static let gatheringMilliseconds = 250
     private static let deleteMilliseconds = 10_000
 
@@ -27,10 +26,9 @@ package struct RecordStore: Sendable {
         }
     }
 
-    /// Creates the store for the configured database. Returns nil if no database is configured.
+    /// Creates the store for the configured database; nil if no database is configured.
     ///
-    /// - Throws: a failure with advice, if the SQLite file cannot be written or the PostgreSQL URL is invalid. A
-    ///   PostgreSQL server that is unavailable does not cause a failure.
+    /// - Throws: a failure if the SQLite file cannot be written or the PostgreSQL URL is invalid.
     package static func database(_ settings: UsageDatabaseSettings?, _ log: Log) throws(UsageFailure) -> RecordStore? {
         guard let settings else { return nil }
         let zone = settings.zone
@@ -59,9 +57,7 @@ package struct RecordStore: Sendable {
         }
     }
 
-    /// Creates a store in the memory of the process.
-    ///
-    /// - Parameter bound: the largest number of requests whose records are kept.
+    /// Creates a store in the memory of the process, for at most `bound` requests.
     package static func memory(
         bound: Int,
         _ zone: DayZone,
@@ -82,7 +78,7 @@ package struct RecordStore: Sendable {
         queue.stop()
     }
 
-    /// Runs work on the queue's thread and waits for the result. This thread is the only one that writes to the store.
+    /// Runs work on the queue's thread, the only writer of the store, and waits for the result.
     private static func result<Value: Sendable>(
         on queue: UsageQueue,
         of work: @escaping @Sendable () throws(UsageFailure) -> Value

@@ -27,9 +27,9 @@ package enum StorageCheck {
         return nil
     }
 
-    /// Returns the reason why the relay could not write to a file; nil if it can.
+    /// Returns why the relay could not write to a file; nil if it can.
     ///
-    /// - Parameter folder: the folder that the relay creates at startup if it is missing; nil if it creates no folder.
+    /// - Parameter folder: the folder that the relay creates if it is missing; nil if none.
     private static func problem(ofFile path: String, besides folder: String?) -> String? {
         guard let mode = mode(path) else {
             let location = parent(of: path)

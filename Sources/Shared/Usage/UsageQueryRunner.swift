@@ -1,6 +1,6 @@
 /// Reads the usage records in the configured database for the `usage` command.
 package enum UsageQueryRunner {
-    /// Returns the sums of the usage records in the database. Returns nil if the database does not exist yet.
+    /// Returns the sums of the usage records; nil if the database does not exist yet.
     package static func summary(
         of settings: UsageDatabaseSettings,
         _ question: UsageReportQuery

@@ -1,7 +1,7 @@
 import Engine
 import Synchronization
 
-/// A queue of usage records that wait for a store, with a thread that writes them in batches.
+/// A queue of usage records, with a thread that writes them to a store in batches.
 ///
 /// A request never waits for the store. If the queue is full, the request's record is dropped and counted.
 package final class UsageQueue: Sendable {
@@ -11,8 +11,7 @@ package final class UsageQueue: Sendable {
         var count = 0
         /// The number of records that the thread has removed from `waiting` but has not written yet.
         var removed = 0
-        /// The store that replaces the current store, and the index in `waiting` of the first request that the new
-        /// store gets. It is nil if the store is not replaced.
+        /// The next store, and the index in `waiting` of its first request; nil if the store is not replaced.
         var next: (store: any UsageStore, from: Int)?
         var isReopening = false
         var isEnding = false
@@ -24,8 +23,7 @@ package final class UsageQueue: Sendable {
         var isReported: Bool { isEnding || isReopening || next != nil || !tasks.isEmpty }
     }
 
-    /// The largest number of waiting records. If more records arrive while the store is slow or unavailable, they are
-    /// dropped.
+    /// The largest number of waiting records. Further records are dropped.
     package static let maxRecords = 20_000
     private static let retryNanoseconds: UInt64 = 1_000_000_000
 
@@ -40,9 +38,7 @@ package final class UsageQueue: Sendable {
     private let log: Log
     private let gatheringNanoseconds: UInt64
 
-    /// Creates a queue and starts its thread.
-    ///
-    /// - Parameter gatheringMilliseconds: the time for which records are collected before they are written together.
+    /// Creates a queue and starts its thread. `gatheringMilliseconds` is the time to collect records before a write.
     package init(_ name: String, _ store: any UsageStore, gatheringMilliseconds: Int, log: Log) {
         self.name = name
         self.log = log
@@ -71,11 +67,11 @@ package final class UsageQueue: Sendable {
     /// Makes the store close and reopen its file or connection.
     package func reopen() { update { $0.isReopening = true } }
 
-    /// Makes the queue write later records to another store. Records that already wait are still written to the old
-    /// store, unless it is failing.
+    /// Makes the queue write later records to another store. Waiting records still go to the old store, unless it is
+    /// failing.
     package func use(_ store: any UsageStore) { update { $0.next = (store, from: $0.next?.from ?? $0.waiting.count) } }
 
-    /// Runs `work` on the queue's thread, before the next batch is written. After `stop`, the work is not run.
+    /// Runs `work` on the queue's thread before the next batch. After `stop`, the work is not run.
     func perform(_ work: @escaping @Sendable () -> Void) { update { $0.tasks.append(work) } }
 
     /// Waits until all records are written, or until the store fails, and stops the thread.
@@ -154,7 +150,7 @@ package final class UsageQueue: Sendable {
         return milliseconds.map { LoopTime.current().adding(milliseconds: $0) } ?? .distantFuture
     }
 
-    /// Waits for more records before a batch is written. After a failure, waits until it is time to try again.
+    /// Waits for more records before a batch, or until the next attempt after a failure.
     private func pause(isFailing: Bool) {
         let pause = isFailing ? Self.retryNanoseconds : gatheringNanoseconds
         let end = LoopTime.current() + pause

@@ -1,7 +1,7 @@
 package import Engine
 import Synchronization
 
-/// Passes the usage records of requests to the configured stores: a file, and a database or the memory of the process.
+/// Passes usage records to the configured stores: a file, and a database or the process's memory.
 package final class UsageRecorder: Sendable {
     private static let fileMilliseconds = 50
 
@@ -10,16 +10,14 @@ package final class UsageRecorder: Sendable {
     private let queues = Lock<[UsageQueue]>([])
     private let file = Lock<(queue: UsageQueue, settings: UsageFileSettings)?>(nil)
     private let database: RecordStore?
-    /// The store in the memory of the process; nil if a database is used or no records are kept in memory.
+    /// The store in memory; nil if a database is used or no records are kept in memory.
     private let memory = Lock<RecordStore?>(nil)
     private let budget: MemoryBudget
     /// The memory budget for the bodies that usage records keep.
     package let bodies: BodyBudget
     private let log: Log
 
-    /// Creates a recorder.
-    ///
-    /// - Parameter database: the store for the configured database; nil if no database is configured.
+    /// Creates a recorder. `database` is nil if no database is configured.
     package init(_ settings: UsageFileSettings?, database: RecordStore? = nil, _ budget: MemoryBudget, log: Log) {
         self.database = database
         self.budget = budget
@@ -31,7 +29,7 @@ package final class UsageRecorder: Sendable {
     /// Whether usage records are kept anywhere: in a file, a database or memory.
     package var isOn: Bool { isInUse.load(ordering: .relaxed) }
 
-    /// The reader of the stored records; nil if records are only written to a file or not kept at all.
+    /// The reader of the stored records; nil if records are only written to a file or not kept.
     package var reader: RecordReader? { database?.reader ?? memory.withLock { $0?.reader } }
 
     /// Records a request with its upstream calls. Returns without waiting for the stores.
@@ -42,8 +40,7 @@ package final class UsageRecorder: Sendable {
         }
     }
 
-    /// Keeps the records of at most `bound` requests in memory; keeps no records in memory if `bound` is nil. Does
-    /// nothing if there is a database.
+    /// Keeps the records of at most `bound` requests in memory; none if nil. Does nothing if there is a database.
     package func keep(inMemory bound: Int?, _ zone: DayZone = .utc) {
         guard database == nil else { return }
         let old = memory.withLock { memory in

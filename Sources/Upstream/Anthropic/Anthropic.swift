@@ -86,8 +86,7 @@ extension Anthropic: ChatVendor {
 }
 
 extension VendorSite {
-    /// Returns the value of the first header line with this name in the provider's settings; nil if no line has this
-    /// name.
+    /// Returns the value of the first header line with this name; nil if there is none.
     ///
     /// - Parameter name: in lower case.
     fileprivate func header(_ name: String) -> String? {

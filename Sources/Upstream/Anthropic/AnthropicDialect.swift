@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The differences between the two services that offer Claude with the Messages API: Anthropic and Google's Vertex AI.
+/// The differences between Anthropic and Vertex AI, which both offer Claude with the Messages API.
 struct AnthropicDialect: Sendable {
     /// Whether the API version accepts `temperature` and other sampling fields.
     let supportsSampling: Bool
@@ -10,7 +10,7 @@ struct AnthropicDialect: Sendable {
     let isVertex: Bool
     let errorTable: VendorErrorTable
 
-    /// Appends the first member of the request body, followed by a comma: the model, or the API version for Vertex AI.
+    /// Appends the body's first member (the model, or Vertex AI's API version) and a comma.
     func appendOpening(_ model: String, to out: inout ByteBuffer) {
         if isVertex { return out.append(#""anthropic_version":"vertex-2023-10-16","#) }
         out.append(#""model":"#)

@@ -4,8 +4,8 @@ import Shared
 
 /// One call to the Messages API: writes the request body and creates the reader of the response.
 ///
-/// `@unchecked`: used on its event loop, with two exceptions. Any thread may call `written`, and the worker thread uses
-/// `reader` to parse a long response.
+/// `@unchecked`: used on its event loop. Any thread may call `written`; the worker thread uses `reader` for long
+/// responses.
 final class AnthropicForm: WireForm, @unchecked Sendable {
     private let messages: Endpoint?
     let route: (any WireRoute)?
@@ -19,18 +19,17 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private(set) var gathersStream = false
     private var names = VendorNameMap()
     private(set) var mayGoOn = false
-    /// The parts of the response before the current one, in order. The vendor paused after each of them (`pause_turn`).
+    /// The response's paused parts (`pause_turn`) before the current part, in order.
     private var parts: [PausedResponse] = []
 
-    /// The largest request body, in bytes, that stays in memory while the response is streamed. The relay needs the
-    /// body to request the rest of a response that the vendor paused.
+    /// The largest request body, in bytes, that stays in memory while the response is streamed.
     private static let keptBytes = 32_768
 
     /// Creates the form for one call to the Messages API.
     ///
     /// - Parameters:
-    ///   - messages: the endpoint of the Messages API; nil if the model's name cannot be part of a URL.
-    ///   - route: chooses among several locations of the vendor; nil if `messages` is the only endpoint.
+    ///   - messages: the API's endpoint; nil if the model's name cannot be part of a URL.
+    ///   - route: chooses among the vendor's locations; nil if `messages` is the only endpoint.
     init(
         _ messages: Endpoint?,
         _ dialect: AnthropicDialect,
@@ -53,6 +52,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         names = written.names
         maxTokens = written.maxTokens
         gathersStream = written.isStreamed && !wantsStream
+        // The relay needs the body to request the rest of a response that the vendor paused.
         mayGoOn = gathersStream || written.body.bytes.count <= Self.keptBytes
         return MessageRequestRewriter.written(written.body, with: quirks)
     }

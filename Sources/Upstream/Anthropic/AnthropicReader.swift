@@ -4,8 +4,7 @@ import Shared
 
 /// Parses a response of the Messages API, either a complete body or a stream of events.
 ///
-/// `@unchecked`: only one thread uses the reader at a time. This is the thread of its event loop or, for a long
-/// response, the worker thread.
+/// `@unchecked`: used by one thread at a time, the thread of its event loop or the worker thread.
 final class AnthropicReader: WireReader, @unchecked Sendable {
     /// A content block that has begun and has not ended yet.
     private struct Block {
@@ -18,7 +17,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         /// The `index` that the vendor gives to the content block.
         let number: Int64
         let kind: Kind
-        /// The size in bytes of the call arguments that have arrived so far; 0 if the block is no tool call.
+        /// The size of the call arguments so far, in bytes; 0 if the block is no tool call.
         var bytes = 0
     }
 
@@ -27,7 +26,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private let names: VendorNameMap
     /// The largest number of tool calls that are emitted. Further tool calls of the response are dropped.
     var maxCalls = Int.max
-    /// Whether the client sent `functions`, OpenAI's legacy form of tools. The emitted tool calls then have no ids.
+    /// Whether the client sent `functions` (legacy tools). Tool calls then have no ids.
     private let isLegacy: Bool
     private var blocks: [Block] = []
     private var calls = 0
@@ -42,8 +41,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     /// The parts of the response before the current one. The vendor paused after each of them (`pause_turn`).
     private var earlier: [PausedResponse]
     private var isEarlierReported = false
-    /// The recorder of the content blocks in the current part of the response. If the vendor pauses, the next request
-    /// contains these blocks.
+    /// The recorder of the content blocks in the response's current part.
     private var said: ContentBlockRecorder
     private(set) var hasBegun = false
 
@@ -56,10 +54,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     /// Creates a reader.
     ///
     /// - Parameters:
-    ///   - earlier: the parts of the response before the new one. The reader emits the events of the earlier parts
-    ///     first.
-    ///   - mayGoOn: whether to record the content blocks. The relay needs these blocks to request the rest of a
-    ///     response that the vendor paused.
+    ///   - earlier: the response's paused parts before the new part; their events come first.
+    ///   - mayGoOn: whether to record the content blocks.
     init(
         _ parser: JSONParser,
         _ ids: RandomBytes,
@@ -175,8 +171,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         if text.bytes.count > 2 { try emitArguments(text.bytes, ofCall: index, at: blocks.count - 1, emit) }
     }
 
-    /// Emits the beginning of a tool call. Returns the index of the tool call; nil if `maxCalls` tool calls were
-    /// already emitted.
+    /// Emits the beginning of a tool call. Returns the tool call's index; nil after `maxCalls` tool calls.
     private func openCall(_ block: JSONValue, _ emit: Emit) throws(UpstreamError) -> Int? {
         let id = block["id"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         guard let name = block["name"]?.text, max(name.count, id.count) <= Self.nameLimitBytes else {
@@ -272,7 +267,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         emit(0, .toolArguments(index: index, arguments))
     }
 
-    /// Emits `{}` as the arguments of a tool call that has none, because arguments must be a JSON object.
+    /// Emits `{}` as the arguments of a tool call that has none.
     private func emitEmpty(_ index: Int, _ emit: Emit) {
         guard index == calls - 1 else { return }
         let empty: StaticString = "{}"
@@ -305,9 +300,9 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     func end(_ emit: Emit) { if isPaused { emit(0, .finish(.pause, stop: nil)) } }
 
-    /// Records that the vendor paused the response, so that the relay can request the rest.
+    /// Records that the vendor paused the response.
     ///
-    /// - Parameter content: the content blocks of the paused part as JSON; nil if they were not recorded completely.
+    /// - Parameter content: the content blocks of the paused part; nil if not completely recorded.
     private func recordPause(_ content: Body?) {
         guard let content, earlier.count < Self.maxPauses else { return }
         pause = PausedResponse(content, usage: usage)
@@ -334,7 +329,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         return ChatResponse([response.finished()], usage: usage)
     }
 
-    /// Emits the events for a complete message, in the order in which a stream would have sent them.
+    /// Emits the events for a complete message, in the order of a stream.
     private func emitMessage(_ message: JSONValue, _ emit: Emit) throws(UpstreamError) {
         try checkError(message)
         guard let content = message["content"]?.elements else {
@@ -351,9 +346,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         guard finish != nil else { throw .invalidResponse("the vendor's response has no end") }
     }
 
-    /// Emits the events of the earlier parts of the response, unless the reader has already emitted them.
-    ///
-    /// Values that the parser returned before this call become invalid.
+    /// Emits the events of the earlier parts once. Values that the parser returned before become invalid.
     private func emitEarlier(_ emit: Emit) throws(UpstreamError) {
         if isEarlierReported { return }
         isEarlierReported = true

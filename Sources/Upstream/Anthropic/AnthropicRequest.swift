@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a call as the JSON body of a Messages request. Leaves out nulls, empty lists, and fields that the model
-/// refuses.
+/// Writes a call as the JSON body of a Messages request, without fields that the model refuses.
 struct AnthropicRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions
@@ -11,17 +10,15 @@ struct AnthropicRequest: ~Copyable {
     private let model: ClaudeModel
     private let dialect: AnthropicDialect
     private let thinking: ThinkingPlan
-    /// Whether the client demands a tool call, but the model does not accept such a `tool_choice`. The system prompt
-    /// then asks for the tool call.
+    /// Whether the system prompt must ask for the tool call that the client demands.
     private let promptsForToolCall: Bool
-    /// The cache breakpoints of the call; only the last ones if the call has more than the API accepts.
+    /// The cache breakpoints of the call, or the last ones if the API accepts fewer.
     private let marks: [ChatOptions.CacheBreakpoint]
     private let bound: (maxTokens: Int, budget: Int?)
     private var names = VendorNameMap()
     private var out = ByteBuffer()
 
-    /// The highest token limit with which the relay requests a complete response. With a higher limit, the relay
-    /// requests a stream.
+    /// The highest token limit for a complete response. A higher limit needs a stream.
     private static let longTokens = 8_192
     private static let maxCacheBreakpoints = 4
 
@@ -54,8 +51,7 @@ struct AnthropicRequest: ~Copyable {
         bound = thinking.bound(call.maxTokens, model)
     }
 
-    /// Returns whether each assistant turn with tool calls also contains signed reasoning. Checks only the turns after
-    /// the last user turn that has no tool results.
+    /// Returns whether each assistant turn with tool calls since the user's own last turn has signed reasoning.
     private static func hasReasoning(_ call: borrowing ChatCall) -> Bool {
         var hasResults = false
         var hasCalls = false
@@ -108,9 +104,7 @@ struct AnthropicRequest: ~Copyable {
         return WrittenRequest(body: Body(out), names: names, maxTokens: bound.maxTokens, isStreamed: isStreamed)
     }
 
-    /// Appends the members `system` and `messages`.
-    ///
-    /// - Returns: the names of the tools that the conversation has called.
+    /// Appends the members `system` and `messages`. Returns the names of the called tools.
     private mutating func appendConversation() -> [[UInt8]] {
         var turns = ClaudeTurns(call, names, marks)
         var system = ByteBuffer()
@@ -135,7 +129,7 @@ struct AnthropicRequest: ~Copyable {
 
     // MARK: Tools
 
-    /// Returns a sentence for the system prompt that asks the model for the tool call that the client demands.
+    /// Returns a sentence that asks the model for the tool call that the client demands.
     private mutating func demand() -> String {
         guard case .named(let name) = chatOptions.toolChoice else {
             return "You must call at least one of the tools now. Do not answer in text."
@@ -144,11 +138,11 @@ struct AnthropicRequest: ~Copyable {
         return "You must call the tool \"\(sent)\" now. Do not answer in text."
     }
 
-    /// Appends the members `tools` and `tool_choice`. If the client sent no tools, declares the called tools, because
-    /// the API requires this.
+    /// Appends the members `tools` and `tool_choice`.
     ///
     /// - Parameter called: the names of the tools that the conversation has called.
     private mutating func appendTools(called: [[UInt8]]) {
+        // The API requires the declaration of called tools even if the client sent no tools.
         guard !chatOptions.tools.isEmpty else { return appendOldTools(called) }
         for (index, tool) in chatOptions.tools.enumerated() {
             out.append(index == 0 ? #","tools":[{"name":"# : #",{"name":"#)

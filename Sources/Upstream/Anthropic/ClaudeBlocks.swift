@@ -5,7 +5,7 @@ import Shared
 /// The state of a message's list of content blocks while the list is being written.
 struct BlockList {
     private(set) var isEmpty = true
-    /// Whether no cache breakpoint can be added to the last block, for example because the block already has one.
+    /// Whether no cache breakpoint can be added to the last block.
     private var isClosed = false
 
     /// Appends the beginning of a new block, up to the value of its member `type`.
@@ -17,8 +17,9 @@ struct BlockList {
         out.append("\"")
     }
 
-    /// Adds a cache breakpoint to the last block, which must be the last thing in `out`. Does nothing if `mark` is nil
-    /// or the block cannot have a breakpoint.
+    /// Adds a cache breakpoint to the last block, which must be the last thing in `out`.
+    ///
+    /// Does nothing if `mark` is nil or the block cannot have a breakpoint.
     mutating func close(_ mark: ChatOptions.CacheBreakpoint?, to out: inout ByteBuffer) {
         guard let mark, !isEmpty, !isClosed else { return }
         isClosed = true
@@ -46,7 +47,7 @@ struct ClaudeBlocks {
         }
     }
 
-    /// Appends text as a content block. Appends nothing for blank text, because the API refuses blank text.
+    /// Appends text as a content block. Appends nothing for blank text, which the API refuses.
     ///
     /// - Parameter isCut: whether white space at the end of the text is removed.
     func append(text: String, _ list: inout BlockList, isCut: Bool = false, to out: inout ByteBuffer) {
@@ -78,8 +79,7 @@ struct ClaudeBlocks {
         return text[part: 0..<end]
     }
 
-    /// Appends reasoning as a content block. Appends nothing if the reasoning has no signature or comes from another
-    /// vendor, because the API refuses such reasoning.
+    /// Appends reasoning as a content block. Appends nothing without a signature of Anthropic.
     func append(_ reasoningBlock: ReasoningBlock, _ list: inout BlockList, to out: inout ByteBuffer) {
         guard let signature = reasoningBlock.signature, !reasoningBlock.isMarked else { return }
         if reasoningBlock.isSealed {
@@ -96,8 +96,7 @@ struct ClaudeBlocks {
         list.forbidCacheBreakpoint()
     }
 
-    /// Appends the arguments of a tool call. Arguments that are not a JSON object are appended as a string in an
-    /// object: `{"_raw": "..."}`.
+    /// Appends a tool call's arguments. Wraps arguments that are not a JSON object: `{"_raw": "..."}`.
     func append(input arguments: String, to out: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         guard text.bytes.contains(where: { $0 > 32 }) else { return out.append("{}") }
@@ -155,7 +154,7 @@ struct ClaudeBlocks {
         out.append("}}")
     }
 
-    /// Returns the error for the first attachment that the API does not accept; nil if the API accepts all attachments.
+    /// Returns the error for the first attachment that the API refuses; nil if there is none.
     static func refusal(of attachments: [Attachment]) -> APIError? {
         for part in attachments {
             switch (part.kind, part.source) {

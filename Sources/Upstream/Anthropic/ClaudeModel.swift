@@ -17,7 +17,7 @@ struct ClaudeModel: Sendable {
         ///
         /// - Parameters:
         ///   - off: the way to turn thinking off.
-        ///   - budget: whether the model also accepts a thinking budget in tokens (`budget_tokens`).
+        ///   - budget: whether the model also accepts a thinking budget in tokens.
         case adaptive(off: Off, budget: Bool)
     }
 
@@ -45,11 +45,11 @@ struct ClaudeModel: Sendable {
     let effort: Effort
     /// Whether `tool_choice` can force a tool call.
     let supportsForcedToolChoice: Bool
-    /// Whether a request can end with the beginning of the model's response, which the model then continues (prefill).
+    /// Whether a request can end with the beginning of the model's response (prefill).
     let supportsPrefill: Bool
     /// Whether the model supports structured outputs: a schema for the output, and strict tools.
     let supportsStructuredOutputs: Bool
-    /// Whether the model is another vendor's model that is offered with the Messages API, and not a Claude model.
+    /// Whether the model is not Claude but another vendor's model with the Messages API.
     let isForeign: Bool
 
     private init(
@@ -79,8 +79,7 @@ struct ClaudeModel: Sendable {
 
     // MARK: The table
 
-    /// The known Claude models, by the text after `claude-` in the model's id, such as `opus-4`. A row also applies to
-    /// longer ids that begin with its text. The longest matching text wins.
+    /// The known Claude models by the beginning of the id after `claude-`. The longest match wins.
     private static let rows: [(StaticString, ClaudeModel)] = [
         ("3-haiku", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .format)),
         ("3-opus", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .format)),
@@ -139,7 +138,7 @@ struct ClaudeModel: Sendable {
 
     /// Looks up the abilities of a model.
     ///
-    /// - Parameter name: the vendor's model id. Text before `claude-` is ignored, and so is a date at the end.
+    /// - Parameter name: the vendor's model id. Text before `claude-` is ignored.
     init(_ name: String) {
         var bytes = Array(name.utf8)
         for position in bytes.indices where bytes[position] == UInt8(ascii: ".") { bytes[position] = UInt8(ascii: "-") }

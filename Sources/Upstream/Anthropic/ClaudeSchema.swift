@@ -1,15 +1,15 @@
 import Engine
 import Shared
 
-/// Converts a JSON Schema so that it contains only keywords that Anthropic's structured outputs support.
+/// Converts a JSON Schema to the keywords that Anthropic's structured outputs support.
 ///
-/// All other keywords are written as text into the `description` of the schema.
+/// All other keywords are written as text into the schema's `description`.
 struct ClaudeSchema {
     private static let formats: [StaticString] = [
         "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid",
     ]
 
-    /// Converts a schema and appends the result. Returns false, and appends nothing, if the schema is not JSON.
+    /// Converts a schema and appends the result. Returns false without appending if the schema is not JSON.
     static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
         let parser = JSONParser()
         guard let root = try? parser.parse(schema.bytes) else { return false }
@@ -20,8 +20,7 @@ struct ClaudeSchema {
 
     private static let maxReferences = 8
 
-    /// Returns a tool's schema whose top level has a `type`; a missing type becomes `object`. A `$ref` at the top level
-    /// is replaced by the schema to which it points.
+    /// Returns a tool's schema with a `type` and a resolved `$ref` at the top level.
     static func object(_ schema: Body) -> Body {
         let parser = JSONParser()
         guard let root = try? parser.parse(schema.bytes), root.kind == .object else { return schema }
@@ -100,7 +99,7 @@ struct ClaudeSchema {
         return schema["properties"] != nil
     }
 
-    /// Converts one member of a schema and appends the result. Returns false if Anthropic does not support the member.
+    /// Converts and appends one member of a schema. Returns false if Anthropic does not support the member.
     private static func append(
         _ name: UnsafeRawBufferPointer,
         _ value: JSONValue,

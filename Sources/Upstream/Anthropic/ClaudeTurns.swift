@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a conversation as alternating turns of user and assistant. Neighbouring messages of the same role become one
-/// turn, and instructions become the system prompt.
+/// Writes a conversation as alternating turns of user and assistant.
 struct ClaudeTurns: ~Copyable {
     private struct Turn {
         let isUser: Bool
@@ -24,7 +23,7 @@ struct ClaudeTurns: ~Copyable {
     private var ids = VendorNameMap()
     private var waiting: [WaitingBlocks] = []
     private var isFirst = true
-    /// The names of all tools that the conversation has called, as the relay sends them to the vendor.
+    /// The vendor's names of all tools that the conversation has called.
     private(set) var calledNames: [[UInt8]] = []
 
     init(_ call: borrowing ChatCall, _ names: VendorNameMap, _ marks: [ChatOptions.CacheBreakpoint]) {
@@ -38,8 +37,7 @@ struct ClaudeTurns: ~Copyable {
 
     // MARK: Instructions
 
-    /// Appends the system and developer messages as content blocks, separated by commas. Returns false if nothing was
-    /// appended.
+    /// Appends the system and developer messages as content blocks. Returns false if nothing was appended.
     func appendSystem(to out: inout ByteBuffer) -> Bool {
         var list = BlockList()
         for position in messages.indices where messages[position].isInstruction { append(position, &list, to: &out) }
@@ -57,8 +55,7 @@ struct ClaudeTurns: ~Copyable {
 
     /// Appends all turns of the conversation.
     ///
-    /// - Parameter prefill: whether an assistant turn can be the last turn. If false, a user turn is added after an
-    ///   assistant turn at the end.
+    /// - Parameter prefill: whether an assistant turn can be the last turn.
     mutating func append(to out: inout ByteBuffer, prefill: Bool) {
         let turns = turns
         if turns.first?.isUser != true { appendFiller(".", to: &out) }
@@ -110,8 +107,7 @@ struct ClaudeTurns: ~Copyable {
 
     // MARK: The assistant
 
-    /// Appends an assistant turn: its content blocks and tool calls, in their original order. Tool calls with an
-    /// unknown position are written last.
+    /// Appends an assistant turn: its content blocks and tool calls, in their original order.
     private mutating func appendAssistant(
         _ turn: Turn,
         _ list: inout BlockList,
@@ -159,8 +155,7 @@ struct ClaudeTurns: ~Copyable {
         }
     }
 
-    /// Finds the last text of the turn that is not blank. Returns the index of its message, and the index of the text
-    /// in the content of the message. Returns nil if all texts are blank.
+    /// Returns the message index and content index of the turn's last text; nil if all texts are blank.
     private func lastText(of turn: Turn) -> (position: Int, index: Int)? {
         for position in turn.positions.reversed() {
             let index = messages[position].content.lastIndex { piece in
@@ -190,8 +185,7 @@ struct ClaudeTurns: ~Copyable {
         out.append("}")
     }
 
-    /// Returns the key that connects a tool call with its result: the id of the call. A legacy call has no id, so its
-    /// key is the name of the function.
+    /// Returns the key that connects a tool call with its result.
     private static func key(id: String?, name: String) -> [UInt8] {
         id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
     }

@@ -1,10 +1,6 @@
 import Engine
 
-/// Records the content blocks of a response. If the vendor pauses the response, the relay sends these blocks in its
-/// next request.
-///
-/// The recording of a stream with only text and reasoning stops after 4 KB, because vendors rarely pause such a
-/// response.
+/// Records the content blocks of a response for the request after a pause.
 struct ContentBlockRecorder: ~Copyable {
     private enum Kind: Equatable {
         case text
@@ -20,11 +16,12 @@ struct ContentBlockRecorder: ~Copyable {
     /// The content of the open block so far: its text, its reasoning, or its `input` as JSON.
     private var said = ByteBuffer()
     private var signature = ByteBuffer()
-    /// The JSON object with which the vendor began the open block; empty for blocks of type `text` and `thinking`.
+    /// The JSON object with which the vendor began the open block; empty for text and thinking.
     private var opening = ByteBuffer()
     private var written = ByteBuffer()
     private var limitBytes = ContentBlockRecorder.textLimitBytes
 
+    // Vendors rarely pause a response with only text and reasoning.
     private static let textLimitBytes = 4_096
     private static let limitBytes = 1_048_576
 
@@ -32,10 +29,9 @@ struct ContentBlockRecorder: ~Copyable {
 
     // MARK: Blocks
 
-    /// Completes the record of the previous block and begins to record a new block.
+    /// Begins to record a new block.
     ///
-    /// - Parameter isAlone: whether the vendor has ended all previous blocks. If false, the recording stops for the
-    ///   whole response.
+    /// - Parameter isAlone: whether the vendor has ended all previous blocks. If false, the recording stops.
     mutating func begin(_ block: JSONValue, isAlone: Bool) {
         guard keeps else { return }
         guard isAlone else { return drop() }
@@ -91,8 +87,7 @@ struct ContentBlockRecorder: ~Copyable {
 
     // MARK: Writing
 
-    /// Returns all recorded blocks as a JSON array, and removes them. Returns nil if there are none or if the recording
-    /// has stopped.
+    /// Removes and returns all recorded blocks as a JSON array; nil if there are none or the recording has stopped.
     mutating func removeBody() -> Body? {
         guard keeps else { return nil }
         write()

@@ -1,6 +1,6 @@
 import Engine
 
-/// Applies quirks (changes that a server needs) to the JSON body of a Messages request. All other bytes are copied.
+/// Applies quirks (changes that a server needs) to the JSON body of a Messages request.
 struct MessageRequestRewriter {
     private let quirks: LearnedQuirks
 
@@ -15,8 +15,7 @@ struct MessageRequestRewriter {
 
     /// Returns the request body that asks the vendor for the rest of a paused response.
     ///
-    /// - Parameter content: the content blocks that arrived before the pause, as a JSON array. The new body contains
-    ///   these blocks in an assistant turn at the end.
+    /// - Parameter content: the content blocks before the pause, as a JSON array.
     static func written(_ body: Body, goingOnAfter content: Body) -> Body {
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count + content.bytes.count + 64)
@@ -149,7 +148,7 @@ struct MessageRequestRewriter {
 }
 
 extension RawJSON {
-    /// The text of a text block, without white space at the end; nil if the block has another type.
+    /// The text of a text block without white space at the end; nil for other blocks.
     fileprivate var said: [UInt8]? {
         let parser = JSONParser()
         defer { withExtendedLifetime(parser) {} }

@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// The usage of one message of the Messages API. If several events report a token count, the last report wins.
+/// The usage of one message of the Messages API. The last report of a token count wins.
 struct MessageUsage {
     private var input: Int?
     private var output: Int?

@@ -1,25 +1,22 @@
 import Calls
 import Engine
 
-/// A fast reader for the most frequent stream events, which contain only a piece of text. It needs no JSON parser.
+/// A fast reader for stream events that contain only a piece of text.
 struct TextDeltaScanner: ~Copyable {
-    /// The bytes before the text in the last text event; empty until the first text event has arrived.
+    /// The bytes before the text in the last text event; empty before the first text event.
     private var opening = ByteBuffer()
     private var texts = JSONStringDecoder()
 
     private static let name: StaticString = "content_block_delta"
     private static let lines: StaticString = "event: content_block_delta\ndata: "
 
-    /// Returns the text of the next event if the text contains no escapes. Returns nil if the event must be read with
-    /// the JSON parser.
+    /// Returns the text of the next event; nil if the event needs the JSON parser.
     func text(from events: inout EventStreamParser) -> UnsafeRawBufferPointer? {
         guard !opening.isEmpty else { return nil }
         return events.text(between: opening.bytes, UnsafeRawBufferPointer("\"}"), afterSpaces: "}\n\n")
     }
 
-    /// Returns the text of a text event. Returns nil if the event has another type or an unexpected form.
-    ///
-    /// The returned bytes are valid until the next call.
+    /// Returns the text of a text event, valid until the next call; nil for any other event.
     mutating func text(
         _ data: UnsafeRawBufferPointer,
         named name: UnsafeRawBufferPointer
@@ -29,7 +26,7 @@ struct TextDeltaScanner: ~Copyable {
         return text
     }
 
-    /// Remembers the bytes before the text of an event. The next text event is recognised by these bytes.
+    /// Remembers the bytes before the text of an event, by which later text events are recognised.
     private mutating func keepOpening(_ data: UnsafeRawBufferPointer, _ written: UnsafeRawBufferPointer) {
         guard let start = data.baseAddress, let end = written.baseAddress else { return }
         let before = data[part: 0..<(end - start)]
@@ -42,7 +39,7 @@ struct TextDeltaScanner: ~Copyable {
         opening.append(before)
     }
 
-    /// Returns the text of a text event, in which JSON escapes are not decoded yet; nil if the data is no such event.
+    /// Returns the text of a text event, with JSON escapes not decoded; nil for any other event.
     private static func written(in data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         let (start, middle): (StaticString, StaticString) = (
             #"{"type":"content_block_delta","index":"#, #","delta":{"type":"text_delta","text":""#

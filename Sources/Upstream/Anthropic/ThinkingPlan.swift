@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The reasoning options of a request to Claude: the options of the client, converted to the form that the model
-/// supports.
+/// The client's reasoning options, converted to the form that a Claude model supports.
 struct ThinkingPlan {
     enum Kind {
         /// The request contains no member `thinking`.
@@ -18,8 +17,7 @@ struct ThinkingPlan {
     private(set) var effort: StaticString?
     /// The way in which the response shows the reasoning: summarized or omitted; nil for the model's default.
     private(set) var display: ChatOptions.Reasoning.Display?
-    /// Whether the reasoning budget is always added to the client's token limit. If false, the budget is added only to
-    /// a limit that leaves no tokens for the output.
+    /// Whether the reasoning budget is always added to the client's token limit.
     private(set) var isOnTop = false
 
     private static let minBudget = 1_024
@@ -29,8 +27,8 @@ struct ThinkingPlan {
     /// Creates the plan for one request.
     ///
     /// - Parameters:
-    ///   - canThink: whether the request can use reasoning; false if the request forces a tool call.
-    ///   - hasReasoning: whether the conversation contains the reasoning that belongs to the latest tool calls.
+    ///   - canThink: whether the request can use reasoning; false for a forced tool call.
+    ///   - hasReasoning: whether the conversation contains the reasoning for the latest tool calls.
     init(_ reasoning: ChatOptions.Reasoning, _ model: ClaudeModel, canThink: Bool, hasReasoning: Bool) {
         let position = reasoning.effort.flatMap { effort in Self.efforts.firstIndex { "\($0)".hasSameBytes(as: effort) }
         }
@@ -91,7 +89,7 @@ struct ThinkingPlan {
         }
     }
 
-    /// Returns the name of the nearest effort that the model supports; nil if the model supports no efforts.
+    /// Returns the name of the nearest effort that the model supports; nil if it supports none.
     ///
     /// - Parameter position: the index of the wanted effort in `efforts`.
     private static func effort(_ position: Int, _ model: ClaudeModel) -> StaticString? {
@@ -104,8 +102,8 @@ struct ThinkingPlan {
         }
     }
 
-    /// Returns two limits for the request: `maxTokens` for output and reasoning together, and `budget` for the
-    /// reasoning. The budget is nil if the request has none.
+    /// Returns the token limits for output with reasoning (`maxTokens`) and for reasoning alone (`budget`; nil if
+    /// none).
     ///
     /// - Parameter asked: the client's token limit; nil if the client set none.
     func bound(_ asked: Int?, _ model: ClaudeModel) -> (maxTokens: Int, budget: Int?) {

@@ -38,8 +38,7 @@ extension VendorError {
             && code.utf8.suffix(Self.spending.utf8.count).elementsEqual(Self.spending.utf8)
     }
 
-    /// The seconds until the time in an error message such as "You will regain access on 2026-12-01 at 00:00 UTC.", at
-    /// most 86,400; nil if the message contains no such time.
+    /// The seconds, at most 86,400, until the time after "regain access on" in the error message; nil if none.
     private var secondsToAccess: Int? {
         let text = ByteBuffer(said)
         var scan = ByteScan(text.bytes)

@@ -3,7 +3,7 @@ package import Engine
 import Limits
 package import Shared
 
-/// The upstream calls of one request. After each failure this class chooses the next candidate and its key.
+/// The upstream calls of one request, with the choice of their candidates and keys.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class Attempts: @unchecked Sendable {
@@ -11,29 +11,25 @@ package final class Attempts: @unchecked Sendable {
     private let balance: Balance?
     private let callLedger: CallLedger
     private let loop: EventLoop
-    /// The time by which a response has to begin; `distantFuture` if there is only one candidate and it has only one
-    /// key.
+    /// The time by which a response has to begin; `distantFuture` for a single candidate with one key.
     package private(set) var endsAt: LoopTime
     private var open: RemainingCandidates
-    /// The position of the candidate that is being called or was called last; nil before the first choice.
+    /// The position of the current or last called candidate; nil before the first choice.
     private var current: Int?
-    /// The key that is already chosen for the next call, which goes to the current candidate again; nil if no key is
-    /// chosen yet.
+    /// The key already chosen for another call to the current candidate; nil if no key is chosen.
     private var repeating: Credential?
-    /// Whether the next call goes to the current candidate again, with a key that was not tried yet. Only used for a
-    /// candidate with a capacity limit.
+    /// Whether the next call goes to the current candidate with an untried key.
     private var selectsNextKey = false
-    /// The key and the capacity that the next call uses, if `next()` waited for free capacity; nil if `next()` did not
-    /// wait.
+    /// The key and the capacity for the next call; nil if `next()` did not wait.
     private var waitedFor: (Credential, HeldCapacity)?
     /// The number of retries of each candidate for this request, by the candidate's position.
     private var repeats: [Int: Int] = [:]
     /// The labels of each candidate's keys that failed for this request, by the candidate's position.
     private var tried: [Int: Set<String>] = [:]
     private var call: VendorCall?
-    /// The time after which no failed call is repeated, neither with the same candidate nor with another one.
+    /// The time after which no failed call is repeated, with any candidate.
     private var repeatsEndAt: LoopTime
-    /// Whether the current call can be made with one key only, such as the key that a file was uploaded with.
+    /// Whether the current call can be made with one key only.
     private var isBound = false
     private var asked = 0
     private var failures: [(candidate: Int, error: UpstreamError)] = []
@@ -60,14 +56,12 @@ package final class Attempts: @unchecked Sendable {
         callLedger.repeatsEndAt = repeatsEndAt
     }
 
-    /// Removes the candidates at these positions from the candidates that `next()` can choose. Call it before the first
-    /// call of `next()`.
+    /// Removes the candidates at these positions. Call it before the first `next()`.
     func leaveOut(_ positions: Set<Int>) { open.leaveOut(positions) }
 
     private var rules: BalanceSettings { balance?.rules ?? BalanceSettings() }
 
-    /// Postpones the deadlines of the request by a delay that no vendor caused, such as time spent waiting for the
-    /// client.
+    /// Postpones the deadlines of the request by a delay that no vendor caused.
     func postpone(byNanoseconds delay: UInt64) {
         endsAt += delay
         repeatsEndAt += delay
@@ -76,8 +70,8 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: The next one
 
-    /// Chooses the candidate to call next and returns its position. If all remaining candidates are full, waits for
-    /// capacity. Returns nil if no candidate is left or none got capacity in time.
+    /// Chooses the candidate to call next and returns its position; nil if no call is possible. Waits if all remaining
+    /// candidates are full.
     package func next() async -> Int? {
         if let position = nextAtOnce() { return position }
         guard !open.full.isEmpty, let position = await waited() else { return nil }
@@ -85,8 +79,7 @@ package final class Attempts: @unchecked Sendable {
         return position
     }
 
-    /// Chooses the candidate to call next, without waiting, and returns its position. Returns nil if no candidate is
-    /// left or all remaining candidates are full.
+    /// Chooses the candidate to call next, without waiting; nil if none is left or all are full.
     package func nextAtOnce() -> Int? {
         if repeating != nil || selectsNextKey { return current }
         guard let position = open.chosen() else { return nil }
@@ -100,8 +93,7 @@ package final class Attempts: @unchecked Sendable {
         balance.begins(open.breakerKey(position), at: loop.now)
     }
 
-    /// Waits until one of the full candidates has capacity and returns its position. Returns nil if no candidate gets
-    /// capacity in time, the queue is full or disabled, or the store that counts capacity is unavailable.
+    /// Waits until a full candidate has capacity and returns its position; nil if none gets capacity.
     private func waited() async -> Int? {
         guard let balance, rules.queueTime > .zero, !open.lacksStore else {
             refusal = refusal ?? open.shortage
@@ -135,8 +127,7 @@ package final class Attempts: @unchecked Sendable {
 
     /// Skips the current candidate, which cannot serve this request.
     ///
-    /// - Parameter refusal: the error that says why. The client gets the first refusal of the request if no call has
-    ///   failed.
+    /// - Parameter refusal: the reason; the client gets the first refusal if no call has failed.
     package func skip(_ refusal: APIError) {
         self.refusal = self.refusal ?? refusal
         if let current { balance?.endTrial(open.breakerKey(current)) }
@@ -152,11 +143,10 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: A call
 
-    /// Takes the next key of a candidate, acquires capacity for the key, and returns the call to make. Returns nil if
-    /// no key has capacity now.
+    /// Takes the candidate's next key with capacity and returns the call to make. Returns nil if no key has capacity
+    /// now.
     ///
-    /// - Parameter candidate: the candidate at the position that `next()` returned, or a copy of this candidate that
-    ///   can use one key only.
+    /// - Parameter candidate: the candidate at the position from `next()`, or a copy that can use one key only.
     package func call(_ candidate: Candidate) async -> VendorCall? {
         if let call = callAtOnce(candidate) { return call }
         guard let (credential, held) = await selected(candidate) else {
@@ -171,8 +161,7 @@ package final class Attempts: @unchecked Sendable {
         return call(candidate, with: credential)
     }
 
-    /// Takes the next key of a candidate without a capacity limit and returns the call to make. Returns nil if the
-    /// candidate's provider has a capacity limit.
+    /// Takes the next key and returns the call to make. Returns nil if the candidate's provider has a capacity limit.
     package func callAtOnce(_ candidate: Candidate) -> VendorCall? {
         guard candidate.capacity == nil else { return nil }
         return call(candidate, with: repeating ?? turn(of: candidate))
@@ -212,15 +201,14 @@ package final class Attempts: @unchecked Sendable {
         return await candidate.selectedKey(besides: tried[current] ?? [], open.choice(current))
     }
 
-    /// Records that the response of the current call has begun. The key works, but the response can still break off, so
-    /// the circuit breaker counts no success yet.
+    /// Records that the response of the current call has begun.
     package func begun() {
+        // The key works, but the response can still break off: the circuit breaker counts no success yet.
         call?.served()
         if let current { balance?.endTrial(open.breakerKey(current)) }
     }
 
-    /// Records that a response broke off after it had begun. Returns the failure, to which the credential of the call
-    /// is added.
+    /// Records that a response broke off. Returns the failure with the credential of the call.
     package func brokeOff(_ failure: UpstreamError) -> UpstreamError {
         callLedger.freeCapacity()
         let error = recordFinalFailure(failure)
@@ -234,9 +222,9 @@ package final class Attempts: @unchecked Sendable {
         balance.served(open.breakerKey(current))
     }
 
-    /// Records a failed call and prepares the next call: with another key, as a retry, or with another candidate.
+    /// Records a failed call and prepares the next call.
     ///
-    /// - Throws: the failure to report to the client if another call cannot help or is not allowed.
+    /// - Throws: the failure for the client if another call cannot help or is not allowed.
     package func failed(_ failure: UpstreamError) throws(UpstreamError) {
         guard let current, let call else { throw failure }
         callLedger.freeCapacity()
@@ -275,9 +263,7 @@ package final class Attempts: @unchecked Sendable {
         guard !isLast, rules.fallsBack, open.reopenFullCandidates() else { throw self.failure }
     }
 
-    /// Records the failure of a call after which no other call may be made.
-    ///
-    /// - Returns: the failure, to which the credential of the call is added.
+    /// Records the failure of a final call. Returns the failure with the credential of the call.
     func recordFinalFailure(_ failure: UpstreamError) -> UpstreamError {
         guard let current, let call else { return failure }
         let error = call.failure(failure)
@@ -285,14 +271,12 @@ package final class Attempts: @unchecked Sendable {
         return error
     }
 
-    /// Ends the trial call of the current candidate without counting a success or a failure. A trial call is the one
-    /// call that a half-open circuit breaker lets through.
+    /// Ends the trial call of the current candidate without counting a success or a failure.
     func endTrial() { if let current { concluded(current, nil) } }
 
-    /// Reports the outcome of a candidate's calls to the candidate's circuit breaker.
+    /// Reports the outcome of a candidate's calls to its circuit breaker.
     ///
-    /// - Parameter error: the candidate's last failure; nil if there was no failure that the circuit breaker should
-    ///   count.
+    /// - Parameter error: the candidate's last failure; nil if no failure should be counted.
     private func concluded(_ position: Int, _ error: UpstreamError?) {
         balance?.conclude(open.breakerKey(position), error, at: loop.now)
     }
@@ -312,9 +296,9 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: The failure
 
-    /// The failure that the client gets for the request. Rate limits and lack of credit are reported only if no call
-    /// failed for another reason. If no call failed at all, this is the first refusal.
+    /// The failure that the client gets for the request. If no call failed, this is the first refusal.
     package var failure: UpstreamError {
+        // A rate limit or lack of credit is reported only if no call failed for another reason.
         let last =
             failures.last { !$0.error.kind.isLimit } ?? failures.last { $0.error.kind == .rateLimited } ?? failures.last
         guard var error = last?.error else {
@@ -330,8 +314,7 @@ package final class Attempts: @unchecked Sendable {
         return error
     }
 
-    /// The text for the log that lists the last failure of each candidate, in the order in which the candidates were
-    /// called.
+    /// The text for the log: the last failure of each candidate, in the order of the calls.
     private var summary: String {
         var positions: [Int] = []
         for failure in failures where !positions.contains(failure.candidate) { positions.append(failure.candidate) }
@@ -344,7 +327,7 @@ package final class Attempts: @unchecked Sendable {
 }
 
 extension UpstreamError.Kind {
-    /// Whether the HTTP status for failures of this kind is 429: a rate limit or a lack of credit.
+    /// Whether failures of this kind have the HTTP status 429.
     fileprivate var isLimit: Bool { self == .rateLimited || self == .outOfCredit }
 
     /// Whether the same call can succeed when it is repeated.

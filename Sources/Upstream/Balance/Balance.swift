@@ -4,20 +4,14 @@ import Limits
 package import Shared
 import Synchronization
 
-/// The state for choosing between providers: the turns of the providers, their circuit breakers, and the number of
-/// calls that each provider got. All event loops of the process share one instance.
+/// The turns, circuit breakers and call counts of the providers. All event loops share one `Balance`.
 package final class Balance: Sendable {
-    /// The key under which a `TurnState` is stored. It identifies a model and a priority, and also a caller if each
-    /// caller has separate turns.
+    /// The key of a `TurnState`: a model, a priority and, for separate turns, a caller.
     struct TurnKey: Hashable {
         private let high: UInt64
         private let low: UInt64
 
         /// Makes the key of the turns that all callers share.
-        ///
-        /// - Parameters:
-        ///   - model: the model's name in the settings.
-        ///   - priority: the priority of the providers among which the turns are taken.
         init(model: String, priority: Int) {
             (high, low, _, _) = Digest(of: "\(priority) \(model)").words
         }
@@ -50,7 +44,7 @@ package final class Balance: Sendable {
     package let queue: CapacityQueue
     private let turns = Lock(RecentTable<TurnKey, Turns>())
     private let breakers = Lock<[BreakerKey: Breaker]>([:])
-    /// Whether some circuit breaker has counted failures: a candidate failed and has not served a call since then.
+    /// Whether a candidate has failed and not served a call since then.
     private let failed = Atomic<Bool>(false)
 
     private static let keptTurns = 10_000
@@ -58,12 +52,10 @@ package final class Balance: Sendable {
     /// The records of whether a provider's responses contain their usage, by the provider's position in the settings.
     private let reports = Lock<[Int: UsageReports]>([:])
 
-    /// The number of calls for which each provider was chosen, by the provider's position in the settings. The calls
-    /// are counted only if the settings choose the order `least-load`.
+    /// The number of calls of each provider, by position. Only counted in the order `least-load`.
     private let chosen = Lock<[Int: Double]>([:])
 
-    /// The names of the providers, in the order of the settings, and the object that logs changes of the providers'
-    /// states; nil if such changes are not logged.
+    /// The providers' names, and the log of their state changes; nil without a log.
     private let notices: (providers: [String], all: ProviderNotices)?
 
     package init(
@@ -87,8 +79,7 @@ package final class Balance: Sendable {
         }
     }
 
-    /// Returns the number of calls for which the provider was chosen, plus one. If several providers have the same
-    /// load, the provider with the lowest number is called next.
+    /// Returns the number of calls for which the provider was chosen, plus one.
     func nextTurn(ofProvider position: Int) -> Double { chosen.withLock { $0[position, default: 0] } + 1 }
 
     func took(provider position: Int) {
@@ -96,18 +87,17 @@ package final class Balance: Sendable {
         chosen.withLock { $0[position, default: 0] += 1 }
     }
 
-    /// Subtracts one from the number of calls for which the provider was chosen, because the provider was not called
-    /// after all.
+    /// Subtracts one from the provider's number of calls because the provider was not called.
     func undoSelection(ofProvider position: Int) {
         guard rules.order == .leastLoad else { return }
         chosen.withLock { $0[position, default: 0] -= 1 }
     }
 
-    /// Chooses the provider whose turn it is, among providers of the same priority.
+    /// Chooses the provider with the next turn, among providers of the same priority.
     ///
     /// - Parameters:
-    ///   - key: the key under which the turns are stored, without a caller.
-    ///   - caller: the caller; used if the settings give each caller separate turns.
+    ///   - key: the key of the turns, without a caller.
+    ///   - caller: used if the settings give each caller separate turns.
     ///   - members: the providers to choose from, sorted by position; at least one.
     func turn(_ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) -> TurnState.Turn {
         let key = scoped(key, caller)
@@ -121,7 +111,7 @@ package final class Balance: Sendable {
 
     /// Undoes a turn because the chosen provider was not called.
     ///
-    /// - Parameter members: the providers among which the turn was taken.
+    /// - Parameter members: the same providers as for the turn.
     func giveBack(_ turn: TurnState.Turn, _ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) {
         let key = scoped(key, caller)
         turns.withLock { $0.use(key)?.state.giveBack(turn, of: members, by: rules.order) }
@@ -132,8 +122,7 @@ package final class Balance: Sendable {
         return if isOfCaller, let caller { key.of(caller) } else { key }
     }
 
-    /// Resets all turns, and the numbers of calls for which providers were chosen. A reload with unchanged settings
-    /// calls this function.
+    /// Resets all turns of the providers and their numbers of calls.
     package func forgetTurns() {
         turns.withLock { $0 = RecentTable() }
         chosen.withLock { $0 = [:] }
@@ -148,8 +137,7 @@ package final class Balance: Sendable {
         return breakers.withLock { $0[key]?.isOpen(at: now) ?? false }
     }
 
-    /// Returns the time at which a request may try the candidate again; nil if the circuit breaker lets requests
-    /// through now.
+    /// Returns the time at which the candidate may be tried again; nil if requests may call it now.
     func openEnd(_ key: BreakerKey, at now: LoopTime) -> LoopTime? {
         breakers.withLock { $0[key]?.openEnd(at: now) }
     }
@@ -166,7 +154,7 @@ package final class Balance: Sendable {
         if let provider = provider(at: position) { notices?.all.ends(.unreachable(provider: provider), at: .current()) }
     }
 
-    /// Returns the keys of the circuit breakers that are open or half-open. Each key names a provider and a model.
+    /// Returns the keys of the open and half-open circuit breakers.
     func openBreakers(at now: LoopTime) -> [BreakerKey] {
         guard hasFailures else { return [] }
         return breakers.withLock { $0.filter { $0.value.isTripped(at: now) }.map(\.key) }
@@ -181,8 +169,6 @@ package final class Balance: Sendable {
         notices?.all.ends(.breakerOpen(provider: provider, model: key.model), at: .current())
     }
 
-    /// Logs what a candidate's failure shows: whether the provider is reachable, and whether the circuit breaker is
-    /// open.
     private func report(_ key: BreakerKey, _ error: UpstreamError, isTripped: Bool, at now: LoopTime) {
         guard let notices, let provider = provider(at: key.provider) else { return }
         let cause = error.loggedCause(hiding: error.credential ?? .none)
@@ -194,8 +180,7 @@ package final class Balance: Sendable {
         if isTripped { notices.all.begins(.breakerOpen(provider: provider, model: key.model), at: now, cause) }
     }
 
-    /// Records that a candidate is called. If its circuit breaker is half-open, this call is the trial call: until it
-    /// ends, other requests prefer other candidates.
+    /// Records that the candidate is called, as a trial call if the circuit breaker is half-open.
     func begins(_ key: BreakerKey, at now: LoopTime) {
         guard hasFailures else { return }
         breakers.withLock { $0[key]?.tryOnce(at: now) }
@@ -228,10 +213,9 @@ package final class Balance: Sendable {
         report(key, error, isTripped: isTripped, at: now)
     }
 
-    /// Reports the outcome of a candidate's calls to the candidate's circuit breaker.
+    /// Reports the outcome of a candidate's calls to its circuit breaker.
     ///
-    /// - Parameter error: the candidate's last failure; nil if there was no failure that the circuit breaker should
-    ///   count.
+    /// - Parameter error: the candidate's last failure; nil if no failure should be counted.
     func conclude(_ key: BreakerKey, _ error: UpstreamError?, at now: LoopTime) {
         guard let error, !error.recovery.contains(.nextKey), !error.isOfPath, !isUnrelatedToCandidate(error) else {
             return endTrial(key)
@@ -243,9 +227,8 @@ package final class Balance: Sendable {
         }
     }
 
-    /// Returns whether the failure says nothing about other calls of the candidate. For example, the rate limit of a
-    /// caller's own key does not affect other callers.
     private func isUnrelatedToCandidate(_ error: UpstreamError) -> Bool {
+        // The rate limit of a caller's own key does not affect other callers.
         let isCallers = error.credential.map { $0.label == nil } ?? false
         return switch error.kind {
         case .unknownModel: isCallers || error.isOfModel
@@ -254,8 +237,7 @@ package final class Balance: Sendable {
         }
     }
 
-    /// Opens the candidate's circuit breaker for the time in which, according to the vendor, the model cannot serve any
-    /// call.
+    /// Opens the candidate's circuit breaker for the time of unavailability that the vendor reported.
     func startCooldown(_ key: BreakerKey, _ error: UpstreamError, seconds: Int, at now: LoopTime) {
         breakers.withLock { breakers in
             breakers[key, default: Breaker()].rest(at: now, seconds: seconds)
@@ -264,8 +246,7 @@ package final class Balance: Sendable {
         report(key, error, isTripped: true, at: now)
     }
 
-    /// Ends the candidate's trial call without counting a success or a failure. A trial call is the one call that a
-    /// half-open circuit breaker lets through. Without a trial call, this function has no effect.
+    /// Ends the candidate's trial call without counting a success or a failure. Has no effect without a trial call.
     func endTrial(_ key: BreakerKey) {
         guard hasFailures else { return }
         breakers.withLock { $0[key]?.endTrial() }

@@ -2,26 +2,24 @@ package import Calls
 import Engine
 package import Shared
 
-/// A provider's model that could serve a call. Creating a candidate takes no key and no capacity: they are taken for
-/// each call.
+/// A provider's model that could serve a call. Creating a candidate takes no key and no capacity.
 package final class Candidate: Sendable {
     /// The provider and the model, under the names that usage records, billing and responses use.
     package let server: CallLedger.Server
     package let provider: any ChatVendor
     package let model: Model
-    /// The keys from the provider's settings; nil if the relay forwards callers' own keys or the provider needs no key.
+    /// The keys from the provider's settings; nil if the relay forwards callers' keys or the provider needs no key.
     let keys: KeyRing?
-    /// The only key that can be used for the call; nil if any key of `keys` can be used.
+    /// The only key for the call; nil if any key of `keys` can be used.
     let fixed: Credential?
     /// The capacity limits of the provider's keys; nil if the settings contain no such limits.
     let capacity: Capacity?
     private let spared: Traits
-    /// The receiver for the outcomes of calls from `unboundedCall(billing:)`; nil if only the candidate's keys receive
-    /// these outcomes.
+    /// The receiver for the outcomes of calls without `Attempts`; nil if only the keys receive outcomes.
     private let lone: LoneCandidate?
     let offeredBy: Int
     let rank: ModelCatalog.Rank
-    /// The models and prices of all candidates for the call, if the request does not name a model; otherwise empty.
+    /// The models and prices of all candidates; empty if the request names a model.
     let rivals: [CallLedger.Server]
     /// The record of whether the provider's responses contain their usage.
     package let reports: UsageReports
@@ -57,16 +55,14 @@ package final class Candidate: Sendable {
         self.loop = loop
     }
 
-    /// The model's name in the relay: the requested name, or the name of the replacement or fallback model that serves
-    /// the call.
+    /// The name of the serving model in the relay: the requested, replacement or fallback model.
     package var name: String { server.name }
     /// The model's price; nil if it is unknown.
     package var price: Price? { server.price }
     /// Whether the provider charges credits for calls.
     package var countsCredits: Bool { server.credits != nil }
 
-    /// The traits of a chat that the settings can exclude from a provider. For example, a provider can serve only chats
-    /// without tools.
+    /// The traits of a chat that the settings can exclude from a provider, such as tools.
     package struct Traits: OptionSet, Sendable {
         package let rawValue: UInt8
 
@@ -83,8 +79,7 @@ package final class Candidate: Sendable {
         }
     }
 
-    /// Returns whether both candidates have the same model, and their settings exclude the same traits of chats, such
-    /// as tools.
+    /// Returns whether both candidates have the same model and the same excluded traits of chats.
     package func isLike(_ other: Candidate) -> Bool { spared == other.spared && model == other.model }
 
     /// Whether the settings exclude chats with some trait, such as tools, from the provider.
@@ -92,8 +87,7 @@ package final class Candidate: Sendable {
 
     /// Checks whether this candidate can serve the chat.
     ///
-    /// - Throws: an error if the settings exclude the chat's tools or images from the provider, or if an option has a
-    ///   value that only OpenAI-compatible servers might understand.
+    /// - Throws: an error if the settings exclude the chat, or the provider might not understand an option's value.
     package func check(_ call: borrowing ChatCall) throws(APIError) {
         if call.hasWords, !provider.acceptsOriginal(of: call, for: model) { try call.checkOptionValues() }
         if spared.isEmpty { return }
@@ -117,8 +111,7 @@ package final class Candidate: Sendable {
     /// Whether some key of the provider is not in cooldown.
     var hasAvailableKey: Bool { fixed != nil || keys?.isAvailable(at: loop.now) ?? true }
 
-    /// Takes the next key and returns a call with it. If the provider has a capacity limit, waits until the key has
-    /// capacity.
+    /// Takes the next key and returns a call with it. Waits until the key has capacity.
     package func call(billing callLedger: CallLedger) async throws(UpstreamError) -> VendorCall {
         guard let capacity else { return unboundedCall(billing: callLedger) }
         let (credential, held) = try await capacity.acquire(ofKeys: keys, or: fixed, on: loop)
@@ -126,8 +119,7 @@ package final class Candidate: Sendable {
         return call(with: credential, billing: callLedger)
     }
 
-    /// Takes the next key and returns a call with it, without acquiring capacity. Only for a candidate without a
-    /// capacity limit.
+    /// Takes the next key and returns a call with it, for a candidate without a capacity limit.
     package func unboundedCall(billing callLedger: CallLedger) -> VendorCall {
         let credential = fixed ?? keys?.next(at: loop.now) ?? .none
         guard let lone else { return call(with: credential, billing: callLedger) }
@@ -140,12 +132,12 @@ package final class Candidate: Sendable {
         return VendorCall(credential, billing: callLedger, on: loop, with: keys, within: capacity)
     }
 
-    /// Takes the first key that has free capacity, in the order that `choice` determines. Returns nil if no key has
-    /// free capacity, other requests wait for capacity, or the provider has no capacity limit.
+    /// Takes the first key with free capacity, in the order of `choice`. Returns nil if no key has free capacity, other
+    /// requests wait, or the provider has no capacity limit.
     ///
     /// - Parameters:
     ///   - tried: the labels of keys that must not be taken.
-    ///   - isTurn: whether this request is the first in the queue for capacity, so that the queue is not checked again.
+    ///   - isTurn: whether this request is the first in the queue for capacity.
     func selectedKey(
         besides tried: Set<String> = [],
         _ choice: KeyChoice = KeyChoice(),
@@ -154,8 +146,7 @@ package final class Candidate: Sendable {
         await capacity?.acquireNow(ofKeys: keys, or: fixed, besides: tried, choice, isTurn: isTurn, on: loop)
     }
 
-    /// Returns whether all keys of the provider seem to have no free capacity, or other requests already wait for
-    /// capacity. Only the state of this instance is checked.
+    /// Returns whether, in this instance, all keys seem full or other requests wait for capacity.
     ///
     /// - Parameter tried: the labels of keys that are not checked.
     func isKnownFull(besides tried: Set<String> = []) -> Bool {
@@ -173,8 +164,7 @@ package final class Candidate: Sendable {
     package var files: (any FileProvider)? { provider as? any FileProvider }
     package var assetUploader: (any AssetUploader)? { provider as? any AssetUploader }
 
-    /// Returns this candidate, limited to the key with which the file was uploaded. Returns nil if the file is stored
-    /// at another provider or the candidate cannot use this key.
+    /// Returns this candidate, limited to the key that uploaded the file; nil if it cannot use this key.
     package func reading(_ file: StoredFile) -> Candidate? {
         guard file.provider == provider.name, let credential = file.credential(fixed, keys) else { return nil }
         return fixed == nil && keys != nil ? with(credential) : self
@@ -190,8 +180,6 @@ package final class Candidate: Sendable {
     }
 
     /// Returns a copy of this candidate with other `rivals`.
-    ///
-    /// - Parameter rivals: the models and prices of all candidates for a request that does not name a model.
     func with(rivals: [CallLedger.Server]) -> Candidate { with(fixed, rank, rivals) }
 
     private func with(_ fixed: Credential?, _ rank: ModelCatalog.Rank, _ rivals: [CallLedger.Server]) -> Candidate {
@@ -213,8 +201,7 @@ package final class Candidate: Sendable {
     }
 }
 
-/// A receiver for the outcomes of calls that are made without `Attempts`. It reports the outcomes to the candidate's
-/// keys and to its circuit breaker.
+/// A receiver for the outcomes of calls that are made without `Attempts`.
 final class LoneCandidate: KeyCooldowns {
     private let keys: KeyRing?
     private let balance: Balance

@@ -1,15 +1,13 @@
 import Calls
 import Shared
 
-/// A list of candidates, sorted by priority and then in the order of the settings. It also contains values computed
-/// once from the candidates. The registry keeps one list for each model name.
+/// A list of candidates, sorted by priority and then in the order of the settings.
 ///
 /// `@unchecked`: used on its loop only.
 final class CandidateList: @unchecked Sendable {
     /// The candidates, at least one.
     let all: [Candidate]
-    /// Whether callers use their own keys for all candidates (true) or for no candidate (false); nil if the candidates
-    /// differ.
+    /// Whether callers use their own keys, for all candidates alike; nil if the candidates differ.
     let passOnKeys: Bool?
     /// The features that all models of the list have.
     let features: Model.Features
@@ -30,21 +28,20 @@ final class CandidateList: @unchecked Sendable {
     let areEqual: Bool
     /// The positions and weights of all candidates, for taking turns.
     let members: [TurnState.Member]
-    /// The key rings of the candidates that use the relay's keys. A key ring contains a provider's keys.
+    /// The key rings of the candidates that use the relay's keys.
     private let rings: [KeyRing]
     /// The counters of key rings with keys in cooldown, without duplicates. Usually all rings share one counter.
     private let cooldownRingCounts: [CooldownRingCount]
     /// The last result of `turnKey(_:)`, cached. Copies of this list for callers' own keys share the cache.
     private let lastTurn: LastTurn
-    /// The cached copy of this list for the own key of the last caller; nil if no caller used an own key yet.
+    /// The cached copy of this list for the last caller's own key; nil if there is none.
     private var ofCaller: (key: String, list: CandidateList)?
 
     /// Creates a list of candidates.
     ///
     /// - Parameters:
     ///   - all: the candidates, at least one.
-    ///   - passOnKeys: whether callers use their own keys for all candidates (true) or for no candidate (false); nil if
-    ///     the candidates differ.
+    ///   - passOnKeys: whether callers use their own keys, for all candidates alike; nil if the candidates differ.
     init(_ all: [Candidate], passOnKeys: Bool? = nil) {
         precondition(!all.isEmpty)
         self.all = all
@@ -89,8 +86,7 @@ final class CandidateList: @unchecked Sendable {
         cooldownRingCounts = []
     }
 
-    /// Returns a copy of the list whose candidates use a caller's own key. All candidates must accept such keys. The
-    /// last copy is cached, as the same caller often calls again.
+    /// Returns a copy of the list with a caller's own key. All candidates must accept such keys.
     func withCallers(_ key: String) -> CandidateList {
         if let ofCaller, ofCaller.key == key { return ofCaller.list }
         let list = CandidateList(self, withCallers: Credential(passedOn: key))

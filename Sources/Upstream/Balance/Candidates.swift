@@ -3,8 +3,7 @@ import Engine
 import Limits
 package import Shared
 
-/// All candidates for a call, sorted by priority and then in the order of the settings. The relay chooses one of them
-/// when it makes the call.
+/// All candidates for a call, sorted by priority and then in the order of the settings.
 package struct Candidates: Sendable {
     private let list: CandidateList
     /// The state for choosing between providers; nil if the candidates are always tried in their order.
@@ -14,12 +13,11 @@ package struct Candidates: Sendable {
 
     /// The order in which candidates are tried.
     package enum Order: Sendable {
-        /// The order by priority. Among candidates of the same priority, the settings decide which one is tried first.
+        /// The order by priority. The settings order candidates of the same priority.
         case balanced
         /// The order of the list.
         case listed
-        /// The order by free capacity: the candidate with the most free capacity is tried first. Priorities are
-        /// ignored.
+        /// The order by free capacity: most free capacity first. Priorities are ignored.
         case byLoad
     }
 
@@ -34,9 +32,7 @@ package struct Candidates: Sendable {
         self.order = order
     }
 
-    /// Creates candidates that are tried in the order of the list.
-    ///
-    /// - Parameter list: the candidates, at least one.
+    /// Creates candidates that are tried in the order of the list, which must not be empty.
     package init(inOrder list: [Candidate]) { self.init(CandidateList(list), nil, caller: nil, order: .listed) }
 
     /// The first candidate in the order of the list.
@@ -45,8 +41,7 @@ package struct Candidates: Sendable {
     /// Whether there is only one candidate, with one key, no capacity limit and no retries.
     package var isSingle: Bool { list.isSingle && order == .balanced }
 
-    /// The first healthy candidate: it has a key outside cooldown, and its circuit breaker is not open. If no candidate
-    /// is healthy, the first one.
+    /// The first candidate with a key outside cooldown and no open circuit breaker; otherwise the first candidate.
     package var firstHealthy: Candidate { list.all.first(where: isHealthy) ?? leading }
 
     private func isHealthy(_ candidate: Candidate) -> Bool {
@@ -61,23 +56,22 @@ package struct Candidates: Sendable {
         return list.all.contains { ($0.forwarder != nil) != forwards }
     }
 
-    /// The candidates whose providers can forward requests unchanged. Nil if the candidate that will probably serve the
-    /// call cannot forward requests.
+    /// The candidates that can forward requests unchanged; nil if the candidate that will probably serve the call
+    /// cannot.
     package var forwarding: Candidates? {
         let first = list.all.first { isHealthy($0) && !$0.isKnownFull() } ?? firstHealthy
         guard first.forwarder != nil else { return nil }
         return replaced { $0.forwarder != nil ? $0 : nil }
     }
 
-    /// Returns a copy in which `replacement` has replaced each candidate, or removed it by returning nil. Returns nil
-    /// if no candidate remains.
+    /// Returns a copy with each candidate replaced, or removed if `replacement` returns nil. Returns nil if no
+    /// candidate remains.
     package func replaced(by replacement: (Candidate) -> Candidate?) -> Candidates? {
         let all = list.all.compactMap(replacement)
         return all.isEmpty ? nil : Candidates(CandidateList(all), balance, caller: caller, order: order)
     }
 
-    /// Returns these candidates followed by `others`. The others are tried in their order, after all of these
-    /// candidates have failed.
+    /// Returns these candidates followed by `others`, which are tried in their own order.
     package func then(_ others: [Candidate]) -> Candidates {
         let last = list.priorities.max() ?? 0
         let later = others.enumerated().map { $1.with(priority: last + 1 + $0) }
@@ -91,8 +85,7 @@ package struct Candidates: Sendable {
     /// Makes the object that chooses the candidates and keys for the calls of one request.
     ///
     /// - Parameters:
-    ///   - affinity: the hash of a value, such as the user. Calls with the same hash go to the same provider and key.
-    ///     Nil if there is no such value.
+    ///   - affinity: the hash of a value, such as the user; equal hashes use one provider and key. Nil without a value.
     ///   - spared: the positions of candidates that must not get the call. Must not contain all positions.
     package func attempts(
         billing callLedger: CallLedger,
@@ -104,8 +97,8 @@ package struct Candidates: Sendable {
         return attempts
     }
 
-    /// Returns the positions of the candidates that the settings exclude from the call. Returns an empty set if they
-    /// exclude no candidate or all of them.
+    /// Returns the positions of the candidates that the settings exclude from the call; empty if these are all
+    /// candidates.
     package func spared(_ call: borrowing ChatCall) -> Set<Int> {
         guard list.excludesSomeCalls else { return [] }
         var spared: Set<Int> = []
@@ -115,23 +108,19 @@ package struct Candidates: Sendable {
         return spared.count == list.all.count ? [] : spared
     }
 
-    /// The properties of a request, such as `user`, that decide which provider serves it: requests with the same value
-    /// go to the same provider. Empty if there is no choice between providers.
+    /// The properties of a request, such as `user`, that bind its calls to one provider. Empty if there is no choice
+    /// between providers.
     package var affinities: [BalanceSettings.Affinity] {
         order == .balanced ? balance?.rules.affinity ?? [] : []
     }
 
-    /// Calls candidates until one succeeds, and returns its result. After a failure, another candidate or key is tried
-    /// only if it can help.
+    /// Calls candidates until one succeeds, and returns its result.
     ///
     /// - Parameters:
-    ///   - affinity: the hash of a value, such as the user. Calls with the same hash go to the same provider and key.
-    ///     Nil if there is no such value.
+    ///   - affinity: the hash of a value, such as the user; equal hashes use one provider and key. Nil without a value.
     ///   - spared: the positions of candidates that must not get the call.
-    ///   - isBegun: returns whether the client has already received a part of the response. After that there is no
-    ///     deadline, and no other candidate is tried.
-    ///   - waited: returns the time so far that was not spent waiting for a vendor, in nanoseconds. This time extends
-    ///     the deadline.
+    ///   - isBegun: returns whether the client has received a part of the response, which ends deadline and fallback.
+    ///   - waited: returns the nanoseconds not spent waiting for a vendor, which extend the deadline.
     ///   - ask: makes one call and returns its result.
     package func first<Value: Sendable>(
         billing callLedger: CallLedger,

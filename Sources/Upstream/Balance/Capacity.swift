@@ -4,8 +4,7 @@ package import Limits
 package import Shared
 import Synchronization
 
-/// The capacity limits for each key of a provider: how many calls may begin in a window, and how many may run at once.
-/// The limiter counts the calls of all instances together.
+/// The limits for the started and the concurrent calls of each key, over all instances.
 package final class Capacity: CallCapacity {
     private let provider: String
     private let position: Int
@@ -14,8 +13,7 @@ package final class Capacity: CallCapacity {
     private let limiter: Limiter
     private let queue: CapacityQueue
     private let queueNanoseconds: UInt64
-    /// The nanoseconds after which the start of a call no longer counts in the window; 0 if call starts are not
-    /// limited.
+    /// The time for which a started call counts, in nanoseconds; 0 if call starts are not limited.
     private let ownNanoseconds: UInt64
     private static let choicesNanoseconds: UInt64 = 3_000_000_000
     private let isUncounted = Atomic(false)
@@ -48,14 +46,12 @@ package final class Capacity: CallCapacity {
     /// Returns the used fraction of a key's capacity, as far as this instance knows.
     func share(of credential: Credential) -> Double { limiter.knownShare(charges(for: credential)) }
 
-    /// Returns whether a key seems to have no free capacity, or another request already waits for this key. Only the
-    /// state of this instance is checked.
+    /// Returns whether, in this instance, the key seems full or another request waits for the key.
     func isKnownFull(_ credential: Credential) -> Bool {
         limiter.isKnownFull(charges(for: credential)) || queue.isAwaited(position, by: credential)
     }
 
-    /// The load of one key: the used and the allowed amount of its capacity limit. Both count concurrent calls, or
-    /// started calls per second, of all instances.
+    /// The load of one key: the used and the allowed amount of its capacity limit.
     package struct Load: Sendable {
         package var used: Double
         package var most: Double
@@ -67,11 +63,10 @@ package final class Capacity: CallCapacity {
         }
     }
 
-    /// Whether the number of concurrent calls is limited; false if only the number of call starts per second is.
+    /// Whether the number of concurrent calls is limited, not only the call starts per second.
     package var isOfCalls: Bool { calls != nil }
 
-    /// Returns the load of each key, in the order of `credentials`. If the provider has two limits, all loads refer to
-    /// the limit that is used more.
+    /// Returns the load of each key, in the order of `credentials`. All loads refer to the limit that is used more.
     package func loads(of credentials: [Credential], on loop: EventLoop) async -> [Load] {
         // If both limits are used equally, `max` returns the first one: concurrent calls.
         let limits = [calls, starts].compactMap(\.self)
@@ -87,18 +82,15 @@ package final class Capacity: CallCapacity {
         .upstreamKey(credential.account, of: provider, isOwn: credential.label != nil)
     }
 
-    /// Whether the last call could not be counted, because memcached is unavailable and the settings refuse calls in
-    /// this case.
+    /// Whether the last call was refused because memcached is unavailable.
     var lacksStore: Bool { isUncounted.load(ordering: .relaxed) }
 
-    /// Whether requests wait for capacity of any of the provider's keys. Such requests are served before new ones.
+    /// Whether requests wait for capacity of any of the provider's keys.
     var isAwaited: Bool { queue.isAwaited(position) }
 
-    /// Acquires capacity for one call with this key, without waiting for other calls to end. Returns nil if the key has
-    /// no free capacity.
+    /// Acquires capacity for one call with this key, without waiting. Returns nil if the key has no free capacity.
     ///
-    /// - Parameter isAfterAnother: whether the call needs no slot of its own, because it follows an earlier call of the
-    ///   same request.
+    /// - Parameter isAfterAnother: whether the call follows an earlier call of its request and needs no own slot.
     func acquireNow(
         for credential: Credential,
         isAfterAnother: Bool = false,
@@ -118,15 +110,14 @@ package final class Capacity: CallCapacity {
         return HeldCapacity(reservation) { queue.freed(position) }
     }
 
-    /// Acquires capacity of the first key that has free capacity. Returns nil if no key has free capacity or other
-    /// requests wait for capacity of the provider.
+    /// Acquires capacity of the first key that has free capacity. Returns nil if no key has any or other requests wait.
     ///
     /// - Parameters:
     ///   - keys: the provider's keys; nil if the provider has no keys in the settings.
-    ///   - fixed: the only key that can be used for the call; nil if any key of `keys` can be used.
+    ///   - fixed: the only key for the call; nil if any key of `keys` can be used.
     ///   - tried: the labels of keys that must not be used.
-    ///   - choice: the rule that determines the order of the keys.
-    ///   - isTurn: whether this request is the first in the queue for capacity, so that the queue is not checked again.
+    ///   - choice: the rule for the order of the keys.
+    ///   - isTurn: whether this request is the first in the queue for capacity.
     func acquireNow(
         ofKeys keys: KeyRing?,
         or fixed: Credential?,
@@ -155,8 +146,7 @@ package final class Capacity: CallCapacity {
         return nil
     }
 
-    /// Acquires capacity of the first key that has free capacity. If no key has free capacity, chooses the next key and
-    /// waits for its capacity.
+    /// Acquires capacity of the first key that has free capacity. Otherwise waits for the capacity of the next key.
     func acquire(
         ofKeys keys: KeyRing?,
         or fixed: Credential?,

@@ -3,15 +3,14 @@ import Engine
 import Limits
 import Synchronization
 
-/// The queue of calls that wait for capacity of a provider, from all event loops. Calls for the same provider are
-/// served in the order of their arrival. Further calls of a request that already holds a slot come first.
+/// The queue of calls, from all event loops, that wait for capacity of a provider. Calls for the same provider are
+/// served in the order of their arrival.
 package final class CapacityQueue: Sendable {
     private let tickets = Lock<[Ticket]>([])
     private let count = Atomic(0)
 
     private static let most = 1_000
-    /// The longest time between two checks for free capacity, in nanoseconds. Only such a check finds capacity that
-    /// another instance freed.
+    /// The longest time between two checks for free capacity, in nanoseconds.
     private static let lookNanoseconds: UInt64 = 100_000_000
 
     package init() {}
@@ -34,12 +33,9 @@ package final class CapacityQueue: Sendable {
     /// Waits in the queue until `emit` returns a value, and returns this value. Returns nil if the time is up, the
     /// queue is full, or the task is cancelled.
     ///
-    /// `emit` is called only when it is this call's turn.
-    ///
     /// - Parameters:
     ///   - providers: the providers whose capacity the call can use.
-    ///   - credential: the only key that the call can use, because its request already holds a slot of this key;
-    ///     otherwise nil.
+    ///   - credential: the key of the slot that the request already holds; nil without such a slot.
     ///   - end: the time at which the call stops waiting.
     ///   - emit: tries to acquire capacity; returns nil if no capacity is free.
     func wait<Value>(
@@ -54,6 +50,7 @@ package final class CapacityQueue: Sendable {
         while !Task.isCancelled, loop.now < end {
             ticket.isCalled = false
             if isFirst(ticket), let value = await emit() { return value }
+            // Only a regular check finds capacity that another instance has freed.
             await ticket.wait(until: min(end, loop.now + Self.lookNanoseconds))
         }
         return nil
@@ -79,7 +76,7 @@ package final class CapacityQueue: Sendable {
         for ticket in next { ticket.call() }
     }
 
-    /// Wakes the calls that are first in the queue for this provider, because some of its capacity became free.
+    /// Wakes the first calls in the queue for this provider, which has free capacity.
     func freed(_ provider: Int) {
         guard waiting > 0 else { return }
         for ticket in tickets.withLock({ Self.first(in: $0, of: [provider]) }) { ticket.call() }
@@ -97,8 +94,7 @@ package final class CapacityQueue: Sendable {
         }
     }
 
-    /// Returns the waiting calls that should check for free capacity now: the first calls in the queue for each of the
-    /// providers.
+    /// Returns the first calls in the queue for each of the providers.
     private static func first(in tickets: [Ticket], of providers: Set<Int>) -> [Ticket] {
         var open = providers
         var first: [Ticket] = []
@@ -117,9 +113,9 @@ package final class CapacityQueue: Sendable {
 /// `@unchecked`: used on its loop only, except for `call`, which any thread may call.
 private final class Ticket: TimerTarget, @unchecked Sendable {
     let providers: Set<Int>
-    /// The digest of the only key that the call can use; nil if the call can use any key of its providers.
+    /// The digest of the only key for the call; nil if any key can be used.
     let account: Digest?
-    /// Whether the waiting call must check for free capacity again: it was woken, or its timer has fired.
+    /// Whether the waiting call must check for free capacity again.
     var isCalled = false
     private let loop: EventLoop
     private let waiter = Waiter()

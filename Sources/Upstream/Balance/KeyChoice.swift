@@ -6,12 +6,9 @@ import Glibc
 struct KeyChoice {
     /// The rank of a key or provider. The key or provider with the lowest rank is chosen.
     struct Rank: Comparable {
-        /// The value that is compared first: the used fraction of the capacity, divided by the weight. For calls with
-        /// an affinity value, such as the user, it is the result of `distance`, divided by the weight, or infinity for
-        /// a key without free capacity.
+        /// The value that is compared first, such as the used fraction of the capacity.
         let load: Double
-        /// The value that is compared if the loads are equal: the key's number of calls so far, plus one, divided by
-        /// the weight.
+        /// The number of the key's next call, divided by the weight. Compared if the loads are equal.
         let turn: Double
 
         static func < (one: Rank, other: Rank) -> Bool { (one.load, one.turn) < (other.load, other.turn) }
@@ -21,12 +18,11 @@ struct KeyChoice {
 
     /// The capacity limits of the provider's keys; nil if the settings contain no such limits.
     var capacity: Capacity?
-    /// The hash of a value, such as the user. Calls with the same hash use the same key. Nil if there is no such value.
+    /// The hash of a value, such as the user; equal hashes use the same key. Nil without a value.
     var affinity: UInt64?
     var provider = ""
 
-    /// Whether the keys simply take turns: there is neither an affinity value, which would keep calls at one key, nor a
-    /// capacity limit.
+    /// Whether the keys take turns, without an affinity value and a capacity limit.
     var isByTurn: Bool { affinity == nil && capacity == nil }
 
     func rank(_ credential: Credential, _ weight: Double, _ turn: Double) -> Rank {
@@ -37,9 +33,9 @@ struct KeyChoice {
         return Rank(load: (capacity?.share(of: credential) ?? 0) / weight, turn: turn)
     }
 
-    /// Returns a random-like number for an affinity value and a key; all instances compute the same number. The key
-    /// with the lowest number, divided by its weight, gets the calls with this value.
+    /// Returns a number for an affinity value and a key, equal in all instances.
     private func distance(_ affinity: UInt64, _ credential: Credential) -> Double {
+        // The key with the lowest number, divided by its weight, gets the calls with the affinity value.
         let (first, second, _, _) = Digest(of: "\(provider)\n\(credential.key)").words
         let mixed = Self.mixed(affinity ^ first) ^ second
         // The upper 53 bits as a number above 0 and below 1.

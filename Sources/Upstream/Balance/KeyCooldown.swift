@@ -7,20 +7,17 @@ struct KeyCooldown {
     private let seconds: Int
     let endsAt: LoopTime
     private let beganAt: LoopTime
-    /// The time until which the trial call keeps other calls from the key. The trial call is the first call after the
-    /// cooldown.
+    /// The time until which the first call after the cooldown keeps other calls from the key.
     private var trialEndsAt = LoopTime.distantPast
 
-    /// The longest time for which a trial call keeps other calls from the key if its outcome is not reported, in
-    /// nanoseconds.
+    /// The longest time for which a trial call keeps other calls away, in nanoseconds.
     private static let trialNanoseconds: UInt64 = 60_000_000_000
 
     /// Creates a cooldown that begins now.
     ///
     /// - Parameters:
     ///   - rest: the rule for the length of the cooldown.
-    ///   - last: the key's previous cooldown, which can make the new one longer; nil if there was none, or if the key
-    ///     has served a call or was resumed since.
+    ///   - last: the key's previous cooldown; nil without one, or after a served call or a resume.
     init(_ rest: UpstreamError.Cooldown, at now: LoopTime, after last: KeyCooldown?) {
         self.rest = rest
         switch rest {

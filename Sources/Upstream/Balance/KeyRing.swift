@@ -2,18 +2,15 @@ package import Calls
 package import Engine
 import Synchronization
 
-/// The keys from a provider's settings. All event loops use the keys in turn, in proportion to their weights. A key
-/// that has failed is in cooldown and is not used for some time.
+/// The keys from a provider's settings, used in turn in proportion to their weights. All event loops share one ring.
 package final class KeyRing: KeyCooldowns {
     private struct KeyState {
         let weight: Double
-        /// The number of calls for which the key was chosen. It also grows during a cooldown, so that the key does not
-        /// get extra calls later.
+        /// The number of calls for which the key was chosen. It grows during a cooldown, too.
         var chosen = 0.0
         var rest: KeyCooldown?
 
-        /// The number that decides which key is next: the key with the lowest number is used. It is `chosen` plus one,
-        /// divided by the weight.
+        /// The number that decides which key is next: the key with the lowest number is used.
         var nextTurn: Double { (chosen + 1) / weight }
 
         func isAvailable(at now: LoopTime) -> Bool { rest.map { $0.mayBeTried(at: now) } ?? true }
@@ -24,10 +21,9 @@ package final class KeyRing: KeyCooldowns {
     /// Whether some key is in cooldown, or has not served a call since its cooldown.
     private let cooldowns = Atomic<Bool>(false)
     let cooldownRingCount: CooldownRingCount
-    /// The provider's name, and the object that logs changes of the provider's state; nil if such changes are not
-    /// logged.
+    /// The provider's name, and the log of its state changes; nil if changes are not logged.
     private let notices: (provider: String, all: ProviderNotices)?
-    /// The lowest `nextTurn` of all keys, as the bit pattern of a `Double`. `best` can read it without a lock.
+    /// The lowest `nextTurn` of all keys, as the bit pattern of a `Double`.
     private let leastTurn: Atomic<UInt64>
 
     /// Creates a ring of keys.
@@ -36,9 +32,8 @@ package final class KeyRing: KeyCooldowns {
     ///   - keys: the provider's keys, at least one.
     ///   - weights: one weight above 0 for each key.
     ///   - cooldownRingCount: the counter of rings with keys in cooldown.
-    ///   - old: the ring that this one replaces. Keys that are in both rings keep their cooldowns.
-    ///   - notices: the provider's name, and the object that logs changes of its state; nil if such changes are not
-    ///     logged.
+    ///   - old: the ring that this one replaces. Keys in both rings keep their cooldowns.
+    ///   - notices: the provider's name, and the log of its state changes; nil if changes are not logged.
     package init(
         _ keys: [String],
         weights: [Double],
@@ -58,8 +53,7 @@ package final class KeyRing: KeyCooldowns {
         cooldownRingCount.add(1)
     }
 
-    /// Returns the cooldown of a key, for a new ring that replaces this one; nil if the key has no cooldown. A running
-    /// trial call does not count in the new ring.
+    /// Returns the cooldown of a key for a new ring; nil if the key has none.
     private func rest(ofKey key: String) -> KeyCooldown? {
         guard let index = credentials.firstIndex(where: { $0.key == key }) else { return nil }
         var rest = keyStates.withLock { $0[index].rest }
@@ -80,7 +74,7 @@ package final class KeyRing: KeyCooldowns {
 
     package var isSingle: Bool { credentials.count == 1 }
 
-    /// Returns the key with this `accountNumber`, a number derived from the key; nil if the ring contains no such key.
+    /// Returns the key with this `accountNumber`; nil if the ring contains no such key.
     func credential(ofAccount account: UInt64) -> Credential? {
         credentials.first { $0.accountNumber == account }
     }
@@ -117,12 +111,12 @@ package final class KeyRing: KeyCooldowns {
         }
     }
 
-    /// Returns the keys that are neither in cooldown nor in `tried`, best first. This does not count as using a key.
+    /// Returns the keys that are neither in cooldown nor in `tried`, best first. Takes no key.
     func order(at now: LoopTime, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> [Credential] {
         ranked(at: now, besides: tried, choice).map { credentials[$0.position] }
     }
 
-    /// Returns the rank of the best key; nil if all keys are in cooldown. This does not count as using a key.
+    /// Returns the rank of the best key; nil if all keys are in cooldown. Takes no key.
     func best(at now: LoopTime, _ choice: KeyChoice) -> KeyChoice.Rank? {
         if !hasCooldowns, choice.isByTurn {
             return KeyChoice.Rank(load: 0, turn: Double(bitPattern: leastTurn.load(ordering: .relaxed)))
@@ -143,8 +137,7 @@ package final class KeyRing: KeyCooldowns {
         return all.sorted { ($0.rank, $0.position) < ($1.rank, $1.position) }
     }
 
-    /// Begins a call with the key. Returns false if the key cannot be used now: it is in cooldown, or another call is
-    /// testing it after a cooldown.
+    /// Begins a call with the key. Returns false if the key is in cooldown or has a running trial call.
     func begins(_ credential: Credential, at now: LoopTime) -> Bool {
         guard hasCooldowns, let index = index(of: credential) else { return true }
         return keyStates.withLock { keyStates in
@@ -154,8 +147,7 @@ package final class KeyRing: KeyCooldowns {
         }
     }
 
-    /// Ends the trial call of a key, because the call was not made after all. A trial call is the first call after the
-    /// key's cooldown.
+    /// Ends the trial call of a key because the call was not made.
     func endTrial(_ credential: Credential) {
         guard hasCooldowns else { return }
         change(credential) { $0?.endTrial() }
@@ -200,8 +192,7 @@ package final class KeyRing: KeyCooldowns {
         return zip(credentials, cooldowns).compactMap { $1 ? $0.label : nil }
     }
 
-    /// Returns all keys with their weights and the end of their cooldown. The end is nil for a key that is not in
-    /// cooldown.
+    /// Returns all keys with their weights and the end of their cooldown; nil outside cooldown.
     func states(at now: LoopTime) -> [(credential: Credential, weight: Double, cooldownUntil: LoopTime?)] {
         let keyStates = keyStates.withLock { $0 }
         return zip(credentials, keyStates).map { credential, position in
@@ -249,9 +240,7 @@ package final class KeyRing: KeyCooldowns {
 
     /// Records that a call with the key failed.
     ///
-    /// - Parameters:
-    ///   - rest: the cooldown that the failure begins; nil if the failure says nothing about the key.
-    ///   - begun: the time at which the call began.
+    /// - Parameter rest: the cooldown that begins; nil if the failure says nothing about the key.
     func failed(_ credential: Credential, _ rest: UpstreamError.Cooldown?, begun: LoopTime, at now: LoopTime) {
         guard rest != nil || hasCooldowns else { return }
         change(credential) { cooldown in
@@ -278,11 +267,11 @@ package final class KeyRing: KeyCooldowns {
 }
 
 extension UpstreamError.Kind {
-    /// Whether the vendor refuses the key or the key's account has no credit: status 401, 402 or 403.
+    /// Whether the vendor refuses the key, or its account has no credit.
     fileprivate var isRefusalOfKey: Bool { self == .badKey || self == .outOfCredit || self == .forbidden }
 }
 
-/// A counter of the key rings that have a key in cooldown. If it is 0, no ring needs to be checked.
+/// A counter of the key rings that have a key in cooldown.
 package final class CooldownRingCount: Sendable {
     private let count = Atomic(0)
 

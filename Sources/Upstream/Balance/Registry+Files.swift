@@ -6,12 +6,11 @@ package import Shared
 package struct FileCall: Sendable {
     package let provider: any FileProvider
     package let call: VendorCall
-    /// The name of the model for which the file is uploaded; empty if the file is not for a certain model.
+    /// The model for which the file is uploaded; empty if there is no certain model.
     package let model: String
-    /// The capacity that this call holds. Nil if the provider has no capacity limit, or if `attempt` holds the
-    /// capacity.
+    /// The capacity that this call holds; nil without a capacity limit, or if `attempt` holds it.
     private let held: HeldCapacity?
-    /// The attempt that chose the candidate for the file's model; nil if the file is not for a certain model.
+    /// The attempt that chose the candidate; nil if the file is not for a certain model.
     private let attempt: SingleAttempt?
 
     package init(_ provider: any FileProvider, _ attempt: SingleAttempt) {
@@ -34,9 +33,7 @@ package struct FileCall: Sendable {
     /// Frees the capacity of the call. Other requests can use it before this request ends.
     package func freeCapacity() { held?.end() }
 
-    /// Records that the call failed.
-    ///
-    /// - Returns: the failure, to which the credential of the call is added.
+    /// Records that the call failed. Returns the failure with the credential of the call.
     package func failure(_ error: UpstreamError) -> UpstreamError { attempt?.failure(error) ?? call.failure(error) }
 
     /// The number of the key's account, which file ids contain.
@@ -55,8 +52,7 @@ package struct FileCandidate: Sendable {
     /// Whether the provider has more than one key.
     package var hasMoreKeys: Bool { fixed == nil && keys.map { !$0.isSingle } ?? false }
 
-    /// Takes the next key that is not in `tried` and returns a call with it. If the provider has a capacity limit,
-    /// acquires capacity without waiting. Returns nil if no key or no capacity is left.
+    /// Takes the next key outside `tried` and returns a call; nil without free key or capacity.
     package func nextFileCall(besides tried: Set<String>, billing callLedger: CallLedger) async -> FileCall? {
         guard let keys else { return nil }
         let found: (Credential, HeldCapacity?)?
@@ -68,8 +64,7 @@ package struct FileCandidate: Sendable {
         return found.map { fileCall(with: $0, $1, billing: callLedger) }
     }
 
-    /// Takes the next key and returns a call with it. If the provider has a capacity limit, waits until the key has
-    /// capacity.
+    /// Takes the next key and returns a call with it. Waits until the key has capacity.
     package func fileCall(billing callLedger: CallLedger) async throws(UpstreamError) -> FileCall {
         callLedger.server = CallLedger.Server(name)
         guard let capacity else {
@@ -95,8 +90,7 @@ package struct FileCandidate: Sendable {
 }
 
 extension Registry {
-    /// Returns a provider that stores files for the caller, preferably one that also accepts attachments of chats.
-    /// Returns nil if there is no such provider.
+    /// Returns a provider that stores files for the caller; nil if there is none.
     package func fileCandidate(for caller: Caller) -> FileCandidate? {
         var other: FileCandidate?
         for (index, entry) in entries.enumerated() where entry.isPassthrough == (caller.kind == .passThrough) {
@@ -117,8 +111,8 @@ extension Registry {
         return other
     }
 
-    /// Returns a call to the provider that stores the file, with the key of the upload if a key is needed. Waits until
-    /// the key has capacity. Returns nil if the caller can no longer use the provider or the key.
+    /// Returns a call to the provider that stores the file. Waits for capacity. Returns nil if the caller can no longer
+    /// use the provider or the key.
     package func fileCall(
         of file: StoredFile,
         for caller: Caller,
@@ -150,7 +144,7 @@ extension Registry {
 }
 
 extension StoredFile {
-    /// Returns the key that the file was uploaded with; nil if this key is not among the given keys.
+    /// Returns the key that the file was uploaded with; nil if it is not a given key.
     ///
     /// - Parameters:
     ///   - fixed: the caller's own key; nil if the relay's keys are used.

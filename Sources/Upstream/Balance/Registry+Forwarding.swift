@@ -7,8 +7,7 @@ extension Registry {
     ///
     /// - Parameters:
     ///   - name: the requested model.
-    ///   - features: the features of models at providers that cannot forward the request. Such a model must have at
-    ///     least one of these features.
+    ///   - features: a provider that cannot forward needs a model with one of these features.
     ///   - substituting: whether the fallback model is used if no provider has the requested model.
     package func forwarding(
         _ name: String,

@@ -1,10 +1,10 @@
 package import Calls
 package import Shared
 
-/// The functions for calls without a model name. Each provider serves such calls with one of its own models.
+/// The functions for calls without a model name.
 extension Registry {
-    /// Returns one candidate of each provider that serves calls without a model name, sorted by priority and then by
-    /// price. Returns nil if no provider serves such calls.
+    /// Returns one candidate of each provider that serves calls without a model name; nil if none does. Sorted by
+    /// priority and then by price.
     package func generators(for caller: Caller) -> Candidates? {
         let all = generated(for: caller) { $0.generates }
         let costs = all.map { ($0.price?.promptParts ?? 0) + ($0.price?.completionParts ?? 0) }
@@ -14,8 +14,7 @@ extension Registry {
         return candidates(order.map { all[$0] }, .listed, caller: caller)
     }
 
-    /// Returns one candidate of each provider that has a capacity limit and can serve the call. The candidate with the
-    /// most free capacity is tried first. Returns nil if there is no such provider.
+    /// Returns a candidate of each provider with a capacity limit for the call; nil if there is none.
     package func bounded(for caller: Caller, taking call: borrowing ChatCall) -> Candidates? {
         let needs = call.needs
         let all = generated(for: caller) { $0.capacity != nil && $0.takes(needs) }
@@ -39,8 +38,7 @@ extension Registry {
 }
 
 extension Registry.Entry {
-    /// Returns whether the provider's settings allow calls that need these abilities. Returns false only if tools are
-    /// needed and the settings exclude tools.
+    /// Returns whether the provider's settings allow calls that need these abilities.
     fileprivate func takes(_ needs: Abilities) -> Bool {
         !spared.contains(.tools) || needs.isDisjoint(with: [.tools, .functions, .customTools])
     }

@@ -14,7 +14,7 @@ package enum ChatTarget: Sendable {
 package final class Registry: @unchecked Sendable {
     package struct Entry: Sendable {
         package let provider: any ChatVendor
-        /// The relay's keys for the provider; nil if callers' own keys are forwarded or the provider needs no key.
+        /// The relay's keys for the provider; nil if callers' keys are forwarded or no key is needed.
         package let keys: KeyRing?
         package let isPassthrough: Bool
         /// Whether the provider charges credits for its calls.
@@ -54,15 +54,13 @@ package final class Registry: @unchecked Sendable {
     package let modelCatalog: ModelCatalog
     /// Whether another model can replace a requested model: the settings contain a fallback model or replacements.
     package let haveSubstitutes: Bool
-    /// The recogniser for the progress lines that panels write into their responses. It removes these lines from the
-    /// history of later requests.
+    /// The recogniser for panels' progress lines in the history of requests.
     package let marks: PanelProgressLines
     let balance: Balance
-    /// A function that returns whether all providers of the named model accept OpenAI chat requests unchanged. It can
-    /// be called on any thread.
+    /// A check whether all providers of the named model accept OpenAI chat requests unchanged. Can be called on any
+    /// thread.
     package let isPassedOn: @Sendable (String) -> Bool
-    /// The cached lists of candidates, by the position of the model name in the model catalog; nil for a list that was
-    /// not needed yet.
+    /// The cached lists of candidates, by the model name's position; nil for a list not needed yet.
     private var lists: [CandidateList?]
 
     /// Creates a registry.
@@ -90,10 +88,9 @@ package final class Registry: @unchecked Sendable {
         Registry(entries, modelCatalog, balance: balance, on: loop)
     }
 
-    /// Returns the candidates for a chat with the named model, or the panel with this name. Models that make images or
-    /// speech are accepted too.
+    /// Returns the candidates for a chat with the named model, or the panel with this name.
     ///
-    /// - Throws: the error for an unknown model if the model is of another kind or the caller may not use it.
+    /// - Throws: the error for an unknown model, also if the caller may not use the model.
     package func target(_ name: String, for caller: Caller) throws(APIError) -> ChatTarget {
         if let list = list(name, for: caller, able: .chatting) {
             return .candidates(Candidates(list, balance, for: caller))
@@ -108,7 +105,7 @@ package final class Registry: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - name: the member's name in the settings of the panel.
-    ///   - caller: the caller, who needs the permission for the member. `Caller.allowingAllModels(ifAllowed:)` adds it.
+    ///   - caller: the caller, with the permission for the member from `Caller.allowingAllModels(ifAllowed:)`.
     package func target(ofMember name: String, for caller: Caller) throws(APIError) -> ChatTarget {
         switch modelCatalog.member(name) {
         case nil: throw modelCatalog.isAwaitingList ? .listAwaited : .modelNotFound(name)
@@ -125,8 +122,7 @@ package final class Registry: @unchecked Sendable {
         }
     }
 
-    /// Returns the candidates for a chat with the named model. For a panel, returns the candidates for its summary
-    /// model.
+    /// Returns the candidates for a chat with the named model, or for a panel's summary model.
     package func chat(_ name: String, for caller: Caller) throws(APIError) -> Candidates {
         var target = try target(name, for: caller)
         var caller = caller
@@ -148,8 +144,7 @@ package final class Registry: @unchecked Sendable {
         return candidates(try find(name, caller, features: features), name, caller: caller, features: features)
     }
 
-    /// Returns the cached list of all candidates for a model name. Returns nil if the list cannot be used for this
-    /// call.
+    /// Returns the cached list of candidates for a model name; nil if this call cannot use it.
     private func list(_ name: String, for caller: Caller, able features: Model.Features) -> CandidateList? {
         let served = modelCatalog.replacement(of: name) ?? name
         guard let list = list(of: served, asked: name, for: caller), !list.features.isDisjoint(with: features),
@@ -158,7 +153,7 @@ package final class Registry: @unchecked Sendable {
         return list.passOnKeys == true ? list.withCallers(caller.passedKey) : list
     }
 
-    /// Returns the cached list of all candidates for a model name; nil if the caller may not use all of them.
+    /// Returns the cached list of candidates for a model name; nil if the caller may not use all.
     ///
     /// - Parameters:
     ///   - served: the name of the model that serves the request.
@@ -198,9 +193,9 @@ package final class Registry: @unchecked Sendable {
         return Candidates(CandidateList(all), balance, for: caller)
     }
 
-    /// Returns the first healthy candidate for a call of the named model, which must have one of `features`. A
-    /// candidate is healthy if it has a key outside cooldown and its circuit breaker is not open. If no candidate is
-    /// healthy, returns the first candidate.
+    /// Returns the first healthy candidate for the named model; the first candidate if none is healthy.
+    ///
+    /// - Parameter features: the features of which the model must have one.
     package func candidate(
         _ name: String,
         for caller: Caller,
@@ -209,8 +204,7 @@ package final class Registry: @unchecked Sendable {
         try candidates(name, for: caller, able: features).firstHealthy
     }
 
-    /// Returns the single candidate to which a file is uploaded before the requested model is known. It is a candidate
-    /// of the first model that has one of `features`. Returns nil if there is no such model.
+    /// Returns the candidate for a file upload before the model is known; nil if there is none.
     package func uploader(for caller: Caller, able features: Model.Features) -> Candidates? {
         for name in modelCatalog.names + modelCatalog.replacedNames {
             guard let candidate = try? candidate(name, for: caller, able: features) else { continue }
@@ -219,12 +213,9 @@ package final class Registry: @unchecked Sendable {
         return nil
     }
 
-    /// Returns the candidate for the named model at the provider to which a file was uploaded. The candidate can use
-    /// only the key of the upload.
+    /// Returns the candidate for the named model, limited to the provider and the key of an upload.
     ///
-    /// - Parameters:
-    ///   - uploader: the candidate to whose provider the file was uploaded.
-    ///   - call: the call that uploaded the file.
+    /// - Parameter uploader: the candidate to whose provider the file was uploaded.
     package func candidate(
         _ name: String,
         for caller: Caller,
@@ -239,7 +230,7 @@ package final class Registry: @unchecked Sendable {
         throw .value("model", "put 'model' before 'file' in the form, because not every provider serves this model")
     }
 
-    /// A served model (a model of one provider) and its index among all served models with the same name.
+    /// A provider's model and its index among all served models with the same name.
     struct FoundModel {
         let name: String
         let servedModels: [ModelCatalog.ServedModel]
@@ -258,7 +249,7 @@ package final class Registry: @unchecked Sendable {
         modelCatalog.mayBeListed(name, for: caller) ? .listAwaited : modelCatalog.notFound(name, for: caller)
     }
 
-    /// Returns the first provider's model with this name that the caller may use and that has one of `features`.
+    /// Returns the first model with this name and one of `features` that the caller may use.
     ///
     /// - Parameter provider: the only provider to consider; nil for any provider.
     private func find(
@@ -312,8 +303,7 @@ package final class Registry: @unchecked Sendable {
         throw modelCatalog.notFound(name, for: caller, able: features)
     }
 
-    /// Returns the model name whose limits apply to a call: the requested name, or the name of the fallback model if
-    /// this model serves the call.
+    /// Returns the model name whose limits apply to a call: the requested or fallback model's name.
     package func limitedName(_ served: String, asked name: String) -> String {
         let served = modelCatalog.ruledName(served)
         guard haveSubstitutes, name != served else { return served }
@@ -338,8 +328,7 @@ package final class Registry: @unchecked Sendable {
         return modelCatalog[candidate.name].filter { mayUse($0, name, caller: caller) }.compactMap(\.price)
     }
 
-    /// Returns the credit prices of all candidates that could serve the same call as this candidate and that charge
-    /// credits.
+    /// Returns the credit prices of all candidates that could serve this candidate's call.
     package func creditPrices(
         of candidate: Candidate,
         asked name: String,

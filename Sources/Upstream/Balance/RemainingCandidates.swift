@@ -14,12 +14,10 @@ struct RemainingCandidates {
     private var left: [Int]
     /// The positions of the candidates that were set aside because they had no capacity.
     private(set) var full: [Int] = []
-    /// The first priority from which a healthy candidate was chosen in the order `balanced`; nil if there was no such
-    /// choice, or it was undone. `turnedLater` contains the priorities of later choices.
+    /// The first priority from which a healthy candidate was chosen in the order `balanced`; nil without such a choice.
     private var turned: Int?
     private var turnedLater: [Int] = []
-    /// The way in which the current candidate was chosen: by turn or by rank. It is needed to undo the choice. Nil once
-    /// the candidate is called.
+    /// The way in which the current candidate was chosen; nil once the candidate is called.
     private var reason: Reason?
 
     init(
@@ -45,7 +43,7 @@ struct RemainingCandidates {
     /// Records that the chosen candidate is called, so that the choice cannot be undone.
     mutating func spendTurn() { reason = nil }
 
-    /// Removes a candidate, so that it is not chosen again. If the candidate was not called, its turn is undone.
+    /// Removes a candidate, and undoes its turn if the candidate was not called.
     mutating func giveUp(_ position: Int) {
         giveTurnBack(of: position)
         left.removeAll { $0 == position }
@@ -53,7 +51,7 @@ struct RemainingCandidates {
 
     var sortedFull: [Int] { full.sorted { (priority($0), $0) < (priority($1), $1) } }
 
-    /// Moves a candidate from `full` back to the candidates that can be chosen, because it has capacity now.
+    /// Moves a candidate from `full` back to the candidates that can be chosen.
     mutating func putBack(_ position: Int) {
         full.removeAll { $0 == position }
         left.insert(
@@ -75,8 +73,7 @@ struct RemainingCandidates {
         )
     }
 
-    /// Chooses the next candidate and returns its position; nil if no candidate is left. Healthy candidates come before
-    /// others, and then the priority decides. Turns or ranks decide which candidate of a priority comes first.
+    /// Chooses the next candidate and returns its position; nil if no candidate is left.
     mutating func chosen() -> Int? {
         if list.hasCapacityLimits { setFullAside() }
         let areHealthy = list.hasNoCooldowns && !(balance?.hasFailures ?? false)
@@ -99,8 +96,7 @@ struct RemainingCandidates {
         return selected(among: group.map { list.members[$0] }, priority, balance)
     }
 
-    /// Chooses the first candidate of a request by round robin. Returns nil if round robin alone cannot decide, for
-    /// example because the candidates have different priorities.
+    /// Chooses a request's first candidate by round robin; nil if round robin alone cannot decide.
     private mutating func turnOfAll() -> Int? {
         guard turned == nil, left.count == list.positions.count, list.areEqual, order == .balanced, affinity == nil,
             let balance, balance.rules.order != .leastLoad
@@ -140,7 +136,7 @@ struct RemainingCandidates {
         }
     }
 
-    /// Returns the position of the candidate with the lowest rank, such as the one with the lowest load.
+    /// Returns the position of the candidate with the lowest rank.
     ///
     /// - Parameter positions: the positions to choose from, at least one.
     private mutating func best(of positions: ArraySlice<Int>, _ balance: Balance) -> Int {

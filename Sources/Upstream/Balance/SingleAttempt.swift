@@ -1,7 +1,6 @@
 package import Calls
 
-/// The only attempt of a request that streams an upload to the vendor and therefore cannot be retried. Its candidate,
-/// key and capacity are chosen as for other requests. Its outcome is recorded in the same way.
+/// The only attempt of a request that cannot be retried, such as a streamed upload.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class SingleAttempt: @unchecked Sendable {
@@ -21,9 +20,7 @@ package final class SingleAttempt: @unchecked Sendable {
         attempts.served()
     }
 
-    /// Records that the call failed.
-    ///
-    /// - Returns: the failure, to which the credential of the call is added.
+    /// Records that the call failed. Returns the failure with the credential of the call.
     package func failure(_ error: UpstreamError) -> UpstreamError {
         isOver = true
         return attempts.recordFinalFailure(error)
@@ -35,7 +32,7 @@ package final class SingleAttempt: @unchecked Sendable {
 }
 
 extension Candidates {
-    /// Chooses the next candidate that has capacity, and its key, for a call that cannot be retried.
+    /// Chooses the next candidate with capacity, and its key, for a call that cannot be retried.
     ///
     /// - Throws: the failure to report to the client if no candidate has capacity.
     package func single(billing callLedger: CallLedger) async throws(UpstreamError) -> SingleAttempt {

@@ -1,8 +1,7 @@
 package import Calls
 package import Engine
 
-/// A call with a time limit: it is cancelled when its time is over, unless the limit was removed before. If there is a
-/// limit, the call runs in a separate task that can be cancelled.
+/// A call that is cancelled at its time limit, unless the limit was removed before.
 ///
 /// `@unchecked`: used on its loop only.
 package final class TimedCall: TimerTarget, @unchecked Sendable {
@@ -15,10 +14,9 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     private var endsAt = LoopTime.distantFuture
     private lazy var timer = Timer(self)
 
-    /// Creates a call with a time limit, which begins when the call is run.
+    /// Creates a call whose time limit begins when the call is run.
     ///
     /// - Parameters:
-    ///   - loop: the event loop on which the call runs.
     ///   - isLifted: returns whether the call no longer has a time limit.
     ///   - delay: returns the time so far that does not count towards the limit, in nanoseconds.
     package init(
@@ -70,8 +68,8 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     /// Runs a call with a time limit and returns its result.
     ///
     /// - Parameters:
-    ///   - end: the time by which the call has to end; `distantFuture` if there is no limit.
-    ///   - cause: the cause of the failure, for the log, if the time is over.
+    ///   - end: the time by which the call has to end; `distantFuture` without a limit.
+    ///   - cause: the cause of the failure for the log, if the time is over.
     package func result<Value: Sendable>(
         until end: LoopTime,
         orFailFor cause: @autoclosure () -> String,

@@ -1,7 +1,6 @@
 import Shared
 
-/// The turns of the providers that serve one model with the same priority. The settings decide whether each caller has
-/// separate turns.
+/// The turns of the providers that serve one model with the same priority.
 struct TurnState {
     struct Member: Equatable {
         /// The provider's position among the candidates of the model.
@@ -13,23 +12,19 @@ struct TurnState {
     struct Turn {
         /// The position of the provider that has the turn.
         let position: Int
-        /// The number of the turn, by which `giveBack` recognises the last turn; 0 for an extra turn, which replaces a
-        /// turn that was undone.
+        /// The number of the turn; 0 for an extra turn, which replaces an undone turn.
         fileprivate let number: Int
     }
 
-    /// The position of the provider that had the last turn in the order `sequence`. `used` is the number of turns that
-    /// this provider had in a row.
+    /// The position of the provider that had the last turn in the order `sequence`.
     private var current = 0
     private var used = 0
     /// The values of `current` and `used` before the last turn, for undoing this turn.
     private var before = (current: 0, used: 0)
     private var number = 0
-    /// The extra turns that providers get in the order `sequence`, because they were chosen but not called. `turns` is
-    /// the number of extra turns of one provider.
+    /// The extra turns, in the order `sequence`, of providers that were chosen but not called.
     private var owed: [(position: Int, turns: Int)] = []
-    /// The score of each provider, by position: the provider with the highest score has the next turn. Not used in the
-    /// order `sequence`.
+    /// The score of each provider, by position; the highest score has the next turn.
     private var credits: [Double] = []
 
     /// Chooses the provider that has the next turn.
@@ -77,8 +72,7 @@ struct TurnState {
         return position
     }
 
-    /// Takes the next turn in the order `sequence` and returns the provider's position. Each provider gets as many
-    /// turns in a row as its weight says.
+    /// Takes the next turn in the order `sequence` and returns the provider's position.
     private mutating func nextInSequence(_ members: [Member]) -> Int {
         // If no provider is left out, each member's index is its position.
         let isInPlace = current < members.count && members[current].position == current
@@ -98,9 +92,7 @@ struct TurnState {
         while credits.count <= position { credits.append(0) }
     }
 
-    /// Chooses the provider with the next turn in the order `smooth` and returns its position. Each provider's score
-    /// grows by its weight. The provider with the highest score is chosen, and its score falls by the sum of all
-    /// weights.
+    /// Takes the next turn in the order `smooth` and returns the provider's position.
     private mutating func nextSmoothly(_ members: [Member]) -> Int {
         var best = members[0].position
         var sum = 0.0

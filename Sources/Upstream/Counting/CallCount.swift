@@ -4,9 +4,6 @@ package import Shared
 
 /// Counts the tokens of one call and its response if the vendor does not report them.
 ///
-/// The count is exact if the relay knows the model's vocabulary. A short prompt is counted only when its count is
-/// needed.
-///
 /// `@unchecked`: used on its request's event loop only.
 package final class CallCount: @unchecked Sendable {
     private enum Prompt {
@@ -27,7 +24,7 @@ package final class CallCount: @unchecked Sendable {
     private var prompt = Prompt.estimated
     /// The estimated tokens of the prompt's images, which are added to the tokens of the text.
     private var moreTokens = 0
-    /// The statistics that show whether the provider usually reports its usage; nil if the call does not use them.
+    /// The provider's statistics about reported usage; nil if the call does not use them.
     private var reports: UsageReports?
     /// Whether the vendor will probably report the usage of this call.
     package private(set) var isExpected = false
@@ -43,16 +40,15 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: Vendors that report
 
-    /// Sets the provider of the call. If this provider usually reports the usage, the prompt is not counted in advance.
+    /// Sets the provider of the call.
     ///
-    /// - Parameter reports: the provider's statistics, which show whether it usually reports the usage.
+    /// - Parameter reports: the provider's statistics about reported usage.
     package func follow(_ reports: UsageReports) {
         self.reports = reports
         isExpected = reports.areExpected
     }
 
-    /// Replaces the provider that `follow(_:)` has set; does nothing if none was set. Must be called before tokens are
-    /// counted.
+    /// Replaces the provider that `follow(_:)` has set. Must be called before tokens are counted.
     package func pass(to reports: UsageReports) { if self.reports != nil { follow(reports) } }
 
     /// Records in the provider's statistics whether a complete response contained the number of prompt tokens.
@@ -60,13 +56,12 @@ package final class CallCount: @unchecked Sendable {
         reports?.record(isReported: (usage?.promptTokens ?? 0) > 0)
     }
 
-    /// Returns the usage of the response. The relay's own counts replace the token counts that the vendor did not
-    /// report.
+    /// Returns the response's usage, completed with the relay's own token counts.
     ///
     /// - Parameters:
     ///   - reported: the usage that the vendor reported; nil if it reported none.
-    ///   - prompt: returns the tokens of the prompt; called only if the vendor did not report them.
-    ///   - completion: returns the tokens of the output; called only if the vendor did not report them.
+    ///   - prompt: returns the tokens of the prompt; called only if needed.
+    ///   - completion: returns the tokens of the output; called only if needed.
     package func completed(_ reported: Usage?, prompt: () -> Int, completion: () -> Int) -> Usage {
         var usage = Usage.completed(reported, prompt: prompt, completion: completion)
         if usage.isEstimated, counter.isExact { usage.isExact = (reported?.promptTokens ?? 0) > 0 || isPromptExact }
@@ -85,10 +80,8 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: The prompt
 
-    /// Returns whether the call is so short that it surely fits the model's context window. The prompt of such a call
-    /// is not counted now, but kept for a later count if the model's vocabulary is known.
-    ///
-    /// Returns false for longer calls, for calls with attachments, and for calls with several separate prompts.
+    /// Returns whether the call surely fits the model's context window. Returns false for long calls, calls with
+    /// attachments and calls with several prompts.
     package func countShort(_ call: borrowing ChatCall) -> Bool {
         guard call.attachments.isEmpty, !call.arePromptsSeparate, case let bytes = call.textBytes,
             bytes <= ChatCall.keptBytes, bytes + (call.maxTokens ?? 0) <= window ?? .max
@@ -97,10 +90,9 @@ package final class CallCount: @unchecked Sendable {
         return true
     }
 
-    /// Counts the prompt, or keeps the messages to count them later. Throws if the prompt does not fit the model's
-    /// context window.
+    /// Counts the prompt, now or later. Throws if the prompt does not fit the model's context window.
     ///
-    /// - Parameter known: the tokens of the prompt if a rate limit has already counted them; otherwise nil.
+    /// - Parameter known: the tokens of the prompt that a rate limit has counted; nil if none has.
     package func count(_ call: ChatCall, known: Int?) async throws(APIError) {
         if !call.attachments.isEmpty { moreTokens = call.imageTokens }
         // The text of audio is known only to the vendor's chat, after the transcription.
@@ -147,8 +139,7 @@ package final class CallCount: @unchecked Sendable {
         prompt = .counted(counted + moreTokens)
     }
 
-    /// Counts the prompt on the worker thread if it is not counted yet. Used if the vendor was expected to report the
-    /// usage but did not.
+    /// Counts the prompt on the worker thread if it is not counted yet.
     private func countWaiting() async {
         guard case .waiting(let messages) = prompt else { return }
         var call = ChatCall()
@@ -157,7 +148,7 @@ package final class CallCount: @unchecked Sendable {
         prompt = counted.map { .counted($0 + moreTokens) } ?? .guessed(call.roughTokens + moreTokens)
     }
 
-    /// Returns the tokens of the prompt. Counts a short prompt that is not counted yet; a long one is estimated.
+    /// Returns the tokens of the prompt, counted or estimated.
     ///
     /// - Parameter estimate: the vendor-specific estimate; used if the prompt cannot be counted.
     package func promptTokens(or estimate: Int) -> Int {
@@ -172,9 +163,9 @@ package final class CallCount: @unchecked Sendable {
         return knownPromptTokens(or: estimate)
     }
 
-    /// Returns the tokens of the prompt if they are already counted, otherwise an estimate. Does not count the prompt.
+    /// Returns the tokens of the prompt, without counting them now.
     ///
-    /// - Parameter estimate: the vendor-specific estimate; used if this object has no count and no estimate of its own.
+    /// - Parameter estimate: the vendor-specific estimate; used if this object has no count and no estimate.
     package func knownPromptTokens(or estimate: Int) -> Int {
         switch prompt {
         case .estimated: return estimate + moreTokens
@@ -186,16 +177,14 @@ package final class CallCount: @unchecked Sendable {
         }
     }
 
-    /// Returns the vendor's estimate of the prompt's tokens, as the argument of `promptTokens(or:)` and
-    /// `knownPromptTokens(or:)`. Returns 0 if these functions will ignore the argument.
+    /// Returns the vendor's estimate of the prompt's tokens; 0 if `promptTokens(or:)` needs no estimate.
     package func estimate(of chat: any PreparedChat) -> Int {
         if case .estimated = prompt { chat.promptTokens } else { 0 }
     }
 
     // MARK: The model's window
 
-    /// The assumed error of an estimated token count: 5 means one fifth of the estimate. The relay subtracts this error
-    /// before it compares the estimate with the model's context window.
+    /// The divisor for the assumed error of an estimated token count: 5 means one fifth.
     private static let errorParts = 5
 
     private func check(
@@ -218,8 +207,7 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: The response
 
-    /// Returns the response with its usage. Token counts that the vendor did not report are counted on the worker
-    /// thread.
+    /// Returns the response with its usage, which the relay counts if the vendor did not report it.
     package func counted(
         _ response: ChatResponse,
         of chat: any PreparedChat
@@ -248,18 +236,15 @@ package final class CallCount: @unchecked Sendable {
         return counted
     }
 
-    /// Counts the tokens of a text on the worker thread. Used for text that `TokenCountAccumulator` cannot count fast
-    /// enough.
+    /// Counts the tokens of a text on the worker thread.
     ///
     /// - Returns: the tokens, and the bytes that were counted; nil if the text could not be counted.
     package func counted(_ text: Body) async -> (tokens: Int, bytes: Int)? {
         await counted(text.bytes.count) { [counter] in TokenCountAccumulator.counted(text, by: counter) } ?? nil
     }
 
-    /// Runs `work`, which counts tokens, and returns its result. A long text is counted on the worker thread. Returns
-    /// nil if the worker thread is too busy, or if the client has disconnected.
-    ///
-    /// - Parameter bytes: the size of the text to count.
+    /// Runs `work`, which counts tokens, and returns its result. Returns nil if the worker thread is too busy, or if
+    /// the client has disconnected.
     private func counted<Value: Sendable>(
         _ bytes: Int,
         _ work: @escaping @Sendable () -> Value

@@ -1,7 +1,6 @@
 import Synchronization
 
-/// Statistics that show whether a provider usually reports the usage in its responses. All event loops of the process
-/// share the object.
+/// Statistics that show whether a provider usually reports the usage. Can be used on any thread.
 package final class UsageReports: Sendable {
     /// The number of consecutive responses with usage after which the provider is expected to report it again.
     package static let expectedAfter = 20
@@ -11,13 +10,10 @@ package final class UsageReports: Sendable {
 
     package init() {}
 
-    /// Whether the provider will probably report the usage of the next response. The prompt of the next call is then
-    /// not counted in advance.
+    /// Whether the provider will probably report the usage of the next response.
     package var areExpected: Bool { row.load(ordering: .relaxed) >= Self.expectedAfter }
 
-    /// Records whether a complete response contained the usage.
-    ///
-    /// - Parameter isReported: whether the response contained the number of prompt tokens.
+    /// Records whether a complete response contained the number of prompt tokens.
     package func record(isReported: Bool) {
         guard isReported else { return row.store(0, ordering: .relaxed) }
         if row.load(ordering: .relaxed) < Self.expectedAfter { row.add(1, ordering: .relaxed) }

@@ -1,5 +1,5 @@
-/// Calls `make` for each index below `count` and returns the values in this order. At most `atOnce` calls run at the
-/// same time. If one call fails, the others are cancelled and its error is thrown.
+/// Calls `make` for each index below `count` and returns the values in this order. If one call fails, the others are
+/// cancelled and its error is thrown.
 package func allChoices<Value: Sendable, Failure: Error>(
     _ count: Int,
     atOnce: Int = .max,

@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A loader that uploads the attachments of one chat to its vendor, several at a time. Equal attachments are uploaded
-/// once. Attachments that the vendor already has are not uploaded.
+/// A loader that uploads the attachments of one chat to its vendor, several at a time.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class AttachmentLoader: @unchecked Sendable {
@@ -15,7 +14,7 @@ final class AttachmentLoader: @unchecked Sendable {
     private var loaded: [Attachment?]
     /// The first failure of the chat's vendor while attachments were loaded; nil if there was none.
     private var vendorFailure: UpstreamError?
-    /// The cache keys of the attachments for which an earlier upload is used, by the attachment's index in `parts`.
+    /// The cache keys of the used earlier uploads, by the attachment's index in `parts`.
     private var remembered: [Int: AssetCache.Key] = [:]
 
     /// The maximum number of concurrent uploads for one request.
@@ -256,7 +255,6 @@ final class AttachmentLoader: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - group: the attachments of the request that have this content.
-    ///   - content: the digest of the content.
     ///   - make: returns the content to upload; not called if an earlier upload is used.
     private func keep(
         _ group: Group,
@@ -284,17 +282,14 @@ final class AttachmentLoader: @unchecked Sendable {
         }
     }
 
-    /// Makes the upstream error for a failed `load()`. If an upload failed, the error has the upload's recovery
-    /// options.
-    ///
-    /// - Parameter refusal: the error that `load()` threw.
+    /// Makes the upstream error for a failed `load()`, with the recovery options of a failed upload.
     func failure(refusing refusal: APIError) -> UpstreamError {
         guard var error = vendorFailure, refusal.status != 499 else { return UpstreamError(refusing: refusal) }
         error.refusal = refusal
         return error
     }
 
-    /// Returns the error that the client gets for a failed upload or transcription.
+    /// Returns the client's error for a failed upload or transcription.
     ///
     /// - Parameter credential: the key of the failed transcription; nil for a failed upload.
     private func failure(_ error: UpstreamError, _ param: String, credential: Credential? = nil) -> APIError {
@@ -314,10 +309,10 @@ final class AttachmentLoader: @unchecked Sendable {
 }
 
 extension APIError {
-    /// Creates the error for a failed download of a file. The message does not contain what the server at the address
-    /// returned, so that callers cannot explore the relay's network.
+    /// Creates the error for a failed download of a file.
     init(_ failure: FetchFailure, ofFile param: String) {
         self.init(failure, param: param)
+        // The message hides what the server returned, so that callers cannot explore the relay's network.
         guard self.status == 400 else { return }
         let why =
             switch failure.kind {

@@ -2,11 +2,9 @@ package import Calls
 import Engine
 package import Shared
 
-/// A plan for the attachments of one chat: the models that process them, and the stored files among them. Creating a
-/// plan checks the attachments.
+/// A plan for the attachments of one chat. Creating a plan checks the attachments.
 package final class AttachmentPlan: Sendable {
-    /// The candidate for the chat. If the chat refers to stored files, this candidate uses the key that uploaded the
-    /// files.
+    /// The candidate for the chat, with the key that uploaded the chat's stored files.
     package let candidate: Candidate
     let uploader: any AssetUploader
     /// The candidate that transcribes audio; nil if the chat has no audio attachments.
@@ -14,8 +12,7 @@ package final class AttachmentPlan: Sendable {
     /// The stored files to which the chat refers, by the index of their attachment.
     let files: [Int: StoredFile]
 
-    /// The names of the transcription models, in order of preference. The relay uses the first model that the caller is
-    /// allowed to use.
+    /// The names of the transcription models, in order of preference.
     private static let transcribers = [
         "whisper-1", "gpt-4o-transcribe", "elevenlabs-speech-to-text", "qwen3-asr-flash",
     ]
@@ -65,8 +62,7 @@ package final class AttachmentPlan: Sendable {
         transcriber = try Self.transcriber(call.attachments, access)
     }
 
-    /// Returns the error for an image that the model does not accept. The message names the attachment and lists models
-    /// that accept images.
+    /// Returns the error for an image that the model does not accept.
     private static func imageRefusal(_ part: Attachment, _ access: MediaAccess) -> APIError {
         let others = access.registry.modelCatalog.names(for: access.caller) {
             $0.features.contains(.chat) && $0.hasVision
@@ -93,8 +89,7 @@ package final class AttachmentPlan: Sendable {
         throw .value(audio.param, "no transcription model is available to this key", code: "unsupported_value")
     }
 
-    /// Returns the number of audio attachments. It is also the largest number of transcription calls that the chat can
-    /// need.
+    /// Returns the number of audio attachments, the maximum of the chat's transcription calls.
     package static func audioParts(in call: borrowing ChatCall) -> Int { call.attachments.count { $0.kind == .audio } }
 }
 

@@ -2,8 +2,7 @@ package import Calls
 package import Engine
 package import Shared
 
-/// The emulation of abilities that a vendor lacks, such as stop sequences. It wraps the vendor's chat in other chats
-/// that add these abilities.
+/// The emulation of abilities that a vendor lacks, such as stop sequences.
 package struct ChatEmulation: Sendable {
     /// The number of upstream calls for one response. Each call returns `choicesPerCall` choices.
     private let calls: Int
@@ -16,12 +15,11 @@ package struct ChatEmulation: Sendable {
     private let worker: WorkQueue
     private let loop: EventLoop
 
-    /// Creates the emulation of the abilities that the call needs and that `abilities` does not contain.
+    /// Creates the emulation of the needed abilities that the vendor lacks.
     ///
     /// - Parameters:
-    ///   - abilities: the vendor's own abilities with the call's model. The relay does not emulate these abilities.
+    ///   - abilities: the vendor's own abilities with the call's model.
     ///   - memory: the budget for held output.
-    ///   - worker: the work queue for long outputs.
     package init(
         _ call: borrowing ChatCall,
         lacking abilities: Abilities,
@@ -45,8 +43,7 @@ package struct ChatEmulation: Sendable {
         self.loop = loop
     }
 
-    /// The response of an earlier upstream call for the same prompt; nil if there was no such call. The client gets the
-    /// choices of this response, too.
+    /// The response of an earlier upstream call for the same prompt; nil if there was no such call.
     package var first: ChatResponse?
 
     /// Whether a chat with one prompt needs an emulated ability, such as stop sequences.
@@ -64,11 +61,9 @@ package struct ChatEmulation: Sendable {
         ChoicesChat(chats.map { judged(bounded($0)) }, calls, call: call, count: count, loop: loop)
     }
 
-    /// Adds tools and output formats to the chat of a vendor that supports only text. The prompt already describes
-    /// them. If the response is invalid, another call asks the model to repair it.
+    /// Adds tools and output formats to the chat of a vendor that supports only text.
     ///
     /// - Parameters:
-    ///   - chat: the vendor's chat.
     ///   - call: the call in plain text.
     ///   - form: the tools and the format that the prompt describes.
     ///   - preparing: prepares the vendor's chat for a repair call.
@@ -103,7 +98,7 @@ package struct ChatEmulation: Sendable {
 
     /// Checks that the vendor has, or the relay can emulate, all abilities that the call needs.
     ///
-    /// - Throws: the error for the client that names the option that is not supported.
+    /// - Throws: the error for the client that names the unsupported option.
     package static func check(_ call: borrowing ChatCall, against abilities: Abilities) throws(APIError) {
         let lacking = call.needs.subtracting(abilities).subtracting(Self.emulated)
         guard !lacking.isEmpty else { return }

@@ -2,8 +2,7 @@ package import Calls
 import Engine
 import Shared
 
-/// The provider capacity for the concurrent calls of one response with several choices or images. If no capacity is
-/// free, a call waits until another call of the same response ends.
+/// The provider capacity for the concurrent calls of one response with several choices or images.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class ChoiceCapacity: @unchecked Sendable {
@@ -28,7 +27,7 @@ package final class ChoiceCapacity: @unchecked Sendable {
         return true
     }
 
-    /// Acquires capacity for a call. If no capacity is free, waits until a call for another choice ends.
+    /// Acquires capacity for a call. Waits for another choice's call to end if no capacity is free.
     package func acquire() async throws(UpstreamError) {
         if await acquireNow() { return }
         while left == 0 {
@@ -41,8 +40,7 @@ package final class ChoiceCapacity: @unchecked Sendable {
         try await call.follow(.ownChoices)
     }
 
-    /// Ends a call. The next waiting call of the response gets its capacity. If no call waits, capacity that was
-    /// acquired in addition to the request's own capacity is released.
+    /// Ends a call and passes its capacity to the next waiting call of the response.
     package func leave() {
         if !waiting.isEmpty {
             left += 1

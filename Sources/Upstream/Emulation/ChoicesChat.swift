@@ -2,14 +2,12 @@ import Calls
 import Engine
 import Shared
 
-/// A chat with several choices, for a vendor that returns one choice per call. It makes one upstream call for each
-/// choice, several at the same time, and bills each call.
+/// A chat with several choices, for a vendor that returns one choice per call.
 final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used as its own protocol says
     /// The vendor's chats, one for each prompt.
     private let chats: [any PreparedChat]
     private let choices: Int
-    /// The response of an earlier upstream call for the same prompt, whose choices come first; nil if there was no such
-    /// call.
+    /// The response of an earlier upstream call for the same prompt; nil if there was none.
     private let first: ChatResponse?
     private let call: VendorCall
     private let count: CallCount
@@ -20,8 +18,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     /// - Parameters:
     ///   - chats: the vendor's chats, one for each prompt.
     ///   - choices: the number of choices of all prompts together.
-    ///   - first: the response of an earlier upstream call for the only prompt, whose choices come first; nil if there
-    ///     was no such call.
+    ///   - first: the response of an earlier upstream call, whose choices come first; nil if there was none.
     init(
         _ chats: [any PreparedChat],
         _ choices: Int,
@@ -127,7 +124,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     }
 }
 
-/// A list of the streams that are already open. They are stopped if another stream cannot be opened.
+/// A list of open streams, for stopping them if another stream cannot be opened.
 ///
 /// `@unchecked`: used on one loop only.
 private final class OpenStreams: @unchecked Sendable {

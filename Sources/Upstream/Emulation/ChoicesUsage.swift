@@ -1,8 +1,7 @@
 import Calls
 import Shared
 
-/// The usage of the several calls that make one response. The sum counts each prompt only once, even if several calls
-/// contain the prompt.
+/// The usage of the several calls that make one response. The sum counts each prompt only once.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class ChoicesUsage: @unchecked Sendable {
@@ -12,8 +11,7 @@ final class ChoicesUsage: @unchecked Sendable {
     private let call: VendorCall
     private let count: CallCount
     private var isCounted: [Bool]
-    /// The sum of the usage of all calls that returned a response or whose usage the vendor reported; nil if there was
-    /// no such call.
+    /// The sum of the usage of all calls so far; nil without a response or reported usage.
     private(set) var sum: Usage?
 
     init(_ estimates: [Int], _ choices: Int, call: VendorCall, count: CallCount) {
@@ -28,9 +26,7 @@ final class ChoicesUsage: @unchecked Sendable {
 
     private func prompt(ofChoice choice: Int) -> Int { choice * estimates.count / choices }
 
-    /// Returns the prompt tokens of one choice: a share of the tokens of all prompts, in proportion to the estimates.
-    ///
-    /// - Parameter all: the tokens of all prompts.
+    /// Returns one choice's share of the tokens of all prompts.
     private func part(ofChoice choice: Int, in all: Int) -> Int {
         guard estimates.count > 1 else { return all }
         let prompt = prompt(ofChoice: choice)
@@ -41,9 +37,7 @@ final class ChoicesUsage: @unchecked Sendable {
 
     /// Records the usage of a call that returned a response.
     ///
-    /// - Parameters:
-    ///   - choice: the index of the choice that the call returned.
-    ///   - reported: the usage that the vendor reported. Missing token counts are replaced with the relay's own counts.
+    /// - Parameter reported: the usage from the vendor; missing counts are replaced with the relay's own.
     func recordResponse(_ choice: Int, _ reported: Usage?, completionTokens: Int, credits: Int?) {
         let usage = count.completed(
             reported,
@@ -54,7 +48,7 @@ final class ChoicesUsage: @unchecked Sendable {
         call.recordResponse(usage, of: sum, credits: credits)
     }
 
-    /// Adds the usage of an earlier upstream call for the same prompt to the sum. This usage is already billed.
+    /// Adds the already billed usage of an earlier upstream call for the same prompt to the sum.
     func keep(_ usage: Usage) { _ = add(usage, ofChoice: 0) }
 
     private func add(_ usage: Usage, ofChoice choice: Int) -> Usage {

@@ -3,9 +3,7 @@ import Engine
 package import Shared
 
 extension ImageCall {
-    /// Creates an image call from a chat with an image model. The prompt is the user's last text. If this text asks for
-    /// a variation of an image and the model supports variations, the call makes one; otherwise it generates a new
-    /// image.
+    /// Creates an image call from the user's last text in a chat with an image model.
     package init(_ chat: ChatCall, _ model: Model) throws(APIError) {
         var prompt = chat.lastUserText
         try Self.checkLength(ofPrompt: prompt.utf8.count)
@@ -29,8 +27,7 @@ extension ImageCall {
 private enum VariationSource {
     /// The image at a URL, from a command such as `/v1 https://example.com/a.png` in the user's text.
     case address(String)
-    /// The image with this number, from 1, in the newest response that contains images. The number comes from a command
-    /// such as `[_V1_]` in the user's text.
+    /// The image with this number, from 1, in the newest response that contains images.
     case number(Int)
     case nothing
 
@@ -54,8 +51,7 @@ private enum VariationSource {
         return nil
     }
 
-    /// Returns the number in a command such as `[_V1_]`. If the text contains several commands, returns the lowest
-    /// number; nil if it contains no command.
+    /// Returns the lowest number in commands such as `[_V1_]`; nil if the text contains no command.
     private static func chosen(_ text: UnsafeRawBufferPointer) -> Int? {
         var scan = ByteScan(text)
         var lowest: UInt8?
@@ -69,11 +65,10 @@ private enum VariationSource {
         return lowest.map { Int($0 - numbers.lowerBound) + 1 }
     }
 
-    /// The largest number of bytes of earlier responses that are searched for images, beginning with the newest
-    /// response.
+    /// The largest number of bytes of earlier responses, newest first, that are searched for images.
     private static let searchedBytes = 262_144
 
-    /// Returns the URL of the image of which a variation is wanted; nil if the user's text asks for no variation.
+    /// Returns the URL of the image to vary; nil if the user's text asks for no variation.
     func address(in messages: [ChatMessage]) throws(APIError) -> String? {
         let number: Int
         switch self {
@@ -97,8 +92,6 @@ private enum VariationSource {
     }
 
     /// Returns the URLs of the first images in Markdown, such as `![Image 1](https://example.com/a.png)`.
-    ///
-    /// - Parameter most: the maximum number of URLs.
     private static func images(in text: UnsafeRawBufferPointer, most: Int) -> [String] {
         var addresses: [String] = []
         var scan = ByteScan(text)

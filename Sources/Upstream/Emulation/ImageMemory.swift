@@ -3,8 +3,7 @@ package import Engine
 package import Limits
 package import Shared
 
-/// A store for the settings with which a caller's images were made: the shape (size or aspect ratio) and the mode
-/// (`fast` or `relax`). A later variation of an image uses the same settings.
+/// A store for the shape (size or aspect ratio) and the mode of a caller's images.
 package struct ImageMemory: Sendable {
     private let state: SharedState
     private let caller: Caller
@@ -18,16 +17,14 @@ package struct ImageMemory: Sendable {
         self.loop = loop
     }
 
-    /// Stores the shape (size or aspect ratio) and the mode (`fast` or `relax`) with which images were made. Nothing is
-    /// stored if the call sets neither shape nor mode.
+    /// Stores the shape and the mode of a call for its images; nothing if the call has neither.
     package func remember(_ files: [GeneratedImage], madeBy call: ImageCall) {
         guard call.shape != nil || call.mode != nil else { return }
         let value = Self.coded(call)
         state.put(files.map { (key($0.address), value) }, expirySeconds: Self.expirySeconds)
     }
 
-    /// Adds the stored shape and mode of the original image to a call for a variation, and returns the call. Other
-    /// calls are returned unchanged.
+    /// Returns a call for a variation with the stored settings of the original image. Other calls stay unchanged.
     package func recalled(_ call: ImageCall) async -> ImageCall {
         guard call.purpose == .variation, case .address(let address) = call.image,
             let value = try? await state.read(key(address), on: loop)
@@ -44,9 +41,7 @@ package struct ImageMemory: Sendable {
 
     private static let format: UInt8 = 1
 
-    /// Encodes the shape and mode of a call as a record of 7 bytes. It contains the record format, the mode, the kind
-    /// of shape (size or aspect ratio), the width and the height. Width and height have two bytes each, the low byte
-    /// first.
+    /// Encodes the shape and mode of a call as a record of 7 bytes.
     private static func coded(_ call: ImageCall) -> [UInt8] {
         let mode: UInt8 =
             switch call.mode {

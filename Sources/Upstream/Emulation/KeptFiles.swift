@@ -2,8 +2,7 @@ package import Calls
 import Engine
 package import Shared
 
-/// The stored files to which a call refers, for a vendor that has its own file ids. This type replaces the relay's file
-/// ids in the call with the vendor's file ids.
+/// The stored files to which a call refers, for a vendor that has its own file ids.
 package struct KeptFiles: Sendable {
     /// The candidate for the call, which uses the key that uploaded the files.
     package private(set) var candidate: Candidate
@@ -33,8 +32,8 @@ package struct KeptFiles: Sendable {
         }
     }
 
-    /// Returns the call with the vendor's file ids in place of the relay's file ids. The client's original request is
-    /// changed in the same way, or removed from the call if this is not possible.
+    /// Returns the call with the vendor's file ids in place of the relay's file ids. The call's original request is
+    /// changed in the same way or removed.
     package func written(into call: ChatCall) -> ChatCall {
         var call = call
         call.attachments = parts
@@ -84,8 +83,7 @@ package struct KeptFiles: Sendable {
 }
 
 extension ChatCall {
-    /// Adds the attachments that belong to the whole conversation to the user's last message, or to a new message if
-    /// the user has none. If there are such attachments, also removes the client's original request from the call.
+    /// Adds the attachments of the whole conversation to the user's last message.
     fileprivate mutating func addFilesOfWhole() {
         let pieces = attachments.indices.filter { attachments[$0].isOfWhole }.map { ChatMessage.Piece.attachment($0) }
         guard !pieces.isEmpty else { return }

@@ -2,10 +2,9 @@ import Calls
 package import Engine
 package import Shared
 
-/// The stored files to which the JSON body of an image edit refers, for a vendor that has its own file ids. This type
-/// replaces the relay's file ids in the body with the vendor's file ids.
+/// The stored files to which the JSON body of an image edit refers, for a vendor with own file ids.
 package struct KeptImages: Sendable {
-    /// The file ids, in the order of the request body. `param` is the path of the id in the body, for errors.
+    /// The file ids, in the order of the request body, with their paths for errors.
     private var ids: [(id: String, param: String)] = []
     /// The vendor's id of each file; nil if the request body already contains the vendor's id.
     private var vendorIDs: [String?] = []
@@ -16,8 +15,7 @@ package struct KeptImages: Sendable {
 
     /// Finds the file ids in a request body. Returns nil if the body contains no file ids.
     ///
-    /// - Throws: an error if there are too many ids or an id is too long. Also throws if a member name contains
-    ///   escapes, so that another JSON parser could find other ids.
+    /// - Throws: an error for too many or too long ids, or for a member name with escapes.
     package init?(in body: Body) throws(APIError) {
         for member in RawJSON(body.bytes).members {
             if member.name.equals("mask") { try add(member.value, "mask") }
@@ -29,6 +27,7 @@ package struct KeptImages: Sendable {
 
     private mutating func add(_ image: RawJSON, _ position: String) throws(APIError) {
         for member in image.members {
+            // Another JSON parser could find other ids if a member name contained escapes.
             guard !member.name.contains(UInt8(ascii: "\\")) else {
                 throw .value(position, "a member name must not contain escapes")
             }
@@ -42,7 +41,7 @@ package struct KeptImages: Sendable {
 
     private static let unknown = "no file with this id exists"
 
-    /// Finds the caller's stored files with the ids of the request body. Throws if one of the files does not exist.
+    /// Finds the caller's stored files with the ids of the request body. Throws if a file does not exist.
     package mutating func find(by access: MediaAccess) async throws(APIError) {
         for (id, param) in ids {
             if let file = try await access.file(id) {
@@ -97,8 +96,7 @@ package struct KeptImages: Sendable {
 }
 
 extension Candidates {
-    /// Returns these candidates without the ones that can forward the request but lack one of the image files. Returns
-    /// nil if no candidate remains.
+    /// Returns these candidates without forwarding ones that lack an image file; nil if none remains.
     package func having(_ images: KeptImages) -> Candidates? {
         replaced { candidate in
             guard candidate.forwarder != nil else { return candidate }

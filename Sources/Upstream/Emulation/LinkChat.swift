@@ -6,13 +6,13 @@ extension Candidate {
     /// Whether the model is a chat model, and not a model for images or speech.
     package var chats: Bool { !model.features.isDisjoint(with: [.chat, .code]) }
 
-    /// The number of images that one chat with an image model makes; 0 for models of other kinds.
+    /// The number of images that one chat with an image model makes; otherwise 0.
     package var imagesOfChat: Int {
         guard !chats, model.features.contains(.image) else { return 0 }
         return images?.imagesPerCall(of: model) ?? 0
     }
 
-    /// Makes the plan for a chat with a model that makes images or speech. The chat's response contains links to them.
+    /// Makes the plan for a chat whose response contains links to images or speech.
     package func links(_ call: ChatCall, _ memory: @autoclosure () -> ImageMemory) throws(APIError) -> LinkPlan {
         do throws(APIError) {
             return try planned(call, memory())
@@ -54,7 +54,7 @@ extension Candidate {
     }
 }
 
-/// A plan for a chat whose response consists of links to images or speech. The options of the chat are already checked.
+/// A plan for a chat whose response consists of links to images or speech.
 package struct LinkPlan: Sendable {
     fileprivate typealias Making = @Sendable (VendorCall) async throws(UpstreamError) -> (text: String, credits: Int?)
 
@@ -70,8 +70,7 @@ package struct LinkPlan: Sendable {
 }
 
 extension ChatCall {
-    /// Removes the options that have no meaning if the response consists of links: the token limit, stop sequences and
-    /// demands on the output.
+    /// Removes the options that have no meaning for a response of links, such as stop sequences.
     package mutating func isAnsweredByLinks() {
         maxTokens = nil
         stops = []

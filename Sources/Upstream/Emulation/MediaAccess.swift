@@ -18,8 +18,7 @@ package struct MediaAccess: Sendable {
     /// Whether the attachments stay in memory, because another key or provider could need them.
     package var mayRepeat = false
 
-    /// Returns the stored file to which an attachment refers, and a copy of the candidate that uses the key of the
-    /// upload.
+    /// Returns the stored file of an attachment, and a copy of the candidate with the upload's key.
     func file(
         of part: Attachment,
         _ id: String,

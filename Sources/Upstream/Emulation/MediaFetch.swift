@@ -10,8 +10,7 @@ package struct MediaFetch: Sendable {
     /// The largest total size of a call's downloads, in bytes of base64.
     private static let limitBytes = 64 * 1_048_576
 
-    /// Creates a downloader. Throws if the call contains URLs of images or documents but the relay does not download
-    /// media.
+    /// Creates a downloader. Throws if the relay does not download media but the call contains their URLs.
     package init(_ call: borrowing ChatCall, _ access: MediaAccess) throws(APIError) {
         self.access = access
         guard access.fetcher == nil, let part = call.attachments.first(where: \.isAddress) else { return }

@@ -2,15 +2,15 @@ package import Calls
 package import Engine
 package import Shared
 
-/// A limiter that ends a text before the first stop sequence, or after a number of tokens. The text arrives in chunks.
+/// A limiter that ends a text before the first stop sequence, or after a number of tokens.
 package struct OutputLimiter: ~Copyable {
     private var finder: StopFinder
-    /// The last bytes of the text, which are held back because they could be the beginning of a stop sequence.
+    /// The last bytes of the text, held because they could begin a stop sequence.
     private var held = ByteBuffer()
     private var bound: TokenBound
     /// The reason why the text was ended; nil while the limiter accepts more text.
     package private(set) var reason: FinishReason?
-    /// The stop sequence that ended the text; empty if the text was not ended by a stop sequence.
+    /// The stop sequence that ended the text; empty if no stop sequence ended the text.
     package private(set) var stop = ByteBuffer()
 
     package init(stops: StopFinder, maxTokens: Int?, _ counter: TokenCounter = .estimating) {
@@ -22,8 +22,7 @@ package struct OutputLimiter: ~Copyable {
     /// The number of tokens of the text that was passed on.
     package var tokens: Int { bound.tokens }
 
-    /// Consumes a chunk of text and passes on the text that cannot belong to a stop sequence. Each chunk must consist
-    /// of whole characters.
+    /// Consumes a chunk of whole characters. Passes on the text that cannot belong to a stop sequence.
     package mutating func consume(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
         guard reason == nil else { return }
         if finder.isEmpty { return self.pass(piece, pass) }
@@ -45,7 +44,7 @@ package struct OutputLimiter: ~Copyable {
         held.removeFirst(free)
     }
 
-    /// Ends the text. Passes on the bytes that were held back because they might have begun a stop sequence.
+    /// Ends the text and passes on the held bytes.
     package mutating func finish(_ pass: (UnsafeRawBufferPointer) -> Void) {
         guard reason == nil else { return }
         self.pass(held.bytes, pass)

@@ -40,8 +40,7 @@ extension AttachmentPlan {
     }
 }
 
-/// A chat that refers to uploaded files that the vendor should still have. If the vendor has deleted them, they are
-/// uploaded again, and the call is repeated once.
+/// A chat with uploaded files, which are uploaded again once if the vendor has deleted them.
 ///
 /// `@unchecked`: used on its request's loop only, except for `write`.
 final class ReuploadingChat: PreparedChat, @unchecked Sendable {
@@ -50,8 +49,7 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
     private let vendorCall: VendorCall
     private let worker: WorkQueue
     private let loop: EventLoop
-    /// The original call and its attachment loader, for uploading the files again; nil if the files can no longer be
-    /// uploaded again.
+    /// The original call and its attachment loader; nil if the files cannot be uploaded again.
     private var rest: (call: ChatCall, parts: AttachmentLoader)?
     private var isRenewing = false
     private var waiting: [Waiter] = []
@@ -100,8 +98,7 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Uploads the files again and returns a new chat in place of the failed chat `used`. Concurrent calls of one
-    /// response share the new chat.
+    /// Uploads the files again and returns a new chat in place of the failed chat `used`.
     ///
     /// - Throws: `error` if uploading the files again cannot help or fails.
     private func renewed(

@@ -1,14 +1,12 @@
 import Engine
 
-/// A finder for the first of several stop sequences in a text that arrives in chunks. It is an Aho-Corasick automaton,
-/// in which each state stands for a prefix of a stop sequence.
+/// A finder for the first of several stop sequences in a text that arrives in chunks.
 package struct StopFinder: Sendable {
     private struct State {
         var byte: UInt8
         /// The length of the prefix that this state stands for, in bytes.
         var depth: UInt16
-        /// The index of the first child, a state whose prefix is one byte longer; 0 if there is no child. `sibling`
-        /// leads to the next child.
+        /// The index of the first child, a state with a prefix one byte longer; 0 without a child.
         var child: UInt16 = 0
         var sibling: UInt16 = 0
         /// The state for the longest proper suffix of this state's prefix that is also a prefix of a sequence.
@@ -21,7 +19,7 @@ package struct StopFinder: Sendable {
     private var states: [State] = []
     private var current = 0
 
-    /// The largest total length of all sequences, in bytes. It makes sure that state numbers fit in 16 bits.
+    /// The largest total length of all sequences, in bytes. State numbers then fit in 16 bits.
     private static let limitBytes = Int(UInt16.max) - 1
 
     /// Creates a finder. Stop sequences that would exceed the total of `limitBytes` are ignored.
@@ -38,11 +36,10 @@ package struct StopFinder: Sendable {
 
     package var isEmpty: Bool { states.count <= 1 }
 
-    /// The number of bytes at the end of the text that could be the beginning of a stop sequence.
+    /// The number of bytes at the end of the text that could begin a stop sequence.
     var heldBytes: Int { Int(states[current].depth) }
 
-    /// Consumes a byte. Returns the length of the longest sequence that ends with this byte; 0 if no sequence ends
-    /// here.
+    /// Consumes a byte. Returns the length of the longest sequence that ends here; 0 if none does.
     mutating func consume(_ byte: UInt8) -> Int {
         var steps = 0
         current = next(current, byte, steps: &steps)

@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A chat that ends the vendor's output before a stop sequence or after a number of tokens. It is used for vendors that
-/// do not support these limits.
+/// A chat that ends the vendor's output before a stop sequence or after a number of tokens.
 final class TruncatingChat: PreparedChat, @unchecked Sendable {  // `chat` is used as its own protocol says
     struct Bounds: Sendable {
         let stops: StopFinder
@@ -22,8 +21,6 @@ final class TruncatingChat: PreparedChat, @unchecked Sendable {  // `chat` is us
     private let loop: EventLoop
 
     /// Creates a chat that limits the output of another chat.
-    ///
-    /// - Parameter choices: the number of choices that the call returns.
     init(
         _ chat: any PreparedChat,
         choices: Int,
@@ -132,6 +129,7 @@ private final class TruncatingStream: ChatResponseStream, @unchecked Sendable {
             case .finish(let reason, let stop):
                 choice.bound.finish { emit(number, .text($0)) }
                 choice.isOver = true
+                // The vendor's usage counts the whole output, so it is not reported for a truncated output.
                 if choice.bound.reason != nil { isCut = true }
                 emit(number, .finish(choice.bound.reason ?? reason, stop: choice.bound.reason == nil ? stop : nil))
             default: emit(number, event)
@@ -139,8 +137,7 @@ private final class TruncatingStream: ChatResponseStream, @unchecked Sendable {
         }
     }
 
-    /// The usage that the vendor reported; nil if the output was truncated, because the vendor counted its whole
-    /// output.
+    /// The usage that the vendor reported; nil if the relay truncated the output.
     var usage: Usage? { isCut ? nil : stream.usage }
     var credits: Int? { stream.credits }
 

@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The thought signatures of one Google account. Google sends a signature with a tool call or a text, and needs it in
-/// later requests of the conversation.
+/// The thought signatures of one Google account. Google needs them in later requests of a conversation.
 struct AccountSignatures: Sendable {
     struct Signature {
         /// The thought signature of the tool call; empty if Google sent none.
@@ -41,14 +40,13 @@ struct AccountSignatures: Sendable {
         memory.keep(signature.coded, key) { Array($0.bytes) }
     }
 
-    /// Loads the missing signatures of the conversation from the store that the instances share. A signature is missing
-    /// if this instance does not have it in memory.
+    /// Loads the missing signatures of the conversation from the store that the instances share.
     func recall(for messages: [ChatMessage], on loop: EventLoop) async {
         await memory.recall(unknown(in: messages), on: loop) { stored, _ in stored }
     }
 
-    /// Returns the store keys of the signatures that the conversation needs and this instance does not have in memory.
-    /// The keys for the newest message come first. Returns no keys if the instances share no store.
+    /// Returns the store keys of the signatures that the conversation needs and this instance lacks, newest message
+    /// first.
     func unknown(in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
         var keys: [Digest] = []
@@ -73,8 +71,7 @@ extension AccountSignatures.Signature {
         self.init(text: kept.bytes[part: 1..<kept.bytes.count].text, hasOwnID: first == 1)
     }
 
-    /// The bytes that are stored for the signature. The first byte is 1 if Google assigned the id of the tool call,
-    /// otherwise 0. The text of the signature follows.
+    /// The bytes that are stored for the signature.
     fileprivate var coded: Body {
         var out = ByteBuffer()
         out.append(hasOwnID ? 1 : 0 as UInt8)
@@ -83,8 +80,7 @@ extension AccountSignatures.Signature {
     }
 }
 
-/// The prefix that the relay adds to the thought signature of a text in responses to clients. The relay does not send a
-/// signature with this prefix to vendors other than Google.
+/// The prefix of a text's thought signature in responses to clients.
 enum TextSignature {
     static let mark = ReasoningBlock.markOfGemini
 

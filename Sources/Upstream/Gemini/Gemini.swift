@@ -85,8 +85,7 @@ extension Gemini: ChatVendor {
         wire.abilitiesOfGemini(for: call, of: model)
     }
 
-    /// Whether Google itself can read the file at this URL: a file uploaded to Google's API, or one in Google Cloud
-    /// Storage.
+    /// Whether Google itself can read the file at this URL.
     package func reads(_ address: String) -> Bool {
         if address.hasPrefix(Attachment.cloudScheme) || address.hasPrefix(Self.files) { return true }
         return address.hasPrefix(site.baseURL + "/v1beta/files/")

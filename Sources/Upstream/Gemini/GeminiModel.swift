@@ -4,7 +4,7 @@ import Shared
 
 /// The abilities of one Google model. They are derived from the model's name.
 struct GeminiModel: Sendable {
-    /// The model's version as a number, such as 205 for Gemini 2.5; `Int.max` if its name contains no version.
+    /// The model's version as a number, such as 205 for Gemini 2.5; `Int.max` without a version.
     private let version: Int
     private let isPro: Bool
     private let isLite: Bool
@@ -24,8 +24,7 @@ struct GeminiModel: Sendable {
         version = Self.version(word)
     }
 
-    /// Returns the version in a model's name as a number, such as 205 for `gemini-2.5-pro`; `newest` if the name
-    /// contains no version.
+    /// Returns the version in a model's name, such as 205 for `gemini-2.5-pro`; `newest` without a version.
     private static func version(_ word: [UInt8]) -> Int {
         guard let dash = word.firstIndex(of: UInt8(ascii: "-")) else { return newest }
         var numbers: [Int] = [0, 0]

@@ -12,9 +12,9 @@ struct GeminiParts {
         isEmpty = false
     }
 
-    /// Appends a text part. Appends nothing if there is neither text nor a signature, because the API refuses such a
-    /// part.
+    /// Appends a text part. Appends nothing if there is neither text nor a signature.
     mutating func append(text: String, signature: String? = nil, to out: inout ByteBuffer) {
+        // The API refuses a part with neither text nor a signature.
         guard !text.isEmpty || signature != nil else { return }
         open(to: &out)
         out.append(#"{"text":"#)
@@ -48,8 +48,7 @@ struct GeminiParts {
         }
     }
 
-    /// Guesses the media type of a file from the extension in its URL. Returns nil for files uploaded to Google's API,
-    /// whose type Google knows.
+    /// Guesses the media type of a file from its URL; nil for files uploaded to Google's API.
     private static func type(ofAddress address: String, _ kind: Attachment.Kind) -> String? {
         switch address.suffix(8).lowercased().split(separator: ".").last {
         case "jpg", "jpeg": return "image/jpeg"
@@ -77,7 +76,7 @@ struct GeminiParts {
         }
     }
 
-    /// Returns the error for the first attachment that the API does not accept; nil if the API accepts all attachments.
+    /// Returns the error for the first attachment that the API does not accept; nil if all are accepted.
     static func refusal(of attachments: [Attachment]) -> APIError? {
         for part in attachments {
             switch (part.kind, part.source) {

@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Parses a response of a Google model, either a complete body or a stream of events. Each event contains the next
-/// parts of the output.
+/// Parses a response of a Google model, either a complete body or a stream of events.
 ///
 /// `@unchecked`: only one thread uses the reader at a time. This is the thread of its event loop or, for a long
 /// response, the worker thread.
@@ -14,7 +13,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     private let memory: AccountSignatures
     /// The largest number of tool calls that are emitted. Further tool calls of the response are dropped.
     private let maxCalls: Int
-    /// Whether the client sent `functions`, OpenAI's legacy form of tools. The emitted tool calls then have no ids.
+    /// Whether the client sent `functions`, OpenAI's legacy form of tools.
     private let isLegacy: Bool
     private var calls = 0
     private var images = 0
@@ -193,8 +192,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         }
     }
 
-    /// Returns the error for a finish reason that stands for a failure. The error allows a retry and the next
-    /// candidate.
+    /// Returns the error for a finish reason that stands for a failure.
     private static func failed(_ word: UnsafeRawBufferPointer) -> UpstreamError {
         var error = UpstreamError.invalidResponse(
             "the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)"
@@ -233,8 +231,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     }
 }
 
-/// Collects the usage of a response. If several events report a token count, the last report wins. Google counts
-/// reasoning tokens separately, so they are added to the output tokens.
+/// Collects the usage of a response. The last report of a token count wins.
 private struct GeminiUsage {
     private var prompt: Int?
     private var toolPrompt = 0
@@ -253,6 +250,7 @@ private struct GeminiUsage {
     /// The usage so far; nil if the vendor has not reported it.
     var usage: Usage? {
         guard let prompt else { return nil }
+        // Google counts reasoning tokens separately from the output tokens.
         var usage = Usage(promptTokens: prompt + toolPrompt, completionTokens: candidates + reasoningBlocks)
         usage.reasoningTokens = reasoningBlocks
         usage.cachedTokens = min(usage.promptTokens, cached)

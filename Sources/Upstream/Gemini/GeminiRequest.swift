@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a call as the JSON body of a `generateContent` request. Fields that the client did not set are left out.
+/// Writes a call as the JSON body of a `generateContent` request. Unset fields are left out.
 struct GeminiRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions
@@ -26,7 +26,7 @@ struct GeminiRequest: ~Copyable {
         turns = GeminiTurns(call, names, memory: memory, wantsSignatures: model.wantsSignatures)
     }
 
-    /// Returns the request body, and the map between the client's names of tools and the names in this body.
+    /// Returns the request body, and the map between the client's and the body's names of tools.
     consuming func written() -> (Body, VendorNameMap) {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         var instructions = ByteBuffer()
@@ -166,8 +166,7 @@ struct GeminiDialect: Sendable {
     /// The dialect of the Gemini API.
     static let own = GeminiDialect(hasOpenSchemas: false, errorTable: VendorError.gemini)
 
-    /// Appends a schema, converted to the form that the service supports. Returns false, and appends nothing, if the
-    /// schema is not JSON.
+    /// Appends a schema in the form that the service supports. Returns false if the schema is not JSON.
     func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
         hasOpenSchemas ? OpenSchema.append(schema, to: &out) : GeminiSchema.append(schema, to: &out)
     }

@@ -4,15 +4,13 @@ import Engine
 extension LearnedQuirks {
     static let noPenalties = LearnedQuirks(rawValue: 1)
     static let noThinkingConfig = LearnedQuirks(rawValue: 2)
-    /// The quirk of a model that refuses `systemInstruction`. The system instructions are sent in the first user turn
-    /// instead.
+    /// The quirk of a model that refuses `systemInstruction`. The first user turn contains the instructions then.
     static let noInstructions = LearnedQuirks(rawValue: 4)
-    /// The quirk of a conversation whose tool calls lack valid thought signatures. The relay sends
-    /// `skip_thought_signature_validator` as the signature, which Google does not check.
+    /// The quirk of a conversation whose tool calls lack valid thought signatures.
     static let anySignature = LearnedQuirks(rawValue: 8)
 }
 
-/// Applies quirks (changes that a model needs) to the JSON body of a request to Google. All other bytes are copied.
+/// Applies quirks to the JSON body of a request to Google. All other bytes are copied.
 struct GeminiRequestRewriter {
     private let quirks: LearnedQuirks
 

@@ -14,8 +14,7 @@ struct GeminiSchema {
         return true
     }
 
-    /// Converts a schema, with all schemas inside it, and appends the result. The schemas `true` and `false` become
-    /// `{}`, which allows any value.
+    /// Converts a schema, with all schemas inside it, and appends the result.
     private static func append(_ schema: JSONValue, to out: inout ByteBuffer) {
         var members = ByteBuffer()
         appendMembers(of: schema, isReference: schema["$ref"] != nil, to: &members)
@@ -98,9 +97,8 @@ struct GeminiSchema {
     /// Appends the member `$defs`, which contains the schemas to which a `$ref` can point.
     ///
     /// - Parameters:
-    ///   - map: the schema's `$defs`, or its `definitions` (the old name of this keyword) if it has no `$defs`.
-    ///   - older: the schema's `definitions` if the schema has both keywords; otherwise nil. If both define a name,
-    ///     `map` wins.
+    ///   - map: the schema's `$defs`, or its `definitions` if it has no `$defs`.
+    ///   - older: the schema's `definitions` besides `$defs`, of lower priority; nil if one is missing.
     private static func appendDefinitions(_ map: JSONValue, _ older: JSONValue?, to out: inout ByteBuffer) {
         let members = map.members ?? []
         let names = Set(members.map { Array($0.name) })
@@ -111,7 +109,7 @@ struct GeminiSchema {
         out.append("}")
     }
 
-    /// Appends a member that is a list of schemas, such as `anyOf`. An empty list is left out.
+    /// Appends a member with a list of schemas, such as `anyOf`; nothing for an empty list.
     private static func appendList(_ name: StaticString, _ list: JSONValue, to out: inout ByteBuffer) {
         guard let elements = list.elements, elements.contains(where: { _ in true }) else { return }
         out.append(out.isEmpty ? "\"" : ",\"")
@@ -124,17 +122,14 @@ struct GeminiSchema {
         out.append("]")
     }
 
-    /// Replaces an `allOf` that contains a single schema: appends the members of this inner schema to the outer schema.
-    /// Members that the outer schema already has are not appended.
-    ///
-    /// If the inner schema has a `$ref` and either schema has other keywords, an `anyOf` contains the `$ref`, because
-    /// Google allows no keyword next to `$ref`. If the outer schema already has an `anyOf`, the `$ref` is removed.
+    /// Replaces an `allOf` with a single schema: appends the inner schema's members that the outer schema lacks.
     private static func appendOnly(of list: JSONValue, beside schema: JSONValue, to out: inout ByteBuffer) {
         let elements = Array((list.elements ?? JSONElements()).prefix(2))
         guard elements.count == 1, elements[0].kind == .object else { return }
         let own = schema.members ?? []
         let only = elements[0].members ?? []
         let hasOthers = (own + only).contains { !$0.name.hasPrefix("$") && !$0.name.equals("allOf") }
+        // Google allows no keyword next to `$ref`, so an `anyOf` contains the `$ref`, if the schema has no other one.
         let isChoice = elements[0]["$ref"] != nil && hasOthers
         if isChoice, schema["anyOf"] == nil { appendList("anyOf", list, to: &out) }
         for (name, value) in only where value.kind != .null {

@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a conversation as alternating turns of user and model. Neighbouring messages of the same role become one
-/// turn. System messages are written separately.
+/// Writes a conversation as alternating turns of user and model. System messages are written separately.
 struct GeminiTurns: ~Copyable {
     private struct Turn {
         let isUser: Bool
@@ -48,7 +47,7 @@ struct GeminiTurns: ~Copyable {
 
     /// Appends all turns of the conversation.
     ///
-    /// - Parameter opening: parts that are written at the start of the first user turn; nil if there are none.
+    /// - Parameter opening: parts at the start of the first user turn; nil if there are none.
     mutating func append(to out: inout ByteBuffer, before opening: UnsafeRawBufferPointer?) {
         var turns = turns
         if turns.first?.isUser != true { turns.insert(Turn(isUser: true), at: 0) }
@@ -84,8 +83,7 @@ struct GeminiTurns: ~Copyable {
 
     // MARK: The model
 
-    /// Appends a model turn: its texts with their thought signatures, then its tool calls. The text of the reasoning is
-    /// left out.
+    /// Appends a model turn: its texts with their thought signatures, then its tool calls.
     private mutating func appendModel(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
         for position in turn.positions {
             let content = messages[position].content
@@ -141,7 +139,7 @@ struct GeminiTurns: ~Copyable {
         name.withUnsafeBytes { out.append(json: $0) }
     }
 
-    /// Appends a text that is a JSON object. Any other text is put into an object with one member.
+    /// Appends a text that is a JSON object. Puts another text into an object with one member.
     ///
     /// - Parameter raw: the name of this member, such as `_raw`.
     private func append(object text: String, raw: StaticString, to out: inout ByteBuffer) {
@@ -156,16 +154,14 @@ struct GeminiTurns: ~Copyable {
         out.append("}")
     }
 
-    /// Returns the key that connects a tool call with its result: the id of the call. A legacy call has no id, so its
-    /// key is the name of the function.
+    /// Returns the key that connects a tool call with its result: the call's id, or a legacy function's name.
     private static func key(id: String?, name: String) -> [UInt8] {
         id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
     }
 
     // MARK: The user
 
-    /// Appends a user turn. It begins with one result for each tool call of the preceding model turn, in the order of
-    /// the calls.
+    /// Appends a user turn, which begins with one result for each preceding tool call.
     private mutating func appendUser(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
         var results: [[UInt8]: Int] = [:]
         var unasked: Set<Int> = []

@@ -12,8 +12,7 @@ extension OpenSchema {
         !values.isEmpty && values.allSatisfy { $0.kind == .string }
     }
 
-    /// Returns the type name of the allowed values if all of them are booleans or all of them are numbers; otherwise
-    /// nil.
+    /// Returns the type name if all allowed values are booleans or all are numbers; otherwise nil.
     static func type(of values: [JSONValue]) -> StaticString? {
         let kinds = Set(values.map(\.kind))
         if kinds == [.flag] { return #""BOOLEAN""# }

@@ -1,17 +1,13 @@
 import Engine
 import Shared
 
-/// Converts a JSON Schema to an OpenAPI schema, the only form that some of Google's servers accept.
-///
-/// Each `$ref` is replaced by the schema to which it points. The type `null` is replaced by `nullable`.
+/// Converts a JSON Schema to an OpenAPI schema, the only form that some Google servers accept.
 struct OpenSchema {
     private let root: JSONValue
     private var references = SchemaReferences()
-    /// The positions, in the JSON, of the `$ref` targets that are being expanded. A further `$ref` to one of these
-    /// targets is not expanded, because the result would be endless.
+    /// The positions, in the JSON, of the `$ref` targets that are being expanded.
     private var open: [Int] = []
-    /// The number of further schemas that the result is allowed to contain. Expanded references could otherwise make
-    /// the result endless.
+    /// The number of further schemas that the result is allowed to contain.
     private var schemasLeft = 4_000
     private var bytesLeft: Int
 
@@ -53,8 +49,7 @@ struct OpenSchema {
 
     /// Converts a schema and appends its members, without the braces around them.
     ///
-    /// - Parameter description: the description of the outer schema, which replaces the description in `schema`; nil if
-    ///   the outer schema has none.
+    /// - Parameter description: the outer schema's description, which wins; nil if the outer schema has none.
     private mutating func appendMembers(
         of schema: JSONValue,
         isNullable: Bool = false,
@@ -112,8 +107,8 @@ struct OpenSchema {
 
     private func isArray(_ schema: JSONValue) -> Bool { schema["type"]?.text.map { $0.equals("array") } ?? false }
 
-    /// Returns the alternatives of a schema: the elements of its `anyOf` or `oneOf`. Returns an empty list if the
-    /// schema also has properties or a type other than `object`.
+    /// Returns the elements of the schema's `anyOf` or `oneOf`. Returns an empty list if the schema has properties or a
+    /// type other than `object`.
     private static func choices(of schema: JSONValue) -> JSONElements {
         if let type = schema["type"]?.text, !type.equals("object") { return JSONElements() }
         return schema["properties"] == nil ? allChoices(of: schema) : JSONElements()

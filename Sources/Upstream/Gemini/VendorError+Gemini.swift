@@ -4,8 +4,7 @@ import Glibc
 import Shared
 
 extension VendorError {
-    /// Recognises errors of Google's servers that the HTTP status alone does not identify, such as a used-up daily
-    /// quota.
+    /// Recognises errors of Google's servers that the HTTP status alone does not identify.
     static let gemini: VendorErrorTable = { $0.ofGemini }
 
     var ofGemini: UpstreamError? {
@@ -26,8 +25,7 @@ extension VendorError {
         }
     }
 
-    /// The cooldown in seconds after an error that only a person can correct in the Google account, such as a disabled
-    /// service.
+    /// The cooldown in seconds after an error that only a person can correct in the Google account.
     private static let restSeconds = 3_600
 
     private var isOfAccount: Bool { reason.hasSameBytes(as: "SERVICE_DISABLED") || words.say("leaked") }
@@ -44,8 +42,7 @@ extension VendorError {
         return 86_400 - ((local % 86_400) + 86_400) % 86_400
     }
 
-    /// Whether daylight saving time applies in California, from the second Sunday of March to the first Sunday of
-    /// November.
+    /// Whether daylight saving time applies in California.
     ///
     /// - Parameter now: the current time in seconds since 1970.
     private static func isSummer(at now: Int) -> Bool {

@@ -20,12 +20,9 @@ enum MissingFields {
         }
     }
 
-    /// Returns the request body with default values for the fields that the vendor reported as missing. Returns nil if
-    /// the relay cannot add all of these fields.
+    /// Returns the request body with default values for the missing fields; nil if the relay cannot add all of them.
     ///
-    /// - Parameters:
-    ///   - body: the request body; `promptObject` must be its last member and must not be empty.
-    ///   - error: the vendor's error, which names the missing fields.
+    /// - Parameter body: `promptObject` must be its last member and must not be empty.
     static func filled(
         _ body: Body,
         for feature: OneMinFeature,
@@ -57,10 +54,7 @@ enum MissingFields {
 }
 
 extension OneMin {
-    /// Makes a call. If the vendor reports missing fields and the relay has default values for all of them, makes the
-    /// call once more with these values.
-    ///
-    /// - Parameter ask: makes the call.
+    /// Makes a call, and once more with default values if the vendor reports missing fields.
     func complete<Value: Sendable>(
         _ body: Body,
         _ use: OneMinUse,

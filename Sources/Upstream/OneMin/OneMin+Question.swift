@@ -1,8 +1,7 @@
 package import Engine
 
 extension OneMin {
-    /// Returns whether the vendor accepts a key. The request asks for a result that does not exist, so that no data of
-    /// the key's account is read.
+    /// Returns whether the vendor accepts a key. Does not read data of the key's account.
     package static func checkResult(
         on key: String,
         at baseURL: String,

@@ -8,29 +8,25 @@ struct OneMinFailure {
     enum Code {
         static let unsupportedModel = "UNSUPPORTED_MODEL"
         static let missingFields = "MISSING_REQUIRED_FIELDS"
-        /// The provider behind 1min.ai that runs the model, such as OpenAI, responded with an error. The vendor's error
-        /// contains that provider's response.
+        /// The provider behind 1min.ai that runs the model responded with an error.
         static let external = "EXTERNAL_API_RESPONSE_WITH_ERROR"
         static let refusedFile = "UNSUPPORTED_FILE_TYPE"
         static let refusedPrompt = "PROMPT_OBJECT_VALIDATION_FAILED"
     }
 
-    /// The HTTP status of the error. If the error came with a successful response or in an event, the status is derived
-    /// from the error code.
+    /// The HTTP status of the error, derived from the error code if the response was successful.
     let status: Int
     /// The vendor's error code; empty if there is none.
     let code: String
     /// The vendor's error message, not yet sanitized for clients; empty if there is none.
     private(set) var said: String
-    /// The request fields that the vendor refused: the vendor's name of each field, and the vendor's message about it.
+    /// The request fields that the vendor refused: the vendor's name of each, and its message.
     private(set) var fields: [(name: String, said: String)] = []
-    /// The HTTP status with which the provider behind 1min.ai responded; nil if the error does not contain it.
+    /// The HTTP status of the provider behind 1min.ai; nil if the error does not contain it.
     private(set) var externalStatus: Int?
-    /// The error message of the provider behind 1min.ai, not yet sanitized for clients; nil if the error does not
-    /// contain it.
+    /// The error message of the provider behind 1min.ai, not sanitized; nil if there is none.
     private(set) var externalSaid: String?
-    /// The delay in seconds that the provider behind 1min.ai asks for (`Retry-After`); nil if the error does not
-    /// contain it.
+    /// The `Retry-After` of the provider behind 1min.ai, in seconds; nil if there is none.
     private(set) var externalRetrySeconds: Int?
 
     private static let textLimitBytes = 4_096
@@ -39,7 +35,7 @@ struct OneMinFailure {
     /// The largest depth to which JSON in JSON strings is parsed.
     private static let depthLimit = 4
 
-    /// Reads an error from parsed JSON. Afterwards `root` is invalid, because the parser is used again.
+    /// Reads an error from parsed JSON. Afterwards `root` is invalid.
     ///
     /// - Parameter status: the HTTP status of an error response; nil if the response was successful.
     init(_ root: JSONValue, status: Int?, _ parser: JSONParser) {
@@ -79,8 +75,7 @@ struct OneMinFailure {
         if let data = response["data"] { externalSaid = Self.message(data, parser, depth: depth) }
     }
 
-    /// Returns the error message of the provider behind 1min.ai from its response; nil if none is found. Providers put
-    /// the message in different places.
+    /// Returns the error message of the provider behind 1min.ai from its response; nil if none is found.
     private static func message(_ data: JSONValue, _ parser: JSONParser, depth: Int) -> String? {
         if let text = data.text {
             var message: String?
@@ -103,8 +98,7 @@ struct OneMinFailure {
         return first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
     }
 
-    /// Parses a text that contains JSON and passes the value to `read`. Does nothing if the text is not JSON. Earlier
-    /// values of the parser become invalid.
+    /// Parses JSON and passes the value to `read`, if the text is JSON. Makes the parser's earlier values invalid.
     private static func parsed(
         _ text: UnsafeRawBufferPointer,
         _ parser: JSONParser,
@@ -117,7 +111,6 @@ struct OneMinFailure {
         if let root = try? parser.parse(copy.bytes) { read(root) }
     }
 
-    /// Returns a whole number that may be written as a JSON number or string; nil if the value is neither.
     private static func number(_ value: JSONValue?) -> Int? {
         value?.integer.flatMap { Int(exactly: $0) } ?? value?.string.flatMap { Int($0.trimmed) }
     }
@@ -133,8 +126,7 @@ struct OneMinFailure {
         }
     }
 
-    /// Returns the error message: the first of `message`, `error.message`, `error` and `detail` that exists; nil if
-    /// none does. A list of messages is joined.
+    /// Returns the error message, or a list of messages joined; nil if there is none.
     private static func said(_ root: JSONValue) -> String? {
         for value in [root["message"], root["error"]?["message"], root["error"], root["detail"]] {
             guard let value else { continue }

@@ -1,5 +1,4 @@
-/// The kind of a client request, such as `images`. It decides how 1min.ai's field names in errors are translated for
-/// the client.
+/// The kind of a client request, such as `images`, for translating 1min.ai's field names in errors.
 enum OneMinFields {
     case chat
     case images
@@ -9,7 +8,7 @@ enum OneMinFields {
 
     /// Returns the client's name for a field of 1min.ai; nil if the client's request has no such field.
     ///
-    /// - Parameter field: the vendor's name of the field, such as `promptObject.imageUrl`.
+    /// - Parameter field: the vendor's name, such as `promptObject.imageUrl`.
     func param(_ field: String) -> String? {
         let names = field.split(separator: ".").drop { $0 == "promptObject" || $0 == "settings" }
         guard let name = names.first else { return nil }

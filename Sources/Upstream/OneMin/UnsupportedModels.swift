@@ -3,19 +3,18 @@ import Engine
 import Limits
 import Synchronization
 
-/// Remembers for a minute that 1min.ai refused a model as unsupported. During this time the model is not called.
+/// Remembers for a minute that 1min.ai refused a model as unsupported. Can be used on any thread.
 ///
-/// A refusal is remembered for one provider and one feature. If the call used a passthrough key, the refusal applies to
-/// that key only. All event loops share the object.
+/// A refusal applies to one feature of one provider, and with a passthrough key to that key only.
 package final class UnsupportedModels: Sendable {
     private struct Refusal: Hashable {
         let provider: String
         let use: OneMinUse
-        /// The account of the passthrough key with which the model was refused; nil if a key of the provider was used.
+        /// The account of the passthrough key; nil if a key of the provider was used.
         let account: Digest?
     }
 
-    /// The refusals of calls with the providers' own keys, each with the time at which the refusal expires.
+    /// The refusals for the providers' own keys, each with the time at which it expires.
     private let refusals = Lock(RecentTable<Refusal, LoopTime>())
     private let callersRefusals = Lock(RecentTable<Refusal, LoopTime>())
     private let areKnown = Atomic<Bool>(false)
@@ -26,7 +25,7 @@ package final class UnsupportedModels: Sendable {
 
     package init() {}
 
-    /// Sets the function that is called whenever the vendor refuses a model for one of the provider's own keys.
+    /// Sets the function that is called when the vendor refuses a model for a provider's own key.
     package func setRefusalHandler(_ act: @escaping @Sendable () -> Void) { learned.withLock { $0 = act } }
 
     func refuses(_ use: OneMinUse, of provider: String, _ credential: Credential, at now: LoopTime) -> Bool {

@@ -1,6 +1,6 @@
 import Engine
 
-/// Limits how many uploads run at once with one key, over all event loops, because 1min.ai can handle only a few.
+/// Limits how many uploads run at once with one key, over all event loops.
 package final class UploadTurns: Sendable {
     private struct Queue {
         var running = 0
@@ -15,7 +15,7 @@ package final class UploadTurns: Sendable {
 
     /// Waits until an upload with this key may begin. Returns false if the task was cancelled.
     ///
-    /// After true, the caller of this method must call `give(_:)` when the upload ends.
+    /// After true, `give(_:)` must be called when the upload ends.
     func acquire(_ key: String, on loop: EventLoop) async -> Bool {
         let turn = Turn(loop)
         let isFree = queues.withLock { queues in

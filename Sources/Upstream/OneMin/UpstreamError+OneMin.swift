@@ -3,10 +3,9 @@ import Engine
 import Shared
 
 extension UpstreamError {
-    /// Creates the error for an error response of 1min.ai. An HTML page or incomplete JSON is not shown to the client.
+    /// Creates the error for an error response of 1min.ai. Hides HTML and incomplete JSON from the client.
     ///
-    /// - Parameter body: the response body, which must be in a `ByteBuffer`, because the JSON parser reads a few bytes
-    ///   past its end.
+    /// - Parameter body: must be in a `ByteBuffer`, as the JSON parser requires.
     init(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, parser: JSONParser, of fields: OneMinFields) {
         if let root = try? parser.parse(body) {
             self.init(OneMinFailure(root, status: head.status, parser), of: fields)
@@ -22,7 +21,7 @@ extension UpstreamError {
         }
     }
 
-    /// Creates the error for a response that has a successful HTTP status but reports a failure or contains no result.
+    /// Creates the error for a successful HTTP status with a failure or without a result in the body.
     ///
     /// - Parameter cause: the cause for the log; used if the body contains no error.
     init(ofBody root: JSONValue, _ parser: JSONParser, cause: String) {
@@ -82,8 +81,7 @@ extension UpstreamError {
         }
     }
 
-    /// Creates the error for a failure of the provider behind 1min.ai that runs the model. It uses that provider's
-    /// message, because 1min.ai's own message says nothing useful.
+    /// Creates the error for a failure of the provider behind 1min.ai that runs the model.
     private init(external failure: OneMinFailure, of fields: OneMinFields) {
         let status = failure.externalStatus
         let cause = failure.cause + (status.map { ", its model's provider \($0)" } ?? "")
@@ -112,8 +110,7 @@ extension UpstreamError {
 
     private static let usualModelCooldownSeconds = 10
 
-    /// Sets `param` and the message of this error for the first field that the vendor refused. Also records the fields
-    /// that the vendor reported as missing.
+    /// Sets `param` and the message for the first refused field, and records the missing fields.
     private mutating func describe(_ failure: OneMinFailure, _ fields: OneMinFields) {
         if failure.code == OneMinFailure.Code.missingFields {
             self.missingFields = failure.fields.map(\.name)
@@ -129,8 +126,7 @@ extension UpstreamError {
         text.contains("Invalid value") || text.contains("Supported values are")
     }
 
-    /// Returns the vendor's message for the client, without long identifiers. Returns an empty string if the message is
-    /// JSON or mentions a team at the vendor.
+    /// Returns the vendor's message without long identifiers; empty if the message must stay hidden.
     static func cleaned(_ text: String) -> String {
         let line = text.withBytes { text in
             OneMinFailure.isJSON(text) ? "" : words(of: replacingIdentifiers(text), hiding: "1min.ai")
@@ -138,8 +134,7 @@ extension UpstreamError {
         return line.contains(" team ") || line.contains("team only") ? "" : line
     }
 
-    /// Replaces long runs of letters and digits, which are identifiers and not words, by "…". Must run before the text
-    /// is shortened, because a shortened identifier would not be recognised.
+    /// Replaces long identifiers by "…". Must run before the text is shortened.
     private static func replacingIdentifiers(_ text: UnsafeRawBufferPointer) -> String {
         var out = ByteBuffer()
         var start = 0
@@ -163,7 +158,7 @@ extension UpstreamError {
 }
 
 extension OneMinFailure {
-    /// The cause for the log: the HTTP status, and the error code if it is short and has only capital letters and `_`.
+    /// The cause for the log: the HTTP status, and the error code if it is plain.
     fileprivate var cause: String {
         let isCode = code.utf8.count <= 60 && code.utf8.allSatisfy { (65...90).contains($0) || $0 == 95 }
         return "the vendor answered \(status)\(isCode && !code.isEmpty ? " \(code)" : "")"

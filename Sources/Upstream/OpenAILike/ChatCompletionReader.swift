@@ -3,8 +3,7 @@ import Engine
 import Glibc
 import Shared
 
-/// A reader for a chat completion, whole or chunk by chunk. If the response is forwarded in OpenAI's format, it also
-/// writes the corrected chunks for the client.
+/// A reader for a chat completion, whole or chunk by chunk.
 ///
 /// `@unchecked`: used on its loop only.
 final class ChatCompletionReader: WireReader, @unchecked Sendable {
@@ -13,24 +12,20 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
     private let ids: RandomBytes
     private var choices: [ChoiceReader]
     private var counts = UsageCounts()
-    /// Whether the last chunk or response contains a complete usage in its member `usage`. Some vendors report the
-    /// usage in other members.
+    /// Whether the last chunk or response contains a complete usage in its member `usage`.
     private var hasUsageInPlace = false
-    /// The vendor's `usage` JSON, for a client that requested the usage. Empty if the vendor sent no usage or an
-    /// incomplete one.
+    /// The vendor's `usage` JSON, for the client; empty if it is missing or incomplete.
     private var reportedUsage = ByteBuffer()
-    /// The JSON of the members beside `usage` in the vendor's usage chunk; empty if this chunk contained a choice. The
-    /// relay copies these members into the client's usage chunk.
+    /// The JSON of the members beside `usage` in the vendor's usage chunk; empty if this chunk contained a choice.
     private var membersBesideUsage = ByteBuffer()
-    /// The JSON with which all forwarded chunks begin: the members that identify the response, such as `id` and
-    /// `model`.
+    /// The JSON with which all forwarded chunks begin: members such as `id` and `model`.
     private var opening = ByteBuffer()
     private var chunk = ByteBuffer()
     private var plain = TextChunkMatcher()
     private var pairs = SurrogatePairJoiner()
     /// Whether at least one choice has arrived.
     private(set) var hasBegun = false
-    /// Whether the response ended without any output and with a finish reason that the relay does not know.
+    /// Whether the response ended without output and with an unknown finish reason.
     private var endedWithoutOutput = false
     /// Whether a response that is not streamed has fewer choices than were requested.
     private(set) var lacksChoices = false
@@ -88,8 +83,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         return true
     }
 
-    /// Emits the text of a chunk without parsing the chunk as JSON, if only its text differs from an earlier chunk.
-    /// Returns false if the chunk must be parsed.
+    /// Emits a chunk's text without parsing the chunk as JSON. Returns false if the chunk must be parsed.
     private func consumePlain(_ data: UnsafeRawBufferPointer, _ emit: Emit) -> Bool {
         guard let written = plain.written(in: data), choices[plain.choice].finish == nil, let text = plain.text(written)
         else { return false }
@@ -119,11 +113,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     /// Reads the choices of a chunk or of a whole response.
     ///
-    /// In a chunk, a choice without an index gets index 0. In a whole response, the index is the choice's position. A
-    /// choice is dropped if its index is not below the requested number of choices.
-    ///
-    /// - Returns: the content of each choice, and `isOdd`: whether the choices are not in the form that OpenAI's
-    ///   clients expect.
+    /// - Returns: the content of each choice, and whether the choices differ from OpenAI's format.
     private func pieces(
         of root: JSONValue,
         message: StaticString,
@@ -154,9 +144,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         return (pieces, isOdd)
     }
 
-    /// Logs a finish reason that the relay does not know.
-    ///
-    /// - Throws: an error if the response contains no output at all.
+    /// Logs an unknown finish reason. Throws if the response contains no output at all.
     private func recordUnknownFinish(_ unknownFinish: UnsafeRawBufferPointer) throws(UpstreamError) {
         if let vendor = responseOptions.vendor { vendor.quirks.record(unknownFinish: unknownFinish, of: vendor.name) }
         guard choices.contains(where: \.isFilled) else {
@@ -199,7 +187,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         withExtendedLifetime((piece.joinedText, piece.joinedReasoning)) {}
     }
 
-    /// Ends the stream. Ends the choices that the vendor did not end, and emits the usage if the client requested it.
+    /// Ends the stream: ends the choices that have not ended, and emits the usage.
     func end(_ emit: Emit) throws(UpstreamError) {
         for index in choices.indices where choices[index].isReported && choices[index].finish == nil {
             var piece = ChoiceChunk(index: index)
@@ -231,8 +219,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     // MARK: As it came
 
-    /// Forwards a chunk in OpenAI's format. Chunks without choices, which some servers send first or with the usage,
-    /// are not forwarded. Chunks whose choices contain nothing are not forwarded either.
+    /// Forwards a chunk in OpenAI's format, unless it contains nothing to forward.
     private func passOn(
         _ data: UnsafeRawBufferPointer,
         _ pieces: [ChoiceChunk],
@@ -240,6 +227,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         message: StaticString,
         _ emit: Emit
     ) {
+        // Some servers send chunks without choices, first or with the usage.
         guard pieces.contains(where: { !$0.isDropped }) else { return }
         let root = RawJSON(response: data)
         if pieces.allSatisfy(\.isEmpty), root.isEmptyChunk(pieces) { return }
@@ -259,8 +247,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         passOnChunk(emit)
     }
 
-    /// Forwards the arguments of tool calls that the relay emits only at the end of a choice, such as `{}` for missing
-    /// arguments. These arguments get a separate chunk before the chunk with the finish reason.
+    /// Forwards, in a separate chunk, the tool calls' arguments that the relay emits only at the end.
     private func passOnMadeArguments(of pieces: inout [ChoiceChunk], _ emit: Emit) {
         for index in pieces.indices where pieces[index].finish != nil {
             let calls = pieces[index].calls
@@ -289,8 +276,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         emit(0, .native(.chat, chunk.bytes))
     }
 
-    /// Appends the members that identify the response: `id`, `object`, `created` and `model`. In a stream, the members
-    /// of the first chunk are used for all chunks.
+    /// Appends the members that identify the response: `id`, `object`, `created` and `model`.
     private func appendNames(of root: RawJSON, _ object: StaticString, to out: inout ByteBuffer) {
         out.append(#"{"id":""#)
         if let id = root["id"]?.content, id.hasPrefix("chatcmpl-"), id.count <= 200 {
@@ -351,8 +337,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     /// Checks the number of choices in a response that is not streamed.
     ///
-    /// - Throws: an error if the response has no choice, or if it lacks some of the requested choices and
-    ///   `learnsChoicesOf` is set.
+    /// - Throws: an error if there is none, or too few while `learnsChoicesOf` is set.
     private func checkChoices() throws(UpstreamError) {
         guard hasBegun else { throw .invalidResponse("the vendor's response has no choice") }
         guard responseOptions.learnsChoicesOf != nil, choices.contains(where: { !$0.isReported }) else { return }
@@ -362,7 +347,6 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         throw error
     }
 
-    /// Returns the choices in the order of their indexes. If two choices have the same index, the last one is used.
     private func choices(from pieces: [ChoiceChunk]) -> [ChatResponse.Choice] {
         if pieces.count == 1, !pieces[0].isDropped { return [choice(pieces[0])] }
         var responses: [Int: ChatResponse.Choice] = [:]
@@ -414,7 +398,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         return Body(out)
     }
 
-    /// Consumes a whole response that the vendor sent although a stream was requested, and emits it as one chunk.
+    /// Emits a whole response as one chunk.
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         let root = try parsed(body)
         recordUsage(root, body)
@@ -426,14 +410,14 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     // MARK: Usage
 
-    /// Records the usage that the data contains. For each field the last reported value is used, because some vendors
-    /// report the usage in every chunk, or one field at a time.
+    /// Records the usage that the data contains. The last reported value of each field is used.
     private func recordUsage(_ root: JSONValue, _ data: UnsafeRawBufferPointer) {
         let own = root["usage"]
         hasUsageInPlace = false
         guard let reported = own ?? elsewhere(root), reported.kind == .object else { return }
         let isComplete = reported.isWholeUsage
         hasUsageInPlace = own != nil && isComplete
+        // Some vendors report the usage in every chunk, or one field at a time.
         counts.read(reported)
         guard responseOptions.isNative, responseOptions.includesUsage, isComplete || !reportedUsage.isEmpty else {
             return
@@ -455,14 +439,13 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         membersBesideUsage.putOnOneLine()
     }
 
-    /// Whether the vendor reported plausible numbers of prompt and completion tokens. The vendor's `usage` is forwarded
-    /// only in this case.
+    /// Whether the vendor reported plausible numbers of prompt and completion tokens.
     private var isUsageReported: Bool {
         guard let usage = responseOptions.bounds.checked(counts.usage), usage.promptTokens > 0 else { return false }
         return usage.completionTokens > 0 || !usage.hasImpossibleFigure && !choices.contains(where: \.isFilled)
     }
 
-    /// Returns the usage from the places where Groq and Moonshot report it; nil if there is no usage in these places.
+    /// Returns the usage from the places of Groq and Moonshot; nil if there is none.
     private func elsewhere(_ root: JSONValue) -> JSONValue? {
         root["x_groq"]?["usage"] ?? root["choices"]?.elements?.first { _ in true }?["usage"]
     }
@@ -473,7 +456,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 }
 
 extension RawJSON {
-    /// Creates the JSON object of a response. If the object is wrapped in an array, the array's first element is used.
+    /// Creates the JSON object of a response, which can be wrapped in an array.
     fileprivate init(response data: UnsafeRawBufferPointer) {
         self.init(data)
         if isArray, let first = elements.first(where: { _ in true }) { self = first }

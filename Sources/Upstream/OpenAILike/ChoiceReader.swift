@@ -2,11 +2,10 @@ import Calls
 import Engine
 import Shared
 
-/// The content of one choice, as read from a chunk or a whole response. Its texts become invalid when the JSON parser
-/// parses other data.
+/// The content of one choice in a chunk or a whole response. Valid until the JSON parser is used again.
 struct ChoiceChunk {
     enum Role {
-        /// The chunk contains no role for the choice, and none is needed: an earlier chunk contained the role.
+        /// The chunk contains no role, because an earlier chunk contained it.
         case asIs
         /// The chunk is the first one that contains the role of the choice.
         case reported
@@ -17,8 +16,7 @@ struct ChoiceChunk {
     let index: Int
     /// Whether the choice is ignored: it is neither emitted nor forwarded.
     var isDropped = false
-    /// Whether the choice is not in the form that OpenAI's clients expect, so that it must be rewritten before it is
-    /// forwarded.
+    /// Whether the choice differs from OpenAI's format and must be rewritten before it is forwarded.
     var isOdd = false
     var role = Role.asIs
     var text: UnsafeRawBufferPointer?
@@ -30,8 +28,7 @@ struct ChoiceChunk {
     var finish: FinishReason?
     /// The finish reason as the vendor wrote it, if the relay does not know it; nil otherwise.
     var unknownFinish: UnsafeRawBufferPointer?
-    /// The joined text, if the content arrived as a list of parts; nil otherwise. `text` points to the bytes of this
-    /// joined text.
+    /// The joined text to which `text` points; nil if the content did not arrive as a list of parts.
     fileprivate(set) var joinedText: Body?
     fileprivate(set) var joinedReasoning: Body?
 
@@ -53,7 +50,7 @@ struct ChoiceChunk {
     }
 }
 
-/// A reader for one choice of a response, chunk by chunk. It corrects what differs from OpenAI's format.
+/// A reader for one choice of a response. It corrects what differs from OpenAI's format.
 struct ChoiceReader {
     private var calls = ToolCallTable()
     /// The sequencer that emits the tool calls of the choice one after the other.
@@ -67,15 +64,12 @@ struct ChoiceReader {
     private(set) var isFilled = false
     private let maxCalls: Int
 
-    /// Creates a reader for one choice.
-    ///
-    /// - Parameter maxCalls: the maximum number of tool calls; further ones are ignored.
+    /// Creates a reader for one choice. The reader ignores tool calls above the number `maxCalls`.
     init(maxCalls: Int) { self.maxCalls = maxCalls }
 
     /// Reads the choice in the next chunk, or in a whole response.
     ///
     /// - Parameters:
-    ///   - choice: the JSON of the choice.
     ///   - name: the member that contains the output: `delta` or `message`.
     ///   - isWhole: whether the choice belongs to a response that is not streamed.
     mutating func consume(
@@ -248,8 +242,8 @@ struct ChoiceReader {
 }
 
 extension FinishReason {
-    /// Creates a finish reason from the vendor's word. An unknown word becomes `stop` and sets `isUnknown`. In this
-    /// case the calling function must check that the response has output.
+    /// Creates a finish reason. An unknown word becomes `stop` and sets `isUnknown`; then the calling function must
+    /// check that the response has output.
     ///
     /// - Throws: an error if the word means that the response failed.
     fileprivate init(ofWire word: UnsafeRawBufferPointer, isUnknown: inout Bool) throws(UpstreamError) {

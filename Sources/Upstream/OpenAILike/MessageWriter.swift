@@ -7,18 +7,16 @@ struct MessageWriter {
     private let attachments: [Attachment]
     private let wantsReasoning: Bool
     private var isFirst = true
-    /// The attachments of the last tool results, as indexes in `attachments`. They are written into a user message,
-    /// because tool results cannot contain attachments.
+    /// The attachments of the last tool results, as indexes in `attachments`, for a user message.
     private var moved: [Int] = []
-    /// Whether one of the messages so far contains tool calls. If none does, the result of a legacy function is written
-    /// as a user message.
+    /// Whether one of the messages so far contains tool calls.
     private var hasCalls = false
 
     /// Creates a writer.
     ///
     /// - Parameters:
     ///   - attachments: the attachments to which the messages refer.
-    ///   - wantsReasoning: whether the reasoning that led to tool calls is written into the message with these calls.
+    ///   - wantsReasoning: whether the reasoning before tool calls is written.
     init(_ attachments: [Attachment], wantsReasoning: Bool) {
         self.attachments = attachments
         self.wantsReasoning = wantsReasoning
@@ -84,6 +82,7 @@ struct MessageWriter {
         var pieces = message.content.filter { if case .reasoningBlock = $0 { false } else { true } }
         if message.role != .user {
             for piece in pieces {
+                // Tool results cannot contain attachments.
                 if case .attachment(let position) = piece, message.isResult { moved.append(position) }
             }
             pieces.removeAll { if case .attachment = $0 { true } else { false } }
@@ -189,9 +188,7 @@ struct MessageWriter {
 extension ByteBuffer {
     /// Appends a `data:` URL, without quotes around it.
     ///
-    /// - Parameters:
-    ///   - text: the content of the URL.
-    ///   - standard: the media type to use if the content does not reveal its type.
+    /// - Parameter standard: the media type if the content does not reveal its type.
     mutating func append(dataURL text: Base64Text, _ standard: String) {
         append("data:")
         append(text.contentType?.rawValue ?? standard)

@@ -1,8 +1,7 @@
 import Calls
 import Engine
 
-/// A writer for the corrected choices of a chunk or a whole response in OpenAI's format. Members that the relay does
-/// not know are kept.
+/// A writer for corrected choices in OpenAI's format. Members that the relay does not know are kept.
 struct NativeChoices {
     private let pieces: [ChoiceChunk]
     /// The name of the member that contains the output: `delta` or `message`.

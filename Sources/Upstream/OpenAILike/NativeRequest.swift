@@ -2,15 +2,11 @@ import Calls
 package import Engine
 package import Shared
 
-/// A request in OpenAI's format that is forwarded to a server with the same API. The model's name is replaced by the
-/// server's name for the model. The relay's own fields are removed, and a streamed request asks for the usage.
-/// Everything else stays as the caller wrote it.
-///
-/// The members of the request are searched once, when the value is created.
+/// A client's request in OpenAI's format that is forwarded to a server with the same API. Only the model's name and the
+/// relay's own fields are changed.
 package struct NativeRequest {
     private let original: OriginalRequest
-    /// The members of the request; nil if different JSON parsers could read different fields, for example because a
-    /// name occurs twice.
+    /// The members of the request; nil if different JSON parsers could read different fields.
     private let members: [RawJSON.Member]?
 
     init(_ original: OriginalRequest) {
@@ -20,22 +16,18 @@ package struct NativeRequest {
 
     package init(_ body: Body) { self.init(OriginalRequest(body)) }
 
-    /// Returns the error for the client if the request must not be forwarded; nil if the relay can forward it.
+    /// Returns the error for the client if the request must not be forwarded; otherwise nil.
     func refusal(by fields: ForwardedFieldCheck) -> APIError? {
         if let members { fields.refusal(of: members) } else { fields.refusal(of: RawJSON(original.bytes)) }
     }
 
     /// Returns the body of the chat request for the vendor's server; nil if the original request cannot be used.
     ///
-    /// The original request cannot be used if it has a field that the relay must translate, such as `file_ids`. It
-    /// cannot be used either if it has no messages, or if different JSON parsers could read different fields.
-    ///
     /// - Parameters:
-    ///   - call: the parsed call.
     ///   - model: the vendor's name for the model.
-    ///   - isOpenAI: whether the vendor supports `max_completion_tokens`. If the request contains both this field and
-    ///     `max_tokens`, only the one that the vendor supports is sent.
+    ///   - isOpenAI: whether the vendor supports `max_completion_tokens`.
     func written(for call: borrowing ChatCall, model: String, isOpenAI: Bool) -> Body? {
+        // The relay has not checked who owns a file whose id only the vendor's JSON parser finds.
         guard let members, !mayHideFiles(members) else { return nil }
         var out = ByteBuffer()
         _ = out.reserve(original.bytes.count + 256)
@@ -79,7 +71,7 @@ package struct NativeRequest {
 
     /// Checks a request to an endpoint other than chat.
     ///
-    /// - Throws: an error if different JSON parsers could read different fields in the request.
+    /// - Throws: an error if different JSON parsers could read different fields.
     package func check() throws(APIError) { _ = try checkedMembers() }
 
     private func checkedMembers() throws(APIError) -> [RawJSON.Member] {
@@ -89,10 +81,10 @@ package struct NativeRequest {
         return members
     }
 
-    /// Returns the body to send to the vendor for a request to an endpoint other than chat.
+    /// Returns the body of a request to an endpoint other than chat.
     ///
     /// - Parameter model: the vendor's name for the model.
-    /// - Throws: an error if different JSON parsers could read different fields in the request.
+    /// - Throws: an error if different JSON parsers could read different fields.
     func written(model: String) throws(APIError) -> Body {
         let members = try checkedMembers()
         var out = ByteBuffer()
@@ -106,8 +98,7 @@ package struct NativeRequest {
         return Body(out)
     }
 
-    /// Appends the members of the original request that the relay does not know. Ignores members whose names another
-    /// JSON parser could read as known names.
+    /// Appends the members of the original request that the relay does not know.
     static func appendUnknown(of original: OriginalRequest, to out: inout ByteBuffer) {
         guard let members = original.members else { return }
         for member in members where !FieldNames.ofChats.contains(where: { member.name.equals($0) }) {
@@ -115,15 +106,13 @@ package struct NativeRequest {
         }
     }
 
-    /// Returns whether a member name can be a disguised known name, such as `Model` for `model`. If true,
-    /// `FieldNames.isDisguised` must check the name exactly.
+    /// Returns whether a member name can be a disguised known name, such as `Model` for `model`.
     @inline(__always)
     private static func mayBeDisguised(_ name: UnsafeRawBufferPointer) -> Bool {
         name.contains { $0 < 91 || $0 >= 128 }
     }
 
-    /// Returns whether the messages might contain a file id that the vendor's JSON parser finds but the relay's parser
-    /// does not find. The relay has not checked who owns such a file.
+    /// Returns whether the messages might contain a file id that only the vendor's JSON parser finds.
     private func mayHideFiles(_ members: [RawJSON.Member]) -> Bool {
         guard !original.hasTextsOnly, let messages = members.first(where: { $0.name.equals("messages") })?.value else {
             return false

@@ -2,7 +2,7 @@ package import Calls
 import Engine
 package import Shared
 
-/// The storage of files at a server with OpenAI's files API. The path of a file is `files/` followed by its id.
+/// The files at a server with OpenAI's files API. A file's path is `files/` and its id.
 extension OpenAILike: FileProvider {
     private static let folder = "files/"
     private static let idLimitBytes = 64
@@ -98,9 +98,9 @@ extension OpenAILike: FileProvider {
 
     // MARK: Addresses
 
-    /// Returns the endpoint for a stored file. Checks that the path leads to a file, because a forged file id could
-    /// contain another path.
+    /// Returns the endpoint for a stored file. Throws if the path does not lead to a file.
     private func fileEndpoint(ofFile path: String, _ rest: String) throws(UpstreamError) -> Endpoint {
+        // A forged file id could contain another path.
         guard path.utf8.starts(with: Self.folder.utf8), Self.isID(String(path.dropFirst(Self.folder.count))) else {
             throw UpstreamError(refusing: .lostFile)
         }

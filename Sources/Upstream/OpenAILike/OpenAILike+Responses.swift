@@ -39,8 +39,7 @@ extension OpenAILike {
 }
 
 extension Model {
-    /// Whether the model accepts tools together with a reasoning effort in the Responses API only. This applies to
-    /// `gpt-5.4` and later.
+    /// Whether the model accepts tools together with a reasoning effort in the Responses API only.
     fileprivate var refusesToolsWithEffort: Bool {
         guard id.utf8.count <= Model.nameLimitBytes, id.utf8.starts(with: "gpt-".utf8) else { return false }
         let version = id.utf8.dropFirst(4).prefix { $0 == UInt8(ascii: ".") || (48...57).contains($0) }

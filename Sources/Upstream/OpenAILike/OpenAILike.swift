@@ -40,10 +40,9 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
         )
     }
 
-    /// Creates a vendor. Returns nil if the URL of the site is invalid.
+    /// Creates a vendor; nil if the URL of the site is invalid.
     ///
-    /// - Parameter errorTable: the table of the vendor's errors. It is used in file operations and for requests that
-    ///   are forwarded unchanged.
+    /// - Parameter errorTable: the vendor's errors, for file operations and forwarded requests.
     init?(
         _ site: VendorSite,
         _ transport: any Transport,
@@ -183,12 +182,12 @@ extension OpenAILike: ChatVendor {
 }
 
 extension VendorCall {
-    /// Whether the call uses the caller's own key for the vendor, instead of a key of the relay.
+    /// Whether the call uses the caller's own key for the vendor.
     var isCallersKey: Bool { credential.label == nil }
 }
 
 extension ChatCall {
-    /// Whether a tool call or tool result in the messages has an id that is too long for some servers.
+    /// Whether a tool call or tool result has an id that is too long for some servers.
     fileprivate var hasLongIDs: Bool {
         messages.indices.contains { position in
             messages[position].toolCallID.map(LearnedQuirks.isLong) ?? false

@@ -2,25 +2,22 @@ import Calls
 import Engine
 import Shared
 
-/// One call in the format of the chat completions API. The relay sends the client's original request where possible.
-/// Otherwise it writes a request from the parsed call.
+/// One call in the format of the chat completions API.
 ///
 /// `@unchecked`: used on its loop only, except for `written`.
 final class OpenAILikeForm: WireForm, @unchecked Sendable {
     private let completions: Endpoint
     private let model: String
     private let isOpenAI: Bool
-    /// Whether the relay switches to the vendor's Responses API if the vendor's chat completions API refuses the model.
+    /// Whether the relay switches to the Responses API if the chat completions API refuses the model.
     private let turnsToResponses: Bool
     private let hasTools: Bool
     private let maxCalls: Int
     private var responseOptions: ResponseOptions
     private let reasoningBlocks: CallerReasoning?
-    /// Whether the relay remembers the response's reasoning that leads to tool calls. Some vendors demand this
-    /// reasoning in later requests.
+    /// Whether the relay remembers the response's reasoning that leads to tool calls.
     private var remembersReasoning: Bool
-    /// The reader of the response; nil if the relay does not learn from the response whether the model supports several
-    /// choices.
+    /// The reader of the response; nil if the relay learns nothing about choices from the response.
     private var reader: ChatCompletionReader?
     private(set) var refusal: APIError?
     private let passed: ForwardedFieldCheck
@@ -28,9 +25,8 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     /// Prepares one call to a vendor.
     ///
     /// - Parameters:
-    ///   - reasoningBlocks: the reasoning that is remembered for the caller; nil if no reasoning is remembered.
-    ///   - isCallersKey: whether the call uses the caller's own key. If it does, the relay learns nothing about the
-    ///     model from the response.
+    ///   - reasoningBlocks: the reasoning that is remembered for the caller; nil if none is.
+    ///   - isCallersKey: whether the call uses the caller's own key; then the relay learns nothing.
     init(
         _ vendor: OpenAILike,
         _ call: borrowing ChatCall,
@@ -141,8 +137,7 @@ extension ChatCall {
         }
     }
 
-    /// Returns the error for the first attachment that refers to a file that the provider cannot use; nil if there is
-    /// no such attachment.
+    /// Returns the error for the first attachment with a file that the provider cannot use; otherwise nil.
     ///
     /// - Parameter acceptsImages: whether the provider accepts file ids for images.
     func refusalOfFiles(acceptsImages: Bool) -> APIError? {
@@ -173,8 +168,7 @@ struct ResponseOptions: Sendable {
     var isLegacy = false
     /// The vendor, for logging unknown finish reasons and for learning quirks; nil if neither is done.
     var vendor: WireVendor?
-    /// The id of the model, if the relay learns from this response whether the model supports several choices; nil
-    /// otherwise.
+    /// The model's id if the relay learns the model's support of several choices; otherwise nil.
     var learnsChoicesOf: String?
     var bounds = UsageBounds()
 }

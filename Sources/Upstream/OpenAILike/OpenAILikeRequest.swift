@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A writer for a chat completion request from a parsed call. The request contains no options that the client did not
-/// send. A streamed request always asks for the usage.
+/// A writer for a chat completion request from a parsed call.
 struct OpenAILikeRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions

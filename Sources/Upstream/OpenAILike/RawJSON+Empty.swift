@@ -3,8 +3,7 @@ import Engine
 extension RawJSON {
     /// Returns whether this chunk contains nothing to forward.
     ///
-    /// - Parameter pieces: the parsed choices of the chunk. They must contain no output, no finish reason and no new
-    ///   role.
+    /// - Parameter pieces: the chunk's choices; must be without output, finish reason and new role.
     func isEmptyChunk(_ pieces: [ChoiceChunk]) -> Bool {
         for member in members {
             switch member.name {

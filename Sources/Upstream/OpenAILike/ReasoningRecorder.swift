@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A reader that also remembers the reasoning that led to the first tool call of a response. If there are several
-/// choices, only the first is considered.
+/// A reader that also remembers the reasoning before the first tool call of the first choice.
 ///
 /// `@unchecked`: used on its loop only.
 final class ReasoningRecorder: WireReader, @unchecked Sendable {

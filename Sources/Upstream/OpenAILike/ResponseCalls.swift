@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The tool calls of a response from the Responses API. The vendor can mix the chunks of several tool calls, but the
-/// relay emits all chunks of one tool call before the next tool call.
+/// The tool calls of a response from the Responses API, which are emitted one after the other.
 struct ResponseCalls {
     private struct Call {
         /// The `output_index` that the vendor gave to the output item with the tool call.
@@ -26,8 +25,7 @@ struct ResponseCalls {
     private var heldBytes = 0
 
     private static let maxCalls = 128
-    /// The largest size of the arguments of one tool call, in bytes. The held arguments of all tool calls together have
-    /// the same limit.
+    /// The largest size of one tool call's arguments and of all held arguments, in bytes.
     private static let argumentLimitBytes = 8_388_608
     private static let nameLimitBytes = 4_096
 
@@ -36,7 +34,7 @@ struct ResponseCalls {
 
     func has(_ number: Int64) -> Bool { position(of: number) != nil }
 
-    /// Returns the `output_index` of the tool call with this id; nil if there is no such tool call.
+    /// Returns the `output_index` of the tool call with this id; nil if there is none.
     func number(of id: UnsafeRawBufferPointer) -> Int64? {
         id.isEmpty ? nil : calls.first { $0.id.elementsEqual(id) }?.number
     }
@@ -57,8 +55,7 @@ struct ResponseCalls {
         return unsentChunks()
     }
 
-    /// Appends arguments to a known tool call. Arguments of other items are ignored. Returns the chunks that can be
-    /// emitted now.
+    /// Appends arguments to a known tool call and returns the chunks that can be emitted now.
     mutating func consume(
         _ arguments: UnsafeRawBufferPointer,
         of number: Int64
@@ -75,8 +72,7 @@ struct ResponseCalls {
         return [try chunk(arguments, of: position)]
     }
 
-    /// Marks a tool call as complete. Returns the chunks that can be emitted now, including arguments that were not
-    /// emitted yet.
+    /// Marks a tool call as complete. Returns the chunks that can be emitted now.
     ///
     /// - Parameters:
     ///   - number: the `output_index` of the tool call.
@@ -146,8 +142,7 @@ struct ResponseCalls {
         calls[position].hash = ToolCallTable.hash(arguments, from: calls[position].hash)
     }
 
-    /// Returns the rest of the complete arguments that was not emitted yet. Returns nil if all arguments were emitted,
-    /// or if the complete arguments contradict the emitted arguments.
+    /// Returns the rest of the complete arguments; nil if nothing is left, or if the emitted arguments differ.
     private func rest(of whole: UnsafeRawBufferPointer, at position: Int) -> [UInt8]? {
         let call = calls[position]
         guard whole.count > call.bytes,

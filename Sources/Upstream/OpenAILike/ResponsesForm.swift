@@ -33,8 +33,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         return reader
     }
 
-    /// Returns the reader for error responses. Its errors do not name fields, because the fields in the client's
-    /// request have other names.
+    /// Returns the reader for error responses, whose errors do not name fields.
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
         ErrorResponseReader(parser, VendorError.openAI, namesFields: false)
     }

@@ -122,7 +122,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         try order.emitEvent(event) { emit(0, $0) }
     }
 
-    /// Emits a chunk of a reasoning summary. Between two parts of the summary a blank line is emitted.
+    /// Emits a chunk of a reasoning summary, with a blank line between two parts.
     private func emitSummary(_ root: JSONValue, _ emit: Emit) throws(UpstreamError) {
         let position = try position(of: number(of: root))
         let part = root["summary_index"]?.integer ?? 0
@@ -154,7 +154,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     /// Marks a tool call as complete and emits the rest of its arguments.
     ///
     /// - Parameters:
-    ///   - item: the output item or event that contains all arguments of the call.
+    ///   - item: contains all arguments of the call.
     ///   - number: the `output_index` of the item.
     private func closeCall(_ item: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
         let arguments = item["arguments"]
@@ -275,7 +275,6 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 }
 
 extension Usage {
-    /// Creates a usage from the `usage` object of the Responses API. Returns nil if the token counts are missing.
     fileprivate init?(ofResponse reported: JSONValue) {
         guard let prompt = reported["input_tokens"]?.reportedTokens,
             let completion = reported["output_tokens"]?.reportedTokens

@@ -2,18 +2,16 @@ import Calls
 import Engine
 import Shared
 
-/// A writer for a request to the Responses API from a parsed chat call. The request asks the vendor to store nothing
-/// and to return encrypted reasoning.
+/// A writer for a request to the Responses API from a parsed chat call.
 struct ResponsesRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions
     private let model: String
     private var out = ByteBuffer()
     private var isFirst = true
-    /// The assistant's reasoning that is not written yet, because no item of the assistant has followed. The API
-    /// rejects reasoning without an item after it.
+    /// The assistant's reasoning that waits for the next item of the assistant.
     private var waiting: [ReasoningBlock] = []
-    /// The number in the last id, such as `call_1`, that was made for a tool call without an id.
+    /// The number in the last id that was made for a tool call, such as `call_1`.
     private var madeID = 0
 
     /// The smallest token limit that the API accepts.
@@ -75,7 +73,6 @@ struct ResponsesRequest: ~Copyable {
         out.append("}")
     }
 
-    /// Appends the content of a message: one string, or an array of parts if the message has attachments.
     private mutating func appendContent(of message: ChatMessage) {
         let hasParts = message.content.contains { if case .attachment = $0 { true } else { false } }
         guard hasParts else { return out.append(json: message.text) }
@@ -100,13 +97,13 @@ struct ResponsesRequest: ~Copyable {
         out.append("}")
     }
 
-    /// Appends an assistant message. Its reasoning, text and tool calls become separate items. Reasoning at the end of
-    /// the message is written with the next assistant message.
+    /// Appends an assistant message as separate items for reasoning, text and tool calls.
     private mutating func appendTurn(_ message: ChatMessage) {
         let text = message.text
         let isSilent = text.isEmpty && message.toolCalls.isEmpty
         let end = isSilent ? 0 : message.positionAfterWords
         for piece in message.content[..<end] { record(piece) }
+        // The API rejects reasoning without an item after it.
         if !isSilent { appendWaiting() }
         for piece in message.content[end...] { record(piece) }
         if !text.isEmpty || isSilent && waiting.isEmpty {
@@ -135,8 +132,7 @@ struct ResponsesRequest: ~Copyable {
         waiting.removeAll()
     }
 
-    /// Appends reasoning that has a signature of this API. Ignores reasoning with another vendor's signature or without
-    /// a signature.
+    /// Appends reasoning with a signature of this API. Ignores all other reasoning.
     private mutating func append(_ reasoningBlock: ReasoningBlock) {
         guard let signature = reasoningBlock.signature, let (id, content) = SealedReasoning.parts(of: signature) else {
             return
@@ -155,8 +151,7 @@ struct ResponsesRequest: ~Copyable {
         out.append("}")
     }
 
-    /// Appends the result of a tool call. A result without a call id becomes a user message, unless it can be matched
-    /// to an earlier legacy function call.
+    /// Appends a tool call's result, or a user message if the call's id is unknown.
     private mutating func appendResult(_ message: ChatMessage) {
         let id = message.toolCallID ?? (message.role == .function && madeID > 0 ? "call_\(madeID)" : nil)
         guard let id else { return appendMessage("user", message) }
@@ -248,8 +243,6 @@ struct ResponsesRequest: ~Copyable {
 
     // MARK: The rest
 
-    /// Appends the reasoning options. A reasoning summary is requested unless the client does not want to see
-    /// reasoning.
     private mutating func appendReasoning() {
         guard let effort = chatOptions.reasoning.plainEffort else { return }
         out.append(#","reasoning":{"effort":"#)
@@ -272,7 +265,7 @@ struct ResponsesRequest: ~Copyable {
 }
 
 extension ChatMessage {
-    /// The index in `content` from which on the message contains only reasoning, and no text, attachment or tool call.
+    /// The index in `content` from which on the message contains only reasoning.
     fileprivate var positionAfterWords: Int {
         let words = content.lastIndex { if case .reasoningBlock = $0 { false } else { true } }
         let call = toolCalls.map(\.position).max() ?? 0
@@ -280,8 +273,7 @@ extension ChatMessage {
     }
 }
 
-/// Functions that combine the id and the encrypted content of a reasoning item to one signature, such as `rs_1.gAAAA`,
-/// and split it again.
+/// Functions that join a reasoning item's id and encrypted content to one signature, and split it again.
 enum SealedReasoning {
     static func parts(of signature: String) -> (id: String, content: String)? {
         let bytes = signature.utf8

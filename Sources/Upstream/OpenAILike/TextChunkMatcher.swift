@@ -1,21 +1,18 @@
 import Calls
 import Engine
 
-/// A matcher for chunks that contain text and nothing else. It reads such chunks without parsing JSON, by comparing the
-/// bytes around the text.
+/// A matcher that reads chunks with only text, without parsing JSON.
 struct TextChunkMatcher: ~Copyable {
-    /// The bytes before the text in an event with the learned chunk. `after` contains the bytes after the text.
+    /// The bytes before the text in an event with the learned chunk.
     private var before = ByteBuffer()
     private var after = ByteBuffer()
-    /// The chunk that was forwarded last. Its text begins at the index `passedStart`. `passedAfter` contains the bytes
-    /// after the text.
+    /// The chunk that was forwarded last. Its text begins at `passedStart`.
     private var passedChunk = ByteBuffer()
     private var passedStart = 0
     private var passedAfter = ByteBuffer()
     private(set) var choice = 0
     private var isKnown = false
-    /// The number of chunks that were learned since a chunk last matched. Learning stops when this number reaches
-    /// `maxMisses`.
+    /// The number of chunks that were learned since a chunk last matched.
     private var misses = 0
     private var texts = JSONStringDecoder()
 
@@ -24,16 +21,14 @@ struct TextChunkMatcher: ~Copyable {
     private static let field: StaticString = "data: "
     private static let blank: StaticString = "\n\n"
 
-    /// Returns the text of the next event if the bytes around it match the learned chunk and the text is short ASCII
-    /// without escapes. Returns nil for any other event and for an incomplete event.
+    /// Returns the text of the next event if the event matches the learned chunk; otherwise nil.
     mutating func text(from events: inout EventStreamParser) -> UnsafeRawBufferPointer? {
         guard isKnown, let text = events.text(between: before.bytes, after.bytes) else { return nil }
         misses = 0
         return text
     }
 
-    /// Returns the text of the chunk as it is written in JSON, with escapes. Returns nil if the chunk does not match
-    /// the learned chunk and must be parsed.
+    /// Returns a chunk's text with its JSON escapes; nil if the chunk must be parsed.
     mutating func written(in data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard isKnown else { return nil }
         let (start, end) = (before.count - Self.field.utf8CodeUnitCount, after.count - Self.blank.utf8CodeUnitCount)
@@ -44,16 +39,14 @@ struct TextChunkMatcher: ~Copyable {
         return data[part: start..<data.count - end]
     }
 
-    /// Decodes the escapes of a text and returns it; nil if the chunk must be parsed. The result is valid until the
-    /// next call.
+    /// Returns a text without escapes, valid until the next call; nil if the chunk must be parsed.
     ///
-    /// - Parameter written: the text as it is written in JSON.
+    /// - Parameter written: the text with its JSON escapes.
     mutating func text(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? { texts.text(written) }
 
-    /// Returns the next chunk to forward: the last forwarded chunk with its text replaced by this text. The result is
-    /// valid until the next call of this function.
+    /// Returns the chunk to forward for a text. The chunk is valid until the next call of this function.
     ///
-    /// - Parameter written: the text as it is written in JSON.
+    /// - Parameter written: the text with its JSON escapes.
     mutating func passed(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         passedChunk.removeLast(passedChunk.count - passedStart)
         passedChunk.append(written)
@@ -63,10 +56,7 @@ struct TextChunkMatcher: ~Copyable {
 
     /// Learns from a parsed chunk which bytes surround the text in the next chunks.
     ///
-    /// - Parameters:
-    ///   - data: the chunk as the vendor sent it.
-    ///   - piece: the parsed content of the chunk.
-    ///   - passed: the chunk that the relay forwarded in place of `data`; empty if no chunk was forwarded.
+    /// - Parameter passed: the chunk that the relay forwarded in place of `data`; empty if none was.
     mutating func learn(_ data: UnsafeRawBufferPointer, _ piece: ChoiceChunk, passed: UnsafeRawBufferPointer) {
         guard misses < Self.maxMisses, piece.isTextAlone, let text = piece.text, !text.isEmpty,
             let position = Self.position(of: text, in: data)
@@ -103,8 +93,7 @@ struct TextChunkMatcher: ~Copyable {
         after.append(data[part: position + count..<data.count])
     }
 
-    /// Returns the position of the text in a chunk. Returns nil if the chunk has other content, too, or the text is
-    /// written with escapes.
+    /// Returns the position of the text in a chunk; nil if the chunk has other content or escapes.
     private static func position(of text: UnsafeRawBufferPointer, in data: UnsafeRawBufferPointer) -> Int? {
         var scan = ByteScan(data)
         guard scan.find("\"content\":\"") else { return nil }

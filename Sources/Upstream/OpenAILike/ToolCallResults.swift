@@ -1,8 +1,7 @@
 import Calls
 
 extension [ChatMessage] {
-    /// The messages with the results of tool calls directly after the message with these calls, as servers demand. A
-    /// missing result is replaced by the text "No result." A result without a tool call loses its call id.
+    /// The messages with each tool call's result directly after the message with the tool call.
     var withResultForEachCall: [ChatMessage] {
         guard contains(where: { !$0.toolCalls.isEmpty || $0.toolCallID != nil }) else { return self }
         let results = positionsOfResults
@@ -21,8 +20,7 @@ extension [ChatMessage] {
         return answered
     }
 
-    /// The indexes of the messages with results of tool calls. The key is the position of the tool call in the list of
-    /// all tool calls with ids in these messages.
+    /// The indexes of the messages with tool results, by the position among all tool calls.
     private var positionsOfResults: [Int: Int] {
         var positions: [Int: Int] = [:]
         // The keys are bytes, because hashing a long `String` takes quadratic time.

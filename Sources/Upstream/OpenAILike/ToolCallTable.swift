@@ -11,12 +11,11 @@ struct ToolCallChunk {
     var id: [UInt8] = []
     var name: [UInt8] = []
     var arguments: [UInt8] = []
-    /// The position in `tool_calls` of the element that the chunk was read from; nil if the relay made the chunk.
+    /// The position of the chunk's element in `tool_calls`; nil if the relay made the chunk.
     var position: Int?
 }
 
-/// The tool calls of one choice so far. A server can show in different ways to which tool call a chunk belongs: by an
-/// index, by an id, or only by the order of the chunks.
+/// The tool calls of one choice so far.
 struct ToolCallTable {
     private struct Call {
         /// The index that the vendor gave the tool call; nil if the vendor gave it no index.
@@ -27,8 +26,7 @@ struct ToolCallTable {
         var held: [UInt8] = []
         var read = CallArguments()
         var isFirstOut = false
-        /// The number of the `tool_calls` list with the last chunk of this tool call. The lists of a choice are
-        /// numbered from 1.
+        /// The number of the `tool_calls` list with the last chunk of this tool call, from 1.
         var list = 0
         /// Whether the vendor has marked the tool call as complete.
         var isEnded = false
@@ -40,7 +38,7 @@ struct ToolCallTable {
 
     private var calls: [Call] = []
     private var open = 0
-    /// The number of `tool_calls` lists that were read so far. A chunk of a choice contains at most one list.
+    /// The number of `tool_calls` lists that were read so far.
     private var lists = 0
 
     static let basis: UInt64 = 0xcbf2_9ce4_8422_2325
@@ -54,9 +52,7 @@ struct ToolCallTable {
 
     /// Reads an element of `tool_calls`. Returns the chunk to emit; nil if nothing can be emitted yet.
     ///
-    /// - Parameters:
-    ///   - position: the position of the element in `tool_calls`.
-    ///   - isOdd: is set to true if the element is not in the form that OpenAI's clients expect.
+    /// - Parameter isOdd: is set to true if the element is not in the form that OpenAI's clients expect.
     mutating func consume(
         _ delta: JSONValue,
         at position: Int,
@@ -117,10 +113,9 @@ struct ToolCallTable {
         return piece
     }
 
-    /// Ends all tool calls. Returns a chunk for each call whose arguments were not emitted. The chunk contains the
-    /// arguments that were held back, or `{}` if no arguments arrived.
+    /// Ends all tool calls. Returns chunks with the arguments that were not emitted yet.
     ///
-    /// - Parameter isCut: whether the output was truncated. In this case a tool call without a name is not an error.
+    /// - Parameter isCut: whether the output was truncated, so that a name can be missing.
     func end(isCut: Bool) throws(UpstreamError) -> [ToolCallChunk] {
         // An element without a name, an id and arguments is ignored.
         guard isCut || !calls.contains(where: { !$0.isFirstOut && (!$0.id.isEmpty || $0.bytes > 0) }) else {
@@ -134,12 +129,11 @@ struct ToolCallTable {
         return pieces
     }
 
-    /// Returns the position of the tool call to which an element belongs. If the element begins a new tool call, adds
-    /// it.
+    /// Returns the position of an element's tool call. Adds the tool call if it is new.
     ///
     /// - Parameters:
-    ///   - number: the index in the element; nil if the element has none.
-    ///   - id: the id in the element; empty if the element has none.
+    ///   - number: the element's index; nil if the element has none.
+    ///   - id: the element's id; empty if the element has none.
     private mutating func find(
         _ number: Int64?,
         _ id: UnsafeRawBufferPointer,
@@ -160,8 +154,7 @@ struct ToolCallTable {
         return open
     }
 
-    /// Returns the position of the tool call that has this index or id; nil if there is no such tool call. Without an
-    /// index and an id, returns the position of the previous element's tool call.
+    /// Returns the position of the tool call with this index or id; nil if there is none.
     private func known(_ number: Int64?, _ id: UnsafeRawBufferPointer) -> Int? {
         if let number {
             let same = calls.lastIndex { $0.number == number }
@@ -180,9 +173,9 @@ struct ToolCallTable {
         return withExtendedLifetime(body) { Array(body.bytes) }
     }
 
-    /// Returns whether the new arguments repeat all earlier arguments of the tool call. Some servers send all arguments
-    /// again at the end.
+    /// Returns whether the new arguments repeat all earlier arguments of the tool call.
     private func isRepeat(_ arguments: [UInt8], of index: Int) -> Bool {
+        // Some servers send all arguments again at the end.
         let call = calls[index]
         return call.bytes > 1 && call.bytes == arguments.count && call.last == UInt8(ascii: "}")
             && arguments.first == UInt8(ascii: "{") && Self.hash(arguments, from: Self.basis) == call.hash
@@ -200,7 +193,7 @@ struct ToolCallTable {
 
     /// Returns the FNV-1a hash of the bytes.
     ///
-    /// - Parameter start: the hash of the bytes before them, or `basis`.
+    /// - Parameter start: `basis`, or the hash of the bytes before.
     static func hash(_ bytes: some Sequence<UInt8>, from start: UInt64) -> UInt64 {
         var hash = start
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
@@ -209,7 +202,7 @@ struct ToolCallTable {
 }
 
 extension JSONValue {
-    /// Whether the element marks the end of a tool call in Cloudflare's way: its name and arguments are both null.
+    /// Whether the element ends a tool call: its name and arguments are both null.
     fileprivate var isEndOfCall: Bool {
         has("name") && has("arguments") && self["name"] == nil && self["arguments"] == nil
     }

@@ -1,8 +1,7 @@
 import Calls
 
 extension VendorError {
-    /// The error table for OpenAI and compatible servers. It recognises errors that the HTTP status alone does not
-    /// identify.
+    /// The table of errors of OpenAI and compatible servers.
     static let openAI: VendorErrorTable = { $0.ofOpenAI }
 
     var ofOpenAI: UpstreamError? {

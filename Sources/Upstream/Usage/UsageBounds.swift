@@ -2,8 +2,7 @@ import Calls
 import Engine
 package import Shared
 
-/// The largest plausible token counts of one upstream call. Counts above them, which a vendor reports by mistake, are
-/// ignored.
+/// The largest plausible token counts of one upstream call. Larger reported counts are ignored.
 struct UsageBounds: Sendable {
     private let maxPromptTokens: Int
     private var maxCompletionTokens: Int
@@ -26,7 +25,7 @@ struct UsageBounds: Sendable {
         maxCompletionTokens = model.maxOutputTokens ?? Self.unknownCompletion
     }
 
-    /// Creates bounds for a chat call. The usage of all its choices and of all its separate prompts counts together.
+    /// Creates bounds for a chat call. The usage of all its choices and prompts counts together.
     init(_ call: borrowing ChatCall, _ model: borrowing Model) {
         let prompts = call.arePromptsSeparate ? max(1, call.messages.count) : 1
         let bound = max(call.maxTokens ?? 0, model.maxOutputTokens ?? 0)
@@ -35,11 +34,10 @@ struct UsageBounds: Sendable {
             .multipliedClamping(by: max(1, call.choices))
     }
 
-    /// Raises the bound of the output to the token limit that the relay sent to the vendor. Does nothing if the bound
-    /// is already higher.
+    /// Raises the bound of the output to the token limit sent to the vendor. Never lowers the bound.
     mutating func raise(toCompletionTokens tokens: Int) { maxCompletionTokens = max(maxCompletionTokens, tokens) }
 
-    /// Counts one more upstream call. The usage that `checked(_:)` gets is then the sum over all counted calls.
+    /// Counts one more upstream call. `checked(_:)` then gets the sum of all counted calls.
     mutating func addCall() { calls += 1 }
 
     private func allowsPrompt(_ usage: Usage) -> Bool { usage.promptTokens / calls <= maxPromptTokens }
@@ -48,7 +46,7 @@ struct UsageBounds: Sendable {
         max(usage.completionTokens, usage.reasoningTokens) / calls <= maxCompletionTokens
     }
 
-    /// Returns the usage with implausible token counts set to 0, which means that the vendor did not report them.
+    /// Returns the usage with implausible token counts set to 0, as if not reported.
     func checked(_ usage: Usage?) -> Usage? {
         guard var usage, !allowsPrompt(usage) || !allowsCompletion(usage) else { return usage }
         usage.hasImpossibleFigure = true
@@ -63,7 +61,7 @@ struct UsageBounds: Sendable {
 }
 
 extension Usage {
-    /// Whether the vendor reported the tokens of the prompt and of the output. A count of 0 counts as not reported.
+    /// Whether the vendor reported the tokens of the prompt and of the output, both above 0.
     package var isReported: Bool { promptTokens > 0 && completionTokens > 0 }
 
     /// Returns the reported usage with missing token counts replaced by the relay's own counts.
@@ -88,8 +86,8 @@ extension Usage {
 }
 
 extension JSONValue {
-    /// The number of tokens in a vendor's report; nil if the value is null. An invalid value becomes a number so large
-    /// that `UsageBounds` rejects it.
+    /// The number of tokens in a vendor's report; nil for null. An invalid value becomes a number that `UsageBounds`
+    /// rejects.
     var reportedTokens: Int? {
         if kind == .null { return nil }
         guard let tokens, number == Double(tokens) else { return Self.impossibleTokens }

@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// A copy of a `ChatEvent`. The event itself is valid only while it is emitted; the copy can be kept.
+/// A copy of a `ChatEvent`, which is itself valid only while it is emitted.
 struct BufferedEvent: Sendable {
     private enum Kind: Sendable {
         case text
@@ -12,7 +12,7 @@ struct BufferedEvent: Sendable {
         case signature(call: Int?)
         case encryptedReasoning
         case comment
-        /// The end of a choice. If `hasStop` is true, the copied bytes are the stop sequence that ended the choice.
+        /// The end of a choice. If `hasStop` is true, the copied bytes are the stop sequence.
         case finish(FinishReason, hasStop: Bool)
         case native(Wire)
     }
@@ -46,8 +46,7 @@ struct BufferedEvent: Sendable {
     /// The number of bytes in the copy.
     var count: Int { bytes.bytes.count }
 
-    /// Whether the event proves that the response has begun. An event of kind `native` proves nothing, because its
-    /// chunk might contain no output.
+    /// Whether the event proves that the response has begun; false for `native` chunks.
     var isOfResponse: Bool { if case .native = kind { false } else { true } }
 
     var isText: Bool { if case .text = kind { true } else { false } }

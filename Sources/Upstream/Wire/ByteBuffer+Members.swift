@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// Appends members to a JSON object. Each member begins with a comma, so the object must already have another member.
+/// Appends members to a JSON object that has a member already. Each new member begins with a comma.
 extension ByteBuffer {
     mutating func append(member name: StaticString) {
         append(",\"")
@@ -34,9 +34,7 @@ extension ByteBuffer {
         append(json.bytes)
     }
 
-    /// Appends the member `user` of OpenAI's requests. Appends nothing if the client sent no user.
-    ///
-    /// If `isUserPrivate` is true, the member contains the SHA-256 of the user's name instead of the name.
+    /// Appends the member `user` of OpenAI's requests, hashed if `isUserPrivate` is true.
     mutating func append(userOf kept: ChatOptions.Bookkeeping) {
         guard let user = kept.user else { return }
         if !kept.isUserPrivate { return append("user", user) }

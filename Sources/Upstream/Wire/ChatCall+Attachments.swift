@@ -4,8 +4,7 @@ import Shared
 
 /// The check of attachments for vendors that accept only images and text files.
 extension [Attachment] {
-    /// The error for the first attachment that cannot be sent, such as audio, a PDF or an SVG image; nil if all
-    /// attachments can be sent.
+    /// The error for the first attachment that cannot be sent; nil if all attachments can be sent.
     var refusalUnlessImagesOrText: APIError? {
         for part in self {
             switch (part.kind, part.source) {
@@ -31,11 +30,7 @@ extension [Attachment] {
 }
 
 extension ChatCall {
-    /// Moves attachments of system and assistant messages into new user messages, because only user messages can have
-    /// attachments.
-    ///
-    /// The new user message follows the original message and its tool results. But if the original message is an
-    /// assistant message at the end of the conversation, the new message is inserted before it.
+    /// Moves attachments of system and assistant messages into new user messages.
     mutating func moveAttachmentsToUser() {
         guard !attachments.isEmpty, messages.contains(where: { $0.movedParts > 0 }) else { return }
         let old = messages
@@ -64,8 +59,7 @@ extension ChatCall {
 }
 
 extension ChatOptions.CacheBreakpoint {
-    /// Returns the cache breakpoint with its new position after attachments were moved. Returns nil if all content
-    /// up to the breakpoint was moved out of the message.
+    /// Returns the cache breakpoint's new position; nil if all content before the breakpoint was moved.
     ///
     /// - Parameters:
     ///   - positions: the new index of each message.

@@ -8,7 +8,7 @@ struct ChoiceAccumulator: ~Copyable {
     private var refusal = ByteBuffer()
     /// The text of the current reasoning block, as far as it has arrived.
     private var reasoningBlock = ByteBuffer()
-    /// The position of the current reasoning: the bytes of text and the number of tool calls that came before it.
+    /// The bytes of text and the number of tool calls before the current reasoning.
     private var before = (textBytes: 0, calls: 0)
     private var reasoningBlocks: [ReasoningBlock] = []
     private var calls: [ToolCall] = []
@@ -55,9 +55,8 @@ struct ChoiceAccumulator: ~Copyable {
         }
     }
 
-    /// Reserves memory for the bytes of the choice that have arrived.
-    ///
-    /// - Throws: an error if the choice is too long or the memory budget is used up.
+    /// Reserves memory for the received bytes of the choice. Throws if the choice is too long or the memory budget is
+    /// used up.
     mutating func charge(_ budget: MemoryBudget?) throws(UpstreamError) {
         guard bytes <= ChatResponse.limitBytes else { throw .invalidResponse("the vendor's response is too long") }
         guard budget?.covers(bytes, &reservation) ?? true else { throw UpstreamError(TransportError(.overloaded)) }

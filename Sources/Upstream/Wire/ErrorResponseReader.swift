@@ -17,7 +17,7 @@ struct ErrorResponseReader {
     ///
     /// - Parameters:
     ///   - table: recognises the vendor's special errors.
-    ///   - namesFields: whether field names in the vendor's errors are also field names of the client's request.
+    ///   - namesFields: whether the vendor's errors name fields of the client's request.
     ///   - obeysRetry: whether to obey the vendor's header that allows or forbids a retry.
     init(_ parser: JSONParser, _ table: @escaping VendorErrorTable, namesFields: Bool, obeysRetry: Bool = false) {
         self.obeysRetry = obeysRetry
@@ -26,10 +26,9 @@ struct ErrorResponseReader {
         self.namesFields = namesFields
     }
 
-    /// Returns the error for an error response. An HTML page or a binary body is not shown to the client.
+    /// Returns the error for an error response. HTML and binary bodies are not shown to the client.
     ///
-    /// - Parameter body: the response body, which must be in a `ByteBuffer`, because the JSON parser reads a few bytes
-    ///   past its end.
+    /// - Parameter body: must be in a `ByteBuffer`, as the JSON parser requires.
     func error(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> UpstreamError {
         var vendorError = vendorError(head, body)
         if !namesFields { vendorError.param = nil }
@@ -39,10 +38,9 @@ struct ErrorResponseReader {
         return error
     }
 
-    /// Adds or removes the recovery option `retrySame`, as the vendor's response header demands. Adds the option only
-    /// if the vendor failed, not if it refused the request.
+    /// Adds or removes the recovery option `retrySame`, as the vendor's response header demands.
     ///
-    /// - Parameter shouldRetry: whether the header allows a retry; nil if the response has no such header.
+    /// - Parameter shouldRetry: whether the header allows a retry; nil if there is no such header.
     private func obey(_ shouldRetry: Bool?, _ error: inout UpstreamError) {
         switch error.kind {
         case .failed, .unavailable, .timedOut:

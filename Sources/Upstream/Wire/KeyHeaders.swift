@@ -16,7 +16,7 @@ final class KeyHeaders: @unchecked Sendable {
     /// Creates the headers of a provider.
     ///
     /// - Parameters:
-    ///   - own: the header lines in the settings. They replace the relay's header lines with the same names.
+    ///   - own: the settings' header lines, which replace the relay's lines of the same names.
     ///   - lines: returns the relay's header lines for a key; the key is empty if the vendor needs none.
     init(own: [String] = [], _ lines: @escaping @Sendable (String) -> [String]) {
         self.own = own
@@ -30,8 +30,7 @@ final class KeyHeaders: @unchecked Sendable {
         return new
     }
 
-    /// Returns the error, without its message if the message contains a secret. Secrets are the values of the header
-    /// lines in the settings, and `token`.
+    /// Returns the error, without its message if the message contains `token` or a header line's secret.
     func hiding(_ error: UpstreamError, _ token: String? = nil) -> UpstreamError {
         guard !error.message.isEmpty else { return error }
         guard areReported(in: error.message) || token.map(error.message.contains) ?? false else { return error }
@@ -48,7 +47,7 @@ final class KeyHeaders: @unchecked Sendable {
         }
     }
 
-    /// The length in bytes of the shortest word in the settings' header lines that counts as a secret.
+    /// The shortest word in the settings' header lines that counts as a secret, in bytes.
     private static let minSecretBytes = 8
 
     /// Returns the header lines for a key with this `Content-Type`. The result is not cached.
@@ -69,7 +68,7 @@ final class KeyHeaders: @unchecked Sendable {
 extension Transport {
     /// Returns whether the vendor accepts the key. Also true if the vendor cannot be reached.
     ///
-    /// - Parameter refusals: the HTTP statuses with which the vendor refuses a key.
+    /// - Parameter refusals: the HTTP statuses of a refused key.
     func accepts(
         _ key: String,
         at endpoint: Endpoint,
@@ -86,8 +85,7 @@ extension Transport {
 }
 
 extension EndpointOptions {
-    /// A copy of the options for a call that only checks a key. The time limit of the whole call is at most the time
-    /// limit for connecting.
+    /// A copy of the options for a call that only checks a key, with a short time limit.
     var forChecks: EndpointOptions {
         var options = self
         options.totalMilliseconds = min(totalMilliseconds, connectMilliseconds)

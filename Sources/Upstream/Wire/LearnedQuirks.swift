@@ -3,10 +3,9 @@ import Limits
 package import Shared
 import Synchronization
 
-/// Quirks of a model at a provider: changes of a request that the model needs. The relay learns them from responses.
+/// Quirks of a model at a provider: changes of a request that the model needs.
 ///
-/// Bits 19 to 22, 32, 33, 38, 39 and 63 are defined here for all vendors. Each vendor defines its own quirks in other
-/// bits.
+/// Each vendor defines its own quirks in other bits.
 struct LearnedQuirks: OptionSet, Sendable {
     let rawValue: UInt64
 
@@ -16,14 +15,13 @@ struct LearnedQuirks: OptionSet, Sendable {
     static let noChoices = LearnedQuirks(rawValue: 1 << 21)
     /// The model cannot be forced to call a tool with `tool_choice`.
     static let noForcing = LearnedQuirks(rawValue: 1 << 22)
-    /// The model needs the Responses API for requests with tools. With the quirk `otherPath`, the model needs this API
-    /// for all requests.
+    /// The model needs the Responses API for requests with tools; with `otherPath` for all requests.
     static let otherPathWithTools = LearnedQuirks(rawValue: 1 << 32)
     static let otherPath = LearnedQuirks(rawValue: 1 << 33)
     /// The vendor does not download images from URLs, so the relay must send their data.
     static let noAddresses = LearnedQuirks(rawValue: 1 << 38)
     static let noTools = LearnedQuirks(rawValue: 1 << 39)
-    /// The model can be forced to call a named tool, but not to call any one of the tools (`tool_choice: "required"`).
+    /// The model can be forced to call a named tool, but not with `tool_choice: "required"`.
     static let noRequired = LearnedQuirks(rawValue: 1 << 63)
     static let ofAbilities: LearnedQuirks = [
         .noObjects, .noSchemas, .noChoices, .noForcing, .noTools, .noRequired, .noAddresses, .otherPathWithTools,
@@ -31,7 +29,7 @@ struct LearnedQuirks: OptionSet, Sendable {
     ]
 }
 
-/// Remembers the learned quirks of each model at each provider. All event loops of the process share the object.
+/// Remembers the quirks of each model at each provider. Can be used on any thread.
 package final class QuirkMemory: Sendable {
     private let table = Lock(RecentTable<String, LearnedQuirks>())
     private let isUsed = Atomic(false)
@@ -59,7 +57,7 @@ package final class QuirkMemory: Sendable {
         table.withLock { $0.set(key, quirks.union($0.use(key) ?? []), atMost: Self.maxModels) }
     }
 
-    /// Logs a finish reason that this version of the relay does not know. Each one is logged once for each provider.
+    /// Logs an unknown finish reason, once for each provider.
     func record(unknownFinish word: UnsafeRawBufferPointer, of provider: String) {
         guard let log else { return }
         let word = word[part: 0..<min(64, word.count)].text

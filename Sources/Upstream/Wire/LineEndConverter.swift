@@ -1,6 +1,6 @@
 import Engine
 
-/// Converts the line ends of an event stream to LF, because some vendors send CR or CR LF.
+/// Converts the line ends CR and CR LF of an event stream to LF.
 struct LineEndConverter {
     private var endsWithReturn = false
 

@@ -2,7 +2,7 @@ package import Calls
 package import Engine
 package import Shared
 
-/// Requests a vendor's list of models at intervals. If a request fails, the last list stays in use.
+/// Requests a vendor's list of models at intervals.
 ///
 /// `@unchecked`: used on its event loop only.
 package final class ModelListRefresher: @unchecked Sendable {
@@ -26,10 +26,8 @@ package final class ModelListRefresher: @unchecked Sendable {
     /// Creates a refresher, which does nothing until `start()`.
     ///
     /// - Parameters:
-    ///   - provider: the name of the provider whose list is read.
     ///   - pause: the time between two requests, above zero.
-    ///   - changed: called on the event loop with each list that differs from the previous list. Returns the number of
-    ///     models that are new.
+    ///   - changed: called on the event loop with each changed list. Returns the number of new models.
     package init(
         _ list: any ModelList,
         of provider: String,
@@ -62,8 +60,7 @@ package final class ModelListRefresher: @unchecked Sendable {
         earlyTask?.cancel()
     }
 
-    /// Requests the list now, without waiting for the interval to end. Does nothing if this function has requested the
-    /// list within the last minute. Must be called on the event loop.
+    /// Requests the list now, at most once a minute. Must be called on the event loop.
     package func readEarly() {
         let now = loop.now
         guard let task, !task.isCancelled, now >= nextEarlyTime else { return }
@@ -71,8 +68,7 @@ package final class ModelListRefresher: @unchecked Sendable {
         earlyTask = Task(executorPreference: loop) { await self.read() }
     }
 
-    /// The time until the next request, in nanoseconds. While no list has been read yet, this time can be shorter than
-    /// the usual interval.
+    /// The time until the next request, in nanoseconds.
     private var nextPause: UInt64 {
         guard last.isEmpty else { return pauseNanoseconds }
         defer { retryNanoseconds = min(2 * retryNanoseconds, Self.longestRetryNanoseconds) }

@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A function that recognises a vendor's special errors. It returns nil for an error that the HTTP status alone
-/// identifies.
+/// A function that recognises a vendor's special errors. Returns nil for all other errors.
 typealias VendorErrorTable = @Sendable (VendorError) -> UpstreamError?
 
 /// The content of a vendor's error response, in one form for all vendors.
@@ -65,7 +64,6 @@ struct VendorError {
         return value?.integer.map { "\($0)" }
     }
 
-    /// Returns the member `detail` of an error response, which some vendors put into `message`; nil if there is none.
     private static func details(_ root: JSONValue) -> JSONValue? { root["detail"] ?? root["message"]?["detail"] }
 
     private static func said(_ root: JSONValue) -> String {
@@ -82,7 +80,7 @@ struct VendorError {
 
     // MARK: Statuses
 
-    /// The HTTP status that matches the error code. Used for an error in a response whose own status is successful.
+    /// The HTTP status that matches the error code, for an error in a successful response.
     var statusOfCode: Int {
         if let number = Int(code), (400..<600).contains(number) { return number }
         for word in [code, type] {
@@ -138,7 +136,7 @@ struct VendorError {
         return "the vendor answered \(status)\(reported.map { " \($0)" } ?? "")"
     }
 
-    /// Whether a vendor's error code consists of lower-case letters and `_` only. Such a code can be shown to clients.
+    /// Whether a vendor's error code consists of lower-case letters and `_` only.
     private static func isPlain(_ word: String) -> Bool {
         (1...64).contains(word.utf8.count)
             && word.utf8.allSatisfy { (97...122).contains($0) || $0 == UInt8(ascii: "_") }

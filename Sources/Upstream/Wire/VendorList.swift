@@ -13,7 +13,7 @@ package final class VendorList: ModelList, @unchecked Sendable {
         /// The name of the JSON member that contains the array of models.
         let members: StaticString
         let headers: @Sendable (VendorSite) -> KeyHeaders
-        /// Converts one element of the array to a model; returns nil if the model does not support chat.
+        /// Converts one element of the array to a model; nil if the model does not support chat.
         let model: @Sendable (JSONValue) -> LiveModel?
         /// Returns the query parameter that requests the next page; nil on the last page.
         var next: @Sendable (JSONValue) -> (name: String, value: String)? = { _ in nil }
@@ -32,7 +32,7 @@ package final class VendorList: ModelList, @unchecked Sendable {
 
     /// Creates the list, without sending a request yet.
     ///
-    /// - Parameter keys: the keys to try, one after the other; empty if the vendor needs no key.
+    /// - Parameter keys: the keys to try in this order; empty if the vendor needs no key.
     init(_ site: VendorSite, _ form: Form, transport: any Transport, keys: [String]) {
         self.site = site
         self.form = form
@@ -114,7 +114,7 @@ package final class VendorList: ModelList, @unchecked Sendable {
 }
 
 extension String {
-    /// The string percent-encoded for a URL query: all bytes except letters, digits, `-`, `.`, `_` and `~` are encoded.
+    /// The string percent-encoded for a URL query, except letters, digits, `-`, `.`, `_` and `~`.
     var escapedInQuery: String {
         var out = ByteBuffer()
         for byte in utf8 {
@@ -135,7 +135,7 @@ extension UInt8 {
 }
 
 extension APIError {
-    /// The error for an unknown model while a provider's list of models has not been read yet. The client should retry.
+    /// The error for an unknown model while a provider's list of models has not been read yet.
     static var listAwaited: APIError {
         var error = APIError(
             503,

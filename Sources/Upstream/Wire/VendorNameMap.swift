@@ -1,14 +1,12 @@
 import Engine
 import Shared
 
-/// Replaces names, such as those of tools, by unique names that a vendor accepts: only letters, digits and some marks,
-/// and not too long. Also finds the original of a replaced name.
+/// Replaces names, such as those of tools, by unique names that a vendor accepts.
 struct VendorNameMap: Sendable {
     private var sent: [[UInt8]: [UInt8]] = [:]
     private var originals: [[UInt8]: [UInt8]] = [:]
     private var isChanged = false
-    /// The next number to append to a name that is already used, such as 2 for `search_2`. The key is the name without
-    /// the number.
+    /// The next number to append to a used name, such as 2 for `search_2`.
     private var numbers: [[UInt8]: Int] = [:]
 
     private let marks: StaticString
@@ -19,14 +17,14 @@ struct VendorNameMap: Sendable {
     /// Creates a map without names.
     ///
     /// - Parameters:
-    ///   - marks: the characters that the vendor allows in names besides letters and digits.
+    ///   - marks: the allowed characters besides letters and digits.
     ///   - beginsWithLetter: whether names must begin with a letter or `_`.
     init(marks: StaticString = "_-", beginsWithLetter: Bool = false) {
         self.marks = marks
         self.beginsWithLetter = beginsWithLetter
     }
 
-    /// Returns the name to send to the vendor. Later calls with the same original return the same name.
+    /// Returns the name to send to the vendor, always the same for one original.
     mutating func name(_ original: String) -> [UInt8] {
         let bytes = Array(original.utf8)
         if let known = sent[bytes] { return known }
@@ -37,15 +35,14 @@ struct VendorNameMap: Sendable {
         return new
     }
 
-    /// Returns a new name to send to the vendor. Later calls with the same original return other names.
+    /// Returns a name to send to the vendor, another one for each call.
     mutating func once(_ original: [UInt8]) -> [UInt8] {
         let new = fresh(original)
         originals[new] = original
         return new
     }
 
-    /// Returns the original of a name that was sent to the vendor. Returns nil if the name is unknown, or if the map
-    /// has left all names unchanged.
+    /// Returns the original of a name; nil if the name is unknown or no name was changed.
     func original(of name: UnsafeRawBufferPointer) -> [UInt8]? { isChanged ? originals[Array(name)] : nil }
 
     private mutating func fresh(_ original: [UInt8]) -> [UInt8] {

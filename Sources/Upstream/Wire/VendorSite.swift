@@ -1,7 +1,7 @@
 package import Engine
 package import Shared
 
-/// The base URL of a vendor or a compatible server, with the header lines and time limits of calls to it.
+/// The base URL of a vendor's server, with header lines and time limits of calls.
 package struct VendorSite: Sendable {
     /// The name of the provider in the settings.
     let name: String
@@ -10,12 +10,10 @@ package struct VendorSite: Sendable {
     /// The header lines in the settings. They replace the relay's header lines with the same names.
     let headers: [String]
     package let options: EndpointOptions
-    /// The endpoint for chat calls, from the settings of a provider of kind `openai`. The value `auto` chooses chat
-    /// completions or the Responses API by the model. Nil means `auto` for OpenAI and Azure, and chat completions for
-    /// all other servers.
+    /// The API for chat calls, from the settings. Nil means `auto` for OpenAI and Azure, and chat completions for all
+    /// other servers.
     let chatsBy: ProviderSettings.ChatPath?
-    /// The request fields that the settings allow the relay to forward, although these fields could select another
-    /// model (see `RoutingFields`).
+    /// The request fields that the settings allow although they could select another model (see `RoutingFields`).
     let allowedFields: [String]
 
     package init(
@@ -47,7 +45,7 @@ package struct VendorSite: Sendable {
     }
 }
 
-/// The objects that calls to vendors use on one event loop, such as the JSON parser and the queue of the worker thread.
+/// The objects that calls to vendors use on one event loop, such as the JSON parser.
 package struct LoopTools {
     let loop: EventLoop
     let parser: JSONParser

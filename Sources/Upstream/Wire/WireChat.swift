@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// One chat call to a vendor with an HTTP API: sends the request and reads the response, which is JSON or an event
-/// stream.
+/// One chat call to a vendor with an HTTP API: sends the request and reads the response.
 ///
 /// `@unchecked`: used on its event loop only, except for `write`.
 final class WireChat: PreparedChat, @unchecked Sendable {
@@ -15,7 +14,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private var call: ChatCall?
     private var body: Body?
     private var countedTokens: Int?
-    /// The messages of a short prompt, kept to estimate its tokens later; empty if the prompt is long.
+    /// The messages of a short prompt, to estimate its tokens later; empty if the prompt is long.
     private var texts: [ChatMessage] = []
     /// The quirks that the request body takes into account.
     private var quirks: LearnedQuirks
@@ -57,8 +56,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Changes the request body after a refusal, if the error response shows a quirk. Returns false if the body was not
-    /// changed.
+    /// Changes the request body after a refusal. Returns false if the refusal shows no quirk.
     private func isRewritten(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> Bool {
         guard learned < Self.maxQuirks, let request = body,
             let quirk = form.quirk(head, refusal, of: request, known: quirks, errorReader),
@@ -68,8 +66,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return true
     }
 
-    /// Changes the request body after an unusable response, if the response shows a quirk. Returns false if the body
-    /// was not changed.
+    /// Changes the request body after an unusable response. Returns false if the response shows no quirk.
     private func isRewritten(afterResponse error: UpstreamError) -> Bool {
         guard !error.recovery.contains(.emulation), learned < Self.maxQuirks, let request = body,
             let quirk = form.quirkOfResponse, !quirks.isSuperset(of: quirk)
@@ -84,8 +81,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         body = form.rewritten(request, with: quirk)
     }
 
-    /// Runs `begin`, which prepares the call with the changed request body. If `begin` throws, stores the learned
-    /// quirks for later calls and throws the error.
+    /// Prepares the call with the changed request body. If `begin` throws, stores the learned quirks.
     private func remake(_ begin: () async throws(UpstreamError) -> Void) async throws(UpstreamError) {
         do throws(UpstreamError) {
             try await begin()
@@ -95,8 +91,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Returns the error for a refused request. If the error response shows that the model lacks an ability, stores
-    /// this quirk and adds the recovery option `emulation`. With a passthrough key, nothing is stored or added.
+    /// Returns the error for a refused request, and stores the model's lack of an ability.
     private func refused(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> UpstreamError {
         var error = judged(errorReader.error(head, refusal))
         guard !isCallersKey, let request = body,
@@ -108,8 +103,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return error
     }
 
-    /// Returns the error for an unusable response. If the response shows that the model lacks an ability, stores this
-    /// quirk and adds the recovery option `emulation`.
+    /// Returns the error for an unusable response, and stores the model's lack of an ability.
     private func unserved(_ error: UpstreamError) -> UpstreamError {
         guard let quirk = form.quirkOfResponse, !quirk.isDisjoint(with: .ofAbilities) else { return error }
         vendor.quirks.learn(quirk, of: vendor.name, model.id)
@@ -118,7 +112,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return error
     }
 
-    /// Stores the quirks that this call has learned, so that later calls to the model take them into account.
     private func keepQuirks() {
         guard learned > 0, !isCallersKey else { return }
         vendor.quirks.learn(quirks.intersection(form.keptQuirks), of: vendor.name, model.id)
@@ -163,10 +156,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         )
     }
 
-    /// Makes attempts at the route's locations and returns the result of the first attempt that succeeds. Throws if the
-    /// route allows no further attempt.
-    ///
-    /// - Parameter ask: makes one attempt at the route's current location.
+    /// Makes attempts at the route's locations until one succeeds or the route allows no more.
     private func routed<Value>(
         _ route: any WireRoute,
         _ ask: () async throws(UpstreamError) -> Value
@@ -192,11 +182,11 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Prepares the next attempt: lets the route choose a location and get an access token. After a long wait for the
-    /// token, waits again until the provider's rate limit allows a call.
+    /// Prepares the next attempt: lets the route choose a location and get an access token.
     private func begin(_ route: any WireRoute) async throws(UpstreamError) {
         let counted = vendor.tools.loop.now
         try await route.begin()
+        // After a long wait for the access token, the provider's rate limit must allow the call again.
         try await vendorCall.start(countedAt: counted)
     }
 
@@ -283,11 +273,10 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Parses a complete response. A long response is parsed on the worker thread.
+    /// Parses a complete response.
     ///
-    /// - Returns: the response, with a `PausedResponse` if the vendor paused the response. Returns nil if the worker
-    ///   thread is too busy or the client has disconnected. After nil, the event loop must not use `form`, because the
-    ///   worker thread might still use it.
+    /// - Returns: the response, with a `PausedResponse` if the vendor paused the response. Nil if the worker thread is
+    ///   too busy or the client has disconnected; then the event loop must not use `form` any more.
     private func read(_ body: Body) async throws(UpstreamError) -> (ChatResponse, PausedResponse?)? {
         guard body.bytes.count > WorkQueue.loopBytes else { return try Self.read(body, by: reader, bounds) }
         let (form, bounds) = (form, bounds)
@@ -343,7 +332,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Opens the stream. If the vendor refuses the request and the error shows a quirk, sends the changed request.
+    /// Opens the stream. If the vendor refuses the request because of a quirk, sends the changed request.
     private func opened() async throws(UpstreamError) -> any UpstreamStream {
         while true {
             let call = try upstream(isStreamed: true)
@@ -379,7 +368,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return try await opened()
     }
 
-    /// Reads the body of an error response to its end and stops the stream. Returns an empty body if reading fails.
+    /// Reads an error response's body and stops the stream. Returns an empty body if reading fails.
     private func refusal(_ stream: any UpstreamStream) async throws(UpstreamError) -> Body {
         var isComplete = false
         defer { stream.stop(isComplete: isComplete) }
@@ -399,10 +388,10 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     private var isCallersKey: Bool { vendorCall.credential.label == nil }
 
-    /// Returns the error without secrets in its message. Removes all recovery options from an error about a passthrough
-    /// key, because the relay must not use another key for the call.
+    /// Returns the error without secrets, and without recovery options if a passthrough key was refused.
     private func judged(_ error: UpstreamError) -> UpstreamError {
         var error = vendor.headers.hiding(error, form.route?.token)
+        // For a passthrough key, the relay must not use another key.
         guard isCallersKey else { return error }
         switch error.kind {
         case .badKey, .outOfCredit, .forbidden, .rateLimited: error.recovery = []

@@ -4,27 +4,22 @@ import Shared
 
 /// One call in the format of a vendor's API. `WireChat` sends it.
 ///
-/// Used on its event loop, with two exceptions. Any thread may call `written`, and the worker thread uses `reader` to
-/// parse a long response.
+/// Used on its event loop, except for `written` (any thread) and `reader` (also the worker thread).
 protocol WireForm: AnyObject, Sendable {
     /// Writes the request body. Called once, on any thread.
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body
-    /// The error for the client if the vendor cannot serve the call; otherwise nil. The property is valid only after
-    /// `written` was called.
+    /// The error for the client if the vendor cannot serve the call; otherwise nil. Valid only after `written`.
     var refusal: APIError? { get }
-    /// The token limit in the request body if this limit can be higher than the client's limit; otherwise nil.
+    /// The token limit in the request body if it can exceed the client's limit; otherwise nil.
     var maxTokens: Int? { get }
-    /// Whether the relay requests a stream but returns a complete response to the client. The property is valid only
-    /// after `written` was called.
+    /// Whether the relay requests a stream for a complete response. Valid only after `written`.
     var gathersStream: Bool { get }
     func endpoint(isStreamed: Bool) -> Endpoint
-    /// The route, which chooses among several locations of the vendor and gets access tokens; nil if calls need
-    /// neither.
+    /// The route, for a vendor with several locations or access tokens; otherwise nil.
     var route: (any WireRoute)? { get }
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader
-    /// Finds the quirk because of which the vendor refused the request. Returns nil if no change of the request is
-    /// likely to help.
+    /// Returns the quirk because of which the vendor refused the request; nil if there is none.
     ///
     /// - Parameter known: the quirks for which the request was already changed.
     func quirk(
@@ -34,12 +29,11 @@ protocol WireForm: AnyObject, Sendable {
         known: LearnedQuirks,
         _ errorReader: ErrorResponseReader
     ) -> LearnedQuirks?
-    /// The quirk that the last response shows although its HTTP status was successful; nil if the response shows none.
+    /// The quirk that the last successful response shows; nil if the response shows none.
     var quirkOfResponse: LearnedQuirks? { get }
-    /// The quirks that can be stored for later calls to the model. All other quirks concern only one conversation.
+    /// The quirks that can be stored for later calls to the model.
     var keptQuirks: LearnedQuirks { get }
-    /// Whether the relay can request the rest of a streamed response that the vendor paused. The request body must then
-    /// stay in memory.
+    /// Whether the relay can request the rest of a paused response. The request body must then stay in memory.
     var mayGoOn: Bool { get }
     /// Returns the request body that asks for the rest of a response that the vendor paused.
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Parses the response to one call in a vendor's format, either a complete body or a stream of events.
+/// Parses the response to one call in a vendor's format, whole or as a stream of events.
 protocol WireReader: AnyObject, Sendable {
     typealias Emit = (_ choice: Int, ChatEvent) -> Void
 
@@ -16,14 +16,11 @@ protocol WireReader: AnyObject, Sendable {
     var isWhole: Bool { get }
     /// The largest stream event that is accepted, in bytes.
     var eventLimitBytes: Int { get }
-    /// Emits the next event if it contains only text and can be read without the JSON parser. Otherwise returns false
-    /// and does not consume the event.
+    /// Emits the next event if it is only text. Otherwise returns false and does not consume the event.
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool
-    /// Parses one event and emits its content.
+    /// Parses one event and emits its content. Returns whether the event is the end mark of the stream.
     ///
-    /// - Parameter data: the data of the event, never empty. It must be in a `ByteBuffer`, because the JSON parser
-    ///   reads a few bytes past its end.
-    /// - Returns: whether the event is the end mark of the stream.
+    /// - Parameter data: the data of the event, never empty; must be in a `ByteBuffer`, as the JSON parser requires.
     func consume(
         event data: UnsafeRawBufferPointer,
         named name: UnsafeRawBufferPointer,
@@ -31,8 +28,7 @@ protocol WireReader: AnyObject, Sendable {
     ) throws(UpstreamError) -> Bool
     /// Parses a complete response that the vendor sent in place of a stream, and emits its content.
     ///
-    /// - Parameter body: the response body, which must be in a `ByteBuffer`, because the JSON parser reads a few bytes
-    ///   past its end.
+    /// - Parameter body: must be in a `ByteBuffer`, as the JSON parser requires.
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError)
     /// Ends the response: emits the remaining events.
     func end(_ emit: Emit) throws(UpstreamError)
@@ -43,7 +39,7 @@ protocol WireReader: AnyObject, Sendable {
     func goOn()
 }
 
-/// A part of a response after which the vendor paused. The relay must send another request to get the rest.
+/// A part of a response after which the vendor paused. The rest must be requested.
 final class PausedResponse: Sendable {
     /// The content of the part as JSON, as the next request repeats it.
     let content: Body
@@ -68,10 +64,9 @@ extension UpstreamError {
 }
 
 extension UpstreamError {
-    /// Returns the error with the usage of the response that caused the error. An error that already has a usage keeps
-    /// it.
+    /// Returns the error with the usage of the response, unless the error already has a usage.
     ///
-    /// - Parameter usage: the usage that the vendor reported; nil if it reported none.
+    /// - Parameter usage: nil if the vendor reported none.
     func after(_ usage: Usage?) -> UpstreamError {
         var error = self
         error.usage = error.usage ?? usage
@@ -80,7 +75,7 @@ extension UpstreamError {
 
     /// Returns the error with the usage of an earlier call added to its own usage.
     ///
-    /// - Parameter used: the usage of the earlier call; nil if it is unknown.
+    /// - Parameter used: nil if it is unknown.
     func alsoAfter(_ used: Usage?) -> UpstreamError {
         var error = self
         if let used { error.usage = used + (error.usage ?? .nothing) }
@@ -89,7 +84,7 @@ extension UpstreamError {
 }
 
 extension JSONParser {
-    /// Parses a vendor's response or stream event as any JSON value. Throws an `UpstreamError` if the data is not JSON.
+    /// Parses a vendor's response or stream event. Throws an `UpstreamError` if the data is not JSON.
     func value(ofResponse data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
         do throws(JSONError) {
             return try parse(data)
@@ -98,7 +93,7 @@ extension JSONParser {
         }
     }
 
-    /// Parses a vendor's response or stream event. Throws an `UpstreamError` if the data is not a JSON object.
+    /// Parses a vendor's response or stream event. Throws an `UpstreamError` if the data is no JSON object.
     func response(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
         let root = try value(ofResponse: data)
         try root.checkResponse()
@@ -117,7 +112,7 @@ extension JSONValue {
         return error.kind == .object || error.text?.isEmpty == false
     }
 
-    /// The value as a number of tokens; nil if the value is no number, negative or implausibly large.
+    /// The value as a number of tokens; nil if the value is no plausible number.
     var tokens: Int? {
         guard let number, (0..<Self.tokenLimit).contains(number) else { return nil }
         return Int(number)

@@ -1,19 +1,16 @@
 import Calls
 import Engine
 
-/// Chooses the location for each attempt of one call, for a vendor with several locations. Used on its event loop only.
+/// Chooses the location for each attempt of one call. Used on its event loop only.
 protocol WireRoute: AnyObject, Sendable {
     /// Prepares the next attempt. Afterwards `endpoint` and `headers` belong to the location of this attempt.
     func begin() async throws(UpstreamError)
     func endpoint(isStreamed: Bool) -> Endpoint
     var headers: UpstreamHeaders { get }
-    /// A secret in the headers, such as an access token, in addition to the key; nil if there is none.
+    /// A secret in the headers in addition to the key; nil if there is none.
     var token: String? { get }
     func served()
-    /// Records that the attempt failed.
-    ///
-    /// - Returns: nil if another attempt might succeed, at this or another location; otherwise the error for the whole
-    ///   call.
+    /// Records that the attempt failed. Returns the error for the whole call; nil if another attempt might succeed.
     func failure(after error: UpstreamError) -> UpstreamError?
 }
 

@@ -2,15 +2,13 @@ import Calls
 import Engine
 import Shared
 
-/// The event stream of a vendor's response while it arrives. The vendor can also send a complete response in place of a
-/// stream.
+/// The event stream of a vendor's response, or a complete response in place of a stream.
 ///
 /// `@unchecked`: used on its event loop only. The reader's parser is never used across a suspension.
 final class WireStream: ChatResponseStream, @unchecked Sendable {
     private var stream: any UpstreamStream
     private let reader: any WireReader
-    /// The header lines of the provider. Error messages that contain a secret from these lines are removed. If nil, no
-    /// messages are removed.
+    /// The header lines whose secrets are kept out of error messages; nil to keep all messages.
     private let headers: KeyHeaders?
     private var bounds: UsageBounds
     /// The route that chose the location of the call; nil if the vendor has one location.
@@ -38,8 +36,7 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
     /// The memory that is reserved for unusually large events.
     private var reservation: MemoryReservation?
 
-    /// The largest event that is accepted from most vendors, in bytes. The same limit applies to a complete response in
-    /// place of a stream.
+    /// The largest event or complete response that is accepted from most vendors, in bytes.
     static let eventLimitBytes = 4_194_304
     /// The time in nanoseconds for which the stream waits for the usage after all output has arrived.
     private let tailNanoseconds: UInt64
@@ -63,8 +60,7 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
     var credits: Int? { nil }
     var budget: MemoryBudget? { stream.budget }
 
-    /// Waits for the first event with output, and keeps the events that arrive until then. If this function throws, the
-    /// relay can still make another call.
+    /// Waits for the first event with output, and keeps the events that arrive until then.
     func begin() async throws(UpstreamError) {
         isBeginning = true
         defer { isBeginning = false }
@@ -113,8 +109,7 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
         return .bytes
     }
 
-    /// Returns the nanoseconds for which the stream still waits for the usage. The waiting time starts with the first
-    /// call of this function.
+    /// Returns the nanoseconds for which the stream still waits for the usage, since the first call.
     private func tailLeft() -> UInt64 {
         let now = LoopTime.current()
         let ends = tailEnds ?? now + tailNanoseconds
@@ -136,11 +131,11 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
         }
     }
 
-    /// Reserves memory for a large event: four times its size, because the relay copies it several times. The memory
-    /// stays reserved while the stream lasts.
+    /// Reserves memory for a large event, until the stream ends.
     @inline(never)
     private func makeRoom(forEventOf bytes: Int) throws(UpstreamError) {
         guard bytes <= reader.eventLimitBytes else { throw Self.tooLarge }
+        // The relay copies an event several times.
         guard budget?.covers(4 * bytes, &reservation) ?? true, events.canReserve(incoming.count) else {
             throw UpstreamError(TransportError(.overloaded))
         }

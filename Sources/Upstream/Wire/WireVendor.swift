@@ -1,8 +1,7 @@
 import Engine
 import Shared
 
-/// The objects of a provider that all of its calls share, such as the headers. Each event loop has its own
-/// `WireVendor`.
+/// The objects that all calls to a provider share on one event loop.
 ///
 /// `@unchecked`: used on its event loop only.
 final class WireVendor: @unchecked Sendable {

@@ -8,10 +8,7 @@ extension ChatCall {
     /// The prompt that OpenAI's API uses if the request contains none.
     private static let noPrompt = "<|endoftext|>"
 
-    /// Creates a call from the body of `POST /v1/completions`.
-    ///
-    /// Throws if a field is invalid or unsupported. `best_of` must not exceed `n`, because the relay does not choose
-    /// between completions.
+    /// Creates a call from the body of `POST /v1/completions`. Throws if a field is invalid or unsupported.
     init(completing fields: RequestFields, defaultModel: String?) throws(APIError) {
         self.init()
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
@@ -59,7 +56,7 @@ extension ChatCall {
     }
 }
 
-/// A reader for the prompts of a legacy completion request: texts, or token ids if the model's vocabulary is known.
+/// A reader for the prompts of a legacy completion request: texts or token ids.
 private struct PromptReader {
     let counter: TokenCounter
 
@@ -86,7 +83,7 @@ private struct PromptReader {
         return texts
     }
 
-    /// Returns the text of one element of `prompt`, which is a string or a list of token ids.
+    /// Returns the text of one element of `prompt`: a string or a list of token ids.
     private func text(_ element: JSONValue, _ param: String) throws(APIError) -> String {
         if let text = element.string { return text }
         guard let elements = element.elements else { throw .type(param, "a string or an array of tokens") }

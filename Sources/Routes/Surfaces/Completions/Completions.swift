@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The surface of `POST /v1/completions`, OpenAI's legacy API that continues a text. Each prompt becomes a user
-/// message.
+/// The surface of `POST /v1/completions`, OpenAI's legacy API that continues a text.
 struct Completions: ChatSurface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         OpenAIChat().append(error, isMidStream: isMidStream, to: &body)

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A writer of the chunks of a streamed legacy completion. Each chunk has the JSON form of a complete response.
+/// A writer of the chunks of a streamed legacy completion.
 ///
 /// `@unchecked`: used on its request's event loop only.
 final class TextChunks: BatchWriter, @unchecked Sendable {
@@ -71,7 +71,7 @@ final class TextChunks: BatchWriter, @unchecked Sendable {
         out.append("}]}\n\n")
     }
 
-    /// Appends a comment of the event stream, which shows the client that the relay still works on the request.
+    /// Appends a comment of the event stream, to show that the relay still works on the request.
     func ping() {
         if !hasBegun { begin() }
         out.append(": ping\n\n")

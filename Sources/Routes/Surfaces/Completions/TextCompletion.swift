@@ -4,16 +4,14 @@ import Glibc
 import Shared
 import Upstream
 
-/// A formatter of the response to a legacy completion request, as one JSON body or as a stream of chunks.
+/// A formatter of the response to a legacy completion request, complete or streamed.
 struct TextCompletion: ChatResponseFormatter {
-    /// The prompts that the response repeats before the generated text, because the request sets `echo`; empty if it
-    /// does not.
+    /// The prompts to repeat before the generated text; empty if the request does not set `echo`.
     let prompts: [String]
     /// The number of choices in the response, over all prompts.
     let choices: Int
 
-    /// Returns the prompt that the response repeats before the text of this choice; nil if the request does not set
-    /// `echo`.
+    /// Returns the prompt to repeat before this choice's text; nil if the request does not set `echo`.
     func prompt(ofChoice index: Int) -> String? {
         guard choices > 0, case let position = index * prompts.count / choices, prompts.indices.contains(position)
         else {

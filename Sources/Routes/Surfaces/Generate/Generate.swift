@@ -3,8 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// The surface of `POST /generate`: one prompt in, one text out. If neither the request nor the settings name a model,
-/// providers are tried in the order of their priorities, and then the cheapest first.
+/// The surface of `POST /generate`: one prompt in, one text out. The model is optional.
 ///
 /// Errors have the form of the FastAPI framework: `{"detail": ...}`.
 struct Generate: ChatSurface {
@@ -60,7 +59,7 @@ struct Generate: ChatSurface {
 extension ChatCall {
     /// Creates a call from the body of `POST /generate`.
     ///
-    /// - Parameter fields: the body's fields: `prompt`, and optionally `model`, `max_tokens` and `temperature`.
+    /// - Parameter fields: `prompt`, and optionally `model`, `max_tokens` and `temperature`.
     fileprivate init(generating fields: RequestFields) throws(APIError) {
         self.init()
         guard let prompt = fields["prompt"]?.string, !prompt.isEmpty else { throw .missing("prompt") }
@@ -102,8 +101,7 @@ private struct GeneratedText: ChatResponseFormatter {
 }
 
 extension ChatResponse {
-    /// Appends the first choice's text as a JSON string. If there is no text, appends the refusal; if there is no
-    /// refusal, appends an empty string.
+    /// Appends the first choice's text, or else its refusal, or else an empty string, as JSON.
     func appendText(to body: inout ByteBuffer) {
         guard let text = choices.first.flatMap({ $0.text ?? $0.refusal }) else { return body.append(#""""#) }
         text.read { body.append(json: $0.bytes) }
@@ -111,8 +109,7 @@ extension ChatResponse {
 }
 
 extension Exchange {
-    /// Sends a JSON body that consists of `beginning` and the bytes that `write` appends. A worker thread writes a long
-    /// body.
+    /// Sends a JSON body: `beginning` and the bytes that `write` appends, on a worker thread if long.
     func send(
         _ beginning: borrowing ByteBuffer,
         then response: ChatResponse,

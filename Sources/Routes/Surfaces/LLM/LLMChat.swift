@@ -3,14 +3,13 @@ import Engine
 import Shared
 import Upstream
 
-/// The surface of `/llm/chat`, which sends the output as a JSON object or as a stream of plain text or events.
+/// The surface of `/llm/chat`, which sends JSON, plain text or events.
 ///
-/// A request has the fields of a chat completion, but `model` is ignored. Only providers with a capacity limit can
-/// serve the request; the provider with the most free capacity is tried first.
+/// A request has the fields of a chat completion, but `model` is ignored. Only providers with a capacity limit serve
+/// it.
 struct LLMChat: ChatSurface {
     let isStreamed: Bool
-    /// Whether the response may be cached. Always false, because another model may serve the same request the next
-    /// time.
+    /// Whether the response may be cached. Always false, because the model can change between equal requests.
     let mayKeep = false
 
     /// The surface of the load reports below `/llm`, which have the same error format as `/llm/chat`.

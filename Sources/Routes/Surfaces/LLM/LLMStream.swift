@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A writer of a streamed response as plain text. If the response fails after its first byte, the connection is closed
-/// early, because plain text cannot contain an error.
+/// A writer of a streamed response as plain text. After an error, the connection is closed early.
 ///
 /// `@unchecked`: used on its request's event loop only.
 final class LLMText: BatchWriter, @unchecked Sendable {
@@ -39,8 +38,7 @@ final class LLMText: BatchWriter, @unchecked Sendable {
     }
 }
 
-/// A writer of a streamed response as events: `{"content":"..."}` for each chunk of text, and tool calls as in the
-/// chunks of a chat completion.
+/// A writer of a streamed response as events: `{"content":"..."}` for text, and tool calls.
 ///
 /// `@unchecked`: used on its request's event loop only.
 final class LLMEvents: BatchWriter, @unchecked Sendable {

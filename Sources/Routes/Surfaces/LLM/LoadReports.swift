@@ -4,8 +4,8 @@ import Limits
 import Shared
 import Upstream
 
-/// Authenticates the caller of a request for a report, such as `/llm/system-load`. Throws if the caller's key is
-/// missing or not accepted. Rate limits do not count the request.
+/// Authenticates the caller of a request for a load report. Rate limits do not count the request. Throws if the key is
+/// missing or not accepted.
 private func admitReader(_ exchange: Exchange) async throws(APIError) {
     try await exchange.check(try await exchange.caller(.models))
 }
@@ -24,8 +24,6 @@ func showSystemLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
 }
 
 /// Handles `GET /llm/system-capacity`: sends the capacity of all providers, as totals and for each provider.
-///
-/// Each part appears under two names: the totals as `total_max` and `total`, the providers as `details` and `models`.
 func showSystemCapacity(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await admitReader(exchange)
     let all = await ProviderLoad.all(gateway)
@@ -65,8 +63,7 @@ func showModelLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErr
     exchange.send(json: body)
 }
 
-/// Handles `GET /llm/key-load/{model}/{key}`: sends the load of one key of a provider. The path names the key by its
-/// label, such as `k1`, or contains the key itself.
+/// Handles `GET /llm/key-load/{model}/{key}`: sends the load of one key, named by label or value.
 func showKeyLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await admitReader(exchange)
     let named = exchange.named ?? ""

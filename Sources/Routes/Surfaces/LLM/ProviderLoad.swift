@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// The load of a provider and of each of its keys, added up over all instances, for the reports below `/llm`.
+/// The load of a provider and of each of its keys, over all instances.
 struct ProviderLoad {
     struct Key {
         let credential: Credential
@@ -21,8 +21,7 @@ struct ProviderLoad {
     var most: Double { keys.reduce(0) { $0 + $1.load.most } }
     var type: StaticString { isOfCalls ? "concurrency" : "qps" }
 
-    /// Returns the loads of all providers with a capacity limit, in the order of the settings. Providers that use
-    /// passthrough keys are left out, because they have no keys of their own.
+    /// Returns the loads of all providers with a capacity limit, except those with passthrough keys.
     static func all(_ gateway: Gateway) async -> [ProviderLoad] {
         var loads: [ProviderLoad] = []
         for (position, model) in models(gateway) {
@@ -31,8 +30,8 @@ struct ProviderLoad {
         return loads
     }
 
-    /// Returns the load of the provider with this label or name. Throws error 404 if there is no such provider with a
-    /// capacity limit.
+    /// Returns the load of the provider with this label or name. Throws error 404 if there is none with a capacity
+    /// limit.
     static func of(_ model: String, _ gateway: Gateway) async throws(APIError) -> ProviderLoad {
         for (position, name) in models(gateway) where name.hasSameBytes(as: model) {
             if let load = await load(position, name, gateway: gateway) { return load }
@@ -40,8 +39,7 @@ struct ProviderLoad {
         throw APIError(404, "Model \(model.beginning(ofBytes: 100)) not found")
     }
 
-    /// Returns the indexes and report names of the providers with a capacity limit, except those that use passthrough
-    /// keys.
+    /// Returns the indexes and report names of the providers with a capacity limit, except those with passthrough keys.
     static func models(_ gateway: Gateway) -> [(position: Int, name: String)] {
         let positions = gateway.registry.entries.indices.filter {
             gateway.registry.entries[$0].capacity != nil && !gateway.registry.entries[$0].isPassthrough

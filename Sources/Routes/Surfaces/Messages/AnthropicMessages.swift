@@ -21,12 +21,10 @@ struct AnthropicMessages: ChatSurface {
         body.append(isMidStream ? "}\n\n" : "}")
     }
 
-    /// Returns the message of an error, with the field names of Anthropic's API in place of OpenAI's.
-    ///
-    /// If the conversation is too long, the message begins with "prompt is too long". Agents shorten the conversation
-    /// when they read these words.
+    /// Returns the message of an error, with the field names of Anthropic's API.
     private static func message(of error: APIError) -> String {
         let message = error.shownMessage
+        // Agents shorten the conversation when they read the words "prompt is too long".
         if error.code?.isSame(as: "context_length_exceeded") ?? false { return "prompt is too long: \(message)" }
         guard let param = error.param, let name = Self.name(of: param) else { return message }
         let opening = "Invalid value for '"
@@ -34,7 +32,7 @@ struct AnthropicMessages: ChatSurface {
         return "\(opening)\(name)\(Substring(message.utf8.dropFirst(opening.utf8.count + param.utf8.count)))"
     }
 
-    /// Returns the name in Anthropic's API of a field of OpenAI's API; nil if both APIs use the same name.
+    /// Returns the name in Anthropic's API of a field of OpenAI's API; nil if it is the same.
     private static func name(of param: String) -> String? {
         let ending = "function.parameters"
         if param.isSame(as: "response_format.json_schema.schema") { return "output_config.format.schema" }
@@ -65,8 +63,7 @@ struct AnthropicMessages: ChatSurface {
         }
     }
 
-    /// Appends Anthropic's response header lines: the request id, the rate limits, and `Access-Control-Expose-Headers`,
-    /// which allows browsers to read the other lines.
+    /// Appends Anthropic's response header lines, such as the request id and the rate limits.
     func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer) {
         fields.append("Request-Id: ")
         fields.append(requestID)

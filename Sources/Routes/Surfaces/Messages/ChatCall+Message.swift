@@ -3,11 +3,11 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Creates a call from the body of `POST /v1/messages`. Invalid values cause an error; unknown fields are ignored.
+    /// Creates a call from the body of `POST /v1/messages`. Throws if a value is invalid; ignores unknown fields.
     ///
     /// - Parameters:
     ///   - defaultModel: the model for a request that names none.
-    ///   - isCounted: whether the request only asks how many tokens the prompt has.
+    ///   - isCounted: whether the request only asks for the prompt's number of tokens.
     init(message root: JSONValue, defaultModel: String?, isCounted: Bool = false) throws(APIError) {
         self.init()
         let fields = try RequestFields(root)
@@ -44,7 +44,7 @@ extension ChatCall {
 
     /// Reads `system` and `messages`. Each text block of `system` becomes a separate message.
     ///
-    /// - Returns: the cache breakpoints that the content of `system` and `messages` sets.
+    /// - Returns: the cache breakpoints of `system` and `messages`.
     private mutating func readConversation(_ fields: RequestFields) throws(APIError) -> [ChatOptions.CacheBreakpoint] {
         var reader = TurnReader()
         if let system = fields["system"] { try reader.readSystem(system) }
@@ -89,10 +89,9 @@ extension ChatCall {
             || chatOptions.bookkeeping.user != nil || chatOptions.bookkeeping.serviceTier != nil
     }
 
-    /// Reads `thinking`, `output_config` and `output_format` into `chatOptions`. `output_format` is the legacy name of
-    /// `output_config.format`.
+    /// Reads `thinking`, `output_config` and the legacy `output_format` into `chatOptions`.
     ///
-    /// - Parameter isSaid: becomes true if a value is read into `chatOptions`; otherwise stays unchanged.
+    /// - Parameter isSaid: becomes true if a value is read; otherwise stays unchanged.
     private mutating func readOutput(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -151,11 +150,11 @@ extension ChatCall {
 }
 
 extension APIError {
-    /// The error code for requests with the unsupported field `thread`. Clients that know this code send the whole
-    /// conversation instead.
+    /// The error code for requests with the unsupported field `thread`.
     private static let noThreadsCode = "thread_unsupported_request"
 
     fileprivate static var noThreads: APIError {
+        // Clients that know this code send the whole conversation instead.
         APIError(
             400,
             "'thread' is not supported. Send the whole conversation in 'messages'.",
@@ -164,7 +163,6 @@ extension APIError {
         )
     }
 
-    /// The error code to send as `details.error_code`, which Anthropic's API has for few errors; nil for all other
-    /// errors.
+    /// The error code to send as `details.error_code`; nil for most errors.
     var detailCode: String? { self.code?.hasSameBytes(as: Self.noThreadsCode) ?? false ? self.code : nil }
 }

@@ -7,7 +7,7 @@ extension ChatCall {
 
     /// Reads `tools` and `tool_choice` into `chatOptions`.
     ///
-    /// - Parameter isSaid: becomes true if a value is read into `chatOptions`; otherwise stays unchanged.
+    /// - Parameter isSaid: becomes true if a value is read; otherwise stays unchanged.
     mutating func readMessageTools(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -44,8 +44,7 @@ extension ChatCall {
         if chatOptions.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
-    /// Reads one element of `tools`. Returns nil for Anthropic's web search tool, for which the call's `webSearch` is
-    /// set instead.
+    /// Reads one element of `tools`. Returns nil for the web search tool, which sets the call's `webSearch`.
     private mutating func tool(ofMessage value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool? {
         guard value.kind == .object else { throw .type(param, "an object") }
         if let type = value.member("type") {

@@ -10,15 +10,15 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
     private enum Block: Equatable {
         case text
         case thinking
-        /// A block for a tool call; the value is the index of the call among the response's tool calls.
+        /// A block for a tool call, with the call's index among the response's tool calls.
         case call(Int)
     }
 
-    /// The kind of arguments that the open tool call has: not known yet, a JSON object, or other text.
+    /// The kind of the open tool call's arguments: unknown, a JSON object, or other text.
     private enum Input {
         case notBegun
         case object
-        /// Arguments that are not a JSON object. They are sent as text in the member `_raw` of an object.
+        /// Arguments that are not a JSON object, sent as text in the member `_raw`.
         case raw
     }
 
@@ -28,7 +28,7 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
     private var hasBegun = false
     private var block: Block?
     private var input = Input.notBegun
-    /// The index of the content block that is open; between two blocks, the index of the next block.
+    /// The index of the open content block; between two blocks, the index of the next.
     private var index = 0
     private var finish = FinishReason.stop
     private var stop: Body?

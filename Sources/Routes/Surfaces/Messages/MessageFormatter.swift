@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// A formatter of a response of the Messages API, as one JSON body or as a stream of events.
+/// A formatter of a response of the Messages API, complete or streamed.
 struct MessageFormatter: ChatResponseFormatter {
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {
         MessageEvents(wanted, exchange)
@@ -101,8 +101,7 @@ struct MessageFormatter: ChatResponseFormatter {
         return (try? parser.parse(text.bytes))?.kind == .object
     }
 
-    /// Appends a tool call's arguments as a JSON object. Arguments that are not an object become the text of its member
-    /// `_raw`.
+    /// Appends a tool call's arguments as a JSON object. Other arguments become the text of its member `_raw`.
     private static func append(input arguments: String, to body: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         if !isObject(arguments) {
@@ -151,8 +150,8 @@ extension FinishReason {
 }
 
 extension Usage {
-    /// Appends the usage as a JSON object of the Messages API. `input_tokens` does not include the tokens that were
-    /// read from the cache or written to it.
+    /// Appends the usage as a JSON object of the Messages API. `input_tokens` excludes tokens that were read from the
+    /// cache or written to it.
     func appendMessageJSON(to out: inout ByteBuffer) {
         out.append(#"{"input_tokens":"#)
         out.append(decimal: promptTokens - cachedTokens - cacheWriteTokens)

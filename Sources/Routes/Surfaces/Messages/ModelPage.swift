@@ -1,8 +1,7 @@
 import Engine
 import Shared
 
-/// A page of the model list in the form of Anthropic's API. It begins with the first model and has at most 1,000
-/// models, unless the request sets `limit`, `before_id` or `after_id`.
+/// A page of the model list in the form of Anthropic's API, with at most 1,000 models.
 struct ModelPage {
     private let models: ArraySlice<ModelCatalog.Listed>
     private let hasMore: Bool
@@ -78,8 +77,7 @@ struct ModelPage {
         body.append("}")
     }
 
-    /// Appends the member `capabilities` of a model. For each capability that Anthropic's API names, it says whether
-    /// the model and the relay support it.
+    /// Appends the member `capabilities`: for each capability, whether model and relay support it.
     private static func append(_ abilities: ModelFacts.Abilities, to body: inout ByteBuffer) {
         func flag(_ name: StaticString, _ isSupported: Bool, _ inner: StaticString = "") {
             body.append(name)

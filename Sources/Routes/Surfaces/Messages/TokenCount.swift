@@ -3,8 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// Handles `POST /v1/messages/count_tokens`: sends the number of tokens in the prompt. The relay counts or estimates
-/// them itself and does not call the vendor.
+/// Handles `POST /v1/messages/count_tokens`: sends the prompt's number of tokens, without calling the vendor.
 func countTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     let defaultModel = gateway.settings.defaultModel

@@ -1,25 +1,21 @@
 import Engine
 
-/// Converts bodies to the texts that usage records keep. The texts are shortened, media are replaced by placeholders,
-/// and secrets are masked.
+/// Converts bodies to the texts in usage records: shortened, without media, and with masked secrets.
 package struct BodyText {
     private let limitBytes: Int
     /// The values that are masked wherever they occur in a body.
     private let secrets: [String]
-    /// The number of bytes that are read beyond the limit. A secret that begins just before the limit is then found and
-    /// masked.
+    /// The number of bytes read beyond the limit, so that a secret at the limit is masked.
     private static let slackBytes = 512
     private static let mediaBytes = 256
 
-    /// Creates a value that shortens and masks bodies.
-    ///
-    /// - Parameter secrets: the values to mask; values shorter than 8 bytes are ignored.
+    /// Creates a value that shortens bodies and masks secrets. Secrets shorter than 8 bytes are ignored.
     package init(limitBytes: Int, hiding secrets: [String]) {
         self.limitBytes = limitBytes
         self.secrets = secrets.filter { $0.utf8.count >= 8 }
     }
 
-    /// Returns the text that a usage record keeps of a body. The body may be JSON or any other text.
+    /// Returns the text that a usage record keeps of a body, which may be any text.
     package func text(of body: UnsafeRawBufferPointer) -> String {
         var out: [UInt8] = []
         var strings = JSONStrings(body)
@@ -43,8 +39,7 @@ package struct BodyText {
         return finished(out)
     }
 
-    /// Returns the text that a usage record keeps of a body that is known to contain no media. The text is shortened,
-    /// and secrets are masked.
+    /// Returns the text that a usage record keeps of a body without media.
     func text(plain body: [UInt8]) -> String { finished(body) }
 
     /// Returns the text that replaces a binary body or an encoded file, such as `[image/png, 1200 bytes]`.
@@ -62,8 +57,7 @@ package struct BodyText {
         return String(decoding: text, as: UTF8.self).beginning(ofBytes: limitBytes)
     }
 
-    /// Returns the text that replaces a JSON string with an image, audio or other encoded bytes. Returns nil if the
-    /// string is ordinary text.
+    /// Returns the placeholder for a JSON string with encoded media; nil if the string is ordinary text.
     private static func media(_ content: UnsafeRawBufferPointer) -> String? {
         guard content.count >= mediaBytes else { return nil }
         var (type, start) = ("encoded", 0)
@@ -80,8 +74,7 @@ package struct BodyText {
         return placeholder(type: type, bytes: encoded.count / 4 * 3)
     }
 
-    /// Returns whether a byte can occur in a JSON string of base64: a base64 character of either alphabet, or part of
-    /// an escaped line end.
+    /// Returns whether a byte can occur in a JSON string of base64, including an escaped line end.
     private static func isEncoded(_ byte: UInt8) -> Bool {
         switch byte {
         case 48...57, 65...90, 97...122, UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "="), UInt8(ascii: "-"),

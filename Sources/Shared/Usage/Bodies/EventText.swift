@@ -2,7 +2,7 @@ import Engine
 
 /// The generated text of an event stream, for usage records: `[{"content":"Hello"},{"arguments":"{}"}]`.
 ///
-/// Consecutive chunks of the same JSON member are joined, so that a long stream becomes a few entries.
+/// Consecutive chunks of the same JSON member are joined.
 package struct EventText {
     /// The names of the JSON members that contain generated text in the supported APIs.
     private static let names: [StaticString] = [

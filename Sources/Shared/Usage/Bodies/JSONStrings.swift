@@ -1,7 +1,6 @@
 import Engine
 
-/// A reader that finds the strings in a JSON text, one after the other. A text that is not JSON causes no error, but
-/// the strings that are found in it have no meaning.
+/// A reader that finds the strings in a JSON text, one after the other. A text that is not JSON causes no error.
 struct JSONStrings {
     struct FoundString {
         /// The range of the bytes between the quotes. Escape sequences are not decoded.
@@ -11,7 +10,7 @@ struct JSONStrings {
     }
 
     private let bytes: UnsafeRawBufferPointer
-    /// The position up to which the text was read, which is the closing quote of the last string.
+    /// The position of the last string's closing quote, up to which the text was read.
     private(set) var position = 0
     private var isInside = false
 

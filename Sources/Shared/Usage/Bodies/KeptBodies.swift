@@ -1,7 +1,6 @@
 package import Engine
 
-/// The body of a request and the body of its response, as a usage record keeps them: shortened, without media, and with
-/// secrets masked.
+/// The bodies of a request and its response in a usage record: shortened, without media, with masked secrets.
 package final class KeptBodies: Sendable {
     private struct Texts {
         var request: String?
@@ -24,9 +23,9 @@ package final class KeptBodies: Sendable {
 
     deinit { budget.give(bytes) }
 
-    /// The body of the request; nil if the request had no body or the memory budget was full.
+    /// The request's body; nil if it had none or the memory budget was full.
     package var request: String? { texts.withLock { $0.request } }
-    /// The body of the response; nil if the response had no body or the memory budget was full.
+    /// The response's body; nil if it had none or the memory budget was full.
     package var response: String? { texts.withLock { $0.response } }
     /// The memory that both bodies use, in bytes.
     package var bytes: Int { texts.withLock { $0.bytes } }
@@ -59,8 +58,7 @@ package final class KeptBodies: Sendable {
     private static let overheadBytes = 64
 }
 
-/// The memory budget for all bodies that usage records keep. It is at most an eighth of the memory budget of the
-/// process.
+/// The memory budget for all bodies in usage records. It is at most an eighth of the process's memory budget.
 package final class BodyBudget: Sendable {
     private struct State {
         var bytes = 0
@@ -78,11 +76,10 @@ package final class BodyBudget: Sendable {
         limitBytes = budget.bytes / 8
     }
 
-    /// Whether the budget is more than three quarters full. Old bodies should then be removed to make room for new
-    /// ones.
+    /// Whether the budget is over three quarters full, so that old bodies should be removed.
     var isNearlyFull: Bool { state.withLock { $0.bytes > limitBytes / 4 * 3 } }
 
-    /// Reserves memory for a body. Returns false if there is no room; the body is then not kept.
+    /// Reserves memory for a body. Returns false if there is no room.
     fileprivate func reserve(_ bytes: Int) -> Bool {
         state.withLock { state in
             guard state.bytes + bytes <= limitBytes, budget.covers(state.bytes + bytes, &state.reservation) else {

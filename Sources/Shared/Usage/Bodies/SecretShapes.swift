@@ -4,14 +4,14 @@ import Engine
 enum SecretShapes {
     /// The text that replaces a secret.
     static let mask = "***"
-    /// The length from which a word counts as a key if it begins with one of `prefixes`, in bytes.
+    /// The smallest length of a key that begins with one of `prefixes`, in bytes.
     private static let minBytes = 20
     private static let prefixes = [
         "sk-", "sk_", "rk_", "pk_", "gsk_", "xai-", "AIza", "ya29.", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-",
         "hf_", "xoxb-", "xoxp-", "xapp-", "AKIA", "eyJ", "r8_", "pplx-", "nvapi-",
     ]
     .map { Array($0.utf8) }
-    /// Words that occur in the names of JSON members with secret values. They are in lower case and without separators.
+    /// Words in the names of JSON members with secret values, in lower case without separators.
     private static let words = ["authorization", "apikey", "password", "secret", "credential", "accesstoken", "bearer"]
         .map { Array($0.utf8) }
     private static let bearer = Array("bearer ".utf8)
@@ -24,7 +24,7 @@ enum SecretShapes {
         return letters.elementsEqual("token".utf8) || words.contains { letters.firstRange(of: $0) != nil }
     }
 
-    /// Masks secrets in a text: the given secrets, and all words that have the form of a key.
+    /// Masks the given secrets in a text, and all words in the form of a key.
     static func mask(in text: inout [UInt8], _ secrets: [String]) {
         for secret in secrets { replace(Array(secret.utf8), in: &text) }
         var out: [UInt8] = []

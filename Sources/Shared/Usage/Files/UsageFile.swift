@@ -1,8 +1,7 @@
 import Engine
 import Glibc
 
-/// A store that writes usage records as lines of JSON, to a file or to standard output. It rotates the file before it
-/// grows too large.
+/// A store that writes usage records as lines of JSON, to a file or standard output.
 ///
 /// `@unchecked`: used by the thread of its queue only.
 package final class UsageFile: UsageStore, @unchecked Sendable {
@@ -81,7 +80,7 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
         }
     }
 
-    /// Writes all bytes to the file, or none. After a failure, cuts the file to its previous size and throws.
+    /// Writes all bytes to the file. After a failure, cuts the file to its previous size and throws.
     private func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, after size: Int) throws(UsageFailure) {
         if writeAll(bytes, to: descriptor) { return }
         let failure = UsageFailure.system(settings.path ?? "standard output")

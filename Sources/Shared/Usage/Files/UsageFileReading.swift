@@ -1,7 +1,7 @@
 import Engine
 import Glibc
 
-/// Sums up the usage records in the JSON files that a relay has written, for the `usage` command.
+/// Sums up the usage records in JSON files, for the `usage` command.
 package struct UsageFileReading {
     private static let chunkBytes = 64 << 10
     /// The longest line that is read as a usage record, in bytes. Longer lines count as invalid.
@@ -12,8 +12,7 @@ package struct UsageFileReading {
     private let question: UsageReportQuery
     private let first: [UInt8]
     private let parser = JSONParser()
-    /// The sums of each group, by the name of the group. Records without a value, for example without a model, are in
-    /// the group with the empty name.
+    /// The sums of each group, by name. Records without a value are in the group with the empty name.
     private var groups: [[UInt8]: UsageFigures] = [:]
     private var summary: UsageSummary
 
@@ -24,10 +23,10 @@ package struct UsageFileReading {
         first = Array(summary.first.text.utf8)
     }
 
-    /// Returns the sums of the usage records in the files. Returns nil if there are no files.
+    /// Returns the sums of the usage records in the files; nil if there are no files.
     ///
     /// - Parameters:
-    ///   - path: the path of the current file, such as `usage.log`; rotated files are `usage.log.1` and so on.
+    ///   - path: the current file; rotated files are `usage.log.1` and so on.
     ///   - files: the largest number of files, including the current one.
     package static func summary(
         _ path: String,

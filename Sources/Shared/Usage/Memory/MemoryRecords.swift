@@ -1,13 +1,10 @@
 import Engine
 
-/// The usage records of the last requests, and the daily sums of all requests since the start, in the memory of the
-/// process. They are used if no database is configured.
+/// The usage records of the last requests, and the daily sums since the start, in memory.
 ///
-/// The oldest records are removed first, but the daily sums still include them. The thread of a `UsageQueue` writes the
-/// records, and the thread of a `RecordReader` reads them.
+/// The thread of a `UsageQueue` writes the records, and the thread of a `RecordReader` reads them.
 final class MemoryRecords: UsageStore, RecordSource {
-    /// A finished request in memory, with its id. `bytes` is the number of bytes that the request uses in memory,
-    /// without the bodies of the request and the response.
+    /// A finished request in memory. `bytes` is its size in memory without the bodies.
     fileprivate struct KeptRequest {
         let id: Int
         let request: FinishedRequest
@@ -33,14 +30,12 @@ final class MemoryRecords: UsageStore, RecordSource {
         var heldBytes: Int { bytes + sums.rows.count * MemoryRecords.sumBytes }
     }
 
-    /// The largest number of rows of daily sums. If there are more rows, the oldest days are removed until at most
-    /// `maxSums / 2` rows are left.
+    /// The largest number of rows of daily sums. If there are more rows, the oldest days are removed.
     private static let maxSums = 20_000
     /// The estimated memory of one row of daily sums, in bytes.
     fileprivate static let sumBytes = 512
     fileprivate static let recordBytes = MemoryLayout<UsageRecord>.stride
-    /// The memory of a stored request in addition to its usage records, in bytes: the object's header, its other
-    /// properties and its element in `kept`.
+    /// The memory of a stored request in addition to its usage records, in bytes.
     private static let keptBytes = 64
 
     private let state: Lock<State>
@@ -58,8 +53,8 @@ final class MemoryRecords: UsageStore, RecordSource {
 
     var zone: DayZone { state.withLock { $0.sums.zone } }
 
-    /// Changes the largest number of records and the time zone. If the time zone changes, the sums are computed again
-    /// from the records that are still stored.
+    /// Changes the largest number of records and the time zone. If the zone changes, the sums are computed from the
+    /// stored records.
     func use(bound: Int, _ zone: DayZone) {
         state.withLock { state in
             state.bound = bound
@@ -92,8 +87,8 @@ final class MemoryRecords: UsageStore, RecordSource {
         state.bytes += bytes
     }
 
-    /// Deletes the records of requests and of their upstream calls, and subtracts them from the daily sums. Returns the
-    /// number of requests that were deleted.
+    /// Deletes requests with their upstream calls, and subtracts them from the daily sums. Returns the number of
+    /// deleted requests.
     func delete(_ ids: [RecordID]) -> Int {
         let numbers = Set(ids.compactMap { if case .number(let number) = $0 { number } else { nil } })
         return state.withLock { state in
@@ -180,8 +175,7 @@ final class MemoryRecords: UsageStore, RecordSource {
 }
 
 extension MemoryRecords.State {
-    /// Removes the records of the oldest request and of its upstream calls. The daily sums do not change. Returns false
-    /// if there are no records.
+    /// Removes the oldest request's records, but not from the daily sums. Returns false if there are none.
     fileprivate mutating func removeOldest() -> Bool {
         guard count > 0 else { return false }
         bytes -= kept[first].bytes
@@ -189,7 +183,7 @@ extension MemoryRecords.State {
         return true
     }
 
-    /// Removes the bodies of the oldest request that can still have bodies. Returns false if there is no such request.
+    /// Removes the bodies of the oldest request that can have bodies. Returns false if there is none.
     fileprivate mutating func removeOldestBodies() -> Bool {
         firstWithBodies = max(firstWithBodies, first)
         guard firstWithBodies < kept.count else { return false }
@@ -215,8 +209,7 @@ extension UsageSums {
 }
 
 extension UsageRecord {
-    /// The memory of the record, in bytes. The number includes texts of more than 15 bytes, which are stored outside
-    /// the record.
+    /// The memory of the record in bytes, including texts that are stored outside the record.
     fileprivate var bytes: Int {
         // This runs for each request. An array of the texts would cost ten times as much.
         var sum = MemoryRecords.recordBytes

@@ -29,8 +29,7 @@ struct PostgresAddress: Sendable {
         self.secrets = secrets.filter { !$0.isEmpty }
     }
 
-    /// Returns the first line of a message from libpq or from the PostgreSQL server, for the log. Passwords in the line
-    /// are masked.
+    /// Returns the first line of a message from libpq or the server, with masked passwords.
     fileprivate func shown(_ message: UnsafePointer<CChar>?) -> String {
         guard let message else { return "unknown cause" }
         let line = String(cString: message).prefix { !$0.isNewline }
@@ -46,11 +45,10 @@ struct PostgresFailure: Error {
     /// The SQLSTATE code of the error, such as `57014`; empty if the PostgreSQL server sent no code.
     var state = ""
 
-    /// Whether the PostgreSQL server rejected the values of a statement, for example because of their encoding or
-    /// range.
+    /// Whether the PostgreSQL server rejected the values of a statement.
     var isOfData: Bool { state.hasPrefix("22") }
 
-    /// Whether the PostgreSQL server stopped a statement because it took too long. The connection can still be used.
+    /// Whether the PostgreSQL server stopped a slow statement. The connection can still be used.
     var isInterrupt: Bool { state == "57014" }
 
     /// Whether the database user lacks a permission.
@@ -59,8 +57,7 @@ struct PostgresFailure: Error {
 
 /// A connection to a PostgreSQL server, used by one thread at a time.
 ///
-/// No call takes much longer than its timeout. If the server rejects a statement, the connection can still be used.
-/// After any other failure, the connection is unusable.
+/// The connection can be used after a rejected statement, but not after any other failure.
 final class PostgresConnection {
     private let handle: OpaquePointer
     private let address: PostgresAddress
@@ -77,7 +74,7 @@ final class PostgresConnection {
     /// Opens a connection to the server.
     ///
     /// - Parameters:
-    ///   - connectSeconds: the timeout for connecting to each host of the URL, at least 2.
+    ///   - connectSeconds: the timeout for each host of the URL, at least 2.
     ///   - timeoutMilliseconds: the timeout of each statement.
     static func open(
         _ address: PostgresAddress,
@@ -100,8 +97,7 @@ final class PostgresConnection {
         return connection
     }
 
-    /// Runs one statement with values for `$1`, `$2` and so on, or several statements without values. Returns the rows
-    /// that the last statement produced.
+    /// Runs one statement with values for `$1` and so on, or several without values. Returns the last statement's rows.
     func run(_ sql: String, _ values: PostgresValues? = nil) throws(PostgresFailure) -> [[String?]] {
         let end = LoopTime.current().adding(milliseconds: timeoutMilliseconds)
         try send(sql, values, until: end)
@@ -115,8 +111,7 @@ final class PostgresConnection {
         return rows
     }
 
-    /// Starts a statement that may take a long time, and returns without waiting for its end. The connection cannot run
-    /// anything else until `hasFinished()` returns true.
+    /// Starts a slow statement and returns at once. The connection is busy until `hasFinished()` returns true.
     func start(_ sql: String) throws(PostgresFailure) {
         try send(sql, nil, until: LoopTime.current().adding(milliseconds: timeoutMilliseconds))
     }

@@ -1,10 +1,9 @@
-/// Creates the database index of failed requests in the background, even if the table has millions of rows.
+/// Creates the database index of failed requests in the background, through a separate connection.
 ///
-/// A separate connection creates the index while relays continue to write. If relays share the database, only one of
-/// them creates the index at a time.
+/// Only one relay at a time creates the index in a shared database.
 struct PostgresIndex {
     private static let name = "relay_usage_failed"
-    /// The key of the PostgreSQL advisory lock that a relay needs to create the index. It is an arbitrary number.
+    /// The key of the PostgreSQL advisory lock for creating the index: an arbitrary number.
     private static let lock = 7_031_912_844_553
     private static let create = """
         CREATE INDEX CONCURRENTLY \(name) ON \(UsageSchema.postgresTable) (status, time) WHERE NOT success AND kind = 0
@@ -15,7 +14,7 @@ struct PostgresIndex {
     /// Whether no work is left, because the index is complete or `stop` was called.
     private var isComplete = false
 
-    /// Does the next step to create the index. It does not wait until the PostgreSQL server has finished the step.
+    /// Does the next step to create the index, without waiting for the PostgreSQL server.
     ///
     /// - Parameters:
     ///   - store: the connection with which the usage store reads and writes.
@@ -48,6 +47,6 @@ struct PostgresIndex {
         connection = made
     }
 
-    /// Ends the work of this object. The PostgreSQL server still finishes an index that it is already creating.
+    /// Ends the work of this object. The PostgreSQL server still finishes an index in progress.
     mutating func stop() { (connection, isComplete) = (nil, true) }
 }

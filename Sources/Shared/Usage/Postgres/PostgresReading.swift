@@ -5,7 +5,7 @@ enum PostgresReading {
     private static let connectSeconds = 10
     private static let timeoutMilliseconds = 120_000
 
-    /// Returns the sums of the usage records in the database. Returns nil if the database has no tables of a relay.
+    /// Returns the sums of the usage records; nil if the database has no tables of a relay.
     static func summary(url: String, _ question: UsageReportQuery) throws(UsageFailure) -> UsageSummary? {
         let address = try PostgresStore.address(url)
         do throws(PostgresFailure) {
@@ -37,8 +37,7 @@ enum PostgresReading {
         return found != nil
     }
 
-    /// Computes the sums from the usage records themselves. It is used if the stored daily sums do not include all
-    /// records yet.
+    /// Computes the sums from the usage records, without the stored daily sums.
     private static func records(
         _ query: UsageQuery,
         _ zone: DayZone,
@@ -57,14 +56,13 @@ enum PostgresReading {
     }
 }
 
-/// The state of the stored daily sums: their time zone, and the days whose sums might lack records.
+/// The state of the stored daily sums: their time zone, and the days that might lack records.
 struct PostgresState {
     let zone: DayZone
-    /// The last day whose sums might lack records, as a number of days since 1970; nil if all sums are complete.
+    /// The last day whose sums might lack records, in days since 1970; nil if there is none.
     let lastPartialDay: Int?
 
-    /// The number of days that are added to `lastPartialDay` for safety. Records are numbered almost, but not exactly,
-    /// in the order of their times.
+    /// The number of days added to `lastPartialDay`, since records are not numbered exactly by time.
     private static let slackDays = 1
 
     init(_ connection: PostgresConnection) throws(PostgresFailure) {

@@ -122,8 +122,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         return rows != nil
     }
 
-    /// Calls `body` with a read-only connection. If the connection fails, it is opened again once and `body` is called
-    /// again.
+    /// Calls `body` with a read-only connection. After a connection failure, opens it again and repeats `body` once.
     private func read<Result>(
         until end: LoopTime,
         _ body: (PostgresConnection) throws(PostgresFailure) -> Result
@@ -158,8 +157,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
 extension PostgresConnection {
     private static let maxMilliseconds = 3_600_000
 
-    /// Sets a time limit for later statements. A statement that exceeds the limit throws a failure whose `isInterrupt`
-    /// is true.
+    /// Sets a time limit for later statements. A slower statement throws a failure whose `isInterrupt` is true.
     func limit(until end: LoopTime) throws(PostgresFailure) {
         let left = min(max(1, end.milliseconds(since: .current())), Self.maxMilliseconds)
         _ = try run("SET statement_timeout = \(left)")

@@ -1,7 +1,6 @@
 import Engine
 
-/// The ranges of time in which records that match a filter may exist. They are found with the daily sums, so that days
-/// without matching records are skipped.
+/// The ranges of time that may contain records that match a filter, by the daily sums.
 struct PostgresSpans {
     private let filter: RecordFilter
     private let state: PostgresState
@@ -59,13 +58,11 @@ struct PostgresSpans {
     }
 }
 
-/// Searches ranges of time for records. It reads one window of time after the other; a window is larger after a fast
-/// read and smaller after a slow read.
+/// Searches ranges of time for records, one window of time after the other.
 struct PostgresScan {
     private static let firstMilliseconds = 3_600_000
     private static let maxMilliseconds = 1_000_000_000_000
-    /// The time that reading the records of one window should take, in milliseconds. The size of the next window is
-    /// adapted to this time.
+    /// The time that reading the records of one window should take, in milliseconds.
     private static let windowMilliseconds = 50
 
     private let query: RecordQuery
@@ -74,7 +71,7 @@ struct PostgresScan {
     private let filter: FilterSQL
     private let isDescending: Bool
     private var size = PostgresScan.firstMilliseconds
-    /// The id at which a later search can continue; nil if nothing was read or if records are read in ascending order.
+    /// The id at which a later search can continue; nil if nothing was read or the order is ascending.
     private(set) var position: RecordID?
 
     init(_ query: RecordQuery, _ spans: [Range<Int>], until end: LoopTime) {
@@ -94,8 +91,7 @@ struct PostgresScan {
         self.filter = filter
     }
 
-    /// Adds the matching records to the collector. Returns true if the query's time limit passed before all records
-    /// were read.
+    /// Adds the matching records to the collector. Returns true if the query's time limit passed first.
     mutating func run(
         _ collector: inout PageCollector<RecordID>,
         _ connection: PostgresConnection
@@ -128,7 +124,7 @@ struct PostgresScan {
         return false
     }
 
-    /// Returns the time of the next record in a range, in the direction of the search; nil if the range has no records.
+    /// Returns the time of the next record in a range, in the search's direction; nil if there is none.
     private func edge(of span: Range<Int>, _ connection: PostgresConnection) throws(PostgresFailure) -> Int? {
         let found = try connection.run(
             """

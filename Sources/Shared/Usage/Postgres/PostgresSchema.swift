@@ -1,6 +1,6 @@
 /// Creates and upgrades the tables of a PostgreSQL database.
 struct PostgresSchema {
-    /// The key of the PostgreSQL advisory lock that a relay needs to change the tables. It is an arbitrary number.
+    /// The key of the PostgreSQL advisory lock for changing the tables: an arbitrary number.
     private static let lock = 7_031_912_844_551
     private static let versionTable = "relay_usage_version"
 
@@ -9,15 +9,13 @@ struct PostgresSchema {
 
     /// Creates a value that upgrades the tables through this connection.
     ///
-    /// - Parameter steps: the SQL statements that lead from each version of the tables to the next; the first step
-    ///   starts with an empty database, which has version 0.
+    /// - Parameter steps: the SQL statements of each version; the first step starts with an empty database.
     init(_ connection: PostgresConnection, steps: [String]) {
         self.connection = connection
         self.steps = steps
     }
 
-    /// Runs all upgrade steps that this database has not had yet, in one transaction. Only one relay does this at a
-    /// time.
+    /// Runs all upgrade steps that the database lacks, in one transaction. Only one relay at a time does this.
     func upgrade() throws(PostgresFailure) {
         guard try version() < steps.count else { return }
         _ = try connection.run("BEGIN; SELECT pg_advisory_xact_lock(\(Self.lock))")

@@ -5,8 +5,8 @@ extension PostgresStore {
     /// The pause between two steps of background work, in milliseconds. Other connections can write during the pause.
     private static let stepMilliseconds = 20
 
-    /// Does one step of background work. The step adds some stored records to the daily sums if the sums do not include
-    /// them yet, and deletes some expired records. Returns the time until the next step, in milliseconds.
+    /// Does one step of background work: completes the daily sums, and deletes some expired records. Returns the time
+    /// until the next step, in milliseconds.
     package func advance() -> Int? {
         do throws(UsageFailure) {
             try access { connection throws(PostgresFailure) in
@@ -21,14 +21,13 @@ extension PostgresStore {
         return hasUnsummed ? Self.stepMilliseconds : Self.upkeepSeconds * 1_000
     }
 
-    /// Deletes the records of requests and of their upstream calls, and subtracts them from the daily sums. Returns the
-    /// number of requests that were deleted.
+    /// Deletes requests with their upstream calls, and subtracts them from the daily sums. Returns the number of
+    /// deleted requests.
     func delete(_ ids: [RecordID]) throws(UsageFailure) -> Int {
         try access { connection throws(PostgresFailure) in try PostgresSums(connection).delete(ids, calendar.zone) }
     }
 
-    /// Deletes some rows that are older than the settings allow. Does nothing if the last deletion was less than a
-    /// minute ago and left no such rows.
+    /// Deletes some expired rows. Does nothing if a deletion less than a minute ago left none.
     func keepUp(_ connection: PostgresConnection) {
         let now = LoopTime.current()
         guard days > 0, now >= nextUpkeep else { return }

@@ -1,8 +1,7 @@
 import Engine
 import Glibc
 
-/// A store of usage records in a PostgreSQL database. Several relays may share the database. While the PostgreSQL
-/// server is unavailable, each write tries to connect again.
+/// A store of usage records in a PostgreSQL database, which several relays may share.
 ///
 /// `@unchecked`: used by the thread of its queue only.
 package final class PostgresStore: UsageStore, @unchecked Sendable {
@@ -12,8 +11,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         var statementMilliseconds = 5_000
     }
 
-    /// The largest number of requests that are written in one transaction, together with the records of their upstream
-    /// calls.
+    /// The largest number of requests, with their upstream calls, in one transaction.
     private static let maxRequests = 500
     /// The largest number of expired rows that are deleted in one step.
     static let maxDeleted = 5_000
@@ -25,13 +23,11 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     let steps: [String]
     let log: Log
     private(set) var connection: PostgresConnection?
-    /// The time zone in this relay's settings. If another relay has set another zone in the database, the daily sums
-    /// use the other zone, which is in `calendar`.
+    /// The time zone in this relay's settings. The daily sums can use another zone, which is in `calendar`.
     private let zone: DayZone
     var calendar: DayCache
     private var hasSetZone = false
-    /// The random id of this process. This id and the counter `written` identify each record, so that a repeated write
-    /// does not store the record twice.
+    /// The random id of this process. This id and the counter `written` identify each record.
     private let process = Int(truncatingIfNeeded: RandomBytes().next() >> 1)
     private var written = 0
     var nextUpkeep = LoopTime.distantPast
@@ -40,9 +36,9 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     var hasUnsummed = true
     private var index = PostgresIndex()
 
-    /// Creates the store without connecting; the first write connects. Throws if libpq rejects the URL.
+    /// Creates the store without connecting. Throws if libpq rejects the URL.
     ///
-    /// - Parameter days: the number of days after which rows are deleted; 0 if they are kept without limit.
+    /// - Parameter days: the number of days after which rows are deleted; 0 for no limit.
     package convenience init(url: String, days: Int, zone: DayZone = .utc, _ log: Log) throws(UsageFailure) {
         try self.init(url: url, days: days, zone: zone, Patience(), steps: UsageSchema.postgresSteps, log)
     }
@@ -134,7 +130,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         throw PostgresFailure(text: "the time zone of the sums keeps changing")
     }
 
-    /// Writes the bodies of a batch of requests. Bodies that are already in the database are not written again.
+    /// Writes the bodies of a batch of requests, except those already in the database.
     private func insertBodies(
         of batch: ArraySlice<FinishedRequest>,
         isPlain: Bool,
@@ -175,8 +171,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     /// The size in bytes above which the bodies collected so far are written, with one statement.
     private static let bodiesBytes = 1_048_576
 
-    /// The largest number of attempts to write a batch. An attempt writes nothing if another relay has changed the time
-    /// zone of the daily sums.
+    /// The largest number of attempts to write a batch while other relays change the time zone.
     private static let maxZones = 5
 
     /// Returns the parameters of the statement `PostgresSumsSQL.insert` for a batch of requests.
@@ -226,7 +221,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         )
     }
 
-    /// Does the next step to create the index of failed requests, unless the index is complete. Logs a failure.
+    /// Does the next step to create the index of failed requests. Logs a failure.
     func createIndex(_ connection: PostgresConnection) {
         do throws(PostgresFailure) {
             try index.advance(connection) { () throws(PostgresFailure) in try opened() }

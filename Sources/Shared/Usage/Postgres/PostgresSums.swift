@@ -1,10 +1,8 @@
 import Engine
 
-/// Keeps the daily sums of a PostgreSQL database correct, in the background. If several relays share the database, only
-/// one of them does this at a time.
+/// Keeps the daily sums of a PostgreSQL database correct. Only one relay at a time does this.
 struct PostgresSums {
-    /// The key of the PostgreSQL advisory lock for deleting records, for setting the time zone, and for adding old
-    /// records to the daily sums. The key is an arbitrary number.
+    /// The key of the PostgreSQL advisory lock of the daily sums: an arbitrary number.
     private static let lock = 7_031_912_844_552
     /// The largest number of stored records that one background step adds to the daily sums.
     private static let rowsOfStep = 2_000
@@ -16,9 +14,8 @@ struct PostgresSums {
 
     /// Sets the time zone in which the daily sums count days.
     ///
-    /// Deletes the sums if the time zone has changed. Also deletes them if a relay of an older version has used the
-    /// database, because such a relay deletes records without updating the sums. Background steps then compute the sums
-    /// again.
+    /// Deletes the sums if the zone has changed or an older relay has used the database. Background steps then compute
+    /// the sums again.
     static func setZone(_ name: String, _ connection: PostgresConnection) throws(PostgresFailure) {
         let (zone, table) = (PostgresSumsSQL.zone, PostgresSumsSQL.table)
         let values = PostgresValues()
@@ -35,10 +32,7 @@ struct PostgresSums {
         }
     }
 
-    /// Adds some stored records to the daily sums if the sums do not include them yet. For example, a relay of an older
-    /// version wrote these records, or the time zone has changed.
-    ///
-    /// - Returns: whether more such records might be left.
+    /// Adds some stored records that the daily sums lack. Returns whether more such records might be left.
     func advance(_ zone: DayZone) throws(PostgresFailure) -> Bool {
         _ = try connection.run(PostgresSumsSQL.discover)
         let isMore = try transaction(isWaiting: false) { () throws(PostgresFailure) in
@@ -70,9 +64,8 @@ struct PostgresSums {
         return isMore ?? true
     }
 
-    /// Deletes some of the usage records that are older than `bound`, a time in milliseconds since 1970.
-    ///
-    /// - Returns: the number of deleted records; nil if another relay has the lock.
+    /// Deletes some usage records older than `bound` (milliseconds since 1970). Returns the number of deleted records;
+    /// nil if another relay has the lock.
     func deleteOldest(before bound: Int, rows limit: Int, _ zone: DayZone) throws(PostgresFailure) -> Int? {
         try transaction(isWaiting: false) { () throws(PostgresFailure) in
             let oldest = try connection.run("SELECT min(time) FROM \(table)").first?.first ?? nil
@@ -92,7 +85,7 @@ struct PostgresSums {
         }
     }
 
-    /// Deletes the rows of requests and of their upstream calls. Returns the number of requests that were deleted.
+    /// Deletes requests and their upstream calls. Returns the number of deleted requests.
     func delete(_ ids: [RecordID], _ zone: DayZone) throws(PostgresFailure) -> Int {
         let count = try transaction(isWaiting: true) { () throws(PostgresFailure) in
             var count = 0
@@ -112,10 +105,8 @@ struct PostgresSums {
         return count ?? 0
     }
 
-    /// Calls `body` in a transaction that has the advisory lock of the daily sums.
-    ///
-    /// - Parameter isWaiting: whether to wait while another relay has the lock.
-    /// - Returns: the result of `body`; nil if another relay has the lock and `isWaiting` is false.
+    /// Calls `body` in a transaction with the advisory lock of the daily sums. Returns nil if another relay has the
+    /// lock and `isWaiting` is false.
     @discardableResult
     private func transaction<Result>(
         isWaiting: Bool,
@@ -134,13 +125,11 @@ struct PostgresSums {
     }
 }
 
-/// Reads the rows of a request and of its upstream calls. The rows are numbered, and the calls follow directly after
-/// their request.
+/// Reads the rows of a request and of its upstream calls. The calls follow directly after their request.
 enum PostgresRequestRows {
     private static let maxCalls = 200
 
-    /// Returns the row of a request, followed by the rows of its upstream calls. Returns an empty array if no request
-    /// has this number.
+    /// Returns the rows of a request and its upstream calls; empty if no request has this number.
     static func rows(
         _ process: Int,
         _ number: Int,

@@ -2,8 +2,7 @@ import Engine
 
 /// The SQL statements that maintain the daily sums in a PostgreSQL database.
 ///
-/// Each relay process has its own rows of sums. The table `relay_usage_process` stores which records of a process are
-/// already in the daily sums. Statements lock rows in the order of their keys, so that relays do not deadlock.
+/// Each relay process has its own rows of sums. Statements lock rows in the order of their keys, to prevent deadlocks.
 enum PostgresSumsSQL {
     static let table = UsageSchema.postgresSums
     static let processes = "relay_usage_process"
@@ -33,11 +32,10 @@ enum PostgresSumsSQL {
             """
     }
 
-    /// Returns a query that sums up records. Its columns are `process`, `UsageSchema.sumKeys` and
+    /// Returns a query that sums up records, with the columns `process`, `UsageSchema.sumKeys` and
     /// `UsageSchema.sumColumns`.
     ///
-    /// - Parameter omitted: sets of fields. For each set, the query computes sums that are not grouped by the fields in
-    ///   the set.
+    /// - Parameter omitted: sets of fields by which the sums are not grouped.
     static func select(
         from source: String,
         starts: String,
@@ -76,8 +74,8 @@ enum PostgresSumsSQL {
         ]
     }
 
-    /// The statement that writes a batch of records and adds the new records to the daily sums. It returns the time
-    /// zone of the daily sums. It writes nothing if parameter 28 is another time zone.
+    /// The statement that writes a batch of records and adds new records to the daily sums. It returns the time zone of
+    /// the sums, and writes nothing if parameter 28 is another zone.
     ///
     /// Parameter 1 is the process. Parameters 2 to 27 are arrays: the numbers of the records, and the values of
     /// `UsageSchema.columns`. Parameter 28 is the time zone. Parameters 29 and 30 are the arrays of `DayStarts`.
@@ -99,8 +97,7 @@ enum PostgresSumsSQL {
             """
     }()
 
-    /// The statement that adds unknown relay processes to the table `relay_usage_process`. These processes belong to
-    /// an older version of the relay, and their records are not in the daily sums.
+    /// The statement that adds processes of older relays to the table `relay_usage_process`.
     static let discover = """
         WITH RECURSIVE found AS (
             SELECT min(process) AS process FROM \(UsageSchema.postgresTable)
@@ -116,11 +113,10 @@ enum PostgresSumsSQL {
         ON CONFLICT DO NOTHING
         """
 
-    /// The query for records that the daily sums do not include yet. Each relay process has up to two rows in the
-    /// result: one for its newest record above `summed_to`, and one for its newest record below `summed_from`.
+    /// The query for records that the daily sums lack, with up to two rows for each process.
     ///
-    /// The columns `summed_from` and `summed_to` are the numbers of the first and the last record of the process that
-    /// the sums include. The column `is_above` is true if the row is for a record above `summed_to`.
+    /// `summed_from` and `summed_to` are the first and the last record in the sums. `is_above` is true for a record
+    /// above `summed_to`.
     static let unsummed = """
         SELECT process, summed_from, summed_to, time, is_above FROM \(processes) AS own, LATERAL (
             (SELECT time, true AS is_above FROM \(UsageSchema.postgresTable) AS row
@@ -131,8 +127,9 @@ enum PostgresSumsSQL {
         ) AS newest
         """
 
-    /// Returns a statement that deletes records and updates the daily sums. The statement returns the number of deleted
-    /// rows. Its parameters 1 and 2 are the arrays of `DayStarts`.
+    /// Returns a statement that deletes records, updates the daily sums, and returns the number of deleted rows.
+    ///
+    /// Parameters 1 and 2 of the statement are the arrays of `DayStarts`.
     ///
     /// - Parameter condition: the SQL condition for the records to delete.
     static func delete(_ condition: String) -> String {
@@ -151,13 +148,12 @@ enum PostgresSumsSQL {
     }
 }
 
-/// The starts of all days between two times, and the numbers of these days. SQL statements use them to find the day of
-/// a record.
+/// The starts and the numbers of all days between two times, for SQL statements.
 struct DayStarts {
     let starts: [Int]
     let days: [Int]
 
-    /// The largest number of days, which is more than a hundred years. Only damaged records could need more.
+    /// The largest number of days. Only damaged records could need more.
     private static let maxDays = 40_000
 
     init(_ zone: DayZone, from first: Int, to last: Int) {

@@ -18,8 +18,8 @@ struct FilterSQL {
 
     init(_ dialect: Dialect) { self.dialect = dialect }
 
-    /// The name of an SQL function that the relay adds to SQLite. The function returns whether one of several texts
-    /// contains the keywords. Its first argument is the keywords in lower case; the other arguments are the texts.
+    /// The name of the relay's SQL function that returns whether a text contains the keywords. Its first argument is
+    /// the keywords in lower case; the other arguments are the texts.
     static let keywordsFunction = "has_keywords"
 
     /// The SQL text of all conditions, joined with `AND`.
@@ -30,8 +30,7 @@ struct FilterSQL {
     /// Adds a condition that has no parameter.
     mutating func add(_ condition: String) { conditions.append(condition) }
 
-    /// Adds a condition that has a parameter, and the parameter's value. `condition` receives the parameter's name,
-    /// such as `$1`, and returns the SQL of the condition.
+    /// Adds a condition with a parameter. `condition` receives the parameter's name, such as `$1`, and returns SQL.
     mutating func add(_ value: Value, _ condition: (String) -> String) {
         values.append(value)
         conditions.append(condition((dialect == .sqlite ? "?" : "$") + "\(values.count)"))
@@ -74,11 +73,10 @@ struct FilterSQL {
         }
     }
 
-    /// Adds the conditions of a filter for the table of daily sums. Every day with a matching record meets these
-    /// conditions; other days can meet them, too.
+    /// Adds a filter's conditions for the table of daily sums. Days without matching records can also meet these
+    /// conditions.
     ///
-    /// - Parameter days: the days that the filter's times cover, as numbers of days since 1970; nil if the filter has
-    ///   no times.
+    /// - Parameter days: the filter's days since 1970; nil if the filter has no times.
     mutating func add(_ filter: RecordFilter, days: ClosedRange<Int>?) {
         add("omitted = \(SumFields.omitted(keeping: filter.fields).rawValue)")
         for (column, text) in [
@@ -121,7 +119,7 @@ extension RecordOrder {
 }
 
 extension RecordFilter {
-    /// Returns the numbers of the days that the filter's times cover. Returns nil if the filter has no times.
+    /// Returns the days of the filter's times, counted since 1970; nil if the filter has no times.
     func days(in zone: DayZone) -> ClosedRange<Int>? {
         guard fromMilliseconds != nil || toMilliseconds != nil else { return nil }
         let first = fromMilliseconds.map { zone.day(atMilliseconds: $0).number } ?? Int(Int32.min)

@@ -1,13 +1,12 @@
-/// A finished request and its upstream calls, as usage records. Queues pass it to the stores.
+/// A finished request and its upstream calls, as usage records.
 ///
-/// It is an object, so that no queue copies the records, which are large.
+/// It is an object, so that no queue copies the large records.
 package final class FinishedRequest: Sendable {
-    /// The usage record of the request. If the request made only one upstream call, the record contains this call, too.
+    /// The usage record of the request. It contains the upstream call, if there was only one.
     let record: UsageRecord
-    /// The usage records of the upstream calls that `record` does not contain, in the order in which the calls ended.
+    /// The usage records of the upstream calls outside `record`, in the order in which they ended.
     let calls: [UsageRecord]
-    /// The bodies of the request and its response; nil if bodies are not kept. Stores that cannot keep bodies ignore
-    /// them.
+    /// The bodies of the request and its response; nil if bodies are not kept.
     let bodies: KeptBodies?
 
     package init(_ record: UsageRecord, calls: [UsageRecord] = [], bodies: KeptBodies? = nil) {

@@ -1,6 +1,6 @@
 import Engine
 
-/// Selects the records of one page of a list. The matching records must be added in the order of their ids.
+/// Selects the records of one page of a list. Add the matching records in the order of their ids.
 struct PageCollector<ID> {
     /// The value by which a record is sorted. In ascending order, records without a value come first.
     struct SortValue: Comparable {
@@ -25,7 +25,7 @@ struct PageCollector<ID> {
     private let needed: Int
     private var candidates: [(value: SortValue, position: Int, id: ID)] = []
     private var matched = 0
-    /// The time from which a search can stop when the page is full, although more records might match.
+    /// The time from which a search can stop when the page is full.
     private let enoughFrom: LoopTime
     private(set) var isStopped = false
 
@@ -33,7 +33,7 @@ struct PageCollector<ID> {
 
     /// Creates a collector for the page of a query.
     ///
-    /// - Parameter end: the time at which the query ends; `.distantFuture` if it should count all matching records.
+    /// - Parameter end: the end of the query; `.distantFuture` counts all matching records.
     init(_ query: RecordQuery, knownTotal: Int? = nil, until end: LoopTime) {
         self.query = query
         let isEndless = end == .distantFuture
@@ -47,21 +47,20 @@ struct PageCollector<ID> {
     /// Whether the list is sorted by id.
     private var isByID: Bool { query.order == .id }
 
-    /// Whether the page and the number of matching records are final, so that no more records need to be added.
+    /// Whether the page and the number of matching records are final.
     var isComplete: Bool {
         guard isByID, matched >= needed else { return false }
         return knownTotal != nil || matched > RecordQuery.maxTotal
     }
 
-    /// Returns whether the search should stop: the page is full, and counting more matching records would take too
-    /// long. Sets `isStopped` in this case.
+    /// Returns whether the search should stop: the page is full, and counting would take too long. Then sets
+    /// `isStopped`.
     mutating func stops(at now: LoopTime) -> Bool {
         if isByID, matched >= needed, now > enoughFrom { isStopped = true }
         return isStopped
     }
 
-    /// The largest number of further records to read, in the order of the list. Later records could not change the
-    /// result.
+    /// The largest number of further records that can change the result.
     var room: Int { isByID ? max(1, (knownTotal == nil ? RecordQuery.maxTotal + 1 : needed) - matched) : needed }
 
     /// Adds to the total a number of matching records that cannot be on the page.

@@ -1,15 +1,14 @@
 import Engine
 
 extension RecordFilter {
-    /// Returns whether a record's id is lower than the id `before` of this filter. Also returns true if the filter has
-    /// no `before`.
+    /// Returns whether an id is lower than `before` of this filter, or `before` is nil.
     func includes(_ id: Int) -> Bool {
         if case .number(let before)? = before { id < before } else { true }
     }
 
-    /// Returns whether the record of a request matches this filter. The rules are the same as in `FilterSQL`.
+    /// Returns whether a request's record matches this filter. The rules are the same as in `FilterSQL`.
     ///
-    /// - Parameter search: the search for the filter's keywords; nil if the filter has no keywords.
+    /// - Parameter search: nil if the filter has no keywords.
     func matches(_ record: UsageRecord, _ search: KeywordSearch?) -> Bool {
         let fields = [
             (caller, record.caller), (model, record.model), (provider, record.provider), (endpoint, record.endpoint),

@@ -1,16 +1,16 @@
 package import Engine
 
-/// The id of a stored usage record. In one store, newer records have higher ids, and no id is used twice.
+/// The id of a stored usage record. In one store, newer records have higher ids, and ids are unique.
 package enum RecordID: Sendable, Hashable {
     /// The id of a record in SQLite or in memory. JavaScript numbers can represent it exactly until the year 2039.
     case number(Int)
-    /// The id of a record in PostgreSQL, where several processes write. It consists of the record's time in
-    /// milliseconds since 1970, the random id of the process, and the number of the record in this process.
+    /// The id of a record in PostgreSQL: its milliseconds since 1970, its process's random id, and its number in the
+    /// process.
     case triple(time: Int, process: Int, number: Int)
 
     private static let textLimitBytes = 64
 
-    /// Parses the text of an id, such as `12` or `12-3-4`. Returns nil if the text is not an id.
+    /// Parses an id such as `12` or `12-3-4`. Returns nil if the text is not an id.
     package init?(_ text: UnsafeRawBufferPointer) {
         guard text.count <= Self.textLimitBytes else { return nil }
         let parts = text.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false).map { part in
@@ -25,7 +25,7 @@ package enum RecordID: Sendable, Hashable {
         }
     }
 
-    /// The id as it is written in URLs: a number, or in PostgreSQL three numbers joined by `-`.
+    /// The id as in URLs: a number, or in PostgreSQL three numbers joined by `-`.
     package var text: String {
         switch self {
         case .number(let number): "\(number)"

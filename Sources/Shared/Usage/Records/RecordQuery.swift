@@ -15,7 +15,7 @@ package struct RecordQuery: Sendable {
     package init() {}
 }
 
-/// The conditions that a request record must meet to be listed. A property that is nil sets no condition.
+/// The conditions for request records in a list. A property that is nil sets no condition.
 package struct RecordFilter: Sendable, Equatable {
     /// The result of a request: completed, failed, or with a particular HTTP status.
     package enum Outcome: Sendable, Equatable {
@@ -41,10 +41,9 @@ package struct RecordFilter: Sendable, Equatable {
     package var minCost: Cost?
     /// The shortest duration of a matching request, in milliseconds.
     package var minDurationMilliseconds: Int?
-    /// A text that must occur in the request's id, caller, model, provider, endpoint or error. The case of ASCII
-    /// letters is ignored.
+    /// A text in the request's id, caller, model, provider, endpoint or error, in any ASCII case.
     package var keywords: String?
-    /// The id of a record: only records with lower ids match, which are older. It serves to continue a search.
+    /// Only records with ids lower than this id match. It serves to continue a search.
     package var before: RecordID?
 
     /// The largest length of `keywords`, in bytes. Bytes beyond it are ignored.
@@ -81,13 +80,12 @@ package struct RecordPage: Sendable {
     package var isTotalBound = false
     /// Whether the query's time ended before all records were searched.
     package var isPartial = false
-    /// The id to use as the filter's `before` to continue the search; nil if the search is complete.
+    /// The `before` of a filter that continues the search; nil if the search is complete.
     package var continuation: RecordID?
 
     package init() {}
 
-    /// Sets `continuation` to the last record on the page if the page is full and sorted by id. Otherwise sets it to
-    /// `position`, the last record that was searched.
+    /// Sets `continuation` to the last record of a full page sorted by id, otherwise to `position`.
     mutating func goOn(after position: RecordID?, _ query: RecordQuery) {
         let isFull = query.order == .id && records.count >= query.recordsPerPage
         continuation = isFull ? records.last?.id : position
@@ -99,7 +97,7 @@ package struct StoredRecord: Sendable {
     package let id: RecordID
     /// The usage record of the request. Its subject is always `.request`.
     package let request: UsageRecord
-    /// The HTTP status of the last response that a vendor sent for the request; nil if no upstream call had a response.
+    /// The HTTP status of the last vendor response; nil if no upstream call had a response.
     package var lastCallStatus: Int?
 
     init(_ id: RecordID, _ request: UsageRecord, lastCallStatus: Int? = nil) {
@@ -112,7 +110,7 @@ package struct StoredRecord: Sendable {
 /// A request record from the store, with the records of the request's upstream calls.
 package struct StoredRequest: Sendable {
     package let record: StoredRecord
-    /// The records of the upstream calls, in the order in which they ended. Each record has the subject `.call`.
+    /// The records of the upstream calls, in the order in which they ended.
     package let calls: [UsageRecord]
     /// The body of the request as it was stored; nil if no body was stored.
     package var requestBody: String?

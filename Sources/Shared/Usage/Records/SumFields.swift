@@ -8,23 +8,20 @@ struct SumFields: OptionSet, Sendable, Hashable {
     static let provider = SumFields(rawValue: 2)
     static let endpoint = SumFields(rawValue: 1)
 
-    /// The sets of fields by which stored sums are not grouped. For example, the sums for `[.caller, .model]` are only
-    /// grouped by day, provider and endpoint.
+    /// The sets of fields by which stored sums are not grouped.
     ///
-    /// Each record is added to the sums of all these sets. The sets whose sums probably have the fewest rows come
-    /// first.
+    /// Each record is added to the sums of all sets. The sets with probably the fewest rows come first.
     static let stored: [SumFields] = [
         [.caller, .model], [.caller, .endpoint], [.caller, .provider], [.model, .provider], [.model, .endpoint],
         [.provider, .endpoint], [],
     ]
 
-    /// Returns the first set in `stored` that contains none of `fields`. The sums for this set can be grouped by
-    /// `fields`, and probably have the fewest rows.
+    /// Returns the first set in `stored` without any of `fields`. The sums for this set can be grouped by `fields`.
     static func omitted(keeping fields: SumFields) -> SumFields { stored.first { $0.isDisjoint(with: fields) } ?? [] }
 }
 
 extension SumKey {
-    /// Returns this key for sums that are not grouped by `fields`. The texts of these fields become empty.
+    /// Returns this key with empty texts for `fields`.
     func omitting(_ fields: SumFields) -> SumKey {
         func kept(_ text: String, _ field: SumFields) -> String { fields.contains(field) ? "" : text }
         return SumKey(
@@ -39,8 +36,7 @@ extension SumKey {
 }
 
 extension UsageSums {
-    /// The rows of sums as databases store them: for each set in `SumFields.stored`, sorted by their keys. All writers
-    /// use this order, so they do not deadlock.
+    /// The rows of sums as databases store them, sorted by their keys so that writers do not deadlock.
     var stored: [(key: SumKey, sum: DailySum)] {
         var sums: [SumKey: DailySum] = [:]
         for row in rows {

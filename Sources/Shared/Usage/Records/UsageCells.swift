@@ -10,10 +10,7 @@ extension UsageRecord {
     /// The largest length of a stored text, in bytes. Longer texts are cut.
     static let textBound = 1_000
 
-    /// Writes the record's values in the order of `UsageSchema.columns`. A record that combines a request with its only
-    /// upstream call is written as a request.
-    ///
-    /// Very large numbers of tokens are reduced, so that sums of millions of records stay exact.
+    /// Writes the record's values in the order of `UsageSchema.columns`. Very large numbers of tokens are reduced.
     func write(to cells: inout some UsageCells) {
         let (kind, key, credits) =
             switch subject {
@@ -48,8 +45,7 @@ extension UsageRecord {
         cells.add(limits)
     }
 
-    /// Writes the values of the request's only call in the order of `UsageSchema.callColumns`. Writes NULL for each
-    /// column if the record has no such call.
+    /// Writes the only call's values in the order of `UsageSchema.callColumns`; NULL if there is no such call.
     func writeCall(to cells: inout some UsageCells) {
         guard case .requestWithCall(let call) = subject else {
             for _ in UsageSchema.callColumns { cells.add(nil as Int?) }

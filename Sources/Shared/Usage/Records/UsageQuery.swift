@@ -1,6 +1,6 @@
 package import Engine
 
-/// A query for sums of usage records, grouped by one to three fields such as day and model.
+/// A query for sums of usage records, grouped by one to three fields.
 package struct UsageQuery: Sendable, Equatable {
     package enum Dimension: String, CaseIterable, Sendable {
         case day
@@ -29,19 +29,17 @@ package struct UsageQuery: Sendable, Equatable {
         self.caller = caller
     }
 
-    /// Whether upstream calls are summed up instead of requests. Sums by provider need this, since the record of a
-    /// request only names its last provider.
+    /// Whether upstream calls are summed up instead of requests, as for sums by provider.
     package var countsCalls: Bool { dimensions.contains(.provider) }
 }
 
 /// The sums of usage records, which are the result of a `UsageQuery`.
 package struct UsageTable: Sendable {
     package struct Row: Sendable {
-        /// The value of each field by which the query groups, such as `2026-01-31` for a day; nil if the records have
-        /// no value.
+        /// The value of each grouping field, such as `2026-01-31`; nil if the records have no value.
         package let values: [String?]
         package let figures: UsageFigures
-        /// Whether this row may be incomplete, because some of its records are not in the daily sums yet.
+        /// Whether this row may lack records that are not in the daily sums yet.
         package let isPartial: Bool
     }
 
@@ -49,8 +47,8 @@ package struct UsageTable: Sendable {
     package var rows: [Row] = []
     /// The sum of all rows, including those that exceed `maxRows`.
     package var sum = UsageFigures()
-    /// Whether the result might be incomplete, because some records are not in the daily sums yet or the query's time
-    /// limit has passed.
+    /// Whether the result might be incomplete, because the daily sums lack records or the query's time limit has
+    /// passed.
     package var isPartial = false
     /// Whether the result has more rows than `rows` contains.
     package var isCut = false

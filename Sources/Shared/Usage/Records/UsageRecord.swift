@@ -1,13 +1,13 @@
-/// The usage record of a finished request, of one upstream call, or of a request with its only call. It never contains
-/// a key, and only its `bodies` contain texts of prompts and responses.
+/// The usage record of a finished request, an upstream call, or a request with its only call.
+///
+/// It never contains a key. Only its `bodies` contain texts of prompts and responses.
 package struct UsageRecord: Sendable {
     package enum Subject: Sendable {
         case request
-        /// The record is of an upstream call. `key` is the name of the provider's credential; nil if the call used a
-        /// caller's key or no key. `credits` are the credits that the vendor reported.
+        /// The record of an upstream call. `key` names the provider's credential; nil for a caller's key or no key.
+        /// `credits` are the credits that the vendor reported.
         case call(key: String?, credits: Int?)
-        /// The record combines a request with its only upstream call. `OnlyCall` contains the values in which the call
-        /// differs from the request.
+        /// The record of a request with its only upstream call, whose different values are in `OnlyCall`.
         case requestWithCall(OnlyCall)
     }
 
@@ -29,9 +29,9 @@ package struct UsageRecord: Sendable {
     package private(set) var timeMilliseconds: Int
     package var subject: Subject
     package let requestID: String
-    /// The name of the route, as in the metrics, such as `/chat/completions`; nil if the route is unknown.
+    /// The name of the route, such as `/chat/completions`; nil if the route is unknown.
     package let endpoint: String?
-    /// The name of a known caller, or a part of the digest of a passthrough key; nil if the caller is anonymous.
+    /// The known caller's name, or a part of a passthrough key's digest; nil if the caller is anonymous.
     package let caller: String?
     /// The model that the request named; nil if it named no model.
     package let model: String?
@@ -43,8 +43,7 @@ package struct UsageRecord: Sendable {
     package var completionTokens = 0
     /// Whether the relay counted or estimated the tokens because the vendor did not report them.
     package var isEstimated = false
-    /// Whether the relay counted the tokens exactly, with the vocabulary of the model. False for estimates and for
-    /// numbers that the vendor reported.
+    /// Whether the relay counted the tokens exactly. False for estimates and for the vendor's numbers.
     package var isExact = false
     /// The cost of the request or the call; nil if it is unknown.
     package var cost: Cost?
@@ -55,26 +54,22 @@ package struct UsageRecord: Sendable {
     /// Whether the response came from the cache.
     package var isCached = false
     package var isSuccess = false
-    /// The HTTP status: for a request, of the response to the client; for a call, of the vendor's response. It is nil
-    /// if there was no response.
+    /// The HTTP status of the response to the client, or of the vendor's response to a call; nil without a response.
     package var status: Int?
     package var error: String?
-    /// The time from the start of the request to the first byte of the response, in milliseconds. It is nil for calls,
-    /// for requests without a response, and for records that an older version of the relay wrote.
+    /// The time from the request's start to the response's first byte, in milliseconds. It is nil for calls, for
+    /// requests without a response, and for records of an older relay.
     package var firstByteMilliseconds: Int?
     /// The time for which the request waited because of rate limits, in milliseconds.
     package var limitsWaitMilliseconds = 0
     /// The time for which the request waited until a provider had capacity, in milliseconds.
     package var capacityWaitMilliseconds = 0
-    /// The names of the limits that counted the request, separated by `; `; nil if no limit counted it.
+    /// The names of the limits that counted the request, separated by `; `; nil if there are none.
     package var limits: String?
 }
 
 extension UsageRecord {
     /// Creates a record with these values. All other properties are zero, false or nil.
-    ///
-    /// It calls the memberwise initializer. If it set the properties itself, Swift would copy the large struct at the
-    /// end.
     package init(
         at timeMilliseconds: Int,
         _ subject: Subject,

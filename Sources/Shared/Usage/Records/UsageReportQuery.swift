@@ -29,13 +29,10 @@ package struct UsageReportQuery: Sendable, Equatable {
         self.days = days
     }
 
-    /// Whether upstream calls are summed up instead of requests. Sums by provider need this, since the record of a
-    /// request only names its last provider.
+    /// Whether upstream calls are summed up instead of requests, as for sums by provider.
     package var isOfCalls: Bool { group == .provider }
 
-    /// Converts this query to a `UsageQuery`, which reads the stored sums.
-    ///
-    /// - Parameter today: the last day of the result.
+    /// Converts this query to a `UsageQuery` for the stored sums, up to the day `today`.
     func query(today: Day) -> UsageQuery {
         UsageQuery(by: [group.dimension], from: today.adding(days: 1 - days))
     }
@@ -58,7 +55,7 @@ package struct UsageSummary: Sendable {
     package var total = UsageFigures()
     /// Whether the result has more groups than `rows` contains.
     package var isCut = false
-    /// The number of invalid lines in the usage files; 0 if the records were read from a database.
+    /// The number of invalid lines in the usage files; 0 for a database.
     package var badLines = 0
 
     package init(_ question: UsageReportQuery, in zone: DayZone) {
@@ -67,9 +64,7 @@ package struct UsageSummary: Sendable {
         self.zone = zone.name
     }
 
-    /// Creates the summary from a table of stored sums.
-    ///
-    /// - Parameter table: the result of the query that `question.query` returns.
+    /// Creates the summary from the stored sums for the query `question.query`.
     init(_ question: UsageReportQuery, in zone: DayZone, _ table: UsageTable) {
         self.init(question, in: zone)
         total = table.sum

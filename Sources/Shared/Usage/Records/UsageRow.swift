@@ -9,9 +9,8 @@ extension UsageRecord {
     /// Creates a usage record from a row of the database.
     ///
     /// - Parameters:
-    ///   - first: the position of the first of `UsageSchema.columns` in the row.
-    ///   - call: the position of the first of `UsageSchema.callColumns` in the row; nil if the row does not have these
-    ///     columns.
+    ///   - first: the position of the first of `UsageSchema.columns`.
+    ///   - call: the position of the first of `UsageSchema.callColumns`; nil if absent.
     init(_ row: some UsageRow, at first: Int = 0, call: Int? = nil) {
         let time = row.number(at: first) ?? 0
         var subject = Subject.request

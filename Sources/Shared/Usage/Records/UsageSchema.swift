@@ -1,8 +1,9 @@
-/// The database tables of usage records, and the SQL steps that create them. Each step upgrades the tables by one
-/// version. Released steps never change.
+/// The database tables of usage records, and the SQL steps that upgrade them by one version each.
+///
+/// Released steps never change.
 enum UsageSchema {
-    /// The columns of a usage record, in the order in which they are written. Money is in 10^-12 dollars, and `time` is
-    /// in milliseconds since 1970. `kind` is 0 for a request and 1 for an upstream call.
+    /// The columns of a usage record, in the order in which they are written. Money is in 10^-12 dollars, `time` in
+    /// milliseconds since 1970. `kind` is 0 for a request and 1 for an upstream call.
     static let columns = [
         "time", "kind", "request_id", "endpoint", "caller", "model", "model_used", "provider", "key", "prompt_tokens",
         "completion_tokens", "estimated", "cost", "credits", "duration_ms", "attempts", "stream", "cached", "success",
@@ -13,15 +14,14 @@ enum UsageSchema {
     static let postgresSums = "relay_usage_sums"
     static let postgresBodies = "relay_usage_bodies"
 
-    /// The SQLite table of usage records. A request and its only upstream call share one row if they differ only in
-    /// `callColumns`.
+    /// The SQLite table of usage records. A request and its only upstream call can share a row.
     ///
-    /// Other programs read the view `usage`, which has a separate row for each record. In the view, the id of such a
-    /// call is the request's id plus 1.
+    /// Other programs read the view `usage`, which has a row for each record. There, such a call has the request's id
+    /// plus 1.
     static let sqliteTable = "records"
 
-    /// The columns of an upstream call that shares the row of its request in SQLite; NULL if there is no such call.
-    /// `call_before_ms` is the time from the end of the call to the end of the request.
+    /// The columns of an upstream call in the row of its request in SQLite; NULL if there is none. `call_before_ms` is
+    /// the time from the call's end to the request's end.
     static let callColumns = ["call_before_ms", "call_duration_ms", "call_key", "call_credits"]
 
     static let sqliteSteps = [
@@ -124,8 +124,8 @@ enum UsageSchema {
     /// The columns by which the stored sums are grouped.
     static let sumKeys = ["omitted", "day", "caller", "model", "provider", "endpoint"]
 
-    /// The columns of the stored sums: first for requests, then for upstream calls. `costs` is the number of records
-    /// with known cost. Their total cost is `cost` (in 10^-6 dollars) plus `cost_rest` (in 10^-12 dollars).
+    /// The columns of the stored sums: first for requests, then for upstream calls. `costs` counts the known costs.
+    /// Their total is `cost` (in 10^-6 dollars) plus `cost_rest` (in 10^-12 dollars).
     static let sumColumns = [
         "requests", "failed", "prompt_tokens", "completion_tokens", "costs", "cost", "cost_rest", "calls",
         "failed_calls", "call_prompt_tokens", "call_completion_tokens", "call_costs", "call_cost", "call_cost_rest",
@@ -136,15 +136,11 @@ enum UsageSchema {
         ofCalls ? sumColumns[7...] : sumColumns[..<7]
     }
 
-    /// The number of ids in SQLite for each millisecond.
-    ///
-    /// Ids increase from row to row, and an id is at least the row's time in milliseconds multiplied by this number. So
-    /// the rows since a given time can be found by id.
+    /// The number of SQLite ids for each millisecond. An id is at least the row's time in milliseconds multiplied by
+    /// this number.
     static let idsPerMillisecond = 4_096
 
-    /// Returns the id for a new record in SQLite.
-    ///
-    /// - Parameter last: the id of the previous row.
+    /// Returns the id for a new record in SQLite, after the previous row's id `last`.
     static func sqliteID(_ record: UsageRecord, after last: Int) -> Int {
         max(last + 1, firstSQLiteID(at: record.timeMilliseconds))
     }
@@ -157,8 +153,7 @@ enum UsageSchema {
         min(max(0, milliseconds), 1 << 50) * idsPerMillisecond
     }
 
-    /// The steps that create and upgrade the PostgreSQL tables. The columns `process` and `number` identify a record,
-    /// so that a repeated write does not store it twice.
+    /// The steps that create and upgrade the PostgreSQL tables. The columns `process` and `number` identify a record.
     static let postgresSteps = [
         """
         CREATE TABLE relay_usage (

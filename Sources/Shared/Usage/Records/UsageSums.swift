@@ -1,7 +1,6 @@
 import Engine
 
-/// The key of a row of daily sums: the day, and the texts by which the sums are grouped. A text is empty if the records
-/// have no such value.
+/// The key of a row of daily sums. A text is empty if the records have no such value.
 struct SumKey: Sendable, Hashable {
     /// The fields by which these sums are not grouped. Their texts in this key are empty.
     let omitted: SumFields
@@ -12,7 +11,7 @@ struct SumKey: Sendable, Hashable {
     let provider: String
     let endpoint: String
 
-    /// The largest length of each text, in bytes. Longer texts are cut, since a database cannot index very long keys.
+    /// The largest length of each text in bytes; longer texts are cut.
     static let textBound = 300
 
     init(omitted: SumFields, day: Int, caller: String, model: String, provider: String, endpoint: String) {
@@ -33,8 +32,7 @@ struct SumKey: Sendable, Hashable {
         endpoint = Self.bounded(record.endpoint)
     }
 
-    /// Returns whether this is the key of a record on a day. If a text of the record is too long for a key, the result
-    /// is always false.
+    /// Returns whether this is a record's key on a day. Always false if a text of the record is too long.
     func isKey(of record: UsageRecord, day: Int) -> Bool {
         self.day == day && Self.isSame(model, record.model) && Self.isSame(caller, record.caller)
             && Self.isSame(provider, record.provider) && Self.isSame(endpoint, record.endpoint)
@@ -58,16 +56,13 @@ struct RecordTotals: Sendable, Equatable {
     var completionTokens = 0
     /// The number of records with known cost.
     var costs = 0
-    /// The sum of the costs in 10^-6 dollars, without the fraction of each cost. The fractions are in `costRemainder`,
-    /// in 10^-12 dollars.
+    /// The sum of the costs in whole 10^-6 dollars. `costRemainder` has the fractions in 10^-12 dollars.
     var costMillionths = 0
     var costRemainder = 0
 
     static let costScale = 1_000_000
 
-    /// Adds a record to the totals, or subtracts it.
-    ///
-    /// - Parameter sign: 1 to add the record, -1 to subtract it.
+    /// Adds a record to the totals (`sign` is 1), or subtracts it (-1).
     mutating func add(_ record: UsageRecord, _ sign: Int) {
         count &+= sign
         if !record.isSuccess { failed &+= sign }
@@ -94,15 +89,13 @@ struct RecordTotals: Sendable, Equatable {
 struct DailySum: Sendable {
     var requests = RecordTotals()
     var calls = RecordTotals()
-    /// The highest id of the records that were added; 0 if their ids are not numbers. SQLite stores it, to find a day's
-    /// records by id.
+    /// The highest id of the added records; 0 if their ids are not numbers.
     var lastID = 0
 
-    /// Adds a record to the totals, or subtracts it.
+    /// Adds a record to the totals, or subtracts it if `sign` is -1.
     ///
     /// - Parameters:
-    ///   - sign: 1 to add the record, -1 to subtract it.
-    ///   - id: the id of the record's row in the database; 0 if ids are not numbers.
+    ///   - id: the id of the record's row; 0 if ids are not numbers.
     ///   - request: whether the record changes the totals of requests.
     ///   - call: whether the record changes the totals of calls.
     fileprivate mutating func add(_ record: UsageRecord, _ sign: Int, id: Int, request: Bool, call: Bool) {
@@ -123,8 +116,7 @@ struct UsageSums {
     var isEmpty: Bool { rows.isEmpty }
     var zone: DayZone { calendar.zone }
 
-    /// Removes the sums of the oldest days until at most `bound` rows are left. If the newest day alone has more rows,
-    /// some of its rows are removed, too.
+    /// Removes the sums of the oldest days until at most `bound` rows are left.
     mutating func removeOldestDays(downTo bound: Int) {
         let newest = rows.lazy.map(\.key.day).max() ?? 0
         while rows.count > bound, let oldest = rows.lazy.map(\.key.day).min(), oldest < newest {
@@ -134,12 +126,9 @@ struct UsageSums {
         positions = Dictionary(uniqueKeysWithValues: rows.enumerated().map { ($1.key, $0) })
     }
 
-    /// Adds a record to the daily sums, or subtracts it. A request with its only call changes the totals of requests
-    /// and the totals of calls.
+    /// Adds a record to the daily sums, or subtracts it if `sign` is -1.
     ///
-    /// - Parameters:
-    ///   - sign: 1 to add the record, -1 to subtract it.
-    ///   - id: the id of the record's row in the database; 0 if ids are not numbers.
+    /// - Parameter id: the id of the record's row; 0 if ids are not numbers.
     mutating func add(_ record: UsageRecord, _ sign: Int = 1, id: Int = 0) {
         let day = calendar.day(at: record.timeMilliseconds)
         let callDay =
@@ -180,16 +169,14 @@ extension SumKey: Comparable {
     }
 }
 
-/// A cache that finds the days of times. It is fast if most of the times are on the same day.
+/// A cache that finds the days of times, fast if most times are on the same day.
 struct DayCache {
     let zone: DayZone
     private var known: (day: Day, milliseconds: Range<Int>)?
 
     init(_ zone: DayZone) { self.zone = zone }
 
-    /// Returns the day that contains a time, as the number of days since 1970.
-    ///
-    /// - Parameter milliseconds: the time, in milliseconds since 1970.
+    /// Returns the day of a time in milliseconds since 1970, as the number of days since 1970.
     mutating func day(at milliseconds: Int) -> Int {
         if let known, known.milliseconds.contains(milliseconds) { return known.day.number }
         let span = zone.span(of: milliseconds)
@@ -201,8 +188,7 @@ struct DayCache {
 extension UsageRecord {
     private static let maxTokens = 1 << 40
 
-    /// The prompt tokens as they are stored. A very large number is reduced, so that sums of millions of records stay
-    /// exact.
+    /// The stored prompt tokens, limited so that sums of millions of records stay exact.
     var keptPromptTokens: Int { min(max(0, promptTokens), Self.maxTokens) }
     var keptCompletionTokens: Int { min(max(0, completionTokens), Self.maxTokens) }
 }
@@ -223,9 +209,7 @@ extension DailySum {
 }
 
 extension DailySum {
-    /// Reads a row of stored sums: first the columns of the key, then the columns of the sums.
-    ///
-    /// - Parameter first: the position of the first column of the key.
+    /// Reads a row of stored sums, whose key columns begin at position `first`.
     static func row(_ row: some UsageRow, at first: Int) -> (key: SumKey, sum: DailySum) {
         func text(_ position: Int) -> String { row.text(at: first + position) ?? "" }
         let key = SumKey(
@@ -242,9 +226,7 @@ extension DailySum {
 }
 
 extension RecordTotals {
-    /// Creates the totals from seven columns of a database row.
-    ///
-    /// - Parameter first: the position of the first of these columns.
+    /// Creates the totals from seven columns of a database row, from position `first`.
     init(_ row: some UsageRow, at first: Int) {
         func number(_ position: Int) -> Int { row.number(at: first + position) ?? 0 }
         count = number(0)

@@ -23,17 +23,15 @@ struct UsageTableSQL {
         UsageSchema.sumColumns(ofCalls: query.countsCalls).map { "sum(\($0))" }.joined(separator: ",")
     }
 
-    /// The SQL query for the total of all rows. Its result is one row with the seven numbers of `RecordTotals`.
+    /// The SQL query for the total of all rows: one row with the numbers of `RecordTotals`.
     var sum: String { "SELECT \(sums) FROM \(source(keeping: query.caller == nil ? [] : .caller))" }
 
-    /// Returns the SQL after `FROM`: the table and its `WHERE` clause. The clause selects stored sums that can be
-    /// grouped by `fields` and probably have the fewest rows.
+    /// Returns the SQL after `FROM` for stored sums that can be grouped by `fields`.
     private func source(keeping fields: SumFields) -> String {
         "\(table) WHERE omitted = \(SumFields.omitted(keeping: fields).rawValue) AND \(condition)"
     }
 
-    /// The SQL query for the rows. Each row has the fields by which the query groups, then the seven numbers of
-    /// `RecordTotals`.
+    /// The SQL query for the rows: first the grouping fields, then the numbers of `RecordTotals`.
     var rows: String {
         let names = query.dimensions.map(\.rawValue).joined(separator: ",")
         let positions = query.dimensions.indices.map { "\($0 + 1)" }
@@ -47,7 +45,7 @@ struct UsageTableSQL {
 
     /// Returns whether the query includes a day whose sums might lack records.
     ///
-    /// - Parameter day: the last such day, as a number of days since 1970; nil if all sums are complete.
+    /// - Parameter day: the last such day, in days since 1970; nil if there is none.
     func isPartial(until day: Int?) -> Bool { day.map { $0 >= query.first?.number ?? .min } ?? false }
 
     func row(_ row: some UsageRow, partialUntil lastPartial: Int?) -> UsageTable.Row {
@@ -80,10 +78,7 @@ extension UsageTable {
 }
 
 extension [UsageOverview.Minute] {
-    /// Adds numbers of requests and errors to the element for a minute. Does nothing if the array has no element for
-    /// this minute.
-    ///
-    /// - Parameter minute: the number of minutes since 1970.
+    /// Adds numbers of requests and errors to a minute since 1970. Does nothing if the array lacks the minute.
     mutating func add(_ requests: Int, errors: Int, atMinute minute: Int) {
         guard let first = first?.startMilliseconds, case let position = minute - first / 60_000,
             indices.contains(position)
@@ -94,11 +89,7 @@ extension [UsageOverview.Minute] {
 }
 
 extension StoredRequest {
-    /// Creates a stored request from its usage records.
-    ///
-    /// - Parameters:
-    ///   - request: the record of the request; it may contain its only call.
-    ///   - calls: the separate records of upstream calls.
+    /// Creates a stored request from its usage records. `calls` are the separate records of upstream calls.
     init(_ id: RecordID, _ request: UsageRecord, calls: [UsageRecord]) {
         let calls = (request.onlyCall.map { [$0] } ?? []) + calls
         var plain = request

@@ -20,8 +20,7 @@ final class SQLiteDatabase {
         /// Access for reading and writing. The file is created if it is missing.
         case write
         case read
-        /// Access for reading a file to which no process writes, in a folder where no file can be created. SQLite
-        /// normally creates files beside the database.
+        /// Access for reading a file to which no process writes, in a read-only folder.
         case readImmutable
     }
 
@@ -37,8 +36,8 @@ final class SQLiteDatabase {
         sqlite3_close_v2(handle)
     }
 
-    /// Sets a time limit for statements. A statement that runs longer throws a failure whose `isInterrupt` is true. If
-    /// `end` is nil, there is no limit.
+    /// Sets a time limit for statements; nil removes it. A slower statement throws a failure whose `isInterrupt` is
+    /// true.
     func interrupt(at end: LoopTime?) {
         deadline.end = end ?? .distantFuture
         let isSet = end != nil
@@ -50,7 +49,7 @@ final class SQLiteDatabase {
         )
     }
 
-    /// The number of instructions that SQLite executes between two checks of the time limit. They take about 0.1 ms.
+    /// The number of SQLite instructions between two checks of the time limit (about 0.1 ms).
     private static let opcodesPerCheck: Int32 = 5_000
 
     static func open(_ path: String, _ access: Access, busyMilliseconds: Int32) throws(SQLiteFailure) -> SQLiteDatabase
@@ -74,8 +73,7 @@ final class SQLiteDatabase {
         return database
     }
 
-    /// Turns off SQLite's memory statistics for the whole process, at the first access. The statistics would take a
-    /// lock for each allocation.
+    /// Turns off SQLite's memory statistics in the process; they would take a lock for each allocation.
     private static let isPrepared = relay_sqlite_count_no_memory() == SQLITE_OK
 
     /// Returns the path with percent-encoding, so that it can be part of a `file:` URI.
@@ -95,14 +93,12 @@ final class SQLiteDatabase {
         guard code == SQLITE_OK else { throw failure(code) }
     }
 
-    /// Runs a query and returns the number in the first column of its first row; 0 if there is no row.
+    /// Runs a query and returns the first number of its first row; 0 if there is no row.
     func number(_ sql: String) throws(SQLiteFailure) -> Int {
         try prepare(sql).firstNumber()
     }
 
-    /// Prepares a statement.
-    ///
-    /// - Parameter textLimitBytes: the largest length of a text that is bound to a parameter; longer texts are cut.
+    /// Prepares a statement. Bound texts longer than `textLimitBytes` are cut.
     func prepare(
         _ sql: String,
         textLimitBytes: Int = UsageRecord.textBound
@@ -133,13 +129,12 @@ final class SQLiteDatabase {
     }
 }
 
-/// The time at which the running statement of a connection is stopped, in an object whose address SQLite can keep.
+/// The time at which the running statement is stopped, at an address that SQLite can keep.
 private final class SQLiteDeadline {
     var end = LoopTime.distantFuture
 }
 
-/// The progress handler that SQLite calls while a statement runs. Returns 1 if the time limit has passed, which stops
-/// the statement.
+/// The progress handler of SQLite. Returns 1 if the time limit has passed, to stop the statement.
 private func isOver(_ context: UnsafeMutableRawPointer?) -> Int32 {
     guard let context else { return 0 }
     return Unmanaged<SQLiteDeadline>.fromOpaque(context).takeUnretainedValue().end < .current() ? 1 : 0
@@ -147,7 +142,7 @@ private func isOver(_ context: UnsafeMutableRawPointer?) -> Int32 {
 
 /// A prepared statement that can be run repeatedly, used by one thread at a time.
 final class SQLiteStatement {
-    /// The value that is bound to a parameter now. If the next value is equal, it is not bound again.
+    /// The value that is bound to a parameter. An equal next value is not bound again.
     private enum Value {
         case null
         case number(Int)
@@ -160,7 +155,7 @@ final class SQLiteStatement {
     /// The memory for bound texts: `textLimitBytes` for each parameter. SQLite keeps the addresses of the texts.
     private let texts: UnsafeMutableRawPointer
     private let textLimitBytes: Int
-    /// The index of the parameter to which the next value is bound. The first parameter has index 0.
+    /// The index of the parameter for the next value, from 0.
     private var next = 0
 
     fileprivate init(_ handle: OpaquePointer, of database: SQLiteDatabase, _ textLimitBytes: Int) {
@@ -198,21 +193,19 @@ final class SQLiteStatement {
         next = 0
     }
 
-    /// Runs the statement to its end and skips its rows. The next value is bound to the first parameter again.
+    /// Runs the statement to its end. The next value is bound to the first parameter again.
     func run() throws(SQLiteFailure) {
         while try step() {}
         reset()
     }
 
-    /// Runs the statement and returns the number in the first column of its first row; 0 if there is no row.
+    /// Runs the statement and returns the first number of its first row; 0 if there is no row.
     func firstNumber() throws(SQLiteFailure) -> Int {
         defer { reset() }
         return try step() ? number(0) ?? 0 : 0
     }
 
-    /// Returns a number in the current row; nil if it is NULL.
-    ///
-    /// - Parameter column: the index of the column, from 0.
+    /// Returns a number in the current row; nil if it is NULL. Columns begin at 0.
     func number(_ column: Int32) -> Int? {
         sqlite3_column_type(handle, column) == SQLITE_NULL ? nil : Int(sqlite3_column_int64(handle, column))
     }
@@ -248,8 +241,7 @@ extension SQLiteStatement: UsageCells {
         }
     }
 
-    /// Binds a text to the next parameter, or NULL if the text is nil. A text that is too long is cut, and zero bytes
-    /// become `?`.
+    /// Binds a text to the next parameter; NULL if nil. Long texts are cut, and zero bytes become `?`.
     func add(_ text: String?) {
         guard let text else { return addNull() }
         if text.utf8.count <= textLimitBytes,

@@ -2,11 +2,11 @@ import CSQLite
 import Engine
 import Glibc
 
-/// Reads the usage records in the SQLite file for the `usage` command. A relay may write to the file at the same time.
+/// Reads the usage records in the SQLite file, to which a relay may write at the time.
 enum SQLiteReading {
     private static let busyMilliseconds: Int32 = 5_000
 
-    /// Returns the sums of the usage records in the file. Returns nil if the file is missing or has no tables.
+    /// Returns the sums of the usage records; nil if the file or its tables are missing.
     static func summary(folder: String, _ question: UsageReportQuery) throws(UsageFailure) -> UsageSummary? {
         let path = "\(folder)/\(SQLiteStore.fileName)"
         guard access(path, F_OK) == 0 else {
@@ -60,8 +60,7 @@ enum SQLiteReading {
         return table
     }
 
-    /// Computes the sums from the usage records themselves. It is used if the stored daily sums do not include all
-    /// records yet.
+    /// Computes the sums from the usage records, without the stored daily sums.
     private static func records(
         _ query: UsageQuery,
         _ zone: DayZone,

@@ -103,8 +103,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
 
     // MARK: The file
 
-    /// Calls `body` with the open file, in a transaction. All queries in `body` see the file as it was at one point in
-    /// time.
+    /// Calls `body` with the open file in a transaction, so that all queries see the same state.
     private func read<Result>(
         until end: LoopTime,
         _ body: (SQLiteDatabase) throws(SQLiteFailure) -> Result
@@ -141,10 +140,10 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
     }
 }
 
-/// The state of the stored daily sums: their time zone, and the rows that they do not include yet.
+/// The state of the stored daily sums: their time zone, and the rows that they lack.
 struct SQLiteState {
     let zone: DayZone
-    /// The highest id of the rows that are not in the daily sums yet; 0 if all rows are in the daily sums.
+    /// The highest id of the rows that the daily sums lack; 0 if there are none.
     let mark: Int
 
     init(_ database: SQLiteDatabase) throws(SQLiteFailure) {
@@ -155,18 +154,18 @@ struct SQLiteState {
         statement.end()
     }
 
-    /// The last day whose sums might lack records, as a number of days since 1970; nil if all sums are complete.
+    /// The last day whose sums might lack records, in days since 1970; nil if there is none.
     var lastPartialDay: Int? {
         mark > 0 ? zone.day(atMilliseconds: mark / UsageSchema.idsPerMillisecond).number : nil
     }
 }
 
-/// A day that may have records that match a filter, with its range of record ids and its numbers of requests.
+/// A day that may have matching records, with its record ids and its numbers of requests.
 struct SQLiteDay {
     let ids: ClosedRange<Int>
     private let requests: Int
     private let failed: Int
-    /// The largest number of requests that is accepted for one day. Sums of such numbers do not overflow.
+    /// The largest number of requests accepted for one day, so that sums do not overflow.
     private static let maxRequests = 1 << 40
 
     func count(_ outcome: RecordFilter.Outcome?) -> Int {
@@ -237,8 +236,7 @@ struct SQLiteScan {
         self.ranges = isDescendingByID(query) ? ranges.reversed() : ranges
     }
 
-    /// Adds the matching records to the collector. Returns true if the query's time limit passed before all records
-    /// were read.
+    /// Adds the matching records to the collector. Returns true if the query's time limit passed first.
     mutating func run(_ collector: inout PageCollector<Int>) throws(SQLiteFailure) -> Bool {
         var filter = FilterSQL(.sqlite)
         filter.add(query.filter)
@@ -286,6 +284,5 @@ struct SQLiteScan {
     }
 }
 
-/// Returns whether rows are read from the newest to the oldest. This is always the case if the list is not sorted by
-/// id.
+/// Returns whether rows are read from the newest to the oldest; always true without an order by id.
 private func isDescendingByID(_ query: RecordQuery) -> Bool { query.order != .id || query.isDescending }

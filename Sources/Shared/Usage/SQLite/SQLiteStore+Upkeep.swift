@@ -9,9 +9,8 @@ extension SQLiteStore {
     /// The largest number of upstream calls whose rows are read for one request.
     static let maxCalls = 200
 
-    /// Does one step of background work. The step adds some stored records to the daily sums if the sums do not include
-    /// them yet. It deletes some of the oldest records if they are too old or the file is too large. Returns the time
-    /// until the next step, in milliseconds.
+    /// Does one step of background work: completes the daily sums, and deletes some of the oldest records. Returns the
+    /// time until the next step, in milliseconds.
     package func advance() -> Int? {
         let isMore = try? access { opened throws(SQLiteFailure) in
             let isMore = try opened.transaction { () throws(SQLiteFailure) in
@@ -25,9 +24,8 @@ extension SQLiteStore {
         return isMore == true ? Self.stepMilliseconds : upkeepSeconds * 1_000
     }
 
-    /// Deletes the records of requests and of their upstream calls, and subtracts them from the daily sums.
-    ///
-    /// - Returns: the number of requests that were deleted.
+    /// Deletes requests with their upstream calls, and subtracts them from the daily sums. Returns the number of
+    /// deleted requests.
     func delete(_ ids: [RecordID]) throws(UsageFailure) -> Int {
         try access { opened throws(SQLiteFailure) in
             try opened.transaction { () throws(SQLiteFailure) in
@@ -53,8 +51,8 @@ extension SQLiteStore {
 
     // MARK: Retention
 
-    /// Deletes some of the oldest records if they are too old or the file is too large. Does nothing if an earlier call
-    /// finished this work less than `upkeepSeconds` ago.
+    /// Deletes some of the oldest records if they are too old or the file is too large. Does nothing if this work was
+    /// finished less than `upkeepSeconds` ago.
     func keepUp(_ opened: OpenDatabase) throws(SQLiteFailure) {
         let now = LoopTime.current()
         guard now >= nextUpkeep else { return }
@@ -94,8 +92,7 @@ extension SQLiteStore {
     }
 }
 
-/// Reads the rows of a request and of its upstream calls. The rows of the calls follow directly after the row of the
-/// request.
+/// Reads the rows of a request and of its upstream calls. The calls follow directly after their request.
 struct SQLiteRequestRows {
     private let statement: SQLiteStatement
 
@@ -106,8 +103,7 @@ struct SQLiteRequestRows {
         )
     }
 
-    /// Returns the row of a request, followed by the rows of its upstream calls. Returns an empty array if no request
-    /// has this id.
+    /// Returns the rows of a request and its upstream calls; empty if no request has this id.
     func rows(_ id: Int) throws(SQLiteFailure) -> [(id: Int, record: UsageRecord)] {
         statement.add(id)
         defer { statement.end() }

@@ -4,8 +4,7 @@ import Glibc
 
 /// A store of usage records in the SQLite file `usage.db`.
 ///
-/// It uses a write-ahead log that is not synced at each commit. Written records survive the end of the process, but a
-/// power failure may lose the records of the last seconds.
+/// A power failure may lose the records of the last seconds.
 ///
 /// `@unchecked`: used by one thread at a time, which is the thread of its queue after startup.
 package final class SQLiteStore: UsageStore, @unchecked Sendable {
@@ -34,13 +33,12 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     let path: String
     let days: Int
     let maxBytes: Int
-    /// The time zone in this relay's settings. The daily sums can use another zone, which another process has set in
-    /// the file; see `zone(of:)`.
+    /// The time zone in this relay's settings. The daily sums can use another zone; see `zone(of:)`.
     let zone: DayZone
     private let steps: [String]
     private let log: Log
     private(set) var opened: OpenDatabase?
-    /// Whether the file was found to be damaged. It is then renamed before a new file is opened.
+    /// Whether the file is damaged. It is then renamed before a new file is opened.
     private var isBroken = false
     private var lastAside: Int?
     var nextUpkeep = LoopTime.distantPast
@@ -49,7 +47,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     /// Creates the store without opening the file.
     ///
-    /// - Parameter days: the number of days after which rows are deleted; 0 if they are not deleted by age.
+    /// - Parameter days: the number of days after which rows are deleted; 0 for no limit.
     package convenience init(folder: String, days: Int, maxBytes: Int, zone: DayZone = .utc, _ log: Log) {
         self.init(folder: folder, days: days, maxBytes: maxBytes, zone: zone, steps: UsageSchema.sqliteSteps, log)
     }
@@ -81,7 +79,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         return batch.count
     }
 
-    /// Calls `body` with the open file. If the file is damaged, closes it; the next access then renames it.
+    /// Calls `body` with the open file. Closes a damaged file, which the next access renames.
     func access<Result>(
         _ body: (OpenDatabase) throws(SQLiteFailure) -> Result
     ) throws(UsageFailure) -> Result {
@@ -144,8 +142,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         try opened.sums.write(state)
     }
 
-    /// Returns the time zone in which the daily sums count days. It differs from the zone in the settings if another
-    /// process, which uses the same file, has set another zone.
+    /// Returns the time zone of the daily sums, which another process may have set.
     func zone(of state: SQLiteSums.State) -> DayZone {
         state.zone == zone.name ? zone : DayZone(named: state.zone)
     }
@@ -237,7 +234,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         "a newer relay wrote the file (schema \(version); this relay supports \(known)); use the newer relay, or another DATA_DIR"
     }
 
-    /// Renames the damaged file, so that it can be recovered by hand. Later records go to a new file.
+    /// Renames the damaged file for recovery by hand. Later records go to a new file.
     private func renameDamagedFile() throws(SQLiteFailure) {
         let now = time(nil)
         // On a disk that damages every file, renaming would fill the disk.

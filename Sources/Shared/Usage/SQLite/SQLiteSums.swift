@@ -1,17 +1,15 @@
 /// The daily sums in an SQLite file. Call all functions except the initializer within a transaction.
 ///
-/// Rows that the sums do not include yet are added in steps, newest first. These rows have ids up to `State.mark`,
-/// which each step lowers.
+/// Rows that the sums lack have ids up to `State.mark`, and are added newest first.
 struct SQLiteSums {
     struct State {
         var zone: String
-        /// The highest id of the rows that are not in the daily sums yet; 0 if all rows are in the daily sums.
+        /// The highest id of the rows that the daily sums lack; 0 if there are none.
         var mark: Int
-        /// The highest id in the table of records when a relay last updated the daily sums. Rows with higher ids come
-        /// from an older version of the relay, which does not update the sums.
+        /// The highest record id when a relay last updated the daily sums. An older version of the relay wrote the rows
+        /// with higher ids.
         var lastID: Int
-        /// Whether an older version of the relay has written rows since the daily sums were created. That version might
-        /// also have deleted rows without updating the sums.
+        /// Whether an older version of the relay has written rows since the sums were created.
         var isMixed: Bool
     }
 
@@ -84,9 +82,7 @@ struct SQLiteSums {
         try write(state)
     }
 
-    /// Adds to `sums` the rows that an older version of the relay has written without updating the daily sums.
-    ///
-    /// - Parameter newest: the highest id in the table of records.
+    /// Adds an older relay's rows to `sums`. `newest` is the highest id in the table of records.
     func catchUp(_ state: inout State, to newest: Int, in sums: inout UsageSums) throws(SQLiteFailure) {
         guard newest > state.lastID else { return }
         between.add(state.lastID)
@@ -98,10 +94,8 @@ struct SQLiteSums {
         (state.lastID, state.isMixed) = (newest, true)
     }
 
-    /// Adds stored records to the daily sums if the sums do not include them yet, newest first. Lowers `state.mark`.
-    ///
-    /// - Parameter limit: the largest number of records to add.
-    /// - Returns: whether more such records are left.
+    /// Adds at most `limit` records that the sums lack, newest first. Lowers `state.mark`. Returns whether more such
+    /// records are left.
     func advance(_ state: inout State, rows limit: Int, _ zone: DayZone) throws(SQLiteFailure) -> Bool {
         var sums = UsageSums(zone)
         var (count, lowest) = (0, state.mark)
@@ -121,8 +115,7 @@ struct SQLiteSums {
 }
 
 extension SQLiteStatement {
-    /// The position of the first column of `UsageSchema.callColumns` in a row. The columns before it are the id and
-    /// `UsageSchema.columns`.
+    /// The position of the first of `UsageSchema.callColumns` in a row.
     var firstCall: Int { 1 + UsageSchema.columns.count }
 }
 

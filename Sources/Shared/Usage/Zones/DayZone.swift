@@ -11,7 +11,7 @@ package struct DayZone: Sendable {
         self.rules = rules
     }
 
-    /// Creates the time zone with this name from the machine's time zone database. Creates UTC if the name is unknown.
+    /// Creates the time zone with this name; UTC if the name is unknown.
     package init(named name: String) {
         guard name != "UTC", let rules = ZoneRules(file: "/usr/share/zoneinfo/" + name) else {
             self = .utc
@@ -43,7 +43,7 @@ package struct DayZone: Sendable {
         return (rules.leap(between: candidates.min() ?? local, and: candidates.max() ?? local)) * 1_000
     }
 
-    /// Returns the day of a time, and the range of all times on that day, in milliseconds since 1970.
+    /// Returns the day of a time, and the range of its times in milliseconds since 1970.
     func span(of milliseconds: Int) -> (day: Day, milliseconds: Range<Int>) {
         let day = day(atMilliseconds: milliseconds)
         let start = startMilliseconds(of: day)

@@ -1,10 +1,9 @@
 import Engine
 import Glibc
 
-/// The offsets of a time zone from UTC, read from a file of the time zone database (RFC 9636).
+/// The offsets of a time zone from UTC, from a time zone file (RFC 9636).
 struct ZoneRules: Sendable {
-    /// The changes of the offset in ascending order: the time of each change in seconds since 1970, and the new offset
-    /// in seconds.
+    /// The changes of the offset in ascending order: each time in seconds since 1970, and the new offset in seconds.
     private var changes: [(second: Int, offset: Int)] = []
     private var firstOffset = 0
     /// The rule for times after the last change in `changes`; nil if the last offset stays valid.
@@ -23,7 +22,7 @@ struct ZoneRules: Sendable {
         self.init(Array(bytes.prefix(count)))
     }
 
-    /// Parses a file of the time zone database. Returns nil if the bytes are damaged or are no such file.
+    /// Parses a time zone file. Returns nil if the bytes are damaged or no such file.
     init?(_ bytes: [UInt8]) {
         guard let first = ZoneHeader(bytes[...]) else { return nil }
         var header = first
@@ -49,7 +48,7 @@ struct ZoneRules: Sendable {
         if timeBytes == 8 { later = ZoneFooter(body.dropFirst(header.bodyBytes(timeBytes: 8))) }
     }
 
-    /// Returns the offset at a time: the number of seconds by which the time zone is ahead of UTC.
+    /// Returns the seconds by which the time zone is ahead of UTC at a time.
     func offset(atSecond second: Int) -> Int {
         if let last = changes.last, second >= last.second { return later?.offset(atSecond: second) ?? last.offset }
         if changes.isEmpty { return later?.offset(atSecond: second) ?? firstOffset }
@@ -62,7 +61,7 @@ struct ZoneRules: Sendable {
     }
 
     /// Returns the time at which the offset changes, in seconds since 1970. The offset must change exactly once after
-    /// `low` and not later than `high`.
+    /// `low`, up to `high`.
     func leap(between low: Int, and high: Int) -> Int {
         var (low, high) = (low, high)
         let after = offset(atSecond: high)
@@ -94,15 +93,14 @@ private struct ZoneHeader {
     }
 }
 
-/// The rule at the end of a time zone file, in the format of the POSIX variable `TZ`: `CET-1CEST,M3.5.0,M10.5.0/3`.
+/// The rule at the end of a time zone file, as in the variable `TZ`: `CET-1CEST,M3.5.0,M10.5.0/3`.
 private struct ZoneFooter: Sendable {
     /// The yearly change to or from daylight saving time: a date, and the local time in seconds since midnight.
     private struct Switch: Sendable {
         enum Date: Sendable {
-            /// A weekday in a week of a month. Weekday 0 is Sunday, and week 5 is the last week in which the weekday
-            /// occurs.
+            /// A weekday in a week of a month. Weekday 0 is Sunday, and week 5 is the last.
             case week(month: Int, week: Int, day: Int)
-            /// The day of the year, from 1 to 365. 29 February is not counted, so 1 March is always day 60.
+            /// The day of the year, from 1 to 365. 29 February is not counted.
             case plain(Int)
             /// The day of the year, from 0 to 365. 29 February is counted in leap years.
             case leap(Int)
@@ -181,8 +179,7 @@ private struct ZoneFooter: Sendable {
         return digits.reduce(0) { $0 * 10 + Int($1 - 48) }
     }
 
-    /// Parses a time in the form `[+-]hh[:mm[:ss]]` and removes it from the text. Returns the time in seconds; nil if
-    /// the form is wrong.
+    /// Parses a time (`[+-]hh[:mm[:ss]]`) and removes it. Returns the seconds; nil if the time is invalid.
     private static func time(_ text: inout ArraySlice<UInt8>) -> Int? {
         let isNegative = text.first == UInt8(ascii: "-")
         if isNegative || text.first == UInt8(ascii: "+") { text = text.dropFirst() }
@@ -241,11 +238,7 @@ private func year(ofDay day: Int) -> Int {
 }
 
 extension ArraySlice<UInt8> {
-    /// Returns a signed big-endian number from the slice.
-    ///
-    /// - Parameters:
-    ///   - offset: the position of the number, counted from the start of the slice.
-    ///   - bytes: the size of the number, 4 or 8.
+    /// Returns a signed big-endian number of 4 or 8 bytes, at an offset from the slice's start.
     fileprivate func number(at offset: Int, bytes: Int) -> Int {
         let digits = self[(startIndex + offset)..<(startIndex + offset + bytes)]
         let value = digits.reduce(0 as UInt64) { $0 << 8 | UInt64($1) }

@@ -1,8 +1,7 @@
 package import Engine
 package import Shared
 
-/// The format of a structured output that is requested from a vendor that supports only text. It provides the
-/// instructions for the model, and the schema for checking the output.
+/// The format of a structured output from a vendor that supports only text.
 package struct FormatProtocol: Sendable {
     package enum Kind: Sendable {
         /// Any JSON object.

@@ -1,5 +1,4 @@
-/// A tracker that reads a Markdown text byte by byte and knows whether the current position is in a code block or in
-/// inline code. Inline code ends at the latest at the end of its line.
+/// A tracker that knows whether the current position in a Markdown text is in code.
 struct MarkdownCodeTracker {
     private var fence: UInt8 = 0
     private var fenceLength = 0
@@ -13,7 +12,7 @@ struct MarkdownCodeTracker {
     /// Whether the current position is on the line that opens the code block.
     private var isOpening = false
 
-    /// Whether the current position is in code. Only valid after a byte that is neither a backtick nor a tilde.
+    /// Whether the current position is in code. Only valid after a byte other than backtick and tilde.
     var isCode: Bool { fence != 0 || inline != 0 }
 
     /// Whether the current position is within a line and not directly after a backtick or tilde. A text without line

@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A chat with tools and structured output, for a vendor that supports only text. If the response is invalid, one more
-/// call asks the model to repair it.
+/// A chat with tools and structured output, for a vendor that supports only text.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class PromptedToolsChat: PreparedChat, @unchecked Sendable {
@@ -55,7 +54,7 @@ final class PromptedToolsChat: PreparedChat, @unchecked Sendable {
     }
 }
 
-/// The values that are needed for a repair: one more call that asks the model to correct an invalid response.
+/// The values for a repair: one more call that asks the model to correct an invalid response.
 struct Repair: Sendable {
     /// A function that prepares the vendor's chat for a call in plain text.
     typealias Preparing = @Sendable (ChatCall) async throws(UpstreamError) -> any PreparedChat

@@ -2,8 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// A reader for one response of a vendor that supports only text. It separates the text for the client from the tool
-/// calls and the document (the structured output that was requested).
+/// A reader for one response of a vendor that supports only text. It separates the client's text from tool calls and
+/// structured output.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class PromptedToolsResponse: @unchecked Sendable {
@@ -16,8 +16,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
 
     private let form: TextProtocol
     private let requiresValidOutput: Bool
-    /// Whether text is passed on as soon as it cannot belong to a tool call. False if a tool call or structured output
-    /// is demanded.
+    /// Whether text outside tool calls is passed on at once, without waiting for validation.
     private let passesText: Bool
     private var parser: ToolCallParser?
     private var document: StructuredOutputParser?
@@ -28,14 +27,12 @@ final class PromptedToolsResponse: @unchecked Sendable {
     /// The total length of all tool calls, valid or invalid, in bytes.
     private var callBytes = 0
     private(set) var calls: [ParsedToolCall] = []
-    /// The tool calls that the vendor sent as fields of its API, although the prompt asked for text. `index` is the
-    /// index of a call in the response.
+    /// The tool calls that the vendor sent as fields of its API, although text was requested.
     private var native: [(index: Int, name: String, arguments: [UInt8])] = []
     private var nativeBytes = 0
     /// The texts of invalid tool calls.
     private var broken: [String] = []
-    /// The text around a demanded tool call or structured output. The client gets this text only if the model's output
-    /// was cut off.
+    /// The text around demanded output. The client gets this text only if the output was cut off.
     private var textBeside = ByteBuffer()
     /// Whether the output was cut off, for example by the token limit, before the model ended it.
     private var isCut = false
@@ -63,8 +60,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
         if let format = form.format { document = StructuredOutputParser(format) }
     }
 
-    /// Returns the text to pass on for a chunk that needs no parsing. Returns nil if the chunk must be passed to
-    /// `consume` instead.
+    /// Returns the text to pass on for a chunk that needs no parsing. Returns nil if `consume` must get the chunk.
     func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard passesText, let text = parser?.plain(piece) else { return nil }
         keep(piece)
@@ -86,8 +82,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
         if raw.count <= Self.repairedBytes { raw.append(piece) }
     }
 
-    /// Returns the number of tokens of the model's whole output, including tool calls. For a long output the number is
-    /// an estimate.
+    /// Returns the number of tokens of the model's whole output. For a long output the number is an estimate.
     func tokens(by count: CallCount) async throws(UpstreamError) -> Int {
         var sample = ByteBuffer()
         sample.append(raw.bytes)
@@ -122,7 +117,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
         nativeBytes += count
     }
 
-    /// Parses the tool calls of `native`, which the vendor sent as fields of its API instead of text.
+    /// Parses the tool calls of `native`.
     private func finishNative(_ pass: (UnsafeRawBufferPointer) -> Void) {
         bytes -= nativeBytes
         for call in native {
@@ -157,7 +152,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
 
     func conclude() { validation = document?.finish() }
 
-    /// Whether a long structured output still waits for its validation, which is too slow for the event loop.
+    /// Whether a long structured output still waits for its validation.
     var isBehind: Bool { document?.unjudged != nil }
 
     /// Validates long structured output on the work queue. Without such output, does nothing.
@@ -204,8 +199,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
         return nil
     }
 
-    /// The structured output; nil if the response contains tool calls instead, or no structured output was requested or
-    /// found.
+    /// The structured output; nil if the response contains tool calls or no structured output.
     var text: String? {
         if calls.isEmpty, case .document(let text)? = validation { return text }
         return nil

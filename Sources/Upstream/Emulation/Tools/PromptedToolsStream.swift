@@ -2,15 +2,13 @@ import Calls
 import Engine
 import Shared
 
-/// The stream of a `PromptedToolsChat`. It emits text as early as possible. It emits tool calls and structured output
-/// when they are complete and valid.
+/// The stream of a `PromptedToolsChat`. It emits tool calls and structured output when they are complete and valid.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
     private enum StreamPhase {
         case reading
-        /// The phase after the vendor's stream has ended: the held text, tool calls and the finish event must still be
-        /// emitted.
+        /// The phase after the vendor's stream has ended: held events must still be emitted.
         case ended
         case over
     }
@@ -19,7 +17,7 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
     private let promptTokens: Int
     /// Whether the vendor's response is not streamed. A repair call is then not streamed either.
     private let isWhole: Bool
-    /// The size up to which the response can be held without a reservation in the memory budget, in bytes.
+    /// The bytes that the response can hold without a reservation in the memory budget.
     private let freeBytes = MemoryBudget.smallBytes
     private var stream: any ChatResponseStream
     private var response: PromptedToolsResponse
@@ -78,11 +76,10 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
         asked?.promptTokens(by: repair.count.counter) ?? repair.count.promptTokens(or: promptTokens)
     }
 
-    /// The last text of the response, which is not emitted yet. It was held back because it could have belonged to a
-    /// tool call.
+    /// The last text of the response, held because it could have belonged to a tool call.
     private var rest = ByteBuffer()
 
-    /// Whether the output was cut off, by the token limit or a content filter, before the model ended it.
+    /// Whether the token limit or a content filter cut off the output.
     private var isCut: Bool { finish == .length || finish == .contentFilter }
 
     private func end() async throws(UpstreamError) {
@@ -189,12 +186,9 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
 }
 
 extension UpstreamError {
-    /// Makes the error for a complete response that does not match the requested format or lacks the demanded tool
-    /// call. The vendor has billed the response.
+    /// Makes the error for a complete response that breaks the format or lacks the demanded tool call.
     ///
-    /// - Parameters:
-    ///   - problem: the description of the problem.
-    ///   - usage: the usage of the billed response; nil if unknown.
+    /// - Parameter usage: the usage of the billed response; nil if unknown.
     static func unmet(_ problem: String, after usage: Usage? = nil) -> UpstreamError {
         var refusal = APIError(
             502,

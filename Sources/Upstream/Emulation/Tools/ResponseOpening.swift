@@ -1,10 +1,10 @@
 import Engine
 
-/// The kind of text with which a response begins: a tool call without a tag, or other text.
+/// The beginning of a response: a tool call without a tag, or other text.
 enum ResponseOpening {
     case unknown
     case text
-    /// The beginning of a JSON object that names a tool. The value is the position where the JSON starts.
+    /// The beginning of a JSON object that names a tool, with the JSON's start position.
     case call(Int)
     /// A code block that begins with a tool call.
     case fenced
@@ -63,7 +63,6 @@ private struct Reader {
     }
 
     /// Reads the beginning of a JSON object such as `{"name": "get_weather"`, or of an array with such an object.
-    /// Returns what the response begins with.
     private mutating func object(_ isFenced: Bool, _ isTool: (UnsafeRawBufferPointer) -> Bool) -> ResponseOpening {
         let start = position
         if bytes[position] == 91 {

@@ -1,8 +1,7 @@
 import Engine
 import Shared
 
-/// A parser that finds the JSON of a structured output in text that arrives in chunks. It skips code fences and text
-/// around the JSON. The first JSON value that fits the format is used. It takes linear time and limited memory.
+/// A parser that finds the first fitting JSON of a structured output in chunks of text.
 package struct StructuredOutputParser: ~Copyable {
     package enum Validation: Sendable, Equatable {
         /// The structured output that was found: the JSON as the model wrote it.
@@ -19,11 +18,10 @@ package struct StructuredOutputParser: ~Copyable {
     private var isInside = false
     private var found: String?
     private var problem: String?
-    /// Whether `held` contains only an opening bracket and white space. The bracket might not begin a JSON value.
+    /// Whether `held` contains only an opening bracket and white space.
     private var isFresh = false
     private var isTooLong = false
-    /// The long JSON value that waits to be validated; nil if there is no such value. The variable `after` holds the
-    /// text that follows the value.
+    /// The long JSON value that waits for validation; nil if there is none.
     private var waiting: StructuredValue?
     private var after = ByteBuffer()
 
@@ -35,8 +33,8 @@ package struct StructuredOutputParser: ~Copyable {
         held.count + (found?.utf8.count ?? 0) + (waiting?.text.bytes.count ?? 0) + after.count
     }
 
-    /// The long JSON value that the caller of the parser must validate; nil if there is no such value. Pass the result
-    /// to `settle`.
+    /// The long JSON value that the owner of the parser must validate; nil if there is none. Pass the result to
+    /// `settle`.
     var unjudged: StructuredValue? { waiting }
 
     /// Whether the structured output was found, so that further text is ignored.
@@ -81,8 +79,7 @@ package struct StructuredOutputParser: ~Copyable {
         held.append(bracket)
     }
 
-    /// Consumes a byte after an opening bracket, to find out whether the bracket begins a JSON value. Returns false if
-    /// the byte must be read again.
+    /// Consumes a byte after an opening bracket. Returns false if the byte must be read again.
     private mutating func begins(_ byte: UInt8) -> Bool {
         let isSpace = ToolCallParser.isSpace(byte)
         if isSpace, held.count < 4_096 {

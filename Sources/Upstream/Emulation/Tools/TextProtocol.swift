@@ -2,20 +2,17 @@ package import Calls
 import Engine
 package import Shared
 
-/// The tools and the output format of one call, for a vendor that supports only text. The prompt asks the model to
-/// write tool calls and structured output as text, and the relay finds them in the response.
+/// The tools and the output format of one call, for a vendor that supports only text.
 package struct TextProtocol: Sendable {
     let tools: ToolProtocol?
     let format: FormatProtocol?
-    /// Whether the client gets output only after validation, because the request demands a tool call or structured
-    /// output.
+    /// Whether the client gets output only after validation.
     let requiresValidOutput: Bool
-    /// Whether this call repeats a call for which the vendor's own tools or formats gave an invalid response. If so,
-    /// another invalid response is not repaired.
+    /// Whether this call repeats a call that got an invalid response. An invalid response to this call is not repaired.
     let isRepair: Bool
 
-    /// Creates the protocol for the tools and the format that the call needs and that `abilities` does not contain.
-    /// Returns nil if `abilities` contains all of them. Throws if a JSON Schema cannot be used.
+    /// Creates the protocol for the tools and the format that the vendor lacks. Returns nil if the vendor supports all
+    /// that the call needs. Throws if a JSON Schema cannot be used.
     ///
     /// - Parameter abilities: the vendor's own abilities.
     package init?(
@@ -34,8 +31,7 @@ package struct TextProtocol: Sendable {
         requiresValidOutput = tools.map { $0.demand != .auto } ?? wantsFormat
     }
 
-    /// Returns the call in plain text. The prompt describes the tools and the format, and earlier tool calls and
-    /// results become text.
+    /// Returns the call in plain text, with a prompt that describes the tools and the format.
     package func written(_ call: ChatCall) -> ChatCall {
         var call = call
         // The keys are bytes, because hashing a long `String` takes quadratic time.
@@ -87,9 +83,7 @@ package struct TextProtocol: Sendable {
 
     /// Returns the call that asks the model to correct an invalid response.
     ///
-    /// - Parameters:
-    ///   - call: the original call in plain text.
-    ///   - response: the invalid response.
+    /// - Parameter call: the original call in plain text.
     func repairing(_ call: ChatCall, _ response: String, problem: PromptedToolsResponse.Problem) -> ChatCall {
         var call = call
         call.messages.append(ChatMessage(role: .assistant, text: response))

@@ -3,15 +3,13 @@ import Engine
 extension ToolCallParser {
     // MARK: Tags
 
-    /// Consumes a byte that might belong to a tag. Returns false if the byte must be read again, in the parser's new
-    /// phase.
+    /// Consumes a byte that might belong to a tag. Returns false if the byte must be read again.
     mutating func tag(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         return opens(from: 0, pass)
     }
 
-    /// Returns whether the held bytes, beginning at `start`, are a tag or the beginning of one. If not, emits them as
-    /// text.
+    /// Returns whether the held bytes from `start` are a tag or its beginning. Otherwise emits the held bytes as text.
     private mutating func opens(from start: Int, _ pass: Pass) -> Bool {
         switch ToolCallTag.match(held.bytes[part: start..<held.count], closings: false) {
         case .beginning: return true
@@ -73,8 +71,7 @@ extension ToolCallParser {
 
     // MARK: JSON
 
-    /// Consumes bytes of `piece` that belong to the JSON of a tool call, beginning at the index `from`. Returns the
-    /// index after the consumed bytes.
+    /// Consumes bytes of a tool call's JSON, from the index `from`. Returns the index after the consumed bytes.
     mutating func value(_ piece: UnsafeRawBufferPointer, _ from: Int, _ pass: Pass) -> Int {
         for index in from..<piece.count {
             let step = scan.consume(piece[index])
@@ -99,10 +96,7 @@ extension ToolCallParser {
         return piece.count
     }
 
-    /// Returns whether more than `limitBytes` bytes are held. A few more bytes are allowed within a character, so that
-    /// the character is not split.
-    ///
-    /// - Parameter byte: the last held byte.
+    /// Returns whether more than `limitBytes` bytes are held, without splitting a character.
     func isOver(_ limitBytes: Int, _ byte: UInt8) -> Bool {
         held.count > limitBytes && (byte & 0xc0 != 0x80 || held.count > limitBytes + 8)
     }
@@ -127,8 +121,7 @@ extension ToolCallParser {
         }
     }
 
-    /// Parses a tool call that the vendor sent as fields of its API, although the prompt asked for text. Call it at the
-    /// end of the response.
+    /// Parses a tool call that the vendor sent as fields of its API. Call it at the end of the response.
     mutating func consume(native name: UnsafeRawBufferPointer, _ arguments: UnsafeRawBufferPointer, _ pass: Pass) {
         held.removeAll()
         held.append(#"{"name":"#)
@@ -146,8 +139,7 @@ extension ToolCallParser {
         }
     }
 
-    /// Consumes a byte after an error in the JSON of a tool call, and looks for the closing tag. Returns false if the
-    /// byte must be read again.
+    /// Consumes a byte after an error in the JSON of a tool call. Returns false if the byte must be read again.
     mutating func recovery(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         let closingBytes = closing.utf8CodeUnitCount
@@ -171,8 +163,7 @@ extension ToolCallParser {
         return true
     }
 
-    /// Returns the tool calls in the held JSON after adding one or two missing closing braces at its end; nil if this
-    /// does not make it valid.
+    /// Returns the tool calls in the held JSON with missing closing braces added; nil if still invalid.
     private func completed() -> [ParsedToolCall]? {
         guard (1...2).contains(scan.depth) else { return nil }
         var text = ByteBuffer()
@@ -195,8 +186,8 @@ extension ToolCallParser {
 
     // MARK: Other forms
 
-    /// Consumes a byte of a tool call whose tag contains the tool's name, such as
-    /// `<function=get_weather>{"city":"Paris"}</function>`. Returns false if the byte must be read again.
+    /// Consumes a byte of a tool call such as `<function=get_weather>{"city":"Paris"}</function>`. Returns false if the
+    /// byte must be read again.
     mutating func named(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         if alienStart == valueStart {

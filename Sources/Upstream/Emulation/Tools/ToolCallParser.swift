@@ -1,8 +1,7 @@
 package import Engine
 
-/// A parser that finds the tool calls in a response that arrives in chunks. It emits text as soon as the text cannot be
-/// the beginning of a tool call. It emits a tool call when the call is complete. Tool calls in quoted code are treated
-/// as text.
+/// A parser that finds the tool calls in a response that arrives in chunks. Tool calls in quoted code are treated as
+/// text.
 ///
 /// The result does not depend on how the response is split. The parser takes linear time and limited memory.
 package struct ToolCallParser: ~Copyable {
@@ -19,20 +18,17 @@ package struct ToolCallParser: ~Copyable {
         case recovery
         /// The phase within a tool call whose opening tag contains the tool's name.
         case named
-        /// The phase after the JSON of a tool call, where a closing tag or another call can follow.
+        /// The phase after the JSON of a tool call, before a closing tag or another call.
         case after
-        /// The phase within a code block that contains a tool call, at the beginning of the response. The tool call
-        /// counts only if the code block is the whole response.
+        /// The phase in a code block with a tool call, at the beginning of the response.
         case fenced
-        /// The phase in which further output is ignored: the response has ended, or the model has begun to invent a
-        /// tool result.
+        /// The phase in which further output is ignored.
         case over
     }
 
     /// The largest size of a tool call with its tags, in bytes.
     package static let limitBytes = 1_048_576 + 65_536
-    /// The largest amount of white space that is held back at the end of text, or between a tag and its tool call, in
-    /// bytes.
+    /// The largest amount of white space that is held back, in bytes.
     static let spaceLimitBytes = 256
 
     let reader: ToolCallReader
@@ -50,23 +46,20 @@ package struct ToolCallParser: ~Copyable {
     private var passedBytes = 0
     var marks = MarkdownCodeTracker()
     var scan = ValueScan()
-    /// The index in `held` where the JSON or the tool's name starts. The next variable, `alienStart`, is the index in
-    /// `held` of the first byte that the parser has not recognised yet.
+    /// The index in `held` where the JSON or the tool's name starts.
     var valueStart = 0
     var alienStart = 0
     var closing: StaticString = ""
-    /// Whether the parser is on the opening line of a code block (the line with the backticks) that follows a tag.
+    /// Whether the parser is on the opening line of a code block that follows a tag.
     var isFenceLine = false
     var isClosed = false
     var isBare = false
     /// The bytes after a tool call that might become a tag.
     var tail = ByteBuffer()
-    /// The reason why the last tool call is invalid; nil if the call is valid. The text of an invalid call is still in
-    /// `held`.
+    /// The reason why the last tool call is invalid; nil if the call is valid.
     var problem: String?
     var unknownKeys = 0
-    /// The length of `spaces` when the last tool call was found. White space between the call and its closing tag is
-    /// removed.
+    /// The length of `spaces` when the last tool call was found.
     var spacesAtCall = 0
     var isTextLast = true
     /// The number of tool calls found so far.
@@ -98,8 +91,7 @@ package struct ToolCallParser: ~Copyable {
         self.allowsFence = allowsFence
     }
 
-    /// Whether a code block at the beginning can contain tool calls; false if this parser already reads the inside of a
-    /// code block.
+    /// Whether a code block at the beginning can contain tool calls.
     private let allowsFence: Bool
 
     var heldBytes: Int { held.count + spaces.count }
@@ -140,8 +132,7 @@ package struct ToolCallParser: ~Copyable {
 
     /// Ends the response and emits the held text and tool calls.
     ///
-    /// - Parameter isCut: whether the output was cut off before the model ended it. If so, the beginning of a tool call
-    ///   is not emitted as text.
+    /// - Parameter isCut: whether the output was cut off, so that a begun tool call is not emitted as text.
     package mutating func finish(isCut: Bool = false, _ pass: Pass) {
         settle()
         if isCut, position != .text { spaces.removeAll() }
@@ -158,14 +149,13 @@ package struct ToolCallParser: ~Copyable {
         position = .over
     }
 
-    /// Whether the held bytes probably begin a tool call: more than one of them is not white space. A single sign such
-    /// as `<` also occurs in other text.
+    /// Whether the held bytes probably begin a tool call: more than one is not white space.
     private var mayBecomeCall: Bool { held.bytes.count { !Self.isSpace($0) } > 1 }
 
     // MARK: Text
 
     /// Consumes a chunk that cannot begin a tool call, and returns the text to emit. The text is valid until the next
-    /// chunk. Returns nil, and consumes nothing, if the chunk must be parsed byte by byte.
+    /// chunk. Returns nil, and consumes nothing, if the chunk needs parsing.
     mutating func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard case .text = position, let start = piece.baseAddress else { return nil }
         var hasLineEnd = false
@@ -194,8 +184,7 @@ package struct ToolCallParser: ~Copyable {
         return spaces.bytes[part: 0..<passedBytes]
     }
 
-    /// Returns whether the bytes can contain a line end, or a sign such as `<` that begins a tag or code. True can be
-    /// wrong; false is always right.
+    /// Returns whether the bytes can contain a line end, or begin a tag or code. True can be wrong.
     private static func mayHaveSigns(_ start: UnsafeRawPointer, _ count: Int) -> Bool {
         let low: UInt64 = 1 << 10 | 1 << 60
         let high: UInt64 = 1 << (91 - 64) | 1 << (96 - 64) | 1 << (126 - 64)
@@ -228,7 +217,7 @@ package struct ToolCallParser: ~Copyable {
         return piece.count
     }
 
-    /// Emits text. White space at the end of the text is held back, because a tool call might follow.
+    /// Emits text, but holds back white space at the end.
     mutating func passText(_ text: UnsafeRawBufferPointer, _ pass: Pass) {
         var end = text.count
         while end > 0, Self.isSpace(text[end - 1]) { end -= 1 }

@@ -23,7 +23,7 @@ struct ToolCallReader {
     ///
     /// - Parameters:
     ///   - json: the JSON text, which must be in a `ByteBuffer`.
-    ///   - hasControls: whether strings contain control characters, which must be escaped before parsing.
+    ///   - hasControls: whether strings contain control characters, which must be escaped.
     func calls(_ json: UnsafeRawBufferPointer, hasControls: Bool) throws(Problem) -> [ParsedToolCall] {
         var fixed = ByteBuffer()
         if hasControls { ValueScan.append(json, to: &fixed) }
@@ -69,10 +69,7 @@ struct ToolCallReader {
 
     /// Reads one tool call from a parsed JSON object.
     ///
-    /// - Parameters:
-    ///   - json: the text of the object.
-    ///   - isInner: whether `value` is the member `function` of a call in OpenAI's form. Only one level of such nesting
-    ///     is accepted.
+    /// - Parameter isInner: whether `value` is the member `function` of a call in OpenAI's format.
     private func draft(
         _ value: JSONValue,
         _ json: UnsafeRawBufferPointer,
@@ -106,8 +103,8 @@ struct ToolCallReader {
         return Draft(tool: tool, arguments: arguments ?? "{}")
     }
 
-    /// Returns the JSON text of a tool call's arguments. If the model wrote this text as a JSON string, returns the
-    /// content of the string.
+    /// Returns the JSON text of a tool call's arguments. If the arguments are a JSON string, returns the string's
+    /// content.
     private func text(_ value: JSONValue, _ json: UnsafeRawBufferPointer) throws(Problem) -> String {
         switch value.kind {
         case .object: return json.text

@@ -1,7 +1,6 @@
 import Engine
 
-/// A tag that begins a tool call, such as `<tool_call>`, or a tool result. The prompt asks for `<tool_call>`, but
-/// models also use other tags from their training.
+/// A tag that begins a tool call, such as `<tool_call>`, or a tool result.
 struct ToolCallTag: Sendable {
     enum Body: Sendable {
         case json
@@ -17,7 +16,7 @@ struct ToolCallTag: Sendable {
     let closing: StaticString
     let body: Body
 
-    /// All known tags. No tag is a prefix of another tag, and `<` and `[` occur only as the first byte of a tag.
+    /// All known tags. No tag is a prefix of another tag. `<` and `[` occur only as first bytes.
     static let all: [ToolCallTag] = [
         ToolCallTag(text: "<tool_call>", closing: "</tool_call>", body: .json),
         ToolCallTag(text: "<tool_calls>", closing: "</tool_calls>", body: .json),

@@ -5,7 +5,7 @@ package import Shared
 package struct ToolDefinition: Sendable {
     package let name: String
     package let description: String?
-    /// The JSON Schema of the arguments, as the caller wrote it; nil if the caller sent no schema.
+    /// The JSON Schema of the arguments, as the caller wrote it; nil if the caller sent none.
     package let parameters: String?
     /// The parsed JSON Schema of the arguments; nil if the arguments are not validated.
     package let schema: JSONSchema?
@@ -18,15 +18,13 @@ package struct ToolDefinition: Sendable {
     }
 }
 
-/// The caller's demand for tool calls: whether, or which, tools must be called. If the caller forbids tool calls, the
-/// model gets no tools.
+/// The caller's demand for tool calls: whether, or which, tools must be called.
 package enum ToolDemand: Sendable, Equatable {
     case auto
     case required
     case named(String)
 
-    /// Checks whether calls of the named tools meet the demand. Returns the problem, in words for the model; nil if
-    /// they meet it.
+    /// Returns the demand that calls of the named tools do not meet, in words for the model; nil if the demand is met.
     func unmet(by names: [String]) -> String? {
         switch self {
         case .auto: nil
@@ -46,15 +44,10 @@ package struct ParsedToolCall: Sendable, Equatable {
     package let arguments: String
 }
 
-/// An event that `ToolCallParser` emits while it reads a response. Its bytes are valid only during the callback. Text
-/// can be split at any byte.
+/// An event of `ToolCallParser`. Its bytes are valid only during the callback, and a text can be split at any byte.
 package enum ToolEvent {
     case text(UnsafeRawBufferPointer)
     case call(ParsedToolCall)
-    /// An invalid tool call.
-    ///
-    /// - Parameters:
-    ///   - raw: the text of the whole tool call. The client gets it as text if a repair call does not help.
-    ///   - reason: the reason why the call is invalid, in words for the model.
+    /// An invalid tool call: its whole text, and the reason in words for the model.
     case broken(raw: UnsafeRawBufferPointer, reason: String)
 }

@@ -1,8 +1,7 @@
 package import Engine
 
-/// The tools of a chat call, for a vendor that supports only text. The prompt contains the definitions of the tools and
-/// the form in which the model must call them. `ToolCallParser` finds such tool calls in the response. Most models know
-/// this form, which the models Hermes and Qwen use:
+/// The tools of a chat call, for a vendor that supports only text. The prompt asks for tool calls in this form, which
+/// the models Hermes and Qwen use:
 ///
 /// ```
 /// <tool_call>
@@ -84,8 +83,7 @@ package struct ToolProtocol: Sendable {
         buffer.append("}\n")
     }
 
-    /// Appends JSON on one line: line breaks become spaces. In valid JSON, line breaks occur only between values, never
-    /// in strings.
+    /// Appends JSON on one line: line breaks become spaces.
     private static func append(onOneLine json: String, to buffer: inout ByteBuffer) {
         var json = json
         json.withUTF8 { bytes in
@@ -93,8 +91,7 @@ package struct ToolProtocol: Sendable {
         }
     }
 
-    /// Appends a tool call from an earlier turn of the conversation as text. Blank arguments become `{}`. Other
-    /// arguments that are not a JSON object, which some clients send, are not changed.
+    /// Appends a tool call from an earlier turn of the conversation as text. Blank arguments become `{}`.
     package static func append(
         call name: String,
         arguments: String,
@@ -143,8 +140,6 @@ package struct ToolProtocol: Sendable {
     }
 
     /// Returns the text of a user message that asks the model to correct an invalid tool call.
-    ///
-    /// - Parameter reason: the reason why the call is invalid.
     package func repair(_ reason: String) -> String {
         """
         Your last answer does not contain a valid tool call: \(reason). Answer again with the corrected call only, in \
@@ -156,7 +151,6 @@ package struct ToolProtocol: Sendable {
         """
     }
 
-    /// Checks whether the tool calls of a whole response meet the caller's demand. Returns the problem, for `repair`;
-    /// nil if they meet it.
+    /// Returns the demand that the response's tool calls do not meet, for `repair`; nil if the demand is met.
     package func unmet(by calls: [ParsedToolCall]) -> String? { demand.unmet(by: calls.map(\.name)) }
 }

@@ -1,12 +1,11 @@
 import Engine
 
-/// A scanner that finds the end of a JSON object or array that arrives in chunks. It does not check whether the JSON is
-/// valid.
+/// A scanner that finds the end of a JSON object or array. Does not validate the JSON.
 struct ValueScan {
     private(set) var depth = 0
     private(set) var isInString = false
     private var isEscaped = false
-    /// Whether a string of the JSON contains a control character, such as a line break, which must be escaped.
+    /// Whether a string of the JSON contains a control character, which must be escaped.
     private(set) var hasControls = false
 
     enum Step {

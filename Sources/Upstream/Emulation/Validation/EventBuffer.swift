@@ -1,8 +1,7 @@
 import Calls
 import Engine
 
-/// A buffer for the events of one choice. Adjacent chunks of the same text, reasoning or tool call are joined into one
-/// event.
+/// A buffer for the events of one choice. Adjacent chunks of the same kind are joined.
 struct EventBuffer: ~Copyable {
     private enum Kind: Equatable {
         case text
@@ -13,7 +12,7 @@ struct EventBuffer: ~Copyable {
     private var events: [BufferedEvent] = []
     /// The index of the event that is removed next.
     private var position = 0
-    /// The text of the last added event, to which the text of a following event of the same kind is appended.
+    /// The text of the last added event and of adjacent events of the same kind.
     private var piece = ByteBuffer()
     private var kind = Kind.text
     /// The size of all buffered events, in bytes.

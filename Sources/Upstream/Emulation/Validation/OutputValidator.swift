@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A validator that checks whether a response contains the tool call or the JSON that the request demands. It is used
-/// for vendors that accept such demands but do not guarantee them.
+/// A validator that checks a response for the tool call or the JSON that the request demands.
 final class OutputValidator: Sendable {
     enum Demand: Sendable {
         case call(ToolDemand)
@@ -15,8 +14,7 @@ final class OutputValidator: Sendable {
     private let worker: WorkQueue
     private let loop: EventLoop
 
-    /// Creates a validator. Returns nil if the request demands neither a tool call nor JSON that can be checked, or if
-    /// the vendor does not support the demand.
+    /// Creates a validator; nil without a checkable demand that the vendor supports.
     init?(
         _ call: borrowing ChatCall,
         by abilities: Abilities,
@@ -40,7 +38,7 @@ final class OutputValidator: Sendable {
         self.loop = loop
     }
 
-    /// Validates a choice of a response that is not streamed. Returns its corrected text; nil if the text stays
+    /// Validates a choice of a response that is not streamed. Returns the corrected text; nil if the text stays
     /// unchanged.
     ///
     /// - Throws: an error if the choice does not contain the demanded tool call or JSON.
@@ -55,8 +53,7 @@ final class OutputValidator: Sendable {
         }
     }
 
-    /// Returns the document (the JSON that the request demands) in a text. Removes code fences and text around the
-    /// JSON.
+    /// Returns the JSON that the request demands, without code fences and text around it.
     ///
     /// - Throws: an error if the text contains no JSON that fits the format.
     func document(in text: Body) async throws(UpstreamError) -> Body {
@@ -76,7 +73,7 @@ final class OutputValidator: Sendable {
         }
     }
 
-    /// Checks that the text consists only of JSON that fits the demanded format. Throws an error if it does not.
+    /// Checks that the text consists only of JSON in the demanded format. Throws an error otherwise.
     func check(_ text: Body) async throws(UpstreamError) {
         guard case .document(let format) = demand else { return }
         let value = StructuredValue(text: text, format: format)
@@ -87,8 +84,7 @@ final class OutputValidator: Sendable {
         }
     }
 
-    /// Makes the error for an invalid response of which the client has received nothing. The relay can then call the
-    /// model again, with the demanded format in the prompt.
+    /// Makes the error for an invalid response of which the client has received nothing.
     static func failure(_ problem: String) -> UpstreamError {
         var error = UpstreamError.unmet(problem)
         error.recovery = .promptForFormat
@@ -102,8 +98,7 @@ extension FinishReason {
 }
 
 extension ChatOptions.Format {
-    /// The format that the validator checks; nil if the request demands no JSON, the schema is not strict or the schema
-    /// cannot be read.
+    /// The format that the validator checks; nil if no JSON is demanded or the schema is not strict or readable.
     fileprivate var judged: FormatProtocol? {
         switch self {
         case .text: nil

@@ -1,8 +1,7 @@
 import Calls
 import Shared
 
-/// A chat whose responses are checked for the tool call or the JSON that the request demands. It is used for vendors
-/// that accept such demands but do not guarantee them.
+/// A chat whose responses are checked for the tool call or the JSON that the request demands.
 final class SchemaCheckedChat: PreparedChat, @unchecked Sendable {  // `chat` is used as its own protocol says
     private let chat: any PreparedChat
     private let validator: OutputValidator

@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The stream of a `SchemaCheckedChat`. It holds back the events until the response looks like the demanded tool call
-/// or JSON. At the end it validates the JSON.
+/// The stream of a `SchemaCheckedChat`, which holds back the events until the response seems to meet the demand.
 ///
 /// `@unchecked`: used on its loop only.
 final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
@@ -31,8 +30,7 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     var countsItself: Bool { stream.countsItself }
     var credits: Int? { stream.credits }
 
-    /// Waits until the first events can be emitted. Throws an error if the response is invalid; the client has received
-    /// nothing then.
+    /// Waits until the first events can be emitted. Throws an error if the response is invalid.
     func begin() async throws(UpstreamError) {
         while isHeld, try await stream.more(patienceNanoseconds: .max / 2) != .end {
             while isHeld, try stream.next({ if passes($0, $1) { held.add($1) } }) { try checkRoom() }
@@ -69,8 +67,7 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
         return hasMore
     }
 
-    /// Returns whether the event can be emitted; false for a finish event if the response is not validated yet. Such an
-    /// event is stored in `end`.
+    /// Returns whether the event can be emitted; false for a finish event before the validation.
     private func passes(_ choice: Int, _ event: ChatEvent) -> Bool {
         guard isOpen else { return true }
         switch (event, validator.demand) {

@@ -31,7 +31,7 @@ extension OneMin: TranscriptionProvider {
 final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
     private let vendor: OneMin
     private let use: OneMinUse
-    /// The bytes of the request body before the path of the uploaded file; `members` contains the bytes after the path.
+    /// The bytes of the request body before the path of the uploaded file.
     private let opening: Body
     private let members: Body
     private let isDetailed: Bool
@@ -59,11 +59,8 @@ final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
 extension Transcript {
     /// Creates a transcript from the JSON record of a finished call.
     ///
-    /// The vendor's models return the text in different places: as a string or in an object, in `resultObject` or
-    /// `responseObject`.
-    ///
     /// - Parameters:
-    ///   - bytes: the record, which must be in a `ByteBuffer`, because the JSON parser reads a few bytes past its end.
+    ///   - bytes: the record, which must be in a `ByteBuffer`, as the JSON parser requires.
     ///   - isDetailed: whether to prefer `responseObject` to `resultObject`, if `responseObject` names the language.
     init(record bytes: UnsafeRawBufferPointer, isDetailed: Bool, _ parser: JSONParser) throws(UpstreamError) {
         let record = try OneMinRecord.checked(bytes, parser)

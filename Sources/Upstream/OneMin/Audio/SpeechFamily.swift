@@ -16,8 +16,7 @@ struct SpeechFamily: Sendable {
             ? ["alloy", "ash", "ballad", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse"] : nil
     }
 
-    /// Appends the members of `promptObject` for a call. Throws an error for the client if the models do not support
-    /// one of the call's options.
+    /// Appends the members of `promptObject`. Throws if the models do not support an option.
     func append(_ call: SpeechCall, to body: inout ByteBuffer) throws(APIError) {
         if let voices, !voices.contains(call.voice) {
             throw .value("voice", "must be one of \(voices.joined(separator: ", "))")

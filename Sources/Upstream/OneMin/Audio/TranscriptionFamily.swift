@@ -31,8 +31,7 @@ struct TranscriptionFamily: Sendable {
         "latest_long", "latest_short", "phone_call", "telephony", "telephony_short",
     ]
 
-    /// Appends the members of `promptObject` for a call, each after a comma. Throws an error for the client if the
-    /// models do not support one of the call's options.
+    /// Appends the members of `promptObject`, each after a comma. Throws if the models do not support an option.
     func append(_ call: TranscriptionCall, to body: inout ByteBuffer) throws(APIError) {
         try appendFormat(call.format, to: &body)
         if call.purpose == .transcription { try append(language: call.language, to: &body) }
@@ -75,7 +74,7 @@ struct TranscriptionFamily: Sendable {
         }
     }
 
-    /// The language tag with a region for each language code: `en` becomes `en-US`. Some models require a region.
+    /// The language tag with a region for each language code: `en` becomes `en-US`.
     private static let regions: [String: String] = [
         "af": "af-ZA", "ar": "ar-EG", "bg": "bg-BG", "bn": "bn-IN", "ca": "ca-ES", "cs": "cs-CZ", "da": "da-DK",
         "de": "de-DE", "el": "el-GR", "en": "en-US", "es": "es-ES", "et": "et-EE", "fa": "fa-IR", "fi": "fi-FI",

@@ -1,7 +1,7 @@
 package import Shared
 
 extension Catalogue {
-    /// The models of 1min.ai that the relay can serve, as known when this version of the relay was built.
+    /// The models of 1min.ai that this version of the relay knows.
     package static let oneMin = Catalogue(
         OneMinModels.table.utf8.split(separator: UInt8(ascii: "\n")).compactMap { Model(line: $0) },
         family: ShortNames.family,

@@ -17,7 +17,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
 
     /// Creates the list; nil if the URL is invalid.
     ///
-    /// - Parameter baseURL: the base URL, without a slash at its end.
+    /// - Parameter baseURL: has no slash at its end.
     package init?(baseURL: String, options: EndpointOptions, transport: any Transport, parser: JSONParser) {
         self.transport = transport
         self.parser = parser
@@ -32,8 +32,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         self.kinds = kinds
     }
 
-    /// Returns all models that the relay can serve. Requests one list for each feature, and throws if one of the
-    /// requests fails.
+    /// Requests all models that the relay can serve. Throws if a request fails.
     package func models() async throws(UpstreamError) -> [LiveModel] {
         var merged: [LiveModel] = []
         var indexByID: [String: Int] = [:]
@@ -113,8 +112,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         return Int(tokens)
     }
 
-    /// Returns the prices of a model for one feature: for tokens and images in a chat, or for a generated image.
-    /// Ignores other prices, because their units are unknown.
+    /// Returns the prices of a model's tokens and images for one feature.
     private static func prices(_ reported: JSONValue, of feature: Model.Features) -> CreditPrices {
         let image = parts(reported["LOW_IMAGE"])
         if feature.isSubset(of: [.image, .imageEdit, .imageInpaint, .imageVariation]) {
@@ -129,8 +127,6 @@ package final class OneMinList: ModelList, @unchecked Sendable {
     }
 
     /// Returns a price in units of 10^-9 credits; nil if it is missing or implausible.
-    ///
-    /// - Parameter orNone: whether a price of 0 is valid.
     private static func parts(_ value: JSONValue?, orNone: Bool = false) -> Int? {
         guard let credits = value?.number, (0...maxCredits).contains(credits), credits > 0 || orNone else {
             return nil
@@ -138,7 +134,6 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         return Int((credits * Double(ChatCredits.parts)).rounded())
     }
 
-    /// Returns the day of a date such as `2026-12-01` or `2026-12-01T00:00:00Z`; nil if the text has another form.
     private static func day(_ date: UnsafeRawBufferPointer) -> Day? {
         guard date.count >= 10, date.count == 10 || date[10] == UInt8(ascii: "T") else { return nil }
         return Day(date[part: 0..<10])

@@ -1,4 +1,4 @@
-/// The table of the models of 1min.ai that the relay can serve. Scripts/models creates it from models.json.
+/// The table of the models of 1min.ai, which Scripts/models creates from models.json.
 ///
 /// Each line contains id, owner, features, vision, context window and maximum output tokens.
 enum OneMinModels {

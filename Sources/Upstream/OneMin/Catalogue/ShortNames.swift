@@ -14,8 +14,7 @@ enum ShortNames {
     /// Returns the model id for a short name; nil if the text is no short name.
     @Sendable static func id(of name: String) -> String? { name.hasPrefix("flux-") ? flux + name : ids[name] }
 
-    /// Returns the family of a model with a short name; nil if the model has no short name. If the vendor removes a
-    /// model, another model of its family can take over its short name.
+    /// Returns the model's family; nil if the model has no short name.
     @Sendable static func family(of id: String) -> String? {
         if id.hasPrefix(flux + "flux-") { return flux }
         return ids.values.contains(id) ? "leonardo" : nil

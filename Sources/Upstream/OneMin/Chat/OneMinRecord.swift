@@ -15,8 +15,7 @@ struct OneMinRecord {
 
     /// Creates the result from a JSON record. Throws if the call was not successful or has no result.
     ///
-    /// - Parameter bytes: the complete JSON, which must be in a `ByteBuffer`, because the JSON parser reads a few bytes
-    ///   past its end.
+    /// - Parameter bytes: the complete JSON, which must be in a `ByteBuffer`, as the JSON parser requires.
     init(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) {
         let record = try Self.checked(bytes, parser)
         let metadata = record["metadata"]
@@ -29,9 +28,7 @@ struct OneMinRecord {
         finish = FinishReason(vendorWord: metadata?["finishReason"]?.text)
     }
 
-    /// Parses a response and returns its member `aiRecord`. Throws if the call was not successful.
-    ///
-    /// The returned value becomes invalid when the parser parses something else.
+    /// Returns a response's member `aiRecord`, until the parser is used again. Throws if the call was not successful.
     static func checked(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) -> JSONValue {
         let root: JSONValue
         do throws(JSONError) {
@@ -59,8 +56,6 @@ struct OneMinRecord {
     /// Whether the status of a record means that the vendor is still processing the call.
     private static func isRunning(_ status: UnsafeRawBufferPointer) -> Bool { status.equals("PROCESSING") }
 
-    /// Returns the error for a record without a result. The error allows a retry, unless the vendor is still processing
-    /// the call.
     static func withoutResult(_ record: JSONValue) -> UpstreamError {
         var error = UpstreamError(.failed, cause: "the vendor's record has no result")
         // The vendor charges a call that it is still processing, and a retry would be charged again.
@@ -68,7 +63,6 @@ struct OneMinRecord {
         return error
     }
 
-    /// Returns the text of a result: the string itself, or the first string of an array; nil if there is none.
     private static func text(_ result: JSONValue) -> UnsafeRawBufferPointer? {
         if let text = result.text { return text.isEmpty ? nil : text }
         return result.elements?.lazy.compactMap { $0.text }.first
@@ -80,17 +74,15 @@ struct OneMinRecord {
         return copy
     }
 
-    /// Returns the credits that the vendor charged for a call, rounded up; nil if the record does not contain them.
+    /// Returns the credits that a call cost, rounded up; nil if the record does not contain them.
     static func credits(_ metadata: JSONValue?) -> Int? {
         guard let number = metadata?["credit"]?.number, (0..<Double(1 << 40)).contains(number) else { return nil }
         return Int(number.rounded(.up))
     }
 
     /// Returns the usage of a call; nil if the vendor did not report it.
-    ///
-    /// The vendor writes 0 for tokens that it did not count. Therefore the result is nil for 0 prompt tokens. If the
-    /// response has text, the result is also nil for 0 output tokens.
     static func usage(_ metadata: JSONValue?, hasText: Bool) -> Usage? {
+        // The vendor writes 0 for tokens that it did not count.
         guard let input = metadata?["inputToken"]?.integer, let output = metadata?["outputToken"]?.integer,
             input > 0, output > 0 || output == 0 && !hasText, input < 1 << 40, output < 1 << 40
         else { return nil }
@@ -99,7 +91,6 @@ struct OneMinRecord {
 }
 
 extension FinishReason {
-    /// Creates a finish reason from the vendor's word. Most words mean `stop`; a few mean `length` or `contentFilter`.
     fileprivate init(vendorWord word: UnsafeRawBufferPointer?) {
         guard let word, !word.equals("stop"), word.count <= 64 else {
             self = .stop

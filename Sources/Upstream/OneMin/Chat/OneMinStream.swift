@@ -2,13 +2,11 @@ import Calls
 import Engine
 import Shared
 
-/// The stream of a chat call to 1min.ai: events named `content`, `result`, `done` and `error`. The vendor may send one
-/// JSON record instead.
+/// The response to a chat call to 1min.ai: a stream of events, or one JSON record.
 ///
 /// `@unchecked`: used on its event loop only, and `parser` is never used across a suspension.
 final class OneMinStream: ChatResponseStream, @unchecked Sendable {
-    /// Makes the call again after a failure and returns the new stream. Throws the failure if a new call would not
-    /// help.
+    /// Makes the call again after a failure. Throws the failure if a new call would not help.
     typealias Reopening = (UpstreamError) async throws(UpstreamError) -> any UpstreamStream
 
     private var stream: any UpstreamStream
@@ -20,7 +18,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
     private var failure: UpstreamError?
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
-    /// The bytes of the JSON record that the vendor sends instead of a stream; empty if it sends a stream.
+    /// The JSON record that the vendor sends in place of a stream; empty for a stream.
     private var whole = ByteBuffer()
     private var repeats = RepeatGuard()
     private var progress: ProgressFilter?
@@ -39,7 +37,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
     private static let opening: StaticString = "event: content\ndata: {\"content\":\""
     private static let closing: StaticString = "\"}\n\n"
 
-    /// The largest event that is accepted, in bytes. The same limit applies to a JSON record in place of a stream.
+    /// The largest event or JSON record that is accepted, in bytes.
     static let eventLimitBytes = 4_194_304
 
     init(
@@ -110,8 +108,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
         incoming.removeAll()
     }
 
-    /// Emits the next event. If the stream fails before its first text, stores the failure, so that `more` can make the
-    /// call again.
+    /// Emits the next event. A failure before the first text is stored for `more`.
     func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         reopen == nil ? try nextEvent(emit) : try nextOfFirst(emit)
     }
@@ -214,7 +211,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
         (usage, credits, finishReason) = (bounds.checked(record.usage), record.credits, record.finish)
     }
 
-    /// Ends the response when the vendor has sent its last event. Throws if neither text nor a record has arrived.
+    /// Ends the response after the vendor's last event. Throws if neither text nor a record has arrived.
     private func end(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) {
         guard hasRecord || !repeats.isEmpty else {
             throw UpstreamError(.failed, cause: "the vendor's stream has neither text nor a record")
@@ -248,7 +245,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
 }
 
 extension UnsafeRawBufferPointer {
-    /// The number of bytes at the end that belong to an incomplete UTF-8 character, from 0 to 3.
+    /// The length of the incomplete UTF-8 character at the end, from 0 to 3 bytes.
     fileprivate var lengthOfCutCharacter: Int {
         for length in 1...3 where length <= count {
             let byte = self[count - length]

@@ -2,28 +2,25 @@ import Engine
 
 /// Removes the lines in which 1min.ai's web search reports its progress. Such a line begins with a globe (U+1F310) and
 /// `Crawling site`.
-///
-/// The filter holds back the beginning of a line while it is unknown whether the line reports progress.
 struct ProgressFilter: ~Copyable {
     private enum State {
-        /// The line so far is empty or has the first bytes of the character 🌐, with which progress lines begin. The
-        /// value is the number of these bytes.
+        /// The line so far is empty or has the first bytes of the globe. The value is the number of these bytes.
         case globe(Int)
-        /// The line so far is the character 🌐, with or without spaces and variation selectors after it. The value is
-        /// the number of bytes after the character.
+        /// The line so far is the globe, perhaps with spaces after it. The value is the number of bytes after the
+        /// globe.
         case gap(Int)
-        /// The line so far ends with the first characters of `Crawling site`. The value is the number of their bytes.
+        /// The line so far ends with the beginning of `Crawling site`. The value is its length in bytes.
         case words(Int)
         case inLine
         case inProgress
     }
     private var state = State.globe(0)
-    /// The beginning of the current line, from earlier chunks, while it is unknown whether the line reports progress.
+    /// The beginning of the current line, while it is unknown whether the line reports progress.
     private var held = ByteBuffer()
 
     private static let globe: StaticString = "\u{1f310}"
     private static let words: StaticString = "Crawling site"
-    /// The largest number of bytes of spaces and variation selectors that a progress line can have after the globe.
+    /// The largest gap between the globe and the words of a progress line, in bytes.
     private static let gapLimitBytes = 64
 
     static func filtered(_ text: UnsafeRawBufferPointer) -> ByteBuffer {

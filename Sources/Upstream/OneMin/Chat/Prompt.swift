@@ -2,9 +2,6 @@ import Calls
 import Engine
 
 /// Writes a conversation as one text, because 1min.ai supports neither roles nor tools.
-///
-/// The instructions come first. Each further message follows after a label such as `User:`. If the conversation is a
-/// single user message, its text is not changed.
 enum Prompt {
     /// Appends the conversation's text, escaped for a JSON string but without quotation marks.
     static func append(_ call: ChatCall, to body: inout ByteBuffer) {
@@ -54,7 +51,7 @@ enum Prompt {
     }
 }
 
-/// The text of one message. An attachment becomes a line such as `[Image 1]`, and a tool call becomes a sentence.
+/// The text of one message, with a line such as `[Image 1]` for an attachment.
 private enum Turn {
     case plain(String)
     case written(String)
@@ -108,8 +105,7 @@ private enum Turn {
 }
 
 extension [Attachment] {
-    /// Returns the line that stands for an attachment in the prompt; empty if the prompt does not mention the
-    /// attachment.
+    /// Returns the prompt's line for an attachment; empty if there is none.
     fileprivate func line(_ position: Int) -> String {
         let one = self[position]
         switch one.source {

@@ -1,9 +1,6 @@
 import Engine
 
 /// Removes a repetition from a stream: with some models, the last `content` event repeats the whole text.
-///
-/// A chunk that equals the whole earlier text is held back. The chunk is emitted if more text follows, or if the
-/// vendor's final record contains the chunk twice. Only a length and a hash of the earlier text are stored.
 struct RepeatGuard: ~Copyable {
     private var text = TextHash()
     private var pieces = 0
@@ -14,7 +11,7 @@ struct RepeatGuard: ~Copyable {
 
     var isHolding: Bool { !held.isEmpty }
 
-    /// Consumes a chunk of text. Returns true if the chunk is held back, because it equals the whole text before it.
+    /// Consumes a chunk of text. Returns true if the chunk is held back as a repetition.
     mutating func holds(_ piece: UnsafeRawBufferPointer) -> Bool {
         pieces += 1
         if pieces > 1, piece.count == text.count, TextHash(piece) == text {
@@ -25,7 +22,7 @@ struct RepeatGuard: ~Copyable {
         return false
     }
 
-    /// Returns the chunk that was held back, because more text follows it; nil if no chunk is held back.
+    /// Returns the chunk that was held back; nil if none was. Call it only if more text follows.
     mutating func releaseHeld() -> ByteBuffer? {
         guard !held.isEmpty else { return nil }
         text.add(held.bytes)
@@ -34,8 +31,7 @@ struct RepeatGuard: ~Copyable {
         return released
     }
 
-    /// Returns the chunk that was held back if the vendor's final text contains this chunk after the emitted text.
-    /// Returns nil if the chunk is a repetition or no chunk is held back.
+    /// Returns the chunk that was held back; nil if the chunk is a repetition or none was.
     ///
     /// - Parameter record: the whole text, from the vendor's final record.
     mutating func releaseHeld(provenBy record: UnsafeRawBufferPointer) -> ByteBuffer? {
@@ -48,12 +44,11 @@ struct RepeatGuard: ~Copyable {
     }
 }
 
-/// The length and a hash of a text that is added in pieces. The sizes of the pieces do not change the hash.
+/// The length and a hash of a text. Equal texts in different chunks have equal values.
 private struct TextHash: Equatable {
     private(set) var count = 0
     private var value: UInt64 = 0xcbf2_9ce4_8422_2325
-    /// The bytes that are not in the hash yet, at most seven, with the first byte in the lowest bits. The hash is
-    /// computed over groups of eight bytes.
+    /// The bytes that are not in the hash yet, at most seven, as a little-endian number.
     private var rest: UInt64 = 0
 
     init() {}
@@ -92,9 +87,7 @@ private struct TextHash: Equatable {
 
     /// Adds up to eight bytes to the hash.
     ///
-    /// - Parameters:
-    ///   - word: the bytes as a little-endian number; the unused high bytes are 0.
-    ///   - bytes: the number of bytes, from 1 to 8.
+    /// - Parameter word: the bytes as a little-endian number; the unused high bytes are 0.
     @inline(__always)
     private mutating func add(_ word: UInt64, _ bytes: Int) {
         let held = count & 7

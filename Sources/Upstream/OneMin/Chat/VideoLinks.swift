@@ -1,6 +1,6 @@
 import Engine
 
-/// Finds links to YouTube videos in a prompt. 1min.ai reads such videos without being asked and charges for them.
+/// Finds links to YouTube videos in a prompt, because 1min.ai reads such videos and charges for them.
 enum VideoLinks {
     private static let hosts: [StaticString] = ["youtube.com", "youtu.be", "youtube-nocookie.com"]
 

@@ -34,9 +34,9 @@ extension OneMin: FileProvider, AssetUploader {
         try await StoredFileStream(try await open(OneMinResults.file(at: path, assetURL), contentOptions)).begun()
     }
 
-    /// Uploads a file that is in memory. Only a few uploads run at a time with one key.
+    /// Uploads a file that is in memory.
     ///
-    /// - Parameter filename: the filename; its extension must match the media type, or the vendor refuses the file.
+    /// - Parameter filename: its extension must match the media type, or the vendor refuses the file.
     package func keep(
         _ bytes: Body,
         filename: String,

@@ -6,8 +6,7 @@ extension OneMin {
     /// The largest generated image that is downloaded, in bytes.
     private static let imageLimitBytes = 33_554_432
 
-    /// Opens a generated file from the first of its URLs that works. After status 403 or 404 the next URL is tried. The
-    /// requests contain no key.
+    /// Opens a generated file from the first of its URLs that works.
     func open(
         _ file: GeneratedImage,
         _ options: EndpointOptions? = nil
@@ -60,7 +59,7 @@ extension OneMin {
         return try OneMinResults(record.bytes, assetURL: assetURL, parser)
     }
 
-    /// Makes a call and returns the body of the response. Throws if the status of the response is not 200 or 201.
+    /// Makes a call and returns the response's body. Throws if the status is not 200 or 201.
     func record(
         of call: UpstreamCall,
         _ use: OneMinUse,
@@ -81,7 +80,7 @@ extension OneMin {
         return response.body
     }
 
-    /// Makes a call and returns the response as a stream. Throws if the status of the response is not 200 or 201.
+    /// Makes a call and returns the response as a stream. Throws if the status is not 200 or 201.
     func opened(
         _ call: UpstreamCall,
         _ use: OneMinUse,
@@ -102,7 +101,7 @@ extension OneMin {
         return stream
     }
 
-    /// Throws if the vendor recently refused this model for this account, because a new call would fail, too.
+    /// Throws if the vendor recently refused this model for this account.
     private func checkSupport(of use: OneMinUse, _ vendorCall: VendorCall) throws(UpstreamError) {
         guard unsupported.refuses(use, of: name, vendorCall.credential, at: loop.now) else { return }
         var error = UpstreamError(.unknownModel, cause: "the vendor recently rejected this model as not supported")
@@ -110,13 +109,13 @@ extension OneMin {
         throw error
     }
 
-    /// Remembers for a minute that the vendor refused the model. Does nothing if the error has another cause.
+    /// Remembers for a minute that the vendor refused the model. Ignores errors with another cause.
     func learn(_ error: UpstreamError, _ use: OneMinUse, vendorCall: VendorCall) {
         guard error.kind == .unknownModel, error.isOfModel else { return }
         unsupported.learn(use, of: name, vendorCall.credential, at: loop.now)
     }
 
-    /// Reads a response to its end and returns its body. Throws if the body is larger than `limitBytes`.
+    /// Reads a response's body to its end. Throws if the body is larger than `limitBytes`.
     func whole(_ stream: any UpstreamStream, limitBytes: Int) async throws(UpstreamError) -> Body {
         var isComplete = false
         defer { stream.stop(isComplete: isComplete) }
@@ -129,8 +128,7 @@ extension OneMin {
         }
     }
 
-    /// Reads the body of an error response and returns the error. A body that cannot be read completely is read as far
-    /// as possible.
+    /// Reads the body of an error response, as far as possible, and returns the error.
     func refusal(_ stream: any UpstreamStream, _ fields: OneMinFields) async -> UpstreamError {
         var body = ByteBuffer()
         var isComplete = false

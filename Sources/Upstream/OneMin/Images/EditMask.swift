@@ -4,22 +4,20 @@ import Engine
 import Glibc
 import Shared
 
-/// Converts masks, which mark the area of an image to be changed. In OpenAI's masks this area is transparent. In
-/// 1min.ai's masks it is white and the rest is black.
+/// Converts masks for image changes. OpenAI's masks are transparent where the image changes, 1min.ai's are white.
 enum EditMask {
     static let maxPixels = 4_096 * 4_096
 
-    /// Returns the memory in bytes that a conversion needs in addition to the mask. An interlaced PNG needs more,
-    /// because all its rows are held at once.
+    /// Returns the memory in bytes that a conversion needs in addition to the mask.
     static func workBytes(_ mask: UnsafeRawBufferPointer) -> Int {
         guard let size = ImageSize(of: .png, mask), mask.count > 28 else { return 0 }
         let pixels = min(size.width * size.height, maxPixels)
         return mask[28] == 0 ? pixels / 4 : pixels / 4 + 4 * pixels
     }
 
-    /// Converts a mask. This blocks the thread for about 20 ns per pixel.
+    /// Converts a mask. Blocks the thread for about 20 ns per pixel.
     ///
-    /// - Parameter size: the size of the image. The mask must have the same size.
+    /// - Parameter size: the size of the image, which the mask must have.
     static func converted(_ mask: UnsafeRawBufferPointer, for size: ImageSize) throws(MaskError) -> Body {
         guard let own = ImageSize(of: .png, mask) else { throw .broken }
         guard own.width * own.height <= maxPixels else { throw .tooLarge }

@@ -3,8 +3,8 @@ import Engine
 import Shared
 
 extension ImageFamily {
-    /// Appends the call's options to the JSON object `promptObject` of 1min.ai's request, each after a comma. The
-    /// number of images is not appended. Throws an error for the client if this family does not support an option.
+    /// Appends the call's options to `promptObject`, except the number of images. Throws if this family does not
+    /// support an option.
     func append(_ call: ImageCall, to body: inout ByteBuffer) throws(APIError) {
         guard call.prompt.unicodeScalars.count <= promptLimit else {
             throw .value("prompt", "must have at most \(promptLimit) characters")
@@ -77,7 +77,7 @@ extension ImageFamily {
 
     // MARK: Count
 
-    /// Divides an image request into upstream calls. Returns the number of images that the relay uses from each call.
+    /// Returns the number of images that the relay uses from each upstream call.
     ///
     /// - Parameter wanted: the number of images; nil for one call with the models' usual number.
     func plan(_ wanted: Int?) -> [Int] {

@@ -54,8 +54,7 @@ extension ImageFamily {
         return found
     }
 
-    /// Returns the width and height to request, which are multiples of 16; nil if the models do not support the wanted
-    /// size. A ratio becomes the smallest such size with at least one megapixel.
+    /// Returns the width and height to request; nil if the models do not support the size.
     private static func multiplesOf16(_ wanted: ImageCall.Shape) -> (Int, Int)? {
         var (width, height) = wanted.sides
         if case .ratio = wanted {

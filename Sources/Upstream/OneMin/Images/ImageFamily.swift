@@ -1,14 +1,11 @@
-/// The request fields that a group of similar image models accepts, in addition to the prompt, as 1min.ai documents
-/// them.
+/// The request fields that a group of similar image models of 1min.ai accepts.
 struct ImageFamily: Sendable {
     enum Shape: Sendable {
         /// The client cannot choose the image's shape.
         case fixed
-        /// The field `size` with one of these sizes. If the client sets no size and the field is required, the first
-        /// size is sent.
+        /// The field `size` with one of these sizes, by default the first if the field is required.
         case sizes([String], isRequired: Bool = false)
-        /// The field `size`, whose width and height must be multiples of 16. If the client sets no size, `1024x1024`
-        /// is sent.
+        /// The field `size`, whose width and height are multiples of 16; `1024x1024` if the client sets none.
         case multiplesOf16
         /// A field with this name, whose value is one of these ratios, such as `16:9`.
         case ratios(StaticString, [String])
@@ -42,8 +39,7 @@ struct ImageFamily: Sendable {
     /// The image formats that the models can generate. JPEG is named `jpeg` or `jpg`.
     var formats: [String] = []
     var hasCompression = false
-    /// The name of the field for the negative prompt (things that the image should not show); nil if the models have no
-    /// such field.
+    /// The field for things that the image should not show; nil if the models have none.
     var negativeField: StaticString?
     /// Whether the models accept the field `mode`, whose values are `fast` and `relax`.
     var hasMode = false

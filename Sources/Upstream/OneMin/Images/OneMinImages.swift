@@ -35,7 +35,7 @@ extension OneMin: ImageProvider {
         return OneMinImages(self, use, body, call: call, isOpenAI: model.id.hasPrefix("gpt-image"))
     }
 
-    /// Removes flags such as `--ar 16:9` from the prompt and returns the call with these options in its properties.
+    /// Returns the call with the options that its prompt contained as flags, such as `--ar 16:9`.
     private static func understood(_ call: ImageCall) throws(APIError) -> ImageCall {
         guard call.purpose != .variation else { return call }
         var call = call
@@ -76,7 +76,7 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
     private let plan: [Int]
     private let isOpenAI: Bool
     let call: ImageCall
-    /// The URL of the input image, or its path at the vendor after an upload; nil if the request has no input image.
+    /// The input image's URL or its path at the vendor; nil if there is none.
     private var imageReference: String?
     private var maskReference: String?
 

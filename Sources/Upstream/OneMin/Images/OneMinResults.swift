@@ -10,8 +10,7 @@ struct OneMinResults {
 
     /// Creates the results from a JSON record. Throws if the call was not successful or has no result.
     ///
-    /// - Parameter bytes: the complete JSON, which must be in a `ByteBuffer`, because the JSON parser reads a few bytes
-    ///   past its end.
+    /// - Parameter bytes: the complete JSON, which must be in a `ByteBuffer`, as the JSON parser requires.
     init(_ bytes: UnsafeRawBufferPointer, assetURL: String, _ parser: JSONParser) throws(UpstreamError) {
         let record = try OneMinRecord.checked(bytes, parser)
         let result = record["aiRecordDetail"]?["resultObject"]
@@ -30,8 +29,7 @@ struct OneMinResults {
         files = results.map { Self.file($0, signed, isOnly: results.count == 1, assetURL: assetURL) }
     }
 
-    /// Returns the location of an uploaded file on the vendor's asset host. A path from a caller can never lead to
-    /// another host.
+    /// Returns the location of an uploaded file, always on the vendor's asset host.
     static func file(at path: String, _ assetURL: String) -> GeneratedImage {
         let address = assetURL + "/" + encoded(path)
         return GeneratedImage(address: address, sources: [address])
@@ -40,9 +38,8 @@ struct OneMinResults {
     /// Returns the URLs from which a generated file can be downloaded.
     ///
     /// - Parameters:
-    ///   - result: the vendor's result: a URL, or a path on the vendor's asset host.
-    ///   - signed: a signed URL from the record; nil if the record has none. A signed URL with the name of another file
-    ///     is ignored, unless the only result is a path.
+    ///   - result: a URL, or a path on the vendor's asset host.
+    ///   - signed: a signed URL from the record; nil if the record has none.
     ///   - isOnly: whether the call has only one result.
     private static func file(_ result: String, _ signed: String?, isOnly: Bool, assetURL: String) -> GeneratedImage {
         let isAbsolute = isAddress(result)
@@ -72,7 +69,7 @@ struct OneMinResults {
         return path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path[path.utf8.index(after: $0)...] } ?? path
     }
 
-    /// Returns a path escaped for a URL, without leading slashes. Escapes that the path already contains are kept.
+    /// Returns a path escaped for a URL, without leading slashes. Keeps escapes that the path contains.
     private static func encoded(_ path: String) -> String {
         var out = ByteBuffer()
         for byte in path.utf8.drop(while: { $0 == UInt8(ascii: "/") }) {

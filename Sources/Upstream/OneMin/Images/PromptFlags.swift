@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Options that a user writes into an image prompt: `--ar W:H`, `--size WxH`, `--no TEXT`, `--fast` and `--relax`. An
-/// em dash in place of the two hyphens is accepted.
+/// Options that a user writes into an image prompt: `--ar W:H`, `--size WxH`, `--no TEXT`, `--fast` and `--relax`.
 struct PromptFlags {
     private(set) var shape: ImageCall.Shape?
     private(set) var negativePrompt: String?

@@ -1,20 +1,15 @@
 import Engine
 
-/// A joiner for surrogate pairs whose halves arrive in two events. A surrogate pair is a character such as an emoji,
-/// written as two JSON escapes: `\ud83d\ude00`.
+/// A joiner for surrogate pairs (`\ud83d\ude00`) whose halves arrive in two events.
 struct SurrogatePairJoiner: ~Copyable {
-    /// The first half of a surrogate pair, as a JSON escape, whose second half has not arrived yet; empty if there is
-    /// none.
+    /// The first half of a surrogate pair, while the second half has not arrived; otherwise empty.
     private var first: [UInt8] = []
     private var rewritten = ByteBuffer()
 
     private static let escapeBytes = 6
 
-    /// Returns the JSON of an event with the surrogate pairs repaired. Returns nil if the event needs no repair. The
-    /// result is valid until the next call.
-    ///
-    /// A first half at the end of a text is held back, and added to the next text that begins with a second half. All
-    /// other single halves are replaced by U+FFFD.
+    /// Returns an event's JSON with repaired surrogate pairs, valid until the next call. Returns nil if the event needs
+    /// no repair.
     mutating func rewritten(_ data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         rewritten.removeAll()
         var (position, copied) = (0, 0)
@@ -51,7 +46,7 @@ struct SurrogatePairJoiner: ~Copyable {
         case second
     }
 
-    /// Returns which half of a surrogate pair is escaped at the position; nil if there is no such escape.
+    /// Returns which half of a surrogate pair is escaped at the position; nil if none is.
     private static func half(_ data: UnsafeRawBufferPointer, at position: Int) -> Half? {
         guard position + escapeBytes <= data.count, data[position] == UInt8(ascii: "\\"),
             data[position + 1] == UInt8(ascii: "u"), data[position + 2] | 32 == UInt8(ascii: "d")

@@ -1,8 +1,7 @@
 import Calls
 import Engine
 
-/// A sequencer that emits the tool calls of one choice one after the other, each with all its arguments. Texts and
-/// further tool calls wait until the current tool call is complete.
+/// A sequencer that emits the tool calls of one choice one after the other.
 struct ToolCallSequencer {
     private struct WaitingCall {
         let index: Int
@@ -13,11 +12,10 @@ struct ToolCallSequencer {
         var later: [BufferedEvent] = []
     }
 
-    /// The index of the tool call that was emitted last; nil if no tool call was emitted yet.
+    /// The index of the tool call that was emitted last; nil if none was.
     private var open: Int?
     private var scan = ObjectScan()
-    /// Whether the arguments of the last emitted tool call are complete, so that the next event can be emitted. True
-    /// before the first tool call.
+    /// Whether the arguments of the last emitted tool call are complete. True before the first tool call.
     private(set) var isWhole = true
     /// The events other than tool calls that wait until the last emitted tool call is complete.
     private var later: [BufferedEvent] = []
@@ -54,7 +52,7 @@ struct ToolCallSequencer {
         // After the complete arguments of an earlier call only white space can follow.
     }
 
-    /// Emits an event other than a tool call. If the last tool call is not complete, the event waits.
+    /// Emits an event other than a tool call, after the current tool call is complete.
     mutating func emitEvent(_ event: ChatEvent, _ emit: (ChatEvent) -> Void) throws(UpstreamError) {
         if isWhole { return emit(event) }
         let held = BufferedEvent(0, event)
@@ -112,8 +110,7 @@ struct ToolCallSequencer {
     }
 }
 
-/// A scanner that finds the end of a JSON object that arrives byte by byte. It does not check the syntax. For text that
-/// is not an object, it never reports an end.
+/// A scanner that finds the end of a JSON object. It does not check the syntax.
 private struct ObjectScan {
     private var depth = 0
     private var isInString = false

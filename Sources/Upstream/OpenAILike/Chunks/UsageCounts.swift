@@ -22,10 +22,10 @@ struct UsageCounts {
         return usage
     }
 
-    /// Returns the reasoning tokens that the vendor did not include in the completion tokens. xAI does not include
-    /// them. Some servers that translate Gemini's counts do not include them either.
+    /// Returns the reasoning tokens that the vendor did not include in the completion tokens.
     private func reasoningBlocks(beside completion: Int, _ prompt: Int) -> Int {
         guard let total else { return reasoning > completion ? reasoning : 0 }
+        // xAI and some servers that translate Gemini's counts exclude reasoning from completion tokens.
         let rest = max(0, total - prompt - completion)
         // Other servers leave cached tokens out of the prompt.
         return rest == cached + written ? 0 : rest
@@ -43,8 +43,7 @@ struct UsageCounts {
 }
 
 extension JSONValue {
-    /// Whether this `usage` object contains the prompt, completion and total tokens, and the total is the sum of the
-    /// other two.
+    /// Whether this `usage` contains prompt, completion and total tokens, and the total is their sum.
     var isWholeUsage: Bool {
         guard let prompt = self["prompt_tokens"]?.integer, let completion = self["completion_tokens"]?.integer,
             let total = self["total_tokens"]?.integer
@@ -54,11 +53,7 @@ extension JSONValue {
 }
 
 extension Usage {
-    /// Records how many prompt tokens the vendor read from its cache and how many it wrote to its cache.
-    ///
-    /// - Parameters:
-    ///   - cached: the prompt tokens that were read from the cache.
-    ///   - written: the prompt tokens that were written to the cache.
+    /// Records the prompt tokens that the vendor read from its cache and wrote to its cache.
     mutating func recordPrompt(cached: Int, written: Int) {
         cachedTokens = min(promptTokens, cached)
         cacheWriteTokens = min(promptTokens - cachedTokens, written)

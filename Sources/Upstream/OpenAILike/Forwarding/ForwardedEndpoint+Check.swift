@@ -3,11 +3,9 @@ import Engine
 import Shared
 
 extension ForwardedEndpoint {
-    /// Checks that a complete response to a forwarded request is a response of this endpoint.
+    /// Checks that a complete JSON response to a forwarded request is a response of this endpoint.
     ///
-    /// - Parameters:
-    ///   - response: the complete JSON response.
-    ///   - errorTable: the errors that the vendor reports in its own way.
+    /// - Parameter errorTable: the errors that the vendor reports in its own way.
     /// - Throws: the error that the response contains, or an error if it is not a response of this endpoint.
     func check(_ response: Body, _ parser: JSONParser, _ errorTable: VendorErrorTable) throws(UpstreamError) {
         let root = try parser.response(response.bytes)

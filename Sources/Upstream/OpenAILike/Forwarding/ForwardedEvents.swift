@@ -2,12 +2,12 @@ import Calls
 import Engine
 import Shared
 
-/// The event stream of a forwarded response. Each event is held back until it is certain that it is not an error.
+/// The event stream of a forwarded response. Possible errors are held back.
 struct ForwardedEvents: ~Copyable {
     private var scanner: MemberScanner
     private let parser: JSONParser
     private(set) var usage: Usage?
-    /// Whether the vendor sent an error, at the beginning of the stream or later. The error is not forwarded.
+    /// Whether the vendor sent an error. The error is not forwarded.
     private(set) var isFailure = false
     /// Whether an event with data was forwarded.
     private(set) var hasData = false
@@ -22,8 +22,7 @@ struct ForwardedEvents: ~Copyable {
     private var hasDataLine = false
     /// Whether the first part of the event that is arriving was already forwarded.
     private var isPartlyOut = false
-    /// Whether the line end after a data line is not written yet. If the next line continues the event's JSON, a space
-    /// is written in place of the line end.
+    /// Whether the line end after a data line is not written yet.
     private var hasPendingLineEnd = false
     private var ends = LineEndConverter()
     private var isAtStart = true
@@ -41,12 +40,10 @@ struct ForwardedEvents: ~Copyable {
         self.parser = parser
     }
 
-    /// Whether the stream ended too early. True if an event is incomplete, or if the last event that OpenAI defines for
-    /// the stream is missing.
+    /// Whether the stream ended too early.
     var isUnfinished: Bool { !isFinished && (isTyped || isBrokenOff) }
 
-    /// Consumes received bytes and appends the bytes that can be forwarded to `out`. In `out`, lines end with LF and
-    /// the JSON of an event is on one line. The function changes the content of `piece`.
+    /// Consumes received bytes and appends the bytes to forward to `out`. Changes the content of `piece`.
     mutating func consume(_ piece: inout ByteBuffer, into out: inout ByteBuffer) {
         ends.unify(&piece)
         if !carried.isEmpty {
@@ -195,8 +192,7 @@ struct ForwardedEvents: ~Copyable {
         endEvent(&out)
     }
 
-    /// Discards the event that broke off. If its beginning was already forwarded, appends an empty line, which ends the
-    /// event.
+    /// Discards the event that broke off. If its beginning was forwarded, appends an empty line.
     mutating func breakOff(into out: inout ByteBuffer) {
         coming.removeAll()
         if isPartlyOut { out.append("\n\n") }

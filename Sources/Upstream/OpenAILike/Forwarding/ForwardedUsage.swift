@@ -9,7 +9,7 @@ extension MemberScanner {
         return UsageBounds().checked(Usage(ofForwarded: reported))
     }
 
-    /// Returns a JSON object with the scanned member `error`; nil if the scanned object contains no such member.
+    /// Returns a JSON object with the scanned member `error`; nil if there is none.
     func failure() -> ByteBuffer? {
         guard !error.isEmpty else { return nil }
         var reported = ByteBuffer()
@@ -21,8 +21,7 @@ extension MemberScanner {
 }
 
 extension Usage {
-    /// Creates a usage from a `usage` object of the chat, embeddings, image or transcription API. Returns nil if the
-    /// object contains no token counts.
+    /// Creates a usage from a forwarded `usage` object; nil if the object contains no token counts.
     fileprivate init?(ofForwarded reported: JSONValue) {
         let completion = reported["completion_tokens"]?.reportedTokens ?? reported["output_tokens"]?.reportedTokens ?? 0
         // Some servers report the sum only.

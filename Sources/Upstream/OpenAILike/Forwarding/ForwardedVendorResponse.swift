@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A response that is forwarded unchanged, except that the model's name is replaced. JSON is collected and sent as a
-/// whole, as far as memory allows. Other content is sent as it arrives.
+/// A response that is forwarded unchanged, except for the model's name.
 ///
 /// `@unchecked`: used on its loop only.
 final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
@@ -69,14 +68,12 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
 
     var isEventStream: Bool { form == .events }
 
-    /// The media type to send to the client. For JSON it is always a JSON type, even if the vendor declares another
-    /// type.
+    /// The media type to send to the client, for JSON always a JSON type.
     var mediaType: String { form == .json && !stream.head.isJSON ? "application/json" : stream.mediaType }
 
-    /// Reads the beginning of the response and checks that it is the requested kind of response, such as audio. Reads
-    /// JSON to its end, so that the relay can call another vendor if the JSON is incomplete.
+    /// Reads the beginning of the response, and JSON to its end.
     ///
-    /// - Throws: the error that the vendor sent instead of a response.
+    /// - Throws: the vendor's error, or an error if the response is not of the requested kind.
     func begin() async throws(UpstreamError) {
         if form == .json { return try await gather() }
         while !isEnded, !isError, form == .events ? mayBegin : mayBeOther { try await read() }
@@ -98,16 +95,13 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
         if isPage || isOfOtherKind { throw .ofOtherForm }
     }
 
-    /// Whether `begin` must read more of an event stream: no event with data has arrived, and the bytes so far are
-    /// below `commentLimitBytes`.
     private var mayBegin: Bool { !events.hasData && waiting.count < Self.commentLimitBytes }
 
     // MARK: What vendors call otherwise
 
     private var opening: UnsafeRawBufferPointer { waiting.bytes.withoutSpaceBefore }
 
-    /// Whether the relay needs more bytes to decide if the response is audio or text as expected, or something else,
-    /// such as JSON or a web page.
+    /// Whether the relay needs more bytes to decide if the response has the expected content.
     private var mayBeOther: Bool {
         guard waiting.count < Self.openingBytes else { return false }
         if endpoint.responseKind == .audio, isCalled("text/") { return true }
@@ -131,7 +125,7 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
             || isCalled("text/html")
     }
 
-    /// Whether the vendor sent text instead of audio, or audio, an image or a video instead of text.
+    /// Whether the vendor sent text in place of audio, or media in place of text.
     private var isOfOtherKind: Bool {
         if endpoint.responseKind == .audio {
             return isCalled("text/") && opening.prefix(Self.openingBytes).allSatisfy { $0 >= 32 || 9...13 ~= $0 }
@@ -160,7 +154,7 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
         whole = body
     }
 
-    /// Whether the response so far is a complete JSON error. The vendor can keep the stream open after the error.
+    /// Whether the response so far is a complete JSON error.
     private var isWholeFailure: Bool { scanner.isWhole && scanner.isErrorResponse }
 
     /// Checks the collected response. A long response is checked on a worker thread.

@@ -1,8 +1,7 @@
 import Engine
 
-/// A scanner that reads the members of a JSON object while chunks of the object are passed on. It stores the values of
-/// `usage`, `error` and `type`, and replaces the value of `model`. An error in `error` is passed on only if
-/// `passesFailures` is set.
+/// A scanner that reads the members of a JSON object while the object is passed on in chunks. It stores `usage`,
+/// `error` and `type`, and replaces `model`.
 struct MemberScanner: ~Copyable {
     private enum ScanPosition { case before, name, colon, value, after }
     private var position = ScanPosition.before
@@ -14,8 +13,7 @@ struct MemberScanner: ~Copyable {
     private var kept = RecordedMember.none
     /// The model name that replaces the vendor's name of the model.
     private let model: String
-    /// The JSON value of the member `usage`; empty if no such member has been scanned. `error` and `type` contain the
-    /// values of the members with these names.
+    /// The JSON value of the member `usage`; empty if no such member has been scanned.
     private(set) var usage = ByteBuffer()
     private(set) var error = ByteBuffer()
     private(set) var type = ByteBuffer()
@@ -24,8 +22,7 @@ struct MemberScanner: ~Copyable {
     /// Whether the scanned bytes are not a JSON object.
     private(set) var isBroken = false
     private(set) var isWhole = false
-    /// Whether the value of `error` is passed on like other values. This must not change while such a value is being
-    /// scanned.
+    /// Whether the value of `error` is passed on. Must not change while such a value is being scanned.
     var passesFailures = false
 
     private enum RecordedMember { case none, model, usage, error, type }
@@ -62,8 +59,7 @@ struct MemberScanner: ~Copyable {
     /// Whether the scanned JSON object is an error instead of a response.
     var isErrorResponse: Bool { Self.isFailure(error.bytes) || type.bytes.equals(#""error""#) }
 
-    /// Returns whether a value of the member `error` means that there is an error. An object or a string that is not
-    /// empty does. Other values, such as `null`, `""` and `false`, do not.
+    /// Returns whether the value of `error` is an object or a string that is not empty.
     private static func isFailure(_ value: UnsafeRawBufferPointer) -> Bool {
         value.first == 123 || value.first == 34 && value.count > 2
     }
@@ -107,7 +103,7 @@ struct MemberScanner: ~Copyable {
         return index
     }
 
-    /// Returns the position of the next byte that begins a string, opens or closes an object or array, or ends a value.
+    /// Returns the position of the next byte that begins a string, opens or closes a container, or ends a value.
     private static func endOfBare(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int {
         var index = start
         while index < bytes.count {

@@ -70,8 +70,7 @@ extension OpenAILike: Forwarder {
         }
     }
 
-    /// Sends a multipart form as fast as the vendor's server receives it, and returns the response. If the vendor
-    /// responds before the end of the form, the rest is not sent.
+    /// Sends a multipart form as fast as the vendor's server receives it, and returns the response.
     private func sent(
         _ form: any FormSource,
         to endpoint: Endpoint,

@@ -2,8 +2,7 @@ import Engine
 import Shared
 
 extension ModelFacts {
-    /// Creates the facts from an entry of a model list in OpenAI's format. Also reads the additional members of servers
-    /// such as OpenRouter and vLLM.
+    /// Creates the facts from an entry of a model list in OpenAI's format or a similar one.
     init(openAI model: JSONValue) {
         self.init()
         let provider = model["top_provider"]

@@ -3,8 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// The reasoning that the relay remembers for one caller. Each reasoning is stored under the id of the tool call after
-/// it. In the shared store the reasoning is encrypted.
+/// The reasoning that the relay remembers for one caller, by the ids of tool calls.
 struct CallerReasoning: Sendable {
     private let memory: ToolCallMemory
     private let caller: Caller
@@ -13,8 +12,7 @@ struct CallerReasoning: Sendable {
     /// The largest size of a remembered reasoning, in bytes.
     static let limitBytes = ToolCallMemory.Kind.reasoningBlock.limitBytes
 
-    /// Creates a value that reads and stores one caller's reasoning in `memory`. Returns nil if the caller is
-    /// anonymous, because anonymous callers cannot own data.
+    /// Creates a value for one caller's reasoning in `memory`. Returns nil if the caller is anonymous.
     init?(_ memory: ToolCallMemory, of caller: Caller?) {
         guard let caller, let identity = caller.identity else { return nil }
         self.memory = memory
@@ -22,9 +20,9 @@ struct CallerReasoning: Sendable {
         owner = identity.digest
     }
 
-    /// Returns the reasoning that led to a message's tool calls; nil if the relay does not remember it.
+    /// Returns the reasoning before a message's tool calls; nil if the relay does not remember it.
     ///
-    /// - Parameter id: the id of the first tool call of the message.
+    /// - Parameter id: the id of the message's first tool call.
     func reasoningBlock(ofCall id: String) -> Body? {
         ToolCallMemory.key(ofCall: id, of: owner).flatMap { memory.text($0) }
     }
@@ -36,8 +34,7 @@ struct CallerReasoning: Sendable {
         }
     }
 
-    /// Reads the reasoning for a conversation from the shared store. Reasoning that this instance already has is not
-    /// read again.
+    /// Reads the reasoning for a conversation from the shared store, if this instance lacks it.
     func recall(for messages: [ChatMessage], on loop: EventLoop) async {
         let seal = Self.seal(of: caller)
         await memory.recall(unknown(in: messages), on: loop) { stored, key in
@@ -45,8 +42,7 @@ struct CallerReasoning: Sendable {
         }
     }
 
-    /// Returns the keys of the reasoning to read from the shared store, newest first. Reasoning that the messages or
-    /// this instance already have is not read.
+    /// Returns the keys of the reasoning to read from the shared store, newest first.
     func unknown(in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
         return memory.unknown(

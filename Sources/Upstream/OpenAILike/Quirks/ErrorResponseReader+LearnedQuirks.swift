@@ -2,8 +2,7 @@ import Engine
 import Shared
 
 extension ErrorResponseReader {
-    /// Returns the quirk of the vendor's server that an error response reveals; nil if the response reveals no new
-    /// quirk.
+    /// Returns the quirk that an error response reveals; nil if there is no new quirk.
     ///
     /// - Parameters:
     ///   - request: the refused request.
@@ -92,14 +91,13 @@ private struct RefusedRequest {
         return words.name(field)
     }
 
-    /// Returns whether a path ends with the field: `messages[0].name` ends with `name`. A path has at most 100 bytes.
+    /// Returns whether a path ends with the field: `messages[0].name` ends with `name`.
     private func isLast(_ field: StaticString, of param: String) -> Bool {
         let last = param.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).last
         return last.map { Array($0).withUnsafeBytes { $0.equals(field) } } ?? false
     }
 
-    /// Whether the error says that the vendor accepts only images inside the request, not image URLs. False if the
-    /// vendor tried to download an image and failed.
+    /// Whether the error says that the vendor accepts only images inside the request.
     private var lacksAddresses: Bool {
         let isOfForm =
             words.containsAny(of: ["invalid image input", "data url", "data uri", "data:image"])
@@ -113,8 +111,7 @@ private struct RefusedRequest {
         }
     }
 
-    /// Whether the error says that the vendor's server does not support tools, or
-    /// was started without the options for tools.
+    /// Whether the error says that the vendor's server does not support tools.
     private var lacksTools: Bool {
         if words.containsAny(of: ["--enable-auto-tool-choice", "--tool-call-parser", "tools param requires"]) {
             return true
@@ -144,8 +141,7 @@ private struct RefusedRequest {
         return isNamed && (isUnsupported || isKnown) || isMeant ? quirk(ofEffort: effort) : nil
     }
 
-    /// Returns the quirk for a refused reasoning effort. The quirk sets the effort to `none`, limits it to the efforts
-    /// that the error lists, or removes it.
+    /// Returns the quirk for a refused reasoning effort; nil if there is no new quirk.
     private func quirk(ofEffort effort: UnsafeRawBufferPointer) -> LearnedQuirks? {
         if request["tools"] != nil, words.say("tool"), !known.contains(.effortNone), effort != "none" {
             return .effortNone
@@ -207,8 +203,7 @@ private struct RefusedRequest {
         return messages.contains { $0["content"]?.isArray ?? false } ? .joinedContent : nil
     }
 
-    /// Returns the quirks for reasoning fields that the vendor does not know. Clients send such fields back after they
-    /// received them from another vendor.
+    /// Returns the quirks for reasoning fields that the vendor does not know; nil if none are new.
     private func unknownReasoning(_ messages: [RawJSON]) -> LearnedQuirks? {
         var quirks: LearnedQuirks = []
         if names("reasoning_content"), messages.contains(where: { $0["reasoning_content"] != nil }) {

@@ -35,16 +35,15 @@ extension LearnedQuirks {
     static let noReasoning = LearnedQuirks(rawValue: 1 << 48)
     /// The quirk that removes the field `extra_content` from messages and their tool calls.
     static let noExtraContent = LearnedQuirks(rawValue: 1 << 49)
-    /// The quirk that removes reasoning of another vendor from messages. Such messages are recognised by a signature
-    /// that the relay wrote for the client.
+    /// The quirk that removes reasoning of another vendor from messages.
     static let noForeignReasoning = LearnedQuirks(rawValue: 1 << 50)
-    /// The quirk that replaces ids of tool calls that are longer than 40 bytes with ids of nine letters and digits.
+    /// The quirk that replaces ids of tool calls with more than 40 bytes.
     static let noLongIDs = LearnedQuirks(rawValue: 1 << 51)
     /// The quirk that stops asking the Responses API for reasoning summaries and encrypted reasoning.
     static let noReasoningFields = LearnedQuirks(rawValue: 1 << 34)
-    /// The position of the first bit for `spareFields` in the raw value. Each of these fields has one bit.
+    /// The position of the first bit for `spareFields`, which have one bit each.
     private static let firstSpare: UInt32 = 40
-    /// The position of the first bit for `efforts` in the raw value. Each effort that a server can support has one bit.
+    /// The position of the first bit for `efforts`, which have one bit each.
     private static let firstEffort: UInt32 = 24
 
     static let ofMessages: LearnedQuirks = [
@@ -62,8 +61,7 @@ extension LearnedQuirks {
 
     static let allEfforts = LearnedQuirks(rawValue: 127 << firstEffort)
 
-    /// The optional fields of a request that do not change the response. The relay does not send a field that the
-    /// server does not know.
+    /// The optional fields of a request that do not change the response.
     static let spareFields: [StaticString] = [
         "store", "prompt_cache_key", "prompt_cache_retention", "user", "metadata", "service_tier", "verbosity",
         "safety_identifier",
@@ -82,8 +80,7 @@ extension LearnedQuirks {
 
     static let ofEffort: LearnedQuirks = [.noEffort, .effortNone, .allEfforts]
 
-    /// Returns the supported reasoning effort that is nearest to the given one. If two are equally near, returns the
-    /// lower one. Returns nil if the supported efforts are not known, or the given effort has an unknown name.
+    /// Returns the nearest supported reasoning effort; nil if the efforts or the given one are unknown.
     func nearest(to effort: UnsafeRawBufferPointer) -> StaticString? {
         guard !isDisjoint(with: Self.allEfforts), let position = Self.efforts.firstIndex(where: { effort.equals($0) })
         else { return nil }

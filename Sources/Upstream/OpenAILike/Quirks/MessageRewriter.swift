@@ -5,7 +5,6 @@ struct MessageRewriter {
     /// A message that is not written yet, because the next message may be merged with it.
     fileprivate struct MessageRun {
         let role: [UInt8]
-        /// The JSON of the message's content: a string or an array of parts; nil if the message has no content.
         var content: [UInt8]?
         /// The JSON of the message's other members, each with a comma before it.
         let rest: [UInt8]
@@ -95,8 +94,7 @@ struct MessageRewriter {
         out.append("}")
     }
 
-    /// Appends the member `reasoning_content` with the remembered reasoning that led to the message's tool calls. If
-    /// the reasoning is not remembered, the value is an empty string.
+    /// Appends the remembered reasoning of the message's tool calls as the member `reasoning_content`.
     private func append(reasoningOf message: RawJSON, to out: inout ByteBuffer) {
         let first = message["tool_calls"]?.elements.first { _ in true }
         let known = first?["id"]?.content.flatMap { reasoningBlocks?.reasoningBlock(ofCall: $0.text) }
@@ -104,8 +102,7 @@ struct MessageRewriter {
         out.append(json: known?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
-    /// Returns the JSON to send for a message's content; nil if the content is `null` and an empty text must be sent
-    /// instead.
+    /// Returns the JSON of a message's content; nil if an empty text must be sent.
     private func content(_ value: RawJSON) -> [UInt8]? {
         if value.isNull { return quirks.contains(.emptyContent) ? nil : Array(value.bytes) }
         guard quirks.contains(.joinedContent), value.isArray, value.elements.allSatisfy({ $0["text"] != nil }) else {
@@ -122,7 +119,7 @@ struct MessageRewriter {
             || quirks.contains(.noLongIDs) && (id.content?.text).map(LearnedQuirks.isLong) ?? false
     }
 
-    /// Appends an id of nine characters that replaces the given id. A tool call and its result get the same new id.
+    /// Appends a replacement of nine characters, always the same for one id.
     private func append(id: RawJSON, to out: inout ByteBuffer) {
         let digits = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
         out.append("\"")
@@ -145,8 +142,6 @@ struct MessageRewriter {
         turns = merged
     }
 
-    /// Returns the content of two messages joined. Two texts are joined with a blank line between them. Otherwise the
-    /// result contains the parts of both.
     private static func joined(_ one: [UInt8], _ other: [UInt8]) -> [UInt8] {
         let quote = UInt8(ascii: "\"")
         if one.first == quote, other.first == quote {
@@ -167,21 +162,19 @@ extension RawJSON {
 
     var hasCalls: Bool { self["tool_calls"]?.elements.contains { _ in true } ?? false }
 
-    /// Whether the message contains a signature in the form that the relay writes for clients. Then its reasoning comes
-    /// from another vendor.
+    /// Whether the message contains a signature in the form that the relay writes for clients.
     fileprivate var hasForeignReasoning: Bool {
         self["extra_content"]?["thought_signature"] != nil
             || self["tool_calls"]?.elements.contains { $0["extra_content"] != nil && $0.isNamedByRelay } ?? false
     }
 
-    /// Whether the tool call's id has the relay's format. The relay creates ids for tool calls of vendors that send
-    /// none.
+    /// Whether the tool call's id has the relay's format.
     private var isNamedByRelay: Bool {
         guard let id = self["id"]?.content, id.count == 29, id.hasPrefix("call_") else { return false }
         return id.dropFirst(5).allSatisfy { (48...57).contains($0) || (97...122).contains($0 | 32) }
     }
 
-    /// Whether the message or one of its tool calls contains the field `extra_content`, which only some vendors know.
+    /// Whether the message or one of its tool calls contains the field `extra_content`.
     var hasExtraContent: Bool {
         self["extra_content"] != nil || self["tool_calls"]?.elements.contains { $0["extra_content"] != nil } ?? false
     }
@@ -190,8 +183,6 @@ extension RawJSON {
 extension MessageRewriter.MessageRun {
     fileprivate var isInstruction: Bool { role.elementsEqual("system".utf8) || role.elementsEqual("developer".utf8) }
 
-    /// Returns whether two adjacent messages can be merged: they have the same role, both have content, and neither has
-    /// other members.
     fileprivate func isMergeable(with next: MessageRewriter.MessageRun) -> Bool {
         let isSpoken = isInstruction || role.elementsEqual("user".utf8) || role.elementsEqual("assistant".utf8)
         return isSpoken && role == next.role && rest.isEmpty && next.rest.isEmpty && content != nil

@@ -1,6 +1,6 @@
 import Engine
 
-/// A rewriter that changes a request for a server with quirks. The rest of the request is not changed.
+/// A rewriter that changes a request for a server with quirks.
 struct RequestRewriter {
     private let quirks: LearnedQuirks
     private let hasTools: Bool
@@ -8,7 +8,7 @@ struct RequestRewriter {
 
     /// Returns the request, changed for these quirks of the vendor's server.
     ///
-    /// - Parameter reasoningBlocks: the reasoning that is remembered for the caller; nil if no reasoning is remembered.
+    /// - Parameter reasoningBlocks: the reasoning that is remembered for the caller; nil if none is.
     static func written(_ body: Body, with quirks: LearnedQuirks, _ reasoningBlocks: CallerReasoning? = nil) -> Body {
         if quirks.isEmpty { return body }
         let root = RawJSON(body.bytes)
@@ -94,8 +94,7 @@ struct RequestRewriter {
         }
     }
 
-    /// Appends the tools without the member `strict`. In the chat API this member is in the tool's `function` object;
-    /// in the Responses API it is in the tool itself.
+    /// Appends the tools without the member `strict`.
     private func appendTools(_ tools: RawJSON, to out: inout ByteBuffer) {
         tools.append(to: &out) { tool, out in
             guard tool["function"] != nil else { return tool.append(to: &out, without: "strict") }
@@ -110,7 +109,7 @@ struct RequestRewriter {
 }
 
 extension RawJSON {
-    /// Appends this JSON array. `write` is called for each element and must append the element or a replacement.
+    /// Appends this JSON array. `write` must append each element or a replacement.
     func append(to out: inout ByteBuffer, _ write: (RawJSON, inout ByteBuffer) -> Void) {
         out.append("[")
         for (index, element) in elements.enumerated() {
@@ -120,8 +119,7 @@ extension RawJSON {
         out.append("]")
     }
 
-    /// Appends this JSON object. `write` is called for each member. It either appends a replacement and returns true,
-    /// or returns false to keep the member unchanged.
+    /// Appends this JSON object. `write` returns false for unchanged members, or true after appending a replacement.
     func append(to out: inout ByteBuffer, _ write: (Member, inout ByteBuffer) -> Bool) {
         out.append("{")
         for (index, member) in members.enumerated() {
