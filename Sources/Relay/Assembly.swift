@@ -7,8 +7,8 @@ import Shared
 import Synchronization
 import Upstream
 
-/// The running relay: it creates, starts and shuts down the event loops, their servers and all other parts of the
-/// process. Only this type decides which concrete types the relay uses.
+/// The running relay: it creates, starts and shuts down all parts of the process. Only this type decides which concrete
+/// types the relay uses.
 final class Assembly {
     private let process: ProcessState
     private let worker: WorkQueue
@@ -85,7 +85,7 @@ final class Assembly {
         clock = OperatorClock(parts, served[0].own, router: served[0].router, paces: served.map(\.loop.pace))
     }
 
-    /// Starts to measure the delays of the event loops, and starts the history of the metrics for the admin pages.
+    /// Starts the measurement of the event loops' delays and the history of the metrics.
     private static func watch(
         _ served: [ServedLoop],
         _ paces: LoopDelays,
@@ -110,9 +110,7 @@ final class Assembly {
         return served
     }
 
-    /// Prepares the limits, and then starts to accept requests. With memcached, first waits until this machine's clock
-    /// has been compared with memcached's clock, but at most `MEMCACHED_TIMEOUT`. Without memcached, first reads the
-    /// limit counters that were saved in `DATA_DIR`.
+    /// Prepares the limits, and then starts to accept requests.
     func begin() {
         limiter.prepare()
         savedLimits.start()
@@ -123,8 +121,7 @@ final class Assembly {
     /// Stores the effective settings that the admin pages list. Call this method before `begin()`.
     func show(_ listing: SettingsListing) { process.admin.listing.withLock { $0 = listing } }
 
-    /// Schedules a reload of the settings. Also reopens the usage log files, because log rotation may have renamed
-    /// them.
+    /// Schedules a reload of the settings, and reopens the usage log files.
     func reload() {
         usage.reopen()
         reloader.begin()
@@ -133,8 +130,7 @@ final class Assembly {
     /// The time that running requests get to finish at shutdown, in seconds.
     var shutdownSeconds: Double { Double(reloader.shutdownMilliseconds) / 1_000 }
 
-    /// Creates the recorder of usage records. Throws if the folder, the file or the database of the records cannot be
-    /// written, so that the relay does not start without the records that the operator configured.
+    /// Creates the recorder of usage records. Throws if the records cannot be written.
     private static func usageBook(
         _ settings: Settings,
         _ budget: MemoryBudget,
@@ -185,8 +181,7 @@ final class Assembly {
         return "\(String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)):\(port)"
     }
 
-    /// Creates the counter store, which keeps the counters of limits in memcached. Returns nil if the settings name no
-    /// memcached server; limits are then counted in this process only.
+    /// Creates the counter store in memcached; nil if the settings name no memcached server.
     private static func store(_ settings: LimitSettings) throws(Listener.Failure) -> (any CounterStore)? {
         do throws(StoreFailure) {
             return try MemcachedCounters.store(settings)
@@ -217,8 +212,8 @@ final class Assembly {
         )
     }
 
-    /// Returns the largest number of client connections of each loop. All clients together can then use at most half of
-    /// the file descriptors. First raises the process's limit of file descriptors to the maximum.
+    /// Returns the largest number of client connections of each loop. First raises the process's limit of file
+    /// descriptors to the maximum.
     private static func connectionsPerLoop(_ threads: Int) -> Int {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
@@ -229,8 +224,7 @@ final class Assembly {
         return max(1, forClients / threads)
     }
 
-    /// Creates the watchdog, which ends the process if an event loop hangs. A supervisor can then restart the relay;
-    /// the clients of a hanging loop would wait without end.
+    /// Creates the watchdog, which ends the process if an event loop hangs.
     func watchdog(_ log: Log) -> Watchdog {
         Watchdog(served.map(\.loop)) { loop in
             log.error("an event loop is blocked; exiting") { $0.add("loop", loop) }
@@ -240,10 +234,8 @@ final class Assembly {
 
     private static let endingMilliseconds = 1_000
 
-    /// Shuts down: accepts no new requests and lets running requests finish. Cuts the requests that still run after
-    /// `shutdownSeconds` or when a second signal arrives.
-    ///
-    /// - Parameter onSecondSignal: called when the second signal arrives.
+    /// Shuts down: accepts no new requests and lets running requests finish. Cuts them after `shutdownSeconds` or when
+    /// a second signal arrives.
     func drain(onSecondSignal: () -> Void) {
         process.isDraining.store(true, ordering: .relaxed)
         clock.stop()

@@ -8,8 +8,7 @@ enum Command: Equatable {
     /// Checks the settings. If `asks` is true, also asks the vendors whether they accept the configured keys.
     case check(asks: Bool)
     case config
-    /// Lists the models that callers may name. If `isLive` is true, first reads the vendors' current model lists and
-    /// includes their models.
+    /// Lists the models that callers may name. If `isLive` is true, first reads the vendors' current model lists.
     case models(isLive: Bool, isJSON: Bool)
     /// Creates a key for a caller. The string is the NAME in `KEY_<NAME>_TOKEN`.
     case key(String, isJSON: Bool)
@@ -55,10 +54,7 @@ enum Command: Equatable {
     }
 
     /// Runs the command that this process's arguments select. Returns only if the command is `serve` and the settings
-    /// are valid; every other command ends the process.
-    ///
-    /// - Returns: the settings, the outcome of reading them (its warnings are for the log), and the remote settings
-    ///   document if there is one.
+    /// are valid.
     static func settingsToServe() -> (settings: Settings, outcome: Settings.Outcome, remote: Settings.Remote?) {
         guard let command = Command(arguments: Array(CommandLine.arguments.dropFirst())) else {
             end(.usage, errors: mistake(Array(CommandLine.arguments.dropFirst())) + usage)

@@ -2,15 +2,13 @@ import Engine
 import Limits
 import Shared
 
-/// A table of one caller's limits with the units used of each, read from the counter store (memcached). Reading the
-/// store does not count as a request.
+/// A table of one caller's limits with the used units, read from memcached.
 struct LimitTable {
     /// The caller whose limits the table shows.
     enum Subject: Equatable {
         /// The NAME of a known caller, as in `KEY_<NAME>_TOKEN`; upper and lower case are equal.
         case name(String)
-        /// A caller without a NAME: its 16-character name in the log, or the SHA-256 of its key as 64 hexadecimal
-        /// digits.
+        /// A caller without a NAME: the caller's name in the log, or the key's SHA-256 in hexadecimal.
         case digest(String)
     }
 
@@ -28,7 +26,7 @@ struct LimitTable {
 
     private let caller: String
     private let rows: [Row]
-    /// A note that the table does not contain limits that count by address; nil if limits count only by key.
+    /// A note about missing limits that count by address; nil if limits count only by key.
     private let remark: String?
 
     /// Reads how much the caller has used of each limit from the counter store. Blocks.
@@ -63,8 +61,7 @@ struct LimitTable {
         "RATE_LIMIT_BY=\(identity.rawValue): limits that count by address are left out.\n"
     }
 
-    /// Returns the caller that the arguments name. An error does not repeat the arguments, since they may contain a
-    /// token by mistake.
+    /// Returns the caller that the arguments name. An error does not repeat the arguments.
     private static func caller(_ subject: Subject, _ settings: Settings) throws(Failure) -> Caller {
         switch subject {
         case .name(let name):
@@ -97,8 +94,7 @@ struct LimitTable {
         return "caller \(caller)\n" + table.text(isColoured: isColoured, colours: colours) + (remark ?? "")
     }
 
-    /// Returns the ECMA-48 colour code of a limit's row: red if no unit is left, yellow if less than a fifth is left;
-    /// otherwise nil.
+    /// Returns the ECMA-48 colour code of a limit's row; nil for no colour.
     private static func colour(_ use: LimitUse) -> Int? {
         if use.left == 0 { return 31 }
         return use.left < use.limit.quota.count / 5 ? 33 : nil

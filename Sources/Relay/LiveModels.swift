@@ -4,8 +4,8 @@ import Shared
 import Synchronization
 import Upstream
 
-/// A reader of the vendors' model lists. It reads them regularly on one event loop. After each change, it passes on a
-/// new `ModelCatalog`, which contains the models that callers may name.
+/// A reader that regularly reads the vendors' model lists on one event loop. It passes on a new `ModelCatalog` after
+/// each change.
 final class LiveModels: Sendable {
     /// The vendors' model lists, as last read.
     struct ModelLists: Sendable {
@@ -22,17 +22,15 @@ final class LiveModels: Sendable {
     private let unsupported: UnsupportedModels
     private let calendar = Lock<Task<Void, Never>?>(nil)
 
-    /// The time between two reads of a model list if `ONE_MIN_MODELS_REFRESH` is 0. In this case, lists are read only
-    /// for providers that serve every model on their vendor's list.
+    /// The time between two reads of a model list if `ONE_MIN_MODELS_REFRESH` is 0.
     private static let pause = Duration.seconds(3_600)
     private static let lookNanoseconds: UInt64 = 5_000_000_000
 
     /// Creates the reader of the model lists; `start()` begins to read.
     ///
     /// - Parameters:
-    ///   - known: the model lists that were read under the previous settings and are still valid; empty at startup.
-    ///   - unsupported: the models that vendors rejected as unsupported. A new rejection makes the reader read the
-    ///     lists before the next regular time.
+    ///   - known: the model lists of the previous settings that are still valid; empty at startup.
+    ///   - unsupported: the models that vendors rejected as unsupported.
     ///   - changed: called on the loop with the updated model catalog.
     init(
         _ settings: Settings,
@@ -78,8 +76,7 @@ final class LiveModels: Sendable {
         calendar.withLock { $0 = Task(executorPreference: loop) { await self.followCalendar() } }
     }
 
-    /// Updates the model catalog when a new day begins, since models may have a shutdown date. Checks the date every
-    /// few seconds instead of using one long timer, since the clock may be set and the machine may sleep.
+    /// Updates the model catalog when a new day begins.
     private func followCalendar() async {
         var today = Day.today
         while !Task.isCancelled {
@@ -90,8 +87,7 @@ final class LiveModels: Sendable {
         }
     }
 
-    /// Returns the lists that are still valid under other settings: those of providers whose vendor, URL and key have
-    /// not changed.
+    /// Returns the lists that are still valid under other settings.
     func known(under other: Settings) -> ModelLists {
         let known = known.withLock { $0 }
         var next = ModelLists()
@@ -109,8 +105,8 @@ final class LiveModels: Sendable {
 }
 
 extension LiveModels.ModelLists {
-    /// Stores a provider's model list, or updates the vendor's built-in catalogue with the list. Returns the number of
-    /// new models: those that the previous list, or the built-in catalogue, does not contain.
+    /// Stores a provider's model list, or updates the built-in catalogue with the list. Returns the number of new
+    /// models.
     mutating func store(_ models: [LiveModel], of provider: ProviderSettings, at position: Int) -> Int {
         if provider.servesList {
             let before = Set(lists[position]?.map(\.id) ?? [])
@@ -125,8 +121,7 @@ extension LiveModels.ModelLists {
 }
 
 extension ProviderSettings {
-    /// Returns whether the vendor returns one and the same model list to this provider and `other`. The two need the
-    /// same kind, URL, headers and cloud settings, and at least one common key (or both no keys).
+    /// Returns whether the vendor returns the same model list to this provider and `other`.
     fileprivate func isListed(as other: ProviderSettings) -> Bool {
         kind == other.kind && baseURL == other.baseURL && headers == other.headers && cloud == other.cloud
             && (apiKeys == other.apiKeys || !Set(apiKeys).isDisjoint(with: other.apiKeys))

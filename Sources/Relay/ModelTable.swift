@@ -1,8 +1,7 @@
 import Engine
 import Shared
 
-/// A table of the models that callers may name, for the command `models`. A model has one row for each provider that
-/// serves it.
+/// A table of the models that callers may name, with one row for each provider.
 struct ModelTable {
     private struct Row {
         let name: String
@@ -43,15 +42,13 @@ struct ModelTable {
     }
 
     private let rows: [Row]
-    /// The names of the providers that serve every model on their vendor's list; empty if the lists were read. Without
-    /// the lists, the table can lack models of these providers.
+    /// The names of the providers that serve their vendor's whole list; empty if the lists were read.
     private let listed: [String]
     private let isLive: Bool
 
     /// Creates the table of the models that the settings offer.
     ///
-    /// - Parameter live: the vendors' model lists. Models that only these lists contain come last in the table. Nil if
-    ///   no list was read.
+    /// - Parameter live: the vendors' model lists; nil if no list was read.
     init(_ settings: Settings, _ catalogues: Catalogues, live: VendorLists? = nil) {
         let known = live?.known
         var all = [ModelCatalog(settings, catalogues, lists: known?.lists ?? [:])]

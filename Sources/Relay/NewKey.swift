@@ -7,7 +7,7 @@ struct NewKey {
     private let instance: String
     private let token: String
 
-    /// Creates a random key for the caller with this name; nil if the name cannot be the NAME in `KEY_<NAME>_TOKEN`.
+    /// Creates a random key for the caller with this name; nil if the name is invalid.
     init?(_ name: String) {
         instance = name.asInstance
         guard SettingFamily.isInstanceName(instance[...]), instance.utf8.count <= 64 else { return nil }

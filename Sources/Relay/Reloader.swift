@@ -8,7 +8,7 @@ import Synchronization
 import Upstream
 
 /// A reader that loads the settings again and applies them on all loops. If the new settings are invalid, the relay
-/// keeps the old ones. Running requests finish under the settings with which they began.
+/// keeps the old ones.
 ///
 /// `@unchecked`: mutable state is used only on the worker's thread, and after that thread has ended.
 final class Reloader: SettingsReloader, @unchecked Sendable {
@@ -22,8 +22,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     }
 
     private let parts: Parts
-    /// The settings at startup. A reload compares the new settings with them, to report changes that take effect only
-    /// after a restart.
+    /// The settings at startup, for the report of changes that need a restart.
     private let first: Settings
     private let worker = Worker(bound: 4)
     private var makers: SetupBuilder
@@ -44,7 +43,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
 
     /// Creates the reloader. Starts to read the vendors' model lists and the remote settings document regularly.
     ///
-    /// - Parameter makers: the builder that has created the setups of the event loops for the settings at startup.
+    /// - Parameter makers: the builder of the event loops' setups at startup.
     init(_ makers: SetupBuilder, _ remote: Settings.Remote?, _ parts: Parts) {
         self.makers = makers
         first = makers.settings
@@ -87,8 +86,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
 
     /// Reads the settings again and applies them.
     ///
-    /// - Parameter isPolled: whether the reload comes from regular polling, not from an operator. Unchanged settings
-    ///   and repeated problems are then not logged.
+    /// - Parameter isPolled: whether regular polling, not an operator, causes the reload.
     private func reload(isPolled: Bool = false) -> ReloadOutcome {
         guard !isEnding.load(ordering: .relaxed) else { return .unavailable("the relay is shutting down") }
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote, from: first.remoteLocation)
@@ -127,8 +125,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         return .refused(problems)
     }
 
-    /// Applies new settings on all loops. Builds the new setup of every loop before it applies any of them. If one
-    /// cannot be built, the old settings stay in use on all loops.
+    /// Applies new settings on all loops. If one setup cannot be built, all loops keep the old settings.
     private func use(_ next: Settings) throws(Listener.Failure) {
         let known = models?.known(under: next) ?? LiveModels.ModelLists()
         if let file = next.usageFile, file != settings.usageFile {
@@ -195,8 +192,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         }
     }
 
-    /// Runs `work` on each loop and returns the results in the order of the loops. Blocks until every loop has run
-    /// `work`.
+    /// Runs `work` on each loop and returns the results in the order of the loops. Blocks.
     private func onLoops<Value: Sendable>(_ work: @escaping @Sendable (Int, ServedLoop) -> Value) -> [Value] {
         let results = Lock([Value?](repeating: nil, count: parts.served.count))
         let left = CountdownLatch(parts.served.count)
@@ -258,7 +254,7 @@ extension Settings {
         return names
     }
 
-    /// Returns the names of the settings of usage storage that differ in `next` and only take effect after a restart.
+    /// Returns the names of usage storage settings whose change in `next` needs a restart.
     private func waitingDatabase(_ next: Settings) -> [String] {
         var names: [String] = []
         if dataFolder != next.dataFolder { names.append("DATA_DIR") }

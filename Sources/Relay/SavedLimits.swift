@@ -2,8 +2,7 @@ import Engine
 import Limits
 import Shared
 
-/// The limit counters in a file in `DATA_DIR`, which are saved so that a restart does not reset the limits. Nothing is
-/// saved without `DATA_DIR`, or if memcached keeps the counters.
+/// The limit counters in a file in `DATA_DIR`. Nothing is saved without `DATA_DIR` or with memcached.
 struct SavedLimits {
     /// The writer of the counter file; nil if counters are in memcached or `DATA_DIR` is not set.
     private let keeper: CounterKeeper?
@@ -15,8 +14,8 @@ struct SavedLimits {
         patienceSeconds = settings.shutdownSeconds
     }
 
-    /// Reads the counters that the previous process saved. Waits for that process if it is still ending. Call this
-    /// method before the first request.
+    /// Reads the counters of the previous process, and waits if that process is still ending. Call this method before
+    /// the first request.
     func start() {
         let deadline = LoopTime.current() + UInt64(patienceSeconds * 1e9)
         keeper?.start(waitingUntil: deadline) { Signals.isEndWanted }

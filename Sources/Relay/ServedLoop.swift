@@ -6,8 +6,7 @@ import Shared
 /// An event loop with its running thread, its servers and its router.
 struct ServedLoop: Sendable {
     let thread: LoopThread
-    /// The servers that run on this loop. Each loop has one for the API. If `ADMIN_LISTEN` is set, the first loop has
-    /// another one for the admin pages.
+    /// The servers on this loop: the API's server and possibly the admin pages' server.
     let servers: [Server]
     let router: Router
     let loop: EventLoop
@@ -91,11 +90,10 @@ struct Sockets {
     }
 }
 
-/// An event loop with its metrics, and with the listening sockets from which it will accept clients' connections.
+/// An event loop with its metrics and the listening sockets for clients' connections.
 struct Listening {
     let socket: Int32
-    /// The separate socket of the admin pages. Only the first loop has it; nil for other loops or without
-    /// `ADMIN_LISTEN`.
+    /// The separate socket of the admin pages; nil except on the first loop with `ADMIN_LISTEN`.
     let operatorSocket: Int32?
     let loop: EventLoop
     let counts: LoopMetrics

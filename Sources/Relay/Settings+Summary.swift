@@ -3,8 +3,7 @@ import Limits
 import Shared
 
 extension Settings {
-    /// A summary of the settings for the log: the providers, the callers, the limits, and the store that counts the
-    /// limits.
+    /// A summary of the settings for the log.
     var summary: String {
         "providers: \(Self.list(providers.map(\.summary))); callers: \(callers); limits: \(limits.summary)"
     }

@@ -12,15 +12,14 @@ struct ProcessServices: Sendable {
     let worker: WorkQueue
     let limiter: Limiter
     let usage: UsageRecorder
-    /// The state that all instances share through memcached, such as stored responses; nil if memcached is not
-    /// configured.
+    /// The state that all instances share through memcached; nil if memcached is not configured.
     let shared: SharedState?
     let admin: AdminState
     let notices: ProviderNotices
 }
 
-/// A builder of the setup of each event loop. A setup consists of the objects that one loop needs to serve requests
-/// under the current settings. One builder belongs to one version of the settings; a reload creates the next builder.
+/// A builder of the setup of each event loop, for one version of the settings. A setup consists of the objects that one
+/// loop needs to serve requests.
 struct SetupBuilder {
     let settings: Settings
     let budget: MemoryBudget
@@ -34,7 +33,7 @@ struct SetupBuilder {
     ///
     /// - Parameters:
     ///   - known: the vendors' model lists that were read so far.
-    ///   - old: the builder of the previous settings, whose key rings and other state are kept; nil at startup.
+    ///   - old: the builder of the previous settings, whose state is kept; nil at startup.
     init(
         _ settings: Settings,
         _ lasting: ProcessServices,
@@ -54,9 +53,7 @@ struct SetupBuilder {
         rings = settings.providers.map { Self.ring(of: $0, lasting.notices, after: old, telling: cooldowns) }
     }
 
-    /// Returns the state of load balancing for these settings. After a reload, the circuit breakers keep their state
-    /// only if no setting has changed. Requests that wait for capacity stay in the queue if the names and the order of
-    /// the providers are unchanged.
+    /// Returns the state of load balancing for these settings.
     private static func balance(
         _ settings: Settings,
         _ notices: ProviderNotices,
@@ -74,8 +71,7 @@ struct SetupBuilder {
         return Balance(settings.balance, isQueueKept ? old.balance.queue : CapacityQueue(), notices: named)
     }
 
-    /// Returns the key ring of a provider (its keys with their cooldowns); nil if the provider has no keys. Keys in
-    /// cooldown stay in cooldown after a reload.
+    /// Returns a provider's key ring (its keys with their cooldowns); nil if the provider has no keys.
     private static func ring(
         of provider: ProviderSettings,
         _ notices: ProviderNotices,
@@ -97,15 +93,13 @@ struct SetupBuilder {
         return KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: cooldowns, after: ring, notices: named)
     }
 
-    /// The models that a vendor rejected as unsupported, although the vendor's list or the built-in catalogue contains
-    /// them.
+    /// The models that a vendor rejected as unsupported.
     var unsupported: UnsupportedModels { shared.unsupported }
 
     /// Makes the metrics report the providers of these settings.
     func show(in figures: ProviderMetrics) { figures.use(settings.providers, rings, balance: balance) }
 
-    /// The values that labels in the metrics can have, such as the names of models, providers and callers. Model names
-    /// from the settings come first.
+    /// The values that labels in the metrics can have, such as the names of models.
     var labels: MetricLabels {
         let aliases = settings.providers.flatMap { $0.models.map(\.alias) }
         let own = settings.panels.map(\.name) + aliases + settings.permittedModels
@@ -118,8 +112,7 @@ struct SetupBuilder {
         )
     }
 
-    /// Creates the setup of one event loop, with the registry of providers and models, and the downloader for URLs in
-    /// requests. Call this method on that loop, or before the loop runs.
+    /// Creates the setup of one event loop. Call this method on that loop, or before the loop runs.
     func setup(of own: LoopServices) throws(Listener.Failure) -> Setup {
         let vendors = try Vendors(settings, rings, capacities: capacities, shared: shared, own: own)
         return Setup(
@@ -130,8 +123,7 @@ struct SetupBuilder {
         )
     }
 
-    /// Creates the downloader of images and files that requests refer to by URL; nil if the settings switch downloads
-    /// off.
+    /// Creates the downloader for URLs in requests; nil if the settings switch downloads off.
     private func fetcher(_ outside: CurlClient) -> Fetcher? {
         guard !settings.fetch.schemes.isEmpty else { return nil }
         let conditions = Fetcher.FetchConditions(
@@ -142,8 +134,7 @@ struct SetupBuilder {
         return Fetcher(conditions, outside)
     }
 
-    /// Applies the setup to a loop; new requests on that loop use it from now on. Call this method on the loop, or
-    /// before the loop runs.
+    /// Applies the setup to the loop's new requests. Call this method on the loop, or before the loop runs.
     func use(_ setup: Setup, _ own: LoopServices, router: Router) {
         own.outside.rule = AddressRule(adding: settings.fetch.networks)
         router.use(setup)

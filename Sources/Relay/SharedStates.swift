@@ -2,21 +2,18 @@ import Glibc
 import Limits
 import Shared
 
-/// The state that all loops share, such as stored responses, but not the counters of limits. If memcached is
-/// configured, the state is kept there and all instances share it; otherwise it is kept in this process.
+/// The state that all loops share, without the counters of limits. With memcached, all instances share this state.
 struct SharedStates {
     let all: SharedState
-    /// The state that keeps stored responses. With memcached it is the same as `all`; otherwise it is separate and has
-    /// its own memory limit.
+    /// The state that keeps stored responses; with memcached, the same state as `all`.
     let responses: SharedState
-    /// The state for cached responses, with a separate thread for memcached; nil if responses are not cached in
-    /// memcached.
+    /// The state for cached responses; nil if responses are not cached in memcached.
     private let cachedResponses: SharedState?
     private let isOfInstances: Bool
 
     /// Creates the state.
     ///
-    /// - Parameter store: the counter store; nil if only the loops of this process share the state.
+    /// - Parameter store: the counter store; nil if only this process's loops share the state.
     init(_ settings: Settings, _ store: (any CounterStore)?) {
         let timeout = settings.limits.storeTimeout.milliseconds
         let memory = settings.memory

@@ -2,8 +2,7 @@ import Glibc
 
 /// The signals that end the process or reload its settings. Only the main thread receives them.
 enum Signals {
-    /// Blocks SIGTERM, SIGINT and SIGHUP, and ignores SIGPIPE. Call this method before any other thread starts, since
-    /// threads inherit the blocked signals.
+    /// Blocks SIGTERM, SIGINT and SIGHUP, and ignores SIGPIPE. Call this method before any other thread starts.
     static func prepare() {
         signal(SIGPIPE, SIG_IGN)
         var set = ending
@@ -30,7 +29,7 @@ enum Signals {
         return sigtimedwait(&set, nil, &time) > 0
     }
 
-    /// Whether a SIGTERM or SIGINT has arrived that the process has not handled yet. The process will then end soon.
+    /// Whether a SIGTERM or SIGINT has arrived that the process has not handled yet.
     static var isEndWanted: Bool {
         var set = sigset_t()
         sigpending(&set)

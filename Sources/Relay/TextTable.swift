@@ -20,7 +20,7 @@ struct TextTable {
 
     /// Returns the table as text.
     ///
-    /// - Parameter colours: the ECMA-48 colour codes of the rows that have a colour, by row index.
+    /// - Parameter colours: the ECMA-48 colour codes of coloured rows, by row index.
     func text(isColoured: Bool, colours: [Int: Int] = [:]) -> String {
         let widths = heading.indices.map { column in ([heading] + rows).map { $0[column].count }.max() ?? 0 }
         func line(_ cells: [String], _ colour: Int?) -> String {

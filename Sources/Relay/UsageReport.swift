@@ -85,8 +85,7 @@ struct UsageReport {
         ]
     }
 
-    /// Returns a name in the form that the table shows: at most 60 characters, with a `?` for each invisible one.
-    /// Callers can send any name, also one with characters that control a terminal.
+    /// Returns a name for the table: at most 60 characters, with a `?` for each invisible one.
     private static func shown(_ name: String) -> String {
         let scalars = name.beginning(ofBytes: nameLength * 4).unicodeScalars.prefix(nameLength)
         return String(String.UnicodeScalarView(scalars.map { $0.properties.isVisible ? $0 : "?" }))

@@ -6,13 +6,12 @@ import Upstream
 
 /// The vendors' model lists, read once for a command such as `models --live`.
 struct VendorLists {
-    /// The model lists that were read, by the index of their provider in the settings. `models(at:)` also finds a list
-    /// that was read for another provider of the same kind.
+    /// The model lists that were read, by the index of their provider in the settings.
     private let lists: [Int: [LiveModel]]
     /// An error message for each provider whose list could not be read.
     let failures: [String]
     private let settings: Settings
-    /// The HTTP client that read the lists. It is kept here because its connections may outlive the requests.
+    /// The HTTP client that read the lists. Its connections may outlive the requests.
     private let client: CurlClient
     private let loop: EventLoop
 

@@ -4,8 +4,7 @@ import Shared
 import Upstream
 
 extension Vendors {
-    /// Returns the requests that check one provider's keys and models. Empty if there is nothing to check, for example
-    /// because callers send their own keys.
+    /// Returns the requests that check one provider's keys and models; empty if there is nothing to check.
     static func questions(
         _ provider: ProviderSettings,
         _ settings: Settings,
@@ -71,7 +70,7 @@ extension Vendors {
     }
 
     /// Reads 1min.ai's model list, which needs no key. Returns `accepted` with the ids of the models that are not
-    /// disabled, or `failed` with the reason why the list could not be read.
+    /// disabled, or `failed`.
     private static func checkResult(by list: (any ModelList)?) async -> KeyCheckResult {
         do throws(UpstreamError) {
             guard let list else { return .failed("the base URL is not a URL") }

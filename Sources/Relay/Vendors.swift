@@ -4,8 +4,7 @@ import Routes
 import Shared
 import Upstream
 
-/// The vendor objects of one event loop: one for each provider, in the order of the settings. A vendor object sends the
-/// requests for its provider to the vendor.
+/// The vendor objects of one event loop: one for each provider, in the order of the settings.
 struct Vendors {
     private(set) var entries: [Registry.Entry] = []
     /// The vendor objects of passthrough providers that can ask their vendor whether a caller's key is valid.
@@ -118,8 +117,7 @@ struct Vendors {
 
         /// Creates the shared objects for these settings.
         ///
-        /// - Parameter old: the shared objects of the previous settings; nil at startup. Their tool call memories,
-        ///   access tokens, location cooldowns and unsupported models are kept.
+        /// - Parameter old: the shared objects of the previous settings; nil at startup.
         init(_ settings: Settings, _ lasting: ProcessServices, after old: SharedServices?) {
             worker = lasting.worker
             onemin = old?.onemin ?? OneMin.SharedServices()
@@ -160,8 +158,7 @@ struct Vendors {
         let tokens: GoogleTokens?
     }
 
-    /// The settings that identify the locations of a Vertex AI provider. A reload keeps the locations' cooldowns if
-    /// these settings are unchanged.
+    /// The settings that identify the locations of a Vertex AI provider.
     fileprivate struct VertexLocationID: Equatable {
         private let kind: ProviderSettings.Kind
         private let baseURL: String
@@ -176,10 +173,9 @@ struct Vendors {
         }
     }
 
-    /// Creates the reader of a provider's model list; nil if this kind of provider has no model list, or if the
-    /// provider's URL is invalid.
+    /// Creates the reader of a provider's model list; nil if there is no list or the URL is invalid.
     ///
-    /// - Parameter options: the options of the requests to 1min.ai; nil to use those of the provider's settings.
+    /// - Parameter options: the options of requests to 1min.ai; nil uses the provider's settings.
     static func list(
         _ provider: ProviderSettings,
         _ settings: Settings,

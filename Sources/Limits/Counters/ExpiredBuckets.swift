@@ -1,14 +1,11 @@
-/// The buckets that a limit's record no longer contains but that this instance still counts.
-///
-/// If calls to the store are slow, an instance can use units after the end of their bucket. The record might drop this
-/// bucket before it shows the late use. Therefore, this instance counts a dropped bucket for a while longer.
+/// The record's dropped buckets that still count in this instance. If calls to the store are slow, an instance can use
+/// units after the end of their bucket.
 struct ExpiredBuckets {
     private let layout: BucketLayout
     private var buckets: [(number: Int, units: Int)] = []
     /// The wall-clock time at which the record was last read; nil if it was never read.
     private var seenAt: Int?
-    /// The wall-clock time until which unseen buckets might still count; 0 if there are none. The record dropped these
-    /// buckets before this instance read the record.
+    /// The wall-clock time until which unseen buckets might still count; 0 if there are none.
     private var unknownUntil = 0
 
     init(_ layout: BucketLayout) { self.layout = layout }
@@ -26,17 +23,15 @@ struct ExpiredBuckets {
 
     /// Records that this instance read the limit's record from the store.
     ///
-    /// - Parameters:
-    ///   - isFound: whether the store had the record.
-    ///   - lateness: the time for which units can be used after the end of their bucket, in microseconds.
+    /// - Parameter lateness: how long units can be used after their bucket's end, in microseconds.
     mutating func sees(isFound: Bool, lateness: Int, at time: Int) {
         let isFirst = seenAt.map { time - $0 >= layout.windowMicroseconds } ?? true
         if isFirst, isFound { unknownUntil = time + max(0, lateness - layout.windowMicroseconds / layout.perWindow) }
         seenAt = time
     }
 
-    /// Returns the microseconds for which unseen buckets might still count; 0 if there are none. The record dropped
-    /// these buckets before this instance read the record. Each call forgets the unseen buckets.
+    /// Returns the microseconds for which unseen buckets might still count; 0 if there are none. Each call forgets the
+    /// unseen buckets.
     mutating func countUnknown(at time: Int) -> Int {
         let rest = unknownUntil - time
         unknownUntil = 0

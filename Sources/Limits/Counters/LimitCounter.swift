@@ -1,10 +1,7 @@
-/// The state of one limit for one caller in this instance: the record as last read from the store, and the changes that
-/// the store does not contain yet. Without a store, the counter's record is the only one. All times are wall-clock
-/// microseconds.
+/// The state of one limit for one caller in this instance. All times are wall-clock microseconds.
 ///
 /// At most one write to the store is under way. A write begins with `beginDraft`. Then `commitDraft` completes the new
-/// record, or `dropDraft` cancels the write. When the outcome is known, `written` or `notWritten` is called; otherwise,
-/// `unknown` is called.
+/// record, or `dropDraft` cancels the write. After `commitDraft`, call `written`, `notWritten` or `unknown`.
 protocol LimitCounter: AnyObject {
     // MARK: Local decisions
 
@@ -13,36 +10,30 @@ protocol LimitCounter: AnyObject {
     /// Returns whether the units fit under the rule that applies while the store is unavailable.
     func hasRoom(for units: Int, by rule: OutageRule, at time: Int) -> Bool
 
-    /// Counts units that were admitted without the store, or that a call used beyond its reservation. Returns the
-    /// bucket in which the units count.
+    /// Counts units that were admitted without the store or used beyond a reservation. Returns the units' bucket.
     func charge(_ units: Int, at time: Int) -> BucketIndex
 
-    /// Uses units of the open lease. Returns the bucket in which the units count; nil if no open lease has enough
-    /// units.
+    /// Uses units of the open lease. Returns the units' bucket; nil if no open lease has enough units.
     func spend(_ units: Int, at time: Int) -> BucketIndex?
 
-    /// Returns the reason why the units do not fit; nil if they fit. If `rule` is not nil, the units must also fit
-    /// under this rule.
+    /// Returns the reason why the units do not fit; nil if they fit. A `rule` that is not nil also applies.
     func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal?
 
-    /// Returns the state of the limit with its remaining units. If `rule` is not nil, this rule can reduce the
-    /// remaining units.
+    /// Returns the state of the limit with its remaining units, which `rule` can reduce.
     func standing(by rule: OutageRule?, at time: Int) -> LimitStanding
 
-    /// Corrects reserved units to the units that the request used. If `used` is nil, the use is unknown and all
-    /// reserved units stay counted. Slots are always released.
+    /// Corrects reserved units to the units that the request used. If `used` is nil, only slots are released.
     func settle(_ units: Int, used: Int?, in position: BucketIndex, at time: Int)
 
     func giveBack(_ units: Int, in position: BucketIndex, at time: Int)
 
-    /// Checks whether reserved units can still be used. Returns the bucket in which the units count; nil if their
-    /// bucket ended too long ago. If their bucket ended a short time ago, moves the units to the current bucket.
+    /// Returns the bucket in which reserved units can be used; nil if their bucket ended too long ago. Can move the
+    /// units to the current bucket.
     func use(_ units: Int, in position: BucketIndex, at time: Int) -> BucketIndex?
 
     // MARK: Outages
 
-    /// Begins an outage of the store. Copies the current counts, because the rule `share` divides the units that were
-    /// left when the outage began.
+    /// Begins an outage of the store.
     ///
     /// - Parameter epoch: the number of the outage.
     func beginOutage(_ epoch: Int, at time: Int)
@@ -52,57 +43,52 @@ protocol LimitCounter: AnyObject {
 
     /// The time for which other instances might use units after the end of their bucket, in microseconds.
     var lateness: Int { get set }
-    /// Returns the time to wait before units are admitted, in microseconds; 0 if no wait is needed. A wait is needed if
-    /// other instances might have used units that this instance did not see. Each wait is returned only once.
+    /// Returns the microseconds to wait before units are admitted; 0 if no wait is needed. Each wait is returned only
+    /// once.
     func countUnknown(at time: Int) -> Int
     /// Takes over a record that was read from the store.
     ///
     /// - Parameters:
     ///   - found: the record; nil if the store has none.
-    ///   - birth: the birth number (random id) of the new record if the store has none.
-    ///   - isAhead: whether the newest bucket of the record is far in the future. The record is then moved back.
+    ///   - birth: the birth number (random id) of a new record.
+    ///   - isAhead: whether the newest bucket of the record is far in the future.
     func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int)
     /// Begins a draft of the next write to the store.
     ///
     /// - Parameter isTaking: whether the write can admit waiting requests.
     func beginDraft(isTaking: Bool, at time: Int)
-    /// Removes units from their bucket in the draft of a write, because the bucket ended before the units could be
-    /// used.
+    /// Removes units from their bucket in the draft of a write.
     func remove(_ units: Int, from position: BucketIndex)
     func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool
     /// Whether the draft of a write contains a change that must be written to the store.
     var isDraftChanged: Bool { get }
     func dropDraft()
-    /// Completes the draft of a write. Returns the record to write, and the bucket in which the admitted units count.
+    /// Completes the draft of a write. Returns the record to write, and the admitted units' bucket.
     func commitDraft(leasing: LeaseConditions?, at time: Int) -> (StoredRecord, BucketIndex)
     func written(at time: Int)
     /// Ends a write that certainly did not reach the store. All its changes must still be written.
     func notWritten()
-    /// Ends a write whose outcome is unknown. The next write repeats the charges but not the refunds, because a
-    /// repeated refund could free the same units twice.
+    /// Ends a write whose outcome is unknown. The next write repeats the charges but not the refunds, which could free
+    /// the same units twice.
     func unknown()
 
     // MARK: Upkeep
 
     /// Returns whether the counter has something to write to the store now, even without a request.
     func needsWrite(at time: Int) -> Bool
-    /// Returns the wall-clock time at which the counter must be written to the store, even without a request; nil if it
-    /// has nothing to write.
+    /// Returns the wall-clock time of the next required write to the store; nil if there is nothing to write.
     func dueTime() -> Int?
     /// Ends the open lease, because the server of the store has failed.
     func storeLost()
-    /// Returns whether the counter can be dropped, because it has nothing to write and its counts no longer matter.
+    /// Returns whether the counter has nothing to write and its counts no longer matter.
     func isSpent(at time: Int) -> Bool
     /// Whether the counter must stay in memory, for example because a write is under way.
     var isPinned: Bool { get }
-    /// Whether the store still lacks changes of this counter. Counters without such changes are dropped from memory
-    /// first.
+    /// Whether the store still lacks changes of this counter.
     var owes: Bool { get }
-    /// Moves the counts back to the current time if they are far in the future, because the clock was set back. Returns
-    /// whether any counts were moved.
+    /// Moves counts that are far in the future back to the current time. Returns whether any counts were moved.
     func moveBackIfAhead(of time: Int) -> Bool
-    /// Returns the used part of the limit: 0 if nothing is used, 1 if all units are used, and more if the limit is
-    /// exceeded.
+    /// Returns the used part of the limit: 0 for nothing, 1 for all units, more if the limit is exceeded.
     func usedShare(at time: Int) -> Double
     /// Sets the counted units to 0, because an operator has reset the limit.
     func reset(at time: Int)
@@ -110,7 +96,7 @@ protocol LimitCounter: AnyObject {
     func close(at time: Int)
 }
 
-/// A refusal of units by a limit: the time until there is room, and the time for which the refusal can be remembered.
+/// A refusal of units by a limit.
 struct Refusal {
     /// The microseconds until the limit has room if nobody else uses it; nil if the units never fit.
     let wait: Int?
@@ -118,8 +104,7 @@ struct Refusal {
     let memory: Int
 }
 
-/// The rule for decisions while the store is unavailable (`RATE_LIMIT_STORE_DOWN`), with the number of instances that
-/// share each limit.
+/// The rule for decisions while the store is unavailable (`RATE_LIMIT_STORE_DOWN`).
 struct OutageRule {
     let rule: StoreDownRule
     let instances: Int
@@ -127,11 +112,10 @@ struct OutageRule {
     let rank: Int?
     /// The number that identifies the current outage of the store. Each new outage has a new number.
     let epoch: Int
-    /// The largest part of a limit that this instance can use; nil if there is no such bound.
+    /// The largest usable part of a limit for this instance; nil if there is no such bound.
     var cap: Fraction?
 
-    /// Returns this instance's part of the remaining units of a limit. If the division leaves a remainder, the
-    /// instances with the lowest ranks get one unit more.
+    /// Returns this instance's part of the remaining units of a limit.
     func part(of left: Int) -> Int {
         guard left > 0 else { return 0 }
         if let cap, cap.units < Fraction(oneOf: instances).units { return cap.part(of: left) }

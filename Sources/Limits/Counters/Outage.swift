@@ -1,5 +1,4 @@
-/// The state of one limit during an outage of the store, for the rule `share`: the counts when the outage began, and
-/// the units that this instance has admitted since then.
+/// The state of one limit during an outage of the store, for the rule `share`.
 struct Outage {
     var epoch: Int
     /// Whether the record was read from the store after the outage began.

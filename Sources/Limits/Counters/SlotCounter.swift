@@ -1,11 +1,10 @@
-/// This instance's knowledge of a limit of concurrent requests: the slots that its own requests hold, and the slots
-/// that other instances hold according to the record.
+/// This instance's knowledge of a limit of concurrent requests.
 ///
 /// `@unchecked`: used only while the ledger's lock is held.
 final class SlotCounter: LimitCounter, @unchecked Sendable {
     private struct Draft {
         var record: SlotRecord
-        /// The change of the number of held slots by this write: the admitted slots minus the removed slots.
+        /// The number of slots that this write admits, minus the number of slots that it removes.
         var change = 0
         var isChanged: Bool
         var entry: SlotRecord.Entry
@@ -21,8 +20,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     /// The wall-clock time at which the record was last seen.
     private var seenAt = 0
     private var held = 0
-    /// This instance's entry in the record, as last written; nil if the record has no such entry. The record has one
-    /// entry for each instance.
+    /// This instance's entry in the record, as last written; nil if the record has no such entry.
     private var entry: SlotRecord.Entry?
     /// The wall-clock time from which this instance's entry must be written again, minus `aheadMicroseconds`.
     private var renewal = 0
@@ -34,8 +32,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     private var isOutdated = false
     /// The `clockMilliseconds` that this instance writes into its entry; nil for no value.
     private var clockMilliseconds: Int?
-    /// The microseconds by which the times in the record are behind this instance's clock; 0 if the record uses this
-    /// instance's clock.
+    /// The microseconds by which the times in the record are behind this instance's clock.
     private var aheadMicroseconds = 0
 
     init(_ limit: Limit, isShared: Bool, sums: CounterSums, instance: UInt64, slotMicroseconds: Int) {
@@ -48,8 +45,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     private var bound: Int { limit.quota.count }
 
-    /// Sets the values that depend on the difference between this machine's clock and the store's clock. If a value
-    /// changed, the counter writes this instance's entry again.
+    /// Sets the values that depend on the difference between this machine's clock and the store's clock.
     func setClock(milliseconds clockMilliseconds: Int?, aheadMicroseconds: Int) {
         let isSame = self.clockMilliseconds == clockMilliseconds && self.aheadMicroseconds == aheadMicroseconds
         if isSame { return }
@@ -62,12 +58,10 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     /// Does nothing: running requests keep their slots when an operator resets the limit.
     func reset(at time: Int) {}
 
-    /// Makes the counter write this instance's entry again at once. The write also reads the entries of other
-    /// instances.
+    /// Makes the counter write this instance's entry again at once.
     func renew() { renewal = 0 }
 
-    /// Makes the counter write this instance's entry again, at `time` at the latest. The write also reads the entries
-    /// of other instances.
+    /// Makes the counter write this instance's entry again, at `time` at the latest.
     func renew(by time: Int) { renewal = min(renewal, time - aheadMicroseconds) }
 
     /// Sets the number of slots that this instance holds.
@@ -110,8 +104,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     func spend(_ units: Int, at time: Int) -> BucketIndex? { nil }
 
-    /// The time for which a refusal is remembered, in microseconds. It is short, because other instances can release
-    /// slots at any time.
+    /// The time for which a refusal is remembered, in microseconds.
     private var memoryMicroseconds: Int { limit.kind == .provider ? 50_000 : 1_000_000 }
 
     private func isSeen(lately microseconds: Int, at time: Int) -> Bool {
@@ -239,8 +232,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     func moveBackIfAhead(of time: Int) -> Bool { false }
 
-    /// The age of the last seen record from which `usedShare(at:)` ignores the slots of other instances, in
-    /// microseconds.
+    /// The age of a record, in microseconds, from which `usedShare(at:)` ignores other instances' slots.
     private static let shareMicroseconds = 1_000_000
 
     func usedShare(at time: Int) -> Double {

@@ -10,8 +10,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private struct Draft {
         var record: Record
         var isChanged: Bool
-        /// The units that this instance has counted only locally and that this write adds to the record; nil if there
-        /// are none.
+        /// The locally counted units that this write adds to the record; nil if there are none.
         private(set) var owed: Record?
         private(set) var returns: [Return]
         let deferredUntil: Int
@@ -39,24 +38,20 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private(set) var record: Record
     /// Whether the record was read from the store at least once.
     private var isKnown = false
-    /// Whether the last read record was too far in the future. This instance has moved `record` back, and the next
-    /// write stores the moved record.
+    /// Whether this instance has moved the last read record back from the future.
     private var isMoved = false
-    /// The counts of a record that the store has lost. The next write adds these counts to the new record. The value is
-    /// nil if there are no such counts.
+    /// The counts of a record that the store has lost; nil if there are none.
     private var unmerged: Record?
-    /// The units that this instance has counted and that the next write must add to the record in the store; nil if
-    /// there are none.
+    /// The units that the next write must add to the store's record; nil if there are none.
     private var owed: Record?
     /// The units that the next write must remove from their buckets in the store.
     private var returns: [Return] = []
-    /// The wall-clock time until which the changes in `owed` and `returns` can wait for a write to the store; 0 if they
-    /// must be written at once.
+    /// The wall-clock time until which `owed` and `returns` can stay unwritten; 0 if they must be written at once.
     private var deferredUntil = 0
     private var draft: Draft?
     private var outage: Outage?
     private var lease: Lease?
-    /// The last lease that ended; nil if there is none, or if a write has already removed it from the record.
+    /// The last ended lease; nil if there is none, or if a write has removed it from the record.
     private var ended: Lease?
     private var sizing: LeaseSizing
     private var left: ExpiredBuckets
@@ -64,7 +59,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     /// Creates the counter of a limit.
     ///
-    /// - Parameter saved: the record that an earlier process saved; nil if there is none.
+    /// - Parameter saved: the record of an earlier process; nil if there is none.
     init(_ limit: Limit, isShared: Bool, sums: CounterSums, at time: Int, saved: Record? = nil) {
         self.limit = limit
         self.isShared = isShared
@@ -82,8 +77,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         record.roll(to: time)
     }
 
-    /// Returns the number of units that the record can contain: the limit minus the units of expired buckets that still
-    /// count.
+    /// Returns the limit minus the units of expired buckets that still count.
     private func room(at time: Int) -> Int {
         lateness > 0 ? bound - min(bound, left.units(lateness: lateness, at: time)) : bound
     }
@@ -249,8 +243,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return move(units, from: position, at: time)
     }
 
-    /// Moves units from the bucket `position` to the current bucket, and returns the current bucket. The write of this
-    /// change to the store can be delayed.
+    /// Moves units from the bucket `position` to the current bucket, and returns the current bucket.
     private func move(_ units: Int, from position: BucketIndex, at time: Int) -> BucketIndex {
         guard isShared else {
             record.giveBack(units, in: position.number)
@@ -263,14 +256,12 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return present
     }
 
-    /// Returns whether the changes for the store can wait longer. Returns false if the wall clock was set back during
-    /// the wait.
+    /// Returns whether the changes for the store can wait longer.
     private func isDeferred(at time: Int) -> Bool {
         time < deferredUntil && deferredUntil - time <= sizing.deferMicroseconds
     }
 
-    /// Whether the counter has changes for the store: units to add to the record, or units to remove from their
-    /// buckets.
+    /// Whether the counter has changes for the store.
     private var hasChanges: Bool {
         if case .none = owed { !returns.isEmpty } else { true }
     }
@@ -340,8 +331,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns, deferredUntil: deferredUntil)
     }
 
-    /// Returns whether units that were counted at `position` can be removed from the current record. Returns false if
-    /// the units were counted in a record that the store has lost.
+    /// Returns whether units that were counted at `position` can be removed from the current record.
     private func isCounted(_ position: BucketIndex) -> Bool { position.birth == nil || position.birth == record.birth }
 
     func remove(_ units: Int, from position: BucketIndex) {
@@ -410,8 +400,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         returnOwed()
     }
 
-    /// Subtracts each refund in `returns` from the units in `owed`, as far as `owed` contains the refunded units. The
-    /// rest of the refund stays in `returns`.
+    /// Subtracts the refunds in `returns` from `owed`, as far as `owed` contains their units.
     private func returnOwed() {
         guard owed != nil else { return }
         let all = returns
@@ -458,8 +447,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return true
     }
 
-    /// Moves the counts in `unmerged`, `owed` and `outage` back to the current time. Ends a lease in a future bucket,
-    /// and drops refunds for future buckets. The caller must move the record itself back.
+    /// Moves the counts in `unmerged`, `owed` and `outage` back to the current time. The caller must move the record
+    /// itself back.
     private func moveBack(to time: Int) {
         unmerged?.moveBack(to: time)
         owed?.moveBack(to: time)
@@ -475,8 +464,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         left = ExpiredBuckets(limit.layout)
     }
 
-    /// Forgets all counted units, because an operator has reset the limit. A write to the store that is under way
-    /// continues.
+    /// Forgets all counted units after an operator has reset the limit. A write that is under way continues.
     func reset(at time: Int) {
         record.empty(at: time)
         unmerged = nil

@@ -1,5 +1,4 @@
-/// The state of one limit of one caller in this instance, for example of the requests per minute of one key. The state
-/// is the counter of the limit and the requests that wait for the store.
+/// The state of one limit of one caller in this instance, with the waiting requests.
 ///
 /// `@unchecked`: mutable state is used only while the ledger's lock is held.
 final class Account: @unchecked Sendable {
@@ -15,8 +14,7 @@ final class Account: @unchecked Sendable {
         /// The store has no such record, so the write adds one.
         case absent
         case version(StoredValue.Version)
-        /// A version that this instance knows from an earlier read or write. The record was not read again for this
-        /// write.
+        /// A version that this instance knows from an earlier read or write.
         case kept(StoredValue.Version)
     }
 
@@ -24,42 +22,35 @@ final class Account: @unchecked Sendable {
     let limit: Limit
     let storeKey: String
     let server: Int
-    /// The index of the lane that makes this account's calls to the store. A lane is a connection to one server of the
-    /// store. The index changes only while the account is idle.
+    /// The index of the lane for this account's calls to the store. The index changes only while the account is idle.
     var lane: Int
     let counter: any LimitCounter
 
     /// The undecided requests that wait to be counted in this limit, in order of arrival.
     var waiting: [RequestPart] = []
     var fresh = WriteBase.nothing
-    /// The version of the record in the store after this instance's last read or write; nil if the version is unknown.
+    /// The version of the record after this instance's last read or write; nil if the version is unknown.
     var known: StoredValue.Version?
-    /// Whether the last read of the record found the version that this instance already knew, so no other instance had
-    /// written the record.
+    /// Whether the last read of the record found the version that this instance already knew.
     var isOurs = false
-    /// The monotonic time at which this instance last noticed that another instance had written the record; nil if it
-    /// never did.
+    /// The monotonic time at which this instance last noticed another instance's write; nil if it never did.
     var othersAt: Int?
     /// The write of this account's record that is under way; nil if there is none.
     var writing: WritePlan?
     var state = State.idle
     /// The number of writes in a row that failed because another instance wrote the record first.
     var losses = 0
-    /// The monotonic time before which the account makes no call to the store, for example because a write has just
-    /// failed.
+    /// The monotonic time before which the account makes no call to the store.
     var notBefore = 0
-    /// The monotonic time at which this limit last refused a request because it was full; nil if there was no such
-    /// refusal.
+    /// The monotonic time at which this full limit last refused a request; nil if it never did.
     var fullAt: Int?
-    /// The monotonic time of the account's entry in the `DueQueue` of its lane; nil if the account has no entry.
+    /// The monotonic time of the account's entry in its lane's `DueQueue`; nil if there is no entry.
     var due: Int?
-    /// The monotonic time until which requests are decided without the store, because the store refused to write this
-    /// account's record.
+    /// The monotonic time until which requests are decided without the store after a refused write.
     var ruleUntil = 0
-    /// The monotonic time until which a request can be refused without a call to the store, because the limit was full.
+    /// The monotonic time until which a request can be refused without a call to the store.
     var refusedUntil = 0
-    /// The monotonic time before which a refusal does not set `refusedUntil`, because an operator has just reset the
-    /// limit.
+    /// The monotonic time before which a refusal does not set `refusedUntil`.
     var remembersFrom = 0
     /// The monotonic time of the last request for this account.
     var usedAt = 0
@@ -73,13 +64,12 @@ final class Account: @unchecked Sendable {
         self.counter = counter
     }
 
-    /// The number of requests that wait to be counted in this limit, including the requests in the write that is under
-    /// way.
+    /// The number of requests that wait to be counted in this limit.
     var waitingParts: Int { waiting.count + (writing?.takers.count ?? 0) }
 
     var bytes: Int { 500 + 8 * limit.layout.kept }
 
-    /// Whether the record must be read from the store, for the next write or for a waiting request.
+    /// Whether the record must be read from the store.
     var needsRead: Bool {
         if case .nothing = fresh { return true }
         return waiting.contains(where: \.isUnread)
@@ -87,38 +77,34 @@ final class Account: @unchecked Sendable {
 
     func hasWork(at time: Int) -> Bool { counter.needsWrite(at: time) || waiting.contains { $0.isUnread || $0.isNext } }
 
-    /// Whether the account can be dropped from memory: no lane works on it, no request waits for it, and its counter is
-    /// not pinned.
+    /// Whether the account can be dropped from memory.
     var isIdle: Bool { state == .idle && waiting.isEmpty && !counter.isPinned }
 }
 
-/// One limit of a request that waits for the store, for example the limit of tokens per minute.
+/// One limit of a request that waits for the store.
 struct RequestPart {
     let request: Pending
     let index: Int
-    /// The bucket from which the planned write removes the units; nil if there is no such bucket. An earlier write
-    /// counted the units in this bucket, but the bucket ended before the units could be used.
+    /// The ended bucket from which the planned write removes the units; nil if there is no such bucket.
     var from: BucketIndex?
 
     var isUnread: Bool { request.decision == nil && request.parts[index].state == .unread }
 
-    /// Whether this is the limit that must count the request next. The limits of a request count it one after the
-    /// other.
+    /// Whether this is the limit that must count the request next.
     var isNext: Bool { request.decision == nil && request.unread == 0 && request.firstOpen == index }
 }
 
-/// A planned write of a record to the store: a compare-and-swap, or an addition if the store has no such record.
+/// A planned write of a record to the store.
 final class WritePlan: Sendable {
     let account: Account
     let expirySeconds: Int
     let record: StoredRecord
-    /// The bucket to which the write adds the units of the admitted requests. In a record of slots, the position is
-    /// this instance's entry.
+    /// The bucket to which the write adds the units of the admitted requests.
     let position: BucketIndex
     let fresh: Account.WriteBase
     /// The requests whose units this write counts.
     let takers: [RequestPart]
-    /// The requests that this write does not count, because the limit has no room for them beside the `takers`.
+    /// The requests for which the limit has no room beside the `takers`.
     let refused: [RequestPart]
 
     var key: String { account.storeKey }

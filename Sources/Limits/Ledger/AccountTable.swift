@@ -1,7 +1,5 @@
-/// The accounts that this instance keeps in memory. An account is the state of one limit of one caller.
-///
-/// The table has three partitions, each with its own memory bound. So a client that invents keys cannot evict the
-/// accounts of known callers.
+/// The accounts that this instance keeps in memory. Each of three partitions has its own memory bound, so a client that
+/// invents keys cannot evict the accounts of known callers.
 struct AccountTable {
     enum PartitionKind: Int, CaseIterable {
         /// The accounts of known keys, and the account that counts all callers together.
@@ -21,7 +19,7 @@ struct AccountTable {
     private var partitions: [Partition]
     /// The number of least recently used accounts that one eviction compares.
     private static let candidates = 8
-    /// The maximum number of accounts with unwritten units that an eviction skips before it evicts one of them.
+    /// The maximum number of accounts with unwritten units that an eviction skips.
     private static let owingCandidates = 32
 
     /// Creates an empty table.
@@ -48,7 +46,7 @@ struct AccountTable {
 
     /// Calls `body` for the next accounts of a partition, at most `count` of them.
     ///
-    /// - Parameter end: the value that the previous call returned; `.max` for the first call.
+    /// - Parameter end: the result of the previous call; `.max` for the first call.
     /// - Returns: the `end` for the next call; 0 after the last account.
     func visit(_ part: PartitionKind, below end: Int, atMost count: Int, _ body: (Account) -> Void) -> Int {
         partitions[part.rawValue].table.visit(below: end, atMost: count, body)
@@ -58,8 +56,7 @@ struct AccountTable {
         for partition in partitions { partition.table.forEach(body) }
     }
 
-    /// Drops some idle accounts whose counts no longer matter. While the partition exceeds its memory bound, also drops
-    /// the idle accounts that have used the smallest part of their limit. Returns the dropped accounts.
+    /// Drops idle accounts that no longer matter or exceed the partition's memory bound. Returns the dropped accounts.
     mutating func makeRoom(_ part: PartitionKind, _ now: ClockReading) -> [Account] {
         var dropped: [Account] = []
         for _ in 0..<4 {
@@ -87,10 +84,7 @@ struct AccountTable {
         return account
     }
 
-    /// Returns the account that should be evicted; nil if no account can be dropped.
-    ///
-    /// Among the least recently used accounts, this is the idle account that has used the smallest part of its limit.
-    /// An account with unwritten units is returned only if there is no other account.
+    /// Returns the idle account that should be evicted; nil if no account can be dropped.
     private mutating func leastUsed(_ part: PartitionKind, _ now: ClockReading) -> Account? {
         var (least, leastOwing): ((account: Account, share: Double)?, (account: Account, share: Double)?)
         var (looked, owing) = (0, 0)

@@ -1,16 +1,13 @@
 /// The error of this machine's clock, and the correction of its time. The error is the machine's time minus the store's
 /// time, in microseconds.
-///
-/// The instances compare their errors. An instance corrects its clock if its error differs too much from the errors of
-/// the other instances.
 struct ClockWatch {
     private enum Trust: Equatable {
         /// The store's clock has not been read yet.
         case new
         /// The store's clock was read; the other instances' clocks are not known yet.
         case measured
-        /// The wall clock was set, and the store's clock has not been read since. `kept` is the error that the
-        /// corrected clock had before the wall clock was set.
+        /// The wall clock was set, and the store's clock has not been read since. `kept` is the earlier error of the
+        /// corrected clock.
         case set(kept: Int)
         case sure
     }
@@ -24,43 +21,37 @@ struct ClockWatch {
     private var trust = Trust.new
     /// The wall-clock time minus the monotonic time at the last reading; nil before the first reading.
     private var lead: Int?
-    /// The monotonic time at which the relay last noticed that the wall clock was set; nil if it never did. A sleep of
-    /// the machine counts as a set clock.
+    /// The monotonic time at which the relay last noticed a set wall clock; nil if it never did.
     private var setAt: Int?
     private var measuredAt = 0
     private var firstMeasuredAt: Int?
-    /// The monotonic time since which the error of the machine's clock has exceeded `toleranceMicroseconds`; nil if the
-    /// error is smaller.
+    /// The monotonic time since which the clock's error has exceeded `toleranceMicroseconds`; nil if the error is
+    /// smaller.
     private var offSince: Int?
-    /// The monotonic time until which this machine's clock is not corrected after the store's clock was set. Other
-    /// instances might not have noticed the change yet.
+    /// The monotonic time until which corrections pause after the store's clock was set.
     private var othersUncertainUntil = 0
 
-    /// The largest clock error that is not corrected, in microseconds. A larger step of the wall clock means that the
-    /// clock was set.
+    /// The largest clock error that is not corrected, in microseconds.
     static let toleranceMicroseconds = 3_000_000
     static let intervalMicroseconds = 60_000_000
-    /// The maximum duration of a call that measures the store's clock, in microseconds. The result of a slower call is
-    /// not used.
+    /// The maximum duration of a call that measures the store's clock, in microseconds.
     static let longestCallMicroseconds = 1_000_000
     /// The times of the next five measurements of the store's clock, in microseconds after the first measurement.
     private static let earlyMicroseconds = [500_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000]
 
-    /// Whether the machine's clock is not verified yet, so that no units can be counted in the store.
+    /// Whether the machine's clock is not verified yet.
     var isUnsure: Bool { trust != .sure }
     /// Whether the store's clock has been read and only the other instances' clocks are missing.
     var isMeasured: Bool { trust == .measured }
     /// The error of the corrected clock, in microseconds; nil before the first measurement.
     var remaining: Int? { difference.map { $0 - correction } }
 
-    /// Returns whether this instance measured the store's clock for the first time only a few seconds ago, or has not
-    /// measured the clock yet.
+    /// Returns whether the first measurement of the store's clock is missing or only seconds old.
     func isEarly(_ now: ClockReading) -> Bool {
         firstMeasuredAt.map { now.steady < $0 + (Self.earlyMicroseconds.last ?? 0) + 1_000_000 } ?? true
     }
 
-    /// Returns the corrected time, and whether the wall clock was set since the last reading. If the wall clock was
-    /// set, the corrected time does not change until the store's clock is measured.
+    /// Returns the corrected time, and whether the wall clock was set since the last reading.
     mutating func read(_ now: ClockReading) -> (reading: ClockReading, isSet: Bool) {
         let lead = now.wall - now.steady
         let step = lead - (self.lead ?? lead)
@@ -79,7 +70,7 @@ struct ClockWatch {
     ///
     /// - Parameters:
     ///   - storeSeconds: the store's time in seconds since 1970.
-    ///   - took: the duration of the call that read the clock, in microseconds.
+    ///   - took: the duration of the call in microseconds.
     ///   - now: a time returned by `read`.
     mutating func measured(storeSeconds: Int, took: Int, at now: ClockReading) {
         let store = storeSeconds.multipliedReportingOverflow(by: 1_000_000)
@@ -117,12 +108,11 @@ struct ClockWatch {
         return next.map { first + $0 - now.steady } ?? Self.intervalMicroseconds
     }
 
-    /// Corrects the clock if it differs too much from the clocks of the other instances. Without other instances, the
-    /// store's clock is the reference.
+    /// Corrects the clock if it differs too much from the other instances' clocks.
     ///
     /// - Parameters:
     ///   - others: the errors of the other instances' corrected clocks.
-    ///   - isAlone: whether it is certain that there are no other instances.
+    ///   - isAlone: whether there are certainly no other instances.
     mutating func check(_ others: [Int], isAlone: Bool, at now: ClockReading) {
         guard let difference, let own = remaining else { return }
         guard !others.isEmpty || isAlone || trust == .measured else { return }
@@ -146,7 +136,7 @@ struct ClockWatch {
         correction = abs(distance) > Self.toleranceMicroseconds ? distance : 0
     }
 
-    /// Returns the median of the values. If their number is even, returns the middle value that is nearer to 0.
+    /// Returns the median of the values; of two middle values, the value nearer to 0.
     private static func median(_ all: [Int]) -> Int {
         let sorted = all.sorted()
         let (low, high) = (sorted[(sorted.count - 1) / 2], sorted[sorted.count / 2])
@@ -155,8 +145,7 @@ struct ClockWatch {
 }
 
 extension Ledger {
-    /// Returns the time that the ledger uses: the reading of this machine's clocks with a corrected wall-clock time.
-    /// Without a store, the reading is returned unchanged.
+    /// Returns the reading with a corrected wall-clock time. Without a store, the reading is returned unchanged.
     mutating func read(_ now: ClockReading) -> ClockReading {
         guard isShared else { return now }
         let (reading, isSet) = clock.read(now)
@@ -164,8 +153,7 @@ extension Ledger {
         return reading
     }
 
-    /// Returns whether this lane measures the store's clock. Only the first lane to the first available server of the
-    /// store does this.
+    /// Returns whether this lane measures the store's clock.
     func isClockReference(_ lane: Int) -> Bool {
         lanes[lane].isFirst && servers.firstIndex { !$0.isDown } == lanes[lane].server
     }
@@ -184,8 +172,7 @@ extension Ledger {
         if !clock.isUnsure { checkClock(now) }
     }
 
-    /// Writes the error of the corrected clock into this instance's entries in the store, so that other instances can
-    /// compare it.
+    /// Writes the error of the corrected clock into this instance's entries in the store.
     private mutating func writeClockError(_ now: ClockReading) {
         guard let living, let remaining = clock.remaining else { return }
         living.counter.setClock(milliseconds: remaining / 1_000, aheadMicroseconds: remaining)
@@ -195,8 +182,7 @@ extension Ledger {
         scheduleWrite(shareRecord.account, now)
     }
 
-    /// Updates the number of living instances from their entries in the store. A smaller number is used only after a
-    /// while, because the store might have lost entries.
+    /// Updates the number of living instances from their entries in the store.
     private mutating func see(_ entries: [SlotRecord.Entry], _ now: ClockReading) {
         // This instance's entry may not be written yet.
         let count = 1 + entries.count { $0.instance != instance }
@@ -209,7 +195,7 @@ extension Ledger {
     }
 
     /// Updates the number of living instances, and compares their clocks with this machine's clock. Call this function
-    /// after the record of living instances was read or written.
+    /// after a read or write of their record.
     mutating func sawLiving(_ now: ClockReading) {
         if let living {
             see(living.counter.living(at: now.wall), now)
@@ -231,8 +217,7 @@ extension Ledger {
         clockChanged(wasUnsure: was, ClockReading(wall: now.wall + before - clock.correction, steady: now.steady))
     }
 
-    /// Writes the clock error to the store, and reports a new correction to the operator. Continues the work that
-    /// waited until the clock was verified.
+    /// Writes the clock error to the store, and reports a new correction to the operator.
     ///
     /// - Parameter now: the time with the new correction.
     private mutating func clockChanged(wasUnsure: Bool, _ now: ClockReading) {

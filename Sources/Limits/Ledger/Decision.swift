@@ -8,8 +8,7 @@ package struct Decision: Sendable {
     }
 
     package struct Refusal: Sendable {
-        /// The full limit that caused the refusal. If several limits are full, this is the limit that has room again
-        /// last.
+        /// The full limit that caused the refusal; of several, the last limit to have room again.
         package let limit: Limit
         package let requested: Int
         /// The microseconds until a retry can succeed; nil if the request is larger than the whole limit.
@@ -23,9 +22,9 @@ package struct Decision: Sendable {
     }
 
     package let outcome: Outcome
-    /// The state of the limit of requests that has the fewest requests left; nil if the request has no such limit.
+    /// The state of the limit with the fewest requests left; nil if no limit counts requests.
     package private(set) var requests: LimitStanding?
-    /// The state of the limit of tokens that has the fewest tokens left; nil if the request has no such limit.
+    /// The state of the limit with the fewest tokens left; nil if no limit counts tokens.
     package private(set) var tokens: LimitStanding?
     /// The reserved units that the request holds until it ends.
     var held: [ReservedUnits] = []
@@ -36,8 +35,7 @@ package struct Decision: Sendable {
 
     package var refusal: Refusal? { if case .refused(let refusal) = outcome { refusal } else { nil } }
 
-    /// The milliseconds until a retry can succeed, rounded up; nil if the request was admitted or can never be
-    /// admitted.
+    /// The milliseconds until a retry can succeed; nil after an admission, or if no retry can succeed.
     package var retryAfterMilliseconds: Int? {
         switch outcome {
         case .admitted: nil
@@ -46,8 +44,8 @@ package struct Decision: Sendable {
         }
     }
 
-    /// Stores the state of a limit in `requests` or `tokens` if this limit has less left than the limit stored there.
-    /// Ignores limits that count neither requests nor tokens.
+    /// Stores the state of a limit in `requests` or `tokens` if this limit has the least left. Ignores limits of other
+    /// units.
     package mutating func record(_ standing: LimitStanding) {
         switch standing.limit.quota.unit {
         case .requests: if standing.isTighter(than: requests) { requests = standing }

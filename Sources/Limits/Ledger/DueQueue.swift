@@ -1,5 +1,4 @@
-/// A queue of accounts, ordered by the time at which a lane must work on each account. If an account gets a new time,
-/// its old entry is skipped.
+/// A queue of accounts, ordered by the time of a lane's next work on each account.
 struct DueQueue {
     private var heap: [(time: Int, account: Account)] = []
 
@@ -15,7 +14,7 @@ struct DueQueue {
         }
     }
 
-    /// Removes and returns the first account that is due at `time` or before; nil if no account is due.
+    /// Removes and returns the first account that is due by `time`; nil if no account is due.
     mutating func next(by time: Int) -> Account? {
         while let first = heap.first, first.time <= time {
             removeFirst()

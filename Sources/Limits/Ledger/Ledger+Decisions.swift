@@ -24,8 +24,7 @@ extension Ledger {
     /// Decides about a request without the store, by the counters of this process. The request counts in all its limits
     /// or in none.
     ///
-    /// - Parameter parts: the limits of the request. Limits in the state `local` are decided now; the other limits have
-    ///   counted the request already.
+    /// - Parameter parts: the limits of the request; only those in the state `local` are decided now.
     mutating func decideByRule(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         if isShared {
             metrics.byRule += 1
@@ -72,8 +71,7 @@ extension Ledger {
         return decision
     }
 
-    /// Refuses a request that could not be counted in the store in time, and refunds the units that were counted for
-    /// it. The client can retry after a second.
+    /// Refuses a request that could not be counted in the store in time, and refunds its units.
     mutating func refusedForNow(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         giveBackSelected(parts, now)
         let open = parts.first { $0.state != .local } ?? parts[0]
@@ -86,8 +84,7 @@ extension Ledger {
         return describe(Decision(.refused(refusal)), parts, now: now)
     }
 
-    /// Refuses a request and refunds the units that were counted for it. The decision names the full limit that takes
-    /// longest to have room again.
+    /// Refuses a request and refunds the units that were counted for it.
     mutating func refused(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         var worst: Decision.Refusal?
         for part in parts {

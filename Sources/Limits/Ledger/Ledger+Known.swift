@@ -1,6 +1,5 @@
 extension Ledger {
-    /// Returns a refusal if a limit of the charges is known to be full; nil if the request must be decided. Counts no
-    /// units and does not call the store.
+    /// Returns a refusal if a limit of the charges is known to be full; otherwise nil. Counts no units.
     mutating func knownRefusal(_ charges: [LimitCharge], at now: ClockReading) -> Decision? {
         let now = read(now)
         let full = charges.compactMap { charge in
@@ -12,8 +11,8 @@ extension Ledger {
         return full.isEmpty ? nil : refused(full, now)
     }
 
-    /// Returns how much of the fullest limit of the charges is used: 0 for nothing, 1 for all units. Requests that wait
-    /// for a decision count as used units.
+    /// Returns the used part of the fullest limit: 0 for nothing, 1 for all units. Waiting requests count as used
+    /// units.
     mutating func knownShare(_ charges: [LimitCharge], at now: ClockReading) -> Double {
         let now = read(now)
         return charges.reduce(0) { share, charge in
@@ -43,7 +42,7 @@ extension Ledger {
         }
     }
 
-    /// Returns the account of a charge; nil if this process has no account and no saved counter for the charge.
+    /// Returns the account of a charge; nil if this process has neither an account nor a saved counter.
     mutating func existing(_ charge: LimitCharge, _ now: ClockReading) -> Account? {
         let key = RecordKey(charge.limit, charge.identity)
         if let account = accounts.use(key, AccountTable.PartitionKind(charge)) { return account }

@@ -1,9 +1,9 @@
-/// The interface between the ledger and its lanes. A lane makes the ledger's calls to one server of the store.
+/// The interface between the ledger and its lanes.
 extension Ledger {
     /// The next step of a lane, which makes the ledger's calls to one server of the store.
     enum Step {
         case stop
-        /// Wait until this monotonic time or until the lane is woken. If the time is nil, wait until the lane is woken.
+        /// Wait until this monotonic time or until the lane is woken; nil has no time limit.
         case wait(until: Int?)
         /// Make this call to the store without the ledger's lock. Pass the outcome to `receive`.
         case call(StoreCall)
@@ -39,8 +39,7 @@ extension Ledger {
         return .call(call)
     }
 
-    /// Begins the next round of a lane: a series of calls to the store. Returns nil if a round began; otherwise returns
-    /// the step `wait` or `stop`.
+    /// Begins a lane's next round (a series of store calls). Returns nil if a round began; otherwise the step.
     private mutating func beginRound(_ lane: Int, _ now: ClockReading) -> Step? {
         let position = lanes[lane].server
         if let stopBy, servers[position].isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
@@ -104,9 +103,8 @@ extension Ledger {
         clock.isUnsure && !(clock.isMeasured && account === living?.account)
     }
 
-    /// Begins a round that connects an idle lane to its server of the store, so that an outage is noticed early.
-    /// Returns nil if a round began; otherwise returns the step `wait`. Only the first lane of a server begins such a
-    /// round.
+    /// Begins a round that connects an idle lane to its server. Returns nil if a round began; otherwise the step
+    /// `wait`.
     private mutating func beginWatch(_ lane: Int, _ now: ClockReading) -> Step? {
         let (own, due) = (lanes[lane].server, lanes[lane].due.soonest)
         guard lanes[lane].isFirst else { return .wait(until: due) }
@@ -118,7 +116,7 @@ extension Ledger {
         return .wait(until: min(due ?? next, next))
     }
 
-    /// Returns the next store call of the round (a series of calls for a batch of accounts); nil if the round is over.
+    /// Returns the next store call of the round; nil if the round is over.
     private mutating func nextCall(_ serving: Round.Serving, _ lane: Int, now: ClockReading) -> StoreCall? {
         guard servers[lanes[lane].server].epoch == serving.epoch else { return nil }
         if lanes[lane].connectedEpoch != serving.epoch { return .connect }
@@ -140,8 +138,7 @@ extension Ledger {
         return .write(serving.writing, thenRead: serving.contended + serving.unread)
     }
 
-    /// Returns whether the account's write must wait for a planned write of another account. This is the case if a
-    /// request waits in both accounts and must be counted in the other account first.
+    /// Returns whether the account's write must wait for a planned write of another account.
     private func isWrittenAfter(_ account: Account, _ serving: Round.Serving) -> Bool {
         if serving.writing.isEmpty { return false }
         return account.waiting.contains { part in
@@ -278,7 +275,7 @@ extension Ledger {
         serving.unread = []
     }
 
-    /// Ends a lane's work on the account. Queues the account again if there is more work on it.
+    /// Ends a lane's work on the account. Queues the account again if more work remains.
     private mutating func release(_ account: Account, epoch: Int, _ now: ClockReading) {
         guard servers[account.server].epoch == epoch, account.state == .busy else { return }
         account.state = .idle
@@ -291,8 +288,7 @@ extension Ledger {
         schedule(account, now)
     }
 
-    /// Puts the account into its lane's queue for the time at which its record must be written. Returns whether the
-    /// lane must be woken, because the account's time is now earlier than before.
+    /// Queues the account for the time of its next write. Returns whether the lane must be woken.
     @discardableResult
     mutating func schedule(_ account: Account, _ now: ClockReading) -> Bool {
         guard let wall = account.counter.dueTime() else { return false }

@@ -1,17 +1,11 @@
-/// The share of each limit that an instance is allowed to use while the store is unavailable and the rule `share`
-/// applies.
-///
-/// Each instance divides the limits by the number of living instances that it has seen, and writes this number into the
-/// record of shares. An instance raises its own share only if the shares of the other instances leave room. So all
-/// shares together are never more than the whole limit.
+/// An instance's share of each limit while the store is unavailable and the rule `share` applies. All shares together
+/// are never more than the whole limit.
 extension Ledger {
-    /// The share of each limit that this instance is allowed to use while the store is unavailable and the rule `share`
-    /// applies.
+    /// This instance's share of each limit while the store is unavailable and the rule `share` applies.
     struct InstanceShare {
         /// The number by which this instance divides each limit to find its own share of the limit.
         var instances = 1
-        /// The largest part of each limit that this instance can use until the other instances leave room for an equal
-        /// share; nil if there is no such bound.
+        /// The largest usable part of each limit for this instance; nil if there is no such bound.
         var cap: Fraction?
         /// Whether this instance has ever read the record of the living instances.
         var hasSeenStore = false
@@ -24,11 +18,11 @@ extension Ledger {
         /// smaller already.
         mutating func lower(to count: Int) { instances = max(instances, count) }
 
-        /// Raises this instance's share of each limit as far as the shares of the other instances allow.
+        /// Raises this instance's share of each limit as far as the other instances' shares allow.
         ///
         /// - Parameters:
         ///   - count: the number of instances that this instance wrote into the record of shares.
-        ///   - others: the numbers of instances that the other instances wrote into this record.
+        ///   - others: the numbers that the other instances wrote into this record.
         mutating func wrote(_ count: Int, besides others: [Int]) {
             let claimed = others.reduce(0) { min($0 + (Fraction.whole - 1) / max(1, $1) + 1, Fraction.whole) }
             let rest = Fraction(units: Fraction.whole - claimed)
@@ -42,12 +36,10 @@ extension Ledger {
         }
     }
 
-    /// The limit under which the store keeps the record of shares. In this record, each instance writes the number by
-    /// which it divides the limits.
+    /// The limit under which the store keeps the record of shares.
     static let shareRecordLimit = Limit("known", .concurrent)
 
-    /// Lowers this instance's share if more instances are living now. Writes the number of living instances into the
-    /// record of shares.
+    /// Lowers this instance's share for more living instances, and writes their number into the record of shares.
     mutating func countInstances(_ now: ClockReading) {
         if !shares.hasSeenStore {
             shares.hasSeenStore = true
@@ -59,8 +51,7 @@ extension Ledger {
         scheduleWrite(shareRecord.account, now)
     }
 
-    /// Handles a successful write to the record of shares: raises this instance's share if the other instances leave
-    /// room.
+    /// Handles a successful write to the record of shares.
     mutating func wroteShare(_ now: ClockReading) {
         guard let shareRecord else { return }
         let all = shareRecord.counter.living(at: now.wall)

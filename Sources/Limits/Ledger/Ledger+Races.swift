@@ -1,5 +1,4 @@
-/// The handling of contended records. A record is contended if several instances write it while calls to the store are
-/// slow. Writes of such a record often fail, so the call that writes the record also reads the record again.
+/// The handling of contended records: several instances write such a record while store calls are slow.
 extension Ledger {
     /// The duration above which calls to the store count as slow, in microseconds.
     private static let slowMicroseconds = 4_000
@@ -20,8 +19,7 @@ extension Ledger {
 
     static func isSlow(_ roundTrip: Int) -> Bool { roundTrip > slowMicroseconds }
 
-    /// Returns the estimated time for which other instances can still use units of a bucket after its end, in
-    /// microseconds; 0 if this does not matter for the limit.
+    /// Estimates how long other instances can use units of an ended bucket, in microseconds; 0 if irrelevant.
     func lateness(_ account: Account) -> Int {
         let (limit, calls) = (account.limit, servers[account.server].calls)
         guard limit.countsExpiredBuckets, instancesSeen > 1 || account.othersAt != nil, limit.quota.unit != .concurrent
@@ -35,8 +33,7 @@ extension Ledger {
         return lateness > limit.layout.windowMicroseconds / limit.layout.perWindow ? lateness : 0
     }
 
-    /// Delays the account's next call to the store while other instances might have used units that this instance has
-    /// not seen. Does nothing if the delay would be too long.
+    /// Delays the account's next store call while other instances might have used unseen units.
     func delayIfUseUnknown(_ account: Account, _ now: ClockReading) {
         let wait = account.counter.countUnknown(at: now.wall)
         if wait > 0, wait <= min(options.timeoutMicroseconds, Self.blindMicroseconds) {
@@ -44,8 +41,8 @@ extension Ledger {
         }
     }
 
-    /// Refuses requests that have waited too long, if the limit was full a short time ago. Call this function after a
-    /// write failed because another instance wrote the record first.
+    /// Refuses requests that have waited too long if the limit was full a short time ago. Call this function after a
+    /// write failed because of another instance's write.
     mutating func refuseAfterLostRace(_ account: Account, _ now: ClockReading) {
         guard let fullAt = account.fullAt, account.limit.quota.unit != .concurrent,
             now.steady - fullAt < min(account.limit.layout.windowMicroseconds, Self.fullMicroseconds)

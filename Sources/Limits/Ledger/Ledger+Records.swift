@@ -1,17 +1,11 @@
 /// The reading and writing of records in the store.
 extension Ledger {
-    /// The time without a successful call after which a connection might be lost, in microseconds. The next call on
-    /// this connection is then a read, because a read can be repeated.
+    /// The microseconds without a successful call after which a connection might be lost.
     private static let silenceMicroseconds = 10_000_000
-    /// The time after another instance's write of a record in which more such writes are expected, in microseconds. In
-    /// this time, the record is usually read before each write.
+    /// The microseconds after another instance's write in which more such writes are expected.
     private static let othersMicroseconds = 60_000_000
 
-    /// Prepares a write of the account's record without reading the record first. Returns false if the record must be
-    /// read.
-    ///
-    /// The write uses the record version that this instance knows. The write fails if another instance has changed the
-    /// record since.
+    /// Prepares a write of the account's record without a read. Returns false if the record must be read.
     mutating func useKnownVersion(_ account: Account, lane: Int, epoch: Int, at now: ClockReading) -> Bool {
         let isLeft = account.othersAt.map { now.steady - $0 > Self.othersMicroseconds } ?? true
         let isTried = account.isOurs && isLeft || Self.isContended(account, roundTrip: lanes[lane].roundTrip, now)
@@ -31,8 +25,7 @@ extension Ledger {
         return true
     }
 
-    /// Updates the account's counter with the result of reading its record, and continues the requests that wait for
-    /// this read.
+    /// Updates the account's counter with its record from the store, and continues the waiting requests.
     mutating func absorb(_ found: FoundRecord, _ account: Account, epoch: Int, at now: ClockReading) {
         guard servers[account.server].epoch == epoch else { return }
         let birth = random.next()
@@ -62,8 +55,7 @@ extension Ledger {
         saw(account, now)
     }
 
-    /// Sets the limit's state to `seen` in the requests that wait for this account's record. Begins to count each
-    /// request for which all records have been read.
+    /// Sets the limit's state to `seen` in the requests that wait for this account's record.
     private mutating func saw(_ account: Account, _ now: ClockReading) {
         for part in account.waiting where part.request.decision == nil {
             guard part.request.parts[part.index].state == .unread else { continue }
@@ -73,8 +65,8 @@ extension Ledger {
         }
     }
 
-    /// Plans a write of the account's record that counts the waiting requests. A request that another limit must count
-    /// first keeps waiting. Returns nil if there is nothing to write.
+    /// Plans a write of the account's record that counts the waiting requests. Returns nil if there is nothing to
+    /// write.
     mutating func plan(_ account: Account, epoch: Int, at now: ClockReading) -> WritePlan? {
         guard servers[account.server].epoch == epoch else { return nil }
         if case .nothing = account.fresh { return nil }
@@ -131,8 +123,7 @@ extension Ledger {
         return plan
     }
 
-    /// Returns the seconds for which the store keeps a limit's record after a write. This is at least twice the limit's
-    /// window.
+    /// Returns the seconds for which the store keeps a limit's record after a write.
     func expirySeconds(_ limit: Limit) -> Int {
         max(10, 2 * max(limit.quota.windowSeconds, options.slotMicroseconds / 1_000_000))
     }
@@ -181,8 +172,7 @@ extension Ledger {
         }
     }
 
-    /// Counts waiting requests in a lease that has just been written, as far as its units suffice. These requests need not
-    /// wait for another write of the record.
+    /// Counts waiting requests in a lease after its write, as far as the lease's units suffice.
     private mutating func spendLease(_ account: Account, _ now: ClockReading) {
         guard !clock.isUnsure, ruleNow(account, now) == nil else { return }
         var spent: [Pending] = []
@@ -199,7 +189,7 @@ extension Ledger {
         for request in spent { begin(request, now) }
     }
 
-    /// Returns the undecided requests of a write that certainly did not happen, so that another write can count them.
+    /// Returns the undecided requests of a write that certainly did not happen.
     private mutating func restored(_ plan: WritePlan, _ now: ClockReading) -> [RequestPart] {
         var parts: [RequestPart] = []
         for part in plan.takers + plan.refused {
@@ -214,8 +204,7 @@ extension Ledger {
         return parts
     }
 
-    /// Records that a successful write counted a request in one limit. If the request was already decided, refunds the
-    /// units.
+    /// Records that a successful write counted a request in one limit.
     private mutating func count(_ part: RequestPart, in position: BucketIndex, _ now: ClockReading) {
         let share = part.request.parts[part.index]
         guard part.request.decision == nil else {  // decided without the store meanwhile

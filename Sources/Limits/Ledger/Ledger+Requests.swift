@@ -1,8 +1,6 @@
-/// The handling of a request, from its first check to the settlement of its units. If the store is needed, the request
-/// waits: the records of its limits are read first, and then the request is counted in one record after the other.
+/// The handling of a request, from its first check to the settlement of its units.
 extension Ledger {
-    /// The delay above which the timer of a waiting request counts as late, in microseconds. A late timer means that
-    /// this process was slow.
+    /// The delay above which the timer of a waiting request counts as late, in microseconds.
     static let lateTimerMicroseconds = 50_000
     /// The maximum number of times that a request restarts its wait because its timer fired late.
     static let maxLateFirings = 3
@@ -12,9 +10,9 @@ extension Ledger {
         case waits(Pending)
     }
 
-    /// Decides about a request. If the store must be called first, returns the request as waiting.
+    /// Decides about a request, or returns the request as waiting for the store.
     ///
-    /// - Parameter loop: the index of the event loop on which the request runs.
+    /// - Parameter loop: the index of the request's event loop.
     mutating func ask(
         _ charges: [LimitCharge],
         from loop: Int = 0,
@@ -65,8 +63,8 @@ extension Ledger {
         return Pending.Share(account: account, units: charge.units, state: state)
     }
 
-    /// Handles the firing of a waiting request's timer. Returns the monotonic time at which the timer fires next; nil
-    /// if the request is decided.
+    /// Handles the firing of a waiting request's timer. Returns the timer's next monotonic time; nil if the request is
+    /// decided.
     mutating func expire(_ request: Pending, at now: ClockReading) -> Int? {
         let now = read(now)
         guard request.decision == nil else { return nil }
@@ -96,21 +94,18 @@ extension Ledger {
         return nil
     }
 
-    /// The duration above which a call to the store counts as hanging, in microseconds. This is a little more than
-    /// twice the time-out of a call.
+    /// The duration above which a call to the store counts as hanging, in microseconds.
     private var hangingMicroseconds: Int {
         2 * options.timeoutMicroseconds + min(Self.lateTimerMicroseconds, options.timeoutMicroseconds)
     }
 
-    /// Returns whether the lane's call to the store hangs. Returns false for a while after the request's timer fired
-    /// late, because then this process was slow.
+    /// Returns whether the lane's call to the store hangs.
     private func isHanging(_ lane: Lane, _ request: Pending, now: ClockReading) -> Bool {
         if let lateAt = request.lateAt, lateAt + options.timeoutMicroseconds > now.steady { return false }
         return lane.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false
     }
 
-    /// Returns the monotonic time at which the request's timer fires next. The timer then checks whether a store call
-    /// hangs or the request has waited too long.
+    /// Returns the monotonic time at which the request's timer fires next.
     private func deadline(_ request: Pending, _ now: ClockReading) -> Int {
         let patience = options.timeoutMicroseconds / 4
         var waited = request.open.map { request.parts[$0].account.lane }
@@ -122,8 +117,7 @@ extension Ledger {
         return min(request.begun + 4 * options.timeoutMicroseconds, next, now.steady + options.timeoutMicroseconds)
     }
 
-    /// Settles the units that a request holds. If `used` is nil, the usage is unknown: slots are released, and all
-    /// other units stay counted.
+    /// Settles the units that a request holds. If `used` is nil, slots are released and all other units stay counted.
     mutating func settle(_ held: [ReservedUnits], _ used: Amounts?, at now: ClockReading) {
         let now = read(now)
         corrections &+= 1
@@ -136,7 +130,7 @@ extension Ledger {
 
     // MARK: Progress of a request
 
-    /// Queues a request for the next limit that must count it. If there is no such limit, finishes the request.
+    /// Queues a request for the next limit that must count it. Without such a limit, finishes the request.
     mutating func advance(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil, request.unread == 0 else { return }
         request.movedAt = now.steady
@@ -144,7 +138,7 @@ extension Ledger {
         enqueue(request.parts[next].account)
     }
 
-    /// Begins to count a request after all its records were read. Refuses the request if one of its limits has no room.
+    /// Begins to count a request after all its records were read, or refuses the request.
     mutating func begin(_ request: Pending, _ now: ClockReading) {
         let isFull = request.parts.contains {
             $0.state == .seen && !$0.account.counter.hasRoom(for: $0.units, at: now.wall)
@@ -156,9 +150,7 @@ extension Ledger {
         }
     }
 
-    /// Decides about a request after each limit has counted the request or is decided without the store. If a limit
-    /// counted the request in a bucket that ended too long ago, the request first waits until a new write counts the
-    /// units in the current bucket.
+    /// Decides about a request after each limit has counted the request or is decided without the store.
     mutating func finish(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil else { return }
         // The time at which the units are used is unknown until the store's clock is verified.

@@ -1,11 +1,9 @@
 /// The reset of limits by an operator, which sets their use to 0.
 extension Ledger {
-    /// The time after a reset in which new refusals are not remembered, because they might be older than the reset, in
-    /// microseconds.
+    /// The time after a reset in which new refusals are not remembered, in microseconds.
     private static let resetMicroseconds = 1_000_000
 
-    /// Forgets what this instance knows about a record that an operator reset, such as the lease and the unwritten
-    /// units. The next request reads the record again.
+    /// Forgets what this instance knows about a record that an operator reset.
     mutating func forget(_ account: Account, at now: ClockReading) {
         let now = read(now)
         corrections &+= 1
@@ -18,7 +16,7 @@ extension Ledger {
         if isShared { servers[account.server].owing[account.key] = nil }
     }
 
-    /// Returns the account of a charge; nil if this instance knows nothing about this limit of the caller.
+    /// Returns the account of a charge; nil if this instance knows nothing about this limit.
     mutating func account(of charge: LimitCharge, at now: ClockReading) -> Account? { existing(charge, now) }
 
     /// Returns the use of each charge's limit as this instance knows it.

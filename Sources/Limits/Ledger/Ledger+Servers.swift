@@ -1,9 +1,6 @@
-/// The failure and the recovery of a server of the store, and the last writes before the process ends.
+/// The failure and recovery of a server of the store, and the last writes of a process.
 extension Ledger {
-    /// Marks a server of the store as down. The requests that wait for this server are then decided without the store.
-    ///
-    /// The results of calls that are under way are not used. Units that this instance still has to write are written
-    /// after the outage.
+    /// Marks a server of the store as down. Requests that wait for this server are decided without the store.
     mutating func fail(_ server: Int, epoch: Int, _ reason: String, at now: ClockReading) {
         guard servers[server].epoch == epoch, !servers[server].isDown else { return }
         servers[server].isDown = true

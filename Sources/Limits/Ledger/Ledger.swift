@@ -1,8 +1,5 @@
-/// The state of all limits in one instance. Other code passes events and the current time to the ledger, makes the
-/// calls to the store, and does the work in `outbox`.
-///
-/// A lane is a connection to one server of the store, on one event loop. An account is the state of one limit of one
-/// caller. At most one call is under way for an account, so an instance never races against itself.
+/// The state of all limits in one instance. Other code passes events and the current time to the ledger, and does the
+/// work in `outbox`. At most one store call is under way for an account.
 struct Ledger {
     /// The state of one server of the store.
     struct Server {
@@ -10,18 +7,15 @@ struct Ledger {
         var isDown = false
         var downSince = 0
         var probeAt = 0
-        /// The monotonic time until which the rule `share` still limits requests after an outage of this server of the
-        /// store.
+        /// The monotonic time until which the rule `share` limits requests after this server's outage.
         var shareUntil = 0
-        /// The number of failures of this server of the store. Results of calls that began before the last failure are
-        /// not used.
+        /// The number of failures of this server of the store.
         var epoch = 0
         /// The number of outages of this server of the store. A failure soon after a recovery belongs to the previous
         /// outage.
         var outage = 0
         var calls = RecentCallDurations()
-        /// The accounts of this server of the store that have work for a lane or waiting requests. The server stores
-        /// the records of these accounts.
+        /// The accounts at this server with work for a lane or waiting requests.
         var active: [RecordKey: Account] = [:]
         /// The accounts whose records must be written when this server of the store is available again.
         var owing: [RecordKey: Account] = [:]
@@ -29,16 +23,14 @@ struct Ledger {
 
     struct Lane {
         let server: Int
-        /// Whether this is the first lane of its server of the store. The first lane probes the server and reads its
-        /// clock.
+        /// Whether this is the first lane of its server of the store.
         let isFirst: Bool
         var inbox: [Account] = []
         var due = DueQueue()
         var round = Round.none
-        /// The `epoch` of the lane's server at the time when the lane's connection was opened; nil if there is no
-        /// connection.
+        /// The server's `epoch` when the lane's connection was opened; nil if there is no connection.
         var connectedEpoch: Int?
-        /// The monotonic time at which the lane's current call to the store began; nil if no call is under way.
+        /// The monotonic time at which the lane's current store call began; nil if there is no call.
         var callSince: Int?
         /// The monotonic time of the last successful call.
         var heardAt = 0
@@ -50,38 +42,34 @@ struct Ledger {
     /// Whether there is a shared store. Reading this property is cheaper than comparing `store` with nil.
     let isShared: Bool
     var options: Options
-    /// The random id of this instance, drawn at the start. Slot entries with this id belong to this instance.
+    /// The random id of this instance, drawn at the start.
     let instance: UInt64
     var servers: [Server]
     var lanes: [Lane]
     var accounts: AccountTable
     /// The counters that an earlier process saved; empty if there is a shared store.
     var saved = SavedCounters()
-    /// The number of settlements and resets so far. This number is one term of the sum in `changes`.
+    /// The number of settlements and resets so far.
     var corrections = 0
     var outbox = Outbox()
     var metrics = LimiterMetrics()
     let sums = CounterSums()
     var clock = ClockWatch()
-    /// The account and the counter of the record of living instances, in which each instance holds one slot; nil
-    /// without a store.
+    /// The account and the counter of the record of living instances; nil without a store.
     var living: (account: Account, counter: SlotCounter)?
     /// The number of living instances as last seen.
     var instancesSeen = 1
-    /// The account and the counter of the record of shares; nil without a store. In this record, each instance writes
-    /// the number by which it divides the limits.
+    /// The account and the counter of the record of shares; nil without a store.
     var shareRecord: (account: Account, counter: SlotCounter)?
     var shares = InstanceShare()
     var rank: Int?
-    /// The monotonic time since which the record of living instances has listed fewer instances than `instancesSeen`;
-    /// nil if the record does not list fewer.
+    /// The monotonic time since which the record lists fewer instances than `instancesSeen`; nil if not fewer.
     var fewerInstancesSince: Int?
     /// The clock correction that was last reported to the operator, in microseconds.
     var reportedCorrection = 0
-    /// The requests that are counted in all limits, but wait for the store's clock before they are decided.
+    /// The requests that are counted in all limits but wait for the store's clock.
     var undecided: [Pending] = []
-    /// The monotonic time at which all lanes stop at the latest, because the process is ending; nil if the process is
-    /// not ending.
+    /// The monotonic time at which all lanes stop at the latest; nil if the process is not ending.
     var stopBy: Int?
     /// The source of random numbers, for example for the pause after a lost race.
     var random: any RandomNumberGenerator & Sendable
@@ -200,15 +188,14 @@ struct Ledger {
         )
     }
 
-    /// Returns the rule `share` if this rule still limits the account's requests after an outage; otherwise nil. The
-    /// record in the store limits these requests, too.
+    /// Returns the rule `share` if this rule still limits the account's requests after an outage; otherwise nil.
     func ruleAfterOutage(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard servers[account.server].shareUntil > now.steady, rule(of: account) == .share else { return nil }
         return outageRule(account, now)
     }
 
-    /// Returns the rule that applies to the account's requests during an outage or shortly after an outage; nil if only
-    /// the record in the store decides.
+    /// Returns the rule for the account's requests during or shortly after an outage; nil if only the store's record
+    /// decides.
     func ruleNow(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard isShared else { return nil }
         return isUnderRule(account, now) ? outageRule(account, now) : ruleAfterOutage(account, now)
@@ -216,8 +203,7 @@ struct Ledger {
 
     // MARK: Work for the lanes
 
-    /// Schedules a write of the account's units that the store does not have yet. If the server is down, the units are
-    /// written after the outage.
+    /// Schedules a write of the account's units that the store does not have yet.
     mutating func scheduleWrite(_ account: Account, _ now: ClockReading) {
         guard isShared else { return }
         guard account.counter.needsWrite(at: now.wall) else {
@@ -244,17 +230,15 @@ extension Ledger {
     /// The options of the ledger: settings of the operator, and bounds of this process.
     struct Options {
         var storeDown = StoreDownRule.share
-        /// The number of instances that share each limit while the store is unavailable; nil uses the number of living
-        /// instances.
+        /// The number of instances that share each limit without the store; nil uses the number of living instances.
         var instances: Int?
         /// The longest time that a decision waits for one call of the store, in microseconds.
         var timeoutMicroseconds = 250_000
-        /// The time after which the slots of an instance become free if the instance does not renew them, in
-        /// microseconds.
+        /// The time after which slots become free if their instance does not renew them, in microseconds.
         var slotMicroseconds = 30_000_000
-        /// The number of event loops on which requests are decided. Each loop has one lane (connection) to each server.
+        /// The number of event loops on which requests are decided.
         var loops = 1
-        /// The memory that accounts are allowed to use, in bytes. An account is one limit of one caller.
+        /// The memory that accounts are allowed to use, in bytes.
         var bytes = 64 * 1_048_576
         /// The secret that hides callers and addresses in the store's keys; nil if there is no secret.
         var secret: StoreSecret?

@@ -6,14 +6,13 @@ package struct LimiterMetrics: Sendable {
         case storeDown
     }
 
-    /// The number of decisions for each kind of limit and each outcome. Read them with `decisions(_:_:)`. An admitted
-    /// request counts once for each of its limits.
+    /// The number of decisions for each kind of limit and each outcome. Read them with `decisions(_:_:)`.
     package private(set) var decisions = [Int](repeating: 0, count: Limit.Kind.positions.count * Outcome.allCases.count)
     /// The number of requests that the rule `RATE_LIMIT_STORE_DOWN` decided without the store.
     package internal(set) var byRule = 0
     /// The number of times that a request could not be counted in the store in time.
     package internal(set) var expired = 0
-    /// The number of times that counted units could not be used in their bucket, because the bucket had ended already.
+    /// The number of times that a bucket ended before its counted units could be used.
     package internal(set) var late = 0
     package internal(set) var reads = 0
     package internal(set) var readRecords = 0

@@ -4,14 +4,12 @@
 final class Pending: @unchecked Sendable {
     enum State: Equatable {
         case unread
-        /// The limit's record was read for the request, or is assumed to be unchanged. The limit has not counted the
-        /// request yet.
+        /// The limit's record was read for the request, or is assumed to be unchanged.
         case seen
         case writing
         /// The limit has counted the units of the request in this bucket.
         case claimed(BucketIndex)
-        /// The limit has counted the units of the request in this bucket, but the bucket ended before the units could
-        /// be used. The units must be moved to a later bucket.
+        /// The limit has counted the request in a bucket that ended before the units could be used.
         case late(BucketIndex)
         /// The limit is decided without the store, for example because the store is unavailable.
         case local
@@ -25,7 +23,7 @@ final class Pending: @unchecked Sendable {
         var isTaken: Bool { if case .claimed = state { true } else { false } }
     }
 
-    /// The limits of the request, each with the units that the request needs, in the order of their keys in the store.
+    /// The limits of the request with the needed units, in the order of the limits' keys.
     var parts: [Share]
     var unread: Int
     var decision: Decision?
@@ -56,7 +54,7 @@ final class Pending: @unchecked Sendable {
         return firstOpen.map { [$0] } ?? []
     }
 
-    /// The index in `parts` of the first limit that must still count the request; nil if there is no such limit.
+    /// The index in `parts` of the first limit that must still count the request; nil if there is none.
     var firstOpen: Int? {
         parts.firstIndex {
             switch $0.state {
@@ -78,24 +76,21 @@ package enum LimiterEvent: Sendable {
     case storeBack(server: String, seconds: Int)
     /// A value in the store was not a valid record. The relay replaces it.
     case brokenRecord(key: String, reason: String)
-    /// The newest bucket of a record in the store was far in the future. The relay moves the record back to the current
-    /// time.
+    /// The newest bucket of a record in the store was far in the future.
     case recordAhead(key: String)
     /// The correction of this machine's clock changed. 0 means that the clock is no longer corrected.
     case clockOff(milliseconds: Int)
-    /// The store has been unavailable since the start, so this instance does not know any other instances. This
-    /// instance uses the whole of each limit.
+    /// The store has been unavailable since the start. This instance uses the whole of each limit.
     case sharesAlone
     /// Other instances use a different `STORE_SECRET`, or no secret. They count callers separately.
     case otherSecret
 }
 
-/// The work that other code does for the ledger after the ledger's lock is released, such as waking lanes.
+/// The work for other code after the ledger's lock is released, such as waking lanes.
 struct Outbox {
     var decided: [Pending] = []
     var lanes: [Int] = []
     var events: [LimiterEvent] = []
-    /// Whether the process can stop waiting for the store at its start. This holds when the clock is verified, or when
-    /// the store is unavailable.
+    /// Whether the process can stop waiting for the store at its start.
     var isReady = false
 }

@@ -3,12 +3,11 @@ enum Round {
     case none
     /// A check whether the lane's server of the store is available again.
     case probe
-    /// A reading of the clock of the lane's server of the store. The reading is abandoned if the server's `epoch`
-    /// changes, because the server has failed.
+    /// A reading of the server's clock. The reading is abandoned if the server's `epoch` changes.
     case measure(epoch: Int)
     case serve(Serving)
 
-    /// The work of a lane on a batch of accounts: the lane reads the accounts' records from the store and writes them.
+    /// The work of a lane on a batch of accounts: the reads and writes of their records.
     ///
     /// `@unchecked`: used only while the ledger's lock is held.
     final class Serving: @unchecked Sendable {
@@ -18,16 +17,13 @@ enum Round {
         var unread: [Account]
         /// Whether the read was already tried again with a new connection.
         var isReadAnew = false
-        /// The records that were read, if one of them seems to be too far in the future; otherwise empty. The store's
-        /// clock is read before these records are used.
+        /// The records that were read if one seems to be too far in the future; otherwise empty.
         var doubtful: [FoundRecord] = []
         /// The writes to the store that are under way.
         var writing: [WritePlan] = []
-        /// The accounts of `writing` whose records the writing call also reads, because other instances write these
-        /// records, too.
+        /// The accounts of `writing` whose records the writing call also reads.
         var contended: [Account] = []
-        /// The accounts whose records were written and read again in this round. The round does not write these records
-        /// a second time.
+        /// The accounts whose records were written and read again in this round.
         var reread: [Account] = []
 
         init(_ accounts: [Account], unread: [Account], epoch: Int) {

@@ -4,8 +4,7 @@ enum StoreCall: Sendable {
     case connect
     case read([Account])
     case time
-    /// Writes the planned records, and then reads the records of some accounts in the same call. The writes do not
-    /// depend on each other.
+    /// Writes the planned records, and then reads some accounts' records in the same call.
     case write([WritePlan], thenRead: [Account])
 }
 
@@ -17,7 +16,7 @@ enum StoreResult: Sendable {
     case found([FoundRecord])
     /// The server's time in seconds since 1970.
     case time(Int)
-    /// The results of the writes in the order of the plans, and the results of the reads in the order of the accounts.
+    /// The results of the writes and the reads, in the order of the plans and the accounts.
     case wrote([WriteResult], [FoundRecord])
 }
 
@@ -25,7 +24,7 @@ enum StoreResult: Sendable {
 enum FoundRecord: Sendable {
     case absent
     case record(StoredRecord, StoredValue.Version)
-    /// A record whose newest bucket is far in the future, both by this machine's clock and by the store's clock.
+    /// A record whose newest bucket is far in the future by this machine's and the store's clock.
     case ahead(StoredRecord, StoredValue.Version)
     case broken(StoredValue.Version, reason: String)
 
@@ -47,8 +46,7 @@ enum FoundRecord: Sendable {
     }
 }
 
-/// The conversion of a `StoreCall` into a `PolledCall`, and of its result into a `StoreResult`. These conversions do
-/// not need the ledger's lock.
+/// The conversion of store calls and of their results. The ledger's lock is not needed.
 extension StoreCall {
     /// The call as a `PolledCall`; nil for `connect`.
     var polled: PolledCall? {

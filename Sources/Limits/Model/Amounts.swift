@@ -1,5 +1,4 @@
-/// The tokens, images, money and credits that a request might use or has used. For the units `requests` and
-/// `concurrent`, the amount is always 1.
+/// The tokens, images, money and credits that a request might use or has used.
 package struct Amounts: Sendable, Equatable {
     package var tokens: Int
     package var images: Int

@@ -1,5 +1,4 @@
-/// The division of a window into buckets: 120 buckets, or 60 if the window is under a minute. Times are wall-clock
-/// microseconds.
+/// The division of a window into buckets. Times are wall-clock microseconds.
 package struct BucketLayout: Sendable, Hashable {
     package let windowMicroseconds: Int
     package let perWindow: Int
@@ -9,16 +8,15 @@ package struct BucketLayout: Sendable, Hashable {
     /// Divides a window into buckets.
     ///
     /// - Parameters:
-    ///   - spareBuckets: the number of buckets that a record keeps beyond the buckets of a window. Tests pass fewer.
-    ///   - perWindow: the number of buckets in a window; nil for the usual number. Tests pass other numbers.
+    ///   - spareBuckets: the number of buckets that a record keeps beyond those of a window.
+    ///   - perWindow: the number of buckets in a window; nil for the usual number.
     package init(windowSeconds: Int, spareBuckets: Int = 2, perWindow: Int? = nil) {
         windowMicroseconds = max(1, windowSeconds) * 1_000_000
         self.perWindow = perWindow ?? (windowSeconds < 60 ? 60 : 120)
         kept = self.perWindow + spareBuckets
     }
 
-    /// The time for which units can be used after the end of their bucket, in microseconds. Units that are used so late
-    /// count in the current bucket.
+    /// The time for which units can be used after the end of their bucket, in microseconds.
     package var graceMicroseconds: Int { windowMicroseconds / 16 }
 
     package func bucket(at time: Int) -> Int {

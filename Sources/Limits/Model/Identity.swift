@@ -1,11 +1,9 @@
 package import Engine
 
-/// The identity of a caller in the records of limits, as a digest. A known key, a passthrough key and an address never
-/// have the same digest.
+/// The identity of a caller in the records of limits, as a digest.
 package struct Identity: Sendable, Hashable {
     package let digest: Digest
-    /// Whether this is the identity of a configured key, or of all callers together. The settings bound the number of
-    /// such identities.
+    /// Whether this is the identity of a configured key, or of all callers together.
     let isKnown: Bool
 
     /// Returns the identity of a known caller by its name. All tokens of the caller share this identity.
@@ -16,15 +14,13 @@ package struct Identity: Sendable, Hashable {
     ///
     /// - Parameter bearer: the digest of the passthrough key.
     package static func passedKey(_ bearer: Digest) -> Identity { passedKey(named: bearer.callerName) }
-    /// Returns the identity of a passthrough key by the key's name in the logs. An operator can look up the key's use
-    /// with this name.
+    /// Returns the identity of a passthrough key by the key's name in the logs.
     package static func passedKey(named name: String) -> Identity { Identity("passed", name) }
     /// Returns the identity of a client address.
     ///
     /// - Parameter text: the IPv4 address, or the /64 network of an IPv6 address.
     package static func address(_ text: String) -> Identity { Identity("address", text) }
-    /// Returns the identity of a key for a provider. `isOwn` is true if the operator configured the key, and false if a
-    /// caller sent it.
+    /// Returns the identity of a key for a provider. `isOwn` is false if a caller sent the key.
     package static func upstreamKey(_ key: Digest, of provider: String, isOwn: Bool) -> Identity {
         Identity("upstream", "\(provider) \(key.base64url(characters: 43))", isKnown: isOwn)
     }
@@ -50,16 +46,14 @@ package struct Identity: Sendable, Hashable {
         self.isKnown = isKnown
     }
 
-    /// Returns the store key of this identity's record for a limit: `relay:1:<limit id>:<22 characters>`. The key of a
-    /// record that lists the living instances does not depend on the secret.
+    /// Returns the store key of this identity's record for a limit: `relay:1:<limit id>:<22 characters>`.
     func storeKey(_ limit: Limit, _ secret: StoreSecret? = nil) -> String {
         let name = self == .instances ? digest : secret?.digest(of: digest) ?? digest
         return "relay:1:\(limit.id):\(name.base64url(characters: 22))"
     }
 }
 
-/// The key of one limit of one caller in a table: 128 bits, made of the digest of the limit and the digest of the
-/// caller.
+/// The key of one limit of one caller in a table, 128 bits long.
 struct RecordKey: Hashable {
     private let high: UInt64
     private let low: UInt64

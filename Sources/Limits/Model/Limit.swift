@@ -1,17 +1,14 @@
 import Engine
 
-/// A limit: the number of units that callers can use within a window, such as 60 requests in any minute. All instances
-/// count together.
+/// A limit: the number of units that callers can use within a window. All instances count together.
 ///
-/// Limits with the same `id` are equal, and instances count such limits in the same records. If the setting of a limit
-/// changes, the limit gets a new `id` and new records.
+/// Limits with the same `id` are equal and share their records.
 package final class Limit: Sendable, Hashable {
     /// The callers and requests that a limit covers.
     package enum Kind: Sendable, Hashable {
         /// A limit for each caller, for one group of endpoints.
         case caller(EndpointGroup)
-        /// A limit for each known key, for one group of endpoints. If the group is nil, the limit covers all endpoints
-        /// together.
+        /// A limit for each known key and one group of endpoints; nil for all endpoints together.
         case key(EndpointGroup?)
         /// A limit for each pair of a caller and a requested model name.
         case model
@@ -27,7 +24,7 @@ package final class Limit: Sendable, Hashable {
 
     package let kind: Kind
     package let quota: Quota
-    /// The id of the limit: its kind, unit, number and window, in characters that a store key can contain.
+    /// The id of the limit: its kind, unit, number and window, as text for store keys.
     package let id: String
     /// The kind and the quota of the limit as text for readers: `chat: 60 requests per minute`.
     package let text: String
@@ -41,7 +38,7 @@ package final class Limit: Sendable, Hashable {
         self.init(kind, quota, layout: BucketLayout(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets))
     }
 
-    /// Creates a limit with its own division into buckets, mainly for tests.
+    /// Creates a limit with its own division into buckets.
     ///
     /// - Parameter countsExpiredBuckets: whether buckets that a record no longer contains still count for a while.
     init(_ kind: Kind, _ quota: Quota, layout: BucketLayout, countsExpiredBuckets: Bool = true, id: String? = nil) {
@@ -89,8 +86,7 @@ extension EndpointGroup {
 }
 
 extension Limit.Kind {
-    /// The name of the kind in store keys and metrics: `chat`, `key.chat`, `key`, `model`, `total`, `auth`, `provider`,
-    /// `login`.
+    /// The name of the kind in store keys and metrics, such as `chat` or `key.chat`.
     package var name: String {
         switch self {
         case .caller(let group): group.rawValue
@@ -119,6 +115,6 @@ extension Limit.Kind {
     package static let positions = ["caller", "key", "model", "total", "auth", "provider", "login"]
 
     /// The rule for limits of this kind while the store is unavailable; nil if the configured rule applies. Logins
-    /// always use `share`, so that guesses at the operator's password stay limited.
+    /// always use `share` to limit password guesses.
     var ruleWithoutStore: StoreDownRule? { self == .login ? .share : nil }
 }

@@ -37,7 +37,7 @@ package struct Quota: Sendable, Hashable {
     package let timeUnit: TimeUnit
 
     package static let usdParts = 1_000_000_000
-    /// The largest `count` of a quota. It is small enough that the count of a bucket fits into eight bytes of a record.
+    /// The largest `count` of a quota.
     package static let countBound = 10_000_000_000_000_000
     package static let longestWindowSeconds = 366 * 86_400
 
@@ -64,8 +64,7 @@ package struct Quota: Sendable, Hashable {
         unit == .concurrent ? text : text.replacing(" per ", with: " \(unit.rawValue) per ")
     }
 
-    /// Returns a number of units as text, such as `128512`. For `usd`, the text has two to nine decimals, such as
-    /// `3.50`.
+    /// Returns a number of units as text, such as `128512`, or `3.50` for `usd`.
     package func amount(_ units: Int) -> String {
         guard unit == .usd else { return "\(units)" }
         var decimals = String(String(Self.usdParts + units % Self.usdParts).dropFirst())

@@ -1,7 +1,7 @@
 import Engine
 
 extension Quota {
-    /// A mistake in a text with a list of limits: the invalid item, and the reason why it is invalid.
+    /// A mistake in a text with a list of limits.
     package struct Mistake: Error, Equatable {
         package let item: String
         package let reason: String
@@ -14,10 +14,9 @@ extension Quota {
         package var text: String { "\"\(item)\": \(reason)" }
     }
 
-    /// Parses a list of limits that are joined by `;`, in upper or lower case. Returns an empty list for `off`.
+    /// Parses a list of limits that are joined by `;`. Returns an empty list for `off`.
     ///
-    /// A limit has a number, an optional unit, `/` or `per`, and a window, such as `60/minute` or `5 usd per 2 days`. A
-    /// limit of concurrent requests has no window: `5 concurrent`.
+    /// A limit is written as `60/minute`, `5 usd per 2 days` or `5 concurrent`.
     package static func list(_ text: String) throws(Mistake) -> [Quota] {
         if text.trimmed.lowercased() == "off" { return [] }
         var quotas: [Quota] = []

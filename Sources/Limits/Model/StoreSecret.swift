@@ -1,10 +1,9 @@
 import Engine
 
-/// The secret that hides callers and addresses in the store's keys. Without a secret, somebody could try all addresses
-/// and find the addresses behind the digests.
+/// The secret that hides callers and addresses in the store's keys.
 package struct StoreSecret: Sendable {
     private let key: [UInt8]
-    /// A number made from the secret. Instances compare their numbers to see whether they use the same secret.
+    /// A number for the comparison of this secret with other instances' secrets.
     let mark: Int
 
     package init(_ secret: String) {

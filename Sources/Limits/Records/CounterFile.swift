@@ -1,7 +1,6 @@
 import Engine
 
-/// The content of the file in which a relay without memcached keeps its counters. The file has a header with a version,
-/// and the length and checksum of the content. The counters follow.
+/// The content of the counter file of a relay without memcached.
 struct CounterFile {
     /// The reason why a file is not a valid counter file of this version.
     enum ReadError: String, Error {
@@ -13,8 +12,7 @@ struct CounterFile {
         case content = "a counter in it is invalid"
     }
 
-    /// The time by which the relay's clock for limits was behind the machine's clock when the file was written, in
-    /// microseconds; 0 if the relay's clock was not behind.
+    /// The microseconds by which the limits' clock was behind the machine's clock at the file's write.
     let behindMicroseconds: Int
     /// The saved counters. If two counters have the same key, only one of them is used.
     let counters: [SavedCounter]
@@ -103,6 +101,6 @@ struct SavedCounter {
     /// The encoded record of the counter.
     let record: [UInt8]
 
-    /// The maximum size of the counter in the file, in bytes: its encoded record and at most 29 other bytes.
+    /// The maximum size of the counter in the file, in bytes.
     var bytes: Int { 29 + record.count }
 }

@@ -1,23 +1,19 @@
-/// Units that an instance has counted in the store ahead of their use. The instance admits requests with these units
-/// without another call to the store.
+/// Units that an instance has counted in the store ahead of their use.
 struct Lease {
     let position: BucketIndex
     /// The number of units that were counted in the store for this lease.
     let units: Int
     var left: Int
-    /// The wall-clock time at which the lease ends, at most a second after it was opened. If calls to the store are
-    /// slow, the lease can end a little after its bucket.
+    /// The wall-clock time at which the lease ends, at most a second after it was opened.
     let end: Int
     /// The latest wall-clock time at which the instance returns the unspent units to the store.
     let returnsBy: Int
 
-    /// The number of units that an instance must use in one bucket, or in one second of a longer bucket, before it
-    /// opens a lease. No minimum applies if several instances write the record while calls to the store are slow.
+    /// The number of units in one bucket or second from which an instance opens a lease.
     static let busyUnits = 8
     /// The minimum number of units in a lease. Fewer units are not worth withholding from other instances.
     static let minUnits = 8
-    /// The minimum number of units in a lease if several instances write the same record and calls to the store are
-    /// slow.
+    /// The minimum number of units in a lease if several instances write the record with slow calls.
     static let minContendedUnits = 4
     static let longestMicroseconds = 1_000_000
 
@@ -34,8 +30,7 @@ struct LeaseConditions {
     let instances: Int
 }
 
-/// The units of one limit that this instance used in the current span of time and in the span before. The initializer
-/// sets the length of a span; `init(_:)` makes it as long as a bucket, but at most a second.
+/// The units of one limit that this instance used in the current and the previous span of time.
 struct Pace {
     private let spanMicroseconds: Int
     private var span = 0

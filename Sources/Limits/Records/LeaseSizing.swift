@@ -1,11 +1,10 @@
-/// The calculation of lease sizes for one limit. The sizes depend on how fast this instance uses the record of the
-/// limit.
+/// The calculation of lease sizes for one limit.
 struct LeaseSizing {
     private let limit: Limit
     private var pace: Pace
     /// The rate at which this instance uses units of the limit, in units per second.
     private var longPace = Pace(spanMicroseconds: Lease.longestMicroseconds)
-    /// The longest delay of a write to the store after units were moved to another bucket, in microseconds.
+    /// The longest delay of a write after units were moved to another bucket, in microseconds.
     let deferMicroseconds: Int
 
     init(_ limit: Limit) {
@@ -20,8 +19,7 @@ struct LeaseSizing {
         longPace.record(units, at: time)
     }
 
-    /// Returns a new lease; nil if a lease is not worthwhile or the limit does not count requests. The lease has at
-    /// most a quarter of the limit's remaining units. All open leases together have at most a tenth of the limit.
+    /// Returns a new lease; nil if a lease is not worthwhile or the limit does not count requests.
     ///
     /// - Parameters:
     ///   - record: the record, which already contains the units that the write admits.
@@ -54,11 +52,7 @@ struct LeaseSizing {
         return Lease(position: position, units: units, left: units, end: end, returnsBy: end)
     }
 
-    /// Returns a lease for a record that several instances write while calls to the store are slow; nil if a lease is
-    /// not worthwhile.
-    ///
-    /// The lease is larger than this instance's expected use, because the next write might fail. It can end a little
-    /// after its bucket.
+    /// Returns a lease for a record that several instances write with slow calls; nil if not worthwhile.
     private mutating func contendedLease(_ position: BucketIndex, _ most: Int, bucketEnd: Int, at time: Int) -> Lease? {
         let end = min(bucketEnd + limit.layout.graceMicroseconds, time + Lease.longestMicroseconds)
         let used = longPace.units(at: time) * (end - time) / Lease.longestMicroseconds

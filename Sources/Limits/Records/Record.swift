@@ -1,21 +1,14 @@
-/// The units that were admitted under one limit for one caller, in each of the last buckets. The record reads no clock:
-/// its functions get the time as a parameter.
-///
-/// All instances read and write the same record. An instance with a clock that is behind counts its units in the
-/// record's newest bucket.
-///
-/// The record keeps more buckets than a window has. So it contains all units of a window even if the clocks of two
-/// instances differ by the length of a bucket.
+/// The admitted units of one limit for one caller, by bucket. All instances read and write the same record. The record
+/// reads no clock.
 package struct Record: Sendable, Equatable {
     package let layout: BucketLayout
     /// The number of the newest bucket.
     package private(set) var newest: Int
     /// The sum of the units in all buckets of the record.
     package private(set) var total = 0
-    /// The random id that an instance draws when it adds the record to the store. A new id shows that the store lost
-    /// the record.
+    /// The random id of the record. A new id shows that the store lost the record.
     package var birth: UInt64
-    /// The open leases in the newest bucket: their number of units, and the time at which the last of them ends.
+    /// The open leases in the newest bucket: their number of units and the end of the last one.
     package internal(set) var lease = Lease()
     /// The counts of the buckets. Bucket `k` is at index `k` modulo the number of kept buckets.
     private var counts: [Int]
@@ -48,8 +41,7 @@ package struct Record: Sendable, Equatable {
 
     /// Calls `body` for each bucket that has units, from the newest to the oldest.
     ///
-    /// - Parameter body: receives the number of empty buckets that were skipped just before, and the units of the
-    ///   bucket.
+    /// - Parameter body: receives the number of skipped empty buckets, and the bucket's units.
     /// - Returns: the number of empty buckets that are older than all buckets with units.
     func forEachRun(_ body: (_ empty: Int, _ count: Int) -> Void) -> Int {
         var position = newest % counts.count
@@ -75,8 +67,7 @@ package struct Record: Sendable, Equatable {
 
     // MARK: Changes
 
-    /// Makes the current bucket the newest one, and drops buckets that are too old to count. Does nothing if the newest
-    /// bucket is already current or in the future.
+    /// Makes the current bucket the newest one, and drops buckets that are too old to count.
     package mutating func roll(to time: Int) { roll(toBucket: layout.bucket(at: time)) }
 
     private mutating func roll(toBucket bucket: Int) {
@@ -105,21 +96,19 @@ package struct Record: Sendable, Equatable {
     /// Counts units in the newest bucket, even if they exceed the limit, because they are already admitted.
     package mutating func charge(_ units: Int) { change(newest, to: count(in: newest) + min(units, Self.countBound)) }
 
-    /// Removes units from the bucket in which they were counted. Does nothing if the bucket has left the record.
+    /// Removes units from their bucket. Does nothing if the bucket has left the record.
     package mutating func giveBack(_ units: Int, in bucket: Int) {
         change(bucket, to: count(in: bucket) - min(units, Self.countBound))
     }
 
-    /// Adds a lease to the leases that the record lists. The units of the lease must already be counted. Drops earlier
-    /// leases if all of them have ended.
+    /// Adds a lease to the record. The units of the lease must already be counted.
     package mutating func addLease(_ units: Int, until end: Int, at time: Int) {
         if leased(at: time) == 0 { lease = Lease() }
         lease.units = min(lease.units + units, Self.countBound)
         lease.endMilliseconds = max(lease.endMilliseconds, max(0, end - layout.start(of: newest) + 999) / 1_000)
     }
 
-    /// Moves all counts back in time if the newest bucket is in the future: the newest bucket becomes the current
-    /// bucket.
+    /// Moves all counts back in time if the newest bucket is in the future.
     package mutating func moveBack(to time: Int) {
         let present = layout.bucket(at: time)
         guard newest > present else { return }
@@ -129,19 +118,16 @@ package struct Record: Sendable, Equatable {
     }
 
     /// Sets all counts to 0. The birth number stays the same.
-    ///
-    /// The newest bucket gets a higher number, so that refunds of earlier units do not reduce new counts.
     package mutating func empty(at time: Int) {
         let present = layout.bucket(at: time)
         let next = max(newest, min(max(newest, present) + 1, present + Self.bucketsAhead))
         self = Record(layout, newest: next, birth: birth)
     }
 
-    /// The maximum number of buckets by which resets can move the newest bucket ahead of the current bucket.
+    /// The maximum number of buckets by which resets move the newest bucket ahead of the current bucket.
     private static let bucketsAhead = 2
 
-    /// Subtracts the units of an ended lease from the leased units of the newest bucket. Does nothing if the lease is
-    /// in an older bucket.
+    /// Subtracts an ended lease from the newest bucket's leased units. Does nothing for an older bucket.
     package mutating func endLease(_ units: Int, in bucket: Int) {
         if bucket == newest { lease.units = max(0, lease.units - units) }
     }
@@ -154,8 +140,7 @@ package struct Record: Sendable, Equatable {
         counts[position] = bounded
     }
 
-    /// Merges another copy of this record into this one: each bucket gets the larger count of the two copies. The birth
-    /// number of this record does not change.
+    /// Merges another copy of this record: each bucket gets the larger count of the two copies. Keeps the birth number.
     package mutating func join(_ other: Record) {
         roll(toBucket: other.newest)
         for bucket in max(0, oldest)...newest where other.count(in: bucket) > count(in: bucket) {
@@ -186,7 +171,7 @@ package struct Record: Sendable, Equatable {
     /// The wall-clock time at which the last open lease ends, in microseconds.
     package var leaseEnd: Int { layout.start(of: newest) + lease.endMilliseconds * 1_000 }
 
-    /// Returns the microseconds until these units fit if nobody else uses the freed units; nil if they never fit.
+    /// Returns the microseconds until these units fit without other uses; nil if they never fit.
     package func retryAfter(_ units: Int, of bound: Int, at time: Int) -> Int? {
         guard units <= bound else { return nil }
         var excess = units - (bound - total)
@@ -207,8 +192,7 @@ package struct Record: Sendable, Equatable {
         return max(0, layout.start(of: bucket + layout.kept) - time)
     }
 
-    /// Returns whether the newest bucket is more than a window and five seconds after `time`. This happens only if the
-    /// record is broken or a clock is wrong.
+    /// Returns whether the newest bucket is more than a window and five seconds after `time`.
     package func isTooFarAhead(of time: Int) -> Bool {
         newest > layout.bucket(at: time + layout.windowMicroseconds + 5_000_000)
     }

@@ -11,8 +11,7 @@ struct SavedCounters {
     /// Creates a table without counters.
     init() {}
 
-    /// Takes over the counters of a file. Drops counts that are older than their window, and moves back counters whose
-    /// newest bucket is in the future.
+    /// Takes over the counters of a file, without counts that are older than their window.
     ///
     /// - Parameter time: the current time of this process's clock.
     init(_ file: CounterFile, at time: Int) throws(CounterFile.ReadError) {
@@ -31,11 +30,10 @@ struct SavedCounters {
         counters = records.map { SavedCounter(key: $0, windowSeconds: seconds[$0] ?? 0, record: $1) }
     }
 
-    /// Returns whether an earlier process saved a counter with this key and no request has used it yet.
+    /// Returns whether an earlier process saved a counter with this key that no request has used yet.
     func contains(_ key: RecordKey) -> Bool { records[key] != nil }
 
-    /// Removes the saved counter with this key and returns its record; nil if there is no such counter or its record
-    /// does not fit `layout`.
+    /// Removes a saved counter and returns its record; nil if there is no record that fits `layout`.
     mutating func restore(_ key: RecordKey, _ layout: BucketLayout) -> Record? {
         if records.isEmpty { return nil }
         return records.removeValue(forKey: key).flatMap { try? Record($0, layout) }

@@ -1,7 +1,5 @@
 /// The slots of a limit of concurrent requests, with one entry for each instance that holds slots. The record reads no
-/// clock: its functions get the time as a parameter.
-///
-/// An instance writes the number of slots that it holds. So a write that is repeated, lost or late does no harm.
+/// clock.
 package struct SlotRecord: Sendable, Equatable {
     package struct Entry: Sendable, Equatable {
         /// The random id that the instance drew at its start.
@@ -10,11 +8,10 @@ package struct SlotRecord: Sendable, Equatable {
         /// The end of the entry, in milliseconds since 1970. An entry that has ended does not count.
         package var endMilliseconds: Int
         /// The milliseconds by which the instance's corrected clock is ahead of the store's clock; nil if unknown. In
-        /// the record of shares, this field contains a number made from `STORE_SECRET` instead; nil without a secret.
+        /// the record of shares, a number made from `STORE_SECRET`; nil without a secret.
         package var clockMilliseconds: Int?
 
-        /// The difference between the instance's clock and the store's clock, in microseconds; nil if it is unknown or
-        /// too large to be true.
+        /// The difference between the instance's and the store's clock in microseconds; nil if unknown or implausible.
         var clockMicroseconds: Int? {
             clockMilliseconds.flatMap { abs($0) < Self.clockBound ? $0 * 1_000 : nil }
         }
@@ -37,8 +34,7 @@ package struct SlotRecord: Sendable, Equatable {
 
     package func entry(of instance: UInt64) -> Entry? { entries.first { $0.instance == instance } }
 
-    /// Returns the entries that have not ended at `time`. Ignores entries that end more than twice `slotMicroseconds`
-    /// after `time`, because a wrong clock made them.
+    /// Returns the entries that have not ended at `time`. Ignores entries that a wrong clock made.
     package func living(at time: Int, slotMicroseconds: Int) -> [Entry] {
         let (now, latest) = (time / 1_000, (time + 2 * slotMicroseconds) / 1_000)
         return entries.filter { $0.endMilliseconds > now && $0.endMilliseconds <= latest }
@@ -50,8 +46,7 @@ package struct SlotRecord: Sendable, Equatable {
             .reduce(0) { $1.instance == instance ? $0 : min($0 + $1.held, Record.countBound) }
     }
 
-    /// Writes an entry in place of the earlier entry of the same instance. If the instance holds no slot, only removes
-    /// the earlier entry. Also drops entries that ended long ago.
+    /// Replaces the earlier entry of the same instance, or removes it if the new entry has no slots.
     package mutating func put(_ entry: Entry, at time: Int, slotMicroseconds: Int) {
         let longAgo = (time - slotMicroseconds) / 1_000
         entries.removeAll { $0.instance == entry.instance || $0.endMilliseconds < longAgo }
@@ -64,13 +59,11 @@ package struct SlotRecord: Sendable, Equatable {
 
 extension SlotRecord {
     private static let format: UInt8 = 2
-    /// The largest accepted end of an entry, in milliseconds since 1970. The zigzag value of `clockMilliseconds` has
-    /// the same bound.
+    /// The largest accepted end of an entry, in milliseconds since 1970.
     private static let timeBound = 1 << 45
     package static let encodedBound = 65_536
 
-    /// Encodes the format, the number of entries, and each entry: its instance, slots, end and `clockMilliseconds`. For
-    /// `clockMilliseconds`, nil is encoded as 0, and another value as 1 plus its zigzag value.
+    /// Encodes the format, the number of entries, and each entry.
     package func encoded() -> [UInt8] {
         var bytes = [Self.format]
         bytes.reserveCapacity(4 + 24 * entries.count)

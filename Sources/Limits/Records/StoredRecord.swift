@@ -1,4 +1,4 @@
-/// A decoded value of the store: the counts of a limit with a window, or the slots of a limit of concurrent requests.
+/// A decoded value of the store: the counts or the slots of a limit.
 enum StoredRecord: Sendable {
     case counts(Record)
     case slots(SlotRecord)
@@ -18,8 +18,7 @@ enum StoredRecord: Sendable {
         }
     }
 
-    /// Returns whether the newest bucket is more than a window and five seconds after `time`. This happens only if the
-    /// record is broken or a clock is wrong. Returns false for slots.
+    /// Returns whether the newest bucket is more than a window and five seconds after `time`. Returns false for slots.
     func isTooFarAhead(of time: Int) -> Bool {
         switch self {
         case .counts(let record): record.isTooFarAhead(of: time)

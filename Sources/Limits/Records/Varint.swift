@@ -1,5 +1,5 @@
-/// The encoding of numbers in records: seven bits per byte, the highest bits first. All bytes but the last have the
-/// high bit set. No number begins with the byte `run`, which stands for several empty buckets.
+/// The encoding of numbers in records: seven bits per byte, the highest bits first. No number begins with the byte
+/// `run`, which stands for several empty buckets.
 enum Varint {
     static let run: UInt8 = 0x80
     /// The upper bound of encoded numbers. The bound itself is not allowed.

@@ -2,8 +2,8 @@ package import Engine
 import Glibc
 import Synchronization
 
-/// An object that saves the counters of a relay without memcached in a file in `DATA_DIR`. The next process of the
-/// relay continues with the saved counters. A thread writes the file, so requests never wait for it.
+/// An object that saves the counters of a relay without memcached in a file in `DATA_DIR`. A thread writes the file, so
+/// requests never wait for it.
 ///
 /// `@unchecked`: `state` is used by the thread that starts the keeper, and then by the keeper's thread only.
 package final class CounterKeeper: @unchecked Sendable {
@@ -13,8 +13,7 @@ package final class CounterKeeper: @unchecked Sendable {
         var unclaimed: [SavedCounter] = []
         /// The value of `Limiter.changes` when the file was last read or written.
         var changes = 0
-        /// The machine's wall-clock time minus the limiter's time when the file was last read or written, in
-        /// microseconds.
+        /// The machine's wall-clock time minus the limiter's at the last read or write, in microseconds.
         var behindMicroseconds = 0
         var isFailing = false
         var isOverfull = false
@@ -30,7 +29,7 @@ package final class CounterKeeper: @unchecked Sendable {
     private let isEnding = Atomic(false)
     private var state = State()
 
-    /// The time from the start of one write of the file to the start of the next write.
+    /// The time from the start of one write of the file to the next, in nanoseconds.
     private static let pauseNanoseconds: UInt64 = 1_500_000_000
     private static let lockPauseMicroseconds: UInt32 = 20_000
 
@@ -60,7 +59,7 @@ package final class CounterKeeper: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - limitBytes: the maximum size of the file.
-    ///   - machineWall: returns the machine's wall-clock time. The clock can be set while the process runs.
+    ///   - machineWall: returns the machine's wall-clock time.
     init(
         of limiter: Limiter,
         in folder: String,
@@ -75,11 +74,11 @@ package final class CounterKeeper: @unchecked Sendable {
         self.onEvent = onEvent
     }
 
-    /// Restores the saved counters, and starts a thread that saves the counters until `stop` is called. Blocks until
-    /// the counters are restored, so call this function before the first request.
+    /// Restores the saved counters, and starts a thread that saves the counters. Blocks; call this function before the
+    /// first request.
     ///
     /// - Parameters:
-    ///   - deadline: the time until which the keeper waits if another process still uses `DATA_DIR`.
+    ///   - deadline: the end of the wait for another process that uses `DATA_DIR`.
     ///   - isEnding: returns whether this process is ending, which ends the wait.
     package func start(waitingUntil deadline: LoopTime, orUntil isEnding: () -> Bool) {
         guard let lock = lock(waitingUntil: deadline, orUntil: isEnding) else { return }
@@ -177,8 +176,7 @@ package final class CounterKeeper: @unchecked Sendable {
         state.isFailing = false
     }
 
-    /// Returns the counters to save: all counters that are not empty. If the file would be too large, only the counters
-    /// with the largest used shares are returned.
+    /// Returns the counters to save. If the file would be too large, returns those with the largest used shares.
     private func counters() -> [SavedCounter] {
         var found: [(counter: SavedCounter, share: Double)] = []
         var bytes = 0
@@ -209,7 +207,7 @@ package final class CounterKeeper: @unchecked Sendable {
         state.isOverfull = kept < all
     }
 
-    /// Removes counters from `unclaimed` if their keys are in `keys`, or if their units are too old to count.
+    /// Removes counters from `unclaimed` if their keys are in `keys` or their units are too old.
     private func dropClaimed(_ keys: Set<RecordKey>) {
         let time = limiter.wall
         state.unclaimed.removeAll { counter in
@@ -224,16 +222,16 @@ package final class CounterKeeper: @unchecked Sendable {
 
 /// An event about saved counters that an operator should know.
 package enum CounterKeeperEvent: Sendable, Equatable {
-    /// Another process still uses `DATA_DIR`. This process waits for a while, because the other process might end soon.
+    /// Another process still uses `DATA_DIR`. This process waits for a while.
     case waits
     /// Another process uses `DATA_DIR`, so this process keeps its counters only in memory.
     case heldByAnother
-    /// `DATA_DIR` cannot be locked, so another process might use it. This process keeps its counters only in memory.
+    /// `DATA_DIR` cannot be locked. This process keeps its counters only in memory.
     case unlocked(reason: String)
     case restored(counters: Int)
-    /// Some saved counters had a bucket in the future. The relay moved these counters back to the current time.
+    /// Some saved counters had a bucket in the future and were moved back.
     case ahead(counters: Int)
-    /// The counter file is not readable. `keptAs` is its new name; nil if it could not be renamed.
+    /// The counter file is not readable. `keptAs` is its new name; nil if renaming failed.
     case broken(reason: String, keptAs: String?)
     /// Some counters were not saved, because they would have made the file too large.
     case overfull(kept: Int, of: Int)

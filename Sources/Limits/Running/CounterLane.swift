@@ -1,9 +1,7 @@
 import Engine
 
-/// A connection to one server of the store, on one event loop. The lane makes the ledger's calls to the server, and
-/// passes the results to the ledger.
-///
-/// A thread of the lane does the work that would block the event loop, mainly opening a connection.
+/// A connection to one server of the store, on one event loop, for the ledger's calls. A thread of the lane does the
+/// work that would block the event loop.
 ///
 /// `@unchecked`: mutable state belongs to the loop, and to the thread while `state` is `helped`.
 final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
@@ -32,7 +30,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
     private lazy var timer = Timer(self)
     private var connection: (any CounterConnection)?
     private var polled: (any PolledConnection)?
-    /// The epoll events for which the loop watches the connection `polled`; 0 if it does not watch the connection.
+    /// The epoll events for which the loop watches `polled`; 0 if it does not watch the connection.
     private var watched: UInt32 = 0
 
     init(_ lane: Int, _ server: Int, on loop: EventLoop, _ parts: Parts) {
@@ -60,8 +58,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         if loop.isCurrent { wakeHere() } else { loop.call { self.wakeHere() } }
     }
 
-    /// Schedules the lane's next step for the time when the event loop has handled its current events. So one step
-    /// serves all requests that these events cause.
+    /// Schedules the lane's next step after the event loop's current events.
     private func wakeHere() {
         guard case .idle = state, !isAtTurnEnd else { return }
         isAtTurnEnd = true
@@ -73,8 +70,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         if case .idle = state { go(nil) }
     }
 
-    /// Waits until the ledger has no more work for the lane. Blocks the calling thread; the event loop must continue to
-    /// run.
+    /// Waits until the ledger has no more work for the lane. Blocks; the event loop must continue to run.
     func join() {
         while !end.wait() {}
         helper.join()

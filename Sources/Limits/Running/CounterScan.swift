@@ -10,8 +10,7 @@ struct CounterCopy {
     }
 }
 
-/// A scan that copies the counters that the relay saves in the counter file, a few counters at a time. Slots, counters
-/// of logins and failed authentications, and windows of less than a minute are not saved.
+/// A scan that copies the counters for the counter file, a few at a time.
 struct CounterScan {
     private var parts: [AccountTable.PartitionKind] = [.known, .unregisteredCallers]
     private var end = Int.max
@@ -19,8 +18,7 @@ struct CounterScan {
     /// The maximum number of accounts that one step looks at. Requests wait during a step.
     private static let step = 64
 
-    /// Copies the next counters and returns the copies; nil after the last counter. A counter can be copied twice if
-    /// accounts are dropped between two calls.
+    /// Copies and returns the next counters; nil after the last counter. A counter can be copied twice.
     mutating func next(of accounts: borrowing AccountTable) -> [CounterCopy]? {
         guard let part = parts.last else { return nil }
         var copies: [CounterCopy] = []

@@ -1,12 +1,11 @@
 import Engine
 
-/// An object that does the work in the ledger's outbox after the ledger's lock is released, such as waking lanes.
+/// An object that does the work in the ledger's outbox after the ledger's lock is released.
 ///
 /// `@unchecked`: `lanes` is set once, before any other thread uses the object.
 final class Dispatcher: @unchecked Sendable {
     private var lanes: [CounterLane] = []
-    /// The signal that the process waits for at its start. It is sent when the store's clock has been read, or when the
-    /// store is known to be unavailable.
+    /// The signal that the process waits for at its start.
     let ready = Signal()
     private let onEvent: @Sendable (LimiterEvent) -> Void
 

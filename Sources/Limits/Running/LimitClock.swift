@@ -1,10 +1,10 @@
 package import Engine
 import Glibc
 
-/// The clocks that limits use, and the conversion of their times to the clock of the event loops.
+/// The clocks that limits use, and their conversion to the clock of the event loops.
 package struct LimitClock: Sendable {
     package let now: @Sendable () -> ClockReading
-    /// The conversion of a monotonic time of this clock to a deadline on the clock of the event loops.
+    /// The conversion of this clock's monotonic time to a deadline on the event loops' clock.
     package let alarm: @Sendable (_ steady: Int) -> LoopTime
 
     package init(
@@ -15,8 +15,7 @@ package struct LimitClock: Sendable {
         self.alarm = alarm
     }
 
-    /// Returns a clock for a relay without a store. It starts with the machine's wall-clock time, and does not change
-    /// when the machine's clock is set.
+    /// Returns a clock for a relay without a store. This clock does not change when the machine's clock is set.
     package static func embedded() -> LimitClock {
         let start = microseconds(of: CLOCK_REALTIME) - microseconds(of: CLOCK_BOOTTIME)
         return LimitClock(now: {

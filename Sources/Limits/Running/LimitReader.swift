@@ -1,14 +1,13 @@
 import Engine
 
-/// A reader that shows the use of limits from their records in the store. It counts no requests.
+/// A reader of the use of limits from their records in the store. It counts no requests.
 package struct LimitReader {
     private let store: any CounterStore
     private let slotMicroseconds: Int
     private let time: Int
     private let secret: StoreSecret?
 
-    /// The maximum number of records in one call. With more records, the call might not fit into a connection's
-    /// buffers.
+    /// The maximum number of records in one call.
     private static let batch = 100
 
     /// Creates a reader of the records in a store.
@@ -26,7 +25,7 @@ package struct LimitReader {
         time = reading.wall
     }
 
-    /// Reads the use of the charges' limits from the store. Returns it in the order of the charges. Blocks.
+    /// Reads the use of the charges' limits from the store, in the order of the charges. Blocks.
     package func read(_ charges: [LimitCharge]) throws(StoreFailure) -> [LimitUse] {
         let keys = charges.map { $0.identity.storeKey($0.limit, secret) }
         var values = [[UInt8]?](repeating: nil, count: charges.count)
@@ -45,8 +44,7 @@ package struct LimitReader {
         return zip(charges, values).map { use($0.limit, $1) }
     }
 
-    /// Returns the use of a limit, decoded from the limit's value in the store. An unreadable value counts as an absent
-    /// value.
+    /// Returns the use of a limit from its value in the store. An unreadable value counts as absent.
     private func use(_ limit: Limit, _ bytes: [UInt8]?) -> LimitUse {
         switch bytes.flatMap({ try? StoredRecord($0, of: limit) }) {
         case .counts(var record):

@@ -2,8 +2,7 @@ package import Engine
 
 /// Reading and resetting of limits by an operator.
 extension Limiter {
-    /// Sets the use of one limit of one caller to 0, first in the store and then in this instance. Other instances
-    /// follow when they call `forget`.
+    /// Sets the use of one limit of one caller to 0. Other instances follow when they call `forget`.
     ///
     /// - Parameter shared: the limiter's store; nil if limits are counted in this process.
     /// - Returns: the record's key in the store; nil if there is no store.
@@ -38,9 +37,7 @@ extension Limiter {
         return key
     }
 
-    /// Forgets what this instance knows about records that another instance has reset.
-    ///
-    /// - Parameter keys: the keys of these records in the store.
+    /// Forgets the records with these store keys after another instance has reset them.
     package func forget(_ keys: Set<String>) {
         guard !keys.isEmpty else { return }
         // The keys are compared without the lock, because requests wait for it.
@@ -56,7 +53,7 @@ extension Limiter {
         }
     }
 
-    /// Returns the use of the charges' limits as this instance knows it, in the order of the charges.
+    /// Returns this instance's knowledge of the limits' use, in the order of the charges.
     package func knownUses(_ charges: [LimitCharge]) -> [LimitUse] { update { $0.uses(charges, at: $1) } }
 
     /// Returns, for each charge, how many requests of this instance wait for a decision about its limit.

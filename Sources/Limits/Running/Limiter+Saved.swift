@@ -2,15 +2,14 @@ extension Limiter {
     /// A number that changes whenever a counter changes. It shows whether the counters must be saved again.
     var changes: Int { update { ledger, _ in ledger.changes } }
 
-    /// Sets the counters that an earlier process saved. The limiter continues with a saved counter when a request needs
-    /// it.
+    /// Sets the counters that an earlier process saved.
     func use(_ saved: SavedCounters) {
         // The former table is freed without the lock.
         var other = saved
         update { ledger, _ in swap(&ledger.saved, &other) }
     }
 
-    /// Copies the counters that outlive the process. Holds the ledger's lock only for a few counters at a time.
+    /// Copies the counters that outlive the process.
     func copyCounters(_ body: (CounterCopy) -> Void) {
         var scan = CounterScan()
         while let copies = update({ ledger, _ in scan.next(of: ledger.accounts) }) { copies.forEach(body) }

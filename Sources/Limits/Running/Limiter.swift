@@ -1,7 +1,7 @@
 package import Engine
 
-/// The limiter of a process, which decides whether the limits admit a request. With a store, all instances that use it
-/// count together.
+/// The limiter of a process, which decides whether the limits admit a request. With a store, all instances count
+/// together.
 package final class Limiter: Sendable {
     private let ledger: Lock<Ledger>
     private let loops: [EventLoop]
@@ -14,12 +14,11 @@ package final class Limiter: Sendable {
     /// The operator's settings for the limiter, except the limits themselves.
     package struct Options: Sendable {
         let rule: StoreDownRule
-        /// The number of instances that divide limits while the store is unavailable; nil means the number of living
-        /// instances that was last seen.
+        /// The number of instances that divide limits without the store; nil uses the number of living instances.
         let instances: Int?
         /// The longest time that a decision waits for a call of the store, in microseconds.
         let timeoutMicroseconds: Int
-        /// The time for which the slots of an instance stay held after the instance has ended, in seconds.
+        /// The time for which slots stay held after the end of their instance, in seconds.
         let slotSeconds: Int
         /// The memory for accounts, in bytes. An account is the state of one limit of one caller.
         let bytes: Int
@@ -46,8 +45,7 @@ package final class Limiter: Sendable {
     ///
     /// - Parameters:
     ///   - store: the shared store; nil counts in this process alone.
-    ///   - loops: the event loops on which requests are decided and the store's connections live. The loops can start
-    ///     later, but must run until `stop` has returned. Without a store, the list can be empty.
+    ///   - loops: the event loops of requests, which run until `stop` has returned; empty only without a store.
     ///   - onEvent: called on any thread.
     package init(
         store: (any CounterStore)?,
@@ -95,21 +93,20 @@ package final class Limiter: Sendable {
         )
     }
 
-    /// Waits until the store's clock was read, but no longer than the time-out for a call of the store. Blocks. Call
-    /// this function before the first request.
+    /// Waits until the store's clock was read, for at most a call's time-out. Blocks. Call this function before the
+    /// first request.
     package func prepare() {
         guard isShared else { return }
         dispatcher.ready.wait(until: clock.alarm(clock.now().steady + timeoutMicroseconds))
     }
 
     /// Decides about a request. The request counts in the limits of all charges or in none. Call this function on the
-    /// thread of `loop`; it suspends only if the store must be called.
+    /// thread of `loop`.
     package func reserve(_ charges: [LimitCharge], on loop: EventLoop) async -> Reservation {
         Reservation(await decision(charges, loop), self)
     }
 
-    /// Decides about a request without suspending, if there is no store. Returns nil if there is a store; then call
-    /// `reserve`.
+    /// Decides about a request without suspending. Returns nil if there is a store; then call `reserve`.
     package func reserveInMemory(_ charges: [LimitCharge]) -> Reservation? {
         guard !isShared else { return nil }
         let decision = ledger.withLock { $0.decideInMemory(charges, clock.now()) }
@@ -119,8 +116,7 @@ package final class Limiter: Sendable {
     /// Returns a reservation that admits a request, because no limit covers the request.
     package func admitUncovered() -> Reservation { Reservation(Decision(.admitted), self) }
 
-    /// Returns a refusal if a limit of the charges is known to be full; nil if `reserve` must decide. Counts nothing
-    /// and does not call the store.
+    /// Returns a refusal if a limit is known to be full; nil if `reserve` must decide. Counts nothing.
     package func knownRefusal(_ charges: [LimitCharge]) -> Decision? {
         update { $0.knownRefusal(charges, at: $1) }
     }
@@ -131,8 +127,7 @@ package final class Limiter: Sendable {
     /// Returns the largest used share among the limits of the charges, as far as this instance knows.
     package func knownShare(_ charges: [LimitCharge]) -> Double { update { $0.knownShare(charges, at: $1) } }
 
-    /// Returns the used units of each charge's limit over all instances. A value is never more than its limit. Counts
-    /// nothing.
+    /// Returns the used units of each charge's limit over all instances, at most the limit. Counts nothing.
     package func used(_ charges: [LimitCharge], on loop: EventLoop) async -> [Int] {
         let looks = charges.map { LimitCharge($0.limit, $0.identity, units: 0) }
         if !looks.isEmpty { _ = await reserve(looks, on: loop) }
@@ -165,7 +160,7 @@ package final class Limiter: Sendable {
 
     private func expire(_ request: Pending) -> LoopTime? { update { $0.expire(request, at: $1) }.map(clock.alarm) }
 
-    /// Sets the rule for times when the store is unavailable, and the number of instances that divide limits then.
+    /// Sets the rule and the number of instances for times when the store is unavailable.
     package func use(_ rule: StoreDownRule, instances: Int?) {
         ledger.withLock { ledger in
             ledger.options.storeDown = rule
@@ -177,17 +172,13 @@ package final class Limiter: Sendable {
 
     package func metrics() -> LimiterMetrics { ledger.withLock { $0.figures } }
 
-    /// Writes pending changes to the store, and waits for calls that are under way. Blocks, so the event loops must
-    /// still run.
+    /// Writes pending changes to the store, and waits for current calls. Blocks; the event loops must still run.
     package func stop() {
         update { $0.close(at: $1) }
         dispatcher.end()
     }
 
-    /// Calls `body` with the ledger and the current time, and then does the work that the ledger leaves in its outbox.
-    ///
-    /// The time is read while the lock is held. Otherwise, a thread that waits for the lock would decide with an old
-    /// time.
+    /// Calls `body` with the ledger and the current time, and then does the outbox's work.
     @discardableResult
     func update<Result>(_ body: (inout Ledger, ClockReading) -> Result) -> Result {
         var outbox = Outbox()

@@ -1,6 +1,6 @@
 import Engine
 
-/// The wait of a request for the ledger's decision. A timer on the request's event loop limits the wait.
+/// The wait of a request for the ledger's decision, limited by a timer.
 ///
 /// `@unchecked`: only the loop's thread uses mutable state.
 final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
@@ -12,7 +12,7 @@ final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
 
     init(_ loop: EventLoop) { self.loop = loop }
 
-    /// Waits for the decision and returns it. Cancelling the task does not end the wait, which is short.
+    /// Waits for the decision and returns it. Cancelling the task does not end the wait.
     ///
     /// - Parameter expire: called at the deadline. Returns the next deadline; nil if the ledger has decided.
     func decision(at deadline: LoopTime, expire: @escaping () -> LoopTime?) async -> Decision {

@@ -1,10 +1,7 @@
 import Engine
 
-/// The average usage of each model's last hundred responses in this process. The relay reserves this average for the
-/// next call of the model.
-///
-/// For every ten minutes without a response of the model, its averages are halved, but not below `firstCompletion` and
-/// `firstCredits`. So a single wrong value does not block the model for ever.
+/// The average usage of each model's last hundred responses in this process. Each ten minutes without a response halve
+/// a model's averages, down to a minimum.
 package final class RecentUsageAverages: Sendable {
     private struct Row {
         var completions = RecentNumbers()
@@ -44,7 +41,7 @@ package final class RecentUsageAverages: Sendable {
     /// - Parameter now: returns the wall-clock time in microseconds.
     package init(now: @escaping @Sendable () -> Int) { self.now = now }
 
-    /// Records the usage of a successful call of a model.
+    /// Records the usage of a model's successful call.
     ///
     /// - Parameter credits: the credits that the vendor reported; nil if it reported none.
     package func record(_ model: String, completionTokens: Int, credits: Int?) {
@@ -90,7 +87,7 @@ private struct RecentNumbers {
     private var sum = 0
 
     private static let kept = 100
-    /// The largest value that is stored. Larger numbers count as this value, so that the sum cannot overflow.
+    /// The largest value that is stored; larger numbers count as this value.
     private static let most = Quota.countBound
 
     mutating func add(_ number: Int) {
@@ -111,8 +108,7 @@ private struct RecentNumbers {
         return mean <= least ? mean : max(least, mean >> halvings)
     }
 
-    /// Replaces all numbers with their average after `halvings` halvings. Does nothing if halving does not reduce the
-    /// average.
+    /// Replaces all numbers with their average after `halvings` halvings.
     mutating func halve(_ halvings: Int, downTo least: Int) {
         guard halvings > 0, let mean, let halved = self.mean(afterHalvings: halvings, downTo: least), halved < mean
         else { return }

@@ -1,5 +1,5 @@
-/// A decision about a request and, if the request was admitted, its reserved units of tokens, money, credits and slots.
-/// The request itself stays counted, even if its calls fail.
+/// A decision about a request, with the reserved units of an admitted request. The request itself stays counted, even
+/// if its calls fail.
 package struct Reservation: ~Copyable, Sendable {
     package let decision: Decision
     private let limiter: Limiter
@@ -13,12 +13,10 @@ package struct Reservation: ~Copyable, Sendable {
     /// Whether the reservation holds any units.
     package var isOpen: Bool { !decision.held.isEmpty }
 
-    /// Ends the reservation. For each unit, the difference between the used and the reserved amount is charged or
-    /// refunded.
+    /// Ends the reservation and corrects the reserved units to the used units.
     package consuming func settle(used: Amounts) { self.used = used }
 
-    /// Settles the reservation. If `settle` was not called, the units stay charged, because a vendor that failed might
-    /// have billed them. Slots are always released.
+    /// Settles the reservation. Without `settle`, all units except slots stay charged.
     deinit {
         if isOpen { limiter.settle(decision.held, used) }
     }

@@ -1,24 +1,20 @@
 import Engine
 
-/// A store of small values that all instances share. It can read many values, compare-and-swap one value, add a value
-/// if its key is absent, and read the clocks of its servers.
+/// A store of small values that all instances share.
 ///
-/// A key is ASCII without spaces and control characters. It has at most 250 bytes, and it contains no secret.
+/// A key is ASCII without spaces, control characters or secrets, and has at most 250 bytes.
 package protocol CounterStore: Sendable {
-    /// The names of the servers that form the store: `host:port`, or another name that an operator recognises. There is
-    /// at least one server.
+    /// The names of the store's servers, such as `host:port`. There is at least one server.
     var servers: [String] { get }
 
-    /// Returns the index of the server that stores the key. All instances with the same list of servers get the same
-    /// index.
+    /// Returns the index of the key's server. All instances with the same list of servers get the same index.
     func server(of key: String) -> Int
 
     /// Opens a connection to a server. Blocks. Use the connection on one thread, and drop it after any failure.
     func connect(to server: Int) throws(StoreFailure) -> any CounterConnection
 }
 
-/// A connection to one server of the store. All calls block for a limited time, but a look-up of a host name can take
-/// longer.
+/// A connection to one server of the store. All calls block for a limited time.
 ///
 /// If a call throws, the outcome of its writes is unknown. Then drop the connection and all versions that were read
 /// through it.
@@ -41,20 +37,17 @@ package protocol CounterConnection: AnyObject {
     func time() throws(StoreFailure) -> Int
 }
 
-/// A connection that an event loop can watch, so that its calls need not block. The connection makes one call at a
-/// time.
+/// A connection that an event loop can watch. The connection makes one call at a time.
 package protocol PolledConnection: CounterConnection {
-    /// The file descriptor that the event loop watches: always for received data, and for space to send while
-    /// `isSending` is true.
+    /// The file descriptor to watch: for received data, and for sending while `isSending` is true.
     var descriptor: Int32 { get }
     var isSending: Bool { get }
 
-    /// Begins a call, and sends as much of it as the socket accepts. Returns the result if the call needs no response;
-    /// otherwise returns nil.
+    /// Begins a call and sends what the socket accepts. Returns the result; nil if a response must follow.
     func begin(_ call: PolledCall) throws(StoreFailure) -> PolledResult?
 
-    /// Sends the rest of the current call, and reads the data that has arrived. Returns the result; nil if the response
-    /// is not complete yet. Throws if data arrives that no call requested.
+    /// Sends and receives more of the current call. Returns the result; nil if the response is not complete yet. Throws
+    /// if data arrives that no call requested.
     func proceed() throws(StoreFailure) -> PolledResult?
 }
 
@@ -84,8 +77,7 @@ package struct StoredValue: Sendable {
     package let bytes: [UInt8]
     package let version: Version
 
-    /// The version of a value in the store. A version is valid only for the connection through which it was read,
-    /// because a restarted server can use the same version for another value.
+    /// The version of a value in the store, valid only for the connection that read the value.
     package struct Version: Sendable, Equatable {
         let number: UInt64
         let connection: UInt64

@@ -1,13 +1,12 @@
 import Engine
 
 /// A store that is searched for at several addresses. The first address that responds is used until the process ends.
-/// While no address has responded, the store is unavailable, and each new connection tries all addresses again.
 package final class DiscoveredCounterStore: CounterStore {
     package let servers: [String]
     private let stores: [any CounterStore]
     private let found = Lock<Int?>(nil)
 
-    /// Creates a store from the addresses at which it might be.
+    /// Creates a store from its possible addresses.
     ///
     /// - Parameter stores: stores of one server each, in the order in which they are tried.
     package init(_ stores: [any CounterStore]) {

@@ -13,16 +13,15 @@ final class MemcachedConnection: PolledConnection {
     private var nextTag: UInt32 = 0
     private var output: [UInt8] = []
     private var sentBytes = 0
-    /// The parser for the response to the call that is under way; nil if there is no call.
+    /// The parser for the current call's response; nil if there is no call.
     private var response: MemcachedResponseParser?
-    /// The results of the current call's writes that are known without a response from memcached. The list has one
-    /// element for each write; the element is nil if the write was sent.
+    /// The results of writes that are known without a response; nil for each sent write.
     private var known: [WriteResult?] = []
     /// The buffer for received bytes.
     private var room = [UInt8](repeating: 0, count: 16_384)
 
     private static let lastID = Atomic<UInt64>(0)
-    /// The number of seconds above which memcached takes an expiry as a date and not as a duration.
+    /// The number of seconds above which memcached takes an expiry as a date.
     private static let longestSpanSeconds = 30 * 86_400
 
     /// Opens a connection, and reads memcached's clock. Blocks.
@@ -78,8 +77,7 @@ final class MemcachedConnection: PolledConnection {
         }
     }
 
-    /// Returns the result of a write that need not be sent; nil if the write must be sent. A write of a value that is
-    /// too large is refused. A write with a version from another connection is lost.
+    /// Returns the result of a write that need not be sent; nil if the write must be sent.
     private func result(of write: StoreWrite) -> WriteResult? {
         if write.value.count > MemcachedResponseParser.valueBytes {
             return .refused(reason: "the record is too large for memcached")

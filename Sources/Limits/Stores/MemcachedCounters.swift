@@ -1,7 +1,7 @@
 import Engine
 
-/// A store that consists of memcached servers. Each key belongs to one server by a fixed ketama ring (consistent
-/// hashing). A server that fails stays in the ring.
+/// A store of memcached servers. A fixed ketama ring (consistent hashing) selects each key's server. A server that
+/// fails stays in the ring.
 package final class MemcachedCounters: CounterStore {
     package let servers: [String]
     private let addresses: [MemcachedAddress]

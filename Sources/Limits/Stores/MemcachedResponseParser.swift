@@ -12,16 +12,16 @@ struct MemcachedResponseParser {
     private var seconds: Int?
     private var ended: PolledResult?
 
-    /// The maximum size of a value that is accepted, in bytes. memcached itself does not store larger values.
+    /// The maximum size of an accepted value, in bytes.
     static let valueBytes = 1_048_576
     /// The times of memcached's clock that are accepted, in seconds since 1970: until the year 2514.
     private static let times = 0..<1 << 34
-    /// The maximum size of a message's body that is accepted, in bytes: a value with its key and flags.
+    /// The maximum size of an accepted message's body, in bytes.
     private static let bodyBytes = valueBytes + 512
 
     /// Creates a parser for the response to a request.
     ///
-    /// - Parameter connection: the id of the connection, which becomes a part of the values' versions.
+    /// - Parameter connection: the connection's id, a part of the values' versions.
     init(to request: MemcachedRequest, firstTag: UInt32, connection: UInt64) {
         self.request = request
         self.firstTag = firstTag
@@ -30,7 +30,7 @@ struct MemcachedResponseParser {
     }
 
     /// Consumes received bytes. Returns the result; nil if the response is not complete yet. Throws if the response
-    /// does not match the request, or if more bytes follow its end.
+    /// does not match the request.
     mutating func consume(_ bytes: UnsafeRawBufferPointer) throws(StoreFailure) -> PolledResult? {
         let skipped = min(skippedBytes, bytes.count)
         skippedBytes -= skipped
@@ -125,7 +125,7 @@ struct MemcachedResponseParser {
         }
     }
 
-    /// Consumes the result of one write. memcached responds to writes in the order in which they were sent.
+    /// Consumes the result of one write.
     private mutating func consumeResult(
         _ head: MemcachedHead,
         of writes: [MemcachedRequest.Write]
@@ -156,8 +156,7 @@ struct MemcachedResponseParser {
         }
     }
 
-    /// Checks that a message belongs to the current request; throws if not. The tag reveals a response to another
-    /// request, for example to one that timed out.
+    /// Checks that a message belongs to the current request; throws if not.
     private func check(_ head: MemcachedHead, _ opcode: UInt8, position: Int) throws(StoreFailure) {
         guard head.opcode == opcode, head.tag == firstTag &+ UInt32(position) else { throw .outOfStep }
     }

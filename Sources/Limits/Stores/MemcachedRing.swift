@@ -1,9 +1,7 @@
 import CMemcached
 
-/// The mapping from keys to servers, by weighted ketama (consistent hashing). Other programs that use libmemcached with
-/// the same list of servers find the same server for a key.
-///
-/// The ring opens no connection. Use it on one thread at a time.
+/// The mapping from keys to servers, by weighted ketama (consistent hashing) as in libmemcached. Use it on one thread
+/// at a time.
 final class MemcachedRing {
     private let handle: UnsafeMutablePointer<memcached_st>
 

@@ -32,11 +32,7 @@ enum MemcachedRequest {
 
     static let headBytes = 24
 
-    /// Encodes the request as one or more messages. Each message has a tag, which the server repeats in its response.
-    /// The tags count up from `firstTag`.
-    ///
-    /// A request that reads several keys and writes nothing uses quiet gets: the server does not respond to a quiet get
-    /// of an absent key. A no-operation message follows. Its response shows that all quiet gets have been processed.
+    /// Encodes the request as one or more messages. Their tags count up from `firstTag`.
     func bytes(firstTag: UInt32) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: byteCount) { room, count in
             var output = Output(rest: UnsafeMutableRawBufferPointer(room), tag: firstTag)
@@ -151,7 +147,7 @@ struct MemcachedHead {
         static let outOfMemory: UInt16 = 0x82
     }
 
-    /// Returns the result of a write from the status of its response; nil if the status is not expected after a write.
+    /// Returns the result of a write from its response's status; nil if the status is unexpected.
     func result(connection: UInt64) -> WriteResult? {
         switch status {
         case Status.done: .written(StoredValue.Version(number: number, connection: connection))

@@ -1,7 +1,6 @@
 import Engine
 
-/// A store in the memory of one process. Its size in bytes is bounded, and it evicts the least recently used entry
-/// first.
+/// A store in the memory of one process, with a bounded size in bytes. It evicts the least recently used entry first.
 package final class MemoryCounters: CounterStore, CounterConnection {
     package static let defaultBytes = 64 * 1_048_576
     /// The estimated size of an entry without its key and value, in bytes.

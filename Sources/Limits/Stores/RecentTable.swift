@@ -1,7 +1,6 @@
 /// A dictionary that knows its least recently used entry.
 ///
-/// It is public, because only public code is specialised in another module; `@inlinable package` code is not (Swift
-/// 6.3).
+/// It is public, because only public code is specialised in another module (Swift 6.3).
 public struct RecentTable<Key: Hashable, Value> {
     @usableFromInline struct Slot {
         @usableFromInline var key: Key
@@ -30,8 +29,7 @@ public struct RecentTable<Key: Hashable, Value> {
     /// Returns the value of a key and marks it as the most recently used; nil if the key is absent.
     @inlinable public mutating func use(_ key: Key) -> Value? { withValue(of: key) { $0 } }
 
-    /// Calls `body` with the value of a key, which is not copied, and marks it as the most recently used. Returns the
-    /// result of `body`; nil if the key is absent.
+    /// Calls `body` with the value of a key, and marks it as the most recently used. Returns nil if the key is absent.
     @inlinable public mutating func withValue<Result>(of key: Key, _ body: (inout Value) -> Result) -> Result? {
         // This is often the most recently used entry, which is found without hashing.
         if newest < 0 || slots[Int(newest)].key != key {
@@ -42,7 +40,7 @@ public struct RecentTable<Key: Hashable, Value> {
         return body(&slots[Int(newest)].value)
     }
 
-    /// Adds or replaces a value. Then removes the least recently used entries until at most `bound` entries are left.
+    /// Adds or replaces a value. Then removes the least recently used entries above `bound`.
     @inlinable public mutating func set(_ key: Key, _ value: Value, atMost bound: Int) {
         set(key, value)
         while count > bound, let old = leastRecentlyUsed { remove(old.key) }
@@ -81,10 +79,9 @@ public struct RecentTable<Key: Hashable, Value> {
         for slot in slots { body(slot.key, slot.value) }
     }
 
-    /// Calls `body` for at most `count` values. Repeated calls visit all values. A value that moves between two calls
-    /// can be visited twice.
+    /// Calls `body` for at most `count` values. A value that moves between two calls can be visited twice.
     ///
-    /// - Parameter end: the value that the previous call returned; `.max` for the first call.
+    /// - Parameter end: the result of the previous call; `.max` for the first call.
     /// - Returns: the `end` of the next call; 0 after the last value.
     func visit(below end: Int, atMost count: Int, _ body: (Value) -> Void) -> Int {
         let end = min(end, slots.count)

@@ -1,9 +1,8 @@
 package import Engine
 
-/// Small records that all instances share, for code on event loops. A separate thread calls the store. The store can
-/// lose records at any time.
+/// Small records that all instances share, for code on event loops. The store can lose records at any time.
 ///
-/// A call waits at most for the store's time-out. A change can still be made after its call has timed out.
+/// A change can still be made after its call has timed out.
 package final class SharedState: Sendable {
     private let thread = Worker(bound: 1_024)
     private let link: StoreLink
@@ -33,8 +32,8 @@ package final class SharedState: Sendable {
         try await run(on: loop) { link throws(StoreFailure) in try link.read(key).0?.bytes }
     }
 
-    /// Changes a record and returns the outcome of `change`. If another instance wrote the record meanwhile, `change`
-    /// is called again with the new value. So `change` should be quick and free of side effects.
+    /// Changes a record and returns the outcome of `change`. `change` can be called again, so it should be quick and
+    /// free of side effects.
     package func update<Outcome: Sendable>(
         _ key: String,
         expirySeconds: Int,
@@ -46,8 +45,7 @@ package final class SharedState: Sendable {
         }
     }
 
-    /// Writes records without waiting. Existing records are overwritten, and failures are not reported. All calls of
-    /// this object are made in the order in which they were requested.
+    /// Writes records without waiting. Existing records are overwritten, and failures are not reported.
     package func put(_ records: [(key: String, value: [UInt8])], expirySeconds: Int) {
         thread.begin { [link] in
             for record in records {
@@ -59,7 +57,7 @@ package final class SharedState: Sendable {
         }
     }
 
-    /// Writes one record without waiting. The thread that calls the store also calls `value` to make the new value.
+    /// Writes one record without waiting. `value` is called on the thread that calls the store.
     package func put(_ key: String, expirySeconds: Int, _ value: @escaping @Sendable () -> [UInt8]) {
         thread.begin { [link] in
             let made = value()
@@ -89,8 +87,7 @@ private final class StoreLink: @unchecked Sendable {
     private let store: any CounterStore
     private let timeoutNanoseconds: UInt64
     private var connections: [Int: any CounterConnection] = [:]
-    /// The time until which each failed server of the store is not tried again. The keys are the indexes of the
-    /// servers.
+    /// The time until which each failed server is not tried again, by the server's index.
     private var awayUntil: [Int: LoopTime] = [:]
     private static let restNanoseconds: UInt64 = 1_000_000_000
     private static let tries = 16
@@ -130,8 +127,7 @@ private final class StoreLink: @unchecked Sendable {
         throw StoreFailure(reason: "other instances keep changing the record")
     }
 
-    /// Reads a record. Returns the record's value, and the connection that was used. If an earlier connection was
-    /// closed in the meantime, reads with a new connection.
+    /// Reads a record. Returns the record's value and the connection that was used.
     func read(_ key: String) throws(StoreFailure) -> (StoredValue?, any CounterConnection) {
         let server = store.server(of: key)
         let begun = LoopTime.current()

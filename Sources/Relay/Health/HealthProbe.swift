@@ -2,12 +2,12 @@ import Engine
 import Glibc
 import Shared
 
-/// The health of a relay on this machine. Every case of an unhealthy relay has a description for the operator.
+/// The health of a relay on this machine, with a description if the relay is unhealthy.
 enum Health {
     case serves
-    /// A connection to the relay failed at once. For example, the relay is not running, or is starting or ending.
+    /// A connection to the relay failed at once.
     case unreachable(String)
-    /// A program listens on the relay's port, but did not accept the connection or respond within three seconds.
+    /// A program listens on the relay's port, but did not respond within three seconds.
     case silent(String)
     /// The relay's response is not an HTTP 200, or the connection was closed before a response.
     case other(String)
@@ -21,7 +21,7 @@ enum Health {
     }
 }
 
-/// Sends `GET /health` to the relay at this address and returns its health. Each step waits for at most three seconds.
+/// Sends `GET /health` to the relay and returns its health. Each step waits for at most three seconds.
 func checkHealth(_ relay: Settings.Address) -> Health {
     let isWildcard = relay.host == "0.0.0.0" || relay.host == "::"
     let host = isWildcard ? "127.0.0.1" : relay.host

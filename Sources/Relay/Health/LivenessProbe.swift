@@ -1,8 +1,7 @@
 import Glibc
 import Shared
 
-/// Returns whether the relay of this container is healthy. If the relay is `silent` in three checks in a row, kills the
-/// relay, so that the container engine restarts it.
+/// Returns whether this container's relay is healthy. Kills the relay if it is `silent` in three checks in a row.
 func killIfStuck(_ relay: Settings.Address) -> Bool {
     for _ in 1...3 {
         let health = checkHealth(relay)
@@ -12,8 +11,7 @@ func killIfStuck(_ relay: Settings.Address) -> Bool {
     return false
 }
 
-/// Returns the ids of the relay processes of this container, except this process. A relay process runs the same program
-/// as this process and is a child of process 1.
+/// Returns the ids of this container's relay processes, except this process.
 private func stuckRelays() -> [pid_t] {
     guard let directory = opendir("/proc") else { return [] }
     defer { closedir(directory) }
@@ -29,8 +27,7 @@ private func stuckRelays() -> [pid_t] {
     return found
 }
 
-/// Returns the path of the executable file that a process runs; nil if the process belongs to another user or has
-/// ended.
+/// Returns the path of a process's executable file; nil if the process is another user's or has ended.
 ///
 /// - Parameter name: the process ID as text, or `self`.
 private func programOfProcess(_ name: String) -> [CChar]? {

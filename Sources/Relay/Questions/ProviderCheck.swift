@@ -6,13 +6,11 @@ import Upstream
 
 /// The check that `relay check --ask` runs: one request without cost for each key of each provider.
 struct ProviderCheck {
-    /// The report of the check. It has a line for each key, and one for each configured model that is not on its
-    /// vendor's list.
+    /// The report of the check, with a line for each key and each unlisted configured model.
     let text: String
     /// Whether every request of the check succeeded. All configured keys were then accepted by their vendors.
     let isGood: Bool
-    /// The HTTP client that sends the requests of the check. It is kept here because its connections may outlive the
-    /// requests.
+    /// The HTTP client that sends the requests of the check. Its connections may outlive the requests.
     private let client: CurlClient
 
     private static let mostOpen = 16
@@ -21,9 +19,8 @@ struct ProviderCheck {
     /// Checks the keys of all providers. Blocks for at most 12 s.
     ///
     /// - Parameters:
-    ///   - given: the names of the settings that the operator has set. The report uses them to name the setting that
-    ///     contains a rejected key, such as `..._API_KEY`.
-    ///   - questions: returns the requests that check a provider. The client sends them.
+    ///   - given: the names of the settings that the operator has set.
+    ///   - questions: returns the requests that check a provider.
     init(
         _ settings: Settings,
         given: Set<String>,
@@ -62,7 +59,7 @@ struct ProviderCheck {
     }
 }
 
-/// The results of the requests that check keys. An event loop stores them while another thread waits for them.
+/// The results of the requests that check keys. An event loop stores them while another thread waits.
 private final class CheckResults: Sendable {
     private struct State {
         var next = 0
@@ -93,8 +90,7 @@ private final class CheckResults: Sendable {
         if isLast { signal.wake() }
     }
 
-    /// Waits until all results are there or this time has passed. Returns one item for each request; nil for a request
-    /// without a result in time.
+    /// Waits until all results are there or this time has passed. Returns nil for each missing result.
     func wait(seconds: Int) -> [KeyCheckResult?] {
         let end = LoopTime.current().adding(seconds: seconds)
         while state.withLock({ $0.left }) > 0, LoopTime.current() < end { signal.wait(until: end) }

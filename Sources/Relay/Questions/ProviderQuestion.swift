@@ -5,12 +5,11 @@ import Upstream
 /// A request that checks one key of a provider, or that reads the provider's model list.
 struct ProviderQuestion: Sendable {
     let provider: ProviderSettings
-    /// The label of the key among the provider's keys, such as `k1` for the first key; nil if the request has no key.
+    /// The label of the key, such as `k1` for the first key; nil if the request has no key.
     private let label: String?
     /// Whether the request only reads a public model list, so its result says nothing about a key.
     private let isOfList: Bool
-    /// The provider's configured models, by the names that the vendor uses. The report names those that are not on the
-    /// vendor's list.
+    /// The provider's configured models, by the names that the vendor uses.
     private let models: [String]
     private let mask: SecretMask
     let ask: @Sendable () async -> KeyCheckResult
@@ -34,8 +33,7 @@ struct ProviderQuestion: Sendable {
 
     /// Returns the lines of the report for this request's result.
     ///
-    /// - Parameter given: the names of the settings that the operator has set, so that the report can name the setting
-    ///   of a rejected key.
+    /// - Parameter given: the names of the settings that the operator has set.
     func lines(_ given: Set<String>, on checkResult: KeyCheckResult) -> [String] {
         let name = "\(provider.name) \(isOfList ? "models" : label ?? "without a key")"
         switch checkResult {
@@ -54,8 +52,7 @@ struct ProviderQuestion: Sendable {
         }
     }
 
-    /// Returns the name of the setting that contains the provider's key. Returns `PROVIDER_<NAME>_API_KEYS` if `given`
-    /// contains no setting for keys.
+    /// Returns the name of the setting that contains the provider's key.
     ///
     /// - Parameter given: the names of the settings that the operator has set.
     private func keySetting(_ given: Set<String>) -> String {

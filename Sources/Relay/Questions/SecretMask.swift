@@ -1,5 +1,4 @@
-/// A filter that replaces secrets in texts from vendors by `...`, such as a key that a vendor repeats in an error
-/// message.
+/// A filter that replaces secrets in texts from vendors by `...`.
 struct SecretMask {
     /// Every sequence of `partBytes` successive bytes in the secrets. Secrets with fewer bytes are in `shorter`.
     private var parts: Set<[UInt8]> = []
@@ -17,8 +16,8 @@ struct SecretMask {
         }
     }
 
-    /// Returns the text on one line, with at most 200 characters. `...` replaces every whole secret. It also replaces
-    /// each run of at least 8 bytes that occurs in a secret.
+    /// Returns the text on one line, with at most 200 characters. `...` replaces secrets, and runs of at least 8 bytes
+    /// of a secret.
     func masked(_ text: String) -> String {
         let bytes = Array(text.utf8)
         var isSecret = [Bool](repeating: false, count: bytes.count)
@@ -42,8 +41,7 @@ struct SecretMask {
         return Self.line(String(decoding: kept, as: UTF8.self))
     }
 
-    /// Returns at most 200 characters of the text, on one line. Control characters become spaces, including the
-    /// invisible ones that change the direction of text.
+    /// Returns at most 200 characters of the text, on one line, with spaces for control characters.
     private static func line(_ text: String) -> String {
         var line = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
