@@ -13,7 +13,7 @@ struct Route: Sendable {
         case own
         /// The path is served without `/v1` only, in exactly one spelling.
         case service
-        /// The path is served like a `service` path. Machines poll it, so the normal log leaves it out.
+        /// The path is served like a `service` path, but the normal log leaves it out.
         case probe
 
         var isExact: Bool { self == .service || self == .probe }
@@ -85,7 +85,7 @@ struct Route: Sendable {
     /// Returns whether a request's path belongs to this route.
     ///
     /// - Parameters:
-    ///   - path: the request's path without `/v1`.
+    ///   - path: the path without `/v1`.
     ///   - isVersioned: whether the full path begins with `/v1`.
     func matches(_ path: UnsafeRawBufferPointer, isVersioned: Bool) -> Bool {
         if position != .api, isVersioned != (position == .versioned) { return false }

@@ -13,7 +13,7 @@ package final class CounterKeeper: @unchecked Sendable {
         var unclaimed: [SavedCounter] = []
         /// The value of `Limiter.changes` when the file was last read or written.
         var changes = 0
-        /// The machine's wall-clock time minus the limiter's at the last read or write, in microseconds.
+        /// The machine's wall clock minus the limiter's clock when the file was last read or written, in microseconds.
         var behindMicroseconds = 0
         var isFailing = false
         var isOverfull = false

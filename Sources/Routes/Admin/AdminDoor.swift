@@ -24,8 +24,7 @@ func serveAdmin(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     throw APIError(405, "Method not allowed")
 }
 
-/// Returns the client's admin session; nil if the route needs none and there is none. Throws if the client may not use
-/// the route.
+/// Returns the client's admin session; nil if there is none. Throws if the client may not use the route.
 private func visitor(
     of access: AdminRoute.Access,
     _ request: Request,

@@ -26,7 +26,7 @@ func logIn(_ visit: AdminVisit) async throws(APIError) {
 
 private let loginLimitBytes = 4_096
 
-/// Counts a login attempt of the client's address over all instances. Throws if the address had too many attempts.
+/// Counts a login attempt of the client's address. Throws if there were too many attempts.
 private func countLogin(_ visit: AdminVisit) async throws(APIError) {
     let address = visit.gateway.limits.address(visit.request)
     // While the counter store is unavailable, `RATE_LIMIT_STORE_DOWN` does not apply to logins: this instance then

@@ -57,8 +57,7 @@ private func wallTime(of time: LoopTime, at now: LoopTime) -> String {
     Timestamp.text(second: (Timestamp.now() + time.milliseconds(since: now)) / 1_000)
 }
 
-/// Handles POST /admin/provider/{name}/resume: ends the cooldown of one key. Without a key, ends the cooldowns of all
-/// keys of the provider and closes its circuit breakers.
+/// Handles POST /admin/provider/{name}/resume: ends the cooldown of one key or of the whole provider.
 func resumeProvider(_ visit: AdminVisit) async throws(APIError) {
     let key = try await visit.body { (root) throws(APIError) in try root.string("key", "body") }
     let name = visit.value("name")

@@ -65,7 +65,7 @@ struct AdminRoute: Sendable {
         path.split(separator: "/", omittingEmptySubsequences: true)
     }
 
-    /// Returns the variable parts of a path by their names; nil if the path does not fit this route.
+    /// Returns the path's variable parts by name; nil if the path does not fit this route.
     func values(in path: [Substring]) -> [String: String]? {
         guard path.count == parts.count else { return nil }
         var values: [String: String] = [:]

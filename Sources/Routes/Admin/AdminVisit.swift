@@ -36,12 +36,9 @@ struct AdminVisit: Sendable {
         }
     }
 
-    /// Records an operator's action in the log and in the admin page's list of actions.
+    /// Records an operator's action, such as `login`, in the log and on the admin page.
     ///
-    /// - Parameters:
-    ///   - act: the kind of action, such as `login`.
-    ///   - target: the changed thing, such as the name of a provider.
-    ///   - user: the operator's name; nil for the user of the session.
+    /// - Parameter user: the operator's name; nil for the user of the session.
     func record(_ act: String, _ target: String = "", by user: String? = nil) {
         let action = AdminAction(
             user: user ?? session?.user ?? "",
@@ -70,9 +67,7 @@ struct AdminVisit: Sendable {
 
     /// Sends a JSON list: `{"items":[],"total":0,"instance":"relay-1:5001"}`.
     ///
-    /// - Parameters:
-    ///   - total: the number of all items, of which `items` may be one page.
-    ///   - more: further members of the response.
+    /// - Parameter total: the number of items on all pages.
     func send(_ items: [JSONFragment], total: Int, _ more: [(name: String, value: JSONFragment)] = []) {
         exchange.send(
             json: ByteBuffer(

@@ -3,9 +3,9 @@ import Limits
 import Shared
 import Upstream
 
-/// A task that exchanges figures and orders with the other instances every ten seconds, for the admin routes.
+/// A task of the admin routes that exchanges figures and orders with other instances every ten seconds.
 ///
-/// `@unchecked`: all variables are used on one event loop only, except `task`, which has a lock.
+/// `@unchecked`: used on one event loop only, except `task`, which has a lock.
 package final class OperatorClock: @unchecked Sendable {
     private let process: SharedServices
     private let router: Router
@@ -29,7 +29,7 @@ package final class OperatorClock: @unchecked Sendable {
         task.withLock { $0 = next }
     }
 
-    /// Stops the task and removes this instance from the other instances' lists. Can be called on any thread.
+    /// Stops the task and removes this instance from other instances' lists. Can be called on any thread.
     package func stop() {
         task.withLock { $0?.cancel() }
         let admin = process.process.admin

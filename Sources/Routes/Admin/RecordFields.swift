@@ -69,10 +69,9 @@ enum RecordFields {
         }
     }
 
-    /// Returns the time in a parameter, in milliseconds since 1970; nil if the parameter is missing. The value is a day
-    /// or a time.
+    /// Returns the time in a parameter, in milliseconds since 1970; nil if the parameter is missing.
     ///
-    /// - Parameter isEnd: whether the time ends a range; a day then means its end.
+    /// - Parameter isEnd: whether a day means its end, not its beginning.
     private static func time(
         _ fields: AdminQuery,
         _ name: String,
@@ -114,7 +113,7 @@ enum OperatorTime {
         return (day.secondsSince1970 + second - offset) * 1_000 + milliseconds
     }
 
-    /// Returns a UTC offset, such as `Z` or `+01:00`, in seconds; nil if the bytes are no offset.
+    /// Returns a UTC offset, such as `+01:00`, in seconds; nil if the offset is invalid.
     private static func offset(_ bytes: ArraySlice<UInt8>) -> Int? {
         if bytes.count == 1, bytes.first == 90 || bytes.first == 122 { return 0 }
         // A space counts as a plus, because a plus in a URL's query means a space.

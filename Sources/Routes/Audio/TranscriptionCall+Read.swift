@@ -2,10 +2,9 @@ package import Calls
 package import Shared
 
 extension TranscriptionCall {
-    /// Creates the call from the form fields of `POST /v1/audio/transcriptions` or `/v1/audio/translations`. Throws if
-    /// a field is invalid.
+    /// Creates the call from the fields of a transcription or translation form. Throws if a field is invalid.
     ///
-    /// - Parameter isWhole: whether all fields have arrived; if false, a missing field causes no error.
+    /// - Parameter isWhole: whether all fields have arrived; a missing field is then an error.
     package init(_ purpose: Purpose, _ fields: FormFields, isWhole: Bool) throws(APIError) {
         guard let model = try fields.model() else { throw .missing("model") }
         let names = Format.allCases.filter { purpose == .transcription || $0 != .diarizedJSON }.map(\.rawValue)

@@ -97,11 +97,11 @@ private struct TranscriptionRequest {
 
     var knowsModel: Bool { form.fields.contains { $0.name.isSame(as: "model") && !$0.text.isEmpty } }
 
-    /// Makes the plan for serving the request from the form fields that have arrived.
+    /// Makes the plan for serving the request from the form fields received so far.
     ///
     /// - Parameters:
     ///   - isWhole: whether all fields of the form have arrived.
-    ///   - holder: the attempt that uploaded the file; nil if no attempt has.
+    ///   - holder: the attempt that uploaded the file; nil if there is none.
     func plan(isWhole: Bool, holding holder: SingleAttempt? = nil) throws(APIError) -> Plan {
         let call = try TranscriptionCall(purpose, FormFields(form.fields), isWhole: isWhole)
         exchange.record.model = call.model

@@ -25,11 +25,10 @@ extension CacheLookup {
 }
 
 extension CacheLookup {
-    /// Sends a cached response if there is one, and returns whether there was. The request must have been admitted.
+    /// Sends a cached response if there is one, and returns whether there was.
     ///
-    /// - Parameters:
-    ///   - model: the model name in the request.
-    ///   - name: the model that serves the request.
+    /// The request must have been admitted.
+    /// - Parameter name: the model that serves the request.
     func answersForward(_ model: String, _ name: String) async throws(APIError) -> Bool {
         let found = try await find(model, servedBy: name, isStreamed: false) { await $0.outcome(until: $1) }
         guard let found else { return false }

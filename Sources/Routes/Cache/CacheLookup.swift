@@ -35,11 +35,10 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
 
     // MARK: Lookup
 
-    /// Returns the response to an equal request; nil if this request must call the vendor. The request must have been
-    /// admitted.
+    /// Returns the response to an equal request; nil if this request must call the vendor.
     ///
+    /// The request must have been admitted.
     /// - Parameters:
-    ///   - model: the model name in the request.
     ///   - name: the model or panel that serves the request.
     ///   - wait: waits for the other request's response until the given time.
     func find(
@@ -109,8 +108,6 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
     }
 
     /// Returns the response's cache key; nil if the request has no caller or no route.
-    ///
-    /// - Parameter name: the model or panel that serves the request.
     private func key(_ name: String, isStreamed: Bool) -> CacheKey? {
         guard let caller = exchange.asking?.caller, let route = exchange.record.route else { return nil }
         var parts = ByteBuffer()
@@ -159,7 +156,7 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         end()
     }
 
-    /// Ends the lookup of a response that cannot be cached. Equal requests that wait then call the vendor.
+    /// Ends the lookup of a response that cannot be cached.
     func giveUp() {
         leader?.end(with: .uncacheable)
         end()

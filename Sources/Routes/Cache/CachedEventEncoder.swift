@@ -4,8 +4,7 @@ import Shared
 
 /// The kinds of entries in the encoded form of a cached stream.
 private enum Kind: Int {
-    /// The beginning of a stream in which the relay sent an uncached text first. A replayed stream begins with a space
-    /// instead.
+    /// The beginning of a stream in which the relay sent an uncached text first.
     case opening
     case text, reasoning, refusal, call, arguments, signature, encryptedReasoning, finish
     /// A chunk in the vendor's own JSON, without the first members that `ResponseNames` describes.
@@ -60,9 +59,7 @@ extension CachedResponseEncoder {
 
     /// Adds a chunk in the vendor's own JSON.
     ///
-    /// - Parameters:
-    ///   - rest: the bytes of the chunk after the members of `ResponseNames`.
-    ///   - choice: the number of the choice.
+    /// - Parameter rest: the bytes of the chunk after the members of `ResponseNames`.
     mutating func add(native rest: UnsafeRawBufferPointer, of choice: Int) {
         add(Kind.native.rawValue)
         add(choice)

@@ -50,7 +50,7 @@ struct CachedResponse: Sendable {
     }
 }
 
-/// The first members of each response and chunk in a vendor's own JSON: `id`, `object`, `created` and `model`.
+/// The members `id`, `object`, `created` and `model` of responses in a vendor's own JSON.
 enum ResponseNames {
     /// Returns the position after the members of `ResponseNames`; nil if the response does not begin with them.
     static func end(in response: UnsafeRawBufferPointer) -> Int? {
@@ -61,7 +61,7 @@ enum ResponseNames {
         return last - start + members[3].value.bytes.count
     }
 
-    /// Returns the first members of a response, with a new id, the present time and no closing brace.
+    /// Returns the first members of a response, without a closing brace.
     static func write(_ object: StaticString, model: String, _ exchange: Exchange) -> ByteBuffer {
         var out = ByteBuffer()
         out.append(#"{"id":""#)

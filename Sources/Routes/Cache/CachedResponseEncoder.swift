@@ -60,9 +60,9 @@ struct CachedResponseDecoder {
         return bytes[part: position..<(position + count)]
     }
 
-    /// Reads two expected bytes and the text after them. Returns nil, and reads nothing, if the data differs or ends
-    /// early, or if the text has 128 bytes or more.
+    /// Reads two expected bytes and the text after them.
     ///
+    /// Returns nil, and reads nothing, if the data differs or ends early, or the text has 128 bytes or more.
     /// - Parameter numbers: the two expected bytes in memory order.
     mutating func shortText(after numbers: UInt16) -> UnsafeRawBufferPointer? {
         guard bytes.count - position >= 3, let here = bytes.baseAddress.map({ $0 + position }),

@@ -2,9 +2,9 @@ import Engine
 import Glibc
 import Shared
 
-/// The computation of the digest of a request body. Equal requests have the same digest.
+/// The computation of the digest of a request body.
 ///
-/// Fields that do not change the response, and the order of members, have no influence.
+/// Equal requests have the same digest.
 struct RequestDigest: ~Copyable {
     private var out = ByteBuffer()
 

@@ -20,7 +20,7 @@ extension APIError {
 
     /// Creates the error for a request body that the HTTP server refused.
     ///
-    /// - Parameter setting: the setting that limits the size of the body, for the message.
+    /// - Parameter setting: the setting that limits the size of the body.
     init(_ error: RequestError, boundBy setting: StaticString) {
         self.init(error)
         if error.status == 413 { self.message += " The operator can change the limit with \(setting)." }
@@ -45,7 +45,7 @@ extension APIError {
         if error.status == 501 || error.status == 505 { self.isRetryUseless = true }
     }
 
-    /// Returns the error for a shared store, such as memcached, that is unavailable.
+    /// Returns the error for a shared store that is unavailable.
     ///
     /// - Parameter what: a sentence for the client about the failed action.
     static func storeUnreachable(_ what: String, _ failure: StoreFailure) -> APIError {

@@ -5,7 +5,7 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Authenticates the request and returns its caller, to which the request's memory is then charged.
+    /// Authenticates the request and returns its caller.
     ///
     /// - Parameter countsUnknownKeys: whether an ignored unknown key counts as a wrong key.
     @inline(never)
@@ -24,8 +24,9 @@ extension Exchange {
         return caller
     }
 
-    /// Checks the caller's passthrough key. Returns the providers whose vendors refuse the key; throws if all refuse
-    /// it.
+    /// Returns the providers whose vendors refuse the caller's passthrough key.
+    ///
+    /// Throws if all refuse it.
     @discardableResult
     func check(_ caller: Caller) async throws(APIError) -> Set<String> {
         guard caller.kind == .passThrough else { return [] }
@@ -33,7 +34,7 @@ extension Exchange {
         throw Task.isCancelled ? .clientLeft : .wrongKey(caller.passedKey)
     }
 
-    /// Returns the holder to which the request's memory is charged; nil to charge the address of the connection.
+    /// Returns the holder of the request's memory; nil to charge the address of the connection.
     private func memoryHolder(_ caller: Caller, _ request: Request) -> MemoryHolder.Key? {
         if caller.kind == .known, let identity = caller.identity {
             return identity.digest.withBytes { bytes in
@@ -68,8 +69,9 @@ extension Exchange {
         return gateway.limits.applicableLimits(caller, group, request: request, model: name)
     }
 
-    /// Counts the request in every limit that applies to it. Throws, and counts nothing, if one limit refuses it.
+    /// Counts the request in every limit that applies to it.
     ///
+    /// Throws, and counts nothing, if one limit refuses the request.
     /// - Parameter usageReservation: the units to reserve; nil to count only the request itself.
     @inline(never)
     func admit(
@@ -82,8 +84,9 @@ extension Exchange {
         return try admitted(usageReservation, await heldLater(charges))
     }
 
-    /// Counts the request in every limit that applies to it, and completes the pending `admission`. Throws if a limit
-    /// refuses the request.
+    /// Counts the request in its limits, and completes the pending `admission`.
+    ///
+    /// Throws if a limit refuses the request.
     func admit(
         _ applicableLimits: ApplicableLimits,
         _ usageReservation: UsageReservation?,
@@ -123,7 +126,7 @@ extension Exchange {
         throw error
     }
 
-    /// Reserves the units of the charges without a call to the shared store; nil if such a call is needed.
+    /// Reserves the units of the charges; nil if the shared store must be called.
     @inline(never)
     private func heldAtOnce(_ charges: [LimitCharge]) -> Reservation? {
         charges.isEmpty ? gateway.limiter.admitUncovered() : gateway.limiter.reserveInMemory(charges)
@@ -147,8 +150,9 @@ extension Exchange {
         try await countUnknownKey(Digest(of: caller.passedKey), request, of: caller)
     }
 
-    /// Counts an unknown key as a wrong key. Throws if the address has sent too many wrong keys.
+    /// Counts an unknown key as a wrong key.
     ///
+    /// Throws if the address has sent too many wrong keys.
     /// - Parameter caller: the caller with a passthrough key; nil for other callers.
     private func countUnknownKey(_ bearer: Digest, _ request: Request, of caller: Caller? = nil) async throws(APIError)
     {

@@ -7,7 +7,6 @@ extension Exchange {
     /// Sends a JSON body that takes long to write, and returns whether it was sent.
     ///
     /// - Parameters:
-    ///   - opening: the beginning of the body.
     ///   - length: the expected length of the body in bytes.
     ///   - rest: writes the rest on a worker thread; if it returns false, nothing is sent.
     func send(

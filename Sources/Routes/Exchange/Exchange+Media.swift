@@ -5,7 +5,7 @@ import Upstream
 extension Exchange {
     /// Sends content from a vendor to the client while the content arrives.
     ///
-    /// - Parameter totalBytes: the length that the content must have; nil if it is not known.
+    /// - Parameter totalBytes: the required length of the content; nil if unknown.
     func pass(_ content: any MediaStream, totalBytes: Int? = nil) async throws(UpstreamError) {
         defer { content.stop() }
         let isHeld = totalBytes.map { $0 <= Self.heldBytes } ?? false && request.method != .head

@@ -17,9 +17,9 @@ final class Exchange: @unchecked Sendable {
     var named: String?
     /// Whether parts of the request body are needed until the end of the response.
     var keepsBody = false
-    /// The JSON body if it was read before the relay decided how to serve the request; otherwise nil.
+    /// The JSON body if it was read ahead; otherwise nil.
     var jsonAhead: Body?
-    /// The multipart form if its beginning was read before the relay decided how to serve the request; otherwise nil.
+    /// The multipart form if its beginning was read ahead; otherwise nil.
     var formAhead: ForwardedForm?
     /// Whether the relay closes the connection after the response.
     var closes = false
@@ -43,7 +43,7 @@ final class Exchange: @unchecked Sendable {
     /// The request's lookup in the response cache; nil if the request does not use the cache.
     var lookup: (any RequestCaching)?
     private(set) var hasBegun = false
-    /// The time at which the request began to wait for the limits; nil while it is not waiting.
+    /// The start of the wait for the limits; nil while the request is not waiting.
     private var limitsWaitStart: LoopTime?
     private var limitsWaitNanoseconds: UInt64 = 0
     /// The charges of the limits that have counted the request.
@@ -363,11 +363,10 @@ struct RefusedHead {
 }
 
 extension Gateway {
-    /// Returns a response head with the header lines that all responses have.
+    /// Returns a response head with the header lines of all responses.
     ///
     /// - Parameters:
     ///   - type: the content type; nil for none.
-    ///   - startedAt: the time at which the request began.
     ///   - isShared: whether web pages of other sites may read the response.
     fileprivate func head(
         _ status: Int,

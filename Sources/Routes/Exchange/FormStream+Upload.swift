@@ -10,14 +10,13 @@ struct UploadedFile {
 }
 
 extension FormStream {
-    /// Uploads the arriving file of a client to a vendor. Cuts the upload off if the form cannot be read.
+    /// Uploads the arriving file of a client to a vendor.
     ///
     /// - Parameters:
     ///   - beginning: the bytes of the file that have already been read.
     ///   - metadata: the options of the file that are known when the upload begins.
-    ///   - next: returns a call with another key after a refusal; nil if there is no other key. If `next` itself is
-    ///     nil, no upload is repeated.
-    ///   - atEnd: receives the file's length and returns the remaining options. If it throws, the upload is cut off.
+    ///   - next: returns a call with another key, or nil; if `next` is nil, no upload is repeated.
+    ///   - atEnd: receives the file's length and returns the remaining options; may throw.
     func pass(
         _ beginning: consuming ByteBuffer,
         _ label: FileLabel,

@@ -2,7 +2,7 @@ import Engine
 import Shared
 import Upstream
 
-/// A `multipart/form-data` body that is read while it arrives. Only the fields and one piece of a file are in memory.
+/// A `multipart/form-data` body that is read while it arrives.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class FormStream: @unchecked Sendable {
@@ -35,7 +35,7 @@ final class FormStream: @unchecked Sendable {
     /// Creates the stream of a form.
     ///
     /// - Parameters:
-    ///   - files: the names of file parts; a part may add an index, such as `image[0]`.
+    ///   - files: the names of file fields; a field may add an index, such as `image[0]`.
     ///   - fileLimitBytes: the largest size of each file.
     ///   - beginning: the bytes of the body that have already been read.
     init(

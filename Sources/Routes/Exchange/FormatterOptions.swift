@@ -12,7 +12,7 @@ struct FormatterOptions: Sendable {
     let hasFunctions: Bool
     /// The number of prompt tokens; 0 if the response does not report usage at the beginning.
     let promptTokens: Int
-    /// Whether a vendor with the client's API can serve the call. Such a vendor's chunks are forwarded unchanged.
+    /// Whether a vendor with the client's API can serve the call.
     let mayBeNative: Bool
 
     init(_ call: borrowing ChatCall, _ candidate: borrowing Candidate) {

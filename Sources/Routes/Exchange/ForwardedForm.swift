@@ -54,8 +54,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     struct Limits {
         let partBytes: Int
         let bodyBytes: Int
-        /// The longest form that can be sent to several vendors, in bytes. A longer form is sent to one vendor while it
-        /// arrives.
+        /// The longest form that can be sent to several vendors, in bytes.
         let replayBytes: Int
     }
 
@@ -73,7 +72,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         contentType = "multipart/form-data; boundary=\(boundary)"
     }
 
-    /// Whether the form asks for images. Such a form is read as a whole before it is forwarded.
+    /// Whether the form asks for images.
     private var hasImages: Bool { limits.replayBytes == .max }
 
     private func isCount(_ name: String) -> Bool { name.withoutIndex.utf8.elementsEqual("n".utf8) }
@@ -140,7 +139,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         if name.hasSameBytes(as: "stream") { isStreamed = text.equals("true") }
     }
 
-    /// Reads the next bytes of the body into `piece` and keeps a copy. Returns false at the end.
+    /// Reads the next bytes of the body into `piece`. Returns false at the end.
     private func readMore() async throws(APIError) -> Bool {
         guard try await nextPiece() else { return false }
         try await hold()

@@ -5,10 +5,10 @@ package import Shared
 package import Synchronization
 import Upstream
 
-/// The services and settings that endpoints use on one event loop. A gateway never changes. Parts that all loops share
-/// are immutable or thread-safe.
+/// The services and settings that endpoints use on one event loop.
 ///
-/// `@unchecked`: `parser`, `ids`, `callers`, `limits`, `registry` and `keyAcceptance` are used on its loop only.
+/// `@unchecked`: `parser`, `ids`, `callers`, `limits`, `registry` and `keyAcceptance` are used on its loop only. Parts
+/// that all loops share are immutable or thread-safe.
 final class Gateway: @unchecked Sendable {
     let settings: Settings
     let loop: EventLoop

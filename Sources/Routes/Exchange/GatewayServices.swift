@@ -72,7 +72,7 @@ package struct LoopServices: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - budget: the memory budget for vendors' responses and idle connections; nil without a limit.
-    ///   - maxConnections: the number of connections to vendors above which idle connections are closed.
+    ///   - maxConnections: the number of vendor connections above which idle ones are closed.
     package init(
         loop: EventLoop,
         counts: LoopMetrics,

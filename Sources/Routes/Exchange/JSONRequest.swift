@@ -3,9 +3,9 @@ import Engine
 import Shared
 
 extension Exchange {
-    /// Waits for the JSON body of the request, parses it and returns the result of `read`. Reads a large body on a
-    /// worker thread.
+    /// Waits for the JSON body of the request, and returns the result of `read`.
     ///
+    /// Calls `read` on a worker thread if the body is large.
     /// - Parameter ownLimitBytes: the longest body; nil for the limit in the settings.
     func json<Value: Sendable>(
         limitBytes ownLimitBytes: Int? = nil,
@@ -43,7 +43,7 @@ extension Exchange {
     ///
     /// - Parameters:
     ///   - canLeaveTools: returns whether the parser can skip simple tool definitions.
-    ///   - read: converts the parsed body and the number of skipped tool definitions.
+    ///   - read: converts the parsed body; gets the number of skipped tool definitions.
     func jsonAndOriginal<Value: Sendable>(
         _ canLeaveTools: (JSONOutline) -> Bool,
         read: @escaping @Sendable (JSONValue, Int) throws(APIError) -> Value
@@ -124,8 +124,7 @@ extension Exchange {
     }
 }
 
-/// A large body that a worker thread reads, with its memory reservation. It stays alive until the worker thread has
-/// finished.
+/// A large body, with its memory reservation, for a worker thread.
 private final class LargeJSON: @unchecked Sendable {
     private let body: Body
     private let reservation: MemoryReservation?

@@ -2,7 +2,9 @@ package import Engine
 
 /// A service that reads the settings again and applies them.
 package protocol SettingsReloader: Sendable {
-    /// Reloads the settings. Must be called on `loop`. Returns nil if the reload is refused or takes too long.
+    /// Reloads the settings; nil if the reload is refused or takes too long.
+    ///
+    /// Must be called on `loop`.
     func reload(on loop: EventLoop) async -> ReloadOutcome?
 }
 

@@ -33,7 +33,7 @@ enum CacheState {
 protocol Surface: Sendable {
     /// Appends an error in the form of this API.
     ///
-    /// - Parameter isMidStream: whether an event stream has begun; if not, the error is the whole body.
+    /// - Parameter isMidStream: whether an event stream has begun.
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer)
     func status(of error: APIError) -> Int
     /// Appends the header lines that only responses of this API have.
@@ -58,9 +58,9 @@ protocol ChatSurface: Surface {
     ///
     /// - Parameters:
     ///   - root: the parsed body, valid only during the call.
-    ///   - defaultModel: the model for a request that names none; nil if there is none.
+    ///   - defaultModel: the model for a request without a model; nil for none.
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
-    /// Reads a chat request from its JSON body, but can leave the tool definitions unread.
+    /// Reads a chat request, but can leave the tool definitions unread.
     ///
     /// - Parameter reading: the rule for parsing tool definitions.
     func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest
@@ -115,8 +115,6 @@ protocol ChatResponseFormatter: Sendable {
     /// Creates the writer of a streamed response. It is called before the vendor is called.
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter
     /// Sends a complete (not streamed) response to the client.
-    ///
-    /// - Parameter usage: the usage that the vendor reported or the relay counted.
     func write(
         _ response: ChatResponse,
         _ usage: Usage,

@@ -34,8 +34,6 @@ extension UsageReservation {
     }
 
     /// Creates the reservation for a transcription; nil if the limits count only requests.
-    ///
-    /// - Parameter name: the model that transcribes.
     convenience init?(
         transcriptOf name: String,
         by candidate: Candidate,
@@ -62,9 +60,7 @@ extension UsageReservation {
 
     /// Creates a copy of `usageReservation` with the given amounts.
     ///
-    /// - Parameters:
-    ///   - amounts: the units to reserve.
-    ///   - minimum: the units that are known from the request itself, without estimates.
+    /// - Parameter minimum: the units that are known from the request itself, without estimates.
     convenience init(reserving amounts: Amounts, atLeast minimum: Amounts, _ usageReservation: UsageReservation) {
         self.init(
             reserving: amounts,

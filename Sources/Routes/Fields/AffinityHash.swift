@@ -1,4 +1,4 @@
-/// An FNV-1a hash by which similar calls go to the same provider. All instances compute the same hash.
+/// An FNV-1a hash, equal on all instances, for sending similar calls to the same provider.
 struct AffinityHash {
     private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
     private var left = 262_144

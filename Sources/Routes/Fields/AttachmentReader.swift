@@ -34,11 +34,9 @@ struct AttachmentReader {
         return try image(data.base64, param)
     }
 
-    /// Returns an image whose data is given in Base64.
+    /// Returns an image from its Base64 data.
     ///
-    /// - Parameters:
-    ///   - base64: the Base64 text; nil, for another encoding, is an error.
-    ///   - param: the path of the field, for error messages.
+    /// - Parameter base64: the Base64 text; nil causes an error.
     func image(_ base64: UnsafeRawBufferPointer?, _ param: String) throws(APIError) -> Attachment {
         guard let base64, !base64.isEmpty else { throw .notBase64(param) }
         guard base64.count / 4 * 3 <= Attachment.Kind.image.limitBytes else {
@@ -85,11 +83,9 @@ struct AttachmentReader {
         return new(.file, .data(try data(base64, .file, param: param)), name: name, param: param)
     }
 
-    /// Returns the file name that the caller gave; nil if there is none.
+    /// Returns the caller's name for a file; nil if there is none.
     ///
-    /// - Parameters:
-    ///   - member: the name of the member that contains the file name.
-    ///   - path: the path of `file` in the request, for error messages.
+    /// - Parameter member: the name of the member that contains the file name.
     func name(_ member: StaticString, of file: JSONValue, _ path: String) throws(APIError) -> String? {
         guard let given = file[member] else { return nil }
         guard let given = given.text else { throw .type("\(path).\(member)", "a string") }

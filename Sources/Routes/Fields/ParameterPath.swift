@@ -18,7 +18,7 @@ struct ParameterPath {
         self.list = list
     }
 
-    /// Returns the path of a content part of this message, or of a part inside this content part.
+    /// Returns the path of a content part in this message or in this content part.
     func part(_ index: Int) -> ParameterPath {
         var position = self
         if part == nil { position.part = index } else { position.inner = index }

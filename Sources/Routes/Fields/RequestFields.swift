@@ -11,14 +11,14 @@ package protocol CallFields {
 }
 
 extension CallFields {
-    /// Returns a text field; nil if the field is absent. Throws if the text has more than `limitBytes` bytes.
+    /// Returns a text field; nil if the field is absent. Throws if the text is longer than `limitBytes`.
     package func string(_ name: StaticString, limitBytes: Int) throws(APIError) -> String? {
         guard let length = try length(name) else { return nil }
         guard length <= limitBytes else { throw .tooLong("\(name)", length, limitBytes: limitBytes) }
         return try string(name)
     }
 
-    /// Returns the field `model`; nil if it is absent. Throws if the name is too long for any model.
+    /// Returns the field `model`; nil if it is absent. Throws if the name is too long.
     package func model() throws(APIError) -> String? {
         guard let length = try length("model") else { return nil }
         guard length <= Model.nameLimitBytes else { throw .modelNotFound(try string("model") ?? "") }

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The tools that the model sees under another name or in another form: custom tools, and tools in a namespace.
+/// The tools with another name or form for the model: custom tools and tools in namespaces.
 struct ToolNames: Sendable {
     struct Name: Sendable {
         let name: String
@@ -37,9 +37,7 @@ struct ToolNames: Sendable {
 
     /// Creates the names of the custom tools in a chat request.
     ///
-    /// - Parameters:
-    ///   - root: the JSON body of the request.
-    ///   - call: the chat call that was read from `root`.
+    /// - Parameter call: the chat call that was read from `root`.
     init(customOf root: JSONValue, ifCalledBy call: borrowing ChatCall) {
         guard call.needs.contains(.tools) else { return }
         for tool in root["tools"]?.elements ?? JSONElements() where tool["type"]?.text == "custom" {

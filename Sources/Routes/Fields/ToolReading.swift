@@ -2,8 +2,7 @@
 struct ToolReading: Sendable {
     /// The number of tool definitions that the JSON parser skipped; 0 if none were skipped.
     var checked = 0
-    /// A function that returns whether all providers of the model with this name accept the request unchanged. Tool
-    /// definitions then need no parsing.
+    /// A function that returns whether all providers of the named model accept the request unchanged.
     let isPassedOn: @Sendable (String) -> Bool
 
     /// The rule that all tool definitions are parsed.

@@ -40,7 +40,7 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     exchange.send(json: body)
 }
 
-/// Uploads the file in a form to a vendor. Returns the file's data and the key that was used.
+/// Uploads a form's file to a vendor. Returns the file's data and the key used.
 private func hand(
     _ form: FormStream,
     to fileCall: FileCall,

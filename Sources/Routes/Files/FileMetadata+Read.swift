@@ -5,7 +5,7 @@ import Upstream
 extension FileMetadata {
     /// Reads the form fields that describe the uploaded file.
     ///
-    /// - Parameter isWhole: whether all fields have arrived; a missing required field is then an error.
+    /// - Parameter isWhole: whether a missing required field is an error.
     init(_ fields: [(name: String, text: String)], isWhole: Bool) throws(APIError) {
         let fields = FormFields(
             fields.map { field in

@@ -131,8 +131,8 @@ extension Gateway {
         return fileCall
     }
 
-    /// Returns a file; nil if the owner has no such file. While the file store is unavailable, a deleted file can be
-    /// returned.
+    /// Returns a file; nil if the owner has no such file. May return a deleted file while the file store is
+    /// unavailable.
     func file(_ id: String, of owner: FileOwner) async throws(APIError) -> FileStore.Listed? {
         let now = time(nil)
         do throws(StoreFailure) {

@@ -4,7 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// A client's request that the relay forwards, unchanged or translated, to one of several candidates.
+/// A client's request that the relay forwards to one of several candidates.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class ForwardedCall: @unchecked Sendable {
@@ -122,8 +122,8 @@ final class ForwardedCall: @unchecked Sendable {
 
     // MARK: Terms
 
-    /// Returns a reservation that is large enough for every candidate; nil if the limits count only requests. Throws if
-    /// no candidate can serve the request. Adds the indices of unsuitable candidates to `unable`.
+    /// Returns a reservation large enough for every candidate; nil if the limits count only requests. Throws if no
+    /// candidate can serve the request.
     private func reserved(_ candidates: Candidates) async throws(APIError) -> UsageReservation? {
         guard own != nil else { return try await usageReservation(candidates.leading) }
         var first: UsageReservation?

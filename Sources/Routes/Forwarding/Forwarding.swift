@@ -34,7 +34,7 @@ private func forward(
 extension Exchange {
     /// Forwards the request to a provider. Returns false, and sends nothing, if no provider is suitable.
     ///
-    /// - Parameter own: the endpoint's translation of the request; nil if the endpoint has no translation.
+    /// - Parameter own: the endpoint's translation of the request; nil if there is none.
     func forward(
         _ endpoint: ForwardedEndpoint,
         for caller: Caller,
@@ -83,7 +83,7 @@ extension Exchange {
         return true
     }
 
-    /// Returns the stored files that an image edit's JSON body refers to; nil if the body refers to none.
+    /// Returns the stored files named in an image edit's JSON body; nil if there are none.
     private func images(_ body: Body, _ caller: Caller) async throws(APIError) -> KeptImages? {
         let read = try await worked(ofBytes: body.bytes.count) {
             Result { () throws(APIError) in try KeptImages(in: body) }
@@ -202,7 +202,7 @@ extension Exchange {
         return form
     }
 
-    /// Stores the content of the request in this exchange, for an endpoint that does not forward the request.
+    /// Stores the request's content in this exchange, for an endpoint without forwarding.
     func keep(_ content: ForwardedRequest.Content) {
         switch content {
         case .json(let body): jsonAhead = body

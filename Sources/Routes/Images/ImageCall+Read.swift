@@ -17,7 +17,7 @@ extension ImageCall {
         try readChatOptions(fields)
     }
 
-    /// Creates the call from the fields of `POST /v1/images/edits`, without the image. Throws if a field is invalid.
+    /// Creates the call of an image edit, without the image. Throws if a field is invalid.
     package init(edit fields: some CallFields) throws(APIError) {
         self.init(.edit)
         model = try fields.model() ?? Self.defaultModel
@@ -27,8 +27,7 @@ extension ImageCall {
         _ = try fields.choice("input_fidelity", ["low", "high"])
     }
 
-    /// Creates the call from the fields of `POST /v1/images/variations`, without the image. Throws if a field is
-    /// invalid.
+    /// Creates the call of an image variation, without the image. Throws if a field is invalid.
     package init(variation fields: FormFields) throws(APIError) {
         self.init(.variation)
         model = try fields.model() ?? Self.defaultVariationModel

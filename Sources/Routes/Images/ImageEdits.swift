@@ -108,8 +108,6 @@ func editedImage(in form: Form) throws(APIError) -> ImageCall.Image {
 }
 
 /// Returns an image with its detected media type. Throws if images of this type cannot be edited.
-///
-/// - Parameter param: the request field to name in the error.
 func editable(_ bytes: Body, _ param: String) throws(APIError) -> ImageCall.Image {
     guard let type = MediaType(content: bytes.bytes), type.family == .image, type != .svg else {
         throw .value(param, "is not a PNG, JPEG, WebP or GIF", code: "invalid_image_format")
@@ -125,9 +123,7 @@ private func mask(in form: Form) throws(APIError) -> Body? {
 
 /// Converts a mask into the form that the vendor needs.
 ///
-/// - Parameters:
-///   - image: the image to edit, which must have the size of the mask.
-///   - param: the request field of the image, for the error.
+/// - Parameter image: the image to edit, which must have the size of the mask.
 func converted(
     _ mask: Body,
     _ image: ImageCall.Image?,

@@ -11,7 +11,7 @@ struct ImageLoader: Sendable {
 
     /// Returns the image to edit, and the candidate to call.
     ///
-    /// The image can be a file that the vendor already stores. The candidate then uses the key of that file's upload.
+    /// For a file stored at the vendor, the candidate uses the key of the file's upload.
     func image(
         _ part: Attachment,
         isMasked: Bool,

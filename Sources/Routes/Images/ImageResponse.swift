@@ -57,8 +57,7 @@ func prepare(_ call: ImageCall, _ candidate: Candidate) throws(APIError) -> any 
     return try provider.prepare(call, for: candidate.model)
 }
 
-/// Converts an image call for the candidate's vendor. Throws an error that allows a fallback if the candidate cannot
-/// make the images.
+/// Converts an image call for the candidate's vendor. Throws if the candidate cannot make the images.
 func prepared(_ call: ImageCall, _ candidate: Candidate) throws(UpstreamError) -> any PreparedImages {
     do throws(APIError) {
         return try prepare(call, candidate)
@@ -78,7 +77,7 @@ private func listed(_ images: [Body], _ length: Int) -> Body {
     return Body(list)
 }
 
-/// Makes all upstream calls for the images, at the same time if there is capacity. If one fails, cancels the others.
+/// Makes all upstream calls for the images. If one fails, cancels the others.
 func makeImages(
     _ images: any PreparedImages,
     _ vendorCall: VendorCall
@@ -105,8 +104,6 @@ func makeImages(
 }
 
 /// Allocates the response body and reserves the memory for building it.
-///
-/// - Parameter bytes: the size of the response body.
 private func holdMemory(
     _ bytes: Int,
     _ body: inout ByteBuffer,

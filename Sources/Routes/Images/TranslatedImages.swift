@@ -33,8 +33,8 @@ final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
     /// Creates the translation of one image request.
     ///
     /// - Parameters:
-    ///   - standIns: returns candidates of other models that may be used; nil if there are none.
-    ///   - read: reads the request. If `read` throws, it is called again for the next candidate.
+    ///   - standIns: returns usable candidates of other models; nil if there are none.
+    ///   - read: reads the request; called again for the next candidate after an error.
     init(
         _ exchange: Exchange,
         _ caller: Caller,

@@ -4,8 +4,6 @@ import Shared
 import Upstream
 
 /// Handles GET /v1/models: lists the models that the caller may use.
-///
-/// A request without a key also gets the list if all providers use passthrough keys.
 func listModels(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let isAnthropics = speaksOfMessages(exchange)
     let listed = try await visibleModels(exchange, gateway).models
@@ -44,7 +42,7 @@ func showModel(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
     exchange.send(json: body)
 }
 
-/// Returns whether an Anthropic client sent the request. If so, makes the relay write errors as Anthropic's API does.
+/// Returns whether an Anthropic client sent the request. If so, errors have Anthropic's format.
 private func speaksOfMessages(_ exchange: Exchange) -> Bool {
     guard exchange.request[.anthropicVersion] != nil || exchange.request.path.hasPrefix("/anthropic/") else {
         return false
@@ -74,7 +72,7 @@ private enum ModelKind: String {
     case speech
     case transcription
 
-    /// Returns the model kind in the query parameter `type`; nil, for all models, if the parameter is absent.
+    /// Returns the model kind in the query parameter `type`; nil if the parameter is absent.
     static func named(in request: Request) throws(APIError) -> ModelKind? {
         guard let wanted = request.queryFields.first(where: { $0.name == "type" })?.text else { return nil }
         guard let kind = ModelKind(rawValue: wanted) else {

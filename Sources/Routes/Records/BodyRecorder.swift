@@ -46,10 +46,12 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
 
     /// Sets the source of the recorded multipart form.
     ///
-    /// - Parameter text: returns the form as JSON. It is called at the end of the request.
+    /// - Parameter text: returns the form as JSON; called at the end of the request.
     func keep(form text: @escaping () -> ByteBuffer) { form = text }
 
-    /// Returns a copy of the recorded bodies for a cache entry. The response body follows when the request ends.
+    /// Returns a copy of the recorded bodies for a cache entry.
+    ///
+    /// The response body follows when the request ends.
     func makeCopy(_ budget: BodyBudget) -> KeptBodies {
         let copy = KeptBodies(limitBytes: bodies.limitBytes, budget)
         if let text = bodies.request { copy.keep(request: text) }

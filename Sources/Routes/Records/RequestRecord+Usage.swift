@@ -6,10 +6,8 @@ extension RequestRecord {
     /// Returns the usage record of the request. Does not change this record.
     ///
     /// - Parameters:
-    ///   - calls: the upstream calls of the request.
     ///   - callLedger: the ledger of these calls; nil if the request has no ledger.
-    ///   - limits: the names of the limits that counted the request; nil if no limit counted it.
-    ///   - counts: the metrics, which contain the names of routes.
+    ///   - limits: the names of the limits that counted the request; nil for none.
     mutating func usageRecord(
         _ calls: some Collection<CallRecord> = [],
         _ callLedger: CallLedger? = nil,
@@ -82,9 +80,8 @@ extension RequestRecord {
 }
 
 extension UsageRecord {
-    /// Merges the record of the request's only upstream call into this record of the request.
+    /// Merges the record of the only upstream call into this record of the request.
     ///
-    /// - Parameter now: the time at which the request ended.
     /// - Returns: false, without a change, if the records cannot be merged.
     mutating func add(_ call: CallRecord, at now: LoopTime) -> Bool {
         guard isSuccess, call.error == nil, status == call.status,

@@ -31,20 +31,19 @@ struct RequestRecord {
     var usage: Usage?
     /// The cost of all upstream calls for the request; nil if it is not known.
     var cost: Cost?
-    /// The part of `cost` that the metrics count for this request. For a panel, it is the cost of the call for the
-    /// client's response.
+    /// The part of `cost` that the metrics count for this request.
     var ownCost: Cost?
     /// The cause of the failure, for the log; nil if there is no failure.
     var cause: String?
     /// The kind of the provider's failure; nil if no provider failed.
     var fault: UpstreamFault?
-    /// The name of the relay's key for the failed call; nil if no call with such a key failed.
+    /// The name of the relay's key for the failed call; nil for none.
     var key: String?
     /// The failures of candidates and keys, if several candidates or keys could serve the request; otherwise empty.
     var failures: [CallLedger.Failure] = []
     /// Whether machines send such requests often: a health check, a CORS preflight or a request to `/admin`.
     var isPolled = false
-    /// Whether the request belongs to the admin page or a caller's usage page. Usage records leave it out.
+    /// Whether the request belongs to the admin page or a caller's usage page.
     var isOfOperator = false
 
     init(id: String, startedAt: LoopTime) {

@@ -32,7 +32,7 @@ struct RunningRequest: Sendable {
 
 /// A request in the list of running requests.
 protocol RunningEntry: AnyObject {
-    /// The index of this entry in the list of its event loop. Only the list sets the index.
+    /// The index of this entry in its event loop's list. Only the list sets the index.
     var runningIndex: Int { get set }
     var running: RunningRequest { get }
 }

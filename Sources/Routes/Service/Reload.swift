@@ -31,7 +31,7 @@ struct ServiceSurface: Surface {
 extension Exchange {
     /// Reloads the settings and sends the result to the client.
     ///
-    /// - Parameter instance: the name of this instance, for the response; nil to omit the name.
+    /// - Parameter instance: this instance's name for the response; nil to omit the name.
     func sendReload(
         by reloader: any SettingsReloader,
         on loop: EventLoop,

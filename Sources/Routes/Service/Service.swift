@@ -26,9 +26,9 @@ func showRoot(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     exchange.send(200, type: "text/plain; charset=utf-8", body: body)
 }
 
-/// Returns the URL at which clients find the relay.
+/// Returns the relay's URL for clients.
 ///
-/// - Parameter isAdmin: whether the request came to the separate socket of the admin page.
+/// - Parameter isAdmin: whether the request came to the admin page's separate socket.
 func apiAddress(_ request: Request, _ settings: Settings, isAdmin: Bool = false) -> String {
     if let url = settings.publicURL { return url }
     let used = host(request, settings)

@@ -5,8 +5,9 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Returns a surface that wraps `surface` and uses the response cache. Returns `surface` itself if there is no
-    /// cache or the response must not be cached.
+    /// Returns a surface that wraps `surface` and uses the response cache.
+    ///
+    /// Returns `surface` itself if there is no cache or the response must not be cached.
     @inline(never)
     func keeping(_ surface: any ChatSurface) -> any ChatSurface {
         guard let cache = gateway.cache, surface.mayKeep, !request.forbidsCaching else { return surface }
@@ -55,8 +56,7 @@ private struct KeepingSurface: ChatSurface {
     }
 }
 
-/// A formatter that looks up the response in the cache, and stores a new response there. Another formatter writes the
-/// response.
+/// A formatter that looks up the response in the cache, and stores a new response there.
 ///
 /// `@unchecked`: it may be created on any thread, and is then used on the event loop of its request only.
 final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
@@ -64,8 +64,7 @@ final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
     private let digest: Digest
     private let cache: ConfiguredCache
     private var lookup: CacheLookup?
-    /// The ids of the caller's files to which the request refers. A cached response is sent only if the caller still
-    /// owns all of these files.
+    /// The ids of the caller's files to which the request refers.
     private var files: [String] = []
     /// The writer of the streamed response; nil before its first use.
     private var writer: (any ChatStreamWriter)?
@@ -93,8 +92,9 @@ final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
 
     // MARK: Lookup
 
-    /// Sends the cached response if there is one, and returns whether it was sent. The request must have been admitted.
+    /// Sends the cached response if there is one, and returns whether it was sent.
     ///
+    /// The request must have been admitted.
     /// - Parameter name: the name of the model or panel that would serve the request.
     fileprivate func isAnswering(
         _ wanted: FormatterOptions,
@@ -147,8 +147,7 @@ final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
         try await formatter.write(response, found.usage, wanted, exchange)
     }
 
-    /// The number of bytes to replay before other tasks may run, so that a long cached response does not block the
-    /// event loop.
+    /// The number of bytes to replay before other tasks may run.
     private static let stepBytes = 262_144
 
     private func emit(
@@ -219,18 +218,21 @@ final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
 }
 
 extension ChatResponseFormatter {
-    /// Sends the cached response if there is one, and returns whether it was sent. Image and speech models are
-    /// excluded: their links expire, and callers who repeat such a request want new media.
+    /// Sends the cached response if there is one, and returns whether it was sent.
+    ///
+    /// Image and speech models are excluded.
     @inline(never)
     func respondsFromCache(_ plan: ChatPlan, _ exchange: Exchange) async throws(APIError) -> Bool {
+        // The links of image and speech models expire, and callers who repeat such a request want new media.
         guard plan.candidate.chats else { return false }
         // A response with web search differs from one without.
         let name = plan.candidate.name + (plan.candidate.model.searchesWeb ? ModelCatalog.online : "")
         return try await respondsFromCache(plan.wanted, servedBy: name, exchange)
     }
 
-    /// Sends the cached response if there is one, and returns whether it was sent. The request must have been admitted.
+    /// Sends the cached response if there is one, and returns whether it was sent.
     ///
+    /// The request must have been admitted.
     /// - Parameter name: the name of the model or panel that would serve the request.
     @inline(never)
     func respondsFromCache(

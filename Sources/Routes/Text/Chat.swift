@@ -5,7 +5,7 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Reads a chat request that a vendor might accept unchanged, and keeps the raw request body for forwarding.
+    /// Reads a chat request, and keeps the raw request body for forwarding.
     @inline(never)
     fileprivate func original(
         _ surface: any ChatSurface,
@@ -29,10 +29,9 @@ extension Exchange {
     }
 }
 
-/// Serves a request to any chat endpoint. The surface reads the request and writes the response and the errors.
-///
-/// Each step is a separate function, so that little memory is in use while a stream waits for the vendor.
+/// Serves a request to any chat endpoint.
 func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) {
+    // Each step is a separate function, so that little memory is in use while a stream waits for the vendor.
     let isKeeping = exchange.gateway.cache != nil
     let (way, formatter) = try await plannedChat(isKeeping ? exchange.keeping(surface) : surface, exchange)
     let plan: ChatPlan
@@ -92,8 +91,7 @@ extension Exchange {
         }
     }
 
-    /// A function that adds an estimate of the tokens to a long chat request. The function leaves the request unchanged
-    /// if all limits count only requests or images.
+    /// A function that adds an estimate of the tokens to a long chat request.
     private var estimating: @Sendable (ChatRequest) -> ChatRequest {
         guard gateway.limits.countsLate else { return { $0 } }
         return { request in

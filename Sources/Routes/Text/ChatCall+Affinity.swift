@@ -3,8 +3,9 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Returns the hash by which similar calls go to the same provider and key. It is the hash of the first property in
-    /// `kinds` that the call has; nil if the call has none of these properties.
+    /// Returns the hash by which similar calls go to the same provider and key.
+    ///
+    /// Nil if the call has none of the properties in `kinds`.
     func affinity(by kinds: [BalanceSettings.Affinity]) -> UInt64? {
         for kind in kinds {
             switch kind {

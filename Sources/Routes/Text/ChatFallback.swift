@@ -3,8 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// A chat call that several candidates or several keys can serve. Each candidate gets a plan of its own, because
-/// vendors lack different abilities. A plan is made only when its candidate is about to be called.
+/// A chat call that several candidates or several keys can serve.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class ChatFallback: @unchecked Sendable {
@@ -28,13 +27,13 @@ final class ChatFallback: @unchecked Sendable {
         var isChecked = false
     }
 
-    /// The plan that was made first; nil if there is no plan yet or the first plan cannot be used again.
+    /// The first plan; nil if there is none yet or it cannot be used again.
     private var leading: CandidatePlan?
     /// The usable plans that were made for other candidates.
     private var others: [CandidatePlan] = []
     /// The errors of candidates that cannot serve the call, by the index of the candidate.
     private var refusals: [Int: APIError] = [:]
-    /// A function that is called with each candidate right before the candidate's vendor is called; nil if not needed.
+    /// A function to call with each candidate before the candidate's vendor; nil if not needed.
     private let choosing: ((Candidate) -> Void)?
     /// The writer of a streamed response; nil if the response is not streamed.
     private var writer: (any ChatStreamWriter)?
@@ -55,7 +54,7 @@ final class ChatFallback: @unchecked Sendable {
 
     // MARK: Plans
 
-    /// Returns the plan for the first candidate that can serve the call. The limits count the request by this plan.
+    /// Returns the plan for the first candidate that can serve the call.
     func leadingPlan() async throws(APIError) -> ChatPlan {
         for position in 0..<candidates.count {
             if let plan = try await plan(position) { return plan }
@@ -63,8 +62,7 @@ final class ChatFallback: @unchecked Sendable {
         throw refusals[0] ?? .modelNotFound(asked?.call.model ?? "")
     }
 
-    /// Returns the plan for the candidate with this index, and makes the plan if necessary. Nil if the candidate cannot
-    /// serve the call.
+    /// Returns the plan for the candidate with this index; nil if the candidate cannot serve the call.
     private func plan(_ position: Int) async throws(APIError) -> ChatPlan? {
         if let plan = known(position) { return plan }
         guard let asked else { return nil }
@@ -88,8 +86,7 @@ final class ChatFallback: @unchecked Sendable {
         }
     }
 
-    /// Returns an existing plan that fits the candidate with this index; nil if no existing plan fits. The plan might
-    /// have been made for a similar candidate.
+    /// Returns an existing plan that fits the candidate with this index; nil if none fits.
     private func known(_ position: Int) -> ChatPlan? {
         if let made = leading {
             if made.position == position { return made.plan }
@@ -101,15 +98,16 @@ final class ChatFallback: @unchecked Sendable {
         return others.first { $0.position == position }?.plan
     }
 
-    /// Reuses the first plan for another candidate. Returns false, without a change, if the other candidate needs a
-    /// plan of its own.
+    /// Reuses the first plan for another candidate.
+    ///
+    /// Returns false, without a change, if the other candidate needs a plan of its own.
     @inline(__always)
     private func passesOn(_ made: CandidatePlan, to position: Int) -> Bool {
         guard others.isEmpty, !made.isChecked, let asked, asked.call.original == nil else { return false }
         return made.plan.passes(asked.call, to: candidates[position])
     }
 
-    /// Removes a plan from this fallback. The plan cannot be used again: it no longer has its chat call.
+    /// Removes a plan from this fallback. The plan cannot be used again.
     private func forget(_ plan: ChatPlan) {
         if leading?.plan === plan { leading = nil }
         others.removeAll { $0.plan === plan }
@@ -131,8 +129,7 @@ final class ChatFallback: @unchecked Sendable {
         }
     }
 
-    /// Calls the candidates until one succeeds, and sends its response to the client while the response arrives. The
-    /// client gets pings while the relay waits.
+    /// Calls the candidates until one succeeds, and streams its response to the client.
     func stream(
         to writer: any ChatStreamWriter,
         _ wanted: FormatterOptions,
@@ -188,8 +185,9 @@ final class ChatFallback: @unchecked Sendable {
         }
     }
 
-    /// Returns the index of the next candidate to call; nil if no candidate is left. It may wait for free capacity, and
-    /// the client gets pings meanwhile.
+    /// Returns the index of the next candidate; nil if no candidate is left.
+    ///
+    /// May wait for free capacity.
     @inline(never)
     private func next(_ attempts: Attempts) async -> Int? {
         let pinging = writer.map { Pinging($0, exchange.gateway.loop) }
@@ -204,8 +202,7 @@ final class ChatFallback: @unchecked Sendable {
         return kinds.isEmpty ? nil : asked?.call.affinity(by: kinds)
     }
 
-    /// Records that the response has begun. After that, the relay can neither retry the call nor fall back to another
-    /// candidate.
+    /// Records that the response has begun. After that, no retry and no fallback is possible.
     func begins(_ callLedger: CallLedger) {
         callLedger.endsAt = .distantFuture
         asked = nil
@@ -215,8 +212,9 @@ final class ChatFallback: @unchecked Sendable {
         others = []
     }
 
-    /// Returns a plan for the candidate with this index, and stores the plan's reservation in the ledger. Nil if the
-    /// candidate cannot serve the call, for example because the call is too long for the candidate's model.
+    /// Returns a plan for the candidate with this index; nil if the candidate cannot serve the call.
+    ///
+    /// Stores the plan's reservation in the ledger.
     private func ready(
         _ position: Int,
         _ attempts: Attempts,
@@ -240,8 +238,7 @@ final class ChatFallback: @unchecked Sendable {
         return nil
     }
 
-    /// Returns the first plan if it fits the candidate and the call is surely not too long for the model. Nil if the
-    /// relay first has to make another plan or count tokens.
+    /// Returns the first plan if it fits the candidate and the call is surely not too long; otherwise nil.
     private func readyAtOnce(_ position: Int, _ callLedger: CallLedger) -> ChatPlan? {
         guard let plan = known(position), plan === leading?.plan else { return nil }
         let usageReservation = billed(plan, callLedger)

@@ -4,8 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// The plan of a chat call before its vendor is called: the candidate, and the emulation of abilities that the vendor
-/// lacks. It is a class, so that its content can be released while a stream is still running.
+/// The candidate of a chat call, and the emulation of abilities that its vendor lacks.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class ChatPlan: @unchecked Sendable {
@@ -26,30 +25,27 @@ final class ChatPlan: @unchecked Sendable {
     private var completion: ChatEmulation
     private let count: CallCount
     private let abilities: Abilities
-    /// The rules for writing tools and the output format into the prompt; nil if the vendor supports them or the call
-    /// requests neither.
+    /// The rules for writing tools and the output format into the prompt; nil if not needed.
     private var form: TextProtocol?
     private let caller: Caller
     private let gateway: Gateway
     private let mayRepeat: Bool
     /// Whether `finish` must be called before the plan can be used.
     private(set) var isUnfinished = false
-    /// Whether the relay must replace the ids of uploaded files by the vendor's own names for these files.
+    /// Whether the relay must replace file ids by the vendor's names for these files.
     private let namesFiles: Bool
-    /// A copy of the call, to repeat it with emulation if the vendor turns out to lack an ability; nil if that cannot
-    /// happen.
+    /// A copy of the call, to repeat it with emulation; nil if that cannot happen.
     private var spare: Indirect<ChatCall>?
 
     /// The abilities that some vendors' servers lack although the vendor's API has them.
     private static let doubtful: Abilities = [.choices, .objects, .schemas, .toolChoice]
 
-    /// Creates the plan of a call. Throws the error for the client if the candidate lacks an ability that the relay
-    /// cannot emulate.
+    /// Creates the plan of a call.
     ///
+    /// Throws if the candidate lacks an ability that the relay cannot emulate.
     /// - Parameters:
     ///   - mayRepeat: whether the relay can repeat the call with another key or another candidate.
-    ///   - isRepair: whether tools and the output format are written into the prompt because the vendor's own support
-    ///     failed.
+    ///   - isRepair: whether the vendor's own support for tools or the output format failed.
     @inline(never)
     init(
         _ call: consuming ChatCall,
@@ -120,8 +116,7 @@ final class ChatPlan: @unchecked Sendable {
         return ChatEmulation(call, lacking: abilities, count, within: memory, by: worker, on: loop)
     }
 
-    /// Completes a plan that needs a worker thread or uploaded files: writes tools and the output format into the
-    /// prompt, and prepares the attachments. Most plans are complete without this function.
+    /// Completes a plan that needs a worker thread or uploaded files.
     func finish() async throws(APIError) {
         if let form {
             let asked = call
@@ -156,14 +151,13 @@ final class ChatPlan: @unchecked Sendable {
         candidate = files.candidate
     }
 
-    /// Replaces the candidate of an unused plan. Returns false, without a change, if the other candidate needs a plan
-    /// of its own.
+    /// Replaces the candidate of an unused plan.
     ///
-    /// The function is inlined, because a function call would copy the chat call.
-    ///
+    /// Returns false, without a change, if the other candidate needs a plan of its own.
     /// - Parameter call: the call as the client requested it; its `original` must be nil.
     @inline(__always)
     func passes(_ call: borrowing ChatCall, to other: Candidate) -> Bool {
+        // This function is inlined, because a function call would copy the chat call.
         guard case .plain = way, !isUnfinished, spare == nil, candidate.chats, other.isLike(candidate) else {
             return false
         }
@@ -188,8 +182,7 @@ final class ChatPlan: @unchecked Sendable {
         return admission
     }
 
-    /// Whether the limits need a reservation for the call: a limit counts tokens, cost or credits, or the call makes
-    /// images.
+    /// Whether the limits need a reservation for the call.
     var needsReservation: Bool { gateway.limits.countsLate || candidate.imagesOfChat > 0 }
 
     @inline(never)
@@ -236,15 +229,14 @@ final class ChatPlan: @unchecked Sendable {
         )
     }
 
-    /// Returns whether the call is so short that it surely fits the model. Then `check` is not needed. Most calls are
-    /// short.
+    /// Returns whether the call is so short that `check` is not needed.
     func isShort(_ usageReservation: UsageReservation?) -> Bool {
         !candidate.chats || isShort && usageReservation?.prompt.tokens == nil
     }
 
     /// Throws if the call is too long for the model's context window.
     ///
-    /// - Parameter promptTokens: the number of prompt tokens; nil if they have not been counted.
+    /// - Parameter promptTokens: the number of prompt tokens; nil if not counted.
     @inline(never)
     func check(_ promptTokens: Int?) async throws(APIError) { try await count.count(call, known: promptTokens) }
 
@@ -263,17 +255,14 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// Limits the time during which the call may be repeated, for example with emulation. The time of each single call
-    /// is limited by the timeouts of its provider.
+    /// Limits the time during which the call may be repeated.
     private func boundRepeats(_ callLedger: CallLedger) {
         callLedger.repeatsEndAt = gateway.loop.now + gateway.fallbackNanoseconds
     }
 
-    /// Calls the vendor. Returns the complete response and its usage. If the vendor turns out to lack an ability, the
-    /// call is repeated with emulation.
+    /// Calls the vendor. Returns the complete response and its usage.
     ///
-    /// - Parameter isLast: whether no other candidate will be called after this one. The plan then need not keep the
-    ///   call.
+    /// - Parameter isLast: whether no other candidate will be called after this one.
     func recordServed(
         by vendorCall: VendorCall,
         isLast: Bool = true
@@ -287,9 +276,9 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// Returns a plan that emulates the ability that the vendor lacks, and a vendor call for it. Throws `error` if no
-    /// such plan is possible.
+    /// Returns a plan that emulates an ability, and a vendor call for it.
     ///
+    /// Throws `error` if no such plan is possible.
     /// - Parameter error: the error that shows which ability the vendor lacks.
     @inline(never)
     private func emulating(
@@ -359,7 +348,7 @@ final class ChatPlan: @unchecked Sendable {
         Usage(promptTokens: count.knownPromptTokens(or: count.estimate(of: chat)), completionTokens: 0)
     }
 
-    /// Calls the vendor for a streamed response, and returns when the stream is open. The client gets pings meanwhile.
+    /// Calls the vendor for a streamed response, and returns when the stream is open.
     func stream(
         billing callLedger: CallLedger,
         _ writer: any ChatStreamWriter
@@ -373,11 +362,9 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// Opens the streamed response of a vendor call. If the vendor turns out to lack an ability, the call is repeated
-    /// with emulation.
+    /// Opens the streamed response of a vendor call.
     ///
-    /// - Parameter isLast: whether no other candidate will be called after this one. The plan then need not keep the
-    ///   call.
+    /// - Parameter isLast: whether no other candidate will be called after this one.
     func opened(
         by vendorCall: VendorCall,
         _ writer: any ChatStreamWriter,
@@ -423,16 +410,16 @@ final class ChatPlan: @unchecked Sendable {
         return try await preparedLater(by: vendorCall, isLast)
     }
 
-    /// Whether the call can be converted into the vendor's form at once, without waiting for files or a worker thread.
+    /// Whether the call can be converted without waiting for files or a worker thread.
     private var isPlain: Bool {
         guard case .plain = way, form == nil, !call.arePromptsSeparate else { return false }
         return sentBytes <= WorkQueue.loopBytes
     }
 
-    /// Whether all waits of the call end at the deadline of the call's ledger. If so, the call needs no further timer.
+    /// Whether all waits of the call end at the deadline of the call's ledger.
     var keepsDeadline: Bool { isPlain && candidate.provider.keepsDeadlines }
 
-    /// Returns the call in the vendor's form; nil if the conversion has to wait for files or a worker thread.
+    /// Returns the call in the vendor's form; nil if the conversion has to wait.
     @inline(never)
     private func preparedAtOnce(by vendorCall: VendorCall, _ isLast: Bool) -> (any PreparedChat)? {
         guard isPlain else { return nil }
@@ -465,8 +452,7 @@ final class ChatPlan: @unchecked Sendable {
         return completion.completed(chat, by: vendorCall)
     }
 
-    /// Releases the data that only another attempt would need. It is called when the response has begun, because no
-    /// attempt follows then.
+    /// Releases the data that only another attempt would need.
     func release() {
         spare = nil
         if case .plain = way { dropContent() }

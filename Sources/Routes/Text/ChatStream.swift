@@ -9,8 +9,7 @@ struct OpenResponse: Sendable {
     /// The estimated number of prompt tokens in the request.
     let promptTokens: Int
     let count: CallCount
-    /// Whether the stream itself bills the usage to the ledger. If not, the code that delivers the response must bill
-    /// it.
+    /// Whether the stream itself bills the usage to the ledger.
     let isBilled: Bool
     let vendorCall: VendorCall
 }
@@ -22,7 +21,7 @@ final class OpenChat: @unchecked Sendable {
     let response: OpenResponse
     let writer: any ChatStreamWriter
     let wanted: FormatterOptions
-    /// The admission of the request, which lives as long as this object; nil if another object holds the admission.
+    /// The admission of the request; nil if another object holds the admission.
     let admission: Admission?
 
     init(
@@ -41,8 +40,7 @@ final class OpenChat: @unchecked Sendable {
 /// The time without a byte from the vendor after which the client gets a ping, in nanoseconds.
 private let patienceNanoseconds: UInt64 = 10_000_000_000
 
-/// Sends a streamed response to the client while it arrives. Throws if the vendor fails; the chunks that arrived before
-/// the failure are sent first.
+/// Sends a streamed response to the client while it arrives. Throws if the vendor fails.
 @inline(never)
 func deliver(_ open: OpenChat, _ exchange: Exchange) async throws(UpstreamError) {
     let delivery = Delivery(open)
@@ -58,7 +56,7 @@ func deliver(_ open: OpenChat, _ exchange: Exchange) async throws(UpstreamError)
     await open.writer.end(usage)
 }
 
-/// The transfer of one streamed response to the client. It tracks the choices that have ended and counts the tokens.
+/// The transfer of one streamed response to the client.
 private final class Delivery {
     private let response: OpenResponse
     private let writer: any ChatStreamWriter
@@ -119,8 +117,9 @@ private final class Delivery {
         }
     }
 
-    /// Bills a response that failed after it had begun. Returns the error for the client, and the delivered or reported
-    /// usage; the usage is nil if nothing was used.
+    /// Bills a response that failed after it had begun.
+    ///
+    /// Returns the error for the client, and the usage; nil if nothing was used.
     @inline(never)
     func failed(_ error: UpstreamError) -> (UpstreamError, Usage?) {
         var used = error.usage ?? response.stream.usage ?? .nothing
@@ -131,7 +130,7 @@ private final class Delivery {
         return (response.vendorCall.failure(error), isUsed ? used + response.vendorCall.callLedger.unmet : nil)
     }
 
-    /// Bills the complete response. Returns its usage, which the relay counts if the vendor did not report it.
+    /// Bills the complete response, and returns its usage.
     @inline(never)
     func ended() -> Usage {
         let reported = response.stream.usage
@@ -147,7 +146,7 @@ private final class Delivery {
     }
 }
 
-/// A timer that sends pings to the client while the relay waits for a response to begin. `stop` ends the timer.
+/// A timer that sends pings to the client during a wait. `stop` ends the timer.
 ///
 /// `@unchecked`: used on its event loop only.
 final class Pinging: TimerTarget, @unchecked Sendable {

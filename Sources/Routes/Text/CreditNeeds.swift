@@ -13,16 +13,16 @@ struct CreditNeeds {
     let promptImages: ChatCredits.Images
     /// The number of images that one call of an image model makes; 0 for a chat model.
     private let images: Int
-    /// The credits to reserve for one upstream call if the vendor's list has no price for the model.
+    /// The credits to reserve for one upstream call of a model without a list price.
     private let expected: Int
-    /// The average credits of an image model's recent calls; nil if there were no such calls or for a chat model.
+    /// The average credits of an image model's recent calls; nil if unknown.
     private let mean: Int?
 
     /// Creates the credit needs of a chat.
     ///
     /// - Parameters:
     ///   - paid: the usage of all upstream calls together.
-    ///   - expected: the credits of one upstream call if the vendor's list has no price for the model.
+    ///   - expected: the credits of one upstream call if the model has no list price.
     init(
         _ call: borrowing ChatCall,
         _ paid: Usage,
@@ -63,10 +63,10 @@ struct CreditNeeds {
 }
 
 extension CreditPrices {
-    /// Returns the credits to reserve for a call that makes `count` images: `mean`, but at least the price of the
-    /// images at the lowest quality. Nil if no price is known or `count` is 0.
+    /// Returns the credits to reserve for a call that makes `count` images.
     ///
-    /// - Parameter mean: the average credits of recent calls; nil if it is not known.
+    /// Nil if no price is known or `count` is 0.
+    /// - Parameter mean: the average credits of recent calls; nil if unknown.
     func ofImages(_ count: Int, mean: Int?) -> Int? {
         guard count > 0, let least = ofImages(count) else { return nil }
         return max(least, mean ?? 0)

@@ -4,18 +4,18 @@ import Limits
 import Shared
 import Upstream
 
-/// One call of a panel to a member or to the summary model. The call has a ledger and a log line of its own.
+/// One call of a panel to a member or to the summary model.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class PanelCall: @unchecked Sendable {
     let callLedger: CallLedger
     private let name: String
     private let exchange: Exchange
-    /// Whether this call produces the response for the client. The metrics then count it as part of the request.
+    /// Whether this call produces the response for the client.
     private let isLast: Bool
     private let startedAt: LoopTime
 
-    /// Creates the call. The ledger of the call becomes a part of the request's ledger.
+    /// Creates the call, and adds the call's ledger to the request's ledger.
     ///
     /// - Parameters:
     ///   - name: the name of the model that is called.
@@ -56,8 +56,6 @@ final class PanelCall: @unchecked Sendable {
     }
 
     /// Runs the upstream call, and records its end in the metrics and in the log.
-    ///
-    /// - Parameter ask: makes the upstream call and returns its response and usage.
     func run<Value: Sendable>(
         _ ask: (PanelCall) async throws(UpstreamError) -> (Value, Usage?)
     ) async throws(UpstreamError) -> Value {

@@ -4,27 +4,23 @@ import Limits
 import Shared
 import Upstream
 
-/// A chat call to a panel: the members are called at the same time, then the summary model combines their responses.
+/// A chat call to a panel, from its members' responses to their summary.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class PanelChat: @unchecked Sendable {
     let panel: Panel
     let cast: Panel.Cast
-    /// The client's call, from which the calls to the members and to the summary model are made. Progress lines of
-    /// earlier responses have been removed from the messages.
+    /// The client's call, without the progress lines of earlier responses.
     private(set) var call: ChatCall
     /// The caller of the request with the caller's own permissions.
     private let asking: Caller
-    /// The caller under which the panel calls its models. If the request's caller is allowed to use the panel, this
-    /// caller is allowed to use every model.
+    /// The caller under which the panel calls its models.
     let caller: Caller
     let exchange: Exchange
-    /// Whether another panel calls this panel. This panel then sends no progress lines to the client. The value is
-    /// false for an inner panel that makes the client's response, if the response is not streamed.
+    /// Whether another panel calls this panel. False if an inner panel makes the client's response unstreamed.
     private let isInner: Bool
     private let summary: ChatTarget?
-    /// The plan for the call of the summary model, made before the members respond; nil if another panel makes the
-    /// summary.
+    /// The plan for the call of the summary model; nil if another panel makes the summary.
     private var draft: ChatPlan?
     /// The inner panel that makes the summary; nil if a model makes the summary.
     private var maker: PanelChat?
@@ -50,8 +46,7 @@ final class PanelChat: @unchecked Sendable {
 
     // MARK: Preparation and admission
 
-    /// Plans the call of the summary model. Throws the error for the client if the summary model cannot serve the
-    /// request.
+    /// Plans the call of the summary model. Throws if this model cannot serve the request.
     func prepare() async throws(APIError) {
         if call.arePromptsSeparate { throw .value("prompt", "a panel supports only one prompt per request") }
         guard !call.messages.isEmpty, let summary else { throw .modelNotFound(call.model) }
@@ -67,7 +62,7 @@ final class PanelChat: @unchecked Sendable {
         if !isInner, panel.name != call.model { exchange.record.substitute = panel.name }
     }
 
-    /// The plan for the call that makes the final summary, in this panel or in an inner panel; nil before `prepare()`.
+    /// The plan for the call that makes the final summary; nil before `prepare()`.
     private var lastDraft: ChatPlan? { draft ?? maker?.lastDraft }
 
     /// Returns the options that are needed to write the response. `prepare()` must have been called.
@@ -76,8 +71,9 @@ final class PanelChat: @unchecked Sendable {
         return draft.wanted
     }
 
-    /// Counts the request in all limits that apply to it, and reserves units for all its upstream calls. Throws if a
-    /// limit refuses the request.
+    /// Counts the request in its limits, and reserves units for all its upstream calls.
+    ///
+    /// Throws if a limit refuses the request.
     func admitted() async throws(APIError) -> Admission {
         if asking.kind == .passThrough, let draft = lastDraft {
             try await exchange.countUnknownKey(asking, servedBy: draft.candidate)
@@ -99,8 +95,8 @@ final class PanelChat: @unchecked Sendable {
 
     /// Returns the units to reserve for all upstream calls of the panel.
     ///
-    /// - Returns: `amounts` are the units to reserve. `minimum` is the part of them that does not come from averages of
-    ///   earlier responses. `responseTokens` is the expected length of the panel's response in tokens.
+    /// - Returns: `minimum` is the part of `amounts` without averages of earlier responses. `responseTokens` is the
+    ///   expected length of the panel's response in tokens.
     private func reservation(
         under applicableLimits: ApplicableLimits
     ) -> (amounts: Amounts, minimum: Amounts, responseTokens: Int) {
@@ -145,11 +141,10 @@ final class PanelChat: @unchecked Sendable {
         return (amounts + more + Amounts(tokens: referenceTokens), minimum + least, tokens)
     }
 
-    /// The longest text whose tokens are counted on the event loop, in bytes. The tokens of longer texts are estimated.
+    /// The longest text whose tokens are counted on the event loop, in bytes.
     private static let countedBytes = 32_768
 
-    /// Returns a plan for the call of the summary model if `prepare()` was not called. Nil if an inner panel makes the
-    /// summary or no plan is possible.
+    /// Returns a plan for the call of the summary model; nil if no plan is needed or possible.
     private func ownDraft() -> ChatPlan? {
         guard maker == nil, case .candidates(let candidates) = summary else { return nil }
         return try? ChatPlan(
@@ -178,8 +173,7 @@ final class PanelChat: @unchecked Sendable {
         }
     }
 
-    /// Calls the members and sends a progress line for each. Then sends the summary to the client while it arrives. The
-    /// client gets pings while the relay waits.
+    /// Calls the members, and streams the summary to the client.
     func stream(
         to writer: any ChatStreamWriter,
         _ wanted: FormatterOptions,
@@ -249,9 +243,7 @@ final class PanelChat: @unchecked Sendable {
     /// Calls a model or an inner panel, and returns its response and usage.
     ///
     /// - Parameters:
-    ///   - target: the candidates of the model, or the inner panel.
     ///   - name: the name of the model or inner panel in the panel's settings.
-    ///   - asked: the call to make.
     ///   - isLast: whether the response goes to the client.
     func response(
         of target: ChatTarget?,

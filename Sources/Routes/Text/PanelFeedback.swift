@@ -3,8 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// A writer of progress lines that show the client which members of a panel have ended. The panel's settings select
-/// whether the lines are output, reasoning or comments of the stream, or are turned off.
+/// A writer of progress lines about the members of a panel.
 struct PanelFeedback {
     private let form: Panel.Feedback
     private let writer: any ChatStreamWriter
@@ -14,8 +13,7 @@ struct PanelFeedback {
         self.writer = writer
     }
 
-    /// Sends a space at once, so that the client sees that the stream has begun. It does nothing if progress lines are
-    /// comments or are turned off.
+    /// Sends a space, unless progress lines are comments or are turned off.
     func begin() {
         switch form {
         case .content: writer.begin(with: " ")

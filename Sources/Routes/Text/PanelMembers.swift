@@ -21,13 +21,11 @@ final class PanelMembers: @unchecked Sendable {
     private let asked: ChatCall
     /// The time at which all calls of members end; `distantFuture` if the panel has no deadline.
     private let deadline: LoopTime
-    /// The memory to reserve for the members, in bytes: a copy of the call for each member, and twice the size of each
-    /// response that has arrived.
+    /// The memory to reserve for the members, in bytes.
     private var bytes = 0
     private(set) var reservation: MemoryReservation?
 
-    /// The longest response of a member that the summary model gets, in bytes. A member with a longer response counts
-    /// as failed.
+    /// The longest response of a member that the summary model gets, in bytes.
     private static let responseLimitBytes = 1_048_576
 
     init(_ chat: PanelChat, _ callLedger: CallLedger, feedback: PanelFeedback?) {
@@ -42,8 +40,9 @@ final class PanelMembers: @unchecked Sendable {
     private var panel: Panel { chat.panel }
     private var members: [String] { chat.cast.members }
 
-    /// Calls all members. Returns the texts of the successful responses, in the order of the members. Throws if too few
-    /// members succeed.
+    /// Calls all members, and returns the successful responses in the order of the members.
+    ///
+    /// Throws if too few members succeed.
     func references() async throws(UpstreamError) -> [String] {
         guard covers(asked.sentBytes * members.count) else { throw UpstreamError(TransportError(.overloaded)) }
         let outcomes = await outcomes()
@@ -54,8 +53,7 @@ final class PanelMembers: @unchecked Sendable {
         return texts
     }
 
-    /// Calls all members and returns their outcomes, in the order of the members. If too many members have failed, the
-    /// others are cancelled.
+    /// Calls all members, and returns their outcomes in the order of the members.
     private func outcomes() async -> [Outcome] {
         await withTaskGroup(of: (Int, Outcome).self) { group in
             for (position, name) in members.enumerated() {

@@ -3,22 +3,20 @@ import Limits
 import Shared
 import Upstream
 
-/// Data that the relay needs to reserve units for a prompt and that is not in the chat call.
+/// Data for the reservation of a prompt's units, besides the chat call.
 struct PromptExtras {
     /// The candidate that transcribes audio in the prompt; nil if the relay transcribes no audio.
     var transcriber: Candidate?
-    /// The estimated tokens of text that is added to the prompt later, such as responses of panel members.
+    /// The estimated tokens of text that is added to the prompt later.
     var tokens = 0
     /// Whether the tokens of the prompt are estimated because counting them would take too long.
     var isEstimated = false
-    /// An estimate of the prompt tokens that is used in place of a count, because the vendor will probably report the
-    /// true number; nil if the relay must compute the number.
+    /// An estimate of the prompt tokens; nil if the relay must compute the number.
     var roughTokens: Int?
 }
 
 extension UsageReservation {
-    /// Creates the reservation for a chat call. Nil if no limit counts tokens, cost or credits and there are no images
-    /// to count.
+    /// Creates the reservation for a chat call; nil if no limit needs a reservation.
     convenience init?(
         _ call: borrowing ChatCall,
         _ candidate: Candidate,
@@ -88,13 +86,13 @@ private struct ChatNeeds {
     let prices: [Price]
     let creditPrices: [CreditPrices]
 
-    /// Returns the units that the call can use. Also returns the credits of one upstream call and the images that these
-    /// credits include; nil if no credits are counted.
+    /// Returns the units that the call can use.
     ///
+    /// The second result is nil if no credits are counted. Otherwise it has the credits of one upstream call and the
+    /// images that these credits include.
     /// - Parameters:
-    ///   - prompt: the tokens of the prompt.
     ///   - response: the tokens of each choice.
-    ///   - expected: the credits of an upstream call if the vendor's list has no price for the model.
+    ///   - expected: the credits of an upstream call if the model has no list price.
     ///   - averages: the averages of earlier responses; nil to ignore them.
     func amounts(
         of call: borrowing ChatCall,
@@ -119,8 +117,7 @@ private struct ChatNeeds {
 }
 
 extension ApplicableLimits {
-    /// Returns the charges for a request with this reservation. Without a reservation, only the request itself is
-    /// counted.
+    /// Returns the charges for a request; with a nil reservation, for the request itself only.
     func charges(of usageReservation: UsageReservation?) -> [LimitCharge] {
         guard let usageReservation else { return charges(of: Amounts()) }
         return charges(of: usageReservation.reserved, atLeast: usageReservation.minimum)

@@ -4,8 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// Counts the request in the limits, and returns the number of tokens in a call's prompt. The tokens are counted or
-/// estimated without calling the vendor.
+/// Counts the request in the limits, and returns the number of tokens in a call's prompt.
 func promptTokens(of call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> Int {
     let gateway = exchange.gateway
     exchange.record.model = call.model

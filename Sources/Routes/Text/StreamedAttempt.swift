@@ -31,8 +31,7 @@ final class StreamedAttempt: @unchecked Sendable {
         try await deliver(OpenChat(response, to: writer, wanted), exchange)
     }
 
-    /// Streams the response. Throws if the response has not begun when the time for all attempts is over. If the plan's
-    /// `keepsDeadline` is true, `stream` is used instead.
+    /// Streams the response. Throws if the response has not begun in the time for all attempts.
     func timedStream(
         to writer: any ChatStreamWriter,
         _ wanted: FormatterOptions,
@@ -53,7 +52,7 @@ final class StreamedAttempt: @unchecked Sendable {
     }
 }
 
-/// A stream that wraps another stream and calls a closure right before its first event.
+/// A stream that calls a closure right before the first event of another stream.
 ///
 /// `@unchecked`: used on one event loop only.
 private final class BeginningStream: ChatResponseStream, @unchecked Sendable {

@@ -4,7 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// The used units of callers' limits, as the counters in the store or in this process show them.
+/// The used units of callers' limits, from the store or from this process.
 struct LimitStates: Sendable {
     struct State: Sendable {
         let caller: String?
@@ -13,7 +13,7 @@ struct LimitStates: Sendable {
         let use: LimitUse
         /// The number of requests in this instance that wait for a decision of the limit.
         let waiting: Int
-        /// The time at which all used units are free again, in seconds since 1970; nil if no units are used.
+        /// The time at which all units are free, in seconds since 1970; nil if none are used.
         let resetsAt: Int?
 
         /// The name of the limit, and its model if there is one: `chat`, `total` or `model gpt-4o`.
@@ -29,14 +29,13 @@ struct LimitStates: Sendable {
     let isOfStore: Bool
 
     static let maxCallers = 200
-    /// The number of limits at which `init` skips the remaining callers. A caller can have many limits, such as one for
-    /// each model.
+    /// The number of limits at which `init` skips the remaining callers.
     private static let maxRecords = 10_000
     private static let patienceNanoseconds: UInt64 = 5_000_000_000
 
     /// Reads the states of the limits of some callers.
     ///
-    /// - Parameter address: the caller's address, for limits that count by address; nil to leave out these limits.
+    /// - Parameter address: the caller's address; nil to leave out limits by address.
     init(of callers: [Caller], _ gateway: Gateway, from address: String? = nil) async throws(APIError) {
         var demands: [(caller: String?, demand: LimitBook.Demand)] = []
         for caller in callers where demands.count < Self.maxRecords {
@@ -73,8 +72,7 @@ struct LimitStates: Sendable {
         demand.charge.limit.id + (demand.model.map { ":\($0)" } ?? "")
     }
 
-    /// Returns the used units of the limits, and whether they come from the shared store. A worker thread reads the
-    /// store. If the store is missing or unavailable, the figures are this instance's own.
+    /// Returns the used units of the limits, and whether they come from the shared store.
     private static func uses(of charges: [LimitCharge], _ gateway: Gateway) async -> (uses: [LimitUse], isOfStore: Bool)
     {
         let (admin, limits) = (gateway.process.admin, gateway.settings.limits)

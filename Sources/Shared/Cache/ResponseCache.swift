@@ -170,7 +170,7 @@ package struct ConfiguredCache: Sendable {
     }
 }
 
-/// A response that waits to be written. While it exists, `ResponseCache.leaving` counts its bytes.
+/// A response that waits to be written. While this object exists, `ResponseCache.leaving` counts its bytes.
 private final class PendingCacheWrite: Sendable {
     let response: Body
     private let responseCache: ResponseCache

@@ -39,6 +39,7 @@ extension SchemaCheck {
         if number == number.rounded(), parts >= 1, abs(1 / step - parts) <= parts * 0x1p-50 { return true }
         let quotient = number / step
         guard quotient.isFinite, abs(quotient) < 0x1p53 else { return number.remainder(dividingBy: step) == 0 }
+        // Decimal fractions such as 0.1 are not exact in binary.
         return abs(quotient - quotient.rounded()) <= abs(quotient) * 0x1p-50
     }
 

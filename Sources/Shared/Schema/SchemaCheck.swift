@@ -106,7 +106,7 @@ struct SchemaCheck {
         return fits && !isOut
     }
 
-    /// Returns whether a value matches a schema, without recording problems. Adds to `marks` only if the value matches.
+    /// Returns whether a value matches a schema, without recording problems. `marks` only changes if the value matches.
     private mutating func isSilently(_ schema: Int, _ value: JSONValue, _ marks: Marks?) -> Bool {
         silences += 1
         defer { silences -= 1 }

@@ -28,7 +28,7 @@ package struct TokenBound: ~Copyable {
         return counted + vocabulary.count(held.bytes[part: 0..<passed])
     }
 
-    /// Consumes a chunk, and passes the text within the limit. Returns false if the limit is reached.
+    /// Consumes a chunk, and calls `pass` with the text within the limit. Returns false if the limit is reached.
     ///
     /// - Parameter piece: the chunk, which must not begin or end inside a character.
     package mutating func consume(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) -> Bool {
@@ -46,7 +46,7 @@ package struct TokenBound: ~Copyable {
         return letThrough(cut, vocabulary, pass)
     }
 
-    /// Passes the held text within the limit. Returns false if the limit is reached.
+    /// Calls `pass` with the held text within the limit. Returns false if the limit is reached.
     package mutating func finish(_ pass: (UnsafeRawBufferPointer) -> Void) -> Bool {
         guard let vocabulary = counter.vocabulary, passed < held.count else { return true }
         return letThrough(held.count, vocabulary, pass)

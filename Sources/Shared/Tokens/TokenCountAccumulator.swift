@@ -9,7 +9,8 @@ package struct TokenCountAccumulator: ~Copyable {
     private var counted = 0
     /// The last bytes of the added text, which are not counted yet.
     private var held = ByteBuffer()
-    /// The length of `held` at which `add` counts it. The number grows, up to 64 KB, if the text cannot be cut.
+    /// The number of bytes in `held` at which `add` counts them. The number grows, up to 64 KB, if the text cannot
+    /// be cut.
     private var fullBytes = stepBytes
     /// The number of bytes added since the last call of `removeUncounted`, or since the start.
     private var newBytes = 0

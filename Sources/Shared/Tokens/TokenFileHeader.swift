@@ -1,9 +1,8 @@
 package import Engine
 
-/// The header of a token file, which is its first 128 bytes. It contains the positions and sizes of the file's tables.
+/// The header of a token file, its first 128 bytes: the positions and sizes of the tables.
 ///
-/// The list shows the offset of each field in the header. Numbers are little-endian and have four bytes; the file size
-/// has eight.
+/// The list shows the offset of each field. Numbers are little-endian and have four bytes; the file size has eight.
 ///
 ///     0  "relaytok"
 ///     8  version
@@ -43,7 +42,7 @@ package struct TokenFileHeader: Sendable {
 
     package init(digest: Digest) { self.digest = digest }
 
-    /// Reads a token file's header. Returns nil if it is incomplete, invalid or does not fit the file's size.
+    /// Reads a token file's header. Returns nil if the header is incomplete, invalid or does not fit the file's size.
     package init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= Self.byteCount, bytes[part: 0..<8].equals(Self.magic) else { return nil }
         func number(_ position: Int) -> Int {

@@ -1,6 +1,6 @@
 extension Vocabulary.Name {
-    /// Finds a model's vocabulary by name, as `tiktoken` does. Returns nil if it is unknown or not in the token file.
-    /// The name may begin with `openai/`.
+    /// Finds a model's vocabulary by name, as `tiktoken` does. Returns nil if the vocabulary is unknown
+    /// or not in the token file. The name may begin with `openai/`.
     package init?(model: String) {
         var name = Substring(model).utf8
         if name.starts(with: "openai/".utf8) { name = name.dropFirst(7) }
@@ -27,6 +27,7 @@ extension Vocabulary.Name {
     private static let prefixes: [(String, Vocabulary.Name)] = [
         ("o1-", .o200k), ("o3-", .o200k), ("o4-mini-", .o200k), ("gpt-5", .o200k), ("gpt-4.5-", .o200k),
         ("gpt-4.1-", .o200k), ("chatgpt-4o-", .o200k), ("gpt-4o-", .o200k), ("gpt-4-", .cl100k),
+        // gpt-oss has the vocabulary of o200k_base; only its special tokens differ.
         ("gpt-3.5-turbo-", .cl100k), ("gpt-35-turbo-", .cl100k), ("gpt-oss-", .o200k), ("ft:gpt-4o", .o200k),
         ("ft:gpt-4", .cl100k), ("ft:gpt-3.5-turbo", .cl100k), ("ft:davinci-002", .cl100k),
         ("ft:babbage-002", .cl100k),

@@ -83,7 +83,7 @@ package final class RecordReader: Sendable {
 private struct OverviewMemory: Sendable {
     private static let minutes = 60
     private static let minuteMilliseconds = 60_000
-    /// The number of newest minutes that are always read again, since their records can come late.
+    /// The number of newest minutes that are always read again, since their records can be written late.
     private static let openMinutes = 3
     private static let freshMilliseconds = 1_000
 

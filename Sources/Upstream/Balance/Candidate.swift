@@ -132,8 +132,9 @@ package final class Candidate: Sendable {
         return VendorCall(credential, billing: callLedger, on: loop, with: keys, within: capacity)
     }
 
-    /// Takes the first key with free capacity, in the order of `choice`. Returns nil if no key has free capacity, other
-    /// requests wait, or the provider has no capacity limit.
+    /// Takes one unit of capacity of the first key that has some free, in the order of `choice`.
+    ///
+    /// Returns nil if every key is full, if other requests wait, or if the provider has no capacity limit.
     ///
     /// - Parameters:
     ///   - tried: the labels of keys that must not be taken.

@@ -54,7 +54,7 @@ package final class Registry: @unchecked Sendable {
     package let modelCatalog: ModelCatalog
     /// Whether another model can replace a requested model: the settings contain a fallback model or replacements.
     package let haveSubstitutes: Bool
-    /// The recogniser for panels' progress lines in the history of requests.
+    /// Recognises the progress lines of panels in the earlier messages of a request.
     package let marks: PanelProgressLines
     let balance: Balance
     /// A check whether all providers of the named model accept OpenAI chat requests unchanged. Can be called on any

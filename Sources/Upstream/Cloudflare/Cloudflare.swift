@@ -3,8 +3,7 @@ package import Engine
 import Limits
 package import Shared
 
-/// Calls Cloudflare's Workers AI. Most of its models have an OpenAI-compatible API; the others have only Cloudflare's
-/// own API.
+/// Calls Cloudflare's Workers AI, with its OpenAI-compatible API or Cloudflare's own API.
 ///
 /// `@unchecked`: used on its event loop only.
 package final class Cloudflare: KeyChecker, @unchecked Sendable {
@@ -100,8 +99,7 @@ extension Cloudflare: ChatVendor {
     package var wires: [Wire] { [] }
     package var keepsDeadlines: Bool { true }
 
-    /// Returns whether the model might lack an ability that the call needs. This is true for calls with tools, because
-    /// only a response shows whether the model supports them.
+    /// Returns whether the call has tools. Only a response shows whether the model supports tools.
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { call.needs.contains(.tools) }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {

@@ -2,14 +2,13 @@ import Calls
 import Engine
 import Shared
 
-/// One call to Cloudflare: writes the request body and creates the reader of the response. The request has Cloudflare's
-/// variant of OpenAI's format, or the format of Cloudflare's own API.
+/// One call to Cloudflare: writes the request body and creates the reader of the response.
 ///
-/// `@unchecked`: used on its event loop, with two exceptions. Any thread may call `written`, and the worker thread uses
-/// `reader` to parse a long response.
+/// `@unchecked`: used on its event loop. Any thread may call `written`; the worker thread uses `reader` for long
+/// responses.
 final class CloudflareForm: WireForm, @unchecked Sendable {
     private let completions: Endpoint
-    /// The model's endpoint in Cloudflare's own API; nil if the model's name cannot be part of a URL.
+    /// The model's endpoint in Cloudflare's own API; nil if the name cannot be part of a URL.
     private let run: Endpoint?
     private let model: String
     private let responseOptions: ResponseOptions

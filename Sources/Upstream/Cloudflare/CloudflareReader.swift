@@ -2,10 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// Parses Cloudflare's responses. Responses in Cloudflare's own format are first converted to OpenAI's format.
+/// Parses Cloudflare's responses.
 ///
-/// `@unchecked`: only one thread uses the reader at a time. This is the thread of its event loop or, for a long
-/// response, the worker thread.
+/// `@unchecked`: used by one thread at a time, the thread of its event loop or the worker thread.
 final class CloudflareReader: WireReader, @unchecked Sendable {
     private let inner: ChatCompletionReader
     private let parser: JSONParser
@@ -13,7 +12,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
     /// The number of tool calls read so far from responses in Cloudflare's own format.
     private var calls = 0
     private var chunk = ByteBuffer()
-    /// Whether the vendor sent a complete response, not a stream, and this response was empty or had no choice.
+    /// Whether a complete response (no stream) was empty or had no choice.
     private(set) var isEmpty = false
 
     init(_ inner: ChatCompletionReader, _ parser: JSONParser, bound: Int) {
@@ -79,14 +78,13 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
 
     // MARK: The wire of its own
 
-    /// The member of a choice that contains the output in OpenAI's format: `delta` in a stream, `message` in a complete
-    /// response.
+    /// The member of a choice that contains the output in OpenAI's format.
     private enum Message: String {
         case delta
         case whole = "message"
     }
 
-    /// Converts a complete response or one stream event to OpenAI's format. Throws if the data contains an error.
+    /// Converts a complete response or one stream event to OpenAI's format. Throws the vendor's error.
     private func normal(
         _ data: UnsafeRawBufferPointer,
         _ message: Message
@@ -126,7 +124,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         return out
     }
 
-    /// Appends the member `content`. Output that is a JSON object or number is appended as its JSON text.
+    /// Appends the member `content`. Output that is no text is appended as its JSON text.
     private func append(_ response: JSONValue?, to out: inout ByteBuffer) {
         guard let response else { return }
         out.append(#","content":"#)
@@ -136,8 +134,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         out.append(json: text.bytes)
     }
 
-    /// Appends the member `tool_calls` and numbers the tool calls, because Cloudflare sends them without an index and
-    /// often without an id.
+    /// Appends the member `tool_calls` and numbers the tool calls.
     private func append(calls list: JSONValue?, to out: inout ByteBuffer) {
         var isFirst = true
         for call in list?.elements ?? JSONElements() {
@@ -145,6 +142,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
             guard let name = function["name"]?.text, !name.isEmpty else { continue }
             out.append(isFirst ? #","tool_calls":[{"index":"# : #",{"index":"#)
             isFirst = false
+            // Cloudflare sends tool calls without an index.
             out.append(decimal: calls)
             calls += 1
             if let id = call["id"]?.text, !id.isEmpty {

@@ -8,21 +8,21 @@ extension LearnedQuirks {
     static let ownWire = LearnedQuirks(rawValue: 1 << 35)
     /// The model refuses the relay's default token limit, so a lower limit is sent.
     static let lowBound = LearnedQuirks(rawValue: 1 << 36)
-    /// The model does not stream, so a complete response is requested even if the client wants a stream.
+    /// The model does not stream, so a complete response is requested.
     static let notStreamed = LearnedQuirks(rawValue: 1 << 37)
 
     fileprivate static let ofCloudflare: LearnedQuirks = [.ownWire, .lowBound, .notStreamed]
 }
 
-/// Writes a call as the JSON body of a request to Cloudflare: OpenAI's format, without fields that only OpenAI accepts
-/// and without null as `content`.
+/// Writes a call as the JSON body of a request to Cloudflare in a variant of OpenAI's format.
 enum CloudflareRequest {
-    /// The token limit that the relay sends if the client sets none. Without a limit, many models stop too early.
+    /// The token limit that the relay sends if the client sets none.
     static let standardTokens = 4_096
     static let lowTokens = 2_048
 
     static func written(_ call: ChatCall, _ model: String) -> Body {
         var call = call
+        // Without a limit, many models stop too early.
         call.maxTokens = call.maxTokens ?? standardTokens
         var chatOptions = call.chatOptions
         chatOptions.bookkeeping = ChatOptions.Bookkeeping()

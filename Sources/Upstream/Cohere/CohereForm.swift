@@ -4,8 +4,8 @@ import Shared
 
 /// One call to Cohere's Chat API: writes the request body and creates the reader of the response.
 ///
-/// `@unchecked`: used on its event loop, with two exceptions. Any thread may call `written`, and the worker thread uses
-/// `reader` to parse a long response.
+/// `@unchecked`: used on its event loop. Any thread may call `written`; the worker thread uses `reader` for long
+/// responses.
 final class CohereForm: WireForm, @unchecked Sendable {
     private let chat: Endpoint
     private let model: String

@@ -2,15 +2,13 @@ import Calls
 import Engine
 import Shared
 
-/// Writes messages in the form that Cohere accepts: no message is empty, and each tool call has exactly one result
-/// after it.
+/// Writes messages in the form that Cohere accepts.
 struct CohereMessages: ~Copyable {
     private let messages: [ChatMessage]
     private let attachments: [Attachment]
     private(set) var names: VendorNameMap
     private var ids = VendorNameMap()
-    /// The index in `messages` of each tool call's result. The keys are the indexes of the tool calls in the list of
-    /// all tool calls of the conversation.
+    /// The index in `messages` of each tool call's result, by the tool call's index in the conversation.
     private let results: [Int: Int]
     private var calls = 0
     private var isFirst = true
@@ -27,11 +25,7 @@ struct CohereMessages: ~Copyable {
         self.names = names
     }
 
-    /// Finds the result of each tool call. If several messages have tool calls with the same id, a result belongs to
-    /// the last of these messages before the result.
-    ///
-    /// - Returns: the indexes of the result messages. The keys are the indexes of the tool calls in the list of all
-    ///   tool calls of the conversation.
+    /// Finds the index of each tool call's result, by the tool call's index in the conversation.
     private static func results(in messages: [ChatMessage]) -> [Int: Int] {
         var waiting: [[UInt8]: (position: Int, calls: ArraySlice<Int>)] = [:]
         var results: [Int: Int] = [:]
@@ -56,7 +50,7 @@ struct CohereMessages: ~Copyable {
         out.append("}")
     }
 
-    /// Appends all messages. Each result of a tool call is appended directly after the message with the tool call.
+    /// Appends all messages. Each tool result follows the message with the tool call.
     mutating func append(to out: inout ByteBuffer) {
         let responses = Set(results.values)
         for position in messages.indices where !responses.contains(position) { append(messages[position], to: &out) }
@@ -93,7 +87,7 @@ struct CohereMessages: ~Copyable {
         }
     }
 
-    /// Appends the member `content` of a message: a string if there is only one text, otherwise a list of parts.
+    /// Appends the member `content` of a message: a string for only one text, otherwise a list.
     private func appendContent(_ content: [ChatMessage.Piece], to out: inout ByteBuffer) {
         var parts = ByteBuffer()
         for piece in content {
@@ -121,9 +115,7 @@ struct CohereMessages: ~Copyable {
 
     // MARK: Calls and results
 
-    /// Appends the tool calls of one message.
-    ///
-    /// - Returns: the ids of the tool calls, as the relay sends them to Cohere.
+    /// Appends the tool calls of one message. Returns the tool calls' ids for Cohere.
     private mutating func append(_ calls: [ToolCall], to out: inout ByteBuffer) -> [[UInt8]] {
         var written: [[UInt8]] = []
         for (index, call) in calls.enumerated() {
@@ -141,8 +133,7 @@ struct CohereMessages: ~Copyable {
         return written
     }
 
-    /// Appends the arguments of a tool call as a JSON string. Arguments that are not a JSON object are first put into
-    /// an object: `{"_raw": "..."}`.
+    /// Appends a tool call's arguments as a JSON string. Wraps arguments that are not a JSON object.
     private func append(arguments: String, to out: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(json: text.bytes) }
@@ -154,15 +145,14 @@ struct CohereMessages: ~Copyable {
         out.append(json: object.bytes)
     }
 
-    /// Returns the key that connects a tool call with its result: the id of the call. A legacy call has no id, so its
-    /// key is the name of the function.
+    /// Returns the key that connects a tool call with its result.
     private static func key(id: String?, name: String) -> [UInt8] {
         id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
     }
 
     /// Appends one result message for each tool call. Images in the results follow as one user message.
     ///
-    /// - Parameter ids: the ids of the tool calls, as the relay sends them to Cohere.
+    /// - Parameter ids: the tool calls' ids for Cohere.
     private mutating func appendResults(of ids: [[UInt8]], to out: inout ByteBuffer) {
         var images: [ChatMessage.Piece] = []
         for id in ids {

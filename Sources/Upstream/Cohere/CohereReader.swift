@@ -4,18 +4,16 @@ import Shared
 
 /// Parses a response of Cohere's Chat API, either a complete body or a stream of events.
 ///
-/// `@unchecked`: only one thread uses the reader at a time. This is the thread of its event loop or, for a long
-/// response, the worker thread.
+/// `@unchecked`: used by one thread at a time, the thread of its event loop or the worker thread.
 final class CohereReader: WireReader, @unchecked Sendable {
     private let parser: JSONParser
     private let ids: RandomBytes
     private let names: VendorNameMap
     /// The largest number of tool calls that are emitted. Further tool calls of the response are dropped.
     private let maxCalls: Int
-    /// Whether the client sent `functions`, OpenAI's legacy form of tools. The emitted tool calls then have no ids.
+    /// Whether the client sent `functions` (legacy tools). Tool calls then have no ids.
     private let isLegacy: Bool
-    /// The only stop sequence of the request; nil if the request has none or several. The reader emits this text if a
-    /// stop sequence ended the output.
+    /// The only stop sequence of the request; nil if the request has none or several.
     var onlyStop: String?
     private var calls = 0
     /// Whether further arguments of the last tool call can arrive.
@@ -136,7 +134,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
         reported.withUnsafeBytes { emit(0, .toolArguments(index: calls - 1, $0)) }
     }
 
-    /// Ends the last tool call. Emits `{}` if it has no arguments, because arguments must be an object.
+    /// Ends the last tool call. Emits `{}` if the tool call has no arguments.
     private func closeCall(_ emit: Emit) {
         guard isCallOpen else { return }
         isCallOpen = false
@@ -148,9 +146,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
 
     // MARK: The end
 
-    /// Ends the response: reads the usage and emits the finish reason.
-    ///
-    /// - Parameter reported: the JSON object that contains the finish reason and the usage.
+    /// Ends the response: reads the usage and emits the finish reason in `reported`.
     private func end(_ reported: JSONValue, _ emit: Emit) throws(UpstreamError) {
         closeCall(emit)
         if let read = reported["usage"].flatMap(Usage.init(ofCohere:)) { usage = read }

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a call as the JSON body of a request to Cohere's Chat API. Fields that the client did not set are left out.
+/// Writes a call as the JSON body of a request to Cohere's Chat API.
 struct CohereRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions
@@ -10,8 +10,7 @@ struct CohereRequest: ~Copyable {
     private var names: VendorNameMap
     private var out = ByteBuffer()
 
-    /// The instruction that is added if the client wants JSON without a schema. Without the instruction, the output of
-    /// a model might never end.
+    /// The instruction that is added if the client wants JSON without a schema.
     private static let askingForJSON = "Answer with a JSON object."
 
     init(_ call: ChatCall, _ model: String) {
@@ -30,6 +29,7 @@ struct CohereRequest: ~Copyable {
         out.append(json: model)
         out.append(#","messages":["#)
         var messages = CohereMessages(call, names)
+        // Without the instruction, the output of a model might never end.
         if case .object = chatOptions.format { messages.append(instruction: Self.askingForJSON, to: &out) }
         messages.append(to: &out)
         names = messages.names

@@ -42,8 +42,7 @@ extension LearnedQuirks {
         tokens < 1 ? nil : LearnedQuirks(rawValue: min(maxTokens, UInt64(tokens)) << firstBound)
     }
 
-    /// The highest `max_tokens` that the model accepts; nil if this is unknown. The relay learns the number from an
-    /// error response.
+    /// The highest `max_tokens` that the model accepts; nil if this is unknown.
     var bound: Int? {
         let tokens = intersection(.anyBound).rawValue >> Self.firstBound
         return tokens == 0 ? nil : Int(tokens)
@@ -93,7 +92,7 @@ extension ErrorResponseReader {
     }
 }
 
-/// Applies quirks (changes that a model needs) to the JSON body of a request to Cohere. All other members are copied.
+/// Applies quirks (changes that a model needs) to the JSON body of a request to Cohere.
 struct CohereRequestRewriter {
     static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
         let own: LearnedQuirks = [.noThinkingOfCohere, .noStrictOfCohere, .noPenaltiesOfCohere, .noSeedOfCohere]

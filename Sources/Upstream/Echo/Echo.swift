@@ -2,12 +2,10 @@ package import Calls
 package import Engine
 package import Shared
 
-/// A vendor without network: it repeats the user's last message, one word per chunk. It is for trying the relay without
-/// a key, and for load tests.
+/// A vendor without network: it repeats the user's last message, one word per chunk.
 ///
 /// The message can begin with commands: `!delay=200` waits 200 ms before each chunk, `!fail=503` responds with this
-/// error status, `!cut=3` breaks the stream after three chunks, and `!think=2` sends the first two words as signed
-/// reasoning.
+/// status, `!cut=3` breaks the stream after three chunks, and `!think=2` sends the first two words as signed reasoning.
 ///
 /// `@unchecked`: used on its event loop only.
 package final class Echo: ChatVendor, @unchecked Sendable {
@@ -138,7 +136,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
     }
 }
 
-/// The stream of the vendor `Echo`: one word per chunk, with the spaces before the word.
+/// The stream of the vendor `Echo`.
 ///
 /// `@unchecked`: used on its event loop only.
 private final class EchoStream: ChatResponseStream, @unchecked Sendable {

@@ -4,9 +4,9 @@ import Engine
 extension UpstreamError {
     /// Returns a vendor's error message without private words, as one line of at most 300 characters.
     ///
-    /// URLs, paths, keys, and the names of organisations, projects and accounts are replaced by "…".
+    /// URLs, paths, keys and owners' names are replaced by "…".
     ///
-    /// - Parameter host: a host name; words that contain it are replaced, too. Nil if no host must be hidden.
+    /// - Parameter host: a host name; words that contain it are replaced. Nil to hide none.
     static func words(of text: String, hiding host: String? = nil) -> String {
         var names = OwnerNames()
         let words = text.beginning(ofBytes: 2_000).split(whereSeparator: { $0.isWhitespace })
@@ -18,8 +18,7 @@ extension UpstreamError {
     }
 }
 
-/// Finds the words of an error message that name an organisation, a project or an account. Such a name follows a word
-/// like "project".
+/// Finds the words of an error message that name an organisation, a project or an account.
 private struct OwnerNames {
     private static let owners: Set<String> = [
         "organization", "organisation", "project", "account", "workspace", "tenant",
@@ -27,7 +26,7 @@ private struct OwnerNames {
     private static let quotes: Set<Character> = ["\"", "'", "`", "‘", "“"]
 
     private var isAfterOwner = false
-    /// The highest number of words that can still follow in the name that is being read; 0 outside of a name.
+    /// The most words that can still follow in the current name; 0 outside of a name.
     private var wordsLeft = 0
 
     mutating func include(_ word: Substring) -> Bool {

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The differences between vendors' file uploads: the fields of the upload form, and the format of the response.
+/// The differences between vendors' file uploads: the upload form's fields and the response's format.
 struct UploadRules {
     /// Whether the upload form contains the metadata of the file, such as the purpose.
     let sendsMetadata: Bool

@@ -11,10 +11,9 @@ final class StoredFileStream: AudioStream, @unchecked Sendable {
     var mediaType = "application/octet-stream"
     let credits: Int?
     private let stream: any UpstreamStream
-    /// The number of bytes that are still allowed to arrive. If more arrive, reading fails because the file is too
-    /// large.
+    /// The number of bytes that are still allowed to arrive.
     private var leftBytes: Int
-    /// The first bytes of the content, which were read to detect the media type and are not passed on yet.
+    /// The content's first bytes, read to detect the media type and not passed on yet.
     private var beginning = ByteBuffer()
     private var isOver = false
 
@@ -24,8 +23,7 @@ final class StoredFileStream: AudioStream, @unchecked Sendable {
         self.credits = credits
     }
 
-    /// Reads the first bytes of the content, detects the media type, and returns the stream itself. Stops the stream if
-    /// reading fails.
+    /// Reads the first bytes, detects the media type, and returns the stream itself. Stops the stream after an error.
     func begun() async throws(UpstreamError) -> StoredFileStream {
         do throws(UpstreamError) {
             var piece = ByteBuffer()

@@ -2,11 +2,9 @@ import Engine
 package import Shared
 import Synchronization
 
-/// Writes log lines when a provider or one of its keys gets into trouble: a warning when the trouble begins, and an
-/// info when it is over.
+/// Logs a warning when trouble with a provider or key begins, and an info when the trouble is over.
 ///
-/// Lasting trouble is logged once. If the same trouble begins again and again, at most one warning a minute is logged.
-/// All event loops share the object, which survives a reload of the settings.
+/// Repeated trouble causes at most one warning a minute. All event loops share the object.
 package final class ProviderNotices: Sendable {
     package enum State: Hashable, Sendable {
         /// The key is in cooldown, because the provider refused it or its account has no credit left.
@@ -41,8 +39,7 @@ package final class ProviderNotices: Sendable {
     /// Whether at least one provider cannot be reached.
     var hasUnreachable: Bool { unreachable.load(ordering: .relaxed) > 0 }
 
-    /// Records that a state has begun or still lasts. Logs a warning for a state that has begun, but at most one a
-    /// minute for the same state.
+    /// Records that a state has begun or still lasts. Logs a warning for a state that has begun.
     ///
     /// - Parameter cause: the failure that the warning names.
     func begins(_ state: State, at now: LoopTime, _ cause: String) {

@@ -2,19 +2,17 @@ package import Calls
 package import Engine
 
 extension WorkQueue {
-    /// The largest size of data, in bytes, that is processed on the event loop. Larger data is processed on the worker
-    /// thread.
+    /// The largest data, in bytes, that is processed on the event loop rather than the worker thread.
     package static let loopBytes = 262_144
-    /// The weight for counting tokens, which takes about eight times as long as other work on the same data.
+    /// The weight for counting tokens, relative to other work on the same data.
     package static let countingWeight = 8
 
-    /// Runs `work` and returns its result. Short work runs at once, long work on the worker thread.
+    /// Runs `work` and returns its result. Long work runs on the worker thread.
     ///
     /// - Parameters:
     ///   - bytes: the size of the data to process.
     ///   - weight: how many times longer than usual the work takes per byte.
-    /// - Returns: the result; nil if the worker thread is too busy to return it in time, or if the client has
-    ///   disconnected.
+    /// - Returns: nil if the worker thread is too busy or the client has disconnected.
     package func result<Value: Sendable>(
         ofBytes bytes: Int,
         weight: Int = 1,
@@ -27,7 +25,7 @@ extension WorkQueue {
 }
 
 extension UpstreamError {
-    /// The error for a call that the relay is too busy to process. Neither a retry nor another candidate would help.
+    /// The error for a call that the relay is too busy to process.
     package static var tooMuchWork: UpstreamError {
         if Task.isCancelled { return UpstreamError(.cancelled, cause: "cancelled") }
         return UpstreamError(ofBusyRelay: "too many large requests are in progress")

@@ -5,8 +5,7 @@ package import Shared
 extension Panel {
     package func cast(for call: borrowing ChatCall) -> Cast { call.showsImage ? vision : text }
 
-    /// Returns the call for a member: the client's messages and attachments with the panel's temperature. The client's
-    /// other options are left out.
+    /// Returns a member's call: the client's messages and attachments with the panel's temperature.
     package func memberCall(of call: ChatCall) -> ChatCall {
         var asked = ChatCall()
         asked.model = name
@@ -61,8 +60,7 @@ extension ChatCall {
         }
     }
 
-    /// The index of the last message. If this message is a tool result, the property is the index of the message with
-    /// the tool calls.
+    /// The index of the last message, or of the message with the tool calls of a final tool result.
     fileprivate var lastTurn: Int {
         var position = max(0, messages.count - 1)
         guard !messages.isEmpty, messages[position].isResult else { return position }

@@ -1,16 +1,12 @@
 package import Calls
 package import Shared
 
-/// Recognises the progress lines in a panel's stream, such as `gpt-5 ✅`, which show that a member has finished.
-///
-/// Clients send these lines back in the history of later requests, so the relay removes them from there.
+/// Recognises the progress lines in a panel's stream, such as `gpt-5 ✅`, and removes them from requests.
 package struct PanelProgressLines: Sendable {
     private let names: Set<[UInt8]>
     private let longestBytes: Int
 
-    /// Prepares to recognise the progress lines of these panels' members.
-    ///
-    /// - Parameter panels: all panels, because a client can continue a conversation with another panel.
+    /// Prepares to recognise the progress lines of all panels' members.
     package init(of panels: [Panel]) {
         names = Set(panels.flatMap { $0.text.members + $0.vision.members }.map { Array($0.utf8) })
         longestBytes = names.reduce(0) { max($0, $1.count) }
@@ -19,8 +15,7 @@ package struct PanelProgressLines: Sendable {
     /// Returns the progress line for a member that has finished.
     package static func line(_ member: String, isGood: Bool) -> String { "\(member) \(isGood ? "✅" : "❌")\n" }
 
-    /// Removes progress lines at the beginning of the assistant's texts and reasoning. Removes a message if nothing
-    /// else is left of it.
+    /// Removes progress lines at the beginning of the assistant's texts and reasoning. Removes emptied messages.
     package func remove(from messages: inout [ChatMessage]) {
         var emptied: [Int] = []
         for index in messages.indices where messages[index].role == .assistant {
@@ -51,7 +46,7 @@ package struct PanelProgressLines: Sendable {
         for index in emptied.reversed() { messages.remove(at: index) }
     }
 
-    /// Returns the text without the progress lines at its beginning; nil if it does not begin with a progress line.
+    /// Returns the text without the progress lines at its beginning; nil if there are none.
     package func rest(of text: String) -> String? {
         var text = text
         return text.withUTF8 { bytes in
@@ -67,7 +62,7 @@ package struct PanelProgressLines: Sendable {
 
     private static let signs: [[UInt8]] = ["✅", "❌"].map { Array(" \($0)".utf8) }
 
-    /// Returns the index after the progress line that begins at `start`; nil if no progress line begins there.
+    /// Returns the index after the progress line at `start`; nil if there is none.
     private func endOfMark(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
         let window = bytes[start...].prefix(longestBytes + 8)
         let line = window.prefix { $0 != 10 }

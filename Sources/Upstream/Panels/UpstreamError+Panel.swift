@@ -2,8 +2,7 @@ package import Calls
 import Shared
 
 extension UpstreamError {
-    /// Whether the error is probably temporary, so that a panel calls the member again. This is true if the connection
-    /// failed or the status is 408, 409, 429 or 5xx.
+    /// Whether the error is probably temporary.
     package var mayPass: Bool {
         if kind == .outOfCredit || kind == .cancelled || isOfRelay { return false }
         if let status = self.refusal?.status ?? self.status {

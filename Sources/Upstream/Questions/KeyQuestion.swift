@@ -2,20 +2,19 @@ import Calls
 package import Engine
 import Shared
 
-/// The result of testing a key with `relay check --ask`. The texts of `refused` and `failed` can quote the vendor's
-/// response.
+/// The result of testing a key with `relay check --ask`. The texts can quote the vendor's response.
 package enum KeyCheckResult: Sendable {
     /// The vendor accepted the key.
     ///
-    /// - Parameter models: the ids of the vendor's models; nil if the response contains no list of models.
+    /// - Parameter models: the ids of the vendor's models; nil if the response has no list.
     case accepted(models: Set<String>?)
     case refused(String)
-    /// The test failed: the vendor did not respond, or its response does not show whether the key is valid.
+    /// The vendor did not respond, or the response does not show whether the key is valid.
     case failed(String)
 }
 
 extension EndpointOptions {
-    /// A copy of the options for testing a key: a time limit of 5 s and a response of at most 1 MB.
+    /// A copy of the options for testing a key: a time limit of 5 s, responses of at most 1 MB.
     package var forQuestions: EndpointOptions {
         var options = self
         options.connectMilliseconds = Self.questionMilliseconds
@@ -31,7 +30,7 @@ extension EndpointOptions {
 }
 
 extension VendorList {
-    /// Tests a key: requests the vendor's list of models with it. Reads at most `maxPages` pages of the list.
+    /// Tests a key with requests for the vendor's list of models.
     ///
     /// - Parameter key: the key; empty to send no key.
     package func checkResult(on key: String) async -> KeyCheckResult {
@@ -56,8 +55,7 @@ extension VendorList {
 /// One GET request with which `relay check --ask` tests a key. Redirects are not followed.
 struct KeyQuestion {
     enum Outcome {
-        /// One page of the list of models: the ids of its models, and the query parameter for the next page. The
-        /// parameter is nil on the last page.
+        /// The ids of one page of the list of models; `next` is the next page's query parameter, nil on the last page.
         case page(Set<String>, next: (name: String, value: String)?)
         case checkResult(KeyCheckResult)
     }
@@ -65,8 +63,7 @@ struct KeyQuestion {
     private let url: String
     private let options: EndpointOptions
     private let headers: UpstreamHeaders
-    /// The name of the member that contains the list of models, such as `data`. If nil, any JSON object in a response
-    /// shows that the key is valid.
+    /// The name of the response's member with the list of models; nil if any JSON object proves the key.
     var members: StaticString?
     var next: (JSONValue) -> (name: String, value: String)? = { _ in nil }
 
@@ -124,7 +121,7 @@ struct KeyQuestion {
         return details.contains { $0["reason"]?.text.map { $0.equals("API_KEY_INVALID") } ?? false }
     }
 
-    /// Returns the beginning of the response's error message; the beginning of the body if there is no message.
+    /// Returns the beginning of the response's error message, or of the body without such a message.
     private func excerpt(of body: Body, _ root: JSONValue?) -> String {
         let message = root?["error"]?["message"]?.string ?? root?["error"]?.string ?? root?["message"]?.string
         let text = message ?? String(decoding: body.bytes.prefix(1_000), as: UTF8.self)

@@ -15,7 +15,7 @@ package struct ProviderState: Sendable {
 
     /// The keys of the provider; empty if the provider has no configured keys.
     package let keys: [Key]
-    /// The time at which the model's open circuit breaker becomes half-open; nil if the circuit breaker is not open.
+    /// The time at which the model's open circuit breaker becomes half-open; nil if it is not open.
     package let opensUntil: LoopTime?
     /// Whether none of the keys has free capacity, as far as this instance knows.
     package let isFull: Bool
@@ -28,9 +28,7 @@ package struct ProviderState: Sendable {
 }
 
 extension Registry {
-    /// Returns the present state of a model at a provider.
-    ///
-    /// - Parameter position: the index of the provider in the settings.
+    /// Returns the present state of a model at the provider with this index in the settings.
     package func state(of position: Int, model: String) -> ProviderState {
         let (entry, now) = (entries[position], loop.now)
         let keys = entry.keys?.states(at: now) ?? []
@@ -50,8 +48,7 @@ extension Registry {
         )
     }
 
-    /// Ends the cooldown of one key. For the whole provider, ends the cooldowns of all its keys and closes its circuit
-    /// breakers.
+    /// Ends the cooldown of a key. For the whole provider, also closes its circuit breakers.
     ///
     /// - Parameter key: the label of the key; nil for the whole provider.
     /// - Returns: false if the provider has no key with this label.

@@ -2,8 +2,7 @@ package import Engine
 package import Shared
 
 extension GoogleExchange {
-    /// Tests a Google account: gets an access token with the refresh token, then requests a list of models with the
-    /// access token.
+    /// Tests a Google account: gets an access token and requests a list of models with it.
     ///
     /// - Parameters:
     ///   - publisher: the publisher of the listed models: `google` or `anthropic`.
@@ -36,9 +35,7 @@ extension GoogleExchange {
 }
 
 extension VertexSite {
-    /// Returns the base URL for the first location in the settings.
-    ///
-    /// - Parameter baseURL: the base URL in the settings, which is returned unchanged; empty if the settings have none.
+    /// Returns the base URL for the first location in the settings; `baseURL` unless it is empty.
     package static func address(of cloud: CloudSettings, baseURL: String) -> String {
         baseURL.isEmpty ? "https://\(host(cloud.locations.first ?? "global"))" : baseURL
     }

@@ -2,21 +2,20 @@ import Calls
 package import Engine
 package import Shared
 
-/// Gets an access token from Google's token server in exchange for a refresh token (RFC 6749, section 6).
+/// Exchanges a refresh token for an access token at Google's token server (RFC 6749, section 6).
 package struct GoogleExchange: Sendable {
     struct New: Sendable {
         let text: String
         let seconds: Int
-        /// The new refresh token, which replaces the one that was sent; nil if the old one stays valid.
+        /// The refresh token that replaces the sent one; nil if the sent one stays valid.
         let refreshToken: String?
     }
 
     enum Outcome: Sendable {
         case token(New)
-        /// The token server refused the request, and a retry would not help: a person must correct the account or the
-        /// settings. The value is the cause.
+        /// The token server refused the request, and a retry would not help. The value is the cause.
         case refused(String)
-        /// The request to the token server failed, but a later request might succeed. The value is the cause.
+        /// The request failed, but a later request might succeed. The value is the cause.
         case failed(String)
     }
 
@@ -78,9 +77,7 @@ package struct GoogleExchange: Sendable {
         }
     }
 
-    /// Returns the outcome for an error response of the token server.
-    ///
-    /// - Parameter root: the parsed response; nil if it is not JSON.
+    /// Returns the outcome for an error response. `root` is nil if the response is not JSON.
     private static func failure(_ status: Int, _ root: JSONValue?) -> Outcome {
         let word = root?["error"]?.text.flatMap { isWord($0) ? $0.text : nil }
         let subtype = root?["error_subtype"]?.text.flatMap { isWord($0) ? $0.text : nil }
@@ -95,7 +92,7 @@ package struct GoogleExchange: Sendable {
         }
     }
 
-    /// Whether the text consists of visible ASCII characters, so that it can be a token in a header.
+    /// Whether the text can be a token in a header: visible ASCII characters.
     private static func isToken(_ text: UnsafeRawBufferPointer) -> Bool {
         (1...tokenBytes).contains(text.count) && text.allSatisfy { (33...126).contains($0) }
     }

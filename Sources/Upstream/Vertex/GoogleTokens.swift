@@ -2,9 +2,9 @@ import Calls
 import Engine
 package import Shared
 
-/// The current access token of one Google account. It is replaced in the background before it expires.
+/// The current access token of one Google account. It is replaced before it expires.
 ///
-/// All event loops share the object. At most one request to the token server runs at a time.
+/// All event loops share the object.
 package final class GoogleTokens: Sendable {
     struct Token: Sendable {
         /// The access token: visible ASCII characters, which must stay secret.
@@ -27,8 +27,7 @@ package final class GoogleTokens: Sendable {
         var failures = 0
         /// The time until which no request is sent to the token server, because the last request failed.
         var cooldownUntil = LoopTime.distantPast
-        /// The earliest time at which another access token can be dropped. Tokens are dropped at most once a minute,
-        /// which limits the requests to the token server.
+        /// The earliest time at which another access token can be dropped.
         var mayDropFrom = LoopTime.distantPast
     }
 
@@ -45,14 +44,12 @@ package final class GoogleTokens: Sendable {
 
     private static let marginNanoseconds: UInt64 = 225_000_000_000
     private static let dropPauseNanoseconds: UInt64 = 60_000_000_000
-    /// The pause in seconds after the token server refused a request. It is as long as the cooldown of a refused key.
+    /// The pause in seconds after the token server refused a request.
     private static let refusalSeconds = 300
     private static let maxCooldownSeconds = 60
     private static let pausesNanoseconds: [UInt64] = [500_000_000, 1_000_000_000, 2_000_000_000]
 
-    /// Creates the tokens of one account, without sending a request yet.
-    ///
-    /// - Parameter provider: the name of the provider, for the log.
+    /// Creates the tokens of one account. `provider` is the provider's name for the log.
     package init(_ exchange: GoogleExchange, of provider: String, _ log: Log) {
         self.exchange = exchange
         self.provider = provider
@@ -60,10 +57,9 @@ package final class GoogleTokens: Sendable {
         state = Lock(State(refreshToken: exchange.refreshToken))
     }
 
-    /// Returns a valid access token. If there is none, waits for a new one from the token server.
+    /// Returns a valid access token. Waits at most `patienceNanoseconds` for a new one.
     ///
-    /// - Parameter patienceNanoseconds: the longest time to wait.
-    /// - Throws: `timedOut` if no token arrived in time, or the failure of the last request to the token server.
+    /// - Throws: `timedOut` if no token arrived in time, or the last request's failure.
     func token(
         by transport: any Transport,
         on loop: EventLoop,
@@ -101,7 +97,7 @@ package final class GoogleTokens: Sendable {
         return (.wait(wait), isFree)
     }
 
-    /// Drops an access token that the vendor refused, so that a new one is requested.
+    /// Drops an access token that the vendor refused.
     ///
     /// - Returns: whether a retry with another token might succeed.
     func drop(_ token: Token, at now: LoopTime) -> Bool {

@@ -2,13 +2,13 @@ import Calls
 import Engine
 import Limits
 
-/// Remembers which locations of a provider are in cooldown, and which models a location lacks. All event loops share
-/// the object.
+/// The locations of a provider that are in cooldown, and the models that locations lack.
+///
+/// All event loops share the object.
 package final class LocationCooldowns: Sendable {
     private struct State {
         var cooldowns: [KeyCooldown?]
-        /// The models that locations lack. The key is a location and a model. The value is the time until which the
-        /// relay tries this location last for this model.
+        /// The time until which a location is tried last for a model; the key names both.
         var missing = RecentTable<String, LoopTime>()
     }
 
@@ -21,8 +21,7 @@ package final class LocationCooldowns: Sendable {
 
     /// Returns the indexes of the locations to try for a model, in this order.
     ///
-    /// Locations in cooldown are not returned. If all locations are in cooldown, only the one whose cooldown ends first
-    /// is returned. Locations that lack the model come last.
+    /// Leaves out locations in cooldown. If all are in cooldown, returns only the one whose cooldown ends first.
     func order(for model: String, at now: LoopTime) -> [Int] {
         state.withLock { state in
             let ends = state.cooldowns.map { $0?.endsAt ?? .distantPast }

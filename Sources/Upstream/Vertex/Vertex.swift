@@ -3,8 +3,7 @@ package import Engine
 import Limits
 package import Shared
 
-/// Calls the models of one publisher, Google or Anthropic, on Google's Vertex AI. They are available at several
-/// locations.
+/// Calls the models of one publisher, Google or Anthropic, on Google's Vertex AI.
 ///
 /// `@unchecked`: used on its event loop only.
 package final class Vertex: KeyChecker, @unchecked Sendable {
@@ -64,7 +63,7 @@ package final class Vertex: KeyChecker, @unchecked Sendable {
     /// - Parameter key: an access token of Google.
     package func accepts(key: String) async -> Bool { await wire.transport.accepts(key, at: projects, wire.headers) }
 
-    /// Returns the URLs for calls to a model, one for each location; empty if the model's name cannot be part of a URL.
+    /// Returns the model's URL for each location; empty if the model's name cannot be part of a URL.
     func addresses(of model: String) -> [ModelAddress] {
         if let known = addresses[model] { return known }
         let methods: (whole: String, stream: String) =

@@ -2,8 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Chooses the location for each attempt of one call: if a location fails, the next one is tried. After a refused
-/// access token, the same location is tried again with a new token.
+/// Chooses the location for each attempt of one call.
 ///
 /// `@unchecked`: used on its event loop only.
 final class VertexRoute: WireRoute, @unchecked Sendable {
@@ -67,8 +66,7 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
         }
     }
 
-    /// Moves to the next location after a failure and returns nil. Returns the failure for the whole call if no
-    /// location is left, or if another location would not help.
+    /// Moves to the next location after a failure and returns nil. Returns the call's failure if no location can help.
     private func next(after error: UpstreamError) -> UpstreamError? {
         guard let position = left.first else { return error }
         vertex.site.locations.failed(position, model, error: error, at: loop.now)

@@ -1,6 +1,6 @@
 package import Shared
 
-/// A Google Cloud project, and the locations of Vertex AI at which the relay calls models for the project.
+/// A Google Cloud project, and the locations of Vertex AI at which the project calls models.
 package struct VertexSite: Sendable {
     let vendor: VendorSite
     let project: String
@@ -12,8 +12,7 @@ package struct VertexSite: Sendable {
 
     /// Creates the site of a provider.
     ///
-    /// - Parameter vendor: the base URL and options in the settings. If the base URL is empty, each location has its
-    ///   own host.
+    /// - Parameter vendor: the site in the settings; if its base URL is empty, each location has its own host.
     package init(_ vendor: VendorSite, _ cloud: CloudSettings, locations: LocationCooldowns, tokens: GoogleTokens?) {
         self.vendor = vendor
         project = cloud.projectID

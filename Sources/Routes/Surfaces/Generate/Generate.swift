@@ -3,9 +3,9 @@ import Engine
 import Shared
 import Upstream
 
-/// The surface of `POST /generate`: one prompt in, one text out. The model is optional.
+/// The surface of `POST /generate`: one prompt in, one text out.
 ///
-/// Errors have the form of the FastAPI framework: `{"detail": ...}`.
+/// Errors have the form `{"detail": ...}`.
 struct Generate: ChatSurface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         guard status(of: error) == 422 else {
@@ -58,8 +58,6 @@ struct Generate: ChatSurface {
 
 extension ChatCall {
     /// Creates a call from the body of `POST /generate`.
-    ///
-    /// - Parameter fields: `prompt`, and optionally `model`, `max_tokens` and `temperature`.
     fileprivate init(generating fields: RequestFields) throws(APIError) {
         self.init()
         guard let prompt = fields["prompt"]?.string, !prompt.isEmpty else { throw .missing("prompt") }

@@ -3,10 +3,9 @@ import Engine
 import Shared
 import Upstream
 
-/// The surface of `/llm/chat`, which sends JSON, plain text or events.
+/// The surface of `/llm/chat`, with responses in JSON, plain text or events.
 ///
-/// A request has the fields of a chat completion, but `model` is ignored. Only providers with a capacity limit serve
-/// it.
+/// A request's `model` is ignored. Only providers with a capacity limit serve requests.
 struct LLMChat: ChatSurface {
     let isStreamed: Bool
     /// Whether the response may be cached. Always false, because the model can change between equal requests.

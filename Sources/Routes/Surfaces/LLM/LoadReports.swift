@@ -4,8 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// Authenticates the caller of a request for a load report. Rate limits do not count the request. Throws if the key is
-/// missing or not accepted.
+/// Authenticates the caller of a request for a load report, without rate limits. Throws if the key is not accepted.
 private func admitReader(_ exchange: Exchange) async throws(APIError) {
     try await exchange.check(try await exchange.caller(.models))
 }

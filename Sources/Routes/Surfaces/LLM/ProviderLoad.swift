@@ -30,8 +30,9 @@ struct ProviderLoad {
         return loads
     }
 
-    /// Returns the load of the provider with this label or name. Throws error 404 if there is none with a capacity
-    /// limit.
+    /// Returns the load of the provider that `/llm` reports under this model name.
+    ///
+    /// Throws an error with status 404 if no such provider has a capacity limit.
     static func of(_ model: String, _ gateway: Gateway) async throws(APIError) -> ProviderLoad {
         for (position, name) in models(gateway) where name.hasSameBytes(as: model) {
             if let load = await load(position, name, gateway: gateway) { return load }
@@ -66,9 +67,9 @@ struct ProviderLoad {
 
     // MARK: JSON
 
-    /// Appends the load of the provider and of its keys as a JSON object.
+    /// Appends the load of the provider and its keys as a JSON object.
     ///
-    /// - Parameter isFull: whether the object contains the provider's name.
+    /// - Parameter isFull: whether to include the provider's name.
     func append(isFull: Bool, to body: inout ByteBuffer) {
         body.append("{")
         if isFull {

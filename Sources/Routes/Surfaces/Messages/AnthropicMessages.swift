@@ -32,7 +32,7 @@ struct AnthropicMessages: ChatSurface {
         return "\(opening)\(name)\(Substring(message.utf8.dropFirst(opening.utf8.count + param.utf8.count)))"
     }
 
-    /// Returns the name in Anthropic's API of a field of OpenAI's API; nil if it is the same.
+    /// Returns Anthropic's name for a field of OpenAI's API; nil if the names are equal.
     private static func name(of param: String) -> String? {
         let ending = "function.parameters"
         if param.isSame(as: "response_format.json_schema.schema") { return "output_config.format.schema" }

@@ -3,11 +3,9 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Creates a call from the body of `POST /v1/messages`. Throws if a value is invalid; ignores unknown fields.
+    /// Creates a call from the body of `POST /v1/messages`. Throws if a value is invalid.
     ///
-    /// - Parameters:
-    ///   - defaultModel: the model for a request that names none.
-    ///   - isCounted: whether the request only asks for the prompt's number of tokens.
+    /// - Parameter isCounted: whether the request only asks for the prompt's number of tokens.
     init(message root: JSONValue, defaultModel: String?, isCounted: Bool = false) throws(APIError) {
         self.init()
         let fields = try RequestFields(root)
@@ -42,9 +40,7 @@ extension ChatCall {
         countIfLong()
     }
 
-    /// Reads `system` and `messages`. Each text block of `system` becomes a separate message.
-    ///
-    /// - Returns: the cache breakpoints of `system` and `messages`.
+    /// Reads `system` and `messages`, and returns their cache breakpoints.
     private mutating func readConversation(_ fields: RequestFields) throws(APIError) -> [ChatOptions.CacheBreakpoint] {
         var reader = TurnReader()
         if let system = fields["system"] { try reader.readSystem(system) }
@@ -91,7 +87,7 @@ extension ChatCall {
 
     /// Reads `thinking`, `output_config` and the legacy `output_format` into `chatOptions`.
     ///
-    /// - Parameter isSaid: becomes true if a value is read; otherwise stays unchanged.
+    /// - Parameter isSaid: becomes true if a value is read.
     private mutating func readOutput(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,

@@ -7,7 +7,7 @@ extension ChatCall {
 
     /// Reads `tools` and `tool_choice` into `chatOptions`.
     ///
-    /// - Parameter isSaid: becomes true if a value is read; otherwise stays unchanged.
+    /// - Parameter isSaid: becomes true if a value is read.
     mutating func readMessageTools(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,

@@ -135,7 +135,7 @@ extension ByteBuffer {
 }
 
 extension FinishReason {
-    /// Returns the value of `stop_reason` in the Messages API for this finish reason.
+    /// Returns the `stop_reason` of the Messages API for this finish reason.
     ///
     /// - Parameter hasSequence: whether a stop sequence ended the output.
     func stopReason(hasSequence: Bool) -> StaticString {
@@ -150,8 +150,7 @@ extension FinishReason {
 }
 
 extension Usage {
-    /// Appends the usage as a JSON object of the Messages API. `input_tokens` excludes tokens that were read from the
-    /// cache or written to it.
+    /// Appends the usage as a JSON object of the Messages API. `input_tokens` excludes cache reads and writes.
     func appendMessageJSON(to out: inout ByteBuffer) {
         out.append(#"{"input_tokens":"#)
         out.append(decimal: promptTokens - cachedTokens - cacheWriteTokens)

@@ -142,8 +142,7 @@ struct TurnReader {
         return message
     }
 
-    /// Appends the content of a message or a tool result to `pieces`. The content is a string or an array of content
-    /// blocks.
+    /// Appends the content of a message or a tool result to `pieces`.
     private mutating func append(
         _ content: JSONValue,
         _ position: ParameterPath,
@@ -183,8 +182,7 @@ struct TurnReader {
         }
     }
 
-    /// Appends a document block to `pieces`. A document of plain text or of content blocks becomes content of the
-    /// message. Any other document becomes a file.
+    /// Appends a document block to `pieces`, as content of the message or as a file.
     private mutating func appendDocument(
         _ block: JSONValue,
         _ position: ParameterPath,
@@ -215,7 +213,7 @@ struct TurnReader {
 }
 
 extension ChatOptions.CacheBreakpoint {
-    /// Creates the cache breakpoint that `cache_control` sets on a block, a tool or the request; nil if it is not set.
+    /// Creates the cache breakpoint from the value's `cache_control`; nil if the value has none.
     init?(_ position: Location, of value: JSONValue) {
         guard let mark = value["cache_control"], mark["type"]?.text == "ephemeral" else { return nil }
         self.init(position, isLong: mark["ttl"]?.text == "1h")

@@ -5,7 +5,7 @@ import Shared
 extension ChatCall {
     /// Reads the output format, `response_format`, into `chatOptions`.
     ///
-    /// - Parameter isSaid: becomes true if the output format is not plain text; otherwise stays unchanged.
+    /// - Parameter isSaid: becomes true if the output format is not plain text.
     mutating func readFormat(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -22,8 +22,7 @@ extension ChatCall {
 extension ChatOptions.Format {
     /// Reads an output format of OpenAI's APIs.
     ///
-    /// - Parameter inner: the member that contains the schema and the schema's name, such as `json_schema`; nil if the
-    ///   format object itself contains both, as in the Responses API.
+    /// - Parameter inner: the member with the schema; nil if the format object itself has the schema.
     init(_ format: JSONValue, _ param: String, inner: StaticString?) throws(APIError) {
         guard let type = format.member("type") else { throw .missing("\(param).type") }
         switch type.text {

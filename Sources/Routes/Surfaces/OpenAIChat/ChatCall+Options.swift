@@ -3,12 +3,11 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Reads the fields that few requests have: tools, output format, sampling options, log probabilities and audio
-    /// output.
+    /// Reads the fields that few requests have, such as tools and sampling options.
     ///
     /// - Parameters:
-    ///   - marks: the cache breakpoints that the messages contain.
-    ///   - reading: whether `tools` must be parsed completely or can stay unread in the request body.
+    ///   - marks: the cache breakpoints in the messages.
+    ///   - reading: whether `tools` must be parsed completely.
     mutating func readChatOptions(
         _ fields: RequestFields,
         _ marks: [ChatOptions.CacheBreakpoint],
@@ -35,8 +34,7 @@ extension ChatCall {
         if isSaid { setOptions(said) }
     }
 
-    /// Reads the sampling options and `user` of a request that has no further options, such as a legacy completion
-    /// request.
+    /// Reads the sampling options and `user` of a request without further options.
     mutating func readSampling(_ fields: RequestFields) throws(APIError) {
         var chatOptions = ChatOptions()
         var isSaid = false

@@ -3,12 +3,9 @@ package import Engine
 package import Shared
 
 extension ChatCall {
-    /// Creates a call from the body of `POST /v1/chat/completions`. Invalid values cause an error; unknown fields are
-    /// ignored.
+    /// Creates a call from the body of `POST /v1/chat/completions`. Throws if a value is invalid.
     ///
-    /// - Parameters:
-    ///   - defaultModel: the model for a request that names none.
-    ///   - reading: whether `tools` must be parsed completely or can stay unread in the request body.
+    /// - Parameter reading: whether `tools` must be parsed completely.
     init(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) {
         self.init()
         try read(root, defaultModel, reading)
@@ -81,7 +78,7 @@ extension ChatCall {
 
     private static let stopLimitBytes = 1_000
 
-    /// Returns the stop sequence in a text; nil if the text is empty, because an empty sequence cannot stop the output.
+    /// Returns the stop sequence in a text; nil if the text is empty.
     static func stop(_ text: UnsafeRawBufferPointer, _ param: String) throws(APIError) -> String? {
         guard text.count <= stopLimitBytes else { throw .tooLong(param, text.count, limitBytes: stopLimitBytes) }
         return text.isEmpty ? nil : text.text

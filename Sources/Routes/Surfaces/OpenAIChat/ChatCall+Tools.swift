@@ -5,7 +5,7 @@ import Shared
 extension ChatCall {
     /// Reads `tools`, `tool_choice` and `parallel_tool_calls` into `chatOptions`.
     ///
-    /// - Parameter isSaid: becomes true if a value is read into `chatOptions`; otherwise stays unchanged.
+    /// - Parameter isSaid: becomes true if a value is read.
     mutating func readTools(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -44,9 +44,7 @@ extension ChatCall {
         if chatOptions.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
-    /// Reads all elements of `tools` and adds the tools to `chatOptions`.
-    ///
-    /// - Returns: the number of elements in `tools`.
+    /// Reads all elements of `tools` into `chatOptions`. Returns the number of elements.
     private mutating func read(_ list: JSONElements, _ chatOptions: inout ChatOptions) throws(APIError) -> Int {
         var count = 0
         for tool in list {
@@ -61,9 +59,7 @@ extension ChatCall {
         return count
     }
 
-    /// Checks all elements of `tools` but does not parse them completely. The tools stay unread in the request's body.
-    ///
-    /// - Returns: the number of elements in `tools`.
+    /// Checks all elements of `tools` without parsing them completely. Returns the number of elements.
     private mutating func check(_ list: JSONElements, _ chatOptions: inout ChatOptions) throws(APIError) -> Int {
         var (count, offered) = (0, 0)
         for tool in list {
@@ -194,7 +190,7 @@ extension ChatCall {
 
     /// Reads `functions` and `function_call`, OpenAI's legacy fields for tools, into `chatOptions`.
     ///
-    /// - Parameter isSaid: becomes true if a value is read into `chatOptions`; otherwise stays unchanged.
+    /// - Parameter isSaid: becomes true if a value is read.
     mutating func readFunctions(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -235,22 +231,20 @@ extension ChatCall {
 }
 
 extension JSONValue {
-    /// Returns the nested object of a tool, such as `function`, and its path for errors. If the nested object is
-    /// missing, but this object has a `name`, returns this object. Some clients send tools without the nested object.
+    /// Returns a tool's nested object, such as `function`, and its path for errors. Without a nested object, returns
+    /// this object if it has a `name`.
     func inner(_ name: StaticString, _ param: String) throws(APIError) -> (JSONValue, String) {
         if let inner = try object(name, param) { return (inner, "\(param).\(name)") }
+        // Some clients send tools without the nested object.
         guard member("name") != nil else { throw .missing("\(param).\(name)") }
         return (self, param)
     }
 }
 
 extension ChatOptions {
-    /// Removes all tools except the allowed ones, and sets whether the model must call one of them.
+    /// Removes all tools except the allowed ones, and sets whether the model must call one.
     ///
-    /// - Parameters:
-    ///   - allowed: the names of the allowed tools, as bytes.
-    ///   - mode: the request's `mode`: `auto` or `required`; nil counts as `auto`.
-    ///   - param: the path of the object that contains `mode`, for errors.
+    /// - Parameter mode: `auto` or `required`; nil counts as `auto`.
     mutating func restrictTools(to allowed: Set<[UInt8]>, _ mode: JSONValue?, _ param: String) throws(APIError) {
         tools.removeAll { !allowed.contains(Array($0.name.utf8)) }
         // The indexes of the tools have changed.

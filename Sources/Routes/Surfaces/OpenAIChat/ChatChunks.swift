@@ -13,22 +13,19 @@ final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
     private let includesUsage: Bool
     private let hasFunctions: Bool
     private let names: ToolNames
-    /// The arguments of custom tool calls that have arrived so far. The arguments are JSON that contains the tool's
-    /// input, which is sent when the arguments are complete.
+    /// The JSON arguments of custom tool calls that have arrived so far.
     private var customArguments: [ToolCallPosition: [UInt8]] = [:]
-    /// The signature of each choice's reasoning, which is sent when the choice ends. The signature is empty and is not
-    /// sent if the choice has several reasoning blocks or encrypted reasoning.
+    /// The signature of each choice's reasoning; empty if the signature must not be sent.
     private var signatures: [Int: [UInt8]] = [:]
     /// The bytes that all chunks begin with, up to the index of the choice.
     private var beginning = ByteBuffer()
-    /// The bytes that each text chunk of the first choice begins with, prepared because most responses have only this
-    /// choice.
+    /// The bytes that each text chunk of the first choice begins with.
     private var opening = ByteBuffer()
     private var out = ByteBuffer()
     private var hasBegun = false
     /// Whether the response head was sent, with or without chunks.
     private var hasHead = false
-    /// Whether the vendor might have OpenAI's API. The relay can forward the chunks of such a vendor unchanged.
+    /// Whether the vendor might have OpenAI's API, so its chunks can be forwarded unchanged.
     private let mayBeNative: Bool
     /// Whether the vendor's own chunks are forwarded unchanged and all other events are ignored.
     private var isNative = false
@@ -74,8 +71,7 @@ final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
         }
     }
 
-    /// Forwards a vendor's own chunk unchanged. Keeps the first four members of the first chunk, such as
-    /// `id` and `created`, for the usage chunk.
+    /// Forwards a vendor's own chunk unchanged.
     private func pass(_ chunk: UnsafeRawBufferPointer, of choice: Int) {
         if !isNative {
             isNative = true
@@ -212,8 +208,7 @@ final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
         out.append("\"}]}\n\n")
     }
 
-    /// Shows the client that the relay still works on the request: appends a comment of the event stream, or the first
-    /// chunk if nothing has been sent.
+    /// Appends a sign of progress: an event-stream comment, or the first chunk if nothing was sent.
     func ping() {
         // A first chunk of the relay would have another id than the vendor's chunks.
         if mayBeNative { beginHead() }
@@ -282,7 +277,7 @@ private struct ToolCallPosition: Hashable {
 }
 
 extension ByteBuffer {
-    /// Appends a comment of an event stream. Each line of the text becomes a line that begins with `: `.
+    /// Appends each line of the text as a comment of an event stream.
     mutating func append(comment text: UnsafeRawBufferPointer) {
         append(": ")
         for byte in text {

@@ -45,7 +45,7 @@ struct ChatCompletion: ChatResponseFormatter {
 
     /// Appends the members `choices` and `usage`, and closes the JSON object.
     ///
-    /// - Parameter isOld: whether a tool call is written as `function_call`, its legacy form.
+    /// - Parameter isOld: whether a tool call is written as the legacy `function_call`.
     private func append(_ response: ChatResponse, _ usage: Usage, isOld: Bool, to body: inout ByteBuffer) {
         body.append(#","choices":["#)
         // In place: a loop over the array would copy each choice.
@@ -80,8 +80,7 @@ struct ChatCompletion: ChatResponseFormatter {
         body.append(#""}"#)
     }
 
-    /// Appends the text of all reasoning blocks as `reasoning_content`. A signature follows only if there is exactly
-    /// one block and it is not encrypted.
+    /// Appends the text of all reasoning blocks, and the signature of a single unencrypted block.
     private static func append(_ reasoningBlocks: [ReasoningBlock], to body: inout ByteBuffer) {
         body.append(#","reasoning_content":""#)
         for reasoningBlock in reasoningBlocks { body.append(jsonContent: reasoningBlock.text) }
@@ -128,8 +127,7 @@ struct ChatCompletion: ChatResponseFormatter {
 }
 
 extension ChatResponse {
-    /// Replaces `usage` in the vendor's own JSON by the usage of this response. Does nothing if `original` or `usage`
-    /// is nil.
+    /// Replaces `usage` in the vendor's own JSON by this response's usage. Does nothing if either is nil.
     mutating func includeUsage() {
         guard let usage, let written = original else { return }
         var out = ByteBuffer()
@@ -146,7 +144,7 @@ extension ChatResponse {
 }
 
 extension Exchange {
-    /// Sends a long JSON body. A worker thread builds it from `opening` and the bytes that `append` adds.
+    /// Sends `opening` and the JSON that `append` adds. Calls `append` on a worker thread.
     func send(
         after opening: Body,
         length: Int,

@@ -4,8 +4,7 @@ import Shared
 
 /// Reads `messages` and returns them.
 ///
-/// Images, audio and files are added to `parts`; messages refer to them by index. Cache breakpoints are added to
-/// `marks`. Abilities that the vendor needs for these messages are added to `needs`.
+/// Adds attachments to `parts`, cache breakpoints to `marks`, and abilities that the vendor needs to `needs`.
 func readMessages(
     _ fields: RequestFields,
     _ parts: inout [Attachment],
@@ -66,8 +65,7 @@ private func readMessage(
     return read
 }
 
-/// Returns the reasoning in the member `reasoning_content` or `reasoning` of a message; nil if the message contains
-/// none.
+/// Returns the reasoning in a message; nil if the message contains none.
 private func reasoningBlock(of message: JSONValue) -> ReasoningBlock? {
     guard let text = message["reasoning_content"]?.string ?? message["reasoning"]?.string else { return nil }
     return ReasoningBlock(text, signature: message["extra_content"]?["thought_signature"]?.string)
@@ -87,8 +85,7 @@ extension ChatMessage.Role {
     }
 }
 
-/// Reads the member `content` of a message into `message`. Attachments are added to `parts`, cache breakpoints to
-/// `marks`.
+/// Reads a message's `content` into `message`, attachments into `parts`, and cache breakpoints into `marks`.
 private func readContent(
     _ content: JSONValue,
     _ position: ParameterPath,
@@ -123,7 +120,7 @@ private func readContent(
     }
 }
 
-/// Reads one part of a message's content, such as text. Returns nil if the part is an image, audio or a file.
+/// Returns one part of a message's content; nil if the part is an image, audio or a file.
 func readPart(
     _ part: JSONValue,
     _ role: ChatMessage.Role,
@@ -176,11 +173,9 @@ private func readCalls(
     return read
 }
 
-/// Reads a tool call of an earlier response. The call of a custom tool has `input` in place of `arguments`.
+/// Reads a tool call of an earlier response.
 ///
-/// - Parameters:
-///   - call: the object that contains the name of the tool.
-///   - id: the id of the call; nil for a legacy function call.
+/// - Parameter id: the id of the call; nil for a legacy function call.
 private func toolCall(_ call: JSONValue, id: String?) -> ToolCall {
     let arguments = call["arguments"]?.string ?? call["input"]?.string.map { ToolNames.arguments(ofInput: $0) }
     return ToolCall(id: id, name: call["name"]?.string ?? "a tool", arguments: arguments ?? "{}")

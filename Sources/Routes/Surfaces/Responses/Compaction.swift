@@ -6,8 +6,6 @@ import Shared
 import Upstream
 
 /// Handles `POST /v1/responses/compact`: sends the user's messages and an encrypted summary of the conversation.
-///
-/// The model of the request writes the summary. Only the same caller can use the summary in later requests.
 func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     let defaultModel = gateway.settings.defaultModel
@@ -93,8 +91,7 @@ extension InputItem {
     }
 }
 
-/// The encryption of conversation summaries. Each caller can decrypt only their own summaries, but all anonymous
-/// callers share one encryption key.
+/// The encryption of conversation summaries. Each caller can decrypt only their own; anonymous callers share one key.
 struct CompactionSeal: Sendable {
     private let owner: OwnerSeal?
     private static let nobody = SealingKey(derivedFrom: [], for: Array("compactions of nobody".utf8))

@@ -27,7 +27,7 @@ struct InputItem: Sendable {
     /// The id of the item in the request; nil if the client sent none.
     let id: String?
     let type: ItemType
-    /// The members of the item as JSON text for storing, without `id` and braces; nil if the item is not stored.
+    /// The item's members as JSON text without `id` and braces; nil if the item is not stored.
     let members: Body?
 }
 
@@ -99,9 +99,9 @@ struct ItemList: Sendable {
         }
     }
 
-    /// Converts the items into messages for the model. Throws if a tool result belongs to no earlier tool call.
+    /// Converts the items into messages for the model. Throws if a tool result has no earlier tool call.
     ///
-    /// - Parameter instructions: the system prompt, which becomes the first message; nil if the request has none.
+    /// - Parameter instructions: the system prompt; nil if there is none.
     func messages(after instructions: String?) throws(APIError) -> [ChatMessage] {
         var messages: [ChatMessage] = []
         if let instructions { messages.append(ChatMessage(role: .system, text: instructions)) }
@@ -156,8 +156,7 @@ struct ItemList: Sendable {
         return bytes
     }
 
-    /// The reasoning effort and the output format that items of the input set; each is nil if no item sets it. The last
-    /// item wins.
+    /// The reasoning effort and output format from the input items; each nil if no item sets it.
     var configuration: (effort: String?, format: ChatOptions.Format?) {
         var last: (effort: String?, format: ChatOptions.Format?)
         for item in items {
@@ -180,7 +179,7 @@ struct ItemList: Sendable {
 
     /// Appends all items that are stored, as a JSON array.
     ///
-    /// - Parameter seed: the random part of the response's id. An item without an id gets an id that contains the seed.
+    /// - Parameter seed: the random part of the response's id, for items without an id.
     func append(to text: inout ByteBuffer, seed: String) {
         text.append("[")
         var isFirst = true
@@ -207,9 +206,7 @@ struct ItemList: Sendable {
 }
 
 extension InputItem {
-    /// Returns a copy of the item with new attachment indexes.
-    ///
-    /// - Parameter position: returns the new index for an old one.
+    /// Returns a copy of the item with the attachment indexes from `position`.
     fileprivate func mapped(_ position: (Int) -> Int) -> InputItem {
         var item = self
         switch kind {

@@ -20,8 +20,7 @@ extension InputReader {
         return Body(kept)
     }
 
-    /// Encodes an item for storing; nil if the item is not stored. Missing members that clients expect, such as
-    /// `status`, are added.
+    /// Encodes an item for storing. Returns nil if the item is not stored.
     func kept(_ item: JSONValue, _ type: ItemType) -> Body? {
         guard keepsMore, let members = item.members else { return nil }
         var replacement: JSONValue.Replacement?
@@ -48,9 +47,9 @@ extension InputReader {
         return Body(kept)
     }
 
-    /// Appends the content of a message for storing. A string becomes an array with one text part.
+    /// Appends the content of a message for storing.
     ///
-    /// - Parameter replacement: replaces file data by a digest; nil to store the data itself.
+    /// - Parameter replacement: replaces file data by a digest; nil to store the data.
     private static func append(
         content: JSONValue,
         isOutput: Bool,

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Functions that read rare types of items, such as calls of built-in tools and references to stored items.
+/// Functions that read rare types of items, such as calls of built-in tools.
 extension InputReader {
     mutating func other(
         _ item: JSONValue,
@@ -62,7 +62,7 @@ extension InputReader {
 
     /// Converts the call of a built-in OpenAI tool, such as `shell`, into a normal function call.
     ///
-    /// - Parameter arguments: the member of the item that contains the call's arguments.
+    /// - Parameter arguments: the item's member with the call's arguments.
     private func builtIn(
         _ item: JSONValue,
         _ name: String,
@@ -99,8 +99,7 @@ extension InputReader {
         item.member("call_id") == nil ? try text(item, "id", position: position) : try callID(item, position)
     }
 
-    /// Adds the result of a remote (MCP) tool call as a separate item. In the request, the tool call's item contains
-    /// the result.
+    /// Adds the result of a remote (MCP) tool call as a separate item.
     mutating func addResult(ofRemote item: JSONValue, _ position: ParameterPath) throws(APIError) {
         guard let outcome = item.member("output") ?? item.member("error") else { return }
         var message = ChatMessage(role: .tool, text: outcome.string ?? outcome.body.text)

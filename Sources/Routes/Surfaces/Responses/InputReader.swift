@@ -2,10 +2,9 @@ import Calls
 import Engine
 import Shared
 
-/// A reader that converts the input of the Responses API into items: `input` of a request, or the items of a stored
-/// response.
+/// A reader of items from a Responses API request or a stored response.
 struct InputReader {
-    /// The choice of what is stored of input items: nothing, everything, or digests in place of images and files.
+    /// The stored content of input items: nothing, everything, or digests in place of images and files.
     enum Keeping {
         case nothing
         /// Items are stored with a SHA-256 digest in place of the data of images and files.
@@ -125,7 +124,7 @@ struct InputReader {
 
     static let digest: StaticString = "sha256:"
 
-    /// Returns a placeholder text for an image or file whose data was not stored; nil if the part still has its data.
+    /// Returns a placeholder for an image or file without stored data; nil if the part has its data.
     private func forgotten(_ part: JSONValue) -> ChatMessage.Piece? {
         guard isHistory else { return nil }
         if part["image_url"]?.text?.hasPrefix(Self.digest) ?? false {

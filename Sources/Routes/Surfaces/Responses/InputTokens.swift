@@ -3,8 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// Handles `POST /v1/responses/input_tokens`: sends the number of tokens in the input. The relay counts or estimates
-/// them itself and does not call the vendor.
+/// Handles `POST /v1/responses/input_tokens`: sends the number of input tokens, counted or estimated by the relay.
 func countInputTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     let defaultModel = gateway.settings.defaultModel
@@ -22,8 +21,7 @@ func countInputTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(API
 }
 
 extension ChatCall {
-    /// Creates a call from a body in the form of the Responses API that a client sent to `/v1/chat/completions`. The
-    /// client gets a chat completion as the response.
+    /// Creates a call from a Responses API body that was sent to `/v1/chat/completions`.
     init(ofResponse root: JSONValue, defaultModel: String?) throws(APIError) {
         let draft = try ResponseDraft(root, defaultModel: defaultModel, for: .chat)
         guard !draft.hasReferences else {

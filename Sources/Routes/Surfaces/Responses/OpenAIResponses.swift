@@ -14,7 +14,7 @@ struct OpenAIResponses: ChatSurface {
 }
 
 extension APIError {
-    /// A copy of this error whose field names are those of the Responses API, not of chat completions.
+    /// A copy of this error with the field names of the Responses API.
     var inResponses: APIError {
         guard let param = self.param, param.utf8.count <= Self.renamedBytes, let name = Self.name(of: param) else {
             return self
@@ -38,8 +38,7 @@ extension APIError {
 }
 
 extension String {
-    /// Returns a copy in which the first occurrence of `old` is replaced by `new`. Compares bytes; meant for short
-    /// texts.
+    /// Returns a copy with the first occurrence of `old` replaced by `new`.
     fileprivate func replacing(_ old: String, by new: String) -> String {
         let (bytes, wanted) = (Array(utf8), Array(old.utf8))
         guard bytes.count >= wanted.count else { return self }

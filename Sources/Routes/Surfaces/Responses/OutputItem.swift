@@ -33,7 +33,7 @@ enum OutputItem {
     ///
     /// - Parameters:
     ///   - text: the reasoning; empty if the item has no content yet.
-    ///   - signature: the vendor's signature of the reasoning; empty if the vendor sent none.
+    ///   - signature: the vendor's signature; empty if there is none.
     static func append(
         reasoning text: UnsafeRawBufferPointer,
         signature: UnsafeRawBufferPointer,
@@ -75,7 +75,7 @@ enum OutputItem {
 
     /// Appends a complete output item for a tool call.
     ///
-    /// - Parameter arguments: the call arguments as JSON text; for a custom tool, the tool's input instead.
+    /// - Parameter arguments: the arguments as JSON text, or a custom tool's input.
     static func append(
         call name: ToolNames.Name,
         callID: UnsafeRawBufferPointer,

@@ -5,11 +5,10 @@ import Shared
 import Upstream
 
 extension ResponseDraft {
-    /// The maximum number of stored responses that are read to find the items that one request refers to.
+    /// The maximum number of stored responses that one request reads for its item references.
     private static let maxReads = 16
 
-    /// Loads the stored data that the request refers to: the previous response, items of other responses, and encrypted
-    /// summaries. Then completes the call.
+    /// Loads the stored data that the request refers to, and completes the call.
     mutating func resolve(for caller: Caller, _ gateway: Gateway) async throws(APIError) {
         let seal = CompactionSeal(caller, secret: gateway.settings.fileSecret)
         var history: StoredHistory?
@@ -52,8 +51,7 @@ extension ResponseDraft {
         return try result.get()
     }
 
-    /// Adds the tools of the previous response's items. If this request has a tool of the same name, only the tool of
-    /// this request is used.
+    /// Adds the tools of the previous response's items, except those with names of this request's tools.
     private mutating func add(_ tools: ToolReader) {
         guard !tools.tools.isEmpty else { return }
         var chatOptions = call.chatOptions
@@ -65,8 +63,6 @@ extension ResponseDraft {
     }
 
     /// Replaces each reference in the input by the stored item.
-    ///
-    /// Begins with the last reference, because its response usually contains most of the other items.
     private mutating func resolveReferences(
         _ history: StoredHistory?,
         of caller: Caller,
@@ -74,6 +70,7 @@ extension ResponseDraft {
     ) async throws(APIError) {
         var known = history?.itemsByID ?? [:]
         var reads = 0
+        // The last reference comes first, because its response usually contains most of the other items.
         for index in input.items.indices.reversed() {
             guard case .reference(let id) = input.items[index].kind else { continue }
             if known[id] == nil, let response = Self.response(ofItem: id), reads < Self.maxReads {
@@ -94,7 +91,7 @@ extension ResponseDraft {
         }
     }
 
-    /// Returns the id of the response that an item belongs to; nil if the item's id contains no response id.
+    /// Returns the id of an item's response; nil if the item's id contains no response id.
     private static func response(ofItem id: [UInt8]) -> String? {
         guard let mark = id.prefix(8).firstIndex(of: UInt8(ascii: "_")) else { return nil }
         let seed = id[(mark + 1)...].prefix(RandomBytes.idLength)
@@ -102,27 +99,26 @@ extension ResponseDraft {
     }
 }
 
-/// The memory for the stored responses that a request refers to. It stays reserved until the request ends.
+/// The memory for a request's stored responses, reserved until the request ends.
 struct HistoryMemory: Sendable {
     private var bytes = 0
     private var reservation: MemoryReservation?
 
     /// Reserves memory for a stored response of `count` bytes. Throws if the memory budget is used up.
-    ///
-    /// Twice the size is reserved: once for the JSON, and once for the decoded items.
     fileprivate mutating func reserve(_ count: Int, _ budget: MemoryBudget) throws(APIError) {
+        // Twice the size is reserved: once for the JSON, and once for the decoded items.
         bytes += 2 * count
         guard budget.covers(bytes, &reservation) else { throw APIError(.overloaded) }
     }
 }
 
-/// A stored response that a new request continues: the items of its input and output, its tools and its model.
+/// A stored response that a new request continues.
 struct StoredHistory: Sendable {
     let model: String
     let list: ItemList
     let tools: ToolReader
 
-    /// The items of the stored response by their ids. Each value is a list of one item with its attachments.
+    /// The items of the stored response by id, each as a list with its attachments.
     fileprivate var itemsByID: [[UInt8]: ItemList] {
         var items: [[UInt8]: ItemList] = [:]
         for item in list.items {

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A request of the Responses API that has been parsed. Stored items that it refers to are loaded later.
+/// A parsed request of the Responses API. Stored items that the request refers to are loaded later.
 struct ResponseDraft: Sendable {
     enum Purpose: Sendable {
         case response
@@ -20,15 +20,12 @@ struct ResponseDraft: Sendable {
     private(set) var isStored = false
     private var mayBeEmpty = false
     var names = ToolNames()
-    /// The members of the response that repeat fields of the request, such as `temperature`, as JSON text separated by
-    /// commas.
+    /// The response's members that repeat request fields, as JSON text separated by commas.
     private(set) var echo = Body(ByteBuffer())
 
     var hasReferences: Bool { previousID != nil || input.hasReferences }
 
-    /// Creates a draft from the body of a request of the Responses API.
-    ///
-    /// - Parameter defaultModel: the model for a request that names none.
+    /// Creates a draft from the body of a Responses API request.
     init(_ root: JSONValue, defaultModel: String?, for purpose: Purpose) throws(APIError) {
         let fields = try RequestFields(root)
         instructions = try fields.string("instructions")
@@ -54,8 +51,7 @@ struct ResponseDraft: Sendable {
         if !hasReferences { try completeCall() }
     }
 
-    /// Sets the messages and the options of `call` from the input items. All items that the request refers to must be
-    /// loaded.
+    /// Sets the messages and options of `call`. All items that the request refers to must be loaded.
     mutating func completeCall() throws(APIError) {
         call.messages = try input.messages(after: instructions)
         guard mayBeEmpty || !call.messages.isEmpty else {
@@ -97,7 +93,7 @@ struct ResponseDraft: Sendable {
         return reader.tools
     }
 
-    /// Throws if the request has a field that the relay does not support and must not ignore, such as `background`.
+    /// Throws if the request has an unsupported field that must not be ignored, such as `background`.
     private static func refuse(_ fields: RequestFields) throws(APIError) {
         if try fields.flag("background") ?? false {
             throw .unsupported("background", "Background responses are not supported.")

@@ -90,7 +90,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         out.append("}\n\n")
     }
 
-    /// Adds a signature to the open reasoning item and ends the item. If no reasoning item is open, begins one first.
+    /// Adds a signature to the open or a new reasoning item, and ends the item.
     private func add(signature piece: UnsafeRawBufferPointer) {
         guard !piece.isEmpty, takes(piece) else { return }
         if case .reasoning = open {} else { beginReasoning() }
@@ -114,8 +114,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         if name.isCustom { text.append(piece) } else { delta("response.function_call_arguments.delta", piece) }
     }
 
-    /// Returns whether this piece of output fits into the memory budget and the size limit. Records a failure if it
-    /// does not fit.
+    /// Returns whether this piece of output fits into the memory budget and the size limit.
     private func takes(_ piece: UnsafeRawBufferPointer) -> Bool {
         guard failure == nil else { return false }
         let bytes = progress.outputBytes + text.count + signature.count + piece.count
@@ -129,17 +128,15 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
 
     /// Reserves memory for the output of the response. Returns false if the memory budget is used up.
     ///
-    /// The reservation is larger than the output, because the output is copied when an item or the response ends.
-    ///
     /// - Parameters:
     ///   - bytes: the size of the whole output.
     ///   - ending: the size of the text of the item that ends now.
     private func covers(_ bytes: Int, ending: Int = 0) -> Bool {
+        // The reservation is larger than the output, because the output is copied when an item or the response ends.
         bytes <= MemoryBudget.smallBytes || exchange.gateway.memory.covers(2 * bytes + 3 * ending, &reservation)
     }
 
-    /// Ends the open item and writes the event of a new item, up to the item itself, which the caller of this method
-    /// appends.
+    /// Ends the open item and begins the event of a new item. The caller appends the item.
     private func beginItem(_ type: ItemType, _ kind: OpenItem) {
         closeItem("completed")
         if !hasBegun { begin() }

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The members of a response object that are equal in all events of its stream, such as its id and model.
+/// The members of a response object that are equal in all events of its stream.
 struct ResponseObject: Sendable {
     /// The random part of the response's id. The ids of its output items contain this part, too.
     let seed: String
@@ -82,7 +82,7 @@ extension ResponseObject.Outcome {
         }
     }
 
-    /// Whether the output was not cut short: neither a token limit nor a content filter nor a refusal has ended it.
+    /// Whether no token limit, content filter or refusal has cut the output short.
     var isWhole: Bool { incompleteReason == nil }
 
     /// The value of `status` for the response's last output item.

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The progress of a streamed response: the output items that are complete, and the number of events sent.
+/// The complete output items and the number of sent events of a streamed response.
 ///
 /// `@unchecked`: used on its request's event loop only.
 final class ResponseProgress: @unchecked Sendable {
@@ -21,8 +21,7 @@ final class ResponseProgress: @unchecked Sendable {
     /// The size of the complete output items as JSON, in bytes.
     var outputBytes: Int { output.count }
 
-    /// Appends the beginning of the next event: its type and sequence number. The JSON object stays open for further
-    /// members.
+    /// Appends the type and sequence number of the next event. The JSON object stays open.
     func open(_ type: StaticString, in out: inout ByteBuffer) {
         out.append("event: ")
         out.append(type)
@@ -44,8 +43,7 @@ final class ResponseProgress: @unchecked Sendable {
     }
 }
 
-/// A surface that writes the error of a failed response: as the event `response.failed` if the stream has begun,
-/// otherwise as a JSON body.
+/// The surface of a failed response, which writes the error as an event or a JSON body.
 struct FailedResponse: Surface {
     let progress: ResponseProgress
 

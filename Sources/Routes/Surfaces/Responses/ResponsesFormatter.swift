@@ -5,7 +5,7 @@ import Limits
 import Shared
 import Upstream
 
-/// A formatter of the response to `POST /v1/responses`, as one JSON body or as a stream of events.
+/// A formatter of responses to `POST /v1/responses`, as JSON or as events.
 ///
 /// `@unchecked`: used on its request's event loop only.
 final class ResponsesFormatter: ChatResponseFormatter, @unchecked Sendable {
@@ -75,17 +75,14 @@ final class ResponsesFormatter: ChatResponseFormatter, @unchecked Sendable {
 
     // MARK: Storing
 
-    /// Returns whether the response may be stored: the request asks for it, the input is not too large, and the caller
-    /// has an identity.
-    ///
-    /// The size of the output is checked later, in `store`.
+    /// Returns whether the response may be stored. Does not check the size of the output.
     func mayStore(_ exchange: Exchange) -> Bool {
         guard draft.isStored, draft.input.keptBytes <= StoredResponse.limitBytes, let caller = exchange.asking?.caller
         else { return false }
         return caller.identity != nil
     }
 
-    /// Encrypts the response with its input and stores it. Returns false if it is too large or the store has failed.
+    /// Stores the encrypted response with its input. Returns false if the response is too large or the store failed.
     func store(_ object: Body, _ response: ResponseObject, exchange: Exchange) async -> Bool {
         let gateway = exchange.gateway
         guard let caller = exchange.asking?.caller, let owner = gateway.responseOwner(caller) else { return false }

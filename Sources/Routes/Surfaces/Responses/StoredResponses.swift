@@ -53,7 +53,7 @@ func listInputItems(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
     try list.get().read { exchange.send(json: $0) }
 }
 
-/// Handles `GET /v1/responses`: always throws an error. A client that asked for a WebSocket then falls back to HTTP.
+/// Handles `GET /v1/responses`: always throws, so WebSocket clients fall back to HTTP.
 func refuseUpgrade(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let wanted = exchange.request[.connection]?.split(separator: UInt8(ascii: ",")) ?? []
     guard wanted.contains(where: { UnsafeRawBufferPointer(rebasing: $0).trimmed.equalsLowered("upgrade") }) else {
@@ -64,7 +64,7 @@ func refuseUpgrade(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErr
     throw APIError(426, "WebSockets are not supported. Use POST /v1/responses.", code: "upgrade_not_supported")
 }
 
-/// Returns the stored response whose id is in the request's path. Throws error 404 if the caller has no such response.
+/// Returns the caller's stored response with the id in the path. Throws error 404 if there is none.
 private func namedResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> StoredResponse {
     let caller = try await exchange.caller(.chat)
     _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .chat, request: exchange.request))
@@ -79,11 +79,11 @@ extension APIError {
     }
 }
 
-/// A page of the input items of a stored response. The request's `limit`, `order` and `after` determine the page.
+/// A page of the input items of a stored response.
 private struct ItemPage: Sendable {
     private let limit: Int
     private let isAscending: Bool
-    /// The id of the last item before this page, from `after`; nil if the page begins with the first item.
+    /// The id of the last item before this page; nil for the first page.
     private let after: [UInt8]?
 
     init(_ query: FormFields) throws(APIError) {

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A reader for tools in the form of the Responses API: from `tools`, and from input items that add tools.
+/// A reader for tools of the Responses API: in `tools` and in input items.
 struct ToolReader: Sendable {
     private(set) var tools: [ChatOptions.Tool] = []
     private(set) var names = ToolNames()
@@ -65,7 +65,6 @@ struct ToolReader: Sendable {
         }
     }
 
-    /// Reads a web search tool. Vendors search the live web, so `external_web_access: false` means no search at all.
     private mutating func readSearch(_ value: JSONValue, _ param: String) throws(APIError) {
         if let domains = value["filters"]?["allowed_domains"]?.elements, domains.contains(where: { _ in true }) {
             throw .value(
@@ -75,6 +74,7 @@ struct ToolReader: Sendable {
             )
         }
         let search = try ChatCall.WebSearch(value, param)
+        // Vendors search the live web, so `external_web_access: false` means no search at all.
         if try value.flag("external_web_access", param) ?? true { webSearch = search }
     }
 

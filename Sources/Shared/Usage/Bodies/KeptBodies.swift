@@ -23,9 +23,9 @@ package final class KeptBodies: Sendable {
 
     deinit { budget.give(bytes) }
 
-    /// The request's body; nil if it had none or the memory budget was full.
+    /// The request's body; nil if the request had none or the memory budget was full.
     package var request: String? { texts.withLock { $0.request } }
-    /// The response's body; nil if it had none or the memory budget was full.
+    /// The response's body; nil if the response had none or the memory budget was full.
     package var response: String? { texts.withLock { $0.response } }
     /// The memory that both bodies use, in bytes.
     package var bytes: Int { texts.withLock { $0.bytes } }

@@ -22,6 +22,7 @@ struct PostgresSums {
         values.add(name)
         let found = try connection.run("SELECT zone = $1 AND NOT is_mixed FROM \(zone)", values).first?.first ?? nil
         if found == "t" { return }
+        // The sums are also deleted for an older relay, because such a relay deletes records without updating the sums.
         try PostgresSums(connection).transaction(isWaiting: true) { () throws(PostgresFailure) in
             let values = PostgresValues()
             values.add(name)

@@ -43,7 +43,7 @@ package struct RecordFilter: Sendable, Equatable {
     package var minDurationMilliseconds: Int?
     /// A text in the request's id, caller, model, provider, endpoint or error, in any ASCII case.
     package var keywords: String?
-    /// Only records with ids lower than this id match. It serves to continue a search.
+    /// Only records with ids lower than this id match. This id serves to continue a search.
     package var before: RecordID?
 
     /// The largest length of `keywords`, in bytes. Bytes beyond it are ignored.

@@ -70,6 +70,8 @@ package struct UsageRecord: Sendable {
 
 extension UsageRecord {
     /// Creates a record with these values. All other properties are zero, false or nil.
+    ///
+    /// If this initializer set the properties itself, Swift would copy the large struct at the end.
     package init(
         at timeMilliseconds: Int,
         _ subject: Subject,
