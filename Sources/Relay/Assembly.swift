@@ -110,7 +110,7 @@ final class Assembly {
         return served
     }
 
-    /// Prepares the limits, and then starts to accept requests.
+    /// Prepares the limits, and then starts to accept requests. Blocks while the limits are prepared.
     func begin() {
         limiter.prepare()
         savedLimits.start()
@@ -181,7 +181,7 @@ final class Assembly {
         return "\(String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)):\(port)"
     }
 
-    /// Creates the counter store in memcached; nil if the settings name no memcached server.
+    /// Creates the counter store in memcached; nil if the settings do not use memcached.
     private static func store(_ settings: LimitSettings) throws(Listener.Failure) -> (any CounterStore)? {
         do throws(StoreFailure) {
             return try MemcachedCounters.store(settings)
@@ -234,8 +234,8 @@ final class Assembly {
 
     private static let endingMilliseconds = 1_000
 
-    /// Shuts down: accepts no new requests and lets running requests finish. Cuts them after `shutdownSeconds` or when
-    /// a second signal arrives.
+    /// Shuts down: accepts no new requests and lets running requests finish. Cuts the requests that still run after
+    /// `shutdownSeconds` or when a second signal arrives. Blocks.
     func drain(onSecondSignal: () -> Void) {
         process.isDraining.store(true, ordering: .relaxed)
         clock.stop()

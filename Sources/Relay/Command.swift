@@ -54,7 +54,7 @@ enum Command: Equatable {
     }
 
     /// Runs the command that this process's arguments select. Returns only if the command is `serve` and the settings
-    /// are valid.
+    /// are valid; otherwise ends the process. `remote` is nil without a remote settings document.
     static func settingsToServe() -> (settings: Settings, outcome: Settings.Outcome, remote: Settings.Remote?) {
         guard let command = Command(arguments: Array(CommandLine.arguments.dropFirst())) else {
             end(.usage, errors: mistake(Array(CommandLine.arguments.dropFirst())) + usage)

@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// A table of the models that callers may name, with one row for each provider.
+/// A table of the models that callers may name. A model has one row for each provider that serves it.
 struct ModelTable {
     private struct Row {
         let name: String

@@ -13,7 +13,7 @@ struct Route: Sendable {
         case own
         /// The path is served without `/v1` only, in exactly one spelling.
         case service
-        /// The path is served like a `service` path, but the normal log leaves it out.
+        /// The path is served like a `service` path, and its requests are polls (see `RequestRecord.isPolled`).
         case probe
 
         var isExact: Bool { self == .service || self == .probe }

@@ -45,8 +45,9 @@ package struct ChatCall: Sendable {
             || rare.value.bookkeeping.serviceTier != nil
     }
 
-    /// Checks the reasoning effort, the verbosity and the service tier. Throws if OpenAI's API does not define the
-    /// value.
+    /// Checks the reasoning effort, the verbosity and the service tier.
+    ///
+    /// Throws if OpenAI's API does not define one of these values.
     ///
     /// Do not call this function if the vendor gets the client's request unchanged.
     package func checkOptionValues() throws(APIError) {
@@ -80,13 +81,13 @@ package struct ChatCall: Sendable {
 
     /// The estimated number of tokens in all messages, at least 1.
     package var promptTokens: Int { countedTokens ?? Self.estimatedTokens(of: messages) }
-    /// The estimated number of tokens of a long prompt; nil for short prompts.
+    /// The estimated tokens of a prompt longer than `longBytes`; nil for shorter prompts.
     private var countedTokens: Int?
     private static let longBytes = 262_144
-    /// The size in bytes up to which a prompt counts as short.
+    /// The size in bytes of the longest prompt whose texts are kept while the call runs.
     package static let keptBytes = 8_192
 
-    /// Estimates the tokens of a long prompt. Does nothing for a short prompt.
+    /// Estimates `promptTokens` now if the prompt is longer than `longBytes`.
     package mutating func countIfLong() { if textBytes > Self.longBytes { countedTokens = promptTokens } }
 
     /// Returns the tokens of all texts, tools and images. The tokens of long texts are estimated.
@@ -103,10 +104,12 @@ package struct ChatCall: Sendable {
         return max(1, estimate.tokens) + imageTokens
     }
 
-    /// The rough estimate of a long prompt's tokens, and the texts' size in bytes; nil for short prompts.
+    /// The rough estimate for a prompt longer than `longBytes`; nil for shorter prompts.
+    ///
+    /// The estimate is valid only while the texts have this size in bytes.
     private var estimated: (tokens: Int, textBytes: Int)?
 
-    /// Estimates the tokens of a long prompt for `roughTokens`. Does nothing for a short prompt.
+    /// Estimates `roughTokens` now if the prompt is longer than `longBytes`.
     package mutating func estimateIfLong() {
         let bytes = textBytes
         if bytes > Self.longBytes { estimated = (roughTokens, bytes) }
@@ -118,12 +121,12 @@ package struct ChatCall: Sendable {
     /// The size of all texts, tools and the output schema, in bytes.
     package var allTextBytes: Int { textBytes + (rare?.value.textBytes ?? 0) }
 
-    /// Counts the tokens of all texts, tools and images. Can take long. Can be called on any thread.
+    /// Returns the tokens of all texts, tools and images. Can take long. Can be called on any thread.
     package func allTokens(by counter: TokenCounter) -> Int {
         textTokens(by: counter) + (rare?.value.tokens(by: counter) ?? 0) + imageTokens
     }
 
-    /// Counts the tokens of all message texts, at least 1. Can take long. Can be called on any thread.
+    /// Returns the tokens of all message texts, at least 1. Can take long. Can be called on any thread.
     package func textTokens(by counter: TokenCounter) -> Int {
         guard counter.isExact else { return promptTokens }
         var tokens = 0

@@ -1,7 +1,9 @@
 /// A chat API: chat completions, legacy completions, or Anthropic's Messages API (`messages`).
 package enum Wire: Sendable { case chat, completions, messages }
 
-/// One event of a chat response, such as a piece of text. Its bytes are valid only inside the receiving function.
+/// One event of a chat response, such as a piece of text.
+///
+/// The event's bytes consist of whole characters. They are valid only inside the receiving function.
 package enum ChatEvent {
     /// Generated text. If `isPlain`, the text is ASCII without characters that JSON escapes.
     case text(UnsafeRawBufferPointer, isPlain: Bool = false)
@@ -15,10 +17,11 @@ package enum ChatEvent {
     case encryptedReasoning(UnsafeRawBufferPointer)
     /// A comment in the event stream. Responses without an event stream drop the comment.
     case comment(UnsafeRawBufferPointer)
-    /// The end of a choice. `stop` is the stop sequence; nil if the choice ended for another reason.
+    /// The end of a choice. `stop` is the stop sequence that ended the choice; nil if none did.
     case finish(FinishReason, stop: UnsafeRawBufferPointer?)
-    /// A chunk as the vendor sent it, for a client of the same API. The events of the chunk follow.
+    /// A vendor's chunk for a client of the same API, with the model and the id for the client.
     ///
+    /// The events that are parsed from the chunk follow this event.
     /// The choice is -1 if the chunk reports the usage; otherwise its number has no meaning.
     case native(Wire, UnsafeRawBufferPointer)
 }

@@ -30,7 +30,7 @@ package struct ChatOptions: Sendable {
         package let kind: Kind
         package let name: String
         package let description: String?
-        /// A function's JSON Schema, or a custom tool's format; nil if there is none.
+        /// The JSON Schema of a function's parameters, or a custom tool's format; nil if there is none.
         package let schema: Body?
         package let isStrict: Bool?
         /// Whether the tool came in the field `functions`, OpenAI's legacy form.
@@ -217,7 +217,7 @@ extension ChatOptions {
         forEachFormatText { estimate.add($0) }
     }
 
-    /// Calls `body` with each text of the tools and of the output schema. Skips tools that must not be called.
+    /// Calls `body` with each text of the tools and of the output schema. Skips all tools if calls are forbidden.
     private func forEachText(_ body: (UnsafeRawBufferPointer) -> Void) {
         for tool in tools where toolChoice != .none {
             tool.name.withBytes(body)

@@ -46,7 +46,9 @@ package protocol PreparedChat: AnyObject, Sendable {
     func write()
     /// The estimated number of prompt tokens.
     var promptTokens: Int { get }
-    /// Whether the chat itself records its usage in the call ledger; otherwise its user must.
+    /// Whether the chat itself records its usage in the call ledger.
+    ///
+    /// If false, the code that requests the response must record the usage.
     var isBilled: Bool { get }
     func response() async throws(UpstreamError) -> ChatResponse
     /// Sends the call. Returns the response stream when the vendor has accepted the call.
@@ -162,7 +164,7 @@ package struct ChatResponse: PartialResponse {
         set { fields.value.credits = newValue }
     }
 
-    /// The raw response of a vendor that speaks the client's API; nil if the client's request was changed.
+    /// The raw response if the vendor got the client's request unchanged; nil otherwise.
     package var original: Body? {
         get { fields.value.original }
         set { fields.value.original = newValue }

@@ -28,6 +28,8 @@ package final class OriginalRequest: @unchecked Sendable {
     package var bytes: UnsafeRawBufferPointer { body.bytes }
 
     /// The top-level members of the body; nil if two JSON parsers could read different members.
+    ///
+    /// Also nil if the body is no object or has more than 100 members.
     package var members: [RawJSON.Member]? {
         if let outlined { return Self.distinct(outlined, outlined.count) }
         let root = RawJSON(body.bytes)
@@ -35,6 +37,8 @@ package final class OriginalRequest: @unchecked Sendable {
     }
 
     /// Returns the members of a JSON object; nil if two JSON parsers could read different members.
+    ///
+    /// Also nil for more than 100 members.
     package static func distinct(_ object: RawJSON) -> [RawJSON.Member]? { distinct(object.members, 8) }
 
     private static let maxMembers = 100

@@ -7,7 +7,7 @@ package protocol FileProvider: AnyObject, Sendable {
     var opensWithoutKey: Bool { get }
     /// Whether the vendor stores a file under the name and media type that the relay sends.
     var keepsLabels: Bool { get }
-    /// Begins an upload. The caller must call `stop` on the upload in every case.
+    /// Begins an upload. `stop` must be called on the upload in every case, also after an error.
     ///
     /// - Parameters:
     ///   - metadata: the options that are known when the upload begins.
@@ -39,7 +39,7 @@ package protocol MediaStream: AnyObject, Sendable {
 
 /// A running upload of a file. `finish` completes the file; `stop` without `finish` cuts the connection.
 package protocol FileUpload: AnyObject, Sendable {
-    /// Whether the vendor still accepts bytes. If false, `finish` throws the vendor's error.
+    /// Whether the vendor still accepts bytes. If false, `finish` throws.
     var isWanted: Bool { get }
     /// Sends bytes of the file. Returns when the vendor can accept more bytes.
     func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError)

@@ -98,7 +98,7 @@ package protocol FormSource: AnyObject, Sendable {
     var isReplayable: Bool { get }
     /// Whether the whole form has been read since the last `begin`.
     var hasEnded: Bool { get }
-    /// Whether the client wants a text response. The value is final after the whole form is read.
+    /// Whether the client wants text rather than JSON. The value is final after the whole form is read.
     var wantsText: Bool { get }
     /// The total time that `next` has waited for bytes from the client so far, in nanoseconds.
     var waitedNanoseconds: UInt64 { get }

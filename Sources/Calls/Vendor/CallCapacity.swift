@@ -1,12 +1,13 @@
 package import Engine
 package import Limits
 
-/// The limits of a provider's keys for concurrent calls and call starts. All instances share the limits.
+/// The limits of each key of a provider for concurrent calls and call starts. All instances share the limits.
 package protocol CallCapacity: AnyObject, Sendable {
     /// Acquires capacity for one upstream call. Waits for free capacity as long as the provider's settings allow.
     ///
     /// - Parameters:
-    ///   - isAfterAnother: whether the call reuses the slot of an earlier call of the request.
+    ///   - isAfterAnother: whether the call reuses the slot of an earlier call of the request. Only the limit of call
+    ///     starts then counts the call.
     ///   - patience: how long the call can wait even if the settings allow less.
     ///   - end: the time at which the wait ends at the latest.
     func acquire(

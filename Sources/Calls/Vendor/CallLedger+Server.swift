@@ -46,7 +46,7 @@ extension CallLedger {
     /// The failure of a candidate, for the log and the metrics.
     package struct Failure: Sendable {
         package let provider: String
-        /// The log's name for the provider's key, such as `k1`; nil for the caller's key or none.
+        /// The log's name for the provider's key, such as `k1`; nil for the caller's key or no key.
         package let key: String?
         package let fault: UpstreamFault
         package let cause: String

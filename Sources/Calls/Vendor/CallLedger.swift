@@ -28,7 +28,7 @@ package final class UsageReservation: Sendable {
 
     /// Creates the reservation of a request.
     ///
-    /// - Parameter minimum: the amounts that the request itself determines; nil if these are `reserved`.
+    /// - Parameter minimum: the amounts that the request itself determines; nil if `reserved` has no estimates.
     package init(
         reserving reserved: Amounts,
         atLeast minimum: Amounts? = nil,
@@ -223,7 +223,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
 
     /// Bills a call that failed. A call that the vendor refused is free.
     ///
-    /// A call that was cancelled before any output is billed later, unless the vendor refused another call.
+    /// A call that was cancelled before any output is billed later. It is free if the vendor refused another call for
+    /// the same response.
     ///
     /// - Parameter billed: `usage` with the tokens of all prompts in the client's request.
     func failed(_ error: UpstreamError, after usage: Usage, billed: Usage, at server: Server?) {

@@ -7,7 +7,7 @@ package final class CallRecord: Sendable {
     package let endedAt: LoopTime
     package let durationMilliseconds: Int
     package let server: CallLedger.Server
-    /// The log's name for the provider's key, such as `k1`; nil for the caller's key or none.
+    /// The log's name for the provider's key, such as `k1`; nil for the caller's key or no key.
     package let key: String?
     package let usage: Usage
     /// Whether the usage was estimated because the vendor did not report it.

@@ -2,7 +2,7 @@ package import Engine
 
 /// An object that keeps the cooldowns of a provider's keys and learns how calls end.
 package protocol KeyCooldowns: AnyObject, Sendable {
-    /// Records that a call with the key succeeded. Ends an earlier cooldown of the key.
+    /// Records that a call with the key succeeded. Ends a cooldown of the key that began before the call.
     ///
     /// - Parameter begun: the time at which the call began.
     func served(_ credential: Credential, begun: LoopTime)

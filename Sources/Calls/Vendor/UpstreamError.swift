@@ -96,7 +96,7 @@ package struct UpstreamError: Error {
         self.refusal = refusal.status == 499 ? nil : refusal
     }
 
-    /// Creates the error for a candidate that cannot serve the call. The next candidate might.
+    /// Creates the error for a candidate that cannot serve the call. The next candidate might serve it.
     package init(skipping refusal: APIError) {
         self.init(refusing: refusal)
         if refusal.status < 499 { self.recovery = .nextCandidate }

@@ -101,7 +101,7 @@ package final class VendorCall: @unchecked Sendable {
 
     /// Acquires a new rate permit (the right to start one call) if the present permit is used or too old.
     ///
-    /// Call it right before an upstream call that is not the first one or starts late.
+    /// Call it right before an upstream call that is not the first one, or that starts after a delay.
     package func start() async throws(UpstreamError) {
         guard isBounded else { return }
         let isReady = !isStartUsed && !isLate(startedAt)

@@ -45,7 +45,8 @@ extension PeerAddress {
         "168.63.129.16/32"
     )
 
-    /// The range of the public IPv6 addresses. It contains no IPv4 addresses in IPv6 form.
+    /// The range of the public IPv6 addresses. It does not contain `::ffff:0:0/96` and `64:ff9b::/96`, the IPv6
+    /// forms of IPv4 addresses.
     private static let unicastOfVersionSix = network("2000::/3")
 
     private static let specialOfVersionSix = networks(

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A range of IP addresses, such as `10.0.0.0/8`. A range contains either IPv4 or IPv6 addresses.
+/// A range of IP addresses, such as `10.0.0.0/8`, or a single address. A range contains either IPv4 or IPv6 addresses.
 package struct Network: Sendable, Equatable {
     private let high: UInt64
     private let low: UInt64
@@ -8,7 +8,8 @@ package struct Network: Sendable, Equatable {
     private let lowMask: UInt64
     private let holdsVersionFour: Bool
 
-    /// Parses a network, such as `10.0.0.0/8`. Returns nil if the text is invalid.
+    /// Parses a network, such as `10.0.0.0/8`. Returns nil if the text is invalid. Ignores the bits beyond
+    /// the prefix.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = PeerAddress(text: String(parts[0])) else { return nil }

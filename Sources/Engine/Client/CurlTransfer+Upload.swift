@@ -3,7 +3,7 @@ import CCurl
 extension CurlTransfer: UpstreamUpload {
     /// Sets the options of an upload on a new handle. Returns false if libcurl refuses an option.
     func prepareUpload(_ endpoint: Endpoint, _ headers: UpstreamHeaders, _ body: UploadBody) -> Bool {
-        // A reused connection could be dead, and libcurl could then not send the body again from its beginning.
+        // An upload needs a new connection: a reused one could be dead, and libcurl cannot send the body a second time.
         let this = Unmanaged.passUnretained(self).toOpaque()
         let codes = [
             relay_curl_set_call(easy, CURLOPT_READFUNCTION, giveBytes),

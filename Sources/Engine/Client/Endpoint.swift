@@ -25,7 +25,7 @@ package final class Endpoint: @unchecked Sendable {
 
     package var host: String? { part(CURLUPART_HOST) }
 
-    /// The host and path of the URL for the log, without the query and credentials.
+    /// The host, port and path of the URL for the log, without query and credentials. A default port is left out.
     package var location: String {
         let usualPort = isHTTPS ? "443" : "80"
         let port = part(CURLUPART_PORT).map { $0 == usualPort ? "" : ":\($0)" } ?? ""
@@ -148,7 +148,8 @@ package final class UpstreamHeaders: @unchecked Sendable {
 
     /// Creates the header lines of a request. Adds the line `Expect:` if it is missing.
     ///
-    /// - Parameter lines: lines such as `Accept: */*`; the line `Accept:` stops libcurl from adding this field.
+    /// - Parameter lines: lines without control characters, such as `Accept: */*`. A line without a value, such as
+    ///   `Accept:`, stops libcurl from adding this field.
     package init(_ lines: [String]) {
         var list: UnsafeMutablePointer<curl_slist>?
         for line in lines.contains("Expect:") ? lines : lines + ["Expect:"] { list = curl_slist_append(list, line) }

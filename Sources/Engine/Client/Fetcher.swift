@@ -1,4 +1,5 @@
-/// A downloader for URLs that callers send. The address rule checks the address of each socket.
+/// A downloader for URLs that callers send. The address rule of its client checks each address to which
+/// libcurl connects.
 ///
 /// `@unchecked`: only its loop's thread uses it.
 package final class Fetcher: @unchecked Sendable {

@@ -1,4 +1,4 @@
-/// The connections from one loop to one origin (scheme, host and port).
+/// The connections from one loop to one origin (scheme, host and port), either for streams or for whole responses.
 ///
 /// Use it only on its loop's thread.
 final class OriginConnections {

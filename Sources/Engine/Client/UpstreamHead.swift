@@ -11,7 +11,7 @@ package struct UpstreamHead: Sendable {
     package let retryAfterSeconds: Int?
     /// Whether the vendor recommends a retry in `X-Should-Retry`; nil if the field is absent or invalid.
     package let shouldRetry: Bool?
-    /// The absolute URL of a redirect (status 3xx); nil for other responses.
+    /// The absolute URL of a redirect (status 3xx); nil for other responses, or if the vendor gives no valid URL.
     package let redirectURL: String?
 
     package init(

@@ -29,7 +29,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     private var startedAt = LoopTime.distantPast
     private var silenceAt = LoopTime.distantFuture
     private var limitAt = LoopTime.distantFuture
-    /// The next time at which `isOver` must check its time limits; `distantFuture` if none.
+    /// The next time at which `timerFired` must call `isOver`; `distantFuture` if no call is needed.
     private var totalAt = LoopTime.distantFuture
     /// The deadline for the response to the client; nil if there is none or the deadline was already checked.
     private var deadline: (any ResponseDeadline)?
@@ -61,7 +61,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     var isSending: Bool { false }
     /// Whether libcurl measures the time limit of the whole call, so that this class need not.
     var hasSeparateTotal: Bool { true }
-    /// Whether the connection to the vendor is open.
+    /// Whether the connection to the vendor is known to have opened.
     var isConnected: Bool { hasBegun }
 
     // MARK: Start and end
@@ -200,7 +200,8 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         }
     }
 
-    /// Checks the deadline and the total time limit of the call. Returns whether the call has failed.
+    /// Checks the deadline and the total time limit of the call. Returns whether the call has failed. Call it only when
+    /// `totalAt` has passed.
     private func isOver(at now: LoopTime) -> Bool {
         if let deadline {
             totalAt = wholeAt

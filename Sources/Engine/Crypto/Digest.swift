@@ -1,7 +1,7 @@
 import CCrypto
 import Glibc
 
-/// A digest (hash) of 32 bytes, made with SHA-256 unless stated otherwise.
+/// A digest (hash) of 32 bytes, made with SHA-256 unless stated otherwise. `==` takes constant time.
 package struct Digest: Hashable, Sendable {
     /// The 32 bytes of the digest as four words, in memory order.
     package let words: (UInt64, UInt64, UInt64, UInt64)
@@ -9,7 +9,7 @@ package struct Digest: Hashable, Sendable {
 
     package init(of bytes: UnsafeRawBufferPointer) { self.init(of: bytes, Algorithm.sha256) }
 
-    /// Creates a digest with BLAKE2b, or with SHA-256 if libcrypto does not provide BLAKE2b.
+    /// Creates a digest from the first half of a BLAKE2b-512 digest. Uses SHA-256 if libcrypto has no BLAKE2b.
     package init(quicklyOf bytes: UnsafeRawBufferPointer) { self.init(of: bytes, Algorithm.quick) }
 
     private init(of bytes: UnsafeRawBufferPointer, _ algorithm: Algorithm) {
@@ -61,7 +61,7 @@ package struct Digest: Hashable, Sendable {
 }
 
 extension Digest {
-    /// The caller's name in logs, made from the digest of the caller's key.
+    /// The log name of the caller whose key has this digest. The name does not reveal the key.
     package var callerName: String { base64url(characters: callerNameLength) }
 
     /// Returns the log name of a caller; nil if `text` is invalid.

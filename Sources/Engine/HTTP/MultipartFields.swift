@@ -154,7 +154,7 @@ struct HeaderParameters {
     }
 
     private mutating func consumeQuoted() throws(RequestError) -> String {
-        // Backslashes without a quote stay, because browsers send Windows paths with single backslashes.
+        // Only escaped quotes and backslashes are replaced. Browsers send Windows paths with single backslashes.
         var bytes: [UInt8] = []
         var position = 1
         while position < rest.count {

@@ -45,7 +45,8 @@ package struct MultipartFile: ~Copyable {
         out.append("\r\n")
     }
 
-    /// Appends the file name and the content type to a part's header. Call it after `begin`.
+    /// Appends the file name and the content type to a part's header. Call it after `begin`, and then
+    /// append the empty line.
     package static func append(filename: String, _ contentType: String, to head: inout ByteBuffer) {
         head.append("; filename=\"")
         head.append(escaped(filename))

@@ -8,7 +8,7 @@ package struct MultipartReader: ~Copyable {
     private var state = State.preamble
     /// Whether a boundary is valid at the next byte, without a line end before it.
     private var isAtLineStart = true
-    /// Whether the next event is `partEnd`, although the boundary after the part was already consumed.
+    /// Whether `next` must still return `partEnd` for a boundary that was already consumed.
     private var hasPendingPartEnd = false
     private var hasEmittedEnd = false
     private var parts = 0

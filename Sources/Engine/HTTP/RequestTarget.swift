@@ -55,8 +55,8 @@ enum RequestTarget {
         }
     }
 
-    /// Appends the decoded path without repeated and trailing slashes. The path's escapes must have been checked
-    /// before.
+    /// Appends the decoded path without repeated and trailing slashes. An empty path becomes `/`. The path's escapes
+    /// must have been checked before.
     static func normalise(_ path: UnsafeRawBufferPointer, into out: inout ByteBuffer) {
         var index = 0
         let before = out.count

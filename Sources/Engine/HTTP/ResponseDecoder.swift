@@ -25,7 +25,7 @@ package struct ResponseDecoder: ~Copyable {
 
     /// Parses received bytes, and appends the bytes of the response's body to `body`.
     ///
-    /// - Parameter onHead: called once, with the parsed head and the bytes of its ranges.
+    /// - Parameter onHead: called once, with the parsed head and the bytes to which the head's ranges refer.
     /// - Throws: `MalformedResponse`, also if more bytes follow after the response.
     package mutating func consume(
         _ bytes: UnsafeRawBufferPointer,

@@ -152,7 +152,7 @@ package struct ResponseHeadParser {
         return line[7] == 48
     }
 
-    /// Returns the value of decimal digits; nil for other characters or too many digits.
+    /// Returns the value of at most 17 decimal digits; nil for any other text.
     private static func number(_ text: UnsafeRawBufferPointer) -> Int? {
         guard !text.isEmpty, text.count <= 17 else { return nil }
         var number = 0

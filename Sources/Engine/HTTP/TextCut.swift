@@ -35,6 +35,7 @@ extension String {
     private static let extensionLimitBytes = 16
 
     /// Returns how many bytes of a Unicode scalar come before `position`; 0 if a scalar starts there.
+    /// `position` must be less than the length.
     private func brokenBytes(before position: Int) -> Int {
         var index = utf8.index(startIndex, offsetBy: position)
         var count = 0

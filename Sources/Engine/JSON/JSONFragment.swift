@@ -6,7 +6,8 @@ package protocol JSONWritable {
 
 /// JSON text that is written by string interpolation: `#"{"id":\#(id),"items":\#(items)}"#`.
 ///
-/// Literals are trusted and written unchanged. Interpolated values are written as JSON, with quotes and escapes.
+/// Literals are trusted and written unchanged. Interpolated values are written as JSON: a string gets quotes and
+/// escapes.
 ///
 /// `@unchecked`: the bytes do not change after `init`.
 package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendable {
@@ -69,7 +70,7 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
             output.bytes.append("]")
         }
 
-        /// Appends a member of an object, and a comma if needed. Appends nothing if the value is nil.
+        /// Appends a member of an object, after a comma if needed. Appends nothing if the value is nil.
         package mutating func appendInterpolation(member name: String, _ value: (some JSONWritable)?) {
             followsMember = true
             guard let value else { return }
@@ -132,7 +133,7 @@ extension UInt64: JSONWritable {
 }
 
 extension Double: JSONWritable {
-    /// Appends the shortest exact decimal text; `null` if the number is infinite or not a number.
+    /// Appends the shortest decimal text that gives this number; `null` if it is infinite or not a number.
     package func appendJSON(to out: inout ByteBuffer) {
         if isFinite { out.append("\(self)") } else { out.append("null") }
     }

@@ -139,7 +139,8 @@ private struct Scan {
 }
 
 extension JSONShape {
-    /// Returns the index of the closing quote of a string; the text's end if the quote is missing.
+    /// Returns the index of the closing quote of a string whose content begins at `start`. Returns the length of the
+    /// text if the quote is missing.
     package static func endOfString(in text: UnsafeRawBufferPointer, after start: Int) -> Int {
         guard let base = text.baseAddress else { return 0 }
         guard start < text.count else { return text.count }

@@ -1,5 +1,5 @@
 /// A replacer of numbers in JSON text that are valid but too large for simdjson. Each is replaced by a number of the
-/// same length and nearly the same value.
+/// same length and nearly the same value, within the range of `Double`.
 struct LargeNumberReplacer {
     /// The number of leading digits that a replaced integer keeps.
     private static let keptDigits = 17  // More digits would not change the value as a `Double`.

@@ -11,7 +11,7 @@ package enum MallocTunables {
     private static let mark = "RELAY_STARTED_AS"
 
     /// Restarts the program once in the same process, so that malloc reads the relay's settings. Call this method
-    /// before other threads start.
+    /// before other threads start. Returns without a restart if none is needed or possible.
     ///
     /// - Parameter arguments: the arguments of the program, from its name to a null pointer.
     package static func apply(arguments: UnsafePointer<UnsafeMutablePointer<CChar>?>) {
@@ -32,7 +32,7 @@ package enum MallocTunables {
         if let given { setenv(variable, given, 1) } else { unsetenv(variable) }
     }
 
-    /// Returns `given` with the relay's setting for malloc; nil if `given` already contains this setting.
+    /// Returns `given` with the relay's setting for malloc; nil if `given` already sets it, to any value.
     static func tunables(addedTo given: String) -> String? {
         let names = given.split(separator: ":").map { $0.prefix { $0 != "=" } }
         if names.contains(where: { $0 == blocks.name }) { return nil }

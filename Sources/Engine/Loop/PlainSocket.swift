@@ -52,7 +52,7 @@ package struct PlainSocket: ~Copyable {
         return socket
     }
 
-    /// Sends as many bytes as the socket accepts now. Returns the number of bytes sent, also 0.
+    /// Sends as many bytes as the socket accepts now. Returns the number of bytes sent, which may be 0.
     package func send(_ bytes: UnsafeRawBufferPointer) throws(SocketFailure) -> Int {
         var sent = 0
         while sent < bytes.count {

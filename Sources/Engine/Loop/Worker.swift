@@ -26,7 +26,8 @@ package final class Worker: @unchecked Sendable {
         precondition(code == 0, "no thread at start")
     }
 
-    /// Ends the thread after the jobs that it has already taken. Drops the other jobs. Blocks.
+    /// Ends the thread after the jobs that it has already taken. Drops the other jobs. Blocks until the thread
+    /// has ended.
     package func stop() {
         state.withLock { $0.queue.removeAll() }
         join()

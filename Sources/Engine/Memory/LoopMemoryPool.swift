@@ -106,7 +106,7 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
     // MARK: Waiting
 
     /// Adds a waiter to the pool's list, and adds `bytes` to the waiting bytes of `queue`. The pool then calls the
-    /// waiter's `tryAgain` repeatedly.
+    /// waiter's `tryAgain` repeatedly, until it succeeds, the longest waiting time has passed, or `cancel` is called.
     func wait(_ waiter: any MemoryWaiter, for bytes: Int, _ queue: MemoryQueue) {
         loop.checkIsolated()
         budget.waits.add(1, ordering: .relaxed)
@@ -165,6 +165,7 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
     }
 
     /// Ends slow bodies, the slowest first, until the memory of the ended bodies is enough for the requests in `queue`.
+    /// Ends no body while another loop has a slower one.
     ///
     /// - Parameter isMeant: returns whether this call is allowed to end the body.
     private func endSlowest(_ queue: MemoryQueue, _ isMeant: (any SlowBody) -> Bool) {
@@ -249,7 +250,8 @@ package final class MemoryShare: @unchecked Sendable {
 
     fileprivate func empty() { giveMore(0) }
 
-    /// Counts bytes that are already in use. Returns false if the limit of the holder or of the budget is exceeded.
+    /// Counts bytes that are already in use, even beyond a limit. Returns false if the limit of the holder or of the
+    /// budget is exceeded.
     func force(_ count: Int) -> Bool {
         let fitsHolder = holder.force(count)
         return memoryPool.budget.force(count) && fitsHolder

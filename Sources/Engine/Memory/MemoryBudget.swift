@@ -97,7 +97,7 @@ package final class MemoryBudget: Sendable {
         if isLarge { large.subtract(count, ordering: .relaxed) }
     }
 
-    /// Counts bytes that are already in use. Returns false if the budget is exceeded.
+    /// Counts bytes that are already in use, even beyond the budget. Returns false if the budget is exceeded.
     func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= bytes }
 
     // MARK: Kept blocks
@@ -137,7 +137,8 @@ package final class MemoryBudget: Sendable {
     var holderCount: Int { holders.withLock { $0.count } }
 }
 
-/// A holder of memory: the memory that one caller or address uses, and its limit. Any thread may use it.
+/// A holder of memory (a caller or an address): the memory that the holder uses, and the holder's limit. Any thread may
+/// use this object.
 package final class MemoryHolder: Sendable {
     package struct Key: Hashable, Sendable {
         private let high: UInt64
@@ -183,7 +184,7 @@ package final class MemoryHolder: Sendable {
         if isLarge { large.subtract(count, ordering: .relaxed) }
     }
 
-    /// Counts bytes that are already in use. Returns false if the holder's limit is exceeded.
+    /// Counts bytes that are already in use, even beyond the holder's limit. Returns false if the limit is exceeded.
     func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= boundBytes }
 }
 

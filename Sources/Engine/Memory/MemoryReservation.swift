@@ -43,6 +43,7 @@ package final class MemoryReservation: Sendable {
 
 extension MemoryBudget {
     /// Makes `reservation` large enough for a response of `responseBytes` bytes. Returns false if memory is short.
+    /// Does nothing for a response of at most 64 KB.
     package func covers(_ responseBytes: Int, _ reservation: inout MemoryReservation?) -> Bool {
         guard responseBytes > Self.smallBytes else { return true }
         let held = reservation ?? MemoryReservation(nil, self)
@@ -58,7 +59,7 @@ extension MemoryBudget {
 protocol SlowBody: AnyObject {
     var holder: MemoryHolder { get }
     var heldBytes: Int { get }
-    /// The number of bytes received in the last five seconds; nil unless the body was read all the time.
+    /// The number of bytes received in the last five seconds; nil unless the body was read all this time.
     var recentBytes: Int? { get }
     func secondIsOver()
     /// Ends the body, because it is slow and other requests wait for its memory.

@@ -4,7 +4,7 @@ import Synchronization
 /// the queue.
 ///
 /// The queue limits the number of jobs and the bytes that the jobs read. One owner (a caller or an address) can use at
-/// most half of both limits.
+/// most half of both limits. Other jobs wait for room.
 package final class WorkQueue: Sendable {
     /// The largest number of jobs that can be in the queue at once.
     package static let maxJobs = 1_024
@@ -32,11 +32,13 @@ package final class WorkQueue: Sendable {
     /// Creates the queue and starts its thread.
     ///
     /// - Parameters:
-    ///   - bytes: the largest number of bytes that all jobs in the queue together can read.
+    ///   - bytes: the largest number of bytes that all jobs in the queue together can read. A job that reads more than
+    ///     half of this limit counts as half.
     ///   - jobs: the largest number of jobs in the queue.
     package init(bytes: Int, jobs: Int = WorkQueue.maxJobs) { room = WorkLoad(jobs: jobs, bytes: bytes) }
 
-    /// Ends the queue's thread after the jobs that the thread has already taken. Drops the other jobs.
+    /// Ends the queue's thread after the jobs that the thread has already taken. Drops the other jobs. Blocks until the
+    /// thread has ended.
     package func stop() { worker.stop() }
 
     /// The number of jobs that wait for room in the queue.

@@ -12,6 +12,7 @@ struct BodyRateCheck {
     mutating func count(_ bytes: Int, at now: LoopTime) { slots[slot] += bytes }
 
     /// Returns whether the body is too slow. Call it every `checkNanoseconds` while the relay reads the body.
+    /// Returns false if it is called earlier.
     mutating func isTooSlow(at now: LoopTime) -> Bool {
         guard now.nanoseconds(since: since) >= Self.checkNanoseconds else { return false }
         since = now

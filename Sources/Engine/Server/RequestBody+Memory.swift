@@ -58,7 +58,7 @@ extension RequestBody {
     package func giveBackLarge() { reservation?.giveAll() }
 
     /// The memory reservation for a large body or from `hold`; nil if there is none. Code that uses the body after the
-    /// request must keep a reference to the reservation.
+    /// request has ended must keep a reference to the reservation.
     package var largeHold: MemoryReservation? { reservation }
 
     private func held(by share: MemoryShare) -> MemoryReservation {

@@ -1,11 +1,12 @@
-/// The record's dropped buckets that still count in this instance. If calls to the store are slow, an instance can use
-/// units after the end of their bucket.
+/// The buckets that a limit's record has dropped but that this instance still counts. If calls to the store are slow,
+/// an instance can use units after the end of their bucket.
 struct ExpiredBuckets {
     private let layout: BucketLayout
     private var buckets: [(number: Int, units: Int)] = []
     /// The wall-clock time at which the record was last read; nil if it was never read.
     private var seenAt: Int?
-    /// The wall-clock time until which unseen buckets might still count; 0 if there are none.
+    /// The wall-clock time until which unseen buckets might still count; 0 if there are none. An unseen bucket left the
+    /// record before this instance read the record.
     private var unknownUntil = 0
 
     init(_ layout: BucketLayout) { self.layout = layout }

@@ -22,7 +22,8 @@ protocol LimitCounter: AnyObject {
     /// Returns the state of the limit with its remaining units, which `rule` can reduce.
     func standing(by rule: OutageRule?, at time: Int) -> LimitStanding
 
-    /// Corrects reserved units to the units that the request used. If `used` is nil, only slots are released.
+    /// Corrects reserved units to the units that the request used. If `used` is nil, the reserved units stay counted.
+    /// Slots are always released.
     func settle(_ units: Int, used: Int?, in position: BucketIndex, at time: Int)
 
     func giveBack(_ units: Int, in position: BucketIndex, at time: Int)
@@ -51,7 +52,7 @@ protocol LimitCounter: AnyObject {
     /// - Parameters:
     ///   - found: the record; nil if the store has none.
     ///   - birth: the birth number (random id) of a new record.
-    ///   - isAhead: whether the newest bucket of the record is far in the future.
+    ///   - isAhead: whether the newest bucket of the record is far in the future. If so, the record is moved back.
     func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int)
     /// Begins a draft of the next write to the store.
     ///
@@ -68,15 +69,15 @@ protocol LimitCounter: AnyObject {
     func written(at time: Int)
     /// Ends a write that certainly did not reach the store. All its changes must still be written.
     func notWritten()
-    /// Ends a write whose outcome is unknown. The next write repeats the charges but not the refunds, which could free
-    /// the same units twice.
+    /// Ends a write whose outcome is unknown. The next write repeats the charges but not the refunds.
     func unknown()
 
     // MARK: Upkeep
 
     /// Returns whether the counter has something to write to the store now, even without a request.
     func needsWrite(at time: Int) -> Bool
-    /// Returns the wall-clock time of the next required write to the store; nil if there is nothing to write.
+    /// Returns the wall-clock time of the next delayed write to the store; nil if no write is delayed. Ignores changes
+    /// that must be written at once.
     func dueTime() -> Int?
     /// Ends the open lease, because the server of the store has failed.
     func storeLost()
@@ -84,7 +85,7 @@ protocol LimitCounter: AnyObject {
     func isSpent(at time: Int) -> Bool
     /// Whether the counter must stay in memory, for example because a write is under way.
     var isPinned: Bool { get }
-    /// Whether the store still lacks changes of this counter.
+    /// Whether the store still lacks changes of this counter; always false for slots.
     var owes: Bool { get }
     /// Moves counts that are far in the future back to the current time. Returns whether any counts were moved.
     func moveBackIfAhead(of time: Int) -> Bool

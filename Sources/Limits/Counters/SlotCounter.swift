@@ -45,7 +45,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     private var bound: Int { limit.quota.count }
 
-    /// Sets the values that depend on the difference between this machine's clock and the store's clock.
+    /// Sets the values that depend on the difference between this machine's clock and the store's clock. A change makes
+    /// the counter write this instance's entry again.
     func setClock(milliseconds clockMilliseconds: Int?, aheadMicroseconds: Int) {
         let isSame = self.clockMilliseconds == clockMilliseconds && self.aheadMicroseconds == aheadMicroseconds
         if isSame { return }

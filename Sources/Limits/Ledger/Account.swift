@@ -14,7 +14,7 @@ final class Account: @unchecked Sendable {
         /// The store has no such record, so the write adds one.
         case absent
         case version(StoredValue.Version)
-        /// A version that this instance knows from an earlier read or write.
+        /// A version that this instance knows from an earlier read or write. The record was not read again.
         case kept(StoredValue.Version)
     }
 
@@ -33,7 +33,7 @@ final class Account: @unchecked Sendable {
     var known: StoredValue.Version?
     /// Whether the last read of the record found the version that this instance already knew.
     var isOurs = false
-    /// The monotonic time at which this instance last noticed another instance's write; nil if it never did.
+    /// The monotonic time of the last sign that another instance wrote the record; nil if there was none.
     var othersAt: Int?
     /// The write of this account's record that is under way; nil if there is none.
     var writing: WritePlan?
@@ -42,11 +42,11 @@ final class Account: @unchecked Sendable {
     var losses = 0
     /// The monotonic time before which the account makes no call to the store.
     var notBefore = 0
-    /// The monotonic time at which this full limit last refused a request; nil if it never did.
+    /// The monotonic time of the last refusal because this limit was full; nil if there was none.
     var fullAt: Int?
     /// The monotonic time of the account's entry in its lane's `DueQueue`; nil if there is no entry.
     var due: Int?
-    /// The monotonic time until which requests are decided without the store after a refused write.
+    /// The monotonic time until which requests are decided without the store, because the store refused a write.
     var ruleUntil = 0
     /// The monotonic time until which a request can be refused without a call to the store.
     var refusedUntil = 0

@@ -56,7 +56,8 @@ struct AccountTable {
         for partition in partitions { partition.table.forEach(body) }
     }
 
-    /// Drops idle accounts that no longer matter or exceed the partition's memory bound. Returns the dropped accounts.
+    /// Drops some idle accounts whose counts no longer matter. Drops more idle accounts while the partition exceeds its
+    /// memory bound. Returns the dropped accounts.
     mutating func makeRoom(_ part: PartitionKind, _ now: ClockReading) -> [Account] {
         var dropped: [Account] = []
         for _ in 0..<4 {
@@ -84,7 +85,7 @@ struct AccountTable {
         return account
     }
 
-    /// Returns the idle account that should be evicted; nil if no account can be dropped.
+    /// Returns the idle account that should be evicted; nil if none of the compared accounts can be dropped.
     private mutating func leastUsed(_ part: PartitionKind, _ now: ClockReading) -> Account? {
         var (least, leastOwing): ((account: Account, share: Double)?, (account: Account, share: Double)?)
         var (looked, owing) = (0, 0)

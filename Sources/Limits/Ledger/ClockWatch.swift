@@ -6,8 +6,8 @@ struct ClockWatch {
         case new
         /// The store's clock was read; the other instances' clocks are not known yet.
         case measured
-        /// The wall clock was set, and the store's clock has not been read since. `kept` is the earlier error of the
-        /// corrected clock.
+        /// The wall clock was set, and the store's clock has not been read since. `kept` is the corrected clock's error
+        /// before that.
         case set(kept: Int)
         case sure
     }
@@ -21,12 +21,12 @@ struct ClockWatch {
     private var trust = Trust.new
     /// The wall-clock time minus the monotonic time at the last reading; nil before the first reading.
     private var lead: Int?
-    /// The monotonic time at which the relay last noticed a set wall clock; nil if it never did.
+    /// The monotonic time at which the relay last noticed that the wall clock was set; nil if it never did.
     private var setAt: Int?
     private var measuredAt = 0
     private var firstMeasuredAt: Int?
-    /// The monotonic time since which the clock's error has exceeded `toleranceMicroseconds`; nil if the error is
-    /// smaller.
+    /// The monotonic time since which the machine's clock has been wrong by more than `toleranceMicroseconds`; nil if
+    /// the error is smaller.
     private var offSince: Int?
     /// The monotonic time until which corrections pause after the store's clock was set.
     private var othersUncertainUntil = 0
@@ -108,7 +108,8 @@ struct ClockWatch {
         return next.map { first + $0 - now.steady } ?? Self.intervalMicroseconds
     }
 
-    /// Corrects the clock if it differs too much from the other instances' clocks.
+    /// Corrects the clock if it differs too much from the other instances' clocks. Without other instances, the store's
+    /// clock is the reference.
     ///
     /// - Parameters:
     ///   - others: the errors of the other instances' corrected clocks.
@@ -195,7 +196,7 @@ extension Ledger {
     }
 
     /// Updates the number of living instances, and compares their clocks with this machine's clock. Call this function
-    /// after a read or write of their record.
+    /// after a read or write of the record of living instances.
     mutating func sawLiving(_ now: ClockReading) {
         if let living {
             see(living.counter.living(at: now.wall), now)
@@ -217,7 +218,8 @@ extension Ledger {
         clockChanged(wasUnsure: was, ClockReading(wall: now.wall + before - clock.correction, steady: now.steady))
     }
 
-    /// Writes the clock error to the store, and reports a new correction to the operator.
+    /// Writes the clock error to the store, and reports a new correction to the operator. Continues waiting work if the
+    /// clock has just been verified.
     ///
     /// - Parameter now: the time with the new correction.
     private mutating func clockChanged(wasUnsure: Bool, _ now: ClockReading) {

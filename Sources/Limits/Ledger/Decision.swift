@@ -8,7 +8,7 @@ package struct Decision: Sendable {
     }
 
     package struct Refusal: Sendable {
-        /// The full limit that caused the refusal; of several, the last limit to have room again.
+        /// The limit that caused the refusal. Of several full limits, this is the limit that stays full longest.
         package let limit: Limit
         package let requested: Int
         /// The microseconds until a retry can succeed; nil if the request is larger than the whole limit.

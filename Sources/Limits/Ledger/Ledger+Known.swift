@@ -11,8 +11,8 @@ extension Ledger {
         return full.isEmpty ? nil : refused(full, now)
     }
 
-    /// Returns the used part of the fullest limit: 0 for nothing, 1 for all units. Waiting requests count as used
-    /// units.
+    /// Returns the used part of the fullest limit of the charges: 0 for nothing, 1 for all units. Each waiting request
+    /// counts as one used unit.
     mutating func knownShare(_ charges: [LimitCharge], at now: ClockReading) -> Double {
         let now = read(now)
         return charges.reduce(0) { share, charge in

@@ -3,7 +3,7 @@ extension Ledger {
     /// The next step of a lane, which makes the ledger's calls to one server of the store.
     enum Step {
         case stop
-        /// Wait until this monotonic time or until the lane is woken; nil has no time limit.
+        /// Wait until this monotonic time or until the lane is woken. If the time is nil, wait until the lane is woken.
         case wait(until: Int?)
         /// Make this call to the store without the ledger's lock. Pass the outcome to `receive`.
         case call(StoreCall)

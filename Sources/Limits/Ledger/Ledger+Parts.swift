@@ -1,5 +1,5 @@
-/// An instance's share of each limit while the store is unavailable and the rule `share` applies. All shares together
-/// are never more than the whole limit.
+/// An instance's share of each limit while the store is unavailable and the rule `share` applies. The shares of all
+/// instances that have read the store are together at most the whole limit.
 extension Ledger {
     /// This instance's share of each limit while the store is unavailable and the rule `share` applies.
     struct InstanceShare {
@@ -39,7 +39,7 @@ extension Ledger {
     /// The limit under which the store keeps the record of shares.
     static let shareRecordLimit = Limit("known", .concurrent)
 
-    /// Lowers this instance's share for more living instances, and writes their number into the record of shares.
+    /// Lowers this instance's share if more instances are living. Writes their number into the record of shares.
     mutating func countInstances(_ now: ClockReading) {
         if !shares.hasSeenStore {
             shares.hasSeenStore = true

@@ -33,7 +33,8 @@ extension Ledger {
         return lateness > limit.layout.windowMicroseconds / limit.layout.perWindow ? lateness : 0
     }
 
-    /// Delays the account's next store call while other instances might have used unseen units.
+    /// Delays the account's next store call while other instances might have used unseen units. Does nothing if the
+    /// delay would be too long.
     func delayIfUseUnknown(_ account: Account, _ now: ClockReading) {
         let wait = account.counter.countUnknown(at: now.wall)
         if wait > 0, wait <= min(options.timeoutMicroseconds, Self.blindMicroseconds) {

@@ -55,7 +55,8 @@ extension Ledger {
         saw(account, now)
     }
 
-    /// Sets the limit's state to `seen` in the requests that wait for this account's record.
+    /// Sets the limit's state to `seen` in the requests that wait for this account's record. Begins to count requests
+    /// whose records have all been read.
     private mutating func saw(_ account: Account, _ now: ClockReading) {
         for part in account.waiting where part.request.decision == nil {
             guard part.request.parts[part.index].state == .unread else { continue }
@@ -204,7 +205,8 @@ extension Ledger {
         return parts
     }
 
-    /// Records that a successful write counted a request in one limit.
+    /// Records that a successful write counted a request in one limit. Refunds the units if the request was already
+    /// decided.
     private mutating func count(_ part: RequestPart, in position: BucketIndex, _ now: ClockReading) {
         let share = part.request.parts[part.index]
         guard part.request.decision == nil else {  // decided without the store meanwhile

@@ -150,7 +150,8 @@ extension Ledger {
         }
     }
 
-    /// Decides about a request after each limit has counted the request or is decided without the store.
+    /// Decides about a request after each limit has counted the request or is decided without the store. If a counted
+    /// bucket ended too long ago, the request first waits for a new write.
     mutating func finish(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil else { return }
         // The time at which the units are used is unknown until the store's clock is verified.

@@ -63,7 +63,8 @@ struct Ledger {
     var shareRecord: (account: Account, counter: SlotCounter)?
     var shares = InstanceShare()
     var rank: Int?
-    /// The monotonic time since which the record lists fewer instances than `instancesSeen`; nil if not fewer.
+    /// The monotonic time since which the record of living instances lists fewer than `instancesSeen`; nil if it does
+    /// not.
     var fewerInstancesSince: Int?
     /// The clock correction that was last reported to the operator, in microseconds.
     var reportedCorrection = 0
@@ -194,8 +195,7 @@ struct Ledger {
         return outageRule(account, now)
     }
 
-    /// Returns the rule for the account's requests during or shortly after an outage; nil if only the store's record
-    /// decides.
+    /// Returns the rule for the account's requests during or shortly after an outage; nil if no rule applies.
     func ruleNow(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard isShared else { return nil }
         return isUnderRule(account, now) ? outageRule(account, now) : ruleAfterOutage(account, now)
@@ -203,7 +203,8 @@ struct Ledger {
 
     // MARK: Work for the lanes
 
-    /// Schedules a write of the account's units that the store does not have yet.
+    /// Schedules a write of the account's units that the store does not have yet. If the server is down, the write
+    /// follows after the outage.
     mutating func scheduleWrite(_ account: Account, _ now: ClockReading) {
         guard isShared else { return }
         guard account.counter.needsWrite(at: now.wall) else {
@@ -230,7 +231,7 @@ extension Ledger {
     /// The options of the ledger: settings of the operator, and bounds of this process.
     struct Options {
         var storeDown = StoreDownRule.share
-        /// The number of instances that share each limit without the store; nil uses the number of living instances.
+        /// The number of instances that share each limit during an outage; nil uses the number of living instances.
         var instances: Int?
         /// The longest time that a decision waits for one call of the store, in microseconds.
         var timeoutMicroseconds = 250_000

@@ -6,7 +6,8 @@ package struct LimiterMetrics: Sendable {
         case storeDown
     }
 
-    /// The number of decisions for each kind of limit and each outcome. Read them with `decisions(_:_:)`.
+    /// The number of decisions for each kind of limit and each outcome. Read them with `decisions(_:_:)`. An admitted
+    /// request counts once for each of its limits.
     package private(set) var decisions = [Int](repeating: 0, count: Limit.Kind.positions.count * Outcome.allCases.count)
     /// The number of requests that the rule `RATE_LIMIT_STORE_DOWN` decided without the store.
     package internal(set) var byRule = 0

@@ -23,7 +23,7 @@ final class Pending: @unchecked Sendable {
         var isTaken: Bool { if case .claimed = state { true } else { false } }
     }
 
-    /// The limits of the request with the needed units, in the order of the limits' keys.
+    /// The limits of the request with the needed units, in the order of the limits' store keys.
     var parts: [Share]
     var unread: Int
     var decision: Decision?

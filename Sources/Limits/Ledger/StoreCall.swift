@@ -24,7 +24,7 @@ enum StoreResult: Sendable {
 enum FoundRecord: Sendable {
     case absent
     case record(StoredRecord, StoredValue.Version)
-    /// A record whose newest bucket is far in the future by this machine's and the store's clock.
+    /// A record whose newest bucket is far in the future by both this machine's clock and the store's clock.
     case ahead(StoredRecord, StoredValue.Version)
     case broken(StoredValue.Version, reason: String)
 

@@ -1,4 +1,5 @@
-/// The tokens, images, money and credits that a request might use or has used.
+/// The tokens, images, money and credits that a request might use or has used. The amount of `requests` and of
+/// `concurrent` is always 1.
 package struct Amounts: Sendable, Equatable {
     package var tokens: Int
     package var images: Int

@@ -9,7 +9,7 @@ package struct BucketLayout: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - spareBuckets: the number of buckets that a record keeps beyond those of a window.
-    ///   - perWindow: the number of buckets in a window; nil for the usual number.
+    ///   - perWindow: the number of buckets in a window; nil for 120, or for 60 if the window is under a minute.
     package init(windowSeconds: Int, spareBuckets: Int = 2, perWindow: Int? = nil) {
         windowMicroseconds = max(1, windowSeconds) * 1_000_000
         self.perWindow = perWindow ?? (windowSeconds < 60 ? 60 : 120)

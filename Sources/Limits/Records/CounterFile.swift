@@ -12,7 +12,8 @@ struct CounterFile {
         case content = "a counter in it is invalid"
     }
 
-    /// The microseconds by which the limits' clock was behind the machine's clock at the file's write.
+    /// The microseconds by which the limits' clock was behind the machine's clock when the file was written; 0 if the
+    /// limits' clock was not behind.
     let behindMicroseconds: Int
     /// The saved counters. If two counters have the same key, only one of them is used.
     let counters: [SavedCounter]

@@ -9,7 +9,8 @@ struct Lease {
     /// The latest wall-clock time at which the instance returns the unspent units to the store.
     let returnsBy: Int
 
-    /// The number of units in one bucket or second from which an instance opens a lease.
+    /// The units that an instance must use in one bucket before it opens a lease; in one second if buckets are longer.
+    /// Contended records have no such minimum.
     static let busyUnits = 8
     /// The minimum number of units in a lease. Fewer units are not worth withholding from other instances.
     static let minUnits = 8
@@ -37,6 +38,7 @@ struct Pace {
     private var units = 0
     private var lastUnits = 0
 
+    /// Creates a pace with spans as long as a bucket, but at most a second.
     init(_ layout: BucketLayout) {
         spanMicroseconds = max(1, min(layout.windowMicroseconds / layout.perWindow, Lease.longestMicroseconds))
     }

@@ -41,7 +41,7 @@ package struct Record: Sendable, Equatable {
 
     /// Calls `body` for each bucket that has units, from the newest to the oldest.
     ///
-    /// - Parameter body: receives the number of skipped empty buckets, and the bucket's units.
+    /// - Parameter body: receives the number of empty buckets that were skipped just before, and the bucket's units.
     /// - Returns: the number of empty buckets that are older than all buckets with units.
     func forEachRun(_ body: (_ empty: Int, _ count: Int) -> Void) -> Int {
         var position = newest % counts.count
@@ -67,7 +67,8 @@ package struct Record: Sendable, Equatable {
 
     // MARK: Changes
 
-    /// Makes the current bucket the newest one, and drops buckets that are too old to count.
+    /// Makes the current bucket the newest one, and drops buckets that are too old to count. Does nothing if the newest
+    /// bucket is in the future.
     package mutating func roll(to time: Int) { roll(toBucket: layout.bucket(at: time)) }
 
     private mutating func roll(toBucket bucket: Int) {
@@ -171,7 +172,7 @@ package struct Record: Sendable, Equatable {
     /// The wall-clock time at which the last open lease ends, in microseconds.
     package var leaseEnd: Int { layout.start(of: newest) + lease.endMilliseconds * 1_000 }
 
-    /// Returns the microseconds until these units fit without other uses; nil if they never fit.
+    /// Returns the microseconds until these units fit if no other units are counted meanwhile; nil if they never fit.
     package func retryAfter(_ units: Int, of bound: Int, at time: Int) -> Int? {
         guard units <= bound else { return nil }
         var excess = units - (bound - total)

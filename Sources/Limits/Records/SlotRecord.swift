@@ -34,7 +34,8 @@ package struct SlotRecord: Sendable, Equatable {
 
     package func entry(of instance: UInt64) -> Entry? { entries.first { $0.instance == instance } }
 
-    /// Returns the entries that have not ended at `time`. Ignores entries that a wrong clock made.
+    /// Returns the entries that have not ended at `time`. Ignores entries that end more than twice `slotMicroseconds`
+    /// after `time`.
     package func living(at time: Int, slotMicroseconds: Int) -> [Entry] {
         let (now, latest) = (time / 1_000, (time + 2 * slotMicroseconds) / 1_000)
         return entries.filter { $0.endMilliseconds > now && $0.endMilliseconds <= latest }
@@ -46,7 +47,8 @@ package struct SlotRecord: Sendable, Equatable {
             .reduce(0) { $1.instance == instance ? $0 : min($0 + $1.held, Record.countBound) }
     }
 
-    /// Replaces the earlier entry of the same instance, or removes it if the new entry has no slots.
+    /// Replaces the earlier entry of the same instance, or removes it if the new entry has no slots. Also removes
+    /// entries that ended long ago.
     package mutating func put(_ entry: Entry, at time: Int, slotMicroseconds: Int) {
         let longAgo = (time - slotMicroseconds) / 1_000
         entries.removeAll { $0.instance == entry.instance || $0.endMilliseconds < longAgo }

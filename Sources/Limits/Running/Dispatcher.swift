@@ -5,7 +5,7 @@ import Engine
 /// `@unchecked`: `lanes` is set once, before any other thread uses the object.
 final class Dispatcher: @unchecked Sendable {
     private var lanes: [CounterLane] = []
-    /// The signal that the process waits for at its start.
+    /// The signal that the machine's clock is verified or that the store is known to be unavailable.
     let ready = Signal()
     private let onEvent: @Sendable (LimiterEvent) -> Void
 

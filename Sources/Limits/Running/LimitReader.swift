@@ -25,7 +25,7 @@ package struct LimitReader {
         time = reading.wall
     }
 
-    /// Reads the use of the charges' limits from the store, in the order of the charges. Blocks.
+    /// Returns the use of the charges' limits from the store, in the order of the charges. Blocks.
     package func read(_ charges: [LimitCharge]) throws(StoreFailure) -> [LimitUse] {
         let keys = charges.map { $0.identity.storeKey($0.limit, secret) }
         var values = [[UInt8]?](repeating: nil, count: charges.count)

@@ -14,11 +14,11 @@ package final class Limiter: Sendable {
     /// The operator's settings for the limiter, except the limits themselves.
     package struct Options: Sendable {
         let rule: StoreDownRule
-        /// The number of instances that divide limits without the store; nil uses the number of living instances.
+        /// The number of instances that divide limits during an outage; nil uses the number of living instances.
         let instances: Int?
         /// The longest time that a decision waits for a call of the store, in microseconds.
         let timeoutMicroseconds: Int
-        /// The time for which slots stay held after the end of their instance, in seconds.
+        /// The time after which slots become free if their instance does not renew them, in seconds.
         let slotSeconds: Int
         /// The memory for accounts, in bytes. An account is the state of one limit of one caller.
         let bytes: Int
@@ -45,7 +45,7 @@ package final class Limiter: Sendable {
     ///
     /// - Parameters:
     ///   - store: the shared store; nil counts in this process alone.
-    ///   - loops: the event loops of requests, which run until `stop` has returned; empty only without a store.
+    ///   - loops: the event loops of requests. They must run until `stop` has returned. Can be empty without a store.
     ///   - onEvent: called on any thread.
     package init(
         store: (any CounterStore)?,
@@ -93,15 +93,15 @@ package final class Limiter: Sendable {
         )
     }
 
-    /// Waits until the store's clock was read, for at most a call's time-out. Blocks. Call this function before the
-    /// first request.
+    /// Waits until the machine's clock is verified or the store is known to be unavailable. Blocks for at most one
+    /// call's time-out. Call this function before the first request.
     package func prepare() {
         guard isShared else { return }
         dispatcher.ready.wait(until: clock.alarm(clock.now().steady + timeoutMicroseconds))
     }
 
     /// Decides about a request. The request counts in the limits of all charges or in none. Call this function on the
-    /// thread of `loop`.
+    /// thread of `loop`. The function suspends only to wait for the store.
     package func reserve(_ charges: [LimitCharge], on loop: EventLoop) async -> Reservation {
         Reservation(await decision(charges, loop), self)
     }
@@ -178,7 +178,7 @@ package final class Limiter: Sendable {
         dispatcher.end()
     }
 
-    /// Calls `body` with the ledger and the current time, and then does the outbox's work.
+    /// Calls `body` with the locked ledger and the current time. Then does the outbox's work without the lock.
     @discardableResult
     func update<Result>(_ body: (inout Ledger, ClockReading) -> Result) -> Result {
         var outbox = Outbox()

@@ -2,7 +2,7 @@ import Engine
 
 /// A store of small values that all instances share.
 ///
-/// A key is ASCII without spaces, control characters or secrets, and has at most 250 bytes.
+/// A key is ASCII without spaces and control characters. It has at most 250 bytes and contains no secret.
 package protocol CounterStore: Sendable {
     /// The names of the store's servers, such as `host:port`. There is at least one server.
     var servers: [String] { get }
@@ -77,7 +77,7 @@ package struct StoredValue: Sendable {
     package let bytes: [UInt8]
     package let version: Version
 
-    /// The version of a value in the store, valid only for the connection that read the value.
+    /// The version of a value in the store, valid only on the connection that returned the version.
     package struct Version: Sendable, Equatable {
         let number: UInt64
         let connection: UInt64

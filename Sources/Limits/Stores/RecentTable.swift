@@ -40,7 +40,7 @@ public struct RecentTable<Key: Hashable, Value> {
         return body(&slots[Int(newest)].value)
     }
 
-    /// Adds or replaces a value. Then removes the least recently used entries above `bound`.
+    /// Adds or replaces a value. Then removes the least recently used entries until at most `bound` entries are left.
     @inlinable public mutating func set(_ key: Key, _ value: Value, atMost bound: Int) {
         set(key, value)
         while count > bound, let old = leastRecentlyUsed { remove(old.key) }

@@ -2,7 +2,8 @@ package import Engine
 
 /// Small records that all instances share, for code on event loops. The store can lose records at any time.
 ///
-/// A change can still be made after its call has timed out.
+/// A call waits at most for the store's time-out. Its change can still be made after that. Calls reach the store in the
+/// order in which they were requested.
 package final class SharedState: Sendable {
     private let thread = Worker(bound: 1_024)
     private let link: StoreLink
@@ -32,8 +33,8 @@ package final class SharedState: Sendable {
         try await run(on: loop) { link throws(StoreFailure) in try link.read(key).0?.bytes }
     }
 
-    /// Changes a record and returns the outcome of `change`. `change` can be called again, so it should be quick and
-    /// free of side effects.
+    /// Changes a record and returns the outcome of `change`. `change` runs on the thread that calls the store, possibly
+    /// several times, so it should be quick and free of side effects.
     package func update<Outcome: Sendable>(
         _ key: String,
         expirySeconds: Int,

@@ -7,7 +7,7 @@ enum Health {
     case serves
     /// A connection to the relay failed at once.
     case unreachable(String)
-    /// A program listens on the relay's port, but did not respond within three seconds.
+    /// A program listens on the relay's port, but did not accept the connection or respond within three seconds.
     case silent(String)
     /// The relay's response is not an HTTP 200, or the connection was closed before a response.
     case other(String)

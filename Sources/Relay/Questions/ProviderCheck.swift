@@ -6,7 +6,7 @@ import Upstream
 
 /// The check that `relay check --ask` runs: one request without cost for each key of each provider.
 struct ProviderCheck {
-    /// The report of the check, with a line for each key and each unlisted configured model.
+    /// The report of the check: a line for each key, and for each configured model that its vendor does not list.
     let text: String
     /// Whether every request of the check succeeded. All configured keys were then accepted by their vendors.
     let isGood: Bool
@@ -90,7 +90,8 @@ private final class CheckResults: Sendable {
         if isLast { signal.wake() }
     }
 
-    /// Waits until all results are there or this time has passed. Returns nil for each missing result.
+    /// Waits until all results are there or this time has passed. Returns one item for each request; nil for a missing
+    /// result.
     func wait(seconds: Int) -> [KeyCheckResult?] {
         let end = LoopTime.current().adding(seconds: seconds)
         while state.withLock({ $0.left }) > 0, LoopTime.current() < end { signal.wait(until: end) }

@@ -38,7 +38,7 @@ func listCache(_ visit: AdminVisit) async throws(APIError) {
 
 /// Returns the cached responses in this process's memory.
 ///
-/// - Parameter isDetail: whether a failure throws or makes the list empty.
+/// - Parameter isDetail: whether to throw if the responses cannot be listed; the list is empty otherwise.
 private func listedResponses(_ visit: AdminVisit, isDetail: Bool) throws(APIError) -> [MemoryCache.Listed] {
     let store = visit.gateway.settings.cache?.store
     if store == .memory {

@@ -39,6 +39,8 @@ private func visitor(
 }
 
 /// Returns the admin session of a request; nil if the request has no valid session.
+///
+/// If the request has a token in `Authorization`, its cookies are ignored.
 func operatorSession(_ request: Request, _ sessions: AdminSessions) -> AdminSession? {
     if let bearer = request.operatorToken { return sessions.session(of: bearer) }
     return request.cookies(named: "token").lazy.compactMap { sessions.session(of: $0) }.first

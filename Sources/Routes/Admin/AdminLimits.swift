@@ -36,7 +36,9 @@ extension JSONFragment {
     }
 }
 
-/// Returns the caller with this key name or digest; nil if there is no such caller. The digest can be shortened.
+/// Returns the caller with this key name or key digest; nil if `name` is neither.
+///
+/// The digest can have the short form that the log shows.
 private func limitedCaller(_ name: String, _ visit: AdminVisit) throws(APIError) -> Caller? {
     guard name.utf8.count <= 256 else { throw .value("caller", "must have at most 256 bytes") }
     if let key = visit.gateway.settings.keys.first(where: { $0.name == name }) { return Caller(known: key) }

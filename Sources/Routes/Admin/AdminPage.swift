@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// Handles GET /admin: sends the admin page, or its login form if the client has no session.
+/// Handles GET /admin: sends the admin page, which shows a login form if the client has no session.
 func showAdminPage(_ visit: AdminVisit) async throws(APIError) {
     let (settings, exchange) = (visit.gateway.settings, visit.exchange)
     exchange.operatorFields = ""

@@ -57,7 +57,9 @@ private func wallTime(of time: LoopTime, at now: LoopTime) -> String {
     Timestamp.text(second: (Timestamp.now() + time.milliseconds(since: now)) / 1_000)
 }
 
-/// Handles POST /admin/provider/{name}/resume: ends the cooldown of one key or of the whole provider.
+/// Handles POST /admin/provider/{name}/resume: ends the cooldown of one key or all keys of a provider.
+///
+/// Without a key, the provider's circuit breakers are also closed.
 func resumeProvider(_ visit: AdminVisit) async throws(APIError) {
     let key = try await visit.body { (root) throws(APIError) in try root.string("key", "body") }
     let name = visit.value("name")

@@ -20,7 +20,7 @@ struct AdminQuery {
 
     subscript(_ name: String) -> String? { fields[name] }
 
-    /// Returns a parameter as a whole number; nil if it is missing. Throws if it is invalid.
+    /// Returns a parameter as a whole number; nil if it is missing. Throws if the number is not in `range`.
     func number(_ name: String, _ range: ClosedRange<Int>) throws(APIError) -> Int? {
         guard let text = fields[name] else { return nil }
         guard text.utf8.count <= 18, let number = Int(text), range.contains(number) else {

@@ -69,7 +69,7 @@ private func csv(_ table: UsageTable, _ query: UsageQuery) -> String {
     return lines.joined(separator: "\r\n") + "\r\n"
 }
 
-/// Returns a text as a field of CSV (RFC 4180).
+/// Returns a text as a field of CSV (RFC 4180). A text that begins like a formula gets a single quote in front.
 func csvField(_ text: String) -> String {
     let formulas: Set<UInt8> = [61, 43, 45, 64, 9, 13]  // = + - @ tab CR
     // The quote keeps a spreadsheet from running the text as a formula.

@@ -5,6 +5,8 @@ import Upstream
 
 /// A task of the admin routes that exchanges figures and orders with other instances every ten seconds.
 ///
+/// The task also stores logouts.
+///
 /// `@unchecked`: used on one event loop only, except `task`, which has a lock.
 package final class OperatorClock: @unchecked Sendable {
     private let process: SharedServices
@@ -12,7 +14,7 @@ package final class OperatorClock: @unchecked Sendable {
     private let own: LoopServices
     private let paces: [LoopPace]
     private let task = Lock<Task<Void, Never>?>(nil)
-    /// The requests that have ended since the start, at each of the last seven runs.
+    /// The number of requests that have ended since the process's start, at each of the last seven runs.
     private var counts: [(at: LoopTime, requests: Int)] = []
 
     private static let keptCounts = 7

@@ -21,7 +21,7 @@ struct RecordWriter {
     /// Returns a record as JSON, without the bodies of the request and the response.
     func json(_ record: StoredRecord) -> JSONFragment { json(record, nil) }
 
-    /// Returns a request's record as JSON, with the bodies of the request and the response.
+    /// Returns a request's record as JSON, with the upstream calls and the bodies of the request and the response.
     func json(_ found: StoredRequest) -> JSONFragment { json(found.record, found) }
 
     private func json(_ record: StoredRecord, _ found: StoredRequest?) -> JSONFragment {
@@ -75,7 +75,8 @@ struct RecordWriter {
 
     private func service(_ provider: String?) -> String { provider.map { services[$0] ?? $0 } ?? "" }
 
-    /// Returns the masked token of a known caller, or the beginning of another caller's digest.
+    /// Returns the masked token of a known caller, or the beginning of another caller's digest; empty if there is no
+    /// caller.
     private func token(_ caller: String?) -> String { caller.map { tokens[$0] ?? String($0.prefix(12)) } ?? "" }
 
     /// Returns the first 16 bytes of a text's digest as 32 hexadecimal digits.

@@ -64,7 +64,7 @@ extension Transcript {
         return body
     }
 
-    /// Returns the transcript as `verbose_json`; nil if the vendor reported no language or duration.
+    /// Returns the transcript as `verbose_json`; nil if the language or the duration is missing.
     fileprivate func verboseJSON(_ purpose: TranscriptionCall.Purpose) -> ByteBuffer? {
         guard let language, let durationSeconds, durationSeconds.isFinite else { return nil }
         var body = ByteBuffer()

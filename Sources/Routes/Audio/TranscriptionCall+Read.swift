@@ -4,7 +4,7 @@ package import Shared
 extension TranscriptionCall {
     /// Creates the call from the fields of a transcription or translation form. Throws if a field is invalid.
     ///
-    /// - Parameter isWhole: whether all fields have arrived; a missing field is then an error.
+    /// - Parameter isWhole: whether all fields have arrived. Only then must `timestamp_granularities` fit the format.
     package init(_ purpose: Purpose, _ fields: FormFields, isWhole: Bool) throws(APIError) {
         guard let model = try fields.model() else { throw .missing("model") }
         let names = Format.allCases.filter { purpose == .transcription || $0 != .diarizedJSON }.map(\.rawValue)

@@ -101,7 +101,8 @@ private struct TranscriptionRequest {
     ///
     /// - Parameters:
     ///   - isWhole: whether all fields of the form have arrived.
-    ///   - holder: the attempt that uploaded the file; nil if there is none.
+    ///   - holder: the attempt that uploaded the file; nil if there is none. The plan uses the attempt's provider
+    ///     and key.
     func plan(isWhole: Bool, holding holder: SingleAttempt? = nil) throws(APIError) -> Plan {
         let call = try TranscriptionCall(purpose, FormFields(form.fields), isWhole: isWhole)
         exchange.record.model = call.model
@@ -230,7 +231,7 @@ extension TranscriptionCall.Purpose {
 }
 
 extension MediaType {
-    /// The media type under which vendors accept this recording; nil if they do not accept it.
+    /// The media type under which vendors accept recordings of this type; nil if vendors accept none.
     fileprivate var asRecording: MediaType? {
         switch self {
         case .mp3, .wav, .flac, .ogg, .m4a, .mp4, .webm: self

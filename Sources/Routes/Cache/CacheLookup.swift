@@ -10,14 +10,14 @@ import Upstream
 final class CacheLookup: RequestCaching, @unchecked Sendable {
     let cache: ConfiguredCache
     private(set) var state = CacheState.off
-    /// The vendor's name of the cached response's model; nil if no cached response was found.
+    /// The vendor's name for the model of the cached response; nil if no cached response was found.
     private(set) var servedModel: String?
     private let body: Digest
     /// The exchange (request and response) that owns this lookup.
     unowned let exchange: Exchange
     /// The cache key for storing the response; nil if the response will not be stored.
     private var key: CacheKey?
-    /// The leader role of this request among equal running requests; nil if it is not the leader.
+    /// The leader role of this request among equal running requests; nil if this request is not the leader.
     private var leader: CoalescedLeader?
     /// The memory that is reserved for the copy of the response that will be stored.
     private var reservation: MemoryReservation?
@@ -135,7 +135,8 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
     /// Whether the relay intends to store the response in the cache.
     var isKeeping: Bool { key != nil }
 
-    /// Reserves memory for storing a response of this many bytes. Returns false if the response cannot be stored.
+    /// Reserves memory for storing a response of this many bytes. Returns false, and ends the lookup, if the
+    /// response cannot be stored.
     func hasRoom(for bytes: Int) -> Bool {
         guard key != nil else { return false }
         if bytes <= cache.longestBytes, exchange.gateway.memory.covers(bytes, &reservation) { return true }
@@ -156,7 +157,7 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         end()
     }
 
-    /// Ends the lookup of a response that cannot be cached.
+    /// Ends the lookup of a response that cannot be cached. Each waiting equal request then calls the vendor.
     func giveUp() {
         leader?.end(with: .uncacheable)
         end()

@@ -61,7 +61,7 @@ enum ResponseNames {
         return last - start + members[3].value.bytes.count
     }
 
-    /// Returns the first members of a response, without a closing brace.
+    /// Returns the first members of a response, with a new id and the present time, without a closing brace.
     static func write(_ object: StaticString, model: String, _ exchange: Exchange) -> ByteBuffer {
         var out = ByteBuffer()
         out.append(#"{"id":""#)

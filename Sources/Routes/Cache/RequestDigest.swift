@@ -4,7 +4,7 @@ import Shared
 
 /// The computation of the digest of a request body.
 ///
-/// Equal requests have the same digest.
+/// Equal requests have the same digest. The order of members and the spelling of numbers and strings do not matter.
 struct RequestDigest: ~Copyable {
     private var out = ByteBuffer()
 

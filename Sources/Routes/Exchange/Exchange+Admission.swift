@@ -5,7 +5,7 @@ import Shared
 import Upstream
 
 extension Exchange {
-    /// Authenticates the request and returns its caller.
+    /// Authenticates the request and returns its caller. Charges the request's memory to the caller.
     ///
     /// - Parameter countsUnknownKeys: whether an ignored unknown key counts as a wrong key.
     @inline(never)
@@ -24,9 +24,9 @@ extension Exchange {
         return caller
     }
 
-    /// Returns the providers whose vendors refuse the caller's passthrough key.
+    /// Returns the names of the providers that refuse the caller's passthrough key.
     ///
-    /// Throws if all refuse it.
+    /// Throws if all providers refuse it. Returns no names for a caller without a passthrough key.
     @discardableResult
     func check(_ caller: Caller) async throws(APIError) -> Set<String> {
         guard caller.kind == .passThrough else { return [] }
@@ -47,7 +47,7 @@ extension Exchange {
         return proxies.isEmpty ? nil : MemoryHolder.Key(request.clientAddress(trusting: proxies))
     }
 
-    /// Throws if a limit is already known to refuse the caller. Counts nothing.
+    /// Throws if a limit is already known to refuse the caller. Counts nothing; ignores small bodies.
     func refuseIfKnownToBeOver() throws(APIError) {
         // This check keeps the relay from reading a large body in vain.
         guard let (caller, group) = asking, request.body.isLarge else { return }
@@ -71,7 +71,8 @@ extension Exchange {
 
     /// Counts the request in every limit that applies to it.
     ///
-    /// Throws, and counts nothing, if one limit refuses the request.
+    /// Throws, and counts nothing, if one limit refuses the request. The units stay reserved as long as the admission
+    /// exists.
     /// - Parameter usageReservation: the units to reserve; nil to count only the request itself.
     @inline(never)
     func admit(
@@ -150,10 +151,10 @@ extension Exchange {
         try await countUnknownKey(Digest(of: caller.passedKey), request, of: caller)
     }
 
-    /// Counts an unknown key as a wrong key.
+    /// Counts an unknown key as a wrong key, unless the address sent the same key within the last hour.
     ///
-    /// Throws if the address has sent too many wrong keys.
-    /// - Parameter caller: the caller with a passthrough key; nil for other callers.
+    /// Throws if the address has sent too many wrong keys and no vendor accepts the caller's key.
+    /// - Parameter caller: the caller with a passthrough key; nil for other callers, whose key no vendor checks.
     private func countUnknownKey(_ bearer: Digest, _ request: Request, of caller: Caller? = nil) async throws(APIError)
     {
         guard gateway.limits.countsFailures else { return }
@@ -171,6 +172,8 @@ extension Exchange {
     }
 
     /// Counts a wrong key for the client's address and returns the error for the request.
+    ///
+    /// Returns `error`, or the error of `RATE_LIMIT_FAILED_AUTH` after too many wrong keys.
     func refusalOfWrongKey(_ error: APIError) async -> APIError {
         let charges = gateway.limits.limitsOfFailedAuth(request).charges(of: Amounts())
         guard !charges.isEmpty else { return error }

@@ -15,8 +15,10 @@ extension FormStream {
     /// - Parameters:
     ///   - beginning: the bytes of the file that have already been read.
     ///   - metadata: the options of the file that are known when the upload begins.
-    ///   - next: returns a call with another key, or nil; if `next` is nil, no upload is repeated.
-    ///   - atEnd: receives the file's length and returns the remaining options; may throw.
+    ///   - next: returns a call with another key; nil if no key is left. Only files of at most 1 MB are uploaded again.
+    ///     If `next` itself is nil, no upload is repeated.
+    ///   - atEnd: receives the file's length before the upload ends, and returns the options that became known since
+    ///     its beginning. If `atEnd` throws, the upload is cut off.
     func pass(
         _ beginning: consuming ByteBuffer,
         _ label: FileLabel,
@@ -90,7 +92,7 @@ extension FileCall {
         }
     }
 
-    /// Ends an upload and returns the uploaded file. Records a failure for the key and throws.
+    /// Ends an upload and returns the uploaded file. If the upload failed, records the failure for the key and throws.
     fileprivate func finish(
         _ upload: any FileUpload,
         _ metadata: FileMetadata

@@ -69,7 +69,7 @@ final class FormStream: @unchecked Sendable {
         return nil
     }
 
-    /// Returns the next piece of the file, valid until the next read; nil at the end.
+    /// Returns the next piece of the current file, valid until the next read; nil at the end of the file.
     func nextPiece() async throws(APIError) -> UnsafeRawBufferPointer? {
         guard isInFile, let event = try await nextEvent(), case .data(let bytes) = event else {
             isInFile = false
@@ -108,7 +108,7 @@ final class FormStream: @unchecked Sendable {
         return true
     }
 
-    /// Waits until the memory budget has reserved this many bytes for kept fields and files.
+    /// Waits until the memory budget has reserved this many bytes in total for kept fields and files.
     private func hold(_ bytes: Int) async throws(APIError) {
         let wanted = bytes - heldBytes
         guard wanted > 0 else { return }

@@ -139,7 +139,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         if name.hasSameBytes(as: "stream") { isStreamed = text.equals("true") }
     }
 
-    /// Reads the next bytes of the body into `piece`. Returns false at the end.
+    /// Reads the next bytes of the body into `piece`, and copies them to `held`. Returns false at the end.
     private func readMore() async throws(APIError) -> Bool {
         guard try await nextPiece() else { return false }
         try await hold()

@@ -65,7 +65,8 @@ package struct LoopServices: @unchecked Sendable {
     let running = RunningRequests()
     /// The HTTP client for calls to vendors.
     package let client: CurlClient
-    /// The HTTP client for URLs that callers send. It connects only to public and allowed addresses.
+    /// The HTTP client for URLs that callers send. It connects only to public addresses and
+    /// to networks that the settings allow.
     package let outside: CurlClient
 
     /// Creates the services of one event loop.

@@ -43,7 +43,7 @@ extension Exchange {
     ///
     /// - Parameters:
     ///   - canLeaveTools: returns whether the parser can skip simple tool definitions.
-    ///   - read: converts the parsed body; gets the number of skipped tool definitions.
+    ///   - read: converts the parsed body; its second argument is the number of skipped tool definitions.
     func jsonAndOriginal<Value: Sendable>(
         _ canLeaveTools: (JSONOutline) -> Bool,
         read: @escaping @Sendable (JSONValue, Int) throws(APIError) -> Value

@@ -2,9 +2,9 @@ package import Engine
 
 /// A service that reads the settings again and applies them.
 package protocol SettingsReloader: Sendable {
-    /// Reloads the settings; nil if the reload is refused or takes too long.
+    /// Reloads the settings. Must be called on `loop`.
     ///
-    /// Must be called on `loop`.
+    /// Returns nil if too many reloads are waiting or the reload takes too long.
     func reload(on loop: EventLoop) async -> ReloadOutcome?
 }
 

@@ -33,7 +33,7 @@ enum CacheState {
 protocol Surface: Sendable {
     /// Appends an error in the form of this API.
     ///
-    /// - Parameter isMidStream: whether an event stream has begun.
+    /// - Parameter isMidStream: whether an event stream has begun. If not, the error is the whole body.
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer)
     func status(of error: APIError) -> Int
     /// Appends the header lines that only responses of this API have.
@@ -112,7 +112,7 @@ protocol ChatResponseFormatter: Sendable {
     /// Whether the request refers to stored data, which `resolved` adds.
     var hasReferences: Bool { get }
     func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall
-    /// Creates the writer of a streamed response. It is called before the vendor is called.
+    /// Creates the writer of a streamed response. The relay calls this function before it calls the vendor.
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter
     /// Sends a complete (not streamed) response to the client.
     func write(

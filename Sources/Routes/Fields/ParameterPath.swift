@@ -3,7 +3,7 @@ struct ParameterPath {
     enum List {
         case messages
         case input
-        /// The output of the input items of the Responses API, as in `input[2].output[0]`.
+        /// The outputs of input items of the Responses API, as in `input[2].output[0]`.
         case outputs
     }
 
@@ -18,7 +18,8 @@ struct ParameterPath {
         self.list = list
     }
 
-    /// Returns the path of a content part in this message or in this content part.
+    /// Returns the path of a content part of this message. If this path leads to a content part, returns the path of a
+    /// part inside that content part.
     func part(_ index: Int) -> ParameterPath {
         var position = self
         if part == nil { position.part = index } else { position.inner = index }

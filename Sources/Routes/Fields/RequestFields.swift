@@ -18,7 +18,7 @@ extension CallFields {
         return try string(name)
     }
 
-    /// Returns the field `model`; nil if it is absent. Throws if the name is too long.
+    /// Returns the field `model`; nil if it is absent. Throws the error for an unknown model if the name is too long.
     package func model() throws(APIError) -> String? {
         guard let length = try length("model") else { return nil }
         guard length <= Model.nameLimitBytes else { throw .modelNotFound(try string("model") ?? "") }

@@ -35,7 +35,7 @@ struct ToolNames: Sendable {
         return Name(offered.text)
     }
 
-    /// Creates the names of the custom tools in a chat request.
+    /// Creates the names of the custom tools in a chat request; empty if `call` needs no tools.
     ///
     /// - Parameter call: the chat call that was read from `root`.
     init(customOf root: JSONValue, ifCalledBy call: borrowing ChatCall) {
@@ -59,8 +59,9 @@ struct ToolNames: Sendable {
         return arguments.text
     }
 
-    /// Passes a custom tool's input in JSON arguments to `body`, or else the arguments themselves. The bytes are valid
-    /// only until `body` returns.
+    /// Passes the input in a custom tool's JSON arguments to `body`. Without an input, passes the arguments themselves.
+    ///
+    /// The bytes are valid only until `body` returns.
     static func input(of arguments: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
         var copy = ByteBuffer()
         copy.append(arguments)

@@ -108,7 +108,7 @@ final class ForwardedCall: @unchecked Sendable {
         }
     }
 
-    /// Bills a call that failed, by the reported or the expected usage.
+    /// Bills a failed call: the reported usage, or else the expected usage if the vendor might charge for the call.
     private func bill(_ error: UpstreamError, _ candidate: Candidate, vendorCall: VendorCall) {
         var used = error.usage
         if used == nil, error.mayBeBilled, request.isSent {
@@ -123,7 +123,7 @@ final class ForwardedCall: @unchecked Sendable {
     // MARK: Terms
 
     /// Returns a reservation large enough for every candidate; nil if the limits count only requests. Throws if no
-    /// candidate can serve the request.
+    /// candidate can serve the request. Adds the indices of unsuitable candidates to `unable`.
     private func reserved(_ candidates: Candidates) async throws(APIError) -> UsageReservation? {
         guard own != nil else { return try await usageReservation(candidates.leading) }
         var first: UsageReservation?

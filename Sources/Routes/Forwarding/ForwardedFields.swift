@@ -61,7 +61,7 @@ struct ForwardedFields: Sendable {
 
     private static func hash(_ text: String) -> UInt64? { text.isEmpty ? nil : AffinityHash(text.utf8).value }
 
-    /// Returns the hash of the request's first field in `kinds`; nil if the request has none.
+    /// Returns the hash of the first field in `kinds` that the request has; nil if the request has none of them.
     func affinity(by kinds: [BalanceSettings.Affinity]) -> UInt64? {
         for kind in kinds {
             switch kind {

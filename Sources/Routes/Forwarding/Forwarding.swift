@@ -202,7 +202,7 @@ extension Exchange {
         return form
     }
 
-    /// Stores the request's content in this exchange, for an endpoint without forwarding.
+    /// Stores the request's content in this exchange, for an endpoint that does not forward the request.
     func keep(_ content: ForwardedRequest.Content) {
         switch content {
         case .json(let body): jsonAhead = body

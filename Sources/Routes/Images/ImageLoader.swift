@@ -11,7 +11,8 @@ struct ImageLoader: Sendable {
 
     /// Returns the image to edit, and the candidate to call.
     ///
-    /// For a file stored at the vendor, the candidate uses the key of the file's upload.
+    /// If the candidate's vendor stores the file and there is no mask, the result is the file's address. The returned
+    /// candidate then uses the key of the upload.
     func image(
         _ part: Attachment,
         isMasked: Bool,

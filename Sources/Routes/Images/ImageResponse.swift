@@ -57,7 +57,8 @@ func prepare(_ call: ImageCall, _ candidate: Candidate) throws(APIError) -> any 
     return try provider.prepare(call, for: candidate.model)
 }
 
-/// Converts an image call for the candidate's vendor. Throws if the candidate cannot make the images.
+/// Converts an image call for the candidate's vendor. Throws if the candidate cannot make the images. The relay can
+/// then try another candidate.
 func prepared(_ call: ImageCall, _ candidate: Candidate) throws(UpstreamError) -> any PreparedImages {
     do throws(APIError) {
         return try prepare(call, candidate)

@@ -42,7 +42,7 @@ func showModel(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
     exchange.send(json: body)
 }
 
-/// Returns whether an Anthropic client sent the request. If so, errors have Anthropic's format.
+/// Returns whether an Anthropic client sent the request. If so, sets Anthropic's format for errors.
 private func speaksOfMessages(_ exchange: Exchange) -> Bool {
     guard exchange.request[.anthropicVersion] != nil || exchange.request.path.hasPrefix("/anthropic/") else {
         return false

@@ -6,7 +6,7 @@ extension RequestRecord {
     /// Returns the usage record of the request. Does not change this record.
     ///
     /// - Parameters:
-    ///   - callLedger: the ledger of these calls; nil if the request has no ledger.
+    ///   - callLedger: the ledger of `calls`; nil if the request has no ledger.
     ///   - limits: the names of the limits that counted the request; nil for none.
     mutating func usageRecord(
         _ calls: some Collection<CallRecord> = [],

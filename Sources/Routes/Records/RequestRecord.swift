@@ -37,13 +37,13 @@ struct RequestRecord {
     var cause: String?
     /// The kind of the provider's failure; nil if no provider failed.
     var fault: UpstreamFault?
-    /// The name of the relay's key for the failed call; nil for none.
+    /// The name of the relay's key for the failed call; nil if no call failed or the caller's own key was used.
     var key: String?
     /// The failures of candidates and keys, if several candidates or keys could serve the request; otherwise empty.
     var failures: [CallLedger.Failure] = []
-    /// Whether machines send such requests often: a health check, a CORS preflight or a request to `/admin`.
+    /// Whether the request is a health check, a CORS preflight, or a request to `/metrics` or `/admin`.
     var isPolled = false
-    /// Whether the request belongs to the admin page or a caller's usage page.
+    /// Whether the request belongs to the admin page or a caller's usage page. Usage records leave the request out.
     var isOfOperator = false
 
     init(id: String, startedAt: LoopTime) {
@@ -125,7 +125,7 @@ struct RequestRecord {
         log.write(line)
     }
 
-    /// Whether machines send such requests often and the status is below 400 or is 503.
+    /// Whether `isPolled` is true and the status is below 400 or is 503.
     var isRoutinePoll: Bool { isPolled && (status < 400 || status == 503) }
 
     /// The level of the log line. A warning means that an operator should look at the request.

@@ -77,7 +77,7 @@ final class RunningRequests: @unchecked Sendable {
 /// The running requests of all event loops in this process.
 package final class RunningRegister: Sendable {
     private let loops = Lock<[(loop: EventLoop, requests: RunningRequests)]>([])
-    /// The longest time that `all` waits for the lists of the event loops.
+    /// The longest time that `all` waits for the lists of the event loops. Later lists are left out.
     private static let patienceNanoseconds: UInt64 = 1_000_000_000
 
     package init() {}

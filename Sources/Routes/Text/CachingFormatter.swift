@@ -220,7 +220,7 @@ final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
 extension ChatResponseFormatter {
     /// Sends the cached response if there is one, and returns whether it was sent.
     ///
-    /// Image and speech models are excluded.
+    /// Returns false for image and speech models. The request must have been admitted.
     @inline(never)
     func respondsFromCache(_ plan: ChatPlan, _ exchange: Exchange) async throws(APIError) -> Bool {
         // The links of image and speech models expire, and callers who repeat such a request want new media.

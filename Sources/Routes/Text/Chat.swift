@@ -91,7 +91,7 @@ extension Exchange {
         }
     }
 
-    /// A function that adds an estimate of the tokens to a long chat request.
+    /// A function that adds a token estimate to a long chat request, if a limit needs the estimate.
     private var estimating: @Sendable (ChatRequest) -> ChatRequest {
         guard gateway.limits.countsLate else { return { $0 } }
         return { request in

@@ -5,7 +5,7 @@ import Shared
 extension ChatCall {
     /// Returns the hash by which similar calls go to the same provider and key.
     ///
-    /// Nil if the call has none of the properties in `kinds`.
+    /// The hash is of the first property in `kinds` that the call has; nil if the call has none.
     func affinity(by kinds: [BalanceSettings.Affinity]) -> UInt64? {
         for kind in kinds {
             switch kind {

@@ -33,7 +33,7 @@ final class ChatFallback: @unchecked Sendable {
     private var others: [CandidatePlan] = []
     /// The errors of candidates that cannot serve the call, by the index of the candidate.
     private var refusals: [Int: APIError] = [:]
-    /// A function to call with each candidate before the candidate's vendor; nil if not needed.
+    /// A function that receives each candidate right before the call of its vendor; nil if not needed.
     private let choosing: ((Candidate) -> Void)?
     /// The writer of a streamed response; nil if the response is not streamed.
     private var writer: (any ChatStreamWriter)?

@@ -45,7 +45,7 @@ final class ChatPlan: @unchecked Sendable {
     /// Throws if the candidate lacks an ability that the relay cannot emulate.
     /// - Parameters:
     ///   - mayRepeat: whether the relay can repeat the call with another key or another candidate.
-    ///   - isRepair: whether the vendor's own support for tools or the output format failed.
+    ///   - isRepair: whether the prompt describes tools and the output format because the vendor's support failed.
     @inline(never)
     init(
         _ call: consuming ChatCall,

@@ -9,7 +9,7 @@ struct OpenResponse: Sendable {
     /// The estimated number of prompt tokens in the request.
     let promptTokens: Int
     let count: CallCount
-    /// Whether the stream itself bills the usage to the ledger.
+    /// Whether the stream itself bills the usage to the ledger. If false, the delivery of the response bills it.
     let isBilled: Bool
     let vendorCall: VendorCall
 }
@@ -40,7 +40,9 @@ final class OpenChat: @unchecked Sendable {
 /// The time without a byte from the vendor after which the client gets a ping, in nanoseconds.
 private let patienceNanoseconds: UInt64 = 10_000_000_000
 
-/// Sends a streamed response to the client while it arrives. Throws if the vendor fails.
+/// Sends a streamed response to the client while it arrives.
+///
+/// Throws if the vendor fails. The chunks that arrived before the failure are sent first.
 @inline(never)
 func deliver(_ open: OpenChat, _ exchange: Exchange) async throws(UpstreamError) {
     let delivery = Delivery(open)
@@ -119,7 +121,7 @@ private final class Delivery {
 
     /// Bills a response that failed after it had begun.
     ///
-    /// Returns the error for the client, and the usage; nil if nothing was used.
+    /// Returns the error for the client and the usage. The usage is nil if nothing was used.
     @inline(never)
     func failed(_ error: UpstreamError) -> (UpstreamError, Usage?) {
         var used = error.usage ?? response.stream.usage ?? .nothing

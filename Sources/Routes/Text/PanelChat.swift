@@ -4,7 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// A chat call to a panel, from its members' responses to their summary.
+/// A chat call to a panel: the calls to the members, and then the call to the summary model.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class PanelChat: @unchecked Sendable {
@@ -17,7 +17,8 @@ final class PanelChat: @unchecked Sendable {
     /// The caller under which the panel calls its models.
     let caller: Caller
     let exchange: Exchange
-    /// Whether another panel calls this panel. False if an inner panel makes the client's response unstreamed.
+    /// Whether another panel calls this panel. The value is false for an inner panel that makes the client's response
+    /// without a stream.
     private let isInner: Bool
     private let summary: ChatTarget?
     /// The plan for the call of the summary model; nil if another panel makes the summary.

@@ -24,7 +24,9 @@ func showOwnUsage(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
     )
 }
 
-/// Returns the caller's usage on each of the last 30 days with requests; empty if there is none.
+/// Returns the caller's usage on each of the last 30 days with requests.
+///
+/// The list is empty if the caller has no key or the relay has no usage database.
 private func ownDays(of caller: Caller, _ gateway: Gateway) async throws(APIError) -> [JSONFragment] {
     guard let name = caller.name, gateway.settings.usageDatabase != nil, let reader = gateway.usage.reader else {
         return []

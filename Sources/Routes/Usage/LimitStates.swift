@@ -73,6 +73,8 @@ struct LimitStates: Sendable {
     }
 
     /// Returns the used units of the limits, and whether they come from the shared store.
+    ///
+    /// If the store is missing or unavailable, the units are those of this instance.
     private static func uses(of charges: [LimitCharge], _ gateway: Gateway) async -> (uses: [LimitUse], isOfStore: Bool)
     {
         let (admin, limits) = (gateway.process.admin, gateway.settings.limits)

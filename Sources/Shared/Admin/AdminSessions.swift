@@ -32,7 +32,8 @@ package final class AdminSessions: Sendable {
         if let list = file.flatMap(Self.list) { state.withLock { $0.ended.merge(list, at: Timestamp.now()) } }
     }
 
-    /// Applies new settings of the admin pages; nil turns logins off.
+    /// Applies new settings of the admin pages; nil turns logins off. A changed user name, password or secret ends all
+    /// sessions.
     package func use(_ settings: AdminSettings?) {
         state.withLock { state in
             guard settings != state.settings else { return }
@@ -49,7 +50,7 @@ package final class AdminSessions: Sendable {
 
     // MARK: Sessions
 
-    /// Returns the token of a new session; nil if the user name or the password is wrong.
+    /// Returns the token of a new session; nil if the user name or the password is wrong, or if logins are off.
     package func logIn(user: String, password: String, random: RandomBytes) -> String? {
         let (user, password) = (Digest(of: user), Digest(of: password))
         let now = Timestamp.now()
@@ -80,7 +81,7 @@ package final class AdminSessions: Sendable {
 
     // MARK: What lasts
 
-    /// Exchanges logouts with the other instances, and saves the list in its file.
+    /// Exchanges logouts with the other instances, and saves the list in its file. The worker's thread writes the file.
     package func keep(in shared: SharedState?, on loop: EventLoop, _ worker: Worker) async {
         let own = state.withLock { $0.ended }
         if let shared, let all = try? await Self.exchange(own, in: shared, on: loop) {

@@ -96,7 +96,7 @@ package final class InstanceBoard: Sendable {
 
     /// Writes this instance's entry and reads the entries of the other instances.
     ///
-    /// - Returns: the orders that this instance has not carried out yet.
+    /// - Returns: the orders of other instances that are new to this instance.
     package func exchange(
         _ entry: InstanceEntry,
         in shared: SharedState,

@@ -33,7 +33,7 @@ package final class LimitBook: @unchecked Sendable {
     package let countsCredits: Bool
     /// Whether some limit is configured for particular models.
     package var dependsOnModels: Bool { !byModel.isEmpty }
-    /// A cache of the limits that apply to each caller. It is unused if limits count by address.
+    /// A cache of the limits that apply to each caller. It is used only if limits identify callers by key alone.
     private var kept = RecentTable<Key, ApplicableLimits>()
 
     private static let keptCovers = 4_096
@@ -84,7 +84,8 @@ package final class LimitBook: @unchecked Sendable {
         return applicableLimits
     }
 
-    /// Returns the limits of one model for an inner call of a request, such as a panel member's.
+    /// Returns the limits of one model for an inner call of a request, such as a panel member's. Omits
+    /// limits that count requests.
     package func limitsOfPartialCall(_ caller: Caller, _ request: Request, model: String) -> ApplicableLimits {
         oneLoop.check()
         let models = limits(of: model).filter { $0.quota.unit != .requests }
@@ -201,7 +202,8 @@ package struct ApplicableLimits: Sendable {
     ///
     /// - Parameters:
     ///   - amounts: the amounts that the request needs, known or estimated.
-    ///   - minimum: the amounts below which no estimate is reduced; nil to reduce no estimate.
+    ///   - minimum: the amounts that the request certainly needs. An estimate above a limit is reduced to the limit,
+    ///     but not below `minimum`. If nil, no estimate is reduced.
     package func charges(of amounts: Amounts, atLeast minimum: Amounts? = nil) -> [LimitCharge] {
         if isPlain { return charges }
         return charges.compactMap { charge in

@@ -1,7 +1,8 @@
 package import Limits
 
 extension MemcachedCounters {
-    /// Creates the counter store in memcached; nil if this process counts limits in its memory.
+    /// Creates the counter store in memcached; nil if this process counts limits in its memory. Does not wait for a
+    /// connection.
     package static func store(_ settings: LimitSettings) throws(StoreFailure) -> (any CounterStore)? {
         let timeout = max(1, settings.storeTimeout.milliseconds)
         switch settings.store {

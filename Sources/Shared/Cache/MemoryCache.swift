@@ -3,7 +3,7 @@ import Limits
 
 /// A cache in the memory of the process, shared by all loops. The least recently used entry is removed first.
 package final class MemoryCache: Sendable {
-    /// The limits of a cache: the number of entries, and their size in bytes.
+    /// The limits of a cache: the largest number of entries, and their largest total size in bytes.
     package struct Bounds: Sendable {
         let entries: Int
         let bytes: Int

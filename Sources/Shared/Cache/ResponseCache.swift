@@ -90,7 +90,7 @@ package struct ConfiguredCache: Sendable {
     private static let longestBytes = 8 * 1_048_576
     /// The largest response that is stored in memcached, in bytes. memcached limits an item to one megabyte.
     private static let longestSharedBytes = 1_000_000
-    /// The largest number of bytes that can wait to be written to files or memcached.
+    /// While more bytes than this wait to be written to files or memcached, responses are not cached.
     private static let leavingBytes = 16 * 1_048_576
     private static let patienceNanoseconds: UInt64 = 5_000_000_000
 
@@ -125,13 +125,14 @@ package struct ConfiguredCache: Sendable {
     /// Counts a request that was served with the response to an equal request.
     package func countCoalesced() { responseCache.coalesced.add(1, ordering: .relaxed) }
 
-    /// Returns a cached response from the memory of this process; nil if there is none.
+    /// Returns a cached response from the memory of this process; nil if there is none or this cache is not in
+    /// memory.
     package func responseInMemory(_ key: CacheKey, on loop: EventLoop) -> Body? {
         guard case .memory = position else { return nil }
         return responseCache.memory.response(key.digest, at: loop.now)
     }
 
-    /// Returns a valid cached response from memory, a file or memcached; nil if there is none.
+    /// Returns a valid cached response from memory, a file or memcached; nil if there is none or reading fails.
     package func response(_ key: CacheKey, on loop: EventLoop) async -> Body? {
         switch position {
         case .memory: return responseInMemory(key, on: loop)

@@ -61,7 +61,7 @@ package final class ToolCallMemory: Sendable {
         keys.prefix(Self.maxRecalledTexts).filter { text($0) == nil }
     }
 
-    /// Reads the texts of these keys from the shared store into memory.
+    /// Reads the texts of these keys from the shared store into memory. Stops if the store fails.
     ///
     /// - Parameter opened: decodes a stored text; returns nil if the text is damaged.
     package func recall(

@@ -37,7 +37,7 @@ package struct BalanceSettings: Sendable, Equatable {
     package var breakTime = Duration.seconds(60)
     /// The longest time that a request waits for free capacity of its providers.
     package var queueTime = Duration.zero
-    /// The request properties that decide the provider. The first one in a request applies.
+    /// The request properties that decide the provider, by precedence; empty if no property decides.
     package var affinity: [Affinity] = []
 
     package init() {}

@@ -1,7 +1,7 @@
 extension ProviderSettings {
     private static let prefix = "PROVIDER_"
 
-    /// Reads the settings of all providers, in the order of `PROVIDERS`, then sorted by name.
+    /// Reads the settings of the enabled providers, in the order of `PROVIDERS`. Others follow, sorted by name.
     ///
     /// Without any `PROVIDER_` setting, 1min.ai is the only provider.
     static func all(_ reader: inout SettingsReader) -> [ProviderSettings] {

@@ -60,7 +60,7 @@ package struct ProviderSettings: Sendable, Equatable {
     package let generates: Bool
     /// The model for requests that name no model, by the name that callers use; nil for the provider's first model.
     package let generateModel: String?
-    /// Additional header lines for upstream calls, which are secret.
+    /// Additional header lines for upstream calls, which are secret. They replace the relay's headers of the same name.
     package let headers: [String]
     /// The names of request fields that are forwarded to this provider although they are in `RoutingFields`.
     package let allowedFields: [String]

@@ -29,6 +29,8 @@ extension Settings {
 
     /// Reads the settings of this process, including a remote document. Blocks the thread.
     ///
+    /// A failed download is a problem. At startup with `CONFIG_REQUIRED=false` it is only a warning.
+    ///
     /// - Parameters:
     ///   - remote: the remote document as it was last downloaded; this function updates it.
     ///   - location: the location of the remote document that was read at startup; nil during startup.

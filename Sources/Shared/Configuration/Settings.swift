@@ -79,7 +79,7 @@ package struct Settings: Sendable, Equatable {
     package let balance: BalanceSettings
     /// The settings of the response cache; nil if responses are not cached.
     package let cache: CacheSettings?
-    /// The enabled providers, in the order of `PROVIDERS`, then sorted by name. Never empty.
+    /// The enabled providers, in the order of `PROVIDERS`. Others follow, sorted by name. The list is never empty.
     package let providers: [ProviderSettings]
     /// The panels, sorted by the NAME in their settings (`PANEL_<NAME>_MODELS` and others).
     package let panels: [Panel]

@@ -1,4 +1,4 @@
-/// Checks of panels: whether their models are served, and whether they call themselves.
+/// Checks of panels: whether providers serve a panel's models, and whether a panel calls itself.
 extension SettingsReader {
     mutating func checkPanels(_ settings: Settings, _ modelCatalog: ModelCatalog) {
         if settings.panels.isEmpty { return }

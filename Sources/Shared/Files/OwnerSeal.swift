@@ -3,7 +3,8 @@ package import Limits
 
 /// Encrypts a caller's data so that only the same caller can decrypt it, on any instance.
 ///
-/// The first token of a known caller encrypts, and each configured token decrypts.
+/// The encryption key is derived from `FILE_ID_SECRET`, or without this setting from the caller's token. The first
+/// token of a known caller then encrypts, and each configured token decrypts.
 package struct OwnerSeal: Sendable {
     package let identity: Identity
     private let purpose: [UInt8]

@@ -66,7 +66,7 @@ package final class Caller: Sendable {
     package static let visitor = Caller(.passThrough, models: [])
 
     /// Returns whether the caller may use the model of this name. A passthrough caller may use all models of
-    /// passthrough providers.
+    /// passthrough providers. At other providers, the caller's list of models decides.
     package func mayUse(_ name: String, ofPassthrough isPassthrough: Bool) -> Bool {
         isPassthrough ? kind == .passThrough : models.match(name)
     }

@@ -42,7 +42,7 @@ package final class Callers: @unchecked Sendable {
 
     /// Returns the caller of a request. `stray` is the digest of an anonymous caller's unknown key; otherwise nil.
     ///
-    /// - Throws: an error for the client if the key is missing, unknown or malformed, or keys differ.
+    /// - Throws: an error for the client if the key is missing, unknown or malformed, or if the request's keys differ.
     package func caller(of request: Request) throws(APIError) -> (caller: Caller, stray: Digest?) {
         oneLoop.check()
         guard let bearer = try request.bearer() else {
@@ -62,7 +62,8 @@ package final class Callers: @unchecked Sendable {
 }
 
 extension Request {
-    /// Returns the key in the request's headers; nil if there is none. Throws if keys differ or the key is malformed.
+    /// Returns the key in `Authorization: Bearer`, `x-api-key` or `api-key`; nil if there is none. Throws if the keys
+    /// differ or the key is malformed.
     package func bearer() throws(APIError) -> UnsafeRawBufferPointer? {
         var key: UnsafeRawBufferPointer?
         for given in [self[.authorization].flatMap(Self.tokenValue), self[.xAPIKey], self[.apiKey]] {

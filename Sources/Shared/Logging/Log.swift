@@ -60,8 +60,9 @@ package final class Log: Sendable {
         write(.error, message, fields)
     }
 
-    /// Waits until all lines so far are written; false if time runs out. Blocks the thread: call it only at the
-    /// process's end.
+    /// Waits until all lines so far are written. Returns false if they are not written within `seconds`.
+    ///
+    /// Blocks the thread: call it only when the process ends.
     @discardableResult
     package func flush(seconds: Int = 2) -> Bool { sink.flush(seconds: seconds) }
 

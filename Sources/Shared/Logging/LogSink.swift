@@ -85,7 +85,8 @@ final class LogSink: @unchecked Sendable {
         }
     }
 
-    /// Moves the buffered lines into `batch`, which must be empty, with the number of dropped lines.
+    /// Moves the buffered lines into `batch`, which must be empty. Adds a line with the number of dropped
+    /// lines, if any.
     private func exchange(_ batch: inout ByteBuffer) -> (flushes: [Signal], isStopping: Bool) {
         state.withLock { state in
             if state.droppedLines > 0 {

@@ -57,8 +57,8 @@ extension Digest {
 /// The largest body that is processed on the event loop, in bytes.
 private let loopBytes = 262_144
 
-/// Returns the result of `work`, which runs on a worker thread if the body is large. Throws `tooMuchWork` if it takes
-/// too long.
+/// Returns the result of `work`, which runs on a worker thread if the body is large. Throws `tooMuchWork` if the
+/// worker thread has no result in time.
 private func slowly<Value: Sendable>(
     _ body: Body,
     _ loop: EventLoop,

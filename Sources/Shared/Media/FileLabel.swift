@@ -22,7 +22,7 @@ package struct FileLabel: Sendable, Equatable {
         self.init(name: Self.plain(name), contentType: type)
     }
 
-    /// Creates the label of a file. Detects the content type, and adapts the name's extension to it.
+    /// Creates the label of a file. Detects the content type if possible, and adapts the name's extension to it.
     ///
     /// - Parameters:
     ///   - claimed: the content type that the client sent; nil if it sent none.

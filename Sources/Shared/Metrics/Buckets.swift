@@ -42,7 +42,7 @@ extension Buckets {
     static let tokens = Buckets(numbers: (0..<14).map { 1 << (2 * $0) })
 }
 
-/// Several histograms, one for each value of a metrics label. Each has its bucket counts, then the sum of its
+/// Several histograms, one for each value of a metrics label. Each consists of its bucket counts, then the sum of its
 /// measurements.
 struct HistogramCells: Sendable {
     let buckets: Buckets

@@ -20,7 +20,7 @@ package final class LoopMetrics: @unchecked Sendable {
     let requests = Cells(count: SeriesNumbers.limit)
     let durations: HistogramCells
     let firstBytes: HistogramCells
-    /// The token counts by model: first the prompt tokens, then the completion tokens.
+    /// The token counts: for each model its prompt tokens, then its completion tokens.
     let tokens: Cells
     /// The number of upstream failures by provider and kind of failure.
     let faults: Cells

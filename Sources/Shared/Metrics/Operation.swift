@@ -67,8 +67,8 @@ package struct Operation {
         self.fault = fault
     }
 
-    /// The number of the error: 0 for success, 101 plus the `UpstreamFault` for a provider's failure, otherwise the
-    /// HTTP status.
+    /// The number of the error: 0 for success, otherwise the HTTP status. For a provider's failure, it is 101 plus the
+    /// raw value of `fault`.
     var error: Int {
         if let fault { return Self.firstFault + fault.rawValue }
         return status < 400 ? 0 : status

@@ -8,7 +8,7 @@ struct OperationCells: Sendable {
     let promptTokens = HistogramCells(.tokens, labels: OperationCells.limit)
     let completionTokens = HistogramCells(.tokens, labels: OperationCells.limit)
 
-    /// The largest number of time series that have all labels. Further operations are counted by their error only.
+    /// The largest number of time series that have all labels. Operations of further series are counted by error only.
     static let whole = 120
     static let limit = 160
 }

@@ -12,7 +12,7 @@ package struct RecentFigures: Sendable {
         package let name: String
         /// The number of the provider's failures for each cause that occurred.
         package let failures: [(cause: String, count: Int)]
-        /// The times from the first upstream call to the end of the response; nil without upstream calls.
+        /// The times from a request's admission to the end of its response; nil without upstream calls.
         package let durations: Percentiles?
     }
 
@@ -44,7 +44,7 @@ struct FigureCounts: Sendable {
     }
 }
 
-/// A history of response times and failures, recorded once a minute for sixty minutes.
+/// A history of response times and failures in the last sixty minutes, recorded once a minute.
 ///
 /// `@unchecked`: the timer belongs to one loop, and the counts are protected by a lock.
 package final class FigureHistory: TimerTarget, @unchecked Sendable {
@@ -89,7 +89,7 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
 }
 
 extension RecentFigures {
-    /// Creates the figures from the counts of a span of time. Names without counts are ignored.
+    /// Creates the figures from the counts of a span of time. Providers without counts are ignored.
     init(_ counts: FigureCounts, providers names: [String]) {
         firstByte = Percentiles(counts.firstBytes, Buckets.requests)
         providers = zip(names, zip(counts.faults, counts.durations)).compactMap { name, provider in

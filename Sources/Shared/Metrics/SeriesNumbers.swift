@@ -31,7 +31,7 @@ package final class SeriesNumbers: Sendable {
     private static let rest = Series(route: LabelNames.other, model: LabelNames.other, status: 0)
     private let state = Lock(State())
 
-    /// The largest number of time series that have all labels. Further requests are counted by their status only.
+    /// The largest number of time series that have all labels. Requests of further series are counted by status only.
     package static let whole = 400
     package static let limit = 512
     private let whole: Int

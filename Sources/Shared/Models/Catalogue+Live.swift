@@ -11,7 +11,7 @@ package struct LiveModel: Sendable, Equatable {
     /// The longest output in tokens; nil if unknown. Setting an implausible number stores nil.
     package var maxOutputTokens: Int? { didSet { maxOutputTokens = Self.tokens(maxOutputTokens) } }
     package var shutdownDate: Day?
-    /// The end date in 1min.ai's list; nil if there is none. It is not a shutdown date.
+    /// The provisional end date in 1min.ai's list; nil if there is none. It is not a shutdown date.
     package var markedDay: Day?
     /// Whether the vendor lists the model but refuses to serve it.
     package var isDisabled = false

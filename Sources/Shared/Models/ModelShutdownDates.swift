@@ -16,7 +16,7 @@ package final class ModelShutdownDates: MetricsSource {
         use(modelCatalog)
     }
 
-    /// Replaces the shutdown dates with those in a new catalog, and logs warnings.
+    /// Replaces the shutdown dates with those in a new catalog, and logs a warning about models that end soon.
     package func use(_ modelCatalog: ModelCatalog) {
         let ending = modelCatalog.ending
         ends.withLock { $0 = ending }

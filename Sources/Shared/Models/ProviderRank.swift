@@ -1,4 +1,4 @@
-/// The rank of a provider for one model: its weights, priority and retries.
+/// The rank of a provider among other providers: its weights, priority and retries.
 package struct ProviderRank: Sendable, Equatable {
     /// The relative share of requests that the provider gets; 0 for none.
     var weight = 1.0

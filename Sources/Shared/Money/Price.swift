@@ -22,7 +22,7 @@ package struct Price: Sendable, Equatable {
 
     /// Parses a price in dollars for a thousand tokens; nil if it is invalid.
     ///
-    /// `0.002` is for all tokens, `0.001/0.004/0.0005` for prompt, completion and cached prompt tokens.
+    /// `0.002` is for all tokens, `0.001/0.004` for prompt and completion. A third price is for cached prompt tokens.
     package init?(_ text: String) {
         let texts = text.split(separator: "/", omittingEmptySubsequences: false)
         let parts = texts.compactMap { Self.parts($0.trimmed) }

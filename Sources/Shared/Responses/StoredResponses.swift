@@ -58,7 +58,8 @@ package struct ResponseOwner: Sendable {
     }
 }
 
-/// The store of all callers' responses. A restart of memcached, or without memcached of the relay, clears the store.
+/// The store of all callers' responses. A restart of memcached clears the store; without memcached, a restart of the
+/// relay does.
 package struct StoredResponses: Sendable {
     private let state: SharedState
 

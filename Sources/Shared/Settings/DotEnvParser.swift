@@ -1,7 +1,7 @@
 /// A parser of `.env` files, which consist of `NAME=value` lines in UTF-8, optionally after `export`.
 ///
 /// `#` begins a comment on its own line or after a space. Values may be `'raw'`, or `"with \n \" \\ escapes"` over
-/// several lines.
+/// several lines. The parser does not expand variables.
 struct DotEnvParser {
     struct Mistake {
         let line: Int
@@ -58,7 +58,7 @@ struct DotEnvParser {
 
     /// Reads an unquoted value up to the end of the line or a comment.
     ///
-    /// - Parameter isAfterBlank: whether a space or tab precedes the value.
+    /// - Parameter isAfterBlank: whether a space or tab precedes the value, so that a `#` there begins a comment.
     private mutating func consumeBare(isAfterBlank: Bool) -> [UInt8] {
         var value: [UInt8] = []
         var isBlankBefore = isAfterBlank

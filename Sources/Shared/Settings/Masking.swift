@@ -6,7 +6,8 @@ extension String {
 }
 
 extension SettingRow {
-    /// Returns the value of this setting for display. Secrets are masked and passwords are hidden.
+    /// Returns the value of this setting for display. Secrets are masked, passwords are hidden, and URLs lose their
+    /// credentials.
     func shown(_ text: String) -> String {
         if type == .password { return text.isEmpty ? "" : "..." }
         if type == .database { return text.isEmpty ? "" : text.masked }

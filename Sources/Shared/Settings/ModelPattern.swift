@@ -1,7 +1,7 @@
 import Engine
 package import Limits
 
-/// A pattern that matches one model name, all names with a prefix, or all names.
+/// A pattern that matches one model name, all names with a prefix, or all names. Matching is case-sensitive.
 package enum ModelPattern: Sendable, Equatable, CustomStringConvertible {
     case exactly(String)
     case beginning(String)

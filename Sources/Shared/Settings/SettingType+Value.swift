@@ -129,7 +129,7 @@ extension SettingType {
     }
 }
 
-/// Returns the trimmed items of a list without empty items; nil if no item remains.
+/// Returns the trimmed items between commas or line ends, without empty items; nil if no item remains.
 private func items(of text: String) -> [String]? {
     let items = text.split { $0 == "," || $0.isNewline }.map { String($0.trimmed) }.filter { !$0.isEmpty }
     return items.isEmpty ? nil : items

@@ -11,7 +11,7 @@ package enum SettingType: Sendable, Equatable {
     case boolean
     /// A word from this list. Upper and lower case are equal.
     case choice([String])
-    /// A comma-separated list of these words in any case, or `off` for none.
+    /// A comma-separated list of these words, or `off` for none. Upper and lower case are equal.
     case options([String])
     /// An IP address of this machine on which to listen, or `localhost`.
     case address

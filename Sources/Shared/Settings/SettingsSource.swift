@@ -62,7 +62,7 @@ package struct SettingsSource: Sendable {
 
 extension SettingsSource {
     /// Returns the process environment and the `.env` file, or the file that `ENV_FILE` names. The environment
-    /// overrides the file.
+    /// overrides the file. A missing `.env` is ignored, but a missing `ENV_FILE` is a problem.
     package static func ofProcess() -> [SettingsSource] {
         let environment = processEnvironment()
         let named = environment.entries.last { $0.name == "ENV_FILE" && !$0.value.isEmpty }?.value

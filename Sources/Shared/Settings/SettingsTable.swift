@@ -4,7 +4,8 @@ package struct SettingsTable: Sendable {
     package let families: [SettingFamily]
     /// The name prefixes of the relay's own variables. An unknown variable with such a prefix is a mistake.
     let ownPrefixes: [String]
-    /// The name prefixes that other programs' variables may also have.
+    /// The name prefixes that other programs' variables may also have. In the environment, an unknown variable with
+    /// such a prefix only causes a warning.
     let sharedPrefixes: [String]
     /// The first lines of `.env.example`.
     let exampleHeading: String

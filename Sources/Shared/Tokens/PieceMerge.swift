@@ -75,7 +75,8 @@ struct PieceMerge {
 
     /// Returns the number of tokens in a long piece, counted in overlapping windows.
     ///
-    /// A window begins where two parts of the previous window stay separate when their bytes are merged again.
+    /// A window begins at the end of a part of the previous window. The parts before and after this border must stay
+    /// separate when their bytes are merged again.
     private func long(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         var size = Self.windowBytes
         var total = 0

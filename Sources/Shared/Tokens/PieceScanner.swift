@@ -52,7 +52,7 @@ struct PieceScanner {
         return (0, 1)
     }
 
-    /// Returns the end of the run of characters with at least one of the wanted class bits.
+    /// Returns the end of the run, from `position` on, of characters with at least one of the wanted class bits.
     @inline(__always)
     private func run(_ position: Int, of wanted: UInt8) -> Int {
         var position = position

@@ -47,8 +47,8 @@ package struct TokenTable: @unchecked Sendable {
     @inline(__always)
     func rank(_ first: UInt8, _ second: UInt8) -> UInt32 { pairs[Int(first) | Int(second) << 8] }
 
-    /// Returns the rank of the token of the first `count` bytes; `noRank` if there is none. The count must be at least
-    /// 1.
+    /// Returns the rank of the token that the first `count` bytes form; `noRank` if they form no token. The count must
+    /// be at least 1.
     @inline(__always)
     func rank(_ text: UnsafeRawPointer, _ count: Int) -> UInt32 {
         if count > longest { return Self.noRank }
@@ -98,7 +98,7 @@ package struct TokenTable: @unchecked Sendable {
         text.loadUnaligned(fromByteOffset: position, as: UInt64.self)
     }
 
-    /// Returns the part of a hash that a slot stores in its upper 14 bits.
+    /// Returns the part of a hash that a slot stores in its upper 14 bits. The lower 18 bits of the result are 0.
     @inline(__always)
     package static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 32) & ~rankMask }
 

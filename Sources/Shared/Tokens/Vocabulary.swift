@@ -35,7 +35,7 @@ package final class Vocabulary: Sendable {
     /// The longest word that `fitting` counts at once, in bytes. Longer words are counted in parts.
     static let longestUnit = 64
 
-    /// Returns the end and the number of tokens of the longest beginning of `text` within the limit.
+    /// Returns the end and the tokens of the longest beginning of `text` that has at most `limit` tokens.
     func fitting(_ text: UnsafeRawBufferPointer, upTo limit: Int) -> (end: Int, tokens: Int) {
         guard let base = text.baseAddress else { return (0, 0) }
         let bytes = base.assumingMemoryBound(to: UInt8.self)

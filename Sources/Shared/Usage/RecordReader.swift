@@ -3,11 +3,11 @@ package import Engine
 /// Reads the stored usage records, on its own thread.
 ///
 /// A query ends after one second with the results so far. All functions throw a `UsageFailure` if the store cannot be
-/// read or too many queries wait. The failure's text is for the log.
+/// read or too many queries wait. The failure's text is only for the log: it may contain names of hosts and files.
 package final class RecordReader: Sendable {
     private static let queryMilliseconds = 1_000
     private static let maxWaiting = 64
-    /// The longest wait for the result of a query, in nanoseconds, including earlier queries.
+    /// The longest wait for the result of a query, in nanoseconds, including the time of earlier queries.
     private static let resultNanoseconds: UInt64 = 10_000_000_000
 
     private let source: any RecordSource

@@ -40,7 +40,8 @@ package final class UsageRecorder: Sendable {
         }
     }
 
-    /// Keeps the records of at most `bound` requests in memory; none if nil. Does nothing if there is a database.
+    /// Keeps the records of at most `bound` requests in memory; none if `bound` is nil. Does nothing if there is a
+    /// database.
     package func keep(inMemory bound: Int?, _ zone: DayZone = .utc) {
         guard database == nil else { return }
         let old = memory.withLock { memory in

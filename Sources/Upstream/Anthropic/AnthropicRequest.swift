@@ -51,7 +51,8 @@ struct AnthropicRequest: ~Copyable {
         bound = thinking.bound(call.maxTokens, model)
     }
 
-    /// Returns whether each assistant turn with tool calls since the user's own last turn has signed reasoning.
+    /// Returns whether each assistant turn with tool calls has signed reasoning. Checks only the turns after the last
+    /// user turn that has no tool results.
     private static func hasReasoning(_ call: borrowing ChatCall) -> Bool {
         var hasResults = false
         var hasCalls = false

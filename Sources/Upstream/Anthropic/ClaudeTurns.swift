@@ -55,7 +55,7 @@ struct ClaudeTurns: ~Copyable {
 
     /// Appends all turns of the conversation.
     ///
-    /// - Parameter prefill: whether an assistant turn can be the last turn.
+    /// - Parameter prefill: whether an assistant turn can be the last turn. If false, a user turn follows it.
     mutating func append(to out: inout ByteBuffer, prefill: Bool) {
         let turns = turns
         if turns.first?.isUser != true { appendFiller(".", to: &out) }
@@ -107,7 +107,8 @@ struct ClaudeTurns: ~Copyable {
 
     // MARK: The assistant
 
-    /// Appends an assistant turn: its content blocks and tool calls, in their original order.
+    /// Appends an assistant turn: its content blocks and tool calls, in their original order. Tool calls with an
+    /// unknown position come last.
     private mutating func appendAssistant(
         _ turn: Turn,
         _ list: inout BlockList,
@@ -155,7 +156,7 @@ struct ClaudeTurns: ~Copyable {
         }
     }
 
-    /// Returns the message index and content index of the turn's last text; nil if all texts are blank.
+    /// Returns the message index and content index of the turn's last text that is not blank; nil if there is none.
     private func lastText(of turn: Turn) -> (position: Int, index: Int)? {
         for position in turn.positions.reversed() {
             let index = messages[position].content.lastIndex { piece in

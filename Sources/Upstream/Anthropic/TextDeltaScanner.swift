@@ -16,7 +16,7 @@ struct TextDeltaScanner: ~Copyable {
         return events.text(between: opening.bytes, UnsafeRawBufferPointer("\"}"), afterSpaces: "}\n\n")
     }
 
-    /// Returns the text of a text event, valid until the next call; nil for any other event.
+    /// Returns the text of a text event, valid until the next call; nil for any other event or form.
     mutating func text(
         _ data: UnsafeRawBufferPointer,
         named name: UnsafeRawBufferPointer

@@ -17,7 +17,8 @@ struct ThinkingPlan {
     private(set) var effort: StaticString?
     /// The way in which the response shows the reasoning: summarized or omitted; nil for the model's default.
     private(set) var display: ChatOptions.Reasoning.Display?
-    /// Whether the reasoning budget is always added to the client's token limit.
+    /// Whether the reasoning budget is always added to the client's token limit. If false, the budget is added only to
+    /// a limit that leaves no tokens for the output.
     private(set) var isOnTop = false
 
     private static let minBudget = 1_024

@@ -27,7 +27,7 @@ package final class Attempts: @unchecked Sendable {
     /// The labels of each candidate's keys that failed for this request, by the candidate's position.
     private var tried: [Int: Set<String>] = [:]
     private var call: VendorCall?
-    /// The time after which no failed call is repeated, with any candidate.
+    /// The time after which a failed call is not repeated, not even with another candidate.
     private var repeatsEndAt: LoopTime
     /// Whether the current call can be made with one key only.
     private var isBound = false

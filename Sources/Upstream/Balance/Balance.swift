@@ -52,10 +52,11 @@ package final class Balance: Sendable {
     /// The records of whether a provider's responses contain their usage, by the provider's position in the settings.
     private let reports = Lock<[Int: UsageReports]>([:])
 
-    /// The number of calls of each provider, by position. Only counted in the order `least-load`.
+    /// The number of calls of each provider, by its position in the settings. Counted only in the order `least-load`.
     private let chosen = Lock<[Int: Double]>([:])
 
-    /// The providers' names, and the log of their state changes; nil without a log.
+    /// The providers' names in the order of the settings, and the log of the providers' state changes; nil if changes
+    /// are not logged.
     private let notices: (providers: [String], all: ProviderNotices)?
 
     package init(

@@ -15,11 +15,11 @@ package final class Candidate: Sendable {
     /// The capacity limits of the provider's keys; nil if the settings contain no such limits.
     let capacity: Capacity?
     private let spared: Traits
-    /// The receiver for the outcomes of calls without `Attempts`; nil if only the keys receive outcomes.
+    /// The receiver for the outcomes of calls from `unboundedCall(billing:)`; nil if only the keys receive outcomes.
     private let lone: LoneCandidate?
     let offeredBy: Int
     let rank: ModelCatalog.Rank
-    /// The models and prices of all candidates; empty if the request names a model.
+    /// The models and prices of all candidates for the call; empty if the request names a model.
     let rivals: [CallLedger.Server]
     /// The record of whether the provider's responses contain their usage.
     package let reports: UsageReports
@@ -119,7 +119,7 @@ package final class Candidate: Sendable {
         return call(with: credential, billing: callLedger)
     }
 
-    /// Takes the next key and returns a call with it, for a candidate without a capacity limit.
+    /// Takes the next key and returns a call with it. Only for a candidate without a capacity limit.
     package func unboundedCall(billing callLedger: CallLedger) -> VendorCall {
         let credential = fixed ?? keys?.next(at: loop.now) ?? .none
         guard let lone else { return call(with: credential, billing: callLedger) }
@@ -132,7 +132,7 @@ package final class Candidate: Sendable {
         return VendorCall(credential, billing: callLedger, on: loop, with: keys, within: capacity)
     }
 
-    /// Takes one unit of capacity of the first key that has some free, in the order of `choice`.
+    /// Takes capacity for one call from the first key that has free capacity, in the order of `choice`.
     ///
     /// Returns nil if every key is full, if other requests wait, or if the provider has no capacity limit.
     ///
@@ -165,7 +165,8 @@ package final class Candidate: Sendable {
     package var files: (any FileProvider)? { provider as? any FileProvider }
     package var assetUploader: (any AssetUploader)? { provider as? any AssetUploader }
 
-    /// Returns this candidate, limited to the key that uploaded the file; nil if it cannot use this key.
+    /// Returns this candidate, limited to the key that uploaded the file. Returns nil if the file is stored at another
+    /// provider, or if the candidate cannot use the key.
     package func reading(_ file: StoredFile) -> Candidate? {
         guard file.provider == provider.name, let credential = file.credential(fixed, keys) else { return nil }
         return fixed == nil && keys != nil ? with(credential) : self

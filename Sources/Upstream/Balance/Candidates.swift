@@ -13,7 +13,7 @@ package struct Candidates: Sendable {
 
     /// The order in which candidates are tried.
     package enum Order: Sendable {
-        /// The order by priority. The settings order candidates of the same priority.
+        /// The order by priority. The settings decide which candidate of the same priority is first.
         case balanced
         /// The order of the list.
         case listed
@@ -41,7 +41,7 @@ package struct Candidates: Sendable {
     /// Whether there is only one candidate, with one key, no capacity limit and no retries.
     package var isSingle: Bool { list.isSingle && order == .balanced }
 
-    /// The first candidate with a key outside cooldown and no open circuit breaker; otherwise the first candidate.
+    /// The first candidate that has a key outside cooldown and no open circuit breaker; the first one if none has.
     package var firstHealthy: Candidate { list.all.first(where: isHealthy) ?? leading }
 
     private func isHealthy(_ candidate: Candidate) -> Bool {
@@ -85,7 +85,8 @@ package struct Candidates: Sendable {
     /// Makes the object that chooses the candidates and keys for the calls of one request.
     ///
     /// - Parameters:
-    ///   - affinity: the hash of a value, such as the user; equal hashes use one provider and key. Nil without a value.
+    ///   - affinity: the hash of a value, such as the user: calls with equal hashes use one provider and key. Nil
+    ///     without such a value.
     ///   - spared: the positions of candidates that must not get the call. Must not contain all positions.
     package func attempts(
         billing callLedger: CallLedger,
@@ -97,8 +98,7 @@ package struct Candidates: Sendable {
         return attempts
     }
 
-    /// Returns the positions of the candidates that the settings exclude from the call; empty if these are all
-    /// candidates.
+    /// Returns the positions of the candidates that the settings exclude from the call; empty if they exclude all.
     package func spared(_ call: borrowing ChatCall) -> Set<Int> {
         guard list.excludesSomeCalls else { return [] }
         var spared: Set<Int> = []
@@ -108,19 +108,21 @@ package struct Candidates: Sendable {
         return spared.count == list.all.count ? [] : spared
     }
 
-    /// The properties of a request, such as `user`, that bind its calls to one provider. Empty if there is no choice
-    /// between providers.
+    /// The properties of a request, such as `user`, by which its provider is chosen. Empty unless the order is
+    /// `balanced`.
     package var affinities: [BalanceSettings.Affinity] {
         order == .balanced ? balance?.rules.affinity ?? [] : []
     }
 
-    /// Calls candidates until one succeeds, and returns its result.
+    /// Calls candidates until one succeeds, and returns its result. Stops if another call cannot help.
     ///
     /// - Parameters:
-    ///   - affinity: the hash of a value, such as the user; equal hashes use one provider and key. Nil without a value.
+    ///   - affinity: the hash of a value, such as the user: calls with equal hashes use one provider and key. Nil
+    ///     without such a value.
     ///   - spared: the positions of candidates that must not get the call.
-    ///   - isBegun: returns whether the client has received a part of the response, which ends deadline and fallback.
-    ///   - waited: returns the nanoseconds not spent waiting for a vendor, which extend the deadline.
+    ///   - isBegun: returns whether the client has received a part of the response. This ends the deadline and the
+    ///     fallback.
+    ///   - waited: returns the nanoseconds so far that were not spent waiting for a vendor. They extend the deadline.
     ///   - ask: makes one call and returns its result.
     package func first<Value: Sendable>(
         billing callLedger: CallLedger,

@@ -4,7 +4,7 @@ package import Limits
 package import Shared
 import Synchronization
 
-/// The limits for the started and the concurrent calls of each key, over all instances.
+/// The limits for the started and the concurrent calls of each key of a provider, over all instances.
 package final class Capacity: CallCapacity {
     private let provider: String
     private let position: Int
@@ -51,7 +51,8 @@ package final class Capacity: CallCapacity {
         limiter.isKnownFull(charges(for: credential)) || queue.isAwaited(position, by: credential)
     }
 
-    /// The load of one key: the used and the allowed amount of its capacity limit.
+    /// The load of one key: the used and the allowed amount of its capacity limit. Both count concurrent calls, or
+    /// started calls per second.
     package struct Load: Sendable {
         package var used: Double
         package var most: Double

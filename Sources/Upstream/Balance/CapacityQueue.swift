@@ -4,7 +4,7 @@ import Limits
 import Synchronization
 
 /// The queue of calls, from all event loops, that wait for capacity of a provider. Calls for the same provider are
-/// served in the order of their arrival.
+/// served in the order of their arrival, but calls of requests that already hold a slot come first.
 package final class CapacityQueue: Sendable {
     private let tickets = Lock<[Ticket]>([])
     private let count = Atomic(0)
@@ -35,9 +35,9 @@ package final class CapacityQueue: Sendable {
     ///
     /// - Parameters:
     ///   - providers: the providers whose capacity the call can use.
-    ///   - credential: the key of the slot that the request already holds; nil without such a slot.
+    ///   - credential: the only key that the call can use, because its request holds a slot of the key; otherwise nil.
     ///   - end: the time at which the call stops waiting.
-    ///   - emit: tries to acquire capacity; returns nil if no capacity is free.
+    ///   - emit: tries to acquire capacity; returns nil if no capacity is free. Called only if it is the call's turn.
     func wait<Value>(
         for providers: Set<Int>,
         with credential: Credential? = nil,

@@ -18,11 +18,11 @@ struct KeyChoice {
 
     /// The capacity limits of the provider's keys; nil if the settings contain no such limits.
     var capacity: Capacity?
-    /// The hash of a value, such as the user; equal hashes use the same key. Nil without a value.
+    /// The hash of a value, such as the user: calls with equal hashes use the same key. Nil without such a value.
     var affinity: UInt64?
     var provider = ""
 
-    /// Whether the keys take turns, without an affinity value and a capacity limit.
+    /// Whether the keys take turns: there is neither an affinity value nor a capacity limit.
     var isByTurn: Bool { affinity == nil && capacity == nil }
 
     func rank(_ credential: Credential, _ weight: Double, _ turn: Double) -> Rank {
@@ -33,7 +33,7 @@ struct KeyChoice {
         return Rank(load: (capacity?.share(of: credential) ?? 0) / weight, turn: turn)
     }
 
-    /// Returns a number for an affinity value and a key, equal in all instances.
+    /// Returns a number for an affinity value and a key. All instances compute the same number.
     private func distance(_ affinity: UInt64, _ credential: Credential) -> Double {
         // The key with the lowest number, divided by its weight, gets the calls with the affinity value.
         let (first, second, _, _) = Digest(of: "\(provider)\n\(credential.key)").words

@@ -17,7 +17,7 @@ struct KeyCooldown {
     ///
     /// - Parameters:
     ///   - rest: the rule for the length of the cooldown.
-    ///   - last: the key's previous cooldown; nil without one, or after a served call or a resume.
+    ///   - last: the key's previous cooldown; nil without one, or if the key has served a call or was resumed since.
     init(_ rest: UpstreamError.Cooldown, at now: LoopTime, after last: KeyCooldown?) {
         self.rest = rest
         switch rest {

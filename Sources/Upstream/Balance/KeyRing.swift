@@ -192,7 +192,7 @@ package final class KeyRing: KeyCooldowns {
         return zip(credentials, cooldowns).compactMap { $1 ? $0.label : nil }
     }
 
-    /// Returns all keys with their weights and the end of their cooldown; nil outside cooldown.
+    /// Returns all keys with their weights and the end of their cooldown. The end is nil for a key outside cooldown.
     func states(at now: LoopTime) -> [(credential: Credential, weight: Double, cooldownUntil: LoopTime?)] {
         let keyStates = keyStates.withLock { $0 }
         return zip(credentials, keyStates).map { credential, position in
@@ -267,7 +267,7 @@ package final class KeyRing: KeyCooldowns {
 }
 
 extension UpstreamError.Kind {
-    /// Whether the vendor refuses the key, or its account has no credit.
+    /// Whether the vendor refuses the key, or the key's account has no credit.
     fileprivate var isRefusalOfKey: Bool { self == .badKey || self == .outOfCredit || self == .forbidden }
 }
 

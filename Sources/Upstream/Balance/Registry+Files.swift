@@ -6,7 +6,7 @@ package import Shared
 package struct FileCall: Sendable {
     package let provider: any FileProvider
     package let call: VendorCall
-    /// The model for which the file is uploaded; empty if there is no certain model.
+    /// The name of the model for which the file is uploaded; empty if the file is not for a certain model.
     package let model: String
     /// The capacity that this call holds; nil without a capacity limit, or if `attempt` holds it.
     private let held: HeldCapacity?
@@ -52,7 +52,9 @@ package struct FileCandidate: Sendable {
     /// Whether the provider has more than one key.
     package var hasMoreKeys: Bool { fixed == nil && keys.map { !$0.isSingle } ?? false }
 
-    /// Takes the next key outside `tried` and returns a call; nil without free key or capacity.
+    /// Takes the next key that is not in `tried`, and returns a call with it. Does not wait.
+    ///
+    /// Returns nil if no key is left, or if no key has free capacity.
     package func nextFileCall(besides tried: Set<String>, billing callLedger: CallLedger) async -> FileCall? {
         guard let keys else { return nil }
         let found: (Credential, HeldCapacity?)?
@@ -90,7 +92,8 @@ package struct FileCandidate: Sendable {
 }
 
 extension Registry {
-    /// Returns a provider that stores files for the caller; nil if there is none.
+    /// Returns a provider that stores files for the caller; nil if there is none. Prefers a provider that also accepts
+    /// attachments of chats.
     package func fileCandidate(for caller: Caller) -> FileCandidate? {
         var other: FileCandidate?
         for (index, entry) in entries.enumerated() where entry.isPassthrough == (caller.kind == .passThrough) {
@@ -111,8 +114,9 @@ extension Registry {
         return other
     }
 
-    /// Returns a call to the provider that stores the file. Waits for capacity. Returns nil if the caller can no longer
-    /// use the provider or the key.
+    /// Returns a call to the provider that stores the file, with the key of the upload. Waits for capacity.
+    ///
+    /// Returns nil if the caller can no longer use the provider, or can no longer use the key.
     package func fileCall(
         of file: StoredFile,
         for caller: Caller,
@@ -144,7 +148,7 @@ extension Registry {
 }
 
 extension StoredFile {
-    /// Returns the key that the file was uploaded with; nil if it is not a given key.
+    /// Returns the key that the file was uploaded with; nil if this key is not one of the given keys.
     ///
     /// - Parameters:
     ///   - fixed: the caller's own key; nil if the relay's keys are used.

@@ -14,7 +14,9 @@ extension Registry {
         return candidates(order.map { all[$0] }, .listed, caller: caller)
     }
 
-    /// Returns a candidate of each provider with a capacity limit for the call; nil if there is none.
+    /// Returns a candidate of each provider that has a capacity limit and can serve the call; nil if there is none.
+    ///
+    /// The candidate with the most free capacity is tried first.
     package func bounded(for caller: Caller, taking call: borrowing ChatCall) -> Candidates? {
         let needs = call.needs
         let all = generated(for: caller) { $0.capacity != nil && $0.takes(needs) }

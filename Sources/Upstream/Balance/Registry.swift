@@ -60,7 +60,7 @@ package final class Registry: @unchecked Sendable {
     /// A check whether all providers of the named model accept OpenAI chat requests unchanged. Can be called on any
     /// thread.
     package let isPassedOn: @Sendable (String) -> Bool
-    /// The cached lists of candidates, by the model name's position; nil for a list not needed yet.
+    /// The cached lists of candidates, by the model name's position in the catalog; nil for a list not needed yet.
     private var lists: [CandidateList?]
 
     /// Creates a registry.
@@ -88,7 +88,8 @@ package final class Registry: @unchecked Sendable {
         Registry(entries, modelCatalog, balance: balance, on: loop)
     }
 
-    /// Returns the candidates for a chat with the named model, or the panel with this name.
+    /// Returns the candidates for a chat with the named model, or the panel with this name. Accepts models that make
+    /// images or speech, too.
     ///
     /// - Throws: the error for an unknown model, also if the caller may not use the model.
     package func target(_ name: String, for caller: Caller) throws(APIError) -> ChatTarget {
@@ -153,7 +154,7 @@ package final class Registry: @unchecked Sendable {
         return list.passOnKeys == true ? list.withCallers(caller.passedKey) : list
     }
 
-    /// Returns the cached list of candidates for a model name; nil if the caller may not use all.
+    /// Returns the cached list of candidates for a model name; nil if the caller may not use all of them.
     ///
     /// - Parameters:
     ///   - served: the name of the model that serves the request.
@@ -215,7 +216,9 @@ package final class Registry: @unchecked Sendable {
 
     /// Returns the candidate for the named model, limited to the provider and the key of an upload.
     ///
-    /// - Parameter uploader: the candidate to whose provider the file was uploaded.
+    /// - Parameters:
+    ///   - uploader: the candidate to whose provider the file was uploaded.
+    ///   - call: the call that uploaded the file.
     package func candidate(
         _ name: String,
         for caller: Caller,
@@ -249,7 +252,7 @@ package final class Registry: @unchecked Sendable {
         modelCatalog.mayBeListed(name, for: caller) ? .listAwaited : modelCatalog.notFound(name, for: caller)
     }
 
-    /// Returns the first model with this name and one of `features` that the caller may use.
+    /// Returns the first model that the caller may use and that has this name and one of `features`.
     ///
     /// - Parameter provider: the only provider to consider; nil for any provider.
     private func find(

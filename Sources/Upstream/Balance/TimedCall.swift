@@ -14,7 +14,7 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     private var endsAt = LoopTime.distantFuture
     private lazy var timer = Timer(self)
 
-    /// Creates a call whose time limit begins when the call is run.
+    /// Creates a call. Its time limit is given when the call is run.
     ///
     /// - Parameters:
     ///   - isLifted: returns whether the call no longer has a time limit.

@@ -18,6 +18,7 @@ struct TurnState {
 
     /// The position of the provider that had the last turn in the order `sequence`.
     private var current = 0
+    /// The number of turns in a row that the provider at `current` had.
     private var used = 0
     /// The values of `current` and `used` before the last turn, for undoing this turn.
     private var before = (current: 0, used: 0)

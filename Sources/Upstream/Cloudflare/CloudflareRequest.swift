@@ -14,7 +14,7 @@ extension LearnedQuirks {
     fileprivate static let ofCloudflare: LearnedQuirks = [.ownWire, .lowBound, .notStreamed]
 }
 
-/// Writes a call as the JSON body of a request to Cloudflare in a variant of OpenAI's format.
+/// Writes a call as the JSON body of a request, in Cloudflare's variant of OpenAI's format.
 enum CloudflareRequest {
     /// The token limit that the relay sends if the client sets none.
     static let standardTokens = 4_096

@@ -146,7 +146,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
 
     // MARK: The end
 
-    /// Ends the response: reads the usage and emits the finish reason in `reported`.
+    /// Ends the response: reads the usage and the finish reason from `reported`, and emits the finish reason.
     private func end(_ reported: JSONValue, _ emit: Emit) throws(UpstreamError) {
         closeCall(emit)
         if let read = reported["usage"].flatMap(Usage.init(ofCohere:)) { usage = read }

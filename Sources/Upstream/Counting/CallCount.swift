@@ -48,7 +48,7 @@ package final class CallCount: @unchecked Sendable {
         isExpected = reports.areExpected
     }
 
-    /// Replaces the provider that `follow(_:)` has set. Must be called before tokens are counted.
+    /// Replaces the provider that `follow(_:)` has set, if any. Must be called before tokens are counted.
     package func pass(to reports: UsageReports) { if self.reports != nil { follow(reports) } }
 
     /// Records in the provider's statistics whether a complete response contained the number of prompt tokens.
@@ -60,8 +60,8 @@ package final class CallCount: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - reported: the usage that the vendor reported; nil if it reported none.
-    ///   - prompt: returns the tokens of the prompt; called only if needed.
-    ///   - completion: returns the tokens of the output; called only if needed.
+    ///   - prompt: returns the tokens of the prompt; called only if the vendor did not report them.
+    ///   - completion: returns the tokens of the output; called only if the vendor did not report them.
     package func completed(_ reported: Usage?, prompt: () -> Int, completion: () -> Int) -> Usage {
         var usage = Usage.completed(reported, prompt: prompt, completion: completion)
         if usage.isEstimated, counter.isExact { usage.isExact = (reported?.promptTokens ?? 0) > 0 || isPromptExact }
@@ -80,8 +80,9 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: The prompt
 
-    /// Returns whether the call surely fits the model's context window. Returns false for long calls, calls with
-    /// attachments and calls with several prompts.
+    /// Returns whether the call surely fits the model's context window, and keeps its prompt for a later count.
+    ///
+    /// Returns false and keeps nothing for long calls, calls with attachments and calls with several prompts.
     package func countShort(_ call: borrowing ChatCall) -> Bool {
         guard call.attachments.isEmpty, !call.arePromptsSeparate, case let bytes = call.textBytes,
             bytes <= ChatCall.keptBytes, bytes + (call.maxTokens ?? 0) <= window ?? .max
@@ -90,7 +91,9 @@ package final class CallCount: @unchecked Sendable {
         return true
     }
 
-    /// Counts the prompt, now or later. Throws if the prompt does not fit the model's context window.
+    /// Counts the prompt, now or later.
+    ///
+    /// Throws if the prompt does not fit the model's context window, or if the worker thread is too busy.
     ///
     /// - Parameter known: the tokens of the prompt that a rate limit has counted; nil if none has.
     package func count(_ call: ChatCall, known: Int?) async throws(APIError) {

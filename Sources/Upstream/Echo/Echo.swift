@@ -4,8 +4,9 @@ package import Shared
 
 /// A vendor without network: it repeats the user's last message, one word per chunk.
 ///
-/// The message can begin with commands: `!delay=200` waits 200 ms before each chunk, `!fail=503` responds with this
-/// status, `!cut=3` breaks the stream after three chunks, and `!think=2` sends the first two words as signed reasoning.
+/// The message can begin with commands: `!delay=200` waits 200 ms before each chunk, `!fail=503` fails like a vendor
+/// with this status, `!cut=3` breaks the stream after three chunks, and `!think=2` sends the first two words as signed
+/// reasoning.
 ///
 /// `@unchecked`: used on its event loop only.
 package final class Echo: ChatVendor, @unchecked Sendable {

@@ -2,7 +2,7 @@ import Calls
 package import Engine
 package import Shared
 
-/// The stored files to which the JSON body of an image edit refers, for a vendor with own file ids.
+/// The stored files to which the JSON body of an image edit refers, for a vendor with its own file ids.
 package struct KeptImages: Sendable {
     /// The file ids, in the order of the request body, with their paths for errors.
     private var ids: [(id: String, param: String)] = []
@@ -96,7 +96,7 @@ package struct KeptImages: Sendable {
 }
 
 extension Candidates {
-    /// Returns these candidates without forwarding ones that lack an image file; nil if none remains.
+    /// Returns these candidates without those that can forward the request but lack an image file; nil if none remains.
     package func having(_ images: KeptImages) -> Candidates? {
         replaced { candidate in
             guard candidate.forwarder != nil else { return candidate }

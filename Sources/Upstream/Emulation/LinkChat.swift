@@ -6,7 +6,7 @@ extension Candidate {
     /// Whether the model is a chat model, and not a model for images or speech.
     package var chats: Bool { !model.features.isDisjoint(with: [.chat, .code]) }
 
-    /// The number of images that one chat with an image model makes; otherwise 0.
+    /// The number of images that one chat with an image model makes; 0 for other models.
     package var imagesOfChat: Int {
         guard !chats, model.features.contains(.image) else { return 0 }
         return images?.imagesPerCall(of: model) ?? 0

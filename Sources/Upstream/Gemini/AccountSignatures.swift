@@ -46,7 +46,7 @@ struct AccountSignatures: Sendable {
     }
 
     /// Returns the store keys of the signatures that the conversation needs and this instance lacks, newest message
-    /// first.
+    /// first. Returns no keys if the instances share no store.
     func unknown(in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
         var keys: [Digest] = []

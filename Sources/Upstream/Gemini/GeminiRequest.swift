@@ -166,7 +166,8 @@ struct GeminiDialect: Sendable {
     /// The dialect of the Gemini API.
     static let own = GeminiDialect(hasOpenSchemas: false, errorTable: VendorError.gemini)
 
-    /// Appends a schema in the form that the service supports. Returns false if the schema is not JSON.
+    /// Appends a schema in the form that the service supports. Returns false without appending if the schema is not
+    /// JSON.
     func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
         hasOpenSchemas ? OpenSchema.append(schema, to: &out) : GeminiSchema.append(schema, to: &out)
     }

@@ -6,7 +6,8 @@ extension LearnedQuirks {
     static let noThinkingConfig = LearnedQuirks(rawValue: 2)
     /// The quirk of a model that refuses `systemInstruction`. The first user turn contains the instructions then.
     static let noInstructions = LearnedQuirks(rawValue: 4)
-    /// The quirk of a conversation whose tool calls lack valid thought signatures.
+    /// The quirk of a conversation whose tool calls lack valid thought signatures. The relay sends a signature that
+    /// Google does not check.
     static let anySignature = LearnedQuirks(rawValue: 8)
 }
 

@@ -98,7 +98,7 @@ struct GeminiSchema {
     ///
     /// - Parameters:
     ///   - map: the schema's `$defs`, or its `definitions` if it has no `$defs`.
-    ///   - older: the schema's `definitions` besides `$defs`, of lower priority; nil if one is missing.
+    ///   - older: the schema's `definitions` if it also has `$defs`, which win for equal names; otherwise nil.
     private static func appendDefinitions(_ map: JSONValue, _ older: JSONValue?, to out: inout ByteBuffer) {
         let members = map.members ?? []
         let names = Set(members.map { Array($0.name) })
@@ -129,7 +129,7 @@ struct GeminiSchema {
         let own = schema.members ?? []
         let only = elements[0].members ?? []
         let hasOthers = (own + only).contains { !$0.name.hasPrefix("$") && !$0.name.equals("allOf") }
-        // Google allows no keyword next to `$ref`, so an `anyOf` contains the `$ref`, if the schema has no other one.
+        // Google allows no keyword next to `$ref`. An `anyOf` contains the `$ref`, unless the outer schema has one.
         let isChoice = elements[0]["$ref"] != nil && hasOthers
         if isChoice, schema["anyOf"] == nil { appendList("anyOf", list, to: &out) }
         for (name, value) in only where value.kind != .null {

@@ -139,7 +139,7 @@ struct GeminiTurns: ~Copyable {
         name.withUnsafeBytes { out.append(json: $0) }
     }
 
-    /// Appends a text that is a JSON object. Puts another text into an object with one member.
+    /// Appends a text that is a JSON object. Puts any other text into an object with one member.
     ///
     /// - Parameter raw: the name of this member, such as `_raw`.
     private func append(object text: String, raw: StaticString, to out: inout ByteBuffer) {
@@ -161,7 +161,7 @@ struct GeminiTurns: ~Copyable {
 
     // MARK: The user
 
-    /// Appends a user turn, which begins with one result for each preceding tool call.
+    /// Appends a user turn, which begins with one result for each tool call of the preceding model turn.
     private mutating func appendUser(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
         var results: [[UInt8]: Int] = [:]
         var unasked: Set<Int> = []

@@ -187,7 +187,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         withExtendedLifetime((piece.joinedText, piece.joinedReasoning)) {}
     }
 
-    /// Ends the stream: ends the choices that have not ended, and emits the usage.
+    /// Ends the stream: ends the choices that have not ended, and emits the usage if the client requested it.
     func end(_ emit: Emit) throws(UpstreamError) {
         for index in choices.indices where choices[index].isReported && choices[index].finish == nil {
             var piece = ChoiceChunk(index: index)
@@ -337,7 +337,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     /// Checks the number of choices in a response that is not streamed.
     ///
-    /// - Throws: an error if there is none, or too few while `learnsChoicesOf` is set.
+    /// - Throws: an error if there is no choice, or if there are too few and `learnsChoicesOf` is set.
     private func checkChoices() throws(UpstreamError) {
         guard hasBegun else { throw .invalidResponse("the vendor's response has no choice") }
         guard responseOptions.learnsChoicesOf != nil, choices.contains(where: { !$0.isReported }) else { return }

@@ -2,8 +2,9 @@ import Calls
 package import Engine
 package import Shared
 
-/// A client's request in OpenAI's format that is forwarded to a server with the same API. Only the model's name and the
-/// relay's own fields are changed.
+/// A client's request in OpenAI's format that is forwarded to a server with the same API.
+///
+/// The relay replaces the model's name, removes its own fields, and requests the usage of streams.
 package struct NativeRequest {
     private let original: OriginalRequest
     /// The members of the request; nil if different JSON parsers could read different fields.

@@ -26,7 +26,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - reasoningBlocks: the reasoning that is remembered for the caller; nil if none is.
-    ///   - isCallersKey: whether the call uses the caller's own key; then the relay learns nothing.
+    ///   - isCallersKey: whether the call uses the caller's own key. If so, the relay learns nothing about choices.
     init(
         _ vendor: OpenAILike,
         _ call: borrowing ChatCall,

@@ -154,7 +154,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     /// Marks a tool call as complete and emits the rest of its arguments.
     ///
     /// - Parameters:
-    ///   - item: contains all arguments of the call.
+    ///   - item: the output item or event with all arguments of the call.
     ///   - number: the `output_index` of the item.
     private func closeCall(_ item: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
         let arguments = item["arguments"]

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A writer for a request to the Responses API from a parsed chat call.
+/// A writer for a request to the Responses API from a parsed chat call. The request asks the vendor to store nothing.
 struct ResponsesRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions

@@ -2,6 +2,8 @@ import Calls
 
 extension [ChatMessage] {
     /// The messages with each tool call's result directly after the message with the tool call.
+    ///
+    /// A missing result becomes the text "No result.". A result without a tool call loses its call id.
     var withResultForEachCall: [ChatMessage] {
         guard contains(where: { !$0.toolCalls.isEmpty || $0.toolCallID != nil }) else { return self }
         let results = positionsOfResults

@@ -154,7 +154,8 @@ struct ToolCallTable {
         return open
     }
 
-    /// Returns the position of the tool call with this index or id; nil if there is none.
+    /// Returns the position of the tool call with this index or id; nil if there is none. Without an index and an id,
+    /// returns the previous element's tool call.
     private func known(_ number: Int64?, _ id: UnsafeRawBufferPointer) -> Int? {
         if let number {
             let same = calls.lastIndex { $0.number == number }

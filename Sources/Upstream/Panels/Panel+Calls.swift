@@ -5,7 +5,8 @@ package import Shared
 extension Panel {
     package func cast(for call: borrowing ChatCall) -> Cast { call.showsImage ? vision : text }
 
-    /// Returns a member's call: the client's messages and attachments with the panel's temperature.
+    /// Returns a member's call: the client's messages and attachments with the panel's temperature. The client's other
+    /// options are left out.
     package func memberCall(of call: ChatCall) -> ChatCall {
         var asked = ChatCall()
         asked.model = name
@@ -60,7 +61,7 @@ extension ChatCall {
         }
     }
 
-    /// The index of the last message, or of the message with the tool calls of a final tool result.
+    /// The index of the last message. If this message is a tool result, the index of the message with the tool calls.
     fileprivate var lastTurn: Int {
         var position = max(0, messages.count - 1)
         guard !messages.isEmpty, messages[position].isResult else { return position }

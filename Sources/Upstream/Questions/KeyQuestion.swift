@@ -30,7 +30,7 @@ extension EndpointOptions {
 }
 
 extension VendorList {
-    /// Tests a key with requests for the vendor's list of models.
+    /// Tests a key with requests for the vendor's list of models. Reads at most `maxPages` pages of the list.
     ///
     /// - Parameter key: the key; empty to send no key.
     package func checkResult(on key: String) async -> KeyCheckResult {
@@ -63,7 +63,7 @@ struct KeyQuestion {
     private let url: String
     private let options: EndpointOptions
     private let headers: UpstreamHeaders
-    /// The name of the response's member with the list of models; nil if any JSON object proves the key.
+    /// The name of the response's member with the list of models; nil if any JSON object shows a valid key.
     var members: StaticString?
     var next: (JSONValue) -> (name: String, value: String)? = { _ in nil }
 

@@ -35,7 +35,7 @@ extension GoogleExchange {
 }
 
 extension VertexSite {
-    /// Returns the base URL for the first location in the settings; `baseURL` unless it is empty.
+    /// Returns `baseURL`; if it is empty, returns the URL of the first location in the settings.
     package static func address(of cloud: CloudSettings, baseURL: String) -> String {
         baseURL.isEmpty ? "https://\(host(cloud.locations.first ?? "global"))" : baseURL
     }

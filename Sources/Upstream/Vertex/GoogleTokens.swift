@@ -57,9 +57,9 @@ package final class GoogleTokens: Sendable {
         state = Lock(State(refreshToken: exchange.refreshToken))
     }
 
-    /// Returns a valid access token. Waits at most `patienceNanoseconds` for a new one.
+    /// Returns a valid access token. If there is none, waits at most `patienceNanoseconds` for a new one.
     ///
-    /// - Throws: `timedOut` if no token arrived in time, or the last request's failure.
+    /// - Throws: `timedOut` if no token arrived in time, or the failure of the last request to the token server.
     func token(
         by transport: any Transport,
         on loop: EventLoop,

@@ -8,7 +8,7 @@ import Limits
 package final class LocationCooldowns: Sendable {
     private struct State {
         var cooldowns: [KeyCooldown?]
-        /// The time until which a location is tried last for a model; the key names both.
+        /// The time until which a location is tried last for a model. The key contains the location and the model.
         var missing = RecentTable<String, LoopTime>()
     }
 
@@ -22,6 +22,7 @@ package final class LocationCooldowns: Sendable {
     /// Returns the indexes of the locations to try for a model, in this order.
     ///
     /// Leaves out locations in cooldown. If all are in cooldown, returns only the one whose cooldown ends first.
+    /// Locations that lack the model come last.
     func order(for model: String, at now: LoopTime) -> [Int] {
         state.withLock { state in
             let ends = state.cooldowns.map { $0?.endsAt ?? .distantPast }

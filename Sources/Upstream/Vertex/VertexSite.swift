@@ -1,6 +1,6 @@
 package import Shared
 
-/// A Google Cloud project, and the locations of Vertex AI at which the project calls models.
+/// A Google Cloud project, and the locations of Vertex AI at which the relay calls models for the project.
 package struct VertexSite: Sendable {
     let vendor: VendorSite
     let project: String

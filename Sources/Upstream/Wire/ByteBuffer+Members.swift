@@ -34,7 +34,8 @@ extension ByteBuffer {
         append(json.bytes)
     }
 
-    /// Appends the member `user` of OpenAI's requests, hashed if `isUserPrivate` is true.
+    /// Appends the member `user` of OpenAI's requests, hashed if `isUserPrivate` is true. Appends nothing if the client
+    /// sent no user.
     mutating func append(userOf kept: ChatOptions.Bookkeeping) {
         guard let user = kept.user else { return }
         if !kept.isUserPrivate { return append("user", user) }

@@ -59,7 +59,7 @@ extension ChatCall {
 }
 
 extension ChatOptions.CacheBreakpoint {
-    /// Returns the cache breakpoint's new position; nil if all content before the breakpoint was moved.
+    /// Returns the cache breakpoint's new position; nil if all content up to the breakpoint was moved.
     ///
     /// - Parameters:
     ///   - positions: the new index of each message.

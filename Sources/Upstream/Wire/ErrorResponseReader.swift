@@ -38,7 +38,8 @@ struct ErrorResponseReader {
         return error
     }
 
-    /// Adds or removes the recovery option `retrySame`, as the vendor's response header demands.
+    /// Adds or removes the recovery option `retrySame`, as the vendor's response header demands. Adds the option only
+    /// if the vendor failed, not if it refused the request.
     ///
     /// - Parameter shouldRetry: whether the header allows a retry; nil if there is no such header.
     private func obey(_ shouldRetry: Bool?, _ error: inout UpstreamError) {

@@ -5,7 +5,7 @@ import Synchronization
 
 /// Quirks of a model at a provider: changes of a request that the model needs.
 ///
-/// Each vendor defines its own quirks in other bits.
+/// Each vendor defines its own quirks in bits that are not used here.
 struct LearnedQuirks: OptionSet, Sendable {
     let rawValue: UInt64
 
@@ -15,7 +15,7 @@ struct LearnedQuirks: OptionSet, Sendable {
     static let noChoices = LearnedQuirks(rawValue: 1 << 21)
     /// The model cannot be forced to call a tool with `tool_choice`.
     static let noForcing = LearnedQuirks(rawValue: 1 << 22)
-    /// The model needs the Responses API for requests with tools; with `otherPath` for all requests.
+    /// The model needs the Responses API for requests with tools. With the quirk `otherPath`, all requests need it.
     static let otherPathWithTools = LearnedQuirks(rawValue: 1 << 32)
     static let otherPath = LearnedQuirks(rawValue: 1 << 33)
     /// The vendor does not download images from URLs, so the relay must send their data.

@@ -2,7 +2,7 @@ package import Calls
 package import Engine
 package import Shared
 
-/// Requests a vendor's list of models at intervals.
+/// Requests a vendor's list of models at intervals. If a request fails, the last list stays in use.
 ///
 /// `@unchecked`: used on its event loop only.
 package final class ModelListRefresher: @unchecked Sendable {

@@ -56,7 +56,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Changes the request body after a refusal. Returns false if the refusal shows no quirk.
+    /// Changes the request body if a refusal shows a quirk. Returns false if the body is unchanged.
     private func isRewritten(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> Bool {
         guard learned < Self.maxQuirks, let request = body,
             let quirk = form.quirk(head, refusal, of: request, known: quirks, errorReader),
@@ -66,7 +66,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return true
     }
 
-    /// Changes the request body after an unusable response. Returns false if the response shows no quirk.
+    /// Changes the request body if an unusable response shows a quirk. Returns false if the body is unchanged.
     private func isRewritten(afterResponse error: UpstreamError) -> Bool {
         guard !error.recovery.contains(.emulation), learned < Self.maxQuirks, let request = body,
             let quirk = form.quirkOfResponse, !quirks.isSuperset(of: quirk)
@@ -91,7 +91,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Returns the error for a refused request, and stores the model's lack of an ability.
+    /// Returns the error for a refused request. If the model lacks an ability, stores this quirk and adds the recovery
+    /// option `emulation`, except with a passthrough key.
     private func refused(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> UpstreamError {
         var error = judged(errorReader.error(head, refusal))
         guard !isCallersKey, let request = body,
@@ -103,7 +104,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return error
     }
 
-    /// Returns the error for an unusable response, and stores the model's lack of an ability.
+    /// Returns the error for an unusable response. If the model lacks an ability, stores this quirk and adds the
+    /// recovery option `emulation`.
     private func unserved(_ error: UpstreamError) -> UpstreamError {
         guard let quirk = form.quirkOfResponse, !quirk.isDisjoint(with: .ofAbilities) else { return error }
         vendor.quirks.learn(quirk, of: vendor.name, model.id)

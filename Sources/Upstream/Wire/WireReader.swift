@@ -75,7 +75,7 @@ extension UpstreamError {
 
     /// Returns the error with the usage of an earlier call added to its own usage.
     ///
-    /// - Parameter used: nil if it is unknown.
+    /// - Parameter used: nil if the usage of the earlier call is unknown.
     func alsoAfter(_ used: Usage?) -> UpstreamError {
         var error = self
         if let used { error.usage = used + (error.usage ?? .nothing) }

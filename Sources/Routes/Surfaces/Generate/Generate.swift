@@ -107,7 +107,9 @@ extension ChatResponse {
 }
 
 extension Exchange {
-    /// Sends a JSON body: `beginning` and the bytes that `write` appends, on a worker thread if long.
+    /// Sends a JSON body: `beginning` and the bytes that `write` appends.
+    ///
+    /// Calls `write` on a worker thread if the body is long.
     func send(
         _ beginning: borrowing ByteBuffer,
         then response: ChatResponse,

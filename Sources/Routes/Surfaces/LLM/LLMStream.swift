@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A writer of a streamed response as plain text. After an error, the connection is closed early.
+/// A writer of a streamed response as plain text. If the response fails after its first byte, the connection is closed.
 ///
 /// `@unchecked`: used on its request's event loop only.
 final class LLMText: BatchWriter, @unchecked Sendable {

@@ -3,7 +3,7 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Creates a call from the body of `POST /v1/messages`. Throws if a value is invalid.
+    /// Creates a call from the body of `POST /v1/messages`. Throws if a value is invalid. Ignores unknown fields.
     ///
     /// - Parameter isCounted: whether the request only asks for the prompt's number of tokens.
     init(message root: JSONValue, defaultModel: String?, isCounted: Bool = false) throws(APIError) {

@@ -3,7 +3,8 @@ package import Engine
 package import Shared
 
 extension ChatCall {
-    /// Creates a call from the body of `POST /v1/chat/completions`. Throws if a value is invalid.
+    /// Creates a call from the body of `POST /v1/chat/completions`. Throws if a value is invalid. Ignores unknown
+    /// fields.
     ///
     /// - Parameter reading: whether `tools` must be parsed completely.
     init(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) {

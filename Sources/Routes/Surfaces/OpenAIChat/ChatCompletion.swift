@@ -144,7 +144,7 @@ extension ChatResponse {
 }
 
 extension Exchange {
-    /// Sends `opening` and the JSON that `append` adds. Calls `append` on a worker thread.
+    /// Sends `opening` and the JSON that `append` adds. Calls `append` on a worker thread if `length` is large.
     func send(
         after opening: Body,
         length: Int,

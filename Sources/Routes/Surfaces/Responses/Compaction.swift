@@ -91,7 +91,9 @@ extension InputItem {
     }
 }
 
-/// The encryption of conversation summaries. Each caller can decrypt only their own; anonymous callers share one key.
+/// The encryption of conversation summaries. Each caller can decrypt only their own summaries.
+///
+/// All anonymous callers share one encryption key.
 struct CompactionSeal: Sendable {
     private let owner: OwnerSeal?
     private static let nobody = SealingKey(derivedFrom: [], for: Array("compactions of nobody".utf8))

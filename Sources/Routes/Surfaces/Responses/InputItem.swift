@@ -156,7 +156,7 @@ struct ItemList: Sendable {
         return bytes
     }
 
-    /// The reasoning effort and output format from the input items; each nil if no item sets it.
+    /// The reasoning effort and output format from the input items; each nil if no item sets it. The last item wins.
     var configuration: (effort: String?, format: ChatOptions.Format?) {
         var last: (effort: String?, format: ChatOptions.Format?)
         for item in items {

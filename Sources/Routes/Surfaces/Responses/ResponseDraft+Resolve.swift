@@ -99,7 +99,7 @@ extension ResponseDraft {
     }
 }
 
-/// The memory for a request's stored responses, reserved until the request ends.
+/// The memory for the stored responses that a request refers to, reserved until the request ends.
 struct HistoryMemory: Sendable {
     private var bytes = 0
     private var reservation: MemoryReservation?
@@ -112,7 +112,7 @@ struct HistoryMemory: Sendable {
     }
 }
 
-/// A stored response that a new request continues.
+/// A stored response that a new request continues or refers to.
 struct StoredHistory: Sendable {
     let model: String
     let list: ItemList

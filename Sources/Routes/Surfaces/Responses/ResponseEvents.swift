@@ -114,7 +114,8 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         if name.isCustom { text.append(piece) } else { delta("response.function_call_arguments.delta", piece) }
     }
 
-    /// Returns whether this piece of output fits into the memory budget and the size limit.
+    /// Returns whether this piece of output fits into the memory budget and the size limit. Sets
+    /// `failure` if it does not fit.
     private func takes(_ piece: UnsafeRawBufferPointer) -> Bool {
         guard failure == nil else { return false }
         let bytes = progress.outputBytes + text.count + signature.count + piece.count
@@ -136,7 +137,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         bytes <= MemoryBudget.smallBytes || exchange.gateway.memory.covers(2 * bytes + 3 * ending, &reservation)
     }
 
-    /// Ends the open item and begins the event of a new item. The caller appends the item.
+    /// Ends the open item and begins the event of a new item. The code that calls this method appends the item.
     private func beginItem(_ type: ItemType, _ kind: OpenItem) {
         closeItem("completed")
         if !hasBegun { begin() }

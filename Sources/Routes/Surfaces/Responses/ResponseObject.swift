@@ -82,7 +82,7 @@ extension ResponseObject.Outcome {
         }
     }
 
-    /// Whether no token limit, content filter or refusal has cut the output short.
+    /// Whether the output was not cut short; false after a token limit, a content filter or a refusal.
     var isWhole: Bool { incompleteReason == nil }
 
     /// The value of `status` for the response's last output item.

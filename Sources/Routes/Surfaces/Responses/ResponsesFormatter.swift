@@ -82,7 +82,7 @@ final class ResponsesFormatter: ChatResponseFormatter, @unchecked Sendable {
         return caller.identity != nil
     }
 
-    /// Stores the encrypted response with its input. Returns false if the response is too large or the store failed.
+    /// Encrypts the response and its input, and stores them. Returns false if the data is too large or storing fails.
     func store(_ object: Body, _ response: ResponseObject, exchange: Exchange) async -> Bool {
         let gateway = exchange.gateway
         guard let caller = exchange.asking?.caller, let owner = gateway.responseOwner(caller) else { return false }

@@ -53,7 +53,9 @@ func listInputItems(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
     try list.get().read { exchange.send(json: $0) }
 }
 
-/// Handles `GET /v1/responses`: always throws, so WebSocket clients fall back to HTTP.
+/// Handles `GET /v1/responses`: throws error 426 if the client asked for a WebSocket, otherwise error 405.
+///
+/// After error 426, clients fall back to HTTP, and the connection is closed.
 func refuseUpgrade(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let wanted = exchange.request[.connection]?.split(separator: UInt8(ascii: ",")) ?? []
     guard wanted.contains(where: { UnsafeRawBufferPointer(rebasing: $0).trimmed.equalsLowered("upgrade") }) else {

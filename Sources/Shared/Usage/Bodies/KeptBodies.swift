@@ -1,6 +1,7 @@
 package import Engine
 
-/// The bodies of a request and its response in a usage record: shortened, without media, with masked secrets.
+/// The bodies of a request and its response, for a usage record or a cached response. They are shortened and without
+/// media, and their secrets are masked.
 package final class KeptBodies: Sendable {
     private struct Texts {
         var request: String?
@@ -23,9 +24,9 @@ package final class KeptBodies: Sendable {
 
     deinit { budget.give(bytes) }
 
-    /// The request's body; nil if the request had none or the memory budget was full.
+    /// The request's body; nil if the request had none, the memory budget was full, or the text was removed.
     package var request: String? { texts.withLock { $0.request } }
-    /// The response's body; nil if the response had none or the memory budget was full.
+    /// The response's body; nil if the response had none, the memory budget was full, or the text was removed.
     package var response: String? { texts.withLock { $0.response } }
     /// The memory that both bodies use, in bytes.
     package var bytes: Int { texts.withLock { $0.bytes } }
@@ -58,7 +59,8 @@ package final class KeptBodies: Sendable {
     private static let overheadBytes = 64
 }
 
-/// The memory budget for all bodies in usage records. It is at most an eighth of the process's memory budget.
+/// A memory budget for the bodies in usage records or of cached responses. It is at most an eighth of the process's
+/// memory budget.
 package final class BodyBudget: Sendable {
     private struct State {
         var bytes = 0

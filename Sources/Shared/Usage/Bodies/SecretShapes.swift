@@ -4,7 +4,7 @@ import Engine
 enum SecretShapes {
     /// The text that replaces a secret.
     static let mask = "***"
-    /// The smallest length of a key that begins with one of `prefixes`, in bytes.
+    /// The smallest length in bytes of a key that begins with one of `prefixes` or follows `bearer`.
     private static let minBytes = 20
     private static let prefixes = [
         "sk-", "sk_", "rk_", "pk_", "gsk_", "xai-", "AIza", "ya29.", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-",

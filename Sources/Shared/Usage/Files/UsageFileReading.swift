@@ -26,7 +26,7 @@ package struct UsageFileReading {
     /// Returns the sums of the usage records in the files; nil if there are no files.
     ///
     /// - Parameters:
-    ///   - path: the current file; rotated files are `usage.log.1` and so on.
+    ///   - path: the path of the current file; rotated files have the endings `.1`, `.2` and so on.
     ///   - files: the largest number of files, including the current one.
     package static func summary(
         _ path: String,

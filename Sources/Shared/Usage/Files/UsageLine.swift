@@ -1,6 +1,6 @@
 import Engine
 
-/// A writer of usage records as lines of JSON: one for a request and each upstream call.
+/// A writer of usage records as lines of JSON: one line for a request, and one for each upstream call.
 struct UsageLine {
     private var timestamp = Timestamp()
 

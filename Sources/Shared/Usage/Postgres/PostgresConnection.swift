@@ -111,7 +111,7 @@ final class PostgresConnection {
         return rows
     }
 
-    /// Starts a slow statement and returns at once. The connection is busy until `hasFinished()` returns true.
+    /// Starts a slow statement without waiting for its end. The connection is busy until `hasFinished()` returns true.
     func start(_ sql: String) throws(PostgresFailure) {
         try send(sql, nil, until: LoopTime.current().adding(milliseconds: timeoutMilliseconds))
     }

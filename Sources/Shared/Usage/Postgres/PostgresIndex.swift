@@ -14,7 +14,7 @@ struct PostgresIndex {
     /// Whether no work is left, because the index is complete or `stop` was called.
     private var isComplete = false
 
-    /// Does the next step to create the index, without waiting for the PostgreSQL server.
+    /// Does the next step to create the index, without waiting until the index is created or dropped.
     ///
     /// - Parameters:
     ///   - store: the connection with which the usage store reads and writes.

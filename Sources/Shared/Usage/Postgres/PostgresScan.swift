@@ -1,6 +1,6 @@
 import Engine
 
-/// The ranges of time that may contain records that match a filter, by the daily sums.
+/// The ranges of time that may contain a filter's records, according to the daily sums.
 struct PostgresSpans {
     private let filter: RecordFilter
     private let state: PostgresState

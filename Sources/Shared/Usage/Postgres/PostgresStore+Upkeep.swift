@@ -5,8 +5,8 @@ extension PostgresStore {
     /// The pause between two steps of background work, in milliseconds. Other connections can write during the pause.
     private static let stepMilliseconds = 20
 
-    /// Does one step of background work: completes the daily sums, and deletes some expired records. Returns the time
-    /// until the next step, in milliseconds.
+    /// Does one step of background work: adds some missing records to the daily sums, and deletes some expired records.
+    /// Returns the time until the next step, in milliseconds.
     package func advance() -> Int? {
         do throws(UsageFailure) {
             try access { connection throws(PostgresFailure) in
@@ -27,7 +27,7 @@ extension PostgresStore {
         try access { connection throws(PostgresFailure) in try PostgresSums(connection).delete(ids, calendar.zone) }
     }
 
-    /// Deletes some expired rows. Does nothing if a deletion less than a minute ago left none.
+    /// Deletes some expired rows, at most once a minute unless the last deletion reached `maxDeleted`.
     func keepUp(_ connection: PostgresConnection) {
         let now = LoopTime.current()
         guard days > 0, now >= nextUpkeep else { return }

@@ -2,7 +2,8 @@ import Engine
 
 /// The SQL statements that maintain the daily sums in a PostgreSQL database.
 ///
-/// Each relay process has its own rows of sums. Statements lock rows in the order of their keys, to prevent deadlocks.
+/// Each relay process has its own rows of sums. The table `relay_usage_process` stores which records of a process the
+/// sums include. Statements lock rows in the order of their keys, to prevent deadlocks.
 enum PostgresSumsSQL {
     static let table = UsageSchema.postgresSums
     static let processes = "relay_usage_process"
@@ -35,7 +36,7 @@ enum PostgresSumsSQL {
     /// Returns a query that sums up records, with the columns `process`, `UsageSchema.sumKeys` and
     /// `UsageSchema.sumColumns`.
     ///
-    /// - Parameter omitted: sets of fields by which the sums are not grouped.
+    /// - Parameter omitted: sets of fields. For each set, the query computes sums that are not grouped by its fields.
     static func select(
         from source: String,
         starts: String,
@@ -113,10 +114,10 @@ enum PostgresSumsSQL {
         ON CONFLICT DO NOTHING
         """
 
-    /// The query for records that the daily sums lack, with up to two rows for each process.
+    /// The query for the newest records that the daily sums lack, with up to two rows for each process.
     ///
-    /// `summed_from` and `summed_to` are the first and the last record in the sums. `is_above` is true for a record
-    /// above `summed_to`.
+    /// `summed_from` and `summed_to` are the numbers of the first and the last record in the sums. `is_above` is true
+    /// for a record above `summed_to`, and false for a record below `summed_from`.
     static let unsummed = """
         SELECT process, summed_from, summed_to, time, is_above FROM \(processes) AS own, LATERAL (
             (SELECT time, true AS is_above FROM \(UsageSchema.postgresTable) AS row

@@ -18,8 +18,8 @@ struct FilterSQL {
 
     init(_ dialect: Dialect) { self.dialect = dialect }
 
-    /// The name of the relay's SQL function that returns whether a text contains the keywords. Its first argument is
-    /// the keywords in lower case; the other arguments are the texts.
+    /// The name of the relay's SQLite function that returns whether one of several texts contains the keywords. Its
+    /// first argument is the keywords in lower case; the other arguments are the texts.
     static let keywordsFunction = "has_keywords"
 
     /// The SQL text of all conditions, joined with `AND`.
@@ -76,7 +76,7 @@ struct FilterSQL {
     /// Adds a filter's conditions for the table of daily sums. Days without matching records can also meet these
     /// conditions.
     ///
-    /// - Parameter days: the filter's days since 1970; nil if the filter has no times.
+    /// - Parameter days: the days of the filter's times, counted since 1970; nil if the filter has no times.
     mutating func add(_ filter: RecordFilter, days: ClosedRange<Int>?) {
         add("omitted = \(SumFields.omitted(keeping: filter.fields).rawValue)")
         for (column, text) in [

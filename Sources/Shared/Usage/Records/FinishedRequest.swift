@@ -2,7 +2,7 @@
 ///
 /// It is an object, so that no queue copies the large records.
 package final class FinishedRequest: Sendable {
-    /// The usage record of the request. It contains the upstream call, if there was only one.
+    /// The usage record of the request. It can contain the request's only upstream call.
     let record: UsageRecord
     /// The usage records of the upstream calls outside `record`, in the order in which they ended.
     let calls: [UsageRecord]

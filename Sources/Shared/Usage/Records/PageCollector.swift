@@ -60,7 +60,7 @@ struct PageCollector<ID> {
         return isStopped
     }
 
-    /// The largest number of further records that can change the result.
+    /// The largest number of further records to read, in the order of the list.
     var room: Int { isByID ? max(1, (knownTotal == nil ? RecordQuery.maxTotal + 1 : needed) - matched) : needed }
 
     /// Adds to the total a number of matching records that cannot be on the page.

@@ -1,7 +1,7 @@
 import Engine
 
 extension RecordFilter {
-    /// Returns whether an id is lower than `before` of this filter, or `before` is nil.
+    /// Returns whether an id is lower than `before` of this filter. Always true if `before` is not a `.number`.
     func includes(_ id: Int) -> Bool {
         if case .number(let before)? = before { id < before } else { true }
     }

@@ -1,6 +1,6 @@
 package import Engine
 
-/// The id of a stored usage record. In one store, newer records have higher ids, and ids are unique.
+/// The id of a stored usage record. In one store, newer records have higher ids, and no id is used twice.
 package enum RecordID: Sendable, Hashable {
     /// The id of a record in SQLite or in memory. JavaScript numbers can represent it exactly until the year 2039.
     case number(Int)

@@ -41,9 +41,9 @@ package struct RecordFilter: Sendable, Equatable {
     package var minCost: Cost?
     /// The shortest duration of a matching request, in milliseconds.
     package var minDurationMilliseconds: Int?
-    /// A text in the request's id, caller, model, provider, endpoint or error, in any ASCII case.
+    /// A text in the request's id, caller, model, provider, endpoint or error. The case of ASCII letters is ignored.
     package var keywords: String?
-    /// Only records with ids lower than this id match. This id serves to continue a search.
+    /// The id below which the ids of matching records are, to continue a search.
     package var before: RecordID?
 
     /// The largest length of `keywords`, in bytes. Bytes beyond it are ignored.
@@ -110,7 +110,7 @@ package struct StoredRecord: Sendable {
 /// A request record from the store, with the records of the request's upstream calls.
 package struct StoredRequest: Sendable {
     package let record: StoredRecord
-    /// The records of the upstream calls, in the order in which they ended.
+    /// The records of the upstream calls, in the order in which they ended. Each record has the subject `.call`.
     package let calls: [UsageRecord]
     /// The body of the request as it was stored; nil if no body was stored.
     package var requestBody: String?

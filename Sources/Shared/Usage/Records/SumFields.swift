@@ -21,7 +21,7 @@ struct SumFields: OptionSet, Sendable, Hashable {
 }
 
 extension SumKey {
-    /// Returns this key with empty texts for `fields`.
+    /// Returns this key for sums that are not grouped by `fields`. The texts of these fields become empty.
     func omitting(_ fields: SumFields) -> SumKey {
         func kept(_ text: String, _ field: SumFields) -> String { fields.contains(field) ? "" : text }
         return SumKey(
@@ -36,7 +36,8 @@ extension SumKey {
 }
 
 extension UsageSums {
-    /// The rows of sums as databases store them, sorted by their keys so that writers do not deadlock.
+    /// The rows of sums for each set in `SumFields.stored`, as databases store them. They are sorted by key, so that
+    /// writers do not deadlock.
     var stored: [(key: SumKey, sum: DailySum)] {
         var sums: [SumKey: DailySum] = [:]
         for row in rows {

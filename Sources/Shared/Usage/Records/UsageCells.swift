@@ -10,7 +10,8 @@ extension UsageRecord {
     /// The largest length of a stored text, in bytes. Longer texts are cut.
     static let textBound = 1_000
 
-    /// Writes the record's values in the order of `UsageSchema.columns`. Very large numbers of tokens are reduced.
+    /// Writes the record's values in the order of `UsageSchema.columns`. Very large numbers of tokens are reduced. A
+    /// request with its only call is written as a request.
     func write(to cells: inout some UsageCells) {
         let (kind, key, credits) =
             switch subject {

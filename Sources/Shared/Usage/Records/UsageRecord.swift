@@ -1,6 +1,6 @@
 /// The usage record of a finished request, an upstream call, or a request with its only call.
 ///
-/// It never contains a key. Only its `bodies` contain texts of prompts and responses.
+/// It never contains a key. The texts of prompts and responses are in `FinishedRequest.bodies`.
 package struct UsageRecord: Sendable {
     package enum Subject: Sendable {
         case request

@@ -64,7 +64,7 @@ package struct UsageSummary: Sendable {
         self.zone = zone.name
     }
 
-    /// Creates the summary from the stored sums for the query `question.query`.
+    /// Creates the summary from `table`, the result of the query that `question.query` returns.
     init(_ question: UsageReportQuery, in zone: DayZone, _ table: UsageTable) {
         self.init(question, in: zone)
         total = table.sum

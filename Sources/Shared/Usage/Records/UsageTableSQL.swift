@@ -78,7 +78,7 @@ extension UsageTable {
 }
 
 extension [UsageOverview.Minute] {
-    /// Adds numbers of requests and errors to a minute since 1970. Does nothing if the array lacks the minute.
+    /// Adds numbers of requests and errors to a minute, counted since 1970. Does nothing if the array lacks the minute.
     mutating func add(_ requests: Int, errors: Int, atMinute minute: Int) {
         guard let first = first?.startMilliseconds, case let position = minute - first / 60_000,
             indices.contains(position)

@@ -93,7 +93,7 @@ final class SQLiteDatabase {
         guard code == SQLITE_OK else { throw failure(code) }
     }
 
-    /// Runs a query and returns the first number of its first row; 0 if there is no row.
+    /// Runs a query and returns the number in the first column of its first row; 0 if there is no row or it is NULL.
     func number(_ sql: String) throws(SQLiteFailure) -> Int {
         try prepare(sql).firstNumber()
     }
@@ -199,7 +199,7 @@ final class SQLiteStatement {
         reset()
     }
 
-    /// Runs the statement and returns the first number of its first row; 0 if there is no row.
+    /// Runs the statement and returns the number in the first column of its first row; 0 if there is none.
     func firstNumber() throws(SQLiteFailure) -> Int {
         defer { reset() }
         return try step() ? number(0) ?? 0 : 0

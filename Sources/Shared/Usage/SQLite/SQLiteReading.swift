@@ -2,7 +2,7 @@ import CSQLite
 import Engine
 import Glibc
 
-/// Reads the usage records in the SQLite file, to which a relay may write at the time.
+/// Reads the usage records in the SQLite file. A relay may write to the file at the same time.
 enum SQLiteReading {
     private static let busyMilliseconds: Int32 = 5_000
 

@@ -160,7 +160,7 @@ struct SQLiteState {
     }
 }
 
-/// A day that may have matching records, with its record ids and its numbers of requests.
+/// A day that may have matching records, with its range of record ids and its numbers of requests.
 struct SQLiteDay {
     let ids: ClosedRange<Int>
     private let requests: Int

@@ -4,7 +4,7 @@ import Glibc
 
 /// A store of usage records in the SQLite file `usage.db`.
 ///
-/// A power failure may lose the records of the last seconds.
+/// Written records survive the end of the process, but a power failure may lose the records of the last seconds.
 ///
 /// `@unchecked`: used by one thread at a time, which is the thread of its queue after startup.
 package final class SQLiteStore: UsageStore, @unchecked Sendable {

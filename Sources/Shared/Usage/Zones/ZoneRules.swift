@@ -22,7 +22,7 @@ struct ZoneRules: Sendable {
         self.init(Array(bytes.prefix(count)))
     }
 
-    /// Parses a time zone file. Returns nil if the bytes are damaged or no such file.
+    /// Parses a time zone file. Returns nil if the bytes are no valid time zone file.
     init?(_ bytes: [UInt8]) {
         guard let first = ZoneHeader(bytes[...]) else { return nil }
         var header = first

@@ -8,7 +8,7 @@ package struct TextProtocol: Sendable {
     let format: FormatProtocol?
     /// Whether the client gets output only after validation.
     let requiresValidOutput: Bool
-    /// Whether this call repeats a call that got an invalid response. An invalid response to this call is not repaired.
+    /// Whether this call repeats a call that got an invalid response. A further invalid response is not repaired.
     let isRepair: Bool
 
     /// Creates the protocol for the tools and the format that the vendor lacks. Returns nil if the vendor supports all

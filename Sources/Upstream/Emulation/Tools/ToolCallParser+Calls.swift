@@ -9,7 +9,8 @@ extension ToolCallParser {
         return opens(from: 0, pass)
     }
 
-    /// Returns whether the held bytes from `start` are a tag or its beginning. Otherwise emits the held bytes as text.
+    /// Returns whether the held bytes from `start` are a tag or its beginning. If not, emits the held bytes except the
+    /// last one as text.
     private mutating func opens(from start: Int, _ pass: Pass) -> Bool {
         switch ToolCallTag.match(held.bytes[part: start..<held.count], closings: false) {
         case .beginning: return true
@@ -96,7 +97,9 @@ extension ToolCallParser {
         return piece.count
     }
 
-    /// Returns whether more than `limitBytes` bytes are held, without splitting a character.
+    /// Returns whether more than `limitBytes` bytes are held. Allows a few more bytes within a character.
+    ///
+    /// - Parameter byte: the last held byte.
     func isOver(_ limitBytes: Int, _ byte: UInt8) -> Bool {
         held.count > limitBytes && (byte & 0xc0 != 0x80 || held.count > limitBytes + 8)
     }

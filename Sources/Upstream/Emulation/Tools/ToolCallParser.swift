@@ -149,7 +149,7 @@ package struct ToolCallParser: ~Copyable {
         position = .over
     }
 
-    /// Whether the held bytes probably begin a tool call: more than one is not white space.
+    /// Whether the held bytes probably begin a tool call: more than one of them is not white space.
     private var mayBecomeCall: Bool { held.bytes.count { !Self.isSpace($0) } > 1 }
 
     // MARK: Text

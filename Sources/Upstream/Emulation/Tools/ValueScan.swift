@@ -1,6 +1,6 @@
 import Engine
 
-/// A scanner that finds the end of a JSON object or array. Does not validate the JSON.
+/// A scanner that finds the end of a JSON object or array. It does not validate the JSON.
 struct ValueScan {
     private(set) var depth = 0
     private(set) var isInString = false

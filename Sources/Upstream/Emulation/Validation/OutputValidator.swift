@@ -38,8 +38,8 @@ final class OutputValidator: Sendable {
         self.loop = loop
     }
 
-    /// Validates a choice of a response that is not streamed. Returns the corrected text; nil if the text stays
-    /// unchanged.
+    /// Validates a choice of a response that is not streamed. Returns the text to use; nil to keep the
+    /// choice's own text.
     ///
     /// - Throws: an error if the choice does not contain the demanded tool call or JSON.
     func text(of choice: ChatResponse.Choice) async throws(UpstreamError) -> Body? {

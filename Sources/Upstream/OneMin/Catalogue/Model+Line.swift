@@ -3,7 +3,7 @@ import Shared
 extension Model {
     /// Creates a model from a line of `OneMinModels.table`; nil if the line is invalid.
     ///
-    /// A line is `gpt-4o openai chat,code vision 128000 16384`, with `-` for a missing value.
+    /// A line has the form `gpt-4o openai chat,code vision 128000 16384`; `-` stands for a missing value.
     init?(line: Substring.UTF8View) {
         let words = line.split(separator: UInt8(ascii: " ")).map { Substring($0) }
         guard words.count == 6 else { return nil }

@@ -127,6 +127,8 @@ package final class OneMinList: ModelList, @unchecked Sendable {
     }
 
     /// Returns a price in units of 10^-9 credits; nil if it is missing or implausible.
+    ///
+    /// - Parameter orNone: whether a price of 0 is valid.
     private static func parts(_ value: JSONValue?, orNone: Bool = false) -> Int? {
         guard let credits = value?.number, (0...maxCredits).contains(credits), credits > 0 || orNone else {
             return nil

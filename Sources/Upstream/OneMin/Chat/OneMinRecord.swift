@@ -28,7 +28,9 @@ struct OneMinRecord {
         finish = FinishReason(vendorWord: metadata?["finishReason"]?.text)
     }
 
-    /// Returns a response's member `aiRecord`, until the parser is used again. Throws if the call was not successful.
+    /// Returns a response's member `aiRecord`. Throws if the call was not successful.
+    ///
+    /// The returned value is valid until the parser is used again.
     static func checked(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) -> JSONValue {
         let root: JSONValue
         do throws(JSONError) {

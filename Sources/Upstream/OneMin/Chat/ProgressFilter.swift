@@ -9,7 +9,8 @@ struct ProgressFilter: ~Copyable {
         /// The line so far is the globe, perhaps with spaces after it. The value is the number of bytes after the
         /// globe.
         case gap(Int)
-        /// The line so far ends with the beginning of `Crawling site`. The value is its length in bytes.
+        /// The line so far ends with the beginning of `Crawling site`. The value is the length of this beginning in
+        /// bytes.
         case words(Int)
         case inLine
         case inProgress

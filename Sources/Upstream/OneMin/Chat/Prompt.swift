@@ -105,7 +105,7 @@ private enum Turn {
 }
 
 extension [Attachment] {
-    /// Returns the prompt's line for an attachment; empty if there is none.
+    /// Returns the prompt's line for an attachment; empty if the prompt does not mention the attachment.
     fileprivate func line(_ position: Int) -> String {
         let one = self[position]
         switch one.source {

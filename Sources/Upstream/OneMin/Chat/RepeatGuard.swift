@@ -22,7 +22,7 @@ struct RepeatGuard: ~Copyable {
         return false
     }
 
-    /// Returns the chunk that was held back; nil if none was. Call it only if more text follows.
+    /// Returns the chunk that was held back and counts the chunk as text; nil if no chunk was held back.
     mutating func releaseHeld() -> ByteBuffer? {
         guard !held.isEmpty else { return nil }
         text.add(held.bytes)
@@ -31,7 +31,7 @@ struct RepeatGuard: ~Copyable {
         return released
     }
 
-    /// Returns the chunk that was held back; nil if the chunk is a repetition or none was.
+    /// Returns the chunk that was held back; nil if the chunk is a repetition or no chunk was held back.
     ///
     /// - Parameter record: the whole text, from the vendor's final record.
     mutating func releaseHeld(provenBy record: UnsafeRawBufferPointer) -> ByteBuffer? {

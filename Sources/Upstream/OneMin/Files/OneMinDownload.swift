@@ -6,7 +6,7 @@ extension OneMin {
     /// The largest generated image that is downloaded, in bytes.
     private static let imageLimitBytes = 33_554_432
 
-    /// Opens a generated file from the first of its URLs that works.
+    /// Opens a generated file from the first of its URLs that works. Tries the next URL only after status 403 or 404.
     func open(
         _ file: GeneratedImage,
         _ options: EndpointOptions? = nil

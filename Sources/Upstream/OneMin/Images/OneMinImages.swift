@@ -76,7 +76,7 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
     private let plan: [Int]
     private let isOpenAI: Bool
     let call: ImageCall
-    /// The input image's URL or its path at the vendor; nil if there is none.
+    /// The URL of the input image, or the vendor's path of the uploaded image; nil without an input image.
     private var imageReference: String?
     private var maskReference: String?
 

@@ -43,7 +43,7 @@ struct ForwardedEvents: ~Copyable {
     /// Whether the stream ended too early.
     var isUnfinished: Bool { !isFinished && (isTyped || isBrokenOff) }
 
-    /// Consumes received bytes and appends the bytes to forward to `out`. Changes the content of `piece`.
+    /// Consumes received bytes and appends to `out` the bytes that can be forwarded. Changes the content of `piece`.
     mutating func consume(_ piece: inout ByteBuffer, into out: inout ByteBuffer) {
         ends.unify(&piece)
         if !carried.isEmpty {

@@ -59,7 +59,7 @@ struct MemberScanner: ~Copyable {
     /// Whether the scanned JSON object is an error instead of a response.
     var isErrorResponse: Bool { Self.isFailure(error.bytes) || type.bytes.equals(#""error""#) }
 
-    /// Returns whether the value of `error` is an object or a string that is not empty.
+    /// Returns whether the value of `error` is any object or a non-empty string.
     private static func isFailure(_ value: UnsafeRawBufferPointer) -> Bool {
         value.first == 123 || value.first == 34 && value.count > 2
     }

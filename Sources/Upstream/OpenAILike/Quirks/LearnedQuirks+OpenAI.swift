@@ -37,7 +37,7 @@ extension LearnedQuirks {
     static let noExtraContent = LearnedQuirks(rawValue: 1 << 49)
     /// The quirk that removes reasoning of another vendor from messages.
     static let noForeignReasoning = LearnedQuirks(rawValue: 1 << 50)
-    /// The quirk that replaces ids of tool calls with more than 40 bytes.
+    /// The quirk that replaces tool call ids of more than 40 bytes with ids of nine letters and digits.
     static let noLongIDs = LearnedQuirks(rawValue: 1 << 51)
     /// The quirk that stops asking the Responses API for reasoning summaries and encrypted reasoning.
     static let noReasoningFields = LearnedQuirks(rawValue: 1 << 34)
