@@ -22,6 +22,7 @@ struct TextChunkMatcher: ~Copyable {
     private static let blank: StaticString = "\n\n"
 
     /// Returns the text of the next event if the event matches the learned chunk; otherwise nil.
+    @inline(__always)
     mutating func text(from events: inout EventStreamParser) -> UnsafeRawBufferPointer? {
         guard isKnown, let text = events.text(between: before.bytes, after.bytes) else { return nil }
         misses = 0
@@ -47,10 +48,10 @@ struct TextChunkMatcher: ~Copyable {
     /// Returns the chunk to forward for a text. The chunk is valid until the next call of this function.
     ///
     /// - Parameter written: the text with its JSON escapes.
+    @inline(__always)
     mutating func passed(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         passedChunk.removeLast(passedChunk.count - passedStart)
-        passedChunk.append(written)
-        passedChunk.append(passedAfter.bytes)
+        passedChunk.append(written, passedAfter.bytes)
         return passedChunk.bytes
     }
 
