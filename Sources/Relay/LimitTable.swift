@@ -26,7 +26,7 @@ struct LimitTable {
 
     private let caller: String
     private let rows: [Row]
-    /// A note that the table lacks limits that count by address; nil if limits count only by key.
+    /// A note below the table, which says that limits by address are missing; nil if limits count only by key.
     private let remark: String?
 
     /// Reads how much the caller has used of each limit from the counter store. Blocks.

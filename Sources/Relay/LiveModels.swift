@@ -87,7 +87,7 @@ final class LiveModels: Sendable {
         }
     }
 
-    /// Returns the lists that are still valid under other settings.
+    /// Returns the model lists that are still valid under the settings `other`.
     func known(under other: Settings) -> ModelLists {
         let known = known.withLock { $0 }
         var next = ModelLists()
@@ -105,8 +105,8 @@ final class LiveModels: Sendable {
 }
 
 extension LiveModels.ModelLists {
-    /// Stores a provider's model list, or updates the built-in catalogue with the list. Returns the number of new
-    /// models.
+    /// Stores the model list of a provider that serves its list. For other providers, updates the vendor's built-in
+    /// catalogue with the list. Returns the number of new models.
     mutating func store(_ models: [LiveModel], of provider: ProviderSettings, at position: Int) -> Int {
         if provider.servesList {
             let before = Set(lists[position]?.map(\.id) ?? [])

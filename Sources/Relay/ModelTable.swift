@@ -42,7 +42,7 @@ struct ModelTable {
     }
 
     private let rows: [Row]
-    /// The names of the providers that serve their vendor's whole list; empty if the lists were read.
+    /// The names of the providers that serve all models on their vendor's list; empty if the vendors' lists were read.
     private let listed: [String]
     private let isLive: Bool
 

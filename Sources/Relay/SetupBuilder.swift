@@ -33,7 +33,7 @@ struct SetupBuilder {
     ///
     /// - Parameters:
     ///   - known: the vendors' model lists that were read so far.
-    ///   - old: the builder of the previous settings, of which key rings and other state are kept; nil at startup.
+    ///   - old: the builder of the previous settings, whose key rings and other state are kept; nil at startup.
     init(
         _ settings: Settings,
         _ lasting: ProcessServices,

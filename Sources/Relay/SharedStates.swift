@@ -5,13 +5,13 @@ import Shared
 /// The state that all loops share, without the counters of limits. With memcached, all instances share this state.
 struct SharedStates {
     let all: SharedState
-    /// The state that keeps stored responses; with memcached, the same state as `all`.
+    /// The state that contains stored responses. With memcached, it is the same object as `all`.
     let responses: SharedState
     /// The state for cached responses; nil if responses are not cached in memcached.
     private let cachedResponses: SharedState?
     private let isOfInstances: Bool
 
-    /// Creates the state.
+    /// Creates the shared states.
     ///
     /// - Parameter store: the counter store; nil if only this process's loops share the state.
     init(_ settings: Settings, _ store: (any CounterStore)?) {

@@ -8,7 +8,7 @@ final class ShutdownWatchdog: Sendable {
     /// The exit status of the process after a hang: `EX_SOFTWARE` of sysexits.h, an internal error.
     static let status: Int32 = 70
 
-    /// The time for the rest of the shutdown after requests were cut, in seconds.
+    /// The time for the rest of the shutdown after the last requests were stopped, in seconds.
     static let graceSeconds = 2.0
 
     private let thread = Worker(bound: 1)

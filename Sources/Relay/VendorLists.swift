@@ -8,10 +8,10 @@ import Upstream
 struct VendorLists {
     /// The model lists that were read, by the index of their provider in the settings.
     private let lists: [Int: [LiveModel]]
-    /// An error message for each provider whose list could not be read.
+    /// An error message for each provider whose model list could not be read.
     let failures: [String]
     private let settings: Settings
-    /// The HTTP client that read the lists. Its connections may outlive the requests.
+    /// The HTTP client that read the model lists. Its connections may outlive the requests.
     private let client: CurlClient
     private let loop: EventLoop
 
@@ -59,7 +59,7 @@ struct VendorLists {
         }
     }
 
-    /// The lists in the form in which a running relay keeps them.
+    /// The model lists that were read, in the form in which a running relay keeps them.
     var known: LiveModels.ModelLists {
         var known = LiveModels.ModelLists()
         for (position, models) in lists { _ = known.store(models, of: settings.providers[position], at: position) }

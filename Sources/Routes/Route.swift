@@ -68,7 +68,7 @@ struct Route: Sendable {
         handle = { (exchange, _) async throws(APIError) in try await chat(surface, exchange) }
     }
 
-    /// Returns a copy of this route whose errors have the form of another API.
+    /// Returns a copy of this route whose errors have the format of the API `surface`.
     func speaking(_ surface: any Surface) -> Route {
         var route = self
         route.surface = surface

@@ -38,7 +38,7 @@ package struct ChatCall: Sendable {
     /// Sets `chatOptions` without copying the options.
     package mutating func setOptions(_ chatOptions: Indirect<ChatOptions>) { rare = chatOptions }
 
-    /// Whether the call has a field that `checkOptionValues` checks, such as the reasoning effort.
+    /// Whether the call sets the reasoning effort, the verbosity or the service tier.
     package var hasWords: Bool {
         guard let rare else { return false }
         return rare.value.reasoning.effort != nil || rare.value.reasoning.verbosity != nil
@@ -75,8 +75,8 @@ package struct ChatCall: Sendable {
         rare?.value.find(in: request)
     }
 
-    /// The raw body of the client's request if the relay changed the call and the vendor speaks the client's API; nil
-    /// otherwise.
+    /// The client's original request, if the relay has changed the call and the vendor speaks the client's API;
+    /// otherwise nil.
     package var changedOriginal: OriginalRequest?
 
     /// The estimated number of tokens in all messages, at least 1.
@@ -109,7 +109,8 @@ package struct ChatCall: Sendable {
     /// The estimate is valid only while the texts have this size in bytes.
     private var estimated: (tokens: Int, textBytes: Int)?
 
-    /// Estimates `roughTokens` now if the prompt is longer than `longBytes`.
+    /// Computes and stores the estimate of the prompt's tokens (`roughTokens`) if the prompt is longer than
+    /// `longBytes`.
     package mutating func estimateIfLong() {
         let bytes = textBytes
         if bytes > Self.longBytes { estimated = (roughTokens, bytes) }
@@ -180,7 +181,7 @@ package struct ChatCall: Sendable {
         rare?.value.hasTools == true && messages.contains { !$0.toolCalls.isEmpty }
     }
 
-    /// Whether the vendor gets the tools.
+    /// Whether the relay sends the call's tools to the vendor.
     package var usesTools: Bool { !needs.isDisjoint(with: [.tools, .functions]) || keepsTools }
 
     /// The maximum number of tool calls that the caller accepts in one response.

@@ -22,7 +22,7 @@ package enum ChatEvent {
     /// A vendor's chunk for a client of the same API, with the model and the id for the client.
     ///
     /// The events that are parsed from the chunk follow this event.
-    /// The choice is -1 if the chunk reports the usage; otherwise its number has no meaning.
+    /// The event has the choice index -1 if the chunk reports the usage; otherwise its choice index has no meaning.
     case native(Wire, UnsafeRawBufferPointer)
 }
 

@@ -6,7 +6,7 @@ import Shared
 /// `@unchecked`: all properties are immutable. The members point into the body.
 package final class OriginalRequest: @unchecked Sendable {
     package let body: Body
-    /// The top-level members of the body; nil if `members` must search the body.
+    /// The top-level members of the body, if the initializer got them; otherwise nil.
     private let outlined: [RawJSON.Member]?
     /// Whether the messages are known to contain only texts and no files.
     package let hasTextsOnly: Bool
@@ -36,9 +36,9 @@ package final class OriginalRequest: @unchecked Sendable {
         return root.isObject ? Self.distinct(root.members, 8) : nil
     }
 
-    /// Returns the members of a JSON object; nil if two JSON parsers could read different members.
+    /// Returns the members of a JSON object; nil if two members have the same name, or if a name has an escape.
     ///
-    /// Also nil for more than 100 members.
+    /// Also nil for more than 100 members and for names longer than 100 bytes.
     package static func distinct(_ object: RawJSON) -> [RawJSON.Member]? { distinct(object.members, 8) }
 
     private static let maxMembers = 100

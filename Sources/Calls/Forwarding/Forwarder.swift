@@ -71,7 +71,7 @@ package struct ForwardedRequest: Sendable {
         if case .form(let form) = content { form.isReplayable } else { true }
     }
 
-    /// Whether the relay has read the whole form for the vendor; always true for JSON.
+    /// Whether the whole form was read to be sent to the vendor; always true for JSON.
     package var isSent: Bool {
         if case .form(let form) = content { form.hasEnded } else { true }
     }
@@ -98,7 +98,7 @@ package protocol FormSource: AnyObject, Sendable {
     var isReplayable: Bool { get }
     /// Whether the whole form has been read since the last `begin`.
     var hasEnded: Bool { get }
-    /// Whether the client wants text rather than JSON. The value is final after the whole form is read.
+    /// Whether the client wants a text response instead of JSON. The value is final after the whole form is read.
     var wantsText: Bool { get }
     /// The total time that `next` has waited for bytes from the client so far, in nanoseconds.
     var waitedNanoseconds: UInt64 { get }

@@ -19,12 +19,12 @@ package protocol CallCapacity: AnyObject, Sendable {
     ) async throws(UpstreamError) -> HeldCapacity
 }
 
-/// The time for which a call can wait for capacity, even if the settings allow less.
+/// The minimum time for which a call may wait for capacity. The settings can allow a longer wait.
 package enum CapacityWait: Sendable {
     case none
     /// The call can wait a little longer than the window of the provider's rate limit.
     case ownStart
-    /// The call, for one of several choices or images, can wait for three seconds.
+    /// The call makes one of several choices or images, and can wait for three seconds.
     case ownChoices
 }
 

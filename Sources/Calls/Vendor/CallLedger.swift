@@ -18,7 +18,7 @@ package final class UsageReservation: Sendable {
 
     /// The amounts that are reserved before the calls. Amounts that the request does not determine are estimated.
     package let reserved: Amounts
-    /// The amounts within `reserved` that the request itself determines.
+    /// The amounts in `reserved` that are known from the request and not estimated.
     package let minimum: Amounts
     package let model: String
     /// The credits billed for a call if neither the vendor nor its price list gives them.
@@ -28,7 +28,7 @@ package final class UsageReservation: Sendable {
 
     /// Creates the reservation of a request.
     ///
-    /// - Parameter minimum: the amounts that the request itself determines; nil if `reserved` has no estimates.
+    /// - Parameter minimum: the amounts in `reserved` that are not estimated; nil if none of them is estimated.
     package init(
         reserving reserved: Amounts,
         atLeast minimum: Amounts? = nil,
@@ -62,11 +62,12 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     package var attempts = 1
     /// The failures of candidates so far, in order.
     package private(set) var failures: [Failure] = []
-    /// The provider and model of the last call that is no helper call; nil before the first call.
+    /// The provider and model of the last call, except helper calls, in which another model works for the request; nil
+    /// before the first call.
     package var server: Server?
     /// The usage of the calls for the current response. The tokens of a prompt count once.
     private var usage = Usage.nothing
-    /// The usage of responses without the requested format, which the relay requested again.
+    /// The usage of responses that lacked the requested format and were therefore requested again.
     package private(set) var unmet = Usage.nothing
     /// The usage of calls whose output was lost.
     private var lost = Usage.nothing
@@ -121,7 +122,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         capacityWaitStart = nil
     }
 
-    /// The longest wait of this ledger or its panel's ledgers for capacity, in nanoseconds.
+    /// The longest total wait for capacity among this ledger and its part ledgers, in nanoseconds.
     package var allCapacityWaits: UInt64 {
         parts.isEmpty ? capacityWait : parts.reduce(capacityWait) { max($0, $1.allCapacityWaits) }
     }
@@ -129,7 +130,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// The deadline for the response to a chat; nil if there is no deadline.
     package var deadline: (any ResponseDeadline)? { endsAt == .distantFuture ? nil : self }
 
-    /// Adds and returns a ledger for one of several calls that are billed together.
+    /// Creates and returns a ledger for one of several calls that this ledger bills together.
     package func part() -> CallLedger {
         let part = CallLedger(nil)
         part.caller = caller
@@ -223,7 +224,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
 
     /// Bills a call that failed. A call that the vendor refused is free.
     ///
-    /// A call that was cancelled before any output is billed later. It is free if the vendor refused another call for
+    /// If a call was cancelled before any output, it is billed later. It is free if the vendor refused another call for
     /// the same response.
     ///
     /// - Parameter billed: `usage` with the tokens of all prompts in the client's request.
@@ -244,9 +245,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         }
     }
 
-    /// Prepares the ledger for the next call. Bills calls that were cancelled before any output.
-    ///
-    /// The cancelled calls are free if the vendor refused another call for the same response.
+    /// Prepares the ledger for the next call. Bills calls that were cancelled before any output, unless the vendor
+    /// refused another call for the same response.
     package func clearRefusal() {
         if !isRefused {
             usage.promptTokens = max(usage.promptTokens, promptGivenUp)

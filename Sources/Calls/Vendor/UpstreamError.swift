@@ -29,7 +29,7 @@ package struct UpstreamError: Error {
         package var modelCooldownSeconds: Int?
         /// The recovery options that can help after this failure.
         package var recovery: RecoveryOptions
-        /// Whether the call must not be retried, because a part of the client's request is consumed.
+        /// Whether the call must not be retried, because the client's request can no longer be read from its beginning.
         package var isFinal = false
         /// The vendor's own error code; nil if there is none that clients may see.
         package var code: String?
@@ -59,7 +59,7 @@ package struct UpstreamError: Error {
         fileprivate var transport: TransportError?
         /// The endpoint of the vendor's API that was called; nil if it is not known.
         fileprivate var api: Endpoint?
-        /// Whether `locatedCause` adds no host and path to `cause`.
+        /// Whether `cause` already names the host, so that `locatedCause` does not add it.
         package var namesHost = false
         /// Whether the call failed because the relay itself had no time for it.
         fileprivate var isOfBusyRelay = false

@@ -87,7 +87,7 @@ package final class VendorCall: @unchecked Sendable {
         try await restart()
     }
 
-    /// Prepares the next call with the same key. The usage in `error` is billed as lost.
+    /// Prepares the next call with the same key. Bills the usage in `error`, which belongs to the failed call.
     private func restart(after error: UpstreamError? = nil) async throws(UpstreamError) {
         try await follow()
         if let used = error?.usage {
@@ -155,7 +155,7 @@ package final class VendorCall: @unchecked Sendable {
         }
     }
 
-    /// Records that the vendor responded, so that the key needs no cooldown.
+    /// Records that the vendor responded. Ends a cooldown of the key that began before this call.
     package func served() { keys?.served(credential, begun: startedAt) }
 
     /// Records the end of a successful call that is not billed, such as a file call.

@@ -19,7 +19,7 @@ final class ConnectionPool: TimerTarget {
     private var isArmed = false
     private let rush: PeakMemoryTrimmer
 
-    /// The key of one `OriginConnections` in the pool.
+    /// The key under which the pool stores the connections to one origin.
     struct Key: Hashable {
         let origin: String
         let isStreamed: Bool

@@ -58,7 +58,7 @@ final class CurlHandle {
     }
 }
 
-/// Takes OpenSSL's object of a connection that has just opened. libcurl returns it only at this time.
+/// Stores the OpenSSL object of a connection that has just opened. libcurl provides the object only at this time.
 private func isConnected(
     context: UnsafeMutableRawPointer?,
     vendorAddress: UnsafeMutablePointer<CChar>?,

@@ -19,7 +19,7 @@ final class CurlMultis {
         return new
     }
 
-    /// Removes a multi handle that has become empty, unless it is the only one of the group.
+    /// Removes an empty multi handle from the group, unless it is the only one.
     func isIdle(_ multi: CurlMulti) {
         guard multis.count > 1, let position = multis.firstIndex(where: { $0 === multi }) else { return }
         multis.remove(at: position)

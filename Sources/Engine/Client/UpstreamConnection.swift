@@ -29,7 +29,8 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     let origin: OriginConnections
     /// The time at which this connection last became idle.
     var idleSince = LoopTime.distantPast
-    /// The number by which the list of idle connections finds this connection.
+    /// The index of this connection in the list of idle connections, plus the number of entries removed from the front
+    /// of the list.
     var idleIndex = 0
     private let hasTLS: Bool
     private let hasTLSProxy: Bool
@@ -39,7 +40,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     private var handle: CurlHandle?
     /// OpenSSL's object of the open connection; nil without TLS.
     private var tls: OpaquePointer?
-    /// Whether received bytes may wait where neither epoll nor `hasBufferedBytes` sees them.
+    /// Whether received bytes may wait in a buffer that neither epoll nor `hasBufferedBytes` reports.
     private var hasHiddenBuffer = false
     private lazy var timer = Timer(self)
     /// The call that uses the connection; nil if the connection is idle.

@@ -29,7 +29,8 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     private var startedAt = LoopTime.distantPast
     private var silenceAt = LoopTime.distantFuture
     private var limitAt = LoopTime.distantFuture
-    /// The next time at which `timerFired` must call `isOver`; `distantFuture` if no call is needed.
+    /// The end of the call's total time limit, or the client's deadline if it is earlier and not checked yet;
+    /// `distantFuture` if there is neither.
     private var totalAt = LoopTime.distantFuture
     /// The deadline for the response to the client; nil if there is none or the deadline was already checked.
     private var deadline: (any ResponseDeadline)?
@@ -59,7 +60,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     var mediaType: String { "" }
     /// Whether the body of an upload is still being sent to the vendor.
     var isSending: Bool { false }
-    /// Whether libcurl measures the time limit of the whole call, so that this class need not.
+    /// Whether libcurl, and not this class, measures the time limit of the whole call.
     var hasSeparateTotal: Bool { true }
     /// Whether the connection to the vendor is known to have opened.
     var isConnected: Bool { hasBegun }
@@ -154,7 +155,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         if let finished, finished != CURLE_OK, !isHeadComplete { throw error(finished) }
     }
 
-    /// The endpoint for error messages; nil if the client has an address rule.
+    /// The endpoint that error messages name; nil if the client has an address rule.
     private var named: Endpoint? { client.rule == nil ? endpoint : nil }
 
     private func error(_ code: CURLcode) -> TransportError {
@@ -200,8 +201,9 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         }
     }
 
-    /// Checks the deadline and the total time limit of the call. Returns whether the call has failed. Call it only when
-    /// `totalAt` has passed.
+    /// Ends the call if its deadline or its total time limit has passed. Returns whether the call has failed.
+    ///
+    /// Call it when `totalAt`, the earlier of the two times, has passed.
     private func isOver(at now: LoopTime) -> Bool {
         if let deadline {
             totalAt = wholeAt
@@ -233,7 +235,8 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         (budget?.covers(count, &responseReservation) ?? true) && received.canReserve(count - received.count)
     }
 
-    /// Restarts the time limit and wakes the reader of a stream, after bytes were added to `received`.
+    /// Restarts the time limit for the vendor's next bytes and wakes the reader of a stream. Call this function after
+    /// bytes were added to `received`.
     func hasReceived() {
         hasBegun = true
         restartTimeLimit()

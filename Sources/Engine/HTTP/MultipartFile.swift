@@ -30,7 +30,7 @@ package struct MultipartFile: ~Copyable {
     /// Returns the length of the whole body, for a file of `fileBytes` bytes.
     package func totalBytes(fileBytes: Int) -> Int { head.count + fileBytes + tail.count }
 
-    /// Returns the end of the body, with text fields after the file. Send it in place of `tail`.
+    /// Returns the end of a body that has text fields after the file. Send it in place of the property `tail`.
     package func tail(after fields: [(name: String, value: String)]) -> ByteBuffer {
         var out = ByteBuffer("\r\n")
         for field in fields { Self.append(field, boundary, to: &out) }

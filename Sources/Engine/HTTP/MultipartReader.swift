@@ -6,7 +6,7 @@ package struct MultipartReader: ~Copyable {
     private let mark: ByteBuffer
     private var rest = ByteBuffer()
     private var state = State.preamble
-    /// Whether a boundary is valid at the next byte, without a line end before it.
+    /// Whether the next byte is at the start of a line, so that a boundary may begin there.
     private var isAtLineStart = true
     /// Whether `next` must still return `partEnd` for a boundary that was already consumed.
     private var hasPendingPartEnd = false
@@ -171,7 +171,7 @@ package struct MultipartReader: ~Copyable {
     /// Returns the boundary line that begins at the index `from`; nil if there is none. The `length` of an incomplete
     /// line is nil.
     ///
-    /// - Parameter start: the index of the line end before the boundary; `from` if no line end is needed.
+    /// - Parameter start: the index of the line end before the boundary line; `from` if there is no line end.
     private func boundary(in bytes: UnsafeRawBufferPointer, at start: Int, from: Int) -> BoundaryMatch? {
         let rest = bytes[part: from..<bytes.count]
         let common = min(rest.count, mark.count)

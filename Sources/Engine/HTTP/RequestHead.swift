@@ -64,7 +64,8 @@ package enum HeaderField: Int, CaseIterable {
         }
     }
 
-    /// The bit set of the raw values of the fields, for each length of a name.
+    /// The header fields by the length of their names: the bits at index `n` are the raw values of the fields whose
+    /// names have `n` bytes.
     static let byLength: InlineArray<31, UInt32> = {
         var table = InlineArray<31, UInt32>(repeating: 0)
         for field in allCases { table[field.name.utf8CodeUnitCount] |= 1 << UInt32(field.rawValue) }

@@ -10,7 +10,7 @@ package struct JSONShape: Equatable, Sendable {
     package private(set) var maxElementsName = ""
     package private(set) var depth = 0
 
-    /// The size in bytes below which a JSON text need not be counted.
+    /// The size in bytes below which a JSON text is parsed without counting its values first.
     package static let harmlessBytes = 20_000
 
     package struct Bound: Sendable {
@@ -25,8 +25,8 @@ package struct JSONShape: Equatable, Sendable {
         }
     }
 
-    /// Returns true if a fast check shows that the text's counts are within `bound`. If false, the counts can still be
-    /// within `bound`.
+    /// Returns true if a fast check shows that the text is within `bound`. If false, the text can still be within
+    /// `bound`.
     package static func isHarmless(_ text: UnsafeRawBufferPointer, _ bound: Bound) -> Bool {
         guard let base = text.baseAddress else { return true }
         var (separators, openings) = (0, 0)

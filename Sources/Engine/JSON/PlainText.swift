@@ -1,7 +1,7 @@
 // Functions that check texts eight bytes at a time: text that needs no escape in JSON, ASCII, UTF-8.
 
-/// Finds the first byte of `word` that needs an escape in a JSON string. The lowest set bit of the result is this
-/// byte's highest bit. The result is 0 if there is no such byte.
+/// Returns a word whose lowest set bit is the highest bit of the first byte that needs an escape in a JSON string; 0 if
+/// no byte of `word` needs one.
 @inline(__always)
 func escapes(in word: UInt64) -> UInt64 {
     let ones: UInt64 = 0x0101_0101_0101_0101

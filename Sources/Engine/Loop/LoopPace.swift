@@ -8,10 +8,10 @@ package final class LoopPace: Sendable {
     private let busySince = Atomic(LoopTime.distantPast)
     private let windowStart = Atomic(LoopTime.distantPast)
     private let longest = Atomic<UInt64>(0)
-    /// The duration of the longest turn in the previous window of a minute.
+    /// The duration of the longest turn in the previous one-minute window, in nanoseconds.
     private let longestBefore = Atomic<UInt64>(0)
 
-    /// The length of a time window for the record of the longest turn.
+    /// The length of each window of time in which the longest turn is recorded.
     package static let windowNanoseconds: UInt64 = 60_000_000_000
 
     // MARK: The loop's thread

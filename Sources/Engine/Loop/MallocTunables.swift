@@ -7,7 +7,8 @@ package enum MallocTunables {
     static let blocks = (name: "glibc.malloc.tcache_count", value: "32")  // A loop uses more than glibc's default of 7.
 
     private static let variable = "GLIBC_TUNABLES"
-    /// The environment variable that is set only in a restarted process. Its value is the earlier process name.
+    /// The environment variable that is set only in a restarted process. Its value is the process name before the
+    /// restart.
     private static let mark = "RELAY_STARTED_AS"
 
     /// Restarts the program once in the same process, so that malloc reads the relay's settings. Call this method

@@ -3,7 +3,8 @@ import Glibc
 
 /// A detector of loops that hang, with a check (a tick) once a second.
 struct LoopHangDetector {
-    /// The number of turns of each loop at the last tick, and of ticks in a row without a new turn.
+    /// The state of each loop: the number of its turns at the last check, and the number of checks in a row that found
+    /// no new turn.
     private var loops: [(turns: UInt64, missed: Int)] = []
     private var due: LoopTime?
 
@@ -66,7 +67,7 @@ package final class Watchdog: @unchecked Sendable {
         worker.finish()
     }
 
-    /// Checks the loops once a second, until `sleep` returns false.
+    /// Checks once a second whether a loop hangs, until `sleep` returns false.
     func run() {
         var watch = LoopHangDetector()
         while sleep(LoopHangDetector.tickNanoseconds) {

@@ -60,8 +60,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         sweepAt = max(Self.keptShares, 2 * shares.count)
     }
 
-    /// Counts one user of the share less. Call this method once for each call of `share(of:)` or `use`, after the
-    /// user's memory was released.
+    /// Records that one user of the share has ended. Call this method once for each call of `share(of:)` or `use`,
+    /// after the user's memory was released.
     package func leave(_ share: MemoryShare) { share.uses -= 1 }
 
     @inline(__always)
@@ -164,8 +164,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         if !bodies.isEmpty { loop.arm(second.timer, at: loop.now + SecondTimer.nanoseconds) }
     }
 
-    /// Ends slow bodies, the slowest first, until the memory of the ended bodies is enough for the requests in `queue`.
-    /// Ends no body while another loop has a slower one.
+    /// Ends slow request bodies, the slowest first, until their memory is enough for the requests in `queue`. Does
+    /// nothing while another loop receives a slower body.
     ///
     /// - Parameter isMeant: returns whether this call is allowed to end the body.
     private func endSlowest(_ queue: MemoryQueue, _ isMeant: (any SlowBody) -> Bool) {

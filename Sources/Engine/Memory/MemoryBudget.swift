@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// A quarter of the budget is kept free for small requests; large requests (64 KB and more) cannot use this quarter.
 /// One holder (a caller or an address) can normally use at most a quarter of the budget. If the holder's large requests
-/// fill this quarter, the holder's small requests can use another sixteenth of the budget.
+/// already use that much, the holder's small requests can use another sixteenth of the budget.
 package final class MemoryBudget: Sendable {
     /// The size of the whole budget in bytes.
     package let bytes: Int
@@ -16,7 +16,7 @@ package final class MemoryBudget: Sendable {
     package let quarterBytes: Int
     /// The number of bytes that a loop reserves from the budget at once for small requests.
     let chunkBytes: Int
-    /// The number of bytes that a loop reserves from a holder's limit at once for small requests.
+    /// The number of bytes that a loop reserves at once for small requests of one holder (a caller or an address).
     let shareChunkBytes: Int
     /// The largest number of bytes that idle connections to vendors may use on one loop.
     let idleConnectionBytes: Int
@@ -57,8 +57,8 @@ package final class MemoryBudget: Sendable {
     /// Returns a budget that is too large to be exceeded.
     package static func unbounded() -> MemoryBudget { MemoryBudget(bytes: .max / 4) }
 
-    /// The number of reserved bytes, including `setAsideBytes` and the bytes that loops have reserved for later
-    /// requests.
+    /// The number of reserved bytes. They include the bytes set aside for tables and caches, and the bytes that loops
+    /// have reserved for later requests.
     package var usedBytes: Int { used.load(ordering: .relaxed) }
 
     /// The number of bytes that large requests use.
@@ -105,7 +105,7 @@ package final class MemoryBudget: Sendable {
     /// The bytes of freed memory blocks that are cached for later requests.
     package var keptBytes: Int { kept.load(ordering: .relaxed) }
 
-    /// Counts a freed memory block for the cache. Returns false, without counting, if the budget has no room.
+    /// Counts a freed memory block that is kept for reuse. Returns false, without counting, if the budget has no room.
     func keep(_ count: Int) -> Bool {
         let all = kept.add(count, ordering: .relaxed).newValue
         if all + usedBytes <= bytes { return true }
@@ -205,8 +205,8 @@ final class MemoryQueue: Sendable {
     func waits(for bytes: Int) { waiting.add(bytes, ordering: .relaxed) }
     func ended(_ bytes: Int) { waiting.subtract(bytes, ordering: .relaxed) }
 
-    /// Returns whether a loop's slowest body should end. While requests wait, each loop calls this method once a
-    /// second.
+    /// Returns whether the loop's slowest body should be ended, because no other loop has a slower one. While requests
+    /// wait for memory, each loop calls this method once a second.
     ///
     /// - Parameter bytes: the bytes of the body that arrived in the last five seconds.
     func isSlowest(_ bytes: Int, of loop: ObjectIdentifier, at now: LoopTime) -> Bool {

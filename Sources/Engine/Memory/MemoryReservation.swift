@@ -90,7 +90,7 @@ struct SlowBodyRate {
         slots[slot] = 0
     }
 
-    /// The number of bytes of the last five seconds; nil if the record is shorter.
+    /// The number of bytes that arrived in the last five seconds; nil if bytes were counted for a shorter time.
     private(set) var recent: Int?
 
     private var sum: Int {

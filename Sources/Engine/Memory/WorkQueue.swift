@@ -137,7 +137,7 @@ extension WorkQueue.State {
 
 /// A request that knows the owner of its jobs, which is its caller or its address.
 protocol WorkOwner: AnyObject, Sendable {
-    /// The key of the request's caller or address. It is read on the request's loop.
+    /// The key of the request's caller or address in the memory budget. It is read on the request's loop.
     var workOwner: MemoryHolder.Key { get }
 }
 
@@ -159,7 +159,7 @@ private struct WorkLoad {
     }
 }
 
-/// One job's entry in the queue. The job's room is released when the last reference to the entry ends.
+/// One job's entry in the queue. The job leaves the queue when the last reference to the entry ends.
 ///
 /// `@unchecked`: `phase` is protected by the queue's lock, and only the loop's thread uses other mutable state.
 private final class WorkQueueEntry: TimerTarget, @unchecked Sendable {

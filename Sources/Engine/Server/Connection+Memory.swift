@@ -40,7 +40,7 @@ extension Connection: MemoryWaiter {
         if phase == .head { refuse(.overloaded, input.bytes) }
     }
 
-    /// Counts the memory of unsent output, or releases it.
+    /// Updates the memory that is counted for unsent output. Counts nothing if all output was sent.
     func chargeOutput() {
         // The output already exists, so it is counted even if this exceeds the budget.
         let holder = body?.share ?? share

@@ -51,14 +51,14 @@ extension RequestBody {
         try await wait(for: bytes) { reservation.reserve(bytes) }
     }
 
-    /// Releases `bytes` bytes of the memory that was reserved for a large body or by `hold`.
+    /// Gives back `bytes` bytes of the memory that was reserved for a large body or by a call of `hold`.
     package func giveBack(_ bytes: Int) { reservation?.give(bytes) }
 
     /// Releases the memory of a large body and its parsed values. Call it when nothing needs them.
     package func giveBackLarge() { reservation?.giveAll() }
 
-    /// The memory reservation for a large body or from `hold`; nil if there is none. Code that uses the body after the
-    /// request has ended must keep a reference to the reservation.
+    /// The reservation of the memory for a large body and of the bytes that `hold(_:)` reserves; nil if nothing is
+    /// reserved. Code that uses the body after the request has ended must keep a reference to the reservation.
     package var largeHold: MemoryReservation? { reservation }
 
     private func held(by share: MemoryShare) -> MemoryReservation {
@@ -104,7 +104,7 @@ extension RequestBody {
     /// The size of the buffer that is reserved when the body begins to arrive; 0 if the buffer grows with the body.
     private var firstRoomBytes: Int { declaredBytes.map { $0 <= Self.roomBytes ? $0 : 0 } ?? 0 }
 
-    /// Reserves memory for more bytes of a body that is collected whole.
+    /// Reserves memory for the next bytes of a body that is collected whole. If memory is short, queues the body.
     func reserveReceived() {
         let step = stepWanted
         guard step > 0, failure == nil, !isShortOfMemory else { return }
@@ -134,7 +134,7 @@ extension RequestBody {
         return nil
     }
 
-    /// Removes the body from the memory pool's list, after it has arrived completely or failed.
+    /// Ends the memory pool's watch over the body, after the body has arrived completely or failed.
     func watchEnds() {
         guard reservation != nil else { return }
         memoryPool.forget(self)

@@ -5,14 +5,14 @@ struct ExpiredBuckets {
     private var buckets: [(number: Int, units: Int)] = []
     /// The wall-clock time at which the record was last read; nil if it was never read.
     private var seenAt: Int?
-    /// The wall-clock time until which unseen buckets might still count; 0 if there are none. An unseen bucket left the
-    /// record before this instance read the record.
+    /// The wall-clock time until which buckets might still count that left the record before this instance read it;
+    /// 0 if there are none.
     private var unknownUntil = 0
 
     init(_ layout: BucketLayout) { self.layout = layout }
 
-    /// Remembers the units of the record's buckets with a number below `oldest`. Call this function before the record
-    /// drops these buckets.
+    /// Remembers the units in the record's buckets that are older than bucket `oldest`. Call this function before the
+    /// record drops these buckets.
     mutating func record(_ record: borrowing Record, until oldest: Int) {
         guard oldest > record.oldest, record.total > 0 else { return }
         let first = max(0, record.oldest)
@@ -31,8 +31,8 @@ struct ExpiredBuckets {
         seenAt = time
     }
 
-    /// Returns the microseconds for which unseen buckets might still count; 0 if there are none. Each call forgets the
-    /// unseen buckets.
+    /// Returns the microseconds for which buckets that this instance has never seen might still count; 0 if there are
+    /// none. Each call forgets these buckets.
     mutating func countUnknown(at time: Int) -> Int {
         let rest = unknownUntil - time
         unknownUntil = 0

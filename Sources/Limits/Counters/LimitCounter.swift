@@ -7,7 +7,7 @@ protocol LimitCounter: AnyObject {
 
     func hasRoom(for units: Int, at time: Int) -> Bool
 
-    /// Returns whether the units fit under the rule that applies while the store is unavailable.
+    /// Returns whether the limit allows the units, under the rule that applies while the store is unavailable.
     func hasRoom(for units: Int, by rule: OutageRule, at time: Int) -> Bool
 
     /// Counts units that were admitted without the store or used beyond a reservation. Returns the units' bucket.
@@ -16,7 +16,7 @@ protocol LimitCounter: AnyObject {
     /// Uses units of the open lease. Returns the units' bucket; nil if no open lease has enough units.
     func spend(_ units: Int, at time: Int) -> BucketIndex?
 
-    /// Returns the reason why the units do not fit; nil if they fit. A `rule` that is not nil also applies.
+    /// Returns the reason why the limit or the rule refuses the units; nil if both allow them. A nil rule allows all.
     func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal?
 
     /// Returns the state of the limit with its remaining units, which `rule` can reduce.
@@ -28,24 +28,24 @@ protocol LimitCounter: AnyObject {
 
     func giveBack(_ units: Int, in position: BucketIndex, at time: Int)
 
-    /// Returns the bucket in which reserved units can be used; nil if their bucket ended too long ago. Can move the
-    /// units to the current bucket.
+    /// Returns the bucket in which reserved units can be used: their own bucket or, shortly after its end, the current
+    /// bucket, to which the units then move. Returns nil if their bucket ended too long ago.
     func use(_ units: Int, in position: BucketIndex, at time: Int) -> BucketIndex?
 
     // MARK: Outages
 
     /// Begins an outage of the store.
     ///
-    /// - Parameter epoch: the number of the outage.
+    /// - Parameter epoch: the number of the store server's outages so far, which identifies this outage.
     func beginOutage(_ epoch: Int, at time: Int)
     func endOutage()
 
     // MARK: The store
 
-    /// The time for which other instances might use units after the end of their bucket, in microseconds.
+    /// The time for which other instances might use units after the end of the units' bucket, in microseconds.
     var lateness: Int { get set }
-    /// Returns the microseconds to wait before units are admitted; 0 if no wait is needed. Each wait is returned only
-    /// once.
+    /// Returns for how many microseconds buckets might still count that left the record before this instance read it;
+    /// 0 if there are none. A repeated call returns 0.
     func countUnknown(at time: Int) -> Int
     /// Takes over a record that was read from the store.
     ///
@@ -58,7 +58,7 @@ protocol LimitCounter: AnyObject {
     ///
     /// - Parameter isTaking: whether the write can admit waiting requests.
     func beginDraft(isTaking: Bool, at time: Int)
-    /// Removes units from their bucket in the draft of a write.
+    /// Removes units from the draft of a write. `position` is the bucket in which the units were counted.
     func remove(_ units: Int, from position: BucketIndex)
     func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool
     /// Whether the draft of a write contains a change that must be written to the store.

@@ -37,7 +37,7 @@ struct Outage {
         units <= rule.part(of: bound - copy.total) - own.total
     }
 
-    /// Returns the microseconds until the units fit under the rule; nil if they never fit.
+    /// Returns the microseconds until the rule leaves room for the units; nil if it never does.
     func retryAfter(_ units: Int, of bound: Int, by rule: OutageRule, at time: Int) -> Int? {
         guard units <= rule.part(of: bound) else { return nil }
         var later = self

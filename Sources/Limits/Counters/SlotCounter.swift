@@ -17,12 +17,13 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     private let slotMicroseconds: Int
     /// The record as last seen in the store.
     private var record = SlotRecord()
-    /// The wall-clock time at which the record was last seen.
+    /// The wall-clock time at which the record was last read from the store or written; 0 before that.
     private var seenAt = 0
     private var held = 0
     /// This instance's entry in the record, as last written; nil if the record has no such entry.
     private var entry: SlotRecord.Entry?
-    /// The wall-clock time from which this instance's entry must be written again, minus `aheadMicroseconds`.
+    /// The time from which this instance's entry must be written again, by the clock of the record's times; 0 if the
+    /// entry must be written at once.
     private var renewal = 0
     private var draft: Draft?
     var lateness = 0
@@ -30,7 +31,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     private var isUncertain = false
     /// Whether `setClock` changed a value during a write. This instance's entry must then be written again.
     private var isOutdated = false
-    /// The `clockMilliseconds` that this instance writes into its entry; nil for no value.
+    /// The value for `clockMilliseconds` in this instance's entry of the record; nil for no value.
     private var clockMilliseconds: Int?
     /// The microseconds by which the times in the record are behind this instance's clock.
     private var aheadMicroseconds = 0
@@ -45,8 +46,12 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     private var bound: Int { limit.quota.count }
 
-    /// Sets the values that depend on the difference between this machine's clock and the store's clock. A change makes
-    /// the counter write this instance's entry again.
+    /// Sets how this machine's clock differs from the store's clock. A change makes the counter write this instance's
+    /// entry again.
+    ///
+    /// - Parameters:
+    ///   - clockMilliseconds: the value to write into the entry; nil for no value.
+    ///   - aheadMicroseconds: the microseconds by which the times in the record are behind this instance's clock.
     func setClock(milliseconds clockMilliseconds: Int?, aheadMicroseconds: Int) {
         let isSame = self.clockMilliseconds == clockMilliseconds && self.aheadMicroseconds == aheadMicroseconds
         if isSame { return }
@@ -233,7 +238,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     func moveBackIfAhead(of time: Int) -> Bool { false }
 
-    /// The age of a record, in microseconds, from which `usedShare(at:)` ignores other instances' slots.
+    /// The time after the last read or write of the record in which `usedShare(at:)` counts other instances' slots, in
+    /// microseconds.
     private static let shareMicroseconds = 1_000_000
 
     func usedShare(at time: Int) -> Double {

@@ -38,20 +38,21 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private(set) var record: Record
     /// Whether the record was read from the store at least once.
     private var isKnown = false
-    /// Whether this instance has moved the last read record back from the future.
+    /// Whether the record that was last read was too far in the future, so that this instance moved it to the current
+    /// time.
     private var isMoved = false
-    /// The counts of a record that the store has lost; nil if there are none.
+    /// The record that the store has lost and that the next write merges into the new record; nil if there is none.
     private var unmerged: Record?
     /// The units that the next write must add to the store's record; nil if there are none.
     private var owed: Record?
     /// The units that the next write must remove from their buckets in the store.
     private var returns: [Return] = []
-    /// The wall-clock time until which `owed` and `returns` can stay unwritten; 0 if they must be written at once.
+    /// The wall-clock time until which charges and refunds can stay unwritten; 0 if they must be written at once.
     private var deferredUntil = 0
     private var draft: Draft?
     private var outage: Outage?
     private var lease: Lease?
-    /// The last ended lease; nil if there is none, or if a write has removed it from the record.
+    /// The last lease that has ended; nil if there is none, or if a write has removed this lease from the record.
     private var ended: Lease?
     private var sizing: LeaseSizing
     private var left: ExpiredBuckets
@@ -77,7 +78,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         record.roll(to: time)
     }
 
-    /// Returns the limit minus the units of expired buckets that still count.
+    /// Returns the limit minus the units that still count although the record has dropped their buckets.
     private func room(at time: Int) -> Int {
         lateness > 0 ? bound - min(bound, left.units(lateness: lateness, at: time)) : bound
     }
@@ -256,7 +257,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return present
     }
 
-    /// Returns whether the changes for the store can wait longer.
+    /// Returns whether this counter's changes can wait longer before they are written to the store.
     private func isDeferred(at time: Int) -> Bool {
         time < deferredUntil && deferredUntil - time <= sizing.deferMicroseconds
     }
@@ -400,7 +401,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         returnOwed()
     }
 
-    /// Subtracts the refunds in `returns` from `owed`, as far as `owed` contains their units.
+    /// Cancels unwritten refunds against unwritten charges of the same bucket.
     private func returnOwed() {
         guard owed != nil else { return }
         let all = returns
@@ -447,8 +448,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return true
     }
 
-    /// Moves the counts in `unmerged`, `owed` and `outage` back to the current time. The caller must move the record
-    /// itself back.
+    /// Moves this instance's own counts back in time if they reach into the future. The caller must move `record` back.
     private func moveBack(to time: Int) {
         unmerged?.moveBack(to: time)
         owed?.moveBack(to: time)

@@ -11,7 +11,7 @@ final class Account: @unchecked Sendable {
     /// The version of the record that the next write expects to find in the store.
     enum WriteBase: Sendable {
         case nothing
-        /// The store has no such record, so the write adds one.
+        /// The store has no record of the account, so the write adds one.
         case absent
         case version(StoredValue.Version)
         /// A version that this instance knows from an earlier read or write. The record was not read again.
@@ -50,7 +50,7 @@ final class Account: @unchecked Sendable {
     var ruleUntil = 0
     /// The monotonic time until which a request can be refused without a call to the store.
     var refusedUntil = 0
-    /// The monotonic time before which a refusal does not set `refusedUntil`.
+    /// The monotonic time before which refusals do not change `refusedUntil`: a second after the limit's last reset.
     var remembersFrom = 0
     /// The monotonic time of the last request for this account.
     var usedAt = 0
@@ -69,7 +69,7 @@ final class Account: @unchecked Sendable {
 
     var bytes: Int { 500 + 8 * limit.layout.kept }
 
-    /// Whether the record must be read from the store.
+    /// Whether the account's record must be read from the store.
     var needsRead: Bool {
         if case .nothing = fresh { return true }
         return waiting.contains(where: \.isUnread)
@@ -81,11 +81,12 @@ final class Account: @unchecked Sendable {
     var isIdle: Bool { state == .idle && waiting.isEmpty && !counter.isPinned }
 }
 
-/// One limit of a request that waits for the store.
+/// A request that waits for the store, and the index of one limit in `request.parts`.
 struct RequestPart {
     let request: Pending
     let index: Int
-    /// The ended bucket from which the planned write removes the units; nil if there is no such bucket.
+    /// The ended bucket that had counted the request; the planned store write removes the request's units from it. Nil
+    /// if there is no such bucket.
     var from: BucketIndex?
 
     var isUnread: Bool { request.decision == nil && request.parts[index].state == .unread }
@@ -104,7 +105,7 @@ final class WritePlan: Sendable {
     let fresh: Account.WriteBase
     /// The requests whose units this write counts.
     let takers: [RequestPart]
-    /// The requests for which the limit has no room beside the `takers`.
+    /// The requests for which too few units are left after this write.
     let refused: [RequestPart]
 
     var key: String { account.storeKey }

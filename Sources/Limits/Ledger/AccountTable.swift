@@ -85,7 +85,7 @@ struct AccountTable {
         return account
     }
 
-    /// Returns the idle account that should be evicted; nil if none of the compared accounts can be dropped.
+    /// Returns the idle account to evict, one of the least recently used; nil if none of these can be dropped.
     private mutating func leastUsed(_ part: PartitionKind, _ now: ClockReading) -> Account? {
         var (least, leastOwing): ((account: Account, share: Double)?, (account: Account, share: Double)?)
         var (looked, owing) = (0, 0)

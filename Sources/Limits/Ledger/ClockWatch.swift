@@ -6,15 +6,16 @@ struct ClockWatch {
         case new
         /// The store's clock was read; the other instances' clocks are not known yet.
         case measured
-        /// The wall clock was set, and the store's clock has not been read since. `kept` is the corrected clock's error
-        /// before that.
+        /// The wall clock was set, and the store's clock has not been read since. `kept` is the corrected clock's time
+        /// minus the store's time before the wall clock was set, in microseconds.
         case set(kept: Int)
         case sure
     }
 
     /// The monotonic time at which the store's clock is measured next.
     private(set) var measureAt = 0
-    /// The error of the machine's clock as last measured, in microseconds; nil before the first measurement.
+    /// The microseconds by which the machine's clock was ahead of the store's clock when last measured; nil before the
+    /// first measurement.
     private(set) var difference: Int?
     /// The microseconds that are subtracted from the machine's clock.
     private(set) var correction = 0
@@ -25,10 +26,10 @@ struct ClockWatch {
     private var setAt: Int?
     private var measuredAt = 0
     private var firstMeasuredAt: Int?
-    /// The monotonic time since which the machine's clock has been wrong by more than `toleranceMicroseconds`; nil if
-    /// the error is smaller.
+    /// The monotonic time since which the machine's clock has differed from the store's clock by more than
+    /// `toleranceMicroseconds`; nil if the difference is smaller.
     private var offSince: Int?
-    /// The monotonic time until which corrections pause after the store's clock was set.
+    /// The monotonic time until which the clock is not corrected, after the store's clock was set.
     private var othersUncertainUntil = 0
 
     /// The largest clock error that is not corrected, in microseconds.
@@ -41,9 +42,9 @@ struct ClockWatch {
 
     /// Whether the machine's clock is not verified yet.
     var isUnsure: Bool { trust != .sure }
-    /// Whether the store's clock has been read and only the other instances' clocks are missing.
+    /// Whether the store's clock has been read, but the clocks of the other instances are not known yet.
     var isMeasured: Bool { trust == .measured }
-    /// The error of the corrected clock, in microseconds; nil before the first measurement.
+    /// The corrected clock's time minus the store's time, in microseconds; nil before the first measurement.
     var remaining: Int? { difference.map { $0 - correction } }
 
     /// Returns whether the first measurement of the store's clock is missing or only seconds old.
@@ -112,7 +113,7 @@ struct ClockWatch {
     /// clock is the reference.
     ///
     /// - Parameters:
-    ///   - others: the errors of the other instances' corrected clocks.
+    ///   - others: for each other instance, its corrected time minus the store's time, in microseconds.
     ///   - isAlone: whether there are certainly no other instances.
     mutating func check(_ others: [Int], isAlone: Bool, at now: ClockReading) {
         guard let difference, let own = remaining else { return }
@@ -173,7 +174,8 @@ extension Ledger {
         if !clock.isUnsure { checkClock(now) }
     }
 
-    /// Writes the error of the corrected clock into this instance's entries in the store.
+    /// Writes the difference between the corrected clock and the store's clock into this instance's entries in the
+    /// store.
     private mutating func writeClockError(_ now: ClockReading) {
         guard let living, let remaining = clock.remaining else { return }
         living.counter.setClock(milliseconds: remaining / 1_000, aheadMicroseconds: remaining)

@@ -44,8 +44,8 @@ package struct Decision: Sendable {
         }
     }
 
-    /// Stores the state of a limit in `requests` or `tokens` if this limit has the least left. Ignores limits of other
-    /// units.
+    /// Stores the state of a limit in `requests` or `tokens`, unless the limit stored there has fewer units left.
+    /// Ignores limits that count neither requests nor tokens.
     package mutating func record(_ standing: LimitStanding) {
         switch standing.limit.quota.unit {
         case .requests: if standing.isTighter(than: requests) { requests = standing }

@@ -39,7 +39,8 @@ extension Ledger {
         return .call(call)
     }
 
-    /// Begins a lane's next round (a series of store calls). Returns nil if a round began; otherwise the step.
+    /// Begins a lane's next round (a series of store calls). If there is nothing to do, returns the step to wait or
+    /// stop; otherwise nil.
     private mutating func beginRound(_ lane: Int, _ now: ClockReading) -> Step? {
         let position = lanes[lane].server
         if let stopBy, servers[position].isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
@@ -103,8 +104,8 @@ extension Ledger {
         clock.isUnsure && !(clock.isMeasured && account === living?.account)
     }
 
-    /// Begins a round that connects an idle lane to its server. Returns nil if a round began; otherwise the step
-    /// `wait`.
+    /// Begins a round (a series of store calls) that connects an idle lane to its server, and returns nil. If the lane
+    /// needs no round now, returns how long it waits.
     private mutating func beginWatch(_ lane: Int, _ now: ClockReading) -> Step? {
         let (own, due) = (lanes[lane].server, lanes[lane].due.soonest)
         guard lanes[lane].isFirst else { return .wait(until: due) }
@@ -116,7 +117,7 @@ extension Ledger {
         return .wait(until: min(due ?? next, next))
     }
 
-    /// Returns the next store call of the round; nil if the round is over.
+    /// Returns the next store call for the accounts of `serving`; nil if the work for them is over.
     private mutating func nextCall(_ serving: Round.Serving, _ lane: Int, now: ClockReading) -> StoreCall? {
         guard servers[lanes[lane].server].epoch == serving.epoch else { return nil }
         if lanes[lane].connectedEpoch != serving.epoch { return .connect }

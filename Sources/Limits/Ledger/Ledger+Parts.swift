@@ -36,10 +36,12 @@ extension Ledger {
         }
     }
 
-    /// The limit under which the store keeps the record of shares.
+    /// The limit that stands for the record of shares in the store. In this record, each instance writes the number by
+    /// which it divides each limit.
     static let shareRecordLimit = Limit("known", .concurrent)
 
-    /// Lowers this instance's share if more instances are living. Writes their number into the record of shares.
+    /// Lowers this instance's share of each limit if more instances are living. Stores the number of living instances
+    /// for the other instances.
     mutating func countInstances(_ now: ClockReading) {
         if !shares.hasSeenStore {
             shares.hasSeenStore = true

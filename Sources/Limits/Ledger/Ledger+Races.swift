@@ -4,7 +4,8 @@ extension Ledger {
     private static let slowMicroseconds = 4_000
     /// The time after another instance's write in which a record counts as contended, in microseconds.
     private static let contendedMicroseconds = 2_000_000
-    /// The maximum delay that `delayIfUseUnknown` sets, in microseconds.
+    /// The maximum delay of a store call because other instances might have used units that this instance has not seen,
+    /// in microseconds.
     private static let blindMicroseconds = 1_000_000
     /// The time after a refusal in which the limit is assumed to be still full, in microseconds.
     private static let fullMicroseconds = 60_000_000
@@ -19,7 +20,8 @@ extension Ledger {
 
     static func isSlow(_ roundTrip: Int) -> Bool { roundTrip > slowMicroseconds }
 
-    /// Estimates how long other instances can use units of an ended bucket, in microseconds; 0 if irrelevant.
+    /// Estimates how long other instances can use units of an ended bucket, in microseconds; 0 if no extra time is
+    /// needed.
     func lateness(_ account: Account) -> Int {
         let (limit, calls) = (account.limit, servers[account.server].calls)
         guard limit.countsExpiredBuckets, instancesSeen > 1 || account.othersAt != nil, limit.quota.unit != .concurrent
@@ -33,8 +35,8 @@ extension Ledger {
         return lateness > limit.layout.windowMicroseconds / limit.layout.perWindow ? lateness : 0
     }
 
-    /// Delays the account's next store call while other instances might have used unseen units. Does nothing if the
-    /// delay would be too long.
+    /// Delays the account's next store call while other instances might have used units that this instance has not
+    /// seen. Does nothing if the delay would be too long.
     func delayIfUseUnknown(_ account: Account, _ now: ClockReading) {
         let wait = account.counter.countUnknown(at: now.wall)
         if wait > 0, wait <= min(options.timeoutMicroseconds, Self.blindMicroseconds) {
@@ -71,7 +73,8 @@ struct RecentCallDurations {
 
     var longest: Int { max(now.longest, before.longest) }
 
-    /// The shortest duration of these calls; 0 if there was no call in this time.
+    /// The shortest duration of a successful store call in the last 30 to 60 seconds, in microseconds; 0 if there was
+    /// none.
     var shortest: Int {
         let shortest = min(now.shortest, before.shortest)
         return shortest == .max ? 0 : shortest
@@ -82,7 +85,9 @@ struct RecentCallDurations {
 
     /// Records the duration of a call.
     ///
-    /// - Parameter isSlow: whether calls are slow on average.
+    /// - Parameters:
+    ///   - isSlow: whether calls are slow on average.
+    ///   - steady: the monotonic time, in microseconds.
     mutating func record(_ microseconds: Int, isSlow: Bool, at steady: Int) {
         let passed = steady - since
         if passed >= Self.spanMicroseconds {

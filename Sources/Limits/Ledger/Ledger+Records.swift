@@ -2,7 +2,7 @@
 extension Ledger {
     /// The microseconds without a successful call after which a connection might be lost.
     private static let silenceMicroseconds = 10_000_000
-    /// The microseconds after another instance's write in which more such writes are expected.
+    /// The time without other instances' writes after which a record can be written without a read, in microseconds.
     private static let othersMicroseconds = 60_000_000
 
     /// Prepares a write of the account's record without a read. Returns false if the record must be read.
@@ -55,8 +55,8 @@ extension Ledger {
         saw(account, now)
     }
 
-    /// Sets the limit's state to `seen` in the requests that wait for this account's record. Begins to count requests
-    /// whose records have all been read.
+    /// Marks the limit of this account as read in the requests that wait for its record. Begins to count requests whose
+    /// records have all been read.
     private mutating func saw(_ account: Account, _ now: ClockReading) {
         for part in account.waiting where part.request.decision == nil {
             guard part.request.parts[part.index].state == .unread else { continue }
@@ -173,7 +173,8 @@ extension Ledger {
         }
     }
 
-    /// Counts waiting requests in a lease after its write, as far as the lease's units suffice.
+    /// Counts the account's waiting requests in its lease, as far as the lease's units suffice. Called after a write of
+    /// the record.
     private mutating func spendLease(_ account: Account, _ now: ClockReading) {
         guard !clock.isUnsure, ruleNow(account, now) == nil else { return }
         var spent: [Pending] = []
@@ -190,7 +191,7 @@ extension Ledger {
         for request in spent { begin(request, now) }
     }
 
-    /// Returns the undecided requests of a write that certainly did not happen.
+    /// Returns the requests that are still undecided after a write that certainly did not happen.
     private mutating func restored(_ plan: WritePlan, _ now: ClockReading) -> [RequestPart] {
         var parts: [RequestPart] = []
         for part in plan.takers + plan.refused {

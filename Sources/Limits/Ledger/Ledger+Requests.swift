@@ -2,7 +2,8 @@
 extension Ledger {
     /// The delay above which the timer of a waiting request counts as late, in microseconds.
     static let lateTimerMicroseconds = 50_000
-    /// The maximum number of times that a request restarts its wait because its timer fired late.
+    /// The number of times that a request may begin to wait for the store again because its timer fired late. A late
+    /// timer shows that the process was stopped or starved.
     static let maxLateFirings = 3
 
     enum AskResult {
@@ -150,8 +151,8 @@ extension Ledger {
         }
     }
 
-    /// Decides about a request after each limit has counted the request or is decided without the store. If a counted
-    /// bucket ended too long ago, the request first waits for a new write.
+    /// Decides about a request when none of its limits waits for the store. If a bucket that counted its units ended
+    /// too long ago, the request first waits until the units are counted again.
     mutating func finish(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil else { return }
         // The time at which the units are used is unknown until the store's clock is verified.

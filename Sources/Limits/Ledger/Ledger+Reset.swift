@@ -1,6 +1,6 @@
 /// The reset of limits by an operator, which sets their use to 0.
 extension Ledger {
-    /// The time after a reset in which new refusals are not remembered, in microseconds.
+    /// The time after a limit's reset in which the limit's refusals are not remembered, in microseconds.
     private static let resetMicroseconds = 1_000_000
 
     /// Forgets what this instance knows about a record that an operator reset.

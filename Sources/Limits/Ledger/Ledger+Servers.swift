@@ -1,4 +1,4 @@
-/// The failure and recovery of a server of the store, and the last writes of a process.
+/// The failure and recovery of a server of the store, and the end of the ledger's work.
 extension Ledger {
     /// Marks a server of the store as down. Requests that wait for this server are decided without the store.
     mutating func fail(_ server: Int, epoch: Int, _ reason: String, at now: ClockReading) {

@@ -15,7 +15,7 @@ struct Ledger {
         /// outage.
         var outage = 0
         var calls = RecentCallDurations()
-        /// The accounts at this server with work for a lane or waiting requests.
+        /// The accounts at this server that have waiting requests or work for a lane.
         var active: [RecordKey: Account] = [:]
         /// The accounts whose records must be written when this server of the store is available again.
         var owing: [RecordKey: Account] = [:]
@@ -28,7 +28,8 @@ struct Ledger {
         var inbox: [Account] = []
         var due = DueQueue()
         var round = Round.none
-        /// The server's `epoch` when the lane's connection was opened; nil if there is no connection.
+        /// The number of the server's failures (`epoch`) when the lane's connection was opened; nil if there is no
+        /// connection.
         var connectedEpoch: Int?
         /// The monotonic time at which the lane's current store call began; nil if there is no call.
         var callSince: Int?
@@ -55,16 +56,16 @@ struct Ledger {
     var metrics = LimiterMetrics()
     let sums = CounterSums()
     var clock = ClockWatch()
-    /// The account and the counter of the record of living instances; nil without a store.
+    /// The account and the counter for the record in which all running instances have entries; nil without a store.
     var living: (account: Account, counter: SlotCounter)?
     /// The number of living instances as last seen.
     var instancesSeen = 1
-    /// The account and the counter of the record of shares; nil without a store.
+    /// The account and the counter of the record in which each instance stores how many instances it saw; nil without
+    /// a store.
     var shareRecord: (account: Account, counter: SlotCounter)?
     var shares = InstanceShare()
     var rank: Int?
-    /// The monotonic time since which the record of living instances lists fewer than `instancesSeen`; nil if it does
-    /// not.
+    /// The monotonic time since which the store lists fewer living instances than `instancesSeen`; nil if it does not.
     var fewerInstancesSince: Int?
     /// The clock correction that was last reported to the operator, in microseconds.
     var reportedCorrection = 0
@@ -189,7 +190,7 @@ struct Ledger {
         )
     }
 
-    /// Returns the rule `share` if this rule still limits the account's requests after an outage; otherwise nil.
+    /// Returns the rule for the account's requests shortly after an outage; nil later, and if the rule is not `share`.
     func ruleAfterOutage(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard servers[account.server].shareUntil > now.steady, rule(of: account) == .share else { return nil }
         return outageRule(account, now)
@@ -233,7 +234,7 @@ extension Ledger {
         var storeDown = StoreDownRule.share
         /// The number of instances that share each limit during an outage; nil uses the number of living instances.
         var instances: Int?
-        /// The longest time that a decision waits for one call of the store, in microseconds.
+        /// The longest time that a decision waits for one call to the store, in microseconds.
         var timeoutMicroseconds = 250_000
         /// The time after which slots become free if their instance does not renew them, in microseconds.
         var slotMicroseconds = 30_000_000

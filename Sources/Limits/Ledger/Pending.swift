@@ -23,7 +23,7 @@ final class Pending: @unchecked Sendable {
         var isTaken: Bool { if case .claimed = state { true } else { false } }
     }
 
-    /// The limits of the request with the needed units, in the order of the limits' store keys.
+    /// The units that the request needs of each of its limits, in the order of the limits' store keys.
     var parts: [Share]
     var unread: Int
     var decision: Decision?
@@ -86,11 +86,11 @@ package enum LimiterEvent: Sendable {
     case otherSecret
 }
 
-/// The work for other code after the ledger's lock is released, such as waking lanes.
+/// The results that other code handles after the ledger's lock is released: decided requests, lanes to wake, events.
 struct Outbox {
     var decided: [Pending] = []
     var lanes: [Int] = []
     var events: [LimiterEvent] = []
-    /// Whether the process can stop waiting for the store at its start.
+    /// Whether the starting process need no longer wait for the store.
     var isReady = false
 }

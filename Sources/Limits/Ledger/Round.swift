@@ -15,13 +15,13 @@ enum Round {
         let epoch: Int
         /// The accounts whose records must still be read.
         var unread: [Account]
-        /// Whether the read was already tried again with a new connection.
+        /// Whether reading the records was already tried again with a new connection.
         var isReadAnew = false
-        /// The records that were read if one seems to be too far in the future; otherwise empty.
+        /// The records that were read, if one of them seems to be too far in the future; otherwise empty.
         var doubtful: [FoundRecord] = []
         /// The writes to the store that are under way.
         var writing: [WritePlan] = []
-        /// The accounts of `writing` whose records the writing call also reads.
+        /// The accounts in `writing` whose records the same store call reads again after the write.
         var contended: [Account] = []
         /// The accounts whose records were written and read again in this round.
         var reread: [Account] = []

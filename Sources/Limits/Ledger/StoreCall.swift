@@ -16,7 +16,7 @@ enum StoreResult: Sendable {
     case found([FoundRecord])
     /// The server's time in seconds since 1970.
     case time(Int)
-    /// The results of the writes and the reads, in the order of the plans and the accounts.
+    /// The results of the writes, in the order of the plans, and the records read, in the order of the accounts.
     case wrote([WriteResult], [FoundRecord])
 }
 
@@ -46,9 +46,10 @@ enum FoundRecord: Sendable {
     }
 }
 
-/// The conversion of store calls and of their results. The ledger's lock is not needed.
+/// The conversion of the ledger's store calls for a connection, and of the results for the ledger. The ledger's lock
+/// is not needed.
 extension StoreCall {
-    /// The call as a `PolledCall`; nil for `connect`.
+    /// The call to make on an open connection; nil for `connect`, which opens a connection.
     var polled: PolledCall? {
         switch self {
         case .connect: nil

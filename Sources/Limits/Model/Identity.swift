@@ -25,7 +25,7 @@ package struct Identity: Sendable, Hashable {
         Identity("upstream", "\(provider) \(key.base64url(characters: 43))", isKnown: isOwn)
     }
     package static let everybody = Identity("everybody", "", isKnown: true)
-    /// The identity of the records that list the living instances, which belong to no caller.
+    /// The identity under which the living instances are recorded in the store. It belongs to no caller.
     static let instances = Identity("instances", "", isKnown: true)
 
     /// Returns the identity that counts this caller's use of one model.
@@ -61,7 +61,7 @@ struct RecordKey: Hashable {
     /// The two halves of the key's 128 bits.
     var words: (UInt64, UInt64) { (high, low) }
 
-    /// Creates the key from the two halves in `words`.
+    /// Creates the key from its two 64-bit halves.
     init(_ high: UInt64, _ low: UInt64) {
         self.high = high
         self.low = low

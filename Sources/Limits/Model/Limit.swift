@@ -8,7 +8,7 @@ package final class Limit: Sendable, Hashable {
     package enum Kind: Sendable, Hashable {
         /// A limit for each caller, for one group of endpoints.
         case caller(EndpointGroup)
-        /// A limit for each known key and one group of endpoints; nil for all endpoints together.
+        /// A limit for each known caller, for one group of endpoints; for all endpoints together if the group is nil.
         case key(EndpointGroup?)
         /// A limit for each pair of a caller and a requested model name.
         case model

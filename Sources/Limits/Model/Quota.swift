@@ -50,7 +50,7 @@ package struct Quota: Sendable, Hashable {
 
     package var windowSeconds: Int { timeUnitCount * timeUnit.rawValue }
 
-    /// The quota as text, without its unit: `60 per minute`, `50 per 10 seconds`, `5 concurrent`.
+    /// The quota as text, without a word such as `requests`: `60 per minute`, `50 per 10 seconds`, `5 concurrent`.
     package var text: String {
         switch timeUnitCount {
         case 0: "\(amount(count)) concurrent"

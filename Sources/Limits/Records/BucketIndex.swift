@@ -1,6 +1,7 @@
-/// The bucket of a record in which units are counted; for slots, an instance's entry.
+/// The index of a bucket in a limit's record. For slots, it identifies the entry of an instance.
 struct BucketIndex: Sendable, Equatable {
-    /// The number of the bucket. For slots, the time at which the instance's entry ends, in microseconds.
+    /// The number of the bucket, counted from 1970 on. For slots, the time at which the instance's entry ends, in
+    /// microseconds.
     let number: Int
     /// The birth number (random id) of the units' record; nil for slots and for locally counted units.
     let birth: UInt64?

@@ -27,10 +27,11 @@ struct CounterFile {
     private static let version: UInt8 = 1
     private static let headBytes = mark.count + 1 + 8 + Digest.byteCount
     private static let secondsRange = Quota.TimeUnit.minute.rawValue...Quota.longestWindowSeconds
-    /// The largest value of `behindMicroseconds`: the longest window. Larger values are reduced to this value.
+    /// The largest clock difference that the file stores, in microseconds: the longest window. A larger difference is
+    /// reduced to this value.
     private static let longestMicroseconds = Quota.longestWindowSeconds * 1_000_000
 
-    /// The smallest value of `behindMicroseconds` that is not 0. Smaller differences between the clocks count as 0.
+    /// The smallest clock difference that the file stores, in microseconds. A smaller difference is stored as 0.
     static let leastMicroseconds = 100_000
 
     init(behindMicroseconds: Int, _ counters: [SavedCounter]) {

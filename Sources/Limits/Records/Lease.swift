@@ -9,12 +9,12 @@ struct Lease {
     /// The latest wall-clock time at which the instance returns the unspent units to the store.
     let returnsBy: Int
 
-    /// The units that an instance must use in one bucket before it opens a lease; in one second if buckets are longer.
-    /// Contended records have no such minimum.
+    /// The units that an instance must use before it opens a lease: within one bucket, or within one second if buckets
+    /// are longer. A record that several instances write with slow calls has no such minimum.
     static let busyUnits = 8
     /// The minimum number of units in a lease. Fewer units are not worth withholding from other instances.
     static let minUnits = 8
-    /// The minimum number of units in a lease if several instances write the record with slow calls.
+    /// The minimum number of units in a lease if several instances write the record while store calls are slow.
     static let minContendedUnits = 4
     static let longestMicroseconds = 1_000_000
 
@@ -31,14 +31,14 @@ struct LeaseConditions {
     let instances: Int
 }
 
-/// The units of one limit that this instance used in the current and the previous span of time.
+/// The units of one limit that this instance used in the current and the previous time span of a fixed length.
 struct Pace {
     private let spanMicroseconds: Int
     private var span = 0
     private var units = 0
     private var lastUnits = 0
 
-    /// Creates a pace with spans as long as a bucket, but at most a second.
+    /// Creates a pace whose time span is as long as a bucket, but at most a second.
     init(_ layout: BucketLayout) {
         spanMicroseconds = max(1, min(layout.windowMicroseconds / layout.perWindow, Lease.longestMicroseconds))
     }
@@ -50,7 +50,7 @@ struct Pace {
         units += more
     }
 
-    /// Returns the units used in the current span or in the previous span, whichever number is larger.
+    /// Returns the units used in the current time span or those used in the previous one, whichever are more.
     mutating func units(at time: Int) -> Int {
         move(to: time)
         return max(units, lastUnits)

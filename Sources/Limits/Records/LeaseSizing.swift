@@ -52,7 +52,8 @@ struct LeaseSizing {
         return Lease(position: position, units: units, left: units, end: end, returnsBy: end)
     }
 
-    /// Returns a lease for a record that several instances write with slow calls; nil if not worthwhile.
+    /// Returns a lease for a record that several instances compete to write; nil if the lease would have too few units
+    /// or would already have ended.
     private mutating func contendedLease(_ position: BucketIndex, _ most: Int, bucketEnd: Int, at time: Int) -> Lease? {
         let end = min(bucketEnd + limit.layout.graceMicroseconds, time + Lease.longestMicroseconds)
         let used = longPace.units(at: time) * (end - time) / Lease.longestMicroseconds

@@ -11,7 +11,7 @@ extension Record {
     package static let encodedBound = 4_096
     private static let format: UInt8 = 1
 
-    /// Encodes the record: the format, newest bucket, birth number, lease and counts (newest first).
+    /// Encodes the record: the format, newest bucket, random id (`birth`), lease and counts (newest first).
     package func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(160)

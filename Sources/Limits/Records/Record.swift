@@ -2,7 +2,7 @@
 /// reads no clock.
 package struct Record: Sendable, Equatable {
     package let layout: BucketLayout
-    /// The number of the newest bucket.
+    /// The index of the newest bucket. Bucket 0 begins at time 0.
     package private(set) var newest: Int
     /// The sum of the units in all buckets of the record.
     package private(set) var total = 0
@@ -118,14 +118,14 @@ package struct Record: Sendable, Equatable {
         self = moved
     }
 
-    /// Sets all counts to 0. The birth number stays the same.
+    /// Sets all counts to 0, but keeps the record's id (`birth`).
     package mutating func empty(at time: Int) {
         let present = layout.bucket(at: time)
         let next = max(newest, min(max(newest, present) + 1, present + Self.bucketsAhead))
         self = Record(layout, newest: next, birth: birth)
     }
 
-    /// The maximum number of buckets by which resets move the newest bucket ahead of the current bucket.
+    /// The largest number of buckets by which resets can move the newest bucket into the future.
     private static let bucketsAhead = 2
 
     /// Subtracts an ended lease from the newest bucket's leased units. Does nothing for an older bucket.
@@ -141,7 +141,8 @@ package struct Record: Sendable, Equatable {
         counts[position] = bounded
     }
 
-    /// Merges another copy of this record: each bucket gets the larger count of the two copies. Keeps the birth number.
+    /// Merges another copy of this record: each bucket gets the larger count of the two copies. Keeps this record's
+    /// random id (`birth`).
     package mutating func join(_ other: Record) {
         roll(toBucket: other.newest)
         for bucket in max(0, oldest)...newest where other.count(in: bucket) > count(in: bucket) {

@@ -1,7 +1,7 @@
 /// Counters that an earlier process saved and that no request of this process has used yet.
 struct SavedCounters {
     private var records: [RecordKey: [UInt8]] = [:]
-    /// The counters of the file whose units still count.
+    /// The file's counters, without those whose units no longer count.
     private(set) var counters: [SavedCounter] = []
     /// The number of counters whose newest bucket was in the future, so that they were moved back.
     private(set) var movedBack = 0

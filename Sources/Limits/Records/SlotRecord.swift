@@ -1,5 +1,5 @@
-/// The slots of a limit of concurrent requests, with one entry for each instance that holds slots. The record reads no
-/// clock.
+/// The slots of a limit of concurrent requests, with one entry for each instance that holds slots. The record reads
+/// no clock.
 package struct SlotRecord: Sendable, Equatable {
     package struct Entry: Sendable, Equatable {
         /// The random id that the instance drew at its start.
@@ -7,8 +7,10 @@ package struct SlotRecord: Sendable, Equatable {
         package var held: Int
         /// The end of the entry, in milliseconds since 1970. An entry that has ended does not count.
         package var endMilliseconds: Int
-        /// The milliseconds by which the instance's corrected clock is ahead of the store's clock; nil if unknown. In
-        /// the record of shares, a number made from `STORE_SECRET`; nil without a secret.
+        /// The milliseconds by which the instance's corrected clock is ahead of the store's clock; nil if unknown.
+        ///
+        /// In the record of shares, this property instead contains a number derived from `STORE_SECRET`; nil without a
+        /// secret.
         package var clockMilliseconds: Int?
 
         /// The difference between the instance's and the store's clock in microseconds; nil if unknown or implausible.
@@ -61,7 +63,7 @@ package struct SlotRecord: Sendable, Equatable {
 
 extension SlotRecord {
     private static let format: UInt8 = 2
-    /// The largest accepted end of an entry, in milliseconds since 1970.
+    /// The latest accepted end of an entry, in milliseconds since 1970.
     private static let timeBound = 1 << 45
     package static let encodedBound = 65_536
 

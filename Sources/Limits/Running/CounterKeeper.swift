@@ -11,9 +11,10 @@ package final class CounterKeeper: @unchecked Sendable {
         var lock: FileLock?
         /// The counters of an earlier process that no request of this process has used yet.
         var unclaimed: [SavedCounter] = []
-        /// The value of `Limiter.changes` when the file was last read or written.
+        /// The value of `Limiter.changes` when the file was last read or written. It differs now if counters changed.
         var changes = 0
-        /// The machine's wall clock minus the limiter's clock when the file was last read or written, in microseconds.
+        /// The machine's wall clock minus the limiter's clock, in microseconds, when the counter file was last read or
+        /// written.
         var behindMicroseconds = 0
         var isFailing = false
         var isOverfull = false
@@ -55,7 +56,7 @@ package final class CounterKeeper: @unchecked Sendable {
         )
     }
 
-    /// Creates the keeper of a limiter's counters, with its own size limit and clock.
+    /// Creates the keeper of a limiter's counters with the given size limit and clock.
     ///
     /// - Parameters:
     ///   - limitBytes: the maximum size of the file.
@@ -176,7 +177,7 @@ package final class CounterKeeper: @unchecked Sendable {
         state.isFailing = false
     }
 
-    /// Returns the counters to save. If the file would be too large, returns those with the largest used shares.
+    /// Returns the counters to save. If the file would be too large, omits those that used the least of their limits.
     private func counters() -> [SavedCounter] {
         var found: [(counter: SavedCounter, share: Double)] = []
         var bytes = 0
@@ -207,7 +208,8 @@ package final class CounterKeeper: @unchecked Sendable {
         state.isOverfull = kept < all
     }
 
-    /// Removes counters from `unclaimed` if their keys are in `keys` or their units are too old.
+    /// Removes an earlier process's counters from `unclaimed` if `keys` contains their key, or if their units are too
+    /// old.
     private func dropClaimed(_ keys: Set<RecordKey>) {
         let time = limiter.wall
         state.unclaimed.removeAll { counter in

@@ -30,7 +30,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
     private lazy var timer = Timer(self)
     private var connection: (any CounterConnection)?
     private var polled: (any PolledConnection)?
-    /// The epoll events for which the loop watches `polled`; 0 if it does not watch the connection.
+    /// The epoll events for which the loop watches the connection; 0 if it does not watch the connection.
     private var watched: UInt32 = 0
 
     init(_ lane: Int, _ server: Int, on loop: EventLoop, _ parts: Parts) {

@@ -7,7 +7,7 @@ package struct LimitReader {
     private let time: Int
     private let secret: StoreSecret?
 
-    /// The maximum number of records in one call.
+    /// The maximum number of records that are read in one call to the store.
     private static let batch = 100
 
     /// Creates a reader of the records in a store.

@@ -2,7 +2,8 @@ package import Engine
 
 /// Reading and resetting of limits by an operator.
 extension Limiter {
-    /// Sets the use of one limit of one caller to 0. Other instances follow when they call `forget`.
+    /// Sets the use of one limit of one caller to 0. Other instances notice this when they call `forget` with the
+    /// returned key.
     ///
     /// - Parameter shared: the limiter's store; nil if limits are counted in this process.
     /// - Returns: the record's key in the store; nil if there is no store.

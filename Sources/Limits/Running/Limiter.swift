@@ -16,7 +16,7 @@ package final class Limiter: Sendable {
         let rule: StoreDownRule
         /// The number of instances that divide limits during an outage; nil uses the number of living instances.
         let instances: Int?
-        /// The longest time that a decision waits for a call of the store, in microseconds.
+        /// The longest time that a decision waits for a call to the store, in microseconds.
         let timeoutMicroseconds: Int
         /// The time after which slots become free if their instance does not renew them, in seconds.
         let slotSeconds: Int
@@ -124,10 +124,10 @@ package final class Limiter: Sendable {
     /// Returns whether at least one limit of the charges is known to be full.
     package func isKnownFull(_ charges: [LimitCharge]) -> Bool { update { $0.isKnownFull(charges, at: $1) } }
 
-    /// Returns the largest used share among the limits of the charges, as far as this instance knows.
+    /// Returns the used fraction of the fullest limit among the charges, as far as this instance knows.
     package func knownShare(_ charges: [LimitCharge]) -> Double { update { $0.knownShare(charges, at: $1) } }
 
-    /// Returns the used units of each charge's limit over all instances, at most the limit. Counts nothing.
+    /// Returns how many units of each charge's limit all instances have used, at most the limit. Counts no new units.
     package func used(_ charges: [LimitCharge], on loop: EventLoop) async -> [Int] {
         let looks = charges.map { LimitCharge($0.limit, $0.identity, units: 0) }
         if !looks.isEmpty { _ = await reserve(looks, on: loop) }
@@ -172,13 +172,14 @@ package final class Limiter: Sendable {
 
     package func metrics() -> LimiterMetrics { ledger.withLock { $0.figures } }
 
-    /// Writes pending changes to the store, and waits for current calls. Blocks; the event loops must still run.
+    /// Writes pending changes to the store, and waits for current store calls. Blocks; the event loops must still run.
     package func stop() {
         update { $0.close(at: $1) }
         dispatcher.end()
     }
 
-    /// Calls `body` with the locked ledger and the current time. Then does the outbox's work without the lock.
+    /// Calls `body` with the locked ledger and the current time. Then, without the lock, does the work that `body` left
+    /// in the ledger's `outbox`.
     @discardableResult
     func update<Result>(_ body: (inout Ledger, ClockReading) -> Result) -> Result {
         var outbox = Outbox()

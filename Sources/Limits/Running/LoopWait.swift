@@ -12,7 +12,7 @@ final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
 
     init(_ loop: EventLoop) { self.loop = loop }
 
-    /// Waits for the decision and returns it. Cancelling the task does not end the wait.
+    /// Waits for the ledger's decision about the request and returns it. Cancelling the task does not end the wait.
     ///
     /// - Parameter expire: called at the deadline. Returns the next deadline; nil if the ledger has decided.
     func decision(at deadline: LoopTime, expire: @escaping () -> LoopTime?) async -> Decision {

@@ -20,7 +20,7 @@ package final class RecentUsageAverages: Sendable {
             completions.mean(afterHalvings: halvings(at: now), downTo: RecentUsageAverages.firstCompletion)
         }
 
-        /// The average of the credits; nil if the vendor reported none.
+        /// Returns the average credits of the model's recent responses; nil if the vendor reported none.
         func credits(at now: Int) -> Int? {
             credits.mean(afterHalvings: halvings(at: now), downTo: RecentUsageAverages.firstCredits)
         }
@@ -102,13 +102,13 @@ private struct RecentNumbers {
         }
     }
 
-    /// Returns the average after `halvings` halvings; nil if there are no numbers. Halving stops at `least`.
+    /// Returns the average, halved `halvings` times; nil if there are no numbers. Halving never goes below `least`.
     func mean(afterHalvings halvings: Int, downTo least: Int) -> Int? {
         guard let mean else { return nil }
         return mean <= least ? mean : max(least, mean >> halvings)
     }
 
-    /// Replaces all numbers with their average after `halvings` halvings.
+    /// Replaces all numbers with their average, halved `halvings` times but not below `least`.
     mutating func halve(_ halvings: Int, downTo least: Int) {
         guard halvings > 0, let mean, let halved = self.mean(afterHalvings: halvings, downTo: least), halved < mean
         else { return }

@@ -1,5 +1,6 @@
-/// A decision about a request, with the reserved units of an admitted request. The request itself stays counted, even
-/// if its calls fail.
+/// The decision about a request and, if the request was admitted, its reserved units.
+///
+/// The request itself stays counted, even if its calls fail.
 package struct Reservation: ~Copyable, Sendable {
     package let decision: Decision
     private let limiter: Limiter
@@ -16,7 +17,7 @@ package struct Reservation: ~Copyable, Sendable {
     /// Ends the reservation and corrects the reserved units to the used units.
     package consuming func settle(used: Amounts) { self.used = used }
 
-    /// Settles the reservation. Without `settle`, all units except slots stay charged.
+    /// Settles the reservation. If `settle` was not called, releases the slots; all other units stay charged.
     deinit {
         if isOpen { limiter.settle(decision.held, used) }
     }

@@ -43,7 +43,7 @@ package protocol PolledConnection: CounterConnection {
     var descriptor: Int32 { get }
     var isSending: Bool { get }
 
-    /// Begins a call and sends what the socket accepts. Returns the result; nil if a response must follow.
+    /// Begins a call and sends what the socket accepts. Returns the result; nil if the call must wait for a response.
     func begin(_ call: PolledCall) throws(StoreFailure) -> PolledResult?
 
     /// Sends and receives more of the current call. Returns the result; nil if the response is not complete yet. Throws

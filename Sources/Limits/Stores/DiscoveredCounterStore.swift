@@ -1,7 +1,7 @@
 import Engine
 
-/// A store that is searched for at several addresses. The first address that responds is used until the process ends.
-/// Until then, each new connection tries all addresses.
+/// A store that is searched for at several addresses. Each new connection tries all addresses until one responds. From
+/// then on, all connections use that address.
 package final class DiscoveredCounterStore: CounterStore {
     package let servers: [String]
     private let stores: [any CounterStore]

@@ -15,7 +15,7 @@ final class MemcachedConnection: PolledConnection {
     private var sentBytes = 0
     /// The parser for the current call's response; nil if there is no call.
     private var response: MemcachedResponseParser?
-    /// The results of writes that are known without a response; nil for each sent write.
+    /// The results of the current call's writes: known at once for writes that are not sent, nil for sent writes.
     private var known: [WriteResult?] = []
     /// The buffer for received bytes.
     private var room = [UInt8](repeating: 0, count: 16_384)
@@ -77,7 +77,7 @@ final class MemcachedConnection: PolledConnection {
         }
     }
 
-    /// Returns the result of a write that need not be sent; nil if the write must be sent.
+    /// Returns the result of a write that has failed before it is sent; nil if the write must be sent.
     private func result(of write: StoreWrite) -> WriteResult? {
         if write.value.count > MemcachedResponseParser.valueBytes {
             return .refused(reason: "the record is too large for memcached")

@@ -3,7 +3,7 @@ struct MemcachedResponseParser {
     private let request: MemcachedRequest
     private let firstTag: UInt32
     private let connection: UInt64
-    /// The bytes of an incomplete message, kept until the other bytes arrive.
+    /// The bytes of an incomplete message, kept until the rest of the message arrives.
     private var rest: [UInt8] = []
     /// The number of bytes of an oversized value that must still be discarded.
     private var skippedBytes = 0

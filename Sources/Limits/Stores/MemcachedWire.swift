@@ -50,7 +50,7 @@ enum MemcachedRequest {
         }
     }
 
-    /// The number of messages in the request. Each message uses one tag.
+    /// The number of tags that the request needs: one for each of its messages.
     var tags: UInt32 {
         switch self {
         case .read(let keys): UInt32(keys.count == 1 ? 1 : keys.count + 1)

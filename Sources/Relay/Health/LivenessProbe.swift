@@ -1,7 +1,8 @@
 import Glibc
 import Shared
 
-/// Returns whether this container's relay is healthy. Kills the relay if it is `silent` in three checks in a row.
+/// Returns whether this container's relay is healthy. Kills the relay if it listens but does not respond in three
+/// checks in a row.
 func killIfStuck(_ relay: Settings.Address) -> Bool {
     for _ in 1...3 {
         let health = checkHealth(relay)
@@ -11,7 +12,7 @@ func killIfStuck(_ relay: Settings.Address) -> Bool {
     return false
 }
 
-/// Returns the ids of this container's relay processes, except this process.
+/// Returns the ids of the relay processes whose parent is process 1, except this process.
 private func stuckRelays() -> [pid_t] {
     guard let directory = opendir("/proc") else { return [] }
     defer { closedir(directory) }

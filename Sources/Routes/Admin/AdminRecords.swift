@@ -19,7 +19,7 @@ func listRecords(_ visit: AdminVisit) async throws(APIError) {
     visit.send(page.records.map { writer.json($0) }, total: page.total, more)
 }
 
-/// Sends the requests that are running now, in the form of stored records.
+/// Sends the client a list of the running requests, each in the form of a stored record.
 private func listRunningRecords(_ visit: AdminVisit) async {
     let running = await visit.gateway.process.running.all(on: visit.gateway.loop)
     let writer = RecordWriter(visit)

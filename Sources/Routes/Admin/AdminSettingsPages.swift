@@ -67,7 +67,7 @@ func listClients(_ visit: AdminVisit) async throws(APIError) {
 private let maxListedModels = 1_000
 
 extension Settings {
-    /// The kinds of callers that the settings allow, with the caller of each kind.
+    /// The callers that the settings allow, each with its kind, such as `anonymous`.
     fileprivate var callersToSetUp: [(kind: String, caller: Caller)] {
         var callers = keys.map { (kind: "known", caller: Caller(known: $0)) }
         if !anonymousModels.isEmpty { callers.append(("anonymous", Caller(anonymousWith: anonymousModels))) }

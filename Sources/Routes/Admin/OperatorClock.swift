@@ -3,9 +3,10 @@ import Limits
 import Shared
 import Upstream
 
-/// A task of the admin routes that exchanges figures and orders with other instances every ten seconds.
+/// A task that exchanges data with other instances every ten seconds: the figures for the admin pages, such as requests
+/// per minute, and the operator's orders and logouts.
 ///
-/// The task also stores logouts.
+/// The task also saves logouts in a file.
 ///
 /// `@unchecked`: used on one event loop only, except `task`, which has a lock.
 package final class OperatorClock: @unchecked Sendable {
@@ -14,7 +15,7 @@ package final class OperatorClock: @unchecked Sendable {
     private let own: LoopServices
     private let paces: [LoopPace]
     private let task = Lock<Task<Void, Never>?>(nil)
-    /// The number of requests that have ended since the process's start, at each of the last seven runs.
+    /// The last counts, at most seven, of the requests that ended since the process started, each with its time.
     private var counts: [(at: LoopTime, requests: Int)] = []
 
     private static let keptCounts = 7
@@ -31,7 +32,8 @@ package final class OperatorClock: @unchecked Sendable {
         task.withLock { $0 = next }
     }
 
-    /// Stops the task and removes this instance from other instances' lists. Can be called on any thread.
+    /// Stops the task, and removes this instance from the lists of instances that other instances keep. Can be called
+    /// on any thread.
     package func stop() {
         task.withLock { $0?.cancel() }
         let admin = process.process.admin

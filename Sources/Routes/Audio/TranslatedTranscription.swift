@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// The translation of a transcription request for vendors that need the recording uploaded separately.
+/// A transcription request, converted for vendors that need the recording uploaded separately.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class TranslatedTranscription: TranslatedEndpoint, @unchecked Sendable {

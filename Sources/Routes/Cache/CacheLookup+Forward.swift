@@ -4,7 +4,7 @@ import Shared
 import Upstream
 
 extension CacheLookup {
-    /// Stores a complete JSON response in the cache, without the model's name.
+    /// Stores a complete JSON response in the cache, without the value of its member `model`.
     func keep(forwarded body: Body) async {
         guard hasRoom(for: body.bytes.count) else { return }
         let usage = exchange.record.usage ?? Usage(promptTokens: 0, completionTokens: 0)
@@ -28,7 +28,9 @@ extension CacheLookup {
     /// Sends a cached response if there is one, and returns whether there was.
     ///
     /// The request must have been admitted.
-    /// - Parameter name: the model that serves the request.
+    /// - Parameters:
+    ///   - model: the requested model.
+    ///   - name: the model or panel that serves the request.
     func answersForward(_ model: String, _ name: String) async throws(APIError) -> Bool {
         let found = try await find(model, servedBy: name, isStreamed: false) { await $0.outcome(until: $1) }
         guard let found else { return false }

@@ -65,7 +65,8 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         return stored
     }
 
-    /// Returns the response to an equal running request; nil if this request must call the vendor.
+    /// Returns the response to an equal request, and waits for it if that request is still running; nil if this request
+    /// must call the vendor itself.
     private func others(
         _ key: CacheKey,
         _ wait: (CoalescedWaiter, LoopTime) async -> CoalescedWaiter.Outcome

@@ -4,10 +4,10 @@ import Shared
 
 /// The kinds of entries in the encoded form of a cached stream.
 private enum Kind: Int {
-    /// The beginning of a stream in which the relay sent an uncached text first.
+    /// A mark that the relay began the stream with a text of its own. The cache does not contain this text.
     case opening
     case text, reasoning, refusal, call, arguments, signature, encryptedReasoning, finish
-    /// A chunk in the vendor's own JSON, without the first members that `ResponseNames` describes.
+    /// A chunk in the vendor's own JSON, without its first four members, `id` to `model`.
     case native
     /// Text whose characters need no escapes in JSON.
     case plainText
@@ -59,7 +59,7 @@ extension CachedResponseEncoder {
 
     /// Adds a chunk in the vendor's own JSON.
     ///
-    /// - Parameter rest: the bytes of the chunk after the members of `ResponseNames`.
+    /// - Parameter rest: the bytes of the chunk after its first members, `id` to `model`.
     mutating func add(native rest: UnsafeRawBufferPointer, of choice: Int) {
         add(Kind.native.rawValue)
         add(choice)
@@ -71,7 +71,7 @@ extension CachedResponseEncoder {
 struct CachedEventReader: ~Copyable {
     private var reader: CachedResponseDecoder
     private var chunk = ByteBuffer()
-    /// The first members of each replayed vendor chunk (see `ResponseNames`).
+    /// The members with which each replayed vendor chunk begins: `id`, `object`, `created` and `model`.
     private let names: Body
     private let includesUsage: Bool
 
@@ -102,7 +102,7 @@ struct CachedEventReader: ~Copyable {
         return true
     }
 
-    /// The first two bytes of an encoded plain text of choice 0.
+    /// The first two bytes of an encoded event with plain text for choice 0: the event's kind and the choice's index.
     private static let plainText = UInt16(littleEndian: UInt16(Kind.plainText.rawValue))
 
     private mutating func event(_ kind: Kind) -> ChatEvent? {

@@ -52,7 +52,7 @@ struct CachedResponse: Sendable {
 
 /// The members `id`, `object`, `created` and `model` of responses in a vendor's own JSON.
 enum ResponseNames {
-    /// Returns the position after the members of `ResponseNames`; nil if the response does not begin with them.
+    /// Returns the byte position after the members `id` to `model`; nil if the response does not begin with them.
     static func end(in response: UnsafeRawBufferPointer) -> Int? {
         let members = Array(RawJSON(response).members.prefix(4))
         guard members.count == 4, members[0].name.equals("id"), members[3].name.equals("model"),

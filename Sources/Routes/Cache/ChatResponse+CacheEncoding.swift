@@ -5,7 +5,7 @@ import Shared
 /// The parts of an encoded complete response. The parts after `choice` belong to that choice.
 private enum EncodedPart: Int {
     case choice, text, reasoning, reasoningBlock, refusal, call, finish
-    /// The response in the vendor's own JSON, without the first members that `ResponseNames` describes.
+    /// The response in the vendor's own JSON, without its first four members, `id` to `model`.
     case original
 }
 
@@ -30,7 +30,8 @@ extension ChatResponse {
 
     /// Decodes a cached response; returns nil if the data is damaged.
     ///
-    /// - Parameter names: the first members for a response in the vendor's own JSON.
+    /// - Parameter names: the members `id`, `object`, `created` and `model`, which begin a response in the vendor's own
+    ///   JSON.
     init?(encoded: UnsafeRawBufferPointer, _ names: borrowing ByteBuffer) {
         self.init([], usage: nil)
         var reader = CachedResponseDecoder(encoded)

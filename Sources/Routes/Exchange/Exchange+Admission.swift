@@ -7,7 +7,7 @@ import Upstream
 extension Exchange {
     /// Authenticates the request and returns its caller. Charges the request's memory to the caller.
     ///
-    /// - Parameter countsUnknownKeys: whether an ignored unknown key counts as a wrong key.
+    /// - Parameter countsUnknownKeys: whether an anonymous caller's unknown key counts as a wrong key.
     @inline(never)
     func caller(_ group: EndpointGroup, countsUnknownKeys: Bool = true) async throws(APIError) -> Caller {
         let (caller, stray) = try gateway.callers.caller(of: request)
@@ -47,7 +47,7 @@ extension Exchange {
         return proxies.isEmpty ? nil : MemoryHolder.Key(request.clientAddress(trusting: proxies))
     }
 
-    /// Throws if a limit is already known to refuse the caller. Counts nothing; ignores small bodies.
+    /// Throws if a limit is already known to refuse the caller. Counts nothing. Does nothing if the body is small.
     func refuseIfKnownToBeOver() throws(APIError) {
         // This check keeps the relay from reading a large body in vain.
         guard let (caller, group) = asking, request.body.isLarge else { return }

@@ -17,7 +17,7 @@ final class Exchange: @unchecked Sendable {
     var named: String?
     /// Whether parts of the request body are needed until the end of the response.
     var keepsBody = false
-    /// The JSON body if it was read ahead; otherwise nil.
+    /// The JSON body if it was already read for a possible forwarding; otherwise nil.
     var jsonAhead: Body?
     /// The multipart form if its beginning was read ahead; otherwise nil.
     var formAhead: ForwardedForm?
@@ -25,7 +25,7 @@ final class Exchange: @unchecked Sendable {
     var closes = false
     /// Whether web pages of other sites may read the response, if `CORS_ORIGINS` allows their origin.
     var isShared = true
-    /// Further header lines for responses of the admin routes.
+    /// Additional header lines for responses of the admin routes and for pages.
     var operatorFields = ""
     /// The methods that the response lists in the header `Allow`; empty to omit the header.
     var allowed: [StaticString] = []
@@ -96,7 +96,7 @@ final class Exchange: @unchecked Sendable {
 
     /// Sends the response to a CORS preflight request.
     ///
-    /// - Parameter label: the number of the route in the metrics.
+    /// - Parameter label: the index of the route `OPTIONS` among the metrics' route names.
     func sendPreflight(label: Int) {
         record.route = "OPTIONS"
         record.routeLabel = label

@@ -40,12 +40,16 @@ extension Exchange {
         return form
     }
 
-    /// Reads the request's multipart form as a whole. The limits are the same as for `formStream`.
+    /// Reads the request's multipart form as a whole.
+    ///
+    /// - Parameters:
+    ///   - files: the names of the fields that are files.
+    ///   - fileLimitBytes: the largest file; the settings' upload limit may be lower.
     func form(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
         try await gathered(try formStream(files: files, fileLimitBytes: fileLimitBytes))
     }
 
-    /// Reads the multipart form, but leaves the bytes in `formAhead` for a vendor.
+    /// Reads the whole multipart form. `formAhead` keeps the bytes of the form that it has already read.
     func heldForm(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
         let held = try await formAhead?.copyHeld() ?? ByteBuffer()
         let limit = min(fileLimitBytes, gateway.settings.maxUploadBytes)

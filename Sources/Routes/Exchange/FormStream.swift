@@ -22,11 +22,11 @@ final class FormStream: @unchecked Sendable {
     /// The name of the current part.
     private var name = ""
     private var text = ByteBuffer()
-    /// The size of all plain fields together, in bytes.
+    /// The size of all fields that are not files, added up, in bytes.
     private var fieldBytes = 0
     /// The total size of the fields and files that are kept in memory, in bytes.
     private var gatheredBytes = 0
-    /// The bytes that kept fields and files can use without a further memory reservation.
+    /// The number of bytes that kept fields and files may have before more memory must be reserved.
     private var heldBytes = 32_768
     private static let stepBytes = 262_144
 

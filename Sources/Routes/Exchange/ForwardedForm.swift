@@ -26,7 +26,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private let loop: EventLoop
     private var waited: UInt64 = 0
     private var waitsSince: LoopTime?
-    /// The number of bytes that `held` can have without a further memory reservation.
+    /// The number of bytes of the form that can be kept without another memory reservation.
     private var coveredBytes = 32_768
 
     // State of the first reading, which finds the model; `scout` is nil once this reading has ended.
@@ -37,7 +37,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     // State of a reading that sends the form to a vendor.
     private var reader: MultipartReader
-    /// The number of bytes of `held` that `reader` has received for the vendor that is called now.
+    /// The number of the form's kept bytes that have been read for the vendor that is called now.
     private var given = 0
     private var newModel = ""
     private var passed = ForwardedFieldCheck(allowing: [], isCallersKey: false)
@@ -85,13 +85,14 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         if hasImages { try await readAhead() }
     }
 
-    /// Reads the form into memory, up to `replayBytes`.
+    /// Reads the form into memory, to its end or until `limits.replayBytes` bytes are kept.
     func readAhead() async throws(APIError) {
         while scout != nil, held.count < limits.replayBytes, try await scoutOn() {}
         scout = nil
     }
 
-    /// Reads one event of the form and searches it for needed fields. Returns false at the end.
+    /// Parses more of the multipart form, and records the fields that the relay needs, such as `model`. Returns false
+    /// at the end of the form.
     private func scoutOn() async throws(APIError) -> Bool {
         let event: MultipartEvent?
         do throws(RequestError) {
@@ -139,7 +140,8 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         if name.hasSameBytes(as: "stream") { isStreamed = text.equals("true") }
     }
 
-    /// Reads the next bytes of the body into `piece`, and copies them to `held`. Returns false at the end.
+    /// Reads the next bytes of the body into `piece`, and adds them to the bytes of the form that are kept in memory.
+    /// Returns false at the end.
     private func readMore() async throws(APIError) -> Bool {
         guard try await nextPiece() else { return false }
         try await hold()
@@ -204,7 +206,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         return copy
     }
 
-    /// Moves the kept bytes out of the form, for an endpoint that parses the form itself.
+    /// Removes the form's bytes from memory and returns them, for an endpoint that parses the form itself.
     func removeHeld() -> ByteBuffer {
         var bytes = ByteBuffer()
         swap(&bytes, &held)

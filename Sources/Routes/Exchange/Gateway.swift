@@ -53,7 +53,7 @@ final class Gateway: @unchecked Sendable {
     let hasOperator: Bool
     /// The maximum size of a body in a usage record, in bytes; nil if bodies are not kept.
     let bodyLimitBytes: Int?
-    /// The header lines of every response that web pages of other sites may read.
+    /// The header lines that are common to all responses to which web pages of other sites have access.
     let commonFields: ByteBuffer
 
     init(_ shares: SharedServices, _ own: LoopServices, setup: Setup) {
@@ -102,7 +102,7 @@ final class Gateway: @unchecked Sendable {
         }
     }
 
-    /// The header lines of every response that web pages of other sites must not read.
+    /// The header lines that every response has, without the lines for CORS.
     static var plainFields: ByteBuffer {
         var head = ResponseHead(status: 200)
         head.add("OpenAI-Version", "2020-10-01")

@@ -109,7 +109,7 @@ final class ChatRequest: @unchecked Sendable {
 
 /// A formatter of the response to one chat request, in the format of the request's surface.
 protocol ChatResponseFormatter: Sendable {
-    /// Whether the request refers to stored data, which `resolved` adds.
+    /// Whether the request refers to stored data, such as an earlier response. `resolved` adds this data to the call.
     var hasReferences: Bool { get }
     func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall
     /// Creates the writer of a streamed response. The relay calls this function before it calls the vendor.
@@ -141,7 +141,7 @@ protocol ChatStreamWriter: AnyObject, Sendable {
     func ping()
     /// Whether the collected output should be sent before more output is added.
     var isFull: Bool { get }
-    /// Sends the collected output, and waits for a slow client. Throws if memory is too short.
+    /// Sends the collected output, and waits for a slow client. Throws if there is not enough free memory.
     func flush() async throws(UpstreamError)
     /// Sends the collected output without waiting for the client.
     func flushNow()

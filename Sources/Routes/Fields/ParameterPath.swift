@@ -9,7 +9,7 @@ struct ParameterPath {
 
     let message: Int
     private var part: Int?
-    /// The index of a part inside another part; nil if the path ends at the outer part.
+    /// The index of a part nested in the content part `part`; nil if the path has no nested part.
     private var inner: Int?
     private let list: List
 
@@ -18,8 +18,7 @@ struct ParameterPath {
         self.list = list
     }
 
-    /// Returns the path of a content part of this message. If this path leads to a content part, returns the path of a
-    /// part inside that content part.
+    /// Returns this path, extended by the index of a content part, as in `messages[0].content[1]`.
     func part(_ index: Int) -> ParameterPath {
         var position = self
         if part == nil { position.part = index } else { position.inner = index }

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The tools with another name or form for the model: custom tools and tools in namespaces.
+/// The names of tools that the model sees differently from the client: custom tools and tools in namespaces.
 struct ToolNames: Sendable {
     struct Name: Sendable {
         let name: String

@@ -74,7 +74,7 @@ struct ForwardedFields: Sendable {
         return nil
     }
 
-    /// Adds the input texts in a JSON value, which can be a list.
+    /// Appends the input texts in a JSON value to `texts`, also those in nested lists. Adds token ids to `numbers`.
     private mutating func add(_ value: JSONValue, to texts: inout ByteBuffer, depth: Int) {
         if let text = value.text {
             if !texts.isEmpty { texts.append("\n") }
@@ -103,7 +103,7 @@ struct ForwardedFields: Sendable {
         return count + numbers
     }
 
-    /// The estimated usage of the input, without a vocabulary; nil if there is no input.
+    /// The usage of the input, estimated without a tokenizer vocabulary; nil if there is no input.
     var estimate: Usage? {
         guard !texts.bytes.isEmpty || numbers > 0 else { return nil }
         var estimate = TokenEstimate()

@@ -83,7 +83,7 @@ private func varying(
     return all.isEmpty ? nil : Candidates(inOrder: all)
 }
 
-/// Returns candidates of other models that can make the requested variations.
+/// Returns candidates that can make the requested variations with models that `named` does not contain.
 private func standIns(
     for call: ImageCall,
     besides named: Candidates,

@@ -23,7 +23,7 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
     private let request: Request
     private var copy: KeptBodies?
 
-    /// The smallest limit of the text that is collected from a response, in bytes.
+    /// The number of bytes of a response that are collected even if the limit for kept bodies is lower.
     private static let gatheredBytes = 65_536
 
     /// Creates a recorder that passes the response on to `writer`.
@@ -51,7 +51,7 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
 
     /// Returns a copy of the recorded bodies for a cache entry.
     ///
-    /// The response body follows when the request ends.
+    /// The response body is added to the copy when the request ends.
     func makeCopy(_ budget: BodyBudget) -> KeptBodies {
         let copy = KeptBodies(limitBytes: bodies.limitBytes, budget)
         if let text = bodies.request { copy.keep(request: text) }
@@ -106,7 +106,7 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
         }
     }
 
-    /// Makes the texts of both bodies. It is called at the end of the request.
+    /// Completes the recorded texts of the request body and the response body. It is called at the end of the request.
     func finish() {
         if bodies.request == nil { keepForm() }
         guard responseBytes > 0 else { return }

@@ -118,7 +118,7 @@ extension Collection<CallRecord> {
 }
 
 extension String? {
-    /// Returns whether this string equals `name`, byte by byte. Nil equals an empty `name`.
+    /// Returns whether this optional string equals `name`, byte by byte. A nil string equals an empty `name`.
     fileprivate func isSame(as name: String) -> Bool {
         guard let self else { return name.isEmpty }
         return self.hasSameBytes(as: name)

@@ -11,7 +11,7 @@ struct RequestRecord {
     /// The request id that the client sent; nil if the client sent no valid id.
     var givenID: String?
     var route: StaticString?
-    /// The number of the request's route in the metrics.
+    /// The number that stands for the request's route in the metrics (see `LabelNames`).
     var routeLabel = LabelNames.other
     var status = 0
     /// The nanoseconds from the request's start to the response's first byte; nil if nothing was sent.
@@ -31,7 +31,8 @@ struct RequestRecord {
     var usage: Usage?
     /// The cost of all upstream calls for the request; nil if it is not known.
     var cost: Cost?
-    /// The part of `cost` that the metrics count for this request.
+    /// The part of `cost` that the metrics count with this request: for a panel, only the cost of the call whose
+    /// response goes to the client.
     var ownCost: Cost?
     /// The cause of the failure, for the log; nil if there is no failure.
     var cause: String?
@@ -125,7 +126,7 @@ struct RequestRecord {
         log.write(line)
     }
 
-    /// Whether `isPolled` is true and the status is below 400 or is 503.
+    /// Whether the request is a poll, such as a health check, with a status below 400 or with status 503.
     var isRoutinePoll: Bool { isPolled && (status < 400 || status == 503) }
 
     /// The level of the log line. A warning means that an operator should look at the request.

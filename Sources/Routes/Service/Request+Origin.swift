@@ -11,7 +11,7 @@ extension Request {
         return value[part: 7..<value.count].trimmed
     }
 
-    /// Returns whether the request comes from a page of the relay or from a program.
+    /// Returns whether the request comes from one of the relay's own pages, or from no web page at all.
     func isOfOwnPage(_ settings: Settings) -> Bool {
         if let site = self[.secFetchSite], site.equalsLowered("cross-site") || site.equalsLowered("same-site") {
             return false

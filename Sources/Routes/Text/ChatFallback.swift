@@ -27,9 +27,9 @@ final class ChatFallback: @unchecked Sendable {
         var isChecked = false
     }
 
-    /// The first plan; nil if there is none yet or it cannot be used again.
+    /// The first plan that was made for the call; nil before that, or if the plan cannot be used again.
     private var leading: CandidatePlan?
-    /// The usable plans that were made for other candidates.
+    /// The usable plans besides the first plan (`leading`), each made for another candidate.
     private var others: [CandidatePlan] = []
     /// The errors of candidates that cannot serve the call, by the index of the candidate.
     private var refusals: [Int: APIError] = [:]
@@ -98,9 +98,9 @@ final class ChatFallback: @unchecked Sendable {
         return others.first { $0.position == position }?.plan
     }
 
-    /// Reuses the first plan for another candidate.
+    /// Reuses the first chat plan for the candidate at this position.
     ///
-    /// Returns false, without a change, if the other candidate needs a plan of its own.
+    /// Returns false, without a change, if this candidate needs a plan of its own.
     @inline(__always)
     private func passesOn(_ made: CandidatePlan, to position: Int) -> Bool {
         guard others.isEmpty, !made.isChecked, let asked, asked.call.original == nil else { return false }
@@ -238,7 +238,8 @@ final class ChatFallback: @unchecked Sendable {
         return nil
     }
 
-    /// Returns the first plan if it fits the candidate and the call is surely not too long; otherwise nil.
+    /// Returns the first plan that was made for the call, if it is for this candidate and the call's length needs no
+    /// further check; otherwise nil.
     private func readyAtOnce(_ position: Int, _ callLedger: CallLedger) -> ChatPlan? {
         guard let plan = known(position), plan === leading?.plan else { return nil }
         let usageReservation = billed(plan, callLedger)

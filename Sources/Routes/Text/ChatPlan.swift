@@ -229,7 +229,7 @@ final class ChatPlan: @unchecked Sendable {
         )
     }
 
-    /// Returns whether the call is so short that `check` is not needed.
+    /// Returns whether the call's length need not be checked, for example because the call is short.
     func isShort(_ usageReservation: UsageReservation?) -> Bool {
         !candidate.chats || isShort && usageReservation?.prompt.tokens == nil
     }
@@ -276,7 +276,7 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// Returns a plan that emulates an ability, and a vendor call for it.
+    /// Returns a plan that emulates the missing ability, and the vendor call for this plan.
     ///
     /// Throws `error` if no such plan is possible.
     /// - Parameter error: the error that shows which ability the vendor lacks.
@@ -416,7 +416,7 @@ final class ChatPlan: @unchecked Sendable {
         return sentBytes <= WorkQueue.loopBytes
     }
 
-    /// Whether all waits of the call end at the deadline of the call's ledger.
+    /// Whether all waits of the call end at the deadline `CallLedger.endsAt`.
     var keepsDeadline: Bool { isPlain && candidate.provider.keepsDeadlines }
 
     /// Returns the call in the vendor's form; nil if the conversion has to wait.

@@ -18,10 +18,10 @@ struct CreditNeeds {
     /// The average credits of an image model's recent calls; nil if unknown.
     private let mean: Int?
 
-    /// Creates the credit needs of a chat.
+    /// Estimates the credits of a chat.
     ///
     /// - Parameters:
-    ///   - paid: the usage of all upstream calls together.
+    ///   - paid: the estimated usage of all upstream calls together.
     ///   - expected: the credits of one upstream call if the model has no list price.
     init(
         _ call: borrowing ChatCall,

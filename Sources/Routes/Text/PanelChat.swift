@@ -12,13 +12,13 @@ final class PanelChat: @unchecked Sendable {
     let cast: Panel.Cast
     /// The client's call, without the progress lines of earlier responses.
     private(set) var call: ChatCall
-    /// The caller of the request with the caller's own permissions.
+    /// The caller who sent the request. Unlike `caller`, it is not given access to the panel's models.
     private let asking: Caller
     /// The caller under which the panel calls its models.
     let caller: Caller
     let exchange: Exchange
-    /// Whether another panel calls this panel. The value is false for an inner panel that makes the client's response
-    /// without a stream.
+    /// Whether another panel calls this panel. False for a called panel whose complete (not streamed) response goes to
+    /// the client.
     private let isInner: Bool
     private let summary: ChatTarget?
     /// The plan for the call of the summary model; nil if another panel makes the summary.
@@ -96,7 +96,7 @@ final class PanelChat: @unchecked Sendable {
 
     /// Returns the units to reserve for all upstream calls of the panel.
     ///
-    /// - Returns: `minimum` is the part of `amounts` without averages of earlier responses. `responseTokens` is the
+    /// - Returns: `minimum` is the part of `amounts` that the request itself determines. `responseTokens` is the
     ///   expected length of the panel's response in tokens.
     private func reservation(
         under applicableLimits: ApplicableLimits
@@ -223,7 +223,7 @@ final class PanelChat: @unchecked Sendable {
 
     private var summaryEnd: LoopTime { loop.now + UInt64(clamping: panel.summaryTimeout.nanoseconds) }
 
-    /// Calls all members, and returns the call for the summary model with their responses.
+    /// Calls all members. Returns the call for the summary model, which contains the members' responses.
     private func askedSummary(
         billing callLedger: CallLedger,
         _ feedback: PanelFeedback?

@@ -13,7 +13,7 @@ struct PanelFeedback {
         self.writer = writer
     }
 
-    /// Sends a space, unless progress lines are comments or are turned off.
+    /// Sends a space at the start of the response, if progress lines are sent as its text or as its reasoning.
     func begin() {
         switch form {
         case .content: writer.begin(with: " ")

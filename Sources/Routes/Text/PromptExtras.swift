@@ -3,7 +3,7 @@ import Limits
 import Shared
 import Upstream
 
-/// Data for the reservation of a prompt's units, besides the chat call.
+/// Facts about a prompt that its reservation needs in addition to the chat call.
 struct PromptExtras {
     /// The candidate that transcribes audio in the prompt; nil if the relay transcribes no audio.
     var transcriber: Candidate?
@@ -11,7 +11,7 @@ struct PromptExtras {
     var tokens = 0
     /// Whether the tokens of the prompt are estimated because counting them would take too long.
     var isEstimated = false
-    /// An estimate of the prompt tokens; nil if the relay must compute the number.
+    /// An estimate of the prompt tokens that is already known; nil if they must still be counted or estimated.
     var roughTokens: Int?
 }
 
@@ -86,10 +86,9 @@ private struct ChatNeeds {
     let prices: [Price]
     let creditPrices: [CreditPrices]
 
-    /// Returns the units that the call can use.
+    /// Returns the amounts that the call can use, such as tokens and dollars.
     ///
-    /// The second result is nil if no credits are counted. Otherwise it has the credits of one upstream call and the
-    /// images that these credits include.
+    /// The second result has the credits of one upstream call, and the prompt's images; nil if no credits are counted.
     /// - Parameters:
     ///   - response: the tokens of each choice.
     ///   - expected: the credits of an upstream call if the model has no list price.
@@ -117,7 +116,8 @@ private struct ChatNeeds {
 }
 
 extension ApplicableLimits {
-    /// Returns the charges for a request; with a nil reservation, for the request itself only.
+    /// Returns the charges for a request with this reserved usage. If `usageReservation` is nil, no tokens, images,
+    /// dollars or credits are charged.
     func charges(of usageReservation: UsageReservation?) -> [LimitCharge] {
         guard let usageReservation else { return charges(of: Amounts()) }
         return charges(of: usageReservation.reserved, atLeast: usageReservation.minimum)

@@ -24,7 +24,7 @@ func showOwnUsage(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
     )
 }
 
-/// Returns the caller's usage on each of the last 30 days with requests.
+/// Returns the caller's usage on each day with requests in the last 30 days.
 ///
 /// The list is empty if the caller has no key or the relay has no usage database.
 private func ownDays(of caller: Caller, _ gateway: Gateway) async throws(APIError) -> [JSONFragment] {

@@ -25,7 +25,7 @@ struct LimitStates: Sendable {
     }
 
     let all: [State]
-    /// Whether the figures come from the shared store. If false, they are this instance's own figures.
+    /// Whether the used units come from the shared store. If false, they are this instance's own counts.
     let isOfStore: Bool
 
     static let maxCallers = 200

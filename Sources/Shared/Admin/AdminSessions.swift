@@ -81,7 +81,8 @@ package final class AdminSessions: Sendable {
 
     // MARK: What lasts
 
-    /// Exchanges logouts with the other instances, and saves the list in its file. The worker's thread writes the file.
+    /// Exchanges logouts with the other instances, and saves the ended sessions in a file. The worker's thread writes
+    /// the file.
     package func keep(in shared: SharedState?, on loop: EventLoop, _ worker: Worker) async {
         let own = state.withLock { $0.ended }
         if let shared, let all = try? await Self.exchange(own, in: shared, on: loop) {

@@ -14,7 +14,7 @@ package final class AdminState: Sendable {
     package let board: InstanceBoard
     /// The store in which limits are counted; nil if this process counts them in its memory.
     package let counters: (any CounterStore)?
-    /// The overview that was computed last; nil before the first one.
+    /// The data of the overview page, as last computed; nil if it was never computed.
     package let overview = Lock<Overview?>(nil)
     /// The number of open event streams that send live data to the admin pages.
     package let streams = Atomic(0)

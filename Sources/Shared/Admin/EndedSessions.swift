@@ -8,10 +8,10 @@ struct EndedSessions: Sendable, Equatable {
     }
 
     private var sessions: [AdminSession.ID: Times] = [:]
-    /// The latest login time at which every session counts as ended, in milliseconds since 1970.
+    /// The login time up to which all sessions count as ended, in milliseconds since 1970.
     private(set) var notBefore = 0
 
-    /// The largest number of sessions in a list.
+    /// The largest number of ended sessions in this list.
     static let bound = 10_000
 
     init() {}

@@ -35,7 +35,7 @@ package final class InstanceBoard: Sendable {
     private static let keptSeconds = 3_600
     private static let maxInstances = 200
     private static let indexKey = "relay:1:admin:instances"
-    /// The time for which an operator's order stays in this instance's entry, in milliseconds.
+    /// The time for which an operator's instruction stays in this instance's entry, in milliseconds.
     private static let orderMilliseconds = 86_400_000
 
     package init(name: String) {
@@ -46,7 +46,7 @@ package final class InstanceBoard: Sendable {
 
     private static func key(_ id: String) -> String { "relay:1:admin:instance:\(id)" }
 
-    /// Adds an order of the operator that all other instances carry out.
+    /// Adds an operator's order, which all other instances then carry out.
     package func add(_ order: InstanceOrder) {
         state.withLock { state in
             state.orders.append(order)
@@ -96,7 +96,7 @@ package final class InstanceBoard: Sendable {
 
     /// Writes this instance's entry and reads the entries of the other instances.
     ///
-    /// - Returns: the orders of other instances that are new to this instance.
+    /// - Returns: the orders, such as to reset a limit, that other instances gave and that are new to this instance.
     package func exchange(
         _ entry: InstanceEntry,
         in shared: SharedState,
@@ -118,7 +118,7 @@ package final class InstanceBoard: Sendable {
         shared.put(Self.key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
     }
 
-    /// Returns the ids in the store's index of instances, and keeps this instance in the index.
+    /// Returns the ids in the store's index of instances. Adds this instance to the index, or renews its time there.
     private func ids(in shared: SharedState, on loop: EventLoop) async throws(StoreFailure) -> [String] {
         let (id, now) = (id, Timestamp.now() / 1_000)
         return try await shared.update(Self.indexKey, expirySeconds: Self.keptSeconds, on: loop) { bytes in
@@ -172,7 +172,7 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// Returns other instances' orders that are new to this instance, and marks them as carried out.
+    /// Returns the operator's orders that arrived from other instances. Each order is returned only once.
     func newOrders() -> [InstanceOrder] {
         state.withLock { state in
             let all = state.others.values.flatMap(\.entry.orders).filter { $0.at > startedAt - 5_000 }

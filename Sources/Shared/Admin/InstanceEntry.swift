@@ -26,7 +26,7 @@ package struct InstanceOrder: Sendable, Hashable {
     package let target: String
     /// The name of the provider's key; nil if the order concerns all keys of the provider.
     package let key: String?
-    /// The time of the order, in milliseconds since 1970.
+    /// The time at which the operator gave the order, in milliseconds since 1970.
     package let at: Int
 
     package init(_ kind: Kind, _ target: String, key: String? = nil, at: Int = Timestamp.now()) {

@@ -8,7 +8,7 @@ package final class LimitBook: @unchecked Sendable {
     private struct Key: Hashable {
         let caller: Identity
         let group: EndpointGroup
-        /// The model that the limits count; nil if no limit is configured for this model.
+        /// The requested model's name; nil if no limit is configured for this model.
         let model: String?
 
         func hash(into hasher: inout Hasher) {
@@ -33,7 +33,7 @@ package final class LimitBook: @unchecked Sendable {
     package let countsCredits: Bool
     /// Whether some limit is configured for particular models.
     package var dependsOnModels: Bool { !byModel.isEmpty }
-    /// A cache of the limits that apply to each caller. It is used only if limits identify callers by key alone.
+    /// A cache of the limits that apply to each caller. It is used only if limits identify callers by key, not address.
     private var kept = RecentTable<Key, ApplicableLimits>()
 
     private static let keptCovers = 4_096

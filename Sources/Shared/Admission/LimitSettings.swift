@@ -43,6 +43,6 @@ package struct LimitSettings: Sendable, Equatable {
     /// The networks of proxies whose `X-Forwarded-For` header is trusted.
     package let trustedProxies: [Network]
 
-    /// `slotLease` in seconds, as the counter store needs it; at least 1.
+    /// The seconds after which a concurrent request's slot becomes free if it is not renewed; at least 1.
     package var slotSeconds: Int { max(1, slotLease.milliseconds / 1_000) }
 }

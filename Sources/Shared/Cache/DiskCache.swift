@@ -70,7 +70,7 @@ final class DiskCache: Sendable {
 
     // MARK: On the thread
 
-    /// Lists the files that an earlier process has written, oldest first.
+    /// Adds the files that earlier processes left in the cache's directory to `list`, oldest first.
     private func open() {
         mkdir(directory, 0o700)
         guard let entries = opendir(directory) else { return warn("the directory of the cache cannot be opened") }

@@ -14,7 +14,7 @@ package final class MemoryCache: Sendable {
         }
     }
 
-    /// The model, the caller and the bodies of a cached response, for the operator's list.
+    /// The model, the caller and the bodies of a cached response, for the operator's list of cached responses.
     package struct Label: Sendable {
         let model: String?
         let caller: String?
@@ -124,7 +124,7 @@ package final class MemoryCache: Sendable {
 
     // MARK: For an operator
 
-    /// A cached response in the operator's list.
+    /// A cached response, as the operator's list of cached responses shows it.
     package struct Listed: Sendable {
         package let key: Digest
         /// The sequence number of the entry, counted since the start of the process.
@@ -147,7 +147,7 @@ package final class MemoryCache: Sendable {
         }
     }
 
-    /// Returns the listed responses that have not expired, newest first.
+    /// Returns the cached responses for the operator's list, without expired ones, newest first.
     package func listed(at now: LoopTime) -> [Listed] {
         let entries = responseCache.withLock { responseCache in
             var entries: [(key: Digest, entry: Entry)] = []

@@ -9,7 +9,7 @@ package final class RequestCoalescer: Sendable {
         /// The request calls the vendor, and equal requests can wait for its response.
         case leads(CoalescedLeader)
         case waits(CoalescedWaiter)
-        /// The request calls the vendor only for itself, because too many requests are already waiting.
+        /// The request calls the vendor only for itself, because too many requests already wait for equal requests.
         case full
     }
 
@@ -97,7 +97,7 @@ package final class CoalescedLeader: Sendable {
     deinit { end() }
 
     /// Passes the outcome of the vendor call to the waiting requests. If `ending` is nil, the next waiting request
-    /// calls the vendor. Only the first call has an effect.
+    /// calls the vendor. Only the first call of this function has an effect.
     package func end(with ending: Ending? = nil) {
         let coalescer = coalescer.withLock { coalescer in
             defer { coalescer = nil }

@@ -90,7 +90,8 @@ package struct ConfiguredCache: Sendable {
     private static let longestBytes = 8 * 1_048_576
     /// The largest response that is stored in memcached, in bytes. memcached limits an item to one megabyte.
     private static let longestSharedBytes = 1_000_000
-    /// While more bytes than this wait to be written to files or memcached, responses are not cached.
+    /// The largest number of bytes that may wait to be written to files or memcached. Above it, responses are not
+    /// cached.
     private static let leavingBytes = 16 * 1_048_576
     private static let patienceNanoseconds: UInt64 = 5_000_000_000
 
@@ -171,7 +172,7 @@ package struct ConfiguredCache: Sendable {
     }
 }
 
-/// A response that waits to be written. While this object exists, `ResponseCache.leaving` counts its bytes.
+/// A response that waits to be written. While this object exists, the cache counts the response's bytes as waiting.
 private final class PendingCacheWrite: Sendable {
     let response: Body
     private let responseCache: ResponseCache

@@ -19,12 +19,12 @@ package final class ToolCallMemory: Sendable {
     private let kind: Kind
     private let memory: MemoryCache
     private let bounds: MemoryCache.Bounds
-    /// The store that all instances share; nil if texts are only kept in this process.
+    /// The store in which all instances share signatures and reasoning; nil if only this process keeps them.
     private let state: SharedState?
 
     private static let maxTexts = 4_096
     private static let maxBytes = 16_777_216
-    /// The largest number of texts that are read from the shared store for one upstream call.
+    /// The largest number of signatures or reasoning texts that one upstream call reads from the shared store.
     package static let maxRecalledTexts = 16
     private static let idLimitBytes = 4_096
 
@@ -37,7 +37,7 @@ package final class ToolCallMemory: Sendable {
 
     package func text(_ key: Digest) -> Body? { memory.response(key, at: LoopTime.current()) }
 
-    /// Keeps a text in memory and in the shared store, unless the text is too long.
+    /// Keeps a signature or reasoning text in memory and in the shared store, unless the text is too long.
     ///
     /// - Parameter stored: returns the bytes for the shared store; called on any thread.
     package func keep(_ text: Body, _ key: Digest, stored: @escaping @Sendable (Body) -> [UInt8]) {
@@ -53,15 +53,17 @@ package final class ToolCallMemory: Sendable {
 
     // MARK: Other instances
 
-    /// Whether other instances may have texts that this process does not have.
+    /// Whether other instances may have signatures or reasoning texts that this process does not have.
     package var isShared: Bool { state != nil }
 
-    /// Returns the keys whose texts are not in memory. Only the first `maxRecalledTexts` keys are checked.
+    /// Returns the keys without a signature or reasoning text in this process. Only the first `maxRecalledTexts` keys
+    /// are checked.
     package func unknown(_ keys: some Sequence<Digest>) -> [Digest] {
         keys.prefix(Self.maxRecalledTexts).filter { text($0) == nil }
     }
 
-    /// Reads the texts of these keys from the shared store into memory. Stops if the store fails.
+    /// Reads the signatures or reasoning texts with these keys from the shared store into memory. Stops if the store
+    /// fails.
     ///
     /// - Parameter opened: decodes a stored text; returns nil if the text is damaged.
     package func recall(
@@ -82,7 +84,8 @@ package final class ToolCallMemory: Sendable {
 
     // MARK: Keys
 
-    /// Returns the key of a tool call's text; nil if the id is too long. The prefixes `call_` and `toolu_` are ignored.
+    /// Returns the key under which a tool call's signature or reasoning text is kept; nil if the id is too long. The
+    /// prefixes `call_` and `toolu_` are ignored.
     ///
     /// - Parameter owner: a digest of the caller or of the vendor account that owns the text.
     package static func key(ofCall id: String, of owner: Digest) -> Digest? {

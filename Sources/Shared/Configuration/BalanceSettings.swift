@@ -71,7 +71,7 @@ package struct CapacitySettings: Sendable, Equatable {
         if calls > 0 { self.calls = Quota(calls, .concurrent, per: .second) }
     }
 
-    /// Returns a quota for this many starts per second, which may be a fraction.
+    /// Returns a quota that lets `rate` upstream calls start per second. The rate may be a fraction.
     private static func starts(perSecond rate: Double) -> Quota {
         let thousandths = Int((rate * 1_000).rounded())
         var (a, b) = (thousandths, 1_000)

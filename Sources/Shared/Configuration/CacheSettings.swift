@@ -23,7 +23,7 @@ package struct CacheSettings: Sendable, Equatable {
     package let store: Store
     /// The data folder (`DATA_DIR`) for cached responses; nil if it is not set.
     package let directory: String?
-    /// Patterns of the models whose responses are cached, for the model names in requests.
+    /// The patterns of the requested model names whose responses are cached.
     package let models: [ModelPattern]
 
     package init(

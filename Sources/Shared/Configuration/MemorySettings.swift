@@ -1,6 +1,6 @@
 import Engine
 
-/// The memory budget for request and response data, and the bytes set aside for tables.
+/// The memory budget for request and response data, and the bytes set aside for other data, such as limits.
 package struct MemorySettings: Sendable, Equatable {
     /// The whole memory budget (`MEMORY_MB`), in bytes.
     package let bytes: Int
@@ -23,7 +23,7 @@ package struct MemorySettings: Sendable, Equatable {
     /// The number by which the memory budget is divided to get the largest allowed body.
     fileprivate static let bodyShare = 8
 
-    /// Divides the memory budget among requests and tables.
+    /// Sets aside parts of the memory budget, such as those for limits and for stored responses.
     ///
     /// - Parameter hasStore: whether memcached keeps the shared state and the stored responses.
     package init(bytes: Int, hasStore: Bool) {

@@ -1,7 +1,8 @@
 extension ProviderSettings {
     private static let prefix = "PROVIDER_"
 
-    /// Reads the settings of the enabled providers, in the order of `PROVIDERS`. Others follow, sorted by name.
+    /// Reads the settings of the enabled providers: first those in `PROVIDERS`, in its order, then the others, sorted
+    /// by name.
     ///
     /// Without any `PROVIDER_` setting, 1min.ai is the only provider.
     static func all(_ reader: inout SettingsReader) -> [ProviderSettings] {

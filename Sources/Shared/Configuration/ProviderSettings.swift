@@ -46,7 +46,7 @@ package struct ProviderSettings: Sendable, Equatable {
     package let totalTimeout: Duration
     package let http2: Bool
     package let prices: ProviderPrices
-    /// Facts about models in the settings, by the names that callers use.
+    /// The facts that the settings state about models, by the model names that callers use.
     package let modelInfo: [String: ModelFacts]
     package let rank: ProviderRank
     package let capacity: CapacitySettings
@@ -62,7 +62,8 @@ package struct ProviderSettings: Sendable, Equatable {
     package let generateModel: String?
     /// Additional header lines for upstream calls, which are secret. They replace the relay's headers of the same name.
     package let headers: [String]
-    /// The names of request fields that are forwarded to this provider although they are in `RoutingFields`.
+    /// The request fields that are forwarded to this provider although they could select another model, server or
+    /// account.
     package let allowedFields: [String]
     package let cloud: CloudSettings
 }

@@ -79,7 +79,8 @@ package struct Settings: Sendable, Equatable {
     package let balance: BalanceSettings
     /// The settings of the response cache; nil if responses are not cached.
     package let cache: CacheSettings?
-    /// The enabled providers, in the order of `PROVIDERS`. Others follow, sorted by name. The list is never empty.
+    /// The enabled providers: first those in `PROVIDERS`, in its order, then the others by name. The list is never
+    /// empty.
     package let providers: [ProviderSettings]
     /// The panels, sorted by the NAME in their settings (`PANEL_<NAME>_MODELS` and others).
     package let panels: [Panel]

@@ -56,7 +56,7 @@ extension SettingsReader {
         )
     }
 
-    /// Reports the first limit in dollars that has no effect.
+    /// Reports that a limit in dollars has no effect because no provider has a price. Only the first one is reported.
     private mutating func refuseDollars(_ key: SettingKey, _ settings: Settings) {
         if problems.contains(where: { $0.text.hasPrefix(Self.noPrice) }) { return }
         let instance = settings.providers.first.map { $0.name.asInstance } ?? "<NAME>"

@@ -57,7 +57,8 @@ extension ByteBuffer {
         append(decimal: number)
     }
 
-    /// Appends a JSON array of strings, which must need no escaping, after a text such as `,"name":`.
+    /// Appends `name`, a text such as `,"name":`, and then a JSON array of the strings `names`, which must need no
+    /// escaping.
     fileprivate mutating func append(_ name: StaticString, _ names: [String]) {
         append(name)
         append("[")

@@ -39,7 +39,7 @@ package struct ModelFacts: Sendable, Equatable {
     package var price = ListedPrice()
     /// The creation time in seconds since 1970; nil if unknown.
     package var created: Int?
-    /// The owner of this model; nil for the owner that all models of the provider share.
+    /// The owner of this model; nil if the provider's default owner applies.
     package var owner: String?
 
     package init() {}

@@ -5,7 +5,8 @@ package enum AssetPath {
     /// The smallest number of nested percent-encodings that makes a path unsafe.
     private static let rounds = 4
 
-    /// Returns whether the path, also when decoded, has a segment `..`. True for `rounds` or more encodings.
+    /// Returns whether the path contains a segment `..` before or after decoding. Also true for `rounds` or more nested
+    /// percent-encodings.
     package static func leadsUpward(_ path: String) -> Bool {
         var bytes = Array(path.utf8)
         for _ in 0..<rounds {
@@ -17,7 +18,7 @@ package enum AssetPath {
         return true
     }
 
-    /// Returns whether the path can only refer to a file on the asset host.
+    /// Returns whether the path can only refer to a file on the vendor's asset host, not on another host.
     static func isOnHost(_ path: String) -> Bool {
         guard !path.isEmpty, !leadsUpward(path) else { return false }
         var bytes = Array(path.utf8)
@@ -64,7 +65,8 @@ package enum AssetPath {
 }
 
 extension StoredFile {
-    /// Whether the path and the id can only refer to a file at the vendor. Check this before using a decoded file id.
+    /// Whether the path and the vendor's file id are well-formed and cannot lead outside the vendor's host. Check this
+    /// before using a decoded file id.
     var hasValidVendorNames: Bool {
         AssetPath.isOnHost(path)
             && vendorID.utf8.allSatisfy { byte in

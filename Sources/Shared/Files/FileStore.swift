@@ -9,7 +9,7 @@ package struct FileStore: Sendable {
 
     private let state: SharedState
 
-    /// The largest size of one caller's list, in bytes. A full list drops its oldest files.
+    /// The largest size of one caller's list of files, in bytes. A full list drops its oldest files.
     package static let listLimitBytes = 60_000
     private static let expirySeconds = 365 * 86_400
     private static let format: UInt8 = 1
@@ -54,7 +54,7 @@ package struct FileStore: Sendable {
         }
     }
 
-    /// Updates the owner's list. `change` returns the new list, or nil to leave it unchanged.
+    /// Updates the owner's list of file ids. `change` returns the new list, or nil to leave the list unchanged.
     private func change(
         _ owner: FileOwner,
         on loop: EventLoop,

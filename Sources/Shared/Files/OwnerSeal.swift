@@ -9,7 +9,7 @@ package struct OwnerSeal: Sendable {
     package let identity: Identity
     private let purpose: [UInt8]
     private let key: SealingKey
-    /// The secrets of the caller's other tokens. They can decrypt data, but do not encrypt it.
+    /// The secrets of the caller's tokens except the first one. They can decrypt data, but do not encrypt it.
     private let otherSecrets: [[UInt8]]
     private let context: [UInt8]
 

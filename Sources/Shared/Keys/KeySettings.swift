@@ -14,7 +14,7 @@ package struct KeySettings: Sendable, Equatable {
     package let groupQuotas: [EndpointGroup: [Quota]]
 }
 
-/// The digest of a caller's token and a derived secret. The token itself is not stored.
+/// The digest of a caller's token, and a secret derived from the token. The token itself is not stored.
 package struct KeyToken: Sendable, Equatable {
     package let digest: Digest
     /// The secret that encrypts the caller's file ids. It is derived from the token.

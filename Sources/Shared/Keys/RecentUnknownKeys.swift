@@ -3,7 +3,8 @@ import Limits
 
 /// The digests of unknown keys that each address sent within the last hour.
 ///
-/// A placeholder key is sent again and again; guesses at a token differ. All loops share this object.
+/// A client sends the same placeholder key again and again, but an attacker guesses different keys. All loops share
+/// this object.
 package final class RecentUnknownKeys: Sendable {
     private let seen = Lock(RecentTable<Digest, LoopTime>())
     private let bound: Int

@@ -53,7 +53,7 @@ struct HistogramCells: Sendable {
         cells = Cells(count: labels * (buckets.count + 1))
     }
 
-    /// Adds a measured value to the histogram with the number `label`. Call it on the thread that writes the cells.
+    /// Adds a measured value to the histogram with the index `label`. Call it on the thread that writes the cells.
     func add(_ value: UInt64, at label: Int) {
         let first = label * (buckets.count + 1)
         cells.add(1, at: first + buckets.bucket(of: value))

@@ -1,6 +1,8 @@
-/// The possible values of one metrics label, each with a number. Data from callers never adds a value.
+/// The possible values of one metrics label, each with a number: its index in `names`. Data from callers never adds a
+/// value.
 package struct LabelNames: Sendable {
-    /// The values by their number. The first value is `other`, which stands for all unknown values.
+    /// The values of the label. A value's number is its index here. The first value, `other`, stands for all unknown
+    /// values.
     package let names: [String]
     private let numbers: [String: Int]
 
@@ -19,14 +21,14 @@ package struct LabelNames: Sendable {
         self.numbers = numbers
     }
 
-    /// Returns these values and the new values in `known`, at most `limit` in total. The existing values keep their
-    /// numbers.
+    /// Returns these values, followed by the values that only `known` contains, at most `limit` in total. Existing
+    /// values keep their indexes in `names`.
     func adding(_ known: LabelNames) -> LabelNames { LabelNames(Array(names.dropFirst()) + known.names) }
 
     package func number(_ name: String) -> Int { numbers[name] ?? Self.other }
 }
 
-/// The label value that was looked up last, and its number.
+/// The label value that was looked up last, and its index in `LabelNames.names`.
 struct LastLabel {
     private var name = "other"
     private var number = LabelNames.other

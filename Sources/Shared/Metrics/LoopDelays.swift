@@ -1,6 +1,6 @@
 package import Engine
 
-/// The metric that shows, for each event loop, how long its longest recent iteration took.
+/// The metric that shows, for each event loop, how long its longest recent turn took.
 package final class LoopDelays: MetricsSource {
     private let paces = Lock<[LoopPace]>([])
 
@@ -20,7 +20,7 @@ package final class LoopDelays: MetricsSource {
         }
     }
 
-    /// The longest iteration of each loop in the last one to two minutes, in nanoseconds.
+    /// The longest turn of each loop in the last one to two minutes, in nanoseconds.
     package var longestNanoseconds: [UInt64] {
         let now = LoopTime.current()
         return paces.withLock { $0 }.map { $0.longestNanoseconds(at: now) }

@@ -5,7 +5,7 @@ package import Engine
 /// `@unchecked`: `Metrics` reads the cells from any thread. Everything else is used on the loop's thread only.
 package final class LoopMetrics: @unchecked Sendable {
     private(set) var labels: MetricLabels
-    /// Returns the name of the route with this number.
+    /// Returns the name of the route with this index in `labels.routes.names`.
     package func routeName(_ number: Int) -> String { labels.routes.names[number] }
 
     /// The number of open client connections on this loop. The loop's HTTP server updates it.
@@ -63,9 +63,9 @@ package final class LoopMetrics: @unchecked Sendable {
         callerNames = LastLabel()
     }
 
-    /// The figures of a finished request, for the metrics.
+    /// The values with which the metrics count a finished request, such as its status and tokens.
     package struct EndCounts {
-        /// The number of the route in `MetricLabels.routes`.
+        /// The index of the route in `MetricLabels.routes.names`.
         package let route: Int
         /// The model as the caller named it; nil if the request has no model.
         package let model: String?

@@ -12,7 +12,7 @@ package final class Metrics: MetricsSource {
     private let known: Lock<MetricLabels>
     package let loops: [LoopMetrics]
     private let numbers = SeriesNumbers()
-    /// The numbers of the time series in the operation metrics (`gen_ai_...`).
+    /// The numbering of the time series in the operation metrics (`gen_ai_...`).
     let operationNumbers = SeriesNumbers(whole: OperationCells.whole, limit: OperationCells.limit)
     private let others: [any MetricsSource]
 
@@ -98,7 +98,8 @@ package final class Metrics: MetricsSource {
         }
     }
 
-    /// Returns the bucket counts and the sum of a histogram over all loops; nil if nothing was counted.
+    /// Returns the bucket counts of one histogram, followed by its sum, added up over all loops; nil if nothing was
+    /// counted.
     func counts(_ cells: (LoopMetrics) -> HistogramCells, at index: Int) -> [Int]? {
         var sums = [Int](repeating: 0, count: cells(loops[0]).buckets.count + 1)
         for loop in loops { cells(loop).read(index, into: &sums) }

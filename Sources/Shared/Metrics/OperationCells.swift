@@ -1,6 +1,6 @@
 import Engine
 
-/// The operation metrics of one event loop, by the numbers of `SeriesNumbers`.
+/// The operation metrics of one event loop. Each cell's index is the number that `SeriesNumbers` gave to a time series.
 struct OperationCells: Sendable {
     let requests = HistogramCells(.operations, labels: OperationCells.limit)
     let calls = HistogramCells(.operations, labels: OperationCells.limit)
@@ -8,7 +8,8 @@ struct OperationCells: Sendable {
     let promptTokens = HistogramCells(.tokens, labels: OperationCells.limit)
     let completionTokens = HistogramCells(.tokens, labels: OperationCells.limit)
 
-    /// The largest number of time series that have all labels. Operations of further series are counted by error only.
+    /// The largest number of time series that have all labels. Operations that need another series are counted by
+    /// error only.
     static let whole = 120
     static let limit = 160
 }
@@ -33,7 +34,7 @@ extension LoopMetrics {
     }
 }
 
-/// Converts an operation's labels to a `Series` and back. `route` contains the operation's kind and provider.
+/// The use of `Series` for operations, such as a chat. `route` then contains the operation's kind and provider.
 extension Series {
     static let noProvider = 511
 
@@ -43,7 +44,7 @@ extension Series {
 
     var operation: Operation.Kind { Operation.Kind(rawValue: Int(route) >> 9) ?? .other }
 
-    /// The number that stands for the provider among the label values; nil if no provider was called.
+    /// The index of the provider among the metrics' provider names; nil if no provider was called.
     var provider: Int? { Int(route) & 511 == Self.noProvider ? nil : Int(route) & 511 }
 }
 

@@ -56,15 +56,15 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
     private let loop: EventLoop
     private lazy var timer = Timer(self)
 
-    /// Creates the history without any counts.
+    /// Creates an empty history.
     ///
-    /// - Parameter loop: the event loop whose timer records the counts.
+    /// - Parameter loop: the event loop whose timer records the response times and failures.
     package init(of metrics: Metrics, on loop: EventLoop) {
         self.metrics = metrics
         self.loop = loop
     }
 
-    /// Starts to record the counts once a minute. Call it on the event loop.
+    /// Starts to record response times and failures once a minute. Call it on the event loop.
     package func begin() { loop.arm(timer, at: loop.now + Self.minuteNanoseconds) }
 
     package func timerFired() {
@@ -72,7 +72,8 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
         begin()
     }
 
-    /// Adds the current counts to the history, and removes counts that are older than sixty minutes.
+    /// Adds the present counts of response times and failures to the history. Removes counts that are older than sixty
+    /// minutes.
     func record() {
         let counts = metrics.counts()
         past.withLock { past in
@@ -81,7 +82,7 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
         }
     }
 
-    /// Returns the figures of the last hour, or since the start if shorter. Call it on any thread.
+    /// Returns the response times and failures of the last hour, or since the start if later. Any thread may call it.
     package func figures() -> RecentFigures {
         let hour = metrics.counts() - past.withLock { $0.count < Self.minutes ? FigureCounts() : $0[0] }
         return RecentFigures(hour, providers: metrics.labels.providers.names)
@@ -89,7 +90,8 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
 }
 
 extension RecentFigures {
-    /// Creates the figures from the counts of a span of time. Providers without counts are ignored.
+    /// Creates the figures from the response times and failures that were counted in a span of time. Providers without
+    /// any are left out.
     init(_ counts: FigureCounts, providers names: [String]) {
         firstByte = Percentiles(counts.firstBytes, Buckets.requests)
         providers = zip(names, zip(counts.faults, counts.durations)).compactMap { name, provider in

@@ -1,6 +1,6 @@
 import Engine
 
-/// The label values of one time series of requests, as numbers.
+/// The labels of one time series of requests. The route and the model are indexes in `LabelNames.names`.
 package struct Series: Hashable, Sendable {
     package let route: UInt16
     package let model: UInt16
@@ -17,7 +17,8 @@ package struct Series: Hashable, Sendable {
 /// Assigns a small number to each time series that occurs. All loops share the numbers.
 package final class SeriesNumbers: Sendable {
     private struct State {
-        /// The time series, by number. Series 0 counts everything else once all other numbers are in use.
+        /// The time series; the index is the series' number. Series 0 counts the requests of all series that got no
+        /// number.
         var series = [SeriesNumbers.rest]
         var numbers = [SeriesNumbers.rest: 0]
 
@@ -42,7 +43,7 @@ package final class SeriesNumbers: Sendable {
         self.limit = limit
     }
 
-    /// Returns the number of a series. Loops remember recent numbers, so they seldom call this.
+    /// Returns the index in `all` at which a series is counted. Loops cache recent indexes, so they seldom call this.
     func number(_ series: Series) -> Int {
         state.withLock { state in
             if let known = state.numbers[series] { return known }
@@ -56,7 +57,7 @@ package final class SeriesNumbers: Sendable {
     package var all: [Series] { state.withLock { $0.series } }
 }
 
-/// The numbers of the series that one loop used recently, found without a lock.
+/// One loop's cache of the numbers that `SeriesNumbers` has assigned to time series. Reading it needs no lock.
 struct RecentSeries {
     private struct SeriesEntry {
         var series = Series(route: LabelNames.other, model: LabelNames.other, status: 0)

@@ -18,7 +18,7 @@ package struct LiveModel: Sendable, Equatable {
     package var creditPrices = CreditPrices()
     /// The creation time in seconds since 1970; nil if the vendor does not report it.
     package var created: Int?
-    /// Further facts from the vendor's list, such as prices. They are only displayed.
+    /// The facts from the vendor's list that the relay only displays, such as prices.
     package var facts = ModelFacts()
 
     /// Creates a list entry; nil if the id is invalid. An invalid owner becomes an empty text.
@@ -87,7 +87,8 @@ extension Catalogue {
 
     private static let longestMadeName = 64
 
-    /// Returns the successors of gone models: served models of the same family, by the gone model's id.
+    /// Returns the successor of each model that is no longer served, by model id. It is a served model of the same
+    /// family.
     private func successors(of gone: Set<String>, among served: [Model]) -> [String: String] {
         let servedByID = Dictionary(served.map { ($0.id, $0) }) { first, _ in first }
         var next: [String: String] = [:]

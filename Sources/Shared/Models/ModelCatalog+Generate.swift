@@ -2,13 +2,12 @@ extension ModelCatalog {
     /// The model with which a provider serves `/generate` and `/llm` requests that name no model.
     package struct Generating: Sendable {
         package let name: String
-        /// The model name that the caller must be permitted to use: a retired model's if `name` replaces it, else
-        /// `name`.
+        /// The model name that the caller must be permitted to use: `name`, or the model that `name` replaces.
         package let asked: String
         package let servedModel: ServedModel
     }
 
-    /// Returns a provider's model for `/generate` and `/llm` requests that name none; nil if it has none.
+    /// Returns a provider's model for `/generate` and `/llm` requests that name no model; nil if the provider has none.
     package func generating(at provider: Int) -> Generating? {
         func serving(_ name: String, insteadOf asked: String) -> Generating? {
             self[name].first { $0.provider == provider }.map { Generating(name: name, asked: asked, servedModel: $0) }

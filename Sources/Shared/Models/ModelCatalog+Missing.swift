@@ -88,7 +88,7 @@ extension ModelCatalog {
 }
 
 extension Model.Features {
-    /// The abilities of a model with these features as verbs for messages, such as `make images`.
+    /// These features as verbs for messages, such as `make images`.
     fileprivate var words: [String] {
         let all: [(Model.Features, String)] = [
             (.chat, "chat"), (.image, "make images"), (.imageEdit, "edit images"),

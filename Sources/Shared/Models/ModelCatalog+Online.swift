@@ -41,7 +41,7 @@ extension ModelCatalog {
         }
     }
 
-    /// Returns the list entry for a name with the suffix `:online`.
+    /// Returns the entry of the model list for a name with the suffix `:online`.
     ///
     /// Returns nil if `listed` does not contain the model, or if the model cannot search the web.
     package func searching(_ name: String, among listed: [Listed]) -> Listed? {

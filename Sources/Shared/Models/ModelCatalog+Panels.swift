@@ -72,7 +72,7 @@ package struct ServedPanels: Sendable {
     private let byName: [String: Panel]
     /// The names of panels that providers with credentials can serve.
     fileprivate(set) var holdingCredentials: Set<String> = []
-    /// The names of panels that passthrough providers can serve.
+    /// The names of panels that providers can serve with the callers' own keys.
     fileprivate(set) var takingOwnKeys: Set<String> = []
     /// The names of panels that hide a provider's model of the same name.
     private(set) var hiding: Set<String> = []

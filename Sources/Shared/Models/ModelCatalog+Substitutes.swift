@@ -36,13 +36,14 @@ extension ModelCatalog {
 
     package var haveSubstitutes: Bool { namedFallback != nil || !replacements.isEmpty }
 
-    /// Returns the served models of the fallback model; empty if there is none or the settings forbid `name`.
+    /// Returns the fallback model at each provider that serves it; empty if there is no fallback model or the settings
+    /// exclude the model `name`.
     package func substitutes(for name: String) -> [ServedModel] {
         guard let fallback, forbiddenModel(name) == nil else { return [] }
         return self[fallback]
     }
 
-    /// Returns the fallback panel; nil if the fallback model is not a panel or the settings forbid `name`.
+    /// Returns the fallback panel; nil if the fallback model is not a panel or the settings exclude the model `name`.
     package func substitutePanel(for name: String) -> Panel? {
         guard let fallback, let panel = panels[fallback], forbiddenModel(name) == nil else { return nil }
         return panel

@@ -65,18 +65,18 @@ package struct ModelCatalog: Sendable {
         let acceptsImages: Bool
     }
 
-    /// A model name with its served models, by priority, then in the order of providers.
+    /// A model name with the providers' models that serve it, by priority, then in the order of providers.
     package struct NamedModel: Sendable {
         package let name: String
         package fileprivate(set) var servedModels: [ServedModel]
     }
 
-    /// All model names with their served models, in the order in which the names were added.
+    /// All model names, in the order in which they were added, each with the providers' models of this name.
     package private(set) var all: [NamedModel] = []
-    /// The index in `all`, by model name.
+    /// The index of each model in `all`, by the model's name.
     private var positions: [String: Int] = [:]
     private(set) var listing: [(name: String, provider: Int, model: Model, facts: ModelFacts)] = []
-    /// The models outside the permitted subset or with the weight 0, by name.
+    /// The models that the settings exclude, by name: outside a provider's subset, or with the weight 0.
     private var forbidden: [String: Model] = [:]
     let providers: [Provider]
     /// The short names that replace UUIDs in model lists, by UUID.
@@ -92,7 +92,7 @@ package struct ModelCatalog: Sendable {
     ///
     /// - Parameters:
     ///   - fallback: the model for names that no provider serves; nil if there is none.
-    ///   - replacements: a new model name for each retired or unserved one.
+    ///   - replacements: the replacing model's name for each retired or unserved model.
     ///   - panels: the panels. A panel hides a model of the same name.
     package init(
         _ providers: [Provider],
@@ -147,7 +147,7 @@ package struct ModelCatalog: Sendable {
         }
     }
 
-    /// Returns the names of the models in a provider's catalogue, and whether each is in the subset.
+    /// Returns the names of the models in a provider's catalogue, and whether each is in `provider.subset`.
     ///
     /// The names of the subset come first, then the other names, sorted.
     private mutating func names(_ provider: Provider, _ catalogue: Catalogue) -> [(ModelName, Bool)] {
@@ -186,7 +186,8 @@ package struct ModelCatalog: Sendable {
         return caller.isPermitted(exactly: id)
     }
 
-    /// Returns the name that permissions and limits use: the short name of a UUID, else `name`.
+    /// Returns the name that permissions and limits use: the short name if `name` is the UUID of a model with a short
+    /// name, else `name`.
     package func ruledName(_ name: String) -> String { name.utf8.count == 36 ? shortNames[name] ?? name : name }
 
     private mutating func add(
@@ -223,7 +224,7 @@ package struct ModelCatalog: Sendable {
         if isListed { listing.append((name, provider, model, facts(of: model, named: name, at: provider, live))) }
     }
 
-    /// Returns the served models of a name, by priority; empty if no provider serves the name.
+    /// Returns the providers' models that serve a model name, by priority; empty if no provider serves the name.
     package subscript(name: String) -> [ServedModel] {
         position(of: name).map { all[$0].servedModels } ?? searching(name)
     }
@@ -284,7 +285,7 @@ package struct ModelCatalog: Sendable {
     /// The names of all listed models, followed by the names of all panels.
     package var allNames: [String] { names + panels.all.map(\.name) }
 
-    /// All names that a caller's model patterns can match, except those only at passthrough providers.
+    /// All names that a caller's model patterns can match, except models that only passthrough providers serve.
     var namesWithCredentials: [String] {
         let own = listing.filter { !providers[$0.provider].isPassthrough }.map(\.name)
         return own + own.flatMap(otherNames) + panels.all.map(\.name)

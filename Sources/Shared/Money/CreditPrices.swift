@@ -43,7 +43,7 @@ package struct ChatCredits: Sendable, Equatable {
     /// The number of images in a prompt, and their tokens.
     package struct Images: Sendable {
         let count: Int
-        /// The number of tokens of all the images. The tokens of the prompt include them.
+        /// The tokens of all images together. The prompt's tokens include them.
         let tokens: Int
 
         package static let none = Images(count: 0, tokens: 0)
@@ -65,7 +65,7 @@ package struct ChatCredits: Sendable, Equatable {
         ])
     }
 
-    /// Returns the sum of products in whole credits, rounded up; the largest countable number on overflow.
+    /// Adds up products of counts and prices. Returns whole credits, rounded up; `Quota.countBound` on overflow.
     fileprivate static func rounded(_ products: [(partialValue: Int, overflow: Bool)]) -> Int {
         var sum = 0
         for product in products {

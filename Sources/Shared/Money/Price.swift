@@ -80,7 +80,7 @@ package struct Cost: Sendable, Equatable, Comparable {
 
     package static let nothing = Cost(millionths: 0)
 
-    /// The largest possible amount, nine million dollars. A larger sum becomes this amount.
+    /// The largest possible amount in units of 10^-12 dollars: nine million dollars. A larger sum becomes this amount.
     static let maxMillionths = 9_000_000_000_000_000_000
 
     /// The amount in the unit in which limits count dollars, 10^-9 dollars, rounded up.

@@ -16,7 +16,7 @@ package struct StoredResponse: Sendable {
         self.input = input
     }
 
-    /// The response as bytes: the object's length, the object, then the input.
+    /// The response as bytes: the length of `object`, then `object`, then `input`.
     fileprivate var coded: [UInt8] {
         let length = UInt32(truncatingIfNeeded: object.bytes.count)
         let head = (0..<4).map { UInt8(truncatingIfNeeded: length >> UInt32(8 * $0)) }
@@ -52,7 +52,7 @@ package struct ResponseOwner: Sendable {
         seal.open(sealed, named: id).flatMap { StoredResponse(coded: $0) }
     }
 
-    /// Returns the owner's key in the store for a response.
+    /// Returns the key under which the store contains the owner's response with this id.
     fileprivate func key(_ id: String) -> String {
         "relay:1:response:\(Digest(of: "\(seal.identity.text) \(id)").base64url(characters: 22))"
     }

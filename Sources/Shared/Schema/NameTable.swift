@@ -1,9 +1,9 @@
 import Engine
 
-/// A set of texts with a number for each text, in the order of insertion.
+/// A set of texts, numbered from 0 in the order of insertion.
 struct NameTable: Sendable {
-    /// The number of the last inserted text, by the text's hash. The array `before` links to earlier texts with an
-    /// equal hash. The hash is seeded, so that a client cannot choose texts with equal hashes.
+    /// The number of the last inserted text, by the text's hash. `before` contains, for each text, the number of the
+    /// previous text with the same hash. The hash is seeded, so that a client cannot choose texts with equal hashes.
     private var byHash: [Int: Int] = [:]
     private var before: [Int] = []
     private var ends: [Int] = []
@@ -34,7 +34,7 @@ struct NameTable: Sendable {
 
     func number(of text: UnsafeRawBufferPointer) -> Int? { byHash.isEmpty ? nil : find(text, Self.hash(text)) }
 
-    /// Inserts a text if it is new. Returns the text's number, and whether the text is new.
+    /// Inserts a text if it is new. Returns the text's index in the order of insertion, and whether the text is new.
     @discardableResult
     mutating func insert(_ text: UnsafeRawBufferPointer) -> (number: Int, isNew: Bool) {
         let hash = Self.hash(text)

@@ -240,8 +240,8 @@ extension SchemaCheck {
         return fits
     }
 
-    /// Checks the members or elements that no rule has evaluated, and adds them to `marks`. Returns whether all of them
-    /// match.
+    /// Checks the members or elements that no other rule has evaluated, and marks them in `marks`. Returns whether all
+    /// of them match.
     mutating func unseen(_ node: SchemaNode, _ value: JSONValue, _ marks: Marks) -> Bool {
         var fits = true
         if let schema = node.object?.unevaluated, let members = value.members {

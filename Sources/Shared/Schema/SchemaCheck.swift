@@ -106,7 +106,8 @@ struct SchemaCheck {
         return fits && !isOut
     }
 
-    /// Returns whether a value matches a schema, without recording problems. `marks` only changes if the value matches.
+    /// Returns whether a value matches a schema, without recording problems. Adds the evaluated members to `marks` only
+    /// if the value matches.
     private mutating func isSilently(_ schema: Int, _ value: JSONValue, _ marks: Marks?) -> Bool {
         silences += 1
         defer { silences -= 1 }
@@ -116,7 +117,7 @@ struct SchemaCheck {
         return true
     }
 
-    /// Returns whether a value matches a schema, without recording problems or evaluated members.
+    /// Returns whether a value matches a schema, without recording problems or which members were evaluated.
     mutating func isQuietly(_ schema: Int, _ value: JSONValue) -> Bool { isSilently(schema, value, nil) }
 
     private mutating func fitsAny(_ schemas: [Int], _ value: JSONValue, _ marks: Marks?) -> Bool {
@@ -145,8 +146,8 @@ struct SchemaCheck {
         return false
     }
 
-    /// Applies schemas to a value in order, until `isEnough` returns true for the number of matches. Returns the
-    /// problems of each schema that does not match.
+    /// Applies schemas to a value in order. Stops when `isEnough` returns true for the number of matches so far.
+    /// Returns the problems of schemas that do not match.
     private mutating func alternatives(
         _ schemas: [Int],
         _ value: JSONValue,

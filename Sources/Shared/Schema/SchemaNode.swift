@@ -65,7 +65,7 @@ final class SchemaNode: @unchecked Sendable {
 
     struct ObjectRules: Sendable {
         var names = NameTable()
-        /// The index of each member's schema, by the number of the member's name in `names`.
+        /// The indexes in `JSONSchema.nodes` of the members' schemas, in the order of the members' names in `names`.
         var schemas: [Int] = []
         var patterns: [(pattern: TextPattern, schema: Int)] = []
         /// Whether `patternProperties` contains an unsupported pattern. `additionalProperties` is then ignored, since

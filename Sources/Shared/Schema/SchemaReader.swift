@@ -5,7 +5,7 @@ struct SchemaReader {
     var nodes: [SchemaNode] = []
     var remarks: [String] = []
     private let document: JSONValue
-    /// The index of the node for each parsed schema, by the schema's position in the document.
+    /// The index in `nodes` of each parsed schema, by the schema's position in the document.
     private var known: [Int: Int] = [:]
     private var waiting: [(node: SchemaNode, reference: UnsafeRawBufferPointer, base: Base)] = []
     private var references = SchemaReferences()
@@ -203,8 +203,8 @@ extension SchemaReader {
         return members
     }
 
-    /// Parses an object whose members are schemas. Returns a table of the member names, and the schemas' indexes by the
-    /// number of the name. If a name occurs twice, the last member counts.
+    /// Parses an object whose members are schemas. Returns a table of the member names, and the index of the schema for
+    /// each name in the table. If a name occurs twice, the last member counts.
     private mutating func named(
         _ value: JSONValue,
         _ name: UnsafeRawBufferPointer,

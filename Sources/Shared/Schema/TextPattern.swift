@@ -19,7 +19,7 @@ struct TextPattern: Sendable {
     private(set) var steps: [Step] = []
     private(set) var sets: [ScalarSet] = []
 
-    /// The largest work for matching one character, in units of about one comparison.
+    /// The estimated largest number of comparisons to match one character.
     private(set) var width = 0
 
     static let maxSteps = 1_000
@@ -149,7 +149,8 @@ extension TextPattern {
         }
     }
 
-    /// Adds a step, and all steps that follow it without consuming a character. Returns true if the pattern is matched.
+    /// Adds the step with this index to `threads`, and all steps that can follow it without consuming a character.
+    /// Returns true if the pattern is matched.
     ///
     /// - Parameters:
     ///   - last: the character before the position; nil at the start of the text.

@@ -16,7 +16,8 @@ enum ForeignVariables {
 
     private typealias Kind = (name: String, kind: String, needsURL: Bool)
 
-    /// The providers that replace other programs' variables, by the beginnings of the variables' names.
+    /// The provider to suggest in place of another program's variable, by the beginning of the variable's name, such as
+    /// `OPENAI`.
     private static let kinds: [String: Kind] = [
         "OPENAI": ("OPENAI", "openai", false), "ANTHROPIC": ("ANTHROPIC", "anthropic", false),
         "CLAUDE": ("ANTHROPIC", "anthropic", false), "GEMINI": ("GEMINI", "gemini", false),

@@ -45,7 +45,7 @@ package struct SettingSection: Sendable {
 package struct SettingFamily: Sendable {
     /// The prefix of the family's variables with its underscore, such as `PROVIDER_`.
     let prefix: String
-    /// The name of the field that declares an instance, such as `KIND` for providers.
+    /// The name of the field that must be set for each instance of the family, such as `KIND` for providers.
     let declaring: String
     let title: String
     let rows: [SettingRow]
@@ -58,7 +58,7 @@ package struct SettingFamily: Sendable {
     }
 }
 
-/// The key of a value: a global setting, or a field of an instance such as `PROVIDER_A_KIND`.
+/// The key of a setting: a global setting, or a field of a provider, caller or panel such as `PROVIDER_A_KIND`.
 package struct SettingKey: Hashable, Sendable {
     let prefix: String
     let instance: String
@@ -66,6 +66,6 @@ package struct SettingKey: Hashable, Sendable {
 
     static func global(_ name: String) -> SettingKey { SettingKey(prefix: "", instance: "", field: name) }
 
-    /// The name of the variable as a user writes it.
+    /// The name of the setting, such as `PROVIDER_A_KIND`.
     var name: String { prefix.isEmpty ? field : "\(prefix)\(instance)_\(field)" }
 }

@@ -3,7 +3,7 @@ import Limits
 
 /// A reader that finds and checks the values of all settings, and collects all problems.
 struct SettingsReader {
-    /// A valid value that a source gives to a setting.
+    /// A valid value of a setting, with the text and the location from which it was read.
     struct GivenValue {
         let row: SettingRow
         let text: String
@@ -15,7 +15,7 @@ struct SettingsReader {
     private(set) var derived: [SettingKey: (text: String, value: SettingValue)] = [:]
     private(set) var problems: [SettingsProblem] = []
     private(set) var warnings: [SettingsProblem] = []
-    /// The names of variables in the sources that are no known setting.
+    /// The unknown names of variables: all in files, and those in the environment that resemble the relay's settings.
     private(set) var unknownNames: Set<String> = []
     let table: SettingsTable
     private let readFile: (String) throws(FileProblem) -> [UInt8]
@@ -132,12 +132,12 @@ struct SettingsReader {
         return table.globalNear(entry.name) == nil ? nil : false
     }
 
-    /// The beginnings of the variable names that declared instances of families have, such as `PROVIDER_A_`.
+    /// The prefixes of variables that belong to declared providers, keys and the like, such as `PROVIDER_A_`.
     private var declaredPrefixes: [String] {
         table.families.flatMap { family in instances(of: family.prefix).map { "\(family.prefix)\($0)_" } }
     }
 
-    /// Reports variables of undeclared instances, such as `PROVIDER_A_MODELS` without `PROVIDER_A_KIND`.
+    /// Reports variables with an undeclared name in them, such as `PROVIDER_A_MODELS` without `PROVIDER_A_KIND`.
     private mutating func findUnknownFields() {
         for family in table.families {
             let declared = instances(of: family.prefix)
@@ -184,9 +184,9 @@ struct SettingsReader {
 
 /// Access to the values of settings. An unset or invalid setting has its default value.
 extension SettingsReader {
-    /// Returns the sorted names of a family's instances, such as `A` for `PROVIDER_A_KIND`.
+    /// Returns the sorted names that settings with a prefix declare, such as `A` in `PROVIDER_A_KIND`.
     ///
-    /// - Parameter prefix: the prefix of the family, such as `PROVIDER_`.
+    /// - Parameter prefix: a prefix such as `PROVIDER_`.
     func instances(of prefix: String) -> [String] {
         guard let family = table.families.first(where: { $0.prefix == prefix }) else { return [] }
         return given.keys.filter { $0.prefix == prefix && $0.field == family.declaring }.map(\.instance).sorted()

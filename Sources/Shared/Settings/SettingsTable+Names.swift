@@ -7,7 +7,7 @@ extension SettingsTable {
         let isFile: Bool
     }
 
-    /// Finds the setting that a variable sets; nil if there is none.
+    /// Finds the setting that an environment variable of this name sets; nil if there is none.
     func match(_ name: String) -> Match? {
         if let row = globals.first(where: { $0.name == name }) {
             return Match(key: .global(name), row: row, isFile: false)
@@ -27,7 +27,8 @@ extension SettingsTable {
             ?? families.lazy.compactMap { $0.fieldNear(name) }.first
     }
 
-    /// Returns the name in capitals, with `_` for `-`; nil if it is equal to `name` or no family's setting.
+    /// Returns the name in capitals, with `_` for `-`; nil if this changes nothing. Also nil if the result is not the
+    /// name of a setting in a family such as `PROVIDER_<NAME>_*`.
     func inCapitals(_ name: String) -> String? {
         let capitals = String(name.uppercased().map { $0 == "-" ? "_" : $0 })
         guard capitals != name, let match = match(capitals), !match.key.prefix.isEmpty else { return nil }
@@ -103,9 +104,9 @@ extension String {
 }
 
 extension String {
-    /// This instance name for display: in lower case, with `-` in place of `_`.
+    /// The display form of a `<NAME>` in settings: in lower case, with `-` in place of `_`.
     var asName: String { String(lowercased().map { $0 == "_" ? "-" : $0 }) }
 
-    /// This instance name in variables: in upper case, with `_` in place of `-`.
+    /// This name as `<NAME>` in the names of settings: in upper case, with `_` in place of `-`.
     package var asInstance: String { String(uppercased().map { $0 == "-" ? "_" : $0 }) }
 }

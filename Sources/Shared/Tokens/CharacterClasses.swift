@@ -21,7 +21,7 @@ package struct CharacterClasses: @unchecked Sendable {
     package static let blockSize = 128
     package static let indexCount = 0x11_0000 / blockSize
     static let indexBytes = 2 * indexCount
-    /// The largest number of blocks in a valid table.
+    /// The largest number of blocks of 128 code points in a valid token file.
     static let maxBlocks = 4_096
 
     private let index: UnsafePointer<UInt16>
@@ -36,7 +36,7 @@ package struct CharacterClasses: @unchecked Sendable {
         keeper = mapping
     }
 
-    /// Returns the classes of an ASCII character, which are in the first block.
+    /// Returns the classes of an ASCII character.
     @inline(__always)
     func ofASCII(_ byte: UInt8) -> UInt8 { blocks[Int(byte)] }
 

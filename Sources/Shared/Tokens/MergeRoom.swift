@@ -3,7 +3,7 @@ struct MergeRoom: ~Copyable {
     private struct MergeNode {
         var next: UInt32
         var before: UInt32
-        /// The rank of the token of this part and the next part; `noRank` if there is none.
+        /// The rank of the token that this part and the next part form together; `noRank` if there is none.
         var rank: UInt32
     }
 
@@ -14,7 +14,7 @@ struct MergeRoom: ~Copyable {
     private var heapCount = 0
     private let capacity: Int
     private(set) var bytes = 0
-    /// The end position of each part in the text, after all joins are done.
+    /// The end position of each part (token) in the text; set by `finish`, when all parts have been joined.
     private let endList: UnsafeMutablePointer<UInt32>
     private(set) var parts = 0
 
@@ -101,7 +101,7 @@ struct MergeRoom: ~Copyable {
         heap[index] = entry
     }
 
-    /// Joins the part at a position with the next part. Returns the end of the joined part.
+    /// Joins the part (token) that starts at a byte position with the next part. Returns the end of the joined part.
     @inline(__always)
     mutating func join(_ position: Int) -> Int {
         let gone = Int(list[position].next)

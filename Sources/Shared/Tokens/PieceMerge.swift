@@ -17,7 +17,8 @@ struct PieceMerge {
 
     /// Returns the number of tokens in a piece of at most 128 bytes that is not a token itself.
     ///
-    /// A key has the rank of a pair in its upper bits, and the position of the first part in its lower 7 bits.
+    /// Each pair of adjacent parts gets a key: its upper bits are the rank of the joined parts, its lower 7 bits the
+    /// position of the first part.
     private func short(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Self.shortBytes) { keys in
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 2 * Self.shortBytes) { links in
@@ -75,8 +76,8 @@ struct PieceMerge {
 
     /// Returns the number of tokens in a long piece, counted in overlapping windows.
     ///
-    /// A window begins at the end of a part of the previous window. The parts before and after this border must stay
-    /// separate when their bytes are merged again.
+    /// Each window begins where a token of the previous window ends. The tokens before and after this position must
+    /// stay separate when their bytes are merged again.
     private func long(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         var size = Self.windowBytes
         var total = 0
@@ -112,8 +113,7 @@ struct PieceMerge {
         return total + room.parts
     }
 
-    /// Returns whether two neighbouring parts stay separate when their bytes are merged again. `first` and `second` are
-    /// lengths in bytes.
+    /// Returns whether merging the first `first + second` bytes of the text gives two parts of these lengths.
     private func staysApart(_ text: UnsafePointer<UInt8>, _ first: Int, _ second: Int) -> Bool {
         var room = MergeRoom(first + second)
         merge(text, first + second, &room)

@@ -16,7 +16,7 @@ struct PieceScanner {
 
     /// The classes of letters, numbers and spaces. A character without these bits is a symbol.
     private static let named = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.space
-    /// The classes of letters, numbers and line ends. One character without these bits can stand before a word.
+    /// The classes of letters, numbers and line ends. A character of no such class can belong to the next word.
     private static let notBefore = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.newline
 
     /// Returns the classes of the character at this position, and the length of the character in bytes.
@@ -52,7 +52,7 @@ struct PieceScanner {
         return (0, 1)
     }
 
-    /// Returns the end of the run, from `position` on, of characters with at least one of the wanted class bits.
+    /// Returns the position of the first character, from `position` on, that has none of the wanted class bits.
     @inline(__always)
     private func run(_ position: Int, of wanted: UInt8) -> Int {
         var position = position
@@ -64,7 +64,7 @@ struct PieceScanner {
         return position
     }
 
-    /// Returns the end of the piece at `start`, which must be before the end of the text.
+    /// Returns the end of the piece that begins at `start`. `start` must be before the end of the text.
     @inline(__always)
     func pieceEnd(_ start: Int, _ pattern: Pattern) -> Int {
         switch pattern {
@@ -75,8 +75,8 @@ struct PieceScanner {
 
     /// Returns the end of the piece that begins at `start`, by the pattern of o200k_base.
     ///
-    /// The first two alternatives of the pattern are `P?U*L+(contraction)?` and `P?U+L*(contraction)?`. U is `upper`, L
-    /// is `lower`, and P is a character that may come before letters.
+    /// The first two alternatives of the pattern are `P?U*L+(contraction)?` and `P?U+L*(contraction)?`. U is a
+    /// character of the class `upper`, L one of the class `lower`, and P one that may come before letters.
     private func o200kEnd(_ start: Int) -> Int {
         let first = character(start)
         if first.classes & CharacterClasses.number != 0 { return numberEnd(start) }
@@ -157,8 +157,8 @@ struct PieceScanner {
         return position
     }
 
-    /// Returns the end of the run of spaces at `start`, its last space, and the end of its last CR or LF (0 if it has
-    /// none). The run has at least one space.
+    /// Returns three positions: the end of the run of spaces at `start`, its last space, and the end of its last CR or
+    /// LF (0 if it has none). The run has at least one space.
     private func spacesEnd(_ start: Int) -> (end: Int, last: Int, lastNewline: Int) {
         var found = (end: start, last: start, lastNewline: 0)
         while found.end < end {

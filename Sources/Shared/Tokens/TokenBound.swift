@@ -10,11 +10,11 @@ package struct TokenBound: ~Copyable {
     private var counted = 0
     /// The end of the consumed text, whose token count may still change with the next bytes.
     private var held = ByteBuffer()
-    /// The number of bytes at the start of `held` that were already passed on.
+    /// The number of bytes at the start of `held` (text whose token count may still change) that were passed on.
     private var passed = 0
 
     private static let maxHeldBytes = 8_192
-    /// The number of held bytes above which the text is cut even inside a word.
+    /// The number of bytes without a word boundary above which the text is cut inside a word.
     private static let maxUncutBytes = 512
 
     package init(_ limit: Int, _ counter: TokenCounter) {
@@ -46,7 +46,7 @@ package struct TokenBound: ~Copyable {
         return letThrough(cut, vocabulary, pass)
     }
 
-    /// Calls `pass` with the held text within the limit. Returns false if the limit is reached.
+    /// Calls `pass` with the text that was held back, up to the token limit. Returns false if the limit is reached.
     package mutating func finish(_ pass: (UnsafeRawBufferPointer) -> Void) -> Bool {
         guard let vocabulary = counter.vocabulary, passed < held.count else { return true }
         return letThrough(held.count, vocabulary, pass)

@@ -9,15 +9,15 @@ package struct TokenCountAccumulator: ~Copyable {
     private var counted = 0
     /// The last bytes of the added text, which are not counted yet.
     private var held = ByteBuffer()
-    /// The number of bytes in `held` at which `add` counts them. The number grows, up to 64 KB, if the text cannot
-    /// be cut.
+    /// The number of uncounted bytes at which `add` begins to count their tokens. It grows, up to 64 KB, if the text
+    /// cannot be cut.
     private var fullBytes = stepBytes
-    /// The number of bytes added since the last call of `removeUncounted`, or since the start.
+    /// The number of bytes added since the start, or since the last call of `removeUncounted`.
     private var newBytes = 0
 
     private static let stepBytes = 8_192
     private static let maxBytes = 65_536
-    /// The largest number of new bytes that `add` counts itself.
+    /// The number of new bytes up to which `add` counts the tokens itself, without another thread.
     package static let atOnceBytes = 262_144
 
     package init(_ counter: TokenCounter) { self.counter = counter }
@@ -55,8 +55,8 @@ package struct TokenCountAccumulator: ~Copyable {
 
     // MARK: Counting on another thread
 
-    /// Whether the rest of the text should be counted on another thread. Then call `removeUncounted` and later
-    /// `putBack`.
+    /// Whether so much text was added that another thread should count it. If true, call `removeUncounted`, and
+    /// `putBack` when the text is counted.
     package var isBehind: Bool { newBytes > Self.atOnceBytes }
 
     /// Removes the uncounted text and returns it, for `counted(_:by:)` on another thread.
@@ -68,8 +68,8 @@ package struct TokenCountAccumulator: ~Copyable {
         return Body(taken)
     }
 
-    /// Counts a text from `removeUncounted`, up to the last position that allows a cut. Returns nil if the model's
-    /// vocabulary is not available.
+    /// Counts the tokens of a text, without its last bytes if later text can change their tokens. Returns the number of
+    /// tokens and of counted bytes; nil if the model's vocabulary is not available.
     package static func counted(_ text: Body, by counter: TokenCounter) -> (tokens: Int, bytes: Int)? {
         guard let vocabulary = counter.vocabulary else { return nil }
         var cut = vocabulary.lastCut(text.bytes)
@@ -77,7 +77,7 @@ package struct TokenCountAccumulator: ~Copyable {
         return (vocabulary.count(text.bytes[part: 0..<cut]), cut)
     }
 
-    /// Adds the result of counting a text from `removeUncounted`.
+    /// Adds the token count of a text that `removeUncounted` returned earlier.
     ///
     /// - Parameter result: the counted tokens and bytes; nil to estimate the tokens of the text.
     package mutating func putBack(_ text: Body, _ result: (tokens: Int, bytes: Int)?) {

@@ -1,7 +1,7 @@
 import Engine
 
-/// An estimate of the tokens in a text, from the scripts of its characters (docs/tokens.md). It does not depend on the
-/// division into chunks.
+/// An estimate of the tokens in a text, from the scripts of its characters (docs/tokens.md). It does not depend on how
+/// the text is divided into chunks.
 package struct TokenEstimate: Sendable {
     private var parts = 0
 
@@ -56,7 +56,8 @@ package struct TokenEstimate: Sendable {
         return text.count
     }
 
-    /// Returns the sixteenths of a token for a character's first byte; 0 for its other bytes.
+    /// Returns the estimate for a character, in sixteenths of a token, from its first UTF-8 byte. Returns 0 for the
+    /// character's later bytes.
     private static func parts(_ byte: UInt8) -> Int {
         switch byte {
         case 0..<0x80: 4
@@ -95,9 +96,9 @@ package struct Usage: Sendable {
     package var reasoningTokens = 0
     /// Whether the vendor reported an impossible number of tokens. Such a number is 0 in this value.
     package var hasImpossibleFigure = false
-    /// Whether the relay counted or estimated a number itself, because the vendor did not report the number.
+    /// Whether the relay counted or estimated some of the tokens itself, because the vendor did not report them.
     package var isEstimated = false
-    /// Whether the relay's own counts are exact. False if the vendor reported all numbers.
+    /// Whether the token numbers that the relay counted itself are exact; false if the vendor reported all numbers.
     package var isExact = false
 
     package init(promptTokens: Int, completionTokens: Int) {
@@ -109,7 +110,7 @@ package struct Usage: Sendable {
 
     package static let nothing = Usage(promptTokens: 0, completionTokens: 0)
 
-    /// Whether this usage contains no estimate.
+    /// Whether each token number was reported by the vendor or counted exactly by the relay.
     package var isExactIfOwn: Bool { !isEstimated || isExact }
 
     package static func + (one: Usage, other: Usage) -> Usage {

@@ -7,7 +7,7 @@ package import Engine
 package final class RecordReader: Sendable {
     private static let queryMilliseconds = 1_000
     private static let maxWaiting = 64
-    /// The longest wait for the result of a query, in nanoseconds, including the time of earlier queries.
+    /// The longest wait for a query's result, in nanoseconds, including the wait for queries before it in the queue.
     private static let resultNanoseconds: UInt64 = 10_000_000_000
 
     private let source: any RecordSource
@@ -53,7 +53,7 @@ package final class RecordReader: Sendable {
         try await result(on: loop) { [source] end throws(UsageFailure) in try source.table(query, until: end) }
     }
 
-    /// Returns the figures of the last hour, and the sums of today and yesterday. The result is cached for one second.
+    /// Returns the usage of the last hour, today and yesterday. The result is cached for one second.
     package func overview(on loop: EventLoop) async throws(UsageFailure) -> UsageOverview {
         if let known = overviews.withLock({ $0.known(at: .current()) }) { return known }
         return try await result(on: loop) { [self] end throws(UsageFailure) in

@@ -9,17 +9,18 @@ package final class UsageQueue: Sendable {
         var waiting: [FinishedRequest] = []
         /// The number of records in `waiting`: one for each request and one for each upstream call.
         var count = 0
-        /// The number of records that the thread has removed from `waiting` but has not written yet.
+        /// The number of records that the thread has taken from the queue but has not written yet.
         var removed = 0
-        /// The next store, and the index in `waiting` of its first request; nil if the store is not replaced.
+        /// The store that replaces the present one, and the index in `waiting` of its first request; nil if the store
+        /// is not replaced.
         var next: (store: any UsageStore, from: Int)?
         var isReopening = false
         var isEnding = false
-        /// Other work for the queue's thread, such as deleting records.
+        /// The work of the queue's thread besides writing records, such as deleting records.
         var tasks: [@Sendable () -> Void] = []
 
         var isIdle: Bool { waiting.isEmpty && !isReported }
-        /// Whether the thread has something to do besides writing records.
+        /// Whether the queue's thread has work other than writing records.
         var isReported: Bool { isEnding || isReopening || next != nil || !tasks.isEmpty }
     }
 

@@ -6,11 +6,11 @@ package final class UsageRecorder: Sendable {
     private static let fileMilliseconds = 50
 
     private let isInUse = Atomic<Bool>(false)
-    /// The queues that get each request.
+    /// The queues of all stores in use. Each finished request is added to every queue.
     private let queues = Lock<[UsageQueue]>([])
     private let file = Lock<(queue: UsageQueue, settings: UsageFileSettings)?>(nil)
     private let database: RecordStore?
-    /// The store in memory; nil if a database is used or no records are kept in memory.
+    /// The store of usage records in memory; nil if a database is used or no records are kept in memory.
     private let memory = Lock<RecordStore?>(nil)
     private let budget: MemoryBudget
     /// The memory budget for the bodies that usage records keep.
@@ -68,7 +68,7 @@ package final class UsageRecorder: Sendable {
         }
     }
 
-    /// Replaces the settings of the file. If they are nil, no file is written.
+    /// Replaces the settings of the usage file. If `settings` is nil, no file is written.
     package func use(_ settings: UsageFileSettings?) {
         let old = file.withLock { file in
             let old = file?.queue
@@ -87,7 +87,7 @@ package final class UsageRecorder: Sendable {
         old?.stop()
     }
 
-    /// Closes and reopens the file, since it may have been moved.
+    /// Closes and reopens the file of usage records, since it may have been moved.
     package func reopen() { file.withLock { $0?.queue }?.reopen() }
 
     /// Writes all waiting records and stops the threads of the stores.

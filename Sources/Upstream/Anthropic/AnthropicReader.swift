@@ -41,7 +41,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     /// The parts of the response before the current one. The vendor paused after each of them (`pause_turn`).
     private var earlier: [PausedResponse]
     private var isEarlierReported = false
-    /// The recorder of the content blocks in the response's current part.
+    /// The recorder of the content blocks since the vendor's last pause.
     private var said: ContentBlockRecorder
     private(set) var hasBegun = false
 
@@ -54,8 +54,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     /// Creates a reader.
     ///
     /// - Parameters:
-    ///   - earlier: the response's paused parts before the new part; their events come first.
-    ///   - mayGoOn: whether to record the content blocks.
+    ///   - earlier: the parts of the response before the vendor's pauses; their events are emitted first.
+    ///   - mayGoOn: whether to record the content blocks, so that the response can continue after a pause.
     init(
         _ parser: JSONParser,
         _ ids: RandomBytes,
@@ -346,7 +346,9 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         guard finish != nil else { throw .invalidResponse("the vendor's response has no end") }
     }
 
-    /// Emits the events of the earlier parts once. Values that the parser returned before become invalid.
+    /// Emits the content blocks that arrived before the vendor paused the response. Only the first call emits them.
+    ///
+    /// Values that the parser returned before become invalid.
     private func emitEarlier(_ emit: Emit) throws(UpstreamError) {
         if isEarlierReported { return }
         isEarlierReported = true

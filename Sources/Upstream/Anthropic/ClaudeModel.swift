@@ -126,7 +126,7 @@ struct ClaudeModel: Sendable {
         effort: .all,
         lacks: .prefill
     )
-    /// The abilities of the newest Claude models, and of all Claude models that the table lacks.
+    /// The abilities of the newest Claude models, and of all Claude models that `rows` does not contain.
     private static let newest = ClaudeModel(
         128_000,
         .adaptive(off: .none, budget: false),

@@ -1,6 +1,6 @@
 import Engine
 
-/// Records the content blocks of a response for the request after a pause.
+/// Records the content blocks of a response. If the vendor pauses, the next request repeats these blocks.
 struct ContentBlockRecorder: ~Copyable {
     private enum Kind: Equatable {
         case text

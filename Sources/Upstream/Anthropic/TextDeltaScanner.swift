@@ -16,7 +16,7 @@ struct TextDeltaScanner: ~Copyable {
         return events.text(between: opening.bytes, UnsafeRawBufferPointer("\"}"), afterSpaces: "}\n\n")
     }
 
-    /// Returns the text of a text event, valid until the next call; nil for any other event or form.
+    /// Returns the text of a text event, valid until the next call; nil if the event needs the JSON parser.
     mutating func text(
         _ data: UnsafeRawBufferPointer,
         named name: UnsafeRawBufferPointer

@@ -20,7 +20,7 @@ package final class Attempts: @unchecked Sendable {
     private var repeating: Credential?
     /// Whether the next call goes to the current candidate with an untried key.
     private var selectsNextKey = false
-    /// The key and the capacity for the next call; nil if `next()` did not wait.
+    /// The key and the capacity for the next call, if the call had to wait for capacity; otherwise nil.
     private var waitedFor: (Credential, HeldCapacity)?
     /// The number of retries of each candidate for this request, by the candidate's position.
     private var repeats: [Int: Int] = [:]
@@ -29,7 +29,7 @@ package final class Attempts: @unchecked Sendable {
     private var call: VendorCall?
     /// The time after which a failed call is not repeated, not even with another candidate.
     private var repeatsEndAt: LoopTime
-    /// Whether the current call can be made with one key only.
+    /// Whether only one key can be used for the current call.
     private var isBound = false
     private var asked = 0
     private var failures: [(candidate: Int, error: UpstreamError)] = []
@@ -263,7 +263,7 @@ package final class Attempts: @unchecked Sendable {
         guard !isLast, rules.fallsBack, open.reopenFullCandidates() else { throw self.failure }
     }
 
-    /// Records the failure of a final call. Returns the failure with the credential of the call.
+    /// Records the failure of a call that is not retried. Returns the failure with the credential of the call.
     func recordFinalFailure(_ failure: UpstreamError) -> UpstreamError {
         guard let current, let call else { return failure }
         let error = call.failure(failure)
@@ -296,7 +296,8 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: The failure
 
-    /// The failure that the client gets for the request. If no call failed, this is the first refusal.
+    /// The failure that the client gets for the request. If no call failed, it says why the first candidate was skipped
+    /// or had no capacity.
     package var failure: UpstreamError {
         // A rate limit or lack of credit is reported only if no call failed for another reason.
         let last =

@@ -6,12 +6,12 @@ import Synchronization
 
 /// The turns, circuit breakers and call counts of the providers. All event loops share one `Balance`.
 package final class Balance: Sendable {
-    /// The key of a `TurnState`: a model, a priority and, for separate turns, a caller.
+    /// The key of a `TurnState`: a model, a priority and, if each caller has separate turns, the caller.
     struct TurnKey: Hashable {
         private let high: UInt64
         private let low: UInt64
 
-        /// Makes the key of the turns that all callers share.
+        /// Makes the key of the round-robin turns that all callers share.
         init(model: String, priority: Int) {
             (high, low, _, _) = Digest(of: "\(priority) \(model)").words
         }
@@ -97,7 +97,7 @@ package final class Balance: Sendable {
     /// Chooses the provider with the next turn, among providers of the same priority.
     ///
     /// - Parameters:
-    ///   - key: the key of the turns, without a caller.
+    ///   - key: the key for the model and the priority, without a caller.
     ///   - caller: used if the settings give each caller separate turns.
     ///   - members: the providers to choose from, sorted by position; at least one.
     func turn(_ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) -> TurnState.Turn {

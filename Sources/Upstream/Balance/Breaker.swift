@@ -11,7 +11,7 @@ struct Breaker {
     /// The end of the model's unavailability that the vendor reported; in the past if not reported.
     private var cooldownUntil = LoopTime.distantPast
 
-    /// The longest time for which a trial call keeps other requests away, in nanoseconds.
+    /// The longest time for which a trial call keeps other requests from the candidate, in nanoseconds.
     private static let trialNanoseconds: UInt64 = 60_000_000_000
 
     func isOpen(at now: LoopTime) -> Bool {

@@ -15,7 +15,8 @@ package final class Candidate: Sendable {
     /// The capacity limits of the provider's keys; nil if the settings contain no such limits.
     let capacity: Capacity?
     private let spared: Traits
-    /// The receiver for the outcomes of calls from `unboundedCall(billing:)`; nil if only the keys receive outcomes.
+    /// The object that reports outcomes of calls to the keys and the circuit breaker; nil to report to the keys only.
+    /// Only `unboundedCall(billing:)` uses it.
     private let lone: LoneCandidate?
     let offeredBy: Int
     let rank: ModelCatalog.Rank
@@ -71,7 +72,7 @@ package final class Candidate: Sendable {
         package static let tools = Traits(rawValue: 1)
         package static let images = Traits(rawValue: 2)
 
-        /// Creates the set of traits that the provider's settings exclude.
+        /// Creates the set of the chat traits, such as tools, that a provider's settings exclude.
         package init(sparing provider: ProviderSettings) {
             self = []
             if !provider.supportsTools { insert(.tools) }
@@ -79,7 +80,7 @@ package final class Candidate: Sendable {
         }
     }
 
-    /// Returns whether both candidates have the same model and the same excluded traits of chats.
+    /// Returns whether both candidates have the same model, and exclude chats with the same traits, such as tools.
     package func isLike(_ other: Candidate) -> Bool { spared == other.spared && model == other.model }
 
     /// Whether the settings exclude chats with some trait, such as tools, from the provider.
@@ -100,10 +101,10 @@ package final class Candidate: Sendable {
         throw .value(image.param, "the provider of this model does not support images", code: "unsupported_value")
     }
 
-    /// Whether calls use a key of the relay or no key, and not the caller's own key.
+    /// Whether the relay calls the provider with its own key or with no key; false for a caller's key.
     package var usesOwnKey: Bool { fixed?.label != nil || fixed == nil }
 
-    /// Whether the call can be made with only one key, or needs no key.
+    /// Whether the candidate has exactly one key for the call, or needs no key.
     var hasOneKey: Bool { fixed != nil || keys?.isSingle ?? true }
 
     var breakerKey: Balance.BreakerKey { Balance.BreakerKey(provider: offeredBy, model: model.id) }
@@ -132,7 +133,7 @@ package final class Candidate: Sendable {
         return VendorCall(credential, billing: callLedger, on: loop, with: keys, within: capacity)
     }
 
-    /// Takes capacity for one call from the first key that has free capacity, in the order of `choice`.
+    /// Takes capacity for one call from the first key that has free capacity. `choice` decides the order of the keys.
     ///
     /// Returns nil if every key is full, if other requests wait, or if the provider has no capacity limit.
     ///
@@ -181,7 +182,7 @@ package final class Candidate: Sendable {
         return with(fixed, rank, rivals)
     }
 
-    /// Returns a copy of this candidate with other `rivals`.
+    /// Returns a copy with these `rivals`: the models and prices of all candidates for the call.
     func with(rivals: [CallLedger.Server]) -> Candidate { with(fixed, rank, rivals) }
 
     private func with(_ fixed: Credential?, _ rank: ModelCatalog.Rank, _ rivals: [CallLedger.Server]) -> Candidate {
@@ -203,7 +204,8 @@ package final class Candidate: Sendable {
     }
 }
 
-/// A receiver for the outcomes of calls that are made without `Attempts`.
+/// Records the outcomes of a candidate's calls in its key ring and its circuit breaker. `Attempts` does not use this
+/// type: it records the outcomes of its calls itself.
 final class LoneCandidate: KeyCooldowns {
     private let keys: KeyRing?
     private let balance: Balance

@@ -7,7 +7,7 @@ import Shared
 final class CandidateList: @unchecked Sendable {
     /// The candidates, at least one.
     let all: [Candidate]
-    /// Whether callers use their own keys, for all candidates alike; nil if the candidates differ.
+    /// Whether all candidates (true) or none (false) use passthrough keys; nil if only some do or it was not checked.
     let passOnKeys: Bool?
     /// The features that all models of the list have.
     let features: Model.Features
@@ -15,7 +15,7 @@ final class CandidateList: @unchecked Sendable {
     let isSingle: Bool
     /// Whether some candidate has a capacity limit.
     let hasCapacityLimits: Bool
-    /// Whether the settings exclude chats with some trait, such as tools, from a candidate.
+    /// Whether some candidate's settings exclude chats with a trait such as tools.
     let excludesSomeCalls: Bool
     /// The prices of the candidates, without duplicates.
     let prices: [Price]
@@ -30,18 +30,20 @@ final class CandidateList: @unchecked Sendable {
     let members: [TurnState.Member]
     /// The key rings of the candidates that use the relay's keys.
     private let rings: [KeyRing]
-    /// The counters of key rings with keys in cooldown, without duplicates. Usually all rings share one counter.
+    /// The counters, without duplicates, that count the key rings with keys in cooldown. Usually all rings share one
+    /// counter.
     private let cooldownRingCounts: [CooldownRingCount]
-    /// The last result of `turnKey(_:)`, cached. Copies of this list for callers' own keys share the cache.
+    /// The last used key under which `Balance` stores turns, with its priority. Copies of this list for passthrough
+    /// keys share this object.
     private let lastTurn: LastTurn
-    /// The cached copy of this list for the last caller's own key; nil if there is none.
+    /// The latest copy of this list for a passthrough key, with that key; nil before the first copy.
     private var ofCaller: (key: String, list: CandidateList)?
 
     /// Creates a list of candidates.
     ///
     /// - Parameters:
     ///   - all: the candidates, at least one.
-    ///   - passOnKeys: whether callers use their own keys, for all candidates alike; nil if the candidates differ.
+    ///   - passOnKeys: whether all candidates (true) or none (false) use passthrough keys; nil if mixed or not checked.
     init(_ all: [Candidate], passOnKeys: Bool? = nil) {
         precondition(!all.isEmpty)
         self.all = all
@@ -97,7 +99,7 @@ final class CandidateList: @unchecked Sendable {
     /// Whether no key of the candidates is in cooldown.
     var hasNoCooldowns: Bool { cooldownRingCounts.allSatisfy(\.isZero) || rings.allSatisfy { !$0.hasCooldowns } }
 
-    /// The last result of `turnKey(_:)`. It is an object, so that copies of the list share it.
+    /// A cache of the last result of `turnKey(_:)`. Copies of the candidate list share this object.
     private final class LastTurn {
         var last: (priority: Int, key: Balance.TurnKey)?
     }

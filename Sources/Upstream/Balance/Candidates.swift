@@ -15,7 +15,7 @@ package struct Candidates: Sendable {
     package enum Order: Sendable {
         /// The order by priority. The settings decide which candidate of the same priority is first.
         case balanced
-        /// The order of the list.
+        /// The order in which the candidates were given.
         case listed
         /// The order by free capacity: most free capacity first. Priorities are ignored.
         case byLoad
@@ -57,7 +57,7 @@ package struct Candidates: Sendable {
     }
 
     /// The candidates that can forward requests unchanged; nil if the candidate that will probably serve the call
-    /// cannot.
+    /// cannot forward it.
     package var forwarding: Candidates? {
         let first = list.all.first { isHealthy($0) && !$0.isKnownFull() } ?? firstHealthy
         guard first.forwarder != nil else { return nil }

@@ -13,7 +13,8 @@ package final class Capacity: CallCapacity {
     private let limiter: Limiter
     private let queue: CapacityQueue
     private let queueNanoseconds: UInt64
-    /// The time for which a started call counts, in nanoseconds; 0 if call starts are not limited.
+    /// The time after which a started call no longer counts in the limit of call starts, in nanoseconds; 0 if call
+    /// starts are not limited.
     private let ownNanoseconds: UInt64
     private static let choicesNanoseconds: UInt64 = 3_000_000_000
     private let isUncounted = Atomic(false)
@@ -46,7 +47,8 @@ package final class Capacity: CallCapacity {
     /// Returns the used fraction of a key's capacity, as far as this instance knows.
     func share(of credential: Credential) -> Double { limiter.knownShare(charges(for: credential)) }
 
-    /// Returns whether, in this instance, the key seems full or another request waits for the key.
+    /// Returns whether the key seems to have no free capacity, or another request waits for the key, as far as this
+    /// instance knows.
     func isKnownFull(_ credential: Credential) -> Bool {
         limiter.isKnownFull(charges(for: credential)) || queue.isAwaited(position, by: credential)
     }
@@ -67,7 +69,9 @@ package final class Capacity: CallCapacity {
     /// Whether the number of concurrent calls is limited, not only the call starts per second.
     package var isOfCalls: Bool { calls != nil }
 
-    /// Returns the load of each key, in the order of `credentials`. All loads refer to the limit that is used more.
+    /// Returns the load of each key, in the order of `credentials`.
+    ///
+    /// If both concurrent calls and call starts are limited, all loads are of the limit with the larger used fraction.
     package func loads(of credentials: [Credential], on loop: EventLoop) async -> [Load] {
         // If both limits are used equally, `max` returns the first one: concurrent calls.
         let limits = [calls, starts].compactMap(\.self)
@@ -147,7 +151,8 @@ package final class Capacity: CallCapacity {
         return nil
     }
 
-    /// Acquires capacity of the first key that has free capacity. Otherwise waits for the capacity of the next key.
+    /// Acquires capacity of a key that has free capacity. If no key has any, waits for the capacity of the key ring's
+    /// next key.
     func acquire(
         ofKeys keys: KeyRing?,
         or fixed: Credential?,

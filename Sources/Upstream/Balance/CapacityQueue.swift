@@ -94,7 +94,8 @@ package final class CapacityQueue: Sendable {
         }
     }
 
-    /// Returns the first calls in the queue for each of the providers.
+    /// Returns the calls to wake: for each provider, all waiting calls up to and including the first that can use any
+    /// key.
     private static func first(in tickets: [Ticket], of providers: Set<Int>) -> [Ticket] {
         var open = providers
         var first: [Ticket] = []

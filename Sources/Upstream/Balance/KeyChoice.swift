@@ -8,7 +8,8 @@ struct KeyChoice {
     struct Rank: Comparable {
         /// The value that is compared first, such as the used fraction of the capacity.
         let load: Double
-        /// The number of the key's next call, divided by the weight. Compared if the loads are equal.
+        /// The number of times that the key or provider was chosen, plus one, divided by its weight. Compared if the
+        /// loads are equal.
         let turn: Double
 
         static func < (one: Rank, other: Rank) -> Bool { (one.load, one.turn) < (other.load, other.turn) }
@@ -33,7 +34,7 @@ struct KeyChoice {
         return Rank(load: (capacity?.share(of: credential) ?? 0) / weight, turn: turn)
     }
 
-    /// Returns a number for an affinity value and a key. All instances compute the same number.
+    /// Returns the distance of a key from an affinity value. All instances compute the same distance.
     private func distance(_ affinity: UInt64, _ credential: Credential) -> Double {
         // The key with the lowest number, divided by its weight, gets the calls with the affinity value.
         let (first, second, _, _) = Digest(of: "\(provider)\n\(credential.key)").words

@@ -7,10 +7,10 @@ struct KeyCooldown {
     private let seconds: Int
     let endsAt: LoopTime
     private let beganAt: LoopTime
-    /// The time until which the first call after the cooldown keeps other calls from the key.
+    /// The time until which only the first call after the cooldown may use the key.
     private var trialEndsAt = LoopTime.distantPast
 
-    /// The longest time for which a trial call keeps other calls away, in nanoseconds.
+    /// The longest time after a cooldown for which only one call may use the key, in nanoseconds.
     private static let trialNanoseconds: UInt64 = 60_000_000_000
 
     /// Creates a cooldown that begins now.

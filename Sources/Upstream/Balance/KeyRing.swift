@@ -6,7 +6,8 @@ import Synchronization
 package final class KeyRing: KeyCooldowns {
     private struct KeyState {
         let weight: Double
-        /// The number of calls for which the key was chosen. It grows during a cooldown, too.
+        /// The number of times that the key was chosen. It also grows during a cooldown, so that the key gets no extra
+        /// turns later.
         var chosen = 0.0
         var rest: KeyCooldown?
 
@@ -23,7 +24,7 @@ package final class KeyRing: KeyCooldowns {
     let cooldownRingCount: CooldownRingCount
     /// The provider's name, and the log of its state changes; nil if changes are not logged.
     private let notices: (provider: String, all: ProviderNotices)?
-    /// The lowest `nextTurn` of all keys, as the bit pattern of a `Double`.
+    /// The lowest turn number (`nextTurn`) of all keys, as the bit pattern of a `Double`.
     private let leastTurn: Atomic<UInt64>
 
     /// Creates a ring of keys.
@@ -111,12 +112,12 @@ package final class KeyRing: KeyCooldowns {
         }
     }
 
-    /// Returns the keys that are neither in cooldown nor in `tried`, best first. Takes no key.
+    /// Returns the keys that are neither in cooldown nor in `tried`, best first, without choosing one.
     func order(at now: LoopTime, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> [Credential] {
         ranked(at: now, besides: tried, choice).map { credentials[$0.position] }
     }
 
-    /// Returns the rank of the best key; nil if all keys are in cooldown. Takes no key.
+    /// Returns the rank of the best key, without choosing the key; nil if all keys are in cooldown.
     func best(at now: LoopTime, _ choice: KeyChoice) -> KeyChoice.Rank? {
         if !hasCooldowns, choice.isByTurn {
             return KeyChoice.Rank(load: 0, turn: Double(bitPattern: leastTurn.load(ordering: .relaxed)))

@@ -5,7 +5,7 @@ package import Shared
 package final class ProviderMetrics: MetricsSource {
     private struct KnownFigures: Sendable {
         var rings: [(provider: String, ring: KeyRing)] = []
-        /// The queues of calls that wait for capacity, of the current and of earlier settings.
+        /// The capacity queue of the current settings, and those of earlier settings in which calls still waited.
         var queues: [CapacityQueue] = []
         var providers: [String] = []
         var balance: Balance?

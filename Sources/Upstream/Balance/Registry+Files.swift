@@ -49,7 +49,7 @@ package struct FileCandidate: Sendable {
     fileprivate let capacity: Capacity?
     fileprivate let loop: EventLoop
 
-    /// Whether the provider has more than one key.
+    /// Whether more than one key of the provider can be used for the call.
     package var hasMoreKeys: Bool { fixed == nil && keys.map { !$0.isSingle } ?? false }
 
     /// Takes the next key that is not in `tried`, and returns a call with it. Does not wait.
@@ -114,7 +114,7 @@ extension Registry {
         return other
     }
 
-    /// Returns a call to the provider that stores the file, with the key of the upload. Waits for capacity.
+    /// Returns a call to the provider that stores the file, with the key that uploaded it. Waits for capacity.
     ///
     /// Returns nil if the caller can no longer use the provider, or can no longer use the key.
     package func fileCall(

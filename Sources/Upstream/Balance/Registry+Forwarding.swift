@@ -2,12 +2,11 @@ import Calls
 package import Shared
 
 extension Registry {
-    /// Returns the candidates for a request that the relay forwards unchanged where possible. Returns nil if no
-    /// provider can forward it.
+    /// Returns the candidates for a request, of which at least one can forward it unchanged; nil if none can.
     ///
     /// - Parameters:
     ///   - name: the requested model.
-    ///   - features: a provider that cannot forward needs a model with one of these features.
+    ///   - features: a provider that cannot forward is a candidate only if its model has one of these features.
     ///   - substituting: whether the fallback model is used if no provider has the requested model.
     package func forwarding(
         _ name: String,

@@ -23,7 +23,7 @@ package final class Registry: @unchecked Sendable {
         package let capacity: Capacity?
         /// Whether the provider serves calls that name no model.
         let generates: Bool
-        /// The traits of chats, such as tools, that the settings exclude from the provider.
+        /// The traits, such as tools, of chats that the settings keep away from the provider.
         let spared: Candidate.Traits
 
         package init(
@@ -48,7 +48,7 @@ package final class Registry: @unchecked Sendable {
     package let entries: [Entry]
     /// Whether some vendor accepts OpenAI chat requests unchanged.
     package let speaksChat: Bool
-    /// Whether some vendor accepts requests to other OpenAI endpoints unchanged.
+    /// Whether some vendor accepts unchanged requests to OpenAI's endpoints other than chat.
     package let forwards: Bool
     let loop: EventLoop
     package let modelCatalog: ModelCatalog
@@ -145,7 +145,8 @@ package final class Registry: @unchecked Sendable {
         return candidates(try find(name, caller, features: features), name, caller: caller, features: features)
     }
 
-    /// Returns the cached list of candidates for a model name; nil if this call cannot use it.
+    /// Returns the cached list of candidates for a model name; nil if the list does not fit this caller or these
+    /// features.
     private func list(_ name: String, for caller: Caller, able features: Model.Features) -> CandidateList? {
         let served = modelCatalog.replacement(of: name) ?? name
         guard let list = list(of: served, asked: name, for: caller), !list.features.isDisjoint(with: features),
@@ -247,7 +248,7 @@ package final class Registry: @unchecked Sendable {
         indirect case panel(Panel)
     }
 
-    /// Returns the error for a model name under which no model exists that the caller may use.
+    /// Returns the error for a name under which the caller can use no model.
     package func missing(_ name: String, for caller: Caller) -> APIError {
         modelCatalog.mayBeListed(name, for: caller) ? .listAwaited : modelCatalog.notFound(name, for: caller)
     }
@@ -306,7 +307,8 @@ package final class Registry: @unchecked Sendable {
         throw modelCatalog.notFound(name, for: caller, able: features)
     }
 
-    /// Returns the model name whose limits apply to a call: the requested or fallback model's name.
+    /// Returns the model name under which limits count a call: the requested name, or the fallback model's name if that
+    /// model serves the call.
     package func limitedName(_ served: String, asked name: String) -> String {
         let served = modelCatalog.ruledName(served)
         guard haveSubstitutes, name != served else { return served }
@@ -331,7 +333,7 @@ package final class Registry: @unchecked Sendable {
         return modelCatalog[candidate.name].filter { mayUse($0, name, caller: caller) }.compactMap(\.price)
     }
 
-    /// Returns the credit prices of all candidates that could serve this candidate's call.
+    /// Returns the credit prices of all candidates that could serve the same call as this candidate.
     package func creditPrices(
         of candidate: Candidate,
         asked name: String,

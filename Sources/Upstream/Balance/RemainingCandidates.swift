@@ -14,7 +14,7 @@ struct RemainingCandidates {
     private var left: [Int]
     /// The positions of the candidates that were set aside because they had no capacity.
     private(set) var full: [Int] = []
-    /// The first priority from which a healthy candidate was chosen in the order `balanced`; nil without such a choice.
+    /// The priority of the first healthy candidate that `Candidates.Order.balanced` chose; nil if it has chosen none.
     private var turned: Int?
     private var turnedLater: [Int] = []
     /// The way in which the current candidate was chosen; nil once the candidate is called.
@@ -51,7 +51,7 @@ struct RemainingCandidates {
 
     var sortedFull: [Int] { full.sorted { (priority($0), $0) < (priority($1), $1) } }
 
-    /// Moves a candidate from `full` back to the candidates that can be chosen.
+    /// Lets a candidate that was set aside for lack of capacity be chosen again.
     mutating func putBack(_ position: Int) {
         full.removeAll { $0 == position }
         left.insert(
@@ -136,7 +136,7 @@ struct RemainingCandidates {
         }
     }
 
-    /// Returns the position of the candidate with the lowest rank.
+    /// Chooses the candidate with the lowest `KeyChoice.Rank` and returns its position.
     ///
     /// - Parameter positions: the positions to choose from, at least one.
     private mutating func best(of positions: ArraySlice<Int>, _ balance: Balance) -> Int {
@@ -175,7 +175,7 @@ struct RemainingCandidates {
 
     func breakerKey(_ position: Int) -> Balance.BreakerKey { list.all[position].breakerKey }
 
-    /// Makes the candidates without capacity available again. Returns whether any candidate is left.
+    /// Lets the candidates that had no capacity be chosen again. Returns whether any candidate is left.
     mutating func reopenFullCandidates() -> Bool {
         if !full.isEmpty {
             left = (left + full).sorted { (priority($0), $0) < (priority($1), $1) }

@@ -12,7 +12,7 @@ struct TurnState {
     struct Turn {
         /// The position of the provider that has the turn.
         let position: Int
-        /// The number of the turn; 0 for an extra turn, which replaces an undone turn.
+        /// The sequence number of the turn; 0 for an extra turn, given because an earlier turn was undone.
         fileprivate let number: Int
     }
 
@@ -20,10 +20,12 @@ struct TurnState {
     private var current = 0
     /// The number of turns in a row that the provider at `current` had.
     private var used = 0
-    /// The values of `current` and `used` before the last turn, for undoing this turn.
+    /// The values of `current` and `used` before the last turn, for undoing that turn. Only the order `sequence` sets
+    /// them.
     private var before = (current: 0, used: 0)
     private var number = 0
-    /// The extra turns, in the order `sequence`, of providers that were chosen but not called.
+    /// The extra turns of providers whose earlier turn was undone, with each provider's position. Added only in the
+    /// balance order `sequence`.
     private var owed: [(position: Int, turns: Int)] = []
     /// The score of each provider, by position; the highest score has the next turn.
     private var credits: [Double] = []
@@ -73,7 +75,7 @@ struct TurnState {
         return position
     }
 
-    /// Takes the next turn in the order `sequence` and returns the provider's position.
+    /// Takes the next turn by the load-balancing order `sequence`, and returns the position of its provider.
     private mutating func nextInSequence(_ members: [Member]) -> Int {
         // If no provider is left out, each member's index is its position.
         let isInPlace = current < members.count && members[current].position == current
@@ -88,12 +90,12 @@ struct TurnState {
         return current
     }
 
-    /// Extends `credits` so that it contains a score for the provider at this position.
+    /// Extends `credits` with scores of 0, so that it contains a score for the provider at this position.
     private mutating func reach(_ position: Int) {
         while credits.count <= position { credits.append(0) }
     }
 
-    /// Takes the next turn in the order `smooth` and returns the provider's position.
+    /// Takes the next turn according to the providers' weights and returns the provider's position.
     private mutating func nextSmoothly(_ members: [Member]) -> Int {
         var best = members[0].position
         var sum = 0.0

@@ -134,7 +134,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         out.append(json: text.bytes)
     }
 
-    /// Appends the member `tool_calls` and numbers the tool calls.
+    /// Appends the member `tool_calls`, and gives each tool call an `index`.
     private func append(calls list: JSONValue?, to out: inout ByteBuffer) {
         var isFirst = true
         for call in list?.elements ?? JSONElements() {

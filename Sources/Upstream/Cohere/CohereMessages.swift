@@ -8,7 +8,7 @@ struct CohereMessages: ~Copyable {
     private let attachments: [Attachment]
     private(set) var names: VendorNameMap
     private var ids = VendorNameMap()
-    /// The index in `messages` of each tool call's result, by the index among all tool calls of the conversation.
+    /// The index in `messages` of each tool call's result. The key is the tool call's index in the conversation.
     private let results: [Int: Int]
     private var calls = 0
     private var isFirst = true
@@ -25,7 +25,8 @@ struct CohereMessages: ~Copyable {
         self.names = names
     }
 
-    /// Finds the message index of each tool call's result, by the index among all tool calls of the conversation.
+    /// Returns the index of the message with each tool call's result. The key is the tool call's index among all tool
+    /// calls of the conversation.
     private static func results(in messages: [ChatMessage]) -> [Int: Int] {
         var waiting: [[UInt8]: (position: Int, calls: ArraySlice<Int>)] = [:]
         var results: [Int: Int] = [:]

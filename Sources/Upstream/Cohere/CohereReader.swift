@@ -16,7 +16,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
     /// The only stop sequence of the request; nil if the request has none or several.
     var onlyStop: String?
     private var calls = 0
-    /// Whether further arguments of the last tool call can arrive.
+    /// Whether more arguments of the last tool call can arrive.
     private var isCallOpen = false
     private var arguments = CallArguments()
     /// The size in bytes of the last tool call's arguments that have arrived so far.

@@ -40,15 +40,14 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: Vendors that report
 
-    /// Sets the provider of the call.
-    ///
-    /// - Parameter reports: the provider's statistics about reported usage.
+    /// Sets the statistics of the call's provider, which predict whether the vendor will report usage.
     package func follow(_ reports: UsageReports) {
         self.reports = reports
         isExpected = reports.areExpected
     }
 
-    /// Replaces the provider that `follow(_:)` has set, if any. Must be called before tokens are counted.
+    /// Replaces the statistics of the call's provider; does nothing if none are set. Must be called before tokens are
+    /// counted.
     package func pass(to reports: UsageReports) { if self.reports != nil { follow(reports) } }
 
     /// Records in the provider's statistics whether a complete response contained the number of prompt tokens.
@@ -91,7 +90,7 @@ package final class CallCount: @unchecked Sendable {
         return true
     }
 
-    /// Counts the prompt, now or later.
+    /// Counts or estimates the prompt's tokens, or keeps the prompt to count them later.
     ///
     /// Throws if the prompt does not fit the model's context window, or if the worker thread is too busy.
     ///
@@ -166,9 +165,9 @@ package final class CallCount: @unchecked Sendable {
         return knownPromptTokens(or: estimate)
     }
 
-    /// Returns the tokens of the prompt, without counting them now.
+    /// Returns the number of prompt tokens, which was counted earlier or is estimated.
     ///
-    /// - Parameter estimate: the vendor-specific estimate; used if this object has no count and no estimate.
+    /// - Parameter estimate: the vendor-specific estimate; used if the relay neither counts nor estimates the prompt.
     package func knownPromptTokens(or estimate: Int) -> Int {
         switch prompt {
         case .estimated: return estimate + moreTokens
@@ -180,7 +179,8 @@ package final class CallCount: @unchecked Sendable {
         }
     }
 
-    /// Returns the vendor's estimate of the prompt's tokens; 0 if `promptTokens(or:)` needs no estimate.
+    /// Returns the vendor's estimate of the prompt's tokens; 0 if the relay counts or estimates the prompt itself. Pass
+    /// the result to `promptTokens(or:)`.
     package func estimate(of chat: any PreparedChat) -> Int {
         if case .estimated = prompt { chat.promptTokens } else { 0 }
     }

@@ -5,7 +5,7 @@ package final class UsageReports: Sendable {
     /// The number of consecutive responses with usage after which the provider is expected to report it again.
     package static let expectedAfter = 20
 
-    /// The number of consecutive responses that contained their usage, up to `expectedAfter`.
+    /// The number of responses in a row that contained their usage, counted up to `expectedAfter`.
     private let row = Atomic<Int>(0)
 
     package init() {}

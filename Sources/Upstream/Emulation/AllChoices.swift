@@ -1,5 +1,5 @@
-/// Calls `make` for each index below `count` and returns the values in this order. If one call fails, the others are
-/// cancelled and its error is thrown.
+/// Calls `make` for each index below `count` and returns the values in the order of their indexes. If a call fails,
+/// cancels the other calls and throws the failed call's error.
 package func allChoices<Value: Sendable, Failure: Error>(
     _ count: Int,
     atOnce: Int = .max,

@@ -14,7 +14,7 @@ final class AttachmentLoader: @unchecked Sendable {
     private var loaded: [Attachment?]
     /// The first failure of the chat's vendor while attachments were loaded; nil if there was none.
     private var vendorFailure: UpstreamError?
-    /// The cache keys of the used earlier uploads, by the attachment's index in `parts`.
+    /// The cache keys of the earlier uploads that this call uses again, by the attachment's index in `parts`.
     private var remembered: [Int: AssetCache.Key] = [:]
 
     /// The maximum number of concurrent uploads for one request.

@@ -2,7 +2,7 @@ package import Calls
 import Engine
 package import Shared
 
-/// A plan for the attachments of one chat. Creating a plan checks the attachments.
+/// The checked attachments of one chat, with the candidates for the chat and for transcribing audio.
 package final class AttachmentPlan: Sendable {
     /// The candidate for the chat, with the key that uploaded the chat's stored files.
     package let candidate: Candidate
@@ -89,7 +89,7 @@ package final class AttachmentPlan: Sendable {
         throw .value(audio.param, "no transcription model is available to this key", code: "unsupported_value")
     }
 
-    /// Returns the number of audio attachments, the maximum of the chat's transcription calls.
+    /// Returns the number of audio attachments. The chat needs at most this many transcription calls.
     package static func audioParts(in call: borrowing ChatCall) -> Int { call.attachments.count { $0.kind == .audio } }
 }
 

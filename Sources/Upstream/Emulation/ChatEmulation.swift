@@ -19,7 +19,7 @@ package struct ChatEmulation: Sendable {
     ///
     /// - Parameters:
     ///   - abilities: the vendor's own abilities with the call's model.
-    ///   - memory: the budget for held output.
+    ///   - memory: the budget for output that is held back until it is validated.
     package init(
         _ call: borrowing ChatCall,
         lacking abilities: Abilities,
@@ -46,7 +46,7 @@ package struct ChatEmulation: Sendable {
     /// The response of an earlier upstream call for the same prompt; nil if there was no such call.
     package var first: ChatResponse?
 
-    /// Whether a chat with one prompt needs an emulated ability, such as stop sequences.
+    /// Whether the chat of each prompt needs an emulated ability, such as stop sequences.
     package let isNeeded: Bool
 
     /// Returns whether the client gets the vendor's response unchanged.
@@ -66,7 +66,7 @@ package struct ChatEmulation: Sendable {
     /// - Parameters:
     ///   - call: the call in plain text.
     ///   - form: the tools and the format that the prompt describes.
-    ///   - preparing: prepares the vendor's chat for a repair call.
+    ///   - preparing: prepares the vendor's chat for a further call, which asks the model to correct its output.
     package func completed(
         _ chat: any PreparedChat,
         of call: ChatCall,

@@ -7,7 +7,7 @@ import Shared
 /// `@unchecked`: used on its request's loop only.
 package final class ChoiceCapacity: @unchecked Sendable {
     private let call: VendorCall
-    /// Whether the capacity that was acquired with the request is still unused.
+    /// Whether no upstream call has begun. The first one needs no further capacity, because `call` already has it.
     private var isFirst = true
     /// The number of ended calls of this response whose capacity the next calls can use.
     private var left = 0

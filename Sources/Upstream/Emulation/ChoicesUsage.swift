@@ -11,7 +11,7 @@ final class ChoicesUsage: @unchecked Sendable {
     private let call: VendorCall
     private let count: CallCount
     private var isCounted: [Bool]
-    /// The sum of the usage of all calls so far; nil without a response or reported usage.
+    /// The usage of all calls so far, added up; nil without a response or reported usage.
     private(set) var sum: Usage?
 
     init(_ estimates: [Int], _ choices: Int, call: VendorCall, count: CallCount) {
@@ -48,7 +48,7 @@ final class ChoicesUsage: @unchecked Sendable {
         call.recordResponse(usage, of: sum, credits: credits)
     }
 
-    /// Adds the already billed usage of an earlier upstream call for the same prompt to the sum.
+    /// Adds the usage of an earlier upstream call for the same prompt to `sum`. That usage is already billed.
     func keep(_ usage: Usage) { _ = add(usage, ofChoice: 0) }
 
     private func add(_ usage: Usage, ofChoice choice: Int) -> Usage {
@@ -68,7 +68,7 @@ final class ChoicesUsage: @unchecked Sendable {
         return sum
     }
 
-    /// Returns the failure of the whole response, with the sum of the usage of all calls.
+    /// Returns the failure with the usage of all upstream calls for the response, added up.
     func failure(_ error: UpstreamError) -> UpstreamError {
         var error = error
         error.usage = sum

@@ -3,7 +3,7 @@ package import Engine
 package import Limits
 package import Shared
 
-/// A store for the shape (size or aspect ratio) and the mode of a caller's images.
+/// A store for the shape (size or aspect ratio) and the mode (fast or relax) of a caller's images.
 package struct ImageMemory: Sendable {
     private let state: SharedState
     private let caller: Caller
@@ -17,14 +17,17 @@ package struct ImageMemory: Sendable {
         self.loop = loop
     }
 
-    /// Stores the shape and the mode of a call for its images; nothing if the call has neither.
+    /// Stores the call's shape (size or aspect ratio) and mode (fast or relax) for each of its images. Stores nothing
+    /// if both are nil.
     package func remember(_ files: [GeneratedImage], madeBy call: ImageCall) {
         guard call.shape != nil || call.mode != nil else { return }
         let value = Self.coded(call)
         state.put(files.map { (key($0.address), value) }, expirySeconds: Self.expirySeconds)
     }
 
-    /// Returns a call for a variation with the stored settings of the original image. Other calls stay unchanged.
+    /// Returns a variation call with the stored shape (size or ratio) and mode (fast or relax) of its image.
+    ///
+    /// Returns the call unchanged if nothing is stored for its image, or if the call is not a variation.
     package func recalled(_ call: ImageCall) async -> ImageCall {
         guard call.purpose == .variation, case .address(let address) = call.image,
             let value = try? await state.read(key(address), on: loop)
@@ -41,7 +44,7 @@ package struct ImageMemory: Sendable {
 
     private static let format: UInt8 = 1
 
-    /// Encodes the shape and mode of a call as a record of 7 bytes.
+    /// Encodes the image shape and the mode (fast or relax) of a call as a record of 7 bytes.
     private static func coded(_ call: ImageCall) -> [UInt8] {
         let mode: UInt8 =
             switch call.mode {
@@ -58,7 +61,8 @@ package struct ImageMemory: Sendable {
         return [format, mode, kind] + [width, height].flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
     }
 
-    /// Returns the call with the shape and mode that the record contains. An invalid record is ignored.
+    /// Returns the call with the image shape (size or ratio) and the mode (fast or relax) that the record `bytes`
+    /// contains. Ignores an invalid record.
     private static func decoded(_ bytes: [UInt8], _ call: ImageCall) -> ImageCall {
         guard bytes.count == 7, bytes[0] == format else { return call }
         let (width, height) = (Int(bytes[4]) << 8 | Int(bytes[3]), Int(bytes[6]) << 8 | Int(bytes[5]))

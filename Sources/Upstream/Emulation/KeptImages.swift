@@ -55,7 +55,7 @@ package struct KeptImages: Sendable {
         }
     }
 
-    /// The error for the client if no candidate's provider has the files.
+    /// The error for the client if no candidate's provider has the files that the request names.
     package var refusal: APIError {
         .value(ids[0].param, "the model's provider does not have this file", code: "unsupported_value")
     }
@@ -96,7 +96,7 @@ package struct KeptImages: Sendable {
 }
 
 extension Candidates {
-    /// Returns these candidates without those that can forward the request but lack an image file; nil if none remains.
+    /// Returns the candidates without those that forward requests but cannot read all image files; nil if none is left.
     package func having(_ images: KeptImages) -> Candidates? {
         replaced { candidate in
             guard candidate.forwarder != nil else { return candidate }

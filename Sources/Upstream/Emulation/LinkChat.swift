@@ -70,7 +70,7 @@ package struct LinkPlan: Sendable {
 }
 
 extension ChatCall {
-    /// Removes the options that have no meaning for a response of links, such as stop sequences.
+    /// Removes options, such as stop sequences, that have no meaning if the response consists only of links.
     package mutating func isAnsweredByLinks() {
         maxTokens = nil
         stops = []

@@ -18,7 +18,7 @@ package struct MediaAccess: Sendable {
     /// Whether the attachments stay in memory, because another key or provider could need them.
     package var mayRepeat = false
 
-    /// Returns the stored file of an attachment, and a copy of the candidate with the upload's key.
+    /// Returns the stored file with this id, and the candidate limited to the key that uploaded the file.
     func file(
         of part: Attachment,
         _ id: String,

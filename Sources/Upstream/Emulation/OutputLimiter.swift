@@ -19,7 +19,7 @@ package struct OutputLimiter: ~Copyable {
         bound = TokenBound(maxTokens ?? .max / 8, maxTokens == nil ? .estimating : counter)
     }
 
-    /// The number of tokens of the text that was passed on.
+    /// The number of tokens in the text that the limiter has passed on so far.
     package var tokens: Int { bound.tokens }
 
     /// Consumes a chunk of whole characters. Passes on the text that cannot belong to a stop sequence.

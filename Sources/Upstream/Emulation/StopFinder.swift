@@ -4,12 +4,13 @@ import Engine
 package struct StopFinder: Sendable {
     private struct State {
         var byte: UInt8
-        /// The length of the prefix that this state stands for, in bytes.
+        /// The length of the prefix of a stop sequence that this state stands for, in bytes.
         var depth: UInt16
         /// The index of the first child, a state with a prefix one byte longer; 0 without a child.
         var child: UInt16 = 0
         var sibling: UInt16 = 0
-        /// The state for the longest proper suffix of this state's prefix that is also a prefix of a sequence.
+        /// The index of the state to try if no child matches the next byte. This state's prefix ends with that state's
+        /// shorter prefix.
         var fallback: UInt16 = 0
         /// The length of the longest sequence that is complete in this state; 0 if no sequence is complete.
         var match: UInt16 = 0
@@ -22,7 +23,8 @@ package struct StopFinder: Sendable {
     /// The largest total length of all sequences, in bytes. State numbers then fit in 16 bits.
     private static let limitBytes = Int(UInt16.max) - 1
 
-    /// Creates a finder. Stop sequences that would exceed the total of `limitBytes` are ignored.
+    /// Creates a finder. Ignores a stop sequence if the total length of all sequences would then exceed
+    /// `limitBytes`.
     package init(_ stops: [String]) {
         if stops.isEmpty { return }
         states.append(State(byte: 0, depth: 0))
@@ -83,7 +85,7 @@ package struct StopFinder: Sendable {
         states[state].match = states[state].depth
     }
 
-    /// Sets the fallback state of each state, in the order of the length of their prefixes.
+    /// Computes the property `fallback` of all states, from the shortest prefixes to the longest.
     private mutating func link() {
         var queue: [Int] = [0]
         var done = 0

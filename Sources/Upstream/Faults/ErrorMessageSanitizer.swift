@@ -26,7 +26,7 @@ private struct OwnerNames {
     private static let quotes: Set<Character> = ["\"", "'", "`", "‘", "“"]
 
     private var isAfterOwner = false
-    /// The most words that can still follow in the current name; 0 outside of a name.
+    /// The largest number of words that the current name can still have; 0 outside of a name.
     private var wordsLeft = 0
 
     mutating func include(_ word: Substring) -> Bool {

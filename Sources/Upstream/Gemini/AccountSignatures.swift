@@ -80,11 +80,11 @@ extension AccountSignatures.Signature {
     }
 }
 
-/// The prefix of a text's thought signature in responses to clients.
+/// The prefix with which the relay marks Gemini's signature of a text in responses to clients.
 enum TextSignature {
     static let mark = ReasoningBlock.markOfGemini
 
-    /// Returns the signature without the relay's mark.
+    /// Returns the signature without the prefix `mark`, if it has this prefix.
     static func bare(_ signature: String) -> String {
         signature.hasPrefix(mark) ? String(signature.dropFirst(mark.count)) : signature
     }

@@ -26,7 +26,7 @@ struct GeminiRequest: ~Copyable {
         turns = GeminiTurns(call, names, memory: memory, wantsSignatures: model.wantsSignatures)
     }
 
-    /// Returns the request body, and the map between the client's and the body's names of tools.
+    /// Returns the request body, and the map from the tool names in the body to the client's tool names.
     consuming func written() -> (Body, VendorNameMap) {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         var instructions = ByteBuffer()

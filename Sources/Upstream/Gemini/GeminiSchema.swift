@@ -98,7 +98,7 @@ struct GeminiSchema {
     ///
     /// - Parameters:
     ///   - map: the schema's `$defs`, or its `definitions` if it has no `$defs`.
-    ///   - older: the schema's `definitions` if it also has `$defs`, which win for equal names; otherwise nil.
+    ///   - older: the schema's `definitions` if the schema also has `$defs`; otherwise nil. `$defs` wins for equal names.
     private static func appendDefinitions(_ map: JSONValue, _ older: JSONValue?, to out: inout ByteBuffer) {
         let members = map.members ?? []
         let names = Set(members.map { Array($0.name) })
@@ -122,7 +122,8 @@ struct GeminiSchema {
         out.append("]")
     }
 
-    /// Replaces an `allOf` with a single schema: appends the inner schema's members that the outer schema lacks.
+    /// Merges the only schema of an `allOf` into the outer schema: appends the members that the outer schema lacks.
+    /// Does nothing if the `allOf` has several schemas.
     private static func appendOnly(of list: JSONValue, beside schema: JSONValue, to out: inout ByteBuffer) {
         let elements = Array((list.elements ?? JSONElements()).prefix(2))
         guard elements.count == 1, elements[0].kind == .object else { return }

@@ -10,7 +10,7 @@ struct GeminiTurns: ~Copyable {
         var positions: [Int] = []
     }
 
-    /// A tool call of the last model turn, for which a result must follow.
+    /// A tool call from the last model turn. Its result must follow.
     private struct WaitingParts {
         let key: [UInt8]
         let name: [UInt8]

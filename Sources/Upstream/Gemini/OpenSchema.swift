@@ -7,7 +7,7 @@ struct OpenSchema {
     private var references = SchemaReferences()
     /// The positions, in the JSON, of the `$ref` targets that are being expanded.
     private var open: [Int] = []
-    /// The number of further schemas that the result is allowed to contain.
+    /// The number of schemas that may still be added to the result.
     private var schemasLeft = 4_000
     private var bytesLeft: Int
 

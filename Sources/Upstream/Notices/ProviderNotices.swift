@@ -31,7 +31,7 @@ package final class ProviderNotices: Sendable {
     private let log: Log
 
     private static let pauseNanoseconds: UInt64 = 60_000_000_000
-    /// The number of remembered states above which the states that are over are forgotten.
+    /// The number of remembered provider states. Above it, the states that are over are forgotten.
     private static let statesLimit = 1_000
 
     package init(_ log: Log) { self.log = log }
@@ -39,7 +39,7 @@ package final class ProviderNotices: Sendable {
     /// Whether at least one provider cannot be reached.
     var hasUnreachable: Bool { unreachable.load(ordering: .relaxed) > 0 }
 
-    /// Records that a state has begun or still lasts. Logs a warning for a state that has begun.
+    /// Records that the trouble `state` has begun or still lasts. Logs a warning if it has begun.
     ///
     /// - Parameter cause: the failure that the warning names.
     func begins(_ state: State, at now: LoopTime, _ cause: String) {
@@ -67,7 +67,8 @@ package final class ProviderNotices: Sendable {
         }
     }
 
-    /// Records that a state is over, and logs an info if its beginning was logged.
+    /// Records that a state, such as an open circuit breaker, has ended. Logs an info if the state's beginning was
+    /// logged.
     func ends(_ state: State, at now: LoopTime) {
         let logged = states.withLock { states -> LoopTime? in
             guard var known = states[state], let beganAt = known.beganAt else { return nil }

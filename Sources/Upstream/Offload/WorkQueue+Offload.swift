@@ -4,7 +4,7 @@ package import Engine
 extension WorkQueue {
     /// The largest data, in bytes, that is processed on the event loop rather than the worker thread.
     package static let loopBytes = 262_144
-    /// The weight for counting tokens, relative to other work on the same data.
+    /// The weight of counting tokens: the number of times that it takes longer per byte than usual work.
     package static let countingWeight = 8
 
     /// Runs `work` and returns its result. Long work runs on the worker thread.

@@ -126,7 +126,7 @@ struct OneMinFailure {
         }
     }
 
-    /// Returns the error message, or a list of messages joined; nil if there is none.
+    /// Returns the error message, or several error messages joined; nil if there is none.
     private static func said(_ root: JSONValue) -> String? {
         for value in [root["message"], root["error"]?["message"], root["error"], root["detail"]] {
             guard let value else { continue }

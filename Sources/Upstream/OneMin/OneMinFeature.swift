@@ -27,7 +27,7 @@ enum OneMinFeature: String, CaseIterable, Sendable {
         }
     }
 
-    /// The kind of client request for which this feature is called.
+    /// The kind of client request that uses this feature, for translating field names in errors.
     var fields: OneMinFields {
         switch self {
         case .chat, .code: .chat

@@ -158,7 +158,7 @@ extension UpstreamError {
 }
 
 extension OneMinFailure {
-    /// The cause for the log: the HTTP status, and the error code if it is plain.
+    /// The cause for the log: the HTTP status, and an error code of only capital letters and underscores.
     fileprivate var cause: String {
         let isCode = code.utf8.count <= 60 && code.utf8.allSatisfy { (65...90).contains($0) || $0 == 95 }
         return "the vendor answered \(status)\(isCode && !code.isEmpty ? " \(code)" : "")"

@@ -247,7 +247,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         passOnChunk(emit)
     }
 
-    /// Forwards, in a separate chunk, the tool calls' arguments that the relay emits only at the end.
+    /// Moves the tool call chunks that the relay made into a separate chunk. Forwards this chunk before the chunk with
+    /// the choice's finish reason.
     private func passOnMadeArguments(of pieces: inout [ChoiceChunk], _ emit: Emit) {
         for index in pieces.indices where pieces[index].finish != nil {
             let calls = pieces[index].calls
@@ -337,7 +338,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     /// Checks the number of choices in a response that is not streamed.
     ///
-    /// - Throws: an error if there is no choice, or if there are too few and `learnsChoicesOf` is set.
+    /// - Throws: an error if the response has no choice. Also if it has too few choices and the relay records which
+    ///   models do not support several choices.
     private func checkChoices() throws(UpstreamError) {
         guard hasBegun else { throw .invalidResponse("the vendor's response has no choice") }
         guard responseOptions.learnsChoicesOf != nil, choices.contains(where: { !$0.isReported }) else { return }
@@ -445,7 +447,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         return usage.completionTokens > 0 || !usage.hasImpossibleFigure && !choices.contains(where: \.isFilled)
     }
 
-    /// Returns the usage from the places of Groq and Moonshot; nil if there is none.
+    /// Returns the usage in the member `x_groq` (Groq) or in the first choice (Moonshot); nil if there is none.
     private func elsewhere(_ root: JSONValue) -> JSONValue? {
         root["x_groq"]?["usage"] ?? root["choices"]?.elements?.first { _ in true }?["usage"]
     }

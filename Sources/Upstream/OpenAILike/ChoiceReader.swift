@@ -64,7 +64,7 @@ struct ChoiceReader {
     private(set) var isFilled = false
     private let maxCalls: Int
 
-    /// Creates a reader for one choice. The reader ignores tool calls above the number `maxCalls`.
+    /// Creates a reader for one choice. The reader ignores all tool calls after the first `maxCalls`.
     init(maxCalls: Int) { self.maxCalls = maxCalls }
 
     /// Reads the choice in the next chunk, or in a whole response.

@@ -7,7 +7,8 @@ struct MessageWriter {
     private let attachments: [Attachment]
     private let wantsReasoning: Bool
     private var isFirst = true
-    /// The attachments of the last tool results, as indexes in `attachments`, for a user message.
+    /// The attachments of the last tool results, as indexes in `attachments`. A user message after the results will
+    /// contain them.
     private var moved: [Int] = []
     /// Whether one of the messages so far contains tool calls.
     private var hasCalls = false

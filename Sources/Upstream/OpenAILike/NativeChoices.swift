@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// A writer for corrected choices in OpenAI's format. Members that the relay does not know are kept.
+/// A writer for choices in which the relay corrected what differs from OpenAI's format. Unknown members are kept.
 struct NativeChoices {
     private let pieces: [ChoiceChunk]
     /// The name of the member that contains the output: `delta` or `message`.

@@ -113,7 +113,7 @@ package struct NativeRequest {
         name.contains { $0 < 91 || $0 >= 128 }
     }
 
-    /// Returns whether the messages might contain a file id that only the vendor's JSON parser finds.
+    /// Returns whether the messages might contain a file id that the relay overlooks but the vendor's parser finds.
     private func mayHideFiles(_ members: [RawJSON.Member]) -> Bool {
         guard !original.hasTextsOnly, let messages = members.first(where: { $0.name.equals("messages") })?.value else {
             return false

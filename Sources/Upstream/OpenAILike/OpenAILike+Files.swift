@@ -98,7 +98,7 @@ extension OpenAILike: FileProvider {
 
     // MARK: Addresses
 
-    /// Returns the endpoint for a stored file. Throws if the path does not lead to a file.
+    /// Returns the endpoint for a stored file: `path` followed by `rest`. Throws if `path` is not the path of a file.
     private func fileEndpoint(ofFile path: String, _ rest: String) throws(UpstreamError) -> Endpoint {
         // A forged file id could contain another path.
         guard path.utf8.starts(with: Self.folder.utf8), Self.isID(String(path.dropFirst(Self.folder.count))) else {

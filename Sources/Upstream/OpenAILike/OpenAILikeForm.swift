@@ -17,7 +17,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     private let reasoningBlocks: CallerReasoning?
     /// Whether the relay remembers the response's reasoning that leads to tool calls.
     private var remembersReasoning: Bool
-    /// The reader of the response; nil if the relay learns nothing about choices from the response.
+    /// The reader of the response, kept to find out whether the vendor made all requested choices; nil if not needed.
     private var reader: ChatCompletionReader?
     private(set) var refusal: APIError?
     private let passed: ForwardedFieldCheck
@@ -26,7 +26,8 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - reasoningBlocks: the reasoning that is remembered for the caller; nil if none is.
-    ///   - isCallersKey: whether the call uses the caller's own key. If so, the relay learns nothing about choices.
+    ///   - isCallersKey: whether the call uses the caller's own key. If so, the relay does not learn whether the model
+    ///     supports several choices.
     init(
         _ vendor: OpenAILike,
         _ call: borrowing ChatCall,
@@ -168,7 +169,8 @@ struct ResponseOptions: Sendable {
     var isLegacy = false
     /// The vendor, for logging unknown finish reasons and for learning quirks; nil if neither is done.
     var vendor: WireVendor?
-    /// The model's id if the relay learns the model's support of several choices; otherwise nil.
+    /// The model's id, under which the relay records that the model does not make several choices; nil to record
+    /// nothing.
     var learnsChoicesOf: String?
     var bounds = UsageBounds()
 }

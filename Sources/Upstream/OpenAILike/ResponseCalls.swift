@@ -20,12 +20,12 @@ struct ResponseCalls {
     }
 
     private var calls: [Call] = []
-    /// The position of the first tool call that is not complete or not emitted.
+    /// The index in `calls` of the first tool call that is not complete or not emitted.
     private var open = 0
     private var heldBytes = 0
 
     private static let maxCalls = 128
-    /// The largest size of one tool call's arguments and of all held arguments, in bytes.
+    /// The largest size of one tool call's arguments, and of the held arguments of all tool calls together, in bytes.
     private static let argumentLimitBytes = 8_388_608
     private static let nameLimitBytes = 4_096
 
@@ -142,7 +142,8 @@ struct ResponseCalls {
         calls[position].hash = ToolCallTable.hash(arguments, from: calls[position].hash)
     }
 
-    /// Returns the rest of the complete arguments; nil if nothing is left, or if the emitted arguments differ.
+    /// Returns the part of the complete arguments that was not emitted yet; nil if nothing is left, or if the emitted
+    /// part differs.
     private func rest(of whole: UnsafeRawBufferPointer, at position: Int) -> [UInt8]? {
         let call = calls[position]
         guard whole.count > call.bytes,

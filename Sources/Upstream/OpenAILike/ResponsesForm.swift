@@ -33,7 +33,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         return reader
     }
 
-    /// Returns the reader for error responses, whose errors do not name fields.
+    /// Returns the reader for error responses. It drops the field name (`param`) of an error.
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
         ErrorResponseReader(parser, VendorError.openAI, namesFields: false)
     }

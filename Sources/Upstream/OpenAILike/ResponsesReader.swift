@@ -18,7 +18,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 
     private let parser: JSONParser
     private let ids: RandomBytes
-    /// The maximum number of tool calls; further ones are ignored.
+    /// The maximum number of tool calls that are emitted. Further tool calls are ignored.
     var maxCalls = Int.max
     /// Whether the request uses OpenAI's legacy functions. Their calls have no ids.
     private let isLegacy: Bool

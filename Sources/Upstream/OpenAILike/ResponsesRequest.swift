@@ -132,7 +132,7 @@ struct ResponsesRequest: ~Copyable {
         waiting.removeAll()
     }
 
-    /// Appends reasoning with a signature of this API. Ignores all other reasoning.
+    /// Appends reasoning whose signature comes from the Responses API. Ignores all other reasoning.
     private mutating func append(_ reasoningBlock: ReasoningBlock) {
         guard let signature = reasoningBlock.signature, let (id, content) = SealedReasoning.parts(of: signature) else {
             return

@@ -3,7 +3,7 @@ import Engine
 
 /// A matcher that reads chunks with only text, without parsing JSON.
 struct TextChunkMatcher: ~Copyable {
-    /// The bytes before the text in an event with the learned chunk.
+    /// The bytes of an event before its text, learned from an earlier chunk.
     private var before = ByteBuffer()
     private var after = ByteBuffer()
     /// The chunk that was forwarded last. Its text begins at `passedStart`.
@@ -21,7 +21,7 @@ struct TextChunkMatcher: ~Copyable {
     private static let field: StaticString = "data: "
     private static let blank: StaticString = "\n\n"
 
-    /// Returns the text of the next event if the event matches the learned chunk; otherwise nil.
+    /// Returns the text of the next event if the learned bytes surround the text; otherwise nil.
     @inline(__always)
     mutating func text(from events: inout EventStreamParser) -> UnsafeRawBufferPointer? {
         guard isKnown, let text = events.text(between: before.bytes, after.bytes) else { return nil }
@@ -79,7 +79,7 @@ struct TextChunkMatcher: ~Copyable {
         isKnown = true
     }
 
-    /// Forgets the learned chunk. The next chunks are parsed until one of them is learned.
+    /// Forgets the bytes that surround the text in chunks. Chunks are then parsed until these bytes are learned again.
     mutating func forget() { isKnown = false }
 
     private static func cut(
@@ -94,7 +94,8 @@ struct TextChunkMatcher: ~Copyable {
         after.append(data[part: position + count..<data.count])
     }
 
-    /// Returns the position of the text in a chunk; nil if the chunk has other content or escapes.
+    /// Returns the position of the text in a chunk's member `content`. Returns nil unless the chunk has exactly one
+    /// such member, whose value is the text without escapes.
     private static func position(of text: UnsafeRawBufferPointer, in data: UnsafeRawBufferPointer) -> Int? {
         var scan = ByteScan(data)
         guard scan.find("\"content\":\"") else { return nil }

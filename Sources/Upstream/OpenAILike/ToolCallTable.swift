@@ -26,7 +26,8 @@ struct ToolCallTable {
         var held: [UInt8] = []
         var read = CallArguments()
         var isFirstOut = false
-        /// The number of the `tool_calls` list with the last chunk of this tool call, from 1.
+        /// The number of the latest `tool_calls` list that contains a chunk of this tool call. The first list of the
+        /// response has the number 1.
         var list = 0
         /// Whether the vendor has marked the tool call as complete.
         var isEnded = false
@@ -129,7 +130,8 @@ struct ToolCallTable {
         return pieces
     }
 
-    /// Returns the position of an element's tool call. Adds the tool call if it is new.
+    /// Returns the index of the tool call to which an element of the vendor's list belongs. Adds the tool call if it is
+    /// new.
     ///
     /// - Parameters:
     ///   - number: the element's index; nil if the element has none.
@@ -154,8 +156,8 @@ struct ToolCallTable {
         return open
     }
 
-    /// Returns the position of the tool call with this index or id; nil if there is none. Without an index and an id,
-    /// returns the previous element's tool call.
+    /// Returns the position in `calls` of the tool call with this index or id; nil if there is none. Without an index
+    /// and an id, this is the tool call that was used last.
     private func known(_ number: Int64?, _ id: UnsafeRawBufferPointer) -> Int? {
         if let number {
             let same = calls.lastIndex { $0.number == number }

@@ -14,6 +14,6 @@ extension UpstreamError {
         }
     }
 
-    /// A short description of a member's failure, without private words, for clients.
+    /// A short description of a panel member's failure for clients, without keys and addresses.
     package var ofMember: String { self.refusal.map { "\($0.status) refused" } ?? shortly }
 }

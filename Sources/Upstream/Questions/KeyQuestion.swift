@@ -2,7 +2,7 @@ import Calls
 package import Engine
 import Shared
 
-/// The result of testing a key with `relay check --ask`. The texts can quote the vendor's response.
+/// The result of testing a key with `relay check --ask`. Its texts can quote the vendor's response.
 package enum KeyCheckResult: Sendable {
     /// The vendor accepted the key.
     ///
@@ -63,7 +63,8 @@ struct KeyQuestion {
     private let url: String
     private let options: EndpointOptions
     private let headers: UpstreamHeaders
-    /// The name of the response's member with the list of models; nil if any JSON object shows a valid key.
+    /// The name of the response's member with the list of models; nil if every JSON object with status 200 means that
+    /// the key is valid.
     var members: StaticString?
     var next: (JSONValue) -> (name: String, value: String)? = { _ in nil }
 
@@ -128,7 +129,7 @@ struct KeyQuestion {
         return text.isEmpty ? "" : ": \(text.beginning(ofBytes: 1_000))"
     }
 
-    /// Returns all names by which the settings can refer to a listed model.
+    /// Returns all names by which the settings can refer to a model in the vendor's list.
     private static func ids(_ element: JSONValue) -> [String] {
         let name = element["name"]?.string
         return [element["id"]?.string, name, name?.split(separator: "/").last.map(String.init)].compactMap(\.self)

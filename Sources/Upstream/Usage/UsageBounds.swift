@@ -37,7 +37,7 @@ struct UsageBounds: Sendable {
     /// Raises the bound of the output to the token limit sent to the vendor. Never lowers the bound.
     mutating func raise(toCompletionTokens tokens: Int) { maxCompletionTokens = max(maxCompletionTokens, tokens) }
 
-    /// Counts one more upstream call. `checked(_:)` then gets the sum of all counted calls.
+    /// Counts one more upstream call. Pass the usage of all these calls, added up, to `checked(_:)`.
     mutating func addCall() { calls += 1 }
 
     private func allowsPrompt(_ usage: Usage) -> Bool { usage.promptTokens / calls <= maxPromptTokens }

@@ -18,7 +18,7 @@ package final class GoogleTokens: Sendable {
     fileprivate struct State {
         var refreshToken: String
         var current: Token?
-        /// The number of access tokens received so far, which is also the number of the latest one.
+        /// The number of access tokens received so far. The latest token has this `number`.
         var number = 0
         var isRenewing = false
         var waits: [ExchangeWait] = []
@@ -27,7 +27,7 @@ package final class GoogleTokens: Sendable {
         var failures = 0
         /// The time until which no request is sent to the token server, because the last request failed.
         var cooldownUntil = LoopTime.distantPast
-        /// The earliest time at which another access token can be dropped.
+        /// The time before which no access token can be dropped, because another was dropped shortly before.
         var mayDropFrom = LoopTime.distantPast
     }
 

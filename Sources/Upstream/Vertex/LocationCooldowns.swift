@@ -8,7 +8,7 @@ import Limits
 package final class LocationCooldowns: Sendable {
     private struct State {
         var cooldowns: [KeyCooldown?]
-        /// The time until which a location is tried last for a model. The key contains the location and the model.
+        /// The time until which a location counts as lacking a model. The key contains the location and the model.
         var missing = RecentTable<String, LoopTime>()
     }
 

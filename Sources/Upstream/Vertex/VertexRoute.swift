@@ -11,7 +11,7 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
     /// The URLs for calls to the model, one for each location.
     private let addresses: [ModelAddress]
     private let vendorCall: VendorCall
-    /// The indexes of the locations that can still be tried. The first one is the current location.
+    /// The indexes in `addresses` of the locations that can still be tried. The first one is the current location.
     private var left: [Int] = []
     private var isBegun = false
     /// The access token of the provider's Google account; nil if the caller sends a passthrough key.

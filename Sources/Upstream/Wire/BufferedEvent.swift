@@ -12,7 +12,7 @@ struct BufferedEvent: Sendable {
         case signature(call: Int?)
         case encryptedReasoning
         case comment
-        /// The end of a choice. If `hasStop` is true, the copied bytes are the stop sequence.
+        /// The end of a choice. If `hasStop` is true, the event's bytes are the stop sequence.
         case finish(FinishReason, hasStop: Bool)
         case native(Wire)
     }
@@ -46,7 +46,7 @@ struct BufferedEvent: Sendable {
     /// The number of bytes in the copy.
     var count: Int { bytes.bytes.count }
 
-    /// Whether the event proves that the response has begun; false for `native` chunks.
+    /// Whether the event proves that the response has begun; false for a chunk in the vendor's own JSON.
     var isOfResponse: Bool { if case .native = kind { false } else { true } }
 
     var isText: Bool { if case .text = kind { true } else { false } }

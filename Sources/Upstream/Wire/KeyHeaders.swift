@@ -47,7 +47,7 @@ final class KeyHeaders: @unchecked Sendable {
         }
     }
 
-    /// The shortest word in the settings' header lines that counts as a secret, in bytes.
+    /// The smallest length, in bytes, of a word in the settings' header lines that counts as a secret.
     private static let minSecretBytes = 8
 
     /// Returns the header lines for a key with this `Content-Type`. The result is not cached.

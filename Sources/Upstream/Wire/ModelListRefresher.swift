@@ -14,7 +14,7 @@ package final class ModelListRefresher: @unchecked Sendable {
     private let changed: @Sendable ([LiveModel]) -> Int
     private var last: [LiveModel] = []
     private var isFailing = false
-    /// The pause before the next attempt to read the first list.
+    /// The longest pause before the next attempt while no models have been read yet, in nanoseconds.
     private var retryNanoseconds: UInt64 = 1_000_000_000
 
     private static let longestRetryNanoseconds: UInt64 = 60_000_000_000
@@ -44,7 +44,7 @@ package final class ModelListRefresher: @unchecked Sendable {
         self.changed = changed
     }
 
-    /// Starts to request the list at intervals. Must be called on the event loop.
+    /// Starts to request the vendor's model list at intervals. Must be called on the event loop.
     package func start() {
         task = Task(executorPreference: loop) {
             while !Task.isCancelled {
@@ -60,7 +60,7 @@ package final class ModelListRefresher: @unchecked Sendable {
         earlyTask?.cancel()
     }
 
-    /// Requests the list now, at most once a minute. Must be called on the event loop.
+    /// Requests the vendor's model list now, at most once a minute. Must be called on the event loop.
     package func readEarly() {
         let now = loop.now
         guard let task, !task.isCancelled, now >= nextEarlyTime else { return }
@@ -68,7 +68,7 @@ package final class ModelListRefresher: @unchecked Sendable {
         earlyTask = Task(executorPreference: loop) { await self.read() }
     }
 
-    /// The time until the next request, in nanoseconds.
+    /// The time until the model list is requested again, in nanoseconds.
     private var nextPause: UInt64 {
         guard last.isEmpty else { return pauseNanoseconds }
         defer { retryNanoseconds = min(2 * retryNanoseconds, Self.longestRetryNanoseconds) }

@@ -13,7 +13,7 @@ package final class VendorList: ModelList, @unchecked Sendable {
         /// The name of the JSON member that contains the array of models.
         let members: StaticString
         let headers: @Sendable (VendorSite) -> KeyHeaders
-        /// Converts one element of the array to a model; nil if the model does not support chat.
+        /// Converts one element of the vendor's list to a model; nil if the model does not support chat.
         let model: @Sendable (JSONValue) -> LiveModel?
         /// Returns the query parameter that requests the next page; nil on the last page.
         var next: @Sendable (JSONValue) -> (name: String, value: String)? = { _ in nil }

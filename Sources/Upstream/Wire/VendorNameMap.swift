@@ -35,7 +35,7 @@ struct VendorNameMap: Sendable {
         return new
     }
 
-    /// Returns a name to send to the vendor, another one for each call.
+    /// Returns a unique name to send to the vendor. Each call returns a new name, even for the same original.
     mutating func once(_ original: [UInt8]) -> [UInt8] {
         let new = fresh(original)
         originals[new] = original

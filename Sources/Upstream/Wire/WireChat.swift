@@ -81,7 +81,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         body = form.rewritten(request, with: quirk)
     }
 
-    /// Prepares the call with the changed request body. If `begin` throws, stores the learned quirks.
+    /// Runs `begin`, which prepares the repeated call. If `begin` throws, stores the quirks learned so far.
     private func remake(_ begin: () async throws(UpstreamError) -> Void) async throws(UpstreamError) {
         do throws(UpstreamError) {
             try await begin()
@@ -91,8 +91,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Returns the error for a refused request. If the model lacks an ability, stores this quirk and adds the recovery
-    /// option `emulation`, except with a passthrough key.
+    /// Returns the error for a refused request. If the model lacks an ability, stores the lack as a quirk and adds the
+    /// recovery option `emulation`, except with a passthrough key.
     private func refused(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> UpstreamError {
         var error = judged(errorReader.error(head, refusal))
         guard !isCallersKey, let request = body,
@@ -104,8 +104,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return error
     }
 
-    /// Returns the error for an unusable response. If the model lacks an ability, stores this quirk and adds the
-    /// recovery option `emulation`.
+    /// Returns the error for an unusable response. If the response shows that the model lacks an ability, remembers
+    /// this for the model and adds the recovery option `emulation` to the error.
     private func unserved(_ error: UpstreamError) -> UpstreamError {
         guard let quirk = form.quirkOfResponse, !quirk.isDisjoint(with: .ofAbilities) else { return error }
         vendor.quirks.learn(quirk, of: vendor.name, model.id)

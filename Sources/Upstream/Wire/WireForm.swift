@@ -10,9 +10,9 @@ protocol WireForm: AnyObject, Sendable {
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body
     /// The error for the client if the vendor cannot serve the call; otherwise nil. Valid only after `written`.
     var refusal: APIError? { get }
-    /// The token limit in the request body if it can exceed the client's limit; otherwise nil.
+    /// The token limit in the request body, which can exceed the client's limit; nil for forms that never exceed it.
     var maxTokens: Int? { get }
-    /// Whether the relay requests a stream for a complete response. Valid only after `written`.
+    /// Whether the relay requests a stream although the client wants a complete response. Valid only after `written`.
     var gathersStream: Bool { get }
     func endpoint(isStreamed: Bool) -> Endpoint
     /// The route, for a vendor with several locations or access tokens; otherwise nil.

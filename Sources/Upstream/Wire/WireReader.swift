@@ -41,9 +41,9 @@ protocol WireReader: AnyObject, Sendable {
 
 /// A part of a response after which the vendor paused. The rest must be requested.
 final class PausedResponse: Sendable {
-    /// The content of the part as JSON, as the next request repeats it.
+    /// The content of this part of the response, as JSON that the next request repeats.
     let content: Body
-    /// The usage of this part and all parts before it; nil if it is unknown.
+    /// The usage of this part of the response and of all parts before it; nil if it is unknown.
     let usage: Usage?
 
     init(_ content: Body, usage: Usage?) {

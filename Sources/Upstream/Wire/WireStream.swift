@@ -8,7 +8,7 @@ import Shared
 final class WireStream: ChatResponseStream, @unchecked Sendable {
     private var stream: any UpstreamStream
     private let reader: any WireReader
-    /// The header lines whose secrets are kept out of error messages; nil to keep all messages.
+    /// The header lines with secrets. Error messages that contain such a secret are removed; nil to check no messages.
     private let headers: KeyHeaders?
     private var bounds: UsageBounds
     /// The route that chose the location of the call; nil if the vendor has one location.

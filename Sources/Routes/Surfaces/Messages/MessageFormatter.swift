@@ -101,7 +101,8 @@ struct MessageFormatter: ChatResponseFormatter {
         return (try? parser.parse(text.bytes))?.kind == .object
     }
 
-    /// Appends a tool call's arguments as a JSON object. Other arguments become the text of its member `_raw`.
+    /// Appends a tool call's arguments as a JSON object. Arguments that are no object become a text in the object's
+    /// member `_raw`.
     private static func append(input arguments: String, to body: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         if !isObject(arguments) {

@@ -34,7 +34,7 @@ extension ChatCall {
         if isSaid { setOptions(said) }
     }
 
-    /// Reads the sampling options and `user` of a request without further options.
+    /// Reads the sampling options and `user` of a request, and no other options.
     mutating func readSampling(_ fields: RequestFields) throws(APIError) {
         var chatOptions = ChatOptions()
         var isSaid = false

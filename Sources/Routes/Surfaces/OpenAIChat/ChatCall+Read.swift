@@ -79,7 +79,7 @@ extension ChatCall {
 
     private static let stopLimitBytes = 1_000
 
-    /// Returns the stop sequence in a text; nil if the text is empty.
+    /// Returns the text as a stop sequence; nil if the text is empty. Throws if it is too long.
     static func stop(_ text: UnsafeRawBufferPointer, _ param: String) throws(APIError) -> String? {
         guard text.count <= stopLimitBytes else { throw .tooLong(param, text.count, limitBytes: stopLimitBytes) }
         return text.isEmpty ? nil : text.text

@@ -79,7 +79,7 @@ struct ItemList: Sendable {
         return list
     }
 
-    /// Replaces the reference at this index by the first item of `other`, and adds that item's attachments.
+    /// Replaces the item reference at this index by the first item of `other`. Adds the attachments of `other`.
     mutating func replace(_ index: Int, with other: ItemList) throws(APIError) {
         guard let item = other.items.first else { return }
         let start = attachments.count
@@ -206,7 +206,7 @@ struct ItemList: Sendable {
 }
 
 extension InputItem {
-    /// Returns a copy of the item with the attachment indexes from `position`.
+    /// Returns a copy of the item whose attachment indexes are replaced by the results of `position`.
     fileprivate func mapped(_ position: (Int) -> Int) -> InputItem {
         var item = self
         switch kind {

@@ -8,7 +8,7 @@ extension ResponseDraft {
     /// The maximum number of stored responses that one request reads for its item references.
     private static let maxReads = 16
 
-    /// Loads the stored data that the request refers to, and completes the call.
+    /// Loads the stored data that the request refers to, and completes the call with this data.
     mutating func resolve(for caller: Caller, _ gateway: Gateway) async throws(APIError) {
         let seal = CompactionSeal(caller, secret: gateway.settings.fileSecret)
         var history: StoredHistory?
@@ -51,7 +51,7 @@ extension ResponseDraft {
         return try result.get()
     }
 
-    /// Adds the tools of the previous response's items, except those with names of this request's tools.
+    /// Adds the tools of the previous response's items. Leaves out a tool if this request has a tool of the same name.
     private mutating func add(_ tools: ToolReader) {
         guard !tools.tools.isEmpty else { return }
         var chatOptions = call.chatOptions
@@ -91,7 +91,7 @@ extension ResponseDraft {
         }
     }
 
-    /// Returns the id of an item's response; nil if the item's id contains no response id.
+    /// Returns the id of the response to which an item belongs; nil if the item's id contains no response id.
     private static func response(ofItem id: [UInt8]) -> String? {
         guard let mark = id.prefix(8).firstIndex(of: UInt8(ascii: "_")) else { return nil }
         let seed = id[(mark + 1)...].prefix(RandomBytes.idLength)

@@ -15,7 +15,7 @@ package struct BodyText {
         self.secrets = secrets.filter { $0.utf8.count >= 8 }
     }
 
-    /// Returns the text that a usage record keeps of a body, which may be any text.
+    /// Returns the text that a usage record keeps of a body. The body can be JSON or any other text.
     package func text(of body: UnsafeRawBufferPointer) -> String {
         var out: [UInt8] = []
         var strings = JSONStrings(body)

@@ -9,7 +9,7 @@ package struct EventText {
         "content", "text", "delta", "reasoning_content", "reasoning", "thinking", "refusal", "name", "arguments",
         "partial_json", "message",
     ]
-    /// The endings of event types that contain no new generated text, such as `response.completed`.
+    /// The endings of event types that bring no new text, such as `.completed` in `response.completed`.
     private static let repeating: [StaticString] = [".done", ".completed", ".in_progress", ".created", ".incomplete"]
     private static let lineLimitBytes = 65_536
 

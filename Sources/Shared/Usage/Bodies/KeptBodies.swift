@@ -28,10 +28,10 @@ package final class KeptBodies: Sendable {
     package var request: String? { texts.withLock { $0.request } }
     /// The response's body; nil if the response had none, the memory budget was full, or the text was removed.
     package var response: String? { texts.withLock { $0.response } }
-    /// The memory that both bodies use, in bytes.
+    /// The memory that the request's and the response's body use together, in bytes.
     package var bytes: Int { texts.withLock { $0.bytes } }
 
-    /// Removes both texts, and releases their memory.
+    /// Removes the bodies of the request and the response, and releases their memory.
     func removeAll() {
         let bytes = texts.withLock { texts in
             defer { texts = Texts() }
@@ -59,7 +59,7 @@ package final class KeptBodies: Sendable {
     private static let overheadBytes = 64
 }
 
-/// A memory budget for the bodies in usage records or of cached responses. It is at most an eighth of the process's
+/// A memory budget for bodies that usage records or cached responses keep. It is at most an eighth of the process's
 /// memory budget.
 package final class BodyBudget: Sendable {
     private struct State {

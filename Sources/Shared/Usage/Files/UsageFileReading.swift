@@ -6,13 +6,14 @@ package struct UsageFileReading {
     private static let chunkBytes = 64 << 10
     /// The longest line that is read as a usage record, in bytes. Longer lines count as invalid.
     private static let lineBytes = 64 << 10
-    /// The largest number of groups in the result. Records of further groups are only added to the total.
+    /// The largest number of groups in the result. Records of any more groups are only added to the total.
     private static let maxGroups = 100_000
 
     private let question: UsageReportQuery
     private let first: [UInt8]
     private let parser = JSONParser()
-    /// The sums of each group, by name. Records without a value are in the group with the empty name.
+    /// The sums of each group, by the group's name, such as the model. The name is empty for records without a model,
+    /// caller or provider.
     private var groups: [[UInt8]: UsageFigures] = [:]
     private var summary: UsageSummary
 

@@ -1,6 +1,6 @@
 import Engine
 
-/// The usage records of the last requests, and the daily sums since the start, in memory.
+/// The usage records of the last requests, and the daily sums of usage since the process started, in memory.
 ///
 /// The thread of a `UsageQueue` writes the records, and the thread of a `RecordReader` reads them.
 final class MemoryRecords: UsageStore, RecordSource {
@@ -17,7 +17,7 @@ final class MemoryRecords: UsageStore, RecordSource {
         /// The stored requests, oldest first. The elements before the index `first` were removed and are freed later.
         var kept: [KeptRequest] = []
         var first = 0
-        /// The index of the first request that may still have bodies.
+        /// The index in `kept` of the first request that may still have bodies.
         var firstWithBodies = 0
         var bytes = 0
         var lastID = 0
@@ -53,8 +53,8 @@ final class MemoryRecords: UsageStore, RecordSource {
 
     var zone: DayZone { state.withLock { $0.sums.zone } }
 
-    /// Changes the largest number of records and the time zone. If the zone changes, the sums are computed from the
-    /// stored records.
+    /// Sets the largest number of records and the time zone of the daily sums. If the zone changes, the sums are
+    /// computed again from the stored records.
     func use(bound: Int, _ zone: DayZone) {
         state.withLock { state in
             state.bound = bound
@@ -175,7 +175,7 @@ final class MemoryRecords: UsageStore, RecordSource {
 }
 
 extension MemoryRecords.State {
-    /// Removes the oldest request's records, but not from the daily sums. Returns false if there are none.
+    /// Removes the oldest request's records. The daily sums still include them. Returns false if there are no records.
     fileprivate mutating func removeOldest() -> Bool {
         guard count > 0 else { return false }
         bytes -= kept[first].bytes
@@ -183,7 +183,7 @@ extension MemoryRecords.State {
         return true
     }
 
-    /// Removes the bodies of the oldest request that can have bodies. Returns false if there is none.
+    /// Removes the bodies of the oldest request whose bodies were not removed yet. Returns false if there is none.
     fileprivate mutating func removeOldestBodies() -> Bool {
         firstWithBodies = max(firstWithBodies, first)
         guard firstWithBodies < kept.count else { return false }

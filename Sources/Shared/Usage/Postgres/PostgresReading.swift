@@ -62,7 +62,8 @@ struct PostgresState {
     /// The last day whose sums might lack records, in days since 1970; nil if there is none.
     let lastPartialDay: Int?
 
-    /// The number of days added to `lastPartialDay`, since records are not numbered exactly by time.
+    /// The number of extra days whose sums count as incomplete, because the last record by number may not be the latest
+    /// by time.
     private static let slackDays = 1
 
     init(_ connection: PostgresConnection) throws(PostgresFailure) {

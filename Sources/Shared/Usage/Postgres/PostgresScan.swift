@@ -58,11 +58,11 @@ struct PostgresSpans {
     }
 }
 
-/// Searches ranges of time for records, one window of time after the other.
+/// A search for records in ranges of time. It reads one window of time after the other.
 struct PostgresScan {
     private static let firstMilliseconds = 3_600_000
     private static let maxMilliseconds = 1_000_000_000_000
-    /// The time that reading the records of one window should take, in milliseconds.
+    /// The desired duration of reading the records of one time window, in milliseconds.
     private static let windowMilliseconds = 50
 
     private let query: RecordQuery
@@ -71,7 +71,7 @@ struct PostgresScan {
     private let filter: FilterSQL
     private let isDescending: Bool
     private var size = PostgresScan.firstMilliseconds
-    /// The id at which a later search can continue; nil if nothing was read or the order is ascending.
+    /// The id at which a later search can continue; nil if nothing was read or the records are read oldest first.
     private(set) var position: RecordID?
 
     init(_ query: RecordQuery, _ spans: [Range<Int>], until end: LoopTime) {

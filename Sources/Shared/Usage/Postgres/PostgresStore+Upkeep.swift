@@ -6,7 +6,7 @@ extension PostgresStore {
     private static let stepMilliseconds = 20
 
     /// Does one step of background work: adds some missing records to the daily sums, and deletes some expired records.
-    /// Returns the time until the next step, in milliseconds.
+    /// Returns the time until the next step, in milliseconds; never nil.
     package func advance() -> Int? {
         do throws(UsageFailure) {
             try access { connection throws(PostgresFailure) in
@@ -27,7 +27,7 @@ extension PostgresStore {
         try access { connection throws(PostgresFailure) in try PostgresSums(connection).delete(ids, calendar.zone) }
     }
 
-    /// Deletes some expired rows, at most once a minute unless the last deletion reached `maxDeleted`.
+    /// Deletes up to `maxDeleted` expired rows. Does nothing for a minute after a call that deleted fewer.
     func keepUp(_ connection: PostgresConnection) {
         let now = LoopTime.current()
         guard days > 0, now >= nextUpkeep else { return }

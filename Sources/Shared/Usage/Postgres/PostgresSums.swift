@@ -130,7 +130,7 @@ struct PostgresSums {
 enum PostgresRequestRows {
     private static let maxCalls = 200
 
-    /// Returns the rows of a request and its upstream calls; empty if no request has this number.
+    /// Returns the rows of a request and its upstream calls; empty if the request is not found.
     static func rows(
         _ process: Int,
         _ number: Int,

@@ -33,10 +33,10 @@ enum PostgresSumsSQL {
             """
     }
 
-    /// Returns a query that sums up records, with the columns `process`, `UsageSchema.sumKeys` and
+    /// Returns a query that sums up records. Its columns are `process`, `UsageSchema.sumKeys` and
     /// `UsageSchema.sumColumns`.
     ///
-    /// - Parameter omitted: sets of fields. For each set, the query computes sums that are not grouped by its fields.
+    /// - Parameter omitted: sets of fields. For each set, the query computes sums that are not grouped by these fields.
     static func select(
         from source: String,
         starts: String,
@@ -98,7 +98,7 @@ enum PostgresSumsSQL {
             """
     }()
 
-    /// The statement that adds processes of older relays to the table `relay_usage_process`.
+    /// The statement that adds to `relay_usage_process` all processes that have usage records but are missing there.
     static let discover = """
         WITH RECURSIVE found AS (
             SELECT min(process) AS process FROM \(UsageSchema.postgresTable)
@@ -114,7 +114,8 @@ enum PostgresSumsSQL {
         ON CONFLICT DO NOTHING
         """
 
-    /// The query for the newest records that the daily sums lack, with up to two rows for each process.
+    /// The query for the newest records that the daily sums lack: for each process, at most one record above and one
+    /// below the records in the sums.
     ///
     /// `summed_from` and `summed_to` are the numbers of the first and the last record in the sums. `is_above` is true
     /// for a record above `summed_to`, and false for a record below `summed_from`.
@@ -149,12 +150,12 @@ enum PostgresSumsSQL {
     }
 }
 
-/// The starts and the numbers of all days between two times, for SQL statements.
+/// The start times and the numbers (since 1970) of all days between two times, for SQL statements.
 struct DayStarts {
     let starts: [Int]
     let days: [Int]
 
-    /// The largest number of days. Only damaged records could need more.
+    /// The largest number of days from the first to the last record. Only damaged records could need more.
     private static let maxDays = 40_000
 
     init(_ zone: DayZone, from first: Int, to last: Int) {

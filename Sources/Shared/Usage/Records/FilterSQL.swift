@@ -45,7 +45,7 @@ struct FilterSQL {
         if let text { add(.text(text)) { "\(column) = \($0)" } }
     }
 
-    /// Adds the conditions of a filter for the table of records, except for `before`.
+    /// Adds a filter's conditions for the table of records. The filter's `before` adds no condition.
     mutating func add(_ filter: RecordFilter) {
         add("caller", filter.caller)
         add("model", filter.model)
@@ -73,10 +73,10 @@ struct FilterSQL {
         }
     }
 
-    /// Adds a filter's conditions for the table of daily sums. Days without matching records can also meet these
+    /// Adds a filter's conditions for a query of the daily sums. Days without matching records can also meet these
     /// conditions.
     ///
-    /// - Parameter days: the days of the filter's times, counted since 1970; nil if the filter has no times.
+    /// - Parameter days: the days on which the filter's times fall, counted since 1970; nil if the filter has no times.
     mutating func add(_ filter: RecordFilter, days: ClosedRange<Int>?) {
         add("omitted = \(SumFields.omitted(keeping: filter.fields).rawValue)")
         for (column, text) in [
@@ -97,7 +97,7 @@ struct FilterSQL {
 }
 
 extension RecordOrder {
-    /// The database column by which the list is sorted; nil if it is sorted by id.
+    /// The database column by which the records are sorted; nil if they are sorted by id.
     var column: String? {
         switch self {
         case .id: nil
@@ -119,7 +119,8 @@ extension RecordOrder {
 }
 
 extension RecordFilter {
-    /// Returns the days of the filter's times, counted since 1970; nil if the filter has no times.
+    /// Returns the range of days into which the filter's times fall, in days since 1970; nil if the filter has no
+    /// times.
     func days(in zone: DayZone) -> ClosedRange<Int>? {
         guard fromMilliseconds != nil || toMilliseconds != nil else { return nil }
         let first = fromMilliseconds.map { zone.day(atMilliseconds: $0).number } ?? Int(Int32.min)

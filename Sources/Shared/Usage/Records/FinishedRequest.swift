@@ -2,9 +2,9 @@
 ///
 /// It is an object, so that no queue copies the large records.
 package final class FinishedRequest: Sendable {
-    /// The usage record of the request. It can contain the request's only upstream call.
+    /// The usage record of the request. If the request made only one upstream call, the record can include that call.
     let record: UsageRecord
-    /// The usage records of the upstream calls outside `record`, in the order in which they ended.
+    /// The usage records of the upstream calls that `record` does not contain, in the order in which they ended.
     let calls: [UsageRecord]
     /// The bodies of the request and its response; nil if bodies are not kept.
     let bodies: KeptBodies?

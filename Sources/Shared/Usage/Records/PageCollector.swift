@@ -25,7 +25,7 @@ struct PageCollector<ID> {
     private let needed: Int
     private var candidates: [(value: SortValue, position: Int, id: ID)] = []
     private var matched = 0
-    /// The time from which a search can stop when the page is full.
+    /// The time after which a search stops if the page is full, although more records might match.
     private let enoughFrom: LoopTime
     private(set) var isStopped = false
 
@@ -33,7 +33,7 @@ struct PageCollector<ID> {
 
     /// Creates a collector for the page of a query.
     ///
-    /// - Parameter end: the end of the query; `.distantFuture` counts all matching records.
+    /// - Parameter end: the deadline of the query; with `.distantFuture`, the search counts all matching records.
     init(_ query: RecordQuery, knownTotal: Int? = nil, until end: LoopTime) {
         self.query = query
         let isEndless = end == .distantFuture
@@ -44,7 +44,7 @@ struct PageCollector<ID> {
         needed = min(skipped + size, RecordQuery.maxTotal)
     }
 
-    /// Whether the list is sorted by id.
+    /// Whether the records are sorted by id.
     private var isByID: Bool { query.order == .id }
 
     /// Whether the page and the number of matching records are final.
@@ -53,14 +53,14 @@ struct PageCollector<ID> {
         return knownTotal != nil || matched > RecordQuery.maxTotal
     }
 
-    /// Returns whether the search should stop: the page is full, and counting would take too long. Then sets
-    /// `isStopped`.
+    /// Returns whether the search should stop, because the page is full and counting all matching records would take
+    /// too long. Then sets `isStopped`.
     mutating func stops(at now: LoopTime) -> Bool {
         if isByID, matched >= needed, now > enoughFrom { isStopped = true }
         return isStopped
     }
 
-    /// The largest number of further records to read, in the order of the list.
+    /// The largest number of records that the next query needs to return, in the order of the page.
     var room: Int { isByID ? max(1, (knownTotal == nil ? RecordQuery.maxTotal + 1 : needed) - matched) : needed }
 
     /// Adds to the total a number of matching records that cannot be on the page.

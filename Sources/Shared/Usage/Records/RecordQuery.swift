@@ -41,9 +41,10 @@ package struct RecordFilter: Sendable, Equatable {
     package var minCost: Cost?
     /// The shortest duration of a matching request, in milliseconds.
     package var minDurationMilliseconds: Int?
-    /// A text in the request's id, caller, model, provider, endpoint or error. The case of ASCII letters is ignored.
+    /// A text that the request's id, caller, model, provider, endpoint or error must contain. The case of ASCII letters
+    /// is ignored.
     package var keywords: String?
-    /// The id below which the ids of matching records are, to continue a search.
+    /// The exclusive upper bound of the ids of matching requests, to continue a search; nil for no bound.
     package var before: RecordID?
 
     /// The largest length of `keywords`, in bytes. Bytes beyond it are ignored.
@@ -74,18 +75,18 @@ package enum RecordOrder: String, CaseIterable, Sendable {
 package struct RecordPage: Sendable {
     /// The records on this page, in the order that the query requested.
     package var records: [StoredRecord] = []
-    /// The number of matching records that were counted, on all pages.
+    /// The number of matching records on all pages, as far as they were counted.
     package var total = 0
     /// Whether the true total might be larger than `total`, because the search stopped counting.
     package var isTotalBound = false
     /// Whether the query's time ended before all records were searched.
     package var isPartial = false
-    /// The `before` of a filter that continues the search; nil if the search is complete.
+    /// The value of `RecordFilter.before` that continues the search; nil if the search is complete.
     package var continuation: RecordID?
 
     package init() {}
 
-    /// Sets `continuation` to the last record of a full page sorted by id, otherwise to `position`.
+    /// Sets `continuation`: the last record's id if the page is full and sorted by id, otherwise `position`.
     mutating func goOn(after position: RecordID?, _ query: RecordQuery) {
         let isFull = query.order == .id && records.count >= query.recordsPerPage
         continuation = isFull ? records.last?.id : position

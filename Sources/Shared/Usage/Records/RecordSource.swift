@@ -2,7 +2,7 @@ import Engine
 
 /// A store whose usage records can be read. Its functions may block; only the thread of a `RecordReader` calls them.
 protocol RecordSource: AnyObject, Sendable {
-    /// Returns the page of a query, with the records found before the time `end`.
+    /// Returns one page of the records that match a query. The search stops at the time `end`, even if incomplete.
     func page(_ query: RecordQuery, until end: LoopTime) throws(UsageFailure) -> RecordPage
 
     /// Returns the records of a request and its upstream calls; nil if no request has this id.
@@ -11,8 +11,8 @@ protocol RecordSource: AnyObject, Sendable {
     /// Returns the sums for a query. If the time `end` passes first, `isPartial` may be true.
     func table(_ query: UsageQuery, until end: LoopTime) throws(UsageFailure) -> UsageTable
 
-    /// Adds the number of requests since a time to `minutes`, by the minute in which they ended. The first element is
-    /// for the minute of the start time.
+    /// Counts the requests since a time by the minute in which they ended, and adds the counts to `minutes`. The first
+    /// element is for the minute of the start time.
     ///
     /// - Returns: false if the time `end` passed before all requests were counted.
     func count(

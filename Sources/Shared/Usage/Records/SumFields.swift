@@ -8,15 +8,15 @@ struct SumFields: OptionSet, Sendable, Hashable {
     static let provider = SumFields(rawValue: 2)
     static let endpoint = SumFields(rawValue: 1)
 
-    /// The sets of fields by which stored sums are not grouped.
+    /// The sets of fields that stored sums leave out. The sums for a set are grouped by the fields outside the set.
     ///
-    /// Each record is added to the sums of all sets. The sets with probably the fewest rows come first.
+    /// Each record is added to the sums for every set. The sets with probably the fewest rows come first.
     static let stored: [SumFields] = [
         [.caller, .model], [.caller, .endpoint], [.caller, .provider], [.model, .provider], [.model, .endpoint],
         [.provider, .endpoint], [],
     ]
 
-    /// Returns the first set in `stored` without any of `fields`. The sums for this set can be grouped by `fields`.
+    /// Returns the fields that are left out of the sums to read, if the sums must be grouped by `fields`.
     static func omitted(keeping fields: SumFields) -> SumFields { stored.first { $0.isDisjoint(with: fields) } ?? [] }
 }
 
@@ -36,8 +36,8 @@ extension SumKey {
 }
 
 extension UsageSums {
-    /// The rows of sums for each set in `SumFields.stored`, as databases store them. They are sorted by key, so that
-    /// writers do not deadlock.
+    /// The rows of daily sums for a database, once for each way of grouping: each set in `SumFields.stored` is omitted
+    /// once. The rows are sorted by key, so that writers do not deadlock.
     var stored: [(key: SumKey, sum: DailySum)] {
         var sums: [SumKey: DailySum] = [:]
         for row in rows {

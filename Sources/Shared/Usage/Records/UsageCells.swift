@@ -10,8 +10,8 @@ extension UsageRecord {
     /// The largest length of a stored text, in bytes. Longer texts are cut.
     static let textBound = 1_000
 
-    /// Writes the record's values in the order of `UsageSchema.columns`. Very large numbers of tokens are reduced. A
-    /// request with its only call is written as a request.
+    /// Writes the record's values in the order of `UsageSchema.columns`. Token numbers above a maximum are reduced to
+    /// it. If the record combines a request with its only call, writes the values of the request.
     func write(to cells: inout some UsageCells) {
         let (kind, key, credits) =
             switch subject {
@@ -46,7 +46,9 @@ extension UsageRecord {
         cells.add(limits)
     }
 
-    /// Writes the only call's values in the order of `UsageSchema.callColumns`; NULL if there is no such call.
+    /// Writes the values of a request's only call in the order of `UsageSchema.callColumns`.
+    ///
+    /// Writes NULL values if this record does not combine a request with its only call.
     func writeCall(to cells: inout some UsageCells) {
         guard case .requestWithCall(let call) = subject else {
             for _ in UsageSchema.callColumns { cells.add(nil as Int?) }

@@ -91,7 +91,8 @@ extension UsageFigures {
     package var costNumber: JSONFragment { JSONFragment(stringLiteral: dollars ?? "null") }
 }
 
-/// The figures of the overview on the admin pages: the last hour, today and yesterday.
+/// The usage overview of the admin pages: the requests in each minute of the last hour, and the sums of today and
+/// yesterday.
 package struct UsageOverview: Sendable {
     package struct Minute: Sendable, Equatable {
         /// The start of the minute, in milliseconds since 1970.

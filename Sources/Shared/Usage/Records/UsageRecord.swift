@@ -1,4 +1,4 @@
-/// The usage record of a finished request, an upstream call, or a request with its only call.
+/// The usage record of a finished request, of an upstream call, or of a request together with its only upstream call.
 ///
 /// It never contains a key. The texts of prompts and responses are in `FinishedRequest.bodies`.
 package struct UsageRecord: Sendable {
@@ -7,7 +7,8 @@ package struct UsageRecord: Sendable {
         /// The record of an upstream call. `key` names the provider's credential; nil for a caller's key or no key.
         /// `credits` are the credits that the vendor reported.
         case call(key: String?, credits: Int?)
-        /// The record of a request with its only upstream call, whose different values are in `OnlyCall`.
+        /// The record of a request and its only upstream call. `OnlyCall` contains the call's own time, duration, key
+        /// and credits.
         case requestWithCall(OnlyCall)
     }
 
@@ -57,8 +58,8 @@ package struct UsageRecord: Sendable {
     /// The HTTP status of the response to the client, or of the vendor's response to a call; nil without a response.
     package var status: Int?
     package var error: String?
-    /// The time from the request's start to the response's first byte, in milliseconds. It is nil for calls, for
-    /// requests without a response, and for records of an older relay.
+    /// The time from the request's start to the response's first byte, in milliseconds; nil for upstream calls, for
+    /// requests without a response, and for records that an older version of the relay wrote.
     package var firstByteMilliseconds: Int?
     /// The time for which the request waited because of rate limits, in milliseconds.
     package var limitsWaitMilliseconds = 0
@@ -71,7 +72,7 @@ package struct UsageRecord: Sendable {
 extension UsageRecord {
     /// Creates a record with these values. All other properties are zero, false or nil.
     ///
-    /// If this initializer set the properties itself, Swift would copy the large struct at the end.
+    /// It calls another initializer, because Swift would copy the large struct if it set the properties itself.
     package init(
         at timeMilliseconds: Int,
         _ subject: Subject,
@@ -106,7 +107,7 @@ extension UsageRecord {
     /// Whether the record is of an upstream call, or combines a request with its only call.
     var hasCall: Bool { if case .request = subject { false } else { true } }
 
-    /// The separate record of the request's only call; nil if this value has no such call.
+    /// A separate record of the request's only call; nil unless this record combines a request with its only call.
     var onlyCall: UsageRecord? {
         guard case .requestWithCall(let own) = subject else { return nil }
         var call = self

@@ -1,7 +1,7 @@
 /// A query of the `usage` command: sums of the usage records of the last days.
 package struct UsageReportQuery: Sendable, Equatable {
     package enum Group: String, CaseIterable, Sendable {
-        /// The sums are grouped by the name of the caller.
+        /// One group for each caller, by name.
         case key
         case model
         case provider
@@ -29,7 +29,7 @@ package struct UsageReportQuery: Sendable, Equatable {
         self.days = days
     }
 
-    /// Whether upstream calls are summed up instead of requests, as for sums by provider.
+    /// Whether the sums are of upstream calls, not of requests; true if they are grouped by provider.
     package var isOfCalls: Bool { group == .provider }
 
     /// Converts this query to a `UsageQuery` for the stored sums, up to the day `today`.
@@ -41,7 +41,7 @@ package struct UsageReportQuery: Sendable, Equatable {
 /// The sums that the `usage` command prints, which are the result of a `UsageReportQuery`.
 package struct UsageSummary: Sendable {
     package struct Row: Sendable, Equatable {
-        /// The name of the group, such as the caller; nil if the records have no value.
+        /// The name of the group, such as a caller's name; nil for records without such a name.
         package let name: String?
         package let figures: UsageFigures
     }

@@ -9,7 +9,7 @@ package struct UsageFileSettings: Sendable, Equatable {
 }
 
 extension UsageFileSettings {
-    /// Reads the settings of the file. Returns nil if no file is configured.
+    /// Reads the settings of the usage file. Returns nil if no file is configured.
     init?(_ reader: SettingsReader) {
         guard let path = reader.text("USAGE_LOG_FILE") else { return nil }
         self.path = path == "-" ? nil : path

@@ -1,8 +1,8 @@
 import Engine
 
-/// The key of a row of daily sums. A text is empty if the records have no such value.
+/// The key of a row of daily sums. Texts such as `model` are empty if the records have no such value.
 struct SumKey: Sendable, Hashable {
-    /// The fields by which these sums are not grouped. Their texts in this key are empty.
+    /// The fields by which the sums with this key are not grouped. Each of these fields is an empty text in the key.
     let omitted: SumFields
     /// The day as the number of days since 1970, in the time zone of the sums.
     var day: Int
@@ -32,7 +32,8 @@ struct SumKey: Sendable, Hashable {
         endpoint = Self.bounded(record.endpoint)
     }
 
-    /// Returns whether this is a record's key on a day. Always false if a text of the record is too long.
+    /// Returns whether this is the key of the sum that contains the record on this day. Always false if a text of the
+    /// record is too long.
     func isKey(of record: UsageRecord, day: Int) -> Bool {
         self.day == day && Self.isSame(model, record.model) && Self.isSame(caller, record.caller)
             && Self.isSame(provider, record.provider) && Self.isSame(endpoint, record.endpoint)
@@ -169,7 +170,7 @@ extension SumKey: Comparable {
     }
 }
 
-/// A cache that finds the days of times, fast if most times are on the same day.
+/// A finder of the day to which a time belongs. It remembers the last day, and finds other times of that day fast.
 struct DayCache {
     let zone: DayZone
     private var known: (day: Day, milliseconds: Range<Int>)?

@@ -1,6 +1,6 @@
 import Engine
 
-/// The SQL statements that read the stored sums for a query.
+/// The SQL statements that read the daily sums of usage for a `UsageQuery`.
 struct UsageTableSQL {
     private let query: UsageQuery
     private let table: String
@@ -31,7 +31,7 @@ struct UsageTableSQL {
         "\(table) WHERE omitted = \(SumFields.omitted(keeping: fields).rawValue) AND \(condition)"
     }
 
-    /// The SQL query for the rows: first the grouping fields, then the numbers of `RecordTotals`.
+    /// The SQL query for the table's rows. A row contains the grouping fields, then the numbers of a `RecordTotals`.
     var rows: String {
         let names = query.dimensions.map(\.rawValue).joined(separator: ",")
         let positions = query.dimensions.indices.map { "\($0 + 1)" }
@@ -45,7 +45,7 @@ struct UsageTableSQL {
 
     /// Returns whether the query includes a day whose sums might lack records.
     ///
-    /// - Parameter day: the last such day, in days since 1970; nil if there is none.
+    /// - Parameter day: the last day whose sums might lack records, in days since 1970; nil if there is none.
     func isPartial(until day: Int?) -> Bool { day.map { $0 >= query.first?.number ?? .min } ?? false }
 
     func row(_ row: some UsageRow, partialUntil lastPartial: Int?) -> UsageTable.Row {
@@ -78,7 +78,9 @@ extension UsageTable {
 }
 
 extension [UsageOverview.Minute] {
-    /// Adds numbers of requests and errors to a minute, counted since 1970. Does nothing if the array lacks the minute.
+    /// Adds requests and errors to the array's element for `minute`. Does nothing if there is no such element.
+    ///
+    /// - Parameter minute: the number of minutes since 1970.
     mutating func add(_ requests: Int, errors: Int, atMinute minute: Int) {
         guard let first = first?.startMilliseconds, case let position = minute - first / 60_000,
             indices.contains(position)

@@ -193,7 +193,7 @@ final class SQLiteStatement {
         next = 0
     }
 
-    /// Runs the statement to its end. The next value is bound to the first parameter again.
+    /// Runs the statement to its end. Binding then begins again at the first parameter.
     func run() throws(SQLiteFailure) {
         while try step() {}
         reset()

@@ -103,7 +103,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
 
     // MARK: The file
 
-    /// Calls `body` with the open file in a transaction, so that all queries see the same state.
+    /// Calls `body` with the open database in a transaction, so that all queries see the same state.
     private func read<Result>(
         until end: LoopTime,
         _ body: (SQLiteDatabase) throws(SQLiteFailure) -> Result
@@ -160,7 +160,8 @@ struct SQLiteState {
     }
 }
 
-/// A day that may have matching records, with its range of record ids and its numbers of requests.
+/// A day that may have matching records, with the range of its record ids, the number of its requests, and the number
+/// of its failed requests.
 struct SQLiteDay {
     let ids: ClosedRange<Int>
     private let requests: Int
@@ -284,5 +285,5 @@ struct SQLiteScan {
     }
 }
 
-/// Returns whether rows are read from the newest to the oldest; always true without an order by id.
+/// Returns whether the rows are read newest first; always true if the query does not sort by id.
 private func isDescendingByID(_ query: RecordQuery) -> Bool { query.order != .id || query.isDescending }

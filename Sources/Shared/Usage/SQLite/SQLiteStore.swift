@@ -6,7 +6,7 @@ import Glibc
 ///
 /// Written records survive the end of the process, but a power failure may lose the records of the last seconds.
 ///
-/// `@unchecked`: used by one thread at a time, which is the thread of its queue after startup.
+/// `@unchecked`: used by one thread at a time; after startup, only by the thread of its queue.
 package final class SQLiteStore: UsageStore, @unchecked Sendable {
     struct OpenDatabase {
         let database: SQLiteDatabase

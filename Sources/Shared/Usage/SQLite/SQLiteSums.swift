@@ -1,13 +1,13 @@
 /// The daily sums in an SQLite file. Call all functions except the initializer within a transaction.
 ///
-/// Rows that the sums lack have ids up to `State.mark`, and are added newest first.
+/// Records that are not in the sums yet have ids up to `State.mark`. They are added newest first.
 struct SQLiteSums {
     struct State {
         var zone: String
         /// The highest id of the rows that the daily sums lack; 0 if there are none.
         var mark: Int
-        /// The highest record id when a relay last updated the daily sums. An older version of the relay wrote the rows
-        /// with higher ids.
+        /// The highest record id when the daily sums were last updated. Rows with higher ids come from an older version
+        /// of the relay.
         var lastID: Int
         /// Whether an older version of the relay has written rows since the sums were created.
         var isMixed: Bool
@@ -82,7 +82,8 @@ struct SQLiteSums {
         try write(state)
     }
 
-    /// Adds an older relay's rows to `sums`. `newest` is the highest id in the table of records.
+    /// Adds the rows after `state.lastID` to `sums`. An older relay wrote them without daily sums. `newest` is the
+    /// highest id in the table of records.
     func catchUp(_ state: inout State, to newest: Int, in sums: inout UsageSums) throws(SQLiteFailure) {
         guard newest > state.lastID else { return }
         between.add(state.lastID)
@@ -94,8 +95,8 @@ struct SQLiteSums {
         (state.lastID, state.isMixed) = (newest, true)
     }
 
-    /// Adds at most `limit` records that the sums lack, newest first. Lowers `state.mark`. Returns whether more such
-    /// records are left.
+    /// Adds at most `limit` records that the daily sums lack, newest first, and lowers `state.mark` below them. Returns
+    /// whether the sums still lack records.
     func advance(_ state: inout State, rows limit: Int, _ zone: DayZone) throws(SQLiteFailure) -> Bool {
         var sums = UsageSums(zone)
         var (count, lowest) = (0, state.mark)

@@ -60,8 +60,8 @@ struct ZoneRules: Sendable {
         return low == 0 ? firstOffset : changes[low - 1].offset
     }
 
-    /// Returns the time at which the offset changes, in seconds since 1970. The offset must change exactly once after
-    /// `low`, up to `high`.
+    /// Returns the time at which the zone's offset from UTC changes, in seconds since 1970. The offset must change
+    /// exactly once after `low`, up to `high`.
     func leap(between low: Int, and high: Int) -> Int {
         var (low, high) = (low, high)
         let after = offset(atSecond: high)

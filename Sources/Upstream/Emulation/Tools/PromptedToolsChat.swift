@@ -54,12 +54,12 @@ final class PromptedToolsChat: PreparedChat, @unchecked Sendable {
     }
 }
 
-/// The values for a repair: one more call that asks the model to correct an invalid response.
+/// The data for a repair call, which asks the model to correct an invalid response.
 struct Repair: Sendable {
-    /// A function that prepares the vendor's chat for a call in plain text.
+    /// A function that prepares the repair call for the vendor.
     typealias Preparing = @Sendable (ChatCall) async throws(UpstreamError) -> any PreparedChat
 
-    /// The original call in plain text, kept until the response is complete.
+    /// The original call in plain text, whose response may need a repair.
     let call: ChatCall
     let form: TextProtocol
     let context: OutputParserContext

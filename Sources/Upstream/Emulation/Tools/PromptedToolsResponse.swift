@@ -32,7 +32,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
     private var nativeBytes = 0
     /// The texts of invalid tool calls.
     private var broken: [String] = []
-    /// The text around demanded output. The client gets this text only if the output was cut off.
+    /// The model's text outside tool calls. The client gets this text only if the output was cut off.
     private var textBeside = ByteBuffer()
     /// Whether the output was cut off, for example by the token limit, before the model ended it.
     private var isCut = false
@@ -60,7 +60,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
         if let format = form.format { document = StructuredOutputParser(format) }
     }
 
-    /// Returns the text to pass on for a chunk that needs no parsing. Returns nil if `consume` must get the chunk.
+    /// Returns the text of a chunk that can be passed on without parsing; nil if `consume` must parse the chunk.
     func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard passesText, let text = parser?.plain(piece) else { return nil }
         keep(piece)
@@ -117,7 +117,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
         nativeBytes += count
     }
 
-    /// Parses the tool calls of `native`.
+    /// Parses the tool calls that the vendor sent as fields of its API instead of text.
     private func finishNative(_ pass: (UnsafeRawBufferPointer) -> Void) {
         bytes -= nativeBytes
         for call in native {
@@ -182,10 +182,10 @@ final class PromptedToolsResponse: @unchecked Sendable {
         }
     }
 
-    /// The text of the invalid tool calls. The client gets it as text if the repair failed.
+    /// The text of the model's invalid tool calls. The client gets it as text if the call that repairs them failed.
     var invalidCallsText: String { broken.joined() }
 
-    /// The part of an invalid response that the client gets as text if the repair failed.
+    /// The part of an invalid response that the client gets as text if the relay could not repair the response.
     var invalidOutput: String {
         guard form.requiresValidOutput || form.format != nil else { return invalidCallsText }
         return isCut && parser != nil ? textBeside.text : raw.text

@@ -24,7 +24,7 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
     private var position = StreamPhase.reading
     /// The invalid response that the current call repairs; nil if the current call is not a repair.
     private var first: PromptedToolsResponse?
-    /// The chat call of the repair; nil if no repair was made.
+    /// The call that asks the model to repair its invalid response; nil if no such call was made.
     private var asked: ChatCall?
     private var finish = FinishReason.stop
     /// The stop sequence that ended the response; empty if no stop sequence ended it.
@@ -41,7 +41,7 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
         response = PromptedToolsResponse(repair.form, ids: repair.context.ids)
     }
 
-    /// The usage of the call, and of the repair call if one was made.
+    /// The usage of the call, together with that of the call that repaired its response, if there was one.
     var usage: Usage? { counted }
     let countsItself = true
     var credits: Int? { taken }
@@ -186,7 +186,7 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
 }
 
 extension UpstreamError {
-    /// Makes the error for a complete response that breaks the format or lacks the demanded tool call.
+    /// Makes the error for a complete response that breaks the requested format or lacks a demanded tool call.
     ///
     /// - Parameter usage: the usage of the billed response; nil if unknown.
     static func unmet(_ problem: String, after usage: Usage? = nil) -> UpstreamError {

@@ -6,7 +6,7 @@ package struct StructuredOutputParser: ~Copyable {
     package enum Validation: Sendable, Equatable {
         /// The structured output that was found: the JSON as the model wrote it.
         case document(String)
-        /// The reason why no JSON value fits the format, in words for the model.
+        /// The reason why no JSON value in the text fits the demanded format, in words for the model.
         case unfit(String)
     }
 
@@ -18,7 +18,7 @@ package struct StructuredOutputParser: ~Copyable {
     private var isInside = false
     private var found: String?
     private var problem: String?
-    /// Whether `held` contains only an opening bracket and white space.
+    /// Whether only an opening bracket and white space of the JSON value in `held` have arrived.
     private var isFresh = false
     private var isTooLong = false
     /// The long JSON value that waits for validation; nil if there is none.

@@ -97,9 +97,10 @@ extension ToolCallParser {
         return piece.count
     }
 
-    /// Returns whether more than `limitBytes` bytes are held. Allows a few more bytes within a character.
+    /// Returns whether the possible tool call in `held` has more than `limitBytes` bytes. Within a character, up to
+    /// eight more bytes are allowed.
     ///
-    /// - Parameter byte: the last held byte.
+    /// - Parameter byte: the last byte of `held`.
     func isOver(_ limitBytes: Int, _ byte: UInt8) -> Bool {
         held.count > limitBytes && (byte & 0xc0 != 0x80 || held.count > limitBytes + 8)
     }
@@ -166,7 +167,7 @@ extension ToolCallParser {
         return true
     }
 
-    /// Returns the tool calls in the held JSON with missing closing braces added; nil if still invalid.
+    /// Parses the incomplete JSON with the missing closing braces added. Returns the tool calls; nil if still invalid.
     private func completed() -> [ParsedToolCall]? {
         guard (1...2).contains(scan.depth) else { return nil }
         var text = ByteBuffer()

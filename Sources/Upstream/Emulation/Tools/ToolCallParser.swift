@@ -35,7 +35,7 @@ package struct ToolCallParser: ~Copyable {
     let tools: [ToolDefinition]
     let ids: RandomBytes
     let maxCalls: Int
-    /// Whether the request demands a tool call, so that tool calls in code blocks count, too.
+    /// Whether the request demands a tool call. If so, tool calls in code blocks are parsed, too.
     let requiresValidOutput: Bool
     var position = ParserPhase.opening
     /// The bytes that might belong to a tool call and are not emitted yet.
@@ -46,7 +46,7 @@ package struct ToolCallParser: ~Copyable {
     private var passedBytes = 0
     var marks = MarkdownCodeTracker()
     var scan = ValueScan()
-    /// The index in `held` where the JSON or the tool's name starts.
+    /// The index in `held`, the bytes not emitted yet, where the JSON or the tool's name starts.
     var valueStart = 0
     var alienStart = 0
     var closing: StaticString = ""
@@ -54,12 +54,12 @@ package struct ToolCallParser: ~Copyable {
     var isFenceLine = false
     var isClosed = false
     var isBare = false
-    /// The bytes after a tool call that might become a tag.
+    /// The bytes that follow a tool call and might be the beginning of a tag.
     var tail = ByteBuffer()
     /// The reason why the last tool call is invalid; nil if the call is valid.
     var problem: String?
     var unknownKeys = 0
-    /// The length of `spaces` when the last tool call was found.
+    /// The number of bytes of white space that were not emitted yet when the last tool call was found.
     var spacesAtCall = 0
     var isTextLast = true
     /// The number of tool calls found so far.
@@ -91,7 +91,7 @@ package struct ToolCallParser: ~Copyable {
         self.allowsFence = allowsFence
     }
 
-    /// Whether a code block at the beginning can contain tool calls.
+    /// Whether a code block at the beginning of the text can contain tool calls.
     private let allowsFence: Bool
 
     var heldBytes: Int { held.count + spaces.count }
@@ -184,7 +184,8 @@ package struct ToolCallParser: ~Copyable {
         return spaces.bytes[part: 0..<passedBytes]
     }
 
-    /// Returns whether the bytes can contain a line end, or begin a tag or code. True can be wrong.
+    /// Returns whether the bytes may contain a line end, or the first byte of a tag or of Markdown code.
+    /// Can be true for bytes without any of them.
     private static func mayHaveSigns(_ start: UnsafeRawPointer, _ count: Int) -> Bool {
         let low: UInt64 = 1 << 10 | 1 << 60
         let high: UInt64 = 1 << (91 - 64) | 1 << (96 - 64) | 1 << (126 - 64)
@@ -196,7 +197,7 @@ package struct ToolCallParser: ~Copyable {
         return found & 1 != 0
     }
 
-    /// Removes from `spaces` the text that the last call of `plain` returned.
+    /// Removes the bytes at the start of `spaces` that were already emitted.
     private mutating func settle() {
         guard passedBytes > 0 else { return }
         spaces.removeFirst(passedBytes)
@@ -250,7 +251,7 @@ package struct ToolCallParser: ~Copyable {
         position = .text
     }
 
-    /// Parses the held bytes again as text, which might contain tool calls.
+    /// Parses the bytes that were held back again, now as text that might contain tool calls.
     private mutating func passHeldAgain(_ pass: Pass) {
         let text = Self.consumeAll(of: &held)
         position = .text

@@ -24,7 +24,9 @@ package enum ToolDemand: Sendable, Equatable {
     case required
     case named(String)
 
-    /// Returns the demand that calls of the named tools do not meet, in words for the model; nil if the demand is met.
+    /// Returns which tool must still be called, in words for the model; nil if the demand is met.
+    ///
+    /// - Parameter names: the names of the tools that the model called.
     func unmet(by names: [String]) -> String? {
         switch self {
         case .auto: nil

@@ -151,6 +151,6 @@ package struct ToolProtocol: Sendable {
         """
     }
 
-    /// Returns the demand that the response's tool calls do not meet, for `repair`; nil if the demand is met.
+    /// Returns which tool must still be called, in words for the model; nil if `calls` meet the request's demand.
     package func unmet(by calls: [ParsedToolCall]) -> String? { demand.unmet(by: calls.map(\.name)) }
 }

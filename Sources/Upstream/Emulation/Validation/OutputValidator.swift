@@ -14,7 +14,8 @@ final class OutputValidator: Sendable {
     private let worker: WorkQueue
     private let loop: EventLoop
 
-    /// Creates a validator; nil without a checkable demand that the vendor supports.
+    /// Creates a validator; nil if the vendor does not support the demanded tool call or JSON, or there is nothing to
+    /// check.
     init?(
         _ call: borrowing ChatCall,
         by abilities: Abilities,
@@ -98,7 +99,7 @@ extension FinishReason {
 }
 
 extension ChatOptions.Format {
-    /// The format that the validator checks; nil if no JSON is demanded or the schema is not strict or readable.
+    /// The output format to validate; nil if it is plain text, or if its schema is not strict or cannot be read.
     fileprivate var judged: FormatProtocol? {
         switch self {
         case .text: nil

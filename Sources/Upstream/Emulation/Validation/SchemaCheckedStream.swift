@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The stream of a `SchemaCheckedChat`, which holds back the events until the response seems to meet the demand.
+/// The stream of a `SchemaCheckedChat`. It holds back events while the response might still turn out to be unusable.
 ///
 /// `@unchecked`: used on its loop only.
 final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
@@ -12,10 +12,10 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     private var isOpen = true
     /// Whether all events are held back, because the response might still turn out to be unusable.
     private var isHeld = true
-    /// The held events, which are emitted before further events of the stream.
+    /// The held events, which are emitted before the stream's next events.
     private var held = EventBuffer()
     private var reservation: MemoryReservation?
-    /// The text of the demanded JSON so far.
+    /// The text so far of the JSON that the request demands.
     private var text = ByteBuffer()
     private var hasText = false
     /// The finish event, which is held back until the response is validated.

@@ -147,7 +147,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
 }
 
 extension LiveModel {
-    /// Adds the data that the list of another feature contains about the same model.
+    /// Adds what 1min.ai's model list of another feature contains about the same model.
     fileprivate mutating func add(_ other: LiveModel) {
         features.formUnion(other.features)
         hasVision = hasVision || other.hasVision

@@ -20,7 +20,8 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     private var prompt = 0..<0
     private var countedTokens: Int?
 
-    /// The largest prompt whose tokens `write` does not estimate, in bytes. `promptTokens` estimates them later.
+    /// The prompt size above which `write` already estimates the prompt's tokens, in bytes. For smaller prompts, only
+    /// `promptTokens` does.
     private static let longBytes = 262_144
 
     init(

@@ -14,7 +14,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
     private var isEventStream: Bool
     /// Makes the call again; nil if text was already emitted or the call was already repeated.
     private var reopen: Reopening?
-    /// The failure after which `more` makes the call again; nil if there was no such failure.
+    /// The failure because of which the next call of `more` repeats the upstream call; nil if there was none.
     private var failure: UpstreamError?
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
@@ -108,7 +108,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
         incoming.removeAll()
     }
 
-    /// Emits the next event. A failure before the first text is stored for `more`.
+    /// Emits the next event. A failure before the first event can be stored, not thrown; `more` then repeats the call.
     func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         reopen == nil ? try nextEvent(emit) : try nextOfFirst(emit)
     }
@@ -211,7 +211,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
         (usage, credits, finishReason) = (bounds.checked(record.usage), record.credits, record.finish)
     }
 
-    /// Ends the response after the vendor's last event. Throws if neither text nor a record has arrived.
+    /// Ends the response after the vendor's last event. Throws if the vendor sent no text and no final record.
     private func end(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) {
         guard hasRecord || !repeats.isEmpty else {
             throw UpstreamError(.failed, cause: "the vendor's stream has neither text nor a record")

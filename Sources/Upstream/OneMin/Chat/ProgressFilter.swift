@@ -4,10 +4,11 @@ import Engine
 /// `Crawling site`.
 struct ProgressFilter: ~Copyable {
     private enum State {
-        /// The line so far is empty or has the first bytes of the globe. The value is the number of these bytes.
+        /// The line so far is empty or has the first bytes of the globe character (U+1F310). The value is the number of
+        /// these bytes.
         case globe(Int)
-        /// The line so far is the globe, perhaps with spaces after it. The value is the number of bytes after the
-        /// globe.
+        /// The line so far is the globe character, perhaps with spaces after it. The value is the number of bytes after
+        /// the character.
         case gap(Int)
         /// The line so far ends with the beginning of `Crawling site`. The value is the length of this beginning in
         /// bytes.
@@ -21,7 +22,7 @@ struct ProgressFilter: ~Copyable {
 
     private static let globe: StaticString = "\u{1f310}"
     private static let words: StaticString = "Crawling site"
-    /// The largest gap between the globe and the words of a progress line, in bytes.
+    /// The largest number of bytes between the globe character and the words `Crawling site` in a progress line.
     private static let gapLimitBytes = 64
 
     static func filtered(_ text: UnsafeRawBufferPointer) -> ByteBuffer {

@@ -31,7 +31,8 @@ struct RepeatGuard: ~Copyable {
         return released
     }
 
-    /// Returns the chunk that was held back; nil if the chunk is a repetition or no chunk was held back.
+    /// Returns the chunk that was held back if `record` shows that the chunk is no repetition; otherwise nil. Also
+    /// returns nil if no chunk was held back.
     ///
     /// - Parameter record: the whole text, from the vendor's final record.
     mutating func releaseHeld(provenBy record: UnsafeRawBufferPointer) -> ByteBuffer? {

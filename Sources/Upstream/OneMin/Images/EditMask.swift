@@ -39,7 +39,7 @@ enum EditMask {
         return Body(buffer)
     }
 
-    /// Converts a mask on the worker thread.
+    /// Converts an OpenAI mask to a mask for 1min.ai, on the worker thread.
     static func converted(
         _ mask: Body,
         for size: ImageSize,

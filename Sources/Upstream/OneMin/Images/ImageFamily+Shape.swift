@@ -79,7 +79,7 @@ extension ImageFamily {
 }
 
 extension ImageCall.Shape {
-    /// The width and height of the size or ratio, from 1 to 16,384 each.
+    /// The two numbers of the size or ratio: width and height, from 1 to 16,384.
     fileprivate var sides: (Int, Int) {
         switch self {
         case .size(let width, let height), .ratio(let width, let height): (width, height)

@@ -3,7 +3,7 @@ struct ImageFamily: Sendable {
     enum Shape: Sendable {
         /// The client cannot choose the image's shape.
         case fixed
-        /// The field `size` with one of these sizes, by default the first if the field is required.
+        /// The field `size` with one of these sizes. If the field is required, the first size is the default.
         case sizes([String], isRequired: Bool = false)
         /// The field `size`, whose width and height are multiples of 16; `1024x1024` if the client sets none.
         case multiplesOf16

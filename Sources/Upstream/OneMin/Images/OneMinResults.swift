@@ -29,13 +29,13 @@ struct OneMinResults {
         files = results.map { Self.file($0, signed, isOnly: results.count == 1, assetURL: assetURL) }
     }
 
-    /// Returns the location of an uploaded file, always on the vendor's asset host.
+    /// Returns the location of a stored file, always on the vendor's asset host.
     static func file(at path: String, _ assetURL: String) -> GeneratedImage {
         let address = assetURL + "/" + encoded(path)
         return GeneratedImage(address: address, sources: [address])
     }
 
-    /// Returns the URLs from which a generated file can be downloaded.
+    /// Returns a generated file with the URLs from which it can be downloaded.
     ///
     /// - Parameters:
     ///   - result: a URL, or a path on the vendor's asset host.

@@ -22,7 +22,7 @@ struct ToolCallSequencer {
     private var waiting: [WaitingCall] = []
     private var waitingBytes = 0
 
-    /// The largest total size of all waiting events and arguments, in bytes.
+    /// The largest total size of the events and arguments that wait for earlier tool calls, in bytes.
     private static let limitBytes = 8_388_608
     /// The size of a waiting event without its text, in bytes.
     private static let eventBytes = 128
@@ -52,7 +52,7 @@ struct ToolCallSequencer {
         // After the complete arguments of an earlier call only white space can follow.
     }
 
-    /// Emits an event other than a tool call, after the current tool call is complete.
+    /// Emits an event other than a tool call, or holds it back until all earlier tool calls are complete.
     mutating func emitEvent(_ event: ChatEvent, _ emit: (ChatEvent) -> Void) throws(UpstreamError) {
         if isWhole { return emit(event) }
         let held = BufferedEvent(0, event)

@@ -158,7 +158,7 @@ struct ForwardedEvents: ~Copyable {
         }
     }
 
-    /// Forwards the first part of an event that is too long to be an error.
+    /// Forwards the held bytes of an incomplete event, which is already too long to be an error.
     private mutating func releaseHeldEvent(part out: inout ByteBuffer) {
         releaseHeldEvent(&out)
         isPartlyOut = !isFailure

@@ -22,7 +22,7 @@ struct MemberScanner: ~Copyable {
     /// Whether the scanned bytes are not a JSON object.
     private(set) var isBroken = false
     private(set) var isWhole = false
-    /// Whether the value of `error` is passed on. Must not change while such a value is being scanned.
+    /// Whether the value of a member `error` is passed on. Must not change while the scanner is inside such a value.
     var passesFailures = false
 
     private enum RecordedMember { case none, model, usage, error, type }
@@ -64,7 +64,7 @@ struct MemberScanner: ~Copyable {
         value.first == 123 || value.first == 34 && value.count > 2
     }
 
-    /// Scans the bytes and appends the ones to pass on to `out`.
+    /// Scans a chunk of the JSON object. Appends to `out` the bytes that the client gets.
     mutating func consume(_ bytes: UnsafeRawBufferPointer, into out: inout ByteBuffer) {
         var copied = 0
         var index = 0

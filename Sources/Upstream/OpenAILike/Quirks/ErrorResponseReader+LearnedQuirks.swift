@@ -97,7 +97,7 @@ private struct RefusedRequest {
         return last.map { Array($0).withUnsafeBytes { $0.equals(field) } } ?? false
     }
 
-    /// Whether the error says that the vendor accepts only images inside the request.
+    /// Whether the request has an image with an HTTP URL, and the error says that images must be data URLs.
     private var lacksAddresses: Bool {
         let isOfForm =
             words.containsAny(of: ["invalid image input", "data url", "data uri", "data:image"])

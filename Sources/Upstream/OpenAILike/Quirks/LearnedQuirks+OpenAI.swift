@@ -29,7 +29,7 @@ extension LearnedQuirks {
     static let joinedContent = LearnedQuirks(rawValue: 65_536)
     /// The quirk that merges adjacent messages of the same role and puts system messages first.
     static let mergedTurns = LearnedQuirks(rawValue: 131_072)
-    /// The quirk that adds the reasoning that led to tool calls to the messages with these calls.
+    /// The quirk that sends earlier reasoning back to the vendor, in the messages with the tool calls that followed.
     static let reasoningBack = LearnedQuirks(rawValue: 262_144)
     /// The quirk that removes reasoning from messages.
     static let noReasoning = LearnedQuirks(rawValue: 1 << 48)
@@ -41,7 +41,7 @@ extension LearnedQuirks {
     static let noLongIDs = LearnedQuirks(rawValue: 1 << 51)
     /// The quirk that stops asking the Responses API for reasoning summaries and encrypted reasoning.
     static let noReasoningFields = LearnedQuirks(rawValue: 1 << 34)
-    /// The position of the first bit for `spareFields`, which have one bit each.
+    /// The position of the first quirk bit for unsupported optional fields. Each field in `spareFields` has one bit.
     private static let firstSpare: UInt32 = 40
     /// The position of the first bit for `efforts`, which have one bit each.
     private static let firstEffort: UInt32 = 24
@@ -80,7 +80,8 @@ extension LearnedQuirks {
 
     static let ofEffort: LearnedQuirks = [.noEffort, .effortNone, .allEfforts]
 
-    /// Returns the nearest supported reasoning effort; nil if the efforts or the given one are unknown.
+    /// Returns the supported reasoning effort that is nearest to `effort`; nil if `effort` or the supported efforts are
+    /// unknown.
     func nearest(to effort: UnsafeRawBufferPointer) -> StaticString? {
         guard !isDisjoint(with: Self.allEfforts), let position = Self.efforts.firstIndex(where: { effort.equals($0) })
         else { return nil }

@@ -6,7 +6,7 @@ struct MessageRewriter {
     fileprivate struct MessageRun {
         let role: [UInt8]
         var content: [UInt8]?
-        /// The JSON of the message's other members, each with a comma before it.
+        /// The JSON of the message's members besides role and content, each with a comma before it.
         let rest: [UInt8]
     }
 
@@ -102,7 +102,7 @@ struct MessageRewriter {
         out.append(json: known?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
-    /// Returns the JSON of a message's content; nil if an empty text must be sent.
+    /// Returns the JSON of a message's content; nil if an empty text must replace the content `null`.
     private func content(_ value: RawJSON) -> [UInt8]? {
         if value.isNull { return quirks.contains(.emptyContent) ? nil : Array(value.bytes) }
         guard quirks.contains(.joinedContent), value.isArray, value.elements.allSatisfy({ $0["text"] != nil }) else {
@@ -119,7 +119,7 @@ struct MessageRewriter {
             || quirks.contains(.noLongIDs) && (id.content?.text).map(LearnedQuirks.isLong) ?? false
     }
 
-    /// Appends a replacement of nine characters, always the same for one id.
+    /// Appends an id of nine characters that replaces `id`. Equal ids get equal replacements.
     private func append(id: RawJSON, to out: inout ByteBuffer) {
         let digits = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
         out.append("\"")

@@ -119,7 +119,8 @@ extension RawJSON {
         out.append("]")
     }
 
-    /// Appends this JSON object. `write` returns false for unchanged members, or true after appending a replacement.
+    /// Appends this JSON object. `write` appends a replacement for a member and returns true, or returns false to keep
+    /// the member.
     func append(to out: inout ByteBuffer, _ write: (Member, inout ByteBuffer) -> Bool) {
         out.append("{")
         for (index, member) in members.enumerated() {
