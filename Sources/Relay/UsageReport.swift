@@ -85,7 +85,7 @@ struct UsageReport {
         ]
     }
 
-    /// Returns a name as the report shows it: at most 60 characters, with a `?` for each invisible character.
+    /// Returns a name as the table shows it: at most 60 characters, with a `?` for each invisible character.
     private static func shown(_ name: String) -> String {
         let scalars = name.beginning(ofBytes: nameLength * 4).unicodeScalars.prefix(nameLength)
         return String(String.UnicodeScalarView(scalars.map { $0.properties.isVisible ? $0 : "?" }))

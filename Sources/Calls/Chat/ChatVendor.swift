@@ -11,7 +11,7 @@ package protocol ChatVendor: AnyObject, Sendable {
     func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool
     /// Returns whether the relay cannot know in advance that the vendor supports the call.
     func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool
-    /// Whether each wait for the vendor ends at the deadline `CallLedger.endsAt`. Waits while a chat is prepared do not
+    /// Whether all waits of a chat end at the deadline `CallLedger.endsAt`. Waits while the chat is prepared do not
     /// count.
     var keepsDeadlines: Bool { get }
     /// Returns the vendor's abilities for a call. They depend on the whole call.

@@ -18,7 +18,7 @@ package final class UsageReservation: Sendable {
 
     /// The amounts that are reserved before the calls. Amounts that the request does not determine are estimated.
     package let reserved: Amounts
-    /// The amounts in `reserved` that are known from the request and not estimated.
+    /// The amounts that the request is assumed to need at least. Averages of earlier responses do not raise them.
     package let minimum: Amounts
     package let model: String
     /// The credits billed for a call if neither the vendor nor its price list gives them.
@@ -28,7 +28,7 @@ package final class UsageReservation: Sendable {
 
     /// Creates the reservation of a request.
     ///
-    /// - Parameter minimum: the amounts in `reserved` that are not estimated; nil if none of them is estimated.
+    /// - Parameter minimum: the amounts that the request is assumed to need at least; nil if they equal `reserved`.
     package init(
         reserving reserved: Amounts,
         atLeast minimum: Amounts? = nil,

@@ -29,7 +29,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     private var startedAt = LoopTime.distantPast
     private var silenceAt = LoopTime.distantFuture
     private var limitAt = LoopTime.distantFuture
-    /// The end of the call's total time limit, or the client's deadline if it is earlier and not checked yet;
+    /// The end of the total time limit if this class measures it, or the time of `deadline` if it is earlier;
     /// `distantFuture` if there is neither.
     private var totalAt = LoopTime.distantFuture
     /// The deadline for the response to the client; nil if there is none or the deadline was already checked.
@@ -201,7 +201,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         }
     }
 
-    /// Ends the call if its deadline or its total time limit has passed. Returns whether the call has failed.
+    /// Makes the call fail if its deadline or its total time limit has passed. Returns whether the call has failed.
     ///
     /// Call it when `totalAt`, the earlier of the two times, has passed.
     private func isOver(at now: LoopTime) -> Bool {

@@ -16,7 +16,8 @@ package final class MemoryBudget: Sendable {
     package let quarterBytes: Int
     /// The number of bytes that a loop reserves from the budget at once for small requests.
     let chunkBytes: Int
-    /// The number of bytes that a loop reserves at once for small requests of one holder (a caller or an address).
+    /// The number of bytes that a loop reserves at once from the limit of one holder, for small requests. A holder is a
+    /// caller or an address.
     let shareChunkBytes: Int
     /// The largest number of bytes that idle connections to vendors may use on one loop.
     let idleConnectionBytes: Int
@@ -205,8 +206,8 @@ final class MemoryQueue: Sendable {
     func waits(for bytes: Int) { waiting.add(bytes, ordering: .relaxed) }
     func ended(_ bytes: Int) { waiting.subtract(bytes, ordering: .relaxed) }
 
-    /// Returns whether the loop's slowest body should be ended, because no other loop has a slower one. While requests
-    /// wait for memory, each loop calls this method once a second.
+    /// Returns whether the loop's slowest body should be ended, because it was the slowest of all loops twice in a row.
+    /// While requests wait for memory, each loop calls this method once a second.
     ///
     /// - Parameter bytes: the bytes of the body that arrived in the last five seconds.
     func isSlowest(_ bytes: Int, of loop: ObjectIdentifier, at now: LoopTime) -> Bool {

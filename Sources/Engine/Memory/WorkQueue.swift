@@ -159,7 +159,7 @@ private struct WorkLoad {
     }
 }
 
-/// One job's entry in the queue. The job leaves the queue when the last reference to the entry ends.
+/// One job's entry in the queue. The job leaves the queue at the latest when the last reference to the entry ends.
 ///
 /// `@unchecked`: `phase` is protected by the queue's lock, and only the loop's thread uses other mutable state.
 private final class WorkQueueEntry: TimerTarget, @unchecked Sendable {

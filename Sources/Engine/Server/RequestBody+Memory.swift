@@ -57,8 +57,8 @@ extension RequestBody {
     /// Releases the memory of a large body and its parsed values. Call it when nothing needs them.
     package func giveBackLarge() { reservation?.giveAll() }
 
-    /// The reservation of the memory for a large body and of the bytes that `hold(_:)` reserves; nil if nothing is
-    /// reserved. Code that uses the body after the request has ended must keep a reference to the reservation.
+    /// The reservation of the memory for a large body and of the bytes that `hold(_:)` reserves; nil if there is none.
+    /// Code that uses the body after the request has ended must keep a reference to the reservation.
     package var largeHold: MemoryReservation? { reservation }
 
     private func held(by share: MemoryShare) -> MemoryReservation {
@@ -134,7 +134,8 @@ extension RequestBody {
         return nil
     }
 
-    /// Ends the memory pool's watch over the body, after the body has arrived completely or failed.
+    /// Ends the memory pool's watch over the body, and the body's wait for memory. Call it when no more of the body is
+    /// read.
     func watchEnds() {
         guard reservation != nil else { return }
         memoryPool.forget(self)

@@ -16,7 +16,8 @@ protocol LimitCounter: AnyObject {
     /// Uses units of the open lease. Returns the units' bucket; nil if no open lease has enough units.
     func spend(_ units: Int, at time: Int) -> BucketIndex?
 
-    /// Returns the reason why the limit or the rule refuses the units; nil if both allow them. A nil rule allows all.
+    /// Returns the reason why the limit has no room for the units; nil if it has room. With the rule `share`, this
+    /// instance's part must also have room.
     func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal?
 
     /// Returns the state of the limit with its remaining units, which `rule` can reduce.
@@ -36,7 +37,7 @@ protocol LimitCounter: AnyObject {
 
     /// Begins an outage of the store.
     ///
-    /// - Parameter epoch: the number of the store server's outages so far, which identifies this outage.
+    /// - Parameter epoch: the number that identifies this outage.
     func beginOutage(_ epoch: Int, at time: Int)
     func endOutage()
 

@@ -46,8 +46,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     private var bound: Int { limit.quota.count }
 
-    /// Sets how this machine's clock differs from the store's clock. A change makes the counter write this instance's
-    /// entry again.
+    /// Sets how this instance's corrected clock differs from the store's clock. A change makes the counter write this
+    /// instance's entry again.
     ///
     /// - Parameters:
     ///   - clockMilliseconds: the value to write into the entry; nil for no value.

@@ -29,7 +29,7 @@ struct ClockWatch {
     /// The monotonic time since which the machine's clock has differed from the store's clock by more than
     /// `toleranceMicroseconds`; nil if the difference is smaller.
     private var offSince: Int?
-    /// The monotonic time until which the clock is not corrected, after the store's clock was set.
+    /// The monotonic time until which `check` does not correct the clock, after the store's clock was set.
     private var othersUncertainUntil = 0
 
     /// The largest clock error that is not corrected, in microseconds.
@@ -174,8 +174,8 @@ extension Ledger {
         if !clock.isUnsure { checkClock(now) }
     }
 
-    /// Writes the difference between the corrected clock and the store's clock into this instance's entries in the
-    /// store.
+    /// Adapts this instance's entries in the store to the difference between the corrected clock and the store's
+    /// clock.
     private mutating func writeClockError(_ now: ClockReading) {
         guard let living, let remaining = clock.remaining else { return }
         living.counter.setClock(milliseconds: remaining / 1_000, aheadMicroseconds: remaining)

@@ -44,8 +44,8 @@ package struct Decision: Sendable {
         }
     }
 
-    /// Stores the state of a limit in `requests` or `tokens`, unless the limit stored there has fewer units left.
-    /// Ignores limits that count neither requests nor tokens.
+    /// Stores a limit's state in `requests` or `tokens` if no earlier limit has fewer units left. If as many are left,
+    /// the later reset decides. Ignores limits that count neither requests nor tokens.
     package mutating func record(_ standing: LimitStanding) {
         switch standing.limit.quota.unit {
         case .requests: if standing.isTighter(than: requests) { requests = standing }

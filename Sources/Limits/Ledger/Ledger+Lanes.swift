@@ -39,8 +39,8 @@ extension Ledger {
         return .call(call)
     }
 
-    /// Begins a lane's next round (a series of store calls). If there is nothing to do, returns the step to wait or
-    /// stop; otherwise nil.
+    /// Begins a lane's next round (a series of store calls). If no round begins, returns the step to wait or stop;
+    /// otherwise nil.
     private mutating func beginRound(_ lane: Int, _ now: ClockReading) -> Step? {
         let position = lanes[lane].server
         if let stopBy, servers[position].isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
@@ -105,7 +105,7 @@ extension Ledger {
     }
 
     /// Begins a round (a series of store calls) that connects an idle lane to its server, and returns nil. If the lane
-    /// needs no round now, returns how long it waits.
+    /// needs no round now, returns the step to wait.
     private mutating func beginWatch(_ lane: Int, _ now: ClockReading) -> Step? {
         let (own, due) = (lanes[lane].server, lanes[lane].due.soonest)
         guard lanes[lane].isFirst else { return .wait(until: due) }

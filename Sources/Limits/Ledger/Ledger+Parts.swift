@@ -36,8 +36,8 @@ extension Ledger {
         }
     }
 
-    /// The limit that stands for the record of shares in the store. In this record, each instance writes the number by
-    /// which it divides each limit.
+    /// The limit that stands for the record of shares in the store. In this record, each instance writes how many
+    /// instances it saw.
     static let shareRecordLimit = Limit("known", .concurrent)
 
     /// Lowers this instance's share of each limit if more instances are living. Stores the number of living instances

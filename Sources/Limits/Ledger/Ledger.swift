@@ -190,7 +190,8 @@ struct Ledger {
         )
     }
 
-    /// Returns the rule for the account's requests shortly after an outage; nil later, and if the rule is not `share`.
+    /// Returns the rule for the account's requests shortly after an outage; nil at other times, or if the rule is
+    /// not `share`.
     func ruleAfterOutage(_ account: Account, _ now: ClockReading) -> OutageRule? {
         guard servers[account.server].shareUntil > now.steady, rule(of: account) == .share else { return nil }
         return outageRule(account, now)

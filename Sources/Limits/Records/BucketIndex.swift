@@ -1,4 +1,4 @@
-/// The index of a bucket in a limit's record. For slots, it identifies the entry of an instance.
+/// The bucket of a limit's record in which units are counted. For slots, this instance's entry in the record.
 struct BucketIndex: Sendable, Equatable {
     /// The number of the bucket, counted from 1970 on. For slots, the time at which the instance's entry ends, in
     /// microseconds.

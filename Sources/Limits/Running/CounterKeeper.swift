@@ -11,7 +11,8 @@ package final class CounterKeeper: @unchecked Sendable {
         var lock: FileLock?
         /// The counters of an earlier process that no request of this process has used yet.
         var unclaimed: [SavedCounter] = []
-        /// The value of `Limiter.changes` when the file was last read or written. It differs now if counters changed.
+        /// The value of `Limiter.changes` when the file was last read or written. A different value now means
+        /// that counters have changed.
         var changes = 0
         /// The machine's wall clock minus the limiter's clock, in microseconds, when the counter file was last read or
         /// written.

@@ -9,7 +9,7 @@ extension Limiter {
         update { ledger, _ in swap(&ledger.saved, &other) }
     }
 
-    /// Calls `body` with a copy of each counter that is saved for the next process. A counter can be copied twice.
+    /// Calls `body` with a copy of each counter that can be saved for the next process. A counter can be copied twice.
     func copyCounters(_ body: (CounterCopy) -> Void) {
         var scan = CounterScan()
         while let copies = update({ ledger, _ in scan.next(of: ledger.accounts) }) { copies.forEach(body) }

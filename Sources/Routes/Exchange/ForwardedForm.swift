@@ -206,7 +206,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         return copy
     }
 
-    /// Removes the form's bytes from memory and returns them, for an endpoint that parses the form itself.
+    /// Returns the form's bytes that are in memory, for an endpoint that parses the form itself. Keeps no copy of them.
     func removeHeld() -> ByteBuffer {
         var bytes = ByteBuffer()
         swap(&bytes, &held)

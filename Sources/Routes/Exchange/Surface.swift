@@ -141,7 +141,7 @@ protocol ChatStreamWriter: AnyObject, Sendable {
     func ping()
     /// Whether the collected output should be sent before more output is added.
     var isFull: Bool { get }
-    /// Sends the collected output, and waits for a slow client. Throws if there is not enough free memory.
+    /// Sends the collected output, and waits for a slow client. Throws if memory is short or the output is too long.
     func flush() async throws(UpstreamError)
     /// Sends the collected output without waiting for the client.
     func flushNow()

@@ -60,7 +60,7 @@ extension UsageReservation {
 
     /// Creates a copy of `usageReservation` with the given amounts.
     ///
-    /// - Parameter minimum: the units that are known from the request itself, without estimates.
+    /// - Parameter minimum: the units that the request is assumed to need at least.
     convenience init(reserving amounts: Amounts, atLeast minimum: Amounts, _ usageReservation: UsageReservation) {
         self.init(
             reserving: amounts,

@@ -19,6 +19,8 @@ struct ParameterPath {
     }
 
     /// Returns this path, extended by the index of a content part, as in `messages[0].content[1]`.
+    ///
+    /// If this path already has a content part, the index is that of a part nested in it.
     func part(_ index: Int) -> ParameterPath {
         var position = self
         if part == nil { position.part = index } else { position.inner = index }

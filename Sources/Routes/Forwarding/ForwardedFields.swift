@@ -74,7 +74,7 @@ struct ForwardedFields: Sendable {
         return nil
     }
 
-    /// Appends the input texts in a JSON value to `texts`, also those in nested lists. Adds token ids to `numbers`.
+    /// Appends the input texts in a JSON value to `texts`, also those in nested lists. Counts token ids in `numbers`.
     private mutating func add(_ value: JSONValue, to texts: inout ByteBuffer, depth: Int) {
         if let text = value.text {
             if !texts.isEmpty { texts.append("\n") }

@@ -19,7 +19,7 @@ func reloadSettings(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
     try await exchange.sendReload(by: reloader, on: gateway.loop)
 }
 
-/// The format of error responses on the admin and service paths: `{"status":1,"msg":"Not found"}`.
+/// The format of error responses of `/admin` and `/reload_config`: `{"status":1,"msg":"Not found"}`.
 struct ServiceSurface: Surface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         body.append(#"{"status":1,"msg":"#)

@@ -27,7 +27,7 @@ final class ChatFallback: @unchecked Sendable {
         var isChecked = false
     }
 
-    /// The first plan that was made for the call; nil before that, or if the plan cannot be used again.
+    /// The first plan for the call, or its replacement after it was used up; nil if there is none.
     private var leading: CandidatePlan?
     /// The usable plans besides the first plan (`leading`), each made for another candidate.
     private var others: [CandidatePlan] = []
@@ -238,8 +238,7 @@ final class ChatFallback: @unchecked Sendable {
         return nil
     }
 
-    /// Returns the first plan that was made for the call, if it is for this candidate and the call's length needs no
-    /// further check; otherwise nil.
+    /// Returns the plan `leading` if it fits this candidate and the call's length needs no check; otherwise nil.
     private func readyAtOnce(_ position: Int, _ callLedger: CallLedger) -> ChatPlan? {
         guard let plan = known(position), plan === leading?.plan else { return nil }
         let usageReservation = billed(plan, callLedger)

@@ -278,7 +278,7 @@ final class ChatPlan: @unchecked Sendable {
 
     /// Returns a plan that emulates the missing ability, and the vendor call for this plan.
     ///
-    /// Throws `error` if no such plan is possible.
+    /// Throws `error`, or the error of the new plan, if no such plan is possible.
     /// - Parameter error: the error that shows which ability the vendor lacks.
     @inline(never)
     private func emulating(

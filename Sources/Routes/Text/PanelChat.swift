@@ -96,8 +96,8 @@ final class PanelChat: @unchecked Sendable {
 
     /// Returns the units to reserve for all upstream calls of the panel.
     ///
-    /// - Returns: `minimum` is the part of `amounts` that the request itself determines. `responseTokens` is the
-    ///   expected length of the panel's response in tokens.
+    /// - Returns: `minimum` is the part of `amounts` that does not come from averages of earlier responses.
+    ///   `responseTokens` is the expected length of the panel's response in tokens.
     private func reservation(
         under applicableLimits: ApplicableLimits
     ) -> (amounts: Amounts, minimum: Amounts, responseTokens: Int) {

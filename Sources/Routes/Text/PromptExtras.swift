@@ -116,8 +116,7 @@ private struct ChatNeeds {
 }
 
 extension ApplicableLimits {
-    /// Returns the charges for a request with this reserved usage. If `usageReservation` is nil, no tokens, images,
-    /// dollars or credits are charged.
+    /// Returns the charges for a request with this reserved usage; if it is nil, only the request itself is charged.
     func charges(of usageReservation: UsageReservation?) -> [LimitCharge] {
         guard let usageReservation else { return charges(of: Amounts()) }
         return charges(of: usageReservation.reserved, atLeast: usageReservation.minimum)

@@ -96,7 +96,7 @@ package final class InstanceBoard: Sendable {
 
     /// Writes this instance's entry and reads the entries of the other instances.
     ///
-    /// - Returns: the orders, such as to reset a limit, that other instances gave and that are new to this instance.
+    /// - Returns: the operator's orders from other instances that are new to this instance, such as to reset a limit.
     package func exchange(
         _ entry: InstanceEntry,
         in shared: SharedState,
@@ -118,7 +118,8 @@ package final class InstanceBoard: Sendable {
         shared.put(Self.key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
     }
 
-    /// Returns the ids in the store's index of instances. Adds this instance to the index, or renews its time there.
+    /// Returns the ids in the store's index of instances. Adds this instance to the index, or renews its time there
+    /// after 60 seconds.
     private func ids(in shared: SharedState, on loop: EventLoop) async throws(StoreFailure) -> [String] {
         let (id, now) = (id, Timestamp.now() / 1_000)
         return try await shared.update(Self.indexKey, expirySeconds: Self.keptSeconds, on: loop) { bytes in
@@ -172,7 +173,8 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// Returns the operator's orders that arrived from other instances. Each order is returned only once.
+    /// Returns the operator's orders that other instances got since this process started. Each order is returned only
+    /// once.
     func newOrders() -> [InstanceOrder] {
         state.withLock { state in
             let all = state.others.values.flatMap(\.entry.orders).filter { $0.at > startedAt - 5_000 }

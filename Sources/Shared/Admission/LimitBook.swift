@@ -33,7 +33,8 @@ package final class LimitBook: @unchecked Sendable {
     package let countsCredits: Bool
     /// Whether some limit is configured for particular models.
     package var dependsOnModels: Bool { !byModel.isEmpty }
-    /// A cache of the limits that apply to each caller. It is used only if limits identify callers by key, not address.
+    /// A cache of the limits that apply to each caller. It is used only if limits identify callers by key alone,
+    /// without the address.
     private var kept = RecentTable<Key, ApplicableLimits>()
 
     private static let keptCovers = 4_096

@@ -1,6 +1,6 @@
 import Engine
 
-/// The memory budget for request and response data, and the bytes set aside for other data, such as limits.
+/// The memory budget for request and response data, and its parts that are set aside, such as for limits.
 package struct MemorySettings: Sendable, Equatable {
     /// The whole memory budget (`MEMORY_MB`), in bytes.
     package let bytes: Int

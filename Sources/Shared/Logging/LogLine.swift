@@ -44,7 +44,7 @@ package struct LogLine: ~Copyable {
         if format == .json { buffer.append(UInt8(ascii: "\"")) }
     }
 
-    /// Adds a field whose value is an id or a name that needs no quotes in the text format.
+    /// Adds a field with an id or a name. The value must need no quotes in the text format.
     package mutating func add(_ name: StaticString, word value: String) {
         begin(name)
         if format == .json { buffer.append(UInt8(ascii: "\"")) }

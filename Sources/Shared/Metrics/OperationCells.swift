@@ -1,6 +1,6 @@
 import Engine
 
-/// The operation metrics of one event loop. Each cell's index is the number that `SeriesNumbers` gave to a time series.
+/// The operation metrics of one event loop. The index of a histogram is its time series' number in `SeriesNumbers`.
 struct OperationCells: Sendable {
     let requests = HistogramCells(.operations, labels: OperationCells.limit)
     let calls = HistogramCells(.operations, labels: OperationCells.limit)

@@ -17,8 +17,8 @@ package struct Series: Hashable, Sendable {
 /// Assigns a small number to each time series that occurs. All loops share the numbers.
 package final class SeriesNumbers: Sendable {
     private struct State {
-        /// The time series; the index is the series' number. Series 0 counts the requests of all series that got no
-        /// number.
+        /// The time series; the index is the series' number. Series 0 counts everything for which no other series is
+        /// left.
         var series = [SeriesNumbers.rest]
         var numbers = [SeriesNumbers.rest: 0]
 

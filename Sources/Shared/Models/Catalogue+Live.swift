@@ -87,8 +87,8 @@ extension Catalogue {
 
     private static let longestMadeName = 64
 
-    /// Returns the successor of each model that is no longer served, by model id. It is a served model of the same
-    /// family.
+    /// Returns the successors of models that are no longer served, by the gone model's id. A successor is a served
+    /// model of the same family.
     private func successors(of gone: Set<String>, among served: [Model]) -> [String: String] {
         let servedByID = Dictionary(served.map { ($0.id, $0) }) { first, _ in first }
         var next: [String: String] = [:]

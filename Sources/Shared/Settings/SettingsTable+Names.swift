@@ -7,7 +7,7 @@ extension SettingsTable {
         let isFile: Bool
     }
 
-    /// Finds the setting that an environment variable of this name sets; nil if there is none.
+    /// Finds the setting that a variable of this name sets; nil if there is none.
     func match(_ name: String) -> Match? {
         if let row = globals.first(where: { $0.name == name }) {
             return Match(key: .global(name), row: row, isFile: false)

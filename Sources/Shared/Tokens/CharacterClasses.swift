@@ -36,7 +36,7 @@ package struct CharacterClasses: @unchecked Sendable {
         keeper = mapping
     }
 
-    /// Returns the classes of an ASCII character.
+    /// Returns the classes of an ASCII character, which are in the first block.
     @inline(__always)
     func ofASCII(_ byte: UInt8) -> UInt8 { blocks[Int(byte)] }
 

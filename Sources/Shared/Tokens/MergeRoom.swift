@@ -14,7 +14,7 @@ struct MergeRoom: ~Copyable {
     private var heapCount = 0
     private let capacity: Int
     private(set) var bytes = 0
-    /// The end position of each part (token) in the text; set by `finish`, when all parts have been joined.
+    /// The end position of each part (token) in the text; set by `finish`, after all joins.
     private let endList: UnsafeMutablePointer<UInt32>
     private(set) var parts = 0
 

@@ -16,7 +16,7 @@ struct PieceScanner {
 
     /// The classes of letters, numbers and spaces. A character without these bits is a symbol.
     private static let named = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.space
-    /// The classes of letters, numbers and line ends. A character of no such class can belong to the next word.
+    /// The classes of letters, numbers and line ends. A word can begin with one character of none of these classes.
     private static let notBefore = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.newline
 
     /// Returns the classes of the character at this position, and the length of the character in bytes.
@@ -52,7 +52,8 @@ struct PieceScanner {
         return (0, 1)
     }
 
-    /// Returns the position of the first character, from `position` on, that has none of the wanted class bits.
+    /// Returns the position of the first character, from `position` on, that has none of the wanted class bits; the
+    /// end of the text if there is none.
     @inline(__always)
     private func run(_ position: Int, of wanted: UInt8) -> Int {
         var position = position

@@ -55,7 +55,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - earlier: the parts of the response before the vendor's pauses; their events are emitted first.
-    ///   - mayGoOn: whether to record the content blocks, so that the response can continue after a pause.
+    ///   - mayGoOn: whether to record the content blocks of a stream, so that it can continue after a pause.
     init(
         _ parser: JSONParser,
         _ ids: RandomBytes,

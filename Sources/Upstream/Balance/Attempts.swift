@@ -296,8 +296,8 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: The failure
 
-    /// The failure that the client gets for the request. If no call failed, it says why the first candidate was skipped
-    /// or had no capacity.
+    /// The failure that the client gets for the request. If no call failed, it contains the first refusal: why a
+    /// candidate was skipped, or that no capacity was free.
     package var failure: UpstreamError {
         // A rate limit or lack of credit is reported only if no call failed for another reason.
         let last =

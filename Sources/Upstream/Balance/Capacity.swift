@@ -151,7 +151,7 @@ package final class Capacity: CallCapacity {
         return nil
     }
 
-    /// Acquires capacity of a key that has free capacity. If no key has any, waits for the capacity of the key ring's
+    /// Acquires capacity of a key that has free capacity. Otherwise waits for capacity of `fixed`, or of the key ring's
     /// next key.
     func acquire(
         ofKeys keys: KeyRing?,

@@ -10,7 +10,7 @@ struct KeyCooldown {
     /// The time until which only the first call after the cooldown may use the key.
     private var trialEndsAt = LoopTime.distantPast
 
-    /// The longest time after a cooldown for which only one call may use the key, in nanoseconds.
+    /// The longest time for which a trial call keeps other calls from the key, in nanoseconds.
     private static let trialNanoseconds: UInt64 = 60_000_000_000
 
     /// Creates a cooldown that begins now.

@@ -145,7 +145,7 @@ package final class Registry: @unchecked Sendable {
         return candidates(try find(name, caller, features: features), name, caller: caller, features: features)
     }
 
-    /// Returns the cached list of candidates for a model name; nil if the list does not fit this caller or these
+    /// Returns the cached list of candidates for a model name; nil if there is none that fits this caller and these
     /// features.
     private func list(_ name: String, for caller: Caller, able features: Model.Features) -> CandidateList? {
         let served = modelCatalog.replacement(of: name) ?? name

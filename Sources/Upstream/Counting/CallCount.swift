@@ -180,7 +180,7 @@ package final class CallCount: @unchecked Sendable {
     }
 
     /// Returns the vendor's estimate of the prompt's tokens; 0 if the relay counts or estimates the prompt itself. Pass
-    /// the result to `promptTokens(or:)`.
+    /// the result to `promptTokens(or:)` or `knownPromptTokens(or:)`.
     package func estimate(of chat: any PreparedChat) -> Int {
         if case .estimated = prompt { chat.promptTokens } else { 0 }
     }

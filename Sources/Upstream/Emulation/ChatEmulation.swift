@@ -46,7 +46,7 @@ package struct ChatEmulation: Sendable {
     /// The response of an earlier upstream call for the same prompt; nil if there was no such call.
     package var first: ChatResponse?
 
-    /// Whether the chat of each prompt needs an emulated ability, such as stop sequences.
+    /// Whether the call needs an emulated ability, such as several choices or stop sequences.
     package let isNeeded: Bool
 
     /// Returns whether the client gets the vendor's response unchanged.

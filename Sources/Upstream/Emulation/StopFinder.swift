@@ -9,8 +9,8 @@ package struct StopFinder: Sendable {
         /// The index of the first child, a state with a prefix one byte longer; 0 without a child.
         var child: UInt16 = 0
         var sibling: UInt16 = 0
-        /// The index of the state to try if no child matches the next byte. This state's prefix ends with that state's
-        /// shorter prefix.
+        /// The index of the state to try if no child matches the next byte. Of all shorter prefixes with which this
+        /// state's prefix ends, it has the longest.
         var fallback: UInt16 = 0
         /// The length of the longest sequence that is complete in this state; 0 if no sequence is complete.
         var match: UInt16 = 0
@@ -23,8 +23,7 @@ package struct StopFinder: Sendable {
     /// The largest total length of all sequences, in bytes. State numbers then fit in 16 bits.
     private static let limitBytes = Int(UInt16.max) - 1
 
-    /// Creates a finder. Ignores a stop sequence if the total length of all sequences would then exceed
-    /// `limitBytes`.
+    /// Creates a finder. Ignores a stop sequence with which the total length would exceed `limitBytes`.
     package init(_ stops: [String]) {
         if stops.isEmpty { return }
         states.append(State(byte: 0, depth: 0))

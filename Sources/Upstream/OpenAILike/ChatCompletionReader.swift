@@ -248,7 +248,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
     }
 
     /// Moves the tool call chunks that the relay made into a separate chunk. Forwards this chunk before the chunk with
-    /// the choice's finish reason.
+    /// the choice's finish reason. Tool calls that the vendor's own chunk contains stay there.
     private func passOnMadeArguments(of pieces: inout [ChoiceChunk], _ emit: Emit) {
         for index in pieces.indices where pieces[index].finish != nil {
             let calls = pieces[index].calls
@@ -338,8 +338,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     /// Checks the number of choices in a response that is not streamed.
     ///
-    /// - Throws: an error if the response has no choice. Also if it has too few choices and the relay records which
-    ///   models do not support several choices.
+    /// - Throws: an error if the response has no choice, or if it has too few and `learnsChoicesOf` is set.
     private func checkChoices() throws(UpstreamError) {
         guard hasBegun else { throw .invalidResponse("the vendor's response has no choice") }
         guard responseOptions.learnsChoicesOf != nil, choices.contains(where: { !$0.isReported }) else { return }

@@ -27,7 +27,7 @@ struct ToolCallTable {
         var read = CallArguments()
         var isFirstOut = false
         /// The number of the latest `tool_calls` list that contains a chunk of this tool call. The first list of the
-        /// response has the number 1.
+        /// choice has the number 1.
         var list = 0
         /// Whether the vendor has marked the tool call as complete.
         var isEnded = false

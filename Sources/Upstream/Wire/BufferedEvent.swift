@@ -46,7 +46,7 @@ struct BufferedEvent: Sendable {
     /// The number of bytes in the copy.
     var count: Int { bytes.bytes.count }
 
-    /// Whether the event proves that the response has begun; false for a chunk in the vendor's own JSON.
+    /// Whether the event proves that the response has begun; false for a forwarded chunk (`native`).
     var isOfResponse: Bool { if case .native = kind { false } else { true } }
 
     var isText: Bool { if case .text = kind { true } else { false } }

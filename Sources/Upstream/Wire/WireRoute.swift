@@ -7,7 +7,7 @@ protocol WireRoute: AnyObject, Sendable {
     func begin() async throws(UpstreamError)
     func endpoint(isStreamed: Bool) -> Endpoint
     var headers: UpstreamHeaders { get }
-    /// A secret that `headers` contains in addition to the key; nil if there is none.
+    /// A secret in `headers` other than the key, such as an access token; nil if there is none.
     var token: String? { get }
     func served()
     /// Records that the attempt failed. Returns the error for the whole call; nil if another attempt might succeed.

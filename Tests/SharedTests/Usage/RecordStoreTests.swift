@@ -149,6 +149,20 @@ import Testing
         #expect(!page.isPartial && page.total == 0 && rounds > 0)
     }
 
+    @Test("a page that begins with the oldest record names no place to go on, because `before` leads to older ones")
+    func ascending() {
+        func continuation(_ order: RecordOrder, isDescending: Bool) -> RecordID? {
+            var query = RecordQuery()
+            (query.order, query.isDescending) = (order, isDescending)
+            var page = RecordPage()
+            page.goOn(after: .number(5), query)
+            return page.continuation
+        }
+        #expect(continuation(.id, isDescending: false) == nil)
+        #expect(continuation(.id, isDescending: true) == .number(5))
+        #expect(continuation(.time, isDescending: false) == .number(5))
+    }
+
     @Test("records that age out take their sums with them")
     func ages() throws {
         let now = Timestamp.now()

@@ -53,7 +53,8 @@ func showSystemCapacity(_ exchange: Exchange, _ gateway: Gateway) async throws(A
     exchange.send(json: body)
 }
 
-/// Handles `GET /llm/model-load/{model}`: sends the load of a provider and its keys. `{model}` is the provider's name.
+/// Handles `GET /llm/model-load/{model}`: sends the load of a provider and its keys. `{model}` is the provider's name
+/// in the load reports (see `ProviderLoad`).
 func showModelLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await admitReader(exchange)
     let load = try await ProviderLoad.of(exchange.named ?? "", gateway)
@@ -105,8 +106,8 @@ func listLoadedModels(_ exchange: Exchange, _ gateway: Gateway) async throws(API
     exchange.send(json: body)
 }
 
-/// Handles `GET /llm/keys/{model}`: lists the labels and weights of a provider's keys. `{model}` is the provider's
-/// name.
+/// Handles `GET /llm/keys/{model}`: lists the labels and weights of a provider's keys, without loads. `{model}` is the
+/// provider's name in the load reports (see `ProviderLoad`).
 func listLoadedKeys(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     try await admitReader(exchange)
     let load = try await ProviderLoad.of(exchange.named ?? "", gateway)

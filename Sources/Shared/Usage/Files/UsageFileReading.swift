@@ -12,8 +12,8 @@ package struct UsageFileReading {
     private let question: UsageReportQuery
     private let first: [UInt8]
     private let parser = JSONParser()
-    /// The sums of each group, by the group's name, such as the model. The name is empty for records without a model,
-    /// caller or provider.
+    /// The sums of each group, by the group's name, such as the model. Records without such a name are in the group
+    /// with the empty name.
     private var groups: [[UInt8]: UsageFigures] = [:]
     private var summary: UsageSummary
 

@@ -1,6 +1,6 @@
 import Engine
 
-/// The usage records of the last requests, and the daily sums of usage since the process started, in memory.
+/// The usage records of the last requests, and the daily sums of usage since this store was created, in memory.
 ///
 /// The thread of a `UsageQueue` writes the records, and the thread of a `RecordReader` reads them.
 final class MemoryRecords: UsageStore, RecordSource {
@@ -53,8 +53,8 @@ final class MemoryRecords: UsageStore, RecordSource {
 
     var zone: DayZone { state.withLock { $0.sums.zone } }
 
-    /// Sets the largest number of records and the time zone of the daily sums. If the zone changes, the sums are
-    /// computed again from the stored records.
+    /// Sets the largest number of stored requests and the time zone of the daily sums. If the zone changes, the sums
+    /// are computed again from the stored records.
     func use(bound: Int, _ zone: DayZone) {
         state.withLock { state in
             state.bound = bound
@@ -183,7 +183,7 @@ extension MemoryRecords.State {
         return true
     }
 
-    /// Removes the bodies of the oldest request whose bodies were not removed yet. Returns false if there is none.
+    /// Removes the bodies of the oldest request that may still have bodies. Returns false if there is none.
     fileprivate mutating func removeOldestBodies() -> Bool {
         firstWithBodies = max(firstWithBodies, first)
         guard firstWithBodies < kept.count else { return false }

@@ -99,6 +99,7 @@ enum PostgresSumsSQL {
     }()
 
     /// The statement that adds to `relay_usage_process` all processes that have usage records but are missing there.
+    /// Those are processes of older relays.
     static let discover = """
         WITH RECURSIVE found AS (
             SELECT min(process) AS process FROM \(UsageSchema.postgresTable)
@@ -155,7 +156,7 @@ struct DayStarts {
     let starts: [Int]
     let days: [Int]
 
-    /// The largest number of days from the first to the last record. Only damaged records could need more.
+    /// The largest number of days after the first day. Only damaged records could need more.
     private static let maxDays = 40_000
 
     init(_ zone: DayZone, from first: Int, to last: Int) {

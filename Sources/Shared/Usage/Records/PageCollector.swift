@@ -33,7 +33,7 @@ struct PageCollector<ID> {
 
     /// Creates a collector for the page of a query.
     ///
-    /// - Parameter end: the deadline of the query; with `.distantFuture`, the search counts all matching records.
+    /// - Parameter end: the deadline of the query; with `.distantFuture`, `stops` never returns true.
     init(_ query: RecordQuery, knownTotal: Int? = nil, until end: LoopTime) {
         self.query = query
         let isEndless = end == .distantFuture

@@ -81,13 +81,15 @@ package struct RecordPage: Sendable {
     package var isTotalBound = false
     /// Whether the query's time ended before all records were searched.
     package var isPartial = false
-    /// The value of `RecordFilter.before` that continues the search; nil if the search is complete.
+    /// The value of `RecordFilter.before` that continues the search; nil if the search is complete or cannot continue.
     package var continuation: RecordID?
 
     package init() {}
 
-    /// Sets `continuation`: the last record's id if the page is full and sorted by id, otherwise `position`.
+    /// Sets `continuation`: the last record's id if the page is full and sorted by id, otherwise `position`. A page with
+    /// ascending ids cannot be continued, because `RecordFilter.before` excludes the higher ids.
     mutating func goOn(after position: RecordID?, _ query: RecordQuery) {
+        guard query.order != .id || query.isDescending else { return }
         let isFull = query.order == .id && records.count >= query.recordsPerPage
         continuation = isFull ? records.last?.id : position
     }

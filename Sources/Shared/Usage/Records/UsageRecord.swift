@@ -7,8 +7,8 @@ package struct UsageRecord: Sendable {
         /// The record of an upstream call. `key` names the provider's credential; nil for a caller's key or no key.
         /// `credits` are the credits that the vendor reported.
         case call(key: String?, credits: Int?)
-        /// The record of a request and its only upstream call. `OnlyCall` contains the call's own time, duration, key
-        /// and credits.
+        /// The record of a request and its only upstream call. `OnlyCall` contains the call's own time, duration,
+        /// credential name and credits.
         case requestWithCall(OnlyCall)
     }
 

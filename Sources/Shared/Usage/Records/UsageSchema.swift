@@ -124,9 +124,8 @@ enum UsageSchema {
     /// The columns by which the stored sums are grouped.
     static let sumKeys = ["omitted", "day", "caller", "model", "provider", "endpoint"]
 
-    /// The columns of the stored sums: first for requests, then for upstream calls. `costs` is the number of
-    /// known costs.
-    /// The total of these costs is `cost` (in 10^-6 dollars) plus `cost_rest` (in 10^-12 dollars).
+    /// The columns of the stored sums: first for requests, then for upstream calls. `costs` is the number of known
+    /// costs. The total of these costs is `cost` (in 10^-6 dollars) plus `cost_rest` (in 10^-12 dollars).
     static let sumColumns = [
         "requests", "failed", "prompt_tokens", "completion_tokens", "costs", "cost", "cost_rest", "calls",
         "failed_calls", "call_prompt_tokens", "call_completion_tokens", "call_costs", "call_cost", "call_cost_rest",

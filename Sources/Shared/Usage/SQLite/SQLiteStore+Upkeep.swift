@@ -9,8 +9,9 @@ extension SQLiteStore {
     /// The largest number of upstream calls whose rows are read for one request.
     static let maxCalls = 200
 
-    /// Does one step of background work: adds some missing records to the daily sums, and deletes some records if they
-    /// are too old or the file is too large. Returns the time until the next step, in milliseconds.
+    /// Does one step of background work: adds some missing records to the daily sums, and deletes some of the oldest
+    /// records if they are too old or the file is too large. Returns the time until the next step, in milliseconds;
+    /// never nil.
     package func advance() -> Int? {
         let isMore = try? access { opened throws(SQLiteFailure) in
             let isMore = try opened.transaction { () throws(SQLiteFailure) in

@@ -96,7 +96,7 @@ struct SQLiteSums {
     }
 
     /// Adds at most `limit` records that the daily sums lack, newest first, and lowers `state.mark` below them. Returns
-    /// whether the sums still lack records.
+    /// whether the sums might still lack records.
     func advance(_ state: inout State, rows limit: Int, _ zone: DayZone) throws(SQLiteFailure) -> Bool {
         var sums = UsageSums(zone)
         var (count, lowest) = (0, state.mark)

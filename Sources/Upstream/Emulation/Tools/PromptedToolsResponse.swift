@@ -32,7 +32,8 @@ final class PromptedToolsResponse: @unchecked Sendable {
     private var nativeBytes = 0
     /// The texts of invalid tool calls.
     private var broken: [String] = []
-    /// The model's text outside tool calls. The client gets this text only if the output was cut off.
+    /// The model's text outside tool calls; empty if the request demands neither a tool call nor a format. Used only if
+    /// the output was cut off.
     private var textBeside = ByteBuffer()
     /// Whether the output was cut off, for example by the token limit, before the model ended it.
     private var isCut = false
@@ -60,7 +61,8 @@ final class PromptedToolsResponse: @unchecked Sendable {
         if let format = form.format { document = StructuredOutputParser(format) }
     }
 
-    /// Returns the text of a chunk that can be passed on without parsing; nil if `consume` must parse the chunk.
+    /// Consumes a chunk that needs no parsing, and returns the text to pass on. Returns nil, and consumes nothing, if
+    /// `consume` must parse the chunk.
     func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard passesText, let text = parser?.plain(piece) else { return nil }
         keep(piece)
@@ -182,7 +184,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
         }
     }
 
-    /// The text of the model's invalid tool calls. The client gets it as text if the call that repairs them failed.
+    /// The text of the model's invalid tool calls. The client gets it as text if the relay could not repair them.
     var invalidCallsText: String { broken.joined() }
 
     /// The part of an invalid response that the client gets as text if the relay could not repair the response.

@@ -41,7 +41,7 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
         response = PromptedToolsResponse(repair.form, ids: repair.context.ids)
     }
 
-    /// The usage of the call, together with that of the call that repaired its response, if there was one.
+    /// The usage of the call, and of the call that asked for a repair of its response, if there was one.
     var usage: Usage? { counted }
     let countsItself = true
     var credits: Int? { taken }

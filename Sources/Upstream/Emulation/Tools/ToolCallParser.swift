@@ -251,7 +251,7 @@ package struct ToolCallParser: ~Copyable {
         position = .text
     }
 
-    /// Parses the bytes that were held back again, now as text that might contain tool calls.
+    /// Parses the held bytes a second time, now as text that might contain tool calls.
     private mutating func passHeldAgain(_ pass: Pass) {
         let text = Self.consumeAll(of: &held)
         position = .text

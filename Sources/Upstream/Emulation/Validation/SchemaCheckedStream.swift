@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The stream of a `SchemaCheckedChat`. It holds back events while the response might still turn out to be unusable.
+/// The stream of a `SchemaCheckedChat`. It holds back events until the response seems to meet the demand.
 ///
 /// `@unchecked`: used on its loop only.
 final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {

@@ -71,7 +71,7 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
     /// The media type to send to the client, for JSON always a JSON type.
     var mediaType: String { form == .json && !stream.head.isJSON ? "application/json" : stream.mediaType }
 
-    /// Reads the beginning of the response. Reads a JSON response completely.
+    /// Reads the beginning of the response. Reads a JSON response completely if the memory suffices.
     ///
     /// - Throws: the vendor's error, or an error if the response is not of the requested kind.
     func begin() async throws(UpstreamError) {

@@ -12,7 +12,7 @@ struct CallerReasoning: Sendable {
     /// The largest size of a remembered reasoning, in bytes.
     static let limitBytes = ToolCallMemory.Kind.reasoningBlock.limitBytes
 
-    /// Creates a view of one caller's reasoning in `memory`. Returns nil if the caller is anonymous.
+    /// Gives access to one caller's reasoning in `memory`. Returns nil if the caller is anonymous.
     init?(_ memory: ToolCallMemory, of caller: Caller?) {
         guard let caller, let identity = caller.identity else { return nil }
         self.memory = memory
