@@ -10,7 +10,7 @@ import pytest
 from chat import MODEL
 from pictures import picture
 from test_chat_files import PDF
-from test_chat_pictures import BLIND, fetching, host  # noqa: F401
+from test_chat_pictures import BLIND, JPEG, fetching, host  # noqa: F401
 from test_messages import HELLO, create, is_streamed  # noqa: F401
 from test_messages_tools import WEATHER
 
@@ -150,6 +150,21 @@ def test_counts(claude, vendor, api_key):
         count(model="gpt-99")
     with pytest.raises(anthropic.BadRequestError):
         count(messages=[])
+
+
+def test_the_tokens_of_an_image_whose_dimensions_come_late(claude):
+    def count(before: bytes):
+        jpeg = JPEG[:2] + before + JPEG[3:] if before else JPEG
+        part = {"type": "image", "source": base64_source(jpeg, "image/jpeg")}
+        return claude.messages.count_tokens(model=MODEL, messages=[{"role": "user", "content": [part]}]).input_tokens
+
+    def of_the_camera(size: int):
+        return b"\xff\xe1" + size.to_bytes(2, "big") + bytes(size - 2) + b"\xff"
+
+    known = count(b"")
+    assert known == count(of_the_camera(900)) == count(of_the_camera(20_000))
+    # Beyond 64 KB the dimensions are not searched.
+    assert count(of_the_camera(65_535)) > known
 
 
 def test_the_list_of_models(claude, http):

@@ -77,19 +77,22 @@ extension Attachment {
     /// The size of the attachment's base64 data in bytes; 0 if the attachment contains no data.
     var sentBytes: Int { if case .data(let text) = source { text.base64.bytes.count } else { 0 } }
 
-    /// The number of bytes at the start of an image that are searched for its dimensions.
-    private static let headerBytes = 65_536
+    /// The numbers of bytes at the start of an image in which its dimensions are searched, one after the other. Only
+    /// JPEG images can have their dimensions behind other data.
+    private static let headerBytes = [1_024, 65_536]
 
     /// The estimated tokens of an image; 0 for other attachments.
     var tokens: Int {
         guard kind == .image else { return 0 }
         if detail == .low { return ImageSize.lowDetailTokens }
-        guard case .data(let text) = source, let bytes = text.beginning(ofBytes: Self.headerBytes) else {
-            return ImageSize.unknownTokens
+        guard case .data(let text) = source else { return ImageSize.unknownTokens }
+        for count in Self.headerBytes {
+            let size = text.beginning(ofBytes: count)?.withUnsafeBytes { bytes in
+                MediaType(content: bytes).flatMap { ImageSize(of: $0, bytes) }
+            }
+            if let size { return size.tokens }
         }
-        return bytes.withUnsafeBytes { bytes in
-            MediaType(content: bytes).flatMap { ImageSize(of: $0, bytes) }?.tokens ?? ImageSize.unknownTokens
-        }
+        return ImageSize.unknownTokens
     }
 }
 
