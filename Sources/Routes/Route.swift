@@ -11,9 +11,10 @@ struct Route: Sendable {
         case versioned
         /// The path is served without `/v1` only.
         case own
-        /// The path is served without `/v1` only, in exactly one spelling.
+        /// The path is served without `/v1` only, and only if it is spelled exactly: without escapes and extra slashes.
         case service
-        /// The path is served like a `service` path, and its requests are polls (see `RequestRecord.isPolled`).
+        /// The path is served without `/v1` only, in exactly one spelling. Its requests are polls (see
+        /// `RequestRecord.isPolled`).
         case probe
 
         var isExact: Bool { self == .service || self == .probe }
@@ -36,7 +37,7 @@ struct Route: Sendable {
     let label: StaticString
     /// A function that returns whether the settings enable the route; nil if the route is always enabled.
     private(set) var setting: (@Sendable (Settings) -> Bool)?
-    /// The API of the route, which determines the form of errors.
+    /// The surface of the route, which determines the format of error responses.
     private(set) var surface: any Surface
     let handle: Handle
 

@@ -20,7 +20,7 @@ public struct Abilities: OptionSet, Sendable {
     @inlinable public static var schemas: Abilities { Abilities(rawValue: 128) }
     @inlinable public static var logProbabilities: Abilities { Abilities(rawValue: 256) }
     @inlinable public static var audioOutput: Abilities { Abilities(rawValue: 512) }
-    /// The ability to accept images and files inside the upstream request.
+    /// The ability to accept the data of images and files inside the upstream request.
     @inlinable public static var inlineMedia: Abilities { Abilities(rawValue: 1_024) }
     @inlinable public static var audioInput: Abilities { Abilities(rawValue: 2_048) }
     @inlinable public static var sampling: Abilities { Abilities(rawValue: 4_096) }
@@ -31,13 +31,13 @@ public struct Abilities: OptionSet, Sendable {
     @inlinable public static var prompts: Abilities { Abilities(rawValue: 32_768) }
     /// The ability to accept images and files by URL. Without this ability, the relay downloads them first.
     @inlinable public static var mediaAddresses: Abilities { Abilities(rawValue: 65_536) }
-    /// The ability to serve requests with demands (a tool call or an output format) without validation by the relay.
+    /// The ability to serve requests that demand a tool call or an output format, without validation by the relay.
     @inlinable public static var demands: Abilities { Abilities(rawValue: 131_072) }
     /// The ability to accept options for web search.
     @inlinable public static var searchOptions: Abilities { Abilities(rawValue: 262_144) }
     /// The ability to accept a message that names an earlier audio response by its id.
     @inlinable public static var audioReferences: Abilities { Abilities(rawValue: 524_288) }
 
-    /// The abilities that the relay can emulate with a prompt and by parsing the output.
+    /// The abilities that the relay can emulate as text: by instructions in the prompt and by parsing the output.
     package static let asText: Abilities = [.tools, .functions, .toolChoice, .objects, .schemas]
 }

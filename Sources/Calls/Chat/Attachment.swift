@@ -45,11 +45,11 @@ package struct Attachment: Sendable {
     package enum Source: Sendable {
         case data(Base64Text)
         case address(String)
-        /// A file that the caller uploaded before, by its id.
+        /// The id of a file that the caller uploaded before.
         case file(id: String)
         /// The vendor's name or URL of a file that the vendor can read itself.
         case kept(String)
-        /// A text in place of the content, such as the transcript of audio.
+        /// A text that replaces the attachment, such as the transcript of audio.
         case words(String)
     }
 
@@ -57,7 +57,7 @@ package struct Attachment: Sendable {
     package var source: Source
     /// The name that the caller gave to the attachment; nil if the caller gave no name.
     package var name: String?
-    /// The path of the attachment's field in the request, for error messages.
+    /// The attachment's field in the request, such as `messages[0].content[1].file.file_id`, for error messages.
     package let param: String
     /// Whether the attachment belongs to the whole conversation and not to one message.
     package let isOfWhole: Bool
@@ -112,7 +112,7 @@ extension [Attachment] {
 }
 
 extension [Attachment] {
-    /// Marks the attachments whose URLs the vendor reads itself. The relay does not download these attachments.
+    /// Leaves it to the vendor to read the URLs that it can read itself. The relay does not download these attachments.
     ///
     /// Throws for a URL in Google's cloud (`gs://`), unless the caller uses a passthrough key and the vendor reads the
     /// URL.

@@ -29,7 +29,7 @@ package struct ChatCall: Sendable {
 
     package init() {}
 
-    /// The options that only few calls have. A call without such options uses no memory for them.
+    /// The options that only few calls have, such as tools. A call without such options uses no memory for them.
     package var chatOptions: ChatOptions {
         get { rare?.value ?? ChatOptions() }
         set { rare = Indirect(newValue) }
@@ -38,7 +38,7 @@ package struct ChatCall: Sendable {
     /// Sets `chatOptions` without copying the options.
     package mutating func setOptions(_ chatOptions: Indirect<ChatOptions>) { rare = chatOptions }
 
-    /// Whether the call sets the reasoning effort, the verbosity or the service tier.
+    /// Whether the call sets an option whose value is a word: the reasoning effort, the verbosity or the service tier.
     package var hasWords: Bool {
         guard let rare else { return false }
         return rare.value.reasoning.effort != nil || rare.value.reasoning.verbosity != nil
@@ -69,14 +69,15 @@ package struct ChatCall: Sendable {
     /// The raw body of the client's request if the vendor gets the body unchanged; nil otherwise.
     package var original: OriginalRequest?
 
-    /// Sets `original` to the raw body of the client's request.
+    /// Keeps the raw body of the client's request in `original`.
     package mutating func keep(_ request: OriginalRequest) {
         original = request
         rare?.value.find(in: request)
     }
 
-    /// The client's original request, if the relay has changed the call and the vendor speaks the client's API;
-    /// otherwise nil.
+    /// The raw body of the client's request, for a vendor of the same API that gets a changed request; nil otherwise.
+    ///
+    /// Fields of this body that the relay does not know are added to the vendor's request.
     package var changedOriginal: OriginalRequest?
 
     /// The estimated number of tokens in all messages, at least 1.
@@ -84,18 +85,18 @@ package struct ChatCall: Sendable {
     /// The estimated tokens of a prompt longer than `longBytes`; nil for shorter prompts.
     private var countedTokens: Int?
     private static let longBytes = 262_144
-    /// The size in bytes of the longest prompt whose texts are kept while the call runs.
+    /// The longest prompt whose texts are kept while the call runs, in bytes.
     package static let keptBytes = 8_192
 
-    /// Estimates `promptTokens` now if the prompt is longer than `longBytes`.
+    /// Estimates and stores the number of tokens in all messages if the prompt is longer than `longBytes`.
     package mutating func countIfLong() { if textBytes > Self.longBytes { countedTokens = promptTokens } }
 
-    /// Returns the tokens of all texts, tools and images. The tokens of long texts are estimated.
+    /// Returns the number of tokens of all texts, tools and images. For long texts, the number is only an estimate.
     package func promptTokens(by counter: TokenCounter) -> Int {
         allTokens(by: isCountedAtOnce ? counter : .estimating)
     }
 
-    /// The roughly estimated tokens of all texts, tools and images.
+    /// A rough estimate of the number of tokens of all texts, tools and images.
     package var roughTokens: Int {
         if let estimated, estimated.textBytes == textBytes { return estimated.tokens }
         var estimate = PromptEstimate()
@@ -104,9 +105,9 @@ package struct ChatCall: Sendable {
         return max(1, estimate.tokens) + imageTokens
     }
 
-    /// The rough estimate for a prompt longer than `longBytes`; nil for shorter prompts.
+    /// The stored rough estimate of a long prompt's tokens; nil if the prompt is not longer than `longBytes`.
     ///
-    /// The estimate is valid only while the texts have this size in bytes.
+    /// The estimate is valid only while the texts of all messages have `textBytes` bytes.
     private var estimated: (tokens: Int, textBytes: Int)?
 
     /// Computes and stores the estimate of the prompt's tokens (`roughTokens`) if the prompt is longer than
@@ -122,12 +123,12 @@ package struct ChatCall: Sendable {
     /// The size of all texts, tools and the output schema, in bytes.
     package var allTextBytes: Int { textBytes + (rare?.value.textBytes ?? 0) }
 
-    /// Returns the tokens of all texts, tools and images. Can take long. Can be called on any thread.
+    /// Counts the tokens of all texts, tools and images. Can take long. Can be called on any thread.
     package func allTokens(by counter: TokenCounter) -> Int {
         textTokens(by: counter) + (rare?.value.tokens(by: counter) ?? 0) + imageTokens
     }
 
-    /// Returns the tokens of all message texts, at least 1. Can take long. Can be called on any thread.
+    /// Counts the tokens of the texts of all messages, at least 1. Can take long. Can be called on any thread.
     package func textTokens(by counter: TokenCounter) -> Int {
         guard counter.isExact else { return promptTokens }
         var tokens = 0
@@ -146,7 +147,9 @@ package struct ChatCall: Sendable {
         return max(1, estimate.tokens)
     }
 
-    /// The calls for the separate prompts, each with one choice; only this call if `arePromptsSeparate` is false.
+    /// The chat calls for the separate prompts, each with one choice.
+    ///
+    /// If `arePromptsSeparate` is false, the list contains only this call.
     package var prompts: [ChatCall] {
         guard arePromptsSeparate else { return [self] }
         return messages.map { message in

@@ -11,7 +11,9 @@ package enum ChatEvent {
     case refusal(UnsafeRawBufferPointer)
     case toolCall(index: Int, id: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer)
     case toolArguments(index: Int, UnsafeRawBufferPointer)
-    /// A complete signature. It belongs to the tool call `call`, or to the preceding reasoning if `call` is nil.
+    /// A complete signature, which belongs to the tool call with the index `call`.
+    ///
+    /// If `call` is nil, the signature belongs to the preceding reasoning.
     case signature(call: Int?, UnsafeRawBufferPointer)
     /// Complete reasoning in encrypted form, which only its vendor can read.
     case encryptedReasoning(UnsafeRawBufferPointer)
@@ -19,10 +21,10 @@ package enum ChatEvent {
     case comment(UnsafeRawBufferPointer)
     /// The end of a choice. `stop` is the stop sequence that ended the choice; nil if none did.
     case finish(FinishReason, stop: UnsafeRawBufferPointer?)
-    /// A vendor's chunk for a client of the same API, with the model and the id for the client.
+    /// A chunk of a vendor that has the client's API. The model and the id in the chunk are replaced for the client.
     ///
-    /// The events that are parsed from the chunk follow this event.
-    /// The event has the choice index -1 if the chunk reports the usage; otherwise its choice index has no meaning.
+    /// The events that are parsed from the chunk follow this event. Each event is emitted with a choice index: for this
+    /// event, -1 means that the chunk reports the usage, and any other index has no meaning.
     case native(Wire, UnsafeRawBufferPointer)
 }
 

@@ -25,7 +25,7 @@ package struct ChatMessage: Sendable {
     }
 
     package var role: Role
-    /// The name of the speaker, or of the function whose result this is; nil if there is none.
+    /// The name of the speaker, or of the function whose result the message contains; nil if there is none.
     package var name: String?
     /// The pieces of the message's content, in order.
     package var content: [Piece]

@@ -200,10 +200,10 @@ extension ChatOptions {
         }
     }
 
-    /// Sets the tools of the call without parsing them. They must already be checked.
+    /// Sets tools that stay unparsed until their first use. They must already be checked.
     package mutating func leave(_ tools: UnreadTools) { list = .unread(tools) }
 
-    /// Sets the request body that contains the unread tools. Does nothing if the tools are parsed.
+    /// Sets the request in which unread tools can be found. Does nothing if the tools are parsed.
     func find(in request: OriginalRequest) { if case .unread(let unread) = list { unread.request = request } }
 
     /// Adds the texts of the tools and of the output schema to an estimate of prompt tokens.
@@ -217,7 +217,7 @@ extension ChatOptions {
         forEachFormatText { estimate.add($0) }
     }
 
-    /// Calls `body` with each text of the tools and of the output schema. Skips all tools if calls are forbidden.
+    /// Calls `body` with each text of the tools and of the output schema. Skips the tools if tool calls are forbidden.
     private func forEachText(_ body: (UnsafeRawBufferPointer) -> Void) {
         for tool in tools where toolChoice != .none {
             tool.name.withBytes(body)

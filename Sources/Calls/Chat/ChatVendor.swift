@@ -9,12 +9,13 @@ package protocol ChatVendor: AnyObject, Sendable {
     var wires: [Wire] { get }
     /// Returns whether the vendor accepts the raw body of a chat completion request unchanged.
     func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool
-    /// Returns whether the relay cannot know in advance that the vendor supports the call.
+    /// Returns whether the vendor might turn out not to support the call.
     func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool
-    /// Whether all waits of a chat end at the deadline `CallLedger.endsAt`. Waits while the chat is prepared do not
-    /// count.
+    /// Whether all waits of a chat end at the time by which its response must begin (`CallLedger.endsAt`).
+    ///
+    /// Only waits while the chat is prepared may last longer.
     var keepsDeadlines: Bool { get }
-    /// Returns the vendor's abilities for a call. They depend on the whole call.
+    /// Returns the abilities that the vendor has for this call. Calls of the same model can differ in them.
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities
     /// Returns whether the vendor itself can read the file at this URL.
     func reads(_ address: String) -> Bool
@@ -70,7 +71,7 @@ package struct ChatResponse: PartialResponse {
         /// The text of the choice in UTF-8; nil if there is no text.
         package var text: Body?
         package var reasoning: Body?
-        /// The reasoning as blocks with signatures, in order. A vendor with signatures sets these instead of
+        /// The reasoning as blocks with signatures, in order. Vendors that sign reasoning set these instead of
         /// `reasoning`.
         package var reasoningBlocks: [ReasoningBlock] = []
         package var refusal: Body?
@@ -178,7 +179,7 @@ package protocol ChatResponseStream: AnyObject, Sendable {
     ///
     /// Returns `end` only if the response is complete; throws if the response was cut off.
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival
-    /// Calls `emit` with the contents of the next event. Returns false if no event has arrived.
+    /// Parses the vendor's next event and calls `emit` with its contents. Returns false if no event has arrived.
     func next(_ emit: (_ choice: Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool
     /// The reported usage, known at the end of the stream; nil if the vendor reported none.
     var usage: Usage? { get }

@@ -6,7 +6,7 @@ import Shared
 /// `@unchecked`: all properties are immutable. The members point into the body.
 package final class OriginalRequest: @unchecked Sendable {
     package let body: Body
-    /// The top-level members of the body, if the initializer got them; otherwise nil.
+    /// The top-level members of the body, as the initializer received them; nil if it received none.
     private let outlined: [RawJSON.Member]?
     /// Whether the messages are known to contain only texts and no files.
     package let hasTextsOnly: Bool
@@ -57,7 +57,7 @@ package final class OriginalRequest: @unchecked Sendable {
 }
 
 extension OriginalRequest {
-    /// Returns whether the relay need not parse the tools of a chat request.
+    /// Returns whether the relay can leave the tools of a chat request unparsed.
     ///
     /// - Parameter isPassedOn: returns whether all providers of the named model accept a request unchanged.
     package static func canLeaveTools(_ outline: JSONOutline, _ isPassedOn: (String) -> Bool) -> Bool {

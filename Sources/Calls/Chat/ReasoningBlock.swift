@@ -2,7 +2,7 @@
 package final class ReasoningBlock: Sendable {
     /// The text of the reasoning; empty if the vendor does not show it.
     package let text: String
-    /// The signature of the reasoning, which only its vendor understands; nil if there is none.
+    /// The signature of the reasoning, which only the vendor of the model understands; nil if there is none.
     package let signature: String?
     /// Whether only the vendor can read the reasoning. The signature then contains the whole reasoning.
     package let isSealed: Bool

@@ -10,7 +10,7 @@ package struct FileMetadata: Sendable {
         self.lifetimeSeconds = lifetimeSeconds
     }
 
-    /// Returns the options of this value that `earlier` does not set. All other options are nil.
+    /// Returns only the options that `earlier` does not contain yet. All other options are nil in the result.
     package func added(to earlier: FileMetadata) -> FileMetadata {
         FileMetadata(
             purpose: earlier.purpose == nil ? purpose : nil,

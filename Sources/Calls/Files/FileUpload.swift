@@ -5,7 +5,7 @@ package import Shared
 package protocol FileProvider: AnyObject, Sendable {
     /// Whether the vendor serves a stored file by its path alone, without a key.
     var opensWithoutKey: Bool { get }
-    /// Whether the vendor stores a file under the name and media type that the relay sends.
+    /// Whether the vendor keeps the name and the media type that the relay sends with a file.
     var keepsLabels: Bool { get }
     /// Begins an upload. `stop` must be called on the upload in every case, also after an error.
     ///

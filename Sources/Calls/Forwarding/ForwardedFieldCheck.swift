@@ -132,7 +132,7 @@ private enum Field {
     }
 }
 
-/// The letters of a field's name as the most lenient decoders read them.
+/// The letters of a field's name as the most lenient decoders read them: `extrabody` for the name `Extra-Body`.
 private struct FoldedName: IteratorProtocol {
     private let name: UnsafeRawBufferPointer
     private var index = 0

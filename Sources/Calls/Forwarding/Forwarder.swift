@@ -66,12 +66,12 @@ package struct ForwardedRequest: Sendable {
         self.wantsEvents = wantsEvents
     }
 
-    /// Whether the request can be sent to another candidate.
+    /// Whether the request can be sent once more, for example to another candidate.
     package var isReplayable: Bool {
         if case .form(let form) = content { form.isReplayable } else { true }
     }
 
-    /// Whether the whole form was read to be sent to the vendor; always true for JSON.
+    /// Whether nothing of the request is left to send, because its whole form has been read; always true for JSON.
     package var isSent: Bool {
         if case .form(let form) = content { form.hasEnded } else { true }
     }
@@ -119,7 +119,7 @@ package protocol ForwardedResponse: MediaStream {
     /// The HTTP status of the response, which always means success.
     var status: Int { get }
     var isEventStream: Bool { get }
-    /// The complete body if the response arrived at once; nil if `more` must read the body.
+    /// The complete body if it has already arrived; nil if the body must be read with `more`.
     var whole: Body? { get }
     /// The usage that the vendor has reported so far.
     var usage: Usage? { get }

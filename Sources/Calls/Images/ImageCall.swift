@@ -84,7 +84,7 @@ package protocol ImageProvider: AnyObject, Sendable {
     func imagesPerCall(of model: Model) -> Int
     /// Converts a call for images into the vendor's form. Throws if the model does not support an option.
     func prepare(_ call: ImageCall, for model: Model) throws(APIError) -> any PreparedImages
-    /// Returns the memory in bytes that converting a mask needs besides the mask itself.
+    /// Returns the memory that the conversion of a mask needs besides the mask itself, in bytes.
     func workBytes(ofMask mask: UnsafeRawBufferPointer) -> Int
     /// Converts a mask into the vendor's form.
     ///
@@ -101,7 +101,7 @@ package protocol ImageProvider: AnyObject, Sendable {
 
 /// A call for images in the form of one vendor, ready to be sent.
 package protocol PreparedImages: AnyObject, Sendable {
-    /// The call as the vendor understands it, with options such as `--ar 16:9` moved out of the prompt.
+    /// The call as the vendor understands it: options in the prompt, such as `--ar 16:9`, are now fields of the call.
     var call: ImageCall { get }
     /// The number of vendor calls that make all the images.
     var calls: Int { get }
@@ -133,7 +133,7 @@ package struct CallImages: Sendable {
 
 /// An image that a vendor made. The vendor stores it for a limited time.
 package struct GeneratedImage: Sendable {
-    /// The URL of the image that the relay returns to clients.
+    /// The image's URL, which the relay can return to clients.
     package let address: String
     /// The URLs from which the relay can download the image, the most likely one first.
     package let sources: [String]

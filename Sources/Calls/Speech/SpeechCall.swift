@@ -21,7 +21,7 @@ package struct SpeechCall: Sendable {
 
     package static let limitCharacters = 4_096
 
-    /// Throws if a text of this many bytes is surely too long.
+    /// Throws if a text of this many bytes must have too many characters, even at four bytes for each.
     ///
     /// - Parameter param: the request field to name in the error.
     package static func check(length bytes: Int, _ param: String) throws(APIError) {

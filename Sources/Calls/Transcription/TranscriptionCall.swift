@@ -40,7 +40,7 @@ package struct TranscriptionCall: Sendable {
         self.format = format
     }
 
-    /// Creates a call for a plain-text transcript of a recording in any language.
+    /// Creates a call for a plain-text transcript of a recording. The model detects the language.
     package init(plainOf model: String) { self.init(.transcription, model: model, format: .text) }
 }
 

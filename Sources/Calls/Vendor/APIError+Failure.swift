@@ -2,7 +2,7 @@ import Shared
 
 /// The errors for failures of a provider itself.
 extension APIError {
-    /// Returns the client's error for a provider that failed, with status 502.
+    /// Returns the error, with status 502, that the client gets when a provider has failed.
     static func failed(_ error: UpstreamError) -> APIError {
         APIError(502, message(of: error), type: "server_error", code: "upstream_error")
     }
@@ -34,7 +34,7 @@ extension APIError {
         }
     }
 
-    /// Returns the client's error, with status 504, for a provider that took too long.
+    /// Returns the error, with status 504, that the client gets when a provider has taken too long.
     static func timedOut(_ error: UpstreamError) -> APIError {
         let setting: StaticString? =
             switch error.fault {

@@ -3,7 +3,7 @@ package import Shared
 extension APIError {
     /// Converts the failure of an upstream call into an error for the client.
     ///
-    /// The message shows a refused passthrough key masked.
+    /// If the vendor refused a passthrough key, the message shows this key masked.
     package init(_ error: UpstreamError, model: String, _ credential: Credential) {
         if let refusal = error.refusal, error.summary == nil {
             self = refusal
@@ -70,7 +70,7 @@ extension APIError {
         )
     }
 
-    /// Converts an upstream failure into an error for the client, with the failure's credential.
+    /// Converts the failure of an upstream call into an error for the client. Reads the credential from the failure.
     package init(_ error: UpstreamError, model: String) {
         self.init(error, model: model, error.credential ?? .none)
     }

@@ -1,7 +1,7 @@
 package import Engine
 package import Limits
 
-/// The limits of each key of a provider for concurrent calls and call starts. All instances share the limits.
+/// The limits of concurrent calls and of call starts for each key of a provider. All instances share the limits.
 package protocol CallCapacity: AnyObject, Sendable {
     /// Acquires capacity for one upstream call. Waits for free capacity as long as the provider's settings allow.
     ///
@@ -19,16 +19,16 @@ package protocol CallCapacity: AnyObject, Sendable {
     ) async throws(UpstreamError) -> HeldCapacity
 }
 
-/// The minimum time for which a call may wait for capacity. The settings can allow a longer wait.
+/// The time that an upstream call may wait for capacity in any case. The settings can allow a longer wait.
 package enum CapacityWait: Sendable {
     case none
-    /// The call can wait a little longer than the window of the provider's rate limit.
+    /// The wait of an upstream call for its own start: a little longer than the window of the provider's rate limit.
     case ownStart
-    /// The call makes one of several choices or images, and can wait for three seconds.
+    /// The wait of an upstream call that makes one of several choices or images: three seconds.
     case ownChoices
 }
 
-/// The slot that one upstream call holds among the provider's concurrent calls.
+/// The capacity of a provider that one upstream call holds: its slot among the concurrent calls.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class HeldCapacity: @unchecked Sendable {

@@ -2,7 +2,7 @@ package import Engine
 package import Limits
 package import Shared
 
-/// The amounts that are reserved for a request before its actual usage is known.
+/// The tokens, dollars, credits and images that are reserved for a request before its actual usage is known.
 package final class UsageReservation: Sendable {
     package struct Prompt: Sendable {
         /// The images in the prompt, on which some prices in credits depend.
@@ -18,10 +18,10 @@ package final class UsageReservation: Sendable {
 
     /// The amounts that are reserved before the calls. Amounts that the request does not determine are estimated.
     package let reserved: Amounts
-    /// The amounts that the request is assumed to need at least. Averages of earlier responses do not raise them.
+    /// The least amounts that the request is assumed to need. Averages of earlier responses do not raise them.
     package let minimum: Amounts
     package let model: String
-    /// The credits billed for a call if neither the vendor nor its price list gives them.
+    /// The credits that are billed for an upstream call if neither the vendor nor its price list states any.
     package let creditsPerCall: Int
     package let averages: RecentUsageAverages
     package let prompt: Prompt
@@ -53,7 +53,9 @@ package final class UsageReservation: Sendable {
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class CallLedger: ResponseDeadline, @unchecked Sendable {
-    /// The reserved amounts; nil if nothing is reserved, for example because the limits count only requests.
+    /// The amounts that are reserved for the request; nil if nothing is reserved.
+    ///
+    /// Nothing is reserved, for example, if the limits count only requests.
     private var usageReservation: UsageReservation?
     fileprivate var reservation: Reservation?
     /// The capacity held for calls to providers that have a concurrency or rate limit.
@@ -62,14 +64,17 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     package var attempts = 1
     /// The failures of candidates so far, in order.
     package private(set) var failures: [Failure] = []
-    /// The provider and model of the last call, except helper calls, in which another model works for the request; nil
-    /// before the first call.
+    /// The provider and model of the last upstream call; nil before the first one.
+    ///
+    /// Helper calls, in which another model works for the request, do not count.
     package var server: Server?
-    /// The usage of the calls for the current response. The tokens of a prompt count once.
+    /// The usage of the upstream calls for the current response. If several calls share a prompt, its tokens count
+    /// once.
     private var usage = Usage.nothing
     /// The usage of responses that lacked the requested format and were therefore requested again.
     package private(set) var unmet = Usage.nothing
-    /// The usage of calls whose output was lost.
+    /// The usage of upstream calls whose output was not used, because the relay repeated the call or tried another
+    /// candidate.
     private var lost = Usage.nothing
     private var credits = 0
     /// The cost of all calls; nil if no call has a known price.
@@ -78,12 +83,12 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     private var hasUnpriced = false
     /// The providers and models of calls with an impossible number of tokens, one entry per call.
     private var impossible: [Server] = []
-    /// The credits of calls that were abandoned before any output came.
+    /// The credits of upstream calls that were cancelled before any output came. They are billed later or not at all.
     private var creditsGivenUp = 0
     private var promptGivenUp = 0
     private var spentGivenUp: Cost?
     private(set) var isRefused = false
-    /// The ledgers of a panel's calls. Their usage is added to the usage of this ledger.
+    /// The ledgers of a panel's upstream calls. Their usage is added to the usage of this ledger.
     private var parts: [CallLedger] = []
     /// The caller of the request; nil if it is not known.
     package var caller: Caller?
@@ -103,7 +108,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
 
     fileprivate init(_ usageReservation: UsageReservation?) { self.usageReservation = usageReservation }
 
-    /// Keeps the capacity of a call. The capacity is released when the request ends, if not earlier.
+    /// Keeps the capacity of an upstream call. The capacity is released when the request ends, if not earlier.
     package func hold(_ held: HeldCapacity) { capacity.append(held) }
 
     /// Releases all capacity that this ledger holds. Call it when the calls of a candidate have ended.
@@ -122,7 +127,9 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         capacityWaitStart = nil
     }
 
-    /// The longest total wait for capacity among this ledger and its part ledgers, in nanoseconds.
+    /// The time that the request has waited for capacity, in nanoseconds.
+    ///
+    /// The calls of a panel have ledgers of their own. The longest wait in any of these ledgers counts.
     package var allCapacityWaits: UInt64 {
         parts.isEmpty ? capacityWait : parts.reduce(capacityWait) { max($0, $1.allCapacityWaits) }
     }
@@ -139,7 +146,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         return part
     }
 
-    /// Keeps the reservation for the call of this ledger. The reservation is settled when the call ends.
+    /// Keeps the reservation of a panel's call, to which this ledger belongs. `end` settles the reservation.
     package func hold(_ units: consuming Reservation) { if units.isOpen { reservation = consume units } }
 
     /// Settles the ledger of one call of a panel after this call has ended.
@@ -194,10 +201,10 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         if firstRecord == nil { firstRecord = record } else { laterRecords.append(record) }
     }
 
-    /// Sets the reserved amounts, once the candidate that serves the request is known.
+    /// Sets the reservation by which calls are billed, once the candidate that serves the request is known.
     package func bill(by usageReservation: UsageReservation?) { self.usageReservation = usageReservation }
 
-    /// Adds the cost of a call to the cost of the request. `price` is nil if unknown.
+    /// Adds the cost of an upstream call to the cost of the request. `price` is nil if unknown.
     func spend(_ usage: Usage, at price: Price?) {
         guard let price else {
             if usage.totalTokens > 0 { hasUnpriced = true }
@@ -222,10 +229,10 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         )
     }
 
-    /// Bills a call that failed. A call that the vendor refused is free.
+    /// Bills an upstream call that failed. A call that the vendor refused is free.
     ///
-    /// If a call was cancelled before any output, it is billed later. It is free if the vendor refused another call for
-    /// the same response.
+    /// A call that was cancelled before any output is billed later. If the vendor refused another call for the same
+    /// response, the cancelled call is free, too.
     ///
     /// - Parameter billed: `usage` with the tokens of all prompts in the client's request.
     func failed(_ error: UpstreamError, after usage: Usage, billed: Usage, at server: Server?) {
@@ -245,8 +252,9 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         }
     }
 
-    /// Prepares the ledger for the next call. Bills calls that were cancelled before any output, unless the vendor
-    /// refused another call for the same response.
+    /// Forgets, before the next upstream call, whether the vendor refused a call for the same response.
+    ///
+    /// If it refused none, the calls that were cancelled before any output are billed first.
     package func clearRefusal() {
         if !isRefused {
             usage.promptTokens = max(usage.promptTokens, promptGivenUp)
@@ -263,7 +271,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         usage = Usage(promptTokens: 0, completionTokens: max(0, others))
     }
 
-    /// Bills a call that produced nothing useful and that the relay repeats.
+    /// Bills an upstream call that produced nothing useful and that the relay repeats.
     func lost(_ used: Usage, at server: Server?) {
         spend(used, at: server?.price)
         lost = lost + used

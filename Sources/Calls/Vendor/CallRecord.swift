@@ -66,7 +66,7 @@ extension VendorCall {
         if let usage, usage.hasImpossibleFigure, let server { callLedger.record(impossibleUsageOf: server) }
     }
 
-    /// Bills and records a successful call that uses no tokens.
+    /// Bills and records a successful call that uses no tokens, for example one that made images.
     package func made(images: Int = 0, credits: Int?) {
         let priced = images > 0 ? server?.credits?.ofImages(images) : nil
         callLedger.recordResponse(.nothing, credits: credits) { _ in server?.credits == nil ? 0 : priced }
@@ -92,7 +92,7 @@ extension VendorCall {
 
     private func loggedCause(_ error: UpstreamError) -> String { located(error).loggedCause(hiding: credential) }
 
-    /// Records the end of this call once. `error` is nil if the call succeeded.
+    /// Records the end of this call, unless it is already recorded. `error` is nil if the call succeeded.
     func recordEnd(_ error: UpstreamError?) {
         if callLedger.recordsCalls, !isRecorded { record(error?.usage ?? .nothing, error: error) }
     }

@@ -59,7 +59,7 @@ package struct UpstreamError: Error {
         fileprivate var transport: TransportError?
         /// The endpoint of the vendor's API that was called; nil if it is not known.
         fileprivate var api: Endpoint?
-        /// Whether `cause` already names the host, so that `locatedCause` does not add it.
+        /// Whether the text in `cause` already names the vendor's host.
         package var namesHost = false
         /// Whether the call failed because the relay itself had no time for it.
         fileprivate var isOfBusyRelay = false
@@ -96,7 +96,7 @@ package struct UpstreamError: Error {
         self.refusal = refusal.status == 499 ? nil : refusal
     }
 
-    /// Creates the error for a candidate that cannot serve the call. The next candidate might serve it.
+    /// Creates the error for a candidate that is skipped, because it cannot serve the call. The next candidate might.
     package init(skipping refusal: APIError) {
         self.init(refusing: refusal)
         if refusal.status < 499 { self.recovery = .nextCandidate }
@@ -123,7 +123,7 @@ package struct UpstreamError: Error {
         fields.value.isOfBusyRelay = true
     }
 
-    /// The text for `cause` if no response began before the deadline `CallLedger.endsAt`.
+    /// The text in `cause` if no response began before the deadline for all attempts (`CallLedger.endsAt`).
     package static let tooLate = "no response began within FALLBACK_DEADLINE"
 
     package var kind: Kind { fields.value.kind }
@@ -174,7 +174,7 @@ extension UpstreamError {
     /// Records the called endpoint of the vendor's API, unless one is already recorded.
     package mutating func locate(at api: Endpoint) { if fields.value.api == nil { fields.value.api = api } }
 
-    /// The failure's cause for the log, with the failed call's host and path if known.
+    /// The cause of the failure for the log, with the vendor's host and path if they are known.
     package var locatedCause: String {
         guard let api = fields.value.api, kind != .cancelled, !self.namesHost else { return self.cause }
         if let transport = fields.value.transport, transport.kind != .late { return transport.cause(ofCallTo: api) }

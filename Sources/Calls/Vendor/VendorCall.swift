@@ -7,7 +7,8 @@ import Shared
 package final class VendorCall: @unchecked Sendable {
     package let credential: Credential
     package let callLedger: CallLedger
-    /// The provider and model of this call; nil if `callLedger.server` has them.
+    /// The provider and model of this call; nil if they are those that the request's ledger names
+    /// (`callLedger.server`).
     private let ownServer: CallLedger.Server?
     package let loop: EventLoop
     /// The cooldowns of the provider's keys; nil if the provider has no keys of its own.
@@ -55,7 +56,8 @@ package final class VendorCall: @unchecked Sendable {
         return help
     }
 
-    /// Creates another call for the same response after this call has ended. Throws if no capacity is free.
+    /// Creates another call for the same response, after this call has ended. Throws if the provider has no free
+    /// capacity.
     package func another() async throws(UpstreamError) -> VendorCall {
         try await follow()
         callLedger.clearRefusal()
@@ -81,7 +83,7 @@ package final class VendorCall: @unchecked Sendable {
         }
     }
 
-    /// Prepares to request the rest of a response that the vendor delivered only in part.
+    /// Prepares a further call for the rest of a response that the vendor delivered only in part.
     package func goOn() async throws(UpstreamError) {
         recordEnd(nil)
         try await restart()
@@ -111,7 +113,7 @@ package final class VendorCall: @unchecked Sendable {
 
     /// Acquires a new rate permit (the right to start one call) if the present permit is too old.
     ///
-    /// - Parameter time: the time at which the present permit was counted.
+    /// - Parameter time: the time at which the provider's rate limit counted the present permit.
     package func start(countedAt time: LoopTime) async throws(UpstreamError) {
         if isBounded, isLate(time) { try await follow(.ownStart) }
     }
@@ -121,9 +123,9 @@ package final class VendorCall: @unchecked Sendable {
     /// Whether calls to this provider need capacity, because its settings limit them.
     package var isBounded: Bool { capacity != nil }
 
-    /// Acquires capacity for one more concurrent call; nil if none is free or no limits exist.
+    /// Acquires capacity for one more concurrent call; nil if no capacity is free or the provider has no limits.
     ///
-    /// Call `end` on the capacity when that call ends.
+    /// Call `end` on the capacity when the additional call ends.
     package func reserveConcurrentCall() async -> HeldCapacity? {
         guard
             let held = try? await capacity?.acquire(
@@ -138,7 +140,8 @@ package final class VendorCall: @unchecked Sendable {
         return held
     }
 
-    /// Counts the start of another call, which reuses an ended call's slot. Throws if the limits forbid the start.
+    /// Counts the start of a call that follows an ended call and reuses its slot. Throws if the limits forbid the
+    /// start.
     package func follow(_ patience: CapacityWait = .none) async throws(UpstreamError) {
         do throws(UpstreamError) {
             _ = try await capacity?.acquire(
@@ -175,7 +178,7 @@ package final class VendorCall: @unchecked Sendable {
         return error
     }
 
-    /// Returns the failure, with the endpoint of this call added to it.
+    /// Returns the failure with the endpoint of this call added, so that the log can name the endpoint.
     func located(_ error: UpstreamError) -> UpstreamError {
         guard let endpoint else { return error }
         var error = error
@@ -183,7 +186,7 @@ package final class VendorCall: @unchecked Sendable {
         return error
     }
 
-    /// Calls the vendor, and retries once after a pause if a retry can help.
+    /// Calls the vendor with `ask`, and retries once after a pause if a retry can help.
     ///
     /// Call it only before any output has been sent to the client.
     package func attempt<Value: Sendable>(

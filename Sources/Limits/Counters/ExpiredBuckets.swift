@@ -1,12 +1,12 @@
-/// The buckets that a limit's record has dropped but that this instance still counts. If calls to the store are slow,
-/// an instance can use units after the end of their bucket.
+/// The buckets of a limit that the record has dropped but that this instance still counts. The reason: with slow store
+/// calls, an instance can use units after the end of their bucket.
 struct ExpiredBuckets {
     private let layout: BucketLayout
     private var buckets: [(number: Int, units: Int)] = []
     /// The wall-clock time at which the record was last read; nil if it was never read.
     private var seenAt: Int?
-    /// The wall-clock time until which buckets might still count that left the record before this instance read it;
-    /// 0 if there are none.
+    /// The wall-clock time until which unseen buckets might still count; 0 if there are none. Unseen buckets are those
+    /// that the record dropped before this instance read it.
     private var unknownUntil = 0
 
     init(_ layout: BucketLayout) { self.layout = layout }
@@ -31,8 +31,8 @@ struct ExpiredBuckets {
         seenAt = time
     }
 
-    /// Returns the microseconds for which buckets that this instance has never seen might still count; 0 if there are
-    /// none. Each call forgets these buckets.
+    /// Returns for how many microseconds buckets that this instance has never seen might still count; 0 if there are
+    /// none. Forgets these buckets, so that a repeated call returns 0.
     mutating func countUnknown(at time: Int) -> Int {
         let rest = unknownUntil - time
         unknownUntil = 0

@@ -10,17 +10,20 @@ protocol LimitCounter: AnyObject {
     /// Returns whether the limit allows the units, under the rule that applies while the store is unavailable.
     func hasRoom(for units: Int, by rule: OutageRule, at time: Int) -> Bool
 
-    /// Counts units that were admitted without the store or used beyond a reservation. Returns the units' bucket.
+    /// Counts units without a check: units that were admitted without the store, or used beyond a reservation. Returns
+    /// the bucket in which they count.
     func charge(_ units: Int, at time: Int) -> BucketIndex
 
-    /// Uses units of the open lease. Returns the units' bucket; nil if no open lease has enough units.
+    /// Takes units from the open lease for a request. Returns the bucket in which they count; nil if no open lease has
+    /// enough units.
     func spend(_ units: Int, at time: Int) -> BucketIndex?
 
-    /// Returns the reason why the limit has no room for the units; nil if it has room. With the rule `share`, this
-    /// instance's part must also have room.
+    /// Returns the refusal if the limit has no room for the units; nil if it has room. Under the rule `share`, this
+    /// instance's share must have room, too.
     func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal?
 
-    /// Returns the state of the limit with its remaining units, which `rule` can reduce.
+    /// Returns the limit's remaining units and reset time. `rule` can lower the remaining units to this instance's
+    /// share.
     func standing(by rule: OutageRule?, at time: Int) -> LimitStanding
 
     /// Corrects reserved units to the units that the request used. If `used` is nil, the reserved units stay counted.
@@ -29,13 +32,13 @@ protocol LimitCounter: AnyObject {
 
     func giveBack(_ units: Int, in position: BucketIndex, at time: Int)
 
-    /// Returns the bucket in which reserved units can be used: their own bucket or, shortly after its end, the current
-    /// bucket, to which the units then move. Returns nil if their bucket ended too long ago.
+    /// Returns the bucket in which a request can use its counted units; nil if their bucket ended too long ago. If
+    /// their bucket ended a short time ago, moves the units to the current bucket.
     func use(_ units: Int, in position: BucketIndex, at time: Int) -> BucketIndex?
 
     // MARK: Outages
 
-    /// Begins an outage of the store.
+    /// Records that an outage of the store has begun.
     ///
     /// - Parameter epoch: the number that identifies this outage.
     func beginOutage(_ epoch: Int, at time: Int)
@@ -45,17 +48,17 @@ protocol LimitCounter: AnyObject {
 
     /// The time for which other instances might use units after the end of the units' bucket, in microseconds.
     var lateness: Int { get set }
-    /// Returns for how many microseconds buckets might still count that left the record before this instance read it;
-    /// 0 if there are none. A repeated call returns 0.
+    /// Returns for how many microseconds buckets that this instance has never seen might still count; 0 if there are
+    /// none. A repeated call returns 0.
     func countUnknown(at time: Int) -> Int
-    /// Takes over a record that was read from the store.
+    /// Replaces the counter's copy of the record with the record that was read from the store.
     ///
     /// - Parameters:
     ///   - found: the record; nil if the store has none.
-    ///   - birth: the birth number (random id) of a new record.
+    ///   - birth: the birth number (random id) for a new record. It is used if the store has no record.
     ///   - isAhead: whether the newest bucket of the record is far in the future. If so, the record is moved back.
     func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int)
-    /// Begins a draft of the next write to the store.
+    /// Begins a draft of the record that the next write puts into the store.
     ///
     /// - Parameter isTaking: whether the write can admit waiting requests.
     func beginDraft(isTaking: Bool, at time: Int)
@@ -65,7 +68,7 @@ protocol LimitCounter: AnyObject {
     /// Whether the draft of a write contains a change that must be written to the store.
     var isDraftChanged: Bool { get }
     func dropDraft()
-    /// Completes the draft of a write. Returns the record to write, and the admitted units' bucket.
+    /// Completes the draft of a write. Returns the record to write, and the bucket in which it counts admitted units.
     func commitDraft(leasing: LeaseConditions?, at time: Int) -> (StoredRecord, BucketIndex)
     func written(at time: Int)
     /// Ends a write that certainly did not reach the store. All its changes must still be written.
@@ -82,7 +85,7 @@ protocol LimitCounter: AnyObject {
     func dueTime() -> Int?
     /// Ends the open lease, because the server of the store has failed.
     func storeLost()
-    /// Returns whether the counter has nothing to write and its counts no longer matter.
+    /// Returns whether the counter is no longer needed: it has nothing to write, and its counts no longer matter.
     func isSpent(at time: Int) -> Bool
     /// Whether the counter must stay in memory, for example because a write is under way.
     var isPinned: Bool { get }
@@ -102,11 +105,11 @@ protocol LimitCounter: AnyObject {
 struct Refusal {
     /// The microseconds until the limit has room if nobody else uses it; nil if the units never fit.
     let wait: Int?
-    /// The microseconds for which this refusal can be repeated without a new decision.
+    /// The microseconds for which later requests can be refused as well, without a call to the store.
     let memory: Int
 }
 
-/// The rule for decisions while the store is unavailable (`RATE_LIMIT_STORE_DOWN`).
+/// The rule for decisions during an outage of the store, and the numbers that give this instance's share of a limit.
 struct OutageRule {
     let rule: StoreDownRule
     let instances: Int
@@ -114,10 +117,10 @@ struct OutageRule {
     let rank: Int?
     /// The number that identifies the current outage of the store. Each new outage has a new number.
     let epoch: Int
-    /// The largest usable part of a limit for this instance; nil if there is no such bound.
+    /// The fraction of a limit that this instance must not exceed; nil if only `instances` decides its share.
     var cap: Fraction?
 
-    /// Returns this instance's part of the remaining units of a limit.
+    /// Returns this instance's share of the units that a limit has left.
     func part(of left: Int) -> Int {
         guard left > 0 else { return 0 }
         if let cap, cap.units < Fraction(oneOf: instances).units { return cap.part(of: left) }

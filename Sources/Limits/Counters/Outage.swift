@@ -37,7 +37,7 @@ struct Outage {
         units <= rule.part(of: bound - copy.total) - own.total
     }
 
-    /// Returns the microseconds until the rule leaves room for the units; nil if it never does.
+    /// Returns the microseconds until this instance's share has room for the units; nil if they never fit.
     func retryAfter(_ units: Int, of bound: Int, by rule: OutageRule, at time: Int) -> Int? {
         guard units <= rule.part(of: bound) else { return nil }
         var later = self

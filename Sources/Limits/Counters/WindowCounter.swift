@@ -38,8 +38,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private(set) var record: Record
     /// Whether the record was read from the store at least once.
     private var isKnown = false
-    /// Whether the record that was last read was too far in the future, so that this instance moved it to the current
-    /// time.
+    /// Whether this instance moved the record back to the current time after reading it. The record was too far in the
+    /// future.
     private var isMoved = false
     /// The record that the store has lost and that the next write merges into the new record; nil if there is none.
     private var unmerged: Record?
@@ -52,7 +52,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private var draft: Draft?
     private var outage: Outage?
     private var lease: Lease?
-    /// The last lease that has ended; nil if there is none, or if a write has removed this lease from the record.
+    /// The ended lease that the next write must remove from the record; nil if there is none.
     private var ended: Lease?
     private var sizing: LeaseSizing
     private var left: ExpiredBuckets
@@ -332,7 +332,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns, deferredUntil: deferredUntil)
     }
 
-    /// Returns whether units that were counted at `position` can be removed from the current record.
+    /// Returns whether the current record can contain units that were counted at `position`. It cannot if the store has
+    /// lost the record since then.
     private func isCounted(_ position: BucketIndex) -> Bool { position.birth == nil || position.birth == record.birth }
 
     func remove(_ units: Int, from position: BucketIndex) {
@@ -401,7 +402,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         returnOwed()
     }
 
-    /// Cancels unwritten refunds against unwritten charges of the same bucket.
+    /// Subtracts the unwritten refunds from the unwritten charges of the same bucket.
     private func returnOwed() {
         guard owed != nil else { return }
         let all = returns

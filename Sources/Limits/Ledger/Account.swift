@@ -8,7 +8,7 @@ final class Account: @unchecked Sendable {
         case busy
     }
 
-    /// The version of the record that the next write expects to find in the store.
+    /// The version of the record that the next write expects in the store. The write fails if the store has another.
     enum WriteBase: Sendable {
         case nothing
         /// The store has no record of the account, so the write adds one.
@@ -31,7 +31,8 @@ final class Account: @unchecked Sendable {
     var fresh = WriteBase.nothing
     /// The version of the record after this instance's last read or write; nil if the version is unknown.
     var known: StoredValue.Version?
-    /// Whether the last read of the record found the version that this instance already knew.
+    /// Whether the last read of the record found the version that this instance already knew. If so, no other instance
+    /// wrote the record in between.
     var isOurs = false
     /// The monotonic time of the last sign that another instance wrote the record; nil if there was none.
     var othersAt: Int?
@@ -44,13 +45,13 @@ final class Account: @unchecked Sendable {
     var notBefore = 0
     /// The monotonic time of the last refusal because this limit was full; nil if there was none.
     var fullAt: Int?
-    /// The monotonic time of the account's entry in its lane's `DueQueue`; nil if there is no entry.
+    /// The monotonic time at which the lane's `DueQueue` returns the account; nil if the account is not in the queue.
     var due: Int?
     /// The monotonic time until which requests are decided without the store, because the store refused a write.
     var ruleUntil = 0
     /// The monotonic time until which a request can be refused without a call to the store.
     var refusedUntil = 0
-    /// The monotonic time before which refusals do not change `refusedUntil`: a second after the limit's last reset.
+    /// The monotonic time from which refusals are remembered in `refusedUntil`: a second after the limit's last reset.
     var remembersFrom = 0
     /// The monotonic time of the last request for this account.
     var usedAt = 0
@@ -81,12 +82,12 @@ final class Account: @unchecked Sendable {
     var isIdle: Bool { state == .idle && waiting.isEmpty && !counter.isPinned }
 }
 
-/// A request that waits for the store, and the index of one limit in `request.parts`.
+/// One limit of a request that waits for the store: the request, and the limit's index in `request.parts`.
 struct RequestPart {
     let request: Pending
     let index: Int
-    /// The ended bucket that had counted the request; the planned store write removes the request's units from it. Nil
-    /// if there is no such bucket.
+    /// The bucket that counted the request but ended too early; nil if there is none. The planned write removes the
+    /// request's units from this bucket.
     var from: BucketIndex?
 
     var isUnread: Bool { request.decision == nil && request.parts[index].state == .unread }

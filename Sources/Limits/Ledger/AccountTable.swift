@@ -19,7 +19,7 @@ struct AccountTable {
     private var partitions: [Partition]
     /// The number of least recently used accounts that one eviction compares.
     private static let candidates = 8
-    /// The maximum number of accounts with unwritten units that an eviction skips.
+    /// The number of accounts with unwritten units that an eviction skips before it may drop one of them.
     private static let owingCandidates = 32
 
     /// Creates an empty table.
@@ -85,7 +85,8 @@ struct AccountTable {
         return account
     }
 
-    /// Returns the idle account to evict, one of the least recently used; nil if none of these can be dropped.
+    /// Returns the account to evict: an idle one of the least recently used accounts, with the smallest used part of
+    /// its limit. Returns nil if none of them can be dropped.
     private mutating func leastUsed(_ part: PartitionKind, _ now: ClockReading) -> Account? {
         var (least, leastOwing): ((account: Account, share: Double)?, (account: Account, share: Double)?)
         var (looked, owing) = (0, 0)

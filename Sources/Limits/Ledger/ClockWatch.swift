@@ -29,7 +29,8 @@ struct ClockWatch {
     /// The monotonic time since which the machine's clock has differed from the store's clock by more than
     /// `toleranceMicroseconds`; nil if the difference is smaller.
     private var offSince: Int?
-    /// The monotonic time until which `check` does not correct the clock, after the store's clock was set.
+    /// The monotonic time until which `check` does not correct the clock, because the store's clock was set and the
+    /// other instances might not have noticed yet.
     private var othersUncertainUntil = 0
 
     /// The largest clock error that is not corrected, in microseconds.
@@ -40,7 +41,7 @@ struct ClockWatch {
     /// The times of the next five measurements of the store's clock, in microseconds after the first measurement.
     private static let earlyMicroseconds = [500_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000]
 
-    /// Whether the machine's clock is not verified yet.
+    /// Whether the machine's clock is not verified yet: the store's or the other instances' clocks are still unknown.
     var isUnsure: Bool { trust != .sure }
     /// Whether the store's clock has been read, but the clocks of the other instances are not known yet.
     var isMeasured: Bool { trust == .measured }
@@ -155,7 +156,7 @@ extension Ledger {
         return reading
     }
 
-    /// Returns whether this lane measures the store's clock.
+    /// Returns whether this is the lane that measures the store's clock: the first lane of the first available server.
     func isClockReference(_ lane: Int) -> Bool {
         lanes[lane].isFirst && servers.firstIndex { !$0.isDown } == lanes[lane].server
     }
@@ -174,8 +175,8 @@ extension Ledger {
         if !clock.isUnsure { checkClock(now) }
     }
 
-    /// Adapts this instance's entries in the store to the difference between the corrected clock and the store's
-    /// clock.
+    /// Updates this instance's entries in the store with the clock error that is left after the correction: the
+    /// corrected time minus the store's time.
     private mutating func writeClockError(_ now: ClockReading) {
         guard let living, let remaining = clock.remaining else { return }
         living.counter.setClock(milliseconds: remaining / 1_000, aheadMicroseconds: remaining)
@@ -236,7 +237,7 @@ extension Ledger {
         if wasUnsure, !clock.isUnsure { goOn(now) }
     }
 
-    /// Continues the lanes and requests that waited until the machine's clock was verified.
+    /// Continues the work of the lanes and requests that waited until the machine's clock was verified.
     private mutating func goOn(_ now: ClockReading) {
         outbox.isReady = true
         for lane in lanes.indices where !lanes[lane].inbox.isEmpty { outbox.lanes.append(lane) }

@@ -44,8 +44,8 @@ package struct Decision: Sendable {
         }
     }
 
-    /// Stores a limit's state in `requests` or `tokens` if no earlier limit has fewer units left. If as many are left,
-    /// the later reset decides. Ignores limits that count neither requests nor tokens.
+    /// Stores a limit's state in `requests` or `tokens` if the limit has the fewest units left so far. Of limits with
+    /// equally many, stores the one with the later reset. Ignores limits of other units.
     package mutating func record(_ standing: LimitStanding) {
         switch standing.limit.quota.unit {
         case .requests: if standing.isTighter(than: requests) { requests = standing }

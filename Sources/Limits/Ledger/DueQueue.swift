@@ -1,4 +1,4 @@
-/// A queue of accounts, ordered by the time of a lane's next work on each account.
+/// A queue of the accounts of a lane, ordered by the time at which the lane must work on them next.
 struct DueQueue {
     private var heap: [(time: Int, account: Account)] = []
 

@@ -1,5 +1,5 @@
 extension Ledger {
-    /// Returns a refusal if a limit of the charges is known to be full; otherwise nil. Counts no units.
+    /// Returns a refusal if one of the charges' limits is known to be full; otherwise nil. Counts no units.
     mutating func knownRefusal(_ charges: [LimitCharge], at now: ClockReading) -> Decision? {
         let now = read(now)
         let full = charges.compactMap { charge in
@@ -32,7 +32,7 @@ extension Ledger {
         }
     }
 
-    /// Returns whether at least one limit of the charges is known to be full.
+    /// Returns whether at least one of the charges' limits is known to be full.
     mutating func isKnownFull(_ charges: [LimitCharge], at now: ClockReading) -> Bool {
         let now = read(now)
         return charges.contains { charge in

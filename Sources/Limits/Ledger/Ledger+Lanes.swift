@@ -1,4 +1,5 @@
-/// The interface between the ledger and its lanes.
+/// The choice of the lanes' store calls, and the handling of the calls' outcomes. A lane is the thread and the
+/// connection for one server of the store.
 extension Ledger {
     /// The next step of a lane, which makes the ledger's calls to one server of the store.
     enum Step {
@@ -39,8 +40,8 @@ extension Ledger {
         return .call(call)
     }
 
-    /// Begins a lane's next round (a series of store calls). If no round begins, returns the step to wait or stop;
-    /// otherwise nil.
+    /// Begins a lane's next round (a series of store calls). Returns nil if a round began; otherwise the step to wait
+    /// or stop.
     private mutating func beginRound(_ lane: Int, _ now: ClockReading) -> Step? {
         let position = lanes[lane].server
         if let stopBy, servers[position].isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
@@ -104,8 +105,8 @@ extension Ledger {
         clock.isUnsure && !(clock.isMeasured && account === living?.account)
     }
 
-    /// Begins a round (a series of store calls) that connects an idle lane to its server, and returns nil. If the lane
-    /// needs no round now, returns the step to wait.
+    /// Begins a round (a series of store calls) that connects an idle lane to its server. Returns nil if the round
+    /// began; otherwise the step to wait.
     private mutating func beginWatch(_ lane: Int, _ now: ClockReading) -> Step? {
         let (own, due) = (lanes[lane].server, lanes[lane].due.soonest)
         guard lanes[lane].isFirst else { return .wait(until: due) }
@@ -117,7 +118,7 @@ extension Ledger {
         return .wait(until: min(due ?? next, next))
     }
 
-    /// Returns the next store call for the accounts of `serving`; nil if the work for them is over.
+    /// Returns the next store call of a round that reads and writes accounts' records; nil if the round is over.
     private mutating func nextCall(_ serving: Round.Serving, _ lane: Int, now: ClockReading) -> StoreCall? {
         guard servers[lanes[lane].server].epoch == serving.epoch else { return nil }
         if lanes[lane].connectedEpoch != serving.epoch { return .connect }
@@ -139,7 +140,8 @@ extension Ledger {
         return .write(serving.writing, thenRead: serving.contended + serving.unread)
     }
 
-    /// Returns whether the account's write must wait for a planned write of another account.
+    /// Returns whether the account's write must wait, because a planned write of another account counts one of its
+    /// requests first.
     private func isWrittenAfter(_ account: Account, _ serving: Round.Serving) -> Bool {
         if serving.writing.isEmpty { return false }
         return account.waiting.contains { part in
@@ -289,7 +291,8 @@ extension Ledger {
         schedule(account, now)
     }
 
-    /// Queues the account for the time of its next write. Returns whether the lane must be woken.
+    /// Queues the account for the time of its next delayed write, unless it is queued for an earlier time. Returns
+    /// whether it was queued; if so, its lane must be woken.
     @discardableResult
     mutating func schedule(_ account: Account, _ now: ClockReading) -> Bool {
         guard let wall = account.counter.dueTime() else { return false }

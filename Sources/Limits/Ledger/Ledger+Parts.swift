@@ -5,7 +5,7 @@ extension Ledger {
     struct InstanceShare {
         /// The number by which this instance divides each limit to find its own share of the limit.
         var instances = 1
-        /// The largest usable part of each limit for this instance; nil if there is no such bound.
+        /// The fraction of each limit that this instance must not exceed; nil if only `instances` decides its share.
         var cap: Fraction?
         /// Whether this instance has ever read the record of the living instances.
         var hasSeenStore = false
@@ -18,7 +18,8 @@ extension Ledger {
         /// smaller already.
         mutating func lower(to count: Int) { instances = max(instances, count) }
 
-        /// Raises this instance's share of each limit as far as the other instances' shares allow.
+        /// Raises this instance's share of each limit as far as the other instances' shares allow. Call this function
+        /// after a write to the record of shares.
         ///
         /// - Parameters:
         ///   - count: the number of instances that this instance wrote into the record of shares.
@@ -36,8 +37,8 @@ extension Ledger {
         }
     }
 
-    /// The limit that stands for the record of shares in the store. In this record, each instance writes how many
-    /// instances it saw.
+    /// The limit under which the store keeps the record of shares. In this record, each instance writes how many
+    /// instances it has seen.
     static let shareRecordLimit = Limit("known", .concurrent)
 
     /// Lowers this instance's share of each limit if more instances are living. Stores the number of living instances
@@ -53,7 +54,8 @@ extension Ledger {
         scheduleWrite(shareRecord.account, now)
     }
 
-    /// Handles a successful write to the record of shares.
+    /// Adjusts this instance's share after the instance has written to the record of shares, in which each instance
+    /// stores how many instances it has seen.
     mutating func wroteShare(_ now: ClockReading) {
         guard let shareRecord else { return }
         let all = shareRecord.counter.living(at: now.wall)

@@ -4,10 +4,10 @@ extension Ledger {
     private static let slowMicroseconds = 4_000
     /// The time after another instance's write in which a record counts as contended, in microseconds.
     private static let contendedMicroseconds = 2_000_000
-    /// The maximum delay of a store call because other instances might have used units that this instance has not seen,
-    /// in microseconds.
+    /// The maximum delay of a store call, in microseconds. A call is delayed while units might count that this instance
+    /// has never seen.
     private static let blindMicroseconds = 1_000_000
-    /// The time after a refusal in which the limit is assumed to be still full, in microseconds.
+    /// The longest time after a refusal in which the limit is assumed to be still full, in microseconds.
     private static let fullMicroseconds = 60_000_000
 
     /// Returns whether several instances write the record while calls to the store are slow.
@@ -20,8 +20,8 @@ extension Ledger {
 
     static func isSlow(_ roundTrip: Int) -> Bool { roundTrip > slowMicroseconds }
 
-    /// Estimates how long other instances can use units of an ended bucket, in microseconds; 0 if no extra time is
-    /// needed.
+    /// Estimates for how many microseconds other instances can still use units of an ended bucket. Returns 0 if the
+    /// record keeps its buckets for long enough.
     func lateness(_ account: Account) -> Int {
         let (limit, calls) = (account.limit, servers[account.server].calls)
         guard limit.countsExpiredBuckets, instancesSeen > 1 || account.othersAt != nil, limit.quota.unit != .concurrent
@@ -35,8 +35,8 @@ extension Ledger {
         return lateness > limit.layout.windowMicroseconds / limit.layout.perWindow ? lateness : 0
     }
 
-    /// Delays the account's next store call while other instances might have used units that this instance has not
-    /// seen. Does nothing if the delay would be too long.
+    /// Delays the account's next store call while units might count that this instance has never seen. Does nothing if
+    /// the delay would be too long.
     func delayIfUseUnknown(_ account: Account, _ now: ClockReading) {
         let wait = account.counter.countUnknown(at: now.wall)
         if wait > 0, wait <= min(options.timeoutMicroseconds, Self.blindMicroseconds) {
@@ -44,8 +44,8 @@ extension Ledger {
         }
     }
 
-    /// Refuses requests that have waited too long if the limit was full a short time ago. Call this function after a
-    /// write failed because of another instance's write.
+    /// Refuses the account's requests that have waited too long if the limit was full a short time ago. Call this
+    /// function after a write failed because another instance wrote the record first.
     mutating func refuseAfterLostRace(_ account: Account, _ now: ClockReading) {
         guard let fullAt = account.fullAt, account.limit.quota.unit != .concurrent,
             now.steady - fullAt < min(account.limit.layout.windowMicroseconds, Self.fullMicroseconds)
@@ -58,7 +58,7 @@ extension Ledger {
     }
 }
 
-/// The durations of the successful store calls in the last 30 to 60 seconds, in microseconds.
+/// The shortest and the longest duration of the successful store calls in the last 30 to 60 seconds, in microseconds.
 struct RecentCallDurations {
     private struct Span {
         var shortest = Int.max

@@ -1,11 +1,13 @@
 /// The reading and writing of records in the store.
 extension Ledger {
-    /// The microseconds without a successful call after which a connection might be lost.
+    /// The time after the last successful call from which a connection might be lost, in microseconds.
     private static let silenceMicroseconds = 10_000_000
-    /// The time without other instances' writes after which a record can be written without a read, in microseconds.
+    /// The time that must pass after another instance's write before a record can be written without a read, in
+    /// microseconds.
     private static let othersMicroseconds = 60_000_000
 
-    /// Prepares a write of the account's record without a read. Returns false if the record must be read.
+    /// Prepares a write of the account's record over the version that this instance knows, without a read. Returns
+    /// false if the record must be read first.
     mutating func useKnownVersion(_ account: Account, lane: Int, epoch: Int, at now: ClockReading) -> Bool {
         let isLeft = account.othersAt.map { now.steady - $0 > Self.othersMicroseconds } ?? true
         let isTried = account.isOurs && isLeft || Self.isContended(account, roundTrip: lanes[lane].roundTrip, now)
@@ -191,7 +193,7 @@ extension Ledger {
         for request in spent { begin(request, now) }
     }
 
-    /// Returns the requests that are still undecided after a write that certainly did not happen.
+    /// Returns the undecided requests of a write that certainly did not happen. They must wait for another write.
     private mutating func restored(_ plan: WritePlan, _ now: ClockReading) -> [RequestPart] {
         var parts: [RequestPart] = []
         for part in plan.takers + plan.refused {

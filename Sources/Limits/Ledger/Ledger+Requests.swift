@@ -2,8 +2,8 @@
 extension Ledger {
     /// The delay above which the timer of a waiting request counts as late, in microseconds.
     static let lateTimerMicroseconds = 50_000
-    /// The number of times that a request may begin to wait for the store again because its timer fired late. A late
-    /// timer shows that the process was stopped or starved.
+    /// The number of times that a request gets its full waiting time again after its timer fired late. A late timer
+    /// shows that the process was stopped or starved.
     static let maxLateFirings = 3
 
     enum AskResult {
@@ -100,7 +100,8 @@ extension Ledger {
         2 * options.timeoutMicroseconds + min(Self.lateTimerMicroseconds, options.timeoutMicroseconds)
     }
 
-    /// Returns whether the lane's call to the store hangs.
+    /// Returns whether the lane's current store call has run too long. Returns false soon after the request's timer
+    /// fired late.
     private func isHanging(_ lane: Lane, _ request: Pending, now: ClockReading) -> Bool {
         if let lateAt = request.lateAt, lateAt + options.timeoutMicroseconds > now.steady { return false }
         return lane.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false
@@ -139,7 +140,8 @@ extension Ledger {
         enqueue(request.parts[next].account)
     }
 
-    /// Begins to count a request after all its records were read, or refuses the request.
+    /// Begins to count a request in its limits after their records were read. Refuses the request if it has several
+    /// limits and one of them is full.
     mutating func begin(_ request: Pending, _ now: ClockReading) {
         let isFull = request.parts.contains {
             $0.state == .seen && !$0.account.counter.hasRoom(for: $0.units, at: now.wall)
@@ -151,8 +153,8 @@ extension Ledger {
         }
     }
 
-    /// Decides about a request when none of its limits waits for the store. If a bucket that counted its units ended
-    /// too long ago, the request first waits until the units are counted again.
+    /// Decides about a request when none of its limits waits for the store. Units whose bucket ended too long ago are
+    /// first counted again, for which the request may have to wait.
     mutating func finish(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil else { return }
         // The time at which the units are used is unknown until the store's clock is verified.

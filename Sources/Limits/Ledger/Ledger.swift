@@ -7,9 +7,9 @@ struct Ledger {
         var isDown = false
         var downSince = 0
         var probeAt = 0
-        /// The monotonic time until which the rule `share` limits requests after this server's outage.
+        /// The monotonic time until which the rule `share` still applies after this server's outage.
         var shareUntil = 0
-        /// The number of failures of this server of the store.
+        /// The number of failures of this server of the store so far. If it has changed, the server failed meanwhile.
         var epoch = 0
         /// The number of outages of this server of the store. A failure soon after a recovery belongs to the previous
         /// outage.
@@ -65,11 +65,12 @@ struct Ledger {
     var shareRecord: (account: Account, counter: SlotCounter)?
     var shares = InstanceShare()
     var rank: Int?
-    /// The monotonic time since which the store lists fewer living instances than `instancesSeen`; nil if it does not.
+    /// The monotonic time since which the store has listed fewer living instances than `instancesSeen`; nil if it lists
+    /// as many or more.
     var fewerInstancesSince: Int?
     /// The clock correction that was last reported to the operator, in microseconds.
     var reportedCorrection = 0
-    /// The requests that are counted in all limits but wait for the store's clock.
+    /// The requests that are counted in all their limits but wait until the machine's clock is verified.
     var undecided: [Pending] = []
     /// The monotonic time at which all lanes stop at the latest; nil if the process is not ending.
     var stopBy: Int?

@@ -13,7 +13,7 @@ package struct LimiterMetrics: Sendable {
     package internal(set) var byRule = 0
     /// The number of times that a request could not be counted in the store in time.
     package internal(set) var expired = 0
-    /// The number of times that a bucket ended before its counted units could be used.
+    /// The number of times that a bucket ended before a request could use the units counted in it.
     package internal(set) var late = 0
     package internal(set) var reads = 0
     package internal(set) var readRecords = 0

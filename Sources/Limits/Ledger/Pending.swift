@@ -4,7 +4,7 @@
 final class Pending: @unchecked Sendable {
     enum State: Equatable {
         case unread
-        /// The limit's record was read for the request, or is assumed to be unchanged.
+        /// The limit's record was read, or is assumed to be unchanged. The limit has not counted the request yet.
         case seen
         case writing
         /// The limit has counted the units of the request in this bucket.
@@ -28,7 +28,7 @@ final class Pending: @unchecked Sendable {
     var unread: Int
     var decision: Decision?
     let waiter: any DecisionWaiter
-    /// The monotonic time at which the request began to wait.
+    /// The monotonic time at which the request began to wait, or at which its wait began anew after a late timer.
     var begun: Int
     /// The monotonic time at which the request last made progress, for example when a limit counted it.
     var movedAt: Int
@@ -91,6 +91,6 @@ struct Outbox {
     var decided: [Pending] = []
     var lanes: [Int] = []
     var events: [LimiterEvent] = []
-    /// Whether the starting process need no longer wait for the store.
+    /// Whether a starting process can serve requests: the clock is verified, or the store is known to be unavailable.
     var isReady = false
 }

@@ -1,9 +1,9 @@
-/// The current work of a lane, which makes the ledger's calls to one server of the store.
+/// A round of a lane: a series of calls to the lane's server of the store.
 enum Round {
     case none
     /// A check whether the lane's server of the store is available again.
     case probe
-    /// A reading of the server's clock. The reading is abandoned if the server's `epoch` changes.
+    /// A reading of the server's clock. It is abandoned if the server fails meanwhile, which changes its `epoch`.
     case measure(epoch: Int)
     case serve(Serving)
 
@@ -17,11 +17,12 @@ enum Round {
         var unread: [Account]
         /// Whether reading the records was already tried again with a new connection.
         var isReadAnew = false
-        /// The records that were read, if one of them seems to be too far in the future; otherwise empty.
+        /// The records that were read, if one of them seems to be too far in the future; otherwise empty. They are used
+        /// after a comparison with the store's clock.
         var doubtful: [FoundRecord] = []
         /// The writes to the store that are under way.
         var writing: [WritePlan] = []
-        /// The accounts in `writing` whose records the same store call reads again after the write.
+        /// The accounts whose records the current store call writes and then reads again.
         var contended: [Account] = []
         /// The accounts whose records were written and read again in this round.
         var reread: [Account] = []

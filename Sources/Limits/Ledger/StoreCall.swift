@@ -20,7 +20,7 @@ enum StoreResult: Sendable {
     case wrote([WriteResult], [FoundRecord])
 }
 
-/// A record as found in the store.
+/// The result of reading one record from the store.
 enum FoundRecord: Sendable {
     case absent
     case record(StoredRecord, StoredValue.Version)
@@ -28,7 +28,7 @@ enum FoundRecord: Sendable {
     case ahead(StoredRecord, StoredValue.Version)
     case broken(StoredValue.Version, reason: String)
 
-    /// Returns whether the newest bucket of the record is too far in the future at this time.
+    /// Returns whether the newest bucket of the record is more than a window and five seconds after `time`.
     func isTooFarAhead(of time: Int) -> Bool {
         if case .record(let record, _) = self { record.isTooFarAhead(of: time) } else { false }
     }
@@ -46,8 +46,8 @@ enum FoundRecord: Sendable {
     }
 }
 
-/// The conversion of the ledger's store calls for a connection, and of the results for the ledger. The ledger's lock
-/// is not needed.
+/// The conversion of the ledger's store calls into calls of a connection, and of their results into results for the
+/// ledger. The ledger's lock is not needed.
 extension StoreCall {
     /// The call to make on an open connection; nil for `connect`, which opens a connection.
     var polled: PolledCall? {

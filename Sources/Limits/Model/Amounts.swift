@@ -1,5 +1,5 @@
-/// The tokens, images, money and credits that a request might use or has used. The amount of `requests` and of
-/// `concurrent` is always 1.
+/// The tokens, images, dollars and credits that a request might use or has used. The request itself always counts as
+/// one unit of `requests` and of `concurrent`.
 package struct Amounts: Sendable, Equatable {
     package var tokens: Int
     package var images: Int

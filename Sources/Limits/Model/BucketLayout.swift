@@ -16,7 +16,7 @@ package struct BucketLayout: Sendable, Hashable {
         kept = self.perWindow + spareBuckets
     }
 
-    /// The time for which units can be used after the end of their bucket, in microseconds.
+    /// The time after a bucket's end in which a request can still use units of the bucket, in microseconds.
     package var graceMicroseconds: Int { windowMicroseconds / 16 }
 
     package func bucket(at time: Int) -> Int {

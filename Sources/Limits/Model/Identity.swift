@@ -53,7 +53,7 @@ package struct Identity: Sendable, Hashable {
     }
 }
 
-/// The key of one limit of one caller in a table, 128 bits long.
+/// The 128-bit key by which tables find the state of one limit of one caller.
 struct RecordKey: Hashable {
     private let high: UInt64
     private let low: UInt64

@@ -31,7 +31,7 @@ package final class Limit: Sendable, Hashable {
     package let layout: BucketLayout
     /// The first two 64-bit words of the digest of `id`. They become a part of each `RecordKey`.
     let words: (UInt64, UInt64)
-    /// Whether buckets that a record no longer contains still count for a while; `ExpiredBuckets` explains the reason.
+    /// Whether units still count for a while after the record has dropped their bucket. See `ExpiredBuckets`.
     let countsExpiredBuckets: Bool
 
     package convenience init(_ kind: Kind, _ quota: Quota, spareBuckets: Int = 2) {
@@ -40,7 +40,7 @@ package final class Limit: Sendable, Hashable {
 
     /// Creates a limit with its own division into buckets.
     ///
-    /// - Parameter countsExpiredBuckets: whether buckets that a record no longer contains still count for a while.
+    /// - Parameter countsExpiredBuckets: whether units count for a while after the record has dropped their bucket.
     init(_ kind: Kind, _ quota: Quota, layout: BucketLayout, countsExpiredBuckets: Bool = true, id: String? = nil) {
         self.kind = kind
         self.quota = quota
@@ -99,7 +99,7 @@ extension Limit.Kind {
         }
     }
 
-    /// The index of this kind in `positions` and in the counters of `LimiterMetrics`.
+    /// The index of this kind in `positions`, from 0. `LimiterMetrics` counts decisions by this index.
     var position: Int {
         switch self {
         case .caller: 0

@@ -1,4 +1,5 @@
-/// The bucket of a limit's record in which units are counted. For slots, this instance's entry in the record.
+/// The position at which a limit's record counts some units: the number of a bucket. For slots, the end of this
+/// instance's entry.
 struct BucketIndex: Sendable, Equatable {
     /// The number of the bucket, counted from 1970 on. For slots, the time at which the instance's entry ends, in
     /// microseconds.

@@ -1,6 +1,6 @@
 import Engine
 
-/// The content of the counter file of a relay without memcached.
+/// The content of the file in which a relay without memcached saves its counters.
 struct CounterFile {
     /// The reason why a file is not a valid counter file of this version.
     enum ReadError: String, Error {

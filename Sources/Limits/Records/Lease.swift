@@ -9,8 +9,8 @@ struct Lease {
     /// The latest wall-clock time at which the instance returns the unspent units to the store.
     let returnsBy: Int
 
-    /// The units that an instance must use before it opens a lease: within one bucket, or within one second if buckets
-    /// are longer. A record that several instances write with slow calls has no such minimum.
+    /// The units that an instance must use before it opens a lease: in one bucket, or in one second if buckets are
+    /// longer. There is no such minimum if several instances write the record while store calls are slow.
     static let busyUnits = 8
     /// The minimum number of units in a lease. Fewer units are not worth withholding from other instances.
     static let minUnits = 8
@@ -31,7 +31,8 @@ struct LeaseConditions {
     let instances: Int
 }
 
-/// The units of one limit that this instance used in the current and the previous time span of a fixed length.
+/// The pace at which this instance uses a limit: the units of the current and of the previous time span. All time spans
+/// are equally long.
 struct Pace {
     private let spanMicroseconds: Int
     private var span = 0

@@ -1,10 +1,10 @@
-/// The calculation of lease sizes for one limit.
+/// The calculation of how many units a new lease of one limit gets.
 struct LeaseSizing {
     private let limit: Limit
     private var pace: Pace
     /// The rate at which this instance uses units of the limit, in units per second.
     private var longPace = Pace(spanMicroseconds: Lease.longestMicroseconds)
-    /// The longest delay of a write after units were moved to another bucket, in microseconds.
+    /// The longest time for which a write can wait after units were moved to the current bucket, in microseconds.
     let deferMicroseconds: Int
 
     init(_ limit: Limit) {
@@ -19,10 +19,10 @@ struct LeaseSizing {
         longPace.record(units, at: time)
     }
 
-    /// Returns a new lease; nil if a lease is not worthwhile or the limit does not count requests.
+    /// Returns a new lease; nil if the limit does not count requests, is used too rarely, or has too few units left.
     ///
     /// - Parameters:
-    ///   - record: the record, which already contains the units that the write admits.
+    ///   - record: the record to write, which already contains the units of the admitted requests.
     ///   - position: the bucket in which the lease is counted.
     mutating func lease(
         _ record: Record,

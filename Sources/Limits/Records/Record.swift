@@ -1,5 +1,5 @@
-/// The admitted units of one limit for one caller, by bucket. All instances read and write the same record. The record
-/// reads no clock.
+/// The admitted units of one limit for one caller, by bucket. All instances read and write the same record. Its
+/// functions read no clock, but get the time as an argument.
 package struct Record: Sendable, Equatable {
     package let layout: BucketLayout
     /// The index of the newest bucket. Bucket 0 begins at time 0.
@@ -8,7 +8,7 @@ package struct Record: Sendable, Equatable {
     package private(set) var total = 0
     /// The random id of the record. A new id shows that the store lost the record.
     package var birth: UInt64
-    /// The open leases in the newest bucket: their number of units and the end of the last one.
+    /// The open leases of all instances in the newest bucket: the sum of their units, and the end of the last lease.
     package internal(set) var lease = Lease()
     /// The counts of the buckets. Bucket `k` is at index `k` modulo the number of kept buckets.
     private var counts: [Int]
@@ -125,10 +125,10 @@ package struct Record: Sendable, Equatable {
         self = Record(layout, newest: next, birth: birth)
     }
 
-    /// The largest number of buckets by which resets can move the newest bucket into the future.
+    /// The largest number of buckets by which resets can move the newest bucket beyond the current one.
     private static let bucketsAhead = 2
 
-    /// Subtracts an ended lease from the newest bucket's leased units. Does nothing for an older bucket.
+    /// Removes an ended lease from `lease`, but not from the counts. Does nothing if the bucket is not the newest one.
     package mutating func endLease(_ units: Int, in bucket: Int) {
         if bucket == newest { lease.units = max(0, lease.units - units) }
     }
@@ -186,7 +186,7 @@ package struct Record: Sendable, Equatable {
         return 0
     }
 
-    /// Returns the microseconds until all units that are counted now are free again.
+    /// Returns the microseconds until none of the units in the record count any more.
     package func reset(at time: Int) -> Int {
         guard total > 0 else { return 0 }
         var bucket = newest

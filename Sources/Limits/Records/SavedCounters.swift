@@ -11,7 +11,7 @@ struct SavedCounters {
     /// Creates a table without counters.
     init() {}
 
-    /// Takes over the counters of a file, without counts that are older than their window.
+    /// Creates a table of a file's counters, without counts that are older than their window.
     ///
     /// - Parameter time: the current time of this process's clock.
     init(_ file: CounterFile, at time: Int) throws(CounterFile.ReadError) {

@@ -1,5 +1,5 @@
-/// The slots of a limit of concurrent requests, with one entry for each instance that holds slots. The record reads
-/// no clock.
+/// The slots of a limit of concurrent requests, with one entry for each instance that holds slots. The functions read
+/// no clock, but get the time as an argument.
 package struct SlotRecord: Sendable, Equatable {
     package struct Entry: Sendable, Equatable {
         /// The random id that the instance drew at its start.
@@ -9,8 +9,8 @@ package struct SlotRecord: Sendable, Equatable {
         package var endMilliseconds: Int
         /// The milliseconds by which the instance's corrected clock is ahead of the store's clock; nil if unknown.
         ///
-        /// In the record of shares, this property instead contains a number derived from `STORE_SECRET`; nil without a
-        /// secret.
+        /// In the record of shares (see `shareRecordLimit`), this property instead contains a number derived from
+        /// `STORE_SECRET`; nil without a secret.
         package var clockMilliseconds: Int?
 
         /// The difference between the instance's and the store's clock in microseconds; nil if unknown or implausible.

@@ -1,7 +1,7 @@
 import Engine
 
-/// A connection to one server of the store, on one event loop, for the ledger's calls. A thread of the lane does the
-/// work that would block the event loop.
+/// A connection to one server of the store, through which one event loop makes the ledger's calls. A thread of the lane
+/// does the work that would block the event loop.
 ///
 /// `@unchecked`: mutable state belongs to the loop, and to the thread while `state` is `helped`.
 final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
@@ -105,7 +105,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         }
     }
 
-    /// Begins a call to the store. Returns its result; nil if the result comes later.
+    /// Begins a call to the store. Returns its result; nil if the call is still under way.
     private func begin(_ call: StoreCall) throws(StoreFailure) -> StoreResult? {
         if case .connect = call {
             drop()

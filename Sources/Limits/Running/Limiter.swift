@@ -116,12 +116,12 @@ package final class Limiter: Sendable {
     /// Returns a reservation that admits a request, because no limit covers the request.
     package func admitUncovered() -> Reservation { Reservation(Decision(.admitted), self) }
 
-    /// Returns a refusal if a limit is known to be full; nil if `reserve` must decide. Counts nothing.
+    /// Returns a refusal if one of the charges' limits is known to be full; otherwise nil. Counts no units.
     package func knownRefusal(_ charges: [LimitCharge]) -> Decision? {
         update { $0.knownRefusal(charges, at: $1) }
     }
 
-    /// Returns whether at least one limit of the charges is known to be full.
+    /// Returns whether at least one of the charges' limits is known to be full.
     package func isKnownFull(_ charges: [LimitCharge]) -> Bool { update { $0.isKnownFull(charges, at: $1) } }
 
     /// Returns the used fraction of the fullest limit among the charges, as far as this instance knows.

@@ -15,7 +15,7 @@ package final class RecentUsageAverages: Sendable {
             return isTooLarge ? 0 : min(max(0, age) / RecentUsageAverages.halfLifeMicroseconds, Int.bitWidth - 2)
         }
 
-        /// The average of the completion tokens; nil if there was no response.
+        /// Returns the average completion tokens of the model's recent responses; nil if there was no response.
         func completions(at now: Int) -> Int? {
             completions.mean(afterHalvings: halvings(at: now), downTo: RecentUsageAverages.firstCompletion)
         }

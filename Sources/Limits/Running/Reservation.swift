@@ -24,7 +24,8 @@ package struct Reservation: ~Copyable, Sendable {
 }
 
 extension Quota.Unit {
-    /// Whether the unit is reserved before the call and settled after it.
+    /// Whether the used number of these units is known only after the call. Such units are reserved before the call and
+    /// settled after it.
     package var isKnownLate: Bool {
         switch self {
         case .tokens, .usd, .credits: true

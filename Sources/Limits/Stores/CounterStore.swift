@@ -51,7 +51,7 @@ package protocol PolledConnection: CounterConnection {
     func proceed() throws(StoreFailure) -> PolledResult?
 }
 
-/// A call of `CounterConnection`, as a value.
+/// A call to make on a connection to the store: a read, a series of writes, or a reading of the server's clock.
 package enum PolledCall: Sendable {
     case read([String])
     /// Writes each value independently of the others, then reads the keys.

@@ -1,7 +1,7 @@
 import Engine
 
-/// A store that is searched for at several addresses. Each new connection tries all addresses until one responds. From
-/// then on, all connections use that address.
+/// A store that has one of several possible addresses. New connections try these addresses in order until one responds.
+/// From then on, all connections use that address.
 package final class DiscoveredCounterStore: CounterStore {
     package let servers: [String]
     private let stores: [any CounterStore]

@@ -15,7 +15,8 @@ final class MemcachedConnection: PolledConnection {
     private var sentBytes = 0
     /// The parser for the current call's response; nil if there is no call.
     private var response: MemcachedResponseParser?
-    /// The results of the current call's writes: known at once for writes that are not sent, nil for sent writes.
+    /// One element for each write of the current call: the result of a write that failed before it was sent; nil for a
+    /// write that is sent.
     private var known: [WriteResult?] = []
     /// The buffer for received bytes.
     private var room = [UInt8](repeating: 0, count: 16_384)

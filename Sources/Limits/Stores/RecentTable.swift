@@ -79,7 +79,8 @@ public struct RecentTable<Key: Hashable, Value> {
         for slot in slots { body(slot.key, slot.value) }
     }
 
-    /// Calls `body` for at most `count` values. A value that moves between two calls can be visited twice.
+    /// Calls `body` for the next values, at most `count` of them. If values are removed between two calls, other values
+    /// can be visited twice.
     ///
     /// - Parameter end: the result of the previous call; `.max` for the first call.
     /// - Returns: the `end` of the next call; 0 after the last value.

@@ -2,8 +2,8 @@ package import Engine
 
 /// Small records that all instances share, for code on event loops. The store can lose records at any time.
 ///
-/// A call waits at most for the store's time-out. Its change can still be made after that. Calls reach the store in the
-/// order in which they were requested.
+/// A call waits at most for the store's time-out. A change can still reach the store after its call has timed out.
+/// Calls reach the store in the order in which they were requested.
 package final class SharedState: Sendable {
     private let thread = Worker(bound: 1_024)
     private let link: StoreLink
@@ -88,7 +88,7 @@ private final class StoreLink: @unchecked Sendable {
     private let store: any CounterStore
     private let timeoutNanoseconds: UInt64
     private var connections: [Int: any CounterConnection] = [:]
-    /// The time until which each failed server is not tried again, by the server's index.
+    /// The time until which a failed server is not tried again, for the index of each such server.
     private var awayUntil: [Int: LoopTime] = [:]
     private static let restNanoseconds: UInt64 = 1_000_000_000
     private static let tries = 16

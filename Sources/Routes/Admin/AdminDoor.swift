@@ -24,7 +24,8 @@ func serveAdmin(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     throw APIError(405, "Method not allowed")
 }
 
-/// Returns the client's admin session; nil if there is none. Throws if the client may not use the route.
+/// Returns the client's admin session; nil if there is none. Throws if a route with the condition `access` is not open
+/// to the client.
 private func visitor(
     of access: AdminRoute.Access,
     _ request: Request,

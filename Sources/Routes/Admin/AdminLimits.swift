@@ -36,7 +36,7 @@ extension JSONFragment {
     }
 }
 
-/// Returns the caller with this key name or key digest; nil if `name` is neither.
+/// Returns the caller with this key name or key digest, whose limits an operator asks for; nil if `name` is neither.
 ///
 /// The digest can have the short form that the log shows.
 private func limitedCaller(_ name: String, _ visit: AdminVisit) throws(APIError) -> Caller? {
@@ -45,7 +45,7 @@ private func limitedCaller(_ name: String, _ visit: AdminVisit) throws(APIError)
     return Digest.callerName(of: name).map { Caller(passingOnKeyOf: $0) }
 }
 
-/// Returns today's callers without a declared key, the busiest first.
+/// Returns the callers of today's requests that are not known callers, the busiest first.
 private func busiestCallers(_ visit: AdminVisit) async -> [Caller] {
     guard let reader = visit.gateway.usage.reader else { return [] }
     let today = reader.zone.today

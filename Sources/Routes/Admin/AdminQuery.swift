@@ -29,7 +29,7 @@ struct AdminQuery {
         return number
     }
 
-    /// Returns the value of a parameter; nil if it is missing. Throws unless it is one of `words`.
+    /// Returns the value of a parameter; nil if the parameter is missing. Throws if the value is not one of `words`.
     func choice(_ name: String, _ words: [String]) throws(APIError) -> String? {
         guard let text = fields[name] else { return nil }
         guard words.contains(text) else { throw .value(name, "must be one of \(words.joined(separator: ", "))") }

@@ -35,7 +35,7 @@ func reloadByOperator(_ visit: AdminVisit) async throws(APIError) {
     try await visit.exchange.sendReload(by: reloader, on: visit.gateway.loop, instance: visit.admin.instance)
 }
 
-/// Handles GET /admin/clients: returns settings that an operator can paste into a caller's programs.
+/// Handles GET /admin/clients: sends the texts with which an operator sets up a caller's programs to use this relay.
 func listClients(_ visit: AdminVisit) async throws(APIError) {
     let fields = try AdminQuery(visit.request, ["kind", "key", "model"])
     let callers = visit.gateway.settings.callersToSetUp
@@ -67,7 +67,7 @@ func listClients(_ visit: AdminVisit) async throws(APIError) {
 private let maxListedModels = 1_000
 
 extension Settings {
-    /// The callers that the settings allow, each with its kind, such as `anonymous`.
+    /// The callers that the settings allow to use the relay, each with its kind, such as `anonymous`.
     fileprivate var callersToSetUp: [(kind: String, caller: Caller)] {
         var callers = keys.map { (kind: "known", caller: Caller(known: $0)) }
         if !anonymousModels.isEmpty { callers.append(("anonymous", Caller(anonymousWith: anonymousModels))) }

@@ -41,7 +41,7 @@ private func usageQuery(_ fields: AdminQuery) throws(APIError) -> UsageQuery {
 }
 
 extension JSONFragment {
-    /// Returns one row of the usage table as JSON: the given members, then the sums.
+    /// Returns one row of the usage table as JSON: `members`, then the numbers of requests and tokens, and the cost.
     fileprivate static func row(
         _ members: [(name: String, value: JSONFragment)],
         _ figures: UsageFigures,

@@ -3,10 +3,10 @@ import Limits
 import Shared
 import Upstream
 
-/// A task that exchanges data with other instances every ten seconds: the figures for the admin pages, such as requests
-/// per minute, and the operator's orders and logouts.
+/// A task that exchanges data with the relay's other instances every ten seconds.
 ///
-/// The task also saves logouts in a file.
+/// It shares this instance's figures, such as requests per minute, the operator's logouts, and orders such as to reset
+/// a limit. It also saves logouts in a file.
 ///
 /// `@unchecked`: used on one event loop only, except `task`, which has a lock.
 package final class OperatorClock: @unchecked Sendable {
@@ -15,7 +15,7 @@ package final class OperatorClock: @unchecked Sendable {
     private let own: LoopServices
     private let paces: [LoopPace]
     private let task = Lock<Task<Void, Never>?>(nil)
-    /// The last counts, at most seven, of the requests that ended since the process started, each with its time.
+    /// The last counts of ended requests, at most seven, each with its time.
     private var counts: [(at: LoopTime, requests: Int)] = []
 
     private static let keptCounts = 7

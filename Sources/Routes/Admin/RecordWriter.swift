@@ -75,8 +75,8 @@ struct RecordWriter {
 
     private func service(_ provider: String?) -> String { provider.map { services[$0] ?? $0 } ?? "" }
 
-    /// Returns the masked token of a known caller, or the beginning of another caller's digest; empty if there is no
-    /// caller.
+    /// Returns the masked token of a known caller, or the beginning of another caller's digest. Returns an empty text
+    /// for nil.
     private func token(_ caller: String?) -> String { caller.map { tokens[$0] ?? String($0.prefix(12)) } ?? "" }
 
     /// Returns the first 16 bytes of a text's digest as 32 hexadecimal digits.

@@ -31,7 +31,7 @@ func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
     }
 }
 
-/// The translation of a speech request for vendors without OpenAI's form of the request.
+/// The translation of a speech request for vendors that do not accept OpenAI's form of the request.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 private final class TranslatedSpeech: TranslatedEndpoint, @unchecked Sendable {
@@ -40,7 +40,7 @@ private final class TranslatedSpeech: TranslatedEndpoint, @unchecked Sendable {
 
     init(_ exchange: Exchange) { self.exchange = exchange }
 
-    /// Returns the speech call. The first use reads the request body; later uses return the stored call.
+    /// Returns the speech call that the request body describes. Reads the body only once.
     func read() async throws(APIError) -> SpeechCall {
         if let call { return call }
         let read = try await exchange.json { (root) throws(APIError) in try SpeechCall(root) }

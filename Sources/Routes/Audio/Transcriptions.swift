@@ -97,12 +97,12 @@ private struct TranscriptionRequest {
 
     var knowsModel: Bool { form.fields.contains { $0.name.isSame(as: "model") && !$0.text.isEmpty } }
 
-    /// Makes the plan for serving the request from the form fields received so far.
+    /// Makes the plan for serving the request from the form fields that have arrived so far.
     ///
     /// - Parameters:
     ///   - isWhole: whether all fields of the form have arrived.
-    ///   - holder: the attempt that uploaded the file; nil if there is none. The plan uses the attempt's provider
-    ///     and key.
+    ///   - holder: the attempt that uploaded the recording, whose provider and key the plan then uses; nil if there is
+    ///     none.
     func plan(isWhole: Bool, holding holder: SingleAttempt? = nil) throws(APIError) -> Plan {
         let call = try TranscriptionCall(purpose, FormFields(form.fields), isWhole: isWhole)
         exchange.record.model = call.model

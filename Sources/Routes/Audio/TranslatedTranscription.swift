@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// A transcription request, converted for vendors that need the recording uploaded separately.
+/// The translation of a transcription request for vendors that need the recording uploaded separately.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class TranslatedTranscription: TranslatedEndpoint, @unchecked Sendable {

@@ -4,7 +4,7 @@ import Shared
 import Upstream
 
 extension CacheLookup {
-    /// Stores a complete JSON response in the cache, without the value of its member `model`.
+    /// Stores the complete JSON response of a forwarded request in the cache, without the value of its member `model`.
     func keep(forwarded body: Body) async {
         guard hasRoom(for: body.bytes.count) else { return }
         let usage = exchange.record.usage ?? Usage(promptTokens: 0, completionTokens: 0)

@@ -4,7 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// The use of the response cache by one request.
+/// The work with the response cache for one request: finds a cached response, or stores the new one.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class CacheLookup: RequestCaching, @unchecked Sendable {
@@ -17,7 +17,7 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
     unowned let exchange: Exchange
     /// The cache key for storing the response; nil if the response will not be stored.
     private var key: CacheKey?
-    /// The leader role of this request among equal running requests; nil if this request is not the leader.
+    /// The object that gives this request's response to waiting equal requests; nil if no request can wait for it.
     private var leader: CoalescedLeader?
     /// The memory that is reserved for the copy of the response that will be stored.
     private var reservation: MemoryReservation?
@@ -65,8 +65,8 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         return stored
     }
 
-    /// Returns the response to an equal request, and waits for it if that request is still running; nil if this request
-    /// must call the vendor itself.
+    /// Returns the response to an equal request that runs now or has just ended. Waits for that request to end. Returns
+    /// nil if this request must call the vendor itself.
     private func others(
         _ key: CacheKey,
         _ wait: (CoalescedWaiter, LoopTime) async -> CoalescedWaiter.Outcome
@@ -108,7 +108,7 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         exchange.cost = exchange.record.cost
     }
 
-    /// Returns the response's cache key; nil if the request has no caller or no route.
+    /// Returns the key under which the cache stores the response; nil if the request has no caller or no route.
     private func key(_ name: String, isStreamed: Bool) -> CacheKey? {
         guard let caller = exchange.asking?.caller, let route = exchange.record.route else { return nil }
         var parts = ByteBuffer()
@@ -158,13 +158,13 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         end()
     }
 
-    /// Ends the lookup of a response that cannot be cached. Each waiting equal request then calls the vendor.
+    /// Ends the lookup because the response cannot be cached. All equal requests that wait for it then call the vendor.
     func giveUp() {
         leader?.end(with: .uncacheable)
         end()
     }
 
-    /// Ends the lookup without storing a response. One of the waiting equal requests then calls the vendor.
+    /// Ends the lookup without storing a response. One of the equal requests that wait for it then calls the vendor.
     func end() {
         leader?.end()
         leader = nil

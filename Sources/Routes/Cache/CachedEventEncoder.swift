@@ -4,10 +4,11 @@ import Shared
 
 /// The kinds of entries in the encoded form of a cached stream.
 private enum Kind: Int {
-    /// A mark that the relay began the stream with a text of its own. The cache does not contain this text.
+    /// A sign that the relay began the stream with a text of its own, such as a space. The text itself is not cached.
     case opening
     case text, reasoning, refusal, call, arguments, signature, encryptedReasoning, finish
-    /// A chunk in the vendor's own JSON, without its first four members, `id` to `model`.
+    /// A chunk in the vendor's own JSON, without its first four members, which are `id`, `object`, `created` and
+    /// `model`.
     case native
     /// Text whose characters need no escapes in JSON.
     case plainText
@@ -102,7 +103,7 @@ struct CachedEventReader: ~Copyable {
         return true
     }
 
-    /// The first two bytes of an encoded event with plain text for choice 0: the event's kind and the choice's index.
+    /// The first two bytes of an encoded event of the kind `plainText` for choice 0: the kind and the choice's index.
     private static let plainText = UInt16(littleEndian: UInt16(Kind.plainText.rawValue))
 
     private mutating func event(_ kind: Kind) -> ChatEvent? {

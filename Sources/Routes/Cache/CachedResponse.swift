@@ -50,9 +50,11 @@ struct CachedResponse: Sendable {
     }
 }
 
-/// The members `id`, `object`, `created` and `model` of responses in a vendor's own JSON.
+/// Functions for the members `id`, `object`, `created` and `model`, with which a response in a vendor's own JSON
+/// begins.
 enum ResponseNames {
-    /// Returns the byte position after the members `id` to `model`; nil if the response does not begin with them.
+    /// Returns the position after the response's first members, `id` to `model`; nil if the response does not begin
+    /// with them.
     static func end(in response: UnsafeRawBufferPointer) -> Int? {
         let members = Array(RawJSON(response).members.prefix(4))
         guard members.count == 4, members[0].name.equals("id"), members[3].name.equals("model"),
@@ -61,7 +63,8 @@ enum ResponseNames {
         return last - start + members[3].value.bytes.count
     }
 
-    /// Returns the first members of a response, with a new id and the present time, without a closing brace.
+    /// Writes the members `id` to `model` of a response, with a new id and the present time. Returns their JSON text,
+    /// in which the closing brace is missing.
     static func write(_ object: StaticString, model: String, _ exchange: Exchange) -> ByteBuffer {
         var out = ByteBuffer()
         out.append(#"{"id":""#)

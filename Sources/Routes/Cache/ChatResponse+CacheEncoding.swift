@@ -2,10 +2,11 @@ import Calls
 import Engine
 import Shared
 
-/// The parts of an encoded complete response. The parts after `choice` belong to that choice.
+/// The kinds of parts in the encoded form of a complete response. The parts that follow a `choice` belong to that
+/// choice.
 private enum EncodedPart: Int {
     case choice, text, reasoning, reasoningBlock, refusal, call, finish
-    /// The response in the vendor's own JSON, without its first four members, `id` to `model`.
+    /// The response in the vendor's own JSON, without its first four members: `id`, `object`, `created` and `model`.
     case original
 }
 

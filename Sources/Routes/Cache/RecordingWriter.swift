@@ -10,7 +10,7 @@ final class RecordingWriter: ChatStreamWriter, @unchecked Sendable {
     private let lookup: CacheLookup
     private let servedModel: () -> String
     private var encoded = CachedResponseEncoder()
-    /// The members `id` to `model` of the vendor's first chunk (see `ResponseNames`).
+    /// The first four members of the vendor's first chunk: `id`, `object`, `created` and `model`.
     private var names = ByteBuffer()
     private var isNative = false
     /// Whether recording has stopped because the response cannot be cached.

@@ -10,7 +10,8 @@ struct RequestDigest: ~Copyable {
 
     /// The members of the outermost object that the digest leaves out.
     private static let leftOut: [StaticString] = ["model", "stream", "stream_options", "user", "metadata"]
-    /// The longest text that the digest's input contains unchanged, in bytes.
+    /// The longest text that the digest's input contains unchanged, in bytes. A longer text is replaced by its own
+    /// digest.
     private static let longBytes = 64
     private static let depth = 128
 
@@ -23,7 +24,7 @@ struct RequestDigest: ~Copyable {
         return Digest(quicklyOf: digest.out.bytes)
     }
 
-    /// Adds a value as its kind, length and content. Returns false if the nesting is too deep.
+    /// Adds a JSON value to the digest's input: its kind, length and content. Returns false if the nesting is too deep.
     private mutating func add(_ value: JSONValue, depth: Int, isOutermost: Bool = false) -> Bool {
         guard depth > 0 else { return false }
         switch value.kind {

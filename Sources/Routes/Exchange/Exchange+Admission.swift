@@ -34,7 +34,9 @@ extension Exchange {
         throw Task.isCancelled ? .clientLeft : .wrongKey(caller.passedKey)
     }
 
-    /// Returns the holder of the request's memory; nil to charge the address of the connection.
+    /// Returns the caller or the address to which the request's memory is charged.
+    ///
+    /// Nil stands for the address of the connection.
     private func memoryHolder(_ caller: Caller, _ request: Request) -> MemoryHolder.Key? {
         if caller.kind == .known, let identity = caller.identity {
             return identity.digest.withBytes { bytes in
@@ -47,7 +49,7 @@ extension Exchange {
         return proxies.isEmpty ? nil : MemoryHolder.Key(request.clientAddress(trusting: proxies))
     }
 
-    /// Throws if a limit is already known to refuse the caller. Counts nothing. Does nothing if the body is small.
+    /// Throws if the caller is already known to be over a limit. Counts nothing. Does nothing if the body is small.
     func refuseIfKnownToBeOver() throws(APIError) {
         // This check keeps the relay from reading a large body in vain.
         guard let (caller, group) = asking, request.body.isLarge else { return }
@@ -119,7 +121,7 @@ extension Exchange {
         self.callLedger = callLedger
     }
 
-    /// Records the decision of the limits. Throws if the decision is a refusal.
+    /// Stores the decision of the limits, which the response's header lines show. Throws if it is a refusal.
     private func setRateLimits(of reservation: borrowing Reservation) throws(APIError) {
         standing = reservation.decision
         guard let error = reservation.decision.error else { return }
@@ -127,7 +129,7 @@ extension Exchange {
         throw error
     }
 
-    /// Reserves the units of the charges; nil if the shared store must be called.
+    /// Reserves the units of the charges without waiting; nil if the shared store must be called.
     @inline(never)
     private func heldAtOnce(_ charges: [LimitCharge]) -> Reservation? {
         charges.isEmpty ? gateway.limiter.admitUncovered() : gateway.limiter.reserveInMemory(charges)

@@ -8,7 +8,7 @@ extension Exchange {
     ///
     /// - Parameters:
     ///   - length: the expected length of the body in bytes.
-    ///   - rest: writes the rest on a worker thread; if it returns false, nothing is sent.
+    ///   - rest: writes the rest of the body on a worker thread; if it returns false, nothing is sent.
     func send(
         longer opening: borrowing ByteBuffer,
         ofBytes length: Int,

@@ -25,7 +25,7 @@ final class Exchange: @unchecked Sendable {
     var closes = false
     /// Whether web pages of other sites may read the response, if `CORS_ORIGINS` allows their origin.
     var isShared = true
-    /// Additional header lines for responses of the admin routes and for pages.
+    /// The additional header lines for responses of admin routes and for web pages.
     var operatorFields = ""
     /// The methods that the response lists in the header `Allow`; empty to omit the header.
     var allowed: [StaticString] = []
@@ -110,7 +110,7 @@ final class Exchange: @unchecked Sendable {
         writer.send(head, body: ByteBuffer())
     }
 
-    /// Starts measuring the time that the request waits for a decision of the limits.
+    /// Starts to measure how long the request waits for a decision of the limits.
     func beginLimitsWait() { limitsWaitStart = gateway.loop.now }
 
     func endLimitsWait() {
@@ -221,7 +221,7 @@ final class Exchange: @unchecked Sendable {
         return head
     }
 
-    /// The longest `Origin` header that is compared, in bytes.
+    /// The longest `Origin` header that is compared with `CORS_ORIGINS`, in bytes.
     private static let originLimitBytes = 300
 
     private func addOrigin(_ head: inout ResponseHead) {
@@ -332,7 +332,7 @@ extension Exchange: RunningEntry {
     }
 }
 
-/// The error response to a request that the HTTP server refused before an `Exchange` began.
+/// A responder for requests that the HTTP server refused before an `Exchange` began. It sends the error response.
 struct RefusedHead {
     let gateway: Gateway
     let surface: any Surface

@@ -49,7 +49,7 @@ extension Exchange {
         try await gathered(try formStream(files: files, fileLimitBytes: fileLimitBytes))
     }
 
-    /// Reads the whole multipart form. `formAhead` keeps the bytes that it has read, for a vendor.
+    /// Reads the whole multipart form. The bytes in `formAhead` are copied and can still be forwarded to a vendor.
     func heldForm(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
         let held = try await formAhead?.copyHeld() ?? ByteBuffer()
         let limit = min(fileLimitBytes, gateway.settings.maxUploadBytes)

@@ -82,7 +82,7 @@ final class FormStream: @unchecked Sendable {
         return bytes
     }
 
-    /// Returns at least `count` bytes of the current file, or the whole file if it is shorter.
+    /// Returns the next bytes of the current file: at least `count`, or all that are left if they are fewer.
     func beginning(_ count: Int) async throws(APIError) -> ByteBuffer {
         var bytes = ByteBuffer()
         while bytes.count < count, let piece = try await nextPiece() {

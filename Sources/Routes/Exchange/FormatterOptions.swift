@@ -12,7 +12,7 @@ struct FormatterOptions: Sendable {
     let hasFunctions: Bool
     /// The number of prompt tokens; 0 if the response does not report usage at the beginning.
     let promptTokens: Int
-    /// Whether a vendor with the client's API can serve the call.
+    /// Whether a vendor may get the client's request unchanged and respond in the client's API.
     let mayBeNative: Bool
 
     init(_ call: borrowing ChatCall, _ candidate: borrowing Candidate) {

@@ -8,7 +8,7 @@ import Shared
 final class ForwardedForm: FormSource, @unchecked Sendable {
     let contentType: String
     private(set) var model: String?
-    /// The number of images that the form asks for; 1 if it gives no number.
+    /// The number of images that the client requests; 1 if the form gives no number.
     private(set) var images = 1
     private(set) var isStreamed = false
     private(set) var user: String?
@@ -37,7 +37,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     // State of a reading that sends the form to a vendor.
     private var reader: MultipartReader
-    /// The number of the form's kept bytes that have been read for the vendor that is called now.
+    /// The number of bytes in `held` that have been parsed for the vendor that is called now.
     private var given = 0
     private var newModel = ""
     private var passed = ForwardedFieldCheck(allowing: [], isCallersKey: false)
@@ -54,7 +54,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     struct Limits {
         let partBytes: Int
         let bodyBytes: Int
-        /// The longest form that can be sent to several vendors, in bytes.
+        /// The longest form that is kept to be sent to several vendors, in bytes; `.max` if images are requested.
         let replayBytes: Int
     }
 
@@ -72,14 +72,14 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         contentType = "multipart/form-data; boundary=\(boundary)"
     }
 
-    /// Whether the form asks for images.
+    /// Whether the client requests images. Such a form can be sent again however long it is.
     private var hasImages: Bool { limits.replayBytes == .max }
 
     private func isCount(_ name: String) -> Bool { name.withoutIndex.utf8.elementsEqual("n".utf8) }
 
     // MARK: The beginning
 
-    /// Reads the form until the model is known, or to its end if it asks for images.
+    /// Reads the form until the model is known. If the client requests images, reads the form to its end.
     func readBeginning() async throws(APIError) {
         while model == nil, try await scoutOn() {}
         if hasImages { try await readAhead() }

@@ -53,7 +53,7 @@ final class Gateway: @unchecked Sendable {
     let hasOperator: Bool
     /// The maximum size of a body in a usage record, in bytes; nil if bodies are not kept.
     let bodyLimitBytes: Int?
-    /// The header lines that are common to all responses to which web pages of other sites have access.
+    /// The header lines that are the same in all responses that web pages of other sites may read.
     let commonFields: ByteBuffer
 
     init(_ shares: SharedServices, _ own: LoopServices, setup: Setup) {

@@ -39,7 +39,7 @@ extension Exchange {
         return (try JSONBody.read(body.bytes, by: gateway.parser, read), body)
     }
 
-    /// Waits for a JSON body to forward. Returns the result of `read` and the original body.
+    /// Waits for a JSON body that may be forwarded. Returns the result of `read`, and the body as the client sent it.
     ///
     /// - Parameters:
     ///   - canLeaveTools: returns whether the parser can skip simple tool definitions.
@@ -57,7 +57,7 @@ extension Exchange {
         return try JSONBody.read(body, by: gateway.parser, canLeaveTools, read)
     }
 
-    /// Waits for the whole body and moves it out of the request.
+    /// Waits for the whole body, moves it out of the request and returns it.
     private func wholeBody() async throws(APIError) -> Body {
         let limitBytes = try checkBeforeBody()
         do throws(RequestError) {

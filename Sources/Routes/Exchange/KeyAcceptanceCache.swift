@@ -11,9 +11,9 @@ final class KeyAcceptanceCache: @unchecked Sendable {
     private var keyAcceptance = RecentTable<Identity, (refusers: Set<String>?, until: LoopTime)>()
     private static let limit = 1_000
 
-    /// Returns the names of the providers that refuse the caller's passthrough key.
+    /// Returns the names of the providers that refuse the caller's passthrough key; nil if all refuse it.
     ///
-    /// Nil if all refuse the key, the caller has no key, or the request was cancelled.
+    /// Also nil if the caller has no key or the request was cancelled.
     func refusers(of caller: Caller, _ gateway: Gateway) async -> Set<String>? {
         guard let identity = caller.identity else { return nil }
         if let known = keyAcceptance.use(identity), gateway.loop.now < known.until { return known.refusers }

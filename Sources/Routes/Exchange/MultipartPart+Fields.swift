@@ -12,7 +12,7 @@ extension MultipartPart {
         }
     }
 
-    /// Whether the relay must not forward the part to a vendor.
+    /// Whether the part stays at the relay, which must not forward it to a vendor.
     var staysHere: Bool {
         let plain = String(name.withoutIndex)
         let isOneOfModels = plain.hasSameBytes(as: "model") && plain.utf8.count < name.utf8.count

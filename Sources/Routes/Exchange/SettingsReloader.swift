@@ -16,7 +16,7 @@ package enum ReloadOutcome: Sendable {
     case unavailable(String)
 }
 
-/// The limit for reloads that every client may request: one reload in five seconds.
+/// A limit for the reloads of the settings that any client may request: one in five seconds.
 final class OpenReloads: Sendable {
     static let pauseSeconds = 5
     private let last = Lock<LoopTime?>(nil)

@@ -9,7 +9,7 @@ protocol RequestCaching: AnyObject, Sendable {
     var state: CacheState { get }
     /// The vendor's name of the cached response's model; nil if no cached response was found.
     var servedModel: String? { get }
-    /// Ends the cache lookup of this request.
+    /// Ends the request's use of the response cache.
     func end()
 }
 
@@ -50,7 +50,7 @@ extension Surface {
 
 /// An API that accepts chat requests.
 protocol ChatSurface: Surface {
-    /// The vendors' API that accepts requests of this surface unchanged; nil if no vendor accepts them unchanged.
+    /// The API of vendors that accept requests of this surface unchanged; nil if there is no such API.
     var wire: Wire? { get }
     /// Whether the relay may cache responses of this surface.
     var mayKeep: Bool { get }

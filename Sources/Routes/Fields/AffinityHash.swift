@@ -1,6 +1,6 @@
-/// An FNV-1a hash, equal on all instances, for sending similar calls to the same provider.
+/// An FNV-1a hash of a request's property, such as its user. Requests with equal hashes go to the same provider.
 ///
-/// The hash covers only the first 256 KiB of its input.
+/// All instances compute equal hashes. The hash covers only the first 256 KiB of its input.
 struct AffinityHash {
     private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
     private var left = 262_144

@@ -6,7 +6,8 @@ import Shared
 enum JSONBody {
     /// The largest body that is parsed on the event loop, in bytes.
     static let loopBytes = 262_144
-    /// The size of the smallest body, in bytes, for which the parser creates an outline (a list of the members).
+    /// The smallest body, in bytes, for which the parser creates an outline, which is a list of the JSON object's
+    /// members.
     static let outlinedBytes = 4_096
     /// The longest time that a large body waits while the worker thread parses earlier bodies, in nanoseconds.
     static let patienceNanoseconds: UInt64 = 30_000_000_000

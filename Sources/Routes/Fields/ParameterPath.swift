@@ -9,7 +9,7 @@ struct ParameterPath {
 
     let message: Int
     private var part: Int?
-    /// The index of a part nested in the content part `part`; nil if the path has no nested part.
+    /// The index of a part that is nested in the content part; nil if the path does not lead to such a part.
     private var inner: Int?
     private let list: List
 

@@ -1,6 +1,6 @@
 /// The rule that says which tool definitions of a chat request are parsed.
 struct ToolReading: Sendable {
-    /// The number of tool definitions that the JSON parser skipped; 0 if none were skipped.
+    /// The number of function tools that are left unparsed, since their JSON is known to be valid; 0 if all are parsed.
     var checked = 0
     /// A function that returns whether all providers of the named model accept the request unchanged.
     let isPassedOn: @Sendable (String) -> Bool

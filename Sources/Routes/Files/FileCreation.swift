@@ -40,7 +40,7 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     exchange.send(json: body)
 }
 
-/// Uploads a form's file to a vendor. Returns the file's metadata and the key that was used.
+/// Uploads the file of a form to a vendor. Returns the file's metadata and the key with which it was uploaded.
 private func hand(
     _ form: FormStream,
     to fileCall: FileCall,

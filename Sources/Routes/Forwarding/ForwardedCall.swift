@@ -108,7 +108,8 @@ final class ForwardedCall: @unchecked Sendable {
         }
     }
 
-    /// Bills a failed call: the reported usage, or else the expected usage if the vendor might charge for the call.
+    /// Bills a failed call: the usage that the vendor reported. If it reported none but might charge for the call,
+    /// bills the expected usage.
     private func bill(_ error: UpstreamError, _ candidate: Candidate, vendorCall: VendorCall) {
         var used = error.usage
         if used == nil, error.mayBeBilled, request.isSent {
@@ -122,8 +123,8 @@ final class ForwardedCall: @unchecked Sendable {
 
     // MARK: Terms
 
-    /// Returns a reservation large enough for every candidate; nil if the limits count only requests. Throws if no
-    /// candidate can serve the request. Adds the indices of unsuitable candidates to `unable`.
+    /// Returns a reservation that is large enough for every candidate; nil if the limits count only requests. Adds the
+    /// indices of unsuitable candidates to `unable`. Throws if all candidates are unsuitable.
     private func reserved(_ candidates: Candidates) async throws(APIError) -> UsageReservation? {
         guard own != nil else { return try await usageReservation(candidates.leading) }
         var first: UsageReservation?

@@ -61,7 +61,8 @@ struct ForwardedFields: Sendable {
 
     private static func hash(_ text: String) -> UInt64? { text.isEmpty ? nil : AffinityHash(text.utf8).value }
 
-    /// Returns the hash of the first field in `kinds` that the request has; nil if the request has none of them.
+    /// Returns the hash of the first field in `kinds` that the request has; nil if it has none of them. Requests with
+    /// an equal hash go to the same provider.
     func affinity(by kinds: [BalanceSettings.Affinity]) -> UInt64? {
         for kind in kinds {
             switch kind {

@@ -212,7 +212,8 @@ extension Exchange {
 }
 
 extension ForwardedRequest.Content {
-    /// Reads the content of the request into memory. Returns false if the form is too long.
+    /// Reads the whole content of the request into memory. Returns whether this was possible: false if the form is too
+    /// long.
     fileprivate func isWhole() async throws(APIError) -> Bool {
         guard case .form(let form) = self else { return true }
         return try await (form as? ForwardedForm)?.readWhole() ?? false

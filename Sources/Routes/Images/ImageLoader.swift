@@ -11,8 +11,8 @@ struct ImageLoader: Sendable {
 
     /// Returns the image to edit, and the candidate to call.
     ///
-    /// If the candidate's vendor stores the file and there is no mask, the result is the file's address. The returned
-    /// candidate then uses the key with which the file was uploaded.
+    /// If the candidate's vendor stores the file and there is no mask, the returned image is only the file's path at
+    /// the vendor. The returned candidate then uses the key with which the file was uploaded.
     func image(
         _ part: Attachment,
         isMasked: Bool,

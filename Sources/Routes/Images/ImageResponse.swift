@@ -51,14 +51,15 @@ func writeImages(
     exchange.send(json: body)
 }
 
-/// Converts an image call for the candidate's vendor. Throws if the candidate cannot make the images.
+/// Converts an image call for the candidate's vendor. Throws the client's error if the candidate cannot make the
+/// images.
 func prepare(_ call: ImageCall, _ candidate: Candidate) throws(APIError) -> any PreparedImages {
     guard let provider = candidate.images else { throw .modelNotFound(call.model) }
     return try provider.prepare(call, for: candidate.model)
 }
 
-/// Converts an image call for the candidate's vendor. Throws if the candidate cannot make the images. The relay can
-/// then try another candidate.
+/// Converts an image call for the candidate's vendor. If the candidate cannot make the images, throws an error after
+/// which the relay tries the next candidate.
 func prepared(_ call: ImageCall, _ candidate: Candidate) throws(UpstreamError) -> any PreparedImages {
     do throws(APIError) {
         return try prepare(call, candidate)

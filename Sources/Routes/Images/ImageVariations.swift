@@ -68,7 +68,7 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     }
 }
 
-/// Returns the candidates for the call, first those of the requested model; nil if there are none.
+/// Returns the candidates that can make the variations, first those of the requested model; nil if there are none.
 private func varying(
     _ named: Candidates,
     _ call: ImageCall,

@@ -30,7 +30,7 @@ final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
     /// A function that returns candidates of other models than the requested one.
     typealias AlternativeCandidates = @Sendable (ImageCall, _ named: Candidates) -> [Candidate]
 
-    /// Creates the translation of one image request for vendors that do not accept OpenAI's form.
+    /// Creates the translation of one image request for vendors that do not accept OpenAI's form of the request.
     ///
     /// - Parameters:
     ///   - standIns: returns usable candidates of other models; nil if there are none.

@@ -23,7 +23,7 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
     private let request: Request
     private var copy: KeptBodies?
 
-    /// The number of bytes of a response that are collected even if the limit for kept bodies is lower.
+    /// The number of bytes of a response that are always collected, even if the limit for recorded bodies is lower.
     private static let gatheredBytes = 65_536
 
     /// Creates a recorder that passes the response on to `writer`.
@@ -44,12 +44,12 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
         if bodies.request == nil, !body.isEmpty { bodies.keep(request: maker.text(of: body)) }
     }
 
-    /// Sets the source of the recorded multipart form.
+    /// Sets the function that returns the multipart form for the request's record.
     ///
     /// - Parameter text: returns the form as JSON; called at the end of the request.
     func keep(form text: @escaping () -> ByteBuffer) { form = text }
 
-    /// Returns a copy of the recorded bodies for a cache entry.
+    /// Returns a copy of the recorded bodies, which the response cache keeps with the cached response.
     ///
     /// The response body is added to the copy when the request ends.
     func makeCopy(_ budget: BodyBudget) -> KeptBodies {

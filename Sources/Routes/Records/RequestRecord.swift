@@ -31,14 +31,15 @@ struct RequestRecord {
     var usage: Usage?
     /// The cost of all upstream calls for the request; nil if it is not known.
     var cost: Cost?
-    /// The part of `cost` that the metrics count with this request: for a panel, only the cost of the call whose
+    /// The part of `cost` that the metrics count with this request. For a panel, it is only the cost of the call whose
     /// response goes to the client.
     var ownCost: Cost?
     /// The cause of the failure, for the log; nil if there is no failure.
     var cause: String?
     /// The kind of the provider's failure; nil if no provider failed.
     var fault: UpstreamFault?
-    /// The name of the relay's key for the failed call; nil if no call failed or the caller's own key was used.
+    /// The name of the relay's key in the failed upstream call; nil if no call failed or the call used the caller's own
+    /// key.
     var key: String?
     /// The failures of candidates and keys, if several candidates or keys could serve the request; otherwise empty.
     var failures: [CallLedger.Failure] = []
@@ -126,7 +127,7 @@ struct RequestRecord {
         log.write(line)
     }
 
-    /// Whether the request is a poll, such as a health check, with a status below 400 or with status 503.
+    /// Whether the request is a poll, such as a health check, that ended as usual: with a status below 400 or with 503.
     var isRoutinePoll: Bool { isPolled && (status < 400 || status == 503) }
 
     /// The level of the log line. A warning means that an operator should look at the request.

@@ -42,7 +42,7 @@ protocol RunningEntry: AnyObject {
 /// `@unchecked`: only the thread of its event loop uses it.
 final class RunningRequests: @unchecked Sendable {
     private struct Entry {
-        /// The running request. The reference is unowned, because the handler keeps the request alive until `remove`.
+        /// The running request. The reference is unowned, because the request lives until it is removed from the list.
         unowned(unsafe) let request: any RunningEntry
     }
 
@@ -77,7 +77,7 @@ final class RunningRequests: @unchecked Sendable {
 /// The running requests of all event loops in this process.
 package final class RunningRegister: Sendable {
     private let loops = Lock<[(loop: EventLoop, requests: RunningRequests)]>([])
-    /// The longest time that `all` waits for the lists of the event loops. Later lists are left out.
+    /// The longest time to wait for the event loops' lists of running requests. Lists that come later are left out.
     private static let patienceNanoseconds: UInt64 = 1_000_000_000
 
     package init() {}

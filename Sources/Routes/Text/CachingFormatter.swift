@@ -15,7 +15,7 @@ extension Exchange {
     }
 }
 
-/// A surface that wraps another surface and computes the digest of each request, for the response cache.
+/// A wrapper of a surface that computes the digest of each request, by which the response cache finds responses.
 private struct KeepingSurface: ChatSurface {
     private let surface: any ChatSurface
     private let cache: ConfiguredCache
@@ -147,7 +147,7 @@ final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
         try await formatter.write(response, found.usage, wanted, exchange)
     }
 
-    /// The number of bytes to replay before other tasks may run.
+    /// The number of bytes of a cached response to send before other tasks may run.
     private static let stepBytes = 262_144
 
     private func emit(

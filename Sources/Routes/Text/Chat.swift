@@ -91,7 +91,9 @@ extension Exchange {
         }
     }
 
-    /// A function that adds a token estimate to a long chat request, if a limit needs the estimate.
+    /// A function that estimates the tokens of a long chat request and returns the request.
+    ///
+    /// If no limit needs the estimate, the function only returns the request.
     private var estimating: @Sendable (ChatRequest) -> ChatRequest {
         guard gateway.limits.countsLate else { return { $0 } }
         return { request in

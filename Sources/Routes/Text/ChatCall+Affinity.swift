@@ -3,9 +3,9 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Returns the hash by which similar calls go to the same provider and key.
+    /// Returns the hash by which similar calls go to the same provider and key; nil if the call has no such hash.
     ///
-    /// The hash is of the first property in `kinds` that the call has; nil if the call has none.
+    /// The hashed value is the first one in `kinds` that the call has, such as its user.
     func affinity(by kinds: [BalanceSettings.Affinity]) -> UInt64? {
         for kind in kinds {
             switch kind {

@@ -3,7 +3,7 @@ import Engine
 import Shared
 import Upstream
 
-/// A chat call that several candidates or several keys can serve.
+/// A chat call that several candidates or several keys can serve, with fallback from one to the next.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class ChatFallback: @unchecked Sendable {
@@ -27,13 +27,13 @@ final class ChatFallback: @unchecked Sendable {
         var isChecked = false
     }
 
-    /// The first plan for the call, or its replacement after it was used up; nil if there is none.
+    /// The first plan for the call, or the plan that replaced it after its use; nil if there is none.
     private var leading: CandidatePlan?
     /// The usable plans besides the first plan (`leading`), each made for another candidate.
     private var others: [CandidatePlan] = []
     /// The errors of candidates that cannot serve the call, by the index of the candidate.
     private var refusals: [Int: APIError] = [:]
-    /// A function that receives each candidate right before the call of its vendor; nil if not needed.
+    /// A function that receives each candidate right before the relay calls its vendor; nil if not needed.
     private let choosing: ((Candidate) -> Void)?
     /// The writer of a streamed response; nil if the response is not streamed.
     private var writer: (any ChatStreamWriter)?
@@ -98,7 +98,7 @@ final class ChatFallback: @unchecked Sendable {
         return others.first { $0.position == position }?.plan
     }
 
-    /// Reuses the first chat plan for the candidate at this position.
+    /// Passes the first plan on to the candidate with this index, and returns whether the plan fits.
     ///
     /// Returns false, without a change, if this candidate needs a plan of its own.
     @inline(__always)
@@ -212,7 +212,7 @@ final class ChatFallback: @unchecked Sendable {
         others = []
     }
 
-    /// Returns a plan for the candidate with this index; nil if the candidate cannot serve the call.
+    /// Returns a plan, ready for its vendor call, for the candidate with this index; nil if it cannot serve the call.
     ///
     /// Stores the plan's reservation in the ledger.
     private func ready(
@@ -238,7 +238,9 @@ final class ChatFallback: @unchecked Sendable {
         return nil
     }
 
-    /// Returns the plan `leading` if it fits this candidate and the call's length needs no check; otherwise nil.
+    /// Returns the first plan (`leading`) if the candidate with this index can use it at once; otherwise nil.
+    ///
+    /// Also nil if the length of the call must still be checked.
     private func readyAtOnce(_ position: Int, _ callLedger: CallLedger) -> ChatPlan? {
         guard let plan = known(position), plan === leading?.plan else { return nil }
         let usageReservation = billed(plan, callLedger)

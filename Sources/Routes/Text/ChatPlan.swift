@@ -4,7 +4,7 @@ import Limits
 import Shared
 import Upstream
 
-/// The candidate of a chat call, and the emulation of abilities that its vendor lacks.
+/// A plan for a chat call: its candidate, and the emulation of abilities that the candidate's vendor lacks.
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class ChatPlan: @unchecked Sendable {
@@ -34,7 +34,7 @@ final class ChatPlan: @unchecked Sendable {
     private(set) var isUnfinished = false
     /// Whether the relay must replace file ids by the vendor's names for these files.
     private let namesFiles: Bool
-    /// A copy of the call, to repeat it with emulation; nil if that cannot happen.
+    /// A copy of the call for a second attempt with emulation; nil if no such attempt can be needed.
     private var spare: Indirect<ChatCall>?
 
     /// The abilities that some vendors' servers lack although the vendor's API has them.
@@ -116,7 +116,7 @@ final class ChatPlan: @unchecked Sendable {
         return ChatEmulation(call, lacking: abilities, count, within: memory, by: worker, on: loop)
     }
 
-    /// Completes a plan that needs a worker thread or uploaded files.
+    /// Completes an unfinished plan: writes tools into the prompt on a worker thread, or prepares attached files.
     func finish() async throws(APIError) {
         if let form {
             let asked = call
@@ -151,7 +151,7 @@ final class ChatPlan: @unchecked Sendable {
         candidate = files.candidate
     }
 
-    /// Replaces the candidate of an unused plan.
+    /// Passes an unused plan on to another candidate, and returns whether the plan fits.
     ///
     /// Returns false, without a change, if the other candidate needs a plan of its own.
     /// - Parameter call: the call as the client requested it; its `original` must be nil.
@@ -260,7 +260,7 @@ final class ChatPlan: @unchecked Sendable {
         callLedger.repeatsEndAt = gateway.loop.now + gateway.fallbackNanoseconds
     }
 
-    /// Calls the vendor. Returns the complete response and its usage.
+    /// Calls the vendor and bills the call. Returns the complete response and its usage.
     ///
     /// - Parameter isLast: whether no other candidate will be called after this one.
     func recordServed(
@@ -276,7 +276,7 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    /// Returns a plan that emulates the missing ability, and the vendor call for this plan.
+    /// Returns a plan that emulates an ability which the vendor lacks, and the vendor call for this plan.
     ///
     /// Throws `error`, or the error of the new plan, if no such plan is possible.
     /// - Parameter error: the error that shows which ability the vendor lacks.
@@ -416,7 +416,7 @@ final class ChatPlan: @unchecked Sendable {
         return sentBytes <= WorkQueue.loopBytes
     }
 
-    /// Whether all waits of the call end at the deadline `CallLedger.endsAt`.
+    /// Whether all waits of the call end at the time by which its response must begin (`CallLedger.endsAt`).
     var keepsDeadline: Bool { isPlain && candidate.provider.keepsDeadlines }
 
     /// Returns the call in the vendor's form; nil if the conversion has to wait.

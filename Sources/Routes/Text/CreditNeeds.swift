@@ -5,13 +5,12 @@ import Shared
 /// An estimate of the credits that a chat costs.
 struct CreditNeeds {
     private let calls: Int
-    /// The usage of one upstream call. If each prompt of the chat is sent in a separate call, it is the usage of all
-    /// upstream calls together.
+    /// The estimated usage of one upstream call; of all upstream calls together if `arePromptsSeparate`.
     private let usage: Usage
     private let arePromptsSeparate: Bool
     /// The images in the prompt.
     let promptImages: ChatCredits.Images
-    /// The number of images that one call of an image model makes; 0 for a chat model.
+    /// The number of images that one upstream call makes; 0 if the model is no image model.
     private let images: Int
     /// The credits to reserve for one upstream call of a model without a list price.
     private let expected: Int

@@ -10,15 +10,16 @@ import Upstream
 final class PanelChat: @unchecked Sendable {
     let panel: Panel
     let cast: Panel.Cast
-    /// The client's call, without the progress lines of earlier responses.
+    /// The client's chat call. The panel's progress lines are removed from its messages.
     private(set) var call: ChatCall
-    /// The caller who sent the request. Unlike `caller`, it is not given access to the panel's models.
+    /// The caller who sent the request, with the caller's own access to models.
     private let asking: Caller
-    /// The caller under which the panel calls its models.
+    /// The request's caller for the calls of the panel. A caller who may use the panel can use all its models.
     let caller: Caller
     let exchange: Exchange
-    /// Whether another panel calls this panel. False for a called panel whose complete (not streamed) response goes to
-    /// the client.
+    /// Whether this panel makes only a part of another panel's response.
+    ///
+    /// False also for an inner panel that makes the complete (not streamed) response to the client.
     private let isInner: Bool
     private let summary: ChatTarget?
     /// The plan for the call of the summary model; nil if another panel makes the summary.
@@ -145,7 +146,9 @@ final class PanelChat: @unchecked Sendable {
     /// The longest text whose tokens are counted on the event loop, in bytes.
     private static let countedBytes = 32_768
 
-    /// Returns a plan for the call of the summary model; nil if no plan is needed or possible.
+    /// Returns a new plan for the call of the summary model; nil if an inner panel makes the summary.
+    ///
+    /// Also nil if no plan is possible.
     private func ownDraft() -> ChatPlan? {
         guard maker == nil, case .candidates(let candidates) = summary else { return nil }
         return try? ChatPlan(

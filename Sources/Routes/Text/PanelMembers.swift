@@ -21,7 +21,7 @@ final class PanelMembers: @unchecked Sendable {
     private let asked: ChatCall
     /// The time at which all calls of members end; `distantFuture` if the panel has no deadline.
     private let deadline: LoopTime
-    /// The memory to reserve for the members, in bytes.
+    /// The memory that the requests and responses of the members need so far, in bytes.
     private var bytes = 0
     private(set) var reservation: MemoryReservation?
 

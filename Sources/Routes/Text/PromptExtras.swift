@@ -3,7 +3,7 @@ import Limits
 import Shared
 import Upstream
 
-/// Facts about a prompt that its reservation needs in addition to the chat call.
+/// Facts about a prompt that are not part of its chat call, but that the reservation needs.
 struct PromptExtras {
     /// The candidate that transcribes audio in the prompt; nil if the relay transcribes no audio.
     var transcriber: Candidate?
@@ -88,9 +88,10 @@ private struct ChatNeeds {
 
     /// Returns the amounts that the call can use, such as tokens and dollars.
     ///
-    /// The second result has the credits of one upstream call, and the prompt's images; nil if no credits are counted.
+    /// The second result contains the credits of one upstream call and the images in the prompt. It is nil if no
+    /// credits are counted.
     /// - Parameters:
-    ///   - response: the tokens of each choice.
+    ///   - response: the expected output tokens of each choice.
     ///   - expected: the credits of an upstream call if the model has no list price.
     ///   - averages: the averages of earlier responses; nil to ignore them.
     func amounts(

@@ -31,7 +31,7 @@ final class StreamedAttempt: @unchecked Sendable {
         try await deliver(OpenChat(response, to: writer, wanted), exchange)
     }
 
-    /// Streams the response. Throws if the response has not begun when the time limit for all attempts ends.
+    /// Streams the response to the client. Throws if it has not begun when the time limit for all attempts ends.
     func timedStream(
         to writer: any ChatStreamWriter,
         _ wanted: FormatterOptions,

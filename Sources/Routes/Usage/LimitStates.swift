@@ -29,7 +29,7 @@ struct LimitStates: Sendable {
     let isOfStore: Bool
 
     static let maxCallers = 200
-    /// The number of limits at which `init` skips the remaining callers.
+    /// The number of limits after which the limits of further callers are not read.
     private static let maxRecords = 10_000
     private static let patienceNanoseconds: UInt64 = 5_000_000_000
 

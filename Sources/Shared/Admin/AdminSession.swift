@@ -33,7 +33,7 @@ struct SessionSigner: Sendable {
 
     private static let format: UInt8 = 1
     private static let randomBytes = 32
-    /// The length of a token's fixed beginning, in bytes.
+    /// The length of a token's part before the user name, in bytes: the format, the two times and the random bytes.
     private static let headBytes = 1 + 8 + 8 + randomBytes
     /// The largest length of a token that is accepted, in base64url characters.
     static let limitCharacters = (headBytes + SettingType.tokenLimit + Digest.byteCount) * 4 / 3 + 4

@@ -22,7 +22,7 @@ package final class AdminSessions: Sendable {
     /// The lifetime of the list of logouts in memcached, in seconds: memcached's maximum.
     private static let expirySeconds = 30 * 86_400
 
-    /// Creates the list of sessions, and reads earlier logouts from the data folder.
+    /// Creates an object for the sessions. Reads earlier logouts from the data folder.
     ///
     /// - Parameter dataFolder: an existing folder; if nil, logouts are not saved in a file.
     package init(dataFolder: String?) {
@@ -81,8 +81,8 @@ package final class AdminSessions: Sendable {
 
     // MARK: What lasts
 
-    /// Exchanges logouts with the other instances, and saves the ended sessions in a file. The worker's thread writes
-    /// the file.
+    /// Makes the logouts of this process permanent: exchanges them with the other instances and saves them in a file.
+    /// The worker's thread writes the file.
     package func keep(in shared: SharedState?, on loop: EventLoop, _ worker: Worker) async {
         let own = state.withLock { $0.ended }
         if let shared, let all = try? await Self.exchange(own, in: shared, on: loop) {

@@ -7,7 +7,7 @@ package struct AdminSettings: Sendable, Equatable {
     package let password: Digest
     /// The largest number of request records that are kept in memory for the admin pages.
     package let records: Int
-    /// The number of bytes that a record keeps of each body at most; nil if records keep no bodies.
+    /// The largest number of bytes of each body that a request record keeps; nil if records keep no bodies.
     package let bodyLimitBytes: Int?
     /// The name of the time zone in which statistics count days, such as `Europe/Berlin`.
     package let timeZone: String

@@ -8,7 +8,8 @@ struct EndedSessions: Sendable, Equatable {
     }
 
     private var sessions: [AdminSession.ID: Times] = [:]
-    /// The login time up to which all sessions count as ended, in milliseconds since 1970.
+    /// The login time up to which all sessions count as ended, in milliseconds since 1970. It rises when the list is
+    /// full.
     private(set) var notBefore = 0
 
     /// The largest number of ended sessions in this list.

@@ -18,7 +18,7 @@ package final class InstanceBoard: Sendable {
 
     private struct State {
         var orders: [InstanceOrder] = []
-        /// The instructions (`InstanceOrder`) from other instances that this instance has already carried out.
+        /// The orders from other instances' entries that `newOrders` has already returned.
         var done: Set<InstanceOrder> = []
         var others: [String: SeenInstance] = [:]
         var own: InstanceEntry?
@@ -35,7 +35,7 @@ package final class InstanceBoard: Sendable {
     private static let keptSeconds = 3_600
     private static let maxInstances = 200
     private static let indexKey = "relay:1:admin:instances"
-    /// The time for which an operator's instruction stays in this instance's entry, in milliseconds.
+    /// The time for which an operator's order stays in this instance's entry, in milliseconds.
     private static let orderMilliseconds = 86_400_000
 
     package init(name: String) {
@@ -54,7 +54,7 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// Creates an entry that describes this instance now, for the store.
+    /// Creates this instance's entry for memcached, with its present figures and the operator's orders.
     package func entry(_ figures: InstanceFigures, settings: String, hasLeft: Bool = false) -> InstanceEntry {
         let now = Timestamp.now()
         return state.withLock { state in
@@ -96,7 +96,8 @@ package final class InstanceBoard: Sendable {
 
     /// Writes this instance's entry and reads the entries of the other instances.
     ///
-    /// - Returns: the operator's orders from other instances that are new to this instance, such as to reset a limit.
+    /// - Returns: the orders, such as to reset a limit, that the operator gave at other instances and that are new to
+    ///   this instance.
     package func exchange(
         _ entry: InstanceEntry,
         in shared: SharedState,
@@ -118,8 +119,8 @@ package final class InstanceBoard: Sendable {
         shared.put(Self.key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
     }
 
-    /// Returns the ids in the store's index of instances. Adds this instance to the index, or renews its time there
-    /// after 60 seconds.
+    /// Returns the ids of all instances in memcached's list of instances. Adds this instance to the list, or renews its
+    /// time there after 60 seconds.
     private func ids(in shared: SharedState, on loop: EventLoop) async throws(StoreFailure) -> [String] {
         let (id, now) = (id, Timestamp.now() / 1_000)
         return try await shared.update(Self.indexKey, expirySeconds: Self.keptSeconds, on: loop) { bytes in
@@ -173,8 +174,8 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// Returns the operator's orders that other instances got since this process started. Each order is returned only
-    /// once.
+    /// Returns the orders that the operator gave at other instances since this process started. Each order is returned
+    /// only once.
     func newOrders() -> [InstanceOrder] {
         state.withLock { state in
             let all = state.others.values.flatMap(\.entry.orders).filter { $0.at > startedAt - 5_000 }

@@ -6,7 +6,7 @@ package struct InstanceFigures: Sendable, Equatable {
     package var running = 0
     package var memoryMegabytes = 0
     package var longestTurnMilliseconds = 0
-    /// The state of the counter store: `ok`, `unavailable` or `none`.
+    /// The state of the store in which limits are counted: `ok`, `unavailable` or `none`.
     package var store = "none"
 
     package init() {}
@@ -15,7 +15,7 @@ package struct InstanceFigures: Sendable, Equatable {
 /// An instruction of the operator that all instances carry out.
 package struct InstanceOrder: Sendable, Hashable {
     package enum Kind: String, Sendable {
-        /// The operator reset a limit of one caller in memcached.
+        /// The operator reset a caller's limit in memcached, so each instance forgets its own state of that limit.
         case reset
         /// The operator ended the cooldown of a provider or of one of its keys.
         case resume
@@ -37,7 +37,7 @@ package struct InstanceOrder: Sendable, Hashable {
     }
 }
 
-/// The entry of an instance in the store, for the other instances to read.
+/// The entry that an instance writes about itself to memcached, for the other instances to read.
 package struct InstanceEntry: Sendable, Equatable {
     /// The id of the instance, drawn at random when the process starts.
     package let id: String

@@ -10,7 +10,8 @@ package struct SettingsListing: Sendable {
         self.warnings = warnings.map { "\($0)" }
     }
 
-    /// The sources of the settings without duplicates: `environment`, and the names of files and documents.
+    /// The sources of the settings without duplicates: `environment`, and the names of settings files and downloaded
+    /// documents.
     package var sources: [String] {
         var sources: [String] = []
         for setting in settings where setting.isGiven {

@@ -1,8 +1,9 @@
 package import Engine
 
 extension Request {
-    /// Returns the client's address: the peer, or behind trusted proxies the rightmost untrusted `X-Forwarded-For`
-    /// address.
+    /// Returns the client's address: usually the other end of the connection.
+    ///
+    /// If that is a trusted proxy, the result is the last address in `X-Forwarded-For` that is not a trusted proxy's.
     package func clientAddress(trusting proxies: [Network]) -> PeerAddress {
         var address = peer
         guard !proxies.isEmpty, self[.xForwardedFor] != nil else { return address }
@@ -32,7 +33,7 @@ extension PeerAddress {
         }
     }
 
-    /// The text that identifies a caller by address: an IPv4 address or an IPv6 /64 network.
+    /// The text that stands for this address as a caller: an IPv4 address, or the /64 network of an IPv6 address.
     package var callerText: String {
         if isVersionFour { return "4:\(low & 0xffff_ffff)" }
         return "6:\(high)"

@@ -1,7 +1,7 @@
 package import Engine
 package import Limits
 
-/// All configured limits.
+/// The limits that the settings configure. The book finds those that apply to a request.
 ///
 /// `@unchecked`: used on one event loop only.
 package final class LimitBook: @unchecked Sendable {
@@ -25,7 +25,7 @@ package final class LimitBook: @unchecked Sendable {
     private let total: [Limit]
     private let failedAuth: [Limit]
     private let isOff: Bool
-    /// Whether some limit counts a unit known only after the call, such as tokens.
+    /// Whether some limit counts a unit whose amount is known only after the upstream call, such as tokens.
     package let countsLate: Bool
     /// Whether some limit counts the cost in dollars.
     package let countsCost: Bool
@@ -85,8 +85,8 @@ package final class LimitBook: @unchecked Sendable {
         return applicableLimits
     }
 
-    /// Returns the limits of one model for an inner call of a request, such as a panel member's. Omits
-    /// limits that count requests.
+    /// Returns the limits of a model for one of several upstream calls of a request, such as a panel member's. Leaves
+    /// out limits that count requests.
     package func limitsOfPartialCall(_ caller: Caller, _ request: Request, model: String) -> ApplicableLimits {
         oneLoop.check()
         let models = limits(of: model).filter { $0.quota.unit != .requests }
@@ -115,12 +115,12 @@ package final class LimitBook: @unchecked Sendable {
     /// Whether some limit counts requests with invalid keys.
     package var countsFailures: Bool { !failedAuth.isEmpty }
 
-    /// Returns the client's address as limits identify it: an IPv4 address or an IPv6 /64 network.
+    /// Returns the client's address as limits count it: an IPv4 address, or the /64 network of an IPv6 address.
     package func address(_ request: Request) -> String {
         request.clientAddress(trusting: trustedProxies).callerText
     }
 
-    /// A limit of a caller, and the model that the limit counts; nil for all models.
+    /// A limit that can apply to a caller. `model` is the model whose requests it counts; nil for all models.
     package typealias Demand = (charge: LimitCharge, model: String?)
 
     /// Returns all limits that can apply to a caller, without duplicates.
@@ -191,7 +191,7 @@ package final class LimitBook: @unchecked Sendable {
 /// The limits that apply to a request.
 package struct ApplicableLimits: Sendable {
     private let charges: [LimitCharge]
-    /// Whether all limits only count requests or concurrent requests.
+    /// Whether every limit counts requests or concurrent requests, and none counts another unit such as tokens.
     package let isPlain: Bool
 
     fileprivate init(_ charges: [LimitCharge]) {
@@ -202,7 +202,7 @@ package struct ApplicableLimits: Sendable {
     /// Returns the charge of each limit for a request. Omits limits of which the request needs no units.
     ///
     /// - Parameters:
-    ///   - amounts: the amounts that the request needs, known or estimated.
+    ///   - amounts: the tokens, images, dollars and credits that the request needs, known or estimated.
     ///   - minimum: the amounts that the request certainly needs. An estimate above a limit is reduced to the limit,
     ///     but not below `minimum`. If nil, no estimate is reduced.
     package func charges(of amounts: Amounts, atLeast minimum: Amounts? = nil) -> [LimitCharge] {
@@ -215,7 +215,8 @@ package struct ApplicableLimits: Sendable {
         }
     }
 
-    /// Returns whether the request might exceed a limit of tokens, dollars or credits.
+    /// Returns whether a request of these amounts might exceed a limit of tokens, dollars or credits. Adds half of each
+    /// amount before comparing, because amounts are estimates.
     package func mayBeExceeded(by amounts: Amounts) -> Bool {
         charges.contains { charge in
             let quota = charge.limit.quota

@@ -24,8 +24,8 @@ extension Decision {
         fields.append("\r\n")
     }
 
-    /// Appends the retry headers of a rejected request: the time to wait if it is known, and `x-should-retry: false` if
-    /// the client should not retry soon.
+    /// Appends the retry headers of a rejected request: the time to wait, if it is known. Adds `x-should-retry: false`
+    /// if the client should not retry soon.
     package func appendRetry(to fields: inout ByteBuffer) {
         if let milliseconds = retryAfterMilliseconds {
             fields.append("Retry-After: ")

@@ -35,8 +35,8 @@ package struct LimitSettings: Sendable, Equatable {
     package let storeTimeout: Duration
     /// The rule for admitting requests while memcached, which counts the limits, is unavailable.
     package let storeDown: StoreDownRule
-    /// The number of instances that divide each limit while memcached is unavailable; nil to use the number last seen
-    /// in memcached.
+    /// The number of instances that divide each limit among them while memcached is unavailable. If nil, the number
+    /// that memcached last showed is used.
     package let instances: Int?
     /// The time after which a concurrent request's slot becomes free if it is not renewed.
     package let slotLease: Duration

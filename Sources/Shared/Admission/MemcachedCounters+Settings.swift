@@ -1,8 +1,8 @@
 package import Limits
 
 extension MemcachedCounters {
-    /// Creates the counter store in memcached; nil if this process counts limits in its memory. Does not wait for a
-    /// connection.
+    /// Creates the store that keeps the limits' counters in memcached. Returns nil if this process counts limits in its
+    /// own memory. Does not wait for a connection.
     package static func store(_ settings: LimitSettings) throws(StoreFailure) -> (any CounterStore)? {
         let timeout = max(1, settings.storeTimeout.milliseconds)
         switch settings.store {

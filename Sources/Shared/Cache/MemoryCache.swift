@@ -147,7 +147,7 @@ package final class MemoryCache: Sendable {
         }
     }
 
-    /// Returns the cached responses for the operator's list, without expired ones, newest first.
+    /// Returns the cached responses that have a label, for the operator's list: newest first, without expired ones.
     package func listed(at now: LoopTime) -> [Listed] {
         let entries = responseCache.withLock { responseCache in
             var entries: [(key: Digest, entry: Entry)] = []

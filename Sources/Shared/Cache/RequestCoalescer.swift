@@ -28,7 +28,8 @@ package final class RequestCoalescer: Sendable {
     /// - Parameter bound: the largest number of waiting requests.
     package init(bound: Int = 1_000) { self.bound = bound }
 
-    /// Adds a request to the equal requests that are running, and returns its role.
+    /// Registers a request among equal requests that run at the same time. Returns its role: whether it calls the
+    /// vendor or waits.
     package func join(_ key: CacheKey, on loop: EventLoop) -> RequestRole {
         state.withLock { state in
             guard state.coalescer[key] != nil else {
@@ -46,8 +47,8 @@ package final class RequestCoalescer: Sendable {
     /// The number of requests that wait for the response to an equal request.
     package var waiting: Int { state.withLock { $0.waiting } }
 
-    /// Passes the leading request's outcome to the waiting requests. If `ending` is nil, the next waiting request
-    /// becomes the leader.
+    /// Passes the outcome of the request that called the vendor to the requests that wait for it. If `ending` is nil,
+    /// the next waiting request calls the vendor.
     fileprivate func end(_ key: CacheKey, with ending: CoalescedLeader.Ending?) {
         let coalescedWaiters: [CoalescedWaiter] = state.withLock { state in
             guard let coalescedWaiters = state.coalescer[key], !coalescedWaiters.isEmpty, ending == nil else {
@@ -77,8 +78,8 @@ package final class RequestCoalescer: Sendable {
     }
 }
 
-/// The right to call the vendor for all equal requests. If the object is released before `end`, the next waiting
-/// request gets the right.
+/// The right of one request to call the vendor for all equal requests. If this object is released before `end` was
+/// called, the next waiting request gets the right.
 package final class CoalescedLeader: Sendable {
     package enum Ending: Sendable {
         case response(Body)
@@ -96,7 +97,7 @@ package final class CoalescedLeader: Sendable {
 
     deinit { end() }
 
-    /// Passes the outcome of the vendor call to the waiting requests. If `ending` is nil, the next waiting request
+    /// Passes the outcome of the upstream call to the waiting requests. If `ending` is nil, the next waiting request
     /// calls the vendor. Only the first call of this function has an effect.
     package func end(with ending: Ending? = nil) {
         let coalescer = coalescer.withLock { coalescer in
@@ -113,9 +114,10 @@ package final class CoalescedLeader: Sendable {
 package final class CoalescedWaiter: TimerTarget, @unchecked Sendable {
     package enum Outcome: Sendable {
         case response(Body)
-        /// The leading request ended without a response, so this request now calls the vendor.
+        /// The request that called the vendor ended without a response, so this request now calls the vendor.
         case leads(CoalescedLeader)
-        /// The leading request's response must not be cached, so this request calls the vendor for itself alone.
+        /// The response of the request that called the vendor must not be cached, so this request calls the vendor for
+        /// itself.
         case alone
         /// The deadline for waiting has passed.
         case late

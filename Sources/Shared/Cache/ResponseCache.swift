@@ -9,7 +9,7 @@ package final class ResponseCache: Sendable {
     package let bodies: BodyBudget
     /// The shared store; nil if memcached is not used.
     let shared: SharedState?
-    /// The generation of the cached responses in the shared store; nil if memcached is not used.
+    /// The generation number of the cached responses in the shared store; nil if memcached is not used.
     let generation: CacheGeneration?
     private let directory = Lock<DiskCache?>(nil)
     package let coalescer = RequestCoalescer()
@@ -18,7 +18,7 @@ package final class ResponseCache: Sendable {
     let hits = Atomic(0)
     let misses = Atomic(0)
     let coalesced = Atomic(0)
-    /// The bytes of responses that wait to be written to a file or memcached.
+    /// The number of bytes of the responses that wait to be written to a file or memcached.
     let leaving = Atomic(0)
 
     /// Creates the response cache.
@@ -90,7 +90,8 @@ package struct ConfiguredCache: Sendable {
     private static let longestBytes = 8 * 1_048_576
     /// The largest response that is stored in memcached, in bytes. memcached limits an item to one megabyte.
     private static let longestSharedBytes = 1_000_000
-    /// The number of bytes waiting to be written to files or memcached above which responses are not cached.
+    /// The largest number of bytes that may wait to be written to files or memcached. While more bytes wait, responses
+    /// are not cached.
     private static let leavingBytes = 16 * 1_048_576
     private static let patienceNanoseconds: UInt64 = 5_000_000_000
 
@@ -125,8 +126,8 @@ package struct ConfiguredCache: Sendable {
     /// Counts a request that was served with the response to an equal request.
     package func countCoalesced() { responseCache.coalesced.add(1, ordering: .relaxed) }
 
-    /// Returns a cached response from the memory of this process; nil if there is none or this cache is not in
-    /// memory.
+    /// Returns a cached response from the memory of this process; nil if there is none, or if the settings use files or
+    /// memcached.
     package func responseInMemory(_ key: CacheKey, on loop: EventLoop) -> Body? {
         guard case .memory = position else { return nil }
         return responseCache.memory.response(key.digest, at: loop.now)

@@ -12,7 +12,7 @@ package final class ToolCallMemory: Sendable {
 
         fileprivate var expirySeconds: Int { self == .signature ? 86_400 : 3_600 }
 
-        /// The largest text of this kind that is kept, in bytes.
+        /// The largest signature or reasoning text that is kept, in bytes.
         package var limitBytes: Int { self == .signature ? 16_384 : 65_536 }
     }
 
@@ -56,8 +56,8 @@ package final class ToolCallMemory: Sendable {
     /// Whether other instances may have signatures or reasoning texts that this process does not have.
     package var isShared: Bool { state != nil }
 
-    /// Returns the keys without a signature or reasoning text in this process. Only the first `maxRecalledTexts` keys
-    /// are checked.
+    /// Returns those of `keys` for which this process has no signature or reasoning text. Only the first
+    /// `maxRecalledTexts` keys are checked.
     package func unknown(_ keys: some Sequence<Digest>) -> [Digest] {
         keys.prefix(Self.maxRecalledTexts).filter { text($0) == nil }
     }
@@ -84,8 +84,8 @@ package final class ToolCallMemory: Sendable {
 
     // MARK: Keys
 
-    /// Returns the key under which a tool call's signature or reasoning text is kept; nil if the id is too long. The
-    /// prefixes `call_` and `toolu_` are ignored.
+    /// Returns the key under which a tool call's signature or reasoning text is kept; nil if the tool call's id is too
+    /// long. A prefix `call_` or `toolu_` of the id is ignored.
     ///
     /// - Parameter owner: a digest of the caller or of the vendor account that owns the text.
     package static func key(ofCall id: String, of owner: Digest) -> Digest? {

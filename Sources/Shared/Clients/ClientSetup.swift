@@ -1,4 +1,4 @@
-/// A text to copy into a program or shell so that the program uses this relay.
+/// The setup of one client program: a text to copy into the program or a shell, so that the program uses this relay.
 package struct ClientSetup: Sendable {
     /// The name of the program, such as `curl`.
     package let name: String

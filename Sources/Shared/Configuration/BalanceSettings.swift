@@ -17,7 +17,8 @@ package struct BalanceSettings: Sendable, Equatable {
         case global
     }
 
-    /// A request property that decides the provider. Requests with an equal value go to the same provider and key.
+    /// A property of a request that decides which provider serves it. Requests with an equal value go to the same
+    /// provider and key.
     package enum Affinity: String, CaseIterable, Sendable {
         case promptCacheKey = "prompt_cache_key"
         case user

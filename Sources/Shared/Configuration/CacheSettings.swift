@@ -46,7 +46,8 @@ package struct CacheSettings: Sendable, Equatable {
         self.models = models
     }
 
-    /// Returns the largest allowed response cache in memory, in bytes; at least 1 MiB.
+    /// Returns the largest size that the response cache in memory may have, in bytes; at least 1 MiB. It is what the
+    /// other users of the memory budget leave.
     static func maxBytes(beside memory: MemorySettings, maxBodyBytes: Int) -> Int {
         max(1_048_576, memory.bytes - memory.bytes / 4 - memory.setAsideBytes - 2 * maxBodyBytes)
     }
@@ -55,7 +56,7 @@ package struct CacheSettings: Sendable, Equatable {
 
     /// Returns the default of `CACHE_MAX_MB`, in megabytes.
     ///
-    /// - Parameter room: the largest allowed cache in memory, in bytes.
+    /// - Parameter room: the largest size that the cache in memory may have, in bytes.
     fileprivate static func fallbackMegabytes(_ memory: MemorySettings, room: Int) -> Int {
         max(1, min(usualBytes, memory.bytes / 8, room) / 1_048_576)
     }

@@ -47,7 +47,8 @@ extension LimitSettings.Store {
 }
 
 extension KeySettings {
-    /// Returns the limits of a known caller, in general and for single endpoint groups.
+    /// Returns the limits that a known caller's settings contain: those for all endpoints, and those for single
+    /// endpoint groups.
     static func quotas(_ instance: String, _ reader: SettingsReader) -> (all: [Quota], groups: [EndpointGroup: [Quota]])
     {
         var groups: [EndpointGroup: [Quota]] = [:]

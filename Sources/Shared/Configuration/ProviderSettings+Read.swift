@@ -162,7 +162,8 @@ extension SettingsReader {
         }
     }
 
-    /// Returns the base URL of a provider, without a path that the relay adds to upstream calls.
+    /// Returns the base URL of a provider. Removes an ending that the relay itself adds to upstream calls, such as
+    /// `/v1`.
     ///
     /// - Parameter standard: the base URL if the setting is unset.
     fileprivate mutating func url(
@@ -213,7 +214,7 @@ extension SettingsReader {
         return isPassthrough
     }
 
-    /// Reports a problem if a setting without effect has a value.
+    /// Reports the problem `text` if the setting is set. It is for settings that have no effect.
     mutating func refuse(_ key: SettingKey, _ text: String) {
         if given[key] != nil { report(key, text) }
     }

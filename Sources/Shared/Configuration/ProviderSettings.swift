@@ -75,11 +75,11 @@ extension ProviderSettings.Kind {
         package let owner: String?
         /// The default base URL; nil if the kind does not use the network.
         let baseURL: StandardURL?
-        /// The setting for the URL of the host for result files; nil if there is none.
+        /// The setting that contains the URL of the host for result files; nil if this kind has no such setting.
         let assetURL: SettingKey?
         /// Whether upstream calls cost credits, the unit of payment at 1min.ai.
         package let countsCredits: Bool
-        /// The setting for the models that model lists show first; nil if there is none.
+        /// The setting that names the models which model lists show first; nil if this kind has no such setting.
         let subset: SettingKey?
         /// Whether a provider's `MODELS` setting is required, since the relay has no built-in catalogue for the kind.
         let needsModels: Bool

@@ -119,7 +119,8 @@ extension SettingsReader {
         }
     }
 
-    /// Warns if `RELOAD_ACCESS` or `ADMIN_SESSION_SECRET` does not fit the other settings.
+    /// Warns if `RELOAD_ACCESS` allows nobody, or if `ADMIN_SESSION_SECRET` is not set although instances share
+    /// memcached.
     fileprivate mutating func warnOfLogins(
         _ admin: AdminSettings?,
         _ access: ReloadAccess,

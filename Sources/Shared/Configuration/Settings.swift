@@ -49,7 +49,7 @@ package struct Settings: Sendable, Equatable {
     static let subsetOfOneMin = ["gpt-4o-mini", "gpt-4o", "o3-mini"]
     /// The replacements for retired models: a new model name for each old one.
     package let replacements: [String: String]
-    /// Whether 1min.ai's models outside `permittedModels` are refused.
+    /// Whether the relay refuses models of 1min.ai that the settings do not list (`permittedModels`).
     package let isSubsetOnly: Bool
     /// The model for requests that name no model; nil if it is not set.
     package let defaultModel: String?

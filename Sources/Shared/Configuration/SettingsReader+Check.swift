@@ -71,7 +71,8 @@ extension SettingsReader {
         }
     }
 
-    /// Warns about callers' tokens that have less access than the operator may expect.
+    /// Warns if a caller's token gives access to no provider. Also warns if file ids depend on one of a caller's
+    /// several tokens.
     private mutating func warnOfTokens(_ settings: Settings) {
         let isProviderMeant =
             hasProblem(with: "PROVIDER", "ONE_MIN_")

@@ -94,7 +94,8 @@ extension SettingsReader {
         }
     }
 
-    /// Returns all settings of limits. The group is nil if a setting is not for a single endpoint group.
+    /// Returns the limits of every setting for limits. The group is the endpoint group that the setting is for; nil if
+    /// it is for several.
     private func givenLimits(_ settings: Settings) -> [(SettingKey, [Quota], EndpointGroup?)] {
         var limits: [(SettingKey, [Quota], EndpointGroup?)] = [
             ("RATE_LIMIT", quotas("RATE_LIMIT") ?? [], nil),

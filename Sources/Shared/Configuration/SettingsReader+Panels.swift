@@ -50,7 +50,8 @@ extension SettingsReader {
 }
 
 extension ModelCatalog {
-    /// Returns the shortest path on which a panel calls itself; nil if there is none.
+    /// Returns the shortest chain of panel names by which a panel calls itself, such as `a`, `b`, `a`; nil if there is
+    /// none.
     fileprivate func cycle(from panel: Panel) -> [String]? {
         var found = [(panel: panel, asker: 0)]
         var seen: Set<String> = [panel.name]

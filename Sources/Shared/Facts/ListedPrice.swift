@@ -45,7 +45,7 @@ package struct ListedPrice: Sendable, Equatable {
 
     package var isKnown: Bool { texts.contains { $0 != nil } }
 
-    /// Takes over every price that `other` contains. The remaining prices stay unchanged.
+    /// Replaces prices by the known prices in `other`. The prices that `other` lacks stay unchanged.
     package mutating func add(_ other: ListedPrice) {
         for part in PriceKind.allCases { if let text = other[part] { self[part] = text } }
     }
@@ -58,7 +58,7 @@ package struct ListedPrice: Sendable, Equatable {
         self[part] = Self.decimal(text)
     }
 
-    /// Returns a number as text with digits and a point only, such as `0.000001` for `1e-6`; nil if it is invalid.
+    /// Returns a number as text without an exponent, such as `0.000001` for `1e-6`; nil if the number is invalid.
     private static func decimal(_ text: String) -> String? {
         let isPlain = text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
         if isPlain, text.utf8.first != UInt8(ascii: "."), text.utf8.last != UInt8(ascii: ".") { return text }

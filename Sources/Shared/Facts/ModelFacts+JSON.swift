@@ -57,8 +57,8 @@ extension ByteBuffer {
         append(decimal: number)
     }
 
-    /// Appends `name`, a text such as `,"name":`, and then a JSON array of the strings `names`, which must need no
-    /// escaping.
+    /// Appends a JSON member that is a list of strings. `name` is the member's beginning, such as `,"name":`. The
+    /// strings must need no escaping.
     fileprivate mutating func append(_ name: StaticString, _ names: [String]) {
         append(name)
         append("[")

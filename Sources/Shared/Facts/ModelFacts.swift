@@ -49,7 +49,7 @@ package struct ModelFacts: Sendable, Equatable {
         if isThere { abilities.formUnion(ability) } else { abilities.subtract(ability) }
     }
 
-    /// Takes over every fact that `other` contains. The remaining facts stay unchanged.
+    /// Replaces facts by the known facts in `other`. The facts that `other` lacks stay unchanged.
     package mutating func correct(by other: ModelFacts) {
         contextWindow = other.contextWindow ?? contextWindow
         maxOutputTokens = other.maxOutputTokens ?? maxOutputTokens

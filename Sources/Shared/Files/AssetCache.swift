@@ -3,7 +3,7 @@ import Limits
 
 /// A file that was uploaded to a vendor: the file's path and id at the vendor.
 package struct UploadedAsset: Sendable, Equatable {
-    /// The path of the file on the vendor's asset host.
+    /// The path of the file on the vendor's host for files.
     package let path: String
     /// The vendor's id of the file; empty if the vendor gave none.
     package let id: String
@@ -14,9 +14,9 @@ package struct UploadedAsset: Sendable, Equatable {
     }
 }
 
-/// A cache of the files that were already uploaded to vendors. All loops share this cache.
+/// A cache of the paths and ids of files that were already uploaded to vendors. All loops share this cache.
 package final class AssetCache: Sendable {
-    /// The key of an uploaded file: digests of its content and credential, and the caller.
+    /// The cache key of an uploaded file. It depends on the file's content, the provider's credential and the caller.
     package struct Key: Hashable, Sendable {
         fileprivate let digest: Digest
 

@@ -1,12 +1,13 @@
 import Engine
 
-/// Checks whether paths on a vendor's asset host are safe. The checks work on bytes.
+/// Checks whether paths of uploaded files stay on the vendor's host for files. The checks work on bytes.
 package enum AssetPath {
-    /// The smallest number of nested percent-encodings that makes a path unsafe.
+    /// The number of times that a path's percent-encoding is decoded for a check. A path that is encoded so often or
+    /// more is unsafe.
     private static let rounds = 4
 
-    /// Returns whether the path contains a segment `..` before or after decoding. Also true for `rounds` or more nested
-    /// percent-encodings.
+    /// Returns whether a path contains a segment `..`, also in percent-encoded form. Also true if the path is
+    /// percent-encoded `rounds` times or more.
     package static func leadsUpward(_ path: String) -> Bool {
         var bytes = Array(path.utf8)
         for _ in 0..<rounds {
@@ -18,7 +19,7 @@ package enum AssetPath {
         return true
     }
 
-    /// Returns whether the path can only refer to a file on the vendor's asset host, not on another host.
+    /// Returns whether the path can only refer to a file on the vendor's host for files, not on another host.
     static func isOnHost(_ path: String) -> Bool {
         guard !path.isEmpty, !leadsUpward(path) else { return false }
         var bytes = Array(path.utf8)

@@ -5,12 +5,12 @@ import Limits
 package struct FileOwner: Sendable {
     private let seal: OwnerSeal
 
-    /// The identity of the caller, for the names of the owner's records.
+    /// The identity of the caller. The stored lists of the owner's files are named after it.
     var identity: Identity { seal.identity }
 
     /// The longest valid file id, in bytes.
     package static let idLimitBytes = 1_000
-    /// The version of the format of file ids, which is a decoded id's first byte.
+    /// The version of the format of file ids. It is the first byte of each decoded id.
     private static let version: UInt8 = 1
 
     /// Creates an owner from a caller and `FILE_ID_SECRET`; nil if the caller is anonymous.
@@ -21,7 +21,7 @@ package struct FileOwner: Sendable {
         self.seal = seal
     }
 
-    /// Creates the id of a file; nil if the vendor's path or id is invalid or too long.
+    /// Creates the id of a file; nil if the file's path or id at the vendor is invalid or too long.
     package func id(of file: StoredFile) -> FileID? {
         guard file.hasValidVendorNames, let coded = file.encoded() else { return nil }
         let id = FileID([Self.version] + seal.seal(coded))

@@ -76,7 +76,8 @@ extension StoredFile {
     private static let pathLimitBytes = 300
     private static let wordLimitBytes = 64
 
-    /// Encodes the file for its id; nil if the vendor's path or id is too long.
+    /// Encodes the properties of the file, which its id contains; nil if the path, the vendor's id or the provider's
+    /// name is too long.
     func encoded() -> [UInt8]? {
         guard path.utf8.count <= Self.pathLimitBytes, vendorID.utf8.count <= Self.wordLimitBytes,
             provider.utf8.count <= Self.wordLimitBytes, bytes >= 0, createdAt >= 0
@@ -125,7 +126,8 @@ extension ArraySlice<UInt8> {
 
     fileprivate mutating func consumeText() -> String? { consumeBytes().map { String(decoding: $0, as: UTF8.self) } }
 
-    /// Removes a byte string from the front, after its two-byte length; nil if the slice is too short.
+    /// Removes a two-byte length and the bytes that it counts from the front. Returns these bytes; nil if the slice is
+    /// too short.
     mutating func consumeBytes() -> ArraySlice<UInt8>? {
         guard let low = popFirst(), let high = popFirst(), Int(high) << 8 | Int(low) <= count else { return nil }
         let length = Int(high) << 8 | Int(low)

@@ -1,7 +1,7 @@
 package import Engine
 package import Limits
 
-/// The caller of a request. An event loop reuses the caller's object.
+/// The caller of a request. An event loop uses the object again for the caller's later requests.
 package final class Caller: Sendable {
     package enum Kind: Sendable {
         /// A caller with a token that `KEY_<NAME>_TOKEN` declares.
@@ -71,7 +71,8 @@ package final class Caller: Sendable {
         isPassthrough ? kind == .passThrough : models.match(name)
     }
 
-    /// Returns whether the list of the caller's models contains exactly this name.
+    /// Returns whether the caller's list of models contains exactly this name. A pattern such as `gpt-*` does not
+    /// count.
     func isPermitted(exactly name: String) -> Bool { models.contains(.exactly(name)) }
 
     /// Returns a copy that may use all models if this caller may use the named one; otherwise this caller.

@@ -1,7 +1,7 @@
 package import Engine
 import Limits
 
-/// Finds the caller of a request by the digest of its key.
+/// A table that finds the caller of a request by the digest of the request's key.
 ///
 /// `@unchecked`: used on one event loop only.
 package final class Callers: @unchecked Sendable {
@@ -17,7 +17,7 @@ package final class Callers: @unchecked Sendable {
 
     private static let keptCallers = 1_000
 
-    /// Creates the list of callers.
+    /// Creates the table of callers.
     ///
     /// - Parameters:
     ///   - anonymousModels: the models that callers without a key may use; if empty, each caller needs a key.
@@ -40,7 +40,8 @@ package final class Callers: @unchecked Sendable {
         anonymous = anonymousModels.isEmpty ? nil : Caller(anonymousWith: anonymousModels)
     }
 
-    /// Returns the caller of a request. `stray` is the digest of an anonymous caller's unknown key; otherwise nil.
+    /// Returns the caller of a request. `stray` is the digest of the request's key if the caller counts as anonymous
+    /// because the relay does not know this key; otherwise nil.
     ///
     /// - Throws: an error for the client if the key is missing, unknown or malformed, or if the request's keys differ.
     package func caller(of request: Request) throws(APIError) -> (caller: Caller, stray: Digest?) {

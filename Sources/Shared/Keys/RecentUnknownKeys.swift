@@ -12,7 +12,8 @@ package final class RecentUnknownKeys: Sendable {
 
     package init(bound: Int = 16_384) { self.bound = bound }
 
-    /// Records an unknown key. Returns whether the address did not send it within the hour before.
+    /// Records that an address sent an unknown key. Returns true unless the address already sent this key in the last
+    /// hour.
     package func isNew(_ bearer: Digest, from address: String, at now: LoopTime) -> Bool {
         let key = Self.key(bearer, address)
         return seen.withLock { seen in

@@ -69,7 +69,6 @@ final class LogSink: @unchecked Sendable {
         return flushed.wait(until: .current().adding(seconds: seconds))
     }
 
-    /// Runs the thread that writes the lines.
     private func run() {
         var batch = ByteBuffer()
         while true {
@@ -85,8 +84,10 @@ final class LogSink: @unchecked Sendable {
         }
     }
 
-    /// Moves the buffered lines into `batch`, which must be empty. Adds a line with the number of dropped
-    /// lines, if any.
+    /// Moves the buffered lines into `batch`, which must be empty. Adds a line with the number of dropped lines, if
+    /// any.
+    ///
+    /// - Returns: the signals of the `flush` calls that wait for these lines, and whether the thread must stop.
     private func exchange(_ batch: inout ByteBuffer) -> (flushes: [Signal], isStopping: Bool) {
         state.withLock { state in
             if state.droppedLines > 0 {

@@ -74,7 +74,7 @@ package struct Image: Sendable {
 }
 
 extension MediaType {
-    /// Returns whether an image seems complete, judging by its container format.
+    /// Returns whether the image may be complete: false if a PNG or WebP image is cut off, true for all other types.
     fileprivate func mayBeWhole(_ bytes: UnsafeRawBufferPointer) -> Bool {
         switch self {
         case .png: Self.reachesEnd(bytes)

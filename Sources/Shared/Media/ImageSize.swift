@@ -4,7 +4,7 @@ package struct ImageSize: Sendable, Equatable {
     package let height: Int
 
     package static let maxPixels = 100_000_000
-    /// The largest number of segments or chunks that are read to find the size of an image.
+    /// The largest number of JPEG segments or PNG chunks that are read before the search in an image is given up.
     static let maxSteps = 65_536
 
     package init(width: Int, height: Int) {

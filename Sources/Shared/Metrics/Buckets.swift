@@ -31,7 +31,7 @@ extension Buckets {
 
     // The following edges are those of OpenTelemetry's conventions for generative AI.
 
-    /// The buckets for durations of operations. Each limit is twice the previous one.
+    /// The buckets for the durations of requests that use a model. Each limit is twice the previous one.
     static let operations = Buckets(milliseconds: (0..<14).map { 10 << $0 })
 
     static let firstTokens = Buckets(milliseconds: [
@@ -42,8 +42,8 @@ extension Buckets {
     static let tokens = Buckets(numbers: (0..<14).map { 1 << (2 * $0) })
 }
 
-/// Several histograms, one for each value of a metrics label. Each consists of its bucket counts, then the sum of its
-/// measurements.
+/// The counters of several histograms, one histogram for each value of a metrics label. A histogram has a counter for
+/// each bucket, and then the sum of its values.
 struct HistogramCells: Sendable {
     let buckets: Buckets
     private let cells: Cells
@@ -60,7 +60,8 @@ struct HistogramCells: Sendable {
         cells.add(Int(truncatingIfNeeded: value), at: first + buckets.count)
     }
 
-    /// Adds the bucket counts and the sum of one histogram to `sums`.
+    /// Adds the counters of the histogram with the index `label` to the elements of `sums`: its bucket counts, then its
+    /// sum.
     func read(_ label: Int, into sums: inout [Int]) {
         let first = label * (buckets.count + 1)
         for position in sums.indices { sums[position] &+= cells[first + position] }

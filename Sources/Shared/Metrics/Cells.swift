@@ -6,7 +6,8 @@ import Synchronization
 final class Cells: @unchecked Sendable {
     private let cells: UnsafeMutableBufferPointer<Atomic<Int>>
 
-    /// The alignment of the counters in bytes, so that two loops never share a cache line.
+    /// The alignment of the counters in memory, in bytes. With it, the counters of two event loops never share a cache
+    /// line of the processor.
     private static let lineBytes = 128
 
     init(count: Int) {

@@ -1,5 +1,5 @@
-/// The possible values of one metrics label, each with a number: its index in `names`. Data from callers never adds a
-/// value.
+/// The possible values of one metrics label, each with a number: its index in `names`. Names that callers send never
+/// add a value.
 package struct LabelNames: Sendable {
     /// The values of the label. A value's number is its index here. The first value, `other`, stands for all unknown
     /// values.
@@ -21,8 +21,8 @@ package struct LabelNames: Sendable {
         self.numbers = numbers
     }
 
-    /// Returns these values, followed by the values that only `known` contains, at most `limit` in total. Existing
-    /// values keep their indexes in `names`.
+    /// Returns these values, followed by further values from `known`, at most `limit` in total. These values keep their
+    /// numbers.
     func adding(_ known: LabelNames) -> LabelNames { LabelNames(Array(names.dropFirst()) + known.names) }
 
     package func number(_ name: String) -> Int { numbers[name] ?? Self.other }

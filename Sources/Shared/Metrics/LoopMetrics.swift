@@ -73,7 +73,8 @@ package final class LoopMetrics: @unchecked Sendable {
         package let durationNanoseconds: UInt64
         /// The time from the request's start to the response's first byte; nil without a response.
         package let firstByteNanoseconds: UInt64?
-        /// The name of the caller; nil if the caller is anonymous. An unknown name counts as `other`.
+        /// The name of the caller; nil if the caller is anonymous. A name that is not in `MetricLabels.callers` counts
+        /// as `other`.
         package let caller: String?
         package let promptTokens: Int
         package let completionTokens: Int
@@ -120,7 +121,7 @@ package final class LoopMetrics: @unchecked Sendable {
         if let caller = ended.caller { count(ended, of: caller) }
     }
 
-    /// Counts the tokens and the cost of an additional upstream call of a request.
+    /// Counts the tokens and the cost of an upstream call that `EndCounts` does not include, such as a panel member's.
     package func count(_ usage: Usage, cost: Cost?, of model: String, for caller: String?) {
         oneLoop.check()
         let model = number(ofModel: model)
@@ -141,7 +142,7 @@ package final class LoopMetrics: @unchecked Sendable {
         callers.add(ended.cost?.millionths ?? 0, at: first + CallerCount.cost.rawValue)
     }
 
-    /// Counts a failed or incomplete response of a vendor.
+    /// Counts a failure of an upstream call, such as a timeout or an incomplete response.
     package func count(_ fault: UpstreamFault, of provider: String) {
         let provider = number(ofProvider: provider)
         faults.add(1, at: provider * UpstreamFault.allCases.count + fault.rawValue)

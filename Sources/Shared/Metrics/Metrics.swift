@@ -12,7 +12,7 @@ package final class Metrics: MetricsSource {
     private let known: Lock<MetricLabels>
     package let loops: [LoopMetrics]
     private let numbers = SeriesNumbers()
-    /// The numbering of the time series in the operation metrics (`gen_ai_...`).
+    /// The numbers of the time series in the metrics of requests that use a model (`gen_ai_...`).
     let operationNumbers = SeriesNumbers(whole: OperationCells.whole, limit: OperationCells.limit)
     private let others: [any MetricsSource]
 
@@ -25,7 +25,8 @@ package final class Metrics: MetricsSource {
 
     package var labels: MetricLabels { known.withLock { $0 } }
 
-    /// Adds labels and returns all labels. Pass the result to `LoopMetrics.use` of each loop.
+    /// Adds the label values of new settings, and returns all label values so far. Pass the result to `LoopMetrics.use`
+    /// of each loop.
     package func add(_ labels: MetricLabels) -> MetricLabels {
         known.withLock { known in
             known = known.adding(labels)
@@ -98,8 +99,8 @@ package final class Metrics: MetricsSource {
         }
     }
 
-    /// Returns the bucket counts of one histogram, followed by its sum, added up over all loops; nil if nothing was
-    /// counted.
+    /// Returns the bucket counts of the histogram with this index, followed by the sum of its values, added up over all
+    /// loops; nil if nothing was counted.
     func counts(_ cells: (LoopMetrics) -> HistogramCells, at index: Int) -> [Int]? {
         var sums = [Int](repeating: 0, count: cells(loops[0]).buckets.count + 1)
         for loop in loops { cells(loop).read(index, into: &sums) }

@@ -11,7 +11,8 @@ package struct MetricsText: ~Copyable {
 
     package init() {}
 
-    /// Begins a metric family for the samples that follow. Call it once for each family.
+    /// Writes the name, help and type of a metric (a family in Prometheus). The samples that follow belong to this
+    /// metric. Call it once for each metric.
     package mutating func family(_ name: StaticString, _ kind: Kind, help: StaticString) {
         self.name = name
         body.append("# HELP ")

@@ -1,7 +1,7 @@
 /// A request that used a model, as the `gen_ai_...` metrics of OpenTelemetry count it.
 package struct Operation {
     package enum Kind: Int, CaseIterable, Sendable {
-        /// The kind of all operations that are counted together because there are too many time series.
+        /// The kind under which all further operations are counted together once there are too many time series.
         case other
         case chat
         case textCompletion
@@ -25,7 +25,7 @@ package struct Operation {
             }
         }
 
-        /// Whether the time to the first token is a useful figure for this kind.
+        /// Whether operations of this kind generate text, so that the time to the first token is measured.
         var isOfTokens: Bool { self == .chat || self == .textCompletion }
 
         /// Creates the kind from the name of a route. Returns nil if the route uses no model.
@@ -55,7 +55,8 @@ package struct Operation {
     package var durationNanoseconds: UInt64 = 0
     /// The time from the request's admission to the end of its response; nil if no provider was called.
     package var callNanoseconds: UInt64?
-    /// The time from the request's start to the response's first byte; nil without a response.
+    /// The time from the request's start to the response's first byte, which counts as the first token; nil without a
+    /// response.
     package var firstTokenNanoseconds: UInt64?
     package var usage: Usage?
 
@@ -67,8 +68,8 @@ package struct Operation {
         self.fault = fault
     }
 
-    /// The number of the error: 0 for success, otherwise the HTTP status. For a provider's failure, it is 101 plus the
-    /// raw value of `fault`.
+    /// The error as a number for the metrics: 0 for success, otherwise the HTTP status. For a provider's failure, it is
+    /// 101 plus the raw value of `fault`.
     var error: Int {
         if let fault { return Self.firstFault + fault.rawValue }
         return status < 400 ? 0 : status

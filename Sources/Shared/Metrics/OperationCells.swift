@@ -1,6 +1,7 @@
 import Engine
 
-/// The operation metrics of one event loop. The index of a histogram is its time series' number in `SeriesNumbers`.
+/// The counters of one event loop for requests that use a model (operations). The index of a histogram is the number
+/// that `SeriesNumbers` gave to its time series.
 struct OperationCells: Sendable {
     let requests = HistogramCells(.operations, labels: OperationCells.limit)
     let calls = HistogramCells(.operations, labels: OperationCells.limit)
@@ -8,8 +9,8 @@ struct OperationCells: Sendable {
     let promptTokens = HistogramCells(.tokens, labels: OperationCells.limit)
     let completionTokens = HistogramCells(.tokens, labels: OperationCells.limit)
 
-    /// The largest number of time series that have all labels. Operations that need another series are counted by
-    /// error only.
+    /// The number of time series up to which a new series gets all labels. Later, an operation that needs a new series
+    /// is counted by its error only.
     static let whole = 120
     static let limit = 160
 }

@@ -4,7 +4,7 @@ import Engine
 package struct Series: Hashable, Sendable {
     package let route: UInt16
     package let model: UInt16
-    /// The HTTP status; 0 if the value is no valid status.
+    /// The HTTP status or an operation's error number; 0 if the value is not from 100 to 599.
     package let status: UInt16
 
     package init(route: Int, model: Int, status: Int) {
@@ -17,8 +17,7 @@ package struct Series: Hashable, Sendable {
 /// Assigns a small number to each time series that occurs. All loops share the numbers.
 package final class SeriesNumbers: Sendable {
     private struct State {
-        /// The time series; the index is the series' number. Series 0 counts everything for which no other series is
-        /// left.
+        /// The time series; the index is the series' number. When no new series can be added, series 0 counts the rest.
         var series = [SeriesNumbers.rest]
         var numbers = [SeriesNumbers.rest: 0]
 
@@ -32,7 +31,8 @@ package final class SeriesNumbers: Sendable {
     private static let rest = Series(route: LabelNames.other, model: LabelNames.other, status: 0)
     private let state = Lock(State())
 
-    /// The largest number of time series that have all labels. Requests of further series are counted by status only.
+    /// The number of time series up to which a new series gets all labels. Later, a request that needs a new series is
+    /// counted by its status only.
     package static let whole = 400
     package static let limit = 512
     private let whole: Int
@@ -43,7 +43,8 @@ package final class SeriesNumbers: Sendable {
         self.limit = limit
     }
 
-    /// Returns the index in `all` at which a series is counted. Loops cache recent indexes, so they seldom call this.
+    /// Returns the number of a series, which is its index in `all`. Loops cache recent numbers, so they seldom call
+    /// this.
     func number(_ series: Series) -> Int {
         state.withLock { state in
             if let known = state.numbers[series] { return known }

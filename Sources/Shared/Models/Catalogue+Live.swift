@@ -43,7 +43,7 @@ package struct LiveModel: Sendable, Equatable {
 extension Catalogue {
     /// Returns this catalogue, updated by the vendor's current list, without disabled models.
     ///
-    /// The short name of a gone model passes to another model of its family.
+    /// The short name of a model that is gone then stands for another model of the same family.
     package func merged(with live: [LiveModel]) -> Catalogue {
         var found: [String: LiveModel] = [:]
         for model in live where !model.isDisabled { found[model.id] = model }
@@ -65,7 +65,8 @@ extension Catalogue {
         )
     }
 
-    /// Returns readable names, by model id, for models with a UUID and no short name.
+    /// Makes readable names from display names, for models whose id is a UUID without a short name. Returns the names
+    /// by model id.
     private static func madeNames(
         _ live: [LiveModel],
         besides taken: Set<String>,
@@ -105,7 +106,8 @@ extension Catalogue {
 }
 
 extension Model {
-    /// Creates a chat model. Its limits and shutdown date come from `live`, or are nil.
+    /// Creates a chat model that no catalogue contains. Its limits and shutdown date come from `live`, its entry in the
+    /// vendor's list; they are nil without an entry.
     init(named id: String, _ live: LiveModel?) {
         self.init(
             id: id,

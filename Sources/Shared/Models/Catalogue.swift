@@ -5,9 +5,10 @@ package struct Catalogue: Sendable {
     let fullID: @Sendable (String) -> String?
     /// A function that returns the short name for a model's id; nil if there is none.
     let shortName: @Sendable (String) -> String?
-    /// A function that returns the family of a model id; nil if it has none.
+    /// A function that returns the family of a model, which is a group of related models, by the model's id; nil if it
+    /// has none.
     let family: @Sendable (String) -> String?
-    /// The readable names of models with a UUID and no short name, by id.
+    /// The readable names that the relay makes for models with a UUID and no short name, by id.
     private let madeNames: [String: String]
     /// The ids of models that the vendor no longer serves.
     private let gone: Set<String>

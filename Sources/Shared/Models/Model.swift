@@ -19,7 +19,7 @@ public struct Model: Sendable, Equatable {
         @inlinable public static var audioTranslation: Features { Features(rawValue: 128) }
         @inlinable public static var code: Features { Features(rawValue: 256) }
 
-        /// The features of which a model needs at least one for chat requests.
+        /// The features of models for chats. A model can serve chat requests if it has at least one of them.
         @inlinable public static var chatting: Features { Features(rawValue: 1 | 2 | 32 | 256) }
     }
 

@@ -2,7 +2,7 @@ extension ModelCatalog {
     /// The model with which a provider serves `/generate` and `/llm` requests that name no model.
     package struct Generating: Sendable {
         package let name: String
-        /// The model name that the caller must be permitted to use. If `name` replaces a model, it is that model's
+        /// The model name that the caller must be permitted to use. If another model was replaced, it is that model's
         /// name, else `name`.
         package let asked: String
         package let servedModel: ServedModel

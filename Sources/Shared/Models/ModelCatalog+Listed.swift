@@ -54,7 +54,7 @@ extension ModelCatalog {
         }
     }
 
-    /// Returns what is known about a model of a provider, such as its context window.
+    /// Returns the facts about a provider's model, such as its context window.
     ///
     /// - Parameter live: the model on the vendor's list; nil if it is not there or the list was not read yet.
     func facts(of model: Model, named name: String, at position: Int, _ live: LiveModel?) -> ModelFacts {

@@ -4,14 +4,16 @@ import Engine
 extension ModelCatalog {
     package static let online = ModelName.online
 
-    /// Returns the model name before the suffix `:online`; nil if there is not exactly one such suffix.
+    /// Returns the model name before the suffix `:online`, such as `gpt-4o` for `gpt-4o:online`. Returns nil without
+    /// this suffix, or if the name ends with two of them.
     package static func name(beforeSuffixOf name: String) -> String? {
         guard name.utf8.last == UInt8(ascii: "e"), name.hasSuffix(online) else { return nil }
         let before = String(name.dropLast(online.count))
         return before.isEmpty || before.hasSuffix(online) ? nil : before
     }
 
-    /// Returns the name that permissions and limits use for a model, without an added suffix `:online`.
+    /// Returns a requested model name as permissions and limits use it: without the suffix `:online`. Keeps a suffix
+    /// that is part of a model's or panel's own name.
     package func knownName(_ name: String) -> String {
         guard let before = Self.name(beforeSuffixOf: name), position(of: name) == nil, panels[name] == nil else {
             return name
@@ -19,7 +21,8 @@ extension ModelCatalog {
         return before
     }
 
-    /// Returns the served models for a name such as `gpt-4o:online`, with web search turned on.
+    /// Returns each provider's model for a name such as `gpt-4o:online`, with web search turned on; empty for other
+    /// names.
     func searching(_ name: String) -> [ServedModel] {
         guard let before = Self.name(beforeSuffixOf: name), let position = position(of: before) else { return [] }
         return all[position].servedModels.compactMap { servedModel in
@@ -30,7 +33,8 @@ extension ModelCatalog {
         }
     }
 
-    /// Returns whether the name has the suffix `:online` but belongs to a code model.
+    /// Returns whether the name requests a web search from a code model, which cannot search. Such a name is a code
+    /// model's name with the suffix `:online`.
     package func lacksSearch(_ name: String) -> Bool {
         guard let before = Self.name(beforeSuffixOf: name), searching(name).isEmpty, let position = position(of: before)
         else {

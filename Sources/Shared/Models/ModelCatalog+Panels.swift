@@ -21,7 +21,8 @@ extension ModelCatalog {
 
     func serves(_ name: String, at provider: Int) -> Bool { self[name].contains { $0.provider == provider } }
 
-    /// Returns the served models for a panel's member; nil `provider` means all providers.
+    /// Returns the model of each provider that serves a panel member. If `provider` is not nil, returns only that
+    /// provider's model.
     package func servedModels(of name: String, at provider: Int?) -> [ServedModel] {
         self[name].filter { provider == nil || $0.provider == provider }
     }
@@ -47,7 +48,8 @@ extension ModelCatalog {
         }
     }
 
-    /// Returns whether providers of one kind can serve a panel.
+    /// Returns whether providers of one kind can serve a panel. They must serve its summary model, and a member if
+    /// there are any.
     ///
     /// - Parameter isPassthrough: true for passthrough providers, false for providers with credentials.
     private func isServed(_ panel: Panel, isPassthrough: Bool) -> Bool {
@@ -70,9 +72,9 @@ package struct ServedPanels: Sendable {
     /// The panels, sorted by the NAME in their settings (`PANEL_<NAME>_MODELS` and others).
     package let all: [Panel]
     private let byName: [String: Panel]
-    /// The names of panels that providers with credentials can serve.
+    /// The names of the panels that can be served with the relay's own credentials.
     fileprivate(set) var holdingCredentials: Set<String> = []
-    /// The names of panels that providers can serve with the callers' own keys.
+    /// The names of the panels that can be served with the callers' own keys.
     fileprivate(set) var takingOwnKeys: Set<String> = []
     /// The names of panels that hide a provider's model of the same name.
     private(set) var hiding: Set<String> = []

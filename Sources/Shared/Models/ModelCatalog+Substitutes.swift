@@ -20,7 +20,8 @@ extension ModelCatalog {
     /// The names of retired or unserved models that the settings currently replace by another model, sorted.
     package var replacedNames: [String] { replacements.keys.filter { replacement(of: $0) != nil }.sorted() }
 
-    /// Returns whether no provider serves this model name. False for an unknown name while a vendor's list is unread.
+    /// Returns whether the model is retired or unknown. Returns false if a vendor's list that was not read yet might
+    /// contain it.
     private func hasEnded(_ name: String) -> Bool {
         let modelCatalog = self[name]
         guard modelCatalog.isEmpty else { return modelCatalog.allSatisfy(\.model.hasEnded) }
@@ -28,7 +29,8 @@ extension ModelCatalog {
         return panels[name] == nil && !isAwaitingList
     }
 
-    /// Returns the name under which limits count the fallback model; nil if `served` is another model.
+    /// Returns the fallback model's name in the settings, under which limits count it; nil if `served` is another
+    /// model.
     package func limitedName(ofFallback served: String) -> String? { served == fallback ? namedFallback : nil }
 
     /// The name of the model that serves requests for unknown models; nil if there is none.
@@ -36,14 +38,15 @@ extension ModelCatalog {
 
     package var haveSubstitutes: Bool { namedFallback != nil || !replacements.isEmpty }
 
-    /// Returns the fallback model at each provider that serves it; empty if there is no fallback model or the settings
-    /// exclude the model `name`.
+    /// Returns the fallback model at each provider that serves it, as a substitute for an unknown model. Returns
+    /// nothing without a fallback model, or if the settings exclude the model `name`.
     package func substitutes(for name: String) -> [ServedModel] {
         guard let fallback, forbiddenModel(name) == nil else { return [] }
         return self[fallback]
     }
 
-    /// Returns the fallback panel; nil if the fallback model is not a panel or the settings exclude the model `name`.
+    /// Returns the panel that is the fallback model; nil if the fallback model is no panel. Also nil if the settings
+    /// exclude the model `name`.
     package func substitutePanel(for name: String) -> Panel? {
         guard let fallback, let panel = panels[fallback], forbiddenModel(name) == nil else { return nil }
         return panel

@@ -44,7 +44,7 @@ package struct ModelCatalog: Sendable {
         let subset: [String]
         /// Whether the suffix `:online` of a model name requests a web search.
         let hasSearchSuffix: Bool
-        /// Whether the provider refuses models of its catalogue that are not in `subset`.
+        /// Whether the provider refuses models of its catalogue that the settings do not select (`subset`).
         let isSubsetOnly: Bool
         /// The owner of the models, as model lists show it.
         let owner: String
@@ -65,15 +65,17 @@ package struct ModelCatalog: Sendable {
         let acceptsImages: Bool
     }
 
-    /// A model name with the providers' models that serve it, by priority, then in the order of providers.
+    /// A model name, and the models of the providers that serve this name. They are sorted by priority, then by the
+    /// order of providers.
     package struct NamedModel: Sendable {
         package let name: String
         package fileprivate(set) var servedModels: [ServedModel]
     }
 
-    /// All model names, in the order in which they were added, each with the providers' models of this name.
+    /// All model names, each with the models of the providers that serve it. The order is that in which the names were
+    /// added.
     package private(set) var all: [NamedModel] = []
-    /// The index of each model in `all`, by the model's name.
+    /// The position of each model name in the list `all`.
     private var positions: [String: Int] = [:]
     private(set) var listing: [(name: String, provider: Int, model: Model, facts: ModelFacts)] = []
     /// The models that the settings exclude, by name: outside a provider's subset, or with the weight 0.
@@ -186,8 +188,8 @@ package struct ModelCatalog: Sendable {
         return caller.isPermitted(exactly: id)
     }
 
-    /// Returns the name that permissions and limits use: the short name if `name` is the UUID of a model with a short
-    /// name, else `name`.
+    /// Returns the name that permissions and limits use. If `name` is the UUID of a model with a short name, it is the
+    /// short name, else `name`.
     package func ruledName(_ name: String) -> String { name.utf8.count == 36 ? shortNames[name] ?? name : name }
 
     private mutating func add(
@@ -224,12 +226,12 @@ package struct ModelCatalog: Sendable {
         if isListed { listing.append((name, provider, model, facts(of: model, named: name, at: provider, live))) }
     }
 
-    /// Returns the providers' models that serve a model name, by priority; empty if no provider serves the name.
+    /// Returns the models of the providers that serve this name, by priority; empty if no provider serves it.
     package subscript(name: String) -> [ServedModel] {
         position(of: name).map { all[$0].servedModels } ?? searching(name)
     }
 
-    /// Returns the index in `all` for a model name; nil if no provider serves the name.
+    /// Returns the index of a model name in the list `all`; nil if no provider serves the name.
     package func position(of name: String) -> Int? {
         positions[name] ?? positions[ruledName(name)] ?? fullNames(of: name).lazy.compactMap { positions[$0] }.first
     }
@@ -257,12 +259,13 @@ package struct ModelCatalog: Sendable {
 
     private func fullNames(of name: String) -> [String] { catalogues.compactMap { $0.fullID(name) } }
 
-    /// Returns the other names of the model with this name: its full ids and its short names.
+    /// Returns the other names of the model with this name: its id for a short name, or its short name for an id.
     private func otherNames(of name: String) -> [String] {
         fullNames(of: name) + catalogues.compactMap { $0.shortName(name) }
     }
 
-    /// Returns a name by which the caller may use a listed model; nil if there is none.
+    /// Returns a name by which the caller may use a listed model: `name` or another name of the model; nil if there is
+    /// none.
     func usable(_ name: String, at provider: Int, for caller: Caller) -> String? {
         let isPassthrough = providers[provider].isPassthrough
         if mayUse(name, caller, ofPassthrough: isPassthrough) { return name }
@@ -270,7 +273,7 @@ package struct ModelCatalog: Sendable {
         return other.flatMap { $0.isUUID ? nil : $0 }
     }
 
-    /// Returns whether the caller may use at least one model of a provider.
+    /// Returns whether the models of a provider can serve the caller: the caller may use at least one of them.
     package func serve(_ caller: Caller, at provider: Int) -> Bool {
         listing.contains { $0.provider == provider && usable($0.name, at: provider, for: caller) != nil }
             || replacedNames.contains { name in

@@ -12,7 +12,7 @@ package struct CreditPrices: Sendable, Equatable {
         self.imageParts = imageParts
     }
 
-    /// Replaces the unknown prices of this value by the prices in `other`.
+    /// Takes over prices from `other` that are unknown in this value. Known prices stay unchanged.
     package mutating func add(_ other: CreditPrices) {
         chat = chat ?? other.chat
         imageParts = imageParts ?? other.imageParts
@@ -29,7 +29,7 @@ package struct ChatCredits: Sendable, Equatable {
     /// The price for a prompt token, in 10^-9 credits.
     private let promptParts: Int
     private let completionParts: Int
-    /// The price for an image in the prompt, in 10^-9 credits; nil if its tokens are charged.
+    /// The price for an image in the prompt, in 10^-9 credits; nil if an image costs as much as its tokens.
     private let imageParts: Int?
 
     package static let parts = 1_000_000_000

@@ -79,7 +79,7 @@ package struct StoredResponses: Sendable {
         try await state.update(owner.key(id), expirySeconds: Self.expirySeconds, on: loop) { _ in .init(sealed, ()) }
     }
 
-    /// Returns the encrypted response with this id; nil if the owner has none, or it was deleted or has expired.
+    /// Returns the owner's encrypted response with this id; nil if there is none, or if it was deleted or has expired.
     package func sealed(
         _ id: String,
         of owner: ResponseOwner,

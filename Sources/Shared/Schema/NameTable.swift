@@ -2,8 +2,9 @@ import Engine
 
 /// A set of texts, numbered from 0 in the order of insertion.
 struct NameTable: Sendable {
-    /// The number of the last inserted text, by the text's hash. `before` contains, for each text, the number of the
-    /// previous text with the same hash. The hash is seeded, so that a client cannot choose texts with equal hashes.
+    /// For each hash, the number of the last inserted text with this hash. `before` contains, for each text, the number
+    /// of the previous text with the same hash. The hash is seeded, so that a client cannot choose texts with equal
+    /// hashes.
     private var byHash: [Int: Int] = [:]
     private var before: [Int] = []
     private var ends: [Int] = []

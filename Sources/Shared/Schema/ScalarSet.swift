@@ -1,8 +1,8 @@
 /// A set of Unicode characters in a regular expression, such as `[a-z]` or `\d`.
 struct ScalarSet: Sendable {
     var ranges: [ClosedRange<UInt32>] = []
-    /// The general categories in the set, such as `Nd`. If `isIn` is false, all characters outside the category are in
-    /// the set.
+    /// The Unicode categories in the set, such as `Nd` (digits). If `isIn` is false, the set contains the characters
+    /// outside the category instead.
     var categories: [(name: String, isIn: Bool)] = []
     /// The sets that are contained in this set, such as `\W` in `[\W_]`.
     var others: [ScalarSet] = []

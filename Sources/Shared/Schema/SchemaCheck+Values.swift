@@ -74,7 +74,7 @@ extension SchemaCheck {
         return fits
     }
 
-    /// Returns whether the pattern matches a part of the text; nil if the allowed work is exceeded.
+    /// Returns whether the pattern matches a part of the text; nil if the validation has used up its allowed work.
     mutating func match(_ pattern: TextPattern, _ text: UnsafeRawBufferPointer) -> Bool? {
         guard spend((text.count / 8 + 1) * pattern.width) else { return nil }
         return pattern.matches(text)

@@ -8,7 +8,7 @@ struct SchemaCheck {
     private var depth = 0
     var path: [PathStep] = []
     var problems: [SchemaProblem] = []
-    /// The number of nested checks that do not record problems; 0 if problems are recorded.
+    /// The number of running checks, one inside the other, that do not record problems; 0 if problems are recorded.
     private var silences = 0
     /// Whether the validation exceeded the allowed work or depth, so that its result is unknown.
     private(set) var isOut = false
@@ -24,7 +24,7 @@ struct SchemaCheck {
         stepsLeft = steps
     }
 
-    /// The members or elements of one value that a schema has evaluated, for `unevaluatedProperties` and
+    /// The members or elements of one value that some schema has already checked, for `unevaluatedProperties` and
     /// `unevaluatedItems`.
     final class Marks {
         var seen: [Bool]
@@ -106,8 +106,8 @@ struct SchemaCheck {
         return fits && !isOut
     }
 
-    /// Returns whether a value matches a schema, without recording problems. Adds the evaluated members to `marks` only
-    /// if the value matches.
+    /// Returns whether a value matches a schema, without recording problems. If it matches, adds the members that the
+    /// schema checked to `marks`.
     private mutating func isSilently(_ schema: Int, _ value: JSONValue, _ marks: Marks?) -> Bool {
         silences += 1
         defer { silences -= 1 }
@@ -146,8 +146,8 @@ struct SchemaCheck {
         return false
     }
 
-    /// Applies schemas to a value in order. Stops when `isEnough` returns true for the number of matches so far.
-    /// Returns the problems of schemas that do not match.
+    /// Checks a value against schemas in order. Stops when `isEnough` returns true for the number of schemas that match
+    /// so far. Returns the problems with each schema that does not match.
     private mutating func alternatives(
         _ schemas: [Int],
         _ value: JSONValue,

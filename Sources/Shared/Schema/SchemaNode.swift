@@ -65,7 +65,7 @@ final class SchemaNode: @unchecked Sendable {
 
     struct ObjectRules: Sendable {
         var names = NameTable()
-        /// The indexes in `JSONSchema.nodes` of the members' schemas, in the order of the members' names in `names`.
+        /// The schema of each member, as an index in `JSONSchema.nodes`, in the order of the member names in `names`.
         var schemas: [Int] = []
         var patterns: [(pattern: TextPattern, schema: Int)] = []
         /// Whether `patternProperties` contains an unsupported pattern. `additionalProperties` is then ignored, since
@@ -76,7 +76,8 @@ final class SchemaNode: @unchecked Sendable {
         var least: Int?
         var most: Int?
         var propertyNames: Int?
-        /// The member names in `dependentRequired`. The number of a name is its index in the array `dependentRequired`.
+        /// The names of members that require other members. A name's number is also its index in `dependentRequired`,
+        /// which has the required names.
         var dependentNames = NameTable()
         var dependentRequired: [[String]] = []
         var dependentSchemaNames = NameTable()
@@ -87,7 +88,7 @@ final class SchemaNode: @unchecked Sendable {
     /// The boolean if the whole schema is just `true` (allows everything) or `false` (allows nothing); else nil.
     var always: Bool?
     var types: JSONTypes?
-    /// The allowed values, one item for the keyword `enum` and one for `const`.
+    /// The allowed values. The keyword `enum` gives one element, which contains its values, and `const` another one.
     var values: [Values] = []
     var number: NumberRules?
     var text: TextRules?

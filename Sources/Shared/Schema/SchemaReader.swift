@@ -5,7 +5,7 @@ struct SchemaReader {
     var nodes: [SchemaNode] = []
     var remarks: [String] = []
     private let document: JSONValue
-    /// The index in `nodes` of each parsed schema, by the schema's position in the document.
+    /// The index of the node of each parsed schema, by the schema's position in the document.
     private var known: [Int: Int] = [:]
     private var waiting: [(node: SchemaNode, reference: UnsafeRawBufferPointer, base: Base)] = []
     private var references = SchemaReferences()

@@ -149,10 +149,11 @@ extension TextPattern {
         }
     }
 
-    /// Adds the step with this index to `threads`, and all steps that can follow it without consuming a character.
-    /// Returns true if the pattern is matched.
+    /// Adds a step to `threads`, the steps that may match the next character. Also adds the steps that can follow it
+    /// without consuming a character. Returns true if the pattern is matched.
     ///
     /// - Parameters:
+    ///   - number: the index of the step.
     ///   - last: the character before the position; nil at the start of the text.
     ///   - next: the character after the position; nil at the end of the text.
     private func add(_ number: Int, _ threads: inout Threads, _ last: UInt32?, _ next: UInt32?) -> Bool {

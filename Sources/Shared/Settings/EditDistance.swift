@@ -1,9 +1,11 @@
-/// Returns the edit distance of two names in bytes; nil if it exceeds `bound`.
+/// Returns how many bytes must be inserted, removed or replaced to turn one name into the other; nil if more than
+/// `bound`.
 func editDistance(_ one: String, _ other: String, atMost bound: Int) -> Int? {
     editDistance(Array(one.utf8), Array(other.utf8), atMost: bound)
 }
 
-/// Returns the edit distance of two byte strings; nil if it exceeds `bound`.
+/// Returns how many bytes must be inserted, removed or replaced to turn one text into the other; nil if more than
+/// `bound`.
 func editDistance(_ one: [UInt8], _ other: [UInt8], atMost bound: Int) -> Int? {
     guard bound >= 0, abs(one.count - other.count) <= bound else { return nil }
     let far = bound + 1
@@ -43,7 +45,7 @@ func nearestModel(to name: String, among names: [String]) -> String? {
     return nearest(to: name, among: names.filter { $0 != name })
 }
 
-/// Returns a similar pattern that matches an existing model; nil if there is none.
+/// Returns a pattern that is similar to a mistyped one and matches an existing model; nil if there is none.
 func nearestPattern(to pattern: ModelPattern, among names: [String]) -> String? {
     switch pattern {
     case .all: return nil

@@ -16,7 +16,7 @@ enum ForeignVariables {
 
     private typealias Kind = (name: String, kind: String, needsURL: Bool)
 
-    /// The provider to suggest in place of another program's variable, by the beginning of the variable's name, such as
+    /// The provider to suggest for another program's variable, by the first part of the variable's name, such as
     /// `OPENAI`.
     private static let kinds: [String: Kind] = [
         "OPENAI": ("OPENAI", "openai", false), "ANTHROPIC": ("ANTHROPIC", "anthropic", false),

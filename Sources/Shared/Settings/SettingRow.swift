@@ -1,6 +1,6 @@
 /// The definition of a setting: its name, type, default and help text.
 package struct SettingRow: Sendable {
-    /// The kind of a setting's value: plain, secret, or a long prompt.
+    /// The kind of a setting's value, which decides whether a file may contain it: plain, secret, or a long prompt.
     package enum Trait: Sendable {
         case plain
         /// A secret value. The variable `<setting>_FILE` can name a file that contains it.
@@ -9,7 +9,8 @@ package struct SettingRow: Sendable {
         case prompt
     }
 
-    /// The name of the setting's variable; in a family only the field's name, such as `KIND`.
+    /// The name of the setting's variable, such as `PORT`. For a setting of each provider, caller or panel, it is only
+    /// the last part: `KIND` for `PROVIDER_<NAME>_KIND`.
     package let name: String
     package let type: SettingType
     /// The default value as a user would write it; empty if there is none.
@@ -39,13 +40,13 @@ package struct SettingSection: Sendable {
     }
 }
 
-/// A family of settings for each provider, caller or panel, such as `PROVIDER_<NAME>_<FIELD>`.
+/// The settings that each provider, each caller or each panel has, such as `PROVIDER_<NAME>_<FIELD>`.
 ///
-/// An instance of the family exists if its declaring field is set, such as `PROVIDER_A_KIND`.
+/// A provider is declared by setting its declaring field, such as `PROVIDER_A_KIND`; so is a caller or a panel.
 package struct SettingFamily: Sendable {
-    /// The prefix of the family's variables with its underscore, such as `PROVIDER_`.
+    /// The beginning of the variables' names, such as `PROVIDER_` with its underscore.
     let prefix: String
-    /// The name of the field that must be set for each instance of the family, such as `KIND` for providers.
+    /// The field that declares a provider, caller or panel when it is set, such as `KIND` for providers.
     let declaring: String
     let title: String
     let rows: [SettingRow]

@@ -57,7 +57,7 @@ extension SettingType {
         }
     }
 
-    /// Returns a specific reason why a text is invalid; nil if there is only the general `expectation`.
+    /// Returns a specific reason why a text is invalid; nil if only the general description, `expectation`, applies.
     func reason(_ text: String) -> String? {
         if self == .host, let address = MemcachedAddress(text), text.contains(":") {
             return """

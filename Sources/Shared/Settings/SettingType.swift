@@ -63,7 +63,7 @@ package enum SettingType: Sendable, Equatable {
     case modelInfo
     /// A comma-separated list of `model:replacement` items. A model may occur only once.
     case replacements
-    /// The number of calls that may start per second, above 0 with at most three decimals.
+    /// The number of upstream calls that may start per second, above 0 with at most three decimals.
     case rate
     /// A comma-separated list of `model=weight` items. A model may occur only once.
     case modelWeights
@@ -163,7 +163,8 @@ extension SettingType {
         }
     }
 
-    /// The unit and allowed values for the help text; empty if the setting's own help text has them.
+    /// The unit and the allowed values of a setting of this type, for the help text; empty if the setting's own text
+    /// has them.
     var unit: String {
         switch self {
         case .number(let range): "\(range.lowerBound) to \(range.upperBound)"

@@ -15,7 +15,8 @@ struct SettingsReader {
     private(set) var derived: [SettingKey: (text: String, value: SettingValue)] = [:]
     private(set) var problems: [SettingsProblem] = []
     private(set) var warnings: [SettingsProblem] = []
-    /// The unknown names of variables: all in files, and those in the environment that resemble the relay's settings.
+    /// The names of variables that set no known setting. Of the environment, only names that resemble the relay's
+    /// settings.
     private(set) var unknownNames: Set<String> = []
     let table: SettingsTable
     private let readFile: (String) throws(FileProblem) -> [UInt8]
@@ -120,9 +121,8 @@ struct SettingsReader {
         }
     }
 
-    /// Returns whether an unknown variable in the process environment is a mistake.
-    ///
-    /// False if it only deserves a warning; nil if it belongs to another program.
+    /// Returns whether an unknown variable in the process environment is a mistake. False means that it only deserves a
+    /// warning; nil that it belongs to another program.
     private func isMistake(_ entry: SettingsSource.Entry) -> Bool? {
         if entry.isInjected { return nil }
         if table.ownPrefixes.contains(where: { entry.name.hasPrefix($0) }) { return true }
@@ -137,7 +137,8 @@ struct SettingsReader {
         table.families.flatMap { family in instances(of: family.prefix).map { "\(family.prefix)\($0)_" } }
     }
 
-    /// Reports variables with an undeclared name in them, such as `PROVIDER_A_MODELS` without `PROVIDER_A_KIND`.
+    /// Finds and reports settings of undeclared providers, callers or panels, such as `PROVIDER_A_MODELS` without
+    /// `PROVIDER_A_KIND`.
     private mutating func findUnknownFields() {
         for family in table.families {
             let declared = instances(of: family.prefix)
@@ -176,7 +177,7 @@ struct SettingsReader {
     /// Returns the source of a setting's value, such as `.env:4`; `default` if there is none.
     func location(_ key: SettingKey) -> String { given[key]?.location ?? "default" }
 
-    /// Reports a problem with a setting, at the place where its value comes from.
+    /// Reports a problem with a setting, and the place from which its value comes.
     mutating func report(_ key: SettingKey, _ text: String) {
         report(at: given[key]?.location ?? "environment", key.name, text)
     }
@@ -184,9 +185,9 @@ struct SettingsReader {
 
 /// Access to the values of settings. An unset or invalid setting has its default value.
 extension SettingsReader {
-    /// Returns the sorted names that settings with a prefix declare, such as `A` in `PROVIDER_A_KIND`.
+    /// Returns the names of the declared providers, callers or panels, sorted: `A` if `PROVIDER_A_KIND` is set.
     ///
-    /// - Parameter prefix: a prefix such as `PROVIDER_`.
+    /// - Parameter prefix: the beginning of their settings' names, such as `PROVIDER_`.
     func instances(of prefix: String) -> [String] {
         guard let family = table.families.first(where: { $0.prefix == prefix }) else { return [] }
         return given.keys.filter { $0.prefix == prefix && $0.field == family.declaring }.map(\.instance).sorted()

@@ -27,8 +27,8 @@ extension SettingsTable {
             ?? families.lazy.compactMap { $0.fieldNear(name) }.first
     }
 
-    /// Returns the name in capitals, with `_` for `-`; nil if this changes nothing. Also nil if the result is not the
-    /// name of a setting in a family such as `PROVIDER_<NAME>_*`.
+    /// Returns the name in capitals, with `_` for `-`, if that is the name of a setting such as `PROVIDER_<NAME>_KIND`.
+    /// Returns nil otherwise, or if the name is already in capitals.
     func inCapitals(_ name: String) -> String? {
         let capitals = String(name.uppercased().map { $0 == "-" ? "_" : $0 })
         guard capitals != name, let match = match(capitals), !match.key.prefix.isEmpty else { return nil }
@@ -80,7 +80,7 @@ extension SettingFamily {
     }
 }
 
-/// Returns the most similar candidate; nil if all edit distances exceed two.
+/// Returns the candidate that is most similar to the name; nil if each differs in more than two bytes.
 package func nearest(to name: String, among candidates: [String]) -> String? {
     candidates.compactMap { candidate in editDistance(name, candidate, atMost: 2).map { (candidate, $0) } }
         .min { $0.1 < $1.1 }?.0
@@ -104,9 +104,9 @@ extension String {
 }
 
 extension String {
-    /// The display form of a `<NAME>` in settings: in lower case, with `-` in place of `_`.
+    /// This `<NAME>` of a setting's variable as the relay shows it: `team-a` for `TEAM_A`.
     var asName: String { String(lowercased().map { $0 == "_" ? "-" : $0 }) }
 
-    /// This name as `<NAME>` in the names of settings: in upper case, with `_` in place of `-`.
+    /// This name as the variables of its settings contain it: `TEAM_A` for `team-a`, as in `KEY_TEAM_A_TOKEN`.
     package var asInstance: String { String(uppercased().map { $0 == "-" ? "_" : $0 }) }
 }

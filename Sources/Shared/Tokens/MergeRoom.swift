@@ -1,4 +1,6 @@
-/// The working memory for byte-pair encoding: a list of parts, and a heap of joinable pairs.
+/// The working memory for byte-pair encoding, which joins neighboring bytes of a text until only tokens remain.
+///
+/// It has a list of the parts, which are single or joined bytes, and a heap of the neighbors that can be joined.
 struct MergeRoom: ~Copyable {
     private struct MergeNode {
         var next: UInt32
@@ -8,8 +10,8 @@ struct MergeRoom: ~Copyable {
     }
 
     private let list: UnsafeMutablePointer<MergeNode>
-    /// A heap of the pairs that can be joined, at most three for each byte of the text. An entry has the rank in its
-    /// upper 32 bits and the position of the first part in its lower 32 bits.
+    /// A heap of the pairs of parts that can be joined, at most three pairs for each byte of the text. A pair's entry
+    /// has the rank of the joined part in its upper 32 bits, and the position of the first part in its lower 32 bits.
     private let heap: UnsafeMutablePointer<UInt64>
     private var heapCount = 0
     private let capacity: Int
@@ -72,7 +74,8 @@ struct MergeRoom: ~Copyable {
         heap[index] = entry
     }
 
-    /// Removes the pair with the lowest rank and returns its position; nil if no parts can be joined.
+    /// Removes the pair of parts whose join has the lowest rank. Returns the position of its first part; nil if nothing
+    /// can be joined.
     @inline(__always)
     mutating func removeLeast() -> Int? {
         while heapCount > 0 {
@@ -101,7 +104,7 @@ struct MergeRoom: ~Copyable {
         heap[index] = entry
     }
 
-    /// Joins the part (token) that starts at a byte position with the next part. Returns the end of the joined part.
+    /// Joins the part that starts at a byte position with the next part. Returns the end of the joined part.
     @inline(__always)
     mutating func join(_ position: Int) -> Int {
         let gone = Int(list[position].next)

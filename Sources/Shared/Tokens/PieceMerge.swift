@@ -17,8 +17,8 @@ struct PieceMerge {
 
     /// Returns the number of tokens in a piece of at most 128 bytes that is not a token itself.
     ///
-    /// Each pair of adjacent parts gets a key: its upper bits are the rank of the joined parts, its lower 7 bits the
-    /// position of the first part.
+    /// Each two neighboring parts of the piece get a key. Its upper bits are the rank of the joined parts, and its
+    /// lower 7 bits are the position of the first part.
     private func short(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Self.shortBytes) { keys in
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 2 * Self.shortBytes) { links in
@@ -76,8 +76,8 @@ struct PieceMerge {
 
     /// Returns the number of tokens in a long piece, counted in overlapping windows.
     ///
-    /// Each window begins where a token of the previous window ends. The tokens before and after this position must
-    /// stay separate when their bytes are merged again.
+    /// Each window begins where a token of the previous window ends. Such a border is valid only if the tokens before
+    /// and after it stay separate when byte-pair encoding gets their bytes together.
     private func long(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         var size = Self.windowBytes
         var total = 0
@@ -113,14 +113,16 @@ struct PieceMerge {
         return total + room.parts
     }
 
-    /// Returns whether merging the first `first + second` bytes of the text gives two parts of these lengths.
+    /// Returns whether byte-pair encoding of the first `first + second` bytes gives two tokens, of `first` and `second`
+    /// bytes.
     private func staysApart(_ text: UnsafePointer<UInt8>, _ first: Int, _ second: Int) -> Bool {
         var room = MergeRoom(first + second)
         merge(text, first + second, &room)
         return room.parts == 2 && room.end(0) == first
     }
 
-    /// Merges the first `count` bytes of a text by byte-pair encoding. The resulting parts are in `room`.
+    /// Splits the first `count` bytes of a text into tokens by byte-pair encoding. The tokens are then the parts in
+    /// `room`.
     private func merge(_ text: UnsafePointer<UInt8>, _ count: Int, _ room: inout MergeRoom) {
         room.begin(count)
         for position in 0..<(count - 1) { room.add(table.rank(text[position], text[position + 1]), position) }

@@ -52,8 +52,7 @@ struct PieceScanner {
         return (0, 1)
     }
 
-    /// Returns the position of the first character, from `position` on, that has none of the wanted class bits; the
-    /// end of the text if there is none.
+    /// Returns the end of the run of characters from `position` on that have at least one of the class bits `wanted`.
     @inline(__always)
     private func run(_ position: Int, of wanted: UInt8) -> Int {
         var position = position
@@ -74,7 +73,7 @@ struct PieceScanner {
         }
     }
 
-    /// Returns the end of the piece that begins at `start`, by the pattern of o200k_base.
+    /// Returns the end of the piece that begins at `start`, by the pattern of the vocabulary o200k_base.
     ///
     /// The first two alternatives of the pattern are `P?U*L+(contraction)?` and `P?U+L*(contraction)?`. U is a
     /// character of the class `upper`, L one of the class `lower`, and P one that may come before letters.
@@ -158,8 +157,8 @@ struct PieceScanner {
         return position
     }
 
-    /// Returns three positions: the end of the run of spaces at `start`, its last space, and the end of its last CR or
-    /// LF (0 if it has none). The run has at least one space.
+    /// Returns three positions in the run of spaces that begins at `start`: its end, its last space, and the end of its
+    /// last CR or LF (0 if it has none). The run has at least one space.
     private func spacesEnd(_ start: Int) -> (end: Int, last: Int, lastNewline: Int) {
         var found = (end: start, last: start, lastNewline: 0)
         while found.end < end {
@@ -174,8 +173,8 @@ struct PieceScanner {
         return found
     }
 
-    /// Returns the end of an English contraction (`(?i:'s|'t|'re|'ve|'m|'ll|'d)`); the position itself if there is
-    /// none. The letter ſ (long s) counts as s.
+    /// Returns the end of the English contraction at this position (`(?i:'s|'t|'re|'ve|'m|'ll|'d)`). Returns the
+    /// position itself if there is none. The letter ſ (long s) counts as s.
     @inline(__always)
     private func contractionEnd(_ position: Int) -> Int {
         guard position < end, text[position] == UInt8(ascii: "'"), position + 1 < end else { return position }
@@ -195,8 +194,8 @@ struct PieceScanner {
         return isLongS ? position + 3 : position
     }
 
-    /// Returns the last position at which the text can be cut in two; 0 if there is none. Later text never changes the
-    /// pieces before this position.
+    /// Returns the last position at which the text can be cut in two, so that later text cannot change the pieces
+    /// before it; 0 if there is none.
     func lastCut() -> Int {
         let word = CharacterClasses.letter | CharacterClasses.number
         let joined = word | CharacterClasses.upper | CharacterClasses.lower

@@ -15,7 +15,7 @@ package struct PromptEstimate: Sendable {
     /// The estimated number of tokens in all added texts, rounded up.
     package var tokens: Int { Int(clamping: (parts &+ 15) / 16) }
 
-    /// Adds a text to the estimate. The text begins a new word.
+    /// Adds a text to the estimate. The text counts as the beginning of a new word.
     package mutating func add(_ text: UnsafeRawBufferPointer) {
         guard let start = text.baseAddress else { return }
         parts &+= relay_tokens_estimate(start, text.count)

@@ -8,9 +8,9 @@ package struct TokenBound: ~Copyable {
     private let limit: Int
     private var estimate = TokenEstimate()
     private var counted = 0
-    /// The end of the consumed text, whose token count may still change with the next bytes.
+    /// The last part of the consumed text, whose token count the next bytes may still change.
     private var held = ByteBuffer()
-    /// The number of bytes at the start of `held` (text whose token count may still change) that were passed on.
+    /// The number of bytes at the beginning of the held text, `held`, that were already passed on.
     private var passed = 0
 
     private static let maxHeldBytes = 8_192

@@ -9,15 +9,16 @@ package struct TokenCountAccumulator: ~Copyable {
     private var counted = 0
     /// The last bytes of the added text, which are not counted yet.
     private var held = ByteBuffer()
-    /// The number of uncounted bytes at which `add` begins to count their tokens. It grows, up to 64 KB, if the text
-    /// cannot be cut.
+    /// The number of uncounted bytes at which `add` counts tokens. If such a text cannot be cut, the number grows, up
+    /// to 64 KB.
     private var fullBytes = stepBytes
     /// The number of bytes added since the start, or since the last call of `removeUncounted`.
     private var newBytes = 0
 
     private static let stepBytes = 8_192
     private static let maxBytes = 65_536
-    /// The number of new bytes up to which `add` counts the tokens itself, without another thread.
+    /// The number of added bytes up to which `add` counts the tokens itself. More text should be counted on another
+    /// thread.
     package static let atOnceBytes = 262_144
 
     package init(_ counter: TokenCounter) { self.counter = counter }
@@ -55,8 +56,8 @@ package struct TokenCountAccumulator: ~Copyable {
 
     // MARK: Counting on another thread
 
-    /// Whether so much text was added that another thread should count it. If true, call `removeUncounted`, and
-    /// `putBack` when the text is counted.
+    /// Whether so much text was added that another thread should count it. If so, call `removeUncounted`, count the
+    /// text on the other thread, and then call `putBack`.
     package var isBehind: Bool { newBytes > Self.atOnceBytes }
 
     /// Removes the uncounted text and returns it, for `counted(_:by:)` on another thread.
@@ -77,7 +78,7 @@ package struct TokenCountAccumulator: ~Copyable {
         return (vocabulary.count(text.bytes[part: 0..<cut]), cut)
     }
 
-    /// Adds the token count of a text that `removeUncounted` returned earlier.
+    /// Adds the number of tokens that another thread counted in a text from `removeUncounted`.
     ///
     /// - Parameter result: the counted tokens and bytes; nil to estimate the tokens of the text.
     package mutating func putBack(_ text: Body, _ result: (tokens: Int, bytes: Int)?) {

@@ -2,11 +2,12 @@
 ///
 /// `@unchecked`: the pointers only refer to read-only memory, which `TokenFile` keeps alive.
 package struct TokenTable: @unchecked Sendable {
-    /// The slots of the hash table: a token's rank in the lower 18 bits, and a part of the token's hash above. An empty
-    /// slot has all bits set.
+    /// The slots of the hash table of tokens. A slot has a token's rank in the lower 18 bits, and a part of the token's
+    /// hash in the others. An empty slot has all bits set.
     private let slots: UnsafePointer<UInt32>
     private let slotMask: Int
-    /// The offset in `bytes` at which each token begins, by rank. The last element is the end of the last token.
+    /// The position at which each token begins in the tokens' bytes, by rank. The last element is the end of the last
+    /// token.
     private let starts: UnsafePointer<UInt32>
     private let tokens: UInt32
     private let bytes: UnsafeRawPointer
@@ -17,7 +18,7 @@ package struct TokenTable: @unchecked Sendable {
     let longest: Int
     private let keeper: TokenFile.Mapping
 
-    /// The value that stands for "no rank", for bytes that are not a token.
+    /// The value that stands for "no rank": the bytes are not a token.
     package static let noRank = UInt32.max
     static let rankBits = 18
     private static let rankMask: UInt32 = 1 << rankBits - 1
@@ -98,7 +99,8 @@ package struct TokenTable: @unchecked Sendable {
         text.loadUnaligned(fromByteOffset: position, as: UInt64.self)
     }
 
-    /// Returns the part of a hash that a slot stores in its upper 14 bits. The lower 18 bits of the result are 0.
+    /// Returns the part of a token's hash that a slot contains: its upper 14 bits. The lower 18 bits of the result are
+    /// 0.
     @inline(__always)
     package static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 32) & ~rankMask }
 

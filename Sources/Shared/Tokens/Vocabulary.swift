@@ -32,7 +32,7 @@ package final class Vocabulary: Sendable {
         return total
     }
 
-    /// The longest word that `fitting` counts at once, in bytes. Longer words are counted in parts.
+    /// The longest word whose tokens `fitting` counts in one step, in bytes. A longer word is counted in parts.
     static let longestUnit = 64
 
     /// Returns the end and the tokens of the longest beginning of `text` that has at most `limit` tokens.
@@ -76,16 +76,16 @@ package final class Vocabulary: Sendable {
         return text.withUTF8 { count(UnsafeRawBufferPointer($0)) }
     }
 
-    /// Returns the last position at which `text` can be cut in two; 0 if there is none. Later text never changes the
-    /// token count before this position.
+    /// Returns the last position at which `text` can be cut in two, so that later text cannot change the number of
+    /// tokens before it; 0 if there is none.
     func lastCut(_ text: UnsafeRawBufferPointer) -> Int {
         guard let base = text.baseAddress else { return 0 }
         let scanner = PieceScanner(classes, base.assumingMemoryBound(to: UInt8.self), count: text.count)
         return scanner.lastCut()
     }
 
-    /// Returns the position at which the last character of `text` begins. For invalid UTF-8, the result can be
-    /// another position within the text.
+    /// Returns the start of the last character of `text`. For invalid UTF-8, the result can be another position in the
+    /// text.
     func lastCharacter(_ text: UnsafeRawBufferPointer) -> Int {
         var position = text.count - 1
         while position > 0, position > text.count - 4, text[position] & 0xc0 == 0x80 { position -= 1 }

@@ -16,7 +16,7 @@ package final class RecordReader: Sendable {
     private let overviews = Lock(OverviewMemory())
     private let currentZone: @Sendable () -> DayZone
 
-    /// Creates a reader. `delete` deletes records on the thread that writes to the store, and waits.
+    /// Creates a reader. `delete` deletes records on the thread that writes to the store, and waits until this is done.
     init(
         _ source: any RecordSource,
         zone: @escaping @Sendable () -> DayZone,
@@ -79,7 +79,7 @@ package final class RecordReader: Sendable {
     }
 }
 
-/// The overview that was computed last, from which the next overview copies its older minutes.
+/// The usage overview that was computed last. The next overview copies its older minutes.
 private struct OverviewMemory: Sendable {
     private static let minutes = 60
     private static let minuteMilliseconds = 60_000

@@ -2,7 +2,8 @@ package import Engine
 
 /// A readable store of usage records: a database, or the memory of the process.
 package struct RecordStore: Sendable {
-    /// The time to collect records before they are written, in milliseconds. Killing the process loses these records.
+    /// The time for which records are collected before they are written, in milliseconds. If the process is killed,
+    /// they are lost.
     private static let gatheringMilliseconds = 250
     private static let deleteMilliseconds = 10_000
 

@@ -11,8 +11,8 @@ package final class UsageQueue: Sendable {
         var count = 0
         /// The number of records that the thread has taken from the queue but has not written yet.
         var removed = 0
-        /// The store that replaces the present one, and the index in `waiting` of its first request; nil if the store
-        /// is not replaced.
+        /// The store to which later records are written, and the index in `waiting` of its first request; nil if the
+        /// store is not replaced.
         var next: (store: any UsageStore, from: Int)?
         var isReopening = false
         var isEnding = false
@@ -20,7 +20,7 @@ package final class UsageQueue: Sendable {
         var tasks: [@Sendable () -> Void] = []
 
         var isIdle: Bool { waiting.isEmpty && !isReported }
-        /// Whether the queue's thread has work other than writing records.
+        /// Whether the queue's thread has work other than writing records, such as reopening the store.
         var isReported: Bool { isEnding || isReopening || next != nil || !tasks.isEmpty }
     }
 

@@ -19,7 +19,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private(set) var gathersStream = false
     private var names = VendorNameMap()
     private(set) var mayGoOn = false
-    /// The response's paused parts (`pause_turn`) before the current part, in order.
+    /// The earlier parts of the response, in order; each ended with a pause of the vendor (`pause_turn`).
     private var parts: [PausedResponse] = []
 
     /// The largest request body, in bytes, that stays in memory while the response is streamed.

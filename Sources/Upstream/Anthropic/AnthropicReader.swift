@@ -38,7 +38,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private var isPaused = false
     private(set) var pause: PausedResponse?
     private var accumulator = MessageUsage()
-    /// The parts of the response before the current one. The vendor paused after each of them (`pause_turn`).
+    /// The earlier parts of the response, in order; each ended with a pause of the vendor (`pause_turn`).
     private var earlier: [PausedResponse]
     private var isEarlierReported = false
     /// The recorder of the content blocks since the vendor's last pause.
@@ -55,7 +55,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - earlier: the parts of the response before the vendor's pauses; their events are emitted first.
-    ///   - mayGoOn: whether to record the content blocks of a stream, so that it can continue after a pause.
+    ///   - mayGoOn: whether to record the content blocks of a stream, so that the response can continue after a pause.
     init(
         _ parser: JSONParser,
         _ ids: RandomBytes,
@@ -171,7 +171,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         if text.bytes.count > 2 { try emitArguments(text.bytes, ofCall: index, at: blocks.count - 1, emit) }
     }
 
-    /// Emits the beginning of a tool call. Returns the tool call's index; nil after `maxCalls` tool calls.
+    /// Emits the beginning of a tool call. Returns the index of the tool call; nil if the limit `maxCalls` is already
+    /// reached.
     private func openCall(_ block: JSONValue, _ emit: Emit) throws(UpstreamError) -> Int? {
         let id = block["id"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         guard let name = block["name"]?.text, max(name.count, id.count) <= Self.nameLimitBytes else {
@@ -346,7 +347,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         guard finish != nil else { throw .invalidResponse("the vendor's response has no end") }
     }
 
-    /// Emits the content blocks that arrived before the vendor paused the response. Only the first call emits them.
+    /// Emits the content blocks that arrived before the vendor paused the response. Does nothing if they were already
+    /// emitted.
     ///
     /// Values that the parser returned before become invalid.
     private func emitEarlier(_ emit: Emit) throws(UpstreamError) {

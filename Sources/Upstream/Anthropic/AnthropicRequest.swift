@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a call as the JSON body of a Messages request, without fields that the model refuses.
+/// Writes a chat call as the JSON body of a Messages request, without fields that the model refuses.
 struct AnthropicRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions
@@ -10,15 +10,16 @@ struct AnthropicRequest: ~Copyable {
     private let model: ClaudeModel
     private let dialect: AnthropicDialect
     private let thinking: ThinkingPlan
-    /// Whether the system prompt must ask for the tool call that the client demands.
+    /// Whether the system prompt asks for the demanded tool call, because `tool_choice` cannot force a call.
     private let promptsForToolCall: Bool
-    /// The cache breakpoints of the call, or the last ones if the API accepts fewer.
+    /// The cache breakpoints that the request contains: the last four of the call, because the API accepts no more.
     private let marks: [ChatOptions.CacheBreakpoint]
     private let bound: (maxTokens: Int, budget: Int?)
     private var names = VendorNameMap()
     private var out = ByteBuffer()
 
-    /// The highest token limit for a complete response. A higher limit needs a stream.
+    /// The highest token limit with which the relay requests a complete response. With a higher limit, it requests a
+    /// stream.
     private static let longTokens = 8_192
     private static let maxCacheBreakpoints = 4
 
@@ -51,8 +52,8 @@ struct AnthropicRequest: ~Copyable {
         bound = thinking.bound(call.maxTokens, model)
     }
 
-    /// Returns whether each assistant turn with tool calls has signed reasoning. Checks only the turns after the last
-    /// user turn that has no tool results.
+    /// Returns whether each recent assistant turn with tool calls has signed reasoning. Recent turns are those after
+    /// the user's last turn without tool results.
     private static func hasReasoning(_ call: borrowing ChatCall) -> Bool {
         var hasResults = false
         var hasCalls = false

@@ -79,7 +79,8 @@ struct ClaudeModel: Sendable {
 
     // MARK: The table
 
-    /// The known Claude models by the beginning of the id after `claude-`. The longest match wins.
+    /// The known Claude models. The key is the beginning of the id after `claude-`, such as `opus-4`; the longest match
+    /// wins.
     private static let rows: [(StaticString, ClaudeModel)] = [
         ("3-haiku", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .format)),
         ("3-opus", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .format)),

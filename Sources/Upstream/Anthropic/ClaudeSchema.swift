@@ -20,7 +20,8 @@ struct ClaudeSchema {
 
     private static let maxReferences = 8
 
-    /// Returns a tool's schema with a `type` and a resolved `$ref` at the top level.
+    /// Returns a tool's schema with a `type` at the top level. Replaces a `$ref` at the top level by the schema to
+    /// which it points.
     static func object(_ schema: Body) -> Body {
         let parser = JSONParser()
         guard let root = try? parser.parse(schema.bytes), root.kind == .object else { return schema }

@@ -55,7 +55,7 @@ struct ClaudeTurns: ~Copyable {
 
     /// Appends all turns of the conversation.
     ///
-    /// - Parameter prefill: whether an assistant turn can be the last turn. If false, a user turn follows it.
+    /// - Parameter prefill: whether the conversation can end with an assistant turn. If false, a user turn is added.
     mutating func append(to out: inout ByteBuffer, prefill: Bool) {
         let turns = turns
         if turns.first?.isUser != true { appendFiller(".", to: &out) }
@@ -107,7 +107,7 @@ struct ClaudeTurns: ~Copyable {
 
     // MARK: The assistant
 
-    /// Appends an assistant turn: its content blocks and tool calls, in their original order. Tool calls with an
+    /// Appends the content blocks and tool calls of an assistant turn, in their original order. Tool calls with an
     /// unknown position come last.
     private mutating func appendAssistant(
         _ turn: Turn,
@@ -186,7 +186,8 @@ struct ClaudeTurns: ~Copyable {
         out.append("}")
     }
 
-    /// Returns the key that connects a tool call with its result.
+    /// Returns the key that connects a tool call with its result: the tool call's id, or the tool's name if there is no
+    /// id.
     private static func key(id: String?, name: String) -> [UInt8] {
         id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
     }

@@ -1,6 +1,6 @@
 /// The quirks of servers with Anthropic's API.
 extension LearnedQuirks {
-    /// The quirk of a model that refuses `temperature`, `top_p` and `top_k`.
+    /// The quirk of a model that refuses `temperature`, `top_p` and `top_k`. These fields are then left out.
     static let noSampling = LearnedQuirks(rawValue: 1)
     static let noSecondSampling = LearnedQuirks(rawValue: 2)
     static let noThinking = LearnedQuirks(rawValue: 4)
@@ -11,16 +11,16 @@ extension LearnedQuirks {
     static let noEffortOfClaude = LearnedQuirks(rawValue: 32)
     /// The quirk of a model that refuses the efforts `xhigh` and `max`; `high` is sent instead.
     static let highEffort = LearnedQuirks(rawValue: 64)
-    /// The quirk of a model that refuses an assistant turn at the end of a conversation.
+    /// The quirk of a model that refuses an assistant turn at the end of a conversation. A user turn is then added.
     static let noPrefill = LearnedQuirks(rawValue: 128)
-    /// The quirk of a server that refuses the reasoning of earlier assistant turns.
+    /// The quirk of a server that refuses the reasoning of earlier assistant turns. The reasoning is then left out.
     static let noEarlierReasoning = LearnedQuirks(rawValue: 256)
     static let noStrictTools = LearnedQuirks(rawValue: 512)
     static let noTier = LearnedQuirks(rawValue: 1_024)
     static let noMetadata = LearnedQuirks(rawValue: 2_048)
-    /// The quirk of a conversation without the reasoning of earlier turns. Thinking is turned off.
+    /// The quirk of a server that refuses thinking if earlier turns lack their reasoning. Thinking is then turned off.
     static let noThinkingNow = LearnedQuirks(rawValue: 4_096)
 
-    /// The quirks that are caused by one conversation. They are not remembered for the model.
+    /// The quirks that depend on the conversation, not on the model. They are not remembered for later calls.
     static let ofConversation: LearnedQuirks = [.noEarlierReasoning, .noThinkingNow]
 }

@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// The usage of one message of the Messages API. The last report of a token count wins.
+/// The usage of one message of the Messages API. If the vendor reports a token count several times, the last one wins.
 struct MessageUsage {
     private var input: Int?
     private var output: Int?

@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// A fast reader for stream events that contain only a piece of text.
+/// Reads stream events that contain only a chunk of text. This is faster than the JSON parser.
 struct TextDeltaScanner: ~Copyable {
     /// The bytes before the text in the last text event; empty before the first text event.
     private var opening = ByteBuffer()
@@ -10,13 +10,15 @@ struct TextDeltaScanner: ~Copyable {
     private static let name: StaticString = "content_block_delta"
     private static let lines: StaticString = "event: content_block_delta\ndata: "
 
-    /// Returns the text of the next event; nil if the event needs the JSON parser.
+    /// Returns the text of the next event if the event differs from the last text event only in its text; otherwise
+    /// nil.
     func text(from events: inout EventStreamParser) -> UnsafeRawBufferPointer? {
         guard !opening.isEmpty else { return nil }
         return events.text(between: opening.bytes, UnsafeRawBufferPointer("\"}"), afterSpaces: "}\n\n")
     }
 
-    /// Returns the text of a text event, valid until the next call; nil if the event needs the JSON parser.
+    /// Returns the text of an event, valid until the next call; nil if the event has other content than text, or
+    /// unusual JSON.
     mutating func text(
         _ data: UnsafeRawBufferPointer,
         named name: UnsafeRawBufferPointer

@@ -103,8 +103,8 @@ struct ThinkingPlan {
         }
     }
 
-    /// Returns the token limits for output with reasoning (`maxTokens`) and for reasoning alone (`budget`; nil if
-    /// none).
+    /// Returns the token limits of the request: `maxTokens` for the output with its reasoning, and `budget` for the
+    /// reasoning alone; `budget` is nil if there is none.
     ///
     /// - Parameter asked: the client's token limit; nil if the client set none.
     func bound(_ asked: Int?, _ model: ClaudeModel) -> (maxTokens: Int, budget: Int?) {

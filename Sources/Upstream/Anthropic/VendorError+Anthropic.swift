@@ -4,7 +4,8 @@ import Glibc
 import Shared
 
 extension VendorError {
-    /// Recognises Anthropic's errors that the HTTP status alone does not identify, such as an exceeded spending limit.
+    /// A function that recognises errors of Anthropic that the HTTP status alone does not identify, such as an exceeded
+    /// spending limit.
     static let anthropic: VendorErrorTable = { $0.ofAnthropic }
 
     var ofAnthropic: UpstreamError? {
@@ -38,7 +39,8 @@ extension VendorError {
             && code.utf8.suffix(Self.spending.utf8.count).elementsEqual(Self.spending.utf8)
     }
 
-    /// The seconds, at most 86,400, until the time after "regain access on" in the error message; nil if none.
+    /// The seconds until the time in the error message at which the account regains access, at most 86,400; nil if the
+    /// message contains no future time.
     private var secondsToAccess: Int? {
         let text = ByteBuffer(said)
         var scan = ByteScan(text.bytes)

@@ -3,7 +3,7 @@ package import Engine
 import Limits
 package import Shared
 
-/// The upstream calls of one request, with the choice of their candidates and keys.
+/// The attempts of one request, and the choice of a candidate and a key for each attempt.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class Attempts: @unchecked Sendable {
@@ -11,23 +11,24 @@ package final class Attempts: @unchecked Sendable {
     private let balance: Balance?
     private let callLedger: CallLedger
     private let loop: EventLoop
-    /// The time by which a response has to begin; `distantFuture` for a single candidate with one key.
+    /// The time by which the request's response must begin; `distantFuture` if there is only one candidate with one
+    /// key.
     package private(set) var endsAt: LoopTime
     private var open: RemainingCandidates
-    /// The position of the current or last called candidate; nil before the first choice.
+    /// The position of the candidate that was chosen last; nil before the first choice.
     private var current: Int?
-    /// The key already chosen for another call to the current candidate; nil if no key is chosen.
+    /// The key for the next call to the current candidate, if it is already chosen; otherwise nil.
     private var repeating: Credential?
-    /// Whether the next call goes to the current candidate with an untried key.
+    /// Whether the next call goes to the current candidate, with a key that has not failed for this request.
     private var selectsNextKey = false
     /// The key and the capacity for the next call, if the call had to wait for capacity; otherwise nil.
     private var waitedFor: (Credential, HeldCapacity)?
     /// The number of retries of each candidate for this request, by the candidate's position.
     private var repeats: [Int: Int] = [:]
-    /// The labels of each candidate's keys that failed for this request, by the candidate's position.
+    /// The labels of the keys that failed for this request, by their candidate's position.
     private var tried: [Int: Set<String>] = [:]
     private var call: VendorCall?
-    /// The time after which a failed call is not repeated, not even with another candidate.
+    /// The time after which a failure is final: neither a retry nor a fallback follows.
     private var repeatsEndAt: LoopTime
     /// Whether only one key can be used for the current call.
     private var isBound = false
@@ -70,8 +71,9 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: The next one
 
-    /// Chooses the candidate to call next and returns its position; nil if no call is possible. Waits if all remaining
-    /// candidates are full.
+    /// Chooses the candidate to call next and returns its position. Waits if all remaining candidates lack capacity.
+    ///
+    /// Returns nil if no candidate is left, or if none gets capacity in time.
     package func next() async -> Int? {
         if let position = nextAtOnce() { return position }
         guard !open.full.isEmpty, let position = await waited() else { return nil }
@@ -79,7 +81,8 @@ package final class Attempts: @unchecked Sendable {
         return position
     }
 
-    /// Chooses the candidate to call next, without waiting; nil if none is left or all are full.
+    /// Chooses the candidate to call next and returns its position, without waiting. Returns nil if no candidate with
+    /// capacity is left.
     package func nextAtOnce() -> Int? {
         if repeating != nil || selectsNextKey { return current }
         guard let position = open.chosen() else { return nil }
@@ -93,7 +96,8 @@ package final class Attempts: @unchecked Sendable {
         balance.begins(open.breakerKey(position), at: loop.now)
     }
 
-    /// Waits until a full candidate has capacity and returns its position; nil if none gets capacity.
+    /// Waits in the queue until some candidate has capacity, and returns the candidate's position. Returns nil if none
+    /// has any in time.
     private func waited() async -> Int? {
         guard let balance, rules.queueTime > .zero, !open.lacksStore else {
             refusal = refusal ?? open.shortage
@@ -143,8 +147,8 @@ package final class Attempts: @unchecked Sendable {
 
     // MARK: A call
 
-    /// Takes the candidate's next key with capacity and returns the call to make. Returns nil if no key has capacity
-    /// now.
+    /// Chooses the candidate's next key that has capacity, and returns a call with it. Returns nil if no key has
+    /// capacity now.
     ///
     /// - Parameter candidate: the candidate at the position from `next()`, or a copy that can use one key only.
     package func call(_ candidate: Candidate) async -> VendorCall? {
@@ -161,7 +165,8 @@ package final class Attempts: @unchecked Sendable {
         return call(candidate, with: credential)
     }
 
-    /// Takes the next key and returns the call to make. Returns nil if the candidate's provider has a capacity limit.
+    /// Chooses the candidate's next key and returns a call with it, without waiting. Returns nil if the provider has a
+    /// capacity limit.
     package func callAtOnce(_ candidate: Candidate) -> VendorCall? {
         guard candidate.capacity == nil else { return nil }
         return call(candidate, with: repeating ?? turn(of: candidate))
@@ -208,7 +213,8 @@ package final class Attempts: @unchecked Sendable {
         if let current { balance?.endTrial(open.breakerKey(current)) }
     }
 
-    /// Records that a response broke off. Returns the failure with the credential of the call.
+    /// Records that the current call failed after its response had begun. Returns the failure with the credential of
+    /// the call.
     package func brokeOff(_ failure: UpstreamError) -> UpstreamError {
         callLedger.freeCapacity()
         let error = recordFinalFailure(failure)
@@ -271,7 +277,8 @@ package final class Attempts: @unchecked Sendable {
         return error
     }
 
-    /// Ends the trial call of the current candidate without counting a success or a failure.
+    /// Ends the trial call of the current candidate, if there is one. The circuit breaker counts neither a success nor
+    /// a failure.
     func endTrial() { if let current { concluded(current, nil) } }
 
     /// Reports the outcome of a candidate's calls to its circuit breaker.
@@ -331,6 +338,6 @@ extension UpstreamError.Kind {
     /// Whether failures of this kind have the HTTP status 429.
     fileprivate var isLimit: Bool { self == .rateLimited || self == .outOfCredit }
 
-    /// Whether the same call can succeed when it is repeated.
+    /// Whether a failure of this kind may pass: the same call can succeed later.
     fileprivate var mayPass: Bool { self == .failed || self == .unavailable || self == .timedOut }
 }

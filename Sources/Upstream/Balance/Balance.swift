@@ -4,9 +4,10 @@ import Limits
 package import Shared
 import Synchronization
 
-/// The turns, circuit breakers and call counts of the providers. All event loops share one `Balance`.
+/// The state by which providers are chosen: their turns, circuit breakers and numbers of calls. All event loops share
+/// one `Balance`.
 package final class Balance: Sendable {
-    /// The key of a `TurnState`: a model, a priority and, if each caller has separate turns, the caller.
+    /// The key under which turns are stored: a model, a priority and, if each caller has separate turns, the caller.
     struct TurnKey: Hashable {
         private let high: UInt64
         private let low: UInt64
@@ -27,7 +28,7 @@ package final class Balance: Sendable {
         func hash(into hasher: inout Hasher) { hasher.combine(high) }
     }
 
-    /// A box for a `TurnState`, which is too large to be copied for each request.
+    /// A reference to a `TurnState`, which is too large to be copied for each request.
     private final class Turns {
         var state = TurnState()
     }
@@ -44,15 +45,16 @@ package final class Balance: Sendable {
     package let queue: CapacityQueue
     private let turns = Lock(RecentTable<TurnKey, Turns>())
     private let breakers = Lock<[BreakerKey: Breaker]>([:])
-    /// Whether a candidate has failed and not served a call since then.
+    /// Whether some candidate has failed and has not served a call since.
     private let failed = Atomic<Bool>(false)
 
     private static let keptTurns = 10_000
 
-    /// The records of whether a provider's responses contain their usage, by the provider's position in the settings.
+    /// The statistics about the usage that providers report, by the provider's position in the settings.
     private let reports = Lock<[Int: UsageReports]>([:])
 
-    /// The number of calls of each provider, by its position in the settings. Counted only in the order `least-load`.
+    /// The number of calls of each provider, by its position in the settings. Counted only for the load-balancing order
+    /// `least-load`.
     private let chosen = Lock<[Int: Double]>([:])
 
     /// The providers' names in the order of the settings, and the log of the providers' state changes; nil if changes
@@ -70,7 +72,7 @@ package final class Balance: Sendable {
         self.queue = queue
     }
 
-    /// Returns the provider's record of whether its responses contain their usage. All event loops share the record.
+    /// Returns the statistics that show whether the provider reports usage. All event loops share them.
     func reports(ofProvider position: Int) -> UsageReports {
         reports.withLock { reports in
             if let known = reports[position] { return known }
@@ -80,7 +82,7 @@ package final class Balance: Sendable {
         }
     }
 
-    /// Returns the number of calls for which the provider was chosen, plus one.
+    /// Returns the number of the provider's next turn: the calls for which it was chosen so far, plus one.
     func nextTurn(ofProvider position: Int) -> Double { chosen.withLock { $0[position, default: 0] } + 1 }
 
     func took(provider position: Int) {
@@ -138,7 +140,8 @@ package final class Balance: Sendable {
         return breakers.withLock { $0[key]?.isOpen(at: now) ?? false }
     }
 
-    /// Returns the time at which the candidate may be tried again; nil if requests may call it now.
+    /// Returns the time at which the circuit breaker lets requests call the candidate again; nil if they may call it
+    /// now.
     func openEnd(_ key: BreakerKey, at now: LoopTime) -> LoopTime? {
         breakers.withLock { $0[key]?.openEnd(at: now) }
     }
@@ -181,7 +184,7 @@ package final class Balance: Sendable {
         if isTripped { notices.all.begins(.breakerOpen(provider: provider, model: key.model), at: now, cause) }
     }
 
-    /// Records that the candidate is called, as a trial call if the circuit breaker is half-open.
+    /// Records that a call to the candidate begins. If the circuit breaker is half-open, this is the trial call.
     func begins(_ key: BreakerKey, at now: LoopTime) {
         guard hasFailures else { return }
         breakers.withLock { $0[key]?.tryOnce(at: now) }
@@ -238,7 +241,7 @@ package final class Balance: Sendable {
         }
     }
 
-    /// Opens the candidate's circuit breaker for the time of unavailability that the vendor reported.
+    /// Opens the candidate's circuit breaker for `seconds`, in which the provider's model cannot serve calls.
     func startCooldown(_ key: BreakerKey, _ error: UpstreamError, seconds: Int, at now: LoopTime) {
         breakers.withLock { breakers in
             breakers[key, default: Breaker()].rest(at: now, seconds: seconds)

@@ -4,11 +4,11 @@ import Engine
 struct Breaker {
     /// The times of the recent failures that count towards opening the circuit breaker.
     private var failures: [LoopTime] = []
-    /// The time at which a request may try the candidate again; nil if failures have not opened the circuit breaker.
+    /// The time from which the circuit breaker is half-open; nil if failures have not opened it.
     private var openUntil: LoopTime?
-    /// The time until which the trial call keeps other requests from the candidate.
+    /// The time until which a trial call keeps other requests from the candidate; in the past without a trial call.
     private var trialEndsAt = LoopTime.distantPast
-    /// The end of the model's unavailability that the vendor reported; in the past if not reported.
+    /// The end of the cooldown of the provider's model; in the past if the model has no cooldown.
     private var cooldownUntil = LoopTime.distantPast
 
     /// The longest time for which a trial call keeps other requests from the candidate, in nanoseconds.
@@ -21,7 +21,8 @@ struct Breaker {
     /// Returns whether the circuit breaker is open or half-open.
     func isTripped(at now: LoopTime) -> Bool { openUntil != nil || now < cooldownUntil }
 
-    /// Returns the time at which the candidate may be tried again; nil if requests may call it now.
+    /// Returns the time at which the circuit breaker lets requests call the candidate again; nil if they may call it
+    /// now.
     func openEnd(at now: LoopTime) -> LoopTime? {
         guard isOpen(at: now) else { return nil }
         guard let openUntil else { return cooldownUntil }

@@ -2,9 +2,9 @@ package import Calls
 import Engine
 package import Shared
 
-/// A provider's model that could serve a call. Creating a candidate takes no key and no capacity.
+/// A provider's model that can serve a request. The key is chosen and the capacity is acquired later, for each call.
 package final class Candidate: Sendable {
-    /// The provider and the model, under the names that usage records, billing and responses use.
+    /// The names of the provider and the model, and the model's prices. Usage records, billing and responses use them.
     package let server: CallLedger.Server
     package let provider: any ChatVendor
     package let model: Model
@@ -15,14 +15,14 @@ package final class Candidate: Sendable {
     /// The capacity limits of the provider's keys; nil if the settings contain no such limits.
     let capacity: Capacity?
     private let spared: Traits
-    /// The object that reports outcomes of calls to the keys and the circuit breaker; nil to report to the keys only.
-    /// Only `unboundedCall(billing:)` uses it.
+    /// The recorder of call outcomes in the key ring and the circuit breaker; nil if only the key ring records them.
+    /// Only calls from `unboundedCall(billing:)` use the recorder.
     private let lone: LoneCandidate?
     let offeredBy: Int
     let rank: ModelCatalog.Rank
     /// The models and prices of all candidates for the call; empty if the request names a model.
     let rivals: [CallLedger.Server]
-    /// The record of whether the provider's responses contain their usage.
+    /// The statistics that show whether the provider reports usage.
     package let reports: UsageReports
     let loop: EventLoop
 
@@ -56,14 +56,14 @@ package final class Candidate: Sendable {
         self.loop = loop
     }
 
-    /// The name of the serving model in the relay: the requested, replacement or fallback model.
+    /// The relay's name of the model that serves the call: the requested model, its replacement or the fallback model.
     package var name: String { server.name }
     /// The model's price; nil if it is unknown.
     package var price: Price? { server.price }
     /// Whether the provider charges credits for calls.
     package var countsCredits: Bool { server.credits != nil }
 
-    /// The traits of a chat that the settings can exclude from a provider, such as tools.
+    /// The traits of a chat that a provider's settings can exclude: tools and images.
     package struct Traits: OptionSet, Sendable {
         package let rawValue: UInt8
 
@@ -72,7 +72,7 @@ package final class Candidate: Sendable {
         package static let tools = Traits(rawValue: 1)
         package static let images = Traits(rawValue: 2)
 
-        /// Creates the set of the chat traits, such as tools, that a provider's settings exclude.
+        /// Creates the set of traits that a provider's settings exclude: tools, images, both or none.
         package init(sparing provider: ProviderSettings) {
             self = []
             if !provider.supportsTools { insert(.tools) }
@@ -80,10 +80,10 @@ package final class Candidate: Sendable {
         }
     }
 
-    /// Returns whether both candidates have the same model, and exclude chats with the same traits, such as tools.
+    /// Returns whether both candidates have the same model, and their settings exclude the same traits (tools, images).
     package func isLike(_ other: Candidate) -> Bool { spared == other.spared && model == other.model }
 
-    /// Whether the settings exclude chats with some trait, such as tools, from the provider.
+    /// Whether the provider's settings exclude chats with tools or chats with images.
     var isSpared: Bool { !spared.isEmpty }
 
     /// Checks whether this candidate can serve the chat.
@@ -133,9 +133,11 @@ package final class Candidate: Sendable {
         return VendorCall(credential, billing: callLedger, on: loop, with: keys, within: capacity)
     }
 
-    /// Takes capacity for one call from the first key that has free capacity. `choice` decides the order of the keys.
+    /// Finds the first key with free capacity and acquires its capacity for one call. `choice` decides the order of the
+    /// keys.
     ///
-    /// Returns nil if every key is full, if other requests wait, or if the provider has no capacity limit.
+    /// Returns nil if no key has free capacity, if other requests wait for it, or if the provider has no capacity
+    /// limit.
     ///
     /// - Parameters:
     ///   - tried: the labels of keys that must not be taken.
@@ -148,7 +150,8 @@ package final class Candidate: Sendable {
         await capacity?.acquireNow(ofKeys: keys, or: fixed, besides: tried, choice, isTurn: isTurn, on: loop)
     }
 
-    /// Returns whether, in this instance, all keys seem full or other requests wait for capacity.
+    /// Returns whether no key seems to have free capacity, or other requests wait for it, as far as this instance
+    /// knows.
     ///
     /// - Parameter tried: the labels of keys that are not checked.
     func isKnownFull(besides tried: Set<String> = []) -> Bool {

@@ -15,7 +15,7 @@ final class CandidateList: @unchecked Sendable {
     let isSingle: Bool
     /// Whether some candidate has a capacity limit.
     let hasCapacityLimits: Bool
-    /// Whether some candidate's settings exclude chats with a trait such as tools.
+    /// Whether the settings of some candidate's provider exclude chats with tools or images.
     let excludesSomeCalls: Bool
     /// The prices of the candidates, without duplicates.
     let prices: [Price]
@@ -26,15 +26,14 @@ final class CandidateList: @unchecked Sendable {
     let priorities: [Int]
     /// Whether all candidates have the same priority.
     let areEqual: Bool
-    /// The positions and weights of all candidates, for taking turns.
+    /// The positions and weights of all candidates, by which they take turns.
     let members: [TurnState.Member]
     /// The key rings of the candidates that use the relay's keys.
     private let rings: [KeyRing]
-    /// The counters, without duplicates, that count the key rings with keys in cooldown. Usually all rings share one
-    /// counter.
+    /// The counters of key rings that have a key in cooldown. Usually all rings share one counter, which is listed
+    /// once.
     private let cooldownRingCounts: [CooldownRingCount]
-    /// The last used key under which `Balance` stores turns, with its priority. Copies of this list for passthrough
-    /// keys share this object.
+    /// A cache of the last result of `turnKey(_:)`. Copies of this list for passthrough keys share the cache.
     private let lastTurn: LastTurn
     /// The latest copy of this list for a passthrough key, with that key; nil before the first copy.
     private var ofCaller: (key: String, list: CandidateList)?
@@ -88,7 +87,8 @@ final class CandidateList: @unchecked Sendable {
         cooldownRingCounts = []
     }
 
-    /// Returns a copy of the list with a caller's own key. All candidates must accept such keys.
+    /// Returns a copy of the list whose candidates use this passthrough key. All candidates must accept passthrough
+    /// keys.
     func withCallers(_ key: String) -> CandidateList {
         if let ofCaller, ofCaller.key == key { return ofCaller.list }
         let list = CandidateList(self, withCallers: Credential(passedOn: key))
@@ -99,12 +99,13 @@ final class CandidateList: @unchecked Sendable {
     /// Whether no key of the candidates is in cooldown.
     var hasNoCooldowns: Bool { cooldownRingCounts.allSatisfy(\.isZero) || rings.allSatisfy { !$0.hasCooldowns } }
 
-    /// A cache of the last result of `turnKey(_:)`. Copies of the candidate list share this object.
+    /// A cache of the last priority and its key, under which `Balance` stores turns. Copies of a candidate list share
+    /// it.
     private final class LastTurn {
         var last: (priority: Int, key: Balance.TurnKey)?
     }
 
-    /// Returns the key under which `Balance` stores the turns among the candidates of one priority.
+    /// Returns the key under which `Balance` stores whose turn it is among the candidates of this priority.
     func turnKey(_ priority: Int) -> Balance.TurnKey {
         if let last = lastTurn.last, last.priority == priority { return last.key }
         let key = Balance.TurnKey(model: all[0].name, priority: priority)

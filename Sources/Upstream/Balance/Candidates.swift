@@ -3,17 +3,17 @@ import Engine
 import Limits
 package import Shared
 
-/// All candidates for a call, sorted by priority and then in the order of the settings.
+/// The candidates for a request, and the order in which they are tried.
 package struct Candidates: Sendable {
     private let list: CandidateList
-    /// The state for choosing between providers; nil if the candidates are always tried in their order.
+    /// The shared state for choosing between providers; nil if the candidates are always tried in their order.
     private let balance: Balance?
     private let order: Order
     private let caller: Identity?
 
     /// The order in which candidates are tried.
     package enum Order: Sendable {
-        /// The order by priority. The settings decide which candidate of the same priority is first.
+        /// The order by priority. Among candidates of the same priority, the load-balancing settings decide.
         case balanced
         /// The order in which the candidates were given.
         case listed
@@ -82,7 +82,7 @@ package struct Candidates: Sendable {
 
     package subscript(index: Int) -> Candidate { list.all[index] }
 
-    /// Makes the object that chooses the candidates and keys for the calls of one request.
+    /// Makes the attempts of one request, which choose a candidate and a key for each call.
     ///
     /// - Parameters:
     ///   - affinity: the hash of a value, such as the user: calls with equal hashes use one provider and key. Nil

@@ -4,7 +4,8 @@ package import Limits
 package import Shared
 import Synchronization
 
-/// The limits for the started and the concurrent calls of each key of a provider, over all instances.
+/// A provider's limits of concurrent calls and of call starts in a time window. Each key has these limits, over all
+/// instances.
 package final class Capacity: CallCapacity {
     private let provider: String
     private let position: Int
@@ -13,8 +14,8 @@ package final class Capacity: CallCapacity {
     private let limiter: Limiter
     private let queue: CapacityQueue
     private let queueNanoseconds: UInt64
-    /// The time after which a started call no longer counts in the limit of call starts, in nanoseconds; 0 if call
-    /// starts are not limited.
+    /// The nanoseconds after which a started call surely no longer counts in the limit of call starts; 0 without this
+    /// limit.
     private let ownNanoseconds: UInt64
     private static let choicesNanoseconds: UInt64 = 3_000_000_000
     private let isUncounted = Atomic(false)
@@ -71,7 +72,7 @@ package final class Capacity: CallCapacity {
 
     /// Returns the load of each key, in the order of `credentials`.
     ///
-    /// If both concurrent calls and call starts are limited, all loads are of the limit with the larger used fraction.
+    /// If both concurrent calls and call starts are limited, returns the loads of the limit that is used more.
     package func loads(of credentials: [Credential], on loop: EventLoop) async -> [Load] {
         // If both limits are used equally, `max` returns the first one: concurrent calls.
         let limits = [calls, starts].compactMap(\.self)
@@ -115,7 +116,9 @@ package final class Capacity: CallCapacity {
         return HeldCapacity(reservation) { queue.freed(position) }
     }
 
-    /// Acquires capacity of the first key that has free capacity. Returns nil if no key has any or other requests wait.
+    /// Finds the first key with free capacity and acquires its capacity for one call, without waiting.
+    ///
+    /// Returns nil if no key has free capacity, or if other requests wait for it.
     ///
     /// - Parameters:
     ///   - keys: the provider's keys; nil if the provider has no keys in the settings.
@@ -151,8 +154,8 @@ package final class Capacity: CallCapacity {
         return nil
     }
 
-    /// Acquires capacity of a key that has free capacity. Otherwise waits for capacity of `fixed`, or of the key ring's
-    /// next key.
+    /// Finds a key with free capacity and acquires its capacity for one call. If no key has any, waits for `fixed` or
+    /// for the key ring's next key.
     func acquire(
         ofKeys keys: KeyRing?,
         or fixed: Credential?,

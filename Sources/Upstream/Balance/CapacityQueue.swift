@@ -3,8 +3,10 @@ import Engine
 import Limits
 import Synchronization
 
-/// The queue of calls, from all event loops, that wait for capacity of a provider. Calls for the same provider are
-/// served in the order of their arrival, but calls of requests that already hold a slot come first.
+/// The queue of upstream calls, from all event loops, that wait for capacity of their providers.
+///
+/// Calls for the same provider are served in the order of their arrival. Calls of requests that already hold a slot
+/// come first.
 package final class CapacityQueue: Sendable {
     private let tickets = Lock<[Ticket]>([])
     private let count = Atomic(0)
@@ -17,7 +19,7 @@ package final class CapacityQueue: Sendable {
 
     package var waiting: Int { count.load(ordering: .relaxed) }
 
-    /// Returns whether a call is waiting that can use any key of the provider.
+    /// Returns whether some call waits for the provider and can use any of its keys.
     func isAwaited(_ provider: Int) -> Bool { isAwaited(provider, nil) }
 
     /// Returns whether a request that already has a slot is waiting for this key of the provider.
@@ -30,8 +32,8 @@ package final class CapacityQueue: Sendable {
         return tickets.withLock { $0.contains { $0.account == account && $0.providers.contains(provider) } }
     }
 
-    /// Waits in the queue until `emit` returns a value, and returns this value. Returns nil if the time is up, the
-    /// queue is full, or the task is cancelled.
+    /// Waits in the queue until `emit` has acquired capacity, and returns the value of `emit`. Returns nil if the time
+    /// is up, the queue is full, or the task is cancelled.
     ///
     /// - Parameters:
     ///   - providers: the providers whose capacity the call can use.
@@ -76,7 +78,7 @@ package final class CapacityQueue: Sendable {
         for ticket in next { ticket.call() }
     }
 
-    /// Wakes the first calls in the queue for this provider, which has free capacity.
+    /// Wakes the waiting calls that are next for this provider, because the provider has free capacity again.
     func freed(_ provider: Int) {
         guard waiting > 0 else { return }
         for ticket in tickets.withLock({ Self.first(in: $0, of: [provider]) }) { ticket.call() }
@@ -94,8 +96,8 @@ package final class CapacityQueue: Sendable {
         }
     }
 
-    /// Returns the calls to wake: for each provider, all waiting calls up to and including the first that can use any
-    /// key.
+    /// Returns the tickets of the calls to wake: for each provider, the first call that can use any key, and all calls
+    /// before it.
     private static func first(in tickets: [Ticket], of providers: Set<Int>) -> [Ticket] {
         var open = providers
         var first: [Ticket] = []
@@ -109,14 +111,14 @@ package final class CapacityQueue: Sendable {
     }
 }
 
-/// The ticket of one call that waits in the queue.
+/// The ticket of one upstream call that waits in the queue for capacity.
 ///
-/// `@unchecked`: used on its loop only, except for `call`, which any thread may call.
+/// `@unchecked`: used on its loop only. Only the function `call()` can be used on any thread.
 private final class Ticket: TimerTarget, @unchecked Sendable {
     let providers: Set<Int>
-    /// The digest of the only key for the call; nil if any key can be used.
+    /// The digest of the only key that the waiting call can use; nil if it can use any key.
     let account: Digest?
-    /// Whether the waiting call must check for free capacity again.
+    /// Whether the waiting call was woken to check for free capacity.
     var isCalled = false
     private let loop: EventLoop
     private let waiter = Waiter()
@@ -135,7 +137,7 @@ private final class Ticket: TimerTarget, @unchecked Sendable {
         loop.remove(timer)
     }
 
-    /// Wakes the waiting call. Any thread may call it.
+    /// Wakes the waiting upstream call. This function can be used on any thread.
     func call() { loop.call { self.timerFired() } }
 
     func timerFired() {

@@ -23,7 +23,7 @@ struct KeyChoice {
     var affinity: UInt64?
     var provider = ""
 
-    /// Whether the keys take turns: there is neither an affinity value nor a capacity limit.
+    /// Whether the keys only take turns: neither an affinity value nor a capacity limit decides.
     var isByTurn: Bool { affinity == nil && capacity == nil }
 
     func rank(_ credential: Credential, _ weight: Double, _ turn: Double) -> Rank {
@@ -34,7 +34,8 @@ struct KeyChoice {
         return Rank(load: (capacity?.share(of: credential) ?? 0) / weight, turn: turn)
     }
 
-    /// Returns the distance of a key from an affinity value. All instances compute the same distance.
+    /// Returns a pseudorandom distance between a key and an affinity value, the same in all instances. The nearest key
+    /// gets the calls with this value.
     private func distance(_ affinity: UInt64, _ credential: Credential) -> Double {
         // The key with the lowest number, divided by its weight, gets the calls with the affinity value.
         let (first, second, _, _) = Digest(of: "\(provider)\n\(credential.key)").words

@@ -1,13 +1,13 @@
 import Calls
 import Engine
 
-/// The cooldown of a key, measured on the monotonic clock of the event loops.
+/// The cooldown of a key or a location, measured on the monotonic clock of the event loops.
 struct KeyCooldown {
     private let rest: UpstreamError.Cooldown
     private let seconds: Int
     let endsAt: LoopTime
     private let beganAt: LoopTime
-    /// The time until which only the first call after the cooldown may use the key.
+    /// The time until which the trial call keeps other calls from the key; in the past without a trial call.
     private var trialEndsAt = LoopTime.distantPast
 
     /// The longest time for which a trial call keeps other calls from the key, in nanoseconds.

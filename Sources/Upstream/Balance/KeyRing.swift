@@ -6,12 +6,12 @@ import Synchronization
 package final class KeyRing: KeyCooldowns {
     private struct KeyState {
         let weight: Double
-        /// The number of times that the key was chosen. It also grows during a cooldown, so that the key gets no extra
-        /// turns later.
+        /// The number of turns that the key has had. Turns missed in a cooldown count too, so that the key does not get
+        /// them later.
         var chosen = 0.0
         var rest: KeyCooldown?
 
-        /// The number that decides which key is next: the key with the lowest number is used.
+        /// The number of the key's next turn, divided by its weight. The key with the lowest value is next.
         var nextTurn: Double { (chosen + 1) / weight }
 
         func isAvailable(at now: LoopTime) -> Bool { rest.map { $0.mayBeTried(at: now) } ?? true }
@@ -24,7 +24,7 @@ package final class KeyRing: KeyCooldowns {
     let cooldownRingCount: CooldownRingCount
     /// The provider's name, and the log of its state changes; nil if changes are not logged.
     private let notices: (provider: String, all: ProviderNotices)?
-    /// The lowest turn number (`nextTurn`) of all keys, as the bit pattern of a `Double`.
+    /// The lowest `nextTurn` of all keys, as the bit pattern of a `Double`.
     private let leastTurn: Atomic<UInt64>
 
     /// Creates a ring of keys.
@@ -54,7 +54,7 @@ package final class KeyRing: KeyCooldowns {
         cooldownRingCount.add(1)
     }
 
-    /// Returns the cooldown of a key for a new ring; nil if the key has none.
+    /// Returns the cooldown of a key, to be kept in a new ring; nil if the key has none.
     private func rest(ofKey key: String) -> KeyCooldown? {
         guard let index = credentials.firstIndex(where: { $0.key == key }) else { return nil }
         var rest = keyStates.withLock { $0[index].rest }
@@ -75,7 +75,7 @@ package final class KeyRing: KeyCooldowns {
 
     package var isSingle: Bool { credentials.count == 1 }
 
-    /// Returns the key with this `accountNumber`; nil if the ring contains no such key.
+    /// Returns the key with this account number, which file ids contain; nil if the ring has no such key.
     func credential(ofAccount account: UInt64) -> Credential? {
         credentials.first { $0.accountNumber == account }
     }
@@ -138,7 +138,8 @@ package final class KeyRing: KeyCooldowns {
         return all.sorted { ($0.rank, $0.position) < ($1.rank, $1.position) }
     }
 
-    /// Begins a call with the key. Returns false if the key is in cooldown or has a running trial call.
+    /// Records that a call with the key begins, and returns true. Returns false if the key is in cooldown or has a
+    /// running trial call.
     func begins(_ credential: Credential, at now: LoopTime) -> Bool {
         guard hasCooldowns, let index = index(of: credential) else { return true }
         return keyStates.withLock { keyStates in

@@ -2,7 +2,7 @@ package import Calls
 import Engine
 package import Shared
 
-/// A provider call that stores, reads or deletes a caller's file, together with the provider.
+/// An upstream call that stores, reads or deletes a caller's file, together with the call's provider.
 package struct FileCall: Sendable {
     package let provider: any FileProvider
     package let call: VendorCall
@@ -30,7 +30,7 @@ package struct FileCall: Sendable {
         if let held { call.callLedger.hold(held) }
     }
 
-    /// Frees the capacity of the call. Other requests can use it before this request ends.
+    /// Frees the capacity of the call early, so that other requests can use it before this request ends.
     package func freeCapacity() { held?.end() }
 
     /// Records that the call failed. Returns the failure with the credential of the call.

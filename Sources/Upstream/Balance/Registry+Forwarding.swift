@@ -2,7 +2,7 @@ import Calls
 package import Shared
 
 extension Registry {
-    /// Returns the candidates for a request, of which at least one can forward it unchanged; nil if none can.
+    /// Returns all candidates for a request if at least one of them can forward it unchanged; otherwise nil.
     ///
     /// - Parameters:
     ///   - name: the requested model.

@@ -23,7 +23,7 @@ package final class Registry: @unchecked Sendable {
         package let capacity: Capacity?
         /// Whether the provider serves calls that name no model.
         let generates: Bool
-        /// The traits, such as tools, of chats that the settings keep away from the provider.
+        /// The traits of chats that the provider's settings exclude: tools, images, both or none.
         let spared: Candidate.Traits
 
         package init(
@@ -54,11 +54,11 @@ package final class Registry: @unchecked Sendable {
     package let modelCatalog: ModelCatalog
     /// Whether another model can replace a requested model: the settings contain a fallback model or replacements.
     package let haveSubstitutes: Bool
-    /// Recognises the progress lines of panels in the earlier messages of a request.
+    /// The progress lines of all panels, for recognising them in the earlier messages of a request.
     package let marks: PanelProgressLines
     let balance: Balance
-    /// A check whether all providers of the named model accept OpenAI chat requests unchanged. Can be called on any
-    /// thread.
+    /// A function that returns whether all providers of the named model accept OpenAI chat requests unchanged. Can be
+    /// used on any thread.
     package let isPassedOn: @Sendable (String) -> Bool
     /// The cached lists of candidates, by the model name's position in the catalog; nil for a list not needed yet.
     private var lists: [CandidateList?]
@@ -102,7 +102,7 @@ package final class Registry: @unchecked Sendable {
         }
     }
 
-    /// Returns the candidates or the panel for a member of a panel.
+    /// Returns the target for a member of a panel: the candidates of a model, or another panel.
     ///
     /// - Parameters:
     ///   - name: the member's name in the settings of the panel.
@@ -123,7 +123,8 @@ package final class Registry: @unchecked Sendable {
         }
     }
 
-    /// Returns the candidates for a chat with the named model, or for a panel's summary model.
+    /// Returns the candidates for a chat with the named model. For the name of a panel, returns those of its summary
+    /// model.
     package func chat(_ name: String, for caller: Caller) throws(APIError) -> Candidates {
         var target = try target(name, for: caller)
         var caller = caller
@@ -155,7 +156,8 @@ package final class Registry: @unchecked Sendable {
         return list.passOnKeys == true ? list.withCallers(caller.passedKey) : list
     }
 
-    /// Returns the cached list of candidates for a model name; nil if the caller may not use all of them.
+    /// Returns the list of all candidates for a model name; nil if the name is unknown or the caller may not use all of
+    /// them.
     ///
     /// - Parameters:
     ///   - served: the name of the model that serves the request.
@@ -195,7 +197,8 @@ package final class Registry: @unchecked Sendable {
         return Candidates(CandidateList(all), balance, for: caller)
     }
 
-    /// Returns the first healthy candidate for the named model; the first candidate if none is healthy.
+    /// Returns the first candidate for the named model that has a key outside cooldown and no open circuit breaker.
+    /// Returns the first one if none has.
     ///
     /// - Parameter features: the features of which the model must have one.
     package func candidate(
@@ -206,7 +209,7 @@ package final class Registry: @unchecked Sendable {
         try candidates(name, for: caller, able: features).firstHealthy
     }
 
-    /// Returns the candidate for a file upload before the model is known; nil if there is none.
+    /// Returns a candidate for uploading a file before the request has named its model; nil if there is none.
     package func uploader(for caller: Caller, able features: Model.Features) -> Candidates? {
         for name in modelCatalog.names + modelCatalog.replacedNames {
             guard let candidate = try? candidate(name, for: caller, able: features) else { continue }
@@ -215,7 +218,7 @@ package final class Registry: @unchecked Sendable {
         return nil
     }
 
-    /// Returns the candidate for the named model, limited to the provider and the key of an upload.
+    /// Returns the candidate for the named model that uses the provider and the key of an earlier file upload.
     ///
     /// - Parameters:
     ///   - uploader: the candidate to whose provider the file was uploaded.

@@ -14,10 +14,11 @@ struct RemainingCandidates {
     private var left: [Int]
     /// The positions of the candidates that were set aside because they had no capacity.
     private(set) var full: [Int] = []
-    /// The priority of the first healthy candidate that `Candidates.Order.balanced` chose; nil if it has chosen none.
+    /// The priority of the first healthy candidate that the order `balanced` chose; nil if there was none or the choice
+    /// was undone.
     private var turned: Int?
     private var turnedLater: [Int] = []
-    /// The way in which the current candidate was chosen; nil once the candidate is called.
+    /// The way in which the current candidate was chosen, for undoing the choice; nil once the candidate is called.
     private var reason: Reason?
 
     init(
@@ -136,7 +137,8 @@ struct RemainingCandidates {
         }
     }
 
-    /// Chooses the candidate with the lowest `KeyChoice.Rank` and returns its position.
+    /// Chooses the candidate with the lowest rank and returns its position. Affinity, load and earlier turns decide the
+    /// rank.
     ///
     /// - Parameter positions: the positions to choose from, at least one.
     private mutating func best(of positions: ArraySlice<Int>, _ balance: Balance) -> Int {

@@ -1,7 +1,8 @@
 package import Calls
 package import Engine
 
-/// A call that is cancelled at its time limit, unless the limit was removed before.
+/// An asynchronous task, such as an upstream call, that is cancelled at its time limit. The limit can be removed
+/// before.
 ///
 /// `@unchecked`: used on its loop only.
 package final class TimedCall: TimerTarget, @unchecked Sendable {
@@ -14,7 +15,7 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     private var endsAt = LoopTime.distantFuture
     private lazy var timer = Timer(self)
 
-    /// Creates a call. Its time limit is given when the call is run.
+    /// Creates a call that can be run with a time limit.
     ///
     /// - Parameters:
     ///   - isLifted: returns whether the call no longer has a time limit.
@@ -40,7 +41,7 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     /// Removes the time limit from the running call.
     package func lift() { loop.remove(timer) }
 
-    /// Runs a call with a time limit. It returns no result: `ask` stores its own result.
+    /// Runs `ask` with a time limit and waits for its end.
     package func run(
         until end: LoopTime,
         orFailFor cause: @autoclosure () -> String,
@@ -65,7 +66,7 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
         throw failure
     }
 
-    /// Runs a call with a time limit and returns its result.
+    /// Runs `ask` with a time limit and returns its result.
     ///
     /// - Parameters:
     ///   - end: the time by which the call has to end; `distantFuture` without a limit.
@@ -84,7 +85,7 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
     }
 }
 
-/// A box for the result of one call.
+/// The stored result of one timed call.
 ///
 /// `@unchecked`: used on one loop only.
 private final class Outcome<Value: Sendable>: @unchecked Sendable {

@@ -16,18 +16,18 @@ struct TurnState {
         fileprivate let number: Int
     }
 
-    /// The position of the provider that had the last turn in the order `sequence`.
+    /// The position of the provider that had the last turn. Used only by the load-balancing order `sequence`.
     private var current = 0
     /// The number of turns in a row that the provider at `current` had.
     private var used = 0
-    /// The values of `current` and `used` before the last turn, for undoing that turn. Only the order `sequence` sets
-    /// them.
+    /// The values of `current` and `used` before the last turn, for undoing that turn. Only the load-balancing order
+    /// `sequence` sets them.
     private var before = (current: 0, used: 0)
     private var number = 0
-    /// The extra turns of providers whose earlier turn was undone, with each provider's position. Added only in the
-    /// balance order `sequence`.
+    /// The number of extra turns for each provider whose earlier turn was undone. Only the load-balancing order
+    /// `sequence` adds them.
     private var owed: [(position: Int, turns: Int)] = []
-    /// The score of each provider, by position; the highest score has the next turn.
+    /// The scores of the providers, by position. The provider with the highest score has the next turn.
     private var credits: [Double] = []
 
     /// Chooses the provider that has the next turn.
@@ -75,7 +75,8 @@ struct TurnState {
         return position
     }
 
-    /// Takes the next turn by the load-balancing order `sequence`, and returns the position of its provider.
+    /// Takes the next turn by the load-balancing order `sequence`, and returns the position of the provider that has
+    /// the turn.
     private mutating func nextInSequence(_ members: [Member]) -> Int {
         // If no provider is left out, each member's index is its position.
         let isInPlace = current < members.count && members[current].position == current

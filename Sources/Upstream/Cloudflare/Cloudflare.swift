@@ -99,7 +99,8 @@ extension Cloudflare: ChatVendor {
     package var wires: [Wire] { [] }
     package var keepsDeadlines: Bool { true }
 
-    /// Returns whether the call has tools. Only a response shows whether the model supports tools.
+    /// Returns whether the model's support for the call is uncertain, which is true of calls with tools. Only a
+    /// response shows whether the model supports tools.
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { call.needs.contains(.tools) }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {

@@ -78,13 +78,13 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
 
     // MARK: The wire of its own
 
-    /// The member of a choice that contains the output in OpenAI's format.
+    /// The name of the member that contains a choice's output in OpenAI's format.
     private enum Message: String {
         case delta
         case whole = "message"
     }
 
-    /// Converts a complete response or one stream event to OpenAI's format. Throws the vendor's error.
+    /// Converts a complete response or one stream event to OpenAI's format. Throws if the vendor reports an error.
     private func normal(
         _ data: UnsafeRawBufferPointer,
         _ message: Message

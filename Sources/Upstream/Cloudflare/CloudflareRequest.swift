@@ -4,17 +4,17 @@ import Shared
 
 /// The quirks of Cloudflare's models, in addition to those of OpenAI-compatible servers.
 extension LearnedQuirks {
-    /// The model must be called with Cloudflare's own API, which serves all models.
+    /// The quirk of a model that is missing in the OpenAI-compatible API. Cloudflare's own API is called instead.
     static let ownWire = LearnedQuirks(rawValue: 1 << 35)
-    /// The model refuses the relay's default token limit, so a lower limit is sent.
+    /// The quirk of a model that refuses the relay's default token limit. A lower limit is sent instead.
     static let lowBound = LearnedQuirks(rawValue: 1 << 36)
-    /// The model does not stream, so a complete response is requested.
+    /// The quirk of a model that does not stream. A complete response is requested instead.
     static let notStreamed = LearnedQuirks(rawValue: 1 << 37)
 
     fileprivate static let ofCloudflare: LearnedQuirks = [.ownWire, .lowBound, .notStreamed]
 }
 
-/// Writes a call as the JSON body of a request, in Cloudflare's variant of OpenAI's format.
+/// Writes a chat call as the JSON body of a request, in Cloudflare's variant of OpenAI's format.
 enum CloudflareRequest {
     /// The token limit that the relay sends if the client sets none.
     static let standardTokens = 4_096

@@ -2,7 +2,7 @@ import Calls
 import Glibc
 
 extension VendorError {
-    /// Recognises Cloudflare's errors by their numeric codes, and OpenAI's errors.
+    /// A function that recognises Cloudflare's errors by their numeric codes, and OpenAI's errors.
     static let cloudflare: VendorErrorTable = { $0.ofCloudflare ?? $0.ofOpenAI }
 
     private var ofCloudflare: UpstreamError? {

@@ -8,7 +8,7 @@ struct CohereMessages: ~Copyable {
     private let attachments: [Attachment]
     private(set) var names: VendorNameMap
     private var ids = VendorNameMap()
-    /// The index in `messages` of each tool call's result. The key is the tool call's index in the conversation.
+    /// The indexes in `messages` of the tool results. The key is the tool call's index among all tool calls.
     private let results: [Int: Int]
     private var calls = 0
     private var isFirst = true
@@ -25,8 +25,8 @@ struct CohereMessages: ~Copyable {
         self.names = names
     }
 
-    /// Returns the index of the message with each tool call's result. The key is the tool call's index among all tool
-    /// calls of the conversation.
+    /// Finds the message with the result of each tool call. Returns the indexes of these messages; the key is the tool
+    /// call's index among all tool calls of the conversation.
     private static func results(in messages: [ChatMessage]) -> [Int: Int] {
         var waiting: [[UInt8]: (position: Int, calls: ArraySlice<Int>)] = [:]
         var results: [Int: Int] = [:]
@@ -116,7 +116,7 @@ struct CohereMessages: ~Copyable {
 
     // MARK: Calls and results
 
-    /// Appends the tool calls of one message. Returns the tool calls' ids for Cohere.
+    /// Appends the tool calls of one message. Returns the ids of the tool calls, as they are sent to Cohere.
     private mutating func append(_ calls: [ToolCall], to out: inout ByteBuffer) -> [[UInt8]] {
         var written: [[UInt8]] = []
         for (index, call) in calls.enumerated() {
@@ -146,14 +146,15 @@ struct CohereMessages: ~Copyable {
         out.append(json: object.bytes)
     }
 
-    /// Returns the key that connects a tool call with its result.
+    /// Returns the key that connects a tool call with its result: the tool call's id, or the tool's name if there is no
+    /// id.
     private static func key(id: String?, name: String) -> [UInt8] {
         id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
     }
 
     /// Appends one result message for each tool call. Images in the results follow as one user message.
     ///
-    /// - Parameter ids: the tool calls' ids for Cohere.
+    /// - Parameter ids: the ids of the tool calls, as they are sent to Cohere.
     private mutating func appendResults(of ids: [[UInt8]], to out: inout ByteBuffer) {
         var images: [ChatMessage.Piece] = []
         for id in ids {

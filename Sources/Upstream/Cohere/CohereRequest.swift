@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a call as the JSON body of a request to Cohere's Chat API.
+/// Writes a chat call as the JSON body of a request to Cohere's Chat API.
 struct CohereRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions
@@ -22,7 +22,7 @@ struct CohereRequest: ~Copyable {
         self.names = names
     }
 
-    /// Returns the request body, and the names of the tools in this body.
+    /// Returns the request body, and the map from the tool names in the body to the client's tool names.
     consuming func written() -> (Body, VendorNameMap) {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         out.append(#"{"model":"#)

@@ -25,7 +25,7 @@ struct CohereSchema {
         return withExtendedLifetime(parser) { judge(root) }
     }
 
-    /// Whether Cohere supports a JSON value of a schema, including all values inside it.
+    /// Whether Cohere supports a part of a schema: a JSON value, with all values inside it.
     private static func isTaken(_ value: JSONValue) -> Bool {
         switch value.kind {
         case .object:

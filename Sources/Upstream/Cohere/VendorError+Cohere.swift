@@ -3,7 +3,8 @@ import Engine
 import Shared
 
 extension VendorError {
-    /// Recognises Cohere's errors that the HTTP status alone does not identify, such as a used-up monthly quota.
+    /// A function that recognises errors of Cohere that the HTTP status alone does not identify, such as a used-up
+    /// monthly quota.
     static let cohere: VendorErrorTable = { $0.ofCohere }
     fileprivate static let highBound: StaticString = "max tokens must be less than"
 
@@ -33,7 +34,7 @@ extension LearnedQuirks {
     static let noStrictOfCohere = LearnedQuirks(rawValue: 2)
     static let noPenaltiesOfCohere = LearnedQuirks(rawValue: 4)
     static let noSeedOfCohere = LearnedQuirks(rawValue: 8)
-    /// The position of the bits in `rawValue` that store `bound`, the highest `max_tokens` of the model.
+    /// The position in `rawValue` of the first bit of `bound`, the highest `max_tokens` that the model accepts.
     private static let firstBound: UInt64 = 40
     private static let maxTokens: UInt64 = 0x7f_ffff
     private static let anyBound = LearnedQuirks(rawValue: maxTokens << firstBound)

@@ -7,7 +7,7 @@ package import Shared
 /// `@unchecked`: used on its request's event loop only.
 package final class CallCount: @unchecked Sendable {
     private enum Prompt {
-        /// The prompt is not counted. The vendor's `PreparedChat` estimates the tokens of the prompt.
+        /// The relay does not count the prompt. A vendor-specific estimate of its tokens is used.
         case estimated
         /// The prompt is not counted yet. The value contains its messages.
         case waiting([ChatMessage])
@@ -28,7 +28,7 @@ package final class CallCount: @unchecked Sendable {
     private var reports: UsageReports?
     /// Whether the vendor will probably report the usage of this call.
     package private(set) var isExpected = false
-    /// The estimated tokens of the call; nil until the estimate is first needed.
+    /// The estimated tokens of the call's texts, tools and images; nil until the estimate is first needed.
     private var rough: Int?
 
     package init(_ model: borrowing Model, by worker: WorkQueue, on loop: EventLoop) {
@@ -40,14 +40,14 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: Vendors that report
 
-    /// Sets the statistics of the call's provider, which predict whether the vendor will report usage.
+    /// Predicts from the provider's statistics whether the vendor will report the usage of this call.
     package func follow(_ reports: UsageReports) {
         self.reports = reports
         isExpected = reports.areExpected
     }
 
-    /// Replaces the statistics of the call's provider; does nothing if none are set. Must be called before tokens are
-    /// counted.
+    /// Switches to the statistics of another provider, to which the call is passed. Does nothing if no statistics are
+    /// used. Must be called before tokens are counted.
     package func pass(to reports: UsageReports) { if self.reports != nil { follow(reports) } }
 
     /// Records in the provider's statistics whether a complete response contained the number of prompt tokens.
@@ -67,7 +67,7 @@ package final class CallCount: @unchecked Sendable {
         return usage
     }
 
-    /// Returns the estimated tokens of the call. The first result is stored and returned by later calls.
+    /// Returns the estimated tokens of the call's texts, tools and images. The estimate is made once and then kept.
     package func roughTokens(of call: borrowing ChatCall) -> Int {
         if let rough { return rough }
         let tokens = call.roughTokens
@@ -79,7 +79,7 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: The prompt
 
-    /// Returns whether the call surely fits the model's context window, and keeps its prompt for a later count.
+    /// Returns whether the call surely fits the model's context window. If it fits, its prompt can be counted later.
     ///
     /// Returns false and keeps nothing for long calls, calls with attachments and calls with several prompts.
     package func countShort(_ call: borrowing ChatCall) -> Bool {

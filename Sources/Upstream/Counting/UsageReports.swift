@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Statistics that show whether a provider usually reports the usage. Can be used on any thread.
+/// Statistics that show whether a provider usually reports the usage of its calls. Can be used on any thread.
 package final class UsageReports: Sendable {
     /// The number of consecutive responses with usage after which the provider is expected to report it again.
     package static let expectedAfter = 20

@@ -137,7 +137,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
     }
 }
 
-/// The stream of the vendor `Echo`.
+/// The response stream of the vendor `Echo`: one word per chunk.
 ///
 /// `@unchecked`: used on its event loop only.
 private final class EchoStream: ChatResponseStream, @unchecked Sendable {

@@ -1,5 +1,7 @@
-/// Calls `make` for each index below `count` and returns the values in the order of their indexes. If a call fails,
-/// cancels the other calls and throws the failed call's error.
+/// Calls `make` for each index below `count`, at most `atOnce` at a time. Returns the values in the order of their
+/// indexes.
+///
+/// - Throws: the error of the first call of `make` that fails. The other calls are then cancelled.
 package func allChoices<Value: Sendable, Failure: Error>(
     _ count: Int,
     atOnce: Int = .max,

@@ -10,9 +10,9 @@ final class AttachmentLoader: @unchecked Sendable {
     private let access: MediaAccess
     private let call: VendorCall
     private let parts: [Attachment]
-    /// The loaded attachments, by their index in `parts`; nil for an attachment that is not loaded yet.
+    /// The uploaded or transcribed attachments, by their index in `parts`; nil for one that is not ready yet.
     private var loaded: [Attachment?]
-    /// The first failure of the chat's vendor while attachments were loaded; nil if there was none.
+    /// The first failure of the chat's vendor during the uploads; nil if there was none.
     private var vendorFailure: UpstreamError?
     /// The cache keys of the earlier uploads that this call uses again, by the attachment's index in `parts`.
     private var remembered: [Int: AssetCache.Key] = [:]
@@ -32,7 +32,7 @@ final class AttachmentLoader: @unchecked Sendable {
     /// Whether the chat uses files of earlier uploads, which the vendor might have deleted in the meantime.
     var mayBeLost: Bool { !remembered.isEmpty }
 
-    /// Loads all attachments and returns them in the order of the request.
+    /// Uploads all attachments, or transcribes them if they are audio. Returns them in the order of the request.
     func load() async throws(APIError) -> [Attachment] {
         let groups = try await groups()
         // A call with limited capacity makes one upload after the other.
@@ -46,8 +46,8 @@ final class AttachmentLoader: @unchecked Sendable {
         return loaded.compactMap { $0 }
     }
 
-    /// Uploads the attachments for which `load()` used earlier uploads. Returns all attachments in the order of the
-    /// request.
+    /// Uploads those attachments again for which `load()` used files of earlier uploads. Returns all attachments in
+    /// the order of the request.
     func loadAgain() async throws(APIError) -> [Attachment] {
         for (position, key) in remembered {
             access.assets.forget(key)
@@ -282,16 +282,17 @@ final class AttachmentLoader: @unchecked Sendable {
         }
     }
 
-    /// Makes the upstream error for a failed `load()`, with the recovery options of a failed upload.
+    /// Makes the upstream error for a client error that `load()` threw. If the vendor failed, the error keeps the
+    /// recovery options of that failure.
     func failure(refusing refusal: APIError) -> UpstreamError {
         guard var error = vendorFailure, refusal.status != 499 else { return UpstreamError(refusing: refusal) }
         error.refusal = refusal
         return error
     }
 
-    /// Returns the client's error for a failed upload or transcription.
+    /// Makes the error for the client after a failed upload or transcription.
     ///
-    /// - Parameter credential: the key of the failed transcription; nil for a failed upload.
+    /// - Parameter credential: the key with which a transcription failed; nil for the key of the chat's own call.
     private func failure(_ error: UpstreamError, _ param: String, credential: Credential? = nil) -> APIError {
         if credential == nil { vendorFailure = vendorFailure ?? error }
         var said = APIError(error, model: plan.candidate.name, credential ?? call.credential)

@@ -4,7 +4,7 @@ package import Shared
 
 /// The checked attachments of one chat, with the candidates for the chat and for transcribing audio.
 package final class AttachmentPlan: Sendable {
-    /// The candidate for the chat, with the key that uploaded the chat's stored files.
+    /// The candidate for the chat. If the chat uses stored files, it is limited to the key that uploaded the files.
     package let candidate: Candidate
     let uploader: any AssetUploader
     /// The candidate that transcribes audio; nil if the chat has no audio attachments.

@@ -15,7 +15,7 @@ package struct ChatEmulation: Sendable {
     private let worker: WorkQueue
     private let loop: EventLoop
 
-    /// Creates the emulation of the needed abilities that the vendor lacks.
+    /// Creates the emulation of the abilities that the call needs and the vendor lacks.
     ///
     /// - Parameters:
     ///   - abilities: the vendor's own abilities with the call's model.
@@ -43,13 +43,14 @@ package struct ChatEmulation: Sendable {
         self.loop = loop
     }
 
-    /// The response of an earlier upstream call for the same prompt; nil if there was no such call.
+    /// The response of an earlier upstream call for the same prompt, whose choices are used again; nil if there was no
+    /// such call.
     package var first: ChatResponse?
 
     /// Whether the call needs an emulated ability, such as several choices or stop sequences.
     package let isNeeded: Bool
 
-    /// Returns whether the client gets the vendor's response unchanged.
+    /// Returns whether the emulation leaves the vendor's response to this call unchanged.
     package func leaves(_ call: borrowing ChatCall) -> Bool { !isNeeded && !call.arePromptsSeparate }
 
     package func completed(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
@@ -64,7 +65,7 @@ package struct ChatEmulation: Sendable {
     /// Adds tools and output formats to the chat of a vendor that supports only text.
     ///
     /// - Parameters:
-    ///   - call: the call in plain text.
+    ///   - call: the client's call, with its tools and format described in the prompt.
     ///   - form: the tools and the format that the prompt describes.
     ///   - preparing: prepares the vendor's chat for a further call, which asks the model to correct its output.
     package func completed(

@@ -7,16 +7,16 @@ import Shared
 /// `@unchecked`: used on its request's loop only.
 package final class ChoiceCapacity: @unchecked Sendable {
     private let call: VendorCall
-    /// Whether no upstream call has begun. The first one needs no further capacity, because `call` already has it.
+    /// Whether the next upstream call is the first one. It uses the capacity that `call` already has.
     private var isFirst = true
-    /// The number of ended calls of this response whose capacity the next calls can use.
+    /// The number of this response's ended upstream calls whose capacity the next calls can use.
     private var left = 0
     private var more: [HeldCapacity] = []
     private var waiting: [Waiter] = []
 
     package init(_ call: VendorCall) { self.call = call }
 
-    /// Acquires capacity for a call without waiting. Returns false if no capacity is free now.
+    /// Acquires capacity for an upstream call without waiting. Returns false if no capacity is free now.
     func acquireNow() async -> Bool {
         guard call.isBounded, !isFirst else {
             isFirst = false
@@ -27,7 +27,7 @@ package final class ChoiceCapacity: @unchecked Sendable {
         return true
     }
 
-    /// Acquires capacity for a call. Waits for another choice's call to end if no capacity is free.
+    /// Acquires capacity for an upstream call. If none is free, waits for the end of another choice's call.
     package func acquire() async throws(UpstreamError) {
         if await acquireNow() { return }
         while left == 0 {
@@ -40,7 +40,7 @@ package final class ChoiceCapacity: @unchecked Sendable {
         try await call.follow(.ownChoices)
     }
 
-    /// Ends a call and passes its capacity to the next waiting call of the response.
+    /// Records that an upstream call has ended. Its capacity goes to the next waiting call of the response.
     package func leave() {
         if !waiting.isEmpty {
             left += 1

@@ -62,8 +62,8 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         }
     }
 
-    /// Returns the choices of an earlier response to keep; empty if there is none. Adds the usage of that response to
-    /// `use`.
+    /// Returns the choices of the earlier response `first` that the client gets; empty without such a response. Adds
+    /// the usage of that response to `use`.
     private func kept(_ use: ChoicesUsage) async throws(UpstreamError) -> [ChatResponse.Choice] {
         guard let first else { return [] }
         let counted = try await count.counted(first, of: self)

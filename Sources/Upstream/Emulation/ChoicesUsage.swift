@@ -1,7 +1,8 @@
 import Calls
 import Shared
 
-/// The usage of the several calls that make one response. The sum counts each prompt only once.
+/// The usage of the upstream calls that together make one response with several choices. The sum counts each prompt
+/// only once.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class ChoicesUsage: @unchecked Sendable {
@@ -11,7 +12,7 @@ final class ChoicesUsage: @unchecked Sendable {
     private let call: VendorCall
     private let count: CallCount
     private var isCounted: [Bool]
-    /// The usage of all calls so far, added up; nil without a response or reported usage.
+    /// The usage of all upstream calls so far, added up; nil if no call has returned a response or reported usage.
     private(set) var sum: Usage?
 
     init(_ estimates: [Int], _ choices: Int, call: VendorCall, count: CallCount) {
@@ -26,7 +27,7 @@ final class ChoicesUsage: @unchecked Sendable {
 
     private func prompt(ofChoice choice: Int) -> Int { choice * estimates.count / choices }
 
-    /// Returns one choice's share of the tokens of all prompts.
+    /// Returns the number of tokens in one choice's prompt: its estimated share of the tokens of all prompts.
     private func part(ofChoice choice: Int, in all: Int) -> Int {
         guard estimates.count > 1 else { return all }
         let prompt = prompt(ofChoice: choice)
@@ -68,7 +69,7 @@ final class ChoicesUsage: @unchecked Sendable {
         return sum
     }
 
-    /// Returns the failure with the usage of all upstream calls for the response, added up.
+    /// Returns the error with its usage replaced: with the sum of all upstream calls for the response.
     func failure(_ error: UpstreamError) -> UpstreamError {
         var error = error
         error.usage = sum

@@ -23,7 +23,7 @@ extension ImageCall {
     }
 }
 
-/// The source of a variation: the image that the user's text names.
+/// The source of an image variation: the image that the user's text names.
 private enum VariationSource {
     /// The image at a URL, from a command such as `/v1 https://example.com/a.png` in the user's text.
     case address(String)

@@ -2,9 +2,9 @@ package import Calls
 import Engine
 package import Shared
 
-/// The stored files to which a call refers, for a vendor that has its own file ids.
+/// The stored files that a chat call names by the relay's file ids. The vendor knows the files by its own ids.
 package struct KeptFiles: Sendable {
-    /// The candidate for the call, which uses the key that uploaded the files.
+    /// The candidate for the call, limited to the key that uploaded the files.
     package private(set) var candidate: Candidate
     private var parts: [Attachment]
     /// The relay's id and the vendor's id of each file to which messages refer.
@@ -32,8 +32,9 @@ package struct KeptFiles: Sendable {
         }
     }
 
-    /// Returns the call with the vendor's file ids in place of the relay's file ids. The call's original request is
-    /// changed in the same way or removed.
+    /// Returns the call with the vendor's file ids in place of the relay's file ids.
+    ///
+    /// Replaces the ids in the call's original request, too. Removes that request if not all ids can be replaced.
     package func written(into call: ChatCall) -> ChatCall {
         var call = call
         call.attachments = parts
@@ -83,7 +84,7 @@ package struct KeptFiles: Sendable {
 }
 
 extension ChatCall {
-    /// Adds the attachments of the whole conversation to the user's last message.
+    /// Adds the attachments that belong to the whole conversation to the user's last message.
     fileprivate mutating func addFilesOfWhole() {
         let pieces = attachments.indices.filter { attachments[$0].isOfWhole }.map { ChatMessage.Piece.attachment($0) }
         guard !pieces.isEmpty else { return }

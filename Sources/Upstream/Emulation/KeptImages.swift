@@ -2,9 +2,10 @@ import Calls
 package import Engine
 package import Shared
 
-/// The stored files to which the JSON body of an image edit refers, for a vendor with its own file ids.
+/// The stored files that the JSON body of an image edit names by the relay's file ids. The vendor knows the files by
+/// its own ids.
 package struct KeptImages: Sendable {
-    /// The file ids, in the order of the request body, with their paths for errors.
+    /// The file ids in the request body, in its order. `param` is the field with the id, such as `images[0].file_id`.
     private var ids: [(id: String, param: String)] = []
     /// The vendor's id of each file; nil if the request body already contains the vendor's id.
     private var vendorIDs: [String?] = []
@@ -96,7 +97,9 @@ package struct KeptImages: Sendable {
 }
 
 extension Candidates {
-    /// Returns the candidates without those that forward requests but cannot read all image files; nil if none is left.
+    /// Returns the candidates that can serve a request with these image files; nil if there is none.
+    ///
+    /// A candidate that forwards requests must have access to all the files.
     package func having(_ images: KeptImages) -> Candidates? {
         replaced { candidate in
             guard candidate.forwarder != nil else { return candidate }

@@ -54,7 +54,7 @@ extension Candidate {
     }
 }
 
-/// A plan for a chat whose response consists of links to images or speech.
+/// A plan that makes images or speech for a chat, and links to them as the chat's response.
 package struct LinkPlan: Sendable {
     fileprivate typealias Making = @Sendable (VendorCall) async throws(UpstreamError) -> (text: String, credits: Int?)
 
@@ -70,7 +70,7 @@ package struct LinkPlan: Sendable {
 }
 
 extension ChatCall {
-    /// Removes options, such as stop sequences, that have no meaning if the response consists only of links.
+    /// Adapts the call to a response that consists only of links: removes options such as stop sequences.
     package mutating func isAnsweredByLinks() {
         maxTokens = nil
         stops = []

@@ -15,7 +15,7 @@ package struct MediaAccess: Sendable {
     let assets: AssetCache
     /// A function that returns the caller's stored file with an id; nil if no such file exists.
     let file: Opening
-    /// Whether the attachments stay in memory, because another key or provider could need them.
+    /// Whether the attachments stay in memory after their upload, because another key or provider could need them.
     package var mayRepeat = false
 
     /// Returns the stored file with this id, and the candidate limited to the key that uploaded the file.

@@ -4,23 +4,23 @@ import Engine
 package struct StopFinder: Sendable {
     private struct State {
         var byte: UInt8
-        /// The length of the prefix of a stop sequence that this state stands for, in bytes.
+        /// The number of a stop sequence's first bytes that have matched in this state.
         var depth: UInt16
-        /// The index of the first child, a state with a prefix one byte longer; 0 without a child.
+        /// The index of the first child, a state in which one more byte has matched; 0 if there is no child.
         var child: UInt16 = 0
         var sibling: UInt16 = 0
-        /// The index of the state to try if no child matches the next byte. Of all shorter prefixes with which this
-        /// state's prefix ends, it has the longest.
+        /// The index of the state to try if no child matches the next byte: for `aba` of the stop sequence `abac`, the
+        /// state of `a`.
         var fallback: UInt16 = 0
-        /// The length of the longest sequence that is complete in this state; 0 if no sequence is complete.
+        /// The length of the longest stop sequence that is complete in this state, in bytes; 0 if none is complete.
         var match: UInt16 = 0
     }
 
-    /// All states, beginning with the start state; empty if there are no sequences. Copies share the array.
+    /// All states, beginning with the start state; empty if there are no stop sequences.
     private var states: [State] = []
     private var current = 0
 
-    /// The largest total length of all sequences, in bytes. State numbers then fit in 16 bits.
+    /// The largest total length of all stop sequences, in bytes. The indexes of the states then fit in 16 bits.
     private static let limitBytes = Int(UInt16.max) - 1
 
     /// Creates a finder. Ignores a stop sequence with which the total length would exceed `limitBytes`.
@@ -40,7 +40,7 @@ package struct StopFinder: Sendable {
     /// The number of bytes at the end of the text that could begin a stop sequence.
     var heldBytes: Int { Int(states[current].depth) }
 
-    /// Consumes a byte. Returns the length of the longest sequence that ends here; 0 if none does.
+    /// Consumes a byte of the text. Returns the length of the longest stop sequence that ends with it; 0 if none does.
     mutating func consume(_ byte: UInt8) -> Int {
         var steps = 0
         current = next(current, byte, steps: &steps)
@@ -84,7 +84,7 @@ package struct StopFinder: Sendable {
         states[state].match = states[state].depth
     }
 
-    /// Computes the property `fallback` of all states, from the shortest prefixes to the longest.
+    /// Computes the property `fallback` of all states, beginning with the states of the fewest matched bytes.
     private mutating func link() {
         var queue: [Int] = [0]
         var done = 0

@@ -88,7 +88,7 @@ final class TruncatingChat: PreparedChat, @unchecked Sendable {  // `chat` is us
     }
 }
 
-/// The stream of a `TruncatingChat`.
+/// A stream that ends the vendor's output before a stop sequence or after a number of tokens.
 ///
 /// `@unchecked`: used on its loop only.
 private final class TruncatingStream: ChatResponseStream, @unchecked Sendable {

@@ -18,7 +18,7 @@ extension UpstreamError {
     }
 }
 
-/// Finds the words of an error message that name an organisation, a project or an account.
+/// A finder for the words of an error message that name an organisation, a project or an account.
 private struct OwnerNames {
     private static let owners: Set<String> = [
         "organization", "organisation", "project", "account", "workspace", "tenant",

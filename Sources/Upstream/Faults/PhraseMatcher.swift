@@ -6,7 +6,7 @@ struct PhraseMatcher {
 
     init(_ text: String) { bytes = text.utf8.map { (65...90).contains($0) ? $0 | 32 : $0 } }
 
-    /// Whether the text contains a phrase.
+    /// Returns whether the text contains a phrase.
     ///
     /// - Parameter phrase: the phrase in lower case.
     func say(_ phrase: StaticString) -> Bool {
@@ -18,7 +18,7 @@ struct PhraseMatcher {
 
     func containsAny(of phrases: [StaticString]) -> Bool { phrases.contains { say($0) } }
 
-    /// Whether the text contains the word as a separate word: `top` is not found in `top_p`.
+    /// Returns whether the text contains the word as a separate word: `top` is not found in `top_p`.
     func name(_ word: StaticString) -> Bool {
         bytes.withUnsafeBytes { bytes in
             var scan = ByteScan(bytes)

@@ -11,7 +11,7 @@ final class StoredFileStream: AudioStream, @unchecked Sendable {
     var mediaType = "application/octet-stream"
     let credits: Int?
     private let stream: any UpstreamStream
-    /// The number of bytes that are still allowed to arrive.
+    /// The number of bytes that are still allowed to arrive; below 0 if the content is too large.
     private var leftBytes: Int
     /// The content's first bytes, read to detect the media type and not passed on yet.
     private var beginning = ByteBuffer()

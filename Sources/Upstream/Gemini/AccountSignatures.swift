@@ -2,7 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// The thought signatures of one Google account. Google needs them in later requests of a conversation.
+/// Remembers the thought signatures that one Google account received. A signature stands for reasoning of the model,
+/// and later requests of the conversation send it back.
 struct AccountSignatures: Sendable {
     struct Signature {
         /// The thought signature of the tool call; empty if Google sent none.
@@ -29,7 +30,7 @@ struct AccountSignatures: Sendable {
         keep(Signature(text: text, hasOwnID: hasOwnID), key)
     }
 
-    /// Whether this instance knows that Google sent this signature with a text to this account.
+    /// Whether this instance remembers the signature as one that Google sent with a text to this account.
     func isKnown(_ signature: String) -> Bool { memory.text(key(ofText: signature)) != nil }
 
     func remember(_ signature: UnsafeRawBufferPointer) {
@@ -45,8 +46,8 @@ struct AccountSignatures: Sendable {
         await memory.recall(unknown(in: messages), on: loop) { stored, _ in stored }
     }
 
-    /// Returns the store keys of the signatures that the conversation needs and this instance lacks, newest message
-    /// first. Returns no keys if the instances share no store.
+    /// Returns the store keys of the signatures that the conversation needs and this instance lacks, beginning with the
+    /// newest message. Returns no keys if the instances share no store.
     func unknown(in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
         var keys: [Digest] = []
@@ -80,7 +81,7 @@ extension AccountSignatures.Signature {
     }
 }
 
-/// The prefix with which the relay marks Gemini's signature of a text in responses to clients.
+/// The marking of Gemini's signatures of texts: in responses to clients, they begin with the prefix `mark`.
 enum TextSignature {
     static let mark = ReasoningBlock.markOfGemini
 

@@ -48,7 +48,8 @@ struct GeminiParts {
         }
     }
 
-    /// Guesses the media type of a file from its URL; nil for files uploaded to Google's API.
+    /// Guesses the media type of a file from its URL; nil if the URL has no known extension and does not begin with
+    /// `gs://`.
     private static func type(ofAddress address: String, _ kind: Attachment.Kind) -> String? {
         switch address.suffix(8).lowercased().split(separator: ".").last {
         case "jpg", "jpeg": return "image/jpeg"

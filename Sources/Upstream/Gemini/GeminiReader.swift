@@ -231,7 +231,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     }
 }
 
-/// Collects the usage of a response. The last report of a token count wins.
+/// Collects the usage of a response. If the vendor reports a token count several times, the last one wins.
 private struct GeminiUsage {
     private var prompt: Int?
     private var toolPrompt = 0

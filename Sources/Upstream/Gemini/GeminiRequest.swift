@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a call as the JSON body of a `generateContent` request. Unset fields are left out.
+/// Writes a chat call as the JSON body of a `generateContent` request. Unset fields are left out.
 struct GeminiRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions

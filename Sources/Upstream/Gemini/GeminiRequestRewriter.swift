@@ -4,10 +4,11 @@ import Engine
 extension LearnedQuirks {
     static let noPenalties = LearnedQuirks(rawValue: 1)
     static let noThinkingConfig = LearnedQuirks(rawValue: 2)
-    /// The quirk of a model that refuses `systemInstruction`. The first user turn contains the instructions then.
+    /// The quirk of a model that refuses `systemInstruction`. The instructions are then written into the first user
+    /// turn.
     static let noInstructions = LearnedQuirks(rawValue: 4)
-    /// The quirk of a conversation whose tool calls lack valid thought signatures. The relay sends a signature that
-    /// Google does not check.
+    /// The quirk of a model that refuses tool calls without valid thought signatures. The relay then sends a signature
+    /// that Google does not check.
     static let anySignature = LearnedQuirks(rawValue: 8)
 }
 

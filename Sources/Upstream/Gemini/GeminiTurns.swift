@@ -14,7 +14,7 @@ struct GeminiTurns: ~Copyable {
     private struct WaitingParts {
         let key: [UInt8]
         let name: [UInt8]
-        /// The id that Google assigned to the tool call; nil if Google assigned none.
+        /// The id that Google assigned to the tool call; nil if no such id is known.
         let id: String?
     }
 
@@ -141,7 +141,7 @@ struct GeminiTurns: ~Copyable {
 
     /// Appends a text that is a JSON object. Puts any other text into an object with one member.
     ///
-    /// - Parameter raw: the name of this member, such as `_raw`.
+    /// - Parameter raw: the name of the member for any other text, such as `_raw`.
     private func append(object text: String, raw: StaticString, to out: inout ByteBuffer) {
         let text = ByteBuffer(text)
         if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(text.bytes) }
@@ -154,14 +154,15 @@ struct GeminiTurns: ~Copyable {
         out.append("}")
     }
 
-    /// Returns the key that connects a tool call with its result: the call's id, or a legacy function's name.
+    /// Returns the key that connects a tool call with its result: the tool call's id, or the tool's name if there is no
+    /// id.
     private static func key(id: String?, name: String) -> [UInt8] {
         id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
     }
 
     // MARK: The user
 
-    /// Appends a user turn, which begins with one result for each tool call of the preceding model turn.
+    /// Appends a user turn. It begins with one result for each tool call of the model turn before it.
     private mutating func appendUser(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
         var results: [[UInt8]: Int] = [:]
         var unasked: Set<Int> = []

@@ -5,7 +5,8 @@ import Shared
 struct OpenSchema {
     private let root: JSONValue
     private var references = SchemaReferences()
-    /// The positions, in the JSON, of the `$ref` targets that are being expanded.
+    /// The schemas that are being written because a `$ref` points to them, as positions in the JSON. A `$ref` to one of
+    /// them is not followed, because it would never end.
     private var open: [Int] = []
     /// The number of schemas that may still be added to the result.
     private var schemasLeft = 4_000
@@ -118,8 +119,8 @@ struct OpenSchema {
         (schema["anyOf"] ?? schema["oneOf"])?.elements ?? JSONElements()
     }
 
-    /// Appends the alternatives of a schema as `anyOf`. Returns false, and appends nothing, if the schema has no
-    /// alternatives.
+    /// Appends the alternatives of a schema as `anyOf`, or the members of the only alternative. Returns false, and
+    /// appends nothing, if the schema has no alternatives.
     private mutating func appendChoices(
         of schema: JSONValue,
         _ isNullable: inout Bool,

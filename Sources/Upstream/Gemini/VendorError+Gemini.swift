@@ -4,7 +4,7 @@ import Glibc
 import Shared
 
 extension VendorError {
-    /// Recognises errors of Google's servers that the HTTP status alone does not identify.
+    /// A function that recognises errors of Google's servers that the HTTP status alone does not identify.
     static let gemini: VendorErrorTable = { $0.ofGemini }
 
     var ofGemini: UpstreamError? {

@@ -2,7 +2,7 @@ import Engine
 package import Shared
 import Synchronization
 
-/// Logs a warning when trouble with a provider or key begins, and an info when the trouble is over.
+/// A logger for trouble with providers and keys. It logs a warning when trouble begins, and an info when it is over.
 ///
 /// Repeated trouble causes at most one warning a minute. All event loops share the object.
 package final class ProviderNotices: Sendable {
@@ -20,7 +20,7 @@ package final class ProviderNotices: Sendable {
     }
 
     private struct KnownState {
-        /// The time at which the state began; nil if the state is over.
+        /// The time at which the trouble began; nil if the trouble is over.
         var beganAt: LoopTime?
         var isLogged = false
         var loggedAt: LoopTime?
@@ -31,7 +31,7 @@ package final class ProviderNotices: Sendable {
     private let log: Log
 
     private static let pauseNanoseconds: UInt64 = 60_000_000_000
-    /// The number of remembered provider states. Above it, the states that are over are forgotten.
+    /// The number of troubles that are remembered. If there are more, those that are over are forgotten.
     private static let statesLimit = 1_000
 
     package init(_ log: Log) { self.log = log }
@@ -39,7 +39,7 @@ package final class ProviderNotices: Sendable {
     /// Whether at least one provider cannot be reached.
     var hasUnreachable: Bool { unreachable.load(ordering: .relaxed) > 0 }
 
-    /// Records that the trouble `state` has begun or still lasts. Logs a warning if it has begun.
+    /// Records that the trouble `state` has begun or still lasts. Logs at most one warning until it is over.
     ///
     /// - Parameter cause: the failure that the warning names.
     func begins(_ state: State, at now: LoopTime, _ cause: String) {
@@ -67,8 +67,7 @@ package final class ProviderNotices: Sendable {
         }
     }
 
-    /// Records that a state, such as an open circuit breaker, has ended. Logs an info if the state's beginning was
-    /// logged.
+    /// Records that a trouble, such as an open circuit breaker, is over. Logs an info if a warning was logged for it.
     func ends(_ state: State, at now: LoopTime) {
         let logged = states.withLock { states -> LoopTime? in
             guard var known = states[state], let beganAt = known.beganAt else { return nil }
@@ -107,7 +106,7 @@ package final class ProviderNotices: Sendable {
         line.add("after_s", seconds)
     }
 
-    /// Forgets the states of a provider's keys, because its keys have changed.
+    /// Forgets the trouble with a provider's keys, because its keys have changed.
     package func forgetKeys(of provider: String) {
         forget { if case .keyRefused(provider, _) = $0 { true } else { false } }
     }

@@ -4,14 +4,14 @@ package import Engine
 extension WorkQueue {
     /// The largest data, in bytes, that is processed on the event loop rather than the worker thread.
     package static let loopBytes = 262_144
-    /// The weight of counting tokens: the number of times that it takes longer per byte than usual work.
+    /// The weight of counting tokens, which takes eight times as long per byte as usual work.
     package static let countingWeight = 8
 
     /// Runs `work` and returns its result. Long work runs on the worker thread.
     ///
     /// - Parameters:
     ///   - bytes: the size of the data to process.
-    ///   - weight: how many times longer than usual the work takes per byte.
+    ///   - weight: the work's time per byte, relative to usual work.
     /// - Returns: nil if the worker thread is too busy or the client has disconnected.
     package func result<Value: Sendable>(
         ofBytes bytes: Int,
@@ -25,7 +25,7 @@ extension WorkQueue {
 }
 
 extension UpstreamError {
-    /// The error for a call that the relay is too busy to process.
+    /// The error for a call that the relay is too busy to process, or that was cancelled meanwhile.
     package static var tooMuchWork: UpstreamError {
         if Task.isCancelled { return UpstreamError(.cancelled, cause: "cancelled") }
         return UpstreamError(ofBusyRelay: "too many large requests are in progress")

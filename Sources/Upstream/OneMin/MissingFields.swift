@@ -20,7 +20,8 @@ enum MissingFields {
         }
     }
 
-    /// Returns the request body with default values for the missing fields; nil if the relay cannot add all of them.
+    /// Returns the request body with default values for the fields that the vendor reported as missing; nil if the
+    /// relay cannot add all of them.
     ///
     /// - Parameter body: `promptObject` must be its last member and must not be empty.
     static func filled(
@@ -54,7 +55,7 @@ enum MissingFields {
 }
 
 extension OneMin {
-    /// Makes a call, and once more with default values if the vendor reports missing fields.
+    /// Makes an upstream call. If the vendor reports missing fields, makes the call again with default values for them.
     func complete<Value: Sendable>(
         _ body: Body,
         _ use: OneMinUse,

@@ -8,19 +8,20 @@ struct OneMinFailure {
     enum Code {
         static let unsupportedModel = "UNSUPPORTED_MODEL"
         static let missingFields = "MISSING_REQUIRED_FIELDS"
-        /// The provider behind 1min.ai that runs the model responded with an error.
+        /// The error code for a failure of the model's provider behind 1min.ai.
         static let external = "EXTERNAL_API_RESPONSE_WITH_ERROR"
         static let refusedFile = "UNSUPPORTED_FILE_TYPE"
         static let refusedPrompt = "PROMPT_OBJECT_VALIDATION_FAILED"
     }
 
-    /// The HTTP status of the error, derived from the error code if the response was successful.
+    /// The HTTP status of the error. It is derived from the error code if the response had a successful status.
     let status: Int
     /// The vendor's error code; empty if there is none.
     let code: String
     /// The vendor's error message, not yet sanitized for clients; empty if there is none.
     private(set) var said: String
-    /// The request fields that the vendor refused: the vendor's name of each, and its message.
+    /// The request fields that the vendor refused, each with the vendor's name of the field and message about the
+    /// field.
     private(set) var fields: [(name: String, said: String)] = []
     /// The HTTP status of the provider behind 1min.ai; nil if the error does not contain it.
     private(set) var externalStatus: Int?
@@ -32,7 +33,7 @@ struct OneMinFailure {
     private static let textLimitBytes = 4_096
     private static let fieldsLimit = 16
     private static let nameLimitBytes = 100
-    /// The largest depth to which JSON in JSON strings is parsed.
+    /// The largest number of levels at which JSON inside a JSON string is parsed.
     private static let depthLimit = 4
 
     /// Reads an error from parsed JSON. Afterwards `root` is invalid.
@@ -98,7 +99,8 @@ struct OneMinFailure {
         return first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
     }
 
-    /// Parses JSON and passes the value to `read`, if the text is JSON. Makes the parser's earlier values invalid.
+    /// Parses a text and passes the value to `read`. Does nothing if the text is not JSON. Values that the parser
+    /// returned before become invalid.
     private static func parsed(
         _ text: UnsafeRawBufferPointer,
         _ parser: JSONParser,
@@ -126,7 +128,7 @@ struct OneMinFailure {
         }
     }
 
-    /// Returns the error message, or several error messages joined; nil if there is none.
+    /// Returns the error message in a response, or several messages joined to one; nil if there is none.
     private static func said(_ root: JSONValue) -> String? {
         for value in [root["message"], root["error"]?["message"], root["error"], root["detail"]] {
             guard let value else { continue }

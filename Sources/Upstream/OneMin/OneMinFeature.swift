@@ -27,7 +27,7 @@ enum OneMinFeature: String, CaseIterable, Sendable {
         }
     }
 
-    /// The kind of client request that uses this feature, for translating field names in errors.
+    /// The kind of client request that uses this feature. Errors name the fields of this kind of request.
     var fields: OneMinFields {
         switch self {
         case .chat, .code: .chat

@@ -1,4 +1,4 @@
-/// The kind of a client request, such as `images`, for translating 1min.ai's field names in errors.
+/// The kind of a client request, such as `images`. Errors translate 1min.ai's field names to those of this kind.
 enum OneMinFields {
     case chat
     case images

@@ -14,7 +14,7 @@ package final class UnsupportedModels: Sendable {
         let account: Digest?
     }
 
-    /// The refusals of models for calls with the providers' own keys, each with the time at which it expires.
+    /// The refusals of models in calls without a passthrough key, each with the time at which it expires.
     private let refusals = Lock(RecentTable<Refusal, LoopTime>())
     private let callersRefusals = Lock(RecentTable<Refusal, LoopTime>())
     private let areKnown = Atomic<Bool>(false)
@@ -25,7 +25,7 @@ package final class UnsupportedModels: Sendable {
 
     package init() {}
 
-    /// Sets the function that is called when 1min.ai refuses a model for a key that is not a passthrough key.
+    /// Sets the function that is called when 1min.ai refuses a model for a provider's key, not for a passthrough key.
     package func setRefusalHandler(_ act: @escaping @Sendable () -> Void) { learned.withLock { $0 = act } }
 
     func refuses(_ use: OneMinUse, of provider: String, _ credential: Credential, at now: LoopTime) -> Bool {

@@ -39,7 +39,7 @@ package final class UploadTurns: Sendable {
         return false
     }
 
-    /// Records that an upload with this key has ended, and lets the next one begin.
+    /// Records that an upload with this key has ended, and lets the next waiting upload begin.
     func give(_ key: String) {
         let next: Turn? = queues.withLock { queues in
             guard var queue = queues[key] else { return nil }

@@ -21,7 +21,7 @@ extension UpstreamError {
         }
     }
 
-    /// Creates the error for a successful HTTP status with a failure or without a result in the body.
+    /// Creates the error for a response with a successful HTTP status whose body reports a failure or has no result.
     ///
     /// - Parameter cause: the cause for the log; used if the body contains no error.
     init(ofBody root: JSONValue, _ parser: JSONParser, cause: String) {
@@ -29,7 +29,7 @@ extension UpstreamError {
         if failure.isReported { self.init(failure, of: .chat) } else { self.init(.failed, cause: cause) }
     }
 
-    /// Creates the error for an `error` event of the stream.
+    /// Creates the error for an `error` event in a stream of 1min.ai.
     init(ofEvent data: UnsafeRawBufferPointer, _ parser: JSONParser, of fields: OneMinFields) {
         if let root = try? parser.parse(data), root.kind == .object {
             self.init(OneMinFailure(root, status: nil, parser), of: fields)
@@ -110,7 +110,7 @@ extension UpstreamError {
 
     private static let usualModelCooldownSeconds = 10
 
-    /// Sets `param` and the message for the first refused field, and records the missing fields.
+    /// Sets `param` and the message from the first refused field, and records which fields are missing.
     private mutating func describe(_ failure: OneMinFailure, _ fields: OneMinFields) {
         if failure.code == OneMinFailure.Code.missingFields {
             self.missingFields = failure.fields.map(\.name)
@@ -126,7 +126,7 @@ extension UpstreamError {
         text.contains("Invalid value") || text.contains("Supported values are")
     }
 
-    /// Returns the vendor's message without long identifiers; empty if the message must stay hidden.
+    /// Returns the vendor's message without long identifiers; empty if the message is JSON or names a team.
     static func cleaned(_ text: String) -> String {
         let line = text.withBytes { text in
             OneMinFailure.isJSON(text) ? "" : words(of: replacingIdentifiers(text), hiding: "1min.ai")

@@ -3,7 +3,7 @@ import Engine
 import Glibc
 import Shared
 
-/// A reader for a chat completion, whole or chunk by chunk.
+/// A reader for responses of the chat completions API, whole or chunk by chunk.
 ///
 /// `@unchecked`: used on its loop only.
 final class ChatCompletionReader: WireReader, @unchecked Sendable {
@@ -12,11 +12,13 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
     private let ids: RandomBytes
     private var choices: [ChoiceReader]
     private var counts = UsageCounts()
-    /// Whether the last chunk or response contains a complete usage in its member `usage`.
+    /// Whether the chunk or response that was read last has a complete usage where OpenAI writes it: in the member
+    /// `usage`.
     private var hasUsageInPlace = false
     /// The vendor's `usage` JSON, for the client; empty if it is missing or incomplete.
     private var reportedUsage = ByteBuffer()
-    /// The JSON of the members beside `usage` in the vendor's usage chunk; empty if this chunk contained a choice.
+    /// The JSON of additional members in the vendor's chunk with the usage, which are forwarded with the usage. Empty
+    /// if this chunk has a choice.
     private var membersBesideUsage = ByteBuffer()
     /// The JSON with which all forwarded chunks begin: members such as `id` and `model`.
     private var opening = ByteBuffer()
@@ -42,7 +44,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
     /// Whether all requested choices have ended. After them, only the usage can follow.
     var isFinished: Bool { !endedWithoutOutput && choices.allSatisfy { $0.finish != nil } }
 
-    /// Whether every choice that has begun has also ended.
+    /// Whether every choice that has begun has also ended; false before the first choice.
     var isWhole: Bool { hasBegun && !endedWithoutOutput && choices.allSatisfy { !$0.isReported || $0.finish != nil } }
 
     // MARK: Chunks
@@ -83,7 +85,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         return true
     }
 
-    /// Emits a chunk's text without parsing the chunk as JSON. Returns false if the chunk must be parsed.
+    /// Emits a chunk's text without parsing JSON, if only the text differs from earlier chunks. Otherwise emits nothing
+    /// and returns false.
     private func consumePlain(_ data: UnsafeRawBufferPointer, _ emit: Emit) -> Bool {
         guard let written = plain.written(in: data), choices[plain.choice].finish == nil, let text = plain.text(written)
         else { return false }
@@ -219,7 +222,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     // MARK: As it came
 
-    /// Forwards a chunk in OpenAI's format, unless it contains nothing to forward.
+    /// Forwards a vendor's chunk to the client in OpenAI's format. Skips a chunk without a choice or without content.
     private func passOn(
         _ data: UnsafeRawBufferPointer,
         _ pieces: [ChoiceChunk],
@@ -247,8 +250,9 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         passOnChunk(emit)
     }
 
-    /// Moves the tool call chunks that the relay made into a separate chunk. Forwards this chunk before the chunk with
-    /// the choice's finish reason. Tool calls that the vendor's own chunk contains stay there.
+    /// Forwards tool call arguments that the relay added, such as a missing `{}`, in a chunk of their own. This chunk
+    /// precedes the one with the finish reason. Added arguments are not moved if the vendor's last chunk contains the
+    /// same tool call.
     private func passOnMadeArguments(of pieces: inout [ChoiceChunk], _ emit: Emit) {
         for index in pieces.indices where pieces[index].finish != nil {
             let calls = pieces[index].calls
@@ -338,7 +342,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     /// Checks the number of choices in a response that is not streamed.
     ///
-    /// - Throws: an error if the response has no choice, or if it has too few and `learnsChoicesOf` is set.
+    /// - Throws: an error if the response has no choice. If `learnsChoicesOf` is set, also if a requested choice is
+    ///   missing.
     private func checkChoices() throws(UpstreamError) {
         guard hasBegun else { throw .invalidResponse("the vendor's response has no choice") }
         guard responseOptions.learnsChoicesOf != nil, choices.contains(where: { !$0.isReported }) else { return }
@@ -399,7 +404,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         return Body(out)
     }
 
-    /// Emits a whole response as one chunk.
+    /// Emits the content of a complete response that the vendor sent in place of a stream.
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         let root = try parsed(body)
         recordUsage(root, body)
@@ -411,7 +416,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     // MARK: Usage
 
-    /// Records the usage that the data contains. The last reported value of each field is used.
+    /// Records the usage in a chunk or response. A field's later value replaces the earlier one.
     private func recordUsage(_ root: JSONValue, _ data: UnsafeRawBufferPointer) {
         let own = root["usage"]
         hasUsageInPlace = false
@@ -446,7 +451,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         return usage.completionTokens > 0 || !usage.hasImpossibleFigure && !choices.contains(where: \.isFilled)
     }
 
-    /// Returns the usage in the member `x_groq` (Groq) or in the first choice (Moonshot); nil if there is none.
+    /// Returns a usage that is not in the member `usage`, but in `x_groq` (Groq) or in the first choice (Moonshot).
+    /// Returns nil if there is none.
     private func elsewhere(_ root: JSONValue) -> JSONValue? {
         root["x_groq"]?["usage"] ?? root["choices"]?.elements?.first { _ in true }?["usage"]
     }
@@ -457,7 +463,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 }
 
 extension RawJSON {
-    /// Creates the JSON object of a response, which can be wrapped in an array.
+    /// Reads the JSON object of a response. If the response is an array, this is the array's first element.
     fileprivate init(response data: UnsafeRawBufferPointer) {
         self.init(data)
         if isArray, let first = elements.first(where: { _ in true }) { self = first }

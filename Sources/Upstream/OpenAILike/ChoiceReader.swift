@@ -28,7 +28,7 @@ struct ChoiceChunk {
     var finish: FinishReason?
     /// The finish reason as the vendor wrote it, if the relay does not know it; nil otherwise.
     var unknownFinish: UnsafeRawBufferPointer?
-    /// The joined text to which `text` points; nil if the content did not arrive as a list of parts.
+    /// The joined text parts of the choice, whose bytes `text` points to. Nil if the content is not a list of parts.
     fileprivate(set) var joinedText: Body?
     fileprivate(set) var joinedReasoning: Body?
 
@@ -242,8 +242,8 @@ struct ChoiceReader {
 }
 
 extension FinishReason {
-    /// Creates a finish reason. An unknown word becomes `stop` and sets `isUnknown`; then the calling function must
-    /// check that the response has output.
+    /// Creates a finish reason from the vendor's word for it. An unknown word becomes `stop` and sets `isUnknown`. The
+    /// calling function must then check that the response has output.
     ///
     /// - Throws: an error if the word means that the response failed.
     fileprivate init(ofWire word: UnsafeRawBufferPointer, isUnknown: inout Bool) throws(UpstreamError) {

@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// A writer for choices in which the relay corrected what differs from OpenAI's format. Unknown members are kept.
+/// A writer for a vendor's choices, in which it corrects what differs from OpenAI's format. It keeps unknown members.
 struct NativeChoices {
     private let pieces: [ChoiceChunk]
     /// The name of the member that contains the output: `delta` or `message`.

@@ -7,7 +7,7 @@ package import Shared
 /// The relay replaces the model's name, removes its own fields, and requests the usage of streams.
 package struct NativeRequest {
     private let original: OriginalRequest
-    /// The members of the request; nil if different JSON parsers could read different fields.
+    /// The members of the request; nil if a field is sent twice, or if JSON parsers could differ in another way.
     private let members: [RawJSON.Member]?
 
     init(_ original: OriginalRequest) {
@@ -22,11 +22,12 @@ package struct NativeRequest {
         if let members { fields.refusal(of: members) } else { fields.refusal(of: RawJSON(original.bytes)) }
     }
 
-    /// Returns the body of the chat request for the vendor's server; nil if the original request cannot be used.
+    /// Returns the client's chat request, adapted for the vendor's server; nil if the request cannot be forwarded in
+    /// this way.
     ///
     /// - Parameters:
     ///   - model: the vendor's name for the model.
-    ///   - isOpenAI: whether the vendor supports `max_completion_tokens`.
+    ///   - isOpenAI: whether the server is OpenAI's or Azure's, which support `max_completion_tokens`.
     func written(for call: borrowing ChatCall, model: String, isOpenAI: Bool) -> Body? {
         // The relay has not checked who owns a file whose id only the vendor's JSON parser finds.
         guard let members, !mayHideFiles(members) else { return nil }
@@ -70,7 +71,7 @@ package struct NativeRequest {
         return Body(out)
     }
 
-    /// Checks a request to an endpoint other than chat.
+    /// Checks that all JSON parsers read the same fields in a request to an endpoint other than chat.
     ///
     /// - Throws: an error if different JSON parsers could read different fields.
     package func check() throws(APIError) { _ = try checkedMembers() }

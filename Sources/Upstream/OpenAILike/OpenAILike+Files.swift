@@ -2,7 +2,7 @@ package import Calls
 import Engine
 package import Shared
 
-/// The files at a server with OpenAI's files API. A file's path is `files/` and its id.
+/// The files at a server with OpenAI's files API. The relay's path of a file is `files/` followed by the file's id.
 extension OpenAILike: FileProvider {
     private static let folder = "files/"
     private static let idLimitBytes = 64

@@ -9,7 +9,7 @@ package import Shared
 package final class OpenAILike: KeyChecker, @unchecked Sendable {
     let wire: WireVendor
     let completions: Endpoint
-    /// Whether the vendor's server supports `max_completion_tokens`. OpenAI and Azure do.
+    /// Whether the server is OpenAI's or Azure's. These two support `max_completion_tokens`.
     let isOpenAI: Bool
     /// Whether the vendor is DeepSeek, which demands that requests contain the reasoning that led to tool calls.
     let isDeepSeek: Bool
@@ -42,7 +42,8 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
 
     /// Creates a vendor; nil if the URL of the site is invalid.
     ///
-    /// - Parameter errorTable: the vendor's errors, for file operations and forwarded requests.
+    /// - Parameter errorTable: recognises errors that the vendor reports in its own way, for files and forwarded
+    ///   requests.
     init?(
         _ site: VendorSite,
         _ transport: any Transport,

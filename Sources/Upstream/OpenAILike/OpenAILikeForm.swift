@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// One call in the format of the chat completions API.
+/// One chat call in the format of the chat completions API.
 ///
 /// `@unchecked`: used on its loop only, except for `written`.
 final class OpenAILikeForm: WireForm, @unchecked Sendable {
@@ -169,8 +169,7 @@ struct ResponseOptions: Sendable {
     var isLegacy = false
     /// The vendor, for logging unknown finish reasons and for learning quirks; nil if neither is done.
     var vendor: WireVendor?
-    /// The model's id, under which the relay records that the model does not make several choices; nil to record
-    /// nothing.
+    /// The id of the model if the relay learns from missing choices that this model makes only one; otherwise nil.
     var learnsChoicesOf: String?
     var bounds = UsageBounds()
 }

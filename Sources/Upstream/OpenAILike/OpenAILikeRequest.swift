@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A writer for a chat completion request from a parsed call.
+/// A writer that makes a request to the chat completions API from a parsed chat call.
 struct OpenAILikeRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions

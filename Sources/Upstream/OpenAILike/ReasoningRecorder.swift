@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A reader that also remembers the reasoning before the first tool call of the first choice.
+/// A reader for chat completions that remembers the reasoning before the first tool call of the first choice.
 ///
 /// `@unchecked`: used on its loop only.
 final class ReasoningRecorder: WireReader, @unchecked Sendable {

@@ -41,7 +41,7 @@ struct ResponseCalls {
 
     private func position(of number: Int64) -> Int? { calls.lastIndex { $0.number == number } }
 
-    /// Adds a new tool call. Returns the chunks that can be emitted now.
+    /// Adds a new tool call. Returns the tool call chunks that can be emitted now.
     mutating func open(
         _ number: Int64,
         id: [UInt8],
@@ -55,7 +55,7 @@ struct ResponseCalls {
         return unsentChunks()
     }
 
-    /// Appends arguments to a known tool call and returns the chunks that can be emitted now.
+    /// Appends arguments to a known tool call. Returns the tool call chunks that can be emitted now.
     mutating func consume(
         _ arguments: UnsafeRawBufferPointer,
         of number: Int64
@@ -72,7 +72,7 @@ struct ResponseCalls {
         return [try chunk(arguments, of: position)]
     }
 
-    /// Marks a tool call as complete. Returns the chunks that can be emitted now.
+    /// Marks a tool call as complete. Returns the tool call chunks that can be emitted now.
     ///
     /// - Parameters:
     ///   - number: the `output_index` of the tool call.
@@ -90,7 +90,7 @@ struct ResponseCalls {
         return pieces + unsentChunks()
     }
 
-    /// Marks all tool calls as complete. Returns the chunks that can be emitted now.
+    /// Marks all tool calls as complete. Returns the tool call chunks that can be emitted now.
     mutating func end() -> [ToolCallChunk] {
         for position in calls.indices { calls[position].isClosed = true }
         return unsentChunks()
@@ -142,8 +142,8 @@ struct ResponseCalls {
         calls[position].hash = ToolCallTable.hash(arguments, from: calls[position].hash)
     }
 
-    /// Returns the part of the complete arguments that was not emitted yet; nil if nothing is left, or if the emitted
-    /// part differs.
+    /// Returns the part of the complete arguments that was not emitted yet. Returns nil if there is none, or if the
+    /// complete arguments do not begin with the emitted ones.
     private func rest(of whole: UnsafeRawBufferPointer, at position: Int) -> [UInt8]? {
         let call = calls[position]
         guard whole.count > call.bytes,

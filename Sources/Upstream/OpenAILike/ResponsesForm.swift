@@ -33,7 +33,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         return reader
     }
 
-    /// Returns the reader for error responses. It drops the field name (`param`) of an error.
+    /// Returns the reader for error responses. It drops the field in `param`, which is not one of the client's request.
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
         ErrorResponseReader(parser, VendorError.openAI, namesFields: false)
     }

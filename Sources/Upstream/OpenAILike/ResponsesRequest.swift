@@ -2,19 +2,21 @@ import Calls
 import Engine
 import Shared
 
-/// A writer for a request to the Responses API from a parsed chat call. The request asks the vendor to store nothing.
+/// A writer that makes a request to the Responses API from a parsed chat call. The request asks the vendor to store
+/// nothing.
 struct ResponsesRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions
     private let model: String
     private var out = ByteBuffer()
     private var isFirst = true
-    /// The assistant's reasoning that waits for the next item of the assistant.
+    /// The assistant's reasoning that is not written yet. It is written when the assistant's next text or tool call
+    /// follows.
     private var waiting: [ReasoningBlock] = []
-    /// The number in the last id that was made for a tool call, such as `call_1`.
+    /// The number in the id that was made last for a tool call, such as 1 in `call_1`.
     private var madeID = 0
 
-    /// The smallest token limit that the API accepts.
+    /// The smallest token limit that the Responses API accepts.
     static let minTokens = 16
 
     init(_ call: ChatCall, model: String) {
@@ -265,7 +267,7 @@ struct ResponsesRequest: ~Copyable {
 }
 
 extension ChatMessage {
-    /// The index in `content` from which on the message contains only reasoning.
+    /// The index in `content` after the last text or tool call. From there on the message contains only reasoning.
     fileprivate var positionAfterWords: Int {
         let words = content.lastIndex { if case .reasoningBlock = $0 { false } else { true } }
         let call = toolCalls.map(\.position).max() ?? 0

@@ -1,18 +1,19 @@
 import Calls
 import Engine
 
-/// A matcher that reads chunks with only text, without parsing JSON.
+/// A matcher that finds the text of a vendor's chunk without parsing JSON. It knows the bytes around the text from an
+/// earlier chunk.
 struct TextChunkMatcher: ~Copyable {
     /// The bytes of an event before its text, learned from an earlier chunk.
     private var before = ByteBuffer()
     private var after = ByteBuffer()
-    /// The chunk that was forwarded last. Its text begins at `passedStart`.
+    /// The chunk that was forwarded to the client last. Its text begins at `passedStart`.
     private var passedChunk = ByteBuffer()
     private var passedStart = 0
     private var passedAfter = ByteBuffer()
     private(set) var choice = 0
     private var isKnown = false
-    /// The number of chunks that were learned since a chunk last matched.
+    /// The number of chunks that the matcher has learned from since a chunk last matched.
     private var misses = 0
     private var texts = JSONStringDecoder()
 
@@ -29,7 +30,8 @@ struct TextChunkMatcher: ~Copyable {
         return text
     }
 
-    /// Returns a chunk's text with its JSON escapes; nil if the chunk must be parsed.
+    /// Returns the text of a vendor's chunk, still with JSON escapes; nil if the learned bytes do not surround the
+    /// text.
     mutating func written(in data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard isKnown else { return nil }
         let (start, end) = (before.count - Self.field.utf8CodeUnitCount, after.count - Self.blank.utf8CodeUnitCount)
@@ -40,12 +42,14 @@ struct TextChunkMatcher: ~Copyable {
         return data[part: start..<data.count - end]
     }
 
-    /// Returns a text without escapes, valid until the next call; nil if the chunk must be parsed.
+    /// Decodes the JSON escapes of a chunk's text. The result is valid until the next call; nil if the text is invalid
+    /// or has a `\u` escape.
     ///
     /// - Parameter written: the text with its JSON escapes.
     mutating func text(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? { texts.text(written) }
 
-    /// Returns the chunk to forward for a text. The chunk is valid until the next call of this function.
+    /// Returns the chunk that the client gets for a text: the last forwarded chunk with this text. It is valid until
+    /// the next call of this function.
     ///
     /// - Parameter written: the text with its JSON escapes.
     @inline(__always)

@@ -22,7 +22,7 @@ extension [ChatMessage] {
         return answered
     }
 
-    /// The indexes of the messages with tool results. Each key is the call's index among all tool calls with an id.
+    /// The index of the message with each tool call's result. The keys number the tool calls that have an id, from 0.
     private var positionsOfResults: [Int: Int] {
         var positions: [Int: Int] = [:]
         // The keys are bytes, because hashing a long `String` takes quadratic time.

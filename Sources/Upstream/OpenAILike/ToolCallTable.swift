@@ -15,7 +15,7 @@ struct ToolCallChunk {
     var position: Int?
 }
 
-/// The tool calls of one choice so far.
+/// The tool calls of one choice, as far as the vendor has sent them.
 struct ToolCallTable {
     private struct Call {
         /// The index that the vendor gave the tool call; nil if the vendor gave it no index.

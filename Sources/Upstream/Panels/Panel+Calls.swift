@@ -61,7 +61,7 @@ extension ChatCall {
         }
     }
 
-    /// The index of the last message. If this message is a tool result, the index of the message with the tool calls.
+    /// The index of the last message. If that is a tool result, the index of the message with the tool calls.
     fileprivate var lastTurn: Int {
         var position = max(0, messages.count - 1)
         guard !messages.isEmpty, messages[position].isResult else { return position }

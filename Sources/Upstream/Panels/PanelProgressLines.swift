@@ -1,12 +1,12 @@
 package import Calls
 package import Shared
 
-/// Recognises the progress lines in a panel's stream, such as `gpt-5 ✅`, and removes them from requests.
+/// A filter for the progress lines of a panel's stream, such as `gpt-5 ✅`. It removes them from later requests.
 package struct PanelProgressLines: Sendable {
     private let names: Set<[UInt8]>
     private let longestBytes: Int
 
-    /// Prepares to recognise the progress lines of all panels' members.
+    /// Creates a filter for the progress lines of all members of these panels.
     package init(of panels: [Panel]) {
         names = Set(panels.flatMap { $0.text.members + $0.vision.members }.map { Array($0.utf8) })
         longestBytes = names.reduce(0) { max($0, $1.count) }
@@ -15,7 +15,8 @@ package struct PanelProgressLines: Sendable {
     /// Returns the progress line for a member that has finished.
     package static func line(_ member: String, isGood: Bool) -> String { "\(member) \(isGood ? "✅" : "❌")\n" }
 
-    /// Removes progress lines at the beginning of the assistant's texts and reasoning. Removes emptied messages.
+    /// Removes progress lines at the beginning of the assistant's texts and reasoning. Also removes messages that
+    /// become empty.
     package func remove(from messages: inout [ChatMessage]) {
         var emptied: [Int] = []
         for index in messages.indices where messages[index].role == .assistant {

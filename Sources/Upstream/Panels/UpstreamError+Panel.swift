@@ -2,7 +2,7 @@ package import Calls
 import Shared
 
 extension UpstreamError {
-    /// Whether the error is probably temporary.
+    /// Whether the error is probably temporary, so that the same call can succeed later.
     package var mayPass: Bool {
         if kind == .outOfCredit || kind == .cancelled || isOfRelay { return false }
         if let status = self.refusal?.status ?? self.status {

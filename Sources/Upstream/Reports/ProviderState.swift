@@ -15,9 +15,9 @@ package struct ProviderState: Sendable {
 
     /// The keys of the provider; empty if the provider has no configured keys.
     package let keys: [Key]
-    /// The time at which the model's open circuit breaker becomes half-open; nil if it is not open.
+    /// The end of the time in which the model's circuit breaker is open; nil if it is not open.
     package let opensUntil: LoopTime?
-    /// Whether none of the keys has free capacity, as far as this instance knows.
+    /// Whether none of the provider's keys has free capacity, as far as this instance knows.
     package let isFull: Bool
 
     /// The earliest time at which a key's cooldown ends, if all keys are in cooldown; otherwise nil.

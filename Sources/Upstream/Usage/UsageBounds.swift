@@ -34,7 +34,7 @@ struct UsageBounds: Sendable {
             .multipliedClamping(by: max(1, call.choices))
     }
 
-    /// Raises the bound of the output to the token limit sent to the vendor. Never lowers the bound.
+    /// Raises the bound for the output to the token limit of the upstream request. Never lowers the bound.
     mutating func raise(toCompletionTokens tokens: Int) { maxCompletionTokens = max(maxCompletionTokens, tokens) }
 
     /// Counts one more upstream call. Pass the usage of all these calls, added up, to `checked(_:)`.

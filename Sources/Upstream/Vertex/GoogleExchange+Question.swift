@@ -35,7 +35,8 @@ extension GoogleExchange {
 }
 
 extension VertexSite {
-    /// Returns `baseURL`; if it is empty, returns the URL of the first location in the settings.
+    /// Returns the base URL of Vertex AI: `baseURL`, or the URL of the first location in the settings if `baseURL` is
+    /// empty.
     package static func address(of cloud: CloudSettings, baseURL: String) -> String {
         baseURL.isEmpty ? "https://\(host(cloud.locations.first ?? "global"))" : baseURL
     }

@@ -27,7 +27,7 @@ package final class GoogleTokens: Sendable {
         var failures = 0
         /// The time until which no request is sent to the token server, because the last request failed.
         var cooldownUntil = LoopTime.distantPast
-        /// The time before which no access token can be dropped, because another was dropped shortly before.
+        /// The time from which an access token can be dropped again: a pause after the last drop.
         var mayDropFrom = LoopTime.distantPast
     }
 
@@ -49,7 +49,8 @@ package final class GoogleTokens: Sendable {
     private static let maxCooldownSeconds = 60
     private static let pausesNanoseconds: [UInt64] = [500_000_000, 1_000_000_000, 2_000_000_000]
 
-    /// Creates the tokens of one account. `provider` is the provider's name for the log.
+    /// Creates the tokens of one account; no access token is requested yet. `provider` is the provider's name for the
+    /// log.
     package init(_ exchange: GoogleExchange, of provider: String, _ log: Log) {
         self.exchange = exchange
         self.provider = provider

@@ -1,10 +1,10 @@
 import Calls
 
 extension VendorError {
-    /// Recognises errors of Gemini models on Vertex AI that the HTTP status alone does not identify.
+    /// A function that recognises errors of Gemini models on Vertex AI that the HTTP status alone does not identify.
     static let vertexGemini: VendorErrorTable = { $0.ofVertex ?? $0.ofGemini }
 
-    /// Recognises errors of Claude models on Vertex AI that the HTTP status alone does not identify.
+    /// A function that recognises errors of Claude models on Vertex AI that the HTTP status alone does not identify.
     static let vertexClaude: VendorErrorTable = { $0.ofVertex ?? $0.ofAnthropic ?? $0.ofGemini }
 
     /// The error code for a refusal because the request does not name the project to bill.

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Chooses the location for each attempt of one call.
+/// The route of one call to Vertex AI: chooses the location for each try.
 ///
 /// `@unchecked`: used on its event loop only.
 final class VertexRoute: WireRoute, @unchecked Sendable {

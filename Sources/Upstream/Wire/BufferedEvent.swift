@@ -43,7 +43,7 @@ struct BufferedEvent: Sendable {
         self.bytes = Body(copying: bytes)
     }
 
-    /// The number of bytes in the copy.
+    /// The number of bytes of the event's copied text.
     var count: Int { bytes.bytes.count }
 
     /// Whether the event proves that the response has begun; false for a forwarded chunk (`native`).

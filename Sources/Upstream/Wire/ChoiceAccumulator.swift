@@ -8,7 +8,7 @@ struct ChoiceAccumulator: ~Copyable {
     private var refusal = ByteBuffer()
     /// The text of the current reasoning block, as far as it has arrived.
     private var reasoningBlock = ByteBuffer()
-    /// The bytes of text and the number of tool calls before the current reasoning.
+    /// The size of the text in bytes and the number of tool calls when the current reasoning block began.
     private var before = (textBytes: 0, calls: 0)
     private var reasoningBlocks: [ReasoningBlock] = []
     private var calls: [ToolCall] = []

@@ -16,7 +16,7 @@ struct ErrorResponseReader {
     /// Creates a reader.
     ///
     /// - Parameters:
-    ///   - table: recognises the vendor's special errors.
+    ///   - table: recognises errors that the vendor reports in its own way.
     ///   - namesFields: whether the vendor's errors name fields of the client's request.
     ///   - obeysRetry: whether to obey the vendor's header that allows or forbids a retry.
     init(_ parser: JSONParser, _ table: @escaping VendorErrorTable, namesFields: Bool, obeysRetry: Bool = false) {

@@ -14,7 +14,7 @@ package final class ModelListRefresher: @unchecked Sendable {
     private let changed: @Sendable ([LiveModel]) -> Int
     private var last: [LiveModel] = []
     private var isFailing = false
-    /// The longest pause before the next attempt while no models have been read yet, in nanoseconds.
+    /// The upper limit of the pause between two requests while no list of models has arrived, in nanoseconds.
     private var retryNanoseconds: UInt64 = 1_000_000_000
 
     private static let longestRetryNanoseconds: UInt64 = 60_000_000_000

@@ -2,7 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// A function that recognises a vendor's special errors. Returns nil for all other errors.
+/// A function that recognises errors which a vendor reports in its own way, and converts them. Returns nil for all
+/// other errors.
 typealias VendorErrorTable = @Sendable (VendorError) -> UpstreamError?
 
 /// The content of a vendor's error response, in one form for all vendors.
@@ -80,7 +81,7 @@ struct VendorError {
 
     // MARK: Statuses
 
-    /// The HTTP status that matches the error code, for an error in a successful response.
+    /// The HTTP status that fits the error code, for an error in a response whose own status is a success.
     var statusOfCode: Int {
         if let number = Int(code), (400..<600).contains(number) { return number }
         for word in [code, type] {
@@ -101,7 +102,7 @@ struct VendorError {
         return 502
     }
 
-    /// The error that the HTTP status alone stands for.
+    /// The error for this HTTP status, if the vendor's error table does not recognise the error.
     var error: UpstreamError {
         switch status {
         case 400, 422: return refusal
@@ -136,7 +137,7 @@ struct VendorError {
         return "the vendor answered \(status)\(reported.map { " \($0)" } ?? "")"
     }
 
-    /// Whether a vendor's error code consists of lower-case letters and `_` only.
+    /// Returns whether a vendor's error code consists of lower-case letters and `_` only.
     private static func isPlain(_ word: String) -> Bool {
         (1...64).contains(word.utf8.count)
             && word.utf8.allSatisfy { (97...122).contains($0) || $0 == UInt8(ascii: "_") }

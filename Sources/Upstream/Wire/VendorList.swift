@@ -41,7 +41,7 @@ package final class VendorList: ModelList, @unchecked Sendable {
         headers = form.headers(site)
     }
 
-    /// Requests the list with the first key that the vendor accepts, and returns its models.
+    /// Requests the list with one key after the other until the vendor accepts a key, and returns the models.
     package func models() async throws(UpstreamError) -> [LiveModel] {
         for key in keys.dropLast() {
             do throws(UpstreamError) {

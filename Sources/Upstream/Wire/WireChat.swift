@@ -10,13 +10,13 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private let form: any WireForm
     private let model: Model
     private let vendorCall: VendorCall
-    /// The call to write; nil after `write` has written the request body.
+    /// The chat call; nil after `write` has written it as the request body.
     private var call: ChatCall?
     private var body: Body?
     private var countedTokens: Int?
     /// The messages of a short prompt, to estimate its tokens later; empty if the prompt is long.
     private var texts: [ChatMessage] = []
-    /// The quirks that the request body takes into account.
+    /// The quirks for which the request body was written or changed.
     private var quirks: LearnedQuirks
     /// The number of quirks that this call has learned from the vendor's responses.
     private var learned = 0
@@ -56,7 +56,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
-    /// Changes the request body if a refusal shows a quirk. Returns false if the body is unchanged.
+    /// Rewrites the request body if the vendor's refusal shows a quirk. Returns whether the body was rewritten.
     private func isRewritten(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> Bool {
         guard learned < Self.maxQuirks, let request = body,
             let quirk = form.quirk(head, refusal, of: request, known: quirks, errorReader),
@@ -66,7 +66,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return true
     }
 
-    /// Changes the request body if an unusable response shows a quirk. Returns false if the body is unchanged.
+    /// Rewrites the request body if an unusable response shows a quirk. Returns whether the body was rewritten.
     private func isRewritten(afterResponse error: UpstreamError) -> Bool {
         guard !error.recovery.contains(.emulation), learned < Self.maxQuirks, let request = body,
             let quirk = form.quirkOfResponse, !quirks.isSuperset(of: quirk)
@@ -81,7 +81,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         body = form.rewritten(request, with: quirk)
     }
 
-    /// Runs `begin`, which prepares the repeated call. If `begin` throws, stores the quirks learned so far.
+    /// Runs `begin`, which prepares a repetition of the call. If `begin` throws, stores the quirks that the call has
+    /// learned.
     private func remake(_ begin: () async throws(UpstreamError) -> Void) async throws(UpstreamError) {
         do throws(UpstreamError) {
             try await begin()

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// One call in the format of a vendor's API. `WireChat` sends it.
+/// One chat call in the format of a vendor's API. `WireChat` sends it.
 ///
 /// Used on its event loop, except for `written` (any thread) and `reader` (also the worker thread).
 protocol WireForm: AnyObject, Sendable {
@@ -15,7 +15,7 @@ protocol WireForm: AnyObject, Sendable {
     /// Whether the relay requests a stream although the client wants a complete response. Valid only after `written`.
     var gathersStream: Bool { get }
     func endpoint(isStreamed: Bool) -> Endpoint
-    /// The route, for a vendor with several locations or access tokens; otherwise nil.
+    /// The route, which chooses the location and gets the access token; nil for a vendor that needs no route.
     var route: (any WireRoute)? { get }
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader

@@ -6,7 +6,7 @@ import Shared
 protocol WireReader: AnyObject, Sendable {
     typealias Emit = (_ choice: Int, ChatEvent) -> Void
 
-    /// The usage that the vendor has reported; nil if it has reported none. The last report wins.
+    /// The usage that the vendor has reported; nil if it has reported none. A later report replaces an earlier one.
     var usage: Usage? { get }
     /// Whether the reader has received output of the response or its finish reason.
     var hasBegun: Bool { get }

@@ -109,7 +109,7 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
         return .bytes
     }
 
-    /// Returns for how many nanoseconds the stream still waits for the usage. The first call starts this time.
+    /// Returns for how many nanoseconds the stream still waits for the usage. The first call begins this wait.
     private func tailLeft() -> UInt64 {
         let now = LoopTime.current()
         let ends = tailEnds ?? now + tailNanoseconds

@@ -11,7 +11,8 @@ struct ProviderLoad {
         let load: Capacity.Load
     }
 
-    /// The provider's label in the load reports; its full name if another provider has the same label.
+    /// The provider's name in the load reports, which call a provider a model. It is the provider's label, or the full
+    /// name if another provider has the same label.
     let model: String
     let weight: Double
     let isOfCalls: Bool
@@ -40,8 +41,8 @@ struct ProviderLoad {
         throw APIError(404, "Model \(model.beginning(ofBytes: 100)) not found")
     }
 
-    /// Returns the providers with a capacity limit, except those with passthrough keys: their indexes in the registry,
-    /// and their names in `/llm` reports.
+    /// Returns the providers with a capacity limit, except those with passthrough keys. Each has its index in the
+    /// registry and its name in the load reports.
     static func models(_ gateway: Gateway) -> [(position: Int, name: String)] {
         let positions = gateway.registry.entries.indices.filter {
             gateway.registry.entries[$0].capacity != nil && !gateway.registry.entries[$0].isPassthrough

@@ -40,7 +40,7 @@ extension ChatCall {
         countIfLong()
     }
 
-    /// Reads `system` and `messages`, and returns their cache breakpoints.
+    /// Reads the system prompt and the messages. Returns the cache breakpoints in them.
     private mutating func readConversation(_ fields: RequestFields) throws(APIError) -> [ChatOptions.CacheBreakpoint] {
         var reader = TurnReader()
         if let system = fields["system"] { try reader.readSystem(system) }
@@ -87,7 +87,7 @@ extension ChatCall {
 
     /// Reads `thinking`, `output_config` and the legacy `output_format` into `chatOptions`.
     ///
-    /// - Parameter isSaid: becomes true if a value is read.
+    /// - Parameter isSaid: becomes true if the request sets one of these options.
     private mutating func readOutput(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,

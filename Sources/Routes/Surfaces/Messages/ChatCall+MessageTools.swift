@@ -7,7 +7,7 @@ extension ChatCall {
 
     /// Reads `tools` and `tool_choice` into `chatOptions`.
     ///
-    /// - Parameter isSaid: becomes true if a value is read.
+    /// - Parameter isSaid: becomes true if the request sets one of these options.
     mutating func readMessageTools(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -44,7 +44,8 @@ extension ChatCall {
         if chatOptions.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
-    /// Reads one element of `tools`. Returns nil for the web search tool, which sets the call's `webSearch`.
+    /// Reads one element of `tools`. Returns nil for the web search tool, and sets the call's option `webSearch`
+    /// instead.
     private mutating func tool(ofMessage value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool? {
         guard value.kind == .object else { throw .type(param, "an object") }
         if let type = value.member("type") {

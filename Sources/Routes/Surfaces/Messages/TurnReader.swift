@@ -182,7 +182,8 @@ struct TurnReader {
         }
     }
 
-    /// Appends a document block to `pieces`, as content of the message or as a file.
+    /// Appends a document block to `pieces`. Text and content blocks become parts of the message; other documents
+    /// become attachments.
     private mutating func appendDocument(
         _ block: JSONValue,
         _ position: ParameterPath,

@@ -7,7 +7,7 @@ extension ChatCall {
     ///
     /// - Parameters:
     ///   - marks: the cache breakpoints in the messages.
-    ///   - reading: whether `tools` must be parsed completely.
+    ///   - reading: the rule that says whether `tools` must be parsed completely.
     mutating func readChatOptions(
         _ fields: RequestFields,
         _ marks: [ChatOptions.CacheBreakpoint],
@@ -34,7 +34,7 @@ extension ChatCall {
         if isSaid { setOptions(said) }
     }
 
-    /// Reads the sampling options and `user` of a request, and no other options.
+    /// Reads only the sampling options and the field `user` of a request.
     mutating func readSampling(_ fields: RequestFields) throws(APIError) {
         var chatOptions = ChatOptions()
         var isSaid = false

@@ -5,7 +5,7 @@ import Shared
 extension ChatCall {
     /// Reads `tools`, `tool_choice` and `parallel_tool_calls` into `chatOptions`.
     ///
-    /// - Parameter isSaid: becomes true if a value is read.
+    /// - Parameter isSaid: becomes true if the request sets one of these options.
     mutating func readTools(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -104,8 +104,8 @@ extension ChatCall {
         return true
     }
 
-    /// Reads one element of `tools`. Returns nil for `retrieval` and `code_interpreter`, which become options of the
-    /// call.
+    /// Reads one element of `tools`. For `retrieval` and `code_interpreter`, sets an option of the call instead and
+    /// returns nil.
     private mutating func tool(_ value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool? {
         guard value.kind == .object else { throw .type(param, "an object") }
         guard let type = value.member("type") else { throw .missing("\(param).type") }
@@ -190,7 +190,7 @@ extension ChatCall {
 
     /// Reads `functions` and `function_call`, OpenAI's legacy fields for tools, into `chatOptions`.
     ///
-    /// - Parameter isSaid: becomes true if a value is read.
+    /// - Parameter isSaid: becomes true if the request offers functions.
     mutating func readFunctions(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,

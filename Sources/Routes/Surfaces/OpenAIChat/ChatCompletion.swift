@@ -127,7 +127,8 @@ struct ChatCompletion: ChatResponseFormatter {
 }
 
 extension ChatResponse {
-    /// Replaces `usage` in the vendor's own JSON by this response's usage. Does nothing if either is nil.
+    /// Replaces the member `usage` in the vendor's own JSON by this response's usage. Does nothing without such JSON or
+    /// without a usage.
     mutating func includeUsage() {
         guard let usage, let written = original else { return }
         var out = ByteBuffer()

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// Reads `messages` and returns them.
+/// Reads the messages of a chat completion request and returns them.
 ///
 /// Adds attachments to `parts`, cache breakpoints to `marks`, and abilities that the vendor needs to `needs`.
 func readMessages(

@@ -27,7 +27,7 @@ struct InputItem: Sendable {
     /// The id of the item in the request; nil if the client sent none.
     let id: String?
     let type: ItemType
-    /// The item's members as JSON text without `id` and braces; nil if the item is not stored.
+    /// The JSON text of the item for storing, without its id and the braces; nil if the item is not stored.
     let members: Body?
 }
 

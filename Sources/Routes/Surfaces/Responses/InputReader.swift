@@ -4,7 +4,7 @@ import Shared
 
 /// A reader of items from a Responses API request or a stored response.
 struct InputReader {
-    /// The choice of what is stored of input items: nothing, everything, or digests in place of images and files.
+    /// The way in which input items are stored: not at all, completely, or with digests in place of images and files.
     enum Keeping {
         case nothing
         /// Items are stored with a SHA-256 digest in place of the data of images and files.

@@ -38,7 +38,6 @@ extension APIError {
 }
 
 extension String {
-    /// Returns a copy with the first occurrence of `old` replaced by `new`.
     fileprivate func replacing(_ old: String, by new: String) -> String {
         let (bytes, wanted) = (Array(utf8), Array(old.utf8))
         guard bytes.count >= wanted.count else { return self }

@@ -91,7 +91,8 @@ extension ResponseDraft {
         }
     }
 
-    /// Returns the id of the response to which an item belongs; nil if the item's id contains no response id.
+    /// Returns the id of the response that contains an item, read from the item's id; nil if the item's id names no
+    /// response.
     private static func response(ofItem id: [UInt8]) -> String? {
         guard let mark = id.prefix(8).firstIndex(of: UInt8(ascii: "_")) else { return nil }
         let seed = id[(mark + 1)...].prefix(RandomBytes.idLength)

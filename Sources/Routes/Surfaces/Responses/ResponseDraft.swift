@@ -51,7 +51,8 @@ struct ResponseDraft: Sendable {
         if !hasReferences { try completeCall() }
     }
 
-    /// Sets the messages and options of `call`. All items that the request refers to must be loaded.
+    /// Sets the messages and options of the draft's call. All stored items that the request refers to must be loaded
+    /// before.
     mutating func completeCall() throws(APIError) {
         call.messages = try input.messages(after: instructions)
         guard mayBeEmpty || !call.messages.isEmpty else {

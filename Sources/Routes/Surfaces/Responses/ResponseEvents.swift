@@ -114,8 +114,8 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         if name.isCustom { text.append(piece) } else { delta("response.function_call_arguments.delta", piece) }
     }
 
-    /// Returns whether this piece of output fits into the memory budget and the size limit. Sets
-    /// `failure` if it does not fit.
+    /// Returns whether this piece of output fits into the memory budget and the size limit of a response. If it does
+    /// not, sets `failure`.
     private func takes(_ piece: UnsafeRawBufferPointer) -> Bool {
         guard failure == nil else { return false }
         let bytes = progress.outputBytes + text.count + signature.count + piece.count

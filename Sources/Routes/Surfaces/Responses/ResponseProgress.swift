@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The complete output items and the number of sent events of a streamed response.
+/// The progress of a streamed response: its complete output items, and the number of events that were sent.
 ///
 /// `@unchecked`: used on its request's event loop only.
 final class ResponseProgress: @unchecked Sendable {

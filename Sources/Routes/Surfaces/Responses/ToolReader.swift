@@ -7,7 +7,7 @@ struct ToolReader: Sendable {
     private(set) var tools: [ChatOptions.Tool] = []
     private(set) var names = ToolNames()
     private(set) var webSearch: ChatCall.WebSearch?
-    /// The tools as JSON objects that the response repeats in its own `tools`.
+    /// The JSON objects of the tools, which the response repeats in its own member `tools`.
     private(set) var echo: [Body] = []
     private var usedNames: Set<[UInt8]> = []
 

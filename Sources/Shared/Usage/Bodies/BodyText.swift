@@ -5,7 +5,8 @@ package struct BodyText {
     private let limitBytes: Int
     /// The values that are masked wherever they occur in a body.
     private let secrets: [String]
-    /// The number of bytes read beyond the limit, so that a secret at the limit is masked.
+    /// The number of bytes that are read beyond the length limit, so that a secret at the limit is recognized and
+    /// masked.
     private static let slackBytes = 512
     private static let mediaBytes = 256
 
@@ -39,7 +40,7 @@ package struct BodyText {
         return finished(out)
     }
 
-    /// Returns the text that a usage record keeps of a body without media.
+    /// Returns the text that a usage record keeps of a body that certainly contains no media.
     func text(plain body: [UInt8]) -> String { finished(body) }
 
     /// Returns the text that replaces a binary body or an encoded file, such as `[image/png, 1200 bytes]`.

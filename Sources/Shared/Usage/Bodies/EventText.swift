@@ -2,7 +2,7 @@ import Engine
 
 /// The generated text of an event stream, for usage records: `[{"content":"Hello"},{"arguments":"{}"}]`.
 ///
-/// Consecutive chunks of the same JSON member are joined.
+/// Consecutive texts of JSON members with the same name are joined.
 package struct EventText {
     /// The names of the JSON members that contain generated text in the supported APIs.
     private static let names: [StaticString] = [

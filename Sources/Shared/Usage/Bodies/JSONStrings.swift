@@ -10,7 +10,7 @@ struct JSONStrings {
     }
 
     private let bytes: UnsafeRawBufferPointer
-    /// The position of the last string's closing quote, up to which the text was read.
+    /// The position up to which the text was read: that of the last string's closing quote.
     private(set) var position = 0
     private var isInside = false
 

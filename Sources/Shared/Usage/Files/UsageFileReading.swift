@@ -6,13 +6,13 @@ package struct UsageFileReading {
     private static let chunkBytes = 64 << 10
     /// The longest line that is read as a usage record, in bytes. Longer lines count as invalid.
     private static let lineBytes = 64 << 10
-    /// The largest number of groups in the result. Records of any more groups are only added to the total.
+    /// The largest number of groups. Records of further groups are only added to the total.
     private static let maxGroups = 100_000
 
     private let question: UsageReportQuery
     private let first: [UInt8]
     private let parser = JSONParser()
-    /// The sums of each group, by the group's name, such as the model. Records without such a name are in the group
+    /// The sums of each group, by the group's name, such as a model's name. Records without a name are in the group
     /// with the empty name.
     private var groups: [[UInt8]: UsageFigures] = [:]
     private var summary: UsageSummary
@@ -104,7 +104,7 @@ package struct UsageFileReading {
         groups[key, default: UsageFigures()] += figures
     }
 
-    /// The largest cost in dollars that is read from a line. `Cost` cannot represent larger ones.
+    /// The largest cost in dollars that is read from a line. `Cost` cannot represent larger costs.
     private static let maxDollars = 9_000_000.0
 
     private static func figures(_ root: JSONValue, isSuccess: Bool) -> UsageFigures {

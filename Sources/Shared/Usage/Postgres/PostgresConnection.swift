@@ -97,7 +97,8 @@ final class PostgresConnection {
         return connection
     }
 
-    /// Runs one statement with values for `$1` and so on, or several without values. Returns the last statement's rows.
+    /// Runs SQL and returns the rows of its last statement. `values` are for the parameters `$1`, `$2` and so on. With
+    /// values, `sql` must be a single statement.
     func run(_ sql: String, _ values: PostgresValues? = nil) throws(PostgresFailure) -> [[String?]] {
         let end = LoopTime.current().adding(milliseconds: timeoutMilliseconds)
         try send(sql, values, until: end)
@@ -111,7 +112,8 @@ final class PostgresConnection {
         return rows
     }
 
-    /// Starts a slow statement without waiting for its end. The connection is busy until `hasFinished()` returns true.
+    /// Starts a slow statement and does not wait for its end. The connection is busy until `hasFinished()` returns
+    /// true.
     func start(_ sql: String) throws(PostgresFailure) {
         try send(sql, nil, until: LoopTime.current().adding(milliseconds: timeoutMilliseconds))
     }
@@ -196,7 +198,7 @@ final class PostgresValues {
         }
     }
 
-    /// Ends a value whose text was appended to `bytes` from the position `start` on.
+    /// Ends the next value, whose text was appended to `bytes` from the position `start` on.
     func end(of start: Int) {
         bytes.append(0 as UInt8)
         starts.append(start)
@@ -217,7 +219,7 @@ final class PostgresValues {
     }
 }
 
-/// Calls `body` with an array of C strings that ends with a null pointer.
+/// Calls `body` with the texts as an array of C strings. A null pointer ends the array.
 private func withTexts<Result>(
     _ texts: [String],
     _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result?

@@ -47,6 +47,6 @@ struct PostgresIndex {
         connection = made
     }
 
-    /// Ends the work of this object. The PostgreSQL server still finishes an index in progress.
+    /// Stops creating the index. The PostgreSQL server still finishes an index in progress.
     mutating func stop() { (connection, isComplete) = (nil, true) }
 }

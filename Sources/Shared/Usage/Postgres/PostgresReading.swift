@@ -62,8 +62,8 @@ struct PostgresState {
     /// The last day whose sums might lack records, in days since 1970; nil if there is none.
     let lastPartialDay: Int?
 
-    /// The number of extra days whose sums count as incomplete, because the last record by number may not be the latest
-    /// by time.
+    /// The number of days that are added to the day of the newest record that the sums lack. The newest record is found
+    /// by its number, so another one can have a later time.
     private static let slackDays = 1
 
     init(_ connection: PostgresConnection) throws(PostgresFailure) {

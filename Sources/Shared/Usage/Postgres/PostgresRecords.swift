@@ -30,7 +30,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         }
     }
 
-    /// Returns the records with these ids, in the order of the ids.
+    /// Returns the records with these ids, in the same order as `ids`.
     private static func records(
         _ ids: [RecordID],
         _ connection: PostgresConnection

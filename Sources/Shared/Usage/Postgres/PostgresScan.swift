@@ -1,12 +1,12 @@
 import Engine
 
-/// The ranges of time that may contain a filter's records, according to the daily sums.
+/// The ranges of time that may contain records that match a filter, according to the daily sums.
 struct PostgresSpans {
     private let filter: RecordFilter
     private let state: PostgresState
     /// The ranges of time, oldest first and without overlaps, in milliseconds since 1970.
     private(set) var times: [Range<Int>] = []
-    /// The number of matching requests, according to the daily sums.
+    /// The number of requests that match the filter, according to the daily sums.
     private(set) var count = 0
 
     private static let firstTime = -(1 << 50)
@@ -58,7 +58,7 @@ struct PostgresSpans {
     }
 }
 
-/// A search for records in ranges of time. It reads one window of time after the other.
+/// A search for the records that match a query, in certain ranges of time. It reads one window of time after the other.
 struct PostgresScan {
     private static let firstMilliseconds = 3_600_000
     private static let maxMilliseconds = 1_000_000_000_000
@@ -71,7 +71,8 @@ struct PostgresScan {
     private let filter: FilterSQL
     private let isDescending: Bool
     private var size = PostgresScan.firstMilliseconds
-    /// The id at which a later search can continue; nil if nothing was read or the records are read oldest first.
+    /// The id from which a later search for lower ids can continue; nil if nothing was read or the oldest records are
+    /// read first.
     private(set) var position: RecordID?
 
     init(_ query: RecordQuery, _ spans: [Range<Int>], until end: LoopTime) {
@@ -91,7 +92,8 @@ struct PostgresScan {
         self.filter = filter
     }
 
-    /// Adds the matching records to the collector. Returns true if the query's time limit passed first.
+    /// Adds the records that match the query to the collector. Returns true if the query's time limit passed before
+    /// this was done.
     mutating func run(
         _ collector: inout PageCollector<RecordID>,
         _ connection: PostgresConnection

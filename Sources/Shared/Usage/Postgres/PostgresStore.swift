@@ -168,7 +168,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         )
     }
 
-    /// The size in bytes above which the bodies collected so far are written, with one statement.
+    /// The size in bytes above which the collected bodies are written, with one statement.
     private static let bodiesBytes = 1_048_576
 
     /// The largest number of attempts to write a batch while other relays change the time zone.
@@ -221,7 +221,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         )
     }
 
-    /// Does the next step to create the index of failed requests. Logs a failure.
+    /// Does the next step to create the index of failed requests. Logs an error if the step fails.
     func createIndex(_ connection: PostgresConnection) {
         do throws(PostgresFailure) {
             try index.advance(connection) { () throws(PostgresFailure) in try opened() }

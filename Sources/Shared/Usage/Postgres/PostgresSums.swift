@@ -1,6 +1,7 @@
 import Engine
 
-/// Keeps the daily sums of a PostgreSQL database correct. Only one relay at a time does this.
+/// Adds stored records to the daily sums in a PostgreSQL database. Also deletes records and subtracts them from the
+/// sums. Only one relay at a time does this.
 struct PostgresSums {
     /// The key of the PostgreSQL advisory lock of the daily sums: an arbitrary number.
     private static let lock = 7_031_912_844_552
@@ -66,7 +67,7 @@ struct PostgresSums {
     }
 
     /// Deletes some usage records older than `bound` (milliseconds since 1970). Returns the number of deleted records;
-    /// nil if another relay has the lock.
+    /// nil if another relay holds the lock of the daily sums.
     func deleteOldest(before bound: Int, rows limit: Int, _ zone: DayZone) throws(PostgresFailure) -> Int? {
         try transaction(isWaiting: false) { () throws(PostgresFailure) in
             let oldest = try connection.run("SELECT min(time) FROM \(table)").first?.first ?? nil
@@ -86,7 +87,8 @@ struct PostgresSums {
         }
     }
 
-    /// Deletes requests and their upstream calls. Returns the number of deleted requests.
+    /// Deletes requests with their upstream calls, and subtracts them from the daily sums. Returns the number of
+    /// deleted requests.
     func delete(_ ids: [RecordID], _ zone: DayZone) throws(PostgresFailure) -> Int {
         let count = try transaction(isWaiting: true) { () throws(PostgresFailure) in
             var count = 0

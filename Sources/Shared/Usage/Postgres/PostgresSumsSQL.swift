@@ -19,8 +19,8 @@ enum PostgresSumsSQL {
     ///
     /// - Parameters:
     ///   - source: the SQL after `FROM`, with the column `process` and the columns in `inputs`.
-    ///   - starts: the name of the parameter with the starts of days, such as `$1`; see `DayStarts`.
-    ///   - days: the name of the parameter with the numbers of these days.
+    ///   - starts: the name of the SQL parameter with the start times of days, such as `$1`; see `DayStarts`.
+    ///   - days: the name of the SQL parameter with the numbers of these days.
     ///   - sign: `-` to subtract the records; empty to add them.
     static func add(from source: String, starts: String, days: String, sign: String = "") -> String {
         let keys = UsageSchema.sumKeys.joined(separator: ", ")
@@ -151,7 +151,7 @@ enum PostgresSumsSQL {
     }
 }
 
-/// The start times and the numbers (since 1970) of all days between two times, for SQL statements.
+/// The days between two times, as two lists for SQL statements: when each day starts, and its number since 1970.
 struct DayStarts {
     let starts: [Int]
     let days: [Int]

@@ -18,8 +18,8 @@ struct FilterSQL {
 
     init(_ dialect: Dialect) { self.dialect = dialect }
 
-    /// The name of the relay's SQLite function that returns whether one of several texts contains the keywords. Its
-    /// first argument is the keywords in lower case; the other arguments are the texts.
+    /// The name of an SQL function that the relay adds to SQLite. It returns whether one of several texts contains the
+    /// keywords. Its first argument is the keywords in lower case; the other arguments are the texts.
     static let keywordsFunction = "has_keywords"
 
     /// The SQL text of all conditions, joined with `AND`.
@@ -114,7 +114,7 @@ extension RecordOrder {
         }
     }
 
-    /// Whether the column contains texts, not numbers.
+    /// Whether the records are sorted by a text, such as the model, and not by a number.
     var isText: Bool { [.caller, .model, .provider, .endpoint].contains(self) }
 }
 

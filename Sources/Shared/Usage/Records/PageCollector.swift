@@ -21,7 +21,7 @@ struct PageCollector<ID> {
     /// The number of all matching records if it is already known; otherwise nil.
     private let knownTotal: Int?
     private let skipped: Int
-    /// The number of matching records on this page and on all pages before it.
+    /// The largest number of records that this page and all pages before it contain together.
     private let needed: Int
     private var candidates: [(value: SortValue, position: Int, id: ID)] = []
     private var matched = 0
@@ -47,7 +47,8 @@ struct PageCollector<ID> {
     /// Whether the records are sorted by id.
     private var isByID: Bool { query.order == .id }
 
-    /// Whether the page and the number of matching records are final.
+    /// Whether the page is full and the number of matching records is known, so that the search can end. False if the
+    /// records are not sorted by id.
     var isComplete: Bool {
         guard isByID, matched >= needed else { return false }
         return knownTotal != nil || matched > RecordQuery.maxTotal
@@ -60,7 +61,8 @@ struct PageCollector<ID> {
         return isStopped
     }
 
-    /// The largest number of records that the next query needs to return, in the order of the page.
+    /// The largest number of records that the next database query needs to return: the first ones in the order of the
+    /// page.
     var room: Int { isByID ? max(1, (knownTotal == nil ? RecordQuery.maxTotal + 1 : needed) - matched) : needed }
 
     /// Adds to the total a number of matching records that cannot be on the page.

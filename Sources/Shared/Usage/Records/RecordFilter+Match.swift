@@ -1,14 +1,15 @@
 import Engine
 
 extension RecordFilter {
-    /// Returns whether an id is lower than `before` of this filter. Always true if `before` is not a `.number`.
+    /// Returns whether a request's id is below the filter's bound `before`. Also true if there is no bound or it is not
+    /// a `.number`.
     func includes(_ id: Int) -> Bool {
         if case .number(let before)? = before { id < before } else { true }
     }
 
     /// Returns whether a request's record matches this filter. The rules are the same as in `FilterSQL`.
     ///
-    /// - Parameter search: nil if the filter has no keywords.
+    /// - Parameter search: the search for the filter's keywords; nil if the filter has no keywords.
     func matches(_ record: UsageRecord, _ search: KeywordSearch?) -> Bool {
         let fields = [
             (caller, record.caller), (model, record.model), (provider, record.provider), (endpoint, record.endpoint),

@@ -44,7 +44,7 @@ package struct RecordFilter: Sendable, Equatable {
     /// A text that the request's id, caller, model, provider, endpoint or error must contain. The case of ASCII letters
     /// is ignored.
     package var keywords: String?
-    /// The exclusive upper bound of the ids of matching requests, to continue a search; nil for no bound.
+    /// The id below which the ids of matching requests must be, to continue an earlier search; nil for no bound.
     package var before: RecordID?
 
     /// The largest length of `keywords`, in bytes. Bytes beyond it are ignored.
@@ -79,15 +79,16 @@ package struct RecordPage: Sendable {
     package var total = 0
     /// Whether the true total might be larger than `total`, because the search stopped counting.
     package var isTotalBound = false
-    /// Whether the query's time ended before all records were searched.
+    /// Whether the query's time limit passed before all records were searched.
     package var isPartial = false
     /// The value of `RecordFilter.before` that continues the search; nil if the search is complete or cannot continue.
     package var continuation: RecordID?
 
     package init() {}
 
-    /// Sets `continuation`: the last record's id if the page is full and sorted by id, otherwise `position`. A page with
-    /// ascending ids cannot be continued, because `RecordFilter.before` excludes the higher ids.
+    /// Sets `continuation`, from which a later query goes on: the last record's id if the page is full and sorted by
+    /// id, otherwise `position`. A page with ascending ids cannot be continued, because `RecordFilter.before` excludes
+    /// the higher ids.
     mutating func goOn(after position: RecordID?, _ query: RecordQuery) {
         guard query.order != .id || query.isDescending else { return }
         let isFull = query.order == .id && records.count >= query.recordsPerPage

@@ -11,8 +11,8 @@ protocol RecordSource: AnyObject, Sendable {
     /// Returns the sums for a query. If the time `end` passes first, `isPartial` may be true.
     func table(_ query: UsageQuery, until end: LoopTime) throws(UsageFailure) -> UsageTable
 
-    /// Counts the requests since a time by the minute in which they ended, and adds the counts to `minutes`. The first
-    /// element is for the minute of the start time.
+    /// Counts the requests that ended in each minute since a time, and adds the counts to `minutes`. The first element
+    /// is for the minute of the start time.
     ///
     /// - Returns: false if the time `end` passed before all requests were counted.
     func count(

@@ -8,15 +8,17 @@ struct SumFields: OptionSet, Sendable, Hashable {
     static let provider = SumFields(rawValue: 2)
     static let endpoint = SumFields(rawValue: 1)
 
-    /// The sets of fields that stored sums leave out. The sums for a set are grouped by the fields outside the set.
+    /// The sets of fields by which stored sums are not grouped. For example, `[.caller, .model]` stands for sums that
+    /// are grouped by day, provider and endpoint.
     ///
-    /// Each record is added to the sums for every set. The sets with probably the fewest rows come first.
+    /// Each record is added to the sums of every set. The sets whose sums probably have the fewest rows come first.
     static let stored: [SumFields] = [
         [.caller, .model], [.caller, .endpoint], [.caller, .provider], [.model, .provider], [.model, .endpoint],
         [.provider, .endpoint], [],
     ]
 
-    /// Returns the fields that are left out of the sums to read, if the sums must be grouped by `fields`.
+    /// Returns the first set in `stored` that contains none of `fields`. The sums of this set can be grouped by
+    /// `fields`.
     static func omitted(keeping fields: SumFields) -> SumFields { stored.first { $0.isDisjoint(with: fields) } ?? [] }
 }
 
@@ -36,8 +38,8 @@ extension SumKey {
 }
 
 extension UsageSums {
-    /// The rows of daily sums for a database, once for each way of grouping: each set in `SumFields.stored` is omitted
-    /// once. The rows are sorted by key, so that writers do not deadlock.
+    /// The rows of daily sums for a database: for each set in `SumFields.stored`, the sums that are not grouped by
+    /// these fields. The rows are sorted by key, so that writers do not deadlock.
     var stored: [(key: SumKey, sum: DailySum)] {
         var sums: [SumKey: DailySum] = [:]
         for row in rows {

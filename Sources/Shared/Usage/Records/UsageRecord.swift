@@ -107,7 +107,8 @@ extension UsageRecord {
     /// Whether the record is of an upstream call, or combines a request with its only call.
     var hasCall: Bool { if case .request = subject { false } else { true } }
 
-    /// A separate record of the request's only call; nil unless this record combines a request with its only call.
+    /// The request's only upstream call as a separate record; nil unless this record combines a request with its only
+    /// call.
     var onlyCall: UsageRecord? {
         guard case .requestWithCall(let own) = subject else { return nil }
         var call = self

@@ -140,7 +140,8 @@ enum UsageSchema {
     /// this number.
     static let idsPerMillisecond = 4_096
 
-    /// Returns the id for a new record in SQLite, after the previous row's id `last`.
+    /// Returns the id of a new record in SQLite. It follows from the record's time, but is above `last`, the previous
+    /// row's id.
     static func sqliteID(_ record: UsageRecord, after last: Int) -> Int {
         max(last + 1, firstSQLiteID(at: record.timeMilliseconds))
     }

@@ -32,8 +32,8 @@ struct SumKey: Sendable, Hashable {
         endpoint = Self.bounded(record.endpoint)
     }
 
-    /// Returns whether this is the key of the sum that contains the record on this day. Always false if a text of the
-    /// record is too long.
+    /// Returns whether a record of this day belongs to the sum with this key. Always false if a text of the record is
+    /// longer than `textBound`.
     func isKey(of record: UsageRecord, day: Int) -> Bool {
         self.day == day && Self.isSame(model, record.model) && Self.isSame(caller, record.caller)
             && Self.isSame(provider, record.provider) && Self.isSame(endpoint, record.endpoint)
@@ -57,7 +57,8 @@ struct RecordTotals: Sendable, Equatable {
     var completionTokens = 0
     /// The number of records with known cost.
     var costs = 0
-    /// The sum of the costs in whole 10^-6 dollars. `costRemainder` has the fractions in 10^-12 dollars.
+    /// The sum of all costs, each rounded down to whole 10^-6 dollars. `costRemainder` is the sum of the cut parts, in
+    /// 10^-12 dollars.
     var costMillionths = 0
     var costRemainder = 0
 
@@ -86,17 +87,18 @@ struct RecordTotals: Sendable, Equatable {
     }
 }
 
-/// The totals of one day and one group of records, separately for requests and for upstream calls.
+/// The totals of the records of one day and one group, such as one model. Requests and upstream calls have separate
+/// totals.
 struct DailySum: Sendable {
     var requests = RecordTotals()
     var calls = RecordTotals()
-    /// The highest id of the added records; 0 if their ids are not numbers.
+    /// The highest SQLite id of the records that were added; 0 if no ids were given.
     var lastID = 0
 
     /// Adds a record to the totals, or subtracts it if `sign` is -1.
     ///
     /// - Parameters:
-    ///   - id: the id of the record's row; 0 if ids are not numbers.
+    ///   - id: the id of the record's row in SQLite; 0 to leave `lastID` unchanged.
     ///   - request: whether the record changes the totals of requests.
     ///   - call: whether the record changes the totals of calls.
     fileprivate mutating func add(_ record: UsageRecord, _ sign: Int, id: Int, request: Bool, call: Bool) {
@@ -129,7 +131,7 @@ struct UsageSums {
 
     /// Adds a record to the daily sums, or subtracts it if `sign` is -1.
     ///
-    /// - Parameter id: the id of the record's row; 0 if ids are not numbers.
+    /// - Parameter id: the id of the record's row in SQLite; 0 to leave `DailySum.lastID` unchanged.
     mutating func add(_ record: UsageRecord, _ sign: Int = 1, id: Int = 0) {
         let day = calendar.day(at: record.timeMilliseconds)
         let callDay =
@@ -170,7 +172,7 @@ extension SumKey: Comparable {
     }
 }
 
-/// A finder of the day to which a time belongs. It remembers the last day, and finds other times of that day fast.
+/// A converter of times to days. It remembers the last day, so that further times of that day are converted fast.
 struct DayCache {
     let zone: DayZone
     private var known: (day: Day, milliseconds: Range<Int>)?
@@ -189,7 +191,8 @@ struct DayCache {
 extension UsageRecord {
     private static let maxTokens = 1 << 40
 
-    /// The stored prompt tokens, limited so that sums of millions of records stay exact.
+    /// The number of prompt tokens that is stored and summed up. It is limited, so that sums of millions of records
+    /// stay exact.
     var keptPromptTokens: Int { min(max(0, promptTokens), Self.maxTokens) }
     var keptCompletionTokens: Int { min(max(0, completionTokens), Self.maxTokens) }
 }

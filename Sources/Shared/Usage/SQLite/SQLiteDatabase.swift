@@ -73,7 +73,8 @@ final class SQLiteDatabase {
         return database
     }
 
-    /// Turns off SQLite's memory statistics in the process; they would take a lock for each allocation.
+    /// Whether SQLite's memory statistics are off in this process. The first use of this property turns them off,
+    /// because they would take a lock for each allocation.
     private static let isPrepared = relay_sqlite_count_no_memory() == SQLITE_OK
 
     /// Returns the path with percent-encoding, so that it can be part of a `file:` URI.
@@ -134,7 +135,8 @@ private final class SQLiteDeadline {
     var end = LoopTime.distantFuture
 }
 
-/// The progress handler of SQLite. Returns 1 if the time limit has passed, to stop the statement.
+/// Returns 1 if the time limit in `context` has passed, otherwise 0. SQLite calls this while a statement runs, and
+/// stops the statement after 1.
 private func isOver(_ context: UnsafeMutableRawPointer?) -> Int32 {
     guard let context else { return 0 }
     return Unmanaged<SQLiteDeadline>.fromOpaque(context).takeUnretainedValue().end < .current() ? 1 : 0

@@ -160,8 +160,8 @@ struct SQLiteState {
     }
 }
 
-/// A day that may have matching records, with the range of its record ids, the number of its requests, and the number
-/// of its failed requests.
+/// A day that may have records that match a filter. It has the range of their ids, and the numbers of requests and
+/// failed requests.
 struct SQLiteDay {
     let ids: ClosedRange<Int>
     private let requests: Int
@@ -177,7 +177,7 @@ struct SQLiteDay {
         }
     }
 
-    /// Returns the days that may have matching records according to the stored sums.
+    /// Returns the days that may have records that match the filter, according to the stored sums.
     static func days(
         _ filter: RecordFilter,
         _ state: SQLiteState,
@@ -200,7 +200,8 @@ struct SQLiteDay {
         return days
     }
 
-    /// Returns the ranges of ids in which matching records may exist, in ascending order and without overlaps.
+    /// Returns the ranges of ids in which records that match the filter may exist, in ascending order and without
+    /// overlaps.
     static func ranges(_ days: [SQLiteDay], _ filter: RecordFilter, state: SQLiteState) -> [ClosedRange<Int>] {
         var ranges = days.map(\.ids)
         if state.mark > 0 { ranges.append(0...state.mark) }
@@ -237,7 +238,8 @@ struct SQLiteScan {
         self.ranges = isDescendingByID(query) ? ranges.reversed() : ranges
     }
 
-    /// Adds the matching records to the collector. Returns true if the query's time limit passed first.
+    /// Adds the records that match the query to the collector. Returns true if the query's time limit passed before
+    /// this was done.
     mutating func run(_ collector: inout PageCollector<Int>) throws(SQLiteFailure) -> Bool {
         var filter = FilterSQL(.sqlite)
         filter.add(query.filter)

@@ -82,8 +82,8 @@ struct SQLiteSums {
         try write(state)
     }
 
-    /// Adds the rows after `state.lastID` to `sums`. An older relay wrote them without daily sums. `newest` is the
-    /// highest id in the table of records.
+    /// Adds the rows with ids above `state.lastID` to `sums`. An older relay wrote these rows without daily sums.
+    /// `newest` is the highest id in the table of records.
     func catchUp(_ state: inout State, to newest: Int, in sums: inout UsageSums) throws(SQLiteFailure) {
         guard newest > state.lastID else { return }
         between.add(state.lastID)
@@ -116,7 +116,8 @@ struct SQLiteSums {
 }
 
 extension SQLiteStatement {
-    /// The position of the first of `UsageSchema.callColumns` in a row.
+    /// The position of the first of `UsageSchema.callColumns` in a row that begins with the id and
+    /// `UsageSchema.columns`.
     var firstCall: Int { 1 + UsageSchema.columns.count }
 }
 

@@ -93,12 +93,12 @@ private struct ZoneHeader {
     }
 }
 
-/// The rule at the end of a time zone file, as in the variable `TZ`: `CET-1CEST,M3.5.0,M10.5.0/3`.
+/// The rule at the end of a time zone file, in the form of the environment variable `TZ`: `CET-1CEST,M3.5.0,M10.5.0/3`.
 private struct ZoneFooter: Sendable {
     /// The yearly change to or from daylight saving time: a date, and the local time in seconds since midnight.
     private struct Switch: Sendable {
         enum Date: Sendable {
-            /// A weekday in a week of a month. Weekday 0 is Sunday, and week 5 is the last.
+            /// A weekday of a month, such as its last Sunday. Weekday 0 is Sunday, and week 5 is the last.
             case week(month: Int, week: Int, day: Int)
             /// The day of the year, from 1 to 365. 29 February is not counted.
             case plain(Int)
@@ -179,7 +179,8 @@ private struct ZoneFooter: Sendable {
         return digits.reduce(0) { $0 * 10 + Int($1 - 48) }
     }
 
-    /// Parses a time (`[+-]hh[:mm[:ss]]`) and removes it. Returns the seconds; nil if the time is invalid.
+    /// Parses a time (`[+-]hh[:mm[:ss]]`) at the beginning of the text, and removes it. Returns the seconds; nil if the
+    /// time is invalid.
     private static func time(_ text: inout ArraySlice<UInt8>) -> Int? {
         let isNegative = text.first == UInt8(ascii: "-")
         if isNegative || text.first == UInt8(ascii: "+") { text = text.dropFirst() }

@@ -1,7 +1,7 @@
 package import Engine
 package import Shared
 
-/// The format of a structured output from a vendor that supports only text.
+/// The JSON format of the output that a prompt asks for, because the vendor supports only text.
 package struct FormatProtocol: Sendable {
     package enum Kind: Sendable {
         /// Any JSON object.

@@ -59,7 +59,7 @@ struct Repair: Sendable {
     /// A function that prepares the repair call for the vendor.
     typealias Preparing = @Sendable (ChatCall) async throws(UpstreamError) -> any PreparedChat
 
-    /// The original call in plain text, whose response may need a repair.
+    /// The original call, whose prompt describes the tools and the format. Its response may need a repair.
     let call: ChatCall
     let form: TextProtocol
     let context: OutputParserContext

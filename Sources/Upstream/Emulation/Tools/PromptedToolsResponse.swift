@@ -47,7 +47,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
         raw.count + callBytes + nativeBytes + textBeside.count + (parser?.heldBytes ?? 0) + (document?.heldBytes ?? 0)
     }
 
-    /// Whether the rest of the model's output is still needed. If not, the call can be stopped.
+    /// Whether the rest of the model's output is still needed. If not, the upstream call can be stopped.
     var wantsMore: Bool {
         guard let wantsMore = parser?.wantsMore else { return true }
         return wantsMore
@@ -61,15 +61,16 @@ final class PromptedToolsResponse: @unchecked Sendable {
         if let format = form.format { document = StructuredOutputParser(format) }
     }
 
-    /// Consumes a chunk that needs no parsing, and returns the text to pass on. Returns nil, and consumes nothing, if
-    /// `consume` must parse the chunk.
+    /// Consumes a chunk of the model's text that cannot begin a tool call, and returns the text to pass on.
+    ///
+    /// Returns nil, and consumes nothing, if the chunk could begin a tool call or if all output is validated.
     func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard passesText, let text = parser?.plain(piece) else { return nil }
         keep(piece)
         return text
     }
 
-    /// Consumes a chunk, and passes on the text that cannot belong to a tool call.
+    /// Consumes a chunk of the model's text, and passes on the text that cannot belong to a tool call.
     func consume(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
         keep(piece)
         guard parser != nil else {

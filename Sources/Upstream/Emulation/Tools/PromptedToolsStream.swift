@@ -2,7 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// The stream of a `PromptedToolsChat`. It emits tool calls and structured output when they are complete and valid.
+/// A stream that finds tool calls and structured output in a vendor's text. It emits them when they are complete and
+/// valid.
 ///
 /// `@unchecked`: used on its request's loop only.
 final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
@@ -22,7 +23,7 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
     private var stream: any ChatResponseStream
     private var response: PromptedToolsResponse
     private var position = StreamPhase.reading
-    /// The invalid response that the current call repairs; nil if the current call is not a repair.
+    /// The invalid response that the repair call corrects; nil before the repair call.
     private var first: PromptedToolsResponse?
     /// The call that asks the model to repair its invalid response; nil if no such call was made.
     private var asked: ChatCall?
@@ -41,7 +42,7 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
         response = PromptedToolsResponse(repair.form, ids: repair.context.ids)
     }
 
-    /// The usage of the call, and of the call that asked for a repair of its response, if there was one.
+    /// The usage of the call and, if there was one, of its repair call, added up; nil before the call has ended.
     var usage: Usage? { counted }
     let countsItself = true
     var credits: Int? { taken }

@@ -1,10 +1,10 @@
 import Engine
 
-/// The beginning of a response: a tool call without a tag, or other text.
+/// The kind of a response's beginning: a tool call without a tag, a code block with a tool call, or other text.
 enum ResponseOpening {
     case unknown
     case text
-    /// The beginning of a JSON object that names a tool, with the JSON's start position.
+    /// JSON that names a tool, such as `{"name": "get_weather"`. The number is the index of the JSON's first byte.
     case call(Int)
     /// A code block that begins with a tool call.
     case fenced

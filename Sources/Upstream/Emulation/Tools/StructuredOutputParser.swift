@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// A parser that finds the first fitting JSON of a structured output in chunks of text.
+/// A parser that finds the first JSON value of the demanded format in a text that arrives in chunks.
 package struct StructuredOutputParser: ~Copyable {
     package enum Validation: Sendable, Equatable {
         /// The structured output that was found: the JSON as the model wrote it.
@@ -79,7 +79,8 @@ package struct StructuredOutputParser: ~Copyable {
         held.append(bracket)
     }
 
-    /// Consumes a byte after an opening bracket. Returns false if the byte must be read again.
+    /// Checks whether a JSON value begins, by a byte after its opening bracket. Returns false if it did not consume
+    /// the byte.
     private mutating func begins(_ byte: UInt8) -> Bool {
         let isSpace = ToolCallParser.isSpace(byte)
         if isSpace, held.count < 4_096 {

@@ -2,13 +2,14 @@ package import Calls
 import Engine
 package import Shared
 
-/// The tools and the output format of one call, for a vendor that supports only text.
+/// The tools and the output format that the prompt of a call describes, because the vendor supports only text.
 package struct TextProtocol: Sendable {
     let tools: ToolProtocol?
     let format: FormatProtocol?
     /// Whether the client gets output only after validation.
     let requiresValidOutput: Bool
-    /// Whether this call repeats a call that got an invalid response. A further invalid response is not repaired.
+    /// Whether the call is made again with a prompt for the format, because the vendor's own response was invalid. A
+    /// further invalid response is not repaired.
     let isRepair: Bool
 
     /// Creates the protocol for the tools and the format that the vendor lacks. Returns nil if the vendor supports all
@@ -83,7 +84,7 @@ package struct TextProtocol: Sendable {
 
     /// Returns the call that asks the model to correct an invalid response.
     ///
-    /// - Parameter call: the original call in plain text.
+    /// - Parameter call: the original call, as `written(_:)` returned it.
     func repairing(_ call: ChatCall, _ response: String, problem: PromptedToolsResponse.Problem) -> ChatCall {
         var call = call
         call.messages.append(ChatMessage(role: .assistant, text: response))

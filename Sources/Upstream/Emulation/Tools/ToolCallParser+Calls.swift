@@ -3,7 +3,7 @@ import Engine
 extension ToolCallParser {
     // MARK: Tags
 
-    /// Consumes a byte that might belong to a tag. Returns false if the byte must be read again.
+    /// Consumes a byte that might belong to a tag. Returns false, without consuming the byte, if it belongs to no tag.
     mutating func tag(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         return opens(from: 0, pass)
@@ -97,8 +97,8 @@ extension ToolCallParser {
         return piece.count
     }
 
-    /// Returns whether the possible tool call in `held` has more than `limitBytes` bytes. Within a character, up to
-    /// eight more bytes are allowed.
+    /// Returns whether the possible tool call in `held` has more than `limitBytes` bytes. If the limit is within a
+    /// character, up to eight more bytes are allowed.
     ///
     /// - Parameter byte: the last byte of `held`.
     func isOver(_ limitBytes: Int, _ byte: UInt8) -> Bool {
@@ -143,7 +143,8 @@ extension ToolCallParser {
         }
     }
 
-    /// Consumes a byte after an error in the JSON of a tool call. Returns false if the byte must be read again.
+    /// Consumes a byte after an error in the JSON of a tool call. Returns false, without consuming the byte, if the
+    /// tool call is too long.
     mutating func recovery(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         let closingBytes = closing.utf8CodeUnitCount
@@ -167,7 +168,7 @@ extension ToolCallParser {
         return true
     }
 
-    /// Parses the incomplete JSON with the missing closing braces added. Returns the tool calls; nil if still invalid.
+    /// Adds missing closing braces to the JSON and parses it. Returns the tool calls; nil if the JSON is still invalid.
     private func completed() -> [ParsedToolCall]? {
         guard (1...2).contains(scan.depth) else { return nil }
         var text = ByteBuffer()
@@ -190,8 +191,9 @@ extension ToolCallParser {
 
     // MARK: Other forms
 
-    /// Consumes a byte of a tool call such as `<function=get_weather>{"city":"Paris"}</function>`. Returns false if the
-    /// byte must be read again.
+    /// Consumes a byte of a tool call such as `<function=get_weather>{"city":"Paris"}</function>`.
+    ///
+    /// Returns false, without consuming the byte, if the name or the whole tool call is too long.
     mutating func named(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         if alienStart == valueStart {

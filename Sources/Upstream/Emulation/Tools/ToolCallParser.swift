@@ -42,11 +42,11 @@ package struct ToolCallParser: ~Copyable {
     var held = ByteBuffer()
     /// The white space at the end of the text, which is not emitted yet.
     var spaces = ByteBuffer()
-    /// The number of bytes at the start of `spaces` that were already emitted.
+    /// The number of bytes at the start of `spaces` that `plain(_:)` has returned. They are removed later.
     private var passedBytes = 0
     var marks = MarkdownCodeTracker()
     var scan = ValueScan()
-    /// The index in `held`, the bytes not emitted yet, where the JSON or the tool's name starts.
+    /// The index in `held` at which the tool call's JSON starts, or the tool's name if the tag contains it.
     var valueStart = 0
     var alienStart = 0
     var closing: StaticString = ""
@@ -59,7 +59,7 @@ package struct ToolCallParser: ~Copyable {
     /// The reason why the last tool call is invalid; nil if the call is valid.
     var problem: String?
     var unknownKeys = 0
-    /// The number of bytes of white space that were not emitted yet when the last tool call was found.
+    /// The length of `spaces` when the last tool call was found, in bytes.
     var spacesAtCall = 0
     var isTextLast = true
     /// The number of tool calls found so far.
@@ -96,7 +96,7 @@ package struct ToolCallParser: ~Copyable {
 
     var heldBytes: Int { held.count + spaces.count }
 
-    /// Whether the rest of the model's output is still needed. If not, the call can be stopped.
+    /// Whether the rest of the model's output is still needed. If not, the upstream call can be stopped.
     package var wantsMore: Bool {
         if case .over = position { false } else { true }
     }
@@ -155,7 +155,7 @@ package struct ToolCallParser: ~Copyable {
     // MARK: Text
 
     /// Consumes a chunk that cannot begin a tool call, and returns the text to emit. The text is valid until the next
-    /// chunk. Returns nil, and consumes nothing, if the chunk needs parsing.
+    /// chunk. Returns nil, and consumes nothing, for any other chunk.
     mutating func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard case .text = position, let start = piece.baseAddress else { return nil }
         var hasLineEnd = false
@@ -197,7 +197,7 @@ package struct ToolCallParser: ~Copyable {
         return found & 1 != 0
     }
 
-    /// Removes the bytes at the start of `spaces` that were already emitted.
+    /// Removes the bytes that `plain(_:)` has returned from the start of `spaces`.
     private mutating func settle() {
         guard passedBytes > 0 else { return }
         spaces.removeFirst(passedBytes)
@@ -266,7 +266,8 @@ package struct ToolCallParser: ~Copyable {
 
     // MARK: The beginning of a response
 
-    /// Consumes a byte at the beginning of the response. Returns false if the byte must be read again.
+    /// Consumes a byte at the beginning of the response. Returns false, without consuming the byte, if the response
+    /// begins with ordinary text.
     private mutating func opening(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         switch ResponseOpening(held.bytes, allowsFence: allowsFence, { reader.isTool($0) }) {

@@ -143,7 +143,7 @@ enum JSONRanges {
 
     static func elements(of json: UnsafeRawBufferPointer) -> [Range<Int>] { parts(of: json) }
 
-    /// Returns the ranges between the commas of the outermost object or array.
+    /// Returns the positions of a JSON object's members, or of an array's elements.
     private static func parts(of json: UnsafeRawBufferPointer) -> [Range<Int>] {
         StepCount.add(json.count)
         var parts: [Range<Int>] = []

@@ -46,7 +46,9 @@ package struct ParsedToolCall: Sendable, Equatable {
     package let arguments: String
 }
 
-/// An event of `ToolCallParser`. Its bytes are valid only during the callback, and a text can be split at any byte.
+/// An event that `ToolCallParser` emits: text, a tool call or an invalid tool call.
+///
+/// The bytes are valid only during the callback. A text can be split at any byte.
 package enum ToolEvent {
     case text(UnsafeRawBufferPointer)
     case call(ParsedToolCall)

@@ -91,7 +91,7 @@ package struct ToolProtocol: Sendable {
         }
     }
 
-    /// Appends a tool call from an earlier turn of the conversation as text. Blank arguments become `{}`.
+    /// Appends a tool call that a model has made, as text. Blank arguments become `{}`.
     package static func append(
         call name: String,
         arguments: String,

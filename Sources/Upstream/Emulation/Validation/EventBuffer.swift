@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// A buffer for the events of one choice. Adjacent chunks of the same kind are joined.
+/// A buffer for the events of one choice. Adjacent events of the same kind, such as chunks of text, are joined.
 struct EventBuffer: ~Copyable {
     private enum Kind: Equatable {
         case text
@@ -12,7 +12,7 @@ struct EventBuffer: ~Copyable {
     private var events: [BufferedEvent] = []
     /// The index of the event that is removed next.
     private var position = 0
-    /// The text of the last added event and of adjacent events of the same kind.
+    /// The joined text of the last added events, which are all of the same kind.
     private var piece = ByteBuffer()
     private var kind = Kind.text
     /// The size of all buffered events, in bytes.

@@ -14,8 +14,8 @@ final class OutputValidator: Sendable {
     private let worker: WorkQueue
     private let loop: EventLoop
 
-    /// Creates a validator; nil if the vendor does not support the demanded tool call or JSON, or there is nothing to
-    /// check.
+    /// Creates a validator. Returns nil if the request demands nothing that can be checked, or if the vendor's API does
+    /// not support what the request demands.
     init?(
         _ call: borrowing ChatCall,
         by abilities: Abilities,

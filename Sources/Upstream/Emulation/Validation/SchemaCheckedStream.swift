@@ -2,7 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// The stream of a `SchemaCheckedChat`. It holds back events until the response seems to meet the demand.
+/// A stream that checks a response for the demanded tool call or JSON. It holds back events until the response seems
+/// to meet the demand.
 ///
 /// `@unchecked`: used on its loop only.
 final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
@@ -10,7 +11,7 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     private let validator: OutputValidator
     /// Whether the response still has to be validated.
     private var isOpen = true
-    /// Whether all events are held back, because the response might still turn out to be unusable.
+    /// Whether all events are held back, because the response might still turn out to be invalid.
     private var isHeld = true
     /// The held events, which are emitted before the stream's next events.
     private var held = EventBuffer()
@@ -67,7 +68,7 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
         return hasMore
     }
 
-    /// Returns whether the event can be emitted; false for a finish event before the validation.
+    /// Returns whether the event can be emitted now; false for a finish event before the validation.
     private func passes(_ choice: Int, _ event: ChatEvent) -> Bool {
         guard isOpen else { return true }
         switch (event, validator.demand) {

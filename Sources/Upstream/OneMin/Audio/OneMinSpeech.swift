@@ -15,7 +15,8 @@ extension OneMin: SpeechProvider {
     }
 }
 
-/// A speech call to 1min.ai. The response is the audio itself, or a JSON record that names the audio file.
+/// A call to 1min.ai that generates speech. The response is the audio itself, or a JSON record that names the audio
+/// file.
 ///
 /// `@unchecked`: used on its event loop only.
 final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {

@@ -57,11 +57,11 @@ final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
 }
 
 extension Transcript {
-    /// Creates a transcript from the JSON record of a finished call.
+    /// Creates a transcript from the JSON record that 1min.ai returns for a finished call.
     ///
     /// - Parameters:
     ///   - bytes: the record, which must be in a `ByteBuffer`, as the JSON parser requires.
-    ///   - isDetailed: whether to prefer `responseObject` to `resultObject`, if `responseObject` names the language.
+    ///   - isDetailed: whether the client wants details. `responseObject` then wins if it names the language.
     init(record bytes: UnsafeRawBufferPointer, isDetailed: Bool, _ parser: JSONParser) throws(UpstreamError) {
         let record = try OneMinRecord.checked(bytes, parser)
         let metadata = record["metadata"]
@@ -88,7 +88,7 @@ extension Transcript {
         return elements.first { $0.kind == .string || $0["text"]?.kind == .string }
     }
 
-    /// Creates a transcript from a string, which is the text itself or JSON that contains the text.
+    /// Creates a transcript from a string of the vendor: the transcript's text, or JSON that contains this text.
     private static func read(
         _ text: UnsafeRawBufferPointer,
         _ usage: Usage?,

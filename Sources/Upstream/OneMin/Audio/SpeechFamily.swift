@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The request fields that a group of similar speech models accepts, in addition to text and voice.
+/// A group of similar speech models, with the request fields that they accept besides text and voice.
 struct SpeechFamily: Sendable {
     /// The names of the models' voices; nil if the relay does not know them.
     private let voices: [String]?
@@ -16,7 +16,8 @@ struct SpeechFamily: Sendable {
             ? ["alloy", "ash", "ballad", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse"] : nil
     }
 
-    /// Appends the members of `promptObject`. Throws if the models do not support an option.
+    /// Appends a call's text and options as members of the request's `promptObject`. Throws if the models do not
+    /// support an option.
     func append(_ call: SpeechCall, to body: inout ByteBuffer) throws(APIError) {
         if let voices, !voices.contains(call.voice) {
             throw .value("voice", "must be one of \(voices.joined(separator: ", "))")

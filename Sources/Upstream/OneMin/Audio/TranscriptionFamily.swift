@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The request fields that a group of similar transcription models accepts, in addition to the audio.
+/// A group of similar transcription models, with the request fields that they accept besides the audio.
 struct TranscriptionFamily: Sendable {
     private enum Language { case code, region }
 
@@ -31,7 +31,8 @@ struct TranscriptionFamily: Sendable {
         "latest_long", "latest_short", "phone_call", "telephony", "telephony_short",
     ]
 
-    /// Appends the members of `promptObject`, each after a comma. Throws if the models do not support an option.
+    /// Appends a call's options as members of the request's `promptObject`, each after a comma. Throws if the models do
+    /// not support an option.
     func append(_ call: TranscriptionCall, to body: inout ByteBuffer) throws(APIError) {
         try appendFormat(call.format, to: &body)
         if call.purpose == .transcription { try append(language: call.language, to: &body) }

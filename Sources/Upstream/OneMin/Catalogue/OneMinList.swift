@@ -15,9 +15,9 @@ package final class OneMinList: ModelList, @unchecked Sendable {
     private static let modelsLimit = 2_000
     private static let maxCredits = 1_000_000.0
 
-    /// Creates the list; nil if the URL is invalid.
+    /// Prepares the requests for the list of models; nil if the base URL is invalid.
     ///
-    /// - Parameter baseURL: has no slash at its end.
+    /// - Parameter baseURL: the URL of the API, without a slash at its end.
     package init?(baseURL: String, options: EndpointOptions, transport: any Transport, parser: JSONParser) {
         self.transport = transport
         self.parser = parser
@@ -32,7 +32,8 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         self.kinds = kinds
     }
 
-    /// Requests all models that the relay can serve. Throws if a request fails.
+    /// Requests the vendor's models of all features that the relay supports, and returns each model once. Throws if a
+    /// request fails or a list is invalid.
     package func models() async throws(UpstreamError) -> [LiveModel] {
         var merged: [LiveModel] = []
         var indexByID: [String: Int] = [:]
@@ -112,7 +113,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         return Int(tokens)
     }
 
-    /// Returns the prices of a model's tokens and images for one feature.
+    /// Returns a model's prices for tokens and images, as the vendor reports them for one feature.
     private static func prices(_ reported: JSONValue, of feature: Model.Features) -> CreditPrices {
         let image = parts(reported["LOW_IMAGE"])
         if feature.isSubset(of: [.image, .imageEdit, .imageInpaint, .imageVariation]) {
@@ -126,7 +127,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
         )
     }
 
-    /// Returns a price in units of 10^-9 credits; nil if it is missing or implausible.
+    /// Converts a price in credits to parts of 10^-9 credits; nil if the price is missing or implausible.
     ///
     /// - Parameter orNone: whether a price of 0 is valid.
     private static func parts(_ value: JSONValue?, orNone: Bool = false) -> Int? {
@@ -147,7 +148,7 @@ package final class OneMinList: ModelList, @unchecked Sendable {
 }
 
 extension LiveModel {
-    /// Adds what 1min.ai's model list of another feature contains about the same model.
+    /// Adds the data about the same model from 1min.ai's list for another feature, such as the prices.
     fileprivate mutating func add(_ other: LiveModel) {
         features.formUnion(other.features)
         hasVision = hasVision || other.hasVision

@@ -14,7 +14,8 @@ enum ShortNames {
     /// Returns the model id for a short name; nil if the text is no short name.
     @Sendable static func id(of name: String) -> String? { name.hasPrefix("flux-") ? flux + name : ids[name] }
 
-    /// Returns the model's family; nil if the model has no short name.
+    /// Returns the family of a model that has a short name: FLUX or Leonardo; nil without a short name. The short name
+    /// of a removed model passes to another model of its family.
     @Sendable static func family(of id: String) -> String? {
         if id.hasPrefix(flux + "flux-") { return flux }
         return ids.values.contains(id) ? "leonardo" : nil

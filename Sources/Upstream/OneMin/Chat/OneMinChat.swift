@@ -13,15 +13,15 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     private let endpoint: Endpoint
     private let vendorCall: VendorCall
     private let searchesWeb: Bool
-    /// The call whose request body is not written yet; nil after `write`.
+    /// The chat call whose request body is not written yet; nil after `write`.
     private var call: ChatCall?
     private var body: Body?
     /// The range of the prompt in the request body.
     private var prompt = 0..<0
     private var countedTokens: Int?
 
-    /// The prompt size above which `write` already estimates the prompt's tokens, in bytes. For smaller prompts, only
-    /// `promptTokens` does.
+    /// The size in bytes above which a prompt is long. `write` also estimates a long prompt's tokens; for other
+    /// prompts, only `promptTokens` does.
     private static let longBytes = 262_144
 
     init(

@@ -4,7 +4,7 @@ import Shared
 
 /// The result of a finished call, read from the JSON record that 1min.ai returns.
 struct OneMinRecord {
-    /// The text of the response. It becomes invalid when the parser parses something else.
+    /// The text that the model generated. It becomes invalid when the parser parses something else.
     let text: UnsafeRawBufferPointer
     /// The usage that the vendor reports; nil if it reports none.
     let usage: Usage?
@@ -28,7 +28,7 @@ struct OneMinRecord {
         finish = FinishReason(vendorWord: metadata?["finishReason"]?.text)
     }
 
-    /// Returns a response's member `aiRecord`. Throws if the call was not successful.
+    /// Parses a response's body and returns its member `aiRecord`. Throws if the member is missing or the call failed.
     ///
     /// The returned value is valid until the parser is used again.
     static func checked(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) -> JSONValue {

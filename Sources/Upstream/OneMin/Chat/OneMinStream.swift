@@ -6,15 +6,17 @@ import Shared
 ///
 /// `@unchecked`: used on its event loop only, and `parser` is never used across a suspension.
 final class OneMinStream: ChatResponseStream, @unchecked Sendable {
-    /// Makes the call again after a failure. Throws the failure if a new call would not help.
+    /// A function that makes the upstream call again after a failure. It throws the failure if a new call would not
+    /// help.
     typealias Reopening = (UpstreamError) async throws(UpstreamError) -> any UpstreamStream
 
     private var stream: any UpstreamStream
     private let parser: JSONParser
     private var isEventStream: Bool
-    /// Makes the call again; nil if text was already emitted or the call was already repeated.
+    /// The function that makes the upstream call again; nil if an event was already emitted or the call was already
+    /// repeated.
     private var reopen: Reopening?
-    /// The failure because of which the next call of `more` repeats the upstream call; nil if there was none.
+    /// The failure of the first upstream call, which `more` then makes again; nil if there is none.
     private var failure: UpstreamError?
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
@@ -108,7 +110,8 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
         incoming.removeAll()
     }
 
-    /// Emits the next event. A failure before the first event can be stored, not thrown; `more` then repeats the call.
+    /// Reads the vendor's next event and emits its content. Returns false if no complete event has arrived. A failure
+    /// before the first emitted event can be stored instead of thrown; `more` then makes the upstream call again.
     func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         reopen == nil ? try nextEvent(emit) : try nextOfFirst(emit)
     }

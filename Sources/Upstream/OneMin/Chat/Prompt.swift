@@ -116,7 +116,7 @@ extension [Attachment] {
         }
     }
 
-    /// Returns the number of an uploaded attachment among the attachments of its kind, beginning with 1.
+    /// Returns an uploaded attachment's number within its kind, such as 2 for the second uploaded image.
     private func number(_ position: Int) -> Int {
         self[...position].count { one in
             if one.kind == self[position].kind, case .kept = one.source { true } else { false }

@@ -22,7 +22,7 @@ struct RepeatGuard: ~Copyable {
         return false
     }
 
-    /// Returns the chunk that was held back and counts the chunk as text; nil if no chunk was held back.
+    /// Returns the chunk that is held back, and counts it as genuine text; nil if no chunk is held back.
     mutating func releaseHeld() -> ByteBuffer? {
         guard !held.isEmpty else { return nil }
         text.add(held.bytes)
@@ -31,8 +31,8 @@ struct RepeatGuard: ~Copyable {
         return released
     }
 
-    /// Returns the chunk that was held back if `record` shows that the chunk is no repetition; otherwise nil. Also
-    /// returns nil if no chunk was held back.
+    /// Returns the held chunk if the vendor's final record proves that the chunk is no repetition. Otherwise drops the
+    /// chunk and returns nil. Also returns nil if no chunk is held back.
     ///
     /// - Parameter record: the whole text, from the vendor's final record.
     mutating func releaseHeld(provenBy record: UnsafeRawBufferPointer) -> ByteBuffer? {
@@ -45,7 +45,7 @@ struct RepeatGuard: ~Copyable {
     }
 }
 
-/// The length and a hash of a text. Equal texts in different chunks have equal values.
+/// The length and a hash of a text. Equal texts have equal values, however they are divided into chunks.
 private struct TextHash: Equatable {
     private(set) var count = 0
     private var value: UInt64 = 0xcbf2_9ce4_8422_2325

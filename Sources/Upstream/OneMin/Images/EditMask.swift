@@ -15,7 +15,7 @@ enum EditMask {
         return mask[28] == 0 ? pixels / 4 : pixels / 4 + 4 * pixels
     }
 
-    /// Converts a mask. Blocks the thread for about 20 ns per pixel.
+    /// Converts an OpenAI mask to a mask for 1min.ai. Blocks the thread for about 20 ns per pixel.
     ///
     /// - Parameter size: the size of the image, which the mask must have.
     static func converted(_ mask: UnsafeRawBufferPointer, for size: ImageSize) throws(MaskError) -> Body {

@@ -3,8 +3,8 @@ import Engine
 import Shared
 
 extension ImageFamily {
-    /// Appends the call's options to `promptObject`, except the number of images. Throws if this family does not
-    /// support an option.
+    /// Appends the call's options to the request's `promptObject`, except the number of images. Throws if this family
+    /// does not support an option.
     func append(_ call: ImageCall, to body: inout ByteBuffer) throws(APIError) {
         guard call.prompt.unicodeScalars.count <= promptLimit else {
             throw .value("prompt", "must have at most \(promptLimit) characters")
@@ -77,7 +77,8 @@ extension ImageFamily {
 
     // MARK: Count
 
-    /// Returns the number of images that the relay uses from each upstream call.
+    /// Plans the upstream calls for a number of images. Returns the images to use from each call: for 5 images and at
+    /// most 4 in each call, 4 and 1.
     ///
     /// - Parameter wanted: the number of images; nil for one call with the models' usual number.
     func plan(_ wanted: Int?) -> [Int] {

@@ -54,7 +54,7 @@ extension ImageFamily {
         return found
     }
 
-    /// Returns the width and height to request; nil if the models do not support the size.
+    /// Returns the wanted width and height, or a size with the wanted ratio; nil if the models do not support the size.
     private static func multiplesOf16(_ wanted: ImageCall.Shape) -> (Int, Int)? {
         var (width, height) = wanted.sides
         if case .ratio = wanted {

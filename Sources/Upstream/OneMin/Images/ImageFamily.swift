@@ -1,4 +1,4 @@
-/// The request fields that a group of similar image models of 1min.ai accepts.
+/// A group of similar image models of 1min.ai, with the request fields that they accept.
 struct ImageFamily: Sendable {
     enum Shape: Sendable {
         /// The client cannot choose the image's shape.
@@ -39,7 +39,7 @@ struct ImageFamily: Sendable {
     /// The image formats that the models can generate. JPEG is named `jpeg` or `jpg`.
     var formats: [String] = []
     var hasCompression = false
-    /// The field for things that the image should not show; nil if the models have none.
+    /// The request field for things that the image must not show; nil if the models have no such field.
     var negativeField: StaticString?
     /// Whether the models accept the field `mode`, whose values are `fast` and `relax`.
     var hasMode = false

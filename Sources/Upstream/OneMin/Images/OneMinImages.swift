@@ -35,7 +35,7 @@ extension OneMin: ImageProvider {
         return OneMinImages(self, use, body, call: call, isOpenAI: model.id.hasPrefix("gpt-image"))
     }
 
-    /// Returns the call with the options that its prompt contained as flags, such as `--ar 16:9`.
+    /// Returns the call with the flags of its prompt, such as `--ar 16:9`, turned into options.
     private static func understood(_ call: ImageCall) throws(APIError) -> ImageCall {
         guard call.purpose != .variation else { return call }
         var call = call

@@ -29,7 +29,7 @@ struct OneMinResults {
         files = results.map { Self.file($0, signed, isOnly: results.count == 1, assetURL: assetURL) }
     }
 
-    /// Returns the location of a stored file, always on the vendor's asset host.
+    /// Returns a stored file with its URL, which is always on the vendor's asset host.
     static func file(at path: String, _ assetURL: String) -> GeneratedImage {
         let address = assetURL + "/" + encoded(path)
         return GeneratedImage(address: address, sources: [address])
@@ -69,7 +69,8 @@ struct OneMinResults {
         return path.utf8.lastIndex(of: UInt8(ascii: "/")).map { path[path.utf8.index(after: $0)...] } ?? path
     }
 
-    /// Returns a path escaped for a URL, without leading slashes. Keeps escapes that the path contains.
+    /// Returns a path escaped for a URL, without leading slashes. Escapes that the path already contains stay as they
+    /// are.
     private static func encoded(_ path: String) -> String {
         var out = ByteBuffer()
         for byte in path.utf8.drop(while: { $0 == UInt8(ascii: "/") }) {

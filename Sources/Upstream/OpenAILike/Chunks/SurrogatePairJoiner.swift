@@ -8,8 +8,8 @@ struct SurrogatePairJoiner: ~Copyable {
 
     private static let escapeBytes = 6
 
-    /// Returns an event's JSON with repaired surrogate pairs, valid until the next call. Returns nil if the event needs
-    /// no repair.
+    /// Returns an event's JSON without half surrogate pairs, valid until the next call; nil if it has only whole ones.
+    /// A first half at the end of a string is held back for the next event.
     mutating func rewritten(_ data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         rewritten.removeAll()
         var (position, copied) = (0, 0)
@@ -46,7 +46,7 @@ struct SurrogatePairJoiner: ~Copyable {
         case second
     }
 
-    /// Returns which half of a surrogate pair is escaped at the position; nil if none is.
+    /// Returns which half of a surrogate pair begins at the position, as an escape such as `\ud83d`; nil if none does.
     private static func half(_ data: UnsafeRawBufferPointer, at position: Int) -> Half? {
         guard position + escapeBytes <= data.count, data[position] == UInt8(ascii: "\\"),
             data[position + 1] == UInt8(ascii: "u"), data[position + 2] | 32 == UInt8(ascii: "d")

@@ -1,7 +1,8 @@
 import Calls
 import Engine
 
-/// A sequencer that emits the tool calls of one choice one after the other.
+/// A sequencer for the tool calls of one choice. It emits them one after the other, although their chunks can arrive
+/// mixed.
 struct ToolCallSequencer {
     private struct WaitingCall {
         let index: Int
@@ -24,7 +25,7 @@ struct ToolCallSequencer {
 
     /// The largest total size of the events and arguments that wait for earlier tool calls, in bytes.
     private static let limitBytes = 8_388_608
-    /// The size of a waiting event without its text, in bytes.
+    /// The memory that is counted for a waiting event besides its text, in bytes.
     private static let eventBytes = 128
 
     mutating func begin(

@@ -22,7 +22,7 @@ struct UsageCounts {
         return usage
     }
 
-    /// Returns the reasoning tokens that the vendor did not include in the completion tokens.
+    /// Returns the number of reasoning tokens that the vendor did not include in the completion tokens.
     private func reasoningBlocks(beside completion: Int, _ prompt: Int) -> Int {
         guard let total else { return reasoning > completion ? reasoning : 0 }
         // xAI and some servers that translate Gemini's counts exclude reasoning from completion tokens.
@@ -53,7 +53,7 @@ extension JSONValue {
 }
 
 extension Usage {
-    /// Records the prompt tokens that the vendor read from its cache and wrote to its cache.
+    /// Records how many prompt tokens the vendor read from its cache (`cached`), and how many it wrote to its cache.
     mutating func recordPrompt(cached: Int, written: Int) {
         cachedTokens = min(promptTokens, cached)
         cacheWriteTokens = min(promptTokens - cachedTokens, written)

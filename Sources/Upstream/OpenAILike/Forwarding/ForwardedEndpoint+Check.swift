@@ -3,10 +3,10 @@ import Engine
 import Shared
 
 extension ForwardedEndpoint {
-    /// Checks that a complete JSON response to a forwarded request is a response of this endpoint.
+    /// Checks that a complete JSON response has the content that this endpoint returns, such as embeddings.
     ///
-    /// - Parameter errorTable: the errors that the vendor reports in its own way.
-    /// - Throws: the error that the response contains, or an error if it is not a response of this endpoint.
+    /// - Parameter errorTable: recognises errors that the vendor reports in its own way.
+    /// - Throws: the error that the response contains, or an error if the response lacks this content.
     func check(_ response: Body, _ parser: JSONParser, _ errorTable: VendorErrorTable) throws(UpstreamError) {
         let root = try parser.response(response.bytes)
         let isFailure =

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// The event stream of a forwarded response. Possible errors are held back.
+/// The event stream of a forwarded response. An event is held back until it is clear that it is not an error.
 struct ForwardedEvents: ~Copyable {
     private var scanner: MemberScanner
     private let parser: JSONParser
@@ -40,10 +40,10 @@ struct ForwardedEvents: ~Copyable {
         self.parser = parser
     }
 
-    /// Whether the stream ended too early.
+    /// Whether the stream ended too early: before OpenAI's last event, or in the middle of an event.
     var isUnfinished: Bool { !isFinished && (isTyped || isBrokenOff) }
 
-    /// Consumes received bytes and appends to `out` the bytes that can be forwarded. Changes the content of `piece`.
+    /// Consumes the received bytes in `piece`, and appends to `out` the bytes that can be forwarded. Changes `piece`.
     mutating func consume(_ piece: inout ByteBuffer, into out: inout ByteBuffer) {
         ends.unify(&piece)
         if !carried.isEmpty {
@@ -143,7 +143,7 @@ struct ForwardedEvents: ~Copyable {
         isPartlyOut = false
     }
 
-    /// The beginnings of OpenAI's event types, with the quote that precedes them in JSON.
+    /// The beginnings of OpenAI's event types, each with the opening quote of the JSON string.
     private static let kinds: [StaticString] = [
         "\"image_generation.", "\"image_edit.", "\"transcript.text.", "\"speech.audio.",
     ]
@@ -181,7 +181,7 @@ struct ForwardedEvents: ~Copyable {
         }
     }
 
-    /// Ends the stream. The last event is complete even without an empty line after it.
+    /// Ends the stream. The last event counts as complete even without an empty line after it.
     mutating func end(into out: inout ByteBuffer) {
         isBrokenOff = hasDataLine && scanner.isWithin && !scanner.isErrorResponse && !isNamedError
         guard !isBrokenOff else { return breakOff(into: &out) }

@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// A response that is forwarded unchanged, except for the model's name.
+/// A vendor's response that the relay forwards unchanged, except for the model's name.
 ///
 /// `@unchecked`: used on its loop only.
 final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
@@ -68,7 +68,7 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
 
     var isEventStream: Bool { form == .events }
 
-    /// The media type to send to the client, for JSON always a JSON type.
+    /// The response's media type for the client. A JSON response always gets a JSON type.
     var mediaType: String { form == .json && !stream.head.isJSON ? "application/json" : stream.mediaType }
 
     /// Reads the beginning of the response. Reads a JSON response completely if the memory suffices.
@@ -101,7 +101,7 @@ final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
 
     private var opening: UnsafeRawBufferPointer { waiting.bytes.withoutSpaceBefore }
 
-    /// Whether the relay needs more bytes to decide if the response has the expected content.
+    /// Whether the relay needs more bytes before it can tell if the vendor sent the expected kind of content.
     private var mayBeOther: Bool {
         guard waiting.count < Self.openingBytes else { return false }
         if endpoint.responseKind == .audio, isCalled("text/") { return true }

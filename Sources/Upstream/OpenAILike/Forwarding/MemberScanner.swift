@@ -22,7 +22,7 @@ struct MemberScanner: ~Copyable {
     /// Whether the scanned bytes are not a JSON object.
     private(set) var isBroken = false
     private(set) var isWhole = false
-    /// Whether the value of a member `error` is passed on. Must not change while the scanner is inside such a value.
+    /// Whether the value of a member `error` is passed on to the client. Must not change in the middle of such a value.
     var passesFailures = false
 
     private enum RecordedMember { case none, model, usage, error, type }
@@ -59,7 +59,7 @@ struct MemberScanner: ~Copyable {
     /// Whether the scanned JSON object is an error instead of a response.
     var isErrorResponse: Bool { Self.isFailure(error.bytes) || type.bytes.equals(#""error""#) }
 
-    /// Returns whether the value of `error` is any object or a non-empty string.
+    /// Returns whether a value of the member `error` reports a failure: it is an object or a non-empty string.
     private static func isFailure(_ value: UnsafeRawBufferPointer) -> Bool {
         value.first == 123 || value.first == 34 && value.count > 2
     }
@@ -103,7 +103,7 @@ struct MemberScanner: ~Copyable {
         return index
     }
 
-    /// Returns the position of the next byte that begins a string, opens or closes a container, or ends a value.
+    /// Returns the position of the next quote, comma, bracket or brace; the number of bytes if there is none.
     private static func endOfBare(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int {
         var index = start
         while index < bytes.count {

@@ -2,7 +2,7 @@ import Engine
 import Shared
 
 extension ModelFacts {
-    /// Creates the facts from an entry of a model list in OpenAI's format or a similar one.
+    /// Creates the facts of a model from its entry in a vendor's model list, in OpenAI's format or a similar one.
     init(openAI model: JSONValue) {
         self.init()
         let provider = model["top_provider"]
@@ -31,7 +31,7 @@ extension ModelFacts {
         return Int(number)
     }
 
-    /// Returns the names in a list, without overly long ones; nil if the list contains no names.
+    /// Returns the names in a JSON array such as `["text","image"]`, without overly long ones; nil if there are none.
     private static func names(_ value: JSONValue?) -> [String]? {
         guard let elements = value?.elements else { return nil }
         let names = elements.prefix(64).compactMap { element in element.string.flatMap { isName($0) ? $0 : nil } }

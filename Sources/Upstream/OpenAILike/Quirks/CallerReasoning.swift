@@ -3,7 +3,7 @@ import Engine
 import Limits
 import Shared
 
-/// The reasoning that the relay remembers for one caller, by the ids of tool calls.
+/// The reasoning that the relay remembers for one caller. It is found by the id of the tool call that it led to.
 struct CallerReasoning: Sendable {
     private let memory: ToolCallMemory
     private let caller: Caller
@@ -34,7 +34,7 @@ struct CallerReasoning: Sendable {
         }
     }
 
-    /// Reads the reasoning for a conversation from the shared store, if this instance lacks it.
+    /// Reads from the shared store the reasoning that this instance lacks for a conversation.
     func recall(for messages: [ChatMessage], on loop: EventLoop) async {
         let seal = Self.seal(of: caller)
         await memory.recall(unknown(in: messages), on: loop) { stored, key in
@@ -42,7 +42,8 @@ struct CallerReasoning: Sendable {
         }
     }
 
-    /// Returns the keys of the reasoning to read from the shared store, newest first.
+    /// Returns the keys of the reasoning that this instance lacks, newest message first. Returns none without a shared
+    /// store.
     func unknown(in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
         return memory.unknown(

@@ -43,7 +43,7 @@ extension LearnedQuirks {
     static let noReasoningFields = LearnedQuirks(rawValue: 1 << 34)
     /// The position of the first quirk bit for unsupported optional fields. Each field in `spareFields` has one bit.
     private static let firstSpare: UInt32 = 40
-    /// The position of the first bit for `efforts`, which have one bit each.
+    /// The position of the first quirk bit for supported reasoning efforts. Each effort in `efforts` has one bit.
     private static let firstEffort: UInt32 = 24
 
     static let ofMessages: LearnedQuirks = [
@@ -61,7 +61,7 @@ extension LearnedQuirks {
 
     static let allEfforts = LearnedQuirks(rawValue: 127 << firstEffort)
 
-    /// The optional fields of a request that do not change the response.
+    /// The optional fields of a request that the relay leaves out if a server refuses them.
     static let spareFields: [StaticString] = [
         "store", "prompt_cache_key", "prompt_cache_retention", "user", "metadata", "service_tier", "verbosity",
         "safety_identifier",

@@ -1,6 +1,6 @@
 import Engine
 
-/// A rewriter that changes the messages of a request for a server with quirks.
+/// A rewriter that adapts the messages of a request to the quirks of a server.
 struct MessageRewriter {
     /// A message that is not written yet, because the next message may be merged with it.
     fileprivate struct MessageRun {
@@ -94,7 +94,8 @@ struct MessageRewriter {
         out.append("}")
     }
 
-    /// Appends the remembered reasoning of the message's tool calls as the member `reasoning_content`.
+    /// Appends the member `reasoning_content`: the remembered reasoning that led to the message's tool calls. It is
+    /// empty if the relay remembers no reasoning.
     private func append(reasoningOf message: RawJSON, to out: inout ByteBuffer) {
         let first = message["tool_calls"]?.elements.first { _ in true }
         let known = first?["id"]?.content.flatMap { reasoningBlocks?.reasoningBlock(ofCall: $0.text) }
@@ -162,13 +163,13 @@ extension RawJSON {
 
     var hasCalls: Bool { self["tool_calls"]?.elements.contains { _ in true } ?? false }
 
-    /// Whether the message contains a signature in the form that the relay writes for clients.
+    /// Whether the message has another vendor's signed reasoning, in the form that the relay writes for clients.
     fileprivate var hasForeignReasoning: Bool {
         self["extra_content"]?["thought_signature"] != nil
             || self["tool_calls"]?.elements.contains { $0["extra_content"] != nil && $0.isNamedByRelay } ?? false
     }
 
-    /// Whether the tool call's id has the relay's format.
+    /// Whether the tool call's id has the form of the ids that the relay makes.
     private var isNamedByRelay: Bool {
         guard let id = self["id"]?.content, id.count == 29, id.hasPrefix("call_") else { return false }
         return id.dropFirst(5).allSatisfy { (48...57).contains($0) || (97...122).contains($0 | 32) }

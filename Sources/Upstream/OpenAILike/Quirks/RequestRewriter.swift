@@ -1,6 +1,6 @@
 import Engine
 
-/// A rewriter that changes a request for a server with quirks.
+/// A rewriter that adapts a request to the quirks of a server.
 struct RequestRewriter {
     private let quirks: LearnedQuirks
     private let hasTools: Bool
