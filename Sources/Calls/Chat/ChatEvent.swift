@@ -21,7 +21,7 @@ package enum ChatEvent {
     case comment(UnsafeRawBufferPointer)
     /// The end of a choice. `stop` is the stop sequence that ended the choice; nil if none did.
     case finish(FinishReason, stop: UnsafeRawBufferPointer?)
-    /// A chunk of a vendor that has the client's API. The model and the id in the chunk are replaced for the client.
+    /// A chunk of a vendor that has the client's API. Its model and id are already those for the client.
     ///
     /// The events that are parsed from the chunk follow this event. Each event is emitted with a choice index: for this
     /// event, -1 means that the chunk reports the usage, and any other index has no meaning.

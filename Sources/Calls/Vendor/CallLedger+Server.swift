@@ -32,9 +32,9 @@ extension CallLedger {
             self.shutdownDate = shutdownDate
         }
 
-        /// Returns the credits of an upstream call by the vendor's price list; nil if the list has no price.
+        /// Returns the credits of an upstream call by the vendor's price list; 0 if the model uses no credits.
         ///
-        /// Returns 0 if the model uses no credits.
+        /// Returns nil if the list has no price or the call used no tokens.
         func credits(_ usage: Usage, _ usageReservation: UsageReservation) -> Int? {
             guard let credits else { return 0 }
             return usage.totalTokens > 0 ? credits.chat?.credits(usage, usageReservation.prompt.images) : nil

@@ -88,7 +88,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     private var promptGivenUp = 0
     private var spentGivenUp: Cost?
     private(set) var isRefused = false
-    /// The ledgers of a panel's upstream calls. Their usage is added to the usage of this ledger.
+    /// The ledgers of a panel's calls. Their usage is added to the usage of this ledger.
     private var parts: [CallLedger] = []
     /// The caller of the request; nil if it is not known.
     package var caller: Caller?

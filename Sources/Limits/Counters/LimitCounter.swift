@@ -109,7 +109,8 @@ struct Refusal {
     let memory: Int
 }
 
-/// The rule for decisions during an outage of the store, and the numbers that give this instance's share of a limit.
+/// The rule for decisions during or shortly after an outage of the store (`RATE_LIMIT_STORE_DOWN`). The numbers give
+/// this instance's share of a limit.
 struct OutageRule {
     let rule: StoreDownRule
     let instances: Int

@@ -4,7 +4,7 @@
 final class SlotCounter: LimitCounter, @unchecked Sendable {
     private struct Draft {
         var record: SlotRecord
-        /// The number of slots that this write adds to the instance's entry, minus those that it removes.
+        /// The number of slots that this write admits for requests, minus the number that `remove` has removed.
         var change = 0
         var isChanged: Bool
         var entry: SlotRecord.Entry
@@ -22,8 +22,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     private var held = 0
     /// This instance's entry in the record, as last written; nil if the record has no such entry.
     private var entry: SlotRecord.Entry?
-    /// The time from which this instance must write its entry again; 0 if it must do so at once. The record's times use
-    /// the same clock.
+    /// The time from which this instance must write its entry again; 0 if it must do so at once. It is a time by the
+    /// clock of the record's times.
     private var renewal = 0
     private var draft: Draft?
     var lateness = 0

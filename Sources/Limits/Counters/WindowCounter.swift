@@ -38,8 +38,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private(set) var record: Record
     /// Whether the record was read from the store at least once.
     private var isKnown = false
-    /// Whether this instance moved the record back to the current time after reading it. The record was too far in the
-    /// future.
+    /// Whether this instance moved the record back to the current time after last reading it. The record was too far in
+    /// the future.
     private var isMoved = false
     /// The record that the store has lost and that the next write merges into the new record; nil if there is none.
     private var unmerged: Record?

@@ -45,7 +45,7 @@ final class Account: @unchecked Sendable {
     var notBefore = 0
     /// The monotonic time of the last refusal because this limit was full; nil if there was none.
     var fullAt: Int?
-    /// The monotonic time at which the lane's `DueQueue` returns the account; nil if the account is not in the queue.
+    /// The monotonic time at which a lane's `DueQueue` returns the account; nil if the account is in no queue.
     var due: Int?
     /// The monotonic time until which requests are decided without the store, because the store refused a write.
     var ruleUntil = 0

@@ -41,7 +41,7 @@ struct ClockWatch {
     /// The times of the next five measurements of the store's clock, in microseconds after the first measurement.
     private static let earlyMicroseconds = [500_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000]
 
-    /// Whether the machine's clock is not verified yet: the store's or the other instances' clocks are still unknown.
+    /// Whether the machine's clock is not verified: at the start, or again after it was set.
     var isUnsure: Bool { trust != .sure }
     /// Whether the store's clock has been read, but the clocks of the other instances are not known yet.
     var isMeasured: Bool { trust == .measured }
@@ -175,7 +175,7 @@ extension Ledger {
         if !clock.isUnsure { checkClock(now) }
     }
 
-    /// Updates this instance's entries in the store with the clock error that is left after the correction: the
+    /// Adapts this instance's entries in the store to the clock error that the correction leaves. This error is the
     /// corrected time minus the store's time.
     private mutating func writeClockError(_ now: ClockReading) {
         guard let living, let remaining = clock.remaining else { return }

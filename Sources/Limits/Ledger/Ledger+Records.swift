@@ -2,8 +2,8 @@
 extension Ledger {
     /// The time after the last successful call from which a connection might be lost, in microseconds.
     private static let silenceMicroseconds = 10_000_000
-    /// The time that must pass after another instance's write before a record can be written without a read, in
-    /// microseconds.
+    /// The time after another instance's write from which a record can be written without a read, in microseconds.
+    /// Contended records can be written so at once.
     private static let othersMicroseconds = 60_000_000
 
     /// Prepares a write of the account's record over the version that this instance knows, without a read. Returns
@@ -193,7 +193,7 @@ extension Ledger {
         for request in spent { begin(request, now) }
     }
 
-    /// Returns the undecided requests of a write that certainly did not happen. They must wait for another write.
+    /// Returns the undecided requests of a write that certainly did not happen. The write counted none of them.
     private mutating func restored(_ plan: WritePlan, _ now: ClockReading) -> [RequestPart] {
         var parts: [RequestPart] = []
         for part in plan.takers + plan.refused {

@@ -1,7 +1,7 @@
 package import Engine
 import Glibc
 
-/// The wall clock and the monotonic clock that limits use, and the conversion of their times for the event loops.
+/// The wall clock and the monotonic clock that limits use, and the conversion of monotonic times for the event loops.
 package struct LimitClock: Sendable {
     package let now: @Sendable () -> ClockReading
     /// The conversion of this clock's monotonic time to a deadline on the event loops' clock.

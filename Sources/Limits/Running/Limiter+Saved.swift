@@ -2,7 +2,7 @@ extension Limiter {
     /// A number that changes whenever a counter changes. It shows whether the counters must be saved again.
     var changes: Int { update { ledger, _ in ledger.changes } }
 
-    /// Sets the counters that an earlier process saved. The first request of a limit restores the limit's counter.
+    /// Sets the counters that an earlier process saved. Each of them is restored when it is first needed.
     func use(_ saved: SavedCounters) {
         // The former table is freed without the lock.
         var other = saved

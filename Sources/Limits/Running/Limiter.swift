@@ -116,7 +116,8 @@ package final class Limiter: Sendable {
     /// Returns a reservation that admits a request, because no limit covers the request.
     package func admitUncovered() -> Reservation { Reservation(Decision(.admitted), self) }
 
-    /// Returns a refusal if one of the charges' limits is known to be full; otherwise nil. Counts no units.
+    /// Returns a refusal if one of the charges' limits is known to be full; nil if `reserve` must decide. Counts no
+    /// units.
     package func knownRefusal(_ charges: [LimitCharge]) -> Decision? {
         update { $0.knownRefusal(charges, at: $1) }
     }

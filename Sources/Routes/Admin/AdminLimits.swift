@@ -45,7 +45,7 @@ private func limitedCaller(_ name: String, _ visit: AdminVisit) throws(APIError)
     return Digest.callerName(of: name).map { Caller(passingOnKeyOf: $0) }
 }
 
-/// Returns the callers of today's requests that are not known callers, the busiest first.
+/// Returns today's callers with passthrough keys, the busiest first.
 private func busiestCallers(_ visit: AdminVisit) async -> [Caller] {
     guard let reader = visit.gateway.usage.reader else { return [] }
     let today = reader.zone.today

@@ -15,7 +15,7 @@ package final class OperatorClock: @unchecked Sendable {
     private let own: LoopServices
     private let paces: [LoopPace]
     private let task = Lock<Task<Void, Never>?>(nil)
-    /// The last counts of ended requests, at most seven, each with its time.
+    /// The last counts of the requests that ended since the process started. Keeps at most seven, each with its time.
     private var counts: [(at: LoopTime, requests: Int)] = []
 
     private static let keptCounts = 7

@@ -65,8 +65,8 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         return stored
     }
 
-    /// Returns the response to an equal request that runs now or has just ended. Waits for that request to end. Returns
-    /// nil if this request must call the vendor itself.
+    /// Returns the response to an equal request that runs now or has just ended. Waits if that request still runs.
+    /// Returns nil if this request must call the vendor itself.
     private func others(
         _ key: CacheKey,
         _ wait: (CoalescedWaiter, LoopTime) async -> CoalescedWaiter.Outcome

@@ -24,7 +24,7 @@ struct RequestDigest: ~Copyable {
         return Digest(quicklyOf: digest.out.bytes)
     }
 
-    /// Adds a JSON value to the digest's input: its kind, length and content. Returns false if the nesting is too deep.
+    /// Adds a JSON value's kind and content to the digest's input. Returns false if the nesting is too deep.
     private mutating func add(_ value: JSONValue, depth: Int, isOutermost: Bool = false) -> Bool {
         guard depth > 0 else { return false }
         switch value.kind {

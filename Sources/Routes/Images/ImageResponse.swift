@@ -51,8 +51,8 @@ func writeImages(
     exchange.send(json: body)
 }
 
-/// Converts an image call for the candidate's vendor. Throws the client's error if the candidate cannot make the
-/// images.
+/// Converts an image call for the candidate's vendor. Throws the error for the client if the candidate cannot make
+/// the images.
 func prepare(_ call: ImageCall, _ candidate: Candidate) throws(APIError) -> any PreparedImages {
     guard let provider = candidate.images else { throw .modelNotFound(call.model) }
     return try provider.prepare(call, for: candidate.model)

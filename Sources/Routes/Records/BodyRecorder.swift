@@ -23,7 +23,8 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
     private let request: Request
     private var copy: KeptBodies?
 
-    /// The number of bytes of a response that are always collected, even if the limit for recorded bodies is lower.
+    /// The number of bytes of a text or JSON response that are collected, even if the limit for recorded bodies is
+    /// lower.
     private static let gatheredBytes = 65_536
 
     /// Creates a recorder that passes the response on to `writer`.

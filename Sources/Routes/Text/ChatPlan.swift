@@ -116,7 +116,7 @@ final class ChatPlan: @unchecked Sendable {
         return ChatEmulation(call, lacking: abilities, count, within: memory, by: worker, on: loop)
     }
 
-    /// Completes an unfinished plan: writes tools into the prompt on a worker thread, or prepares attached files.
+    /// Completes an unfinished plan: writes tools and the output format into the prompt, and prepares attached files.
     func finish() async throws(APIError) {
         if let form {
             let asked = call

@@ -17,9 +17,9 @@ final class PanelChat: @unchecked Sendable {
     /// The request's caller for the calls of the panel. A caller who may use the panel can use all its models.
     let caller: Caller
     let exchange: Exchange
-    /// Whether this panel makes only a part of another panel's response.
+    /// Whether another panel calls this panel.
     ///
-    /// False also for an inner panel that makes the complete (not streamed) response to the client.
+    /// False for an inner panel that makes the complete (not streamed) response to the client.
     private let isInner: Bool
     private let summary: ChatTarget?
     /// The plan for the call of the summary model; nil if another panel makes the summary.

@@ -90,8 +90,8 @@ package struct ConfiguredCache: Sendable {
     private static let longestBytes = 8 * 1_048_576
     /// The largest response that is stored in memcached, in bytes. memcached limits an item to one megabyte.
     private static let longestSharedBytes = 1_000_000
-    /// The largest number of bytes that may wait to be written to files or memcached. While more bytes wait, responses
-    /// are not cached.
+    /// A limit of the bytes that wait to be written to files or memcached. While more bytes wait, responses are not
+    /// cached.
     private static let leavingBytes = 16 * 1_048_576
     private static let patienceNanoseconds: UInt64 = 5_000_000_000
 

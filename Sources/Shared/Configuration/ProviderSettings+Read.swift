@@ -163,7 +163,7 @@ extension SettingsReader {
     }
 
     /// Returns the base URL of a provider. Removes an ending that the relay itself adds to upstream calls, such as
-    /// `/v1`.
+    /// `/chat/completions` for the kind openai.
     ///
     /// - Parameter standard: the base URL if the setting is unset.
     fileprivate mutating func url(

@@ -119,8 +119,8 @@ extension SettingsReader {
         }
     }
 
-    /// Warns if `RELOAD_ACCESS` allows nobody, or if `ADMIN_SESSION_SECRET` is not set although instances share
-    /// memcached.
+    /// Warns if `RELOAD_ACCESS` allows nobody. Also warns if logins are enabled and memcached servers are set, but not
+    /// `ADMIN_SESSION_SECRET`.
     fileprivate mutating func warnOfLogins(
         _ admin: AdminSettings?,
         _ access: ReloadAccess,

@@ -94,8 +94,8 @@ extension SettingsReader {
         }
     }
 
-    /// Returns the limits of every setting for limits. The group is the endpoint group that the setting is for; nil if
-    /// it is for several.
+    /// Returns the settings for limits, except `RATE_LIMIT_FAILED_AUTH`, with their limits. The group is the endpoint
+    /// group that the setting is for; nil if it is for several.
     private func givenLimits(_ settings: Settings) -> [(SettingKey, [Quota], EndpointGroup?)] {
         var limits: [(SettingKey, [Quota], EndpointGroup?)] = [
             ("RATE_LIMIT", quotas("RATE_LIMIT") ?? [], nil),

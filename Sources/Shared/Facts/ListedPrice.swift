@@ -58,7 +58,7 @@ package struct ListedPrice: Sendable, Equatable {
         self[part] = Self.decimal(text)
     }
 
-    /// Returns a number as text without an exponent, such as `0.000001` for `1e-6`; nil if the number is invalid.
+    /// Returns a number as text without an exponent, such as `0.000001` for `1e-6`; nil if it is invalid or too large.
     private static func decimal(_ text: String) -> String? {
         let isPlain = text.utf8.allSatisfy { (48...57).contains($0) || $0 == UInt8(ascii: ".") }
         if isPlain, text.utf8.first != UInt8(ascii: "."), text.utf8.last != UInt8(ascii: ".") { return text }

@@ -1,6 +1,6 @@
 import Engine
 
-/// Checks whether paths of uploaded files stay on the vendor's host for files. The checks work on bytes.
+/// Checks whether paths on a vendor's host for files are safe. The checks work on bytes.
 package enum AssetPath {
     /// The number of times that a path's percent-encoding is decoded for a check. A path that is encoded so often or
     /// more is unsafe.

@@ -6,7 +6,7 @@ package final class LoopDelays: MetricsSource {
 
     package init() {}
 
-    /// Sets the event loops whose turns are measured.
+    /// Sets the event loops whose turns this metric shows.
     package func watch(_ paces: [LoopPace]) { self.paces.withLock { $0 = paces } }
 
     package func write(to text: inout MetricsText) {

@@ -25,7 +25,7 @@ package struct Operation {
             }
         }
 
-        /// Whether operations of this kind generate text, so that the time to the first token is measured.
+        /// Whether the time to the first token is measured for this kind: only for chats and text completions.
         var isOfTokens: Bool { self == .chat || self == .textCompletion }
 
         /// Creates the kind from the name of a route. Returns nil if the route uses no model.

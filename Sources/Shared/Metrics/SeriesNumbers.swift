@@ -43,7 +43,7 @@ package final class SeriesNumbers: Sendable {
         self.limit = limit
     }
 
-    /// Returns the number of a series, which is its index in `all`. Loops cache recent numbers, so they seldom call
+    /// Returns the index in `all` under which a series is counted. Loops cache recent results, so they seldom call
     /// this.
     func number(_ series: Series) -> Int {
         state.withLock { state in

@@ -2,8 +2,8 @@ extension ModelCatalog {
     /// The model with which a provider serves `/generate` and `/llm` requests that name no model.
     package struct Generating: Sendable {
         package let name: String
-        /// The model name that the caller must be permitted to use. If another model was replaced, it is that model's
-        /// name, else `name`.
+        /// The model name that the caller must be permitted to use. If `name` replaces another model, it is that
+        /// model's name, else `name`.
         package let asked: String
         package let servedModel: ServedModel
     }

@@ -5,7 +5,7 @@ extension ModelCatalog {
     package static let online = ModelName.online
 
     /// Returns the model name before the suffix `:online`, such as `gpt-4o` for `gpt-4o:online`. Returns nil without
-    /// this suffix, or if the name ends with two of them.
+    /// this suffix, with two of them, or if nothing comes before it.
     package static func name(beforeSuffixOf name: String) -> String? {
         guard name.utf8.last == UInt8(ascii: "e"), name.hasSuffix(online) else { return nil }
         let before = String(name.dropLast(online.count))
@@ -21,7 +21,7 @@ extension ModelCatalog {
         return before
     }
 
-    /// Returns each provider's model for a name such as `gpt-4o:online`, with web search turned on; empty for other
+    /// Returns the models that can serve a name such as `gpt-4o:online`, with web search turned on; empty for other
     /// names.
     func searching(_ name: String) -> [ServedModel] {
         guard let before = Self.name(beforeSuffixOf: name), let position = position(of: before) else { return [] }

@@ -3,7 +3,8 @@ package import Engine
 /// A resolver of `$ref` references within one document: `#`, JSON pointers, anchors and `$id`.
 package struct SchemaReferences {
     private var resources: [[UInt8]: SchemaReader.Base] = [:]
-    /// The values that `$anchor` names, by the position of the document or the subschema with `$id` that contains them.
+    /// The values that `$anchor` or `$dynamicAnchor` names, by the position of the document or the subschema with `$id`
+    /// that contains them.
     private var anchors: [Int: (names: NameTable, values: [JSONValue])] = [:]
     /// A cache of the members of objects and arrays, by position. Without it, many pointers into one object would take
     /// quadratic time.

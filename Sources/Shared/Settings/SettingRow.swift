@@ -1,6 +1,7 @@
 /// The definition of a setting: its name, type, default and help text.
 package struct SettingRow: Sendable {
-    /// The kind of a setting's value, which decides whether a file may contain it: plain, secret, or a long prompt.
+    /// The kind of a setting's value: plain, secret, or a long prompt. It decides whether `<setting>_FILE` is allowed,
+    /// and whether the shown value is masked.
     package enum Trait: Sendable {
         case plain
         /// A secret value. The variable `<setting>_FILE` can name a file that contains it.

@@ -27,8 +27,8 @@ extension SettingsTable {
             ?? families.lazy.compactMap { $0.fieldNear(name) }.first
     }
 
-    /// Returns the name in capitals, with `_` for `-`, if that is the name of a setting such as `PROVIDER_<NAME>_KIND`.
-    /// Returns nil otherwise, or if the name is already in capitals.
+    /// Returns the name in capitals, with `_` for `-`, if that is a setting of a provider, a caller or a panel. Returns
+    /// nil otherwise, or if this changes nothing.
     func inCapitals(_ name: String) -> String? {
         let capitals = String(name.uppercased().map { $0 == "-" ? "_" : $0 })
         guard capitals != name, let match = match(capitals), !match.key.prefix.isEmpty else { return nil }

@@ -1,7 +1,7 @@
 /// The character classes of each Unicode code point, such as `\p{L}`, as bits.
 ///
-/// Code points are grouped in blocks of 128. The index table has the number of the block for each 128 code points. A
-/// block has one byte for each of its code points, which contains the classes.
+/// Code points are grouped in blocks of 128. The index table has the two-byte number of the block for each 128 code
+/// points. A block has one byte for each of its code points, which contains the classes.
 ///
 /// `@unchecked`: the pointers only refer to read-only memory, which `TokenFile` keeps alive.
 package struct CharacterClasses: @unchecked Sendable {

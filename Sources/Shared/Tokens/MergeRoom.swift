@@ -1,4 +1,4 @@
-/// The working memory for byte-pair encoding, which joins neighboring bytes of a text until only tokens remain.
+/// The working memory for byte-pair encoding, which joins neighboring bytes of a text into tokens.
 ///
 /// It has a list of the parts, which are single or joined bytes, and a heap of the neighbors that can be joined.
 struct MergeRoom: ~Copyable {

@@ -55,7 +55,7 @@ struct ClaudeTurns: ~Copyable {
 
     /// Appends all turns of the conversation.
     ///
-    /// - Parameter prefill: whether the conversation can end with an assistant turn. If false, a user turn is added.
+    /// - Parameter prefill: whether the conversation can end with an assistant turn. If false, a user turn follows it.
     mutating func append(to out: inout ByteBuffer, prefill: Bool) {
         let turns = turns
         if turns.first?.isUser != true { appendFiller(".", to: &out) }

@@ -10,8 +10,8 @@ struct TextDeltaScanner: ~Copyable {
     private static let name: StaticString = "content_block_delta"
     private static let lines: StaticString = "event: content_block_delta\ndata: "
 
-    /// Returns the text of the next event if the event differs from the last text event only in its text; otherwise
-    /// nil.
+    /// Returns the next event's text if the event differs from the last text event only in its text. Returns nil
+    /// otherwise, and for a text that is long, not ASCII or has escapes.
     func text(from events: inout EventStreamParser) -> UnsafeRawBufferPointer? {
         guard !opening.isEmpty else { return nil }
         return events.text(between: opening.bytes, UnsafeRawBufferPointer("\"}"), afterSpaces: "}\n\n")

@@ -2,7 +2,7 @@ package import Calls
 import Engine
 package import Shared
 
-/// A provider's model that can serve a request. The key is chosen and the capacity is acquired later, for each call.
+/// A provider's model that can serve a request. Its calls take a key and capacity; the candidate itself takes none.
 package final class Candidate: Sendable {
     /// The names of the provider and the model, and the model's prices. Usage records, billing and responses use them.
     package let server: CallLedger.Server

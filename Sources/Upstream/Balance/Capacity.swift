@@ -72,7 +72,8 @@ package final class Capacity: CallCapacity {
 
     /// Returns the load of each key, in the order of `credentials`.
     ///
-    /// If both concurrent calls and call starts are limited, returns the loads of the limit that is used more.
+    /// If both concurrent calls and call starts are limited, returns the loads of the limit with the larger used
+    /// fraction.
     package func loads(of credentials: [Credential], on loop: EventLoop) async -> [Load] {
         // If both limits are used equally, `max` returns the first one: concurrent calls.
         let limits = [calls, starts].compactMap(\.self)

@@ -34,8 +34,7 @@ struct KeyChoice {
         return Rank(load: (capacity?.share(of: credential) ?? 0) / weight, turn: turn)
     }
 
-    /// Returns a pseudorandom distance between a key and an affinity value, the same in all instances. The nearest key
-    /// gets the calls with this value.
+    /// Returns a pseudorandom distance between a key and an affinity value, the same in all instances.
     private func distance(_ affinity: UInt64, _ credential: Credential) -> Double {
         // The key with the lowest number, divided by its weight, gets the calls with the affinity value.
         let (first, second, _, _) = Digest(of: "\(provider)\n\(credential.key)").words

@@ -54,7 +54,7 @@ package final class Registry: @unchecked Sendable {
     package let modelCatalog: ModelCatalog
     /// Whether another model can replace a requested model: the settings contain a fallback model or replacements.
     package let haveSubstitutes: Bool
-    /// The progress lines of all panels, for recognising them in the earlier messages of a request.
+    /// A filter that removes the progress lines of all panels from the earlier messages of a request.
     package let marks: PanelProgressLines
     let balance: Balance
     /// A function that returns whether all providers of the named model accept OpenAI chat requests unchanged. Can be

@@ -18,7 +18,8 @@ struct RemainingCandidates {
     /// was undone.
     private var turned: Int?
     private var turnedLater: [Int] = []
-    /// The way in which the current candidate was chosen, for undoing the choice; nil once the candidate is called.
+    /// The way in which the current candidate was chosen, for undoing the choice. Nil if there is nothing to undo, or
+    /// once the candidate is called.
     private var reason: Reason?
 
     init(

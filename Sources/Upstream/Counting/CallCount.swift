@@ -40,7 +40,8 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: Vendors that report
 
-    /// Predicts from the provider's statistics whether the vendor will report the usage of this call.
+    /// Sets the statistics of the call's provider. Predicts from them whether the vendor will report the usage of this
+    /// call.
     package func follow(_ reports: UsageReports) {
         self.reports = reports
         isExpected = reports.areExpected
@@ -79,7 +80,8 @@ package final class CallCount: @unchecked Sendable {
 
     // MARK: The prompt
 
-    /// Returns whether the call surely fits the model's context window. If it fits, its prompt can be counted later.
+    /// Returns whether the call surely fits the model's context window. If it fits and `counter` is exact, keeps its
+    /// prompt for a later count.
     ///
     /// Returns false and keeps nothing for long calls, calls with attachments and calls with several prompts.
     package func countShort(_ call: borrowing ChatCall) -> Bool {

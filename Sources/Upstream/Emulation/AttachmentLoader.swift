@@ -10,9 +10,9 @@ final class AttachmentLoader: @unchecked Sendable {
     private let access: MediaAccess
     private let call: VendorCall
     private let parts: [Attachment]
-    /// The uploaded or transcribed attachments, by their index in `parts`; nil for one that is not ready yet.
+    /// The attachments that the vendor can use, by their index in `parts`; nil for one that is not ready yet.
     private var loaded: [Attachment?]
-    /// The first failure of the chat's vendor during the uploads; nil if there was none.
+    /// The first failure of an upload, or of a transcription for lack of capacity; nil if there was none.
     private var vendorFailure: UpstreamError?
     /// The cache keys of the earlier uploads that this call uses again, by the attachment's index in `parts`.
     private var remembered: [Int: AssetCache.Key] = [:]
@@ -32,7 +32,8 @@ final class AttachmentLoader: @unchecked Sendable {
     /// Whether the chat uses files of earlier uploads, which the vendor might have deleted in the meantime.
     var mayBeLost: Bool { !remembered.isEmpty }
 
-    /// Uploads all attachments, or transcribes them if they are audio. Returns them in the order of the request.
+    /// Uploads the attachments that the vendor does not have, and transcribes audio. Returns all attachments in the
+    /// order of the request.
     func load() async throws(APIError) -> [Attachment] {
         let groups = try await groups()
         // A call with limited capacity makes one upload after the other.

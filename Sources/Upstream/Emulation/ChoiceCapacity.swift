@@ -16,7 +16,9 @@ package final class ChoiceCapacity: @unchecked Sendable {
 
     package init(_ call: VendorCall) { self.call = call }
 
-    /// Acquires capacity for an upstream call without waiting. Returns false if no capacity is free now.
+    /// Acquires capacity for an upstream call without waiting.
+    ///
+    /// Returns false if no capacity is free now, or if `acquire()` can use the capacity of an ended call.
     func acquireNow() async -> Bool {
         guard call.isBounded, !isFirst else {
             isFirst = false
@@ -27,7 +29,8 @@ package final class ChoiceCapacity: @unchecked Sendable {
         return true
     }
 
-    /// Acquires capacity for an upstream call. If none is free, waits for the end of another choice's call.
+    /// Acquires capacity for an upstream call. If none is free, waits until another call of the response
+    /// ends.
     package func acquire() async throws(UpstreamError) {
         if await acquireNow() { return }
         while left == 0 {

@@ -34,7 +34,8 @@ package struct KeptFiles: Sendable {
 
     /// Returns the call with the vendor's file ids in place of the relay's file ids.
     ///
-    /// Replaces the ids in the call's original request, too. Removes that request if not all ids can be replaced.
+    /// Replaces the ids in the call's original request, too. Removes that request if not all ids can be replaced, or if
+    /// an attachment belongs to the whole conversation.
     package func written(into call: ChatCall) -> ChatCall {
         var call = call
         call.attachments = parts

@@ -49,7 +49,7 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
     private let vendorCall: VendorCall
     private let worker: WorkQueue
     private let loop: EventLoop
-    /// The original call and its attachment loader; nil after a success or after the files were uploaded again.
+    /// The original call and its attachment loader; nil after a success or after a second upload has begun.
     private var rest: (call: ChatCall, parts: AttachmentLoader)?
     private var isRenewing = false
     private var waiting: [Waiter] = []

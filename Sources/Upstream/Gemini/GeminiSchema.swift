@@ -98,7 +98,7 @@ struct GeminiSchema {
     ///
     /// - Parameters:
     ///   - map: the schema's `$defs`, or its `definitions` if it has no `$defs`.
-    ///   - older: the schema's `definitions` if the schema also has `$defs`; otherwise nil. `$defs` wins for equal names.
+    ///   - older: the schema's `definitions`, if it also has `$defs`, whose equal names win; otherwise nil.
     private static func appendDefinitions(_ map: JSONValue, _ older: JSONValue?, to out: inout ByteBuffer) {
         let members = map.members ?? []
         let names = Set(members.map { Array($0.name) })

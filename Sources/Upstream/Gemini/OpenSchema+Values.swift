@@ -12,7 +12,8 @@ extension OpenSchema {
         !values.isEmpty && values.allSatisfy { $0.kind == .string }
     }
 
-    /// Returns the type's name, such as `BOOLEAN`, if all values are booleans or all are numbers; otherwise nil.
+    /// Returns the type's name as JSON, such as `"BOOLEAN"`, if all values are booleans or all are numbers; otherwise
+    /// nil.
     static func type(of values: [JSONValue]) -> StaticString? {
         let kinds = Set(values.map(\.kind))
         if kinds == [.flag] { return #""BOOLEAN""# }

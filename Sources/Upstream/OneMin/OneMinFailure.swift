@@ -99,8 +99,8 @@ struct OneMinFailure {
         return first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
     }
 
-    /// Parses a text and passes the value to `read`. Does nothing if the text is not JSON. Values that the parser
-    /// returned before become invalid.
+    /// Parses a text and passes the value to `read`. Does not call `read` if the text is not JSON or nested too deeply.
+    /// Values that the parser returned before become invalid.
     private static func parsed(
         _ text: UnsafeRawBufferPointer,
         _ parser: JSONParser,

@@ -85,8 +85,8 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         return true
     }
 
-    /// Emits a chunk's text without parsing JSON, if only the text differs from earlier chunks. Otherwise emits nothing
-    /// and returns false.
+    /// Emits a chunk's text without parsing JSON, if only the text differs from an earlier chunk. Emits nothing and
+    /// returns false if the chunk must be parsed.
     private func consumePlain(_ data: UnsafeRawBufferPointer, _ emit: Emit) -> Bool {
         guard let written = plain.written(in: data), choices[plain.choice].finish == nil, let text = plain.text(written)
         else { return false }
@@ -222,7 +222,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     // MARK: As it came
 
-    /// Forwards a vendor's chunk to the client in OpenAI's format. Skips a chunk without a choice or without content.
+    /// Forwards a vendor's chunk in OpenAI's format. Skips a chunk that has no choice or nothing new for the client.
     private func passOn(
         _ data: UnsafeRawBufferPointer,
         _ pieces: [ChoiceChunk],

@@ -33,7 +33,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         return reader
     }
 
-    /// Returns the reader for error responses. It drops the field in `param`, which is not one of the client's request.
+    /// Returns the reader for error responses. It drops `param`, which names a field of the upstream request.
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
         ErrorResponseReader(parser, VendorError.openAI, namesFields: false)
     }

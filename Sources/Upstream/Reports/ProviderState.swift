@@ -15,9 +15,9 @@ package struct ProviderState: Sendable {
 
     /// The keys of the provider; empty if the provider has no configured keys.
     package let keys: [Key]
-    /// The end of the time in which the model's circuit breaker is open; nil if it is not open.
+    /// The time at which the model's circuit breaker lets requests through again; nil if it lets them through now.
     package let opensUntil: LoopTime?
-    /// Whether none of the provider's keys has free capacity, as far as this instance knows.
+    /// Whether the provider has no free capacity with any key, as far as this instance knows.
     package let isFull: Bool
 
     /// The earliest time at which a key's cooldown ends, if all keys are in cooldown; otherwise nil.

@@ -30,8 +30,8 @@ final class KeyHeaders: @unchecked Sendable {
         return new
     }
 
-    /// Returns the error. Removes its message if the message contains a secret: `token` or a word of the settings'
-    /// header lines.
+    /// Returns the error. Removes its message if the message contains a secret: `token`, or a long word of a value in
+    /// the settings' header lines.
     func hiding(_ error: UpstreamError, _ token: String? = nil) -> UpstreamError {
         guard !error.message.isEmpty else { return error }
         guard areReported(in: error.message) || token.map(error.message.contains) ?? false else { return error }

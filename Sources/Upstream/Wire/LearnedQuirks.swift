@@ -57,7 +57,7 @@ package final class QuirkMemory: Sendable {
         table.withLock { $0.set(key, quirks.union($0.use(key) ?? []), atMost: Self.maxModels) }
     }
 
-    /// Logs an unknown finish reason of a provider. The same reason is logged only once.
+    /// Logs an unknown finish reason, once for each provider and reason.
     func record(unknownFinish word: UnsafeRawBufferPointer, of provider: String) {
         guard let log else { return }
         let word = word[part: 0..<min(64, word.count)].text

@@ -6,7 +6,8 @@ struct VendorNameMap: Sendable {
     private var sent: [[UInt8]: [UInt8]] = [:]
     private var originals: [[UInt8]: [UInt8]] = [:]
     private var isChanged = false
-    /// The next number to append to a name that is already used, such as 2 in `search_2`. The keys are these names.
+    /// The next number to append to a name that is already used, such as 2 in `search_2`. The keys are these names,
+    /// shortened if they are long.
     private var numbers: [[UInt8]: Int] = [:]
 
     private let marks: StaticString

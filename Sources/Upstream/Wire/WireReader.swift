@@ -6,7 +6,8 @@ import Shared
 protocol WireReader: AnyObject, Sendable {
     typealias Emit = (_ choice: Int, ChatEvent) -> Void
 
-    /// The usage that the vendor has reported; nil if it has reported none. A later report replaces an earlier one.
+    /// The usage that the vendor has reported; nil if it has reported none. If it reports a count several
+    /// times, the last one counts.
     var usage: Usage? { get }
     /// Whether the reader has received output of the response or its finish reason.
     var hasBegun: Bool { get }

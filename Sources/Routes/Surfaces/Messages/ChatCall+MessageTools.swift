@@ -7,7 +7,7 @@ extension ChatCall {
 
     /// Reads `tools` and `tool_choice` into `chatOptions`.
     ///
-    /// - Parameter isSaid: becomes true if the request sets one of these options.
+    /// - Parameter isSaid: becomes true if an option is set in `chatOptions`.
     mutating func readMessageTools(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -44,8 +44,7 @@ extension ChatCall {
         if chatOptions.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
-    /// Reads one element of `tools`. Returns nil for the web search tool, and sets the call's option `webSearch`
-    /// instead.
+    /// Reads one element of `tools`. Returns nil for the web search tool, and sets the call's `webSearch` instead.
     private mutating func tool(ofMessage value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool? {
         guard value.kind == .object else { throw .type(param, "an object") }
         if let type = value.member("type") {

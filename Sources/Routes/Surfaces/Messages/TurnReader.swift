@@ -182,8 +182,8 @@ struct TurnReader {
         }
     }
 
-    /// Appends a document block to `pieces`. Text and content blocks become parts of the message; other documents
-    /// become attachments.
+    /// Appends a document block to `pieces`. A document of text or content blocks becomes parts of the message; any
+    /// other becomes an attachment.
     private mutating func appendDocument(
         _ block: JSONValue,
         _ position: ParameterPath,

@@ -5,7 +5,7 @@ import Shared
 extension ChatCall {
     /// Reads `tools`, `tool_choice` and `parallel_tool_calls` into `chatOptions`.
     ///
-    /// - Parameter isSaid: becomes true if the request sets one of these options.
+    /// - Parameter isSaid: becomes true if an option is set in `chatOptions`.
     mutating func readTools(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,

@@ -38,6 +38,7 @@ extension APIError {
 }
 
 extension String {
+    /// Returns a copy in which the first occurrence of `old` is replaced.
     fileprivate func replacing(_ old: String, by new: String) -> String {
         let (bytes, wanted) = (Array(utf8), Array(old.utf8))
         guard bytes.count >= wanted.count else { return self }

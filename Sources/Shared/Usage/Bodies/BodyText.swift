@@ -40,7 +40,7 @@ package struct BodyText {
         return finished(out)
     }
 
-    /// Returns the text that a usage record keeps of a body that certainly contains no media.
+    /// Returns the text that a usage record keeps of a body. Does not search the body for media.
     func text(plain body: [UInt8]) -> String { finished(body) }
 
     /// Returns the text that replaces a binary body or an encoded file, such as `[image/png, 1200 bytes]`.

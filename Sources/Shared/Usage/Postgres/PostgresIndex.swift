@@ -47,6 +47,6 @@ struct PostgresIndex {
         connection = made
     }
 
-    /// Stops creating the index. The PostgreSQL server still finishes an index in progress.
+    /// Ends all further steps to create the index. The PostgreSQL server still finishes an index in progress.
     mutating func stop() { (connection, isComplete) = (nil, true) }
 }

@@ -221,7 +221,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         )
     }
 
-    /// Does the next step to create the index of failed requests. Logs an error if the step fails.
+    /// Does the next step to create the index of failed requests. Logs a warning if the step fails.
     func createIndex(_ connection: PostgresConnection) {
         do throws(PostgresFailure) {
             try index.advance(connection) { () throws(PostgresFailure) in try opened() }

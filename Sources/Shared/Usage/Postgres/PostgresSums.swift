@@ -1,7 +1,7 @@
 import Engine
 
-/// Adds stored records to the daily sums in a PostgreSQL database. Also deletes records and subtracts them from the
-/// sums. Only one relay at a time does this.
+/// Adds stored records that the daily sums in a PostgreSQL database lack. Also deletes records and subtracts them from
+/// the sums. Only one relay at a time does this.
 struct PostgresSums {
     /// The key of the PostgreSQL advisory lock of the daily sums: an arbitrary number.
     private static let lock = 7_031_912_844_552

@@ -47,8 +47,8 @@ struct PageCollector<ID> {
     /// Whether the records are sorted by id.
     private var isByID: Bool { query.order == .id }
 
-    /// Whether the page is full and the number of matching records is known, so that the search can end. False if the
-    /// records are not sorted by id.
+    /// Whether the page is full and its `total` is final, so that the search can end. False if the records are not
+    /// sorted by id.
     var isComplete: Bool {
         guard isByID, matched >= needed else { return false }
         return knownTotal != nil || matched > RecordQuery.maxTotal

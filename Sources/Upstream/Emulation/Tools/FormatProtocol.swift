@@ -1,7 +1,7 @@
 package import Engine
 package import Shared
 
-/// The JSON format of the output that a prompt asks for, because the vendor supports only text.
+/// The JSON format that a request demands of the output. The prompt describes it if the vendor does not support it.
 package struct FormatProtocol: Sendable {
     package enum Kind: Sendable {
         /// Any JSON object.

@@ -63,7 +63,7 @@ final class PromptedToolsResponse: @unchecked Sendable {
 
     /// Consumes a chunk of the model's text that cannot begin a tool call, and returns the text to pass on.
     ///
-    /// Returns nil, and consumes nothing, if the chunk could begin a tool call or if all output is validated.
+    /// Returns nil, and consumes nothing, if `consume` must read the chunk.
     func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard passesText, let text = parser?.plain(piece) else { return nil }
         keep(piece)

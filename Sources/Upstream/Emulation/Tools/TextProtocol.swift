@@ -2,14 +2,14 @@ package import Calls
 import Engine
 package import Shared
 
-/// The tools and the output format that the prompt of a call describes, because the vendor supports only text.
+/// The tools and the output format that the prompt of a call describes, because the vendor does not support them.
 package struct TextProtocol: Sendable {
     let tools: ToolProtocol?
     let format: FormatProtocol?
     /// Whether the client gets output only after validation.
     let requiresValidOutput: Bool
-    /// Whether the call is made again with a prompt for the format, because the vendor's own response was invalid. A
-    /// further invalid response is not repaired.
+    /// Whether the call is made again with this prompt, because the vendor's own response was invalid. A further
+    /// invalid response is not repaired.
     let isRepair: Bool
 
     /// Creates the protocol for the tools and the format that the vendor lacks. Returns nil if the vendor supports all

@@ -3,7 +3,7 @@ import Engine
 extension ToolCallParser {
     // MARK: Tags
 
-    /// Consumes a byte that might belong to a tag. Returns false, without consuming the byte, if it belongs to no tag.
+    /// Consumes a byte that might continue a tag. Returns false, without consuming the byte, if it does not.
     mutating func tag(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         return opens(from: 0, pass)

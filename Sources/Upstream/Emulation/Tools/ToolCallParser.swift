@@ -155,7 +155,7 @@ package struct ToolCallParser: ~Copyable {
     // MARK: Text
 
     /// Consumes a chunk that cannot begin a tool call, and returns the text to emit. The text is valid until the next
-    /// chunk. Returns nil, and consumes nothing, for any other chunk.
+    /// chunk. Returns nil, and consumes nothing, if the chunk must be read byte by byte.
     mutating func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard case .text = position, let start = piece.baseAddress else { return nil }
         var hasLineEnd = false
@@ -267,7 +267,7 @@ package struct ToolCallParser: ~Copyable {
     // MARK: The beginning of a response
 
     /// Consumes a byte at the beginning of the response. Returns false, without consuming the byte, if the response
-    /// begins with ordinary text.
+    /// begins with text or a tag.
     private mutating func opening(_ byte: UInt8, _ pass: Pass) -> Bool {
         held.append(byte)
         switch ResponseOpening(held.bytes, allowsFence: allowsFence, { reader.isTool($0) }) {

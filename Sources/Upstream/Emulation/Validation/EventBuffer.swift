@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// A buffer for the events of one choice. Adjacent events of the same kind, such as chunks of text, are joined.
+/// A buffer for the events of one choice. Adjacent chunks of text, reasoning or one call's arguments are joined.
 struct EventBuffer: ~Copyable {
     private enum Kind: Equatable {
         case text

@@ -68,7 +68,7 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
         return hasMore
     }
 
-    /// Returns whether the event can be emitted now; false for a finish event before the validation.
+    /// Returns whether the event can be emitted now; false for a finish event that must wait for the validation.
     private func passes(_ choice: Int, _ event: ChatEvent) -> Bool {
         guard isOpen else { return true }
         switch (event, validator.demand) {

@@ -40,7 +40,8 @@ struct ForwardedEvents: ~Copyable {
         self.parser = parser
     }
 
-    /// Whether the stream ended too early: before OpenAI's last event, or in the middle of an event.
+    /// Whether the stream ended in the middle of an event or lacks its last event. Only streams with OpenAI's event
+    /// types have a known last event.
     var isUnfinished: Bool { !isFinished && (isTyped || isBrokenOff) }
 
     /// Consumes the received bytes in `piece`, and appends to `out` the bytes that can be forwarded. Changes `piece`.

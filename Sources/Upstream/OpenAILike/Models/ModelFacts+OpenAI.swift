@@ -31,7 +31,8 @@ extension ModelFacts {
         return Int(number)
     }
 
-    /// Returns the names in a JSON array such as `["text","image"]`, without overly long ones; nil if there are none.
+    /// Returns the valid names in the first 64 elements of a JSON array such as `["text","image"]`; nil if there are
+    /// none.
     private static func names(_ value: JSONValue?) -> [String]? {
         guard let elements = value?.elements else { return nil }
         let names = elements.prefix(64).compactMap { element in element.string.flatMap { isName($0) ? $0 : nil } }

@@ -42,8 +42,8 @@ struct CallerReasoning: Sendable {
         }
     }
 
-    /// Returns the keys of the reasoning that this instance lacks, newest message first. Returns none without a shared
-    /// store.
+    /// Returns the keys of the reasoning that this instance lacks, newest message first. Checks at most
+    /// `ToolCallMemory.maxRecalledTexts` keys. Returns none without a shared store.
     func unknown(in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
         return memory.unknown(

@@ -163,7 +163,7 @@ extension RawJSON {
 
     var hasCalls: Bool { self["tool_calls"]?.elements.contains { _ in true } ?? false }
 
-    /// Whether the message has another vendor's signed reasoning, in the form that the relay writes for clients.
+    /// Whether the message or a tool call has a signature in the form that the relay writes for clients.
     fileprivate var hasForeignReasoning: Bool {
         self["extra_content"]?["thought_signature"] != nil
             || self["tool_calls"]?.elements.contains { $0["extra_content"] != nil && $0.isNamedByRelay } ?? false
