@@ -175,8 +175,8 @@ extension Ledger {
         if !clock.isUnsure { checkClock(now) }
     }
 
-    /// Adapts this instance's entries in the store to the clock error that the correction leaves. This error is the
-    /// corrected time minus the store's time.
+    /// Writes the remaining clock error into this instance's entries in the store. The error is the corrected time
+    /// minus the store's time.
     private mutating func writeClockError(_ now: ClockReading) {
         guard let living, let remaining = clock.remaining else { return }
         living.counter.setClock(milliseconds: remaining / 1_000, aheadMicroseconds: remaining)

@@ -106,7 +106,8 @@ package final class Limiter: Sendable {
         Reservation(await decision(charges, loop), self)
     }
 
-    /// Decides about a request without suspending. Returns nil if there is a store; then call `reserve`.
+    /// Admits or refuses a request without suspending; the result says which. Returns nil if there is a store; then
+    /// call `reserve`.
     package func reserveInMemory(_ charges: [LimitCharge]) -> Reservation? {
         guard !isShared else { return nil }
         let decision = ledger.withLock { $0.decideInMemory(charges, clock.now()) }

@@ -63,8 +63,8 @@ enum ResponseNames {
         return last - start + members[3].value.bytes.count
     }
 
-    /// Writes the members `id` to `model` of a response, with a new id and the present time. Returns their JSON text,
-    /// in which the closing brace is missing.
+    /// Returns the beginning of a response's JSON: the members `id`, `object`, `created` and `model`, with a new id and
+    /// the present time.
     static func write(_ object: StaticString, model: String, _ exchange: Exchange) -> ByteBuffer {
         var out = ByteBuffer()
         out.append(#"{"id":""#)

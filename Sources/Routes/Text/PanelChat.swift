@@ -97,7 +97,8 @@ final class PanelChat: @unchecked Sendable {
 
     /// Returns the units to reserve for all upstream calls of the panel.
     ///
-    /// - Returns: `minimum` is the part of `amounts` that does not come from averages of earlier responses.
+    /// - Returns: `amounts` are the units to reserve. `minimum` are the units without what averages of earlier
+    ///   responses add.
     ///   `responseTokens` is the expected length of the panel's response in tokens.
     private func reservation(
         under applicableLimits: ApplicableLimits

@@ -29,8 +29,8 @@ package final class ChoiceCapacity: @unchecked Sendable {
         return true
     }
 
-    /// Acquires capacity for an upstream call. If none is free, waits until another call of the response
-    /// ends.
+    /// Acquires capacity for one of the upstream calls that together make the response. If none is free, waits until
+    /// another of these calls ends.
     package func acquire() async throws(UpstreamError) {
         if await acquireNow() { return }
         while left == 0 {

@@ -9,8 +9,8 @@ package struct StopFinder: Sendable {
         /// The index of the first child, a state in which one more byte has matched; 0 if there is no child.
         var child: UInt16 = 0
         var sibling: UInt16 = 0
-        /// The index of the state to try if no child matches the next byte: that of the longest shorter match. For
-        /// `aba` of the stop sequence `abac`, it is the state of `a`.
+        /// The index of the state to try next if no child matches the next byte. This state stands for the end of the
+        /// text that can still begin a stop sequence: after `aba`, which begins `abac`, it stands for the last `a`.
         var fallback: UInt16 = 0
         /// The length of the longest stop sequence that is complete in this state, in bytes; 0 if none is complete.
         var match: UInt16 = 0

@@ -86,7 +86,8 @@ package struct NativeRequest {
     /// Returns the body of a request to an endpoint other than chat.
     ///
     /// - Parameter model: the vendor's name for the model.
-    /// - Throws: an error if different JSON parsers could read different fields.
+    /// - Throws: an error if a JSON parser could read another value of a field than the relay, because a name is sent
+    ///   twice or contains escapes.
     func written(model: String) throws(APIError) -> Body {
         let members = try checkedMembers()
         var out = ByteBuffer()

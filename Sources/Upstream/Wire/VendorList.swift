@@ -30,7 +30,7 @@ package final class VendorList: ModelList, @unchecked Sendable {
     private static let maxModels = 2_000
     static let maxPages = 20
 
-    /// Creates the list, without sending a request yet.
+    /// Creates the object that reads a vendor's list. It sends no request yet.
     ///
     /// - Parameter keys: the keys to try in this order; empty if the vendor needs no key.
     init(_ site: VendorSite, _ form: Form, transport: any Transport, keys: [String]) {

@@ -140,7 +140,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
     }
 }
 
-/// The state of the stored daily sums: their time zone, and the rows that they lack.
+/// The state of the stored daily sums: their time zone, and the records that they do not contain yet.
 struct SQLiteState {
     let zone: DayZone
     /// The highest id of the rows that the daily sums lack; 0 if there are none.

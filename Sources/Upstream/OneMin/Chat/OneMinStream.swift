@@ -16,7 +16,7 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
     /// The function that makes the upstream call again; nil if an event was already emitted or the call was already
     /// repeated.
     private var reopen: Reopening?
-    /// The failure of the first upstream call, which `more` then makes again; nil if there is none.
+    /// The failure of the first upstream call, until `more` makes the call again; nil if it has not failed.
     private var failure: UpstreamError?
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
