@@ -114,9 +114,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         do throws(UpstreamError) {
             stream = try await vendor.opened(upstream, use, vendorCall: vendorCall)
         } catch {
-            try await vendorCall.waitToRepeat(after: error)
-            stream = try await vendor.opened(upstream, use, vendorCall: vendorCall)
-            return OneMinStream(stream, vendor.parser, bounds: UsageBounds(model), searchesWeb: searchesWeb)
+            return try await repeatedStream(after: error)
         }
         return OneMinStream(stream, vendor.parser, bounds: UsageBounds(model), searchesWeb: searchesWeb) {
             [self] (error) async throws(UpstreamError) in
@@ -124,6 +122,14 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
             try await vendorCall.waitToRepeat(after: error)
             return try await vendor.opened(upstream, use, vendorCall: vendorCall)
         }
+    }
+
+    /// Waits, and makes the call once more. Throws the failure `error` if a new call would not help.
+    @inline(never)  // Its frame would be a part of the memory of each open stream.
+    private func repeatedStream(after error: UpstreamError) async throws(UpstreamError) -> any ChatResponseStream {
+        try await vendorCall.waitToRepeat(after: error)
+        let stream = try await vendor.opened(upstream, use, vendorCall: vendorCall)
+        return OneMinStream(stream, vendor.parser, bounds: UsageBounds(model), searchesWeb: searchesWeb)
     }
 
     /// Appends the member `attachments`, which names the images and files that were uploaded to the vendor.
