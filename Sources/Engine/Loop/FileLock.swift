@@ -14,7 +14,11 @@ package final class FileLock: Sendable {
 
     private init(_ file: Int32) { self.file = file }
 
-    deinit { close(file) }
+    deinit {
+        // Closing is not enough: until its exec, a child that is being started has the file open, too.
+        flock(file, LOCK_UN)
+        close(file)
+    }
 
     /// Tries to acquire the lock without waiting. Creates the file if it does not exist.
     package static func acquire(_ path: String) -> Outcome {

@@ -164,6 +164,26 @@ private final class Relays {
         rmdir("\(relays.folder)/lock2")
     }
 
+    @Test("a lock ends with its holder, also while a child that is being started has the file open")
+    func inherited() throws {
+        let path = "\(relays.folder)/lock"
+        func copyOfHeldFile() -> Int32? {
+            guard case .acquired(let lock) = FileLock.acquire(path) else { return nil }
+            let file = (0..<65_536).first { (file: Int32) in
+                var target = [CChar](repeating: 0, count: path.utf8.count + 2)
+                return readlink("/proc/self/fd/\(file)", &target, target.count) == path.utf8.count
+                    && target.prefix(path.utf8.count).elementsEqual(path.utf8.map { CChar(bitPattern: $0) })
+            }
+            return withExtendedLifetime(lock) { file.map { dup($0) } }
+        }
+        let copy = try #require(copyOfHeldFile())
+        defer { close(copy) }
+        guard case .acquired = FileLock.acquire(path) else {
+            Issue.record("the lock outlived its holder")
+            return
+        }
+    }
+
     @Test("errors of writing are told once, and so is their end")
     func unwritten() {
         mkdir("\(relays.path).new", 0o700)
