@@ -49,9 +49,7 @@ extension CounterKeeperEvent {
                 if let keptAs { line.add("kept_as", keptAs) }
             }
         case .overfull(let kept, let all):
-            log.warning(
-                "not all counters of limits fit in DATA_DIR; a restart resets the least used ones"
-            ) {
+            log.warning("not all counters of limits fit in DATA_DIR; a restart resets the least used ones") {
                 line in
                 line.add("counters", all)
                 line.add("kept", kept)

@@ -42,7 +42,8 @@ extension AdminRoute {
             .reader,
             """
             Lists the records of requests. With `keywords`, `min_cost` or `min_duration`, the newest records are searched first. A search ends \
-            after one second: then `partial` is true, and `before` is the id from which to continue. `total` counts at most 10,000 records, and \
+            after one second: then `partial` is true, and `before` is the id from which to continue; it is missing if \
+            the records with the oldest ids come first. `total` counts at most 10,000 records, and \
             counting ends about 0.2 s after the page is full; if there may be more records, `total_is_bound` is true.
             """,
             response: #"""

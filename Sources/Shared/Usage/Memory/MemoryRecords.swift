@@ -110,11 +110,10 @@ final class MemoryRecords: UsageStore, RecordSource {
         let keywords = query.filter.keywords.map { KeywordSearch($0) }
         return state.withLock { state in
             var collector = PageCollector<Int>(query, until: end)
-            let isDescending = query.order != .id || query.isDescending
             var position: RecordID?
             var isCut = false
             for step in 0..<state.count {
-                let slot = isDescending ? state.kept.count - 1 - step : state.first + step
+                let slot = query.readsNewestFirst ? state.kept.count - 1 - step : state.first + step
                 let kept = state.kept[slot]
                 position = .number(kept.id)
                 if step % 1_024 == 1_023, case let now = LoopTime.current() {

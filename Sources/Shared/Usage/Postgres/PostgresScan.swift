@@ -78,7 +78,7 @@ struct PostgresScan {
     init(_ query: RecordQuery, _ spans: [Range<Int>], until end: LoopTime) {
         self.query = query
         self.end = end
-        isDescending = query.order != .id || query.isDescending
+        isDescending = query.readsNewestFirst
         self.spans = isDescending ? spans.reversed() : spans
         var filter = FilterSQL(.postgres)
         filter.add(query.filter)

@@ -8,6 +8,9 @@ package struct RecordQuery: Sendable {
     /// The number of the page. The first page is 1.
     package var page = 1
 
+    /// Whether the records are read newest first; always true if the query does not sort by id.
+    var readsNewestFirst: Bool { order != .id || isDescending }
+
     package static let maxRecords = 200
     /// The largest number of matching records that are counted exactly. A larger total is shown as this number.
     package static let maxTotal = 10_000
@@ -90,7 +93,7 @@ package struct RecordPage: Sendable {
     /// id, otherwise `position`. A page with ascending ids cannot be continued, because `RecordFilter.before` excludes
     /// the higher ids.
     mutating func goOn(after position: RecordID?, _ query: RecordQuery) {
-        guard query.order != .id || query.isDescending else { return }
+        guard query.readsNewestFirst else { return }
         let isFull = query.order == .id && records.count >= query.recordsPerPage
         continuation = isFull ? records.last?.id : position
     }

@@ -235,7 +235,7 @@ struct SQLiteScan {
     init(_ query: RecordQuery, _ ranges: [ClosedRange<Int>], database: SQLiteDatabase) {
         self.query = query
         self.database = database
-        self.ranges = isDescendingByID(query) ? ranges.reversed() : ranges
+        self.ranges = query.readsNewestFirst ? ranges.reversed() : ranges
     }
 
     /// Adds the records that match the query to the collector. Returns true if the query's time limit passed before
@@ -255,7 +255,7 @@ struct SQLiteScan {
             """
             SELECT id, \(filter.condition), \(column) FROM \(table)
             WHERE id BETWEEN \(low) AND \(high) AND kind = 0 AND \(isOfIndex)
-            ORDER BY id \(isDescendingByID(query) ? "DESC" : "")
+            ORDER BY id \(query.readsNewestFirst ? "DESC" : "")
             """
         )
         var count = 0
@@ -286,6 +286,3 @@ struct SQLiteScan {
         return false
     }
 }
-
-/// Returns whether the rows are read newest first; always true if the query does not sort by id.
-private func isDescendingByID(_ query: RecordQuery) -> Bool { query.order != .id || query.isDescending }

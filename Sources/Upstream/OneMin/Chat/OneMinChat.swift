@@ -111,25 +111,30 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
 
     func stream() async throws(UpstreamError) -> any ChatResponseStream {
         let stream: any UpstreamStream
+        var reopening: OneMinStream.Reopening?
         do throws(UpstreamError) {
             stream = try await vendor.opened(upstream, use, vendorCall: vendorCall)
+            reopening = { [self] (error) async throws(UpstreamError) in
+                vendor.learn(error, use, vendorCall: vendorCall)
+                return try await reopened(after: error)
+            }
         } catch {
-            return try await repeatedStream(after: error)
+            stream = try await reopened(after: error)
         }
-        return OneMinStream(stream, vendor.parser, bounds: UsageBounds(model), searchesWeb: searchesWeb) {
-            [self] (error) async throws(UpstreamError) in
-            vendor.learn(error, use, vendorCall: vendorCall)
-            try await vendorCall.waitToRepeat(after: error)
-            return try await vendor.opened(upstream, use, vendorCall: vendorCall)
-        }
+        return OneMinStream(
+            stream,
+            vendor.parser,
+            bounds: UsageBounds(model),
+            searchesWeb: searchesWeb,
+            reopening: reopening
+        )
     }
 
-    /// Waits, and makes the call once more. Throws the failure `error` if a new call would not help.
+    /// Waits, and makes the upstream call once more. Throws the failure `error` if a new call would not help.
     @inline(never)  // Its frame would be a part of the memory of each open stream.
-    private func repeatedStream(after error: UpstreamError) async throws(UpstreamError) -> any ChatResponseStream {
+    private func reopened(after error: UpstreamError) async throws(UpstreamError) -> any UpstreamStream {
         try await vendorCall.waitToRepeat(after: error)
-        let stream = try await vendor.opened(upstream, use, vendorCall: vendorCall)
-        return OneMinStream(stream, vendor.parser, bounds: UsageBounds(model), searchesWeb: searchesWeb)
+        return try await vendor.opened(upstream, use, vendorCall: vendorCall)
     }
 
     /// Appends the member `attachments`, which names the images and files that were uploaded to the vendor.
