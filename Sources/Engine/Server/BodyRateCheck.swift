@@ -2,14 +2,17 @@
 struct BodyRateCheck {
     static let checkNanoseconds: UInt64 = 5_000_000_000
     private static let minBytes = 30_720
-    private var slots = InlineArray<6, Int>(repeating: 0)
+    /// The bytes that arrived between checks, for six intervals. A number stops at `minBytes`, because one such interval
+    /// is enough.
+    private var intervals = InlineArray<6, UInt16>(repeating: 0)
     private var since: LoopTime
-    private var slot = 0
     private var checks = 0
 
     init(since: LoopTime = .distantPast) { self.since = since }
 
-    mutating func count(_ bytes: Int, at now: LoopTime) { slots[slot] += bytes }
+    mutating func count(_ bytes: Int) {
+        intervals[checks % 6] = UInt16(min(Int(intervals[checks % 6]) + bytes, Self.minBytes))
+    }
 
     /// Returns whether the body is too slow. Call it every `checkNanoseconds` while the relay reads the body.
     /// Returns false if it is called earlier.
@@ -18,9 +21,8 @@ struct BodyRateCheck {
         since = now
         checks += 1
         var sum = 0
-        for index in 0..<6 { sum += slots[index] }
-        slot = (slot + 1) % 6
-        slots[slot] = 0
+        for index in intervals.indices { sum += Int(intervals[index]) }
+        intervals[checks % 6] = 0
         return checks >= 6 && sum < Self.minBytes
     }
 }

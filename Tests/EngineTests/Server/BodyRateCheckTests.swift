@@ -11,7 +11,7 @@ import Testing
         var pace = BodyRateCheck(since: start)
         var now = start
         for check in 1...100 {
-            pace.count(bytes(check), at: now)
+            pace.count(bytes(check))
             now += BodyRateCheck.checkNanoseconds
             if pace.isTooSlow(at: now) { return check }
         }
