@@ -24,6 +24,7 @@ import Testing
             #expect(root["t"]?.flag == true && root["t"]?.kind == .flag && root["t"]?.string == nil)
             #expect(root["n"] == nil && root.has("n") && !root.has("m") && root["m"] == nil)
             #expect(root["o"]?["a"]?.elements?.map(\.kind) == [.integer, .string, .null])
+            #expect(root["o"]?["a"]?.count == 3 && root["o"]?.count == 0 && root["s"]?.count == 0)
             #expect(root.members?.map(\.name.text) == ["o", "s", "i", "d", "e", "t", "n", "s"])
             #expect(root["s"]?["x"] == nil && root["s"]?.members == nil && root["s"]?.elements == nil)
         }

@@ -11,9 +11,10 @@ func readMessages(
     _ marks: inout [ChatOptions.CacheBreakpoint],
     needs: inout Abilities
 ) throws(APIError) -> [ChatMessage] {
-    guard fields["messages"] != nil else { throw .missing("messages") }
+    guard let array = fields["messages"] else { throw .missing("messages") }
     var messages: [ChatMessage] = []
-    messages.reserveCapacity(4)
+    // Not for all elements of a long array, which may be wrong.
+    messages.reserveCapacity(min(array.count, 32))
     var calls: Set<CallID> = []
     for message in try fields.array("messages") ?? JSONElements() {
         let position = ParameterPath(message: messages.count)
