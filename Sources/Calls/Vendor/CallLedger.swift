@@ -88,6 +88,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     private var promptGivenUp = 0
     private var spentGivenUp: Cost?
     private(set) var isRefused = false
+    /// Whether the ledger keeps a record of each call.
+    package var recordsCalls = false
     /// The ledgers of a panel's calls. Their usage is added to the usage of this ledger.
     private var parts: [CallLedger] = []
     /// The caller of the request; nil if it is not known.
@@ -96,8 +98,6 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     private var capacityWaitStart: LoopTime?
     /// The total time that the request has waited for capacity, in nanoseconds.
     private var capacityWait: UInt64 = 0
-    /// Whether the ledger keeps a record of each call.
-    package var recordsCalls = false
     /// The record of the first call that ended.
     private var firstRecord: CallRecord?
     private var laterRecords: [CallRecord] = []

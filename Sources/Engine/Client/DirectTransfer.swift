@@ -7,15 +7,15 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     private let origin: OriginConnections
     private let form: DirectRequestTemplate
     private var connection: UpstreamConnection?
-    /// Whether an earlier call already used the connection.
-    private var isKept = false
     /// The bytes of the request: its head, and its body if the body is small.
     private var request = ByteBuffer()
     /// The body of the upstream request; nil if there is none or `request` already contains the body.
     private var body: Body?
     private var sentBytes = 0
-    private var sendingFailure: CURLcode?
     private var response = ResponseDecoder()
+    private var sendingFailure: CURLcode?
+    /// Whether an earlier call already used the connection.
+    private var isKept = false
     private var isKeepAlive = false
     /// Whether any byte of the response has arrived.
     private var isAnswered = false

@@ -32,22 +32,22 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     /// The index of this connection in the list of idle connections, plus the number of entries removed from the front
     /// of the list.
     var idleIndex = 0
-    private let hasTLS: Bool
-    private let hasTLSProxy: Bool
     private unowned let client: CurlClient
     private let loop: EventLoop
     /// The libcurl handle that opens the connection; nil once a connection without TLS is open.
     private var handle: CurlHandle?
     /// OpenSSL's object of the open connection; nil without TLS.
     private var tls: OpaquePointer?
-    /// Whether received bytes may wait in a buffer that neither epoll nor `hasBufferedBytes` reports.
-    private var hasHiddenBuffer = false
     private lazy var timer = Timer(self)
     /// The call that uses the connection; nil if the connection is idle.
     unowned var user: (any ConnectionUser)?
     private var socket: Int32 = -1
     /// The events for which epoll watches the socket; 0 if epoll does not watch the socket.
     private var watched: UInt32 = 0
+    private let hasTLS: Bool
+    private let hasTLSProxy: Bool
+    /// Whether received bytes may wait in a buffer that neither epoll nor `hasBufferedBytes` reports.
+    private var hasHiddenBuffer = false
     private var isClosed = false
 
     init?(

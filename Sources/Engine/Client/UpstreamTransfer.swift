@@ -5,25 +5,25 @@ import Glibc
 ///
 /// `@unchecked`: only its loop's thread uses it.
 class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
-    let isStreamed: Bool
     unowned let client: CurlClient
     let loop: EventLoop
     var endpoint: Endpoint?
     var head = UpstreamHead(status: 0, isEventStream: false, retryAfterSeconds: nil)
-    var isHeadComplete = false
     var received = ByteBuffer()
     /// The memory reserved for a response that is not streamed; nil if none is reserved.
     private var responseReservation: MemoryReservation?
     let waiter = Waiter()
     /// The result of the transfer; `CURLE_OK` if the response is complete, nil while the transfer runs.
     private(set) var finished: CURLcode?
-    var failure: TransportError?
+    let isStreamed: Bool
+    var isHeadComplete = false
     /// Whether any byte of the response's body has arrived.
     private(set) var hasBegun = false
     /// Whether reading from the vendor is paused until the stream's reader has read the received bytes.
     var isPaused = false
     private(set) var isUnwanted = false
     private var isStopped = false
+    var failure: TransportError?
     /// A reference to this object itself. It keeps the object alive after `stop` until the transfer ends.
     private var own: UpstreamTransfer?
     private var startedAt = LoopTime.distantPast

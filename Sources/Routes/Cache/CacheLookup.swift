@@ -105,7 +105,6 @@ final class CacheLookup: RequestCaching, @unchecked Sendable {
         exchange.record.cost = .nothing
         exchange.record.ownCost = exchange.record.cost
         exchange.record.usage = stored.usage
-        exchange.cost = exchange.record.cost
     }
 
     /// Returns the key under which the cache stores the response; nil if the request has no caller or no route.

@@ -15,16 +15,10 @@ final class Exchange: @unchecked Sendable {
     var record: RequestRecord
     /// The id at the end of the request's path; nil if the route's path has no id.
     var named: String?
-    /// Whether parts of the request body are needed until the end of the response.
-    var keepsBody = false
     /// The JSON body if it was already read for a possible forwarding; otherwise nil.
     var jsonAhead: Body?
     /// The multipart form if its beginning was read ahead; otherwise nil.
     var formAhead: ForwardedForm?
-    /// Whether the relay closes the connection after the response.
-    var closes = false
-    /// Whether web pages of other sites may read the response, if `CORS_ORIGINS` allows their origin.
-    var isShared = true
     /// The additional header lines for responses of admin routes and for web pages.
     var operatorFields = ""
     /// The methods that the response lists in the header `Allow`; empty to omit the header.
@@ -38,11 +32,8 @@ final class Exchange: @unchecked Sendable {
         didSet { admittedAt = gateway.loop.now }
     }
     private(set) var admittedAt = LoopTime.distantPast
-    /// The cost that the header `X-Relay-Cost` shows; nil if no cost is known.
-    var cost: Cost?
     /// The request's lookup in the response cache; nil if the request does not use the cache.
     var lookup: (any RequestCaching)?
-    private(set) var hasBegun = false
     /// The start of the wait for the limits; nil while the request is not waiting.
     private var limitsWaitStart: LoopTime?
     private var limitsWaitNanoseconds: UInt64 = 0
@@ -54,6 +45,13 @@ final class Exchange: @unchecked Sendable {
     let sentBefore: Int
     /// The index of this exchange in the event loop's list of running requests.
     var runningIndex = 0
+    /// Whether parts of the request body are needed until the end of the response.
+    var keepsBody = false
+    /// Whether the relay closes the connection after the response.
+    var closes = false
+    /// Whether web pages of other sites may read the response, if `CORS_ORIGINS` allows their origin.
+    var isShared = true
+    private(set) var hasBegun = false
     private var isBinary = false
 
     init(_ request: Request, _ writer: any ResponseWriter, gateway: Gateway, surface: any Surface) {
@@ -121,7 +119,6 @@ final class Exchange: @unchecked Sendable {
     /// Records the cost of the upstream calls so far, so that the response head can show it.
     func recordCost() {
         if let callLedger { record.record(costOf: callLedger) }
-        cost = record.cost
     }
 
     // MARK: Streams
@@ -212,11 +209,11 @@ final class Exchange: @unchecked Sendable {
             head.fields.append("\r\n")
             head.fields.append((lookup?.state ?? .off).line)
             if let day = server.shutdownDate { head.add("Sunset", text: day.httpDate) }
-            if let cost { head.add("X-Relay-Cost", text: cost.text) }
+            if let cost = record.cost { head.add("X-Relay-Cost", text: cost.text) }
         } else if let lookup, lookup.state != .off {
             head.fields.append(lookup.state.line)
             if lookup.state == .hit { head.add("X-Relay-Attempts", "0") }
-            if let cost { head.add("X-Relay-Cost", text: cost.text) }
+            if let cost = record.cost { head.add("X-Relay-Cost", text: cost.text) }
         }
         return head
     }

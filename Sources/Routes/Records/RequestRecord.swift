@@ -26,6 +26,10 @@ struct RequestRecord {
     var isStreamed: Bool?
     /// Whether the response came from the response cache.
     var isCached = false
+    /// Whether the request is a health check, a CORS preflight, or a request to `/metrics` or `/admin`.
+    var isPolled = false
+    /// Whether the request belongs to the admin page or a caller's usage page. Usage records leave the request out.
+    var isOfOperator = false
     /// The name of the provider that was called last; nil if no provider was called.
     var provider: String?
     var usage: Usage?
@@ -34,19 +38,15 @@ struct RequestRecord {
     /// The part of `cost` that the metrics count with this request. For a panel, it is only the cost of the call whose
     /// response goes to the client.
     var ownCost: Cost?
-    /// The cause of the failure, for the log; nil if there is no failure.
-    var cause: String?
     /// The kind of the provider's failure; nil if no provider failed.
     var fault: UpstreamFault?
+    /// The cause of the failure, for the log; nil if there is no failure.
+    var cause: String?
     /// The name of the relay's key in the failed upstream call; nil if no call failed or the call used the caller's own
     /// key.
     var key: String?
     /// The failures of candidates and keys, if several candidates or keys could serve the request; otherwise empty.
     var failures: [CallLedger.Failure] = []
-    /// Whether the request is a health check, a CORS preflight, or a request to `/metrics` or `/admin`.
-    var isPolled = false
-    /// Whether the request belongs to the admin page or a caller's usage page. Usage records leave the request out.
-    var isOfOperator = false
 
     init(id: String, startedAt: LoopTime) {
         self.id = id

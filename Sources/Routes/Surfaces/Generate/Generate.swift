@@ -89,7 +89,7 @@ private struct GeneratedText: ChatResponseFormatter {
         body.append(#","tokens":"#)
         body.append(decimal: usage.totalTokens)
         body.append(#","cost":"#)
-        body.append(exchange.cost?.text ?? "0")
+        body.append(exchange.record.cost?.text ?? "0")
         body.append(#","response":"#)
         try await exchange.send(body, then: response) { response, body in
             response.appendText(to: &body)

@@ -12,26 +12,25 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
 
     private var stream: any UpstreamStream
     private let parser: JSONParser
-    private var isEventStream: Bool
     /// The function that makes the upstream call again; nil if an event was already emitted or the call was already
     /// repeated.
     private var reopen: Reopening?
     /// The failure of the first upstream call, until `more` makes the call again; nil if it has not failed.
     private var failure: UpstreamError?
     private var events = EventStreamParser()
-    private var incoming = ByteBuffer()
     /// The JSON record that the vendor sends in place of a stream; empty for a stream.
     private var whole = ByteBuffer()
     private var repeats = RepeatGuard()
     private var progress: ProgressFilter?
     private var split = ByteBuffer()
+    private var isEventStream: Bool
     private var hasRecord = false
     private var isDone = false
     private var isOver = false
     private var hasFinished = false
     private var isStopped = false
-    private let bounds: UsageBounds
     private var finishReason = FinishReason.stop
+    private let bounds: UsageBounds
     private(set) var usage: Usage?
     private(set) var credits: Int?
 
@@ -69,8 +68,9 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
         switch arrival {
         case .silence: return .silence
         case .bytes:
-            stream.receive(into: &incoming)
-            if isEventStream { events.append(&incoming) } else { consumeRecordChunk() }
+            var received = ByteBuffer()
+            stream.receive(into: &received)
+            if isEventStream { events.append(&received) } else { whole.append(received.bytes) }
             guard max(events.waitingBytes, whole.count) <= Self.eventLimitBytes else {
                 throw UpstreamError(.failed, cause: "an event of the vendor is too large")
             }
@@ -98,16 +98,10 @@ final class OneMinStream: ChatResponseStream, @unchecked Sendable {
         events = EventStreamParser()
         repeats = RepeatGuard()
         if progress != nil { progress = ProgressFilter() }
-        incoming.removeAll()
         whole.removeAll()
         split.removeAll()
         (hasRecord, isDone, isOver, hasFinished) = (false, false, false, false)
         (usage, credits, finishReason) = (nil, nil, .stop)
-    }
-
-    private func consumeRecordChunk() {
-        whole.append(incoming.bytes)
-        incoming.removeAll()
     }
 
     /// Reads the vendor's next event and emits its content. Returns false if no complete event has arrived. A failure
