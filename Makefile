@@ -64,7 +64,7 @@ build: setup-run ## debug build of everything, tests too; warnings are errors
 	@swift build --build-tests
 	@Scripts/tokens .build/debug
 
-test: setup-test lint script-test build unit-test e2e-test page-test faults-test ## set up, lint, build, Swift tests, end-to-end tests, short walks of the pages, a minute of faults
+test: setup-test lint script-test fuzz-test build unit-test e2e-test page-test faults-test ## set up, lint, build, Swift tests, end-to-end tests, short walks of the pages, seconds of random inputs, a minute of faults
 	$(say) 'All passed'
 
 unit-test: setup-run setup-schemas ## Swift tests alone (after `make build`)
@@ -125,6 +125,11 @@ fuzz: setup-run ## each parser with FUZZ_RUNS random inputs
 		printf '\n== Fuzzing %s\n' "$$name"; Scripts/fuzz "$$name" $(FUZZ_RUNS); \
 	done
 
+fuzz-test: setup-run ## one parser with 20,000 random inputs, seconds
+	$(say) 'A short fuzz'
+	@mkdir -p .build/fuzz
+	@Scripts/fuzz event-stream 20000 >.build/fuzz/short.log 2>&1 || { cat .build/fuzz/short.log; exit 1; }
+
 simulate: setup-run ## limits in virtual time: SEEDS=10000 seeds, or SEED=n alone, with all that happens
 	$(say) 'Simulation'
 	@swift build -c release --product simulate -Xswiftc -enable-testing --scratch-path .build/simulation
@@ -183,5 +188,5 @@ setup-page: setup-test
 	@Scripts/setup page
 	@PYTHON_VENV=.build/page Scripts/setup-python Tests/Pages/requirements.txt
 
-.PHONY: help run demo release install build test script-test unit-test e2e-test test-clients test-page page-test docs-pictures setup-page faults faults-test lint format test-asan test-tsan fuzz simulate \
+.PHONY: help run demo release install build test script-test unit-test e2e-test test-clients test-page page-test docs-pictures setup-page faults faults-test lint format test-asan test-tsan fuzz fuzz-test simulate \
 	model hostile benchmark benchmark-limits benchmark-peers instructions prove-image clean setup-run setup-schemas setup-test
