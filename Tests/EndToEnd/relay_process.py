@@ -19,7 +19,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LLVM_PROFILE_FILE")
+PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LLVM_PROFILE_FILE")
+INHERITED = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+"""What each program of the suite inherits of the environment."""
 DEFAULTS = {
     "HOST": "127.0.0.1",
     "THREADS": "2",
@@ -84,10 +86,9 @@ class Relay:
         self.was_stopped = False
         """In good order, so that all that it had to write is written."""
         self.writes = "USAGE_LOG_FILE" in environment and environment["USAGE_LOG_FILE"] == "-"
-        inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self.process = subprocess.Popen(
             [str(binary())],
-            env=inherited | DEFAULTS | environment | {"PORT": str(self.port)},
+            env=INHERITED | DEFAULTS | environment | {"PORT": str(self.port)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

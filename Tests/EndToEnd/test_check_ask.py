@@ -2,7 +2,6 @@
 key."""
 
 import json
-import os
 import re
 import subprocess
 import threading
@@ -13,7 +12,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from relay_process import PASSED_ON, binary, free_port
+from relay_process import INHERITED, binary, free_port
 
 KEY = "sk-proj-0123456789abcdefghij"
 BAD = "sk-proj-of-somebody-else-9876543210"
@@ -136,10 +135,9 @@ def provider(name: str, base_url: str, *keys: str, kind: str = "openai", models:
 
 
 def ask(folder: Path, settings: dict[str, str]) -> tuple[int, list[str], float]:
-    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     began = time.monotonic()
     done = subprocess.run(
-        [str(binary()), "check", "--ask"], env=inherited | settings, cwd=folder, capture_output=True, timeout=60
+        [str(binary()), "check", "--ask"], env=INHERITED | settings, cwd=folder, capture_output=True, timeout=60
     )
     seconds = time.monotonic() - began
     text = done.stdout.decode() + done.stderr.decode()
@@ -224,9 +222,8 @@ def test_all_that_can_be_wrong_at_once(vendors: Vendors, tmp_path: Path) -> None
 
 def test_settings_go_before_questions(vendors: Vendors, tmp_path: Path) -> None:
     vendors.seen.clear()
-    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     settings = provider("A", f"{vendors.base_url}/row/v1", KEY)
-    done = subprocess.run([str(binary()), "check", "--ask"], env=inherited | settings, cwd=tmp_path, capture_output=True)
+    done = subprocess.run([str(binary()), "check", "--ask"], env=INHERITED | settings, cwd=tmp_path, capture_output=True)
     assert done.returncode == 78 and not vendors.seen
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from rawhttp import ECHO_RELAY, HOST, ask, request, wait_until
-from relay_process import IS_SANITIZED, PASSED_ON, Relay, binary, free_port
+from relay_process import INHERITED, IS_SANITIZED, Relay, binary, free_port
 
 pytestmark = pytest.mark.skipif(IS_SANITIZED, reason="sanitizers report faults themselves")
 FAULTS = [signal.SIGILL, signal.SIGTRAP, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV]
@@ -65,8 +65,7 @@ def test_a_log_that_nobody_reads_keeps_no_crash_from_ending_the_process() -> Non
     except BlockingIOError:
         os.set_blocking(writing, True)
     port = free_port()
-    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    settings = inherited | ECHO_RELAY | NO_BACKTRACE | {"HOST": HOST, "PORT": str(port), "THREADS": "2"}
+    settings = INHERITED | ECHO_RELAY | NO_BACKTRACE | {"HOST": HOST, "PORT": str(port), "THREADS": "2"}
     process = subprocess.Popen([binary()], env=settings, stderr=writing)
 
     def is_ready() -> bool:

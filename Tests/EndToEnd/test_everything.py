@@ -19,7 +19,7 @@ import operating
 import pytest
 import trustme
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from relay_process import ROOT, Relay, binary
+from relay_process import INHERITED, ROOT, Relay, binary
 from test_network import served_by
 
 COMING = ("CACHE", "USAGE_", "DATA_DIR")
@@ -94,7 +94,9 @@ def environment(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def told(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([str(binary()), command], env=environment, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        [str(binary()), command], env=INHERITED | environment, capture_output=True, text=True, timeout=30
+    )
     for secret in TOKENS.values():
         assert secret not in done.stdout + done.stderr
     return done

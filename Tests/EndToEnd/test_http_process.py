@@ -22,7 +22,7 @@ from rawhttp import (
     request,
     wait_until,
 )
-from relay_process import PASSED_ON, Relay, binary, free_port
+from relay_process import INHERITED, Relay, binary, free_port
 from vendor import Vendor
 
 HEALTH = request("GET", "/health")
@@ -32,9 +32,8 @@ CONFIGURATION_ERROR = 78
 
 def run(**environment: str) -> subprocess.CompletedProcess[str]:
     """Runs a relay that is expected to end by itself."""
-    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     settings = {"HOST": HOST, "PORT": str(free_port())} | environment
-    return subprocess.run([str(binary())], env=inherited | settings, capture_output=True, text=True, timeout=15)
+    return subprocess.run([str(binary())], env=INHERITED | settings, capture_output=True, text=True, timeout=15)
 
 
 # Starting ---------------------------------------------------------------------------------------------------------

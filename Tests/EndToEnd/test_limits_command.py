@@ -14,7 +14,7 @@ from typing import Any
 import conftest
 from limited import MODELS, chat, client
 from memcached import Memcached, wait_for
-from relay_process import PASSED_ON, Relay, binary
+from relay_process import INHERITED, Relay, binary
 
 TEAM = f"token-{uuid.uuid4().hex}"
 STRANGER = f"stranger-{uuid.uuid4().hex}"
@@ -28,10 +28,9 @@ SETTINGS = {
 
 
 def told(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     done = subprocess.run(
         [str(binary()), "limits", *words],
-        env=inherited | {"ENV_FILE": "/dev/null"} | environment,
+        env=INHERITED | {"ENV_FILE": "/dev/null"} | environment,
         capture_output=True,
         text=True,
         timeout=30,
@@ -102,7 +101,10 @@ def on_terminal(settings: dict[str, str]) -> str:
     """Returns what the command writes to a terminal."""
     master, slave = pty.openpty()
     with subprocess.Popen(
-        [str(binary()), "limits", "team-a"], env={"ENV_FILE": "/dev/null"} | settings, stdout=slave, stderr=slave
+        [str(binary()), "limits", "team-a"],
+        env=INHERITED | {"ENV_FILE": "/dev/null"} | settings,
+        stdout=slave,
+        stderr=slave,
     ) as process:
         os.close(slave)
         got = b""

@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 import trustme
 from mistakes import OWN, THE_LIST, TOKEN, Mistake
-from relay_process import PASSED_ON, binary, free_port
+from relay_process import INHERITED, binary, free_port
 
 
 def run(words: list[str], folder: Path, environment: dict[str, str], **more: object) -> subprocess.CompletedProcess[str]:
-    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return subprocess.run(
-        [str(binary()), *words], env=inherited | environment, cwd=folder, capture_output=True, text=True, timeout=30, **more
+        [str(binary()), *words], env=INHERITED | environment, cwd=folder, capture_output=True, text=True, timeout=30, **more
     )  # type: ignore[call-overload,no-any-return]
 
 
@@ -96,9 +95,8 @@ def test_what_another_user_may_not_read_or_have(tmp_path: Path) -> None:
     file.chmod(0o600)
 
     def as_nobody(*words: str) -> subprocess.CompletedProcess[str]:
-        inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         return subprocess.run(
-            [str(relay), *words], env=inherited, cwd=tmp_path, capture_output=True, text=True, timeout=30, user=65534
+            [str(relay), *words], env=INHERITED, cwd=tmp_path, capture_output=True, text=True, timeout=30, user=65534
         )
 
     unreadable = as_nobody("check")

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import pytest
 from memcached import Memcached
-from relay_process import PASSED_ON, ROOT, Relay, binary, needs_localhost
+from relay_process import INHERITED, ROOT, Relay, binary, needs_localhost
 
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
@@ -106,9 +106,8 @@ def test_each_block_is_run_or_says_what_it_needs() -> None:
 
 
 def run(words: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return subprocess.run(
-        [str(binary()), *words], env=inherited | environment, cwd=folder, capture_output=True, text=True, timeout=60
+        [str(binary()), *words], env=INHERITED | environment, cwd=folder, capture_output=True, text=True, timeout=60
     )
 
 

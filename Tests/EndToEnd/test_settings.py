@@ -1,7 +1,6 @@
 """`relay check` and `relay config`, and that no secret is ever shown."""
 
 import json
-import os
 import re
 import socket
 import subprocess
@@ -14,17 +13,16 @@ import checked
 import httpx
 import pytest
 from chat import PATH, body
-from relay_process import DEFAULTS, PASSED_ON, Relay, binary, free_port
+from relay_process import DEFAULTS, INHERITED, Relay, binary, free_port
 from vendor import Vendor
 
 
 def run(
     command: str, folder: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return subprocess.run(
         [str(binary()), command],
-        env=inherited | environment,
+        env=INHERITED | environment,
         cwd=folder,
         capture_output=True,
         text=True,
@@ -33,10 +31,9 @@ def run(
 
 
 def told(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return subprocess.run(
         [str(binary()), *words],
-        env=inherited | environment,
+        env=INHERITED | environment,
         capture_output=True,
         text=True,
         timeout=15,

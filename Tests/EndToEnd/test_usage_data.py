@@ -1,7 +1,6 @@
 """Databases of usage records, and `relay usage`."""
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -20,7 +19,7 @@ from limited import client as plain
 from memcached import wait_for
 from openai_vendor import USAGE
 from postgres import PASSWORD, Postgres
-from relay_process import IS_SANITIZED, PASSED_ON, binary, free_port
+from relay_process import INHERITED, IS_SANITIZED, binary, free_port
 
 PROMPT, COMPLETION = USAGE["prompt_tokens"], USAGE["completion_tokens"]
 COST = (PROMPT + 2 * COMPLETION) * 1_000_000  # of 10^-12 dollars, by COSTS
@@ -37,9 +36,8 @@ def settings(server, **more):
 
 
 def told(*words, **environment):
-    inherited = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return subprocess.run(
-        [str(binary()), *words], env=inherited | environment, capture_output=True, text=True, timeout=30, cwd="/"
+        [str(binary()), *words], env=INHERITED | environment, capture_output=True, text=True, timeout=30, cwd="/"
     )
 
 
