@@ -236,6 +236,8 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     func turnEnds() {
         guard let connection, !isPaused else { return }
         connection.reads(true)
+        // While reading was stopped, the connection did not report that it can send.
+        send()
         canRead()
     }
 }

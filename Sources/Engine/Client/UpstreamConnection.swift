@@ -154,7 +154,8 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     /// Whether the last system call failed only because it could not proceed yet.
     private static var mayGoOn: Bool { errno == EAGAIN || errno == EINTR }
 
-    /// Starts or stops reading. While reading is stopped, `canRead` is not called.
+    /// Starts or stops reading. While reading is stopped, neither `canRead` nor `canWrite` is called. Afterwards, call
+    /// `write` if bytes are left.
     func reads(_ isWanted: Bool) { watch(isWanted ? EventLoop.readEvents : 0) }
 
     private func watch(_ events: UInt32) {

@@ -128,6 +128,32 @@ import Testing
         #expect(outcomes == [expected, expected])
     }
 
+    @Test("a body that is sent in part goes on after the reader of an early response was slow")
+    func slowReaderInBody() async {
+        let size = 8_000_000
+        let sent = Gate()
+        let vendor = RawServer { peer, _ in
+            guard peer.receive(upTo: "\r\n\r\n") != nil else { return }
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100001\r\n\r\n" + String(repeating: "x", count: 100_000))
+            sent.open()
+            guard peer.receive(exactly: size) != nil else { return }
+            peer.send("y")
+            peer.waitForEnd()
+        }
+        let text = String(repeating: "a", count: size)
+        let count = await withClient { client, loop in
+            let call = UpstreamCall(vendor.url(), text) { $0.idleMilliseconds = 3_000 }
+            guard let stream = try? await client.open(call) else { return -1 }
+            _ = await sent.opens()
+            await loop.sleep(nanoseconds: 20_000_000)
+            var count = 0
+            while let bytes = try? await stream.next() { count += bytes.count }
+            stream.stop(isComplete: true)
+            return count
+        }
+        #expect(count == 100_001)
+    }
+
     @Test("what follows an answer breaks the call, or the kept connection", arguments: [true, false])
     func followed(isAtOnce: Bool) async {
         let sent = Gate()
