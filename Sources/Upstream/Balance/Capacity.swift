@@ -146,7 +146,8 @@ package final class Capacity: CallCapacity {
         for credential in all
         where !queue.isAwaited(position, by: credential) && (allRest || keys?.begins(credential, at: now) ?? true) {
             guard let held = await acquireNow(for: credential, on: loop) else {
-                keys?.endTrial(credential)
+                // Of keys that are all in cooldown, the trial call may be another request's.
+                if !allRest { keys?.endTrial(credential) }
                 continue
             }
             keys?.took(credential, at: now)
