@@ -37,6 +37,8 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     /// Whether the process is shutting down. Scheduled reloads then do nothing.
     private let isEnding = Atomic(false)
 
+    private var mayReload: Bool { !isEnding.load(ordering: .relaxed) }
+
     private static let patienceNanoseconds: UInt64 = 60_000_000_000
 
     private var settings: Settings { makers.settings }
@@ -59,7 +61,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     /// The time that running requests get to finish at shutdown, in milliseconds. A reload can change it.
     var shutdownMilliseconds: Int { seconds.load(ordering: .relaxed) }
 
-    /// Waits until a running reload has ended, and prevents further reloads.
+    /// Ends a running download of the settings, waits until a running reload has ended, and prevents further reloads.
     func stop() {
         isEnding.store(true, ordering: .relaxed)
         worker.join()
@@ -88,8 +90,9 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     ///
     /// - Parameter isPolled: whether regular polling, not an operator, causes the reload.
     private func reload(isPolled: Bool = false) -> ReloadOutcome {
-        guard !isEnding.load(ordering: .relaxed) else { return .unavailable("the relay is shutting down") }
-        let outcome = Settings.ofProcess(Vendors.catalogues, &remote, from: first.remoteLocation)
+        guard mayReload else { return .stopping }
+        let outcome = Settings.ofProcess(Vendors.catalogues, &remote, from: first.remoteLocation) { !self.mayReload }
+        guard mayReload else { return .stopping }
         guard let next = outcome.settings else {
             let refusal = refused(outcome.problems.map(\.description), isPolled: isPolled)
             return outcome.isUnavailable ? .unavailable(outcome.problems.first?.text ?? "") : refusal
@@ -268,4 +271,8 @@ extension Settings {
 
 extension UsageDatabaseSettings {
     fileprivate var server: String? { if case .server(let url) = location { url } else { nil } }
+}
+
+extension ReloadOutcome {
+    fileprivate static let stopping = ReloadOutcome.unavailable("the relay is shutting down")
 }

@@ -264,6 +264,18 @@ def test_signals_during_a_reload_are_one_more(start, host):
     assert len(host.asked) == told + 3
 
 
+def test_a_stop_does_not_wait_for_the_document(start, host):
+    relay = start()
+    told = len(host.asked)
+    host.gate.clear()
+    relay.signal(signal.SIGHUP)
+    wait_for(lambda: len(host.asked) == told + 1)
+    relay.signal(signal.SIGTERM)
+    assert relay.process.wait(timeout=6) == 0, "a download may take 10 s"
+    host.gate.set()
+    assert not any(line["message"] == "settings were not reloaded" for line in relay.log_lines())
+
+
 def is_pending(relay, number):
     """Returns whether a signal was sent that the process has not handled yet."""
     status = Path(f"/proc/{relay.process.pid}/status").read_text()

@@ -45,12 +45,14 @@ package struct Download: Sendable {
 
     /// Downloads the document. Blocks the thread until the download ends.
     ///
-    /// - Parameter tag: the `ETag` of an earlier copy; nil if there is none. If the document still has this tag, the
-    ///   result is `unchanged`.
-    package func get(unless tag: String? = nil) -> DownloadResult {
+    /// - Parameters:
+    ///   - tag: the `ETag` of an earlier copy; nil if there is none. If the document still has this tag, the result is
+    ///     `unchanged`.
+    ///   - isCancelled: whether the download must end, asked about once a second.
+    package func get(unless tag: String? = nil, isCancelled: @escaping () -> Bool = { false }) -> DownloadResult {
         guard let easy = curl_easy_init() else { return .failed("out of memory") }
         defer { curl_easy_cleanup(easy) }
-        let received = ReceivedDocument()
+        let received = ReceivedDocument(isCancelled: isCancelled)
         let headers = UpstreamHeaders(
             ["User-Agent: \(agent)", "Accept: */*"] + (tag.map { ["If-None-Match: \($0)"] } ?? [])
         )
@@ -125,6 +127,7 @@ package struct Download: Sendable {
             relay_curl_set_pointer(easy, CURLOPT_WRITEDATA, this),
             relay_curl_set_call(easy, CURLOPT_HEADERFUNCTION, deliverDocumentHeader),
             relay_curl_set_pointer(easy, CURLOPT_HEADERDATA, this),
+            relay_curl_set_progress(easy, isDownloadCancelled, this),
         ]
         if let certificateFile {
             codes.append(relay_curl_set_text(easy, CURLOPT_CAINFO, certificateFile))
@@ -138,6 +141,9 @@ package struct Download: Sendable {
         var bytes: [UInt8] = []
         var tag: String?
         var isTooLong = false
+        let isCancelled: () -> Bool
+
+        init(isCancelled: @escaping () -> Bool) { self.isCancelled = isCancelled }
 
         func append(_ more: UnsafeRawBufferPointer) -> Bool {
             isTooLong = bytes.count + more.count > Download.limitBytes
@@ -178,6 +184,18 @@ private func deliverDocumentHeader(
         $0.append(line: $1)
         return $1.count
     }
+}
+
+private func isDownloadCancelled(
+    context: UnsafeMutableRawPointer?,
+    _: curl_off_t,
+    _: curl_off_t,
+    _: curl_off_t,
+    _: curl_off_t
+) -> CInt {
+    guard let context else { return 0 }
+    let received = Unmanaged<Download.ReceivedDocument>.fromOpaque(context).takeUnretainedValue()
+    return received.isCancelled() ? 1 : 0
 }
 
 private func received(

@@ -34,10 +34,12 @@ extension Settings {
     /// - Parameters:
     ///   - remote: the remote document as it was last downloaded; this function updates it.
     ///   - location: the location of the remote document that was read at startup; nil during startup.
+    ///   - isCancelled: whether a download must end, asked about once a second.
     package static func ofProcess(
         _ catalogues: Catalogues,
         _ remote: inout Remote?,
-        from location: RemoteLocation? = nil
+        from location: RemoteLocation? = nil,
+        isCancelled: @escaping () -> Bool = { false }
     ) -> Outcome {
         var sources = SettingsSource.ofProcess()
         // Most relays have no remote document, so their settings are read only once.
@@ -52,7 +54,8 @@ extension Settings {
         var failure: SettingsProblem?
         if let url = location.url {
             do throws(FileProblem) {
-                sources.insert(try document(at: url, location.key, reader, remote: &remote), at: 1)
+                let document = try document(at: url, location.key, reader, remote: &remote, isCancelled: isCancelled)
+                sources.insert(document, at: 1)
             } catch {
                 let isFatal = error.isAbsence && isStart && location.isRequired
                 let advice = isFatal ? "; correct it, or set CONFIG_REQUIRED=false to start without the document" : ""
@@ -76,7 +79,8 @@ extension Settings {
         at url: String,
         _ key: String?,
         _ reader: SettingsReader,
-        remote: inout Remote?
+        remote: inout Remote?,
+        isCancelled: @escaping () -> Bool
     ) throws(FileProblem) -> SettingsSource {
         let download = Download(
             url,
@@ -87,7 +91,7 @@ extension Settings {
         )
         let known = remote?.url == url ? remote : nil
         let bytes: [UInt8]
-        switch download.get(unless: known?.tag) {
+        switch download.get(unless: known?.tag, isCancelled: isCancelled) {
         case .failed(let cause):
             throw FileProblem(text: "the document cannot be read: \(cause)", isAbsence: true)
         case .unchanged: bytes = known?.bytes ?? []
