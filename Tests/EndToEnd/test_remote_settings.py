@@ -247,12 +247,18 @@ def test_reload_and_poll(start, host):
     wait_for(lambda: serves(relay, "fourth"))
 
 
-def test_signals_during_a_reload_are_one_more(start, host):
+def in_reload(start, host):
+    """Returns a relay whose reload waits for the document until the gate opens, and how often it was asked for before."""
     relay = start()
     told = len(host.asked)
     host.gate.clear()
     relay.signal(signal.SIGHUP)
     wait_for(lambda: len(host.asked) == told + 1)
+    return relay, told
+
+
+def test_signals_during_a_reload_are_one_more(start, host):
+    relay, told = in_reload(start, host)
     for _ in range(10):
         relay.signal(signal.SIGHUP)
         wait_for(lambda: not is_pending(relay, signal.SIGHUP))
@@ -265,11 +271,7 @@ def test_signals_during_a_reload_are_one_more(start, host):
 
 
 def test_a_stop_does_not_wait_for_the_document(start, host):
-    relay = start()
-    told = len(host.asked)
-    host.gate.clear()
-    relay.signal(signal.SIGHUP)
-    wait_for(lambda: len(host.asked) == told + 1)
+    relay, _ = in_reload(start, host)
     relay.signal(signal.SIGTERM)
     assert relay.process.wait(timeout=6) == 0, "a download may take 10 s"
     host.gate.set()
