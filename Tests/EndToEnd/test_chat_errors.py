@@ -35,6 +35,7 @@ MAPPED = [
     ({"status": 413, "json": vendor_error("prompt is too odd")}, (400, INVALID, ...)),
     ({"status": 415, "json": vendor_error("prompt is too odd")}, (400, INVALID, ...)),
     ({"status": 422, "json": vendor_error("prompt is too odd")}, (400, INVALID, ...)),
+    ({"status": 400, "json": vendor_error("This model's maximum context length is 9 tokens.")}, (400, INVALID, "context_length_exceeded")),
     ({"status": 404, "json": {"message": "Cannot POST /api/chat-with-ai", "statusCode": 404}}, UPSTREAM),
     ({"status": 405, "json": {"message": "Method Not Allowed", "statusCode": 405}}, UPSTREAM),
     ({"status": 410, "json": vendor_error("Gone")}, UPSTREAM),

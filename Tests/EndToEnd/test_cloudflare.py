@@ -390,6 +390,8 @@ TABLE = [
     (408, failure(3008), 504, "upstream_timeout", 1), (429, failure(3036), 429, "insufficient_quota", 1), (429, failure(3040), 503, "upstream_error", 1),
     (429, {"error": {"message": "slow", "code": "rate_limit_exceeded"}}, 429, "rate_limit_exceeded", 1),
     (200, failure(5005), 502, "upstream_error", 1), (405, failure(5019), 502, "upstream_error", 2), (200, failure(3036), 429, "insufficient_quota", 1), (500, failure(1), 502, "upstream_error", 1),
+    (413, {"errors": [{"code": 5021, "message": "The estimated number of input and maximum output tokens (9) exceeded this model context window limit (5)."}]},
+     400, "context_length_exceeded", 1),
     (400, {"error": {"message": "maximum context length is 5"}}, 400, "context_length_exceeded", 1),
 ]  # fmt: skip
 

@@ -382,6 +382,7 @@ def said(message):
 TABLE = [
     (400, said("It is wrong."), {}, 400, None, {}), (422, said("It is wrong."), {}, 400, None, {}),
     (400, said("too many tokens: size limit exceeded"), {}, 400, "context_length_exceeded", {}),
+    (400, said("The input exceeds the maximum context length of 9 tokens"), {}, 400, "context_length_exceeded", {}),
     (400, said("model 'x' not found, make sure the correct model ID was used"), {}, 404, "model_not_found", {}),
     (401, said("invalid api token"), {}, 502, "upstream_error", {}), (498, said("blocked token"), {}, 502, "upstream_error", {}),
     (402, said("billing"), {}, 429, "insufficient_quota", {"x-should-retry": "false"}), (403, said("no"), {}, 502, "upstream_error", {}),

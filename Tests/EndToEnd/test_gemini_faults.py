@@ -26,6 +26,8 @@ TABLE = [
     (400, error(400, "FAILED_PRECONDITION", "User location is not supported for the API use."), {}, 502, "upstream_error", {}),
     (400, error(400, "INVALID_ARGUMENT", "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."), {},
      400, "context_length_exceeded", {}),
+    (400, error(400, "INVALID_ARGUMENT", "Unable to submit request because the input token count is 20 but model only supports up to 10."), {},
+     400, "context_length_exceeded", {}),
     (401, error(401, "UNAUTHENTICATED"), {}, 502, "upstream_error", {}),
     (403, error(403, "PERMISSION_DENIED", "It is off.", OFF), {}, 502, "upstream_error", {}),
     (403, error(403, "PERMISSION_DENIED", "Your API key was reported as leaked."), {}, 502, "upstream_error", {}),

@@ -255,6 +255,13 @@ def test_a_nested_400_is_the_callers_with_its_reason(http, vendor, api_key, surf
     assert len(vendor.requests(api_key)) == 1
 
 
+def test_a_nested_full_context_is_one(http, vendor, api_key):
+    said = "prompt is too long: 99 tokens > 10 maximum"
+    vendor.answers(api_key, {"status": 400, "json": external(400, {"error": {"type": "invalid_request_error", "message": said}})})
+    answer = request(http, "chat")
+    assert (answer.status, answer.error["code"], answer.error["message"]) == (400, "context_length_exceeded", said)
+
+
 def test_details_that_are_a_list_name_the_field(http, vendor, api_key):
     details = json.dumps([{"field": "promptObject.prompt", "message": "it is odd"}])
     body = {"errorCode": "EXTERNAL_API_RESPONSE_WITH_ERROR", "message": "The service is a bit busy", "details": details}

@@ -51,6 +51,8 @@ TABLE = [
     (422, {}, {"detail": [{"msg": "Extra", "type": "extra_forbidden"}]}, 400, None, None, {}),
     (400, {}, LONG, 400, "context_length_exceeded", "messages", {}),
     (400, {}, {"error": {"type": "exceed_context_size_error", "code": 400, "message": "x"}}, 400, "context_length_exceeded", "messages", {}),
+    (500, {}, openai_error("the request exceeds the available context size"), 400, "context_length_exceeded", "messages", {}),
+    (413, {}, openai_error("Request body too large for gpt-4o model. Max size: 8000 tokens.", code="tokens_limit_reached"), 400, "context_length_exceeded", "messages", {}),
     (400, {}, openai_error(code="content_filter"), 400, "content_filter", None, {}),
     (400, {}, openai_error(code="content_policy_violation"), 400, "content_filter", None, {}),
     (403, {}, {"error": {"code": 403, "message": "Input flagged by moderation"}}, 400, "content_filter", None, {}),

@@ -26,6 +26,7 @@ extension APIError {
                 code: "insufficient_quota"
             )
             self.isRetryUseless = true
+            self.retryAfterSeconds = min(error.retryAfterSeconds ?? 300, UpstreamError.maxCooldownSeconds)
         case .unknownModel:
             self = .modelNotFound(model)
             self.message += " The provider does not serve this model; the operator can check PROVIDER_<NAME>_MODELS."

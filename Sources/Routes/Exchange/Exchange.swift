@@ -158,6 +158,7 @@ final class Exchange: @unchecked Sendable {
 
     /// Sends an error as the response or the last stream event. Cuts off a binary body that has begun.
     func fail(_ error: APIError) {
+        if !hasBegun, surface.streams(error) { beginEvents() }
         record.record(error)
         if error.status == 499 || isBinary { return writer.cut() }
         var error = error

@@ -36,6 +36,8 @@ protocol Surface: Sendable {
     /// - Parameter isMidStream: whether an event stream has begun. If not, the error is the whole body.
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer)
     func status(of error: APIError) -> Int
+    /// Returns whether this API reports an error that comes before the first event as events, with status 200.
+    func streams(_ error: APIError) -> Bool
     /// Appends the header lines that only responses of this API have.
     ///
     /// - Parameter standing: the last decision of the limits; nil if no limit has decided.
@@ -44,6 +46,7 @@ protocol Surface: Sendable {
 
 extension Surface {
     func status(of error: APIError) -> Int { error.status }
+    func streams(_ error: APIError) -> Bool { false }
 
     func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer) {}
 }

@@ -40,7 +40,14 @@ func chat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIErro
     case .several(let fallback): return try await respond(of: fallback, formatter, exchange)
     case .panel(let panel): return try await respond(of: panel, formatter, exchange)
     }
-    let admission = try await plan.admitted(exchange, checksLength: true)
+    let admission: Admission
+    do throws(APIError) {
+        admission = try await plan.admitted(exchange, checksLength: true)
+    } catch {
+        // The writer determines how the error of a streamed response is sent.
+        if plan.wanted.isStreamed, error.isOfContextLength { _ = formatter.writer(for: plan.wanted, exchange) }
+        throw error
+    }
     if exchange.lookup != nil, try await formatter.respondsFromCache(plan, exchange) { return }
     guard plan.wanted.isStreamed else {
         return try await respond(by: consume plan, formatter, consume admission, exchange)

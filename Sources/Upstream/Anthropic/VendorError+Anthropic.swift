@@ -16,7 +16,7 @@ extension VendorError {
         }
         switch status {
         case 400, 413, 422:
-            if isPromptTooLong { return refused("context_length_exceeded", param: "messages") }
+            if isPromptTooLong { return tooLong }
             if words.say("content filtering policy") { return refused("content_filter", param: nil) }
         case 404 where names("not_found_error"): return new(.unknownModel)
         // Status 529: the vendor is overloaded, for all keys.
@@ -59,8 +59,4 @@ extension VendorError {
     }
 
     private static let spending = "_spend_limit_reached"
-
-    private var isPromptTooLong: Bool {
-        words.containsAny(of: ["prompt is too long", "exceed context limit", "exceeds context limit"])
-    }
 }

@@ -286,7 +286,7 @@ extension APIError {
         return APIError(
             400,
             "This model's maximum context length is \(window) tokens. However, \(requested)",
-            code: "context_length_exceeded",
+            code: APIError.contextLengthCode,
             param: "messages"
         )
     }

@@ -18,6 +18,30 @@ struct PhraseMatcher {
 
     func containsAny(of phrases: [StaticString]) -> Bool { phrases.contains { say($0) } }
 
+    /// Whether the text says that a prompt does not fit the model's context window.
+    var saysPromptTooLong: Bool {
+        if containsAny(of: Self.windows), containsAny(of: Self.excesses) { return true }
+        if say("token count"), containsAny(of: ["exceeds the maximum", "exceeds the limit", "only supports up to"]) {
+            return true
+        }
+        return containsAny(of: Self.tooLong)
+    }
+
+    private static let windows: [StaticString] = [
+        "context length", "context window", "context size", "context limit",
+    ]
+    private static let excesses: [StaticString] = [
+        "exceed", "maximum", "longer than", "greater than", "too long", "too large", " only ",
+    ]
+    /// The words of Anthropic, Ollama, Amazon Bedrock, xAI, Groq, Moonshot, vLLM, Alibaba, Z.ai (two), OpenRouter,
+    /// OpenAI and Hugging Face.
+    private static let tooLong: [StaticString] = [
+        "prompt is too long", "prompt too long", "input is too long for requested model", "maximum prompt length",
+        "reduce the length of the messages", "exceeded model token limit", "maximum model length",
+        "range of input length", "prompt exceeds max length", "prompt 超长", "maximum allowed input length",
+        "input tokens exceed", "`inputs` tokens +",
+    ]
+
     /// Returns whether the text contains the word as a separate word: `top` is not found in `top_p`.
     func name(_ word: StaticString) -> Bool {
         bytes.withUnsafeBytes { bytes in

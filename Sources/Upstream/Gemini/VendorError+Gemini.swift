@@ -14,8 +14,7 @@ extension VendorError {
             var error = new(.forbidden)
             error.retryAfterSeconds = Self.restSeconds
             return error
-        case 400 where words.say("input token count") && words.say("exceeds the maximum"):
-            return refused("context_length_exceeded", param: "messages")
+        case 400 where isPromptTooLong: return tooLong
         case 404 where names("NOT_FOUND"): return new(.unknownModel)
         case 429 where isOfDay:
             var error = new(.outOfCredit)

@@ -116,6 +116,11 @@ extension UpstreamError {
             self.missingFields = failure.fields.map(\.name)
             self.recovery.remove(.reuploadFiles)
         }
+        // The model's provider may say it in its own words, which 1min.ai passes on.
+        if PhraseMatcher("\(failure.said) \(failure.externalSaid ?? "")").saysPromptTooLong {
+            self.code = APIError.contextLengthCode
+            self.param = "messages"
+        }
         guard let first = failure.fields.first else { return }
         self.param = fields.param(first.name)
         let said = Self.cleaned(first.said)

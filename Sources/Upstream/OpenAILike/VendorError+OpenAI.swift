@@ -12,8 +12,9 @@ extension VendorError {
             return error
         }
         if status == 413, names("rate_limit_exceeded") { return new(.rateLimited, recovery: .nextCandidate) }
-        guard [400, 403, 413, 422].contains(status) else { return nil }
-        if isTooLong { return refused("context_length_exceeded", param: "messages") }
+        guard [400, 403, 413, 422, 500].contains(status) else { return nil }
+        if isPromptTooLong { return tooLong }
+        if status == 500 { return nil }
         if isFiltered { return refused("content_filter", param: nil) }
         if status == 403 { return nil }
         if names("tool_use_failed") { return new(.failed, recovery: [.retrySame, .nextCandidate]) }
@@ -32,14 +33,6 @@ extension VendorError {
     private var isOfCredit: Bool {
         guard status >= 400 else { return false }
         return Self.creditCodes.contains(where: names) || words.say("exceeded your current quota")
-    }
-
-    private var isTooLong: Bool {
-        names("context_length_exceeded") || names("exceed_context_size_error")
-            || words.containsAny(of: [
-                "maximum context length", "context length exceeded", "exceeds the available context size",
-                "prompt is too long", "context window limit",
-            ])
     }
 
     private var isFiltered: Bool {

@@ -128,6 +128,14 @@ struct VendorError {
         names("model_not_found") || names("DeploymentNotFound") || words.say("model")
     }
 
+    /// Whether the vendor refused the request because the prompt does not fit the model's context window.
+    var isPromptTooLong: Bool { Self.contextCodes.contains(where: names) || words.saysPromptTooLong }
+
+    private static let contextCodes = [
+        APIError.contextLengthCode, "exceed_context_size_error", "model_context_window_exceeded",
+        "model_max_prompt_tokens_exceeded", "tokens_limit_reached",
+    ]
+
     func names(_ word: String) -> Bool { code.hasSameBytes(as: word) || type.hasSameBytes(as: word) }
 
     // MARK: The error
@@ -157,6 +165,9 @@ struct VendorError {
         error.param = param.flatMap { Self.isPath($0) ? $0 : nil }
         return error
     }
+
+    /// The error for a prompt that does not fit the model's context window.
+    var tooLong: UpstreamError { refused(APIError.contextLengthCode, param: "messages") }
 
     func refused(_ code: String, param: String?) -> UpstreamError {
         var error = refusal

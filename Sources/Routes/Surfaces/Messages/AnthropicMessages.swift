@@ -24,12 +24,21 @@ struct AnthropicMessages: ChatSurface {
     /// Returns the message of an error, with the field names of Anthropic's API.
     private static func message(of error: APIError) -> String {
         let message = error.shownMessage
-        // Agents shorten the conversation when they read the words "prompt is too long".
-        if error.code?.isSame(as: "context_length_exceeded") ?? false { return "prompt is too long: \(message)" }
+        if error.isOfContextLength { return tooLong(message) }
         guard let param = error.param, let name = Self.name(of: param) else { return message }
         let opening = "Invalid value for '"
         guard message.utf8.starts(with: "\(opening)\(param)'".utf8) else { return message }
         return "\(opening)\(name)\(Substring(message.utf8.dropFirst(opening.utf8.count + param.utf8.count)))"
+    }
+
+    /// Returns the message of an error for a prompt that is too long. The message begins with Anthropic's own words.
+    private static func tooLong(_ message: String) -> String {
+        // Agents shorten the conversation only if the message begins so. The vendor may have said it already.
+        let rest: String? = message.withBytes { text in
+            var scan = ByteScan(text)
+            return scan.find("rompt is too long") ? text[part: scan.position..<text.count].text : nil
+        }
+        return "prompt is too long\(rest ?? ": \(message)")"
     }
 
     /// Returns Anthropic's name for a field of OpenAI's API; nil if the names are equal.

@@ -17,7 +17,6 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     let exchange: Exchange
     private let progress: ResponseProgress
     var out = ByteBuffer()
-    private var hasBegun = false
     /// The kind of the output item that is being written; `nothing` between two items.
     private var open = OpenItem.nothing
     private var itemID = ""
@@ -47,7 +46,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         case .toolCall(_, let id, let name): begin(call: name, id)
         case .toolArguments(_, let text): add(arguments: text)
         case .comment(let text):
-            if !hasBegun { begin() }
+            if !progress.hasBegun { begin() }
             out.append(comment: text)
         case .finish(let reason, _): finish(reason)
         case .signature(nil, let text), .encryptedReasoning(let text): add(signature: text)
@@ -140,7 +139,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     /// Ends the open item and begins the event of a new item. The code that calls this method appends the item.
     private func beginItem(_ type: ItemType, _ kind: OpenItem) {
         closeItem("completed")
-        if !hasBegun { begin() }
+        if !progress.hasBegun { begin() }
         open = kind
         itemID = progress.object.itemID(type, progress.items)
         text.removeAll()
@@ -256,18 +255,12 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     // MARK: The beginning and the end
 
     func ping() {
-        if hasBegun { out.append(": ping\n\n") } else { begin() }
+        if progress.hasBegun { out.append(": ping\n\n") } else { begin() }
     }
 
     private func begin() {
-        hasBegun = true
         exchange.beginEvents()
-        for type: StaticString in ["response.created", "response.in_progress"] {
-            progress.open(type, in: &out)
-            out.append(#","response":"#)
-            progress.append(.inProgress, nil, to: &out)
-            out.append("}\n\n")
-        }
+        progress.begin(in: &out)
     }
 
     private func finish(_ reason: FinishReason) {

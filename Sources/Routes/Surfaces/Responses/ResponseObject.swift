@@ -40,9 +40,11 @@ struct ResponseObject: Sendable {
         out.append(outcome.status)
         out.append(#"","background":false,"error":"#)
         if case .failed(let error) = outcome {
+            let isOfRate = error.isFromVendor && error.status == 429
+            out.append(#"{"code":"#)
             out.append(
-                error.isFromVendor && error.status == 429
-                    ? #"{"code":"rate_limit_exceeded""# : #"{"code":"server_error""#
+                json: error.isOfContextLength
+                    ? APIError.contextLengthCode : isOfRate ? "rate_limit_exceeded" : "server_error"
             )
             out.append(#","message":"#)
             out.append(json: error.message)

@@ -18,6 +18,18 @@ final class ResponseProgress: @unchecked Sendable {
         self.isStored = isStored
     }
 
+    var hasBegun: Bool { events > 0 }
+
+    /// Appends the events with which each stream begins.
+    func begin(in out: inout ByteBuffer) {
+        for type: StaticString in ["response.created", "response.in_progress"] {
+            open(type, in: &out)
+            out.append(#","response":"#)
+            append(.inProgress, nil, to: &out)
+            out.append("}\n\n")
+        }
+    }
+
     /// The size of the complete output items as JSON, in bytes.
     var outputBytes: Int { output.count }
 
@@ -47,9 +59,13 @@ final class ResponseProgress: @unchecked Sendable {
 struct FailedResponse: Surface {
     let progress: ResponseProgress
 
+    // Codex shortens the conversation only if an event says that the prompt is too long.
+    func streams(_ error: APIError) -> Bool { error.isOfContextLength }
+
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         guard isMidStream else { return OpenAIResponses().append(error, isMidStream: false, to: &body) }
         progress.isStored = false
+        if !progress.hasBegun { progress.begin(in: &body) }
         progress.open("response.failed", in: &body)
         body.append(#","response":"#)
         progress.append(.failed(error), nil, to: &body)
