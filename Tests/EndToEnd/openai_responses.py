@@ -16,6 +16,8 @@ ITEMS = {
     "function_call": {"type", "call_id", "name", "arguments"},
     "function_call_output": {"type", "call_id", "output"},
     "reasoning": {"type", "id", "summary", "encrypted_content"},
+    "compaction": {"type", "id", "encrypted_content"},
+    "compaction_trigger": {"type"},
 }
 USAGE = {
     "input_tokens": 9, "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 0}, "output_tokens": 8,
@@ -44,6 +46,8 @@ def problems_of(body: dict[str, Any]) -> Iterator[str]:
             yield f"input[{at}]: {kind} with {sorted(item)}"
         if kind == "message" and set(item) != {"role", "content"}:
             yield f"input[{at}]: a message with {sorted(item)}"
+        if kind == "compaction_trigger" and at != len(body["input"]) - 1:
+            yield f"input[{at}]: a trigger that is not last"
         if kind == "function_call":
             calls.add(item["call_id"])
         if kind == "function_call_output" and item["call_id"] not in calls:
@@ -58,6 +62,8 @@ def problems_of(body: dict[str, Any]) -> Iterator[str]:
 
 def output(script: dict[str, Any]) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
+    if "compaction" in script:
+        return [{"id": "cmp_v1", "type": "compaction", "encrypted_content": script["compaction"]}]
     if "reasoning" in script:
         parts = [{"type": "summary_text", "text": part} for part in script["reasoning"].split("\n\n") if part]
         items.append({"id": "rs_1", "type": "reasoning", "summary": parts, "encrypted_content": "gAAAA-sealed"})
@@ -96,6 +102,8 @@ def events(script: dict[str, Any]) -> list[dict[str, Any]]:
                 out.append({"type": "response.reasoning_summary_part.added", **place, "part": {"type": "summary_text", "text": ""}})
                 out.append({"type": "response.reasoning_summary_text.delta", **place, "delta": part["text"]})
                 out.append({"type": "response.reasoning_summary_text.done", **place, "text": part["text"]})
+        elif item["type"] == "compaction":
+            out.append({"type": "response.output_item.added", "output_index": at, "item": {"id": item["id"], "type": "compaction"}})
         elif item["type"] == "message":
             out.append({"type": "response.output_item.added", "output_index": at, "item": item | {"content": []}})
             (part,) = item["content"]

@@ -37,6 +37,10 @@ public struct Abilities: OptionSet, Sendable {
     @inlinable public static var searchOptions: Abilities { Abilities(rawValue: 262_144) }
     /// The ability to accept a message that names an earlier audio response by its id.
     @inlinable public static var audioReferences: Abilities { Abilities(rawValue: 524_288) }
+    /// The ability to compact a conversation into an encrypted summary. The relay can emulate it.
+    @inlinable public static var compaction: Abilities { Abilities(rawValue: 1_048_576) }
+    /// The ability to read an encrypted summary that the vendor itself has made.
+    @inlinable public static var ownCompactions: Abilities { Abilities(rawValue: 2_097_152) }
 
     /// The abilities that the relay can emulate as text: by instructions in the prompt and by parsing the output.
     package static let asText: Abilities = [.tools, .functions, .toolChoice, .objects, .schemas]

@@ -32,10 +32,33 @@ package final class ReasoningBlock: Sendable {
     package static let markOfOpenAI = "rs_"
     package static let markOfGemini = "gemini."
 
+    /// The prefix of the compacted conversations that OpenAI has encrypted, which are kept like sealed reasoning.
+    package static let markOfCompaction = "cmp_"
+
+    /// Whether the signature is a compacted conversation that OpenAI has encrypted.
+    package var isCompaction: Bool { isSealed && signature?.hasPrefix(Self.markOfCompaction) == true }
+
+    /// Creates a block for a compacted conversation that OpenAI has encrypted.
+    ///
+    /// - Parameter id: the id of OpenAI's item; nil if it has none.
+    package static func compaction(_ id: String?, _ content: String) -> ReasoningBlock? {
+        ReasoningBlock("", signature: "\(markOfCompaction)\(id ?? "").\(content)", isSealed: true)
+    }
+
+    /// The id and the encrypted content of a compacted conversation; nil for other blocks. The id can be empty.
+    package var compactionParts: (id: String, content: String)? {
+        guard isCompaction, let signature, let dot = signature.utf8.firstIndex(of: UInt8(ascii: ".")) else {
+            return nil
+        }
+        let start = signature.utf8.index(signature.startIndex, offsetBy: Self.markOfCompaction.utf8.count)
+        return (String(signature[start..<dot]), String(signature[signature.utf8.index(after: dot)...]))
+    }
+
     /// Whether the signature begins with the prefix of OpenAI's or Gemini's signatures.
     package var isMarked: Bool {
         guard let signature else { return false }
         return signature.hasPrefix(Self.markOfOpenAI) || signature.hasPrefix(Self.markOfGemini)
+            || signature.hasPrefix(Self.markOfCompaction)
     }
 
     package var bytes: Int { text.utf8.count + (signature?.utf8.count ?? 0) }

@@ -38,7 +38,7 @@ final class ChatPlan: @unchecked Sendable {
     private var spare: Indirect<ChatCall>?
 
     /// The abilities that some vendors' servers lack although the vendor's API has them.
-    private static let doubtful: Abilities = [.choices, .objects, .schemas, .toolChoice]
+    private static let doubtful: Abilities = [.choices, .objects, .schemas, .toolChoice, .compaction]
 
     /// Creates the plan of a call.
     ///
@@ -60,6 +60,7 @@ final class ChatPlan: @unchecked Sendable {
         if call.needs.contains(.inlineMedia) {
             try call.attachments.leave(to: provider, isCallersKey: !candidate.usesOwnKey)
         }
+        if call.needs.contains(.compaction) { call.becomeSummary(unless: provider.abilities(for: call, of: model)) }
         abilities = provider.abilities(for: call, of: model).subtracting(isRepair ? .asText : [])
         try ChatEmulation.check(call, against: abilities)
         var loadsMedia = call.needs.contains(.inlineMedia) && !abilities.contains(.inlineMedia)

@@ -32,6 +32,7 @@ final class PanelChat: @unchecked Sendable {
     init(_ asked: consuming ChatCall, _ panel: Panel, caller: Caller, exchange: Exchange, isInner: Bool = false) {
         var call = asked
         call.original = nil
+        if call.needs.contains(.compaction) { call.becomeSummary(unless: []) }
         exchange.gateway.registry.marks.remove(from: &call.messages)
         self.panel = panel
         self.exchange = exchange

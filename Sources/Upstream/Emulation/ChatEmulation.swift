@@ -122,6 +122,9 @@ package struct ChatEmulation: Sendable {
                 "References to audio output work only with the provider that produced the audio. Send the transcript."
             )
         }
+        if lacking.contains(.ownCompactions) {
+            throw .value("input", "a compaction was not created by this relay for this key")
+        }
         if lacking.contains(.customTools) {
             let index = call.chatOptions.tools.firstIndex { $0.kind == .custom } ?? 0
             throw .value("tools[\(index)].type", "this type is not supported", code: "unsupported_value")

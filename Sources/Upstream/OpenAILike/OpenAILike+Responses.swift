@@ -11,6 +11,7 @@ extension OpenAILike {
         case .auto: break
         }
         let quirks = wire.quirks.quirks(of: name, model.id)
+        if isOpenAI, call.needs.contains(.ownCompactions) { return true }
         // The Responses API does not have these.
         let foreign: Abilities = [.logProbabilities, .audioOutput, .customTools, .searchOptions, .audioReferences]
         guard call.needs.isDisjoint(with: foreign), !call.attachments.contains(where: { $0.kind == .audio }) else {
@@ -28,10 +29,11 @@ extension OpenAILike {
     func responsesAbilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [
             .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .mediaAddresses, .sampling,
-            .reasoning, .functions,
+            .reasoning, .functions, .compaction, .ownCompactions,
         ]
         if let most = call.maxTokens, most < ResponsesRequest.minTokens { abilities.remove(.tokenBound) }
         let quirks = wire.quirks.quirks(of: name, model.id)
+        if quirks.contains(.noCompaction) { abilities.subtract([.compaction, .ownCompactions]) }
         if quirks.contains(.noObjects) { abilities.remove(.objects) }
         if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         return abilities

@@ -10,13 +10,17 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     private let model: String
     private let isLegacy: Bool
     private let maxCalls: Int
+    private let isCompacting: Bool
+    /// The reader of the last response; nil before the first response.
+    private var reader: ResponsesReader?
     private(set) var refusal: APIError?
 
     init(_ endpoint: Endpoint, _ call: borrowing ChatCall, model: Model) {
         self.endpoint = endpoint
         self.model = model.id
         isLegacy = call.needs.contains(.functions)
-        maxCalls = call.maxCalls
+        isCompacting = call.needs.contains(.compaction)
+        maxCalls = isCompacting ? 0 : call.maxCalls
     }
 
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
@@ -28,10 +32,13 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     func endpoint(isStreamed: Bool) -> Endpoint { endpoint }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        let reader = ResponsesReader(parser, ids, isLegacy: isLegacy)
+        let reader = ResponsesReader(parser, ids, isLegacy: isLegacy, isCompacting: isCompacting)
         reader.maxCalls = maxCalls
+        self.reader = reader
         return reader
     }
+
+    var quirkOfResponse: LearnedQuirks? { reader?.lacksCompaction ?? false ? .noCompaction : nil }
 
     /// Returns the reader for error responses. It drops `param`, which names a field of the upstream request.
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
@@ -47,6 +54,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     ) -> LearnedQuirks? {
         guard head.status == 400 || head.status == 422 else { return nil }
         let words = errorReader.vendorError(head, refusal).words
+        if isCompacting, words.say("compaction") { return .noCompaction }
         if !known.contains(.noReasoningFields),
             words.containsAny(of: ["encrypted content", "encrypted_content", "summar"])
         {

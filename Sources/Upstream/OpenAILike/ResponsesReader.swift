@@ -30,12 +30,18 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     private var pairs = SurrogatePairJoiner()
     private var finish: FinishReason?
     private var signature = ByteBuffer()
+    /// Whether the request asks the vendor to compact the conversation. Other output is then ignored.
+    private let isCompacting: Bool
+    private var hasCompaction = false
+    /// Whether the vendor has ignored the request to compact the conversation.
+    private(set) var lacksCompaction = false
     private(set) var usage: Usage?
     private(set) var hasBegun = false
 
     private static let maxItems = 512
 
-    init(_ parser: JSONParser, _ ids: RandomBytes, isLegacy: Bool) {
+    init(_ parser: JSONParser, _ ids: RandomBytes, isLegacy: Bool, isCompacting: Bool = false) {
+        self.isCompacting = isCompacting
         self.parser = parser
         self.ids = ids
         self.isLegacy = isLegacy
@@ -114,6 +120,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     }
 
     private func emitEvent(_ event: ChatEvent, _ emit: Emit) throws(UpstreamError) {
+        if isCompacting, !hasCompaction { return }
         switch event {
         case .text, .refusal: hasWords = true
         default: hasReasoning = true
@@ -181,6 +188,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
             try open(item, number, emit)
             try closeCall(item, number, emit)
         case "reasoning": try closeReasoning(item, number, emit)
+        case "compaction": try closeCompaction(item, emit)
         case "message":
             guard items[try position(of: number)].bytes == 0 else { break }
             for part in item["content"]?.elements ?? JSONElements() {
@@ -216,6 +224,18 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         try emitEvent(hasText ? .signature(call: nil, signature.bytes) : .encryptedReasoning(signature.bytes), emit)
     }
 
+    /// Emits a compacted conversation, once.
+    private func closeCompaction(_ item: JSONValue, _ emit: Emit) throws(UpstreamError) {
+        guard !hasCompaction, let content = item["encrypted_content"]?.text, !content.isEmpty else { return }
+        hasCompaction = true
+        signature.removeAll()
+        signature.append(ReasoningBlock.markOfCompaction)
+        if let id = item["id"]?.text, id.count <= 150, !id.contains(UInt8(ascii: ".")) { signature.append(id) }
+        signature.append(".")
+        signature.append(content)
+        try emitEvent(.encryptedReasoning(signature.bytes), emit)
+    }
+
     // MARK: The end
 
     private func end(_ response: JSONValue, _ emit: Emit) throws(UpstreamError) {
@@ -226,6 +246,10 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         }
         if response["status"]?.text == "cancelled" { throw .invalidResponse("the vendor cancelled the response") }
         try closeAll(response["output"], emit)
+        if isCompacting, !hasCompaction {
+            lacksCompaction = true
+            throw .invalidResponse("the response has no compaction")
+        }
         var reason: FinishReason = calls.isEmpty ? .stop : .toolCalls
         switch response["incomplete_details"]?["reason"]?.text {
         case nil: break

@@ -31,6 +31,10 @@ struct ResponsesRequest: ~Copyable {
         out.append(json: model)
         out.append(#","input":["#)
         for message in call.messages.withResultForEachCall { append(message) }
+        if call.needs.contains(.compaction) {
+            open()
+            out.append(#"{"type":"compaction_trigger"}"#)
+        }
         out.append(#"],"store":false,"include":["reasoning.encrypted_content"]"#)
         appendTools()
         appendText()
@@ -108,7 +112,7 @@ struct ResponsesRequest: ~Copyable {
         // The API rejects reasoning without an item after it.
         if !isSilent { appendWaiting() }
         for piece in message.content[end...] { record(piece) }
-        if !text.isEmpty || isSilent && waiting.isEmpty {
+        if !text.isEmpty || isSilent && waiting.isEmpty && !message.hasCompaction {
             open()
             out.append(#"{"role":"assistant","content":"#)
             out.append(json: text)
@@ -126,7 +130,8 @@ struct ResponsesRequest: ~Copyable {
     }
 
     private mutating func record(_ piece: ChatMessage.Piece) {
-        if case .reasoningBlock(let reasoningBlock) = piece { waiting.append(reasoningBlock) }
+        guard case .reasoningBlock(let reasoningBlock) = piece else { return }
+        if reasoningBlock.isCompaction { append(compaction: reasoningBlock) } else { waiting.append(reasoningBlock) }
     }
 
     private mutating func appendWaiting() {
@@ -149,6 +154,16 @@ struct ResponsesRequest: ~Copyable {
             out.append("}")
         }
         out.append("]")
+        out.append("encrypted_content", content)
+        out.append("}")
+    }
+
+    /// Appends a compacted conversation that the vendor has encrypted, in the place of the messages before it.
+    private mutating func append(compaction: ReasoningBlock) {
+        guard let (id, content) = compaction.compactionParts else { return }
+        open()
+        out.append(#"{"type":"compaction""#)
+        if !id.isEmpty { out.append("id", id) }
         out.append("encrypted_content", content)
         out.append("}")
     }
@@ -267,6 +282,10 @@ struct ResponsesRequest: ~Copyable {
 }
 
 extension ChatMessage {
+    fileprivate var hasCompaction: Bool {
+        content.contains { if case .reasoningBlock(let block) = $0 { block.isCompaction } else { false } }
+    }
+
     /// The index in `content` after the last text or tool call. From there on the message contains only reasoning.
     fileprivate var positionAfterWords: Int {
         let words = content.lastIndex { if case .reasoningBlock = $0 { false } else { true } }

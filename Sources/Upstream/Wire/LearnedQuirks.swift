@@ -23,9 +23,11 @@ struct LearnedQuirks: OptionSet, Sendable {
     static let noTools = LearnedQuirks(rawValue: 1 << 39)
     /// The model can be forced to call a named tool, but not with `tool_choice: "required"`.
     static let noRequired = LearnedQuirks(rawValue: 1 << 63)
+    /// The vendor does not compact conversations.
+    static let noCompaction = LearnedQuirks(rawValue: 1 << 52)
     static let ofAbilities: LearnedQuirks = [
         .noObjects, .noSchemas, .noChoices, .noForcing, .noTools, .noRequired, .noAddresses, .otherPathWithTools,
-        .otherPath,
+        .otherPath, .noCompaction,
     ]
 }
 

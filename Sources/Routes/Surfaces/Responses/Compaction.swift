@@ -36,16 +36,10 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
 }
 
 extension ResponseDraft {
-    private static let order = """
-        Summarise the conversation above for yourself, since you will go on without it: what the user wants, what was \
-        decided and done, what was found out (with names, paths, numbers and code that will be needed again), and what \
-        remains to be done. Write the summary only.
-        """
-
     fileprivate var summaryCall: ChatCall {
         var asked = ChatCall()
         asked.model = call.model
-        asked.messages = call.messages + [ChatMessage(role: .user, text: Self.order)]
+        asked.messages = call.messages + [ChatMessage(role: .user, text: ChatCall.summaryOrder)]
         asked.attachments = call.attachments
         if !asked.attachments.isEmpty { asked.needs.insert(.inlineMedia) }
         asked.countIfLong()
@@ -73,11 +67,8 @@ extension ResponseDraft {
             // More items follow, so the closing bracket is removed.
             out.removeLast(1)
             if !users.items.isEmpty { out.append(",") }
-            out.append(#"{"id":"cmp_"#)
-            out.append(seed)
-            out.append(#"","type":"compaction","encrypted_content":"#)
-            out.append(json: seal.seal(summary))
-            out.append(#"}],"usage":"#)
+            OutputItem.append(compaction: seal.seal(summary), "cmp_\(seed)", to: &out)
+            out.append(#"],"usage":"#)
             usage.appendResponseJSON(to: &out)
             out.append("}")
             return Body(out)
@@ -117,14 +108,36 @@ struct CompactionSeal: Sendable {
 }
 
 extension ItemList {
-    /// Decrypts the items of kind `compaction` and replaces them by their summaries.
-    mutating func open(by seal: CompactionSeal) throws(APIError) {
+    /// Decrypts the items of kind `compaction` and replaces them by their summaries. Returns whether the vendor must
+    /// decrypt other items.
+    ///
+    /// - Parameter isVendors: whether the vendor may have encrypted the items that this relay cannot decrypt.
+    mutating func open(by seal: CompactionSeal, orByVendor isVendors: Bool) throws(APIError) -> Bool {
+        var hasVendors = false
         for index in items.indices {
             guard case .compaction(let sealed) = items[index].kind else { continue }
-            guard let summary = seal.open(sealed) else {
+            if let summary = seal.open(sealed) {
+                items[index].kind = .summary(summary)
+            } else if isVendors, let block = ReasoningBlock.compaction(items[index].id, sealed) {
+                hasVendors = true
+                items[index].kind = .reasoningBlock(block)
+            } else {
                 throw .value("\(items[index].param).encrypted_content", "was not created by this relay for this key")
             }
-            items[index].kind = .summary(summary)
+        }
+        return hasVendors
+    }
+}
+
+extension Registry {
+    /// Returns whether a candidate for the model's calls can read compactions that it has encrypted itself.
+    func readsCompactions(_ model: String, for caller: Caller) -> Bool {
+        guard let candidates = try? chat(model, for: caller) else { return false }
+        var call = ChatCall()
+        call.needs = .ownCompactions
+        return (0..<candidates.count).contains { index in
+            let candidate = candidates[index]
+            return candidate.provider.abilities(for: call, of: candidate.model).contains(.ownCompactions)
         }
     }
 }

@@ -120,7 +120,9 @@ struct ItemList: Sendable {
                 }
                 messages.append(message)
             case .reasoningBlock(let reasoningBlock):
-                if messages.last?.role != .assistant { messages.append(ChatMessage(role: .assistant, content: [])) }
+                if messages.last?.role != .assistant || reasoningBlock.isCompaction {
+                    messages.append(ChatMessage(role: .assistant, content: []))
+                }
                 messages[messages.count - 1].content.append(.reasoningBlock(reasoningBlock))
             case .call(var call):
                 if let id = call.id { calls.insert(CallID(id.utf8)) }
@@ -165,6 +167,8 @@ struct ItemList: Sendable {
         }
         return last
     }
+
+    var hasCompactions: Bool { items.contains { if case .compaction = $0.kind { true } else { false } } }
 
     var hasReferences: Bool {
         items.contains {

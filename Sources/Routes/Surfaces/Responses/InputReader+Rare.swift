@@ -13,6 +13,9 @@ extension InputReader {
         case "item_reference": return .reference([UInt8](try text(item, "id", position: position).utf8))
         case "compaction", "compaction_summary":
             return .compaction(try text(item, "encrypted_content", position: position))
+        case "compaction_trigger":
+            if !isHistory { trigger = position("") }
+            return .ignored
         case "configuration_update": return try configuration(item, position)
         case "additional_tools":
             guard let tools = item.member("tools")?.elements else { throw .missing(position(".tools")) }

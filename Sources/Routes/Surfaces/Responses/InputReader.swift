@@ -18,6 +18,8 @@ struct InputReader {
     var list = ItemList()
     var tools: ToolReader
     var keptBytes = 0
+    /// The path of the item that asks for a compaction of the conversation; nil if there is none.
+    var trigger: String?
 
     init(keeping: Keeping, isHistory: Bool = false, _ tools: ToolReader = ToolReader()) {
         self.keeping = keeping
@@ -48,6 +50,7 @@ struct InputReader {
     }
 
     private mutating func readItem(_ item: JSONValue, _ index: Int) throws(APIError) {
+        if let trigger { throw .value(trigger, "a compaction_trigger must be the last item") }
         let position = ParameterPath(message: index, in: .input)
         let type = item.member("type")
         if let type, type.text == nil { throw .type(position(".type"), "a string") }

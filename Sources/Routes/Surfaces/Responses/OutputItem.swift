@@ -67,6 +67,15 @@ enum OutputItem {
         }
     }
 
+    /// Appends an output item of the type `compaction`.
+    static func append(compaction content: String, _ id: String, to out: inout ByteBuffer) {
+        out.append(#"{"id":"#)
+        out.append(json: id)
+        out.append(#","type":"compaction","encrypted_content":"#)
+        out.append(json: content)
+        out.append("}")
+    }
+
     static func append(reasoningBlock text: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
         out.append(#"{"type":"reasoning_text","text":"#)
         out.append(json: text)

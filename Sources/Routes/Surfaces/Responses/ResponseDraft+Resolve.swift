@@ -29,18 +29,23 @@ extension ResponseDraft {
             try input.joined(after: history.list)
             add(history.tools)
         }
-        self = try await completed(by: seal, gateway)
+        self = try await completed(by: seal, for: caller, gateway)
     }
 
-    private func completed(by seal: CompactionSeal, _ gateway: Gateway) async throws(APIError) -> ResponseDraft {
+    private func completed(
+        by seal: CompactionSeal,
+        for caller: Caller,
+        _ gateway: Gateway
+    ) async throws(APIError) -> ResponseDraft {
         let draft = self
+        let isVendors = input.hasCompactions && gateway.registry.readsCompactions(call.model, for: caller)
         let result: Result<ResponseDraft, APIError>? = await gateway.worker.result(
             ofBytes: input.textBytes,
             on: gateway.loop
         ) {
             var draft = draft
             do throws(APIError) {
-                try draft.input.open(by: seal)
+                if try draft.input.open(by: seal, orByVendor: isVendors) { draft.call.needs.insert(.ownCompactions) }
                 try draft.completeCall()
                 return .success(draft)
             } catch {

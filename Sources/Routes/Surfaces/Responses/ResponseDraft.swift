@@ -19,6 +19,8 @@ struct ResponseDraft: Sendable {
     let previousID: String?
     private(set) var isStored = false
     private var mayBeEmpty = false
+    /// Whether the client asks for a compaction of the conversation.
+    private(set) var isCompacting = false
     var names = ToolNames()
     /// The response's members that repeat request fields, as JSON text separated by commas.
     private(set) var echo = Body(ByteBuffer())
@@ -91,6 +93,11 @@ struct ResponseDraft: Sendable {
             throw .missing("input")
         }
         input = reader.list
+        if let trigger = reader.trigger {
+            guard purpose != .chat else { throw .value(trigger, "a chat completion cannot be a compaction") }
+            isCompacting = purpose == .response
+            if isCompacting { call.needs.insert(.compaction) }
+        }
         return reader.tools
     }
 

@@ -278,21 +278,12 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     }
 
     func end(_ usage: Usage) async {
-        if progress.isStored { await store(usage) }
-        progress.open(outcome.isWhole ? "response.completed" : "response.incomplete", in: &out)
-        out.append(#","response":"#)
-        progress.append(outcome, usage, to: &out)
-        out.append("}\n\n")
+        if progress.isStored {
+            flushNow()
+            await formatter.store(progress, outcome, usage, exchange)
+        }
+        progress.end(outcome, usage, in: &out)
         exchange.writer.write(out)
         exchange.writer.end()
-    }
-
-    private func store(_ usage: Usage) async {
-        flushNow()
-        progress.isStored = progress.outputBytes <= StoredResponse.limitBytes
-        guard progress.isStored else { return }
-        var object = ByteBuffer()
-        progress.append(outcome, usage, to: &object)
-        progress.isStored = await formatter.store(Body(object), progress.object, exchange: exchange)
     }
 }

@@ -30,6 +30,24 @@ final class ResponseProgress: @unchecked Sendable {
         }
     }
 
+    /// Appends the last event of a response that has not failed.
+    func end(_ outcome: ResponseObject.Outcome, _ usage: Usage, in out: inout ByteBuffer) {
+        open(outcome.isWhole ? "response.completed" : "response.incomplete", in: &out)
+        out.append(#","response":"#)
+        append(outcome, usage, to: &out)
+        out.append("}\n\n")
+    }
+
+    /// Appends an event about the output item that is being written.
+    func append(_ type: StaticString, item: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
+        open(type, in: &out)
+        out.append(#","output_index":"#)
+        out.append(decimal: items)
+        out.append(#","item":"#)
+        out.append(item)
+        out.append("}\n\n")
+    }
+
     /// The size of the complete output items as JSON, in bytes.
     var outputBytes: Int { output.count }
 

@@ -38,7 +38,9 @@ final class ResponsesFormatter: ChatResponseFormatter, @unchecked Sendable {
     }
 
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {
-        ResponseEvents(self, object(wanted, exchange), exchange: exchange)
+        let object = object(wanted, exchange)
+        guard draft.isCompacting else { return ResponseEvents(self, object, exchange: exchange) }
+        return CompactionEvents(self, object, exchange: exchange)
     }
 
     func write(
@@ -55,11 +57,12 @@ final class ResponsesFormatter: ChatResponseFormatter, @unchecked Sendable {
         let length = choice.bytes + draft.echo.bytes.count + 2_048
         let gateway = exchange.gateway
         let names = names
+        let compaction = draft.isCompacting ? try await compaction(choice, of: object, exchange) : nil
         func body(isStored: Bool) async throws(UpstreamError) -> Body {
             let body = await gateway.worker.result(ofBytes: length, on: gateway.loop) {
                 var output = ByteBuffer()
                 _ = output.reserve(length)
-                object.append(choice, names, to: &output)
+                if let compaction { output.append(compaction.bytes) } else { object.append(choice, names, to: &output) }
                 var body = ByteBuffer()
                 _ = body.reserve(length + 1_024)
                 object.append(.finished(choice.finish), output: output.bytes, usage, isStored: isStored, to: &body)
@@ -73,7 +76,49 @@ final class ResponsesFormatter: ChatResponseFormatter, @unchecked Sendable {
         whole.read { exchange.send(json: $0) }
     }
 
+    /// Returns the output item for a compacted conversation: the vendor's own, or the encrypted summary.
+    ///
+    /// - Throws: an error if the model has returned neither.
+    func compaction(
+        _ choice: ChatResponse.Choice,
+        of object: ResponseObject,
+        _ exchange: Exchange
+    ) async throws(UpstreamError) -> Body {
+        let gateway = exchange.gateway
+        let parts = choice.reasoningBlocks.lazy.compactMap(\.compactionParts).first
+        let summary = choice.text ?? Body(ByteBuffer())
+        guard parts != nil || !summary.bytes.isEmpty, let caller = exchange.asking?.caller else {
+            throw UpstreamError(.failed, cause: "a summary without text")
+        }
+        let seal = CompactionSeal(caller, secret: gateway.settings.fileSecret)
+        let bytes = summary.bytes.count + (parts?.content.utf8.count ?? 0)
+        let item = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) {
+            var item = ByteBuffer()
+            let id = parts?.id ?? ""
+            let content = parts?.content ?? seal.seal(summary)
+            OutputItem.append(compaction: content, id.isEmpty ? "cmp_\(object.seed)" : id, to: &item)
+            return Body(item)
+        }
+        guard let item else { throw .tooMuchWork }
+        return item
+    }
+
     // MARK: Storing
+
+    /// Stores a streamed response if it may be stored, and records in `progress` whether it is.
+    func store(
+        _ progress: ResponseProgress,
+        _ outcome: ResponseObject.Outcome,
+        _ usage: Usage,
+        _ exchange: Exchange
+    ) async {
+        guard progress.isStored else { return }
+        progress.isStored = progress.outputBytes <= StoredResponse.limitBytes
+        guard progress.isStored else { return }
+        var object = ByteBuffer()
+        progress.append(outcome, usage, to: &object)
+        progress.isStored = await store(Body(object), progress.object, exchange: exchange)
+    }
 
     /// Returns whether the response may be stored. Does not check the size of the output.
     func mayStore(_ exchange: Exchange) -> Bool {
