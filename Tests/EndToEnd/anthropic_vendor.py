@@ -36,6 +36,8 @@ BUDGETED = {"claude-3-7-sonnet", "claude-opus-4-20250514", "claude-sonnet-4-5", 
 UNSAMPLED = {"claude-opus-4-8", "claude-sonnet-5-5", "claude-opus-5-5"}
 UNFORCED = {"claude-sonnet-5-5", "claude-opus-5-5"}
 UNFORMED = {"claude-3-7-sonnet", "claude-opus-4-20250514"}
+UNTURNED = {name for name in MOST if name not in ("claude-opus-4-8", "claude-sonnet-5-5", "claude-opus-5-5")}
+"""Models that refuse turns of the role system."""
 OFF = {"claude-sonnet-5-5": "between_tools", "claude-opus-5-5": None}
 EFFORTS = {"claude-opus-4-5": 3, "claude-sonnet-4-6": 4}
 SIGNATURE = "EqQBCgIYAhIM1gbcDa9GJwZA2b3h"
@@ -200,6 +202,11 @@ def turn_problems(body: dict[str, Any], model: str) -> Iterator[str]:
             blocks = [{"type": "text", "text": blocks}]
         if not blocks:
             yield f"{place}: all messages must have non-empty content"
+        if message["role"] == "system":
+            if model in UNTURNED:
+                yield "role 'system' is not supported on this model"
+            if not at or messages[at - 1]["role"] != "user" or messages[at + 1 :] and messages[at + 1]["role"] != "assistant":
+                yield f"{place}: role 'system' must follow a user turn, and precede an assistant turn or end the list"
         if at and message["role"] == messages[at - 1]["role"]:
             yield f"{place}: neighbours of one role"
         results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
@@ -236,7 +243,7 @@ def end_problems(body: dict[str, Any], model: str, messages: list[dict[str, Any]
 def block_problems(block: dict[str, Any], role: str, place: str) -> Iterator[str]:
     kind = block["type"]
     allowed = {
-        "user": {"text", "image", "document", "tool_result"}, "assistant": {"text", "thinking", "redacted_thinking", "tool_use", *SERVED},
+        "system": {"text"}, "user": {"text", "image", "document", "tool_result"}, "assistant": {"text", "thinking", "redacted_thinking", "tool_use", *SERVED},
     }  # fmt: skip
     if kind not in allowed[role]:
         yield f"{place}: {kind} in a message of {role}"

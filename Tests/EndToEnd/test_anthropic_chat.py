@@ -88,8 +88,8 @@ def test_a_history_of_all_roles(talking, anthropic_server):
     call = {"id": "call:1/é", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}}
     odd = {"id": "b", "type": "function", "function": {"name": "weather", "arguments": "[1]"}}
     messages = [
-        {"role": "assistant", "content": "I begin."},
         {"role": "system", "content": "Be short."},
+        {"role": "assistant", "content": "I begin."},
         user("One"), user("Two"), user(" \n"),
         {"role": "assistant", "content": None, "tool_calls": [call, odd]},
         user("I said something between."),
@@ -99,7 +99,7 @@ def test_a_history_of_all_roles(talking, anthropic_server):
         {"role": "assistant", "content": "So far. \n"},
     ]  # fmt: skip
     body = asked(talking, anthropic_server, messages=messages, tools=[TOOL])
-    assert body["system"] == said("Be short.", "And kind.")
+    assert body["system"] == said("Be short.")
     assert body["messages"] == [
         user(*said(".")),
         {"role": "assistant", "content": said("I begin.")},
@@ -111,11 +111,11 @@ def test_a_history_of_all_roles(talking, anthropic_server):
         user(
             {"type": "tool_result", "tool_use_id": "call_1___", "content": said("Sunny")},
             {"type": "tool_result", "tool_use_id": "b", "content": "No result.", "is_error": True},
-            *said("I said something between."),
+            *said("I said something between.", "<system-reminder>\nAnd kind.\n</system-reminder>"),
         ),
         {"role": "assistant", "content": said("So far.")},
     ]  # fmt: skip
-    body = asked(talking, anthropic_server, "new", NEW, messages=messages[:1])
+    body = asked(talking, anthropic_server, "new", NEW, messages=messages[:2])
     assert body["messages"][-1] == user(*said("Continue."))
 
 

@@ -59,15 +59,15 @@ def test_a_name_is_accepted(prompt_for):
 
 
 @pytest.mark.parametrize("role", ["system", "developer"])
-def test_instructions_stand_first(prompt_for, role):
+def test_instructions_stay_where_they_are(prompt_for, role):
     prompt = prompt_for(user("ask-1"), assistant("reply-1"), system("rule-1", role), user("ask-2"))
-    assert in_order(prompt, "rule-1", "ask-1", "reply-1", "ask-2")
+    assert in_order(prompt, "ask-1", "reply-1", "User: <system-reminder>\nrule-1\n</system-reminder>", "ask-2")
     assert prompt.count("rule-1") == 1
 
 
 def test_several_instructions_keep_their_order(prompt_for):
     prompt = prompt_for(system("rule-1"), system("rule-2", "developer"), user("ask"), system("rule-3"))
-    assert in_order(prompt, "rule-1", "rule-2", "rule-3", "ask")
+    assert in_order(prompt, "Instructions:\nrule-1", "rule-2", "ask", "rule-3")
 
 
 def test_turns_are_labelled(prompt_for):

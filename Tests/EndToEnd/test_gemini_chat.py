@@ -94,16 +94,17 @@ def test_a_conversation_becomes_turns(gem, google):
         {"role": "assistant", "content": ""}, {"role": "user", "content": ""}, {"role": "assistant", "content": "Last"},
     ])  # fmt: skip
     body = google.body(MODEL)
-    assert body["systemInstruction"] == {"parts": [{"text": "A"}, {"text": "B"}]}
+    assert "systemInstruction" not in body
+    first, second = ({"text": f"<system-reminder>\n{said}\n</system-reminder>"} for said in "AB")
     assert body["contents"] == [
-        user("."), {"role": "model", "parts": [{"text": "First"}]}, {"role": "user", "parts": [{"text": "one"}, {"text": "two"}]},
+        user("."), {"role": "model", "parts": [{"text": "First"}]}, {"role": "user", "parts": [first, {"text": "one"}, second, {"text": "two"}]},
         {"role": "model", "parts": [{"text": "."}]}, user("."), {"role": "model", "parts": [{"text": "Last"}]},
     ]  # fmt: skip
 
 
 def test_gemma_has_no_instructions(gem, google):
     google.says("gemma-3-27b-it", {})
-    ask(gem, model="gemma-3-27b-it", messages=[{"role": "user", "content": "Hi"}, {"role": "system", "content": "Be brief"}])
+    ask(gem, model="gemma-3-27b-it", messages=[{"role": "system", "content": "Be brief"}, {"role": "user", "content": "Hi"}])
     assert google.body("gemma-3-27b-it") == {"contents": [{"role": "user", "parts": [{"text": "Be brief"}, {"text": "Hi"}]}]}
 
 

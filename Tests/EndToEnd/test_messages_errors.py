@@ -35,7 +35,7 @@ def refused(http, path="/v1/messages", method="POST", **how):
         ({"messages": "a"}, "messages"), ({"messages": []}, "messages"), ({"messages": ["a"]}, "messages[0]"),
         ({"messages": [{}]}, "messages[0].role"), ({"messages": [{"role": "user"}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
-        (said(TEXT, role="system"), "messages[0].role"), (said(TEXT, role="tool"), "messages[0].role"),
+        (said(TEXT, role="developer"), "messages[0].role"), (said(TEXT, role="tool"), "messages[0].role"),
         (said("a"), "messages[0].content[0]"), (said({}), "messages[0].content[0].type"),
         (said(TEXT, {"type": "text"}), "messages[0].content[1].text"),
         (said({"type": "video"}), "messages[0].content[0].type"),

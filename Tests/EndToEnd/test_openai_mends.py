@@ -95,7 +95,7 @@ CASES = {
         {"max_completion_tokens": 9}, lambda body: body["max_tokens"] == 9 and "max_completion_tokens" not in body),
     "alternate": (said("Conversation roles must alternate user/assistant/user/assistant/..."),
                   {"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": PARTS}, {"role": "system", "content": "s"}, {"role": "assistant", "content": "b"}, {"role": "assistant", "content": "c"}]},
-                  messages([{"role": "system", "content": "s"}, {"role": "user", "content": [{"type": "text", "text": "a"}, *PARTS]}, {"role": "assistant", "content": "b\n\nc"}])),
+                  messages([{"role": "user", "content": [{"type": "text", "text": "a"}, *PARTS, {"type": "text", "text": "\n\n<system-reminder>\ns\n</system-reminder>"}]}, {"role": "assistant", "content": "b\n\nc"}])),
 }  # fmt: skip
 
 

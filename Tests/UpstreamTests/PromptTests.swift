@@ -25,13 +25,15 @@ import Testing
         #expect(prompt([(.assistant, "a")]) == "Assistant: a\n\n(Continue the assistant's last message where it ends.)")
     }
 
-    @Test("instructions come first, joined, then the turns with labels")
+    @Test("instructions at the beginning are joined; then the turns have labels, later instructions too")
     func conversation() {
         let text = prompt([
-            (.user, "q"), (.system, "s1"), (.assistant, "a"), (.tool, "[1] t"), (.system, "s2"), (.user, "r"),
+            (.system, "s1"), (.developer, "s2"), (.user, "q"), (.system, "s3"), (.assistant, "a"), (.tool, "[1] t"),
+            (.system, " "), (.user, "r"),
         ])
         #expect(
-            text == "Instructions:\ns1\n\ns2\n\nUser: q\n\nAssistant: a\n\nTool result: [1] t\n\nUser: r\n\n" + order
+            text == "Instructions:\ns1\n\ns2\n\nUser: q\n\nUser: <system-reminder>\ns3\n</system-reminder>\n\n"
+                + "Assistant: a\n\nTool result: [1] t\n\nUser: r\n\n" + order
         )
         #expect(prompt([(.system, "s")]) == "Instructions:\ns\n\n" + order)
     }

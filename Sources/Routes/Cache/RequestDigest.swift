@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Glibc
 import Shared
@@ -44,10 +45,30 @@ struct RequestDigest: ~Copyable {
                 // The cache key contains the model and the streaming option separately.
                 if isOutermost, Self.leftOut.contains(where: member.name.equals) { continue }
                 add(text: member.name)
+                if isOutermost, member.name == "system" {
+                    guard add(system: member.value, depth: depth - 1) else { return false }
+                    continue
+                }
                 guard add(member.value, depth: depth - 1) else { return false }
             }
             out.append("}")
         }
+        return true
+    }
+
+    /// Adds the instructions of a Messages request without the attribution line, which differs in each conversation.
+    private mutating func add(system: JSONValue, depth: Int) -> Bool {
+        if let text = system.text {
+            add(text: text[part: ChatMessage.attributionBytes(in: text)..<text.count])
+            return true
+        }
+        guard let blocks = system.elements else { return add(system, depth: depth) }
+        out.append("[")
+        for block in blocks {
+            if let text = block["text"]?.text, ChatMessage.attributionBytes(in: text) == text.count { continue }
+            guard add(block, depth: depth - 1) else { return false }
+        }
+        out.append("]")
         return true
     }
 

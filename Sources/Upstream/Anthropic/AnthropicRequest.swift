@@ -15,6 +15,8 @@ struct AnthropicRequest: ~Copyable {
     /// The cache breakpoints that the request contains: the last four of the call, because the API accepts no more.
     private let marks: [ChatOptions.CacheBreakpoint]
     private let bound: (maxTokens: Int, budget: Int?)
+    /// Whether instructions may stand between the turns of the conversation.
+    private let supportsSystemTurns: Bool
     private var names = VendorNameMap()
     private var out = ByteBuffer()
 
@@ -50,6 +52,7 @@ struct AnthropicRequest: ~Copyable {
             hasReasoning: Self.hasReasoning(call)
         )
         bound = thinking.bound(call.maxTokens, model)
+        supportsSystemTurns = model.supportsSystemTurns && !quirks.contains(.noSystemTurns)
     }
 
     /// Returns whether each recent assistant turn with tool calls has signed reasoning. Recent turns are those after
@@ -59,7 +62,7 @@ struct AnthropicRequest: ~Copyable {
         var hasCalls = false
         var isReasoning = false
         var isAssistant = false
-        for index in call.messages.indices.reversed() where !call.messages[index].isInstruction {
+        for index in call.messages.indices.reversed() {
             let message = call.messages[index]
             if message.role == .assistant {
                 if !isAssistant { (isAssistant, hasCalls, isReasoning) = (true, false, false) }
@@ -108,7 +111,7 @@ struct AnthropicRequest: ~Copyable {
 
     /// Appends the members `system` and `messages`. Returns the names of the called tools.
     private mutating func appendConversation() -> [[UInt8]] {
-        var turns = ClaudeTurns(call, names, marks)
+        var turns = ClaudeTurns(call, names, marks, supportsSystemTurns: supportsSystemTurns)
         var system = ByteBuffer()
         let hasSystem = turns.appendSystem(to: &system)
         if promptsForToolCall {

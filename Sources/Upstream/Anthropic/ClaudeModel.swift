@@ -49,6 +49,8 @@ struct ClaudeModel: Sendable {
     let supportsPrefill: Bool
     /// Whether the model supports structured outputs: a schema for the output, and strict tools.
     let supportsStructuredOutputs: Bool
+    /// Whether the model accepts turns of the role `system` in the middle of a conversation.
+    let supportsSystemTurns: Bool
     /// Whether the model is not Claude but another vendor's model with the Messages API.
     let isForeign: Bool
 
@@ -66,6 +68,7 @@ struct ClaudeModel: Sendable {
         supportsForcedToolChoice = !lacking.contains(.force)
         supportsPrefill = !lacking.contains(.prefill)
         supportsStructuredOutputs = !lacking.contains(.format)
+        supportsSystemTurns = !lacking.contains(.systemTurns)
         isForeign = lacking.contains(.name)
     }
 
@@ -75,6 +78,9 @@ struct ClaudeModel: Sendable {
         static let prefill = Lacking(rawValue: 2)
         static let format = Lacking(rawValue: 4)
         static let name = Lacking(rawValue: 8)
+        static let systemTurns = Lacking(rawValue: 16)
+        /// The abilities that models before structured outputs lack.
+        static let oldest: Lacking = [.format, .systemTurns]
     }
 
     // MARK: The table
@@ -82,20 +88,29 @@ struct ClaudeModel: Sendable {
     /// The known Claude models. The key is the beginning of the id after `claude-`, such as `opus-4`; the longest match
     /// wins.
     private static let rows: [(StaticString, ClaudeModel)] = [
-        ("3-haiku", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .format)),
-        ("3-opus", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .format)),
-        ("3-sonnet", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .format)),
-        ("3-5", ClaudeModel(8_192, .none, sampling: .both, effort: .none, lacks: .format)),
-        ("3-7", ClaudeModel(64_000, .budget, sampling: .both, effort: .none, lacks: .format)),
-        ("opus-4", ClaudeModel(32_000, .budget, sampling: .one, effort: .none, lacks: .format)),
-        ("opus-4-1", ClaudeModel(32_000, .budget, sampling: .one, effort: .none)),
-        ("sonnet-4", ClaudeModel(64_000, .budget, sampling: .one, effort: .none, lacks: .format)),
-        ("haiku-4-5", ClaudeModel(64_000, .budget, sampling: .one, effort: .none)),
-        ("sonnet-4-5", ClaudeModel(64_000, .budget, sampling: .one, effort: .none)),
-        ("opus-4-5", ClaudeModel(64_000, .budget, sampling: .one, effort: .high)),
+        ("3-haiku", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .oldest)),
+        ("3-opus", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .oldest)),
+        ("3-sonnet", ClaudeModel(4_096, .none, sampling: .both, effort: .none, lacks: .oldest)),
+        ("3-5", ClaudeModel(8_192, .none, sampling: .both, effort: .none, lacks: .oldest)),
+        ("3-7", ClaudeModel(64_000, .budget, sampling: .both, effort: .none, lacks: .oldest)),
+        ("opus-4", ClaudeModel(32_000, .budget, sampling: .one, effort: .none, lacks: .oldest)),
+        ("opus-4-1", ClaudeModel(32_000, .budget, sampling: .one, effort: .none, lacks: .systemTurns)),
+        ("sonnet-4", ClaudeModel(64_000, .budget, sampling: .one, effort: .none, lacks: .oldest)),
+        ("haiku-4-5", ClaudeModel(64_000, .budget, sampling: .one, effort: .none, lacks: .systemTurns)),
+        ("sonnet-4-5", ClaudeModel(64_000, .budget, sampling: .one, effort: .none, lacks: .systemTurns)),
+        ("opus-4-5", ClaudeModel(64_000, .budget, sampling: .one, effort: .high, lacks: .systemTurns)),
         ("sonnet-4-6", older),
         ("opus-4-6", older),
-        ("opus-4-7", newer),
+        (
+            "opus-4-7",
+            ClaudeModel(
+                128_000,
+                .adaptive(off: .disabled, budget: false),
+                sampling: .none,
+                effort: .all,
+                lacks: [.prefill, .systemTurns]
+            )
+        ),
         ("opus-4-8", newer),
         ("sonnet-5", newer),
         ("opus-5", newer),
@@ -118,7 +133,7 @@ struct ClaudeModel: Sendable {
         .adaptive(off: .disabled, budget: true),
         sampling: .one,
         effort: .max,
-        lacks: .prefill
+        lacks: [.prefill, .systemTurns]
     )
     private static let newer = ClaudeModel(
         128_000,

@@ -2,10 +2,16 @@ import Calls
 import Engine
 import Shared
 
-/// Writes a conversation as alternating turns of user and assistant.
+/// Writes a conversation as alternating turns of user and assistant, with instructions between them.
 struct ClaudeTurns: ~Copyable {
+    private enum Speaker: String {
+        case user
+        case assistant
+        case system
+    }
+
     private struct Turn {
-        let isUser: Bool
+        let speaker: Speaker
         /// The indexes in `messages` of the messages that form this turn.
         var positions: [Int] = []
     }
@@ -19,6 +25,7 @@ struct ClaudeTurns: ~Copyable {
     private let messages: [ChatMessage]
     private let blocks: ClaudeBlocks
     private let marks: [ChatOptions.CacheBreakpoint]
+    private let supportsSystemTurns: Bool
     private var names: VendorNameMap
     private var ids = VendorNameMap()
     private var waiting: [WaitingBlocks] = []
@@ -26,26 +33,38 @@ struct ClaudeTurns: ~Copyable {
     /// The vendor's names of all tools that the conversation has called.
     private(set) var calledNames: [[UInt8]] = []
 
-    init(_ call: borrowing ChatCall, _ names: VendorNameMap, _ marks: [ChatOptions.CacheBreakpoint]) {
+    /// Creates the writer of a call's conversation.
+    ///
+    /// - Parameter supportsSystemTurns: whether the vendor accepts turns of the role `system`. If false, instructions
+    ///   between turns become reminders in turns of the user.
+    init(
+        _ call: borrowing ChatCall,
+        _ names: VendorNameMap,
+        _ marks: [ChatOptions.CacheBreakpoint],
+        supportsSystemTurns: Bool
+    ) {
         messages = call.messages
         blocks = ClaudeBlocks(call.attachments)
         self.names = names
         self.marks = marks
+        self.supportsSystemTurns = supportsSystemTurns
     }
 
     consuming func finish() -> (VendorNameMap, calledNames: [[UInt8]]) { (names, calledNames) }
 
     // MARK: Instructions
 
-    /// Appends the system and developer messages as content blocks. Returns false if nothing was appended.
+    /// Appends the instructions before the first turn as content blocks. Returns false if nothing was appended.
     func appendSystem(to out: inout ByteBuffer) -> Bool {
         var list = BlockList()
-        for position in messages.indices where messages[position].isInstruction { append(position, &list, to: &out) }
+        for position in 0..<messages.leadingInstructions {
+            append(messages[position], position, &list, to: &out)
+        }
         return !list.isEmpty
     }
 
-    private func append(_ position: Int, _ list: inout BlockList, to out: inout ByteBuffer) {
-        for (index, piece) in messages[position].content.enumerated() {
+    private func append(_ message: ChatMessage, _ position: Int, _ list: inout BlockList, to out: inout ByteBuffer) {
+        for (index, piece) in message.content.enumerated() {
             blocks.append(piece, &list, to: &out)
             list.close(marks.mark(at: .piece(index, of: position)), to: &out)
         }
@@ -58,23 +77,23 @@ struct ClaudeTurns: ~Copyable {
     /// - Parameter prefill: whether the conversation can end with an assistant turn. If false, a user turn follows it.
     mutating func append(to out: inout ByteBuffer, prefill: Bool) {
         let turns = turns
-        if turns.first?.isUser != true { appendFiller(".", to: &out) }
+        if turns.first?.speaker != .user { appendFiller(".", to: &out) }
         for (index, turn) in turns.enumerated() {
-            open(turn.isUser, to: &out)
+            open(turn.speaker, to: &out)
             var list = BlockList()
-            if turn.isUser {
-                appendUser(turn, &list, to: &out)
-            } else {
-                appendAssistant(turn, &list, isLast: index == turns.count - 1, to: &out)
+            switch turn.speaker {
+            case .user: appendUser(turn, &list, to: &out)
+            case .assistant: appendAssistant(turn, &list, isLast: index == turns.count - 1, to: &out)
+            case .system: for position in turn.positions { append(messages[position], position, &list, to: &out) }
             }
             if list.isEmpty { blocks.append(text: ".", &list, to: &out) }
             out.append("]}")
         }
-        guard let last = turns.last, !last.isUser else { return }
+        guard turns.last?.speaker == .assistant else { return }
         if !waiting.isEmpty {
-            open(true, to: &out)
+            open(.user, to: &out)
             var list = BlockList()
-            appendUser(Turn(isUser: true), &list, to: &out)
+            appendUser(Turn(speaker: .user), &list, to: &out)
             out.append("]}")
         } else if !prefill {
             appendFiller("Continue.", to: &out)
@@ -83,23 +102,41 @@ struct ClaudeTurns: ~Copyable {
 
     private var turns: [Turn] {
         var turns: [Turn] = []
-        for position in messages.indices where !messages[position].isInstruction {
-            let isUser = messages[position].role != .assistant
-            if turns.last?.isUser != isUser { turns.append(Turn(isUser: isUser)) }
+        func add(_ position: Int, to speaker: Speaker) {
+            if turns.last?.speaker != speaker { turns.append(Turn(speaker: speaker)) }
             turns[turns.count - 1].positions.append(position)
         }
+        // The instructions since the last turn. Results of tool calls come before them.
+        var held: [Int] = []
+        // The API accepts a system turn only after a user turn, and before an assistant turn or at the end.
+        func addHeld(isBeforeUser: Bool) {
+            let isInPlace = supportsSystemTurns && !isBeforeUser && turns.last?.speaker == .user
+            for position in held { add(position, to: isInPlace ? .system : .user) }
+            held = []
+        }
+        for position in messages.leadingInstructions..<messages.count {
+            let message = messages[position]
+            if message.isInstruction {
+                if !message.isBlank { held.append(position) }
+                continue
+            }
+            let speaker: Speaker = message.role == .assistant ? .assistant : .user
+            if !held.isEmpty, !message.isResult { addHeld(isBeforeUser: speaker == .user) }
+            add(position, to: speaker)
+        }
+        addHeld(isBeforeUser: false)
         return turns
     }
 
-    private mutating func open(_ isUser: Bool, to out: inout ByteBuffer) {
+    private mutating func open(_ speaker: Speaker, to out: inout ByteBuffer) {
         out.append(isFirst ? #"{"role":""# : #",{"role":""#)
         isFirst = false
-        out.append(isUser ? "user" : "assistant")
+        out.append(speaker.rawValue)
         out.append(#"","content":["#)
     }
 
     private mutating func appendFiller(_ text: String, to out: inout ByteBuffer) {
-        open(true, to: &out)
+        open(.user, to: &out)
         var list = BlockList()
         blocks.append(text: text, &list, to: &out)
         out.append("]}")
@@ -220,7 +257,8 @@ struct ClaudeTurns: ~Copyable {
         var next = unasked[...]
         for position in turn.positions where !messages[position].isResult || next.first == position {
             if next.first == position { next.removeFirst() }
-            append(position, &list, to: &out)
+            let message = messages[position]
+            append(message.isInstruction ? message.asReminder : message, position, &list, to: &out)
         }
     }
 

@@ -54,8 +54,13 @@ private struct RefusedMessage {
         }
         let isPrefill = words.say("prefill") || words.say("must end with a user message")
         if isPrefill, isLastOfAssistant { return [.noPrefill] }
+        if words.say("role"), words.say("system") || words.say("assistant"), hasSystemTurns { return [.noSystemTurns] }
         guard words.containsAny(of: Self.phrases) else { return [] }
         return ofTools + ofForm + ofSampling + (thinking.map(ofThinking) ?? []) + ofTheRest
+    }
+
+    private var hasSystemTurns: Bool {
+        request["messages"]?.elements.contains(where: \.isSystemTurn) ?? false
     }
 
     private var isLastOfAssistant: Bool {

@@ -20,6 +20,8 @@ extension LearnedQuirks {
     static let noMetadata = LearnedQuirks(rawValue: 2_048)
     /// The quirk of a server that refuses thinking if earlier turns lack their reasoning. Thinking is then turned off.
     static let noThinkingNow = LearnedQuirks(rawValue: 4_096)
+    /// The quirk of a model that refuses turns of the role `system`. They are sent as turns of the user.
+    static let noSystemTurns = LearnedQuirks(rawValue: 8_192)
 
     /// The quirks that depend on the conversation, not on the model. They are not remembered for later calls.
     static let ofConversation: LearnedQuirks = [.noEarlierReasoning, .noThinkingNow]

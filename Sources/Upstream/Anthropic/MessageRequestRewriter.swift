@@ -52,7 +52,7 @@ struct MessageRequestRewriter {
         out.append("]}]")
     }
 
-    private static let ofRequests = LearnedQuirks(rawValue: (1 << 13) - 1)
+    private static let ofRequests = LearnedQuirks(rawValue: (1 << 14) - 1)
 
     private func append(_ root: RawJSON, to out: inout ByteBuffer) {
         out.append("{")
@@ -94,6 +94,10 @@ struct MessageRequestRewriter {
             }
         case "tools" where quirks.contains(.noStrictTools):
             member.value.append(to: &out) { tool, out in tool.append(to: &out, without: "strict") }
+        case "messages" where quirks.contains(.noSystemTurns):
+            var turns = ByteBuffer()
+            SystemTurnRewriter.append(member.value, to: &turns)
+            appendMessages(RawJSON(turns.bytes), to: &out)
         case "messages" where quirks.contains(.noPrefill) || quirks.contains(.noEarlierReasoning):
             appendMessages(member.value, to: &out)
         default: out.append(member.value.bytes)

@@ -22,6 +22,7 @@ enum CloudflareRequest {
 
     static func written(_ call: ChatCall, _ model: String) -> Body {
         var call = call
+        call.messages = call.messages.withReminders
         // Without a limit, many models stop too early.
         call.maxTokens = call.maxTokens ?? standardTokens
         var chatOptions = call.chatOptions

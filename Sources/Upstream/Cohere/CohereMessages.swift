@@ -15,13 +15,13 @@ struct CohereMessages: ~Copyable {
     private let parser = JSONParser()
 
     init(_ call: borrowing ChatCall, _ names: VendorNameMap) {
-        var messages = call.messages
+        var messages = call.messages.withReminders
         for position in messages.indices where messages[position].role == .failedTool {
             messages[position].content.markAsFailed()
         }
         self.messages = messages
         attachments = call.attachments
-        results = Self.results(in: call.messages)
+        results = Self.results(in: messages)
         self.names = names
     }
 

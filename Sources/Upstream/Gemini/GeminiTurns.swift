@@ -27,14 +27,14 @@ struct GeminiTurns: ~Copyable {
     private let parser = JSONParser()
 
     init(_ call: borrowing ChatCall, _ names: VendorNameMap, memory: AccountSignatures, wantsSignatures: Bool) {
-        messages = call.messages
+        messages = call.messages.withReminders
         attachments = call.attachments
         self.names = names
         self.memory = memory
         self.wantsSignatures = wantsSignatures
     }
 
-    /// Appends the system and developer messages as parts, separated by commas. Returns false if nothing was appended.
+    /// Appends the leading instructions as parts, separated by commas. Returns false if nothing was appended.
     func appendInstructions(to out: inout ByteBuffer) -> Bool {
         var parts = GeminiParts()
         for message in messages where message.isInstruction {

@@ -15,6 +15,8 @@ struct ResponsesRequest: ~Copyable {
     private var waiting: [ReasoningBlock] = []
     /// The number in the id that was made last for a tool call, such as 1 in `call_1`.
     private var madeID = 0
+    /// Whether a message of the user or the assistant has been written.
+    private var hasTurns = false
 
     /// The smallest token limit that the Responses API accepts.
     static let minTokens = 16
@@ -57,8 +59,9 @@ struct ResponsesRequest: ~Copyable {
 
     private mutating func append(_ message: ChatMessage) {
         if message.role != .assistant { waiting.removeAll() }
+        hasTurns = hasTurns || !message.isInstruction
         switch message.role {
-        case .system: appendMessage("system", message)
+        case .system: appendMessage(hasTurns ? "developer" : "system", message)
         case .developer: appendMessage("developer", message)
         case .user: appendMessage("user", message)
         case .assistant: appendTurn(message)

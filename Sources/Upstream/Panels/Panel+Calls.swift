@@ -23,7 +23,8 @@ extension Panel {
     /// The call contains these messages, in this order:
     /// - the client's earlier messages, if the panel keeps the history;
     /// - the members' responses and `prompt`, if the panel is parallel;
-    /// - the client's last message; if it is a tool result, all messages from the tool call on.
+    /// - the client's last message, with the instructions after it; if it is a tool result, all messages from the tool
+    ///   call on.
     ///
     /// - Parameter references: the texts of the members' responses, in the order of the members.
     package func summaryCall(of call: ChatCall, _ references: [String], prompt: String) -> ChatCall {
@@ -61,10 +62,10 @@ extension ChatCall {
         }
     }
 
-    /// The index of the last message. If that is a tool result, the index of the message with the tool calls.
+    /// The index of the last message that is no instruction. If that is a tool result, the index of the message with
+    /// the tool calls.
     fileprivate var lastTurn: Int {
-        var position = max(0, messages.count - 1)
-        guard !messages.isEmpty, messages[position].isResult else { return position }
+        guard var position = messages.lastIndex(where: { !$0.isInstruction }) else { return max(0, messages.count - 1) }
         while position > 0, messages[position].isResult { position -= 1 }
         return position
     }

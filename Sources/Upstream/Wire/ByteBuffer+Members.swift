@@ -45,6 +45,28 @@ extension ByteBuffer {
         append("\"")
     }
 
+    /// Appends the content of an instruction with tags around each text, for a message of the user.
+    ///
+    /// - Parameter content: a JSON string, or an array of parts.
+    mutating func append(reminderOf content: RawJSON) {
+        if let text = content.content {
+            append("\"<system-reminder>\\n")
+            append(text)
+            return append("\\n</system-reminder>\"")
+        }
+        append("[")
+        for (index, part) in content.elements.enumerated() {
+            if index > 0 { append(",") }
+            part.append(to: &self) { member, out in
+                guard member.name.equals("text") else { return false }
+                out.append("\"text\":")
+                out.append(reminderOf: member.value)
+                return true
+            }
+        }
+        append("]")
+    }
+
     /// Appends the SHA-256 of a text as 64 hexadecimal digits.
     mutating func append(hexDigestOf text: String) {
         Digest(of: text).withBytes { bytes in

@@ -108,6 +108,22 @@ private struct PlainCache {
         return RequestDigest.of(try parser.parse(bytes.bytes))
     }
 
+    @Test("the attribution line of instructions does not matter, and everything else does")
+    func attribution() throws {
+        func system(_ text: String) throws -> Digest? { try digest(#"{"system":\#(text)}"#) }
+        func line(_ id: Int) -> String { "x-anthropic-billing-header: cc_version=\(id);" }
+        func blocks(_ texts: String...) -> String {
+            "[\(texts.map { #"{"type":"text","text":"\#($0)"}"# }.joined(separator: ","))]"
+        }
+        #expect(try system(blocks(line(1), "a")) == system(blocks(line(2), "a")))
+        #expect(try system(blocks(line(1), "a")) == system(blocks("a")))
+        #expect(try system(blocks(line(1), "a")) != system(blocks(line(1), "b")))
+        #expect(try system(#""\#(line(1))\na""#) == system(#""\#(line(2))\na""#))
+        #expect(try system(#""\#(line(1))\na""#) != system(#""\#(line(1))\nb""#))
+        #expect(try digest(#"{"input":"\#(line(1))"}"#) != digest(#"{"input":"\#(line(2))"}"#))
+        #expect(try digest(#"{"input":{"system":"\#(line(1))"}}"#) != digest(#"{"input":{"system":"\#(line(2))"}}"#))
+    }
+
     @Test("10,000 requests in any spelling find what a plain cache finds", arguments: [1, 2, 3])
     func model(seed: UInt64) throws {
         var dice = Seeded(seed)

@@ -27,6 +27,13 @@ import Testing
         #expect(shown(bare) == ["user P", "user 3"])
     }
 
+    @Test("instructions after the last message stay with it")
+    func laterInstructions() {
+        let asked = call(.user, .assistant, .user, .system)
+        #expect(shown(panel().summaryCall(of: asked, [], prompt: "P")) == ["user P", "user 2", "system 3"])
+        #expect(shown(panel().summaryCall(of: call(.system), [], prompt: "P")) == ["user P", "system 0"])
+    }
+
     @Test("results of tools stay with their call")
     func results() {
         let asked = call(.user, .assistant, .tool, .tool)

@@ -11,8 +11,8 @@ struct TurnReader {
     private var calls: Set<CallID> = []
 
     mutating func readSystem(_ system: JSONValue) throws(APIError) {
-        if let whole = system.string {
-            messages.append(ChatMessage(role: .system, text: whole))
+        if let whole = system.text {
+            messages.append(ChatMessage(role: .system, text: Self.instruction(whole)))
             return
         }
         guard let blocks = system.elements else { throw .type("system", "a string or an array") }
@@ -20,10 +20,39 @@ struct TurnReader {
             let param = "system[\(index)]"
             guard block.kind == .object else { throw .type(param, "an object") }
             guard block["type"]?.text == "text" else { throw .value("\(param).type", "must be text") }
-            guard let text = try block.string("text", param) else { throw .missing("\(param).text") }
+            guard let text = block["text"] else { throw .missing("\(param).text") }
+            guard let text = text.text else { throw .type("\(param).text", "a string") }
+            let instruction = Self.instruction(text)
+            if instruction.isEmpty, !text.isEmpty { continue }
             record(.piece(0, of: messages.count), of: block)
-            messages.append(ChatMessage(role: .system, text: text))
+            messages.append(ChatMessage(role: .system, text: instruction))
         }
+    }
+
+    /// Returns an instruction's text without Claude Code's attribution line, which only Anthropic's services read.
+    private static func instruction(_ text: UnsafeRawBufferPointer) -> String {
+        text[part: ChatMessage.attributionBytes(in: text)..<text.count].text
+    }
+
+    /// Reads the content of a turn of the role `system`, which contains only text. Ignores a turn without text.
+    private mutating func readInstruction(_ content: JSONValue, _ position: ParameterPath) throws(APIError) {
+        var message = ChatMessage(role: .system, content: [])
+        if let whole = content.text {
+            message.content = [.text(Self.instruction(whole))]
+        } else {
+            guard let blocks = content.elements else { throw .type(position(".content"), "a string or an array") }
+            for (index, block) in blocks.enumerated() {
+                let position = position.part(index)
+                guard try Self.type(of: block, position) == "text" else {
+                    throw .value(position(".type"), "a turn of the role system supports only text blocks")
+                }
+                record(.piece(index, of: messages.count), of: block)
+                message.content.append(.text(Self.instruction(try Self.text(block, position))))
+            }
+        }
+        if !message.isBlank { return messages.append(message) }
+        // A turn that is left out has no cache breakpoints.
+        cacheBreakpoints.removeAll { if case .piece(_, messages.count) = $0.position { true } else { false } }
     }
 
     mutating func read(_ list: JSONElements) throws(APIError) {
@@ -32,7 +61,7 @@ struct TurnReader {
             try read(value, ParameterPath(message: index))
             index += 1
         }
-        guard index > 0 else {
+        guard index > 0, !messages.isEmpty else {
             throw APIError(400, "'messages' must not be empty.", code: "empty_array", param: "messages")
         }
     }
@@ -44,6 +73,7 @@ struct TurnReader {
             throw value.has("content")
                 ? .type(position(".content"), "a string or an array") : .missing(position(".content"))
         }
+        if role == .system { return try readInstruction(content, position) }
         if let whole = content.string {
             messages.append(ChatMessage(role: role, text: whole))
             return
@@ -91,7 +121,8 @@ struct TurnReader {
         switch name {
         case "user": return .user
         case "assistant": return .assistant
-        default: throw .value(position(".role"), "must be user or assistant; put instructions into 'system'")
+        case "system": return .system
+        default: throw .value(position(".role"), "must be user, assistant or system")
         }
     }
 
@@ -101,6 +132,12 @@ struct TurnReader {
         guard let type = block["type"] else { throw .missing(position(".type")) }
         guard let type = type.text else { throw .type(position(".type"), "a string") }
         return type
+    }
+
+    private static func text(_ block: JSONValue, _ position: ParameterPath) throws(APIError) -> UnsafeRawBufferPointer {
+        guard let text = block["text"] else { throw .missing(position(".text")) }
+        guard let text = text.text else { throw .type(position(".text"), "a string") }
+        return text
     }
 
     private static func reasoningBlock(_ block: JSONValue, _ param: String) throws(APIError) -> ReasoningBlock? {
@@ -166,9 +203,7 @@ struct TurnReader {
     ) throws(APIError) {
         switch type {
         case "text":
-            guard let text = block["text"] else { throw .missing(position(".text")) }
-            guard let text = text.string else { throw .type(position(".text"), "a string") }
-            pieces.append(.text(text))
+            pieces.append(.text(try Self.text(block, position).text))
         case "image":
             try add(try SourceReader(block, position("")).image(), to: &pieces)
         case "document": try appendDocument(block, position, to: &pieces)

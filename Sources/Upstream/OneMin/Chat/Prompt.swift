@@ -6,7 +6,7 @@ enum Prompt {
     /// Appends the conversation's text, escaped for a JSON string but without quotation marks.
     static func append(_ call: ChatCall, to body: inout ByteBuffer) {
         // Read in place: a loop over the array, its subscript and that of its span would copy each message.
-        call.messages.withUnsafeBufferPointer { append($0, call.attachments, to: &body) }
+        call.messages.withReminders.withUnsafeBufferPointer { append($0, call.attachments, to: &body) }
     }
 
     private static func append(

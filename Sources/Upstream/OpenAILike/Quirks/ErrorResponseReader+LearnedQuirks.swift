@@ -13,12 +13,14 @@ extension ErrorResponseReader {
         of request: Body,
         known: LearnedQuirks
     ) -> LearnedQuirks? {
-        guard head.status == 400 || head.status == 422, case let vendorError = vendorError(head, body),
+        guard [400, 422, 500].contains(head.status), case let vendorError = vendorError(head, body),
             !isSpecial(vendorError)
         else {
             return nil
         }
-        return RefusedRequest(vendorError, RawJSON(request.bytes), known).quirk
+        let refused = RefusedRequest(vendorError, RawJSON(request.bytes), known)
+        // Some servers report an error of the model's chat template with status 500.
+        return head.status == 500 ? refused.quirkOfTurns : refused.quirk
     }
 }
 
@@ -173,9 +175,7 @@ private struct RefusedRequest {
     private var quirkOfMessages: LearnedQuirks? {
         if words.say("length of 9") { return .shortIDs }
         if words.say("tool_call"), words.say("too long") { return .noLongIDs }
-        if words.say("must alternate") || words.say("should alternate") || isSystemMisplaced {
-            return .mergedTurns
-        }
+        if let quirk = quirkOfTurns { return quirk }
         let messages = Array((request["messages"]?.elements).map { Array($0) } ?? [])
         if words.say("reasoning_content"), words.containsAny(of: ["passed back", "missing", "required"]),
             messages.contains(where: \.lacksReasoning)
@@ -213,7 +213,27 @@ private struct RefusedRequest {
         return new(quirks)
     }
 
+    /// The quirk for a refused order of the messages; nil if the error is not about their order.
+    var quirkOfTurns: LearnedQuirks? {
+        let isOfOrder = words.say("must alternate") || words.say("should alternate")
+        guard isOfOrder || isSystemMisplaced else { return nil }
+        return isOfOrder || known.contains(.oneInstruction) ? new(.mergedTurns) : .oneInstruction
+    }
+
+    /// Whether the error is about a system message after the first message.
     private var isSystemMisplaced: Bool {
-        words.say("system message must be") && (words.say("beginning") || words.say("first"))
+        guard words.say("system") else { return false }
+        let isSaid =
+            words.say("system message must be") && (words.say("beginning") || words.say("first"))
+            || words.containsAny(of: [
+                "unexpected role 'system'", "unexpected role 'developer'", "but got system", "only one system message",
+                "multiple system messages", "system message must come first", "system messages must come first",
+                "system message is only allowed", "system message should be the first",
+            ])
+        guard isSaid, let messages = request["messages"]?.elements else { return false }
+        return messages.dropFirst().contains { message in
+            let role = message["role"]?.content
+            return role == "system" || role == "developer"
+        }
     }
 }

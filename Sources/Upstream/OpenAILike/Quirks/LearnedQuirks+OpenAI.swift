@@ -27,7 +27,7 @@ extension LearnedQuirks {
     static let emptyContent = LearnedQuirks(rawValue: 32_768)
     /// The quirk that joins the text parts of a message to one text.
     static let joinedContent = LearnedQuirks(rawValue: 65_536)
-    /// The quirk that merges adjacent messages of the same role and puts system messages first.
+    /// The quirk that merges adjacent messages of the same role. It includes `oneInstruction`.
     static let mergedTurns = LearnedQuirks(rawValue: 131_072)
     /// The quirk that sends earlier reasoning back to the vendor, in the messages with the tool calls that followed.
     static let reasoningBack = LearnedQuirks(rawValue: 262_144)
@@ -39,6 +39,8 @@ extension LearnedQuirks {
     static let noForeignReasoning = LearnedQuirks(rawValue: 1 << 50)
     /// The quirk that replaces tool call ids of more than 40 bytes with ids of nine letters and digits.
     static let noLongIDs = LearnedQuirks(rawValue: 1 << 51)
+    /// The quirk that merges the instructions at the beginning, and makes later ones messages of the user.
+    static let oneInstruction = LearnedQuirks(rawValue: 1 << 23)
     /// The quirk that stops asking the Responses API for reasoning summaries and encrypted reasoning.
     static let noReasoningFields = LearnedQuirks(rawValue: 1 << 34)
     /// The position of the first quirk bit for unsupported optional fields. Each field in `spareFields` has one bit.
@@ -48,7 +50,7 @@ extension LearnedQuirks {
 
     static let ofMessages: LearnedQuirks = [
         .noNames, .noDeveloper, .shortIDs, .emptyContent, .joinedContent, .mergedTurns, .reasoningBack, .noReasoning,
-        .noExtraContent, .noForeignReasoning, .noLongIDs,
+        .noExtraContent, .noForeignReasoning, .noLongIDs, .oneInstruction,
     ]
 
     static func isLong(_ id: String) -> Bool { id.utf8.count > 40 }

@@ -4,7 +4,7 @@ import Engine
 struct MessageRewriter {
     /// A message that is not written yet, because the next message may be merged with it.
     fileprivate struct MessageRun {
-        let role: [UInt8]
+        var role: [UInt8]
         var content: [UInt8]?
         /// The JSON of the message's members besides role and content, each with a comma before it.
         let rest: [UInt8]
@@ -21,11 +21,8 @@ struct MessageRewriter {
 
     mutating func append(_ messages: RawJSON, to out: inout ByteBuffer) {
         for message in messages.elements { append(message) }
-        if quirks.contains(.mergedTurns) {
-            let instructions = turns.filter(\.isInstruction)
-            turns = instructions + turns.filter { !$0.isInstruction }
-            merge()
-        }
+        if !quirks.isDisjoint(with: [.oneInstruction, .mergedTurns]) { reduceInstructions() }
+        if quirks.contains(.mergedTurns) { turns = merged(turns) }
         out.append("[")
         for (index, turn) in turns.enumerated() {
             out.append(index == 0 ? #"{"role":""# : #",{"role":""#)
@@ -131,29 +128,53 @@ struct MessageRewriter {
 
     // MARK: Neighbours
 
-    private mutating func merge() {
+    /// Merges the instructions at the beginning. Later ones become messages of the user, after the results of tool
+    /// calls.
+    private mutating func reduceInstructions() {
+        let start = turns.firstIndex { !$0.isInstruction } ?? turns.count
+        let later = turns[start...]
+        turns = merged(turns[..<start])
+        var held: [MessageRun] = []
+        for turn in later {
+            if turn.isInstruction {
+                if let reminder = turn.asReminder { held.append(reminder) }
+                continue
+            }
+            if !turn.role.elementsEqual("tool".utf8) {
+                turns += held
+                held = []
+            }
+            turns.append(turn)
+        }
+        turns += held
+    }
+
+    private func merged(_ turns: some Sequence<MessageRun>) -> [MessageRun] {
         var merged: [MessageRun] = []
         for turn in turns {
             if let last = merged.indices.last, merged[last].isMergeable(with: turn) {
-                merged[last].content = Self.joined(merged[last].content ?? [], turn.content ?? [])
+                // A list of parts stays as it is when a later request adds a message of the user.
+                let isList = turn.role.elementsEqual("user".utf8) && !quirks.contains(.joinedContent)
+                merged[last].content = Self.joined(merged[last].content ?? [], turn.content ?? [], isList: isList)
             } else {
                 merged.append(turn)
             }
         }
-        turns = merged
+        return merged
     }
 
-    private static func joined(_ one: [UInt8], _ other: [UInt8]) -> [UInt8] {
+    private static func joined(_ one: [UInt8], _ other: [UInt8], isList: Bool) -> [UInt8] {
         let quote = UInt8(ascii: "\"")
-        if one.first == quote, other.first == quote {
+        if one.first == quote, other.first == quote, !isList {
             return one.dropLast() + Array("\\n\\n".utf8) + other.dropFirst()
         }
-        func parts(_ content: [UInt8]) -> [UInt8] {
+        func parts(_ content: [UInt8], after gap: String) -> [UInt8] {
             content.first == quote
-                ? Array(#"{"type":"text","text":"#.utf8) + content + [UInt8(ascii: "}")]
+                ? Array(#"{"type":"text","text":""#.utf8) + Array(gap.utf8) + content.dropFirst() + [UInt8(ascii: "}")]
                 : Array(content.dropFirst().dropLast())
         }
-        return [UInt8(ascii: "[")] + parts(one) + [UInt8(ascii: ",")] + parts(other) + [UInt8(ascii: "]")]
+        let other = parts(other, after: #"\n\n"#)
+        return [UInt8(ascii: "[")] + parts(one, after: "") + [UInt8(ascii: ",")] + other + [UInt8(ascii: "]")]
     }
 }
 
@@ -182,11 +203,20 @@ extension RawJSON {
 }
 
 extension MessageRewriter.MessageRun {
+    /// The instruction as a message of the user; nil if it has no text.
+    fileprivate var asReminder: MessageRewriter.MessageRun? {
+        guard let content, content.count > 2 else { return nil }
+        var reminder = ByteBuffer()
+        content.withUnsafeBytes { reminder.append(reminderOf: RawJSON($0)) }
+        return MessageRewriter.MessageRun(role: Array("user".utf8), content: Array(reminder.bytes), rest: rest)
+    }
+
     fileprivate var isInstruction: Bool { role.elementsEqual("system".utf8) || role.elementsEqual("developer".utf8) }
 
     fileprivate func isMergeable(with next: MessageRewriter.MessageRun) -> Bool {
-        let isSpoken = isInstruction || role.elementsEqual("user".utf8) || role.elementsEqual("assistant".utf8)
-        return isSpoken && role == next.role && rest.isEmpty && next.rest.isEmpty && content != nil
+        let isSpoken = role.elementsEqual("user".utf8) || role.elementsEqual("assistant".utf8)
+        return (isInstruction && next.isInstruction || isSpoken && role == next.role) && rest.isEmpty
+            && next.rest.isEmpty && content != nil
             && next.content != nil && content?.first != UInt8(ascii: "n") && next.content?.first != UInt8(ascii: "n")
     }
 }
