@@ -1,9 +1,9 @@
 import Engine
 import Shared
 
-/// A report that sums up usage records by key, model, provider or day, for the command `usage`.
+/// A report that sums up usage records by key, model, provider, day or session, for the command `usage`.
 struct UsageReport {
-    static let options = "--by key|model|provider|day, --days N"
+    static let options = "--by key|model|provider|day|session, --days N"
     private static let standardDays = 30
     private static let maxDays = 36_500
     private static let nameLength = 60
@@ -56,20 +56,20 @@ struct UsageReport {
         let span = "from \(summary.first.text) to \(summary.last.text), \(summary.zone)"
         guard summary.total.requests > 0 else { return "no records \(span)\n\(remarks)" }
         let counted = question.isOfCalls ? "CALLS" : "REQUESTS"
-        var table = TextTable(
-            question.group.rawValue.uppercased(),
-            counted,
-            "FAILED",
-            "PROMPT TOKENS",
-            "COMPLETION TOKENS",
-            "USD"
-        )
-        table.rows = summary.rows.map { Self.cells($0.name.map(Self.shown) ?? "-", $0.figures) }
-        table.rows.append(Self.cells("total", summary.total))
-        table.rightAligned = [1, 2, 3, 4]
+        let figures = [counted, "FAILED", "PROMPT TOKENS", "COMPLETION TOKENS", "USD"]
+        let names = [question.group.rawValue.uppercased()] + (isBySession ? ["CALLER"] : [])
+        var table = TextTable(names + figures)
+        table.rows = summary.rows.map { row in
+            [row.name.map(Self.shown) ?? "-"] + (isBySession ? [row.caller.map(Self.shown) ?? "-"] : [])
+                + Self.cells(row.figures)
+        }
+        table.rows.append(["total"] + (isBySession ? [""] : []) + Self.cells(summary.total))
+        table.rightAligned = Set(names.count..<names.count + 4)
         let text = table.text(isColoured: isColoured, colours: [summary.rows.count: 1])
         return "\(text)\(span)\n\(remarks)"
     }
+
+    private var isBySession: Bool { question.group == .session }
 
     private var remarks: String {
         var text = ""
@@ -78,9 +78,9 @@ struct UsageReport {
         return text
     }
 
-    private static func cells(_ name: String, _ figures: UsageFigures) -> [String] {
+    private static func cells(_ figures: UsageFigures) -> [String] {
         [
-            name, "\(figures.requests)", "\(figures.failed)", "\(figures.promptTokens)", "\(figures.completionTokens)",
+            "\(figures.requests)", "\(figures.failed)", "\(figures.promptTokens)", "\(figures.completionTokens)",
             figures.dollars ?? "",
         ]
     }
@@ -94,7 +94,9 @@ struct UsageReport {
     var json: String {
         let group = question.group.rawValue
         let rows = summary.rows.map { row -> JSONFragment in
-            #"{\#(members: [(name: group, value: "\(row.name)")] + members(of: row.figures))}"#
+            let names = [(name: group, value: "\(row.name)" as JSONFragment)]
+            let caller = isBySession ? [(name: "caller", value: "\(row.caller)" as JSONFragment)] : []
+            return #"{\#(members: names + caller + members(of: row.figures))}"#
         }
         let json: JSONFragment = #"""
             {"by":\#(group),"from":\#(summary.first.text),"to":\#(summary.last.text),"rows":\#(rows),\#

@@ -45,3 +45,14 @@ class Providers:
             for request in self.vendor.requests(key, CHAT_PATH)
         ]
         return "".join(name for _, name in sorted(calls))
+
+
+def places(providers: Providers) -> list[str]:
+    """Returns provider and key of each call so far, in their order."""
+    calls = [
+        (request["number"], f"{name}{at}")
+        for name, keys in providers.keys.items()
+        for at, key in enumerate(keys)
+        for request in providers.vendor.requests(key, CHAT_PATH)
+    ]
+    return [place for _, place in sorted(calls)]

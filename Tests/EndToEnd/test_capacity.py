@@ -11,7 +11,7 @@ import conftest
 import httpx
 import local_http
 import pytest
-from balanced import Providers
+from balanced import Providers, places
 from chat import CHAT_PATH, MODEL, ask, body, either, stream, vendor_error
 from late_store import Lateness, LateStore
 from limited import metric
@@ -628,17 +628,6 @@ def test_under_least_load_the_provider_with_most_room_is_asked(serve, hold):
 
 
 # --- affinity ---------------------------------------------------------------------------------------------------
-
-
-def places(providers):
-    """Returns provider and key of each call so far, in their order."""
-    calls = [
-        (request["number"], f"{name}{at}")
-        for name, keys in providers.keys.items()
-        for at, key in enumerate(keys)
-        for request in providers.vendor.requests(key, CHAT_PATH)
-    ]
-    return [place for _, place in sorted(calls)]
 
 
 def test_calls_of_one_value_keep_to_one_provider_and_key_on_all_instances(serve, caller):

@@ -22,7 +22,7 @@ def lines(text: str) -> list[dict[str, Any]]:
     records = [json.loads(line) for line in text.splitlines()]
     assert not text or text.endswith("\n"), "the last line is cut"
     for record in records:
-        members = tuple(name for name in record if name not in ("credits", "exact", "estimated"))
+        members = tuple(name for name in record if name not in ("credits", "session", "exact", "estimated"))
         assert members == (CALL if is_call(record) else REQUEST), record
         assert record.get("estimated", True) is True
         assert record.get("exact", True) is True and ("exact" not in record or "estimated" in record)

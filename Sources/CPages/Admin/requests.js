@@ -108,6 +108,7 @@ function recordDetail(record, remove) {
       ["Status", [statusOf(record), record.api_status && ` (the vendor's last: ${record.api_status})`]],
       ["Error", record.api_error && h("span.bad", record.api_error)],
       ["Caller", record.caller ? [link(record.caller, "requests", { caller: record.caller }), " ", h("span.dim", record.token)] : noKey()],
+      ["Session", record.session],
       ["Endpoint", [record.uri, record.stream && ", as a stream"]],
       ["Model", modelOf(record)],
       ["Duration", duration(record.duration_ms)],

@@ -33,19 +33,20 @@ package enum CapacityWait: Sendable {
 /// `@unchecked`: used on its request's loop only.
 package final class HeldCapacity: @unchecked Sendable {
     private var reservation: Reservation?
-    private let freed: () -> Void
+    private var freed: (() -> Void)?
 
     package init(_ reservation: consuming Reservation, freed: @escaping () -> Void) {
-        self.reservation = consume reservation
-        self.freed = freed
+        self.reservation = reservation.isOpen ? consume reservation : nil
+        self.freed = self.reservation == nil ? nil : freed
     }
+
+    /// Creates a capacity that no limit counts.
+    package init(freed: @escaping () -> Void) { self.freed = freed }
 
     /// Releases the capacity at the end of the upstream call. Can be called more than once.
     package func end() {
-        guard let reservation = reservation.take() else { return }
-        let isHeld = reservation.isOpen
-        _ = consume reservation
-        if isHeld { freed() }
+        _ = reservation.take()
+        freed.take()?()
     }
 
     deinit { end() }

@@ -9,11 +9,18 @@ package struct RequestHead {
     package var isHTTP11 = true
     package var isKeepAlive = true
     package var expectsContinue = false
-    var values = InlineArray<19, ByteRange>(repeating: ByteRange())
+    var values = InlineArray<23, ByteRange>(repeating: ByteRange())
 
     package init() {}
 
     package subscript(_ field: HeaderField) -> ByteRange { values[field.rawValue] }
+
+    /// The range of the name of the client's session: the first header field with such a name. Empty without one.
+    var session: ByteRange {
+        for raw in HeaderField.claudeCodeSession.rawValue...HeaderField.openCodeSession.rawValue
+        where !values[raw].isEmpty { return values[raw] }
+        return ByteRange()
+    }
 }
 
 package enum Method: Sendable, CaseIterable {
@@ -38,6 +45,8 @@ package enum HeaderField: Int, CaseIterable {
     case authorization, xAPIKey, apiKey, contentType, contentEncoding, accept
     case origin, accessControlRequestHeaders, id, cookie, xForwardedFor, cacheControl, anthropicVersion
     case secFetchSite
+    // The names of sessions, by precedence.
+    case claudeCodeSession, codexSession, openWebUIChat, openCodeSession
 
     /// The field's name in lower case.
     package var name: StaticString {
@@ -61,6 +70,10 @@ package enum HeaderField: Int, CaseIterable {
         case .cacheControl: "cache-control"
         case .anthropicVersion: "anthropic-version"
         case .secFetchSite: "sec-fetch-site"
+        case .claudeCodeSession: "x-claude-code-session-id"
+        case .codexSession: "session-id"
+        case .openWebUIChat: "x-openwebui-chat-id"
+        case .openCodeSession: "x-opencode-session-id"
         }
     }
 

@@ -72,8 +72,12 @@ package final class Request: Sendable {
     ]
 
     /// Returns the value of a header field; nil if the field is absent or empty.
-    package subscript(_ field: HeaderField) -> UnsafeRawBufferPointer? {
-        let range = head[field]
-        return range.isEmpty ? nil : bytes.bytes[part: range.range]
+    package subscript(_ field: HeaderField) -> UnsafeRawBufferPointer? { value(at: head[field]) }
+
+    /// The name of the agent's session that the request belongs to; nil if no header field names one.
+    package var session: UnsafeRawBufferPointer? { value(at: head.session) }
+
+    private func value(at range: ByteRange) -> UnsafeRawBufferPointer? {
+        range.isEmpty ? nil : bytes.bytes[part: range.range]
     }
 }

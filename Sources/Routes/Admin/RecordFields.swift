@@ -4,9 +4,8 @@ import Shared
 /// The query parameters with which an operator searches request records.
 enum RecordFields {
     static let names = [
-        "keywords", "per_page", "page", "order_by", "order_dir", "caller", "model", "provider", "endpoint", "status",
-        "from",
-        "to", "min_cost", "min_duration", "before",
+        "keywords", "per_page", "page", "order_by", "order_dir", "caller", "model", "provider", "endpoint", "session",
+        "status", "from", "to", "min_cost", "min_duration", "before",
     ]
 
     private static let textLimitBytes = 512
@@ -28,6 +27,7 @@ enum RecordFields {
         filter.model = try text(fields, "model")
         filter.provider = try text(fields, "provider")
         filter.endpoint = try text(fields, "endpoint")
+        filter.session = try text(fields, "session")
         filter.keywords = try text(fields, "keywords", limitBytes: RecordFilter.maxKeywordBytes)
         filter.outcome = try outcome(fields)
         filter.fromMilliseconds = try time(fields, "from", zone: zone, isEnd: false)

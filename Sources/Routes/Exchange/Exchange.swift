@@ -285,7 +285,14 @@ final class Exchange: @unchecked Sendable {
         _ counts: LoopMetrics,
         at now: LoopTime
     ) -> UsageRecord {
-        var request = record.usageRecord(calls, callLedger, limits: counted.recordText, counts: counts, at: now)
+        var request = record.usageRecord(
+            calls,
+            callLedger,
+            limits: counted.recordText,
+            session: self.request.sessionName,
+            counts: counts,
+            at: now
+        )
         request.firstByteMilliseconds = record.firstByteNanoseconds.map { Int($0 / 1_000_000) }
         request.limitsWaitMilliseconds = Int(limitsWaitNanoseconds / 1_000_000)
         request.capacityWaitMilliseconds = Int((callLedger?.allCapacityWaits ?? 0) / 1_000_000)

@@ -45,7 +45,9 @@ final class ForwardedCall: @unchecked Sendable {
         if let lookup = exchange.lookup as? CacheLookup, try await lookup.answersForward(request.model, leading.name) {
             return
         }
-        let affinity = candidates.affinities.isEmpty ? nil : fields.affinity(by: candidates.affinities)
+        let kinds = candidates.affinities
+        let affinity =
+            kinds.isEmpty ? nil : fields.affinity(by: kinds, session: exchange.request.sessionHash(of: caller))
         do throws(UpstreamError) {
             let isBegun = { [exchange] in exchange.hasBegun }
             let waited = { [request] in request.waitedNanoseconds }

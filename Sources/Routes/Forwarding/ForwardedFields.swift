@@ -61,13 +61,16 @@ struct ForwardedFields: Sendable {
 
     private static func hash(_ text: String) -> UInt64? { text.isEmpty ? nil : AffinityHash(text.utf8).value }
 
-    /// Returns the hash of the first field in `kinds` that the request has; nil if it has none of them. Requests with
-    /// an equal hash go to the same provider.
-    func affinity(by kinds: [BalanceSettings.Affinity]) -> UInt64? {
+    /// Returns the first value in `kinds` that the request has; nil if it has none of them. Requests with an equal
+    /// value go to the same provider.
+    ///
+    /// - Parameter session: the hash of the session of the request; nil if the request belongs to no session.
+    func affinity(by kinds: [BalanceSettings.Affinity], session: @autoclosure () -> UInt64?) -> AffinityValue? {
         for kind in kinds {
             switch kind {
-            case .promptCacheKey: if let cacheKey { return cacheKey }
-            case .user: if let user { return user }
+            case .promptCacheKey: if let cacheKey { return AffinityValue(cacheKey) }
+            case .user: if let user { return AffinityValue(user) }
+            case .session: if let session = session() { return AffinityValue(session, isSession: true) }
             // Only chats have a prompt prefix.
             case .prefix: continue
             }

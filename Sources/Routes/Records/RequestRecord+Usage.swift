@@ -8,10 +8,12 @@ extension RequestRecord {
     /// - Parameters:
     ///   - callLedger: the ledger of `calls`; nil if the request has no ledger.
     ///   - limits: the names of the limits that counted the request; nil for none.
+    ///   - session: the name of the session that the request belongs to; nil for none.
     mutating func usageRecord(
         _ calls: some Collection<CallRecord> = [],
         _ callLedger: CallLedger? = nil,
         limits: String? = nil,
+        session: String? = nil,
         counts: LoopMetrics,
         at now: LoopTime
     ) -> UsageRecord {
@@ -28,7 +30,8 @@ extension RequestRecord {
             modelUsed: server?.modelUsed,
             provider: server?.provider,
             error: isSuccess ? nil : (cause ?? plainCause).beginning(ofBytes: Self.maxBytes),
-            limits: limits
+            limits: limits,
+            session: session
         )
         // An incomplete response was used as far as it was delivered.
         let used = usage ?? calls.delivered

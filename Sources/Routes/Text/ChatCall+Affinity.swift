@@ -1,21 +1,27 @@
 import Calls
 import Engine
 import Shared
+import Upstream
 
 extension ChatCall {
-    /// Returns the hash by which similar calls go to the same provider and key; nil if the call has no such hash.
+    /// Returns the value by which similar calls go to the same provider and key; nil if the call has no such value.
     ///
-    /// The hashed value is the first one in `kinds` that the call has, such as its user.
-    func affinity(by kinds: [BalanceSettings.Affinity]) -> UInt64? {
+    /// It is the first one in `kinds` that the call has, such as its user.
+    ///
+    /// - Parameter session: the hash of the session of the request; nil if the request belongs to no session.
+    func affinity(by kinds: [BalanceSettings.Affinity], session: @autoclosure () -> UInt64?) -> AffinityValue? {
         for kind in kinds {
             switch kind {
             case .promptCacheKey:
                 if let key = chatOptions.bookkeeping.promptCacheKey, !key.isEmpty {
-                    return AffinityHash(key.utf8).value
+                    return AffinityValue(AffinityHash(key.utf8).value)
                 }
             case .user:
-                if let user = chatOptions.bookkeeping.user, !user.isEmpty { return AffinityHash(user.utf8).value }
-            case .prefix: return prefixHash
+                if let user = chatOptions.bookkeeping.user, !user.isEmpty {
+                    return AffinityValue(AffinityHash(user.utf8).value)
+                }
+            case .session: if let session = session() { return AffinityValue(session, isSession: true) }
+            case .prefix: return AffinityValue(prefixHash)
             }
         }
         return nil

@@ -195,11 +195,11 @@ final class ChatFallback: @unchecked Sendable {
         return await attempts.next()
     }
 
-    /// The hash by which similar calls go to the same provider and key; nil if the call has no such hash.
+    /// The value by which similar calls go to the same provider and key; nil if the call has no such value.
     @inline(never)
-    private var affinity: UInt64? {
+    private var affinity: AffinityValue? {
         let kinds = candidates.affinities
-        return kinds.isEmpty ? nil : asked?.call.affinity(by: kinds)
+        return kinds.isEmpty ? nil : asked?.call.affinity(by: kinds, session: exchange.request.sessionHash(of: caller))
     }
 
     /// Records that the response has begun. After that, no retry and no fallback is possible.

@@ -22,6 +22,9 @@ package struct BalanceSettings: Sendable, Equatable {
     package enum Affinity: String, CaseIterable, Sendable {
         case promptCacheKey = "prompt_cache_key"
         case user
+        /// The session of an agent, which header fields such as `X-Claude-Code-Session-Id` name. Without effect if the
+        /// order is `least-load`.
+        case session
         /// The beginning of the prompt: the system text, the tools and the first user message.
         case prefix
     }
@@ -39,7 +42,7 @@ package struct BalanceSettings: Sendable, Equatable {
     /// The longest time that a request waits for free capacity of its providers.
     package var queueTime = Duration.zero
     /// The request properties that decide the provider, by precedence; empty if no property decides.
-    package var affinity: [Affinity] = []
+    package var affinity: [Affinity] = [.session]
 
     package init() {}
 
@@ -53,6 +56,7 @@ package struct BalanceSettings: Sendable, Equatable {
         breakTime = reader.duration("BREAKER_SECONDS")
         queueTime = reader.duration("QUEUE_TIMEOUT")
         affinity = reader.list("AFFINITY").compactMap(Affinity.init)
+        if order == .leastLoad { affinity.removeAll { $0 == .session } }
     }
 }
 
@@ -111,8 +115,8 @@ extension SettingSection {
             SettingRow(
                 "AFFINITY",
                 .options(BalanceSettings.Affinity.allCases.map(\.rawValue)),
-                "off",
-                "send requests with the same value to the same provider and key; the first field that is present wins"
+                BalanceSettings.Affinity.session.rawValue,
+                "send requests with the same value to the same provider and key; the first one that is present wins"
             ),
             SettingRow(
                 "QUEUE_TIMEOUT",

@@ -42,7 +42,7 @@ package final class Attempts: @unchecked Sendable {
         order: Candidates.Order,
         caller: Identity?,
         callLedger: CallLedger,
-        affinity: UInt64?
+        affinity: AffinityValue?
     ) {
         self.list = list
         self.balance = balance
@@ -59,6 +59,9 @@ package final class Attempts: @unchecked Sendable {
 
     /// Removes the candidates at these positions. Call it before the first `next()`.
     func leaveOut(_ positions: Set<Int>) { open.leaveOut(positions) }
+
+    /// Chooses the key for a call of a session. Call it before the first `next()`.
+    func choosePlace() { open.choosePlace() }
 
     private var rules: BalanceSettings { balance?.rules ?? BalanceSettings() }
 
@@ -174,6 +177,9 @@ package final class Attempts: @unchecked Sendable {
 
     private func call(_ candidate: Candidate, with credential: Credential) -> VendorCall {
         let call = candidate.call(with: credential, billing: callLedger)
+        if let place = open.place {
+            callLedger.hold(place.begin(at: .init(provider: candidate.provider.name, label: credential.label)))
+        }
         open.spendTurn()
         asked += 1
         if asked > 1 { callLedger.attempts += 1 }

@@ -43,6 +43,7 @@ package final class Balance: Sendable {
     /// The time within which a response must begin, in nanoseconds.
     let deadlineNanoseconds: UInt64
     package let queue: CapacityQueue
+    let sessionCalls = SessionCalls()
     private let turns = Lock(RecentTable<TurnKey, Turns>())
     private let breakers = Lock<[BreakerKey: Breaker]>([:])
     /// Whether some candidate has failed and has not served a call since.

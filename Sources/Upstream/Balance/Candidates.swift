@@ -85,16 +85,17 @@ package struct Candidates: Sendable {
     /// Makes the attempts of one request, which choose a candidate and a key for each call.
     ///
     /// - Parameters:
-    ///   - affinity: the hash of a value, such as the user: calls with equal hashes use one provider and key. Nil
-    ///     without such a value.
+    ///   - affinity: a value, such as the user: calls with equal values use one provider and key. Nil without such a
+    ///     value.
     ///   - spared: the positions of candidates that must not get the call. Must not contain all positions.
     package func attempts(
         billing callLedger: CallLedger,
-        affinity: UInt64? = nil,
+        affinity: AffinityValue? = nil,
         besides spared: Set<Int> = []
     ) -> Attempts {
         let attempts = Attempts(list, balance, order: order, caller: caller, callLedger: callLedger, affinity: affinity)
         if !spared.isEmpty { attempts.leaveOut(spared) }
+        if affinity?.isSession == true { attempts.choosePlace() }
         return attempts
     }
 
@@ -117,8 +118,8 @@ package struct Candidates: Sendable {
     /// Calls candidates until one succeeds, and returns its result. Stops if another call cannot help.
     ///
     /// - Parameters:
-    ///   - affinity: the hash of a value, such as the user: calls with equal hashes use one provider and key. Nil
-    ///     without such a value.
+    ///   - affinity: a value, such as the user: calls with equal values use one provider and key. Nil without such a
+    ///     value.
     ///   - spared: the positions of candidates that must not get the call.
     ///   - isBegun: returns whether the client has received a part of the response. This ends the deadline and the
     ///     fallback.
@@ -126,7 +127,7 @@ package struct Candidates: Sendable {
     ///   - ask: makes one call and returns its result.
     package func first<Value: Sendable>(
         billing callLedger: CallLedger,
-        affinity: UInt64? = nil,
+        affinity: AffinityValue? = nil,
         besides spared: Set<Int> = [],
         unless isBegun: @escaping () -> Bool = { false },
         notCounting waited: @escaping () -> UInt64 = { 0 },

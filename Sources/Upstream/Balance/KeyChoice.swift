@@ -19,9 +19,14 @@ struct KeyChoice {
 
     /// The capacity limits of the provider's keys; nil if the settings contain no such limits.
     var capacity: Capacity?
-    /// The hash of a value, such as the user: calls with equal hashes use the same key. Nil without such a value.
-    var affinity: UInt64?
+    /// A value, such as the user: calls with equal values use the same key. Nil without such a value.
+    var affinity: AffinityValue?
     var provider = ""
+    /// The key that goes before all others; nil if there is none.
+    var preferred: SessionCalls.Key?
+
+    /// Whether the call takes a turn of its key. Calls of sessions leave the turns to the other calls.
+    var takesTurn: Bool { affinity?.isSession != true }
 
     /// Whether the keys only take turns: neither an affinity value nor a capacity limit decides.
     var isByTurn: Bool { affinity == nil && capacity == nil }
@@ -29,7 +34,9 @@ struct KeyChoice {
     func rank(_ credential: Credential, _ weight: Double, _ turn: Double) -> Rank {
         if let affinity {
             let isFull = capacity?.isKnownFull(credential) ?? false
-            return Rank(load: isFull ? .infinity : distance(affinity, credential), turn: 0).over(weight)
+            let isPreferred = preferred.map { $0.provider == provider && $0.label == credential.label } ?? false
+            let distance = isPreferred ? -1 : distance(affinity.hash, credential)
+            return Rank(load: isFull ? .infinity : distance, turn: 0).over(weight)
         }
         return Rank(load: (capacity?.share(of: credential) ?? 0) / weight, turn: turn)
     }

@@ -107,7 +107,7 @@ package final class KeyRing: KeyCooldowns {
                 if best.map({ rank < $0.rank }) ?? true { best = (index, rank) }
             }
             guard let best else { return nil }
-            select(best.position, of: &keyStates, at: now)
+            select(best.position, of: &keyStates, isTurn: choice.takesTurn, at: now)
             return credentials[best.position]
         }
     }
@@ -115,6 +115,11 @@ package final class KeyRing: KeyCooldowns {
     /// Returns the keys that are neither in cooldown nor in `tried`, best first, without choosing one.
     func order(at now: LoopTime, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> [Credential] {
         ranked(at: now, besides: tried, choice).map { credentials[$0.position] }
+    }
+
+    /// Returns the keys that are not in cooldown with their ranks, best first, without choosing one.
+    func ranks(at now: LoopTime, _ choice: KeyChoice) -> [(credential: Credential, rank: KeyChoice.Rank)] {
+        ranked(at: now, besides: [], choice).map { (credentials[$0.position], $0.rank) }
     }
 
     /// Returns the rank of the best key, without choosing the key; nil if all keys are in cooldown.
@@ -155,18 +160,21 @@ package final class KeyRing: KeyCooldowns {
         change(credential) { $0?.endTrial() }
     }
 
-    /// Counts one more call for the key.
-    func took(_ credential: Credential, at now: LoopTime) {
+    /// Records that a call uses the key.
+    ///
+    /// - Parameter isTurn: whether the call counts as a turn of the key.
+    func took(_ credential: Credential, isTurn: Bool, at now: LoopTime) {
         guard let index = index(of: credential) else { return }
-        keyStates.withLock { select(index, of: &$0, at: now) }
+        keyStates.withLock { select(index, of: &$0, isTurn: isTurn, at: now) }
     }
 
     private func index(of credential: Credential) -> Int? { credentials.firstIndex { $0.label == credential.label } }
 
-    private func select(_ index: Int, of keyStates: inout [KeyState], at now: LoopTime) {
+    private func select(_ index: Int, of keyStates: inout [KeyState], isTurn: Bool, at now: LoopTime) {
+        keyStates[index].rest?.tryOnce(at: now)
+        guard isTurn else { return }
         let turn = keyStates[index].nextTurn
         keyStates[index].chosen += 1
-        keyStates[index].rest?.tryOnce(at: now)
         // A key that is in cooldown now must not get extra turns for this time later.
         for other in keyStates.indices where other != index && !keyStates[other].isAvailable(at: now) {
             keyStates[other].chosen = max(keyStates[other].chosen, turn * keyStates[other].weight)

@@ -6,7 +6,9 @@ import Shared
 /// The candidates that one request can still call. `chosen()` chooses the next one.
 struct RemainingCandidates {
     let order: Candidates.Order
-    let affinity: UInt64?
+    let affinity: AffinityValue?
+    /// The key for the call of a session; nil if the call belongs to no session or its key was not chosen.
+    private(set) var place: SessionPlace?
     private let list: CandidateList
     private let balance: Balance?
     private let caller: Identity?
@@ -27,7 +29,7 @@ struct RemainingCandidates {
         _ balance: Balance?,
         order: Candidates.Order,
         caller: Identity?,
-        affinity: UInt64?
+        affinity: AffinityValue?
     ) {
         self.order = order
         self.affinity = affinity
@@ -38,6 +40,30 @@ struct RemainingCandidates {
     }
 
     mutating func leaveOut(_ positions: Set<Int>) { left.removeAll(where: positions.contains) }
+
+    /// Chooses the key for the call of a session among the keys of the first priority that has a usable key.
+    ///
+    /// Calls without a session do not need it.
+    mutating func choosePlace() {
+        guard let affinity, affinity.isSession, let balance else { return }
+        let now = list.all[0].loop.now
+        let healthy = left.filter { isHealthy($0, at: now) }
+        guard let first = healthy.first else { return }
+        var keys: [(key: SessionCalls.Key, rank: KeyChoice.Rank)] = []
+        for position in healthy where priority(position) == priority(first) {
+            let (candidate, choice) = (list.all[position], choice(position))
+            let only = candidate.fixed ?? .none
+            let ranks =
+                (candidate.fixed == nil ? candidate.keys?.ranks(at: now, choice) : nil)
+                ?? [(only, choice.rank(only, 1, 0))]
+            for (credential, rank) in ranks where rank.load < .infinity {
+                let key = SessionCalls.Key(provider: choice.provider, label: credential.label)
+                keys.append((key, rank.over(candidate.rank.weight)))
+            }
+        }
+        let sorted = keys.filter { $0.rank.load < .infinity }.sorted { $0.rank < $1.rank }.map(\.key)
+        if !sorted.isEmpty { place = balance.sessionCalls.place(affinity.hash, among: sorted) }
+    }
 
     /// Sets a chosen candidate aside because it had no capacity.
     mutating func setAside(_ position: Int) { full.append(position) }
@@ -71,7 +97,8 @@ struct RemainingCandidates {
         KeyChoice(
             capacity: list.all[position].capacity,
             affinity: affinity,
-            provider: list.all[position].provider.name
+            provider: list.all[position].provider.name,
+            preferred: place?.key
         )
     }
 

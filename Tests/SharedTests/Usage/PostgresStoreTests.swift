@@ -74,13 +74,16 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         try Self.writesOnce(server)
         try Self.takesOtherEncodings(server)
         try Self.keepsBodies(server)
-        try Self.createsIndex(server)
+        try Self.createsIndexes(server)
     }
 
-    /// Tests that the index of failed requests is created in the background, and again after a server that ended
-    /// meanwhile.
-    private static func createsIndex(_ server: PostgresServer) throws {
-        let name = "relay_usage_failed"
+    private static func createsIndexes(_ server: PostgresServer) throws {
+        try createsIndex(server, "relay_usage_failed", for: "(status = 429) AND (NOT success)")
+        try createsIndex(server, "relay_usage_session", for: "(session = 'a')")
+    }
+
+    /// Tests that an index is created in the background, and again after a server that ended meanwhile.
+    private static func createsIndex(_ server: PostgresServer, _ name: String, for condition: String) throws {
         let state = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('\(name)')"
         let changes = [
             "DROP INDEX IF EXISTS \(name)",
@@ -95,7 +98,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
             for store in [first, second] { store.end() }
         }
         let plan = try server.rows(
-            "SET enable_seqscan = off; EXPLAIN SELECT number FROM relay_usage WHERE time >= 5 AND kind = 0 AND (status = 429) AND (NOT success)"
+            "SET enable_seqscan = off; EXPLAIN SELECT number FROM relay_usage WHERE time >= 5 AND kind = 0 AND \(condition)"
         )
         #expect(plan.joined().contains { $0?.contains(name) == true })
     }
@@ -167,10 +170,12 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
                     "1790000000123", "0", "request-1", "/v1/chat/completions", "team", "fast", "big/model:1", "row",
                     nil,
                     "20", "30", "f", "1500", nil, "812", "1", "f", "f", "t", "200", nil, nil, "0", "0", nil,
+                    nil,
                 ],
                 [
                     "5", "1", "request-1", "/v1/chat/completions", "team", "fast", nil, "row", "k1", "5", "0", "t", nil,
                     "7", "0", "0", "f", "f", "f", "500", "it said \"no\" \\ \u{e4}\u{1f600}", nil, nil, nil, nil,
+                    nil,
                 ],
             ]
         )

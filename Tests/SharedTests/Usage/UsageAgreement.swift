@@ -15,6 +15,7 @@ struct RandomUsage {
     private static let callers: [String?] = ["team", "ops", "d4f0aa", nil, "T\u{e9}am 100%_\\"]
     private static let models: [String?] = ["fast", "big/model:1", "panel", "", nil, "it's \"odd\""]
     private static let providers = ["row", "groq-1", "openai"]
+    private static let sessions: [String?] = ["s1", "it's", nil, nil]
     private static let endpoints: [String?] = ["/chat/completions", "/embeddings", nil]
     static let keywords = [
         "ROW", "500: 1", "100%", "_", "\\", "req_7", "t's \"", "t\u{e9}AM", "T\u{c9}AM",
@@ -36,7 +37,8 @@ struct RandomUsage {
             requestID: "req_\(number)_\(random.below(1 << 40))",
             endpoint: random.one(of: Self.endpoints),
             caller: random.one(of: Self.callers),
-            model: random.one(of: Self.models)
+            model: random.one(of: Self.models),
+            session: random.one(of: Self.sessions)
         )
         request.durationMilliseconds = random.below(20_000)
         let kind = random.below(10)
@@ -86,6 +88,7 @@ struct RandomUsage {
         if random.below(3) == 0 { filter.model = random.one(of: Self.models) }
         if random.below(3) == 0 { filter.provider = random.one(of: Self.providers) }
         if random.below(4) == 0 { filter.endpoint = random.one(of: Self.endpoints) }
+        if random.below(4) == 0 { filter.session = random.one(of: Self.sessions) }
         if random.below(2) == 0 { filter.outcome = random.one(of: [.completed, .failed, .status(429), .status(200)]) }
         if random.below(3) == 0 { filter.fromMilliseconds = now - random.below(6 * 86_400_000) }
         if random.below(3) == 0 { filter.toMilliseconds = now - random.below(6 * 86_400_000) }
@@ -214,6 +217,25 @@ struct UsageAgreement {
             )
             #expect(Dictionary(uniqueKeysWithValues: found.rows.map { ([$0.name], $0.figures) }) == expected)
         }
+        checkSessions(try #require(try summary(UsageReportQuery(by: .session, days: 30))))
+    }
+
+    /// Checks the sums of the command line by session.
+    private func checkSessions(_ summary: UsageSummary) {
+        var expected: [[String?]: UsageFigures] = [:]
+        for request in kept.map({ $0[0] }) {
+            var figures = UsageFigures()
+            figures.requests = 1
+            figures.failed = request.isSuccess ? 0 : 1
+            figures.promptTokens = request.promptTokens
+            figures.completionTokens = request.completionTokens
+            figures.cost = request.cost.map { Int128($0.millionths) }
+            let names = request.session == nil ? [nil, nil] : [request.session, request.caller]
+            expected[names, default: UsageFigures()] += figures
+        }
+        let found = summary.rows.map { ([$0.name, $0.caller], $0.figures) }
+        #expect(Dictionary(uniqueKeysWithValues: found) == expected, "\(position.name)")
+        #expect(summary.total == expected.values.reduce(into: UsageFigures()) { $0 += $1 }, "\(position.name)")
     }
 
     private func expected(_ query: UsageQuery) -> [[String?]: UsageFigures] {
@@ -316,6 +338,7 @@ struct UsageAgreement {
         #expect(whole.calls.map(\.timeMilliseconds) == calls.map(\.timeMilliseconds), "\(position.name)")
         #expect(whole.calls.map(\.provider) == calls.map(\.provider))
         #expect(record.lastCallStatus == calls.last { $0.status != nil }?.status)
+        #expect(record.request.session == given[0].session && whole.calls.allSatisfy { $0.session == nil })
         #expect(record.request.cost == given[0].cost && record.request.error == given[0].error)
         #expect(
             record.request.isCached == given[0].isCached && record.request.timeMilliseconds == given[0].timeMilliseconds

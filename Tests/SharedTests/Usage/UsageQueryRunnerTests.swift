@@ -69,6 +69,28 @@ import Testing
         #expect(byProvider.total.failed == 3 && byProvider.total.promptTokens == 15 && byProvider.total.cost == nil)
     }
 
+    @Test("sums by session are those of each caller, and of all requests without a session", arguments: [false, true])
+    func sessions(inFile: Bool) throws {
+        let now = Self.today.secondsSince1970 * 1_000 + 1
+        let names = [("s", "a"), ("s", "a"), ("s", "b"), (nil, "a"), (nil, "b"), ("s", nil)] as [(String?, String?)]
+        let records = names.map { session, caller in
+            UsageRecord(
+                at: now,
+                .request,
+                requestID: "r",
+                endpoint: nil,
+                caller: caller,
+                model: nil,
+                session: session
+            )
+        }
+        try write(records + [call(1, at: now), request(1, at: now - 40 * Self.day)], inFile: inFile)
+        let found = try #require(try summary(inFile: inFile, .session))
+        let rows = found.rows.map { "\($0.name ?? "-") \($0.caller ?? "-") \($0.figures.requests)" }
+        #expect(rows.sorted() == ["- - 2", "s - 1", "s a 2", "s b 1"])
+        #expect(found.total.requests == 6 && found.total.failed == 6 && found.total.cost == nil && !found.isCut)
+    }
+
     @Test("a request with its only call counts as a request and as a call, each on its day", arguments: [false, true])
     func joined(inFile: Bool) throws {
         let now = Self.today.secondsSince1970 * 1_000 + 1

@@ -9,6 +9,9 @@ package struct UsageFileReading {
     /// The largest number of groups. Records of further groups are only added to the total.
     private static let maxGroups = 100_000
 
+    /// The byte between a session and its caller in the name of a group. No header field can contain it.
+    private static let separator: UInt8 = 0
+
     private let question: UsageReportQuery
     private let first: [UInt8]
     private let parser = JSONParser()
@@ -93,10 +96,15 @@ package struct UsageFileReading {
             case .model: root["model"]?.text
             case .provider: root["provider"]?.text
             case .day: day
+            case .session: root["session"]?.text
             }
         let figures = Self.figures(root, isSuccess: isSuccess)
         summary.total += figures
-        let key = Array((name ?? day[part: 0..<0]).prefix(UsageRecord.textBound))
+        var key = Array((name ?? day[part: 0..<0]).prefix(UsageRecord.textBound))
+        if question.group == .session, !key.isEmpty {
+            key.append(Self.separator)
+            key += (root["caller"]?.text ?? day[part: 0..<0]).prefix(UsageRecord.textBound)
+        }
         guard groups[key] != nil || groups.count < Self.maxGroups else {
             summary.isCut = true
             return
@@ -121,8 +129,14 @@ package struct UsageFileReading {
     }
 
     private consuming func ended() -> UsageSummary {
-        var rows = groups.map {
-            UsageSummary.Row(name: $0.isEmpty ? nil : String(decoding: $0, as: UTF8.self), figures: $1)
+        var rows = groups.map { key, figures in
+            let parts = question.group == .session ? key.split(separator: Self.separator, maxSplits: 1) : [key[...]]
+            let texts = parts.map { $0.isEmpty ? nil : String(decoding: $0, as: UTF8.self) }
+            return UsageSummary.Row(
+                name: texts.first ?? nil,
+                caller: texts.count > 1 ? texts[1] : nil,
+                figures: figures
+            )
         }
         let isByDay = question.group == .day
         rows.sort { one, other in

@@ -16,6 +16,7 @@ struct UsageLine {
         out.append(json: record.requestID)
         append(",\"endpoint\":", record.endpoint, to: &out)
         append(",\"caller\":", record.caller, to: &out)
+        if let session = record.session { append(",\"session\":", session, to: &out) }
         append(",\"model\":", record.model, to: &out)
         append(",\"model_used\":", record.modelUsed, to: &out)
         append(",\"provider\":", record.provider, to: &out)

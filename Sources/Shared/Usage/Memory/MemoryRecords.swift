@@ -222,6 +222,7 @@ extension UsageRecord {
         add(modelUsed)
         add(error)
         add(limits)
+        add(session)
         return sum
     }
 }

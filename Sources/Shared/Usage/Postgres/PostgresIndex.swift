@@ -1,18 +1,30 @@
-/// Creates the database index of failed requests in the background, through a separate connection.
+/// Creates a database index of usage records in the background, through a separate connection.
 ///
 /// Only one relay at a time creates the index in a shared database.
 struct PostgresIndex {
-    private static let name = "relay_usage_failed"
-    /// The key of the PostgreSQL advisory lock for creating the index: an arbitrary number.
+    /// The key of the PostgreSQL advisory lock for creating an index: an arbitrary number.
     private static let lock = 7_031_912_844_553
-    private static let create = """
-        CREATE INDEX CONCURRENTLY \(name) ON \(UsageSchema.postgresTable) (status, time) WHERE NOT success AND kind = 0
-        """
 
+    /// The index of failed requests.
+    static var failed: PostgresIndex {
+        PostgresIndex("relay_usage_failed", "(status, time) WHERE NOT success AND kind = 0")
+    }
+    /// The index of the requests of sessions.
+    static var session: PostgresIndex {
+        PostgresIndex("relay_usage_session", "(session, time) WHERE session IS NOT NULL")
+    }
+
+    private let name: String
+    private let create: String
     /// The connection that creates or drops the index; nil if no such statement is running.
     private var connection: PostgresConnection?
     /// Whether no work is left, because the index is complete or `stop` was called.
-    private var isComplete = false
+    private(set) var isComplete = false
+
+    private init(_ name: String, _ definition: String) {
+        self.name = name
+        create = "CREATE INDEX CONCURRENTLY \(name) ON \(UsageSchema.postgresTable) \(definition)"
+    }
 
     /// Does the next step to create the index, without waiting until the index is created or dropped.
     ///
@@ -33,7 +45,7 @@ struct PostgresIndex {
                 throw error
             }
         }
-        let found = try store.run("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('\(Self.name)')")
+        let found = try store.run("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('\(name)')")
         if found.first?.first == "t" {
             isComplete = true
             return
@@ -43,7 +55,7 @@ struct PostgresIndex {
         guard try made.run("SELECT pg_try_advisory_lock(\(Self.lock))").first?.first == "t" else { return }
         _ = try made.run("SET statement_timeout = 0")
         // A server that ended meanwhile has left an index that is not valid.
-        try made.start(found.isEmpty ? Self.create : "DROP INDEX CONCURRENTLY IF EXISTS \(Self.name)")
+        try made.start(found.isEmpty ? create : "DROP INDEX CONCURRENTLY IF EXISTS \(name)")
         connection = made
     }
 

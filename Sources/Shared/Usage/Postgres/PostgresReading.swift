@@ -22,7 +22,9 @@ enum PostgresReading {
             // All queries see the database at one point in time.
             _ = try connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             let state = try PostgresState(connection)
-            let query = question.query(today: state.zone.today)
+            guard let query = question.query(today: state.zone.today) else {
+                return try sessions(question, state.zone, connection)
+            }
             let isSummed = state.lastPartialDay.map { $0 < query.first?.number ?? .min } ?? true
             let table =
                 isSummed ? try state.sums(query, connection) : try records(query, state.zone, connection: connection)
@@ -30,6 +32,18 @@ enum PostgresReading {
         } catch {
             throw UsageFailure("USAGE_DATABASE_URL: \(error.text)")
         }
+    }
+
+    private static func sessions(
+        _ question: UsageReportQuery,
+        _ zone: DayZone,
+        _ connection: PostgresConnection
+    ) throws(PostgresFailure) -> UsageSummary {
+        var summary = UsageSummary(question, in: zone)
+        let start = zone.startMilliseconds(of: summary.first)
+        let rows = SessionSQL.rows(from: "\(UsageSchema.postgresTable) WHERE time >= \(start)")
+        for columns in try connection.run(rows) { summary.add(session: PostgresRow(columns: columns)) }
+        return summary
     }
 
     private static func has(_ table: String, _ connection: PostgresConnection) throws(PostgresFailure) -> Bool {

@@ -12,7 +12,7 @@ extension PostgresStore {
             try access { connection throws(PostgresFailure) in
                 hasUnsummed = try PostgresSums(connection).advance(calendar.zone)
                 keepUp(connection)
-                if !hasUnsummed, steps.count >= UsageSchema.postgresSteps.count { createIndex(connection) }
+                if !hasUnsummed, steps.count >= UsageSchema.postgresSteps.count { createIndexes(connection) }
             }
         } catch {
             warn("the usage database cannot be used", error.cause)

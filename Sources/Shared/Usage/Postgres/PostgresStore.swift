@@ -34,7 +34,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     var hasWarned = false
     /// Whether the database may have rows that are not in the daily sums yet.
     var hasUnsummed = true
-    private var index = PostgresIndex()
+    private var indexes = [PostgresIndex.failed, .session]
 
     /// Creates the store without connecting. Throws if libpq rejects the URL.
     ///
@@ -72,7 +72,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
 
     package func end() {
         connection = nil
-        index.stop()
+        stopIndexes()
     }
 
     package func write(_ requests: ArraySlice<FinishedRequest>) throws(UsageFailure) -> Int {
@@ -221,15 +221,18 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         )
     }
 
-    /// Does the next step to create the index of failed requests. Logs a warning if the step fails.
-    func createIndex(_ connection: PostgresConnection) {
+    /// Does the next step to create the indexes of failed requests and of sessions. Logs a warning if the step fails.
+    func createIndexes(_ connection: PostgresConnection) {
+        guard let next = indexes.firstIndex(where: { !$0.isComplete }) else { return }
         do throws(PostgresFailure) {
-            try index.advance(connection) { () throws(PostgresFailure) in try opened() }
+            try indexes[next].advance(connection) { () throws(PostgresFailure) in try opened() }
         } catch {
-            // Without it, searches for failed requests take longer.
-            if error.isPermissionDenied { index.stop() }
+            // Without an index, searches for failed requests or for sessions take longer.
+            if error.isPermissionDenied { stopIndexes() }
             if error.state.isEmpty { disconnect() }
-            warn("the index of failed usage records cannot be created", error.text)
+            warn("an index of usage records cannot be created", error.text)
         }
     }
+
+    private func stopIndexes() { for position in indexes.indices { indexes[position].stop() } }
 }

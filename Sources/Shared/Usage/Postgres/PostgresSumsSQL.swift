@@ -76,23 +76,24 @@ enum PostgresSumsSQL {
     }
 
     /// The statement that writes a batch of records and adds new records to the daily sums. It returns the time zone of
-    /// the sums, and writes nothing if parameter 28 is another zone.
+    /// the sums, and writes nothing if its parameter with the time zone is another zone.
     ///
-    /// Parameter 1 is the process. Parameters 2 to 27 are arrays: the numbers of the records, and the values of
-    /// `UsageSchema.columns`. Parameter 28 is the time zone. Parameters 29 and 30 are the arrays of `DayStarts`.
-    /// Parameters 31 and 32 are the numbers of the first and the last record.
+    /// Parameter 1 is the process. Then follow arrays: the numbers of the records, and the values of
+    /// `UsageSchema.columns`. After these come the time zone, the two arrays of `DayStarts`, and the numbers of the
+    /// first and the last record.
     static let insert: String = {
         let types = ["bigint"] + UsageSchema.postgresTypes
+        let rest = (0..<5).map { "$\(types.count + 2 + $0)" }
         let arrays = types.enumerated().map { "$\($0 + 2)::\($1)[]" }.joined(separator: ",")
         let names = UsageSchema.columns.joined(separator: ",")
         return """
             WITH zone AS MATERIALIZED (SELECT zone FROM \(zone) FOR SHARE), \
-            input AS (SELECT * FROM unnest(\(arrays)) AS input (number, \(names)) WHERE (SELECT zone FROM zone) = $28), \
+            input AS (SELECT * FROM unnest(\(arrays)) AS input (number, \(names)) WHERE (SELECT zone FROM zone) = \(rest[0])), \
             new AS (INSERT INTO \(UsageSchema.postgresTable) (process, number, \(names)) \
             SELECT $1::bigint, input.* FROM input ON CONFLICT DO NOTHING RETURNING process, \(inputNames)), \
-            sums AS (\(add(from: "new", starts: "$29", days: "$30"))), \
+            sums AS (\(add(from: "new", starts: rest[1], days: rest[2]))), \
             own AS (INSERT INTO \(processes) AS own (process, summed_from, summed_to) \
-            SELECT $1::bigint, $31::bigint, $32::bigint FROM zone WHERE zone = $28 \
+            SELECT $1::bigint, \(rest[3])::bigint, \(rest[4])::bigint FROM zone WHERE zone = \(rest[0]) \
             ON CONFLICT (process) DO UPDATE SET summed_to = greatest(own.summed_to, excluded.summed_to)) \
             SELECT zone FROM zone
             """

@@ -46,7 +46,10 @@ struct FilterSQL {
     }
 
     /// Adds a filter's conditions for the table of records. The filter's `before` adds no condition.
+    ///
+    /// The first parameter is the filter's session, if it has one.
     mutating func add(_ filter: RecordFilter) {
+        add("session", filter.session)
         add("caller", filter.caller)
         add("model", filter.model)
         add("provider", filter.provider)
@@ -130,7 +133,9 @@ extension RecordFilter {
 
     /// Whether the exact number of matching records can be computed from the daily sums.
     var isCountedBySums: Bool {
-        if readsRecords || before != nil || fromMilliseconds != nil || toMilliseconds != nil { return false }
+        if readsRecords || session != nil || before != nil || fromMilliseconds != nil || toMilliseconds != nil {
+            return false
+        }
         if case .status = outcome { return false }
         // The sums do not distinguish an empty text from a missing one.
         return ![caller, model, provider, endpoint]

@@ -13,6 +13,7 @@ extension RecordFilter {
     func matches(_ record: UsageRecord, _ search: KeywordSearch?) -> Bool {
         let fields = [
             (caller, record.caller), (model, record.model), (provider, record.provider), (endpoint, record.endpoint),
+            (session, record.session),
         ]
         for (wanted, found) in fields where wanted != nil && wanted != found { return false }
         switch outcome {

@@ -35,6 +35,8 @@ package struct RecordFilter: Sendable, Equatable {
     package var provider: String?
     /// The name of the route, as in the metrics, such as `/chat/completions`.
     package var endpoint: String?
+    /// The name of the agent's session.
+    package var session: String?
     package var outcome: Outcome?
     /// The earliest time at which a matching request ended, in milliseconds since 1970.
     package var fromMilliseconds: Int?

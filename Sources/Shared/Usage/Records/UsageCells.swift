@@ -44,6 +44,7 @@ extension UsageRecord {
         cells.add(isOfRequest ? limitsWaitMilliseconds : nil)
         cells.add(isOfRequest ? capacityWaitMilliseconds : nil)
         cells.add(limits)
+        cells.add(session)
     }
 
     /// Writes the values of a request's only call in the order of `UsageSchema.callColumns`.

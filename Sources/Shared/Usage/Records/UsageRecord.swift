@@ -67,6 +67,8 @@ package struct UsageRecord: Sendable {
     package var capacityWaitMilliseconds = 0
     /// The names of the limits that counted the request, separated by `; `; nil if there are none.
     package var limits: String?
+    /// The name of the agent's session that the request belongs to; nil for upstream calls and without a session.
+    package var session: String?
 }
 
 extension UsageRecord {
@@ -83,7 +85,8 @@ extension UsageRecord {
         modelUsed: String? = nil,
         provider: String? = nil,
         error: String? = nil,
-        limits: String? = nil
+        limits: String? = nil,
+        session: String? = nil
     ) {
         self.init(
             timeMilliseconds: timeMilliseconds,
@@ -95,7 +98,8 @@ extension UsageRecord {
             modelUsed: modelUsed,
             provider: provider,
             error: error,
-            limits: limits
+            limits: limits,
+            session: session
         )
     }
 
@@ -116,7 +120,7 @@ extension UsageRecord {
         call.timeMilliseconds = own.timeMilliseconds
         call.durationMilliseconds = own.durationMilliseconds
         (call.attempts, call.isStreamed, call.isCached) = (0, false, false)
-        (call.firstByteMilliseconds, call.limits) = (nil, nil)
+        (call.firstByteMilliseconds, call.limits, call.session) = (nil, nil, nil)
         (call.limitsWaitMilliseconds, call.capacityWaitMilliseconds) = (0, 0)
         return call
     }

@@ -6,13 +6,16 @@ package struct UsageReportQuery: Sendable, Equatable {
         case model
         case provider
         case day
+        /// One group for each session of each caller, and one for the requests without a session.
+        case session
 
-        fileprivate var dimension: UsageQuery.Dimension {
+        fileprivate var dimension: UsageQuery.Dimension? {
             switch self {
             case .key: .caller
             case .model: .model
             case .provider: .provider
             case .day: .day
+            case .session: nil
             }
         }
     }
@@ -32,9 +35,10 @@ package struct UsageReportQuery: Sendable, Equatable {
     /// Whether the sums are of upstream calls, not of requests; true if they are grouped by provider.
     package var isOfCalls: Bool { group == .provider }
 
-    /// Converts this query to a `UsageQuery` for the stored sums, up to the day `today`.
-    func query(today: Day) -> UsageQuery {
-        UsageQuery(by: [group.dimension], from: today.adding(days: 1 - days))
+    /// Converts this query to a `UsageQuery` for the stored sums, up to the day `today`. Returns nil if the sums are not
+    /// grouped by this group.
+    func query(today: Day) -> UsageQuery? {
+        group.dimension.map { UsageQuery(by: [$0], from: today.adding(days: 1 - days)) }
     }
 }
 
@@ -43,6 +47,8 @@ package struct UsageSummary: Sendable {
     package struct Row: Sendable, Equatable {
         /// The name of the group, such as a caller's name; nil for records without such a name.
         package let name: String?
+        /// The caller of a session; nil for other groups and if the caller is anonymous.
+        package var caller: String?
         package let figures: UsageFigures
     }
 
@@ -72,5 +78,13 @@ package struct UsageSummary: Sendable {
         rows = table.rows.prefix(UsageReportQuery.maxRows).map {
             Row(name: $0.values.first ?? nil, figures: $0.figures)
         }
+    }
+
+    /// Adds the row of a session. `row` has the columns of `SessionSQL`.
+    mutating func add(session row: some UsageRow) {
+        let figures = UsageTableSQL.figures(row, at: 2)
+        total += figures
+        isCut = rows.count == UsageReportQuery.maxRows
+        if !isCut { rows.append(Row(name: row.text(at: 0), caller: row.text(at: 1), figures: figures)) }
     }
 }

@@ -52,5 +52,6 @@ extension UsageRecord {
         limitsWaitMilliseconds = row.number(at: first + 22) ?? 0
         capacityWaitMilliseconds = row.number(at: first + 23) ?? 0
         limits = row.text(at: first + 24)
+        session = row.text(at: first + 25)
     }
 }

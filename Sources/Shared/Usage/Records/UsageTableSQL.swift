@@ -77,6 +77,22 @@ extension UsageTable {
     }
 }
 
+/// The SQL query for the sums of the requests of each session, which the daily sums do not contain.
+enum SessionSQL {
+    /// Returns the query. A row contains the session, its caller, and the numbers of a `RecordTotals`; the sessions with
+    /// the most requests come first.
+    ///
+    /// - Parameter source: the SQL after `FROM`, with a condition.
+    static func rows(from source: String) -> String {
+        """
+        SELECT session, CASE WHEN session IS NOT NULL THEN caller END, count(*), sum(CASE WHEN success THEN 0 ELSE 1 END),
+            sum(prompt_tokens), sum(completion_tokens), count(cost), sum(cost / \(RecordTotals.costScale)),
+            sum(cost % \(RecordTotals.costScale))
+        FROM \(source) AND kind = 0 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
+        """
+    }
+}
+
 extension [UsageOverview.Minute] {
     /// Adds requests and errors to the array's element for `minute`. Does nothing if there is no such element.
     ///

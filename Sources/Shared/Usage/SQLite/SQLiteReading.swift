@@ -44,10 +44,26 @@ enum SQLiteReading {
         try database.execute("BEGIN")
         defer { database.rollBack() }
         let state = try SQLiteState(database)
-        let query = question.query(today: state.zone.today)
+        guard let query = question.query(today: state.zone.today) else {
+            return try sessions(question, state.zone, database)
+        }
         let isSummed = state.lastPartialDay.map { $0 < query.first?.number ?? .min } ?? true
         let table = isSummed ? try sums(query, database) : try records(query, state.zone, database: database)
         return UsageSummary(question, in: state.zone, table)
+    }
+
+    private static func sessions(
+        _ question: UsageReportQuery,
+        _ zone: DayZone,
+        _ database: SQLiteDatabase
+    ) throws(SQLiteFailure) -> UsageSummary {
+        var summary = UsageSummary(question, in: zone)
+        let start = zone.startMilliseconds(of: summary.first)
+        let table =
+            "\(UsageSchema.sqliteTable) WHERE id >= \(UsageSchema.firstSQLiteID(at: start)) AND time >= \(start)"
+        let rows = try database.prepare(SessionSQL.rows(from: table))
+        while try rows.step() { summary.add(session: rows) }
+        return summary
     }
 
     private static func sums(_ query: UsageQuery, _ database: SQLiteDatabase) throws(SQLiteFailure) -> UsageTable {

@@ -250,6 +250,9 @@ struct SQLiteScan {
         if case .status(let status)? = query.filter.outcome, !(200..<400).contains(status) {
             table += " INDEXED BY records_failed"
             isOfIndex = "success = 0 AND status = \(status)"
+        } else if query.filter.session != nil {
+            table += " INDEXED BY records_session"
+            isOfIndex = "session = ?1"
         }
         let statement = try database.prepare(
             """
