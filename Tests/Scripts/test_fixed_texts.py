@@ -12,8 +12,9 @@ SOURCES = Path(__file__).resolve().parents[2] / "Sources"
 # Each entry is a place below Sources ("" for anywhere), a template, and the texts that the template is filled with. A source
 # must contain each of the results.
 FIXED = [
+    ("Shared/Errors/APIError.swift", 'contextLengthCode = "{}"', ["context_length_exceeded"]),
     ("", 'code: "{}"', """
-        ambiguous_api_key array_above_max_length context_length_exceeded decimal_above_max_value decimal_below_min_value
+        ambiguous_api_key array_above_max_length decimal_above_max_value decimal_below_min_value
         empty_array image_too_large insufficient_quota integer_above_max_value integer_below_min_value internal_error
         invalid_api_key invalid_base64_image invalid_image_format invalid_image_url invalid_type invalid_value
         method_not_allowed missing_required_parameter model_not_found nested_too_deeply overloaded permission_denied
