@@ -82,6 +82,12 @@ test-clients: setup-test ## LangChain's standard tests, the Agents SDK, pydantic
 	@RELAY_BINARY="$${RELAY_BINARY:-$(CURDIR)/.build/debug/relay}" .build/clients/bin/python -m pytest \
 		-c Tests/Clients/pytest.ini --rootdir Tests/Clients Tests/Clients
 
+test-agents: setup-test ## Claude Code and Codex do jobs through the relay (after `make build`); RECORD=1 writes the shapes of their requests again
+	@PYTHON_VENV=.build/agents Scripts/setup-python Tests/Agents/requirements.txt
+	$(say) 'Agents'
+	@RELAY_BINARY="$${RELAY_BINARY:-$(CURDIR)/.build/debug/relay}" .build/agents/bin/python -W ignore -m pytest \
+		-c Tests/Agents/pytest.ini --rootdir Tests/Agents Tests/Agents
+
 test-page: setup-page ## walks through the admin page and /usage in Debian's Chromium, 360 and 1280 px wide, light and dark (after `make build`)
 	$(say) 'Pages'
 	@$(PAGE_TESTS)
@@ -188,5 +194,5 @@ setup-page: setup-test
 	@Scripts/setup page
 	@PYTHON_VENV=.build/page Scripts/setup-python Tests/Pages/requirements.txt
 
-.PHONY: help run demo release install build test script-test unit-test e2e-test test-clients test-page page-test docs-pictures setup-page faults faults-test lint format test-asan test-tsan fuzz fuzz-test simulate \
+.PHONY: help run demo release install build test script-test unit-test e2e-test test-clients test-agents test-page page-test docs-pictures setup-page faults faults-test lint format test-asan test-tsan fuzz fuzz-test simulate \
 	model hostile benchmark benchmark-limits benchmark-peers instructions prove-image clean setup-run setup-schemas setup-test

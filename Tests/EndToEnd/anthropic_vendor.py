@@ -6,7 +6,7 @@ against the rules that its documentation has beside them; one that Anthropic wou
 SCRIPT, all optional (besides those of `openai_vendor`: json, raw, status, headers, type, cut, stall, pieces, line_end, events):
     content                   blocks of the answer, made by `text`, `thought`, `sealed` and `use`
     stop, sequence, details   stop_reason, stop_sequence and stop_details of it
-    usage                     of it
+    usage, id                 of it
     lax                       a rule that is not checked
 """
 
@@ -368,7 +368,7 @@ def ending(script: dict[str, Any]) -> dict[str, Any]:
 
 def whole(script: dict[str, Any]) -> dict[str, Any]:
     return {
-        "id": "msg_013Zva2CMHLNnXjNJJKqJ2EF", "type": "message", "role": "assistant", "model": "claude-own",
+        "id": script.get("id", "msg_013Zva2CMHLNnXjNJJKqJ2EF"), "type": "message", "role": "assistant", "model": "claude-own",
         "content": content_of(script), "usage": script.get("usage", USAGE), "container": None,
     } | ending(script)  # fmt: skip
 

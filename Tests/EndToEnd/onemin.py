@@ -31,7 +31,7 @@ SCENARIO, all optional:
     status, headers            of the answer
     json | text | body64       the whole body: JSON, HTML text, raw bytes (as text/event-stream)
     answer                     the text; deltas: the portions in which it is streamed
-    acts                       true: answers as `onemin_acting` does
+    acts                       true: answers as `onemin_acting` does; steps: answers, in the order of their marks
     result_object, metadata    in the record; record: laid over it; small: a record with little in it
     finish                     the reason in the record's metadata; null: there is none
     uncounted                  true: all counts of the metadata are zero

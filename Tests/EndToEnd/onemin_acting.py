@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 TURN = re.compile(r"(?:^|\n\n)(User|Assistant|Tool result): ")
+MARK = re.compile(r"Step (\d+) of the script\.")
+"""How a scripted model begins its turns, so that a history tells which step comes next."""
 
 
 def answer(prompt: str) -> str:
@@ -23,6 +25,12 @@ def answer(prompt: str) -> str:
         keys = re.findall(r"'(\w+)'", said) or ["answer"]
         return json.dumps({key: f"a {key}" for key in keys})
     return f"The tool says: {result(said)}" if who == "Tool result" else f"Well, you said: {said[:200]}"
+
+
+def next_step(history: str, steps: list[str]) -> str:
+    """Returns the step that follows the last one in the history, with its mark."""
+    at = max((int(number) for number in MARK.findall(history)), default=-1) + 1
+    return f"Step {at} of the script. {steps[at] if at < len(steps) else 'All is done.'}"
 
 
 def between(text: str, start: str, end: str) -> str:

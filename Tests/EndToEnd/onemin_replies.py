@@ -123,6 +123,8 @@ def reply(scenario: dict[str, Any], request: dict[str, Any], *, streamed: bool) 
         answer = scenario.get("answer")
         if scenario.get("acts"):
             answer = onemin_acting.answer(prompt_of(request))
+        elif "steps" in scenario:
+            answer = onemin_acting.next_step(prompt_of(request), scenario["steps"])
         if answer is None:
             answer = "".join(scenario["deltas"]) if "deltas" in scenario else default_answer(prompt_of(request))
         if streamed and scenario.get("stream_as", "events") == "events":
