@@ -142,6 +142,8 @@ def tool_problems(body: dict[str, Any], model: str) -> Iterator[str]:
     for tool in body.get("tools", ()):
         if not re.fullmatch("[a-zA-Z0-9_-]{1,128}", tool["name"]):
             yield f"tools: name {tool['name']}"
+        if "input_schema" not in tool:
+            continue
         if tool["input_schema"].get("type") != "object":
             yield "tools.0.custom.input_schema.type: Field required"
         if tool.get("strict"):

@@ -60,7 +60,7 @@ class GeminiWire:
             yield f"unknown fields {sorted(unknown)}"
         bare = json.loads(json.dumps(body))
         for tool in bare.get("tools", ()):
-            for declared in tool["functionDeclarations"]:
+            for declared in tool.get("functionDeclarations", ()):
                 declared.pop("parametersJsonSchema", None)
         bare.get("generationConfig", {}).pop("responseJsonSchema", None)
         for content in bare["contents"]:
@@ -170,7 +170,7 @@ def turns(body: dict[str, Any], *, is_new: bool) -> Iterator[str]:
 
 
 def tools(body: dict[str, Any]) -> Iterator[str]:
-    declared = [one for tool in body.get("tools", ()) for one in tool["functionDeclarations"]]
+    declared = [one for tool in body.get("tools", ()) for one in tool.get("functionDeclarations", ())]
     names = [one["name"] for one in declared]
     if len(set(names)) != len(names):
         yield f"names twice {names}"

@@ -206,7 +206,7 @@ def test_fields(talking, anthropic_server, model, fields, told):
 
 
 def test_unsupported_fields(talking):
-    for fields in ({"logprobs": True}, {"web_search_options": {}}, {"messages": [user({"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}})]}):
+    for fields in ({"logprobs": True}, {"messages": [user({"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}})]}):
         status, error, _ = refusal(talking, model="claude", **fields)
         assert (status, error["code"]) == (400, "unsupported_parameter"), error
 

@@ -25,6 +25,8 @@ package struct ChatCall: Sendable {
     package var hasRelayTools = false
     /// The abilities that a vendor must have for this call.
     package var needs: Abilities = []
+    /// Whether the requested model name ended in `[1m]`, which asks for a context window of a million tokens.
+    package var wantsLongWindow = false
     private var rare: Indirect<ChatOptions>?
 
     package init() {}
@@ -34,6 +36,9 @@ package struct ChatCall: Sendable {
         get { rare?.value ?? ChatOptions() }
         set { rare = Indirect(newValue) }
     }
+
+    /// The fields and tools of the request that vendors with another API do not get.
+    package var ignored: [StaticString] { rare?.value.ignored ?? [] }
 
     /// Sets `chatOptions` without copying the options.
     package mutating func setOptions(_ chatOptions: Indirect<ChatOptions>) { rare = chatOptions }
@@ -209,6 +214,32 @@ package struct ChatCall: Sendable {
         /// The estimated tokens that the search results add to a prompt.
         package var tokens: Int { sites * words * 4 / 3 }
     }
+
+    /// Decides what the request's tool for web search means: a search if it is the only tool or is forced.
+    ///
+    /// - Parameters:
+    ///   - isForced: whether `tool_choice` names the tool.
+    ///   - search: the options of the search.
+    package mutating func settleSearch(_ chatOptions: inout ChatOptions, isForced: Bool, _ search: WebSearch = .usual) {
+        guard chatOptions.searchTool != nil else { return }
+        if chatOptions.toolChoice == .none {
+            chatOptions.searchTool = nil
+            return
+        }
+        guard isForced || chatOptions.tools.isEmpty else { return }
+        chatOptions.searchTool?.isOffered = false
+        chatOptions.toolChoice = .auto
+        webSearch = search
+        needs.insert(.searchOptions)
+    }
+
+    /// Removes the tool for web search that the model could choose.
+    package mutating func dropSearch() {
+        if rare?.value.searchTool?.isOffered == true { chatOptions.searchTool = nil }
+    }
+
+    /// Whether the vendor's request contains its own tool or option for web search.
+    package var sendsSearch: Bool { needs.contains(.searchOptions) || rare?.value.searchTool != nil }
 
     /// Returns the search options for the model; nil if the chat uses no web search.
     package func search(with model: borrowing Model) -> WebSearch? {

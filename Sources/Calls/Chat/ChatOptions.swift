@@ -53,6 +53,16 @@ package struct ChatOptions: Sendable {
         }
     }
 
+    /// A tool of the request with which the vendor searches the web.
+    package struct SearchTool: Sendable {
+        /// The index of the tool in the request.
+        package let index: Int
+        /// Whether the model chooses between the search and other tools. If false, the request is a search.
+        package var isOffered = true
+
+        package init(index: Int) { self.index = index }
+    }
+
     package enum ToolChoice: Sendable, Equatable {
         case auto
         case none
@@ -153,6 +163,10 @@ package struct ChatOptions: Sendable {
     package var sampling = Sampling()
     private var list = ToolList.read([])
     package var toolChoice = ToolChoice.auto
+    /// The request's tool for web search; nil if there is none.
+    package var searchTool: SearchTool?
+    /// The fields and tools of the request that only its own API has, and that vendors with another API do not get.
+    package private(set) var ignored: [StaticString] = []
     package var parallelToolCalls: Bool?
     package var format = Format.text
     package var reasoning = Reasoning()
@@ -168,6 +182,14 @@ package struct ChatOptions: Sendable {
     package var topLogProbabilities = 0
 
     package init() {}
+
+    private static let maxIgnored = 20
+
+    /// Adds a name to the fields and tools that are left out, once.
+    package mutating func ignore(_ name: StaticString) {
+        guard ignored.count < Self.maxIgnored, !ignored.contains(where: { "\($0)" == "\(name)" }) else { return }
+        ignored.append(name)
+    }
 }
 
 extension ChatOptions {

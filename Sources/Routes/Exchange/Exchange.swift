@@ -45,6 +45,8 @@ final class Exchange: @unchecked Sendable {
     let sentBefore: Int
     /// The index of this exchange in the event loop's list of running requests.
     var runningIndex = 0
+    /// The fields and tools of the request that the vendor does not get.
+    var ignored: [StaticString] = []
     /// Whether parts of the request body are needed until the end of the response.
     var keepsBody = false
     /// Whether the relay closes the connection after the response.
@@ -209,6 +211,7 @@ final class Exchange: @unchecked Sendable {
             head.fields.append(decimal: callLedger.allAttempts)
             head.fields.append("\r\n")
             head.fields.append((lookup?.state ?? .off).line)
+            if !ignored.isEmpty { head.add("X-Relay-Ignored", text: ignored.map { "\($0)" }.joined(separator: ", ")) }
             if let day = server.shutdownDate { head.add("Sunset", text: day.httpDate) }
             if let cost = record.cost { head.add("X-Relay-Cost", text: cost.text) }
         } else if let lookup, lookup.state != .off {

@@ -125,7 +125,7 @@ final class Gateway: @unchecked Sendable {
             x-request-id, retry-after, retry-after-ms, x-should-retry, x-ratelimit-limit-requests, \
             x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, \
             x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, ratelimit, ratelimit-policy, \
-            x-relay-provider, x-relay-attempts, x-relay-cache, x-relay-limited-by, x-relay-cost, sunset
+            x-relay-provider, x-relay-attempts, x-relay-cache, x-relay-limited-by, x-relay-cost, x-relay-ignored, sunset
             """
         )
         var fields = ByteBuffer()

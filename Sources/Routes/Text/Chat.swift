@@ -109,6 +109,16 @@ extension Exchange {
         }
     }
 
+    /// Keeps and logs what the request contains that vendors with another API do not get.
+    private func record(ignored call: borrowing ChatCall) {
+        ignored = call.ignored
+        guard !ignored.isEmpty else { return }
+        gateway.log.debug("fields of the request are left out") { line in
+            line.add("fields", ignored.map { "\($0)" }.joined(separator: ", "))
+            line.add("id", record.id)
+        }
+    }
+
     // Not inlined: the function does not suspend, so its variables are in no frame that lives as long as the request.
     @inline(never)
     fileprivate func way(
@@ -116,7 +126,12 @@ extension Exchange {
         _ surface: any ChatSurface,
         _ caller: Caller
     ) throws(APIError) -> ChatWay {
+        if let name = gateway.registry.modelCatalog.name(beforeWindowOf: asked.call.model) {
+            asked.call.model = name
+            asked.call.wantsLongWindow = true
+        }
         record.model = asked.call.model
+        record(ignored: asked.call)
         record.isStreamed = asked.call.isStreamed
         switch try surface.target(of: asked, caller, self) {
         case .candidates(let candidates):

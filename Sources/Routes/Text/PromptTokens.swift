@@ -7,8 +7,9 @@ import Upstream
 /// Counts the request in the limits, and returns the number of tokens in a call's prompt.
 func promptTokens(of call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> Int {
     let gateway = exchange.gateway
-    exchange.record.model = call.model
-    let candidate = try gateway.registry.chat(call.model, for: caller).leading
+    let name = gateway.registry.modelCatalog.name(beforeWindowOf: call.model) ?? call.model
+    exchange.record.model = name
+    let candidate = try gateway.registry.chat(name, for: caller).leading
     let abilities = candidate.provider.abilities(for: call, of: candidate.model)
     try ChatEmulation.check(call, against: abilities)
     let form = candidate.chats ? try TextProtocol(call, lacking: abilities) : nil

@@ -12,6 +12,14 @@ extension ModelCatalog {
         return before.isEmpty || before.hasSuffix(online) ? nil : before
     }
 
+    /// Returns the model name before the suffix `[1m]`, with which clients ask for a large context window. Returns nil
+    /// without this suffix, and for a name that is served as it stands.
+    package func name(beforeWindowOf name: String) -> String? {
+        guard name.utf8.last == UInt8(ascii: "]"), name.hasSuffix("[1m]"), name.utf8.count > 4 else { return nil }
+        guard position(of: name) == nil, panels[name] == nil, replacement(of: name) == nil else { return nil }
+        return String(name.dropLast(4))
+    }
+
     /// Returns a requested model name as permissions and limits use it: without the suffix `:online`. Keeps a suffix
     /// that is part of a model's or panel's own name.
     package func knownName(_ name: String) -> String {

@@ -149,6 +149,7 @@ struct AnthropicRequest: ~Copyable {
     private mutating func appendTools(called: [[UInt8]]) {
         // The API requires the declaration of called tools even if the client sent no tools.
         guard !chatOptions.tools.isEmpty else { return appendOldTools(called) }
+        let hasSearch = call.sendsSearch && !chatOptions.tools.contains { $0.name.hasSameBytes(as: "web_search") }
         for (index, tool) in chatOptions.tools.enumerated() {
             out.append(index == 0 ? #","tools":[{"name":"# : #",{"name":"#)
             names.name(tool.name).withUnsafeBytes { out.append(json: $0) }
@@ -158,6 +159,10 @@ struct AnthropicRequest: ~Copyable {
             if isStrict { out.append("strict", true) }
             if let mark = marks.mark(at: .tool(index)) { out.append(mark) }
             out.append("}")
+        }
+        if hasSearch {
+            out.append(",")
+            out.append(Self.search)
         }
         out.append("]")
         // The legacy form allows only one call.
@@ -175,6 +180,8 @@ struct AnthropicRequest: ~Copyable {
         out.append("}")
     }
 
+    private static let search: StaticString = #"{"type":"web_search_20250305","name":"web_search"}"#
+
     private mutating func appendOldTools(_ called: [[UInt8]]) {
         var seen: Set<[UInt8]> = []
         for name in called where seen.insert(name).inserted {
@@ -182,7 +189,13 @@ struct AnthropicRequest: ~Copyable {
             name.withUnsafeBytes { out.append(json: $0) }
             out.append(#","input_schema":{"type":"object","properties":{}}}"#)
         }
-        if !seen.isEmpty { out.append(#"],"tool_choice":{"type":"none"}"#) }
+        if call.sendsSearch {
+            out.append(seen.isEmpty ? #","tools":["# : ",")
+            out.append(Self.search)
+            out.append("]")
+        } else if !seen.isEmpty {
+            out.append(#"],"tool_choice":{"type":"none"}"#)
+        }
     }
 
     private mutating func appendSchema(of tool: ChatOptions.Tool, isStrict: Bool) {

@@ -56,7 +56,12 @@ private struct RefusedMessage {
         if isPrefill, isLastOfAssistant { return [.noPrefill] }
         if words.say("role"), words.say("system") || words.say("assistant"), hasSystemTurns { return [.noSystemTurns] }
         guard words.containsAny(of: Self.phrases) else { return [] }
+        if words.say("web_search") || words.say("web search"), hasSearch { return [.noSearch] }
         return ofTools + ofForm + ofSampling + (thinking.map(ofThinking) ?? []) + ofTheRest
+    }
+
+    private var hasSearch: Bool {
+        request["tools"]?.elements.contains { $0["type"]?.content?.hasPrefix("web_search_") ?? false } ?? false
     }
 
     private var hasSystemTurns: Bool {

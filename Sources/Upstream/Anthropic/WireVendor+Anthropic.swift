@@ -7,10 +7,12 @@ extension WireVendor {
     func abilitiesOfClaude(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [
             .stops, .tokenBound, .tools, .toolChoice, .schemas, .inlineMedia, .sampling, .reasoning, .functions,
+            .searchOptions,
         ]
         let claude = ClaudeModel(model.id)
         let quirks = self.quirks.quirks(of: name, model.id)
         if !claude.supportsStructuredOutputs || quirks.contains(.noSchemas) { abilities.remove(.schemas) }
+        if quirks.contains(.noSearch) { abilities.remove(.searchOptions) }
         let lacking = call.needs.subtracting(abilities)
         // Tools and formats are emulated together, as text.
         if !lacking.isDisjoint(with: [.toolChoice, .objects, .schemas]) {
@@ -29,6 +31,7 @@ extension WireVendor {
         var call = call
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
+        if quirks.quirks(of: name, model.id).contains(.noSearch) { call.dropSearch() }
         if call.stops.contains(where: \.isBlank) { call.stops = [] }
         return WireChat(
             self,

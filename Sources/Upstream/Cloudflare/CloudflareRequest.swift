@@ -30,6 +30,7 @@ enum CloudflareRequest {
         chatOptions.reasoning.verbosity = nil
         chatOptions.sampling.logitBias = nil
         chatOptions.parallelToolCalls = nil
+        chatOptions.searchTool = nil
         call.chatOptions = chatOptions
         for position in call.attachments.indices { call.attachments[position].writeOut() }
         return RequestRewriter.written(

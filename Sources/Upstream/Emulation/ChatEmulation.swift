@@ -114,7 +114,11 @@ package struct ChatEmulation: Sendable {
             )
         }
         if lacking.contains(.searchOptions) {
-            throw .unsupported("web_search_options", "The provider of this model does not support web search.")
+            let tool = call.chatOptions.searchTool
+            throw .unsupported(
+                tool.map { "tools[\($0.index)].type" } ?? "web_search_options",
+                "The provider of this model does not support web search."
+            )
         }
         if lacking.contains(.audioReferences) {
             throw .unsupported(

@@ -49,7 +49,10 @@ struct GeminiRequest: ~Copyable {
     // MARK: Tools
 
     private mutating func appendTools() {
-        guard !chatOptions.tools.isEmpty else { return }
+        guard !chatOptions.tools.isEmpty else {
+            if call.sendsSearch { out.append(#","tools":[{"googleSearch":{}}]"#) }
+            return
+        }
         // Older models refuse tools beside a response format. The tools of such a request must not be called, so they
         // are left out.
         if case .text = chatOptions.format {} else if !model.supportsToolsWithFormat { return }

@@ -11,6 +11,8 @@ extension WireVendor {
             .functions,
         ]
         let gemini = GeminiModel(model.id)
+        // Google's search does not go together with functions.
+        if !gemini.isBare, !call.usesTools { abilities.insert(.searchOptions) }
         let quirks = self.quirks.quirks(of: name, model.id)
         if gemini.isBare { abilities.subtract([.tools, .functions, .toolChoice, .objects, .schemas]) }
         if quirks.contains(.noObjects) { abilities.remove(.objects) }

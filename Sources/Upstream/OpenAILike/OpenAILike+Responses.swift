@@ -29,13 +29,14 @@ extension OpenAILike {
     func responsesAbilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [
             .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .mediaAddresses, .sampling,
-            .reasoning, .functions, .compaction, .ownCompactions,
+            .reasoning, .functions, .searchOptions, .compaction, .ownCompactions,
         ]
         if let most = call.maxTokens, most < ResponsesRequest.minTokens { abilities.remove(.tokenBound) }
         let quirks = wire.quirks.quirks(of: name, model.id)
         if quirks.contains(.noCompaction) { abilities.subtract([.compaction, .ownCompactions]) }
         if quirks.contains(.noObjects) { abilities.remove(.objects) }
         if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
+        if quirks.contains(.noSearch) { abilities.remove(.searchOptions) }
         return abilities
     }
 }

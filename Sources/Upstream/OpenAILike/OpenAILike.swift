@@ -112,6 +112,7 @@ extension OpenAILike: ChatVendor {
         let mayLack =
             !call.needs.isDisjoint(with: [.tools, .functions])
             || call.needs.contains(.inlineMedia) && call.attachments.contains(where: \.isAddress)
+            || call.needs.contains(.searchOptions)
         return (chatsBy == .auto || mayLack && !isOpenAI) && !isByResponses(call, model)
     }
 
@@ -127,6 +128,7 @@ extension OpenAILike: ChatVendor {
         if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         if quirks.contains(.noChoices) { abilities.remove(.choices) }
         if quirks.contains(.noAddresses) { abilities.remove(.mediaAddresses) }
+        if quirks.contains(.noSearch) { abilities.remove(.searchOptions) }
         if quirks.contains(.noRequired), call.needs.contains(.toolChoice), call.chatOptions.toolChoice == .required {
             abilities.remove(.toolChoice)
         }
@@ -164,6 +166,7 @@ extension OpenAILike: ChatVendor {
         var quirks = wire.quirks.quirks(of: name, model.id)
         // A call without long ids need not be rewritten for this quirk.
         if quirks.contains(.noLongIDs), !call.hasLongIDs { quirks.remove(.noLongIDs) }
+        if quirks.contains(.noSearch) { call.dropSearch() }
         let form: any WireForm
         if isByResponses(call, model) {
             form = ResponsesForm(responses, call, model: model)

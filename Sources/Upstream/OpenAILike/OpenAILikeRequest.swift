@@ -43,6 +43,7 @@ struct OpenAILikeRequest: ~Copyable {
         }
         if let most = call.maxTokens { append(isOpenAI ? "max_completion_tokens" : "max_tokens", most) }
         if call.isStreamed { out.append(#","stream":true,"stream_options":{"include_usage":true}"#) }
+        if chatOptions.searchTool != nil { out.append(#","web_search_options":{}"#) }
         if let original = call.original ?? call.changedOriginal {
             NativeRequest.appendUnknown(of: original, to: &out)
         }

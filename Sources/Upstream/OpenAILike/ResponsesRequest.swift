@@ -215,7 +215,10 @@ struct ResponsesRequest: ~Copyable {
     // MARK: Tools and formats
 
     private mutating func appendTools() {
-        guard !chatOptions.tools.isEmpty else { return }
+        guard !chatOptions.tools.isEmpty else {
+            if call.sendsSearch { out.append(#","tools":[{"type":"web_search"}]"#) }
+            return
+        }
         for (index, tool) in chatOptions.tools.enumerated() {
             out.append(index == 0 ? #","tools":[{"type":"function""# : #",{"type":"function""#)
             out.append("name", tool.name)
@@ -225,7 +228,12 @@ struct ResponsesRequest: ~Copyable {
             out.append("strict", tool.isStrict ?? false)
             out.append("}")
         }
-        out.append("]")
+        out.append(call.sendsSearch ? #",{"type":"web_search"}]"# : "]")
+        if call.needs.contains(.searchOptions) {
+            let choice: StaticString = #"{"type":"allowed_tools","mode":"required","tools":[{"type":"web_search"}]}"#
+            out.append(member: "tool_choice")
+            return out.append(choice)
+        }
         switch chatOptions.toolChoice {
         case .auto: break
         case .none: out.append("tool_choice", "none")

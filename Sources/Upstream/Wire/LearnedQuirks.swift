@@ -25,9 +25,11 @@ struct LearnedQuirks: OptionSet, Sendable {
     static let noRequired = LearnedQuirks(rawValue: 1 << 63)
     /// The vendor does not compact conversations.
     static let noCompaction = LearnedQuirks(rawValue: 1 << 52)
+    /// The vendor refuses its option or tool for web search.
+    static let noSearch = LearnedQuirks(rawValue: 1 << 53)
     static let ofAbilities: LearnedQuirks = [
         .noObjects, .noSchemas, .noChoices, .noForcing, .noTools, .noRequired, .noAddresses, .otherPathWithTools,
-        .otherPath, .noCompaction,
+        .otherPath, .noCompaction, .noSearch,
     ]
 }
 

@@ -36,9 +36,18 @@ extension ChatCall {
         try readMessageTools(fields, &chatOptions, &isSaid)
         try Self.readSampling(fields, &chatOptions, &isSaid)
         try readOutput(fields, &chatOptions, &isSaid)
+        for name in Self.fieldsOfAnthropic where fields[name] != nil {
+            chatOptions.ignore(name)
+            isSaid = true
+        }
         if isSaid { self.chatOptions = chatOptions }
         countIfLong()
     }
+
+    /// The fields that vendors with another API do not have.
+    private static let fieldsOfAnthropic: [StaticString] = [
+        "context_management", "safeguards", "diagnostics", "speed", "container", "fallbacks", "inference_geo",
+    ]
 
     /// Reads the system prompt and the messages. Returns the cache breakpoints in them.
     private mutating func readConversation(_ fields: RequestFields) throws(APIError) -> [ChatOptions.CacheBreakpoint] {
@@ -103,6 +112,10 @@ extension ChatCall {
             if let effort = try config.string("effort", "output_config") {
                 chatOptions.reasoning.effort = effort
                 if chatOptions.reasoning.thinking == nil { chatOptions.reasoning.thinking = .unsaid }
+                isSaid = true
+            }
+            if config.has("task_budget") {
+                chatOptions.ignore("output_config.task_budget")
                 isSaid = true
             }
             if let inner = try config.object("format", "output_config") {

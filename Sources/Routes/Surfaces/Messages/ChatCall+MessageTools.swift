@@ -19,7 +19,7 @@ extension ChatCall {
         for value in try fields.array("tools") ?? JSONElements() {
             let param = "tools[\(count)]"
             count += 1
-            guard let tool = try tool(ofMessage: value, param) else { continue }
+            guard let tool = try Self.tool(ofMessage: value, count - 1, &chatOptions) else { continue }
             guard names.insert(Array(tool.name.utf8)).inserted else {
                 throw .value("\(param).name", "another tool has this name")
             }
@@ -27,8 +27,11 @@ extension ChatCall {
             chatOptions.tools.append(tool)
         }
         chatOptions.cacheBreakpoints.insert(contentsOf: marks, at: 0)
+        var isSearch = false
         if let choice = try fields.object("tool_choice") {
-            chatOptions.toolChoice = try Self.toolChoice(ofMessage: choice, chatOptions.tools)
+            isSearch =
+                choice["type"]?.text == "tool" && choice["name"]?.text == "web_search" && chatOptions.searchTool != nil
+            if !isSearch { chatOptions.toolChoice = try Self.toolChoice(ofMessage: choice, chatOptions.tools) }
             if try choice.flag("disable_parallel_tool_use", "tool_choice") ?? false {
                 chatOptions.parallelToolCalls = false
             }
@@ -37,33 +40,61 @@ extension ChatCall {
             }
             isSaid = true
         }
-        guard !chatOptions.tools.isEmpty else { return }
+        isSaid = isSaid || !chatOptions.ignored.isEmpty || chatOptions.searchTool != nil
+        settleSearch(&chatOptions, isForced: isSearch)
+        guard !chatOptions.tools.isEmpty else {
+            guard count == 0 || chatOptions.searchTool != nil || chatOptions.toolChoice == .none else {
+                throw .value("tools[0].type", "this type is not supported as the only tool", code: "unsupported_value")
+            }
+            return
+        }
         isSaid = true
         guard chatOptions.toolChoice != .none else { return }
         needs.insert(.tools)
         if chatOptions.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
-    /// Reads one element of `tools`. Returns nil for the web search tool, and sets the call's `webSearch` instead.
-    private mutating func tool(ofMessage value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool? {
+    /// The beginnings of the types of Anthropic's own tools, which other vendors do not have.
+    private static let serverTools: [StaticString] = [
+        "code_execution", "computer", "bash", "text_editor", "memory", "web_fetch", "tool_search", "advisor", "browser",
+        "mcp_toolset",
+    ]
+
+    private static func checkDomains(of search: JSONValue, _ param: String) throws(APIError) {
+        for name: StaticString in ["allowed_domains", "blocked_domains"] where search.member(name) != nil {
+            throw .value(
+                "\(param).\(name)",
+                "restricting the search to domains is not supported",
+                code: "unsupported_value"
+            )
+        }
+    }
+
+    /// Reads one element of `tools`. Returns nil for tools of Anthropic's own, and records them in `chatOptions`
+    /// instead.
+    private static func tool(
+        ofMessage value: JSONValue,
+        _ index: Int,
+        _ chatOptions: inout ChatOptions
+    ) throws(APIError) -> ChatOptions.Tool? {
+        let param = "tools[\(index)]"
         guard value.kind == .object else { throw .type(param, "an object") }
         if let type = value.member("type") {
             guard let type = type.text else { throw .type("\(param).type", "a string") }
             if type.hasPrefix("web_search_") {
-                for name: StaticString in ["allowed_domains", "blocked_domains"] where value.member(name) != nil {
-                    throw .value(
-                        "\(param).\(name)",
-                        "restricting the search to domains is not supported",
-                        code: "unsupported_value"
-                    )
-                }
-                webSearch = .usual
+                try Self.checkDomains(of: value, param)
+                chatOptions.searchTool = ChatOptions.SearchTool(index: index)
+                return nil
+            }
+            if let name = Self.serverTools.first(where: { type.hasPrefix($0) }) {
+                chatOptions.ignore(name)
                 return nil
             }
             guard type.equals("custom") else {
                 throw .value("\(param).type", "this type is not supported", code: "unsupported_value")
             }
         }
+        if value.has("defer_loading") { chatOptions.ignore("defer_loading") }
         let name = try value.toolName(param, limitBytes: Self.toolNameBytes)
         guard let schema = try value.object("input_schema", param) else { throw .missing("\(param).input_schema") }
         return ChatOptions.Tool(

@@ -212,6 +212,10 @@ struct TurnReader {
                 if let line = try block.string(name, position("")) { pieces.append(.text("\(line)\n")) }
             }
             if let content = block["content"] { try append(content, position, to: &pieces) }
+        // All tools are given to the model at once, so the reference only says which of them was found.
+        case "tool_reference":
+            guard let name = try block.string("tool_name", position("")) else { throw .missing(position(".tool_name")) }
+            pieces.append(.text("The tool \(name) is available.\n"))
         default:
             throw .value(position(".type"), "blocks of this type are not supported", code: "unsupported_value")
         }

@@ -18,12 +18,17 @@ extension ChatCall {
         } else if let list = try fields.array("tools") {
             // `tool_choice` may name one of the tools, and `functions` may add more.
             let areNeeded =
-                fields["tool_choice"]?.kind == .object || fields["functions"] != nil
+                list.contains { $0["type"]?.isSearchType ?? false } || fields["tool_choice"]?.kind == .object
+                || fields["functions"] != nil
                 || !reading.isPassedOn(model)
             count = areNeeded ? try read(list, &chatOptions) : try check(list, &chatOptions)
         }
+        var isSearch = false
         if let choice = fields["tool_choice"] {
-            if choice["type"]?.text == "allowed_tools" {
+            isSearch = chatOptions.searchTool != nil && choice.isSearchChoice
+            if isSearch {
+                chatOptions.toolChoice = .auto
+            } else if choice["type"]?.text == "allowed_tools" {
                 try Self.readAllowed(choice, &chatOptions)
             } else {
                 chatOptions.toolChoice = try Self.toolChoice(choice, choice.kind == .object ? chatOptions.tools : [])
@@ -37,6 +42,10 @@ extension ChatCall {
             chatOptions.parallelToolCalls = parallel
             isSaid = true
         }
+        if chatOptions.searchTool != nil {
+            isSaid = true
+            settleSearch(&chatOptions, isForced: isSearch)
+        }
         guard chatOptions.hasTools else { return }
         isSaid = true
         guard chatOptions.toolChoice != .none else { return }
@@ -48,6 +57,7 @@ extension ChatCall {
     private mutating func read(_ list: JSONElements, _ chatOptions: inout ChatOptions) throws(APIError) -> Int {
         var count = 0
         for tool in list {
+            readSearch(tool, count, &chatOptions)
             if let read = try self.tool(tool, "tools[\(count)]") {
                 if let mark = ChatOptions.CacheBreakpoint(.tool(chatOptions.tools.count), of: tool) {
                     chatOptions.cacheBreakpoints.append(mark)
@@ -57,6 +67,11 @@ extension ChatCall {
             count += 1
         }
         return count
+    }
+
+    private func readSearch(_ tool: JSONValue, _ index: Int, _ chatOptions: inout ChatOptions) {
+        guard tool["type"]?.isSearchType ?? false else { return }
+        chatOptions.searchTool = ChatOptions.SearchTool(index: index)
     }
 
     /// Checks all elements of `tools` without parsing them completely. Returns the number of elements.
@@ -116,6 +131,7 @@ extension ChatCall {
         case "code_interpreter":
             wantsCode = true
             hasRelayTools = true
+        case "web_search", "web_search_preview", "google_search": hasRelayTools = true
         case "function":
             let (function, param) = try value.inner("function", param)
             return try Self.function(function, param, isLegacy: false)
@@ -231,6 +247,11 @@ extension ChatCall {
 }
 
 extension JSONValue {
+    /// Whether the value is the type of a tool for web search.
+    fileprivate var isSearchType: Bool {
+        text == "web_search" || text == "web_search_preview" || text == "google_search"
+    }
+
     /// Returns a tool's nested object, such as `function`, and its path for errors. Without a nested object, returns
     /// this object if it has a `name`.
     func inner(_ name: StaticString, _ param: String) throws(APIError) -> (JSONValue, String) {

@@ -51,13 +51,14 @@ private func readMessage(
         read.content.append(.reasoningBlock(reasoningBlock))
     }
     if let content = message["content"] {
-        try readContent(content, position, message: &read, parts: &parts, marks: &marks)
+        let mayBeEmpty = hasCalls || !read.content.isEmpty
+        try readContent(content, position, mayBeEmpty, message: &read, parts: &parts, marks: &marks)
     } else if role == .assistant, let audio = message["audio"], audio.kind == .object {
         let words = audio["transcript"]?.string ?? ""
         // Without a transcript, only the vendor that made the audio knows its words.
         if words.isEmpty { needs.insert(.audioReferences) }
         read.content.append(.text(words))
-    } else if !hasCalls, role != .assistant || message["refusal"]?.text == nil {
+    } else if !hasCalls, read.content.isEmpty, role != .assistant || message["refusal"]?.text == nil {
         throw message.has("content")
             ? .type(position(".content"), "a string or an array") : .missing(position(".content"))
     }
@@ -87,9 +88,12 @@ extension ChatMessage.Role {
 }
 
 /// Reads a message's `content` into `message`, attachments into `parts`, and cache breakpoints into `marks`.
+///
+/// - Parameter mayBeEmpty: whether an empty array is accepted, as beside tool calls and reasoning.
 private func readContent(
     _ content: JSONValue,
     _ position: ParameterPath,
+    _ mayBeEmpty: Bool,
     message: inout ChatMessage,
     parts: inout [Attachment],
     marks: inout [ChatOptions.CacheBreakpoint]
@@ -115,7 +119,7 @@ private func readContent(
         if let mark = ChatOptions.CacheBreakpoint(marked, of: element) { marks.append(mark) }
         index += 1
     }
-    guard index > 0 else {
+    guard index > 0 || mayBeEmpty else {
         let path = position(".content")
         throw APIError(400, "'\(path)' must not be empty.", code: "empty_array", param: path)
     }

@@ -100,7 +100,11 @@ struct InputReader {
         case nil: throw .type(position(".role"), "a string")
         default: throw .value(position(".role"), "must be user, assistant, system or developer")
         }
-        guard let content = item.member("content") else { throw .missing(position(".content")) }
+        guard let content = item.member("content") else {
+            // Some clients send the assistant's calls and reasoning beside a message without content.
+            guard role == .assistant else { throw .missing(position(".content")) }
+            return ChatMessage(role: role, content: [])
+        }
         return ChatMessage(role: role, content: try pieces(content, role, position: position, name: "content"))
     }
 

@@ -47,7 +47,6 @@ struct ResponseDraft: Sendable {
         let tools = try readInput(fields, purpose)
         names = tools.names
         try readChatOptions(fields, tools)
-        call.webSearch = tools.webSearch
         if purpose == .response { echo = Body(try Self.echo(fields, call, tools: tools)) }
         mayBeEmpty = purpose == .count
         if !hasReferences { try completeCall() }
@@ -157,7 +156,14 @@ struct ResponseDraft: Sendable {
         _ isSaid: inout Bool
     ) throws(APIError) {
         chatOptions.tools = tools.tools
-        if let choice = fields["tool_choice"] { try ToolDemandReader(choice, chatOptions.tools).read(&chatOptions) }
+        chatOptions.searchTool = tools.searchTool
+        if tools.searchTool != nil { isSaid = true }
+        var isSearch = false
+        if let choice = fields["tool_choice"] {
+            isSearch = tools.searchTool != nil && choice.isSearchChoice
+            if !isSearch { try ToolDemandReader(choice, chatOptions.tools).read(&chatOptions) }
+        }
+        call.settleSearch(&chatOptions, isForced: isSearch, tools.webSearch ?? .usual)
         if let parallel = try fields.flag("parallel_tool_calls") {
             chatOptions.parallelToolCalls = parallel
             isSaid = true
@@ -203,7 +209,12 @@ struct ResponseDraft: Sendable {
         text.append(#","verbosity":"#)
         text.append(fields["text"]?["verbosity"], or: "\"medium\"")
         text.append(#"},"tool_choice":"#)
-        text.append(fields["tool_choice"], or: "\"auto\"")
+        // OpenAI's schema of responses has only this spelling of the search.
+        if fields["tool_choice"]?["type"]?.text?.hasPrefix("web_search") ?? false {
+            text.append(#"{"type":"web_search_preview"}"#)
+        } else {
+            text.append(fields["tool_choice"], or: "\"auto\"")
+        }
         text.append(#","tools":["#)
         for (index, tool) in tools.echo.enumerated() {
             if index > 0 { text.append(",") }
@@ -227,6 +238,18 @@ struct ResponseDraft: Sendable {
 extension ByteBuffer {
     fileprivate mutating func append(_ value: JSONValue?, or other: StaticString) {
         if let value { value.append(to: &self) } else { append(other) }
+    }
+}
+
+extension JSONValue {
+    /// Whether the value of `tool_choice` forces a web search, directly or as the only allowed tool.
+    var isSearchChoice: Bool {
+        guard let type = self["type"]?.text else { return false }
+        if type.hasPrefix("web_search") || type.equals("google_search") { return true }
+        guard type.equals("allowed_tools"), let allowed = (self["allowed_tools"] ?? self)["tools"]?.elements else {
+            return false
+        }
+        return allowed.allSatisfy(\.isSearchChoice)
     }
 }
 

@@ -7,12 +7,18 @@ struct ToolReader: Sendable {
     private(set) var tools: [ChatOptions.Tool] = []
     private(set) var names = ToolNames()
     private(set) var webSearch: ChatCall.WebSearch?
+    /// The tool for web search; nil if the request has none.
+    private(set) var searchTool: ChatOptions.SearchTool?
     /// The JSON objects of the tools, which the response repeats in its own member `tools`.
     private(set) var echo: [Body] = []
     private var usedNames: Set<[UInt8]> = []
 
     mutating func read(_ list: JSONElements, _ param: String) throws(APIError) {
-        for (index, tool) in list.enumerated() { try read(tool, "\(param)[\(index)]") }
+        for (index, tool) in list.enumerated() {
+            let hadSearch = webSearch != nil
+            try read(tool, "\(param)[\(index)]")
+            if !hadSearch, webSearch != nil { searchTool = ChatOptions.SearchTool(index: index) }
+        }
     }
 
     private mutating func read(_ value: JSONValue, _ param: String) throws(APIError) {

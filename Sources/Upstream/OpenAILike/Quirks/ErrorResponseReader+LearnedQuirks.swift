@@ -162,6 +162,9 @@ private struct RefusedRequest {
         let isSaid =
             isUnsupported || words.say("must be") || words.say("unavailable") || words.say("at most 1")
         guard isSaid else { return nil }
+        if request["web_search_options"] != nil, names("web_search_options") || words.say("web search") {
+            return .noSearch
+        }
         if request["n"] != nil, names("n") { return .noChoices }
         guard let format = request["response_format"]?["type"]?.content,
             words.containsAny(of: ["response_format", "json_", "json schema", "json mode"])
@@ -190,6 +193,11 @@ private struct RefusedRequest {
             names("name")
         {
             return .noNames
+        }
+        if vendorError.names("empty_array") || words.say("empty array"),
+            messages.contains(where: { $0["content"]?.isEmptyArray ?? false })
+        {
+            return new(.emptyContent)
         }
         // An error of serde without the field's name, such as "messages[0]: invalid type: sequence, expected a string".
         let isOfList = words.say("messages[") && words.say("invalid type: sequence")

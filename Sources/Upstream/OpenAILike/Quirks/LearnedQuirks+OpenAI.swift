@@ -23,7 +23,7 @@ extension LearnedQuirks {
     static let noDeveloper = LearnedQuirks(rawValue: 8_192)
     /// The quirk that replaces all ids of tool calls with ids of nine letters and digits.
     static let shortIDs = LearnedQuirks(rawValue: 16_384)
-    /// The quirk that replaces message content that is null or missing with an empty text.
+    /// The quirk that replaces message content that is null, missing or an empty list with an empty text.
     static let emptyContent = LearnedQuirks(rawValue: 32_768)
     /// The quirk that joins the text parts of a message to one text.
     static let joinedContent = LearnedQuirks(rawValue: 65_536)

@@ -100,9 +100,9 @@ struct MessageRewriter {
         out.append(json: known?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
-    /// Returns the JSON of a message's content; nil if an empty text must replace the content `null`.
+    /// Returns the JSON of a message's content; nil if an empty text must replace the content `null` or `[]`.
     private func content(_ value: RawJSON) -> [UInt8]? {
-        if value.isNull { return quirks.contains(.emptyContent) ? nil : Array(value.bytes) }
+        if value.isNull || value.isEmptyArray { return quirks.contains(.emptyContent) ? nil : Array(value.bytes) }
         guard quirks.contains(.joinedContent), value.isArray, value.elements.allSatisfy({ $0["text"] != nil }) else {
             return Array(value.bytes)
         }
@@ -181,6 +181,8 @@ struct MessageRewriter {
 extension RawJSON {
     /// Whether the message contains tool calls but not the reasoning that led to them.
     var lacksReasoning: Bool { hasCalls && self["reasoning_content"]?.isNull ?? true }
+
+    var isEmptyArray: Bool { isArray && !elements.contains { _ in true } }
 
     var hasCalls: Bool { self["tool_calls"]?.elements.contains { _ in true } ?? false }
 
