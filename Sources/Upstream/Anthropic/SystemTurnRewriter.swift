@@ -37,7 +37,8 @@ enum SystemTurnRewriter {
         var results = ByteBuffer()
         var others = ByteBuffer()
         for turn in turns {
-            guard let content = turn["content"] else { continue }
+            // The content of an empty system turn is `""` or `[]`.
+            guard let content = turn["content"], !turn.isSystemTurn || content.bytes.count > 2 else { continue }
             var reminder = ByteBuffer()
             if turn.isSystemTurn { reminder.append(reminderOf: content) }
             let written = turn.isSystemTurn ? RawJSON(reminder.bytes) : content
