@@ -24,9 +24,9 @@ struct LearnedQuirks: OptionSet, Sendable {
     /// The model can be forced to call a named tool, but not with `tool_choice: "required"`.
     static let noRequired = LearnedQuirks(rawValue: 1 << 63)
     /// The vendor does not compact conversations.
-    static let noCompaction = LearnedQuirks(rawValue: 1 << 52)
+    static let noCompaction = LearnedQuirks(rawValue: 1 << 23)
     /// The vendor refuses its option or tool for web search.
-    static let noSearch = LearnedQuirks(rawValue: 1 << 53)
+    static let noSearch = LearnedQuirks(rawValue: 1 << 31)
     static let ofAbilities: LearnedQuirks = [
         .noObjects, .noSchemas, .noChoices, .noForcing, .noTools, .noRequired, .noAddresses, .otherPathWithTools,
         .otherPath, .noCompaction, .noSearch,

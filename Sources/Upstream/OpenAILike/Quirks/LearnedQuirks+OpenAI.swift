@@ -40,7 +40,7 @@ extension LearnedQuirks {
     /// The quirk that replaces tool call ids of more than 40 bytes with ids of nine letters and digits.
     static let noLongIDs = LearnedQuirks(rawValue: 1 << 51)
     /// The quirk that merges the instructions at the beginning, and makes later ones messages of the user.
-    static let oneInstruction = LearnedQuirks(rawValue: 1 << 23)
+    static let oneInstruction = LearnedQuirks(rawValue: 1 << 54)
     /// The quirk that stops asking the Responses API for reasoning summaries and encrypted reasoning.
     static let noReasoningFields = LearnedQuirks(rawValue: 1 << 34)
     /// The position of the first quirk bit for unsupported optional fields. Each field in `spareFields` has one bit.
