@@ -4,7 +4,20 @@ import anthropic
 import anthropic_vendor
 import openai
 import pytest
-from test_system_turns import HI, MORE, ROWS, USE, WEATHER, anthropics, ask, official, prepare, sites, turn, turns_relay
+from test_system_turns import (
+    HI,
+    MORE,
+    ROWS,
+    USE,
+    WEATHER,
+    anthropics,
+    ask,
+    official,
+    prepare,
+    sites,
+    turn,
+    turns_relay,
+)
 
 __all__ = ["anthropics", "ask", "official", "prepare", "sites", "turns_relay"]
 OTHERS = [name for name, (row, _) in ROWS.items() if "claude" not in row]
@@ -108,6 +121,8 @@ def test_search_tools_of_chats_and_responses(official, prepare, kind):
         last = prepare(name)
         official.responses.create(model=name, input="Hi", tools=[function, tool])
         assert searches(last()) == (False, 1)
+        answer = official.responses.with_raw_response.create(model=name, input="Hi", tools=[function, tool])
+        assert answer.headers["x-relay-ignored"] == "web_search"
         with pytest.raises(openai.BadRequestError) as caught:
             official.responses.create(model=name, input="Hi", tools=[function, tool], tool_choice=tool)
         assert caught.value.param == "tools[1].type"
@@ -150,10 +165,14 @@ def test_content_may_be_empty_beside_calls_and_reasoning(official, prepare, name
         official.chat.completions.create(model=name, messages=[HI, *called, thought, MORE], tools=[CALLABLE])
 
 
-def test_a_name_with_a_large_window_is_the_model(ask, anthropics, official, prepare):
+def test_a_name_with_a_large_window_is_the_model(anthropics, official, prepare, sites):
     prepare("open")
     assert anthropics.messages.create(model="open[1m]", max_tokens=9, messages=[HI]).model == "open"
     assert anthropics.messages.count_tokens(model="open[1m]", messages=[HI]).input_tokens > 0
+    last = prepare("new", {"content": [anthropic_vendor.text("Fine.")], "own_headers": ["anthropic-beta"]})
+    assert official.chat.completions.create(model="new[1m]", messages=[HI]).model == "new"
+    assert last()["model"] == "claude-opus-4-8"
+    assert sites["claude"].asked("claude-opus-4-8")[-1]["headers"]["anthropic-beta"] == "context-1m-2025-08-07"
     prepare("gem")
     assert official.chat.completions.create(model="gem[1m]", messages=[HI]).choices
     with pytest.raises(openai.NotFoundError):

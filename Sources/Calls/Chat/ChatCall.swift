@@ -233,9 +233,12 @@ package struct ChatCall: Sendable {
         needs.insert(.searchOptions)
     }
 
+    /// Whether the model chooses between a web search and other tools.
+    package var offersSearch: Bool { rare?.value.searchTool?.isOffered == true }
+
     /// Removes the tool for web search that the model could choose.
     package mutating func dropSearch() {
-        if rare?.value.searchTool?.isOffered == true { chatOptions.searchTool = nil }
+        if offersSearch { chatOptions.searchTool = nil }
     }
 
     /// Whether the vendor's request contains its own tool or option for web search.

@@ -15,6 +15,8 @@ package protocol ChatVendor: AnyObject, Sendable {
     ///
     /// Only waits while the chat is prepared may last longer.
     var keepsDeadlines: Bool { get }
+    /// Whether the vendor's models can choose between the vendor's web search and the tools of a call.
+    var offersSearch: Bool { get }
     /// Returns the abilities that the vendor has for this call. Calls of the same model can differ in them.
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities
     /// Returns whether the vendor itself can read the file at this URL.
@@ -34,6 +36,7 @@ extension ChatVendor {
     package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool { wires.contains(.chat) }
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { false }
     package var keepsDeadlines: Bool { false }
+    package var offersSearch: Bool { false }
     package func reads(_ address: String) -> Bool { false }
     package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool { false }
     package func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async {}

@@ -2,6 +2,7 @@ import Calls
 import Engine
 import Limits
 import Shared
+import Upstream
 
 /// One request of a client and the response to it.
 ///
@@ -47,6 +48,8 @@ final class Exchange: @unchecked Sendable {
     var runningIndex = 0
     /// The fields and tools of the request that the vendor does not get.
     var ignored: [StaticString] = []
+    /// Whether the request has a tool for web search beside other tools.
+    var offersSearch = false
     /// Whether parts of the request body are needed until the end of the response.
     var keepsBody = false
     /// Whether the relay closes the connection after the response.
@@ -211,6 +214,8 @@ final class Exchange: @unchecked Sendable {
             head.fields.append(decimal: callLedger.allAttempts)
             head.fields.append("\r\n")
             head.fields.append((lookup?.state ?? .off).line)
+            var ignored = ignored
+            if offersSearch, gateway.registry.lacksOfferedSearch(server.provider) { ignored.append("web_search") }
             if !ignored.isEmpty { head.add("X-Relay-Ignored", text: ignored.map { "\($0)" }.joined(separator: ", ")) }
             if let day = server.shutdownDate { head.add("Sunset", text: day.httpDate) }
             if let cost = record.cost { head.add("X-Relay-Cost", text: cost.text) }

@@ -112,6 +112,7 @@ extension Exchange {
     /// Keeps and logs what the request contains that vendors with another API do not get.
     private func record(ignored call: borrowing ChatCall) {
         ignored = call.ignored
+        offersSearch = call.offersSearch
         guard !ignored.isEmpty else { return }
         gateway.log.debug("fields of the request are left out") { line in
             line.add("fields", ignored.map { "\($0)" }.joined(separator: ", "))

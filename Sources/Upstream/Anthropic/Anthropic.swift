@@ -70,6 +70,7 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
 extension Anthropic: ChatVendor {
     package var wires: [Wire] { [] }
     package var keepsDeadlines: Bool { true }
+    package var offersSearch: Bool { true }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         wire.abilitiesOfClaude(for: call, of: model)

@@ -13,6 +13,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private let dialect: AnthropicDialect
     private let isLegacy: Bool
     private let maxCalls: Int
+    let headerLine: String?
     private let wantsStream: Bool
     private(set) var refusal: APIError?
     private(set) var maxTokens: Int?
@@ -44,6 +45,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         wantsStream = call.isStreamed
         isLegacy = call.needs.contains(.functions)
         maxCalls = call.maxCalls
+        headerLine = call.wantsLongWindow ? "anthropic-beta: context-1m-2025-08-07" : nil
     }
 
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {

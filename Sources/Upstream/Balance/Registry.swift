@@ -83,6 +83,11 @@ package final class Registry: @unchecked Sendable {
         lists = Array(repeating: nil, count: modelCatalog.all.count)
     }
 
+    /// Returns whether models of the named provider cannot choose between web search and other tools.
+    package func lacksOfferedSearch(_ provider: String) -> Bool {
+        entries.contains { $0.provider.name == provider && !$0.provider.offersSearch }
+    }
+
     /// Returns a registry with the same providers and another model catalog.
     package func offering(_ modelCatalog: ModelCatalog) -> Registry {
         Registry(entries, modelCatalog, balance: balance, on: loop)

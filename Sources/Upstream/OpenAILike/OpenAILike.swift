@@ -102,6 +102,7 @@ package final class OpenAILike: KeyChecker, @unchecked Sendable {
 extension OpenAILike: ChatVendor {
     package var wires: [Wire] { [.chat] }
     package var keepsDeadlines: Bool { true }
+    package var offersSearch: Bool { true }
 
     package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool {
         !isByResponses(call, model)

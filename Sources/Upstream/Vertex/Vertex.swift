@@ -87,6 +87,7 @@ package final class Vertex: KeyChecker, @unchecked Sendable {
 
 extension Vertex: ChatVendor {
     package var wires: [Wire] { [] }
+    package var offersSearch: Bool { publisher == .anthropic }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         switch publisher {

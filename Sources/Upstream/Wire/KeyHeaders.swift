@@ -30,6 +30,9 @@ final class KeyHeaders: @unchecked Sendable {
         return new
     }
 
+    /// Returns the header lines for a key with one more line. The result is not cached.
+    func headers(for key: String, adding line: String) -> UpstreamHeaders { made(own, lines(key) + [line]) }
+
     /// Returns the error. Removes its message if the message contains a secret: `token`, or a long word of a value in
     /// the settings' header lines.
     func hiding(_ error: UpstreamError, _ token: String? = nil) -> UpstreamError {

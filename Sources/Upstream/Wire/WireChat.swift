@@ -153,7 +153,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         vendorCall.endpoint = endpoint
         return UpstreamCall(
             endpoint: endpoint,
-            headers: vendor.headers.headers(for: vendorCall.key),
+            headers: form.headerLine.map { vendor.headers.headers(for: vendorCall.key, adding: $0) }
+                ?? vendor.headers.headers(for: vendorCall.key),
             body: body,
             by: vendorCall.callLedger.deadline
         )

@@ -15,6 +15,8 @@ protocol WireForm: AnyObject, Sendable {
     /// Whether the relay requests a stream although the client wants a complete response. Valid only after `written`.
     var gathersStream: Bool { get }
     func endpoint(isStreamed: Bool) -> Endpoint
+    /// A header line that only this call needs; nil for most calls. Routes do not send it.
+    var headerLine: String? { get }
     /// The route, which chooses the location and gets the access token; nil for a vendor that needs no route.
     var route: (any WireRoute)? { get }
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader
@@ -45,6 +47,7 @@ extension WireForm {
     var refusal: APIError? { nil }
     var maxTokens: Int? { nil }
     var gathersStream: Bool { false }
+    var headerLine: String? { nil }
     var route: (any WireRoute)? { nil }
     var quirkOfResponse: LearnedQuirks? { nil }
     var mayGoOn: Bool { false }
