@@ -220,11 +220,45 @@ def test_a_client_that_leaves_before_the_answer(limited, caller, vendor, stream)
 
 def test_too_large(limited, caller, vendor):
     one = caller(limited(RATE_LIMIT_CHAT="1000 tokens/minute"))
+    long = [{"role": "user", "content": " ".join(["internationalization"] * 501)}]
     for _ in range(2):
-        assert_too_large(one.refused(), "tokens", "1000 per minute", str(FIRST_ANSWER + PROMPT_TOKENS))
+        assert_too_large(one.refused(messages=long), "tokens", "1000 per minute", "1002")
     assert_too_large(one.refused(max_tokens=500, n=2), "tokens", "1000 per minute", "1002")
     assert not vendor.requests(one.key)
     one.ask(max_tokens=998)
+
+
+@pytest.mark.parametrize("unit", ["tokens", "usd", "credits"])
+def test_a_mean_locks_nobody_out(start_relay, vendor, unit):
+    """Long responses to one caller leave to another what is free, and each caller's own mean counts first."""
+    relay = start_relay(
+        RATE_LIMIT_CHAT={"tokens": "5000 tokens/day", "usd": "0.0151 usd/day", "credits": "5000 credits/day"}[unit],
+        PROVIDER_A_KIND="onemin", PROVIDER_A_BASE_URL=vendor.base_url, PROVIDER_A_API_KEY="key-of-means",
+        PROVIDER_A_COST="0.001/0.003", **{f"KEY_{name}_TOKEN": f"sk-means-{unit}-{name}-0123" for name in "AB"},
+    )  # fmt: skip
+    long = {"answer": "good"} | metadata(answer=9000, credit=9000)
+    vendor.answers("key-of-means", long)
+    with account(relay, f"sk-means-{unit}-A-0123") as a, account(relay, f"sk-means-{unit}-B-0123") as b:
+        a.ask()
+        for _ in range(8):
+            vendor.answers("key-of-means", {"answer": "good"} | metadata(answer=30, credit=30))
+            b.ask()
+        # The own mean of B is 30 by now, so several requests fit beside each other.
+        if unit == "tokens":
+            assert int(b.ask()["x-ratelimit-remaining-tokens"]) > 4_000
+
+
+@pytest.mark.parametrize("where", ["memory", "memcached"])
+def test_a_prompt_that_fits_is_admitted(start_relay, caller, vendor, memcached, new_key, where):
+    """A request without `max_tokens` reserves what is free, down to its prompt."""
+    shared = {"MEMCACHED_SERVERS": memcached.address, "MEMCACHED_TIMEOUT": "5s"} if where == "memcached" else {}
+    one = caller(start_relay(RATE_LIMIT_CHAT="1010 tokens/hour", **shared), new_key())
+    vendor.answers(one.key, {"answer": "good"} | metadata(prompt=2, answer=1004), {"answer": "good"} | metadata(prompt=2, answer=1))
+    assert_tokens(one.ask(), 1010, 1010 - PROMPT_TOKENS - FIRST_ANSWER)
+    one.assert_left(4)
+    assert_tokens(one.ask(), 1010, 0)
+    one.assert_left(1)
+    assert_refused(one.refused(), "tokens", "1010 per hour")
 
 
 def test_what_was_used_keeps_others_out(limited, caller, vendor):
@@ -451,7 +485,7 @@ def test_two_relays_count_together(start_relay, caller, vendor, memcached, new_k
     stream = here.stream()
     next(stream)
     # Units that one holds cannot be used by the other.
-    assert_refused(there.refused(), "tokens", "2000 per hour")
+    assert_refused(there.refused(max_tokens=1000), "tokens", "2000 per hour")
     vendor.release(key)
     for _ in stream:
         pass

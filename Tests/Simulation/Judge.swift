@@ -147,13 +147,16 @@ final class Judge {
             let subject = part.subject
             ask.positions.append(subject.admissions.count)
             guard decision.isAdmitted else { continue }
+            // A request that wishes for more than it needs reserves what is free.
+            let units = decision.held.first { $0.account.storeKey == subject.storeKey }?.units ?? part.units
+            if units < part.units { breach("L1", "\(units) units are reserved of \(part.units) that are needed") }
             subject.admissions.append(
                 Subject.Admission(
                     askedAt: ask.time,
                     time: time,
                     wall: wall,
                     instance: ask.instance,
-                    units: part.units
+                    units: units
                 )
             )
         }

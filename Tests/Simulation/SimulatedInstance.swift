@@ -183,7 +183,16 @@ final class SimulatedInstance {
     }
 
     private func ask(_ ask: Judge.Ask, at reading: ClockReading, _ then: @escaping (Decision) -> Void) {
-        let charges = ask.parts.map { LimitCharge($0.subject.limit, $0.subject.identity, units: $0.units) }
+        let charges = ask.parts.map { part in
+            let (limit, bound) = (part.subject.limit, part.subject.bound)
+            let wishesMore = limit.quota.unit.isKnownLate && part.units > 0 && asked.isMultiple(of: 2)
+            return LimitCharge(
+                limit,
+                part.subject.identity,
+                units: part.units,
+                upTo: wishesMore ? part.units + bound / 3 : nil
+            )
+        }
         judge.asks(ask, at: readAt, wall: clock.wall(at: readAt))
         asked += 1
         let response = ledger.ask(charges, from: asked % ledger.options.loops, at: reading) {

@@ -224,6 +224,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         add(usage, credits ?? paid(usageReservation), usageReservation)
         usageReservation.averages.record(
             usageReservation.model,
+            by: caller?.identity,
             completionTokens: usage.completionTokens,
             credits: credits
         )
@@ -283,8 +284,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// - Parameter credits: the credits that the vendor reported; nil if it reported none.
     package func helped(by model: String, credits: Int?) {
         guard let usageReservation else { return }
-        self.credits += credits ?? usageReservation.averages.expected(of: model).credits
-        usageReservation.averages.record(model, completionTokens: 0, credits: credits)
+        self.credits += credits ?? usageReservation.averages.expected(of: model, for: caller?.identity).credits
+        usageReservation.averages.record(model, by: caller?.identity, completionTokens: 0, credits: credits)
     }
 
     /// Records the failure of a candidate. Another candidate can still serve the request.

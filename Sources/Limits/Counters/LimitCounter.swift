@@ -64,6 +64,10 @@ protocol LimitCounter: AnyObject {
     func beginDraft(isTaking: Bool, at time: Int)
     /// Removes units from the draft of a write. `position` is the bucket in which the units were counted.
     func remove(_ units: Int, from position: BucketIndex)
+    /// Returns the units that are free besides those in the draft of a write. `rule` can lower them to this instance's
+    /// share.
+    func freeInDraft(by rule: OutageRule?, at time: Int) -> Int
+    /// Counts the units in the draft of a write if they fit into the limit. Returns whether they fit.
     func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool
     /// Whether the draft of a write contains a change that must be written to the store.
     var isDraftChanged: Bool { get }

@@ -163,6 +163,9 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         draft?.isChanged = true
     }
 
+    // A request never wishes for more slots than it needs.
+    func freeInDraft(by rule: OutageRule?, at time: Int) -> Int { 0 }
+
     func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool {
         guard let next = draft else { return false }
         let mine = held + next.change + units

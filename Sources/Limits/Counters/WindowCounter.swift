@@ -341,6 +341,13 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         if isCounted(position) { draft?.record.giveBack(units, in: position.number) }
     }
 
+    func freeInDraft(by rule: OutageRule?, at time: Int) -> Int {
+        guard let draft else { return 0 }
+        let free = draft.record.remaining(of: room(at: time))
+        guard let rule, rule.rule == .share, let outage else { return free }
+        return min(free, outage.remaining(of: bound, by: rule) - draft.admitted)
+    }
+
     func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool {
         if let rule, outage != nil, !hasRoom(for: units + (draft?.admitted ?? 0), by: rule, at: time) { return false }
         guard draft?.record.admit(units, of: room(at: time)) == true else { return false }

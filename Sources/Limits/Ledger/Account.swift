@@ -86,6 +86,8 @@ final class Account: @unchecked Sendable {
 struct RequestPart {
     let request: Pending
     let index: Int
+    /// The units that the planned write counts for the request; 0 without such a write.
+    var units = 0
     /// The bucket that counted the request but ended too early; nil if there is none. The planned write removes the
     /// request's units from this bucket.
     var from: BucketIndex?

@@ -2,10 +2,10 @@
 extension Ledger {
     mutating func decideInMemory(_ charges: [LimitCharge], _ now: ClockReading) -> Decision {
         if charges.count == 1 {
-            let (account, units) = (account(charges[0], now), charges[0].units)
-            guard account.counter.hasRoom(for: units, at: now.wall) else {
-                return refused([Pending.Share(account: account, units: units, state: .local)], now)
-            }
+            let account = account(charges[0], now)
+            let part = Pending.Share(account, charges[0], .local)
+            guard account.counter.hasRoom(for: part.minimum, at: now.wall) else { return refused([part], now) }
+            let units = part.units(ofFree: account.counter.standing(by: nil, at: now.wall).remaining)
             let position = account.counter.charge(units, at: now.wall)
             var decision = Decision(.admitted)
             decision.record(account.counter.standing(by: nil, at: now.wall))
@@ -15,10 +15,7 @@ extension Ledger {
             metrics.count(.admitted, account.limit.kind)
             return decision
         }
-        return decideByRule(
-            charges.map { Pending.Share(account: account($0, now), units: $0.units, state: .local) },
-            now
-        )
+        return decideByRule(charges.map { Pending.Share(account($0, now), $0, .local) }, now)
     }
 
     /// Decides about a request without the store, by the counters of this process. The request counts in all its limits
@@ -37,14 +34,17 @@ extension Ledger {
         }
         let isFull = parts.contains { part in
             guard part.state == .local else { return false }
-            if !isShared { return !part.account.counter.hasRoom(for: part.units, at: now.wall) }
-            return !part.account.counter.hasRoom(for: part.units, by: outageRule(part.account, now), at: now.wall)
+            if !isShared { return !part.account.counter.hasRoom(for: part.minimum, at: now.wall) }
+            return !part.account.counter.hasRoom(for: part.minimum, by: outageRule(part.account, now), at: now.wall)
         }
         if isFull { return refused(parts, now) }
         var parts = parts
         for index in parts.indices where parts[index].state == .local {
             let account = parts[index].account
-            parts[index].state = .claimed(account.counter.charge(parts[index].units, at: now.wall))
+            let rule = isShared ? outageRule(account, now) : nil
+            let units = parts[index].units(ofFree: account.counter.standing(by: rule, at: now.wall).remaining)
+            parts[index].units = units
+            parts[index].state = .claimed(account.counter.charge(units, at: now.wall))
             scheduleWrite(account, now)
         }
         return admission(parts, now)
@@ -78,7 +78,7 @@ extension Ledger {
         let open = parts.first { $0.state != .local } ?? parts[0]
         let refusal = Decision.Refusal(
             limit: open.account.limit,
-            requested: open.units,
+            requested: open.minimum,
             retryAfterMicroseconds: 1_000_000
         )
         metrics.count(.refused, refusal.limit.kind)
@@ -93,7 +93,7 @@ extension Ledger {
             let account = part.account
             let isLocal = isShared && part.state == .local
             let rule = isLocal ? outageRule(account, now) : isShared ? ruleAfterOutage(account, now) : nil
-            guard let refusal = account.counter.refusal(of: part.units, by: rule, at: now.wall) else { continue }
+            guard let refusal = account.counter.refusal(of: part.minimum, by: rule, at: now.wall) else { continue }
             if refusal.wait != nil { account.fullAt = now.steady }
             // A refusal that was decided from memory does not prolong that memory.
             if refusal.wait != nil, part.state != .unread, now.steady >= account.remembersFrom {
@@ -102,7 +102,7 @@ extension Ledger {
             if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (refusal.wait ?? .max) }) ?? true {
                 worst = Decision.Refusal(
                     limit: account.limit,
-                    requested: part.units,
+                    requested: part.minimum,
                     retryAfterMicroseconds: refusal.wait
                 )
             }
@@ -111,7 +111,7 @@ extension Ledger {
         // A bucket may have become free since the write that found no room.
         let first = Decision.Refusal(
             limit: parts[0].account.limit,
-            requested: parts[0].units,
+            requested: parts[0].minimum,
             retryAfterMicroseconds: 1_000
         )
         let refusal = worst ?? first

@@ -5,7 +5,7 @@ extension Ledger {
         let full = charges.compactMap { charge in
             existing(charge, now).flatMap { account in
                 isKnownFull(account, charge.units, now: now)
-                    ? Pending.Share(account: account, units: charge.units, state: isShared ? .unread : .local) : nil
+                    ? Pending.Share(account, charge, isShared ? .unread : .local) : nil
             }
         }
         return full.isEmpty ? nil : refused(full, now)

@@ -17,7 +17,7 @@ extension Ledger {
         account.counter.lateness = lateness(account)
         var units = 0
         for part in account.waiting where part.request.decision == nil {
-            let more = part.request.parts[part.index].units
+            let more = part.request.parts[part.index].minimum
             if more == 0 { return false }  // a request that only looks, so nothing is written
             units += more
         }
@@ -90,7 +90,8 @@ extension Ledger {
                 part.from = position
             }
             part.request.parts[part.index].state = .writing
-            if account.counter.admit(share.units, by: rule, at: now.wall) {
+            part.units = share.units(ofFree: account.counter.freeInDraft(by: rule, at: now.wall))
+            if account.counter.admit(part.units, by: rule, at: now.wall) {
                 takers.append(part)
             } else {
                 refused.append(part)
@@ -211,10 +212,10 @@ extension Ledger {
     /// Records that a successful write counted a request in one limit. Refunds the units if the request was already
     /// decided.
     private mutating func count(_ part: RequestPart, in position: BucketIndex, _ now: ClockReading) {
-        let share = part.request.parts[part.index]
         guard part.request.decision == nil else {  // decided without the store meanwhile
-            return giveBack(share.units, position, account: share.account, now: now)
+            return giveBack(part.units, position, account: part.request.parts[part.index].account, now: now)
         }
+        part.request.parts[part.index].units = part.units
         part.request.parts[part.index].state = .claimed(position)
         advance(part.request, now)
     }

@@ -25,9 +25,9 @@ extension Ledger {
         var parts = charges.map { share(of: $0, now) }
         if parts.count > 1 { parts.sort { $0.account.storeKey < $1.account.storeKey } }
         let isKnownFull = parts.contains { part in
-            part.units > part.account.limit.quota.count
+            part.minimum > part.account.limit.quota.count
                 || (part.state == .unread && part.account.refusedUntil > now.steady
-                    && !part.account.counter.hasRoom(for: part.units, at: now.wall))
+                    && !part.account.counter.hasRoom(for: part.minimum, at: now.wall))
         }
         if isKnownFull { return .decided(refused(parts, now)) }
         guard parts.contains(where: { $0.state == .unread }) else {
@@ -61,7 +61,7 @@ extension Ledger {
                 }
             }
         }
-        return Pending.Share(account: account, units: charge.units, state: state)
+        return Pending.Share(account, charge, state)
     }
 
     /// Handles the firing of a waiting request's timer. Returns the timer's next monotonic time; nil if the request is
@@ -144,7 +144,7 @@ extension Ledger {
     /// limits and one of them is full.
     mutating func begin(_ request: Pending, _ now: ClockReading) {
         let isFull = request.parts.contains {
-            $0.state == .seen && !$0.account.counter.hasRoom(for: $0.units, at: now.wall)
+            $0.state == .seen && !$0.account.counter.hasRoom(for: $0.minimum, at: now.wall)
         }
         if request.parts.count > 1, isFull {
             decide(request, refused(request.parts, now))

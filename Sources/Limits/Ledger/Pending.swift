@@ -17,10 +17,26 @@ final class Pending: @unchecked Sendable {
 
     struct Share {
         let account: Account
-        let units: Int
+        /// The units without which the limit refuses the request.
+        let minimum: Int
+        /// The units to reserve as far as they are free.
+        let wish: Int
+        /// The units that the limit has counted for the request; `minimum` before that.
+        var units: Int
         var state: State
 
+        init(_ account: Account, _ charge: LimitCharge, _ state: State) {
+            self.account = account
+            self.state = state
+            (minimum, wish, units) = (charge.units, charge.wish, charge.units)
+        }
+
         var isTaken: Bool { if case .claimed = state { true } else { false } }
+
+        /// Returns the units to count: the wish, cut to the free units, but not below the minimum.
+        func units(ofFree free: @autoclosure () -> Int) -> Int {
+            wish > minimum ? min(wish, max(minimum, free())) : minimum
+        }
     }
 
     /// The units that the request needs of each of its limits, in the order of the limits' store keys.

@@ -1,7 +1,7 @@
 import Engine
 
-/// The average usage of each model's last hundred responses in this process. Each ten minutes without a response halve
-/// a model's averages, down to a minimum.
+/// The average usage of each model's last hundred responses in this process: of each caller, and of all callers. Each
+/// ten minutes without a response halve the averages, down to a minimum.
 package final class RecentUsageAverages: Sendable {
     private struct Row {
         var completions = RecentNumbers()
@@ -26,10 +26,16 @@ package final class RecentUsageAverages: Sendable {
         }
     }
 
-    private let rows = Lock(RecentTable<String, Row>())
+    /// A model, with the caller whose responses a row averages; nil for all callers.
+    private struct Key: Hashable {
+        let model: String
+        let caller: Identity?
+    }
+
+    private let rows = Lock(RecentTable<Key, Row>())
     private let now: @Sendable () -> Int
 
-    private static let modelBound = 1_024
+    private static let rowBound = 2_048
     private static let halfLifeMicroseconds = 600_000_000
     /// The completion tokens that are assumed for a model without a response so far.
     package static let firstCompletion = 1_000
@@ -41,10 +47,12 @@ package final class RecentUsageAverages: Sendable {
     /// - Parameter now: returns the wall-clock time in microseconds.
     package init(now: @escaping @Sendable () -> Int) { self.now = now }
 
-    /// Records the usage of a model's successful call.
+    /// Records the usage of a successful call of a model.
     ///
-    /// - Parameter credits: the credits that the vendor reported; nil if it reported none.
-    package func record(_ model: String, completionTokens: Int, credits: Int?) {
+    /// - Parameters:
+    ///   - caller: the caller; nil if it is anonymous.
+    ///   - credits: the credits that the vendor reported; nil if it reported none.
+    package func record(_ model: String, by caller: Identity?, completionTokens: Int, credits: Int?) {
         let now = now()
         rows.withLock { rows in
             func add(to row: inout Row) {
@@ -55,28 +63,39 @@ package final class RecentUsageAverages: Sendable {
                 row.completions.add(completionTokens)
                 if let credits { row.credits.add(credits) }
             }
-            if rows.withValue(of: model, add) != nil { return }
-            var row = Row()
-            add(to: &row)
-            rows.set(model, row, atMost: Self.modelBound)
+            for who in caller == nil ? [nil] : [nil, caller] {
+                let key = Key(model: model, caller: who)
+                if rows.withValue(of: key, add) != nil { continue }
+                var row = Row()
+                add(to: &row)
+                rows.set(key, row, atMost: Self.rowBound)
+            }
         }
     }
 
-    /// Returns the average credits of one call of the model; nil if the vendor has reported none.
-    package func credits(of model: String) -> Int? {
-        let now = now()
-        return rows.withLock { rows in
-            rows.withValue(of: model) { $0.credits(at: now) } ?? nil
-        }
-    }
+    /// Returns the average credits of one call of the model for any caller; nil if the vendor has reported none.
+    package func credits(of model: String) -> Int? { mean(of: model, for: nil) { $0.credits(at: $1) } }
 
     /// Returns the completion tokens and credits that one call of the model is expected to use.
-    package func expected(of model: String) -> (completionTokens: Int, credits: Int) {
+    ///
+    /// - Parameter caller: the caller, whose own averages come first; nil if it is anonymous.
+    package func expected(of model: String, for caller: Identity?) -> (completionTokens: Int, credits: Int) {
+        (
+            mean(of: model, for: caller) { $0.completions(at: $1) } ?? Self.firstCompletion,
+            mean(of: model, for: caller) { $0.credits(at: $1) } ?? Self.firstCredits
+        )
+    }
+
+    /// Returns an average of the caller's responses; of all callers' responses if the caller has none.
+    private func mean(of model: String, for caller: Identity?, _ mean: (inout Row, Int) -> Int?) -> Int? {
         let now = now()
-        let means = rows.withLock { rows in
-            rows.withValue(of: model) { ($0.completions(at: now), $0.credits(at: now)) } ?? (nil, nil)
+        return rows.withLock { rows in
+            for who in caller == nil ? [nil] : [caller, nil] {
+                let found = rows.withValue(of: Key(model: model, caller: who)) { mean(&$0, now) }
+                if let found, let found { return found }
+            }
+            return nil
         }
-        return (means.0 ?? Self.firstCompletion, means.1 ?? Self.firstCredits)
     }
 }
 

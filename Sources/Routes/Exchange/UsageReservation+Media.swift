@@ -20,7 +20,7 @@ extension UsageReservation {
             credits =
                 prices.ofImages(images, mean: mean.map { calls * $0 }) ?? calls
                 * (mean ?? RecentUsageAverages.firstCredits)
-            // The first guess for a new model is not a mean, so it belongs to the minimum.
+            // The first credits of a model without a price are no mean, so they belong to the minimum.
             let guess = min(mean ?? RecentUsageAverages.firstCredits, RecentUsageAverages.firstCredits)
             least = prices.ofImages(images, mean: nil) ?? calls * guess
         }
@@ -48,14 +48,13 @@ extension UsageReservation {
         }
         var reserved = usageReservation.reserved
         if !applicableLimits.isPlain {
-            let usage = Usage(promptTokens: 0, completionTokens: gateway.expectedTokens(of: candidate.model))
+            let expected = gateway.expectedTokens(of: candidate.model, for: caller)
+            let usage = Usage(promptTokens: 0, completionTokens: expected)
             let prices = gateway.registry.prices(of: candidate, asked: name, for: caller)
             reserved.tokens = usage.totalTokens
             reserved.usd = prices.map { $0.cost(usage).usdParts }.max() ?? 0
         }
-        var minimum = usageReservation.minimum
-        minimum.tokens = min(reserved.tokens, RecentUsageAverages.firstCompletion)
-        self.init(reserving: reserved, atLeast: minimum, usageReservation)
+        self.init(reserving: reserved, atLeast: usageReservation.minimum, usageReservation)
     }
 
     /// Creates a copy of `usageReservation` with the given amounts.
@@ -73,8 +72,9 @@ extension UsageReservation {
 }
 
 extension Gateway {
-    /// Returns the expected completion tokens of a response of the model, from recent responses.
-    func expectedTokens(of model: Model) -> Int {
-        min(limiter.averages.expected(of: model.id).completionTokens, model.maxOutputTokens ?? .max)
+    /// Returns the expected completion tokens of the model's response to a caller, from recent responses.
+    func expectedTokens(of model: Model, for caller: Caller?) -> Int {
+        let expected = limiter.averages.expected(of: model.id, for: caller?.identity)
+        return min(expected.completionTokens, model.maxOutputTokens ?? .max)
     }
 }

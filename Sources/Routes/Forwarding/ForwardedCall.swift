@@ -173,12 +173,9 @@ final class ForwardedCall: @unchecked Sendable {
             return Amounts(tokens: usage.totalTokens, images: images, usd: usd)
         }
         let expected = expected(candidate, promptTokens: counted ?? 0)
-        // The first guess for a new model is not a mean, so it belongs to the minimum.
-        var least = expected
-        least.completionTokens = min(least.completionTokens, RecentUsageAverages.firstCompletion)
         return UsageReservation(
             reserving: amounts(expected),
-            atLeast: amounts(least),
+            atLeast: amounts(Usage(promptTokens: expected.promptTokens, completionTokens: 0)),
             model: candidate.model.id,
             creditsPerCall: 0,
             averages: gateway.limiter.averages
@@ -187,7 +184,7 @@ final class ForwardedCall: @unchecked Sendable {
 
     private func expected(_ candidate: Candidate, promptTokens: Int) -> Usage {
         let isHeld = !(applicableLimits?.isPlain ?? true) && request.endpoint.group != .chat
-        let completion = isHeld ? exchange.gateway.expectedTokens(of: candidate.model) : 0
+        let completion = isHeld ? exchange.gateway.expectedTokens(of: candidate.model, for: caller) : 0
         return Usage(promptTokens: promptTokens, completionTokens: completion)
     }
 

@@ -162,10 +162,7 @@ final class PanelChat: @unchecked Sendable {
     }
 
     private func responseTokens(of candidate: Candidate) -> Int {
-        min(
-            gateway.limiter.averages.expected(of: candidate.model.id).completionTokens,
-            candidate.model.maxOutputTokens ?? .max
-        )
+        gateway.expectedTokens(of: candidate.model, for: caller)
     }
 
     // MARK: Calls of members and summary

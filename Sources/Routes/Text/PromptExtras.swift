@@ -35,7 +35,7 @@ extension UsageReservation {
         }
         let counted =
             extras.roughTokens ?? call.promptTokens(by: extras.isEstimated ? .estimating : .of(model))
-        let expected = averages.expected(of: model.id)
+        let expected = averages.expected(of: model.id, for: caller.identity)
         let needs = ChatNeeds(
             candidate: candidate,
             images: images,
@@ -55,17 +55,17 @@ extension UsageReservation {
             expecting: expected.credits,
             averages
         )
-        // The first guess for a new model is not a mean, so it belongs to the minimum.
+        // The first credits of a model without a price are no mean, so they belong to the minimum.
         let (minimum, _) = needs.amounts(
             of: call,
             prompt: counted + found,
-            response: min(response, call.maxTokens ?? RecentUsageAverages.firstCompletion),
+            response: call.maxTokens ?? 0,
             expecting: min(expected.credits, RecentUsageAverages.firstCredits),
             nil
         )
         if let transcriber = extras.transcriber, transcriber.countsCredits {
-            reserved.credits +=
-                AttachmentPlan.audioParts(in: call) * averages.expected(of: transcriber.model.id).credits
+            let one = averages.expected(of: transcriber.model.id, for: caller.identity).credits
+            reserved.credits += AttachmentPlan.audioParts(in: call) * one
         }
         let tokens = extras.roughTokens == nil ? counted + extras.tokens : nil
         self.init(
@@ -93,7 +93,7 @@ private struct ChatNeeds {
     /// - Parameters:
     ///   - response: the expected output tokens of each choice.
     ///   - expected: the credits of an upstream call if the model has no list price.
-    ///   - averages: the averages of earlier responses; nil to ignore them.
+    ///   - averages: the averages of earlier responses; nil for the least amounts.
     func amounts(
         of call: borrowing ChatCall,
         prompt: Int,
@@ -107,7 +107,10 @@ private struct ChatNeeds {
         paid.promptTokens *= call.arePromptsSeparate ? call.choices / max(1, call.messages.count) : call.choices
         var amounts = Amounts(images: images)
         amounts.tokens = usage.totalTokens
-        amounts.usd = prices.map { $0.cost(paid).usdParts }.max() ?? 0
+        let costs = prices.lazy.map { $0.cost(paid).usdParts }
+        // A bound of the caller's own is no guess, so it counts whole.
+        let isCheapest = averages == nil && call.maxTokens == nil
+        amounts.usd = (isCheapest ? costs.min() : costs.max()) ?? 0
         guard !creditPrices.isEmpty else { return (amounts, nil) }
         let model = candidate.model.id
         let needs = CreditNeeds(call, paid, images: images, model: model, expecting: expected, averages)

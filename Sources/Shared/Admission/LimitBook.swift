@@ -203,15 +203,16 @@ package struct ApplicableLimits: Sendable {
     ///
     /// - Parameters:
     ///   - amounts: the tokens, images, dollars and credits that the request needs, known or estimated.
-    ///   - minimum: the amounts that the request certainly needs. An estimate above a limit is reduced to the limit,
-    ///     but not below `minimum`. If nil, no estimate is reduced.
+    ///   - minimum: the amounts that the request certainly needs. A limit with fewer free units than `amounts` counts
+    ///     only the free ones, but not fewer than `minimum`. If nil, the request needs all of `amounts`.
     package func charges(of amounts: Amounts, atLeast minimum: Amounts? = nil) -> [LimitCharge] {
         if isPlain { return charges }
         return charges.compactMap { charge in
-            let quota = charge.limit.quota
-            var units = amounts[quota.unit]
-            if let minimum, units > quota.count { units = min(units, max(minimum[quota.unit], quota.count)) }
-            return units > 0 ? LimitCharge(charge.limit, charge.identity, units: units) : nil
+            let unit = charge.limit.quota.unit
+            let wish = amounts[unit]
+            guard wish > 0 else { return nil }
+            let units = minimum.map { max(1, min(wish, $0[unit])) } ?? wish
+            return LimitCharge(charge.limit, charge.identity, units: units, upTo: wish)
         }
     }
 

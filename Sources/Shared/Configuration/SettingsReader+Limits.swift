@@ -77,15 +77,9 @@ extension SettingsReader {
         report(key, text)
     }
 
-    /// Warns if a limit of tokens or credits is smaller than what a usual request reserves.
+    /// Warns if a limit of credits is smaller than what a usual request reserves.
     private mutating func warnIfTooSmall(_ quota: Quota, _ key: SettingKey) {
-        let (tokens, credits) = (RecentUsageAverages.firstCompletion, RecentUsageAverages.firstCredits)
-        if quota.unit == .tokens, quota.count <= tokens {
-            warn(
-                key,
-                "\(quota.text): a request without max_tokens is too large for this limit: it reserves its prompt and \(tokens) tokens"
-            )
-        }
+        let credits = RecentUsageAverages.firstCredits
         if quota.unit == .credits, quota.count < credits {
             warn(
                 key,

@@ -106,33 +106,46 @@ import Testing
     @Test("the mean of the last hundred answers of that model, rounded up")
     func mean() {
         let means = RecentUsageAverages { 0 }
-        #expect(means.expected(of: "a") == (1_000, 100))
-        means.record("a", completionTokens: 10, credits: nil)
-        #expect(means.expected(of: "a") == (10, 100))
-        means.record("a", completionTokens: 11, credits: 7)
-        #expect(means.expected(of: "a") == (11, 7))
-        #expect(means.expected(of: "b") == (1_000, 100))
-        for _ in 0..<99 { means.record("a", completionTokens: 200, credits: 3) }
+        #expect(means.expected(of: "a", for: nil) == (1_000, 100))
+        means.record("a", by: nil, completionTokens: 10, credits: nil)
+        #expect(means.expected(of: "a", for: nil) == (10, 100))
+        means.record("a", by: nil, completionTokens: 11, credits: 7)
+        #expect(means.expected(of: "a", for: nil) == (11, 7))
+        #expect(means.expected(of: "b", for: nil) == (1_000, 100))
+        for _ in 0..<99 { means.record("a", by: nil, completionTokens: 200, credits: 3) }
         // The means of 11 and 99 times 200, and of 7 and 99 times 3.
-        #expect(means.expected(of: "a") == (199, 4))
-        means.record("a", completionTokens: 200, credits: 3)
-        #expect(means.expected(of: "a") == (200, 3))
+        #expect(means.expected(of: "a", for: nil) == (199, 4))
+        means.record("a", by: nil, completionTokens: 200, credits: 3)
+        #expect(means.expected(of: "a", for: nil) == (200, 3))
     }
 
     @Test("nothing is less than 1, and nothing overflows")
     func bounds() {
         let means = RecentUsageAverages { 0 }
-        means.record("a", completionTokens: 0, credits: 0)
-        #expect(means.expected(of: "a") == (1, 1))
-        for _ in 0..<200 { means.record("b", completionTokens: .max, credits: .max) }
-        #expect(means.expected(of: "b").completionTokens == Quota.countBound)
+        means.record("a", by: nil, completionTokens: 0, credits: 0)
+        #expect(means.expected(of: "a", for: nil) == (1, 1))
+        for _ in 0..<200 { means.record("b", by: nil, completionTokens: .max, credits: .max) }
+        #expect(means.expected(of: "b", for: nil).completionTokens == Quota.countBound)
     }
 
     @Test("of any number of models the last ones are remembered")
     func bounded() {
         let means = RecentUsageAverages { 0 }
-        for number in 0..<2_000 { means.record("model-\(number)", completionTokens: 5, credits: 5) }
-        #expect(means.expected(of: "model-1999") == (5, 5))
-        #expect(means.expected(of: "model-0") == (1_000, 100))
+        for number in 0..<3_000 { means.record("model-\(number)", by: nil, completionTokens: 5, credits: 5) }
+        #expect(means.expected(of: "model-2999", for: nil) == (5, 5))
+        #expect(means.expected(of: "model-0", for: nil) == (1_000, 100))
+    }
+
+    @Test("a caller's own responses count first, then those of all callers")
+    func ofCallers() {
+        let means = RecentUsageAverages { 0 }
+        let (one, other) = (Identity.address("1.1.1.1"), Identity.address("2.2.2.2"))
+        for _ in 0..<100 { means.record("a", by: one, completionTokens: 4_000, credits: 4_000) }
+        #expect(means.expected(of: "a", for: other) == (4_000, 4_000))
+        #expect(means.expected(of: "a", for: nil) == (4_000, 4_000))
+        means.record("a", by: other, completionTokens: 30, credits: nil)
+        #expect(means.expected(of: "a", for: other) == (30, 4_000))
+        #expect(means.expected(of: "a", for: one) == (4_000, 4_000))
+        #expect(means.expected(of: "b", for: other) == (1_000, 100))
     }
 }
