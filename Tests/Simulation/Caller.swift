@@ -110,7 +110,8 @@ final class Caller {
         let ask = Judge.Ask(
             instance.number,
             Array(zip(subjects, units)).map { (subject: $0.0, units: $0.1) },
-            isModest: isModest
+            isModest: isModest,
+            wishesMore: !isModest && round.isMultiple(of: 2)
         )
         instance.at(now) {
             instance.ask(ask) { decision in

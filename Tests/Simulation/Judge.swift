@@ -8,6 +8,8 @@ final class Judge {
         let parts: [(subject: Subject, units: Int)]
         /// Whether the caller wants so little that it must never be refused.
         let isModest: Bool
+        /// Whether the request reserves more than it needs, as far as units are free.
+        let wishesMore: Bool
         fileprivate(set) var time = 0
         fileprivate(set) var isDecided = false
         fileprivate var mustBeAdmitted = false
@@ -15,7 +17,13 @@ final class Judge {
         /// The indices of this request's admissions in its subjects' lists.
         fileprivate var positions: [Int] = []
 
-        init(_ instance: Int, _ parts: [(subject: Subject, units: Int)], isModest: Bool = false) {
+        init(
+            _ instance: Int,
+            _ parts: [(subject: Subject, units: Int)],
+            isModest: Bool = false,
+            wishesMore: Bool = false
+        ) {
+            self.wishesMore = wishesMore
             self.instance = instance
             self.parts = parts
             self.isModest = isModest

@@ -185,7 +185,7 @@ final class SimulatedInstance {
     private func ask(_ ask: Judge.Ask, at reading: ClockReading, _ then: @escaping (Decision) -> Void) {
         let charges = ask.parts.map { part in
             let (limit, bound) = (part.subject.limit, part.subject.bound)
-            let wishesMore = limit.quota.unit.isKnownLate && part.units > 0 && asked.isMultiple(of: 2)
+            let wishesMore = ask.wishesMore && limit.quota.unit.isKnownLate && part.units > 0
             return LimitCharge(
                 limit,
                 part.subject.identity,
