@@ -19,6 +19,8 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     private var isKeepAlive = false
     /// Whether any byte of the response has arrived.
     private var isAnswered = false
+    /// Whether the vendor has ended a kept connection with the status 408 (Request Timeout), which answers no request.
+    private var isIdleTimeout = false
     private var media = ""
     /// The largest request body that is copied into `request`, in bytes.
     private static let joinedBytes = 16_384
@@ -145,6 +147,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
                 } catch {
                     return brokeOff(CURLE_WEIRD_SERVER_REPLY)
                 }
+                if isIdleTimeout { return brokeOff(CURLE_GOT_NOTHING) }
                 if count < room.count, sendingFailure == nil, !connection.mayReadMore { return }
             case .end: return hasEnded()
             case .broken(let code): return brokeOff(code)
@@ -156,6 +159,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         let before = received.count
         guard hasRoom(for: bytes.count) else { return refuse() }
         try response.consume(bytes, into: &received) { begin($0, $1) }
+        if isIdleTimeout { return }
         guard isWithinLimit() else { return refuse() }
         if isUnwanted {
             received.removeAll()
@@ -178,6 +182,8 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
 
     /// Stores the status of the response and the header fields that the relay needs.
     private func begin(_ response: ParsedResponseHead, _ bytes: UnsafeRawBufferPointer) {
+        isIdleTimeout = isKept && response.status == 408 && !response.isKeepAlive
+        if isIdleTimeout { return }
         isHeadComplete = true
         isKeepAlive = response.isKeepAlive
         let type = bytes[part: response.contentType.range]
@@ -219,8 +225,10 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         connection?.close()
         connection = nil
         // A kept connection may have been dead before the request reached the vendor.
-        if isKept, !isAnswered, !isUnwanted {
-            isKept = false
+        if isKept, !isAnswered || isIdleTimeout, !isUnwanted {
+            (isKept, isAnswered, isIdleTimeout) = (false, false, false)
+            received.removeAll()
+            response = ResponseDecoder()
             sentBytes = 0
             sendingFailure = nil
             if connect() { return }

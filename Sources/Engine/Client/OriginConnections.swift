@@ -28,10 +28,15 @@ final class OriginConnections {
     var oldestSince: LoopTime? { idle.oldest?.idleSince }
 
     /// Removes and returns the connection that became idle last; nil if no connection is idle.
+    ///
+    /// Closes connections that are no longer quiet, whose events the loop has not handled yet.
     func removeIdle() -> UpstreamConnection? {
-        guard let latest = idle.removeLatest() else { return nil }
-        pool.isUsed(bytes: idleBytes)
-        return latest
+        while let latest = idle.removeLatest() {
+            pool.isUsed(bytes: idleBytes)
+            if latest.isQuiet { return latest }
+            latest.close()
+        }
+        return nil
     }
 
     /// Keeps the connection of a finished call for the next call, or closes it.

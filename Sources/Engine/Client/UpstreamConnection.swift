@@ -143,6 +143,14 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
         }
     }
 
+    /// Whether the vendor has neither sent bytes nor ended the connection since the last read.
+    ///
+    /// Bytes that arrive on an idle connection belong to no call.
+    var isQuiet: Bool {
+        var byte: UInt8 = 0
+        return recv(socket, &byte, 1, relay_peek) < 0 && Self.mayGoOn
+    }
+
     /// Whether the TLS layer holds received bytes, which epoll does not see.
     ///
     /// Call it only after a successful read: libcurl frees OpenSSL's object when it closes the connection.

@@ -176,4 +176,59 @@ import Testing
         }
         #expect(vendor.connections == 2)
     }
+
+    @Test("bytes that came on an idle connection are no call's response, even if the loop has not seen them")
+    func unasked() async {
+        let (mayFollow, sent) = (Gate(), Gate())
+        let vendor = RawServer { peer, number in
+            guard peer.receiveRequest() != nil else { return }
+            peer.sendResponse("good")
+            guard number == 0 else { return peer.waitForEnd() }
+            mayFollow.wait()
+            peer.sendResponse("evil")
+            sent.open()
+            peer.waitForEnd()
+        }
+        let outcomes = await withClient { client, _ in
+            let first = await client.outcome(UpstreamCall(vendor.url()))
+            mayFollow.open()
+            // The loop's thread waits here, so it handles no event between the bytes and the next call.
+            sent.wait()
+            return [first, await client.outcome(UpstreamCall(vendor.url()))]
+        }
+        #expect(outcomes == [.response(200, "good"), .response(200, "good")])
+        #expect(vendor.connections == 2)
+    }
+
+    @Test("a 408 that ends a kept connection costs no request", arguments: [false, true], [false, true])
+    func idleTimeout(isStreamed: Bool, isCut: Bool) async {
+        let vendor = RawServer { peer, number in
+            guard peer.receiveRequest() != nil else { return }
+            guard number == 0 else { return peer.sendResponse("answer", fields: "Connection: close\r\n") }
+            peer.sendResponse("answer")
+            guard peer.receiveRequest() != nil else { return }
+            let head = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
+            peer.send(head + (isCut ? "Content-Length: 9\r\n\r\nsl" : "Content-Length: 4\r\n\r\nslow"))
+        }
+        let outcomes = await withClient { client, _ in
+            var outcomes: [CallOutcome] = []
+            for _ in 0..<2 {
+                let call = UpstreamCall(vendor.url())
+                outcomes.append(isStreamed ? await client.streamOutcome(call) : await client.outcome(call))
+            }
+            return outcomes
+        }
+        #expect(outcomes == [.response(200, "answer"), .response(200, "answer")])
+        #expect(vendor.connections == 2)
+    }
+
+    @Test("a 408 on a new connection is the response")
+    func firstTimeout() async {
+        let vendor = RawServer { peer, _ in
+            guard peer.receiveRequest() != nil else { return }
+            peer.sendResponse("slow", status: "408 Request Timeout", fields: "Connection: close\r\n")
+        }
+        let outcome = await withClient { client, _ in await client.outcome(UpstreamCall(vendor.url())) }
+        #expect(outcome == .response(408, "slow") && vendor.connections == 1)
+    }
 }
