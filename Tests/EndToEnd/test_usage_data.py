@@ -236,6 +236,27 @@ def test_full_disk(launch, server, team, tmp_path):
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+def test_a_start_on_a_full_disk(launch, server, team, tmp_path):
+    """A full disk hurts a relay that starts no more than one that runs."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        with (folder / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
+            while filler.write(bytes(4096)):
+                pass
+        relay = launch(**settings(server, DATA_DIR=folder))
+        use(team(relay), good=3, bad=0)
+        assert "the file of usage records cannot be opened yet" in [line["message"] for line in relay.log_lines()]
+        (folder / "filler").unlink()
+        wait_for(lambda: metric(relay, "relay_usage_records_total", "sqlite") >= 6)
+        assert metric(relay, "relay_usage_records_dropped_total", "sqlite") == 0
+        relay.stop()
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
 def test_postgres(launch, server, team):
     """Two relays and one database, which becomes unavailable and available again."""
     postgres = Postgres()

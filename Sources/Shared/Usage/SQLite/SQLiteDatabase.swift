@@ -10,6 +10,9 @@ struct SQLiteFailure: Error {
     /// Whether the file is damaged or is not an SQLite database.
     var isOfFile: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
 
+    /// Whether the file may become usable again by itself: its disk is full or failed, or another process locks it.
+    var mayPass: Bool { [SQLITE_FULL, SQLITE_IOERR, SQLITE_BUSY, SQLITE_LOCKED].contains(code & 0xff) }
+
     /// Whether a statement was stopped because its time limit had passed.
     var isInterrupt: Bool { code == SQLITE_INTERRUPT }
 }

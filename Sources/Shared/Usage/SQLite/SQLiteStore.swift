@@ -66,8 +66,16 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     package func end() { opened = nil }
 
     /// Opens the file. Throws if the file cannot be written.
+    ///
+    /// A full or failing disk and a locked file are only a warning: the first write opens the file again.
     package func check() throws(UsageFailure) {
-        do throws(SQLiteFailure) { _ = try ready() } catch { throw failure(error) }
+        do throws(SQLiteFailure) {
+            _ = try ready()
+        } catch {
+            let failure = failure(error)
+            guard error.mayPass else { throw failure }
+            log.warning("the file of usage records cannot be opened yet") { $0.add("cause", failure.cause) }
+        }
     }
 
     package func write(_ requests: ArraySlice<FinishedRequest>) throws(UsageFailure) -> Int {
@@ -169,7 +177,8 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         // The files of the journal get the same permissions.
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else {
-            throw SQLiteFailure(code: SQLITE_CANTOPEN, text: systemError)
+            let isOfDisk = [ENOSPC, EDQUOT, EIO].contains(errno)
+            throw SQLiteFailure(code: isOfDisk ? SQLITE_IOERR : SQLITE_CANTOPEN, text: systemError)
         }
         close(descriptor)
         let database = try SQLiteDatabase.open(path, .write, busyMilliseconds: Self.busyMilliseconds)
