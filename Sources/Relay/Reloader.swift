@@ -102,6 +102,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
             lastProblems = []
             return .reloaded
         }
+        if isPolled, let loss = settings.loss(in: next) { return refused([loss], isPolled: true) }
         do throws(Listener.Failure) {
             try use(next)
         } catch {
@@ -229,6 +230,26 @@ private final class CountdownLatch: Sendable {
 
 extension Settings {
     var shutdownMilliseconds: Int { Int(shutdownSeconds * 1_000) }
+
+    /// Returns what a polled document must not do without an operator; nil if `next` may be applied.
+    ///
+    /// A document without keys or providers is more often a mistake than a wish, and may open the relay to everybody.
+    fileprivate func loss(in next: Settings) -> String? {
+        let (names, nextNames) = (Set(providers.map(\.name)), Set(next.providers.map(\.name)))
+        let hadKeys = providers.contains { !$0.apiKeys.isEmpty }
+        let removed =
+            if !keys.isEmpty, next.keys.isEmpty {
+                "keys (KEY_<NAME>_TOKEN)"
+            } else if !names.isEmpty,
+                names.isDisjoint(with: nextNames)
+                    || hadKeys && !next.providers.contains(where: { !$0.apiKeys.isEmpty })
+            {
+                "providers (PROVIDER_<NAME>_*)"
+            } else {
+                nil as String?
+            }
+        return removed.map { "CONFIG_URL: the document removes all \($0); reload the settings by hand to apply it" }
+    }
 
     /// Returns the names of the settings that differ in `next` and only take effect after a restart.
     func waitingForRestart(_ next: Settings) -> [String] {

@@ -23,7 +23,7 @@ BASE = f"KEY_A_TOKEN={TOKEN}\nPROVIDER_E_KIND=echo\n"
 
 class Host:
     """A server of one document. `asked`: the values of If-None-Match; `status`: the status in place of 200; `gate`:
-    responses wait while it is closed."""
+    responses wait while it is closed; `hides_length`: the end of the connection is the only end of the document."""
 
     def __init__(self):
         self.document, self.tag, self.status, self.asked, self.moves = (
@@ -33,6 +33,7 @@ class Host:
             [],
             0,
         )
+        self.hides_length = False
         self.gate = threading.Event()
         self.gate.set()
         host = self
@@ -52,7 +53,8 @@ class Host:
                     self.send_response(200)
                     if host.tag:
                         self.send_header("ETag", host.tag)
-                    self.send_header("Content-Length", str(len(host.document)))
+                    if not host.hides_length:
+                        self.send_header("Content-Length", str(len(host.document)))
                     self.end_headers()
                     self.wfile.write(host.document)
                     return
@@ -245,6 +247,46 @@ def test_reload_and_poll(start, host):
     host.says(BASE + "PROVIDER_E_MODELS=fourth\n")
     relay.signal(signal.SIGHUP)
     wait_for(lambda: serves(relay, "fourth"))
+
+
+@pytest.mark.parametrize("document", [b"", b"# nothing\n", b"\n \n"], ids=["empty", "a comment", "blank"])
+def test_a_document_without_a_setting_cannot_be_read(start, host, document):
+    relay = start(CONFIG_REFRESH_SECONDS="100ms")
+    host.says(document, tag='"empty"')
+    line = relay.wait_for_line(lambda line: line["message"] == "settings were not reloaded")
+    assert "the document cannot be read: it has no setting" in line["problem"]
+    relay.signal(signal.SIGHUP)
+    told = len(host.asked)
+    wait_for(lambda: len(host.asked) > told + 3)
+    assert serves(relay), "the old document stays"
+    status, errors = check(CONFIG_URL=host.url)
+    assert status == 78 and "it has no setting; correct it, or set CONFIG_REQUIRED=false" in errors
+
+
+def test_a_document_that_may_be_cut_off_cannot_be_read(start, host):
+    relay = start(CONFIG_REFRESH_SECONDS="100ms")
+    host.hides_length = True
+    host.says("KEY_A_TOKEN=" + TOKEN)
+    line = relay.wait_for_line(lambda line: line["message"] == "settings were not reloaded")
+    assert "has no length and no end, so it may be cut off" in line["problem"]
+    assert serves(relay)
+
+
+@pytest.mark.parametrize(
+    "document, lost",
+    [("PROVIDER_E_KIND=echo\nANONYMOUS_MODELS=all\n", "keys"), (f"KEY_A_TOKEN={TOKEN}\n", "providers"), (f"KEY_A_TOKEN={TOKEN}\nPROVIDER_F_KIND=echo\n", "providers")],
+)
+def test_a_polled_document_does_not_remove_all_keys_or_providers(start, host, document, lost):
+    relay = start(CONFIG_REFRESH_SECONDS="100ms")
+    host.says(document)
+    line = relay.wait_for_line(lambda line: line["message"] == "settings were not reloaded")
+    assert line["level"] == "error" and f"removes all {lost}" in line["problem"]
+    assert serves(relay)
+    with plain(relay) as stranger:
+        assert ask(stranger, model="echo").status_code == 401
+    # An operator who reloads by hand wants it.
+    relay.signal(signal.SIGHUP)
+    relay.wait_for_line(lambda line: line["message"] == "settings reloaded")
 
 
 def in_reload(start, host):

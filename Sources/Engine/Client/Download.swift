@@ -103,6 +103,8 @@ package struct Download: Sendable {
         var status = 0
         _ = relay_curl_status(easy, &status)
         switch status {
+        case 200 where !received.hasEnd:
+            return .failed("the response has no length and no end, so it may be cut off")
         case 200: return .document(received.bytes, tag: received.tag)
         case 304 where tag != nil: return .unchanged
         default: return .failed("the server returned \(status)")
@@ -141,6 +143,8 @@ package struct Download: Sendable {
         var bytes: [UInt8] = []
         var tag: String?
         var isTooLong = false
+        /// Whether the response shows where it ends: by its length, its last chunk, or a frame of HTTP/2.
+        var hasEnd = false
         let isCancelled: () -> Bool
 
         init(isCancelled: @escaping () -> Bool) { self.isCancelled = isCancelled }
@@ -156,8 +160,12 @@ package struct Download: Sendable {
             if line.hasPrefix("HTTP/") {
                 tag = nil
                 bytes = []
+                hasEnd = line.hasPrefix("HTTP/2")
             }
-            guard let colon = line.first(UInt8(ascii: ":")), line[part: 0..<colon].equalsLowered("etag") else { return }
+            guard let colon = line.first(UInt8(ascii: ":")) else { return }
+            let name = line[part: 0..<colon]
+            hasEnd = hasEnd || name.equalsLowered("content-length") || name.equalsLowered("transfer-encoding")
+            guard name.equalsLowered("etag") else { return }
             let end = line.first(UInt8(ascii: "\r")) ?? line.firstNewline() ?? line.count
             let value = line[part: colon + 1..<end].trimmed
             if value.count <= 256, value.allSatisfy({ $0 > 32 && $0 < 127 }) { tag = value.text }

@@ -91,20 +91,26 @@ extension Settings {
         )
         let known = remote?.url == url ? remote : nil
         let bytes: [UInt8]
+        var read = known
         switch download.get(unless: known?.tag, isCancelled: isCancelled) {
         case .failed(let cause):
             throw FileProblem(text: "the document cannot be read: \(cause)", isAbsence: true)
         case .unchanged: bytes = known?.bytes ?? []
         case .document(let found, let tag):
             bytes = found
-            remote = tag.map { Remote(url: url, tag: $0, bytes: found) }
+            read = tag.map { Remote(url: url, tag: $0, bytes: found) }
         }
         let text = try RemoteDocument.opened(bytes, key: key)
         guard !RemoteDocument.looksLikeYAML(text) else {
             let text = "the document is YAML, but it must consist of lines NAME=value, as in .env.example"
             throw FileProblem(text: text, isAbsence: false)
         }
-        return .document(named: "CONFIG_URL", text)
+        let document = SettingsSource.document(named: "CONFIG_URL", text)
+        guard !(document.entries.isEmpty && document.problems.isEmpty) else {
+            throw FileProblem(text: "the document cannot be read: it has no setting", isAbsence: true)
+        }
+        remote = read
+        return document
     }
 }
 
