@@ -241,8 +241,6 @@ def test_the_client_may_name_its_request(team, file):
     [
         (lambda http: http.post(PATH, content=b"{"), 400, None),
         (lambda http: http.post(PATH, json=body(model="none")), 404, "none"),
-        (lambda http: http.post("/v1/nothing", json={}), 404, None),
-        (lambda http: http.put(PATH, json={}), 405, None),
         (lambda http: http.post(PATH, json=body(model="fast"), headers={"Authorization": "Bearer wrong"}), 401, None),
         (lambda http: http.post(PATH, json=body(model="x" * 5_000)), 404, None),
     ],
@@ -254,11 +252,28 @@ def test_a_refusal_has_a_line(team, file, ask_for, status, model):
     assert record["error"] and tuple(record) == REQUEST
 
 
-def test_what_is_no_request_has_a_line_too(recording, file):
+def test_strangers_write_nothing(start_relay, tmp_path):
+    """Only refused keys have a record, one a minute from each address; known callers have all of their own."""
+    recording = start_relay(
+        USAGE_LOG_FILE=tmp_path / "records", KEY_TEAM_TOKEN=TEAM_TOKEN, PROVIDER_E_KIND="echo", PROVIDER_E_MODELS="fast"
+    )
     with socket.create_connection(("127.0.0.1", recording.port)) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert b"400" in connection.recv(100)
-    told(file.more(1)[0], status=400, endpoint=None, caller=None, success=False)
+    wrong = {"Authorization": "Bearer wrong"}
+    with plain(recording) as http, plain(recording, TEAM_TOKEN) as team:
+        for one in (http, team):
+            assert one.post("/v1/nothing", json={}).status_code == 404
+            assert one.get("/.env").status_code == 404
+            assert one.get("/admin%2flogin").status_code == 404
+            assert one.put(PATH, json={}).status_code == 405
+        for _ in range(3):
+            assert http.post(PATH, json=body(model="fast"), headers=wrong).status_code == 401
+        assert team.post(PATH, content=b"{").status_code == 400
+    recording.stop()
+    refused, invalid = lines((tmp_path / "records").read_text())
+    told(refused, status=401, caller=None, success=False, endpoint="/chat/completions")
+    told(invalid, status=400, caller="team", success=False)
 
 
 def test_questions_of_machines_have_none(team, file):
@@ -386,8 +401,8 @@ def echo(start_relay, tmp_path):
 
 
 def test_files_are_replaced_before_they_grow_too_large(echo, tmp_path):
-    relay, _ = echo(USAGE_LOG_MAX_MB=1, USAGE_LOG_FILES=2, LOG_LEVEL="error")
-    threads = [threading.Thread(target=unknown_models, args=(plain(relay), 900)) for _ in range(4)]
+    relay, _ = echo(USAGE_LOG_MAX_MB=1, USAGE_LOG_FILES=2, LOG_LEVEL="error", KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT="off")
+    threads = [threading.Thread(target=unknown_models, args=(plain(relay, TEAM_TOKEN), 900)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -254,7 +254,7 @@ final class Exchange: @unchecked Sendable {
         if let given = request[.id], Self.isID(given) { record.givenID = given.text }
         record.count(in: gateway.counts, at: now)
         record.write(to: gateway.log, at: now)
-        if gateway.usage.isOn, !record.isRoutinePoll, !record.isOfOperator { keepUsage(at: now) }
+        if gateway.usage.isOn, hasUsageRecord(at: now) { keepUsage(at: now) }
     }
 
     @inline(never)
@@ -265,6 +265,18 @@ final class Exchange: @unchecked Sendable {
             line.add("provider", server.provider)
             line.add("model", server.model)
         }
+    }
+
+    /// Returns whether the request gets a usage record: what strangers send must not fill the disk.
+    private func hasUsageRecord(at now: LoopTime) -> Bool {
+        guard record.isOfEndpoint, !record.isRoutinePoll, !record.isOfOperator else { return false }
+        if asking?.caller.kind == .known { return true }
+        if record.status == 401 || asking == nil && record.status == 429 {
+            return gateway.process.refusedAddresses.needsRecord(gateway.limits.address(request), at: now)
+        }
+        // A reload that failed is one that was permitted.
+        let isReload = !isShared && record.status != 403 && record.status != 404
+        return record.status < 400 || record.status == 429 || callLedger?.server != nil || isReload
     }
 
     @inline(never)
@@ -369,9 +381,6 @@ struct RefusedHead {
         writer.send(head, body: body)
         record.count(in: gateway.counts, at: gateway.loop.now)
         record.write(to: gateway.log, at: gateway.loop.now)
-        guard gateway.usage.isOn else { return }
-        let counts = gateway.counts
-        gateway.usage.record(FinishedRequest(record.usageRecord(counts: counts, at: gateway.loop.now)))
     }
 }
 

@@ -139,6 +139,7 @@ package final class ProcessState: Sendable {
     package let isDraining = Atomic<Bool>(false)
     package let admin: AdminState
     let unknownKeys = RecentUnknownKeys()
+    let refusedAddresses = RefusedAddresses()
     /// The list of all running requests of the process.
     let running = RunningRegister()
     /// The metrics of the last hour; nil until the event loops run.

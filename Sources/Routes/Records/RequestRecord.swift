@@ -26,6 +26,8 @@ struct RequestRecord {
     var isStreamed: Bool?
     /// Whether the response came from the response cache.
     var isCached = false
+    /// Whether the request's method and path are those of an endpoint.
+    var isOfEndpoint = false
     /// Whether the request is a health check, a CORS preflight, or a request to `/metrics` or `/admin`.
     var isPolled = false
     /// Whether the request belongs to the admin page or a caller's usage page. Usage records leave the request out.
