@@ -14,6 +14,7 @@ import pytest
 from balanced import Providers, places
 from chat import CHAT_PATH, MODEL, ask, body, either, stream, vendor_error
 from late_store import Lateness, LateStore
+from limited import client as plain
 from limited import metric
 from memcached import wait_for
 from usage import File
@@ -386,6 +387,35 @@ def test_a_trial_that_found_no_room_is_made_by_the_next_request(two, hold, vendo
     assert served(held.result())
     providers.answers("a", OK)
     wait_for(lambda: ask(one).headers["x-relay-provider"] == "a")
+
+
+def test_callers_wait_in_turns(start_relay, pool, vendor):
+    """Many waiting calls of one caller hold one call of another for one turn, not for all of them."""
+    tokens = {name: f"sk-turns-of-{name}-0123456789" for name in ("MANY", "ONE")}
+    relay = start_relay(
+        PROVIDER_A_KIND="onemin", PROVIDER_A_BASE_URL=vendor.base_url, PROVIDER_A_API_KEY="key-of-turns",
+        PROVIDER_A_CONCURRENCY=1, QUEUE_TIMEOUT="50s", **{f"KEY_{name}_TOKEN": token for name, token in tokens.items()},
+    )  # fmt: skip
+    with plain(relay) as http:
+
+        def call(name, text):
+            headers = {"Authorization": f"Bearer {tokens[name]}"}
+            return http.post(CHAT, json=body(messages=[{"role": "user", "content": text}]), headers=headers)
+
+        vendor.answers("key-of-turns", HELD)
+        calls = [pool.submit(call, "MANY", "first")]
+        vendor.wait("key-of-turns", "stalled")
+        for number in range(12):
+            calls.append(pool.submit(call, "MANY", f"many {number}"))
+            wait_for(lambda number=number: waiting(http) == number + 1)
+        for number in range(2):
+            calls.append(pool.submit(call, "ONE", f"one {number}"))
+            wait_for(lambda number=number: waiting(http) == 13 + number)
+        vendor.release("key-of-turns")
+        assert all(call.result().status_code == 200 for call in calls)
+    order = [str(request) for request in vendor.requests("key-of-turns")]
+    places = [next(at for at, sent in enumerate(order) if f"one {number}" in sent) for number in range(2)]
+    assert places[0] <= 2 and places[1] <= 4, places
 
 
 @pytest.mark.parametrize("queue", ["0", "50s"])

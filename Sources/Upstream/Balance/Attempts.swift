@@ -111,7 +111,7 @@ package final class Attempts: @unchecked Sendable {
         let providers = Set(positions.map { list.all[$0].offeredBy })
         callLedger.beginCapacityWait(at: loop.now)
         defer { callLedger.endCapacityWait(at: loop.now) }
-        let taken = await balance.queue.wait(for: providers, until: end, on: loop) {
+        let taken = await balance.queue.wait(for: providers, of: callLedger.caller?.identity, until: end, on: loop) {
             [self] () -> (Int, (Credential, HeldCapacity))? in
             for position in positions {
                 let (candidate, tried) = (list.all[position], tried[position] ?? [])

@@ -5,8 +5,8 @@ import Synchronization
 
 /// The queue of upstream calls, from all event loops, that wait for capacity of their providers.
 ///
-/// Calls for the same provider are served in the order of their arrival. Calls of requests that already hold a slot
-/// come first.
+/// Callers take turns: one call of each, then the second of each, and so on. Calls of one caller are served in the order
+/// of their arrival. Calls of requests that already hold a slot come first.
 package final class CapacityQueue: Sendable {
     private let tickets = Lock<[Ticket]>([])
     private let count = Atomic(0)
@@ -38,16 +38,18 @@ package final class CapacityQueue: Sendable {
     /// - Parameters:
     ///   - providers: the providers whose capacity the call can use.
     ///   - credential: the only key that the call can use, because its request holds a slot of the key; otherwise nil.
+    ///   - caller: the caller of the request; nil for anonymous callers, who share one turn.
     ///   - end: the time at which the call stops waiting.
     ///   - emit: tries to acquire capacity; returns nil if no capacity is free. Called only if it is the call's turn.
     func wait<Value>(
         for providers: Set<Int>,
         with credential: Credential? = nil,
+        of caller: Identity? = nil,
         until end: LoopTime,
         on loop: EventLoop,
         _ emit: () async -> Value?
     ) async -> Value? {
-        guard loop.now < end, let ticket = join(providers, credential?.account, loop: loop) else { return nil }
+        guard loop.now < end, let ticket = join(Ticket(providers, credential?.account, caller, loop: loop)) else { return nil }
         defer { leave(ticket) }
         while !Task.isCancelled, loop.now < end {
             ticket.isCalled = false
@@ -58,11 +60,16 @@ package final class CapacityQueue: Sendable {
         return nil
     }
 
-    private func join(_ providers: Set<Int>, _ account: Digest?, loop: EventLoop) -> Ticket? {
-        let ticket = Ticket(providers, account, loop: loop)
-        return tickets.withLock { tickets in
+    private func join(_ ticket: Ticket) -> Ticket? {
+        tickets.withLock { tickets in
             guard tickets.count < Self.most else { return nil }
-            let next = account == nil ? nil : tickets.firstIndex { $0.account == nil }
+            let isBound = ticket.account != nil
+            if !isBound {
+                let present = tickets.first { $0.account == nil }?.round ?? 0
+                let own = tickets.last { $0.account == nil && $0.caller == ticket.caller }?.round
+                ticket.round = own.map { $0 + 1 } ?? present
+            }
+            let next = tickets.firstIndex { $0.account == nil && (isBound || $0.round > ticket.round) }
             tickets.insert(ticket, at: next ?? tickets.endIndex)
             count.store(tickets.count, ordering: .relaxed)
             return ticket
@@ -118,15 +125,20 @@ private final class Ticket: TimerTarget, @unchecked Sendable {
     let providers: Set<Int>
     /// The digest of the only key that the waiting call can use; nil if it can use any key.
     let account: Digest?
+    /// The caller of the request; nil for anonymous callers.
+    let caller: Identity?
+    /// The number of the round in which it is the call's turn. Used only while the queue's lock is held.
+    var round = 0
     /// Whether the waiting call was woken to check for free capacity.
     var isCalled = false
     private let loop: EventLoop
     private let waiter = Waiter()
     private lazy var timer = Timer(self)
 
-    init(_ providers: Set<Int>, _ account: Digest?, loop: EventLoop) {
+    init(_ providers: Set<Int>, _ account: Digest?, _ caller: Identity?, loop: EventLoop) {
         self.providers = providers
         self.account = account
+        self.caller = caller
         self.loop = loop
     }
 
