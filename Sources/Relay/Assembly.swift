@@ -302,6 +302,10 @@ extension LimiterEvent {
             log.warning(
                 "limits hold for this relay alone until the counter store is reached; RATE_LIMIT_INSTANCES shares them out"
             )
+        case .sharesNothing:
+            log.warning(
+                "the counter store was lost before the other relays made room for this one; it rejects what limits cover until the store is back"
+            )
         case .otherSecret:
             log.warning(
                 "another relay at the counter store has another STORE_SECRET, or none; each counts callers by itself"

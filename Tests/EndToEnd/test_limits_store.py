@@ -163,6 +163,23 @@ def wait_until_parts_are_made(store: Memcached, relays: list[Relay]) -> None:
     wait_for(lambda: all(claims(store).get(instance, (0, end))[1] != end for instance, (_, end) in first.items()))
 
 
+def test_a_relay_that_has_no_part_yet_says_so(store, launch_with, token):
+    """The others have not made room for a relay that has just started, so it admits nothing while the store is away."""
+    first = launch_with(store, MEMCACHED_TIMEOUT=TIMEOUTS["killed"], SLOT_SECONDS=300)
+    wait_for(lambda: list(claims(store).values()) and list(claims(store).values())[0][0] == 1)
+    second = launch_with(store, MEMCACHED_TIMEOUT=TIMEOUTS["killed"], SLOT_SECONDS=300)
+    wait_for(lambda: len(claims(store)) == 2)
+    store.kill()
+    with client(second, token) as http:
+        answer = chat(http)
+    assert answer.status_code == 429 and answer.headers["retry-after"] == "1"
+    second.wait_for_line(lambda line: "before the other relays made room" in line["message"])
+    assert all("made room" not in line["message"] for line in first.log_lines())
+    store.start()
+    with client(second, token) as http:
+        wait_for(lambda: chat(http).status_code == 200)
+
+
 @pytest.mark.parametrize("instances", [None, 4], ids=["as many as live", "four"])
 @pytest.mark.parametrize("how", ["killed", "paused"])
 def test_share_is_what_holds_unless_told_otherwise(store, launch_with, token, how, instances):

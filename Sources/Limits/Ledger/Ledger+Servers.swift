@@ -10,8 +10,12 @@ extension Ledger {
         if servers[server].shareUntil <= now.steady { servers[server].outage += 1 }
         metrics.failures += 1
         outbox.events.append(.storeDown(server: servers[server].name, reason: reason))
-        if options.storeDown == .share, options.instances == nil, !shares.hasSeenStore {
-            outbox.events.append(.sharesAlone)
+        if options.storeDown == .share, options.instances == nil {
+            if !shares.hasSeenStore {
+                outbox.events.append(.sharesAlone)
+            } else if shares.fraction.units == 0 {
+                outbox.events.append(.sharesNothing)
+            }
         }
         for lane in lanes.indices where lanes[lane].server == server {
             lanes[lane].inbox = []

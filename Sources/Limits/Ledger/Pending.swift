@@ -98,6 +98,9 @@ package enum LimiterEvent: Sendable {
     case clockOff(milliseconds: Int)
     /// The store has been unavailable since the start. This instance uses the whole of each limit.
     case sharesAlone
+    /// The store was lost before the other instances had made room for this instance, which rejects all that limits
+    /// cover until the store is back.
+    case sharesNothing
     /// Other instances use a different `STORE_SECRET`, or no secret. They count callers separately.
     case otherSecret
 }
