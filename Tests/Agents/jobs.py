@@ -1,5 +1,6 @@
 """Small jobs for both programs: the turns of the model, and what must have come of them."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import openai_responses
 from programs import Run
 from scripted import Call, Reply, Script
 
-KINDS = {"claude": ["anthropic", "openai", "onemin"], "codex": ["openai", "responses", "onemin"]}
+KINDS = {"claude": ["anthropic", "openai", "onemin"], "codex": ["openai", "responses", "anthropic", "onemin"]}
 """The kinds of vendors for each program. `responses` is the kind openai by its Responses API."""
 PROMPT = "Write the file greeting.txt, read it, and count its bytes."
 TEXT = "hello there\n"
@@ -122,14 +123,15 @@ def blocks(line: dict) -> list[dict]:
 
 VOLATILE = [
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"), (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,}", "ID"), (r"http://127\.0\.0\.1:\d+(/v1)?", "URL"),
-    (r"/tmp/\S*?/(straight|relayed)\b", "HOME"), (r"-tmp-\S*?-(straight|relayed)-", "HOME"), (r"call_\w+|toolu_\w+", "CALL"), (r"snapshot-bash-\S+", "SNAPSHOT"),
+    (r"/tmp/\S*?/(straight|relayed)\b", "HOME"), (r"-tmp-\S*?-(straight|relayed)-", "HOME"), (r"\b(call|toolu|req)_\w+", "ID"), (r"snapshot-bash-\S+", "SNAPSHOT"),
     (r"\b[0-9a-f]{8,64}\b", "HEX"), (r"\d+(\.\d+)?", "N"),
 ]  # fmt: skip
 
 
-def lines_of(run: Run) -> set[str]:
+def kinds_of_lines(out: str) -> set[str]:
     """Returns the kinds of lines that a program wrote."""
-    return {"/".join(str(line.get(name)) for name in ("type", "subtype", "status", "terminal_reason", "stop_reason")) for line in run.lines()}
+    names = ("type", "subtype", "status", "terminal_reason", "stop_reason")
+    return {"/".join(str(line.get(name)) for name in names) for line in map(json.loads, out.splitlines())}
 
 
 ELSEWHERE = ("took longer than expected", 'unhandled responses event: "response.reasoning_text.done"')

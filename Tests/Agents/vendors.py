@@ -28,8 +28,8 @@ def message_script(reply: Reply, at: int | None, body: dict[str, Any]) -> dict[s
         content.append(anthropic_vendor.thought("" if body["thinking"].get("display") == "omitted" else reply.thought, SIGNATURE))
     content.append(anthropic_vendor.text(reply.text))
     for index, call in enumerate(reply.calls):
-        content.append(anthropic_vendor.use(f"toolu_{at}_{index}", call.name, call.arguments))
-    return {"id": f"msg_scripted_{at}_{len(json.dumps(body))}", "content": content, "usage": usage_of(body)}
+        content.append(anthropic_vendor.use(f"toolu_{at}_{index}", call.name, call.fields()))
+    return {"id": f"msg_scripted_{at}_{len(json.dumps(body))}", "content": content, "usage": usage_of(body), "headers": {"request-id": "req_scripted"}}
 
 
 def usage_of(body: dict[str, Any]) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def handler(server: ScriptedVendor) -> type[BaseHTTPRequestHandler]:
                 refusal = anthropic_vendor.failure("invalid_request_error", asked.problems[0])
                 return self.send(asked, {"status": 400, "json": refusal})
             at, reply, failure = self.turn(asked)
-            if any(tool.get("type", "").startswith("web_search") for tool in asked.body.get("tools", ())):
+            if [tool.get("type", "")[:10] for tool in asked.body.get("tools", ())] == ["web_search"]:
                 asked.step, failure = None, {"content": [*anthropic_vendor.search(1, "relays"), anthropic_vendor.text("I found one.")]}
             self.send(asked, failure or message_script(reply, at, asked.body), anthropic_vendor.whole, anthropic_vendor.events)
 
