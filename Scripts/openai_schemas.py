@@ -41,6 +41,7 @@ ROOTS = (
     "ResponseContentPartAddedEvent",
     "ResponseContentPartDoneEvent",
     "ResponseTextDeltaEvent",
+    "ResponseOutputTextAnnotationAddedEvent",
     "ResponseTextDoneEvent",
     "ResponseRefusalDeltaEvent",
     "ResponseRefusalDoneEvent",

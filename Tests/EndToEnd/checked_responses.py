@@ -15,6 +15,7 @@ EVENTS = {
     "response.content_part.done": "ResponseContentPartDoneEvent",
     "response.output_text.delta": "ResponseTextDeltaEvent",
     "response.output_text.done": "ResponseTextDoneEvent",
+    "response.output_text.annotation.added": "ResponseOutputTextAnnotationAddedEvent",
     "response.refusal.delta": "ResponseRefusalDeltaEvent",
     "response.refusal.done": "ResponseRefusalDoneEvent",
     "response.reasoning_text.delta": "ResponseReasoningTextDeltaEvent",
@@ -62,6 +63,7 @@ class ResponseStreamCheck:
         self.events: list[dict[str, Any]] = []
         self.open: dict[str, Any] | None = None
         self.texts: dict[str, str] = {}
+        self.annotations: list[dict[str, Any]] = []
         self.done: list[dict[str, Any]] = []
         self.is_over = False
 
@@ -107,11 +109,20 @@ class ResponseStreamCheck:
         if kind == "response.output_item.done":
             if value["item"]["id"] != self.open["id"] or value["item"]["type"] != self.open["type"]:
                 self.found.append("another item ends than has begun")
+            noted = [part["annotations"] for part in value["item"].get("content", ()) if part.get("annotations")]
+            if self.annotations != [annotation for one in noted for annotation in one]:
+                self.found.append(f"annotations {self.annotations} in an item with {noted}")
+            self.annotations = []
             self.done.append(value["item"])
             self.open, self.texts = None, {}
             return None
         if value["item_id"] != self.open["id"]:
             self.found.append(f"{kind} of {value['item_id']} in {self.open['id']}")
+        if kind == "response.output_text.annotation.added":
+            if value["annotation_index"] != len(self.annotations):
+                self.found.append(f"annotation {value['annotation_index']} after {len(self.annotations)}")
+            self.annotations.append(value["annotation"])
+            return None
         name = kind.removeprefix("response.").rpartition(".")[0]
         if kind.endswith(".delta"):
             self.texts[name] = self.texts.get(name, "") + value["delta"]

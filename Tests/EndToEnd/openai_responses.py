@@ -44,7 +44,7 @@ def problems_of(body: dict[str, Any]) -> Iterator[str]:
         kind = item.get("type", "message")
         if kind != "message" and set(item) != ITEMS[kind]:
             yield f"input[{at}]: {kind} with {sorted(item)}"
-        if kind == "message" and set(item) != {"role", "content"}:
+        if kind == "message" and set(item) - ({"phase"} if item["role"] == "assistant" else set()) != {"role", "content"}:
             yield f"input[{at}]: a message with {sorted(item)}"
         if kind == "compaction_trigger" and at != len(body["input"]) - 1:
             yield f"input[{at}]: a trigger that is not last"
@@ -61,6 +61,8 @@ def problems_of(body: dict[str, Any]) -> Iterator[str]:
 
 
 def output(script: dict[str, Any]) -> list[dict[str, Any]]:
+    if "items" in script:
+        return script["items"]
     items: list[dict[str, Any]] = []
     if "compaction" in script:
         return [{"id": "cmp_v1", "type": "compaction", "encrypted_content": script["compaction"]}]
@@ -112,7 +114,10 @@ def events(script: dict[str, Any]) -> list[dict[str, Any]]:
             place = where | {"content_index": 0}
             for piece in (text[: len(text) // 2], text[len(text) // 2 :]):
                 out.append({"type": f"response.{kind}.delta", **place, "delta": piece})
-            out.append({"type": f"response.{kind}.done", **place, "refusal" if kind == "refusal" else "text": text})
+            for index, annotation in enumerate(part.get("annotations", ())):
+                place = where | {"content_index": 0, "annotation_index": index, "annotation": annotation}
+                out.append({"type": "response.output_text.annotation.added", **place})
+            out.append({"type": f"response.{kind}.done", **where, "content_index": 0, "refusal" if kind == "refusal" else "text": text})
         else:
             out.append({"type": "response.output_item.added", "output_index": at, "item": item | {"arguments": ""}})
             half = len(item["arguments"]) // 2

@@ -17,6 +17,12 @@ package enum ChatEvent {
     case signature(call: Int?, UnsafeRawBufferPointer)
     /// Complete reasoning in encrypted form, which only its vendor can read.
     case encryptedReasoning(UnsafeRawBufferPointer)
+    /// The beginning of another message of the same choice, before its text. Only for `ChatCall.keepsMessages`.
+    case message(ChatMessage.Phase?)
+    /// An annotation of the message whose text precedes this event: a JSON object of the Responses API.
+    ///
+    /// Only for `ChatCall.keepsMessages`.
+    case annotation(UnsafeRawBufferPointer)
     /// A comment in the event stream. Responses without an event stream drop the comment.
     case comment(UnsafeRawBufferPointer)
     /// The end of a choice. `stop` is the stop sequence that ended the choice; nil if none did.

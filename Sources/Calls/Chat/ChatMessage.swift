@@ -1,3 +1,5 @@
+import Engine
+
 /// One message of a conversation.
 package struct ChatMessage: Sendable {
     package enum Role: Sendable {
@@ -24,7 +26,28 @@ package struct ChatMessage: Sendable {
         case reasoningBlock(ReasoningBlock)
     }
 
+    /// The part that an assistant's message has in its turn, as the Responses API names it.
+    package enum Phase: Sendable, CaseIterable {
+        case commentary
+        case finalAnswer
+
+        package var name: StaticString {
+            switch self {
+            case .commentary: "commentary"
+            case .finalAnswer: "final_answer"
+            }
+        }
+
+        /// Creates the phase with this name; nil for an unknown name.
+        package init?(_ name: UnsafeRawBufferPointer) {
+            guard let phase = Self.allCases.first(where: { name.equals($0.name) }) else { return nil }
+            self = phase
+        }
+    }
+
     package var role: Role
+    /// The phase of an assistant's message; nil if the client or vendor sent none.
+    package var phase: Phase?
     /// The name of the speaker, or of the function whose result the message contains; nil if there is none.
     package var name: String?
     /// The pieces of the message's content, in order.

@@ -79,6 +79,8 @@ package struct ChatResponse: PartialResponse {
         package var reasoningBlocks: [ReasoningBlock] = []
         package var refusal: Body?
         package var toolCalls: [ToolCall] = []
+        /// The beginnings and annotations of the messages that the text consists of; empty for one message without both.
+        package var marks: [OutputMark] = []
         package var finish: FinishReason
         /// The stop sequence that ended the choice; nil if the choice ended for another reason.
         package var stop: Body?
@@ -88,11 +90,14 @@ package struct ChatResponse: PartialResponse {
             self.finish = finish
         }
 
-        /// Emits the reasoning blocks, the tool calls and the pieces of text in their original order.
+        /// Emits the reasoning blocks, the tool calls, the marks and the pieces of text in their original order.
+        ///
+        /// An annotation precedes the piece of text to which it belongs.
         package func forEachPart(
             reasoningBlock emitReasoning: (ReasoningBlock) -> Void,
             text emitText: (UnsafeRawBufferPointer) -> Void,
-            call emitCall: (ToolCall) -> Void
+            call emitCall: (ToolCall) -> Void,
+            mark emitMark: (OutputMark) -> Void = { _ in }
         ) {
             let text = text?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0)
             var reported = 0
@@ -110,24 +115,42 @@ package struct ChatResponse: PartialResponse {
             } call: { call in
                 flush(upTo: call.position)
                 emitCall(call)
+            } mark: { mark in
+                if mark.beginsItem { flush(upTo: mark.textBytesBefore) }
+                emitMark(mark)
             }
             flush(upTo: text.count)
         }
 
-        /// Emits the reasoning blocks and the tool calls in their original order.
+        /// Emits the reasoning blocks, the tool calls and the marks in their original order.
         package func forEachReasoningAndCall(
             reasoningBlock emitReasoning: (ReasoningBlock) -> Void,
-            call emitCall: (ToolCall) -> Void
+            call emitCall: (ToolCall) -> Void,
+            mark emitMark: (OutputMark) -> Void = { _ in }
         ) {
-            var next = 0
-            for (index, call) in toolCalls.enumerated() {
-                while next < reasoningBlocks.count, reasoningBlocks[next].callsBefore <= index {
-                    emitReasoning(reasoningBlocks[next])
-                    next += 1
+            var (nextBlock, nextMark) = (0, 0)
+            func emitOthers(beforeCall index: Int) {
+                while true {
+                    let hasBlock =
+                        nextBlock < reasoningBlocks.count && reasoningBlocks[nextBlock].callsBefore <= index
+                    if nextMark < marks.count, marks[nextMark].callsBefore <= index,
+                        !hasBlock || marks[nextMark].reasoningBefore <= nextBlock
+                    {
+                        emitMark(marks[nextMark])
+                        nextMark += 1
+                    } else if hasBlock {
+                        emitReasoning(reasoningBlocks[nextBlock])
+                        nextBlock += 1
+                    } else {
+                        return
+                    }
                 }
+            }
+            for (index, call) in toolCalls.enumerated() {
+                emitOthers(beforeCall: index)
                 emitCall(call)
             }
-            for reasoningBlock in reasoningBlocks[next...] { emitReasoning(reasoningBlock) }
+            emitOthers(beforeCall: .max)
         }
 
         package var bytes: Int {
@@ -135,7 +158,7 @@ package struct ChatResponse: PartialResponse {
                 + toolCalls.reduce(0) {
                     $0 + $1.name.utf8.count + $1.arguments.utf8.count + ($1.signature?.utf8.count ?? 0)
                 }
-                + reasoningBlocks.reduce(0) { $0 + $1.bytes + 64 }
+                + reasoningBlocks.reduce(0) { $0 + $1.bytes + 64 } + marks.reduce(0) { $0 + $1.bytes + 64 }
         }
     }
 

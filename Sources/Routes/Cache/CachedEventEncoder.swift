@@ -12,6 +12,7 @@ private enum Kind: Int {
     case native
     /// Text whose characters need no escapes in JSON.
     case plainText
+    case message, annotation
 }
 
 extension CachedResponseEncoder {
@@ -54,6 +55,12 @@ extension CachedResponseEncoder {
             self.add(reason.encodedNumber)
             self.add(stop == nil ? 0 : 1)
             if let stop { self.add(stop) }
+        case .message(let phase):
+            add(.message)
+            self.add(phase.encodedNumber)
+        case .annotation(let json):
+            add(.annotation)
+            self.add(json)
         case .comment, .native: break
         }
     }
@@ -113,6 +120,8 @@ struct CachedEventReader: ~Copyable {
         case .reasoning: return reader.text().map { .reasoning($0) }
         case .refusal: return reader.text().map { .refusal($0) }
         case .encryptedReasoning: return reader.text().map { .encryptedReasoning($0) }
+        case .message: return reader.number().map { .message(ChatMessage.Phase?(encodedNumber: $0)) }
+        case .annotation: return reader.text().map { .annotation($0) }
         case .call:
             guard let index = reader.number(), let id = reader.text(), let name = reader.text() else { return nil }
             return .toolCall(index: index, id: id, name: name)

@@ -6,7 +6,7 @@ import Shared
 /// A cached response with its usage and the model that produced it.
 struct CachedResponse: Sendable {
     /// The version of the cache format. Cached data of other versions is not read.
-    private static let version = 4
+    private static let version = 5
     /// The range of token counts that are accepted from the cache. Sums of such counts cannot overflow.
     private static let tokens = 0..<1 << 41
 

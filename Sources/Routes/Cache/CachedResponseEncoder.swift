@@ -84,6 +84,16 @@ struct CachedResponseDecoder {
     }
 }
 
+extension ChatMessage.Phase? {
+    /// The number of the phase in the cache; 0 for nil.
+    var encodedNumber: Int { flatMap { ChatMessage.Phase.allCases.firstIndex(of: $0) }.map { $0 + 1 } ?? 0 }
+
+    init(encodedNumber: Int) {
+        let all = ChatMessage.Phase.allCases
+        self = all.indices.contains(encodedNumber - 1) ? all[encodedNumber - 1] : nil
+    }
+}
+
 extension FinishReason {
     private static let all: [FinishReason] = [.stop, .length, .toolCalls, .contentFilter, .refusal, .pause]
 

@@ -8,6 +8,7 @@ private enum EncodedPart: Int {
     case choice, text, reasoning, reasoningBlock, refusal, call, finish
     /// The response in the vendor's own JSON, without its first four members: `id`, `object`, `created` and `model`.
     case original
+    case message, annotation
 }
 
 extension ChatResponse {
@@ -75,6 +76,16 @@ extension ChatResponse.Choice {
             encoded.add(call.arguments)
             encoded.add(ifAny: call.signature)
             encoded.add(call.position)
+        } mark: { mark in
+            switch mark.kind {
+            case .message(let phase):
+                encoded.add(EncodedPart.message.rawValue)
+                encoded.add(phase.encodedNumber)
+            case .annotation(let json):
+                encoded.add(EncodedPart.annotation.rawValue)
+                encoded.add(json.bytes)
+            }
+            encoded.add(mark.textBytesBefore)
         }
         encoded.add(EncodedPart.finish.rawValue)
         encoded.add(finish.encodedNumber)
@@ -116,8 +127,22 @@ extension ChatResponse.Choice {
                 guard let bytes = reader.text() else { return false }
                 stop = Body(copying: bytes)
             }
+        case .message:
+            guard let phase = reader.number() else { return false }
+            return read(.message(ChatMessage.Phase?(encodedNumber: phase)), from: &reader)
+        case .annotation:
+            guard let json = reader.text() else { return false }
+            return read(.annotation(Body(copying: json)), from: &reader)
         case .choice, .original: return false
         }
+        return true
+    }
+
+    /// Decodes the position of a mark and adds the mark. Returns false if the data is damaged.
+    private mutating func read(_ mark: OutputMark.Kind, from reader: inout CachedResponseDecoder) -> Bool {
+        guard let position = reader.number(), position >= 0 else { return false }
+        let (calls, blocks) = (toolCalls.count, reasoningBlocks.count)
+        marks.append(OutputMark(mark, afterTextBytes: position, afterCalls: calls, afterReasoning: blocks))
         return true
     }
 }

@@ -71,6 +71,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         recordUsage(root, data)
         let (pieces, isOdd) = try self.pieces(of: root, message: "delta", isWhole: false)
         if responseOptions.isNative { passOn(data, pieces, isOdd: isOdd, message: "delta", emit) }
+        if responseOptions.keepsMessages { root.forEachCitation(in: "delta") { emit(0, .annotation($0)) } }
         for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
         if pieces.count == 1, !isOdd, name.isEmpty, !pieces[0].isDropped, choices[pieces[0].index].order.isWhole {
             let none = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -336,6 +337,17 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
             throw error
         }
         var response = ChatResponse(choices(from: pieces), usage: usage)
+        if responseOptions.keepsMessages, !response.choices.isEmpty {
+            root.forEachCitation(in: "message") { json in
+                let mark = OutputMark(
+                    .annotation(Body(copying: json)),
+                    afterTextBytes: 0,
+                    afterCalls: 0,
+                    afterReasoning: 0
+                )
+                response.choices[0].marks.append(mark)
+            }
+        }
         if responseOptions.isNative { response.original = original(body.bytes, pieces, isOdd: isOdd) }
         return response
     }
@@ -411,6 +423,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         let (pieces, _) = try self.pieces(of: root, message: "message", isWhole: true)
         try checkChoices()
         if responseOptions.isNative { passOn(body, pieces, isOdd: true, message: "message", emit) }
+        if responseOptions.keepsMessages { root.forEachCitation(in: "message") { emit(0, .annotation($0)) } }
         for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
     }
 

@@ -55,6 +55,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             isNative: call.original != nil,
             maxCalls: call.original == nil ? maxCalls : .max,
             isLegacy: call.needs.contains(.functions),
+            keepsMessages: call.keepsMessages,
             vendor: vendor.wire,
             learnsChoicesOf: !isCallersKey && call.choices > 1 ? model.id : nil,
             bounds: UsageBounds(call, model)
@@ -167,6 +168,8 @@ struct ResponseOptions: Sendable {
     var maxCalls = Int.max
     /// Whether the request uses OpenAI's legacy functions. Their calls have no ids.
     var isLegacy = false
+    /// Whether annotations are emitted (`ChatCall.keepsMessages`).
+    var keepsMessages = false
     /// The vendor, for logging unknown finish reasons and for learning quirks; nil if neither is done.
     var vendor: WireVendor?
     /// The id of the model if the relay learns from missing choices that this model makes only one; otherwise nil.

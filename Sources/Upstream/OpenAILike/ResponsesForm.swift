@@ -13,6 +13,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     private let isCompacting: Bool
     /// The reader of the last response; nil before the first response.
     private var reader: ResponsesReader?
+    private let keepsMessages: Bool
     private(set) var refusal: APIError?
 
     init(_ endpoint: Endpoint, _ call: borrowing ChatCall, model: Model) {
@@ -21,6 +22,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         isLegacy = call.needs.contains(.functions)
         isCompacting = call.needs.contains(.compaction)
         maxCalls = isCompacting ? 0 : call.maxCalls
+        keepsMessages = call.keepsMessages && !isCompacting
     }
 
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
@@ -32,7 +34,13 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     func endpoint(isStreamed: Bool) -> Endpoint { endpoint }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
-        let reader = ResponsesReader(parser, ids, isLegacy: isLegacy, isCompacting: isCompacting)
+        let reader = ResponsesReader(
+            parser,
+            ids,
+            isLegacy: isLegacy,
+            isCompacting: isCompacting,
+            keepsMessages: keepsMessages
+        )
         reader.maxCalls = maxCalls
         self.reader = reader
         return reader

@@ -14,6 +14,9 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         var bytes = 0
         /// The `summary_index` of the reasoning summary's part that arrived last; nil if no part has arrived.
         var part: Int64?
+        /// Whether the item is a message that was begun.
+        var isMessage = false
+        var hasAnnotations = false
     }
 
     private let parser: JSONParser
@@ -22,7 +25,13 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     var maxCalls = Int.max
     /// Whether the request uses OpenAI's legacy functions. Their calls have no ids.
     private let isLegacy: Bool
+    /// Whether messages, phases and annotations are emitted (`ChatCall.keepsMessages`). Else a blank line is between
+    /// two messages.
+    private let keepsMessages: Bool
     private var items: [Item] = []
+    private var messages = 0
+    /// The `output_index` of the message whose text was emitted last; nil if none was.
+    private var speaking: Int64?
     private var calls = ResponseCalls()
     private var order = ToolCallSequencer()
     private var hasWords = false
@@ -40,8 +49,15 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 
     private static let maxItems = 512
 
-    init(_ parser: JSONParser, _ ids: RandomBytes, isLegacy: Bool, isCompacting: Bool = false) {
+    init(
+        _ parser: JSONParser,
+        _ ids: RandomBytes,
+        isLegacy: Bool,
+        isCompacting: Bool = false,
+        keepsMessages: Bool = false
+    ) {
         self.isCompacting = isCompacting
+        self.keepsMessages = keepsMessages
         self.parser = parser
         self.ids = ids
         self.isLegacy = isLegacy
@@ -70,8 +86,9 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         }
         guard finish == nil, let type = root["type"]?.text else { return false }
         switch type {
-        case "response.output_text.delta": try emitText(root["delta"], of: root, emit) { .text($0) }
-        case "response.refusal.delta": try emitText(root["delta"], of: root, emit) { .refusal($0) }
+        case "response.output_text.delta": try emitWords(root["delta"], number(of: root), emit) { .text($0) }
+        case "response.refusal.delta": try emitWords(root["delta"], number(of: root), emit) { .refusal($0) }
+        case "response.output_text.annotation.added": try emitAnnotation(root["annotation"], number(of: root), emit)
         case "response.reasoning_text.delta": try emitText(root["delta"], of: root, emit) { .reasoning($0) }
         case "response.reasoning_summary_text.delta": try emitSummary(root, emit)
         case "response.function_call_arguments.delta":
@@ -119,6 +136,42 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         try emitEvent(event(text), emit)
     }
 
+    /// Emits a chunk of a message's text or refusal, after the beginning of the message.
+    private func emitWords(
+        _ piece: JSONValue?,
+        _ number: Int64,
+        _ emit: Emit,
+        event: (UnsafeRawBufferPointer) -> ChatEvent
+    ) throws(UpstreamError) {
+        guard let text = piece?.text, !text.isEmpty else { return }
+        try begin(message: nil, number, emit)
+        if speaking != number {
+            if speaking != nil, !keepsMessages { try emitEvent(.text(Self.blankLine), emit) }
+            speaking = number
+        }
+        items[try position(of: number)].bytes += text.count
+        try emitEvent(event(text), emit)
+    }
+
+    /// Begins a message. Does nothing if the message was already begun.
+    private func begin(message item: JSONValue?, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
+        let position = try position(of: number)
+        guard !items[position].isMessage else { return }
+        items[position].isMessage = true
+        messages += 1
+        let phase = item?["phase"]?.text.flatMap { ChatMessage.Phase($0) }
+        guard keepsMessages, messages > 1 || phase != nil else { return }
+        try order.emitEvent(.message(phase)) { emit(0, $0) }
+    }
+
+    private func emitAnnotation(_ annotation: JSONValue?, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
+        guard keepsMessages, let annotation, annotation.kind == .object else { return }
+        items[try position(of: number)].hasAnnotations = true
+        let json = annotation.body
+        defer { withExtendedLifetime(json) {} }
+        try order.emitEvent(.annotation(json.bytes)) { emit(0, $0) }
+    }
+
     private func emitEvent(_ event: ChatEvent, _ emit: Emit) throws(UpstreamError) {
         if isCompacting, !hasCompaction { return }
         switch event {
@@ -139,13 +192,18 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     }
 
     private func emitParagraph(_ emit: Emit) throws(UpstreamError) {
-        let end: StaticString = "\n\n"
-        try emitEvent(.reasoning(UnsafeRawBufferPointer(start: end.utf8Start, count: 2)), emit)
+        try emitEvent(.reasoning(Self.blankLine), emit)
+    }
+
+    private static var blankLine: UnsafeRawBufferPointer {
+        let text: StaticString = "\n\n"
+        return UnsafeRawBufferPointer(start: text.utf8Start, count: 2)
     }
 
     // MARK: Calls
 
     private func open(_ item: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
+        if item["type"]?.text == "message" { return try begin(message: item, number, emit) }
         guard item["type"]?.text == "function_call", !calls.has(number), calls.count < maxCalls else { return }
         var id: [UInt8] = []
         if !isLegacy {
@@ -189,17 +247,24 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
             try closeCall(item, number, emit)
         case "reasoning": try closeReasoning(item, number, emit)
         case "compaction": try closeCompaction(item, emit)
-        case "message":
-            guard items[try position(of: number)].bytes == 0 else { break }
-            for part in item["content"]?.elements ?? JSONElements() {
-                if let text = part["text"]?.text, !text.isEmpty {
-                    try emitEvent(.text(text), emit)
-                } else if let text = part["refusal"]?.text, !text.isEmpty {
-                    try emitEvent(.refusal(text), emit)
-                }
-                items[try position(of: number)].bytes += 1
-            }
+        case "message": try closeMessage(item, number, emit)
         default: break
+        }
+    }
+
+    private func closeMessage(_ item: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
+        try begin(message: item, number, emit)
+        let position = try position(of: number)
+        let (hasText, hasAnnotations) = (items[position].bytes > 0, items[position].hasAnnotations)
+        for part in item["content"]?.elements ?? JSONElements() {
+            if !hasText {
+                try emitWords(part["text"], number, emit) { .text($0) }
+                try emitWords(part["refusal"], number, emit) { .refusal($0) }
+            }
+            guard keepsMessages, !hasAnnotations else { continue }
+            for annotation in part["annotations"]?.elements ?? JSONElements() {
+                try emitAnnotation(annotation, number, emit)
+            }
         }
     }
 

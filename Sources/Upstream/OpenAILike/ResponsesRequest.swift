@@ -32,7 +32,7 @@ struct ResponsesRequest: ~Copyable {
         out.append(#"{"model":"#)
         out.append(json: model)
         out.append(#","input":["#)
-        for message in call.messages.withResultForEachCall { append(message) }
+        for message in call.messages.withResultInPlaceForEachCall { append(message) }
         if call.needs.contains(.compaction) {
             open()
             out.append(#"{"type":"compaction_trigger"}"#)
@@ -106,35 +106,69 @@ struct ResponsesRequest: ~Copyable {
         out.append("}")
     }
 
-    /// Appends an assistant message as separate items for reasoning, text and tool calls.
+    /// Appends an assistant message as separate items for reasoning, text and tool calls, in the message's order.
     private mutating func appendTurn(_ message: ChatMessage) {
-        let text = message.text
-        let isSilent = text.isEmpty && message.toolCalls.isEmpty
-        let end = isSilent ? 0 : message.positionAfterWords
-        for piece in message.content[..<end] { record(piece) }
-        // The API rejects reasoning without an item after it.
-        if !isSilent { appendWaiting() }
-        for piece in message.content[end...] { record(piece) }
-        if !text.isEmpty || isSilent && waiting.isEmpty && !message.hasCompaction {
-            open()
-            out.append(#"{"role":"assistant","content":"#)
-            out.append(json: text)
-            out.append("}")
+        var (text, next) = ("", 0)
+        let hadWaiting = !waiting.isEmpty
+        for (index, piece) in message.content.enumerated() {
+            appendCalls(of: message, upTo: index, &next, after: &text)
+            switch piece {
+            case .text(let piece), .refusal(let piece): text += piece
+            case .reasoningBlock(let reasoningBlock):
+                appendText(&text, of: message)
+                if reasoningBlock.isCompaction {
+                    append(compaction: reasoningBlock)
+                } else {
+                    waiting.append(reasoningBlock)
+                }
+            case .attachment: break
+            }
         }
-        for made in message.toolCalls {
-            open()
-            if made.id == nil { madeID += 1 }
-            out.append(#"{"type":"function_call","call_id":"#)
-            out.append(json: made.id ?? "call_\(madeID)")
-            out.append("name", made.name)
-            out.append("arguments", made.arguments)
-            out.append("}")
+        appendCalls(of: message, upTo: .max, &next, after: &text)
+        appendText(&text, of: message)
+        let isSilent = message.toolCalls.isEmpty && message.text.isEmpty
+        if isSilent, !hadWaiting, waiting.isEmpty, !message.hasCompaction { appendMessage("assistant", message) }
+    }
+
+    /// Appends the tool calls that come before the piece with this index, after the text that precedes them.
+    private mutating func appendCalls(
+        of message: ChatMessage,
+        upTo index: Int,
+        _ next: inout Int,
+        after text: inout String
+    ) {
+        while next < message.toolCalls.count, message.toolCalls[next].position <= index {
+            appendText(&text, of: message)
+            append(message.toolCalls[next])
+            next += 1
         }
     }
 
-    private mutating func record(_ piece: ChatMessage.Piece) {
-        guard case .reasoningBlock(let reasoningBlock) = piece else { return }
-        if reasoningBlock.isCompaction { append(compaction: reasoningBlock) } else { waiting.append(reasoningBlock) }
+    private mutating func append(_ call: ToolCall) {
+        appendWaiting()
+        open()
+        if call.id == nil { madeID += 1 }
+        out.append(#"{"type":"function_call","call_id":"#)
+        out.append(json: call.id ?? "call_\(madeID)")
+        out.append("name", call.name)
+        out.append("arguments", call.arguments)
+        out.append("}")
+    }
+
+    /// Appends and clears a text of an assistant message. Does nothing if the text is empty.
+    private mutating func appendText(_ text: inout String, of message: ChatMessage) {
+        guard !text.isEmpty else { return }
+        appendWaiting()
+        open()
+        out.append(#"{"role":"assistant","content":"#)
+        out.append(json: text)
+        if let phase = message.phase {
+            out.append(#","phase":""#)
+            out.append(phase.name)
+            out.append("\"")
+        }
+        out.append("}")
+        text = ""
     }
 
     private mutating func appendWaiting() {
@@ -295,13 +329,6 @@ struct ResponsesRequest: ~Copyable {
 extension ChatMessage {
     fileprivate var hasCompaction: Bool {
         content.contains { if case .reasoningBlock(let block) = $0 { block.isCompaction } else { false } }
-    }
-
-    /// The index in `content` after the last text or tool call. From there on the message contains only reasoning.
-    fileprivate var positionAfterWords: Int {
-        let words = content.lastIndex { if case .reasoningBlock = $0 { false } else { true } }
-        let call = toolCalls.map(\.position).max() ?? 0
-        return max(words.map { $0 + 1 } ?? 0, min(call, content.count))
     }
 }
 

@@ -22,6 +22,28 @@ extension [ChatMessage] {
         return answered
     }
 
+    /// The messages with a result for each tool call. Existing results keep their positions.
+    ///
+    /// A missing result becomes the text "No result." after the message with the tool call. A result without a tool
+    /// call loses its call id.
+    var withResultInPlaceForEachCall: [ChatMessage] {
+        guard contains(where: { !$0.toolCalls.isEmpty || $0.toolCallID != nil }) else { return self }
+        let results = positionsOfResults
+        let asked = Set(results.values)
+        var answered: [ChatMessage] = []
+        answered.reserveCapacity(count + 4)
+        var calls = 0
+        for index in indices {
+            answered.append(self[index])
+            if !asked.contains(index) { answered[answered.count - 1].toolCallID = nil }
+            for id in self[index].toolCalls.lazy.compactMap(\.id) {
+                if results[calls] == nil { answered.append(ChatMessage(missingResultOf: id)) }
+                calls += 1
+            }
+        }
+        return answered
+    }
+
     /// The index of the message with each tool call's result. The keys number the tool calls that have an id, from 0.
     private var positionsOfResults: [Int: Int] {
         var positions: [Int: Int] = [:]

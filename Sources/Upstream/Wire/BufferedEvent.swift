@@ -11,6 +11,8 @@ struct BufferedEvent: Sendable {
         case arguments(Int)
         case signature(call: Int?)
         case encryptedReasoning
+        case message(ChatMessage.Phase?)
+        case annotation
         case comment
         /// The end of a choice. If `hasStop` is true, the event's bytes are the stop sequence.
         case finish(FinishReason, hasStop: Bool)
@@ -33,6 +35,8 @@ struct BufferedEvent: Sendable {
         case .toolArguments(let index, let text): (kind, bytes) = (.arguments(index), text)
         case .signature(let call, let text): (kind, bytes) = (.signature(call: call), text)
         case .encryptedReasoning(let text): (kind, bytes) = (.encryptedReasoning, text)
+        case .message(let phase): (kind, bytes) = (.message(phase), UnsafeRawBufferPointer(start: nil, count: 0))
+        case .annotation(let json): (kind, bytes) = (.annotation, json)
         case .comment(let text): (kind, bytes) = (.comment, text)
         case .native(let wire, let chunk): (kind, bytes) = (.native(wire), chunk)
         case .finish(let reason, let stop):
@@ -60,6 +64,8 @@ struct BufferedEvent: Sendable {
         case .arguments(let index): emit(choice, .toolArguments(index: index, bytes.bytes))
         case .signature(let call): emit(choice, .signature(call: call, bytes.bytes))
         case .encryptedReasoning: emit(choice, .encryptedReasoning(bytes.bytes))
+        case .message(let phase): emit(choice, .message(phase))
+        case .annotation: emit(choice, .annotation(bytes.bytes))
         case .comment: emit(choice, .comment(bytes.bytes))
         case .finish(let reason, let hasStop): emit(choice, .finish(reason, stop: hasStop ? bytes.bytes : nil))
         case .native(let wire): emit(choice, .native(wire, bytes.bytes))

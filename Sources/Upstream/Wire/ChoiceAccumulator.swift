@@ -12,6 +12,7 @@ struct ChoiceAccumulator: ~Copyable {
     private var before = (textBytes: 0, calls: 0)
     private var reasoningBlocks: [ReasoningBlock] = []
     private var calls: [ToolCall] = []
+    private var marks: [OutputMark] = []
     /// The arguments of the last tool call that have arrived so far.
     private var arguments = ByteBuffer()
     private var finish = FinishReason.stop
@@ -51,6 +52,8 @@ struct ChoiceAccumulator: ~Copyable {
         case .finish(let reason, let sequence):
             finish = reason
             stop = sequence.map { Body(copying: $0) }
+        case .message(let phase): add(.message(phase))
+        case .annotation(let json): add(.annotation(Body(copying: counted(json))))
         case .comment, .native: break
         }
     }
@@ -76,6 +79,7 @@ struct ChoiceAccumulator: ~Copyable {
         choice.reasoning = reasoning
         choice.reasoningBlocks = reasoningBlocks
         choice.toolCalls = calls
+        choice.marks = marks
         choice.stop = stop
         return choice
     }
@@ -102,6 +106,14 @@ struct ChoiceAccumulator: ~Copyable {
     }
 
     private mutating func add(_ whole: ReasoningBlock?) { if let whole { reasoningBlocks.append(whole) } }
+
+    private mutating func add(_ mark: OutputMark.Kind) {
+        if !reasoningBlock.isEmpty { closeReasoning(nil) }
+        bytes += 64
+        marks.append(
+            OutputMark(mark, afterTextBytes: text.count, afterCalls: calls.count, afterReasoning: reasoningBlocks.count)
+        )
+    }
 
     private mutating func closeCall() {
         guard !calls.isEmpty else { return }

@@ -21,6 +21,8 @@ private final class RecordedEvents: ChatStreamWriter, @unchecked Sendable {
             case .toolArguments(let index, let bytes): "arguments \(index) \(text(bytes))"
             case .signature(let call, let bytes): "signature \(call ?? -1) \(text(bytes))"
             case .encryptedReasoning(let bytes): "sealed \(text(bytes))"
+            case .message(let phase): "message \(phase.map { "\($0)" } ?? "-")"
+            case .annotation(let bytes): "annotation \(text(bytes))"
             case .comment(let bytes): "note \(text(bytes))"
             case .finish(let reason, let stop): "finish \(reason) \(stop.map(text) ?? "-")"
             case .native(_, let bytes): "native \(text(bytes))"
@@ -45,6 +47,11 @@ private final class RecordedEvents: ChatStreamWriter, @unchecked Sendable {
         first.refusal = bytes("")
         let sealed = ReasoningBlock("", signature: "sealed", isSealed: true, afterTextBytes: 3)
         first.reasoningBlocks = [ReasoningBlock("hm", signature: "sig"), sealed].compactMap(\.self)
+        first.marks = [
+            OutputMark(.message(.commentary), afterTextBytes: 0, afterCalls: 0, afterReasoning: 1),
+            OutputMark(.annotation(bytes("{}")), afterTextBytes: 2, afterCalls: 0, afterReasoning: 1),
+            OutputMark(.message(nil), afterTextBytes: 2, afterCalls: 0, afterReasoning: 2),
+        ]
         var second = ChatResponse.Choice(text: nil, finish: .toolCalls)
         second.reasoning = bytes("because")
         var call = ToolCall(id: "call_1", name: "look", arguments: "{}")
@@ -65,7 +72,15 @@ private final class RecordedEvents: ChatStreamWriter, @unchecked Sendable {
                 "\($0.id ?? "-")/\($0.name)/\($0.arguments)/\($0.signature ?? "-")/\($0.position)"
             }
             let texts = [choice.text, choice.reasoning, choice.refusal, choice.stop].map { $0?.text ?? "-" }
-            return "\(texts) \(reasoningBlocks) \(calls) \(choice.finish)"
+            let marks = choice.marks.map { mark in
+                let kind =
+                    switch mark.kind {
+                    case .message(let phase): phase.map { "\($0)" } ?? "-"
+                    case .annotation(let json): json.text
+                    }
+                return "\(kind)/\(mark.textBytesBefore)/\(mark.callsBefore)/\(mark.reasoningBefore)"
+            }
+            return "\(texts) \(reasoningBlocks) \(calls) \(choice.finish) \(marks)"
         }
     }
 
@@ -140,6 +155,8 @@ private final class RecordedEvents: ChatStreamWriter, @unchecked Sendable {
         write(0, .signature(call: nil, b.bytes))
         write(0, .signature(call: 3, a.bytes))
         write(0, .encryptedReasoning(a.bytes))
+        for phase in [nil, ChatMessage.Phase.commentary, .finalAnswer] { write(0, .message(phase)) }
+        write(0, .annotation(a.bytes))
         write(1, .text(a.bytes))
         write(0, .text(a.bytes, isPlain: true))
         write(1, .text(a.bytes, isPlain: true))

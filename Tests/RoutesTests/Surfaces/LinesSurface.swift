@@ -60,7 +60,7 @@ private final class LinesWriter: ChatStreamWriter, @unchecked Sendable {
         case .toolCall(_, _, let name): out.append("\(choice) calls: \(name.text)")
         case .toolArguments(_, let text): out.append(" \(text.text)\n")
         case .finish(let reason, _): out.append("\(choice) ends: \(reason)\n")
-        case .refusal, .signature, .encryptedReasoning, .comment, .native: break
+        case .refusal, .signature, .encryptedReasoning, .message, .annotation, .comment, .native: break
         }
     }
 

@@ -29,7 +29,8 @@ final class TextChunks: BatchWriter, @unchecked Sendable {
         case .comment(let text):
             if !hasBegun { begin() }
             out.append(comment: text)
-        case .reasoning, .toolCall, .toolArguments, .signature, .encryptedReasoning, .native: break
+        case .reasoning, .toolCall, .toolArguments, .signature, .encryptedReasoning, .message, .annotation, .native:
+            break
         }
     }
 

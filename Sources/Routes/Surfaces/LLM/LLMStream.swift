@@ -68,7 +68,7 @@ final class LLMEvents: BatchWriter, @unchecked Sendable {
             out.append(#","function":{"arguments":"#)
             out.append(json: text)
             out.append("}}]}\n\n")
-        case .reasoning, .finish, .signature, .encryptedReasoning, .comment, .native: break
+        case .reasoning, .finish, .signature, .encryptedReasoning, .message, .annotation, .comment, .native: break
         }
     }
 

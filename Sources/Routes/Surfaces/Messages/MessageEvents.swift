@@ -68,7 +68,7 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
         case .comment(let text):
             begin()
             out.append(comment: text)
-        case .toolArguments, .signature, .native: break
+        case .toolArguments, .signature, .message, .annotation, .native: break
         }
     }
 

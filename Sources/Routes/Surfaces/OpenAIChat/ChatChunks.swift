@@ -68,6 +68,7 @@ final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
         case .signature(let call, let text): signature(text, ofCall: call, of: choice)
         case .native(_, let chunk): pass(chunk, of: choice)
         case .encryptedReasoning: signatures[choice] = []
+        case .message, .annotation: break
         }
     }
 

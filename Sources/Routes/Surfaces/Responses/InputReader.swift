@@ -105,7 +105,9 @@ struct InputReader {
             guard role == .assistant else { throw .missing(position(".content")) }
             return ChatMessage(role: role, content: [])
         }
-        return ChatMessage(role: role, content: try pieces(content, role, position: position, name: "content"))
+        var message = ChatMessage(role: role, content: try pieces(content, role, position: position, name: "content"))
+        if role == .assistant { message.phase = item["phase"]?.text.flatMap { ChatMessage.Phase($0) } }
+        return message
     }
 
     private mutating func pieces(

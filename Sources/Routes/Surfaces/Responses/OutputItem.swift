@@ -3,28 +3,47 @@ import Engine
 
 /// Functions that write the output items of the Responses API as JSON.
 enum OutputItem {
+    /// A message of the output.
+    struct Message {
+        var isRefusal = false
+        var phase: ChatMessage.Phase?
+        /// The annotations of the text, each a JSON object.
+        var annotations: [Body] = []
+    }
+
     /// Appends a complete output item of the type `message`.
     ///
     /// - Parameter text: the text; nil if the message has no content yet.
     static func append(
-        message text: UnsafeRawBufferPointer?,
-        isRefusal: Bool,
+        _ message: Message,
+        _ text: UnsafeRawBufferPointer?,
         _ id: String,
         _ status: StaticString,
         to out: inout ByteBuffer
     ) {
         open("message", id, status: status, to: &out)
         out.append(#","role":"assistant","content":["#)
-        if let text { append(part: text, isRefusal: isRefusal, to: &out) }
-        out.append("]}")
+        if let text { append(part: text, of: message, to: &out) }
+        out.append("]")
+        if let phase = message.phase {
+            out.append(#","phase":""#)
+            out.append(phase.name)
+            out.append("\"")
+        }
+        out.append("}")
     }
 
-    static func append(part text: UnsafeRawBufferPointer, isRefusal: Bool, to out: inout ByteBuffer) {
-        out.append(
-            isRefusal
-                ? #"{"type":"refusal","refusal":"#
-                : #"{"type":"output_text","annotations":[],"logprobs":[],"text":"#
-        )
+    static func append(part text: UnsafeRawBufferPointer, of message: Message, to out: inout ByteBuffer) {
+        if message.isRefusal {
+            out.append(#"{"type":"refusal","refusal":"#)
+        } else {
+            out.append(#"{"type":"output_text","annotations":["#)
+            for (index, annotation) in message.annotations.enumerated() {
+                if index > 0 { out.append(",") }
+                out.append(annotation.bytes)
+            }
+            out.append(#"],"logprobs":[],"text":"#)
+        }
         out.append(json: text)
         out.append("}")
     }

@@ -41,6 +41,7 @@ struct ResponseDraft: Sendable {
         }
         isStored = try fields.flag("store") ?? true
         call.isStreamed = try fields.flag("stream") ?? false
+        call.keepsMessages = purpose == .response
         _ = try fields.object("stream_options")
         call.maxTokens = try fields.integer("max_output_tokens", 1...Int(Int32.max))
         if call.maxTokens != nil { call.needs.insert(.tokenBound) }

@@ -8,7 +8,7 @@ import Shared
 final class ResponseEvents: BatchWriter, @unchecked Sendable {
     private enum OpenItem {
         case nothing
-        case message(isRefusal: Bool)
+        case message
         case reasoning
         case call(ToolNames.Name)
     }
@@ -19,6 +19,10 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     var out = ByteBuffer()
     /// The kind of the output item that is being written; `nothing` between two items.
     private var open = OpenItem.nothing
+    /// The message that is open, or the message that the next text begins.
+    private var message = OutputItem.Message()
+    /// The size of the annotations of all messages, in bytes.
+    private var annotationBytes = 0
     private var itemID = ""
     private var callID = ByteBuffer()
     private var text = ByteBuffer()
@@ -50,6 +54,8 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
             out.append(comment: text)
         case .finish(let reason, _): finish(reason)
         case .signature(nil, let text), .encryptedReasoning(let text): add(signature: text)
+        case .message(let phase): beginMessage(phase)
+        case .annotation(let json): add(annotation: json)
         case .signature, .native: break
         }
     }
@@ -58,17 +64,40 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
 
     private func add(_ piece: UnsafeRawBufferPointer, isRefusal: Bool) {
         guard !piece.isEmpty, takes(piece) else { return }
-        if case .message(isRefusal) = open {} else { begin(messageOf: isRefusal) }
+        if case .message = open, message.isRefusal == isRefusal {} else { begin(messageOf: isRefusal) }
         delta(isRefusal ? "response.refusal.delta" : "response.output_text.delta", piece, hasLogs: !isRefusal)
     }
 
     private func begin(messageOf isRefusal: Bool) {
-        beginItem(.message, .message(isRefusal: isRefusal))
-        OutputItem.append(message: nil, isRefusal: isRefusal, itemID, "in_progress", to: &out)
+        closeMessage()
+        message.isRefusal = isRefusal
+        beginItem(.message, .message)
+        OutputItem.append(message, nil, itemID, "in_progress", to: &out)
         out.append("}\n\n")
         beginPart()
-        OutputItem.append(part: .empty, isRefusal: isRefusal, to: &out)
+        OutputItem.append(part: .empty, of: message, to: &out)
         out.append("}\n\n")
+    }
+
+    private func closeMessage() { if case .message = open { closeItem("completed") } }
+
+    private func beginMessage(_ phase: ChatMessage.Phase?) {
+        closeMessage()
+        message = OutputItem.Message(phase: phase)
+    }
+
+    private func add(annotation json: UnsafeRawBufferPointer) {
+        guard takes(json) else { return }
+        if case .message = open, !message.isRefusal {} else { begin(messageOf: false) }
+        annotationBytes += json.count
+        progress.open("response.output_text.annotation.added", in: &out)
+        out.append(position.bytes)
+        out.append(#","annotation_index":"#)
+        out.append(decimal: message.annotations.count)
+        out.append(#","annotation":"#)
+        out.append(json)
+        out.append("}\n\n")
+        message.annotations.append(Body(copying: json))
     }
 
     private func add(reasoningBlock piece: UnsafeRawBufferPointer) {
@@ -117,7 +146,7 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     /// not, sets `failure`.
     private func takes(_ piece: UnsafeRawBufferPointer) -> Bool {
         guard failure == nil else { return false }
-        let bytes = progress.outputBytes + text.count + signature.count + piece.count
+        let bytes = progress.outputBytes + text.count + signature.count + annotationBytes + piece.count
         if bytes > ChatResponse.limitBytes {
             failure = UpstreamError(.failed, cause: "the vendor's response is too long")
         } else if !covers(bytes) {
@@ -186,9 +215,10 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         var item = ByteBuffer()
         switch open {
         case .nothing: return
-        case .message(let isRefusal):
-            close(messageOf: isRefusal)
-            OutputItem.append(message: text.bytes, isRefusal: isRefusal, itemID, status, to: &item)
+        case .message:
+            endMessage()
+            OutputItem.append(message, text.bytes, itemID, status, to: &item)
+            message = OutputItem.Message()
         case .reasoning:
             if !text.isEmpty {
                 done("response.reasoning_text.done", #","text":"#)
@@ -210,14 +240,14 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
         progress.add(item.bytes)
     }
 
-    private func close(messageOf isRefusal: Bool) {
-        if isRefusal {
+    private func endMessage() {
+        if message.isRefusal {
             done("response.refusal.done", #","refusal":"#)
         } else {
             done("response.output_text.done", #","logprobs":[],"text":"#)
         }
         openPartEnd()
-        OutputItem.append(part: text.bytes, isRefusal: isRefusal, to: &out)
+        OutputItem.append(part: text.bytes, of: message, to: &out)
         out.append("}\n\n")
     }
 

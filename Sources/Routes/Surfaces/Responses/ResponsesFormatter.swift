@@ -175,21 +175,27 @@ extension ResponseObject {
         func itemStatus() -> StaticString {
             left.text == 0 && left.calls == 0 && choice.refusal == nil ? status : "completed"
         }
+        var message = OutputItem.Message()
         choice.forEachPart { reasoningBlock in
             OutputItem.append(reasoningBlock, next(.reasoning), to: &out)
         } text: { text in
             left.text -= text.count
-            OutputItem.append(message: text, isRefusal: false, next(.message), itemStatus(), to: &out)
+            OutputItem.append(message, text, next(.message), itemStatus(), to: &out)
+            message = OutputItem.Message()
         } call: { call in
             left.calls -= 1
             let name = call.name.withBytes { names[$0] }
             OutputItem.append(call, name, id: next(name.itemType), status: itemStatus(), to: &out)
+        } mark: { mark in
+            switch mark.kind {
+            case .message(let phase): message = OutputItem.Message(phase: phase)
+            case .annotation(let json): message.annotations.append(json)
+            }
         }
-        if count == 0, choice.refusal == nil {
-            OutputItem.append(message: .empty, isRefusal: false, next(.message), status, to: &out)
-        }
+        if count == 0, choice.refusal == nil { OutputItem.append(message, .empty, next(.message), status, to: &out) }
         if let refusal = choice.refusal {
-            OutputItem.append(message: refusal.bytes, isRefusal: true, next(.message), status, to: &out)
+            message.isRefusal = true
+            OutputItem.append(message, refusal.bytes, next(.message), status, to: &out)
         }
     }
 }

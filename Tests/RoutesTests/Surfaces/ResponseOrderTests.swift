@@ -1,0 +1,122 @@
+import Calls
+import Engine
+import Glibc
+import Support
+import Testing
+
+@testable import Routes
+@testable import Upstream
+
+/// Random histories of an agent's session reach a vendor's Responses API in the order of their items.
+@Suite struct ResponseOrderTests {
+    /// `HISTORIES=100000` checks as many histories as the requirements name.
+    private static let count = getenv("HISTORIES").flatMap { Int(String(cString: $0)) } ?? 1_000
+
+    @Test("items keep their order, and an appended turn changes no older item")
+    func order() throws {
+        var random = Seeded(56)
+        let parser = JSONParser()
+        for number in 0..<Self.count {
+            var history = History(random.next())
+            for _ in 0...random.below(3) { history.addTurn() }
+            let before = try history.sent(by: parser)
+            try #require(before == history.expected, "history \(number): \(history.body)")
+            history.addTurn()
+            let after = try history.sent(by: parser)
+            try #require(after == history.expected, "history \(number): \(history.body)")
+            try #require(after.starts(with: before), "history \(number)")
+        }
+        withExtendedLifetime(parser) {}
+    }
+}
+
+/// A random history as a client sends it, and the items that the vendor should receive, each as one text.
+private struct History {
+    private var random: Seeded
+    private var items: [String] = []
+    private(set) var expected: [String] = []
+    private var numbers = 0
+
+    init(_ seed: UInt64) { random = Seeded(seed) }
+
+    var body: String { #"{"model":"m","input":[\#(items.joined(separator: ","))]}"# }
+
+    private mutating func number() -> Int {
+        numbers += 1
+        return numbers
+    }
+
+    /// An id as the relay makes it, or nothing.
+    private mutating func id(_ prefix: String, _ number: Int) -> String {
+        random.below(2) == 0 ? "" : #""id":"\#(prefix)_abcdefghijklmnopqrstuvwx\#(number)","#
+    }
+
+    mutating func addTurn() {
+        let user = number()
+        items.append(#"{"role":"user","content":"u\#(user)"}"#)
+        expected.append("user u\(user)")
+        for _ in 0..<random.below(4) {
+            if random.below(2) == 0 { addReasoning() }
+            if random.below(2) == 0 { addMessage() } else { addCalls() }
+        }
+        // Reasoning without an item after it is left out.
+        if random.below(5) == 0 { addReasoning(isAlone: true) }
+    }
+
+    private mutating func addReasoning(isAlone: Bool = false) {
+        for _ in 0...random.below(2) {
+            let number = number()
+            let isSealed = random.below(4) > 0
+            let content = isSealed ? #","encrypted_content":"rs_v\#(number).sealed""# : ""
+            items.append(#"{"type":"reasoning",\#(id("rs", number))"summary":[]\#(content)}"#)
+            if isSealed, !isAlone { expected.append("reasoning rs_v\(number) sealed") }
+        }
+    }
+
+    private mutating func addMessage() {
+        let number = number()
+        let phase = random.pick(["", "commentary", "final_answer"])
+        let type = random.below(2) == 0 ? "" : #""type":"message","#
+        let content = random.below(2) == 0 ? #""m\#(number)""# : #"[{"type":"output_text","text":"m\#(number)"}]"#
+        let more = phase.isEmpty ? "" : #","phase":"\#(phase)""#
+        items.append(#"{\#(id("msg", number))\#(type)"role":"assistant","content":\#(content)\#(more)}"#)
+        expected.append("assistant m\(number)\(phase)")
+    }
+
+    private mutating func addCalls() {
+        var calls: [Int] = []
+        for _ in 0...random.below(5) {
+            let number = number()
+            calls.append(number)
+            items.append(
+                #"{"type":"function_call",\#(id("fc", number))"call_id":"c\#(number)","name":"f","arguments":"{}"}"#
+            )
+            expected.append("call c\(number)")
+            if random.below(6) == 0 { addMessage() }
+            guard random.below(6) == 0, calls.count < 5 else { continue }
+            addReasoning()
+            addMessage()
+        }
+        for number in calls.shuffled(using: &random) {
+            items.append(#"{"type":"function_call_output","call_id":"c\#(number)","output":"o\#(number)"}"#)
+            expected.append("output c\(number) o\(number)")
+        }
+    }
+
+    /// Returns the input items of the vendor's request for this history.
+    func sent(by parser: JSONParser) throws -> [String] {
+        let body = ByteBuffer(body)
+        let draft = try ResponseDraft(try parser.parse(body.bytes), defaultModel: nil, for: .response)
+        let request = ResponsesRequest(draft.call, model: "m").written()
+        let input = try parser.parse(request.bytes)["input"]?.elements ?? JSONElements()
+        return input.map { item in
+            func text(_ name: StaticString) -> String { item[name]?.string ?? "" }
+            return switch text("type") {
+            case "reasoning": "reasoning \(text("id")) \(text("encrypted_content"))"
+            case "function_call": "call \(text("call_id"))"
+            case "function_call_output": "output \(text("call_id")) \(text("output"))"
+            default: "\(text("role")) \(text("content"))\(text("phase"))"
+            }
+        }
+    }
+}
