@@ -49,7 +49,9 @@ package final class CapacityQueue: Sendable {
         on loop: EventLoop,
         _ emit: () async -> Value?
     ) async -> Value? {
-        guard loop.now < end, let ticket = join(Ticket(providers, credential?.account, caller, loop: loop)) else { return nil }
+        guard loop.now < end, let ticket = join(Ticket(providers, credential?.account, caller, loop: loop)) else {
+            return nil
+        }
         defer { leave(ticket) }
         while !Task.isCancelled, loop.now < end {
             ticket.isCalled = false
