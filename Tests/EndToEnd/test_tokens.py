@@ -208,10 +208,15 @@ def test_a_prompt_longer_than_the_window_is_refused(http, vendor, api_key, encod
     message = too_long(http, model="gpt-3.5-turbo", prompt=text)
     assert "maximum context length is 16385 tokens" in message and f"resulted in {count} tokens" in message
     assert vendor.requests(api_key) == []
-    fitting = "word " * 16_000
-    assert ask(http, model="gpt-3.5-turbo", prompt=fitting).status_code == 200
-    message = too_long(http, model="gpt-3.5-turbo", prompt=fitting, max_tokens=1_000)
-    assert f"{len(encodings['gpt-3.5-turbo'].encode_ordinary(fitting)) + 1_000} tokens" in message
+    fitting = "word " * 15_000
+    for bound in ({}, {"max_tokens": 16_000}):
+        assert ask(http, model="gpt-3.5-turbo", prompt=fitting, **bound).status_code == 200
+    full = "word " * 16_000
+    assert ask(http, model="gpt-3.5-turbo", prompt=full, max_tokens=100).status_code == 200
+    for bound in ({}, {"max_tokens": 1_000}):
+        message = too_long(http, model="gpt-3.5-turbo", prompt=full, **bound)
+        count = len(encodings["gpt-3.5-turbo"].encode_ordinary(full))
+        assert f"resulted in {count} tokens, which leaves less than 1024 tokens for the completion" in message
 
 
 def test_an_estimate_refuses_only_what_is_wide_of_the_window(http):
@@ -221,8 +226,8 @@ def test_an_estimate_refuses_only_what_is_wide_of_the_window(http):
     assert "about 40000 tokens" in too_long(http, model=model, prompt="word " * 40_000)
 
 
-def test_a_bound_that_leaves_no_room_for_the_prompt_is_refused(http):
-    assert "128001 tokens" in too_long(http, prompt="Hello there", max_tokens=127_999)
+def test_a_bound_that_leaves_no_room_for_the_prompt_is_cut(http):
+    assert ask(http, prompt="Hello there", max_tokens=127_999).status_code == 200
 
 
 def test_a_bound_beyond_the_window_is_no_bound(http):

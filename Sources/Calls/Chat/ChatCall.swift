@@ -19,6 +19,8 @@ package struct ChatCall: Sendable {
     package var arePromptsSeparate = false
     package var stops: [String] = []
     package var maxTokens: Int?
+    /// Whether `maxTokens` is lower than the client's limit, because the model's context window has no room for more.
+    package var hasLowerBound = false
     package var webSearch: WebSearch?
     /// Whether the caller switched web search off, also for a model whose name includes web search.
     package var refusesSearch = false
@@ -128,11 +130,17 @@ package struct ChatCall: Sendable {
     package var isCountedAtOnce: Bool { allTextBytes <= 32_768 }
 
     /// The size of all texts, tools and the output schema, in bytes.
-    package var allTextBytes: Int { textBytes + (rare?.value.textBytes ?? 0) }
+    package var allTextBytes: Int { textBytes + toolBytes }
+
+    /// The size of all tools and the output schema, in bytes.
+    package var toolBytes: Int { rare?.value.textBytes ?? 0 }
+
+    /// Counts the tokens of all tools and the output schema. Can take long. Can be called on any thread.
+    package func toolTokens(by counter: TokenCounter) -> Int { rare?.value.tokens(by: counter) ?? 0 }
 
     /// Counts the tokens of all texts, tools and images. Can take long. Can be called on any thread.
     package func allTokens(by counter: TokenCounter) -> Int {
-        textTokens(by: counter) + (rare?.value.tokens(by: counter) ?? 0) + imageTokens
+        textTokens(by: counter) + toolTokens(by: counter) + imageTokens
     }
 
     /// Counts the tokens of the texts of all messages, at least 1. Can take long. Can be called on any thread.

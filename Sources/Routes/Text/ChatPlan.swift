@@ -235,11 +235,16 @@ final class ChatPlan: @unchecked Sendable {
         !candidate.chats || isShort && usageReservation?.prompt.tokens == nil
     }
 
-    /// Throws if the call is too long for the model's context window.
+    /// Lowers the limit of the completion to what the model's context window leaves beside the prompt. Throws if the
+    /// prompt is too long for the window.
     ///
     /// - Parameter promptTokens: the number of prompt tokens; nil if not counted.
     @inline(never)
-    func check(_ promptTokens: Int?) async throws(APIError) { try await count.count(call, known: promptTokens) }
+    func check(_ promptTokens: Int?) async throws(APIError) {
+        guard let bound = try await count.count(call, known: promptTokens) else { return }
+        call.maxTokens = bound
+        call.hasLowerBound = true
+    }
 
     // MARK: Calls of the vendor
 

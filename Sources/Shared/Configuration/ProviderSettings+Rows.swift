@@ -110,7 +110,7 @@ extension SettingFamily {
                 "MODEL_INFO",
                 .modelInfo,
                 "",
-                "facts about single models for model lists, as context:128000,tools:false"
+                "facts about single models for model lists, as context:128000,tools:false; context also limits prompts"
             ),
             SettingRow("TIMEOUT", .timeout, "300", "time limit for the first byte of a response"),
             SettingRow("CONNECT_TIMEOUT", .timeout, "10", "time limit for connecting"),

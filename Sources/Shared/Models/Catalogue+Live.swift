@@ -114,7 +114,7 @@ extension Model {
             owner: "",
             features: .chat,
             hasVision: false,
-            contextWindow: live?.contextWindow,
+            contextWindow: live?.contextWindow ?? live?.facts.contextWindow,
             maxOutputTokens: live?.maxOutputTokens
         )
         shutdownDate = live?.shutdownDate

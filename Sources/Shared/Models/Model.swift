@@ -34,7 +34,7 @@ public struct Model: Sendable, Equatable {
     /// Whether the model accepts images in chats.
     package let hasVision: Bool
     /// The context window in tokens; nil if unknown.
-    package let contextWindow: Int?
+    package internal(set) var contextWindow: Int?
     /// The longest output in tokens; nil if unknown.
     package let maxOutputTokens: Int?
     /// The day from which the vendor no longer serves the model; nil if unknown.

@@ -200,6 +200,8 @@ package struct ModelCatalog: Sendable {
         isListed: Bool = true
     ) {
         if panels.hides(name) { return }
+        var model = model
+        if let window = providers[provider].facts.ofModels[name]?.contextWindow { model.contextWindow = window }
         let rank = providers[provider].rank
         // The settings may name the model by the id that its short name replaces.
         let isByID = shortNames[model.id] == name

@@ -138,11 +138,11 @@ package final class Attempts: @unchecked Sendable {
     package func skip(_ refusal: APIError) {
         self.refusal = self.refusal ?? refusal
         if let current { balance?.endTrial(open.breakerKey(current)) }
-        giveUp()
+        giveUp(isTooSmall: refusal.isOfContextLength)
     }
 
-    private func giveUp() {
-        if let current { open.giveUp(current) }
+    private func giveUp(isTooSmall: Bool = false) {
+        if let current { open.giveUp(current, isTooSmall: isTooSmall) }
         repeating = nil
         selectsNextKey = false
         waitedFor = nil

@@ -23,7 +23,17 @@ package final class Balance: Sendable {
             low = key.low ^ second
         }
 
+        private init(_ key: TurnKey, besides positions: UInt64) {
+            high = key.high ^ positions &* 0x9e37_79b9_7f4a_7c15
+            low = key.low ^ positions
+        }
+
         func of(_ caller: Identity) -> TurnKey { TurnKey(self, of: caller) }
+
+        /// Returns the key of the turns that the candidates take without those at some positions.
+        ///
+        /// - Parameter positions: a bit set of positions; 0 for none.
+        func besides(_ positions: UInt64) -> TurnKey { positions == 0 ? self : TurnKey(self, besides: positions) }
 
         func hash(into hasher: inout Hasher) { hasher.combine(high) }
     }

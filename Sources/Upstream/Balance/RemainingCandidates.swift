@@ -23,6 +23,9 @@ struct RemainingCandidates {
     /// The way in which the current candidate was chosen, for undoing the choice. Nil if there is nothing to undo, or
     /// once the candidate is called.
     private var reason: Reason?
+    /// The candidates that were passed over because their context windows are too small, as a bit set of positions.
+    /// The other candidates then take turns of their own, so that the turns of other requests stay as they are.
+    private var passedOver: UInt64 = 0
 
     init(
         _ list: CandidateList,
@@ -72,8 +75,11 @@ struct RemainingCandidates {
     mutating func spendTurn() { reason = nil }
 
     /// Removes a candidate, and undoes its turn if the candidate was not called.
-    mutating func giveUp(_ position: Int) {
+    ///
+    /// - Parameter isTooSmall: whether the candidate's context window is too small for the request.
+    mutating func giveUp(_ position: Int, isTooSmall: Bool = false) {
         giveTurnBack(of: position)
+        if isTooSmall { passedOver |= 1 << UInt64(position & 63) }
         left.removeAll { $0 == position }
     }
 
@@ -141,7 +147,7 @@ struct RemainingCandidates {
     }
 
     private mutating func selected(among members: [TurnState.Member], _ priority: Int, _ balance: Balance) -> Int {
-        let turn = balance.turn(list.turnKey(priority), for: caller, of: members)
+        let turn = balance.turn(list.turnKey(priority).besides(passedOver), for: caller, of: members)
         reason = .turn(turn, among: members)
         return turn.position
     }
@@ -153,7 +159,7 @@ struct RemainingCandidates {
         if turned == priority { turned = nil } else { turnedLater.removeAll { $0 == priority } }
         switch reason {
         case .turn(let turn, let members):
-            balance.giveBack(turn, list.turnKey(priority), for: caller, of: members)
+            balance.giveBack(turn, list.turnKey(priority).besides(passedOver), for: caller, of: members)
         case .rank: balance.undoSelection(ofProvider: list.all[position].offeredBy)
         }
     }

@@ -86,7 +86,7 @@ package final class CallCount: @unchecked Sendable {
     /// Returns false and keeps nothing for long calls, calls with attachments and calls with several prompts.
     package func countShort(_ call: borrowing ChatCall) -> Bool {
         guard call.attachments.isEmpty, !call.arePromptsSeparate, case let bytes = call.textBytes,
-            bytes <= ChatCall.keptBytes, bytes + (call.maxTokens ?? 0) <= window ?? .max
+            bytes <= ChatCall.keptBytes, surelyFits(call, textBytes: bytes)
         else { return false }
         if counter.isExact { prompt = .waiting(call.messages) }
         return true
@@ -97,30 +97,44 @@ package final class CallCount: @unchecked Sendable {
     /// Throws if the prompt does not fit the model's context window, or if the worker thread is too busy.
     ///
     /// - Parameter known: the tokens of the prompt that a rate limit has counted; nil if none has.
-    package func count(_ call: ChatCall, known: Int?) async throws(APIError) {
+    /// - Returns: the largest completion in tokens for which the window has room beside the prompt; nil if the call's
+    ///   own limit fits.
+    package func count(_ call: ChatCall, known: Int?) async throws(APIError) -> Int? {
         if !call.attachments.isEmpty { moreTokens = call.imageTokens }
         // The text of audio is known only to the vendor's chat, after the transcription.
         let hasAudio = call.attachments.contains { $0.kind == .audio }
+        // The count of a rate limit includes the tools.
+        let known = hasAudio || !counter.isExact || !call.isCountedAtOnce ? nil : known
         if counter.isExact, !hasAudio { try await count(call, known) }
         if !call.arePromptsSeparate {
-            return try await check(call) { () async throws(APIError) in
+            return try await bound(of: call) { () async throws(APIError) in
+                if let known { return known }
                 if isExpected, counter.isExact { try await countTexts(of: call) }
-                return self.promptTokens(or: call.promptTokens)
+                return try await self.promptTokens(or: call.promptTokens) + toolTokens(of: call)
             }
         }
+        var least: Int?
         for one in call.prompts {
-            try await check(one) { () async throws(APIError) in
+            let bound = try await bound(of: one) { () async throws(APIError) in
                 let counted = await counted(one.textBytes) { [counter] in one.allTokens(by: counter) }
                 guard let counted else { throw .tooMuchWork }
                 return counted
             }
+            if let bound { least = min(bound, least ?? bound) }
         }
+        return least
+    }
+
+    private func toolTokens(of call: ChatCall) async throws(APIError) -> Int {
+        guard call.usesTools else { return 0 }
+        let counted = await counted(call.toolBytes) { [counter] in call.toolTokens(by: counter) }
+        guard let counted else { throw .tooMuchWork }
+        return counted
     }
 
     private func count(_ call: ChatCall, _ known: Int?) async throws(APIError) {
         let bytes = call.textBytes
-        // For a longer prompt the limits have an estimate only.
-        if let known, call.isCountedAtOnce {
+        if let known {
             prompt = .counted(known)
             return
         }
@@ -192,23 +206,44 @@ package final class CallCount: @unchecked Sendable {
     /// The divisor for the assumed error of an estimated token count: 5 means one fifth.
     private static let errorParts = 5
 
-    private func check(
-        _ call: ChatCall,
-        _ count: () async throws(APIError) -> Int
-    ) async throws(APIError) {
-        guard let window else { return }
-        // A limit on the completion that is larger than the window has no effect.
-        let wanted = call.maxTokens.map { $0 < window ? $0 : 0 } ?? 0
+    /// The room for a completion that each prompt must leave, in tokens. A small window need not leave that much.
+    private static let roomTokens = 1_024
+
+    private func room(in window: Int) -> Int { min(Self.roomTokens, window / 4) }
+
+    /// Returns whether the call surely fits the model's context window with the longest completion that it permits.
+    private func surelyFits(_ call: borrowing ChatCall, textBytes: Int) -> Bool {
+        guard let window else { return true }
         // A text never has more tokens than bytes, in any vocabulary.
-        guard call.textBytes + moreTokens + wanted > window else { return }
+        let rest = window - textBytes - moreTokens - max(call.maxTokens ?? 0, room(in: window))
+        return rest >= 0 && rest >= call.toolBytes
+    }
+
+    /// Returns the largest completion for which the window has room beside the prompt; nil if the call's own limit
+    /// fits. Throws if the prompt leaves too little room.
+    ///
+    /// - Parameter count: returns the tokens of the prompt; called only if the prompt might not fit.
+    private func bound(
+        of call: ChatCall,
+        _ count: () async throws(APIError) -> Int
+    ) async throws(APIError) -> Int? {
+        guard let window, !surelyFits(call, textBytes: call.textBytes) else { return nil }
+        let room = room(in: window)
         // A prompt far below the window is not counted for this check: if it is too long after all, the vendor refuses
         // it.
-        if isExpected, 2 * roughTokens(of: call) + wanted <= window { return }
-        var tokens = try await count()
-        if !counter.isExact { tokens -= tokens / Self.errorParts }
-        guard tokens + wanted > window else { return }
-        throw .contextTooLong(window, prompt: tokens, response: call.maxTokens, isExact: counter.isExact)
+        if isExpected, 2 * roughTokens(of: call) + max(call.maxTokens ?? 0, room) <= window { return nil }
+        let tokens = try await count()
+        let error = counter.isExact ? 0 : tokens / Self.errorParts
+        guard tokens - error + min(room, call.maxTokens ?? room) <= window else {
+            throw .contextTooLong(window, prompt: tokens - error, room: room, isExact: counter.isExact)
+        }
+        // The count leaves out the separators between messages.
+        let left = max(room, window - tokens - error - Self.separatorTokens * (call.messages.count + 1))
+        return call.maxTokens.flatMap { $0 > left ? left : nil }
     }
+
+    /// The assumed number of tokens between two messages of a prompt.
+    private static let separatorTokens = 8
 
     // MARK: The response
 
@@ -274,15 +309,11 @@ extension ChatResponse {
 }
 
 extension APIError {
-    fileprivate static func contextTooLong(_ window: Int, prompt: Int, response: Int?, isExact: Bool) -> APIError {
-        let about = isExact ? "" : "about "
+    fileprivate static func contextTooLong(_ window: Int, prompt: Int, room: Int, isExact: Bool) -> APIError {
+        let rest = prompt > window ? "" : ", which leaves less than \(room) tokens for the completion"
         let requested =
-            if let response {
-                "you requested \(about)\(prompt + response) tokens (\(about)\(prompt) in the messages, \(response) in the "
-                    + "completion). Please reduce the length of the messages or completion."
-            } else {
-                "your messages resulted in \(about)\(prompt) tokens. Please reduce the length of the messages."
-            }
+            "your messages resulted in \(isExact ? "" : "about ")\(prompt) tokens\(rest). Please reduce the length of "
+            + "the messages."
         return APIError(
             400,
             "This model's maximum context length is \(window) tokens. However, \(requested)",

@@ -54,6 +54,12 @@ package struct NativeRequest {
                     out.append(decimal: bound)
                 }
                 continue
+            case "max_tokens" where call.hasLowerBound, "max_completion_tokens" where call.hasLowerBound:
+                if let bound = call.maxTokens, !member.value.isNull {
+                    out.append(member: member.name.equals("max_tokens") ? "max_tokens" : "max_completion_tokens")
+                    out.append(decimal: bound)
+                    continue
+                }
             case "tools": guard !call.hasRelayTools else { return nil }
             case "messages": hasMessages = true
             case "stream_options" where call.isStreamed:
