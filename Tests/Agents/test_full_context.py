@@ -37,7 +37,7 @@ def test_claude_code_compacts_when_the_relay_counts_too_much(serve, claude, tmp_
     folder.mkdir(parents=True)
     script = jobs.claude_job(folder)
     for name in ("one.txt", "two.txt"):
-        (folder / name).write_text("".join(f"line {number} of a long file, a word or two more\n" for number in range(1_000)))
+        (folder / name).write_text("".join(f"line {number} of a long file, a word or two more\n" for number in range(1_250)))
         script.steps.insert(-2, Reply("I read it.", (Call("Read", {"file_path": str(folder / name)}),)))
     relay, key = serve("onemin", script, model="qwen-max")
     short = {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": "4000"}
