@@ -146,10 +146,12 @@ def tool_problems(body: dict[str, Any], model: str) -> Iterator[str]:
             continue
         if tool["input_schema"].get("type") != "object":
             yield "tools.0.custom.input_schema.type: Field required"
+        if {"anyOf", "oneOf", "allOf"} & set(tool["input_schema"]):
+            yield "tools.0.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level"
         if tool.get("strict"):
             if model in UNFORMED:
                 yield "strict is not supported on this model"
-            yield from schema_problems(tool["input_schema"])
+            yield from schema_problems(tool["input_schema"], tool["input_schema"])
     choice = body.get("tool_choice")
     if choice is None:
         return
@@ -168,21 +170,37 @@ def format_problems(body: dict[str, Any], model: str) -> Iterator[str]:
     if form := body.get("output_config", {}).get("format"):
         if model in UNFORMED:
             yield "output_config.format: structured outputs are not supported on this model"
-        yield from schema_problems(form["schema"])
+        yield from schema_problems(form["schema"], form["schema"])
 
 
-def schema_problems(schema: Any) -> Iterator[str]:
+TYPED = {"type", "properties", "anyOf", "allOf", "$ref", "enum", "const"}
+
+
+def schema_problems(schema: Any, root: Any, inside: tuple[str, ...] = ()) -> Iterator[str]:
+    """Returns what Anthropic refuses in a schema for structured outputs. `inside` names the references that led here."""
     if not isinstance(schema, dict):
+        yield f"schema: {schema!r} is not an object"
         return
     if unknown := set(schema) - KEYWORDS:
         yield f"schema: {sorted(unknown)} is not supported"
+    if not TYPED & set(schema):
+        yield f"schema: {schema} has no type"
     if (schema.get("type") == "object" or "properties" in schema) and schema.get("additionalProperties") is not False:
         yield "schema: for 'object' type, 'additionalProperties' must be explicitly set to false"
-    for name in ("properties", "$defs", "definitions"):
-        for inner in schema.get(name, {}).values():
-            yield from schema_problems(inner)
-    for inner in [schema.get("items"), *schema.get("anyOf", ()), *schema.get("allOf", ())]:
-        yield from schema_problems(inner)
+    if any(isinstance(value, dict | list) for value in schema.get("enum", ())):
+        yield "schema: enum with complex types"
+    if reference := schema.get("$ref"):
+        if reference in inside:
+            yield f"schema: {reference} is recursive"
+            return
+        target = root
+        for name in reference.removeprefix("#/").split("/"):
+            target = target[name]
+        yield from schema_problems(target, root, (*inside, reference))
+    for inner in schema.get("properties", {}).values():
+        yield from schema_problems(inner, root, inside)
+    for inner in [*([schema["items"]] if "items" in schema else []), *schema.get("anyOf", ()), *schema.get("allOf", ())]:
+        yield from schema_problems(inner, root, inside)
 
 
 def system_problems(system: Any) -> Iterator[str]:

@@ -175,7 +175,7 @@ def test_tools_of_all_forms(talking, anthropic_server):
     open = {"type": "object", "additionalProperties": False}
     there = {"A": open | {"properties": {"a": {"type": "string"}}}}
     for given, told in [
-        ({}, open | {"properties": {}}), ({"properties": {"a": {"type": "string"}}}, there["A"]),
+        ({"properties": {}}, open | {"properties": {}}), ({"properties": {"a": {"type": "string"}}}, there["A"]),
         ({"$ref": "#/$defs/A", "$defs": {"A": {"type": "object", "properties": {"a": {"type": "string"}}}}}, there["A"] | {"$defs": there}),
     ]:  # fmt: skip
         (tool,) = asked(talking, anthropic_server, tools=[{"type": "function", "function": {"name": "f", "strict": True, "parameters": given}}])["tools"]

@@ -42,6 +42,10 @@ public struct Abilities: OptionSet, Sendable {
     /// The ability to read an encrypted summary that the vendor itself has made.
     @inlinable public static var ownCompactions: Abilities { Abilities(rawValue: 2_097_152) }
 
+    /// Whether the vendor may return arguments that do not match the schema of a strict tool. The relay then validates
+    /// the arguments.
+    @inlinable public static var uncheckedArguments: Abilities { Abilities(rawValue: 4_194_304) }
+
     /// The abilities that the relay can emulate as text: by instructions in the prompt and by parsing the output.
     package static let asText: Abilities = [.tools, .functions, .toolChoice, .objects, .schemas]
 }

@@ -202,6 +202,9 @@ package struct ChatCall: Sendable {
     /// Whether the relay sends the call's tools to the vendor.
     package var usesTools: Bool { !needs.isDisjoint(with: [.tools, .functions]) || keepsTools }
 
+    /// Whether the call has tools whose arguments must match their schemas.
+    package var hasStrictTools: Bool { usesTools && chatOptions.tools.contains { $0.isStrict == true } }
+
     /// The maximum number of tool calls that the caller accepts in one response.
     package var maxCalls: Int {
         if needs.contains(.functions) { return 1 }

@@ -83,7 +83,9 @@ final class ChatPlan: @unchecked Sendable {
         namesFiles =
             call.needs.contains(.inlineMedia) && !loadsMedia && KeptFiles.areNamed(in: call, by: candidate)
         isUnfinished = loadsMedia || form != nil || namesFiles
-        let isInDoubt = !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful)
+        let isInDoubt =
+            !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful)
+            || abilities.contains(.uncheckedArguments)
         if isInDoubt || provider.isUnsure(of: call, for: model) { spare = Indirect(copy call) }
         if call.original != nil {
             let isNative = provider.acceptsOriginal(of: call, for: model)
@@ -296,7 +298,9 @@ final class ChatPlan: @unchecked Sendable {
         guard let spare = spare.take() else { throw error }
         let isRepair = error.recovery.contains(.promptForFormat)
         if isRepair { vendorCall.callLedger.recordRetry(after: error.usage ?? .nothing) }
-        if isRepair, candidate.usesOwnKey, spare.value.needs.contains(.toolChoice) {
+        // With strict tools, the arguments may have been invalid rather than the tool call missing.
+        let mayLackChoice = spare.value.needs.contains(.toolChoice) && !abilities.contains(.uncheckedArguments)
+        if isRepair, candidate.usesOwnKey, mayLackChoice {
             candidate.provider.learn(lacking: .toolChoice, of: candidate.model)
         }
         do throws(APIError) {

@@ -154,9 +154,7 @@ struct AnthropicRequest: ~Copyable {
             out.append(index == 0 ? #","tools":[{"name":"# : #",{"name":"#)
             names.name(tool.name).withUnsafeBytes { out.append(json: $0) }
             if let description = tool.description, !description.isEmpty { out.append("description", description) }
-            let isStrict = tool.isStrict == true && model.supportsStructuredOutputs
-            appendSchema(of: tool, isStrict: isStrict)
-            if isStrict { out.append("strict", true) }
+            if appendSchema(of: tool) { out.append("strict", true) }
             if let mark = marks.mark(at: .tool(index)) { out.append(mark) }
             out.append("}")
         }
@@ -198,14 +196,18 @@ struct AnthropicRequest: ~Copyable {
         }
     }
 
-    private mutating func appendSchema(of tool: ChatOptions.Tool, isStrict: Bool) {
+    /// Appends a tool's schema. Returns whether Anthropic can follow the schema strictly.
+    private mutating func appendSchema(of tool: ChatOptions.Tool) -> Bool {
+        let isStrict = tool.isStrict == true && model.supportsStructuredOutputs
         out.append(member: "input_schema")
         guard let schema = tool.schema, !schema.bytes.isEmpty else {
-            return out.append(#"{"type":"object","properties":{}}"#)
+            out.append(#"{"type":"object","properties":{}}"#)
+            return isStrict
         }
-        let typed = RawJSON(schema.bytes)["type"] == nil ? ClaudeSchema.object(schema) : schema
-        if isStrict, ClaudeSchema.append(typed, to: &out) { return }
-        out.append(typed.bytes)
+        let object = ClaudeToolSchema.converted(schema) ?? schema
+        if isStrict, ClaudeSchemaFit(of: object) < .narrower, ClaudeSchema.append(object, to: &out) { return true }
+        out.append(object.bytes)
+        return false
     }
 
     // MARK: Reasoning and format

@@ -5,7 +5,7 @@ import Shared
 ///
 /// All other keywords are written as text into the schema's `description`.
 struct ClaudeSchema {
-    private static let formats: [StaticString] = [
+    static let formats: [StaticString] = [
         "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid",
     ]
 
@@ -16,37 +16,6 @@ struct ClaudeSchema {
         append(root, to: &out)
         withExtendedLifetime(parser) {}
         return true
-    }
-
-    private static let maxReferences = 8
-
-    /// Returns a tool's schema with a `type` at the top level. Replaces a `$ref` at the top level by the schema to
-    /// which it points.
-    static func object(_ schema: Body) -> Body {
-        let parser = JSONParser()
-        guard let root = try? parser.parse(schema.bytes), root.kind == .object else { return schema }
-        var references = SchemaReferences()
-        var top = root
-        for _ in 0..<maxReferences {
-            guard let next = top["$ref"]?.text, let target = references.target(of: next, in: root) else { break }
-            top = target
-        }
-        var out = ByteBuffer()
-        if top["type"] == nil { out.append(#"{"type":"object""#) }
-        for (name, value) in top.members ?? [] where !name.equals("$ref") { append(name, value, to: &out) }
-        for (name, value) in root.members ?? [] where top.position != root.position {
-            if name.equals("$defs") || name.equals("definitions") { append(name, value, to: &out) }
-        }
-        out.append("}")
-        withExtendedLifetime(parser) {}
-        return Body(out)
-    }
-
-    private static func append(_ name: UnsafeRawBufferPointer, _ value: JSONValue, to out: inout ByteBuffer) {
-        out.append(out.isEmpty ? "{" : ",")
-        out.append(json: name)
-        out.append(":")
-        value.append(to: &out)
     }
 
     /// Converts a schema, with all schemas inside it, and appends the result.
@@ -93,7 +62,8 @@ struct ClaudeSchema {
         out.append("\":")
     }
 
-    private static func isObject(_ schema: JSONValue) -> Bool {
+    /// Whether the schema itself describes objects, rather than by its alternatives.
+    static func isObject(_ schema: JSONValue) -> Bool {
         if let type = schema["type"] {
             return type.text == "object" || (type.elements?.contains { $0.text == "object" } ?? false)
         }
@@ -119,13 +89,15 @@ struct ClaudeSchema {
         case "properties":
             open("properties", &out)
             appendMap(value, to: &out)
+        case _ where isObject(schema) && ["anyOf", "oneOf", "allOf"].contains { name.equals($0) }: return false
         case "anyOf": appendList("anyOf", value, to: &out)
         case "oneOf":
             guard schema["anyOf"] == nil else { return false }
             appendList("anyOf", value, to: &out)
         case "allOf": appendList("allOf", value, to: &out)
         case "items":
-            guard value.kind == .object else { return false }
+            if isFree(value) { return true }
+            guard value.kind == .object, schema["prefixItems"] == nil else { return false }
             open("items", &out)
             append(value, to: &out)
         case "type": return copy("type", value, to: &out)
@@ -146,6 +118,11 @@ struct ClaudeSchema {
         return true
     }
 
+    /// Whether the schema allows every value: `true` or `{}`.
+    static func isFree(_ schema: JSONValue) -> Bool {
+        schema.flag == true || schema.members?.isEmpty == true
+    }
+
     private static func copy(_ name: StaticString, _ value: JSONValue, to out: inout ByteBuffer) -> Bool {
         open(name, &out)
         value.append(to: &out)
@@ -164,7 +141,8 @@ struct ClaudeSchema {
 
     private static func appendMap(_ map: JSONValue, to out: inout ByteBuffer) {
         out.append("{")
-        for (index, member) in (map.members ?? []).enumerated() {
+        // A property that must be absent is as good as unknown.
+        for (index, member) in (map.members ?? []).filter({ $0.value.flag != false }).enumerated() {
             if index > 0 { out.append(",") }
             out.append(json: member.name)
             out.append(":")

@@ -13,6 +13,15 @@ extension WireVendor {
         let quirks = self.quirks.quirks(of: name, model.id)
         if !claude.supportsStructuredOutputs || quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         if quirks.contains(.noSearch) { abilities.remove(.searchOptions) }
+        if case .schema(_, let schema?, _) = call.chatOptions.format, call.needs.contains(.schemas),
+            abilities.contains(.schemas), ClaudeSchemaFit(of: schema) == .narrower
+        {
+            abilities.remove(.schemas)
+        }
+        let isLoose = !claude.supportsStructuredOutputs || quirks.contains(.noStrictTools)
+        if call.usesTools, call.chatOptions.tools.contains(where: { $0.isUnchecked(isLoose: isLoose) }) {
+            abilities.insert(.uncheckedArguments)
+        }
         let lacking = call.needs.subtracting(abilities)
         // Tools and formats are emulated together, as text.
         if !lacking.isDisjoint(with: [.toolChoice, .objects, .schemas]) {
@@ -41,6 +50,16 @@ extension WireVendor {
             vendorCall: vendorCall,
             quirks: quirks.quirks(of: name, model.id)
         )
+    }
+}
+
+extension ChatOptions.Tool {
+    /// Whether Anthropic may return arguments that do not match the schema of this strict tool.
+    ///
+    /// - Parameter isLoose: whether the model supports no strict tools.
+    fileprivate func isUnchecked(isLoose: Bool) -> Bool {
+        guard isStrict == true, let schema else { return false }
+        return isLoose || ClaudeToolSchema.converted(schema) != nil || ClaudeSchemaFit(of: schema) > .exact
     }
 }
 

@@ -110,6 +110,7 @@ extension Cloudflare: ChatVendor {
         let quirks = inner.wire.quirks.quirks(of: name, model.id)
         if quirks.contains(.noObjects) { abilities.remove(.objects) }
         if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
+        if call.hasStrictTools { abilities.insert(.uncheckedArguments) }
         // Models may ignore `required`. That a model ignores a named tool, too, is learned from its responses.
         if call.needs.contains(.toolChoice), quirks.contains(.noForcing) || call.chatOptions.toolChoice == .required {
             abilities.remove(.toolChoice)

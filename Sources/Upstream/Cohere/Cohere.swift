@@ -62,6 +62,7 @@ extension Cohere: ChatVendor {
         if quirks.contains(.noObjects) { abilities.remove(.objects) }
         if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         if quirks.contains(.noForcing) { abilities.remove(.toolChoice) }
+        if call.hasStrictTools { abilities.insert(.uncheckedArguments) }
         if !call.needs.isDisjoint(with: [.objects, .schemas]) {
             if call.usesTools || !CohereSchema.takes(call.chatOptions.format) {
                 abilities.subtract([.objects, .schemas])

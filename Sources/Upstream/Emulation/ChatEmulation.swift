@@ -35,7 +35,8 @@ package struct ChatEmulation: Sendable {
         stops = needed.contains(.stops) ? StopFinder(call.stops) : nil
         maxTokens = needed.contains(.tokenBound) ? call.maxTokens : nil
         // Several choices of one call are not validated, because each would have to wait for the others.
-        let isChecked = needed.contains(.demands) && choicesPerCall == 1
+        let isDemanding = needed.contains(.demands) || abilities.contains(.uncheckedArguments)
+        let isChecked = isDemanding && choicesPerCall == 1
         validator = isChecked ? OutputValidator(call, by: abilities, within: memory, worker, on: loop) : nil
         isNeeded = calls > 1 || stops != nil || maxTokens != nil || validator != nil
         self.count = count

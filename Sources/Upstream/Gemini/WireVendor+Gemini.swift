@@ -17,6 +17,7 @@ extension WireVendor {
         if gemini.isBare { abilities.subtract([.tools, .functions, .toolChoice, .objects, .schemas]) }
         if quirks.contains(.noObjects) { abilities.remove(.objects) }
         if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
+        if call.hasStrictTools { abilities.insert(.uncheckedArguments) }
         let isFormed = !call.needs.isDisjoint(with: [.objects, .schemas])
         if isFormed, !gemini.supportsToolsWithFormat, call.usesTools { abilities.subtract([.objects, .schemas]) }
         // Tools and formats are emulated together, as text.

@@ -137,7 +137,7 @@ extension FormatProtocol {
 }
 
 extension JSONSchema {
-    fileprivate init(_ body: Body, _ path: String) throws(APIError) {
+    init(_ body: Body, _ path: String) throws(APIError) {
         let parser = JSONParser()
         guard let value = try? parser.parse(body.bytes) else { throw .value(path, "it must be a JSON Schema") }
         do throws(SchemaError) {

@@ -117,15 +117,7 @@ struct ToolCallReader {
     }
 
     private func validate(_ draft: Draft) throws(Problem) {
-        let text = ByteBuffer(draft.arguments)
-        guard let value = try? parser.parse(text.bytes), value.kind == .object else {
-            throw Problem("\"arguments\" must be a JSON object")
-        }
-        guard let schema = draft.tool.schema else { return }
-        let validation = schema.validation(on: value, bytes: text.count)
-        guard validation.fits else {
-            throw Problem("the arguments do not fit the schema of \"\(draft.tool.name)\": \(validation.text)")
-        }
+        if let problem = draft.tool.problem(with: draft.arguments, parser) { throw Problem(problem) }
     }
 }
 

@@ -1,3 +1,4 @@
+import Calls
 import Engine
 package import Shared
 
@@ -15,6 +16,22 @@ package struct ToolDefinition: Sendable {
         self.description = description
         self.parameters = parameters
         self.schema = schema
+    }
+
+    /// Creates the definition of a strict tool; nil if the tool is not strict or its schema cannot be read.
+    init?(strict tool: ChatOptions.Tool) {
+        guard tool.isStrict == true, let body = tool.schema, let schema = try? JSONSchema(body, "") else { return nil }
+        self.init(name: tool.name, description: nil, parameters: nil, schema: schema)
+    }
+
+    /// Returns why the arguments of a tool call are invalid, in words for the model; nil if they are valid.
+    func problem(with arguments: String, _ parser: JSONParser) -> String? {
+        let text = ByteBuffer(arguments)
+        guard let value = try? parser.parse(text.bytes), value.kind == .object else {
+            return "\"arguments\" must be a JSON object"
+        }
+        guard let validation = schema?.validation(on: value, bytes: text.count), !validation.fits else { return nil }
+        return "the arguments do not fit the schema of \"\(name)\": \(validation.text)"
     }
 }
 

@@ -2,7 +2,8 @@ import Calls
 import Engine
 import Shared
 
-/// A validator that checks a response for the tool call or the JSON that the request demands.
+/// A validator that checks a response for the tool call or the JSON that the request demands, and the arguments of
+/// strict tools for their schemas.
 final class OutputValidator: Sendable {
     enum Demand: Sendable {
         case call(ToolDemand)
@@ -10,6 +11,8 @@ final class OutputValidator: Sendable {
     }
 
     let demand: Demand
+    /// The strict tools whose arguments are validated; empty if the vendor itself follows their schemas.
+    private let tools: [ChatOptions.Tool]
     let memory: MemoryBudget
     private let worker: WorkQueue
     private let loop: EventLoop
@@ -23,16 +26,20 @@ final class OutputValidator: Sendable {
         _ worker: WorkQueue,
         on loop: EventLoop
     ) {
+        let mayMisfit = abilities.isSuperset(of: [.uncheckedArguments, .tools])
+        tools = mayMisfit ? call.chatOptions.tools.filter { $0.isStrict == true } : []
         if call.needs.contains(.toolChoice) {
             // If the request demands a tool call, its format does not apply.
             guard abilities.contains(.toolChoice) else { return nil }
             demand = .call(ToolDemand(call.chatOptions.toolChoice))
-        } else {
+        } else if call.needs.intersection([.objects, .schemas]).isSubset(of: abilities),
+            let format = call.chatOptions.format.judged
+        {
             // The vendor has to refuse a schema that cannot be read.
-            guard call.needs.intersection([.objects, .schemas]).isSubset(of: abilities),
-                let format = call.chatOptions.format.judged
-            else { return nil }
             demand = .document(format)
+        } else {
+            guard !tools.isEmpty else { return nil }
+            demand = .call(.auto)
         }
         self.memory = memory
         self.worker = worker
@@ -45,6 +52,7 @@ final class OutputValidator: Sendable {
     /// - Throws: an error if the choice does not contain the demanded tool call or JSON.
     func text(of choice: ChatResponse.Choice) async throws(UpstreamError) -> Body? {
         guard choice.finish.isEndedByModel, choice.refusal == nil else { return nil }
+        try await check(choice.toolCalls)
         switch demand {
         case .call(let demand):
             if let problem = demand.unmet(by: choice.toolCalls.map(\.name)) { throw Self.failure(problem) }
@@ -52,6 +60,27 @@ final class OutputValidator: Sendable {
         case .document:
             return choice.toolCalls.isEmpty ? try await document(in: choice.text ?? Body(ByteBuffer())) : nil
         }
+    }
+
+    var checksArguments: Bool { !tools.isEmpty }
+
+    /// Checks that the arguments of strict tools match their schemas. Throws an error otherwise.
+    func check(_ calls: [ToolCall]) async throws(UpstreamError) {
+        guard checksArguments, !calls.isEmpty else { return }
+        let bytes = calls.reduce(0) { $0 + $1.arguments.utf8.count }
+        let problem = await worker.result(ofBytes: bytes, on: loop) { [tools] () -> String? in
+            let parser = JSONParser()
+            var definitions: [String: ToolDefinition] = [:]
+            for call in calls {
+                guard let tool = tools.first(where: { $0.name.hasSameBytes(as: call.name) }) else { continue }
+                let definition = definitions[call.name] ?? ToolDefinition(strict: tool)
+                definitions[call.name] = definition
+                if let problem = definition?.problem(with: call.arguments, parser) { return problem }
+            }
+            return nil
+        }
+        guard let problem else { throw .tooMuchWork }
+        if let problem { throw Self.failure(problem) }
     }
 
     /// Returns the JSON that the request demands, without code fences and text around it.

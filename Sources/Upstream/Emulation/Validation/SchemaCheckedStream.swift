@@ -19,6 +19,10 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     /// The text so far of the JSON that the request demands.
     private var text = ByteBuffer()
     private var hasText = false
+    /// The events from the first tool call on, which are held back until the arguments are validated.
+    private var calls = EventBuffer()
+    /// The tool calls whose events are held back. An index is that of the events.
+    private var drafts: [(index: Int, name: String, arguments: [UInt8])] = []
     /// The finish event, which is held back until the response is validated.
     private var end: BufferedEvent?
 
@@ -39,9 +43,11 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
         guard isHeld else { return }
         isHeld = false
         switch validator.demand {
-        case .call(let demand): if let problem = demand.unmet(by: []) { throw OutputValidator.failure(problem) }
-        case .document: held.replaceText(with: try await validator.document(in: removedText()))
+        case .call(let demand):
+            if let problem = demand.unmet(by: drafts.map(\.name)) { throw OutputValidator.failure(problem) }
+        case .document: if drafts.isEmpty { held.replaceText(with: try await validator.document(in: removedText())) }
         }
+        try await releaseCalls()
         isOpen = false
         if let last = end.take() { held.add(last) }
     }
@@ -49,7 +55,8 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if !held.isEmpty { return .bytes }
         guard let last = end.take() else { return try await stream.more(patienceNanoseconds: patienceNanoseconds) }
-        try await validator.check(removedText())
+        if drafts.isEmpty { try await validator.check(removedText()) }
+        try await releaseCalls()
         isOpen = false
         held.add(last)
         return .bytes
@@ -68,12 +75,46 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
         return hasMore
     }
 
-    /// Returns whether the event can be emitted now; false for a finish event that must wait for the validation.
+    /// Validates the tool calls that are held back, and lets their events be emitted.
+    private func releaseCalls() async throws(UpstreamError) {
+        let calls = drafts.map { draft in
+            ToolCall(id: nil, name: draft.name, arguments: String(decoding: draft.arguments, as: UTF8.self))
+        }
+        try await validator.check(calls)
+        emitCalls()
+    }
+
+    private func emitCalls() {
+        drafts = []
+        while let event = calls.removeNext() { held.add(event) }
+    }
+
+    /// Holds back an event of a tool call, or one that follows a tool call. Returns false for other events.
+    private func isHeldBack(_ event: ChatEvent) -> Bool {
+        switch event {
+        case .toolCall(let index, _, let name): drafts.append((index, name.text, []))
+        case .toolArguments(let index, let text):
+            if let draft = drafts.lastIndex(where: { $0.index == index }) { drafts[draft].arguments += text }
+        case .finish: return false
+        default: guard !drafts.isEmpty else { return false }
+        }
+        calls.add(event)
+        return true
+    }
+
+    /// Returns whether the event can be emitted now; false for an event that must wait for the validation.
     private func passes(_ choice: Int, _ event: ChatEvent) -> Bool {
         guard isOpen else { return true }
+        if validator.checksArguments, isHeldBack(event) { return false }
         switch (event, validator.demand) {
         case (.finish(let reason, _), _) where reason.isEndedByModel:
             end = BufferedEvent(choice, event)
+            return false
+        case (.finish, _) where !drafts.isEmpty:
+            // The tool calls may be cut off, so they are not validated.
+            calls.add(event)
+            emitCalls()
+            (isOpen, isHeld) = (false, false)
             return false
         case (.finish, _), (.refusal, _), (.toolCall, .document): isOpen = false
         case (.toolCall(_, _, let name), .call(let demand)): isOpen = demand.unmet(by: [name.text]) != nil
@@ -81,6 +122,7 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
             text.append(piece)
             // A text that does not begin with `{` may still contain a document after other text.
             if !hasText, let first = piece.first(where: { $0 > 32 }) { (hasText, isHeld) = (true, first != 123) }
+        case (.text(let piece, _), .call(.auto)): if piece.contains(where: { $0 > 32 }) { isHeld = false }
         default: break
         }
         if !isOpen { isHeld = false }
@@ -88,7 +130,7 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     }
 
     private func checkRoom() throws(UpstreamError) {
-        let bytes = held.bytes + text.count
+        let bytes = held.bytes + text.count + 2 * calls.bytes
         guard bytes <= StructuredOutputParser.limitBytes else { throw OutputValidator.failure("it is too long") }
         guard validator.memory.covers(bytes, &reservation) else { throw UpstreamError(TransportError(.overloaded)) }
     }

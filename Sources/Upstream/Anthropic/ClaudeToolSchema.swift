@@ -1,0 +1,233 @@
+import Engine
+import Shared
+
+/// Converts a tool's schema to an object without alternatives at the top level, as Anthropic requires.
+///
+/// The object has the properties of all alternatives and requires only those that each alternative requires. Its
+/// description contains the alternatives as text.
+struct ClaudeToolSchema {
+    private let root: JSONValue
+    private var references = SchemaReferences()
+    /// The number of schemas that may still be read. References can make their number endless.
+    private var schemasLeft = 10_000
+    private var depth = 0
+    /// The schemas of properties, by their position in the JSON.
+    private var schemas: [Int: JSONValue] = [:]
+
+    private static let maxDepth = 16
+    /// The members that the alternatives of a schema are in.
+    private static let combinations: [StaticString] = ["$ref", "allOf", "anyOf", "oneOf"]
+    /// The members that change or lose their meaning if the alternatives are merged.
+    private static let replaced: [StaticString] =
+        combinations + ["type", "properties", "required", "description", "unevaluatedProperties"]
+
+    /// The members that a schema allows and requires in an object.
+    private struct Members {
+        /// The properties in their order.
+        var names: [[UInt8]] = []
+        /// The positions of each property's schemas, one of which must match; empty if the property can be anything.
+        var positions: [[UInt8]: Set<Int>] = [:]
+        var required: Set<[UInt8]> = []
+        /// Whether no other members than the properties are allowed.
+        var isClosed = false
+        /// Whether the schema says nothing about the properties. Other schemas with properties and without
+        /// `additionalProperties` are not meant to allow other members.
+        var isFree: Bool { names.isEmpty && !isClosed }
+
+        mutating func add(_ name: [UInt8], _ found: Set<Int>) {
+            if positions[name] == nil { names.append(name) }
+            positions[name, default: []].formUnion(found)
+        }
+    }
+
+    /// Returns the converted schema; nil if the schema already has the required form, or describes no object.
+    static func converted(_ schema: Body) -> Body? {
+        let top = RawJSON(schema.bytes)
+        let isPlain = !combinations.contains { top[$0] != nil }
+        if isPlain, top["type"]?.content == "object" { return nil }
+        let parser = JSONParser()
+        guard let root = try? parser.parse(schema.bytes), root.kind == .object, allowsObjects(root) else { return nil }
+        var writer = ClaudeToolSchema(root: root)
+        defer { withExtendedLifetime(parser) {} }
+        return writer.written()
+    }
+
+    private init(root: JSONValue) { self.root = root }
+
+    private static func allowsObjects(_ schema: JSONValue) -> Bool {
+        guard let type = schema["type"] else { return schema.flag != false }
+        return type.text?.equals("object") ?? type.elements?.contains { $0.text?.equals("object") ?? false } ?? false
+    }
+
+    private mutating func written() -> Body {
+        // Without own members, the target of `$ref` takes the place of the schema.
+        var top = root
+        for _ in 0..<Self.maxDepth {
+            let hasOnlyDefinitions = (top.members ?? []).allSatisfy { member in
+                ["$ref", "$defs", "definitions", "$schema", "$id"].contains { member.name.equals($0) }
+            }
+            guard hasOnlyDefinitions, let reference = top["$ref"]?.text,
+                let target = references.target(of: reference, in: root), target.kind == .object
+            else { break }
+            top = target
+        }
+        let members = read(top)
+        var out = ByteBuffer()
+        out.append(#"{"type":"object""#)
+        for (name, value) in top.members ?? [] where !Self.replaced.contains(where: { name.equals($0) }) {
+            if name.equals("additionalProperties"), members.isClosed { continue }
+            append(name, value, to: &out)
+        }
+        for (name, value) in root.members ?? [] where top.position != root.position {
+            if name.equals("$defs") || name.equals("definitions") { append(name, value, to: &out) }
+        }
+        if members.isClosed { out.append(#","additionalProperties":false"#) }
+        appendProperties(of: members, top, to: &out)
+        appendDescription(of: top, to: &out)
+        out.append("}")
+        return Body(out)
+    }
+
+    private func append(_ name: UnsafeRawBufferPointer, _ value: JSONValue, to out: inout ByteBuffer) {
+        out.append(",")
+        out.append(json: name)
+        out.append(":")
+        value.append(to: &out)
+    }
+
+    /// Appends the members `properties` and `required`.
+    private func appendProperties(of members: Members, _ top: JSONValue, to out: inout ByteBuffer) {
+        for (index, name) in members.names.enumerated() {
+            out.append(index == 0 ? #","properties":{"# : ",")
+            name.withUnsafeBytes { out.append(json: $0) }
+            out.append(":")
+            append(schemasAt: members.positions[name] ?? [], to: &out)
+        }
+        if !members.names.isEmpty {
+            out.append("}")
+        } else if top["properties"] != nil {
+            out.append(#","properties":{}"#)
+        }
+        let required = members.required
+        guard !required.isEmpty else { return }
+        out.append(#","required":["#)
+        for (index, name) in required.sorted(by: { $0.lexicographicallyPrecedes($1) }).enumerated() {
+            if index > 0 { out.append(",") }
+            name.withUnsafeBytes { out.append(json: $0) }
+        }
+        out.append("]")
+    }
+
+    /// Appends a schema that accepts what one of these schemas accepts.
+    private func append(schemasAt positions: Set<Int>, to out: inout ByteBuffer) {
+        var texts: [[UInt8]] = []
+        var known: Set<[UInt8]> = []
+        for position in positions.sorted() {
+            var text = ByteBuffer()
+            schemas[position]?.append(to: &text)
+            if known.insert(Array(text.bytes)).inserted { texts.append(Array(text.bytes)) }
+        }
+        if texts.isEmpty { return out.append("{}") }
+        if texts.count > 1 { out.append(#"{"anyOf":["#) }
+        for (index, text) in texts.enumerated() {
+            if index > 0 { out.append(",") }
+            text.withUnsafeBytes { out.append($0) }
+        }
+        if texts.count > 1 { out.append("]}") }
+    }
+
+    /// Appends the description of the top schema, followed by its alternatives as text.
+    private func appendDescription(of top: JSONValue, to out: inout ByteBuffer) {
+        var rest = ByteBuffer()
+        for (name, value) in top.members ?? [] where Self.combinations.contains(where: { name.equals($0) }) {
+            rest.append(rest.isEmpty ? "{" : ", ")
+            rest.append(name)
+            rest.append(": ")
+            value.append(to: &rest)
+        }
+        let description = top["description"]?.text
+        guard description != nil || !rest.isEmpty else { return }
+        out.append(#","description":""#)
+        if let description { out.append(jsonContent: description) }
+        if !rest.isEmpty {
+            rest.append("}")
+            if description != nil { out.append(#"\n\n"#) }
+            out.append(jsonContent: rest.bytes)
+        }
+        out.append("\"")
+    }
+
+    // MARK: Alternatives
+
+    /// Collects what a schema and its alternatives say about the members of an object.
+    private mutating func read(_ schema: JSONValue) -> Members {
+        schemasLeft -= 1
+        guard schema.kind == .object, schemasLeft >= 0, depth < Self.maxDepth else { return Members() }
+        depth += 1
+        defer { depth -= 1 }
+        var members = Members()
+        for (name, value) in schema.members ?? [] {
+            switch name {
+            case "properties": join(properties(value), to: &members)
+            case "required":
+                for name in value.elements ?? JSONElements() {
+                    if let text = name.text { members.required.insert(Array(text)) }
+                }
+            case "additionalProperties":
+                if value.flag == false, !schema.has("patternProperties") { members.isClosed = true }
+            case "$ref":
+                guard let target = value.text.flatMap({ references.target(of: $0, in: root) }) else { continue }
+                join(read(target), to: &members)
+            case "allOf": for part in value.elements ?? JSONElements() { join(read(part), to: &members) }
+            case "anyOf", "oneOf": join(shared(by: value.elements ?? JSONElements()), to: &members)
+            default: continue
+            }
+        }
+        return members
+    }
+
+    private mutating func properties(_ properties: JSONValue) -> Members {
+        var members = Members()
+        for (name, schema) in properties.members ?? [] {
+            schemasLeft -= 1
+            guard schemasLeft >= 0 else { return Members() }
+            schemas[schema.position] = schema
+            members.add(Array(name), [schema.position])
+        }
+        return members
+    }
+
+    private func join(_ other: Members, to members: inout Members) {
+        for name in other.names {
+            let (own, others) = (members.positions[name], other.positions[name] ?? [])
+            // Both must match. The schema that can match anything adds nothing.
+            if own != nil, own?.isEmpty == true || others.isEmpty {
+                members.positions[name] = own?.isEmpty == true ? others : own
+            } else {
+                members.add(name, others)
+            }
+        }
+        members.required.formUnion(other.required)
+        members.isClosed = members.isClosed || other.isClosed
+    }
+
+    /// Collects what alternatives say about the members of an object.
+    private mutating func shared(by alternatives: JSONElements) -> Members {
+        let all = alternatives.filter(Self.allowsObjects).map { read($0) }
+        guard var shared = all.first else { return Members() }
+        for members in all.dropFirst() {
+            shared.required.formIntersection(members.required)
+            shared.isClosed = shared.isClosed && members.isClosed
+            for name in members.names {
+                if let own = shared.positions[name], own.isEmpty || members.positions[name]?.isEmpty == true {
+                    shared.positions[name] = []
+                } else {
+                    shared.add(name, members.positions[name] ?? [])
+                }
+            }
+        }
+        // An alternative without properties allows them all, of any form.
+        if all.contains(where: \.isFree) { for name in shared.names { shared.positions[name] = [] } }
+        return shared
+    }
+}

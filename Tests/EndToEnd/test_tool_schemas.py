@@ -1,0 +1,255 @@
+"""Schemas that a vendor cannot express: what the original accepts is accepted, and what was promised is checked."""
+
+import json
+
+import pytest
+from chat import PATH
+from test_demands import (  # noqa: F401
+    BOTH,
+    FINISH,
+    ROWS,
+    SURFACES,
+    fakes,
+    records,
+    relay,
+    team,
+    vendor_of,
+)
+from test_openai_stream import Built
+
+CLAUDE = [row for row in ROWS if ROWS[row][0] == "anthropic"]
+NUMBER, TEXT = {"type": "integer"}, {"type": "string"}
+CLOSED = {"additionalProperties": False}
+
+
+def record(required=(), **properties):
+    return {"type": "object", "properties": properties, "required": list(required)} | CLOSED
+
+
+FREE = {"type": "object", "additionalProperties": TEXT}
+DEFINED = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}} | CLOSED
+OPEN = {
+    # name: schema, a value of it, a value that it refuses
+    "map": (record(["headers"], headers=FREE), {"headers": {"a": "b"}}, {"headers": {"a": 1}}),
+    "any": (record(value={}), {"value": {"a": [1]}}, {"other": 1}),
+    "all free": (record(options={"type": "object"}), {"options": {"x": 1}}, {"options": 1}),
+    "true": (record(options={"type": "object", "properties": {"a": TEXT}, "additionalProperties": True}), {"options": {"b": 1}}, {"options": 1}),
+    "patterns": (record(p={"type": "object", "patternProperties": {"^x": NUMBER}}), {"p": {"x1": 1}}, {"p": {"x1": "a"}}),
+    "in a list": (record(list={"type": "array", "items": FREE}), {"list": [{"a": "b"}]}, {"list": [{"a": 1}]}),
+    "in a choice": (record(v={"anyOf": [TEXT, FREE]}), {"v": {"a": "b"}}, {"v": 1}),
+    "in a definition": (record(v={"$ref": "#/$defs/m"}) | {"$defs": {"m": FREE}}, {"v": {"a": "b"}}, {"v": {"a": 1}}),
+    "recursive": (record(v={"$ref": "#/$defs/node"}) | {"$defs": {"node": DEFINED}}, {"v": {"next": {}}}, {"v": {"next": 1}}),
+    "parts": (record(v={"allOf": [{"properties": {"a": NUMBER}}, {"properties": {"b": NUMBER}}]}), {"v": {"a": 1, "b": 2}}, {"v": {"a": "x"}}),
+    "objects as values": (record(v={"enum": [{"a": 1}, 2]}), {"v": {"a": 1}}, {"v": 3}),
+    "unevaluated": (record(v={"type": "object", "properties": {"a": TEXT}, "unevaluatedProperties": NUMBER}), {"v": {"b": 1}}, {"v": {"b": "x"}}),
+    "extended": (record(v={"$ref": "#/$defs/a", "properties": {"b": NUMBER}}) | {"$defs": {"a": {"type": "object", "properties": {"a": TEXT}}}},
+                 {"v": {"a": "x", "b": 1}}, {"v": {"b": "x"}}),
+    "required alone": (record(v={"type": "object", "properties": {"a": TEXT}, "required": ["b"]}), {"v": {"b": 1}}, {"v": {"a": "x"}}),
+}  # fmt: skip
+WIDE = {
+    "length": (record(["city"], city={"type": "string", "minLength": 2}), {"city": "Rome"}, {"city": "R"}, "minLength: 2"),
+    "tuple": (record(at={"type": "array", "prefixItems": [NUMBER, TEXT], "items": False}), {"at": [1, "a"]}, {"at": ["a", 1]}, "prefixItems"),
+    "one of": (record(a={"oneOf": [NUMBER, {"const": 7}]}), {"a": 3}, {"a": 7}, None),
+    "not": (record(a={"type": "string", "not": {"const": "x"}}), {"a": "y"}, {"a": "x"}, "not"),
+    "if": (record(a=TEXT, b=TEXT) | {"if": {"required": ["a"]}, "then": {"required": ["b"]}}, {"a": "x", "b": "y"}, {"a": "x"}, "then"),
+    "contains": (record(a={"type": "array", "items": NUMBER, "contains": {"const": 1}}), {"a": [1]}, {"a": [2]}, "contains"),
+    "either": (record(a=TEXT, b=TEXT) | {"anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"a": "x"}, {}, "anyOf"),
+}  # fmt: skip
+
+
+def ask(http, surface, model, schema, is_streamed, is_strict=True, **fields):
+    """Offers the tool `weather` with this schema. Returns the calls, the text and the error."""
+    strict = {"strict": True} if is_strict else {}
+    if surface == "chat":
+        tool = {"type": "function", "function": {"name": "weather", "parameters": schema} | strict}
+        asked = {"model": model, "messages": [{"role": "user", "content": "Weather?"}], "tools": [tool], "stream": is_streamed} | fields
+        answer = http.post(PATH, json=asked)
+    else:
+        asked = {"model": model, "input": "Weather?", "tools": [{"type": "function", "name": "weather", "parameters": schema} | strict]}
+        if surface == "messages":
+            asked = {"model": model, "max_tokens": 500, "messages": [{"role": "user", "content": "Weather?"}]}
+            asked["tools"] = [{"name": "weather", "input_schema": schema} | strict]
+        answer = http.post("/v1/messages" if surface == "messages" else "/v1/responses", json=asked | {"stream": is_streamed} | fields)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def arguments(surface, text, is_streamed):
+    """Returns the arguments of the only tool call in a response, and its text."""
+    if surface == "chat" and is_streamed:
+        built = Built([json.loads(line[6:]) for line in text.split("\n\n") if line.startswith("data: {")])
+        ((name, made),) = built.told()[2]
+        assert name == "weather"
+        return made, built.text
+    events = [json.loads(line[6:]) for line in text.split("\n") if line.startswith("data: {")] if is_streamed else [json.loads(text)]
+    if surface == "chat":
+        message = events[0]["choices"][0]["message"]
+        (call,) = message["tool_calls"]
+        return json.loads(call["function"]["arguments"]), message["content"]
+    if surface == "messages":
+        if is_streamed:
+            made = "".join(event["delta"].get("partial_json", "") for event in events if event["type"] == "content_block_delta")
+            return json.loads(made), "".join(event["delta"].get("text", "") for event in events if event["type"] == "content_block_delta")
+        (use,) = [block for block in events[0]["content"] if block["type"] == "tool_use"]
+        return use["input"], "".join(block.get("text", "") for block in events[0]["content"])
+    response = events[-1]["response"] if is_streamed else events[0]
+    (call,) = [item for item in response["output"] if item["type"] == "function_call"]
+    return json.loads(call["arguments"]), ""
+
+
+def in_words(value):
+    return {"text": f'<tool_call>{{"name": "weather", "arguments": {json.dumps(value)}}}</tool_call>'}
+
+
+SURFACE = pytest.mark.parametrize("surface", ["chat", "messages", "responses"])
+
+
+@BOTH
+@SURFACE
+@pytest.mark.parametrize("row", CLAUDE)
+def test_a_free_map_stays_free(team, vendor_of, row, surface, is_streamed):  # noqa: F811
+    schema, good, bad = OPEN["map"]
+    vendor = vendor_of(row)
+    vendor.says({"calls": [("weather", good)]})
+    assert arguments(surface, ask(team, surface, vendor.alias, schema, is_streamed), is_streamed)[0] == good
+    (tool,) = vendor.fake.body(vendor.model)["tools"]
+    assert tool["input_schema"] == schema and "strict" not in tool
+    vendor.says({"calls": [("weather", bad)]}, in_words(good))
+    assert arguments(surface, ask(team, surface, vendor.alias, schema, is_streamed), is_streamed)[0] == good
+    assert vendor.times == 2
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_what_claude_cannot_express_is_not_narrowed(team, vendor_of, name):  # noqa: F811
+    schema, good, bad = OPEN[name]
+    vendor = vendor_of("claude")
+    vendor.says({"calls": [("weather", bad)]}, in_words(good))
+    assert arguments("chat", ask(team, "chat", vendor.alias, schema, False), False)[0] == good
+    first, second = vendor.fake.asked(vendor.model)
+    assert first["body"]["tools"] == [{"name": "weather", "input_schema": schema}] and "tools" not in second["body"]
+
+
+@BOTH
+@pytest.mark.parametrize("row", CLAUDE)
+@pytest.mark.parametrize("name", ["map", "recursive"])
+def test_a_format_that_claude_cannot_express_is_asked_for_in_words(team, vendor_of, row, name, is_streamed):  # noqa: F811
+    schema, good, bad = OPEN[name]
+    vendor = vendor_of(row)
+    for is_strict in (True, None):
+        vendor.says({"text": json.dumps(bad)}, {"text": json.dumps(good)})
+        form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema} | ({"strict": True} if is_strict else {})}
+        got = SURFACES["chat"](team, is_streamed, model=vendor.alias, response_format=form)
+        assert (json.loads(got.text), vendor.times) == (good, 2)
+        body = vendor.fake.asked(vendor.model)[0]["body"]
+        assert "format" not in body.get("output_config", {}) and "JSON Schema" in json.dumps(body["system"])
+
+
+@BOTH
+@pytest.mark.parametrize("name", WIDE)
+def test_what_claude_only_describes_is_checked(team, vendor_of, name, is_streamed):  # noqa: F811
+    schema, good, bad, words = WIDE[name]
+    vendor = vendor_of("claude")
+    vendor.says({"calls": [("weather", good)]})
+    assert arguments("chat", ask(team, "chat", vendor.alias, schema, is_streamed), is_streamed)[0] == good
+    (tool,) = vendor.fake.body(vendor.model)["tools"]
+    assert tool["strict"] is True and (words is None or words in json.dumps(tool["input_schema"]))
+    vendor.says({"calls": [("weather", bad)]}, in_words(good))
+    assert arguments("chat", ask(team, "chat", vendor.alias, schema, is_streamed), is_streamed)[0] == good
+    assert vendor.times == 2
+
+
+@BOTH
+@pytest.mark.parametrize("row", ["claude", "google", "vgoogle", "cohere", "cf"])
+def test_arguments_after_text(team, vendor_of, row, is_streamed):  # noqa: F811
+    schema, good, bad, _ = WIDE["length"]
+    vendor = vendor_of(row)
+    vendor.says({"text": "I look.", "calls": [("weather", good)]})
+    made, text = arguments("chat", ask(team, "chat", vendor.alias, schema, is_streamed), is_streamed)
+    assert (made, text, vendor.times) == (good, "I look.", 1)
+    vendor.says({"text": "I look.", "calls": [("weather", bad)]}, in_words(good))
+    text = ask(team, "chat", vendor.alias, schema, is_streamed)
+    if is_streamed:
+        chunks = [json.loads(line[6:]) for line in text.split("\n\n") if line.startswith("data: {")]
+        assert Built([chunk for chunk in chunks if "choices" in chunk]).told() == ("I look.", "", [], None)
+        assert chunks[-1]["error"]["code"] == "upstream_error" and vendor.times == 1
+    else:
+        assert (arguments("chat", text, False), vendor.times) == ((good, None), 2)
+    vendor.says({"text": "Only words."})
+    ask(team, "chat", vendor.alias, schema, is_streamed)
+    assert vendor.times == 1
+
+
+@BOTH
+def test_arguments_that_never_fit_are_a_failure(team, vendor_of, is_streamed):  # noqa: F811
+    schema, _, bad = OPEN["map"]
+    vendor = vendor_of("claude")
+    vendor.says({"calls": [("weather", bad)]}, in_words(bad))
+    # As with every tool that is asked for in words, the client gets the words of a call that cannot be made.
+    tool = {"type": "function", "function": {"name": "weather", "parameters": schema, "strict": True}}
+    got = SURFACES["chat"](team, is_streamed, model=vendor.alias, tools=[tool])
+    assert (got.text, got.calls, vendor.times) == (in_words(bad)["text"], (), 2)
+
+
+@BOTH
+def test_a_demanded_call_is_checked_too(team, vendor_of, is_streamed):  # noqa: F811
+    schema, good, bad = OPEN["map"]
+    vendor = vendor_of("claude")
+    vendor.says({"calls": [("weather", bad)]}, in_words(good))
+    text = ask(team, "chat", vendor.alias, schema, is_streamed, tool_choice="required")
+    assert (arguments("chat", text, is_streamed)[0], vendor.times) == (good, 2)
+    assert FINISH["chat"] in text
+    vendor.says({"calls": [("weather", bad)], "is_cut": True})
+    ask(team, "chat", vendor.alias, schema, is_streamed)
+    assert vendor.times == 1
+
+
+@pytest.mark.parametrize("surface", ["chat", "messages"])
+def test_an_open_tool_that_is_not_strict_is_sent_as_it_is(team, vendor_of, surface):  # noqa: F811
+    schema, _, bad = OPEN["map"]
+    vendor = vendor_of("claude")
+    vendor.says({"calls": [("weather", bad)]})
+    assert arguments(surface, ask(team, surface, vendor.alias, schema, False, is_strict=False), False)[0] == bad
+    assert vendor.fake.body(vendor.model)["tools"] == [{"name": "weather", "input_schema": schema}]
+
+
+# --- Unions at the top ------------------------------------------------------------------------
+
+A, B = record(["kind", "a"], kind={"const": "a"}, a=NUMBER), record(["kind", "b"], kind={"const": "b"}, b=TEXT)
+UNIONS = {
+    "anyOf": {"anyOf": [A, B]},
+    "oneOf": {"type": "object", "oneOf": [A, B]},
+    "ref": {"$ref": "#/$defs/u", "$defs": {"u": {"anyOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}]}, "a": A, "b": B}},
+    "null": {"anyOf": [A, B, {"type": "null"}]},
+    "inner": {"allOf": [{"anyOf": [A, B]}]},
+    "beside": {"type": "object", "properties": {"kind": {"enum": ["a", "b"]}}, "required": ["kind"], "anyOf": [A, B]},
+}
+
+
+@BOTH
+@SURFACE
+@pytest.mark.parametrize("name", UNIONS)
+@pytest.mark.parametrize("is_strict", [True, False], ids=["strict", "open"])
+def test_a_union_at_the_top_is_merged(team, vendor_of, surface, name, is_strict, is_streamed):  # noqa: F811
+    vendor, schema, good = vendor_of("claude"), UNIONS[name], {"kind": "b", "b": "x"}
+    vendor.says({"calls": [("weather", good)]})
+    assert arguments(surface, ask(team, surface, vendor.alias, schema, is_streamed, is_strict), is_streamed)[0] == good
+    (tool,) = vendor.fake.body(vendor.model)["tools"]
+    sent = tool["input_schema"]
+    assert sent["type"] == "object" and set(sent["properties"]) == {"kind", "a", "b"} and sent["required"] == ["kind"]
+    assert "anyOf" in sent["description"] or "oneOf" in sent["description"]
+    assert {"const": "a"} in sent["properties"]["kind"]["anyOf"] and sent["additionalProperties"] is False
+    bad = {"kind": "b", "a": 1}
+    vendor.says({"calls": [("weather", bad)]}, in_words(good))
+    text = ask(team, surface, vendor.alias, schema, is_streamed, is_strict)
+    assert (arguments(surface, text, is_streamed)[0], vendor.times) == ((good, 2) if is_strict else (bad, 1))
+
+
+@SURFACE
+@pytest.mark.parametrize("row", CLAUDE)
+def test_an_object_that_may_be_null(team, vendor_of, row, surface):  # noqa: F811
+    vendor, schema = vendor_of(row), A | {"type": ["object", "null"]}
+    for is_strict in (True, False):
+        vendor.says({"calls": [("weather", {"kind": "a", "a": 1})]})
+        ask(team, surface, vendor.alias, schema, False, is_strict)
+        (tool,) = vendor.fake.body(vendor.model)["tools"]
+        assert tool["input_schema"]["type"] == "object" and tool["input_schema"]["properties"] == A["properties"]

@@ -1,0 +1,81 @@
+import Engine
+import Glibc
+import Shared
+import Testing
+
+@testable import Upstream
+
+/// Random schemas: what the original accepts, the converted schema accepts.
+@Suite struct ClaudeSchemaTests {
+    static let schemas = getenv("SCHEMAS").flatMap { Int(String(cString: $0)) } ?? 400
+    static let values = getenv("SCHEMA_VALUES").flatMap { Int(String(cString: $0)) } ?? 40
+
+    static func read(_ text: String) -> JSONSchema? {
+        let parser = JSONParser()
+        let buffer = ByteBuffer(text)
+        guard let value = try? parser.parse(buffer.bytes) else { return nil }
+        return try? JSONSchema(value)
+    }
+
+    /// Returns whether each schema accepts the value.
+    static func verdicts(_ value: String, _ schemas: [JSONSchema]) throws -> [Bool] {
+        let parser = JSONParser()
+        let buffer = ByteBuffer(value)
+        let parsed = try parser.parse(buffer.bytes)
+        return withExtendedLifetime(parser) {
+            schemas.map { $0.validation(on: parsed, bytes: value.utf8.count).fits }
+        }
+    }
+
+    @Test("a schema that is not narrower accepts what the original accepts")
+    func strictSchemas() throws {
+        var fits: [ClaudeSchemaFit: Int] = [:]
+        var accepted = 0
+        for seed in 0..<Self.schemas {
+            var maker = RandomSchema(UInt64(seed))
+            let schema = maker.root()
+            let text = schema.text()
+            let fit = ClaudeSchemaFit(of: Body(ByteBuffer(text)))
+            fits[fit, default: 0] += 1
+            guard fit < .narrower else { continue }
+            var out = ByteBuffer()
+            try #require(ClaudeSchema.append(Body(ByteBuffer(text)), to: &out))
+            let original = try #require(Self.read(schema.text(showsHidden: true)), "\(text)")
+            let converted = try #require(Self.read(out.text), "\(out.text)")
+            for _ in 0..<Self.values {
+                let value = maker.value(for: schema)
+                let verdicts = try Self.verdicts(value, [original, converted])
+                if verdicts[0] { accepted += 1 }
+                let isRight = fit == .exact ? verdicts[0] == verdicts[1] : !verdicts[0] || verdicts[1]
+                try #require(isRight, "\(seed): \(value) with \(text), sent as \(out.text)")
+            }
+        }
+        #expect(fits.count == 3 && accepted > Self.schemas, "\(fits), \(accepted)")
+    }
+
+    @Test("a tool's schema accepts the objects that the original accepts, and has no alternatives at the top")
+    func toolSchemas() throws {
+        var merged = 0
+        var accepted = 0
+        for seed in 0..<Self.schemas {
+            var maker = RandomSchema(UInt64(seed))
+            let schema = maker.root(isObject: seed % 3 != 0)
+            let text = schema.text()
+            guard let body = ClaudeToolSchema.converted(Body(ByteBuffer(text))) else { continue }
+            let sent = RawJSON(body.bytes)
+            #expect(sent["type"]?.content == "object", "\(body.text)")
+            for name: StaticString in ["anyOf", "oneOf", "allOf", "$ref"] { #expect(sent[name] == nil, "\(body.text)") }
+            let original = try #require(Self.read(schema.text(showsHidden: true)), "\(text)")
+            let converted = try #require(Self.read(body.text), "\(body.text)")
+            merged += 1
+            for _ in 0..<Self.values {
+                let value = maker.value(for: schema)
+                guard value.hasPrefix("{") else { continue }
+                let verdicts = try Self.verdicts(value, [original, converted])
+                if verdicts[0] { accepted += 1 }
+                try #require(!verdicts[0] || verdicts[1], "\(seed): \(value) with \(text), sent as \(body.text)")
+            }
+        }
+        #expect(merged > Self.schemas / 5 && accepted > Self.schemas, "\(merged), \(accepted)")
+    }
+}
