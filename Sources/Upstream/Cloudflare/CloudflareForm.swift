@@ -12,6 +12,7 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
     private let run: Endpoint?
     private let model: String
     private let responseOptions: ResponseOptions
+    private let names: ShortToolNames
     private var isRun = false
     /// Whether the client requests a stream.
     private let isStreamed: Bool
@@ -26,6 +27,7 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         self.run = run
         self.model = model.id
         isStreamed = call.isStreamed
+        names = ShortToolNames(call)
         responseOptions = ResponseOptions(
             model: call.model,
             choices: 1,
@@ -47,7 +49,7 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
         let reader = CloudflareReader(ChatCompletionReader(responseOptions, parser, ids: ids), parser, bound: bound)
         self.reader = reader
-        return reader
+        return names.restoring(reader)
     }
 
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader {

@@ -168,6 +168,8 @@ extension OpenAILike: ChatVendor {
         // A call without long ids need not be rewritten for this quirk.
         if quirks.contains(.noLongIDs), !call.hasLongIDs { quirks.remove(.noLongIDs) }
         if quirks.contains(.noSearch) { call.dropSearch() }
+        if isOpenAI, call.hasLongNames { quirks.insert(.shortNames) }
+        if quirks.contains(.shortNames), !call.hasLongNames { quirks.remove(.shortNames) }
         let form: any WireForm
         if isByResponses(call, model) {
             form = ResponsesForm(responses, call, model: model)
@@ -192,6 +194,14 @@ extension VendorCall {
 }
 
 extension ChatCall {
+    /// Whether a tool, or an earlier tool call, has a name that is too long for OpenAI. A request in OpenAI's own format
+    /// has none.
+    fileprivate var hasLongNames: Bool {
+        guard original == nil else { return false }
+        return chatOptions.hasTools && chatOptions.tools.contains { ShortToolNames.isLong($0.name) }
+            || messages.contains { $0.toolCalls.contains { ShortToolNames.isLong($0.name) } }
+    }
+
     /// Whether a tool call or tool result has an id that is too long for some servers.
     fileprivate var hasLongIDs: Bool {
         messages.indices.contains { position in

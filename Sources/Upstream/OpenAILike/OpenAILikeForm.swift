@@ -21,6 +21,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     private var reader: ChatCompletionReader?
     private(set) var refusal: APIError?
     private let passed: ForwardedFieldCheck
+    private let names: ShortToolNames
 
     /// Prepares one call to a vendor.
     ///
@@ -40,6 +41,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         turnsToResponses = vendor.chatsBy == .auto
         hasTools = !call.needs.isDisjoint(with: [.tools, .functions])
         maxCalls = call.maxCalls
+        names = ShortToolNames(call)
         self.model = model.id
         self.reasoningBlocks = reasoningBlocks
         passed = ForwardedFieldCheck(
@@ -88,8 +90,8 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
         let reader = ChatCompletionReader(responseOptions, parser, ids: ids)
         if responseOptions.learnsChoicesOf != nil { self.reader = reader }
-        guard remembersReasoning, hasTools, let reasoningBlocks else { return reader }
-        return ReasoningRecorder(reader, reasoningBlocks)
+        guard remembersReasoning, hasTools, let reasoningBlocks else { return names.restoring(reader) }
+        return names.restoring(ReasoningRecorder(reader, reasoningBlocks))
     }
 
     var quirkOfResponse: LearnedQuirks? { reader?.lacksChoices ?? false ? .noChoices : nil }

@@ -14,11 +14,13 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     /// The reader of the last response; nil before the first response.
     private var reader: ResponsesReader?
     private let keepsMessages: Bool
+    private let names: ShortToolNames
     private(set) var refusal: APIError?
 
     init(_ endpoint: Endpoint, _ call: borrowing ChatCall, model: Model) {
         self.endpoint = endpoint
         self.model = model.id
+        names = ShortToolNames(call)
         isLegacy = call.needs.contains(.functions)
         isCompacting = call.needs.contains(.compaction)
         maxCalls = isCompacting ? 0 : call.maxCalls
@@ -43,7 +45,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         )
         reader.maxCalls = maxCalls
         self.reader = reader
-        return reader
+        return names.restoring(reader)
     }
 
     var quirkOfResponse: LearnedQuirks? { reader?.lacksCompaction ?? false ? .noCompaction : nil }
@@ -73,8 +75,10 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         return quirk.flatMap { $0.isSubset(of: Self.ofFields.union(.ofAbilities)) ? $0 : nil }
     }
 
-    private static let ofFields = LearnedQuirks([.noTemperature, .noTopP, .noParallel, .noStrict]).union(.ofEffort)
-        .union(.allSpare)
+    private static let ofFields = LearnedQuirks([.noTemperature, .noTopP, .noParallel, .noStrict, .shortNames]).union(
+        .ofEffort
+    )
+    .union(.allSpare)
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
         let request = RequestRewriter.written(request, with: quirks.intersection(Self.ofFields))

@@ -47,7 +47,8 @@ struct VendorNameMap: Sendable {
     func original(of name: UnsafeRawBufferPointer) -> [UInt8]? { isChanged ? originals[Array(name)] : nil }
 
     private mutating func fresh(_ original: [UInt8]) -> [UInt8] {
-        var name = original.prefix(Self.maxBytes).map { isPlain($0) ? $0 : UInt8(ascii: "_") }
+        let fitting = ShortName.bytes(of: original, limitBytes: Self.maxBytes)
+        var name = fitting.map { isPlain($0) ? $0 : UInt8(ascii: "_") }
         let isBegun = name.first.map { !beginsWithLetter || $0 >= UInt8(ascii: "A") } ?? false
         if !isBegun { name = [UInt8(ascii: "_")] + name.prefix(Self.maxBytes - 1) }
         guard originals[name] != nil else { return name }
@@ -63,5 +64,24 @@ struct VendorNameMap: Sendable {
         case 48...57, 65...90, 97...122: true
         default: marks.withUTF8Buffer { $0.contains(byte) }
         }
+    }
+}
+
+/// A name that fits into a limit, made from the whole name alone, so that it is the same in each request.
+enum ShortName {
+    private static let digits = 16
+
+    /// Returns the name itself if it fits; otherwise its beginning and digits of its digest.
+    static func bytes(of name: [UInt8], limitBytes: Int) -> [UInt8] {
+        guard name.count > limitBytes else { return name }
+        let digest = Digest(of: String(decoding: name, as: UTF8.self))
+        var hex = ByteBuffer()
+        digest.withBytes { bytes in
+            for byte in bytes.prefix(digits / 2) {
+                if byte < 16 { hex.append("0") }
+                hex.append(hex: UInt(byte))
+            }
+        }
+        return name.prefix(limitBytes - digits - 1) + [UInt8(ascii: "_")] + hex.bytes
     }
 }

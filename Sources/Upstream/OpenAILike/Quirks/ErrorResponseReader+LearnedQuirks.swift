@@ -42,6 +42,11 @@ private struct RefusedRequest {
         "n't suuport",
     ]
 
+    private static let lengths: [StaticString] = [
+        "too long", "maximum length", "max length", "length must", "at most", "longer than", "exceed", "64", "pattern",
+        "characters",
+    ]
+
     init(_ vendorError: VendorError, _ request: RawJSON, _ known: LearnedQuirks) {
         self.vendorError = vendorError
         self.request = request
@@ -59,6 +64,9 @@ private struct RefusedRequest {
 
     var quirk: LearnedQuirks? {
         if lacksAddresses { return new(.noAddresses) }
+        if words.say("name"), words.containsAny(of: Self.lengths), ToolNameShortener.finds(in: request) {
+            return new(.shortNames)
+        }
         if let quirk = quirkOfMessages ?? lackingAbility { return new(quirk) }
         if request["tools"] != nil || request["functions"] != nil, lacksTools { return new(.noTools) }
         guard isUnsupported || words.say("only allowed when") else { return quirkOfEffort }

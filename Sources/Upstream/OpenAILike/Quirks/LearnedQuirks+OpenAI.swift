@@ -41,6 +41,8 @@ extension LearnedQuirks {
     static let noLongIDs = LearnedQuirks(rawValue: 1 << 51)
     /// The quirk that merges the instructions at the beginning, and makes later ones messages of the user.
     static let oneInstruction = LearnedQuirks(rawValue: 1 << 54)
+    /// The quirk that shortens names of tools of more than 64 bytes.
+    static let shortNames = LearnedQuirks(rawValue: 1 << 55)
     /// The quirk that stops asking the Responses API for reasoning summaries and encrypted reasoning.
     static let noReasoningFields = LearnedQuirks(rawValue: 1 << 34)
     /// The position of the first quirk bit for unsupported optional fields. Each field in `spareFields` has one bit.

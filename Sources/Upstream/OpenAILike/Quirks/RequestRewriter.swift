@@ -11,6 +11,9 @@ struct RequestRewriter {
     /// - Parameter reasoningBlocks: the reasoning that is remembered for the caller; nil if none is.
     static func written(_ body: Body, with quirks: LearnedQuirks, _ reasoningBlocks: CallerReasoning? = nil) -> Body {
         if quirks.isEmpty { return body }
+        let body = quirks.contains(.shortNames) ? ToolNameShortener.written(body) : body
+        let quirks = quirks.subtracting(.shortNames)
+        if quirks.isEmpty { return body }
         let root = RawJSON(body.bytes)
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count + 256)

@@ -1,0 +1,87 @@
+import Calls
+import Engine
+import Shared
+
+/// The tools of a call whose names are too long for OpenAI, by the short names that OpenAI gets.
+struct ShortToolNames: Sendable {
+    static let limitBytes = 64
+
+    static func isLong(_ name: String) -> Bool { name.utf8.count > limitBytes }
+
+    private var originals: [[UInt8]: [UInt8]] = [:]
+
+    /// Finds the long names; none in a request that came in OpenAI's format, which has the same limit.
+    init(_ call: borrowing ChatCall) {
+        guard call.original == nil, call.chatOptions.hasTools else { return }
+        for tool in call.chatOptions.tools where Self.isLong(tool.name) {
+            let name = Array(tool.name.utf8)
+            originals[ShortName.bytes(of: name, limitBytes: Self.limitBytes)] = name
+        }
+    }
+
+    func original(of name: UnsafeRawBufferPointer) -> [UInt8]? { originals[Array(name)] }
+
+    /// Returns a reader that restores the names; the reader itself if no name is long.
+    func restoring(_ reader: any WireReader) -> any WireReader {
+        originals.isEmpty ? reader : ToolNameRestorer(reader, self)
+    }
+}
+
+/// A reader that restores the long names of called tools.
+///
+/// `@unchecked`: used as the inner reader is.
+private final class ToolNameRestorer: WireReader, @unchecked Sendable {
+    private let inner: any WireReader
+    private let names: ShortToolNames
+
+    init(_ inner: any WireReader, _ names: ShortToolNames) {
+        self.inner = inner
+        self.names = names
+    }
+
+    var usage: Usage? { inner.usage }
+    var hasBegun: Bool { inner.hasBegun }
+    var isFinished: Bool { inner.isFinished }
+    var isWhole: Bool { inner.isWhole }
+    var eventLimitBytes: Int { inner.eventLimitBytes }
+    var pause: PausedResponse? { inner.pause }
+
+    func goOn() { inner.goOn() }
+
+    func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool {
+        inner.consumeText(from: &events, emit)
+    }
+
+    func consume(
+        event data: UnsafeRawBufferPointer,
+        named name: UnsafeRawBufferPointer,
+        _ emit: Emit
+    ) throws(UpstreamError) -> Bool {
+        try inner.consume(event: data, named: name) { restore($0, $1, emit) }
+    }
+
+    func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
+        try inner.consume(whole: body) { restore($0, $1, emit) }
+    }
+
+    func end(_ emit: Emit) throws(UpstreamError) { try inner.end { restore($0, $1, emit) } }
+
+    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
+        var response = try inner.response(body)
+        for choice in response.choices.indices {
+            for call in response.choices[choice].toolCalls.indices {
+                response.choices[choice].toolCalls[call].name.withBytes { name in
+                    names.original(of: name)
+                }.map { response.choices[choice].toolCalls[call].name = String(decoding: $0, as: UTF8.self) }
+            }
+        }
+        return response
+    }
+
+    private func restore(_ choice: Int, _ event: ChatEvent, _ emit: Emit) {
+        guard case .toolCall(let index, let id, let name) = event, let original = names.original(of: name) else {
+            return emit(choice, event)
+        }
+        original.withUnsafeBytes { emit(choice, .toolCall(index: index, id: id, name: $0)) }
+    }
+}
