@@ -254,8 +254,19 @@ def test_a_model_without_vision(http, vendor, api_key, model):
 def test_too_many(http, vendor, api_key):
     assert asked(http, user(*[parts.picture(GIF)] * 20)).status_code == 200
     assert len(parts.pictures_of(vendor, api_key)) == 20
-    status, error, _ = refusal(http, messages=[user(*[parts.picture(GIF)] * 21)])
+    status, error, _ = refusal(http, messages=[user(*[parts.picture(GIF)] * 101)])
     assert (status, error["code"], error["param"]) == (400, "too_many_parts", "messages")
+
+
+def test_the_newest_twenty_are_shown(http, vendor, api_key):
+    mine = [picture(f"shot {number}") for number in range(23)]
+    assert asked(http, *[user(text(f"Shot {number}."), parts.picture(one)) for number, one in enumerate(mine)]).status_code == 200
+    assert parts.pictures_of(vendor, api_key) == mine[3:]
+    prompt = parts.call(vendor, api_key)["prompt"]
+    assert prompt.count("[An earlier image is not shown.]") == 3 and "Shot 3.\n[Image 1]" in prompt
+    assert "Shot 2.\n[An earlier image is not shown.]" in prompt and "[Image 20]" in prompt
+    # An older one is left out even if the same picture is shown again.
+    assert asked(http, *[user(parts.picture(GIF))] * 50).status_code == 200
 
 
 @pytest.mark.parametrize(

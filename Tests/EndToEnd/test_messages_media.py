@@ -120,9 +120,10 @@ def test_a_model_without_vision(claude):
         create(claude, False, model=BLIND, **asked(image(picture("mine"))))
 
 
-def test_twenty_images_at_most(claude):
+def test_a_hundred_images_at_most(claude):
+    create(claude, False, **asked(*[image(picture("mine"))] * 100))
     with pytest.raises(anthropic.BadRequestError):
-        create(claude, False, **asked(*[image(picture("mine"))] * 21))
+        create(claude, False, **asked(*[image(picture("mine"))] * 101))
 
 
 def test_a_file_that_was_uploaded_before(claude, client, vendor, api_key):

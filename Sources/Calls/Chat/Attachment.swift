@@ -11,7 +11,9 @@ package struct Attachment: Sendable {
         /// The maximum number of attachments of this kind in one request.
         package var most: Int {
             switch self {
-            case .image, .file: 20
+            // `MAX_IMAGES` is at most this.
+            case .image: 1_000
+            case .file: 20
             case .audio: 5
             }
         }
@@ -25,7 +27,7 @@ package struct Attachment: Sendable {
             }
         }
 
-        fileprivate var plural: StaticString {
+        var plural: StaticString {
             switch self {
             case .image: "images"
             case .file: "files"
@@ -74,6 +76,9 @@ package struct Attachment: Sendable {
 }
 
 extension Attachment {
+    /// The largest number of images in one request that the relay downloads for vendors, or that 1min.ai gets.
+    package static let mostLoadedImages = 20
+
     /// The size of the attachment's base64 data in bytes; 0 if the attachment contains no data.
     var sentBytes: Int { if case .data(let text) = source { text.base64.bytes.count } else { 0 } }
 
@@ -100,14 +105,32 @@ extension [Attachment] {
     /// Adds an attachment. Throws if the request already has the maximum number of attachments of this kind.
     package mutating func add(_ new: Attachment) throws(APIError) {
         guard count(where: { $0.kind == new.kind }) < new.kind.most else {
-            let param = new.isOfWhole ? new.param : "messages"
-            throw .value(
-                param,
-                "at most \(new.kind.most) \(new.kind.plural) per request are supported",
-                code: "too_many_parts"
-            )
+            throw .tooMany(new.kind, most: new.kind.most, new.isOfWhole ? new.param : "messages")
         }
         append(new)
+    }
+
+    /// Throws if there are more images than `MAX_IMAGES` allows.
+    ///
+    /// - Parameter param: the field of the request that contains the images.
+    package func checkImages(most: Int, param: String) throws(APIError) {
+        guard count > most, count(where: { $0.kind == .image }) > most else { return }
+        throw .tooMany(.image, most: most, param)
+    }
+
+    /// Replaces all images but the newest ones by a line of text. A vendor that gets files by upload would otherwise
+    /// need many uploads for a long conversation.
+    package mutating func leaveOutOlderImages() {
+        guard count > Attachment.mostLoadedImages else { return }
+        for position in indices.filter({ self[$0].kind == .image }).dropLast(Attachment.mostLoadedImages) {
+            self[position].source = .words("[An earlier image is not shown.]")
+        }
+    }
+}
+
+extension APIError {
+    package static func tooMany(_ kind: Attachment.Kind, most: Int, _ param: String) -> APIError {
+        .value(param, "at most \(most) \(kind.plural) per request are supported", code: "too_many_parts")
     }
 }
 

@@ -76,6 +76,7 @@ private func plannedChat(
     let caller = try await exchange.caller(.chat)
     let asked = try await exchange.asked(surface)
     if asked.formatter.hasReferences { try await asked.resolve(for: caller, exchange) }
+    try asked.call.attachments.checkImages(most: exchange.gateway.settings.maxImages, param: "messages")
     let way = try exchange.way(to: asked, surface, caller)
     switch way {
     case .single(let plan): if plan.isUnfinished { try await plan.finish() }

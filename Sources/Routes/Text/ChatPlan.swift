@@ -38,7 +38,9 @@ final class ChatPlan: @unchecked Sendable {
     private var spare: Indirect<ChatCall>?
 
     /// The abilities that some vendors' servers lack although the vendor's API has them.
-    private static let doubtful: Abilities = [.choices, .objects, .schemas, .toolChoice, .compaction]
+    private static let doubtful: Abilities = [
+        .choices, .objects, .schemas, .toolChoice, .compaction, .uncheckedArguments,
+    ]
 
     /// Creates the plan of a call.
     ///
@@ -83,9 +85,8 @@ final class ChatPlan: @unchecked Sendable {
         namesFiles =
             call.needs.contains(.inlineMedia) && !loadsMedia && KeptFiles.areNamed(in: call, by: candidate)
         isUnfinished = loadsMedia || form != nil || namesFiles
-        let isInDoubt =
-            !call.needs.intersection(abilities).isDisjoint(with: Self.doubtful)
-            || abilities.contains(.uncheckedArguments)
+        let needed = call.needs.union(.uncheckedArguments)
+        let isInDoubt = !needed.intersection(abilities).isDisjoint(with: Self.doubtful)
         if isInDoubt || provider.isUnsure(of: call, for: model) { spare = Indirect(copy call) }
         if call.original != nil {
             let isNative = provider.acceptsOriginal(of: call, for: model)
@@ -133,6 +134,7 @@ final class ChatPlan: @unchecked Sendable {
         } else if call.needs.contains(.inlineMedia), !abilities.contains(.inlineMedia) {
             var access = gateway.mediaAccess(for: caller)
             access.mayRepeat = mayRepeat
+            call.attachments.leaveOutOlderImages()
             let plan = try await AttachmentPlan(call, candidate, access: access)
             candidate = plan.candidate
             way = .attached(plan, access)

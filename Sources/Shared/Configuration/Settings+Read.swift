@@ -59,7 +59,7 @@ extension Settings {
         corsOrigins = reader.list("CORS_ORIGINS")
         let memoryBytes: Int
         (memoryBytes, maxBodyBytes) = reader.readMemory(usableBytes: usableBytes)
-        maxUploadBytes = reader.number("MAX_UPLOAD_MB")
+        (maxImages, maxUploadBytes) = (reader.number("MAX_IMAGES"), reader.number("MAX_UPLOAD_MB"))
         shutdownSeconds = Double(reader.duration("SHUTDOWN_SECONDS").nanoseconds) / 1e9
         metricsToken = reader.text("METRICS_TOKEN").map { Digest(of: $0) }
         reader.warnIfShort("METRICS_TOKEN", reader.text("METRICS_TOKEN").map { [$0] } ?? [])

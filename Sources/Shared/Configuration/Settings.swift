@@ -30,6 +30,8 @@ package struct Settings: Sendable, Equatable {
     package let memory: MemorySettings
     package let maxBodyBytes: Int
     package let maxUploadBytes: Int
+    /// The largest number of images in one chat.
+    package let maxImages: Int
     package let shutdownSeconds: Double
     /// The digest of the token that `/metrics` requires; nil if `/metrics` needs no token.
     package let metricsToken: Digest?

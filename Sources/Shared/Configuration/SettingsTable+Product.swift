@@ -37,6 +37,7 @@ extension SettingsTable {
                         "",
                         "largest JSON body; default: an eighth of MEMORY_MB, at most 32"
                     ),
+                    SettingRow("MAX_IMAGES", .number(1...1_000), "100", "largest number of images in one chat"),
                     SettingRow("MAX_UPLOAD_MB", .megabytes(1...16_384), "512", "largest file upload"),
                     SettingRow(
                         "SHUTDOWN_SECONDS",

@@ -28,6 +28,14 @@ package struct MediaFetch: Sendable {
     package func fetched(_ parts: [Attachment]) async throws(UpstreamError) -> [Attachment] {
         let positions = parts.indices.filter { parts[$0].isAddress }
         do throws(APIError) {
+            let most = Attachment.mostLoadedImages
+            guard positions.count(where: { parts[$0].kind == .image }) <= most else {
+                throw .value(
+                    "messages",
+                    "the relay downloads at most \(most) images per request; send the data of the others",
+                    code: "too_many_parts"
+                )
+            }
             let contents = try await allChoices(positions.count, atOnce: Self.atOnce) {
                 (index) async throws(APIError) in
                 try await content(of: parts[positions[index]])
