@@ -207,6 +207,11 @@ def schema(value: Any, path: str) -> Iterator[str]:
         yield f"{path}: keywords {sorted(unknown)}"
     if "$ref" in value and any(not name.startswith("$") for name in value):
         yield f"{path}: more beside $ref"
+    values = value.get("enum", ["x"])
+    if not all(isinstance(one, str) and one for one in values) and not all(type(one) in (int, float) for one in values):
+        yield f"{path}.enum: cannot be empty, only allowed for STRING type: {values}"
+    if isinstance(value.get("items"), dict) and isinstance(value["items"].get("type"), list):
+        yield f"{path}.items.type: {value['items']['type']}"
     for name in ("properties", "$defs"):
         for key, inner in value.get(name, {}).items():
             yield from schema(inner, f"{path}.{name}.{key}")

@@ -2,8 +2,11 @@
 
 import json
 
+import checked
+import httpx
 import pytest
 from chat import PATH
+from conftest import TEAM_TOKEN, VENDOR_KEY
 from test_demands import (  # noqa: F401
     BOTH,
     FINISH,
@@ -253,3 +256,93 @@ def test_an_object_that_may_be_null(team, vendor_of, row, surface):  # noqa: F81
         ask(team, surface, vendor.alias, schema, False, is_strict)
         (tool,) = vendor.fake.body(vendor.model)["tools"]
         assert tool["input_schema"]["type"] == "object" and tool["input_schema"]["properties"] == A["properties"]
+
+
+# --- Google's schemas -------------------------------------------------------------------------
+
+GOOGLE = pytest.mark.parametrize("row", ["google", "vgoogle"])
+LISTED = {"type": ["object", "null"], "properties": {"a": NUMBER}}
+PICKS = {
+    # name: schema of `v`, good values, a bad one, words in what Google gets
+    "empty text": ({"type": "string", "enum": ["", "a"]}, ["", "a"], "b", 'One of: "", "a"'),
+    "null": ({"type": ["string", "null"], "enum": ["a", None]}, [None, "a"], "b", "null"),
+    "null without type": ({"enum": ["a", "b", None], "description": "d"}, [None, "a"], "c", "null"),
+    "flag": ({"const": True}, [True], False, "One of: true"),
+    "mixed": ({"enum": ["a", 1]}, ["a", 1], 2, 'One of: "a", 1'),
+    "only null": ({"enum": [None]}, [None], 1, ""),
+    "items": ({"type": "array", "items": LISTED}, [[None, {"a": 1}]], [1], "null"),
+    "picked items": ({"type": "array", "items": {"enum": ["a", None]}}, [[None, "a"]], [1], "null"),
+    "patterns": ({"type": "object", "patternProperties": {"^x": NUMBER}, "additionalProperties": False}, [{"x1": 1}], {"y": 1}, ""),
+}  # fmt: skip
+
+
+@BOTH
+@SURFACE
+@GOOGLE
+@pytest.mark.parametrize("name", PICKS)
+def test_values_that_google_does_not_list(team, vendor_of, row, surface, name, is_streamed):  # noqa: F811
+    value, good, bad, words = PICKS[name]
+    vendor, schema = vendor_of(row), record(["v"], v=value)
+    for one in good:
+        vendor.says({"calls": [("weather", {"v": one})]})
+        assert arguments(surface, ask(team, surface, vendor.alias, schema, is_streamed), is_streamed)[0] == {"v": one}
+    (declared,) = vendor.fake.asked(vendor.model)[-1]["body"]["tools"][0]["functionDeclarations"]
+    sent = json.dumps(declared.get("parametersJsonSchema", declared.get("parameters")), ensure_ascii=False)
+    assert words in sent.replace("\\", "") or row == "vgoogle" and words == "null" and "nullable" in sent
+    vendor.says({"calls": [("weather", {"v": bad})]}, in_words({"v": good[0]}))
+    assert arguments(surface, ask(team, surface, vendor.alias, schema, is_streamed), is_streamed)[0] == {"v": good[0]}
+    assert vendor.times == 2
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["map", "all free", "in a list", "patterns"])
+def test_a_map_in_a_format_at_vertex_is_asked_for_in_words(team, vendor_of, name, is_streamed):  # noqa: F811
+    schema, good, bad = OPEN[name]
+    vendor = vendor_of("vgoogle")
+    vendor.says({"text": json.dumps(bad)}, {"text": json.dumps(good)})
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": True}}
+    got = SURFACES["chat"](team, is_streamed, model=vendor.alias, response_format=form)
+    assert (json.loads(got.text), vendor.times) == (good, 2)
+    assert "responseSchema" not in vendor.fake.asked(vendor.model)[0]["body"].get("generationConfig", {})
+
+
+def test_a_map_of_a_tool_at_vertex_is_described(team, vendor_of):  # noqa: F811
+    vendor = vendor_of("vgoogle")
+    vendor.says({"calls": [("weather", {"headers": {"a": "b"}})]})
+    ask(team, "chat", vendor.alias, OPEN["map"][0], False)
+    (declared,) = vendor.fake.body(vendor.model)["tools"][0]["functionDeclarations"]
+    assert "Other members are allowed" in declared["parameters"]["properties"]["headers"]["description"]
+
+
+REFUSED = {
+    "google": {"error": {"code": 400, "message": "GenerateContentRequest.tools[0].function_declarations[0].parameters.properties[v].enum[0]: "
+                         "unknown rule", "status": "INVALID_ARGUMENT"}},
+    "claude": {"type": "error", "error": {"type": "invalid_request_error", "message": "tools.0.custom.input_schema: unknown rule"}},
+}  # fmt: skip
+
+
+@BOTH
+@pytest.mark.parametrize("row", REFUSED)
+def test_a_refused_schema_is_sent_plainly_from_then_on(learning, fakes, row, is_streamed):  # noqa: F811
+    wire, alias, model = ROWS[row][0], f"{row}-{is_streamed}".lower(), f"learned-{is_streamed}".lower()
+    said = {"content": [{"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"v": "a"}}]}
+    said = said if wire == "anthropic" else {"calls": [("weather", {"v": "a"})]}
+    schema = record(["v"], v={"type": "string", "enum": ["a", "b"], "description": "d"})
+    fakes[row].says(model, {"status": 400, "json": REFUSED[row]}, said, said)
+    for _ in range(2):
+        assert arguments("chat", ask(learning, "chat", alias, schema, is_streamed, is_strict=False), is_streamed)[0] == {"v": "a"}
+    bodies = [request["body"] for request in fakes[row].asked(model)]
+    sent = [body["tools"][0]["input_schema"] if wire == "anthropic" else body["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"] for body in bodies]
+    plain = {"type": "object", "properties": {"v": {"type": "string", "description": "d"}}, "required": ["v"]}
+    assert (sent[1], sent[2], len(sent)) == (plain, plain, 3) and "enum" in json.dumps(sent[0])
+
+
+@pytest.fixture(scope="module")
+def learning(launch, fakes):  # noqa: F811
+    settings = {}
+    for row in REFUSED:
+        more = {"KIND": ROWS[row][0], "BASE_URL": fakes[row].base_url, "API_KEY": VENDOR_KEY, "MODELS": f"{row}-true=learned-true,{row}-false=learned-false"}
+        settings |= {f"PROVIDER_{row.upper()}_{name}": value for name, value in more.items()}
+    own = launch(**settings, KEY_TEAM_TOKEN=TEAM_TOKEN)
+    with checked.client(httpx, base_url=own.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+        yield http

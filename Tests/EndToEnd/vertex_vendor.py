@@ -151,6 +151,7 @@ class VertexWire:
             yield "responseJsonSchema: Cannot find field"
         if "responseSchema" in config:
             yield from schema(config["responseSchema"], "responseSchema")
+            yield from empty_objects(config["responseSchema"], "responseSchema")
         yield from self.gemini.problems(f"/v1beta/models/{model}:generateContent", body, {"x-goog-api-key": "checked here"})
 
     def whole(self, script: dict[str, Any]) -> Any:
@@ -183,7 +184,7 @@ def schema(value: Any, path: str) -> Iterator[str]:
         yield f"{path}: type {value['type']}"
     if "anyOf" in value and set(value) - {"anyOf", "nullable"}:
         yield f"{path}: more beside anyOf"
-    if any(not isinstance(one, str) for one in value.get("enum", ())):
+    if any(not isinstance(one, str) or not one for one in value.get("enum", ())):
         yield f"{path}: enum {value['enum']}"
     if set(value.get("required", ())) - set(value.get("properties", {})):
         yield f"{path}: required {value['required']}"
@@ -193,6 +194,13 @@ def schema(value: Any, path: str) -> Iterator[str]:
         yield from schema(inner, f"{path}[{at}]")
     if "items" in value:
         yield from schema(value["items"], f"{path}.items")
+
+
+def empty_objects(value: dict[str, Any], path: str) -> Iterator[str]:
+    if value.get("type") == "OBJECT" and not value.get("properties"):
+        yield f"{path}.properties: should be non-empty for OBJECT type"
+    for inner in [*value.get("properties", {}).values(), *value.get("anyOf", ()), *([value["items"]] if "items" in value else [])]:
+        yield from empty_objects(inner, path)
 
 
 class Vertex(vendor_server.Server):

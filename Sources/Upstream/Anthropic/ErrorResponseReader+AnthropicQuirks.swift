@@ -55,6 +55,7 @@ private struct RefusedMessage {
         let isPrefill = words.say("prefill") || words.say("must end with a user message")
         if isPrefill, isLastOfAssistant { return [.noPrefill] }
         if words.say("role"), words.say("system") || words.say("assistant"), hasSystemTurns { return [.noSystemTurns] }
+        if words.say("input_schema"), request["tools"] != nil { return [.plainSchemas] }
         guard words.containsAny(of: Self.phrases) else { return [] }
         if words.say("web_search") || words.say("web search"), hasSearch { return [.noSearch] }
         return ofTools + ofForm + ofSampling + (thinking.map(ofThinking) ?? []) + ofTheRest

@@ -52,7 +52,7 @@ struct MessageRequestRewriter {
         out.append("]}]")
     }
 
-    private static let ofRequests = LearnedQuirks(rawValue: (1 << 14) - 1)
+    private static let ofRequests = LearnedQuirks(rawValue: (1 << 14) - 1).union(.plainSchemas)
 
     private func append(_ root: RawJSON, to out: inout ByteBuffer) {
         out.append("{")
@@ -92,8 +92,8 @@ struct MessageRequestRewriter {
                 out.append(#""effort":"high""#)
                 return true
             }
-        case "tools" where quirks.contains(.noStrictTools):
-            member.value.append(to: &out) { tool, out in tool.append(to: &out, without: "strict") }
+        case "tools" where quirks.contains(.noStrictTools) || quirks.contains(.plainSchemas):
+            member.value.append(to: &out) { tool, out in append(tool: tool, to: &out) }
         case "messages" where quirks.contains(.noSystemTurns):
             var turns = ByteBuffer()
             SystemTurnRewriter.append(member.value, to: &turns)
@@ -102,6 +102,14 @@ struct MessageRequestRewriter {
             appendMessages(member.value, to: &out)
         default: out.append(member.value.bytes)
         }
+    }
+
+    /// Appends a tool without `strict`, which plain schemas could not follow either.
+    private func append(tool: RawJSON, to out: inout ByteBuffer) {
+        var loose = ByteBuffer()
+        tool.append(to: &loose, without: "strict")
+        guard quirks.contains(.plainSchemas) else { return out.append(loose.bytes) }
+        PlainSchema.append(RawJSON(loose.bytes), schemaIn: ["input_schema"], to: &out)
     }
 
     private func appendThinking(_ thinking: RawJSON, to out: inout ByteBuffer) {

@@ -18,7 +18,7 @@ extension WireVendor {
         {
             abilities.remove(.schemas)
         }
-        let isLoose = !claude.supportsStructuredOutputs || quirks.contains(.noStrictTools)
+        let isLoose = !claude.supportsStructuredOutputs || !quirks.isDisjoint(with: [.noStrictTools, .plainSchemas])
         if call.usesTools, call.chatOptions.tools.contains(where: { $0.isUnchecked(isLoose: isLoose) }) {
             abilities.insert(.uncheckedArguments)
         }

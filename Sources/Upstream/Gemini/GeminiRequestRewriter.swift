@@ -17,7 +17,8 @@ struct GeminiRequestRewriter {
     private let quirks: LearnedQuirks
 
     static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
-        if quirks.isDisjoint(with: [.noPenalties, .noThinkingConfig, .noInstructions, .anySignature]) { return body }
+        let known: LearnedQuirks = [.noPenalties, .noThinkingConfig, .noInstructions, .anySignature, .plainSchemas]
+        if quirks.isDisjoint(with: known) { return body }
         let root = RawJSON(body.bytes)
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count + 256)
@@ -37,11 +38,25 @@ struct GeminiRequestRewriter {
             out.append("\":")
             switch member.name {
             case "contents": appendContents(member.value, root["systemInstruction"]?["parts"], to: &out)
+            case "tools" where quirks.contains(.plainSchemas): appendTools(member.value, to: &out)
             case "generationConfig": appendSettings(member.value, to: &out)
             default: out.append(member.value.bytes)
             }
         }
         out.append("}")
+    }
+
+    private func appendTools(_ tools: RawJSON, to out: inout ByteBuffer) {
+        tools.append(to: &out) { list, out in
+            list.append(to: &out) { member, out in
+                guard member.name.equals("functionDeclarations") else { return false }
+                out.append(#""functionDeclarations":"#)
+                member.value.append(to: &out) { tool, out in
+                    PlainSchema.append(tool, schemaIn: ["parameters", "parametersJsonSchema"], to: &out)
+                }
+                return true
+            }
+        }
     }
 
     private func appendSettings(_ settings: RawJSON, to out: inout ByteBuffer) {

@@ -15,19 +15,87 @@ struct GeminiSchema {
     }
 
     /// Converts a schema, with all schemas inside it, and appends the result.
-    private static func append(_ schema: JSONValue, to out: inout ByteBuffer) {
+    ///
+    /// - Parameter isItems: whether the schema is that of an array's items, where Google refuses lists of types.
+    private static func append(_ schema: JSONValue, isItems: Bool = false, to out: inout ByteBuffer) {
         var members = ByteBuffer()
-        appendMembers(of: schema, isReference: schema["$ref"] != nil, to: &members)
-        out.append("{")
+        let isReference = schema["$ref"] != nil
+        let types = schema["type"]?.elements.map { Array($0) } ?? []
+        let mayBeNull = !isReference && (isItems && isNullable(types) || isNullablePick(schema))
+        appendMembers(of: schema, isReference: isReference, dropsNull: mayBeNull, to: &members)
+        out.append(mayBeNull ? #"{"anyOf":[{"# : "{")
         out.append(members.bytes)
-        out.append("}")
+        out.append(mayBeNull ? #"},{"type":"null"}]}"# : "}")
     }
 
-    private static func appendMembers(of schema: JSONValue, isReference: Bool, to out: inout ByteBuffer) {
+    /// Whether a list of types or values contains null and something else.
+    private static func isNullable(_ list: [JSONValue]) -> Bool {
+        list.count > 1 && list.contains { $0.kind == .null || $0.text?.equals("null") ?? false }
+    }
+
+    /// Whether the schema lists null among values that Google accepts. Definitions have to stay at the top.
+    private static func isNullablePick(_ schema: JSONValue) -> Bool {
+        let values = OpenSchema.values(of: schema)
+        return isNullable(values) && areListed(values) && schema["$defs"] == nil && schema["definitions"] == nil
+    }
+
+    /// Whether the schema's values are written as `enum`; false if they are only described.
+    private static func isListed(_ schema: JSONValue) -> Bool {
+        let values = OpenSchema.values(of: schema)
+        return areListed(values) && (!isNullable(values) || isNullablePick(schema))
+    }
+
+    /// Whether Google accepts the values of an `enum`, apart from null: all are texts, but not empty, or all are numbers.
+    private static func areListed(_ values: [JSONValue]) -> Bool {
+        let values = values.filter { $0.kind != .null }
+        let areTexts = values.allSatisfy { $0.text?.isEmpty == false }
+        return !values.isEmpty && (areTexts || values.allSatisfy { $0.number != nil })
+    }
+
+    /// - Parameter dropsNull: whether null is left out of the types and values.
+    private static func appendMembers(
+        of schema: JSONValue,
+        isReference: Bool,
+        dropsNull: Bool,
+        to out: inout ByteBuffer
+    ) {
         for (name, value) in schema.members ?? [] where value.kind != .null {
             if isReference, name.first != UInt8(ascii: "$"), !name.equals("definitions") { continue }
-            append(name, value, of: schema, to: &out)
+            if dropsNull, name.equals("type"), let types = value.elements {
+                append(types: types.filter { $0.text?.equals("null") != true }, to: &out)
+            } else {
+                append(name, value, of: schema, to: &out)
+            }
         }
+        if !isReference, schema["description"]?.text == nil { appendDescription(nil, of: schema, to: &out) }
+    }
+
+    private static func append(types: [JSONValue], to out: inout ByteBuffer) {
+        open(#""type":"#, to: &out)
+        for (index, type) in types.enumerated() {
+            if types.count > 1 { out.append(index == 0 ? "[" : ",") }
+            type.append(to: &out)
+        }
+        if types.count > 1 { out.append("]") }
+    }
+
+    /// Appends the description, followed by the values that Google does not accept in `enum`.
+    private static func appendDescription(
+        _ text: UnsafeRawBufferPointer?,
+        of schema: JSONValue,
+        to out: inout ByteBuffer
+    ) {
+        let values = OpenSchema.values(of: schema)
+        let areNamed = !values.isEmpty && !isListed(schema)
+        guard text != nil || areNamed else { return }
+        open(#""description":"#, to: &out)
+        out.append("\"")
+        if let text { out.append(jsonContent: text) }
+        if areNamed {
+            if text?.isEmpty == false { out.append(#"\n"#) }
+            OpenSchema.append(values: values, to: &out)
+        }
+        out.append("\"")
     }
 
     private static func append(
@@ -37,10 +105,20 @@ struct GeminiSchema {
         to out: inout ByteBuffer
     ) {
         switch name {
-        case "$id", "$anchor", "type", "format", "title", "description", "enum", "minItems", "maxItems", "minimum",
-            "maximum", "required", "propertyOrdering":
+        case "$id", "$anchor", "type", "format", "title", "minItems", "maxItems", "minimum", "maximum", "required",
+            "propertyOrdering":
             open(name, to: &out)
             value.append(to: &out)
+        case "description": appendDescription(value.text, of: schema, to: &out)
+        case "enum", "const":
+            let values = OpenSchema.values(of: schema)
+            guard isListed(schema), name.equals("enum") || schema["enum"] == nil else { return }
+            open(#""enum":"#, to: &out)
+            for (index, value) in values.filter({ $0.kind != .null }).enumerated() {
+                out.append(index == 0 ? "[" : ",")
+                value.append(to: &out)
+            }
+            out.append("]")
         case "$ref":
             open(name, to: &out)
             append(reference: value, to: &out)
@@ -50,20 +128,25 @@ struct GeminiSchema {
         case "$defs": appendDefinitions(value, schema["definitions"], to: &out)
         // Older drafts of JSON Schema have `definitions`.
         case "definitions" where schema["$defs"] == nil: appendDefinitions(value, nil, to: &out)
-        case "items", "additionalProperties":
-            guard value.kind == .object || name.equals("additionalProperties") else { return }
+        case "items":
+            guard value.kind == .object else { return }
+            open(name, to: &out)
+            append(value, isItems: true, to: &out)
+        // Names that match a pattern are no additional ones.
+        case "additionalProperties" where schema["patternProperties"] == nil:
             open(name, to: &out)
             if value.kind == .object { append(value, to: &out) } else { value.append(to: &out) }
         case "anyOf": appendList("anyOf", value, to: &out)
         case "oneOf": appendList("oneOf", value, to: &out)
         case "prefixItems": appendList("prefixItems", value, to: &out)
-        case "const" where schema["enum"] == nil:
-            out.append(out.isEmpty ? #""enum":["# : #","enum":["#)
-            value.append(to: &out)
-            out.append("]")
         case "allOf": appendOnly(of: value, beside: schema, to: &out)
         default: break
         }
+    }
+
+    private static func open(_ start: StaticString, to out: inout ByteBuffer) {
+        if !out.isEmpty { out.append(",") }
+        out.append(start)
     }
 
     private static func open(_ name: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
@@ -136,6 +219,12 @@ struct GeminiSchema {
         for (name, value) in only where value.kind != .null {
             if own.count > 16 || own.contains(where: { $0.name.elementsEqual(name) }) { continue }
             if isChoice, ["$ref", "anyOf", "allOf"].contains(where: { name.equals($0) }) { continue }
+            // These would also apply to the members of the other schema.
+            if !own.isEmpty, ["additionalProperties", "items"].contains(where: { name.equals($0) }) { continue }
+            if isNullablePick(elements[0]), name.equals("enum") { continue }
+            if name.equals("description"), !OpenSchema.values(of: schema).isEmpty, !isListed(schema) { continue }
+            if name.equals("properties"), schema.has("additionalProperties") { continue }
+            if name.equals("prefixItems"), schema.has("items") { continue }
             append(name, value, of: elements[0], to: &out)
         }
     }

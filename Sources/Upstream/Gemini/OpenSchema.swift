@@ -237,7 +237,9 @@ struct OpenSchema {
 
     private func append(description: JSONValue?, of schema: JSONValue, to out: inout ByteBuffer) {
         let values = Self.values(of: schema).filter { $0.kind != .null }
-        guard !values.isEmpty, !Self.areTexts(values) else {
+        let areNamed = !values.isEmpty && !Self.areTexts(values)
+        let free = schema["additionalProperties"].flatMap { $0.kind == .object ? $0 : nil }
+        guard areNamed || free != nil else {
             if let description { member("description", description, &out) }
             return
         }
@@ -247,31 +249,51 @@ struct OpenSchema {
             out.append(jsonContent: text)
             out.append(#"\n"#)
         }
-        for (index, value) in values.enumerated() {
-            out.append(index == 0 ? "One of: " : ", ")
-            var reported = ByteBuffer()
-            value.append(to: &reported)
-            out.append(jsonContent: reported.bytes)
+        if areNamed { Self.append(values: values, to: &out) }
+        if let free {
+            if areNamed { out.append(#"\n"#) }
+            out.append("Other members are allowed. Each is: ")
+            var text = ByteBuffer()
+            free.append(to: &text)
+            out.append(jsonContent: text.bytes)
         }
         out.append("\"")
     }
 
-    private mutating func appendProperties(of schema: JSONValue, depth: Int, to out: inout ByteBuffer) {
-        guard var properties = schema["properties"]?.members, !properties.isEmpty else { return }
-        // The alternatives may have further properties, which are allowed, too.
+    /// Returns the properties of the schema's alternatives, which are allowed, too. A property without a schema can be
+    /// anything, because the alternatives differ.
+    private mutating func allProperties(
+        ofChoicesOf schema: JSONValue
+    ) -> [(name: UnsafeRawBufferPointer, value: JSONValue?)] {
+        var found: [(name: UnsafeRawBufferPointer, value: JSONValue?)] = []
+        var positions: [[UInt8]: Int] = [:]
+        var isFree = false
         for choice in Self.allChoices(of: schema) {
             schemasLeft -= 1
             guard schemasLeft >= 0 else { break }
             let choice = choice["$ref"]?.text.flatMap { target(of: $0) } ?? choice
-            properties += choice["properties"]?.members ?? []
+            isFree = isFree || choice["properties"] == nil
+            for (name, value) in choice["properties"]?.members ?? [] {
+                if let position = positions[Array(name)] {
+                    if found[position].value?.position != value.position { found[position].value = nil }
+                } else {
+                    positions[Array(name)] = found.count
+                    found.append((name, value))
+                }
+            }
         }
+        return isFree ? found.map { ($0.name, nil) } : found
+    }
+
+    private mutating func appendProperties(of schema: JSONValue, depth: Int, to out: inout ByteBuffer) {
+        guard let own = schema["properties"]?.members, !own.isEmpty else { return }
         open(member: "properties", &out)
         var known: Set<[UInt8]> = []
-        for property in properties where known.insert(Array(property.name)).inserted {
+        for property in own + allProperties(ofChoicesOf: schema) where known.insert(Array(property.name)).inserted {
             out.append(known.count == 1 ? "{" : ",")
             out.append(json: property.name)
             out.append(":")
-            append(property.value, depth: depth, to: &out)
+            if let value = property.value { append(value, depth: depth, to: &out) } else { out.append("{}") }
             bytesLeft -= property.name.count
         }
         out.append("}")

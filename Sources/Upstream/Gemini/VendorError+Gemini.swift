@@ -83,6 +83,8 @@ extension ErrorResponseReader {
         if words.say("developer instruction is not enabled") { return .noInstructions }
         let settings = request["generationConfig"]
         if words.say("thinking"), settings?["thinkingConfig"] != nil { return .noThinkingConfig }
+        let isOfTool = words.containsAny(of: ["function_declaration", "functiondeclaration", "function declaration"])
+        if isOfTool || words.say("parameters"), request["tools"] != nil { return .plainSchemas }
         let isLacking = words.containsAny(of: [
             "not enabled", "unsupported", "not supported", "unknown name", "cannot find field", "too many states",
         ])

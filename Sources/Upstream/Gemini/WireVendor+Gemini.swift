@@ -4,7 +4,11 @@ import Shared
 
 /// Chat calls to Google's models, for the Gemini API and Vertex AI.
 extension WireVendor {
-    func abilitiesOfGemini(for call: borrowing ChatCall, of model: Model) -> Abilities {
+    func abilitiesOfGemini(
+        for call: borrowing ChatCall,
+        of model: Model,
+        in dialect: GeminiDialect = .own
+    ) -> Abilities {
         var abilities: Abilities = [
             .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .audioInput, .sampling,
             .reasoning,
@@ -18,6 +22,11 @@ extension WireVendor {
         if quirks.contains(.noObjects) { abilities.remove(.objects) }
         if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         if call.hasStrictTools { abilities.insert(.uncheckedArguments) }
+        if dialect.hasOpenSchemas, call.needs.contains(.schemas),
+            case .schema(_, let schema?, _) = call.chatOptions.format, OpenSchema.hasMap(schema)
+        {
+            abilities.remove(.schemas)
+        }
         let isFormed = !call.needs.isDisjoint(with: [.objects, .schemas])
         if isFormed, !gemini.supportsToolsWithFormat, call.usesTools { abilities.subtract([.objects, .schemas]) }
         // Tools and formats are emulated together, as text.

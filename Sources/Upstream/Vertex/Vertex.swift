@@ -91,7 +91,7 @@ extension Vertex: ChatVendor {
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         switch publisher {
-        case .google: wire.abilitiesOfGemini(for: call, of: model)
+        case .google: wire.abilitiesOfGemini(for: call, of: model, in: .vertex)
         case .anthropic: wire.abilitiesOfClaude(for: call, of: model)
         }
     }

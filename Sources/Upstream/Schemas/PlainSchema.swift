@@ -1,0 +1,63 @@
+import Engine
+
+extension LearnedQuirks {
+    /// The quirk of a model that refuses schemas of tools. Only the most common keywords are then sent.
+    static let plainSchemas = LearnedQuirks(rawValue: 1 << 53)
+}
+
+/// A JSON Schema reduced to types, properties, items and descriptions, which accepts at least the same values.
+struct PlainSchema {
+    /// Appends a schema, with all schemas inside it, without other keywords.
+    static func append(_ schema: RawJSON, to out: inout ByteBuffer) {
+        out.append("{")
+        var isFirst = true
+        for member in schema.members where isKept(member) {
+            if !isFirst { out.append(",") }
+            isFirst = false
+            out.append("\"")
+            out.append(member.name)
+            out.append("\":")
+            switch member.name {
+            case "items": append(member.value, to: &out)
+            case "properties": appendMap(member.value, to: &out)
+            default: out.append(member.value.bytes)
+            }
+        }
+        out.append("}")
+    }
+
+    private static func isKept(_ member: RawJSON.Member) -> Bool {
+        switch member.name {
+        case "description", "required", "nullable": true
+        case "type": member.value.content != nil
+        case "properties", "items": member.value.isObject
+        default: false
+        }
+    }
+
+    private static func appendMap(_ map: RawJSON, to out: inout ByteBuffer) {
+        out.append("{")
+        for (index, member) in map.members.enumerated() {
+            if index > 0 { out.append(",") }
+            out.append("\"")
+            out.append(member.name)
+            out.append("\":")
+            append(member.value, to: &out)
+        }
+        out.append("}")
+    }
+
+    /// Appends a tool with its schema reduced.
+    ///
+    /// - Parameter names: the names that the member with the schema can have.
+    static func append(_ tool: RawJSON, schemaIn names: [StaticString], to out: inout ByteBuffer) {
+        tool.append(to: &out) { member, out in
+            guard names.contains(where: { member.name.equals($0) }), member.value.isObject else { return false }
+            out.append("\"")
+            out.append(member.name)
+            out.append("\":")
+            append(member.value, to: &out)
+            return true
+        }
+    }
+}
