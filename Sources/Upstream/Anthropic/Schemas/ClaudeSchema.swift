@@ -81,14 +81,15 @@ struct ClaudeSchema {
         switch name {
         case "$defs", "definitions":
             open(name.equals("$defs") ? "$defs" : "definitions", &out)
-            appendMap(value, to: &out)
+            appendMap(value.members ?? [], to: &out)
         case "$ref":
             open("$ref", &out)
             value.append(to: &out)
         case _ where isReference: return false
         case "properties":
             open("properties", &out)
-            appendMap(value, to: &out)
+            // A property that must be absent is as good as unknown.
+            appendMap((value.members ?? []).filter { $0.value.flag != false }, to: &out)
         case _ where isObject(schema) && ["anyOf", "oneOf", "allOf"].contains { name.equals($0) }: return false
         case "anyOf": appendList("anyOf", value, to: &out)
         case "oneOf":
@@ -139,10 +140,9 @@ struct ClaudeSchema {
         out.append("]")
     }
 
-    private static func appendMap(_ map: JSONValue, to out: inout ByteBuffer) {
+    private static func appendMap(_ map: [(name: UnsafeRawBufferPointer, value: JSONValue)], to out: inout ByteBuffer) {
         out.append("{")
-        // A property that must be absent is as good as unknown.
-        for (index, member) in (map.members ?? []).filter({ $0.value.flag != false }).enumerated() {
+        for (index, member) in map.enumerated() {
             if index > 0 { out.append(",") }
             out.append(json: member.name)
             out.append(":")

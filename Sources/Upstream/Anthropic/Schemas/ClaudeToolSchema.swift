@@ -30,9 +30,10 @@ struct ClaudeToolSchema {
         var required: Set<[UInt8]> = []
         /// Whether no other members than the properties are allowed.
         var isClosed = false
-        /// Whether the schema says nothing about the properties. Other schemas with properties and without
-        /// `additionalProperties` are not meant to allow other members.
-        var isFree: Bool { names.isEmpty && !isClosed }
+        /// Whether the schema says that other members than the properties are allowed.
+        var isOpen = false
+        /// Whether other members are allowed. Schemas that only name properties are not meant to allow others.
+        var isFree: Bool { !isClosed && (isOpen || names.isEmpty) }
 
         mutating func add(_ name: [UInt8], _ found: Set<Int>) {
             if positions[name] == nil { names.append(name) }
@@ -174,7 +175,12 @@ struct ClaudeToolSchema {
                     if let text = name.text { members.required.insert(Array(text)) }
                 }
             case "additionalProperties":
-                if value.flag == false, !schema.has("patternProperties") { members.isClosed = true }
+                if value.flag != false {
+                    members.isOpen = true
+                } else if !schema.has("patternProperties") {
+                    members.isClosed = true
+                }
+            case "patternProperties": members.isOpen = true
             case "$ref":
                 guard let target = value.text.flatMap({ references.target(of: $0, in: root) }) else { continue }
                 join(read(target), to: &members)
@@ -209,6 +215,7 @@ struct ClaudeToolSchema {
         }
         members.required.formUnion(other.required)
         members.isClosed = members.isClosed || other.isClosed
+        members.isOpen = members.isOpen || other.isOpen
     }
 
     /// Collects what alternatives say about the members of an object.
@@ -226,8 +233,11 @@ struct ClaudeToolSchema {
                 }
             }
         }
-        // An alternative without properties allows them all, of any form.
-        if all.contains(where: \.isFree) { for name in shared.names { shared.positions[name] = [] } }
+        let free = all.filter(\.isFree)
+        for name in shared.names where free.contains(where: { $0.positions[name] == nil }) {
+            shared.positions[name] = []
+        }
+        shared.isOpen = !free.isEmpty
         return shared
     }
 }
