@@ -30,7 +30,8 @@ struct GeminiSchema {
 
     /// Whether a list of types or values contains null and something else.
     private static func isNullable(_ list: [JSONValue]) -> Bool {
-        list.count > 1 && list.contains { $0.kind == .null || $0.text?.equals("null") ?? false }
+        func isNull(_ value: JSONValue) -> Bool { value.kind == .null || value.text?.equals("null") ?? false }
+        return list.contains(where: isNull) && !list.allSatisfy(isNull)
     }
 
     /// Whether the schema lists null among values that Google accepts. Definitions have to stay at the top.

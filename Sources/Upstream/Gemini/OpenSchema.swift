@@ -91,7 +91,8 @@ struct OpenSchema {
         appendPlain(of: schema, description, to: &out)
         bytesLeft -= out.count - start
         appendProperties(of: schema, depth: depth, to: &out)
-        if let items = schema["items"], items.kind == .object {
+        // With `prefixItems`, `items` is the schema of the rest only.
+        if let items = schema["items"], items.kind == .object, schema["prefixItems"] == nil {
             open(member: "items", &out)
             append(items, depth: depth, to: &out)
         } else if isArray(schema) {
@@ -194,6 +195,7 @@ struct OpenSchema {
             if let type = Self.type(of: reported) { member("type", type, &out) }
             return
         }
+        if single.text?.equals("null") ?? false { isNullable = true }
         open(member: "type", &out)
         out.append("\"")
         append(type: single, to: &out)

@@ -11,7 +11,9 @@ struct PlainSchema {
     static func append(_ schema: RawJSON, to out: inout ByteBuffer) {
         out.append("{")
         var isFirst = true
-        for member in schema.members where isKept(member) {
+        // With `prefixItems`, `items` is the schema of the rest only.
+        let keepsItems = schema["prefixItems"] == nil
+        for member in schema.members where isKept(member) && (keepsItems || !member.name.equals("items")) {
             if !isFirst { out.append(",") }
             isFirst = false
             out.append("\"")

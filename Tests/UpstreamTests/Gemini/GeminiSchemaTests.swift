@@ -65,7 +65,10 @@ import Testing
         let isNullable = schema["nullable"] != nil
         out.append(isNullable ? #"{"anyOf":[{"type":"null"},{"# : "{")
         var isFirst = true
+        // Google needs a type where a schema without one has properties, which means an object.
+        let isObject = schema["type"]?.content?.equals("OBJECT") ?? false
         for member in schema.members where !member.name.equals("nullable") && !member.name.equals("description") {
+            if isObject, member.name.equals("type") { continue }
             if !isFirst { out.append(",") }
             isFirst = false
             out.append("\"")
