@@ -42,20 +42,26 @@ def is_call(record: dict[str, Any]) -> bool:
 
 
 def compare(text: str, log: list[dict[str, Any]]) -> None:
-    """Checks that each logged request has one record with the same contents."""
+    """Checks that each logged request has one record with the same contents, except those of strangers that no vendor
+    served."""
     if log[0]["level"] != "info":
         return
     logged = [line for line in log if line["message"] == "request" and line["level"] != "debug"]
     # Looking after the relay is no use of it.
     logged = [line for line in logged if line.get("route") not in ("/admin", "/usage")]
     records = [record for record in lines(text) if not is_call(record)]
-    assert len(records) == len(logged), f"{len(records)} records of {len(logged)} requests: {log}"
+    assert len(records) <= len(logged), f"{len(records)} records of {len(logged)} requests: {log}"
     by_id = {record["request_id"]: record for record in records}
     same = ("caller", "status", "duration_ms")
     for line in logged:
         # A client may give several requests one id.
         if "request_id" not in line:
-            record = by_id[line["id"]]
+            record = by_id.get(line["id"])
+            if record is None:
+                # Callers without a name in the settings have a digest of 16 characters.
+                assert line["status"] >= 400 and line["status"] != 429, line
+                assert "caller" not in line or len(line["caller"]) == 16, line
+                continue
             assert [line.get(name) for name in same] == [record[name] for name in same], (line, record)
 
 
