@@ -284,10 +284,11 @@ def test_a_demanded_call_where_the_model_takes_no_demand(talking, anthropic_serv
             assert json.loads(message["tool_calls"][0]["function"]["arguments"]) == {"city": "Rome"}
         sent = anthropic_server.asked(name)[-1]["body"]
         assert sent["tools"][0]["name"] == "weather" and "tool_choice" not in sent and sent["thinking"]["type"] == "adaptive"
-        assert [block["text"] for block in sent["system"]] == [f"You must call {words} now. Do not answer in text."]
+        assert "system" not in sent and sent["messages"][-1]["role"] == "system"
+        assert [block["text"] for block in sent["messages"][-1]["content"]] == [f"You must call {words} now. Do not answer in text."]
 
 
-def test_a_demand_in_words_stands_behind_the_instructions(talking, anthropic_server):
+def test_a_demand_in_words_follows_the_conversation(talking, anthropic_server):
     name = "claude-opus-5-5"
     anthropic_server.says(name, {"content": [use("toolu_1", "weather", {"city": "Rome"})]})
     messages = [{"role": "system", "content": "Be brief."}, user("Weather?")]
@@ -295,7 +296,9 @@ def test_a_demand_in_words_stands_behind_the_instructions(talking, anthropic_ser
     assert answer.json()["choices"][0]["finish_reason"] == "tool_calls"
     sent = anthropic_server.body(name)
     assert sent["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
-    assert [block["text"] for block in sent["system"]] == ["Be brief.", "You must call at least one of the tools now. Do not answer in text."]
+    assert [block["text"] for block in sent["system"]] == ["Be brief."]
+    demand = [{"type": "text", "text": "You must call at least one of the tools now. Do not answer in text."}]
+    assert [turn["role"] for turn in sent["messages"]] == ["user", "system"] and sent["messages"][-1]["content"] == demand
 
 
 def test_blank_stops_are_the_relays(talking, anthropic_server):

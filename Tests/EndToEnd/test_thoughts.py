@@ -100,7 +100,7 @@ def test_a_vendor_without_thoughts_gets_none(http, vendor, api_key, surface):
     answer = http.post(path, json={"model": MODEL} | fields)
     assert answer.status_code == 200, answer.text
     prompt = vendor.prompt(api_key)
-    assert "dark" not in prompt and prompt.startswith("User: Why?\n\nAssistant: So.\n\nUser: Then?"), json.dumps(prompt)
+    assert "dark" not in prompt and prompt.startswith("Why?\n\nAssistant: So.\n\nUser: Then?"), json.dumps(prompt)
 
 
 CLAUDE = "claude-sonnet-4-5"

@@ -50,7 +50,7 @@ import Testing
         ]
         let tokens = call.promptTokens
         Prompt.append(call, to: &body)
-        #expect(body.text == #""User: q\n\nAssistant: so\n\n(Continue the assistant's last message where it ends.)"#)
+        #expect(body.text == #""q\n\nAssistant: so\n\n(Continue the assistant's last message where it ends.)"#)
         call.messages = [ChatMessage(role: .user, text: "q"), ChatMessage(role: .assistant, text: "so")]
         #expect(tokens == call.promptTokens)
     }

@@ -4,7 +4,7 @@ import Shared
 
 /// Writes a chat call as the JSON body of a Messages request, without fields that the model refuses.
 struct AnthropicRequest: ~Copyable {
-    private let call: ChatCall
+    private var call: ChatCall
     private let chatOptions: ChatOptions
     private let name: String
     private let model: ClaudeModel
@@ -111,15 +111,11 @@ struct AnthropicRequest: ~Copyable {
 
     /// Appends the members `system` and `messages`. Returns the names of the called tools.
     private mutating func appendConversation() -> [[UInt8]] {
+        // The demand may differ in the next request, so it follows the conversation: the vendor caches what comes before.
+        if promptsForToolCall { call.messages.append(ChatMessage(role: .system, text: demand())) }
         var turns = ClaudeTurns(call, names, marks, supportsSystemTurns: supportsSystemTurns)
         var system = ByteBuffer()
-        let hasSystem = turns.appendSystem(to: &system)
-        if promptsForToolCall {
-            system.append(hasSystem ? #",{"type":"text","text":"# : #"{"type":"text","text":"#)
-            system.append(json: demand())
-            system.append("}")
-        }
-        if hasSystem || promptsForToolCall {
+        if turns.appendSystem(to: &system) {
             out.append(#","system":["#)
             out.append(system.bytes)
             out.append("]")

@@ -22,7 +22,7 @@ package struct FormatProtocol: Sendable {
         if case .schema(_, _, _, let schema) = kind { schema } else { nil }
     }
 
-    /// Appends the instructions for the output format, which become a part of the system prompt.
+    /// Appends the instructions for the output format, which follow the conversation.
     package func appendInstructions(to buffer: inout ByteBuffer) {
         buffer.append("# Form of the answer\n\nYour final answer is one JSON ")
         switch kind {

@@ -33,6 +33,9 @@ package struct TextProtocol: Sendable {
     }
 
     /// Returns the call in plain text, with a prompt that describes the tools and the format.
+    ///
+    /// The tools come before the conversation. The demanded tool call and the format may differ in the next request of
+    /// the conversation, so they follow it: vendors cache the beginning of a prompt.
     package func written(_ call: ChatCall) -> ChatCall {
         var call = call
         // The keys are bytes, because hashing a long `String` takes quadratic time.
@@ -40,12 +43,22 @@ package struct TextProtocol: Sendable {
         for index in call.messages.indices where tools != nil {
             write(&call.messages[index], &names)
         }
-        var instructions = ByteBuffer()
-        tools?.appendInstructions(to: &instructions)
-        if tools != nil, format != nil { instructions.append("\n") }
-        format?.appendInstructions(to: &instructions)
-        let position = call.messages.firstIndex { !$0.isInstruction } ?? call.messages.count
-        call.messages.insert(ChatMessage(role: .system, text: instructions.text), at: position)
+        if let tools {
+            var instructions = ByteBuffer()
+            tools.appendInstructions(to: &instructions)
+            let position = call.messages.leadingInstructions
+            call.messages.insert(ChatMessage(role: .system, text: instructions.text), at: position)
+        }
+        var demand = ByteBuffer()
+        tools?.appendDemand(to: &demand)
+        if !demand.isEmpty, format != nil { demand.append("\n") }
+        format?.appendInstructions(to: &demand)
+        if !demand.isEmpty {
+            // The model continues an assistant message only if that message is the last one.
+            let isContinued = call.messages.last?.role == .assistant
+            let position = call.messages.count - (isContinued ? 1 : 0)
+            call.messages.insert(ChatMessage(role: .system, text: demand.text), at: position)
+        }
         // The indices of the messages have changed.
         call.chatOptions.cacheBreakpoints = []
         if tools != nil { call.chatOptions.tools = [] }

@@ -19,7 +19,8 @@ package struct ToolProtocol: Sendable {
         self.isParallel = isParallel
     }
 
-    /// Appends the instructions for the tools, which become a part of the system prompt.
+    /// Appends the instructions for the tools, which become a part of the system prompt. They do not depend on the tool
+    /// that the request demands, because vendors cache the beginning of a prompt.
     package func appendInstructions(to buffer: inout ByteBuffer) {
         buffer.append(
             """
@@ -57,11 +58,16 @@ package struct ToolProtocol: Sendable {
                 ? "- To call several tools, write several <tool_call> blocks, one after the other.\n"
                 : "- Write at most one <tool_call> block in an answer.\n"
         )
+        buffer.append("- If no tool is needed, answer in plain text without these tags.\n")
+    }
+
+    /// Appends the demand for a tool call, which follows the conversation. Appends nothing if the request demands none.
+    package func appendDemand(to buffer: inout ByteBuffer) {
         switch demand {
-        case .auto: buffer.append("- If no tool is needed, answer in plain text without these tags.\n")
-        case .required: buffer.append("- You must call at least one tool now. Write the call and nothing else.\n")
+        case .auto: break
+        case .required: buffer.append("You must call at least one tool now. Write the call and nothing else.\n")
         case .named(let name):
-            buffer.append("- You must call the tool ")
+            buffer.append("You must call the tool ")
             buffer.append(json: name)
             buffer.append(" now. Write the call and nothing else.\n")
         }

@@ -14,9 +14,12 @@ enum Prompt {
         _ attachments: [Attachment],
         to body: inout ByteBuffer
     ) {
-        if messages.count == 1, messages[0].role == .user {
-            let text = Turn(messages[0], attachments)
-            if text.hasWords { return text.append(to: &body) }
+        // The text of a first message of the user has no label, so that later prompts of the conversation begin with it.
+        var isPlain = false
+        if let first = messages.first, first.role == .user {
+            let text = Turn(first, attachments)
+            isPlain = text.hasWords
+            if isPlain, messages.count == 1 { return text.append(to: &body) }
         }
         var hasInstructions = false
         for position in messages.indices where messages[position].role.isInstruction {
@@ -28,7 +31,7 @@ enum Prompt {
         var last: ChatMessage.Role?
         for position in messages.indices
         where !messages[position].role.isInstruction && !messages[position].isReasoningOnly {
-            body.append(label(messages[position].role))
+            if !isPlain || position > 0 { body.append(label(messages[position].role)) }
             Turn(messages[position], attachments).append(to: &body)
             body.append(#"\n\n"#)
             last = messages[position].role
