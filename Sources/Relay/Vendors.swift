@@ -210,7 +210,8 @@ extension VendorSite {
             headers: provider.headers,
             options: EndpointOptions(provider, settings),
             chatsBy: provider.chatsBy,
-            allowedFields: provider.allowedFields
+            allowedFields: provider.allowedFields,
+            clientInfo: provider.clientInfo
         )
     }
 }

@@ -8,6 +8,7 @@ SCRIPT, all optional (besides those of `openai_vendor`: json, raw, status, heade
     stop, sequence, details   stop_reason, stop_sequence and stop_details of it
     usage, id                 of it
     lax                       a rule that is not checked
+    open                      true: the body is a client's own, so nothing in it is checked
 """
 
 import base64
@@ -43,6 +44,7 @@ EFFORTS = {"claude-opus-4-5": 3, "claude-sonnet-4-6": 4}
 SIGNATURE = "EqQBCgIYAhIM1gbcDa9GJwZA2b3h"
 SEALED = "EmwKAhgBEgy3va3pzix/LafPsn4a"
 PAGES = {"/small.png": picture("small"), "/small.pdf": b"%PDF-1.4 small"}
+PATHS = {"/v1/messages", "/v1/messages/count_tokens"}
 SERVED = {"server_tool_use", "web_search_tool_result", "web_search_result"}
 PNG = b"\x89PNG\r\n\x1a\n"
 TYPES = {PNG[:4]: "image/png", b"\xff\xd8\xff\xe0": "image/jpeg", b"GIF8": "image/gif", b"RIFF": "image/webp"}
@@ -255,7 +257,7 @@ def end_problems(body: dict[str, Any], model: str, messages: list[dict[str, Any]
         text = last["content"][-1].get("text", "") if isinstance(last["content"], list) else last["content"]
         if text != text.rstrip():
             yield "messages: final assistant content cannot end with trailing whitespace"
-    elif thinking == "enabled" and any(block["type"] == "tool_result" for block in last["content"]):
+    elif thinking == "enabled" and isinstance(last["content"], list) and any(block["type"] == "tool_result" for block in last["content"]):
         if messages[-2]["content"][0]["type"] not in ("thinking", "redacted_thinking"):
             yield "Expected `thinking` or `redacted_thinking`, but found `tool_use`"
 
@@ -319,8 +321,8 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             body = json.loads(raw)
             headers = {name.lower(): value for name, value in self.headers.items()}
             script = server.next_script(body.get("model", ""))
-            problems = [] if self.path == "/v1/messages" else [f"path {self.path}"]
-            problems += problems_of(body)
+            problems = [] if self.path in PATHS else [f"path {self.path}"]
+            problems += [] if script.get("open") else problems_of(body)
             problems += [f"header {name}" for name in set(headers) - HEADERS - set(script.get("own_headers", ()))]
             if headers.get("content-type") != "application/json":
                 problems.append("content-type")
@@ -330,7 +332,7 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 problems.append("one of x-api-key and authorization")
             problems = [problem for problem in problems if not any(lax in problem for lax in script.get("lax", ()))]
             with server.lock:
-                server.requests.append({"headers": headers, "body": body, "raw": raw})
+                server.requests.append({"headers": headers, "body": body, "raw": raw, "path": self.path})
                 server.violations += problems
             self.left = server.left
             if problems:

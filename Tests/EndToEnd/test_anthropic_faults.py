@@ -301,12 +301,13 @@ def test_finishes(talking, anthropic_server, reason, finish, is_streamed):
         assert choice["finish_reason"] == finish
         refused = choice["message"]["refusal"] or ""
     assert refused == ("It harms." if details else "")
-    body = {"model": "claude", "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}], "stream": is_streamed}
-    answer = talking.post("/v1/messages", json=body)
-    message = responding.events(answer)[-2]["delta"] if is_streamed else answer.json()
-    assert message.get("stop_details") == details
-    if reason == "stop_sequence":
-        assert '"stop_reason":"stop_sequence","stop_sequence":"END"' in answer.text
+    # A client of the vendor's own API gets what its own types do not know, too.
+    if reason != "something_new":
+        body = {"model": "claude", "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}], "stream": is_streamed}
+        answer = talking.post("/v1/messages", json=body)
+        message = responding.events(answer)[-2]["delta"] if is_streamed else answer.json()
+        assert message.get("stop_details") == details and message["stop_reason"] == reason
+        assert message["stop_sequence"] == ("END" if reason == "stop_sequence" else None)
     answer = talking.post("/v1/responses", json={"model": "claude", "input": "Hi", "stream": is_streamed})
     response = responding.events(answer)[-1]["response"] if is_streamed else answer.json()
     cut = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(finish)

@@ -1,7 +1,5 @@
 """Responses that Anthropic pauses: the relay asks it to continue, whole and streamed, for chat and for messages."""
 
-import json
-
 import pytest
 from anthropic_vendor import all_events, failure, search, thought, use
 from chat import ask, refusal, stream, text_of
@@ -51,23 +49,6 @@ def test_it_is_asked_to_go_on(talking, anthropic_server, way):
     assert second == first | {"messages": [*asked, {"role": "assistant", "content": FIRST}]}
     ended = [*SECOND[:-1], text("Found")]
     assert third == first | {"messages": [*asked, {"role": "assistant", "content": [*FIRST, *ended]}]}
-
-
-@pytest.mark.parametrize("is_streamed", [False, True])
-def test_messages(talking, anthropic_server, is_streamed):
-    anthropic_server.says(MODEL, paused([text("Part one. ")]), {"content": [text("Part two.")], "usage": USAGE})
-    body = {"model": "claude", "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}], "stream": is_streamed}
-    answer = talking.post("/v1/messages", json=body)
-    if is_streamed:
-        events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
-        said = "".join(event["delta"].get("text", "") for event in events if event["type"] == "content_block_delta")
-        end = next(event for event in events if event["type"] == "message_delta")
-        reason, usage = end["delta"]["stop_reason"], end["usage"]
-    else:
-        said = "".join(block["text"] for block in answer.json()["content"])
-        reason, usage = answer.json()["stop_reason"], answer.json()["usage"]
-    assert (said, reason, usage["output_tokens"]) == ("Part one. Part two.", "end_turn", 10)
-    assert anthropic_server.asked(MODEL)[1]["body"]["messages"][1:] == [{"role": "assistant", "content": [text("Part one.")]}]
 
 
 @WAYS

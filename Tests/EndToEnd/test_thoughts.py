@@ -110,7 +110,8 @@ MIXED = [thought("One"), text("Fi\u00e9rst"), sealed(), thought("", CLAUDE_SIGNA
 @pytest.mark.parametrize("bound", [100, 20_000], ids=["whole", "gathered"])
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_thoughts_and_texts_in_their_order(translating, anthropic_server, bound, is_streamed):
-    anthropic_server.says(CLAUDE, {"content": [*MIXED, use("toolu_1", "f", {})]}, {})
+    # What the client makes of the response goes back as it is.
+    anthropic_server.says(CLAUDE, {"content": [*MIXED, use("toolu_1", "f", {})], "open": True}, {"open": True})
     told = [(block["type"], block.get("text", block.get("thinking")), block.get("signature", block.get("data"))) for block in MIXED]
     tools = [{"name": "f", "input_schema": {"type": "object", "properties": {}}}]
     sent = {"model": "claude", "max_tokens": bound, "messages": [{"role": "user", "content": "Hi"}], "tools": tools}

@@ -240,6 +240,30 @@ def test_thoughts_with_anthropics_client(anthropics, team, vertex, is_streamed):
     assert vertex.body(CLAUDE)["thinking"] == {"type": "enabled", "budget_tokens": 2000}
 
 
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_messages_as_they_came(relay, vertex, is_streamed):
+    version = '"anthropic_version":"vertex-2023-10-16"'
+    tool = {"name": "t", "input_schema": {"type": "object"}, "defer_loading": True}
+    fields = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 50, "tools": [tool], "stream": is_streamed}
+    body = '{ "model" : "claude",' + json.dumps(fields, indent=1)[1:]
+    headers = {"x-api-key": TEAM_TOKEN, "anthropic-beta": "a-1,b-2", "anthropic-version": "2023-06-01", "content-type": "application/json"}
+    vertex.says(CLAUDE, HELLO | {"own_headers": ["anthropic-beta"]})
+    answer = local_http.post(f"{relay.base_url}/v1/messages", content=body, headers=headers)
+    (seen,) = vertex.asked(CLAUDE)
+    assert seen["raw"].decode() == body.replace('"model" : "claude"', version) and seen["headers"]["anthropic-beta"] == "a-1,b-2"
+    if is_streamed:
+        assert answer.text == "".join(f"{event}\n\n" for event in vertex.wire.events(HELLO))
+    else:
+        assert answer.json() == anthropic_vendor.whole(HELLO)
+    vertex.says("count-tokens", {"json": {"input_tokens": 7}, "own_headers": ["anthropic-beta"]})
+    body = '{ "model" : "claude",' + json.dumps({"messages": fields["messages"], "tools": [tool]})[1:]
+    answer = local_http.post(f"{relay.base_url}/v1/messages/count_tokens", content=body, headers=headers)
+    (seen,) = vertex.asked("count-tokens")
+    assert answer.json() == {"input_tokens": 7}
+    assert seen["raw"].decode() == body.replace('{ "model" : "claude"', "{" + version + f', "model" : "{CLAUDE}"')
+    assert vertex.take_violations() == []
+
+
 def test_formats_that_the_organisation_does_not_permit(team, vertex):
     said = "Structured outputs are not allowed by vertexai.allowedPartnerModelFeatures of the organization policy."
     form = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "properties": {"a": {"type": "integer"}},

@@ -164,6 +164,10 @@ class VertexWire:
 
 
 def claude(body: dict[str, Any], model: str, method: str, headers: dict[str, str]) -> Iterator[str]:
+    if model == "count-tokens":
+        if set(body) - {"model", "messages", "anthropic_version", "system", "tools"} or "model" not in body:
+            yield f"count-tokens: {sorted(body)}"
+        body = {name: value for name, value in body.items() if name != "model"} | {"max_tokens": 1}
     if "model" in body or "cache_control" in body:
         yield "Extra inputs are not permitted"
     if body.get("anthropic_version") != "vertex-2023-10-16" or "anthropic-version" in headers:

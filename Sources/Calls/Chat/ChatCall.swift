@@ -84,6 +84,11 @@ package struct ChatCall: Sendable {
         rare?.value.find(in: request)
     }
 
+    /// The error for the first part of the request that the relay does not understand; nil if it understands all.
+    ///
+    /// With such a part, only a vendor that gets the raw body (`original`) can serve the call.
+    package var unreadError: APIError?
+
     /// The raw body of the client's request, for a vendor of the same API that gets a changed request; nil otherwise.
     ///
     /// Fields of this body that the relay does not know are added to the vendor's request.

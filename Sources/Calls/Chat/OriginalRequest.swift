@@ -10,11 +10,22 @@ package final class OriginalRequest: @unchecked Sendable {
     private let outlined: [RawJSON.Member]?
     /// Whether the messages are known to contain only texts and no files.
     package let hasTextsOnly: Bool
+    /// The header lines that go on with a Messages request; nil for a request of another API.
+    package let messageHeaders: MessageHeaders?
 
     package init(_ body: Body) {
         self.body = body
         outlined = nil
         hasTextsOnly = false
+        messageHeaders = nil
+    }
+
+    /// Creates a Messages request from a request body that was already read.
+    package init(_ request: OriginalRequest, _ messageHeaders: MessageHeaders) {
+        body = request.body
+        outlined = request.outlined
+        hasTextsOnly = request.hasTextsOnly
+        self.messageHeaders = messageHeaders
     }
 
     /// Creates a request from its body and the members that were already found in it.
@@ -23,7 +34,11 @@ package final class OriginalRequest: @unchecked Sendable {
         outlined = outline.members.map(\.raw)
         // An array of objects without arrays and objects in them.
         hasTextsOnly = outline.members.allSatisfy { !$0.raw.name.equals("messages") || $0.levels <= 2 }
+        messageHeaders = nil
     }
+
+    /// The API of the request.
+    package var wire: Wire { messageHeaders == nil ? .chat : .messages }
 
     package var bytes: UnsafeRawBufferPointer { body.bytes }
 
@@ -40,6 +55,10 @@ package final class OriginalRequest: @unchecked Sendable {
     ///
     /// Also nil for more than 100 members and for names longer than 100 bytes.
     package static func distinct(_ object: RawJSON) -> [RawJSON.Member]? { distinct(object.members, 8) }
+
+    /// Whether all JSON parsers find the same top-level fields in the body: no name occurs twice, has an escape, or is
+    /// a known name in unusual letters.
+    package var isUnambiguous: Bool { members?.allSatisfy { !FieldNames.isDisguised($0.name) } ?? false }
 
     private static let maxMembers = 100
 

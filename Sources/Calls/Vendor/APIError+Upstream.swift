@@ -1,3 +1,4 @@
+import Engine
 package import Shared
 
 extension APIError {
@@ -5,8 +6,9 @@ extension APIError {
     ///
     /// If the vendor refused a passthrough key, the message shows this key masked.
     package init(_ error: UpstreamError, model: String, _ credential: Credential) {
-        if let refusal = error.refusal, error.summary == nil {
+        if let refusal = error.refusal, error.summary == nil || error.passed != nil {
             self = refusal
+            pass(error, credential)
             return
         }
         var error = error
@@ -58,6 +60,17 @@ extension APIError {
         let cause = error.loggedCause(hiding: credential)
         let own = error.kind == .badKey ? credential.label : nil
         self.cause = own.map { "the relay's key \($0) was rejected: \(cause)" } ?? cause
+        pass(error, credential)
+    }
+
+    /// Replaces the response for the client by the vendor's own, unless the vendor's response is about the relay's key.
+    private mutating func pass(_ error: UpstreamError, _ credential: Credential) {
+        guard let passed = error.passed, credential.label == nil || !error.kind.isOfAccount,
+            credential.key.isEmpty || !passed.body.text.contains(credential.key)
+        else { return }
+        self.status = passed.status
+        self.vendorBody = passed.body
+        self.retryAfterSeconds = passed.retryAfterSeconds ?? self.retryAfterSeconds
     }
 
     private static var refusedRelay: APIError {

@@ -37,6 +37,8 @@ package struct UpstreamError: Error {
         package var param: String?
         /// The names of the fields that the vendor requires and that the call did not contain.
         package var missingFields: [String] = []
+        /// The vendor's error response if the client may get it unchanged; otherwise nil.
+        package var passed: PassedError?
         /// The complete error for the client; nil if the error is made from the other fields.
         package var refusal: APIError?
         /// The credential of the failed call; nil if the call failed before a credential was chosen.
@@ -206,6 +208,14 @@ extension UpstreamError {
 }
 
 extension UpstreamError.Kind {
+    /// Whether the failure is about the key with which the vendor was called, or about the key's account.
+    var isOfAccount: Bool {
+        switch self {
+        case .badKey, .forbidden, .outOfCredit: true
+        default: false
+        }
+    }
+
     fileprivate var recovery: UpstreamError.RecoveryOptions {
         switch self {
         case .failed, .unavailable, .unknownModel, .timedOut: .nextCandidate

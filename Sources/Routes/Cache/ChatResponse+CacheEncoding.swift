@@ -17,7 +17,10 @@ extension ChatResponse {
     /// Encodes the response for the cache. Returns false if the response must not be cached.
     func write(to encoded: inout CachedResponseEncoder) -> Bool {
         guard !choices.contains(where: \.finish.isOfFilter) else { return false }
-        if let original {
+        if let original, RawJSON(original.bytes)["type"]?.content == "message" {
+            // A known message is written anew from its choice.
+            guard KnownMessage.isKnown(part: RawJSON(original.bytes)) else { return false }
+        } else if let original {
             guard let end = ResponseNames.end(in: original.bytes) else { return false }
             encoded.add(EncodedPart.original.rawValue)
             encoded.add(original.bytes[part: end..<original.bytes.count])

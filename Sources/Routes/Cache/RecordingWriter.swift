@@ -30,6 +30,9 @@ final class RecordingWriter: ChatStreamWriter, @unchecked Sendable {
     private func record(_ choice: Int, _ event: ChatEvent) {
         switch event {
         case .finish(let reason, _) where reason.isOfFilter: return drop { lookup.end() }
+        case .native(.messages, let event):
+            // The parsed events that follow are recorded, if they say all that this event says.
+            return KnownMessage.isKnown(event: event) ? () : drop { lookup.giveUp() }
         case .native(_, let chunk): return record(native: chunk, of: choice)
         default: if !isNative { encoded.add(choice, event) }
         }

@@ -216,6 +216,9 @@ final class Exchange: @unchecked Sendable {
             head.fields.append((lookup?.state ?? .off).line)
             var ignored = ignored
             if offersSearch, gateway.registry.lacksOfferedSearch(server.provider) { ignored.append("web_search") }
+            // A vendor of the same API gets all that the client sent.
+            let isOfMessages = (surface as? any ChatSurface)?.wire == .messages
+            if isOfMessages, gateway.registry.passesMessages(to: server.provider) { ignored = [] }
             if !ignored.isEmpty { head.add("X-Relay-Ignored", text: ignored.map { "\($0)" }.joined(separator: ", ")) }
             if let day = server.shutdownDate { head.add("Sunset", text: day.httpDate) }
             if let cost = record.cost { head.add("X-Relay-Cost", text: cost.text) }

@@ -22,7 +22,7 @@ struct FormatterOptions: Sendable {
         choices = call.choices
         hasFunctions = call.needs.contains(.functions)
         promptTokens =
-            if !call.opensWithUsage {
+            if !call.opensWithUsage || call.original?.wire == .messages {
                 0
             } else if candidate.reports.areExpected {
                 // The last event reports the true count.

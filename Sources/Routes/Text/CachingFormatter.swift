@@ -79,9 +79,20 @@ final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
         for index in call.attachments.indices {
             if case .file(let id) = call.attachments[index].source { files.append(id) }
         }
-        let lookup = CacheLookup(cache, digest, exchange: exchange)
+        let lookup = CacheLookup(cache, digest(with: call.original?.messageHeaders), exchange: exchange)
         exchange.lookup = lookup
         self.lookup = lookup
+    }
+
+    /// The digest of the request body, together with the header lines that the vendor gets.
+    private func digest(with headers: MessageHeaders?) -> Digest {
+        guard let headers, !headers.betas.isEmpty || headers.version != nil else { return digest }
+        var parts = ByteBuffer()
+        digest.withBytes { parts.append($0) }
+        parts.append(headers.version ?? "")
+        parts.append("\n")
+        parts.append(headers.betas)
+        return Digest(quicklyOf: parts.bytes)
     }
 
     var hasReferences: Bool { formatter.hasReferences }

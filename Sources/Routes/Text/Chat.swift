@@ -12,20 +12,41 @@ extension Exchange {
         defaultModel: String?
     ) async throws(APIError) -> ChatRequest {
         // A longer request is read on a worker thread, which has time to read its tools, too.
-        let isShort = (request.body.declaredBytes ?? .max) <= JSONBody.loopBytes
-        let reading = isShort ? ToolReading(isPassedOn: gateway.registry.isPassedOn) : .whole
+        let isShort = (request.body.declaredBytes ?? .max) <= JSONBody.loopBytes && surface.wire == .chat
+        var reading = isShort ? ToolReading(isPassedOn: gateway.registry.isPassedOn) : .whole
+        reading.toleratesUnknown = surface.wire == .messages
         // The digest of a cached request needs its tools.
         let mayLeave = isShort && gateway.cache == nil
         let estimated = estimating
         let (asked, original) = try await jsonAndOriginal {
             mayLeave && OriginalRequest.canLeaveTools($0, reading.isPassedOn)
-        } read: { (root, tools) throws(APIError) in
+        } read: { [reading] (root, tools) throws(APIError) in
             var reading = reading
             reading.checked = tools
             return estimated(try surface.read(root, defaultModel: defaultModel, reading))
         }
-        asked.call.keep(original)
+        if surface.wire == .chat { asked.call.keep(original) } else { try keep(message: original, asked) }
         return asked
+    }
+
+    /// Keeps a Messages request for a vendor of the same API, unless parsers could find different fields in the
+    /// request. Such a request is written anew.
+    @inline(never)
+    private func keep(message original: OriginalRequest, _ asked: ChatRequest) throws(APIError) {
+        guard original.isUnambiguous else {
+            if let error = asked.call.unreadError { throw error }
+            return
+        }
+        asked.call.keep(OriginalRequest(original, messageHeaders))
+    }
+
+    /// The header lines that go on with a Messages request.
+    var messageHeaders: MessageHeaders {
+        MessageHeaders(
+            betas: request.lines(named: "anthropic-beta").map(\.text).joined(separator: ","),
+            version: request[.anthropicVersion]?.text,
+            hasBearer: request[.xAPIKey] == nil && request[.apiKey] == nil
+        )
     }
 }
 
@@ -90,7 +111,7 @@ extension Exchange {
     @inline(never)
     fileprivate func asked(_ surface: any ChatSurface) async throws(APIError) -> ChatRequest {
         let defaultModel = gateway.settings.defaultModel
-        if gateway.registry.speaksChat, surface.wire == .chat {
+        if let wire = surface.wire, gateway.registry.speaks(wire) {
             return try await original(surface, defaultModel: defaultModel)
         }
         let estimated = estimating
@@ -147,7 +168,9 @@ extension Exchange {
                 return .several(ChatFallback(asked.removeCall(), candidates, caller: caller, exchange: self))
             }
             return .single(try ChatPlan(asked.removeCall(), candidates.leading, caller: caller, gateway: gateway))
-        case .panel(let panel): return .panel(PanelChat(asked.removeCall(), panel, caller: caller, exchange: self))
+        case .panel(let panel):
+            if let error = asked.call.unreadError { throw error }
+            return .panel(PanelChat(asked.removeCall(), panel, caller: caller, exchange: self))
         }
     }
 }

@@ -20,6 +20,8 @@ final class ChatPlan: @unchecked Sendable {
     private var call: ChatCall
     // Facts about the call, stored because reading them from the call would copy it:
     private var isShort = false
+    /// Whether the vendor itself checks the length of the call, because it gets the client's request unchanged.
+    private let leavesLength: Bool
     private var sentBytes: Int
     private var way = Way.plain
     private var completion: ChatEmulation
@@ -58,6 +60,7 @@ final class ChatPlan: @unchecked Sendable {
         isRepair: Bool = false
     ) throws(APIError) {
         let (model, provider) = (candidate.model, candidate.provider)
+        if call.original?.wire == .messages, !provider.wires.contains(.messages) { call.original = nil }
         try candidate.check(call)
         if call.needs.contains(.inlineMedia) {
             try call.attachments.leave(to: provider, isCallersKey: !candidate.usesOwnKey)
@@ -87,15 +90,12 @@ final class ChatPlan: @unchecked Sendable {
         isUnfinished = loadsMedia || form != nil || namesFiles
         let needed = call.needs.union(.uncheckedArguments)
         let isInDoubt = !needed.intersection(abilities).isDisjoint(with: Self.doubtful)
-        if isInDoubt || provider.isUnsure(of: call, for: model) { spare = Indirect(copy call) }
-        if call.original != nil {
-            let isNative = provider.acceptsOriginal(of: call, for: model)
-            // Emulation changes the call, and so does fetching an image: the raw request no longer matches it.
-            if !isNative || !call.needs.isSubset(of: abilities) || isFetched {
-                if isNative { call.changedOriginal = call.original }
-                call.original = nil
-            }
+        if isInDoubt || provider.isUnsure(of: call, for: model), call.unreadError == nil {
+            spare = Indirect(copy call)
         }
+        if call.original != nil { Self.checkOriginal(of: &call, candidate, abilities, isFetched: isFetched) }
+        if call.original == nil, let error = call.unreadError { throw error }
+        leavesLength = call.original?.wire == .messages
         count = CallCount(model, by: gateway.worker, on: gateway.loop)
         wanted = FormatterOptions(call, candidate)
         let completion = Self.completion(call, lacking: abilities, count, gateway: gateway)
@@ -108,6 +108,20 @@ final class ChatPlan: @unchecked Sendable {
         self.caller = caller
         self.gateway = gateway
         self.mayRepeat = mayRepeat
+    }
+
+    /// Removes the raw request from a call whose vendor cannot get it.
+    private static func checkOriginal(
+        of call: inout ChatCall,
+        _ candidate: Candidate,
+        _ abilities: Abilities,
+        isFetched: Bool
+    ) {
+        let isNative = candidate.provider.acceptsOriginal(of: call, for: candidate.model)
+        // Emulation changes the call, and so does fetching an image: the raw request no longer matches it.
+        guard !isNative || !call.needs.isSubset(of: abilities) || isFetched else { return }
+        if isNative { call.changedOriginal = call.original }
+        call.original = nil
     }
 
     private static func completion(
@@ -236,7 +250,7 @@ final class ChatPlan: @unchecked Sendable {
 
     /// Returns whether the call's length need not be checked, for example because the call is short.
     func isShort(_ usageReservation: UsageReservation?) -> Bool {
-        !candidate.chats || isShort && usageReservation?.prompt.tokens == nil
+        !candidate.chats || leavesLength || isShort && usageReservation?.prompt.tokens == nil
     }
 
     /// Lowers the limit of the completion to what the model's context window leaves beside the prompt. Throws if the

@@ -84,6 +84,10 @@ extension ProviderSettings {
         cloud = CloudSettings(instance, kind, isPassthrough: isPassthrough, reader: &reader)
         allowedFields = reader.list(key("ALLOW_FIELDS"))
         if kind != .openai { reader.refuse(key("ALLOW_FIELDS"), "is only for the kind openai; remove this line") }
+        clientInfo = reader.text(key("CLIENT_INFO")).flatMap { ProviderSettings.ClientInfo(rawValue: $0) } ?? .own
+        if kind != .anthropic, kind != .vertexClaude {
+            reader.refuse(key("CLIENT_INFO"), "is only for the kinds anthropic and vertexai_claude; remove this line")
+        }
         headers = reader.list(key("HEADERS"))
         if !row.allowsHeaders {
             reader.refuse(key("HEADERS"), "the kind \(kind.rawValue) does not support headers; remove this line")

@@ -45,6 +45,12 @@ extension SettingFamily {
                 "",
                 "fields that may choose another model or server and are forwarded anyway; price and limits follow the alias"
             ),
+            SettingRow(
+                "CLIENT_INFO",
+                .choice(ProviderSettings.ClientInfo.allCases.map(\.rawValue)),
+                "own",
+                "user id and attribution of /v1/messages that go to anthropic, vertexai_claude: own digests the id; all; none"
+            ),
             SettingRow("ACCOUNT_ID", .label, "", "account id (cloudflare)"),
             SettingRow("PROJECT_ID", .label, "", "project id (vertexai_gemini, vertexai_claude)"),
             SettingRow("CLIENT_ID", .token, "", "OAuth client id (vertexai_gemini, vertexai_claude)"),

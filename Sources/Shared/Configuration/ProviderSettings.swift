@@ -8,6 +8,15 @@ package struct ProviderSettings: Sendable, Equatable {
         case auto
     }
 
+    /// The information about the client that goes on to Anthropic's API with a Messages request.
+    package enum ClientInfo: String, CaseIterable, Sendable {
+        /// A digest of the user's id, and the attribution line only for Anthropic's own servers.
+        case own
+        /// The user's id and the attribution line as the client sent them.
+        case all
+        case none
+    }
+
     package enum Kind: String, CaseIterable, Sendable {
         case onemin
         /// A server with an OpenAI-compatible API.
@@ -65,6 +74,7 @@ package struct ProviderSettings: Sendable, Equatable {
     /// The request fields that are forwarded to this provider although they could select another model, server or
     /// account.
     package let allowedFields: [String]
+    package let clientInfo: ClientInfo
     package let cloud: CloudSettings
 }
 

@@ -9,6 +9,8 @@ package import Shared
 package final class Anthropic: KeyChecker, @unchecked Sendable {
     let wire: WireVendor
     private let messages: Endpoint
+    /// The endpoint that counts the tokens of a prompt.
+    private let counting: Endpoint
     private let dialect: AnthropicDialect
     private let models: Endpoint
 
@@ -19,15 +21,19 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
     /// Creates the vendor; nil if the base URL in `site` is invalid.
     package init?(_ site: VendorSite, _ transport: any Transport, quirks: QuirkMemory, tools: LoopTools) {
         guard let messages = Endpoint(site.baseURL + "/v1/messages", site.options),
+            let counting = Endpoint(site.baseURL + "/v1/messages/count_tokens", site.options.forChecks),
             let models = Endpoint(site.baseURL + "/v1/models", site.options.forChecks)
         else { return nil }
         wire = WireVendor(site.name, transport, headers: Self.headers(site), quirks: quirks, tools: tools)
         self.messages = messages
+        self.counting = counting
         self.models = models
         let version = site.header("anthropic-version") ?? Self.version
         dialect = AnthropicDialect(
             supportsSampling: version.utf8.lexicographicallyPrecedes(Self.plainVersion.utf8),
             isVertex: false,
+            isAnthropics: AnthropicDialect.isAnthropics(messages),
+            clientInfo: site.clientInfo,
             errorTable: VendorError.anthropic
         )
     }
@@ -68,9 +74,13 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
 }
 
 extension Anthropic: ChatVendor {
-    package var wires: [Wire] { [] }
+    package var wires: [Wire] { [.messages] }
     package var keepsDeadlines: Bool { true }
     package var offersSearch: Bool { true }
+
+    package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool {
+        call.original?.wire == .messages
+    }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         wire.abilitiesOfClaude(for: call, of: model)
@@ -78,11 +88,23 @@ extension Anthropic: ChatVendor {
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         wire.chatOfClaude(
-            AnthropicForm(messages, dialect, call: call, model: model),
+            AnthropicForm(messages, dialect, call: call, model: model, vendorCall: vendorCall),
             call,
             model: model,
             vendorCall: vendorCall
         )
+    }
+}
+
+extension Anthropic: MessageTokenCounter {
+    package func tokenCount(
+        of request: OriginalRequest,
+        for model: Model,
+        by vendorCall: VendorCall
+    ) async throws(UpstreamError) -> Body {
+        let body = OriginalMessage.written(request, model: model.id, dialect: dialect, namesModel: true)
+        let headers = wire.headers(of: request, dialect, model, vendorCall, wire.headers, for: vendorCall.key)
+        return try await wire.tokenCount(at: counting, headers, body)
     }
 }
 

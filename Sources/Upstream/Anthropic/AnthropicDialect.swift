@@ -8,14 +8,37 @@ struct AnthropicDialect: Sendable {
     let supportsSampling: Bool
     /// Whether the service is Vertex AI; false for Anthropic's own service.
     let isVertex: Bool
+    /// Whether the server is Anthropic's own or Vertex AI, which know Claude Code's attribution line.
+    var isAnthropics = false
+    /// The setting that says which information about the client goes on to the vendor.
+    var clientInfo = ProviderSettings.ClientInfo.own
     let errorTable: VendorErrorTable
 
-    /// Appends the body's first member (the model, or Vertex AI's API version) and a comma.
+    /// Whether Claude Code's attribution line goes on to the vendor.
+    var sendsAttribution: Bool {
+        switch clientInfo {
+        case .own: isAnthropics
+        case .all: true
+        case .none: false
+        }
+    }
+
+    /// Returns the client's header lines that go on to the vendor.
+    func headers(_ client: MessageHeaders) -> MessageHeaders {
+        var client = client
+        // Vertex AI's version is in the body.
+        if isVertex { client.version = nil }
+        return client
+    }
+
+    /// Returns whether the endpoint is on Anthropic's own host.
+    static func isAnthropics(_ endpoint: Endpoint) -> Bool { endpoint.host?.lowercased() == "api.anthropic.com" }
+
+    /// Appends the body's first member: the model, or Vertex AI's API version.
     func appendOpening(_ model: String, to out: inout ByteBuffer) {
-        if isVertex { return out.append(#""anthropic_version":"vertex-2023-10-16","#) }
+        if isVertex { return out.append(#""anthropic_version":"vertex-2023-10-16""#) }
         out.append(#""model":"#)
         out.append(json: model)
-        out.append(",")
     }
 
     /// Whether Vertex AI refused the request because an organisation policy in Google Cloud forbids structured outputs.

@@ -13,8 +13,17 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private let dialect: AnthropicDialect
     private let isLegacy: Bool
     private let maxCalls: Int
-    let headerLine: String?
+    private let wantsLongWindow: Bool
     private let wantsStream: Bool
+    /// The vendor, which remembers the betas that its server refuses; nil to remember none.
+    var wire: WireVendor?
+    private let vendorCall: VendorCall
+    /// Whether the vendor gets the client's body, and the client the vendor's responses.
+    private let isNative: Bool
+    /// The header lines of a client's Messages request; nil for a request of another API.
+    private let clientHeaders: MessageHeaders?
+    /// The client's betas that the server does not know.
+    private var refusedBetas: [String] = []
     private(set) var refusal: APIError?
     private(set) var maxTokens: Int?
     private(set) var gathersStream = false
@@ -36,20 +45,36 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         _ dialect: AnthropicDialect,
         call: borrowing ChatCall,
         model: Model,
+        vendorCall: VendorCall,
         by route: (any WireRoute)? = nil
     ) {
+        self.vendorCall = vendorCall
+        isNative = call.original != nil
+        clientHeaders = (call.original ?? call.changedOriginal)?.messageHeaders.map(dialect.headers)
         self.messages = messages
         self.dialect = dialect
         self.route = route
         self.model = model.id
         wantsStream = call.isStreamed
         isLegacy = call.needs.contains(.functions)
-        maxCalls = call.maxCalls
-        headerLine = call.wantsLongWindow ? "anthropic-beta: context-1m-2025-08-07" : nil
+        maxCalls = isNative ? .max : call.maxCalls
+        wantsLongWindow = call.wantsLongWindow
     }
 
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
+        if let original = call.original {
+            refusal = messages == nil ? .modelNotFound(model) : refusal(of: call, original)
+            if quirks.contains(.refusedBetas) { refusedBetas = wire?.refusedBetas(of: model) ?? [] }
+            let body = OriginalMessage.written(
+                original,
+                model: model,
+                dialect: dialect,
+                namesModel: !dialect.isVertex
+            )
+            return MessageRequestRewriter.written(body, with: quirks)
+        }
         refusal = messages == nil ? .modelNotFound(model) : ClaudeBlocks.refusal(of: call.attachments)
+        if let original = call.changedOriginal { refusal = refusal ?? self.refusal(of: call, original) }
         let written = AnthropicRequest(call, model, dialect: dialect, with: quirks).written()
         names = written.names
         maxTokens = written.maxTokens
@@ -57,6 +82,56 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         // The relay needs the body to request the rest of a response that the vendor paused.
         mayGoOn = gathersStream || written.body.bytes.count <= Self.keptBytes
         return MessageRequestRewriter.written(written.body, with: quirks)
+    }
+
+    /// Returns the error for a request that must not go on as the client sent it; nil if it may.
+    private func refusal(of call: ChatCall, _ original: OriginalRequest) -> APIError? {
+        if vendorCall.isCallersKey { return nil }
+        for part in call.attachments { if case .file = part.source { return part.refusalAsAbsent } }
+        let fields = ForwardedFieldCheck(allowing: ["fallbacks"], isCallersKey: false)
+        let members = original.members ?? []
+        if let refusal = fields.refusal(of: members) { return refusal }
+        // Each of these models may serve the request.
+        guard let fallbacks = members.first(where: { $0.name.equals("fallbacks") })?.value else { return nil }
+        for fallback in fallbacks.isArray ? Array(fallbacks.elements) : [fallbacks] where !fallback.isNull {
+            let name = (fallback["model"] ?? fallback).content?.text ?? ""
+            guard vendorCall.callLedger.caller?.mayUse(name, ofPassthrough: false) ?? false else {
+                return .modelNotFound(name)
+            }
+        }
+        return nil
+    }
+
+    func headers(_ headers: KeyHeaders, for key: String) -> UpstreamHeaders {
+        guard wantsLongWindow || clientHeaders != nil else { return headers.headers(for: key) }
+        var client = clientHeaders ?? MessageHeaders(betas: "", version: nil, hasBearer: false)
+        if wantsLongWindow { client.askForLongWindow() }
+        return headers.headers(
+            for: key,
+            passing: client,
+            without: refusedBetas,
+            isCallersKey: vendorCall.isCallersKey
+        )
+    }
+
+    /// Returns whether the server refused betas of the client, and leaves them out from now on.
+    private func refusesBetas(
+        _ head: UpstreamHead,
+        _ refusal: UnsafeRawBufferPointer,
+        _ errorReader: ErrorResponseReader
+    ) -> Bool {
+        guard let clientHeaders, head.status == 400, !clientHeaders.betas.isEmpty else { return false }
+        let said = errorReader.vendorError(head, refusal).said
+        guard PhraseMatcher(said).say("anthropic-beta") else { return false }
+        let words = said.split { !($0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0))) }.map(String.init)
+        let names = clientHeaders.betas.betas.filter { words.contains($0) && !refusedBetas.contains($0) }
+        refusedBetas += names
+        return !names.isEmpty
+    }
+
+    // The words of a refusal may be a caller's own, so only a request without the betas that succeeds proves them.
+    func quirksWereProven() {
+        if !refusedBetas.isEmpty, let wire { wire.quirks.learn(refusedBetas: refusedBetas, of: wire.name, model) }
     }
 
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body {
@@ -74,11 +149,18 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
         let reader = AnthropicReader(parser, ids, names: names, isLegacy: isLegacy, after: parts, mayGoOn: mayGoOn)
         reader.maxCalls = maxCalls
+        reader.isNative = isNative
         return reader
     }
 
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
-        ErrorResponseReader(parser, dialect.errorTable, namesFields: false, obeysRetry: true)
+        ErrorResponseReader(
+            parser,
+            dialect.errorTable,
+            namesFields: false,
+            obeysRetry: true,
+            passesErrors: clientHeaders != nil
+        )
     }
 
     func quirk(
@@ -91,6 +173,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         if dialect.refusesFormats(head, refusal, of: request, errorReader), !known.contains(.noSchemas) {
             return .noSchemas
         }
+        if refusesBetas(head, refusal, errorReader) { return .refusedBetas }
         return errorReader.messageQuirk(head, refusal, of: request, known: known)
     }
 

@@ -28,6 +28,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     var maxCalls = Int.max
     /// Whether the client sent `functions` (legacy tools). Tool calls then have no ids.
     private let isLegacy: Bool
+    /// Whether the client gets the vendor's events and body unchanged. Whatever the relay does not understand then is
+    /// no error.
+    var isNative = false
+    private var passed = ByteBuffer()
     private var blocks: [Block] = []
     private var calls = 0
     private var signature = ByteBuffer()
@@ -89,9 +93,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         _ emit: Emit
     ) throws(UpstreamError) -> Bool {
         if name.equals("error") {
-            throw ErrorResponseReader(parser, VendorError.anthropic, namesFields: false).error(ofEvent: data)
+            throw error(ofEvent: data)
         }
         if let text = deltas.text(data, named: name) {
+            if isNative { passOn(data, named: name, emit) }
             if finish == nil {
                 said.add(text)
                 emitText(text, emit)
@@ -105,6 +110,36 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             guard let rewritten = pairs.rewritten(data) else { throw error }
             root = try parser.response(rewritten)
         }
+        guard isNative else { return try consume(root, emit) }
+        if root["type"]?.text == "error" { throw error(ofEvent: data) }
+        passOn(data, named: name, emit)
+        do throws(UpstreamError) {
+            return try consume(root, emit)
+        } catch _ {
+            return false
+        }
+    }
+
+    private func error(ofEvent data: UnsafeRawBufferPointer) -> UpstreamError {
+        ErrorResponseReader(parser, VendorError.anthropic, namesFields: false, passesErrors: isNative)
+            .error(ofEvent: data)
+    }
+
+    /// Emits an event of the vendor for the client.
+    private func passOn(_ data: UnsafeRawBufferPointer, named name: UnsafeRawBufferPointer, _ emit: Emit) {
+        passed.removeAll()
+        if !name.isEmpty { passed.append("event: ", name, "\n") }
+        var rest = data
+        while let end = rest.firstNewline() {
+            passed.append("data: ", rest[part: 0..<end], "\n")
+            rest = rest[part: (end + 1)..<rest.count]
+        }
+        passed.append("data: ", rest, "\n\n")
+        emit(0, .native(.messages, passed.bytes))
+    }
+
+    /// Consumes a parsed event. Returns whether it is the end mark of the stream.
+    private func consume(_ root: JSONValue, _ emit: Emit) throws(UpstreamError) -> Bool {
         switch root["type"]?.text {
         case "content_block_delta":
             if let delta = root["delta"], finish == nil { try read(delta: delta, of: root, emit) }
@@ -112,6 +147,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             if let block = root["content_block"], finish == nil {
                 said.begin(block, isAlone: blocks.isEmpty)
                 try open(block, number(of: root), emit)
+                // The client may wait for a block of which the vendor shows nothing but its progress.
+                if isNative { emitBeginning(emit) }
             }
         case "content_block_stop": if finish == nil { close(number(of: root), emit) }
         case "message_start":
@@ -130,6 +167,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool {
         guard finish == nil, let text = deltas.text(from: &events) else { return false }
         hasBegun = true
+        if isNative { emit(0, .native(.messages, events.lastEvent)) }
         said.add(text)
         emit(0, .text(text, isPlain: true))
         return true
@@ -241,6 +279,11 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         emit(0, .text(text))
     }
 
+    private func emitBeginning(_ emit: Emit) {
+        hasBegun = true
+        emit(0, .text(UnsafeRawBufferPointer(start: nil, count: 0)))
+    }
+
     private func emitReasoning(_ reasoningBlock: JSONValue?, _ emit: Emit) {
         guard let text = reasoningBlock?.text, !text.isEmpty else { return }
         hasBegun = true
@@ -280,7 +323,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private func end(_ delta: JSONValue, _ emit: Emit) throws(UpstreamError) {
         guard let word = delta["stop_reason"]?.text, !word.isEmpty else { return }
         while let last = blocks.last { close(last.number, emit) }
-        guard let known = FinishReason(ofMessage: word) ?? (hasBegun ? .stop : nil) else {
+        guard let known = FinishReason(ofMessage: word) ?? (hasBegun || isNative ? .stop : nil) else {
             throw .invalidResponse("the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)")
         }
         if known == .refusal, let why = delta["stop_details"]?["explanation"]?.text, !why.isEmpty {
@@ -305,7 +348,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     ///
     /// - Parameter content: the content blocks of the paused part; nil if not completely recorded.
     private func recordPause(_ content: Body?) {
-        guard let content, earlier.count < Self.maxPauses else { return }
+        // The client itself requests the rest.
+        guard !isNative, let content, earlier.count < Self.maxPauses else { return }
         pause = PausedResponse(content, usage: usage)
     }
 
@@ -323,11 +367,30 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     }
 
     func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
+        if isNative { return try nativeResponse(body) }
         var response = ChoiceAccumulator()
         try emitEarlier { response.append($1) }
         try emitMessage(try parser.response(body.bytes)) { response.append($1) }
         end { response.append($1) }
         return ChatResponse([response.finished()], usage: usage)
+    }
+
+    /// Reads a complete message that the client gets unchanged.
+    private func nativeResponse(_ body: Body) throws(UpstreamError) -> ChatResponse {
+        let message = try parser.response(body.bytes)
+        guard message["type"]?.text == "message" else {
+            if message["type"]?.text == "error" { throw error(ofEvent: body.bytes) }
+            try checkError(message)
+            throw .invalidResponse("the vendor's response is no message")
+        }
+        var choice = ChoiceAccumulator()
+        do throws(UpstreamError) {
+            try emitMessage(message) { choice.append($1) }
+        } catch _ {}
+        end { choice.append($1) }
+        var response = ChatResponse([choice.finished()], usage: usage)
+        response.original = body
+        return response
     }
 
     /// Emits the events for a complete message, in the order of a stream.

@@ -87,7 +87,7 @@ struct AnthropicRequest: ~Copyable {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         out.append("{")
         dialect.appendOpening(name, to: &out)
-        out.append(#""max_tokens":"#)
+        out.append(#","max_tokens":"#)
         out.append(decimal: bound.maxTokens)
         for tool in chatOptions.tools { _ = names.name(tool.name) }
         appendTools(called: appendConversation())
@@ -104,9 +104,24 @@ struct AnthropicRequest: ~Copyable {
         }
         if !dialect.isVertex, let mark = marks.mark(at: .anywhere) { out.append(mark) }
         if isStreamed { out.append("stream", true) }
+        appendUnknown()
         out.append("}")
         let isStreamed = isStreamed
         return WrittenRequest(body: Body(out), names: names, maxTokens: bound.maxTokens, isStreamed: isStreamed)
+    }
+
+    private static let knownNames: [StaticString] = [
+        "model", "anthropic_version", "max_tokens", "messages", "system", "tools", "tool_choice", "thinking", "stream",
+        "output_config", "output_format", "temperature", "top_p", "top_k", "metadata", "service_tier",
+        "stop_sequences", "cache_control",
+    ]
+
+    /// Appends the members of the client's Messages request that the relay does not know.
+    private mutating func appendUnknown() {
+        guard let original = call.changedOriginal, original.wire == .messages else { return }
+        for member in original.members ?? [] where !Self.knownNames.contains(where: { member.name.equals($0) }) {
+            out.append(next: member)
+        }
     }
 
     /// Appends the members `system` and `messages`. Returns the names of the called tools.

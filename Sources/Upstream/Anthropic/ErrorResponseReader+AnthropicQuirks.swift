@@ -66,7 +66,9 @@ private struct RefusedMessage {
     }
 
     private var hasSystemTurns: Bool {
-        request["messages"]?.elements.contains(where: \.isSystemTurn) ?? false
+        // A turn at a wrong position says nothing about the model.
+        if words.containsAny(of: ["must follow", "must precede", "first message"]) { return false }
+        return request["messages"]?.elements.contains(where: \.isSystemTurn) ?? false
     }
 
     private var isLastOfAssistant: Bool {

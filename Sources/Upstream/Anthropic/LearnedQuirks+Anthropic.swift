@@ -23,6 +23,9 @@ extension LearnedQuirks {
     /// The quirk of a model that refuses turns of the role `system`. They are sent as turns of the user.
     static let noSystemTurns = LearnedQuirks(rawValue: 8_192)
 
+    /// The quirk of a server that does not know some of a client's betas. `QuirkMemory` has their names.
+    static let refusedBetas = LearnedQuirks(rawValue: 16_384)
+
     /// The quirks that depend on the conversation, not on the model. They are not remembered for later calls.
     static let ofConversation: LearnedQuirks = [.noEarlierReasoning, .noThinkingNow]
 }

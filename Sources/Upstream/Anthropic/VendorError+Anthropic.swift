@@ -60,3 +60,54 @@ extension VendorError {
 
     private static let spending = "_spend_limit_reached"
 }
+
+extension PassedError {
+    /// The largest error response that is passed on, in bytes.
+    private static let limitBytes = 65_536
+
+    /// Creates the error of an error response; nil if the response is no error in Anthropic's form.
+    ///
+    /// - Parameters:
+    ///   - data: the response or the event; must be in a `ByteBuffer`, as the JSON parser requires.
+    ///   - status: the status of the error response; nil for an event, whose status follows from the error's type.
+    init?(_ data: UnsafeRawBufferPointer, status: Int? = nil, retryAfterSeconds: Int? = nil) {
+        let parser = JSONParser()
+        defer { withExtendedLifetime(parser) {} }
+        guard data.count <= Self.limitBytes, let root = try? parser.parse(data), root["type"]?.text == "error",
+            let error = root["error"], let type = error["type"]?.text?.text, let said = error["message"]?.string
+        else { return nil }
+        let vendorError = VendorError(root, status: 0)
+        let eventStatus = vendorError.names("api_error") ? 500 : vendorError.statusOfCode
+        let shown = UpstreamError.words(of: said, maxBytes: 16_384, maxCharacters: 8_192)
+        var out = ByteBuffer()
+        if Self.isPublic(said, shown), Self.isPublic(root, depth: 16) {
+            out.append(RawJSON(data).bytes)
+        } else {
+            out.append(#"{"type":"error","error":{"type":"#)
+            out.append(json: type)
+            out.append(#","message":"#)
+            out.append(json: shown)
+            out.append("}")
+            if let id = root["request_id"]?.string { out.append("request_id", id) }
+            out.append("}")
+        }
+        out.putOnOneLine()
+        self.init(status: status ?? eventStatus, body: Body(out), retryAfterSeconds: retryAfterSeconds)
+    }
+
+    /// Returns whether nothing of a text is hidden in `shown`, in which all white space is a single space.
+    private static func isPublic(_ said: String, _ shown: String) -> Bool {
+        said.split(whereSeparator: \.isWhitespace).joined(separator: " ") == shown
+    }
+
+    /// Returns whether a value contains no address, key or account name besides its `message` and `request_id`.
+    private static func isPublic(_ value: JSONValue, depth: Int) -> Bool {
+        guard depth > 0 else { return false }
+        if let text = value.string { return isPublic(text, UpstreamError.words(of: text)) }
+        if let elements = value.elements { return elements.allSatisfy { isPublic($0, depth: depth - 1) } }
+        return (value.members ?? []).allSatisfy { member in
+            member.name.equals("message") || member.name.equals("request_id")
+                || isPublic(member.value, depth: depth - 1)
+        }
+    }
+}

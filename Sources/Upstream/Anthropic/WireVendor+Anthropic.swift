@@ -11,8 +11,16 @@ extension WireVendor {
         ]
         let claude = ClaudeModel(model.id)
         let quirks = self.quirks.quirks(of: name, model.id)
-        if !claude.supportsStructuredOutputs || quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         if quirks.contains(.noSearch) { abilities.remove(.searchOptions) }
+        if call.original?.wire == .messages {
+            // The client knows the vendor's models, so only refusals show what a model lacks.
+            abilities.formUnion([.mediaAddresses, .demands])
+            if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
+            if quirks.contains(.noForcing) { abilities.remove(.toolChoice) }
+            if call.needs.isSubset(of: abilities) { return abilities }
+            abilities.subtract([.mediaAddresses, .demands])
+        }
+        if !claude.supportsStructuredOutputs || quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         if case .schema(_, let schema?, _) = call.chatOptions.format, call.needs.contains(.schemas),
             abilities.contains(.schemas), ClaudeSchemaFit(of: schema) == .narrower
         {
@@ -37,6 +45,7 @@ extension WireVendor {
         model: Model,
         vendorCall: VendorCall
     ) -> any PreparedChat {
+        form.wire = self
         var call = call
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
@@ -60,6 +69,46 @@ extension ChatOptions.Tool {
     fileprivate func isUnchecked(isLoose: Bool) -> Bool {
         guard isStrict == true, let schema else { return false }
         return isLoose || ClaudeToolSchema.converted(schema) != nil || ClaudeSchemaFit(of: schema) > .exact
+    }
+}
+
+extension WireVendor {
+    /// Requests the number of a prompt's tokens. Returns the response as it came.
+    func tokenCount(at endpoint: Endpoint, _ headers: UpstreamHeaders, _ body: Body) async throws(UpstreamError) -> Body
+    {
+        let response: UpstreamResponse
+        do throws(TransportError) {
+            response = try await transport.send(UpstreamCall(endpoint: endpoint, headers: headers, body: body))
+        } catch {
+            throw UpstreamError(error)
+        }
+        guard response.head.status / 100 == 2, response.body.bytes.count <= Self.countLimitBytes,
+            try tools.parser.response(response.body.bytes)["input_tokens"]?.tokens != nil
+        else { throw .invalidResponse("the vendor answered \(response.head.status) to count_tokens") }
+        return response.body
+    }
+
+    /// The largest response to `count_tokens`, in bytes.
+    private static let countLimitBytes = 65_536
+
+    func refusedBetas(of model: String) -> [String] { quirks.refusedBetas(of: name, model) }
+
+    /// Returns the header lines with which a client's Messages request goes on.
+    func headers(
+        of request: OriginalRequest,
+        _ dialect: AnthropicDialect,
+        _ model: Model,
+        _ vendorCall: VendorCall,
+        _ headers: KeyHeaders,
+        for key: String
+    ) -> UpstreamHeaders {
+        guard let client = request.messageHeaders.map(dialect.headers) else { return headers.headers(for: key) }
+        return headers.headers(
+            for: key,
+            passing: client,
+            without: refusedBetas(of: model.id),
+            isCallersKey: vendorCall.isCallersKey
+        )
     }
 }
 

@@ -47,7 +47,9 @@ package final class Registry: @unchecked Sendable {
 
     package let entries: [Entry]
     /// Whether some vendor accepts OpenAI chat requests unchanged.
-    package let speaksChat: Bool
+    private let speaksChat: Bool
+    /// Whether some vendor accepts Messages requests unchanged.
+    private let speaksMessages: Bool
     /// Whether some vendor accepts unchanged requests to OpenAI's endpoints other than chat.
     package let forwards: Bool
     let loop: EventLoop
@@ -70,6 +72,7 @@ package final class Registry: @unchecked Sendable {
         self.loop = loop
         self.entries = entries
         speaksChat = entries.contains { $0.provider.wires.contains(.chat) }
+        speaksMessages = entries.contains { $0.provider.wires.contains(.messages) }
         forwards = entries.contains { $0.provider is any Forwarder }
         self.modelCatalog = modelCatalog
         haveSubstitutes = modelCatalog.haveSubstitutes
@@ -86,6 +89,20 @@ package final class Registry: @unchecked Sendable {
     /// Returns whether models of the named provider cannot choose between web search and other tools.
     package func lacksOfferedSearch(_ provider: String) -> Bool {
         entries.contains { $0.provider.name == provider && !$0.provider.offersSearch }
+    }
+
+    /// Returns whether the named provider accepts Messages requests unchanged.
+    package func passesMessages(to provider: String) -> Bool {
+        speaksMessages && entries.contains { $0.provider.name == provider && $0.provider.wires.contains(.messages) }
+    }
+
+    /// Returns whether some vendor accepts requests of this API unchanged.
+    package func speaks(_ wire: Wire) -> Bool {
+        switch wire {
+        case .chat: speaksChat
+        case .messages: speaksMessages
+        case .completions: false
+        }
     }
 
     /// Returns a registry with the same providers and another model catalog.

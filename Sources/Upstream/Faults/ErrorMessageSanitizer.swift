@@ -7,14 +7,19 @@ extension UpstreamError {
     /// URLs, paths, keys, and the names of organisations, projects and accounts are replaced by "…".
     ///
     /// - Parameter host: a host name; words that contain it are replaced. Nil to hide none.
-    static func words(of text: String, hiding host: String? = nil) -> String {
+    static func words(
+        of text: String,
+        hiding host: String? = nil,
+        maxBytes: Int = 2_000,
+        maxCharacters: Int = 300
+    ) -> String {
         var names = OwnerNames()
-        let words = text.beginning(ofBytes: 2_000).split(whereSeparator: { $0.isWhitespace })
+        let words = text.beginning(ofBytes: maxBytes).split(whereSeparator: { $0.isWhitespace })
         let shown = words.map { word in
             let isName = names.include(word)
             return isName || VendorMessageWord(text: word).isPrivate || host.map(word.contains) ?? false ? "…" : word
         }
-        return String(shown.joined(separator: " ").prefix(300))
+        return String(shown.joined(separator: " ").prefix(maxCharacters))
     }
 }
 
@@ -62,12 +67,25 @@ private struct VendorMessageWord {
 
     var isPrivate: Bool {
         if text.contains("://") || text.hasPrefix("www.") { return true }
-        if text.utf8.count >= 24, !text.contains("/"), text.utf8.contains(where: Self.isDigit) { return true }
+        let isLong = text.utf8.count >= 24 && !text.contains("/") && text.utf8.contains(where: Self.isDigit)
+        if isLong, !isPublicName { return true }
         let pieces = text.split { !Self.isOfName($0) }
         if text.contains(":"), let first = pieces.first, pieces.count > 1, Self.isPort(pieces[1]) {
             if first.contains(".") || first == "localhost" { return true }
         }
         return pieces.contains(where: Self.isPrivate)
+    }
+
+    /// Whether the word is a field path (`tools.0.custom`), or a name with a date, such as a beta's or a model's.
+    private var isPublicName: Bool {
+        let parts = text.split { !($0.isASCII && ($0.isLetter || $0.isNumber)) }
+        let isYear = { (part: Substring) in (part.utf8.count == 4 || part.utf8.count == 8) && part.hasPrefix("20") }
+        let isPath = text.contains(".") && !text.contains("-")
+        guard isPath || parts.contains(where: isYear) else { return false }
+        return parts.allSatisfy { part in
+            if part.utf8.allSatisfy(Self.isDigit) { return isYear(part) || part.utf8.count <= (isPath ? 4 : 2) }
+            return part.utf8.count <= 3 || part.utf8.count <= 20 && part.utf8.allSatisfy { 97...122 ~= $0 }
+        }
     }
 
     private static func isPrivate(_ piece: Substring) -> Bool {

@@ -16,7 +16,7 @@ package final class Vertex: KeyChecker, @unchecked Sendable {
     /// The headers of a call that names the project to bill (`x-goog-user-project`).
     let countedHeaders: KeyHeaders
     let site: VertexSite
-    private let publisher: Publisher
+    let publisher: Publisher
     private let signatures: ToolCallMemory
     private let projects: Endpoint
     private var addresses: [String: [ModelAddress]] = [:]
@@ -86,8 +86,12 @@ package final class Vertex: KeyChecker, @unchecked Sendable {
 }
 
 extension Vertex: ChatVendor {
-    package var wires: [Wire] { [] }
+    package var wires: [Wire] { publisher == .anthropic ? [.messages] : [] }
     package var offersSearch: Bool { publisher == .anthropic }
+
+    package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool {
+        publisher == .anthropic && call.original?.wire == .messages
+    }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         switch publisher {
@@ -117,7 +121,14 @@ extension Vertex: ChatVendor {
             let form = GeminiForm(addresses.first, memory, model: model, dialect: .vertex, by: route)
             return wire.chatOfGemini(form, call, model: model, vendorCall: vendorCall)
         case .anthropic:
-            let form = AnthropicForm(addresses.first?.whole, .vertex, call: call, model: model, by: route)
+            let form = AnthropicForm(
+                addresses.first?.whole,
+                .vertex(site.vendor.clientInfo),
+                call: call,
+                model: model,
+                vendorCall: vendorCall,
+                by: route
+            )
             return wire.chatOfClaude(form, call, model: model, vendorCall: vendorCall)
         }
     }
@@ -128,9 +139,13 @@ extension GeminiDialect {
 }
 
 extension AnthropicDialect {
-    fileprivate static let vertex = AnthropicDialect(
-        supportsSampling: true,
-        isVertex: true,
-        errorTable: VendorError.vertexClaude
-    )
+    static func vertex(_ clientInfo: ProviderSettings.ClientInfo) -> AnthropicDialect {
+        AnthropicDialect(
+            supportsSampling: true,
+            isVertex: true,
+            isAnthropics: true,
+            clientInfo: clientInfo,
+            errorTable: VendorError.vertexClaude
+        )
+    }
 }

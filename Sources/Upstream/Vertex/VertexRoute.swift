@@ -20,14 +20,14 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
     private var isCounted = false
     /// The most informative failure of the locations that were tried; nil if no location has failed.
     private var failure: UpstreamError?
-    private(set) var headers: UpstreamHeaders
+    private(set) var key: String
 
     init(_ vertex: Vertex, _ model: String, addresses: [ModelAddress], vendorCall: VendorCall) {
         self.vertex = vertex
         self.model = model
         self.addresses = addresses
         self.vendorCall = vendorCall
-        headers = vertex.wire.headers.headers(for: vendorCall.key)
+        key = vendorCall.key
     }
 
     private var loop: EventLoop { vertex.wire.tools.loop }
@@ -35,15 +35,16 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
     func begin() async throws(UpstreamError) {
         if !isBegun { left = vertex.site.locations.order(for: model, at: loop.now) }
         isBegun = true
-        var key = vendorCall.key
+        key = vendorCall.key
         if let tokens = vertex.site.tokens {
             let patience = UInt64(max(0, vertex.site.vendor.options.firstByteMilliseconds)) * 1_000_000
             let token = try await tokens.token(by: vertex.wire.transport, on: loop, patienceNanoseconds: patience)
             access = token
             key = token.text
         }
-        headers = (isCounted ? vertex.countedHeaders : vertex.wire.headers).headers(for: key)
     }
+
+    var headers: KeyHeaders { isCounted ? vertex.countedHeaders : vertex.wire.headers }
 
     var token: String? { access?.text }
 

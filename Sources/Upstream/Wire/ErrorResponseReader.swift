@@ -9,6 +9,8 @@ struct ErrorResponseReader {
     /// Whether field names in the vendor's errors are also field names of the client's request.
     private let namesFields: Bool
     private let obeysRetry: Bool
+    /// Whether clients of the vendor's own API may get its error responses.
+    private let passesErrors: Bool
 
     /// The largest error body that is parsed, in bytes.
     private static let limitBytes = 262_144
@@ -19,7 +21,15 @@ struct ErrorResponseReader {
     ///   - table: recognises errors that the vendor reports in its own way.
     ///   - namesFields: whether the vendor's errors name fields of the client's request.
     ///   - obeysRetry: whether to obey the vendor's header that allows or forbids a retry.
-    init(_ parser: JSONParser, _ table: @escaping VendorErrorTable, namesFields: Bool, obeysRetry: Bool = false) {
+    ///   - passesErrors: whether the client has Anthropic's API, so that it may get Anthropic's error responses.
+    init(
+        _ parser: JSONParser,
+        _ table: @escaping VendorErrorTable,
+        namesFields: Bool,
+        obeysRetry: Bool = false,
+        passesErrors: Bool = false
+    ) {
+        self.passesErrors = passesErrors
         self.obeysRetry = obeysRetry
         self.parser = parser
         self.table = table
@@ -35,6 +45,9 @@ struct ErrorResponseReader {
         var error = error(vendorError)
         if head.status >= 400 { error.status = head.status }
         if obeysRetry { obey(head.shouldRetry, &error) }
+        if passesErrors {
+            error.passed = PassedError(body, status: head.status, retryAfterSeconds: head.retryAfterSeconds)
+        }
         return error
     }
 
@@ -61,7 +74,11 @@ struct ErrorResponseReader {
 
     /// Returns the error in an event of a stream.
     func error(ofEvent data: UnsafeRawBufferPointer) -> UpstreamError {
-        if let root = try? parser.parse(data), root.kind == .object { return Self.error(in: root, table) }
+        if let root = try? parser.parse(data), root.kind == .object {
+            var error = Self.error(in: root, table)
+            if passesErrors { error.passed = PassedError(data) }
+            return error
+        }
         var vendorError = VendorError(status: 500)
         vendorError.said = data[part: 0..<min(4_096, data.count)].text
         return error(vendorError)

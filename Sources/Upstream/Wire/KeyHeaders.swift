@@ -30,15 +30,15 @@ final class KeyHeaders: @unchecked Sendable {
         return new
     }
 
-    /// Returns the header lines for a key with one more line. The result is not cached.
-    func headers(for key: String, adding line: String) -> UpstreamHeaders { made(own, lines(key) + [line]) }
-
     /// Returns the error. Removes its message if the message contains a secret: `token`, or a long word of a value in
     /// the settings' header lines.
     func hiding(_ error: UpstreamError, _ token: String? = nil) -> UpstreamError {
+        var error = error
+        if let text = error.passed?.body.text, areReported(in: text) || token.map(text.contains) ?? false {
+            error.passed = nil
+        }
         guard !error.message.isEmpty else { return error }
         guard areReported(in: error.message) || token.map(error.message.contains) ?? false else { return error }
-        var error = error
         error.message = ""
         return error
     }
@@ -61,11 +61,68 @@ final class KeyHeaders: @unchecked Sendable {
     }
 
     private func made(_ own: [String], _ lines: [String]) -> UpstreamHeaders {
+        UpstreamHeaders(joined(own, lines))
+    }
+
+    private func joined(_ own: [String], _ lines: [String]) -> [String] {
         // libcurl formats the lines again for each call, byte by byte, so they are few and short.
         let lines = lines + ["Expect:", "User-Agent: relay"]
-        if own.isEmpty { return UpstreamHeaders(lines) }
+        if own.isEmpty { return lines }
         let names = own.map(\.headerName)
-        return UpstreamHeaders(own + lines.filter { !names.contains($0.headerName) })
+        return own + lines.filter { !names.contains($0.headerName) }
+    }
+
+    /// The largest size in bytes of a client's betas for which the header lines are cached.
+    private static let keptBetaBytes = 1_024
+
+    /// Returns the header lines of a call that passes a client's Messages request on.
+    ///
+    /// - Parameters:
+    ///   - client: the client's own lines. Its betas follow those of the settings.
+    ///   - refused: the betas that the vendor does not know, which are left out.
+    ///   - isCallersKey: whether the key is the caller's own, which goes on in the way in which it came.
+    func headers(
+        for key: String,
+        passing client: MessageHeaders,
+        without refused: [String],
+        isCallersKey: Bool
+    ) -> UpstreamHeaders {
+        let hasBearer = isCallersKey && client.hasBearer
+        let isKept = client.betas.utf8.count <= Self.keptBetaBytes && refused.isEmpty
+        let id = "\(key)\n\(hasBearer)\n\(client.version ?? "")\n\(client.betas)"
+        if isKept, let known = known.use(id) { return known }
+        var lines: [String] = []
+        var betas: [String] = []
+        for line in joined(own, self.lines(key)) {
+            switch line.headerName {
+            case "anthropic-version" where client.version != nil: continue
+            case "anthropic-beta": betas += line.drop { $0 != ":" }.dropFirst().betas
+            case "x-api-key" where hasBearer: lines.append("Authorization: Bearer \(key)")
+            default: lines.append(line)
+            }
+        }
+        if let version = client.version { lines.append("anthropic-version: \(version)") }
+        let isChanged = !betas.isEmpty || !refused.isEmpty
+        betas += client.betas.betas
+        var shown: [String] = []
+        for beta in betas where !shown.contains(beta) && !refused.contains(beta) { shown.append(beta) }
+        if !shown.isEmpty {
+            let isAsSent = !isChanged && shown.count == betas.count
+            lines.append("anthropic-beta: \(isAsSent ? client.betas : shown.joined(separator: ","))")
+        }
+        let new = UpstreamHeaders(lines)
+        if isKept { self.known.set(id, new, atMost: Self.keptKeys) }
+        return new
+    }
+}
+
+extension StringProtocol {
+    /// The names in a value of the header field `anthropic-beta`, which are separated by commas.
+    var betas: [String] {
+        split(separator: ",").compactMap { name in
+            let name = String(name).withBytes { $0.trimmed.text }
+            return name.isEmpty ? nil : name
+        }
     }
 }
 

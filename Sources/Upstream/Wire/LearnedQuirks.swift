@@ -37,11 +37,14 @@ struct LearnedQuirks: OptionSet, Sendable {
 package final class QuirkMemory: Sendable {
     private let table = Lock(RecentTable<String, LearnedQuirks>())
     private let isUsed = Atomic(false)
+    /// The betas that each model at each provider does not know.
+    private let betas = Lock(RecentTable<String, [String]>())
     /// The unknown finish reasons that were already logged, by provider.
     private let finishes = Lock(RecentTable<String, Void>())
     private let log: Log?
 
     private static let maxModels = 1_000
+    private static let maxBetas = 64
     private static let maxFinishes = 100
 
     /// Creates an empty memory.
@@ -59,6 +62,20 @@ package final class QuirkMemory: Sendable {
         let key = "\(provider)\n\(model)"
         isUsed.store(true, ordering: .relaxed)
         table.withLock { $0.set(key, quirks.union($0.use(key) ?? []), atMost: Self.maxModels) }
+    }
+
+    func refusedBetas(of provider: String, _ model: String) -> [String] {
+        betas.withLock { $0.use("\(provider)\n\(model)") } ?? []
+    }
+
+    /// Adds betas to those that the model's server is known to refuse.
+    func learn(refusedBetas names: [String], of provider: String, _ model: String) {
+        let key = "\(provider)\n\(model)"
+        betas.withLock { betas in
+            let known = betas.use(key) ?? []
+            let new = names.filter { !known.contains($0) }
+            betas.set(key, Array((known + new).suffix(Self.maxBetas)), atMost: Self.maxModels)
+        }
     }
 
     /// Logs an unknown finish reason, once for each provider and reason.

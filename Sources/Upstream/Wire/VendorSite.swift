@@ -15,6 +15,8 @@ package struct VendorSite: Sendable {
     let chatsBy: ProviderSettings.ChatPath?
     /// The request fields that the settings allow although they could select another model (see `RoutingFields`).
     let allowedFields: [String]
+    /// The information about clients that goes on to Anthropic's API.
+    let clientInfo: ProviderSettings.ClientInfo
 
     package init(
         name: String,
@@ -22,8 +24,10 @@ package struct VendorSite: Sendable {
         headers: [String],
         options: EndpointOptions,
         chatsBy: ProviderSettings.ChatPath? = nil,
-        allowedFields: [String] = []
+        allowedFields: [String] = [],
+        clientInfo: ProviderSettings.ClientInfo = .own
     ) {
+        self.clientInfo = clientInfo
         self.allowedFields = allowedFields
         self.chatsBy = chatsBy
         self.name = name
@@ -40,7 +44,8 @@ package struct VendorSite: Sendable {
             headers: headers,
             options: options,
             chatsBy: chatsBy,
-            allowedFields: allowedFields
+            allowedFields: allowedFields,
+            clientInfo: clientInfo
         )
     }
 }

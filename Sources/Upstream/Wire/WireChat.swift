@@ -87,7 +87,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         do throws(UpstreamError) {
             try await begin()
         } catch {
-            keepQuirks()
+            keepQuirks(areProven: false)
             throw error
         }
     }
@@ -115,8 +115,12 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return error
     }
 
-    private func keepQuirks() {
+    /// Stores the quirks that the call has learned.
+    ///
+    /// - Parameter areProven: whether the vendor accepted the changed request.
+    private func keepQuirks(areProven: Bool = true) {
         guard learned > 0, !isCallersKey else { return }
+        if areProven { form.quirksWereProven() }
         vendor.quirks.learn(quirks.intersection(form.keptQuirks), of: vendor.name, model.id)
     }
 
@@ -144,7 +148,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             vendorCall.endpoint = endpoint
             return UpstreamCall(
                 endpoint: endpoint,
-                headers: route.headers,
+                headers: form.headers(route.headers, for: route.key),
                 body: body,
                 by: vendorCall.callLedger.deadline
             )
@@ -153,8 +157,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         vendorCall.endpoint = endpoint
         return UpstreamCall(
             endpoint: endpoint,
-            headers: form.headerLine.map { vendor.headers.headers(for: vendorCall.key, adding: $0) }
-                ?? vendor.headers.headers(for: vendorCall.key),
+            headers: form.headers(vendor.headers, for: vendorCall.key),
             body: body,
             by: vendorCall.callLedger.deadline
         )

@@ -15,8 +15,8 @@ protocol WireForm: AnyObject, Sendable {
     /// Whether the relay requests a stream although the client wants a complete response. Valid only after `written`.
     var gathersStream: Bool { get }
     func endpoint(isStreamed: Bool) -> Endpoint
-    /// A header line that only this call needs; nil for most calls. Routes do not send it.
-    var headerLine: String? { get }
+    /// Returns the header lines of the request.
+    func headers(_ headers: KeyHeaders, for key: String) -> UpstreamHeaders
     /// The route, which chooses the location and gets the access token; nil for a vendor that needs no route.
     var route: (any WireRoute)? { get }
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader
@@ -35,6 +35,8 @@ protocol WireForm: AnyObject, Sendable {
     var quirkOfResponse: LearnedQuirks? { get }
     /// The quirks that can be stored for later calls to the model.
     var keptQuirks: LearnedQuirks { get }
+    /// Stores what the form itself has learned. Called after the vendor accepted the changed request.
+    func quirksWereProven()
     /// Whether the relay can request the rest of a paused response. The request body must then stay in memory.
     var mayGoOn: Bool { get }
     /// Returns the request body that asks for the rest of a response that the vendor paused.
@@ -44,13 +46,14 @@ protocol WireForm: AnyObject, Sendable {
 }
 
 extension WireForm {
+    func headers(_ headers: KeyHeaders, for key: String) -> UpstreamHeaders { headers.headers(for: key) }
     var refusal: APIError? { nil }
     var maxTokens: Int? { nil }
     var gathersStream: Bool { false }
-    var headerLine: String? { nil }
     var route: (any WireRoute)? { nil }
     var quirkOfResponse: LearnedQuirks? { nil }
     var mayGoOn: Bool { false }
+    func quirksWereProven() {}
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body { request }
     var keptQuirks: LearnedQuirks { LearnedQuirks(rawValue: .max) }
 }

@@ -3,10 +3,12 @@ import Engine
 
 /// Chooses the location for each attempt of one call. Used on its event loop only.
 protocol WireRoute: AnyObject, Sendable {
-    /// Prepares the next attempt. Afterwards `endpoint` and `headers` belong to the location of this attempt.
+    /// Prepares the next attempt. Afterwards `endpoint`, `headers` and `key` belong to the location of this attempt.
     func begin() async throws(UpstreamError)
     func endpoint(isStreamed: Bool) -> Endpoint
-    var headers: UpstreamHeaders { get }
+    var headers: KeyHeaders { get }
+    /// The key or access token for the next attempt.
+    var key: String { get }
     /// A secret in `headers` other than the key, such as an access token; nil if there is none.
     var token: String? { get }
     func served()

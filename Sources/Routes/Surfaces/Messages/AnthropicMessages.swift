@@ -7,6 +7,11 @@ import Shared
 struct AnthropicMessages: ChatSurface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         if isMidStream { body.append("event: error\ndata: ") }
+        if let vendorBody = error.vendorBody {
+            body.append(vendorBody.bytes)
+            if isMidStream { body.append("\n\n") }
+            return
+        }
         body.append(#"{"type":"error","error":{"type":""#)
         body.append(Self.type(ofStatus: status(of: error)))
         body.append(#"","message":"#)
@@ -50,7 +55,8 @@ struct AnthropicMessages: ChatSurface {
     }
 
     func status(of error: APIError) -> Int {
-        switch error.status {
+        if error.vendorBody != nil { return error.status }
+        return switch error.status {
         case 429 where error.isFromVendor && error.type.isCredit: 402
         case 503: 529
         default: error.status
@@ -112,8 +118,19 @@ struct AnthropicMessages: ChatSurface {
         fields.append("\r\n")
     }
 
+    var wire: Wire? { .messages }
+
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
-        ChatRequest(try ChatCall(message: root, defaultModel: defaultModel), MessageFormatter())
+        try read(root, defaultModel: defaultModel, .whole)
+    }
+
+    func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest {
+        let call = try ChatCall(
+            message: root,
+            defaultModel: defaultModel,
+            MessageReading(toleratesUnknown: reading.toleratesUnknown)
+        )
+        return ChatRequest(call, MessageFormatter())
     }
 }
 

@@ -4,13 +4,51 @@ import Shared
 
 extension ChatCall {
     /// Creates a call from the body of `POST /v1/messages`. Throws if a value is invalid. Ignores unknown fields.
-    ///
-    /// - Parameter isCounted: whether the request only asks for the prompt's number of tokens.
-    init(message root: JSONValue, defaultModel: String?, isCounted: Bool = false) throws(APIError) {
+    init(
+        message root: JSONValue,
+        defaultModel: String?,
+        _ reading: MessageReading = MessageReading()
+    ) throws(APIError) {
         self.init()
+        var reading = reading
         let fields = try RequestFields(root)
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
         self.model = model
+        try reading.tolerating { () throws(APIError) in try Self.checkServices(fields) }
+        var chatOptions = ChatOptions()
+        chatOptions.cacheBreakpoints = try readConversation(fields, &reading)
+        if let mark = ChatOptions.CacheBreakpoint(.anywhere, of: root) { chatOptions.cacheBreakpoints.append(mark) }
+        if !reading.isCounted {
+            isStreamed = try fields.flag("stream") ?? false
+            opensWithUsage = isStreamed
+            try reading.tolerating { () throws(APIError) in
+                guard let bound = try fields.integer("max_tokens", 1...Int(Int32.max)) else {
+                    throw .missing("max_tokens")
+                }
+                maxTokens = bound
+                needs.insert(.tokenBound)
+            }
+        }
+        try reading.tolerating { () throws(APIError) in stops = try Self.stopSequences(fields) }
+        if !stops.isEmpty { needs.insert(.stops) }
+        if !attachments.isEmpty { needs.insert(.inlineMedia) }
+        var isSaid = !chatOptions.cacheBreakpoints.isEmpty
+        try readMessageTools(fields, &chatOptions, &isSaid, &reading)
+        try reading.tolerating { () throws(APIError) in
+            try Self.readSampling(fields, &chatOptions, &isSaid)
+            try readOutput(fields, &chatOptions, &isSaid)
+        }
+        for name in Self.fieldsOfAnthropic where fields[name] != nil {
+            chatOptions.ignore(name)
+            isSaid = true
+        }
+        if isSaid { self.chatOptions = chatOptions }
+        unreadError = reading.error
+        countIfLong()
+    }
+
+    /// Throws if the request asks for a service of Anthropic's that the relay does not offer.
+    private static func checkServices(_ fields: RequestFields) throws(APIError) {
         guard fields["thread"] == nil else { throw .noThreads }
         if try fields.array("mcp_servers")?.contains(where: { _ in true }) ?? false {
             throw .unsupported(
@@ -18,30 +56,6 @@ extension ChatCall {
                 "'mcp_servers' is not supported. Send the tools of these servers in 'tools'."
             )
         }
-        var chatOptions = ChatOptions()
-        chatOptions.cacheBreakpoints = try readConversation(fields)
-        if let mark = ChatOptions.CacheBreakpoint(.anywhere, of: root) { chatOptions.cacheBreakpoints.append(mark) }
-        let most = 1...Int(Int32.max)
-        if !isCounted {
-            guard let bound = try fields.integer("max_tokens", most) else { throw .missing("max_tokens") }
-            maxTokens = bound
-            needs.insert(.tokenBound)
-            isStreamed = try fields.flag("stream") ?? false
-            opensWithUsage = isStreamed
-        }
-        stops = try Self.stopSequences(fields)
-        if !stops.isEmpty { needs.insert(.stops) }
-        if !attachments.isEmpty { needs.insert(.inlineMedia) }
-        var isSaid = !chatOptions.cacheBreakpoints.isEmpty
-        try readMessageTools(fields, &chatOptions, &isSaid)
-        try Self.readSampling(fields, &chatOptions, &isSaid)
-        try readOutput(fields, &chatOptions, &isSaid)
-        for name in Self.fieldsOfAnthropic where fields[name] != nil {
-            chatOptions.ignore(name)
-            isSaid = true
-        }
-        if isSaid { self.chatOptions = chatOptions }
-        countIfLong()
     }
 
     /// The fields that vendors with another API do not have.
@@ -50,11 +64,17 @@ extension ChatCall {
     ]
 
     /// Reads the system prompt and the messages. Returns the cache breakpoints in them.
-    private mutating func readConversation(_ fields: RequestFields) throws(APIError) -> [ChatOptions.CacheBreakpoint] {
-        var reader = TurnReader()
-        if let system = fields["system"] { try reader.readSystem(system) }
-        guard let list = try fields.array("messages") else { throw .missing("messages") }
-        try reader.read(list)
+    private mutating func readConversation(
+        _ fields: RequestFields,
+        _ reading: inout MessageReading
+    ) throws(APIError) -> [ChatOptions.CacheBreakpoint] {
+        var reader = TurnReader(reading)
+        try reading.tolerating { () throws(APIError) in
+            if let system = fields["system"] { try reader.readSystem(system) }
+            guard let list = try fields.array("messages") else { throw .missing("messages") }
+            try reader.read(list)
+        }
+        if let error = reader.reading.error { try reading.tolerate(error) }
         messages = reader.messages
         attachments = reader.attachments
         return reader.cacheBreakpoints

@@ -11,7 +11,8 @@ extension ChatCall {
     mutating func readMessageTools(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
-        _ isSaid: inout Bool
+        _ isSaid: inout Bool,
+        _ reading: inout MessageReading
     ) throws(APIError) {
         var count = 0
         var marks: [ChatOptions.CacheBreakpoint] = []
@@ -19,9 +20,16 @@ extension ChatCall {
         for value in try fields.array("tools") ?? JSONElements() {
             let param = "tools[\(count)]"
             count += 1
-            guard let tool = try Self.tool(ofMessage: value, count - 1, &chatOptions) else { continue }
-            guard names.insert(Array(tool.name.utf8)).inserted else {
-                throw .value("\(param).name", "another tool has this name")
+            let tool: ChatOptions.Tool
+            do throws(APIError) {
+                guard let read = try Self.tool(ofMessage: value, count - 1, &chatOptions) else { continue }
+                guard names.insert(Array(read.name.utf8)).inserted else {
+                    throw .value("\(param).name", "another tool has this name")
+                }
+                tool = read
+            } catch {
+                try reading.tolerate(error)
+                tool = ChatOptions.Tool(.function, name: "", description: nil, schema: value.body, isStrict: nil)
             }
             if let mark = ChatOptions.CacheBreakpoint(.tool(chatOptions.tools.count), of: value) { marks.append(mark) }
             chatOptions.tools.append(tool)
@@ -31,12 +39,14 @@ extension ChatCall {
         if let choice = try fields.object("tool_choice") {
             isSearch =
                 choice["type"]?.text == "tool" && choice["name"]?.text == "web_search" && chatOptions.searchTool != nil
-            if !isSearch { chatOptions.toolChoice = try Self.toolChoice(ofMessage: choice, chatOptions.tools) }
-            if try choice.flag("disable_parallel_tool_use", "tool_choice") ?? false {
-                chatOptions.parallelToolCalls = false
-            }
-            guard count > 0 || chatOptions.toolChoice == .none || chatOptions.toolChoice == .auto else {
-                throw .value("tool_choice", "is only allowed when 'tools' are given")
+            try reading.tolerating { [isSearch] () throws(APIError) in
+                if !isSearch { chatOptions.toolChoice = try Self.toolChoice(ofMessage: choice, chatOptions.tools) }
+                if try choice.flag("disable_parallel_tool_use", "tool_choice") ?? false {
+                    chatOptions.parallelToolCalls = false
+                }
+                guard count > 0 || chatOptions.toolChoice == .none || chatOptions.toolChoice == .auto else {
+                    throw .value("tool_choice", "is only allowed when 'tools' are given")
+                }
             }
             isSaid = true
         }
@@ -44,7 +54,8 @@ extension ChatCall {
         settleSearch(&chatOptions, isForced: isSearch)
         guard !chatOptions.tools.isEmpty else {
             guard count == 0 || chatOptions.searchTool != nil || chatOptions.toolChoice == .none else {
-                throw .value("tools[0].type", "this type is not supported as the only tool", code: "unsupported_value")
+                let why = "this type is not supported as the only tool"
+                return try reading.tolerate(.value("tools[0].type", why, code: "unsupported_value"))
             }
             return
         }

@@ -26,6 +26,10 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
     private let wanted: FormatterOptions
     var out = ByteBuffer()
     private var hasBegun = false
+    /// Whether the response head was sent, with or without events.
+    private var hasHead = false
+    /// Whether the vendor's own events are forwarded unchanged and all other events are ignored.
+    private var isNative = false
     private var block: Block?
     private var input = Input.notBegun
     /// The index of the open content block; between two blocks, the index of the next.
@@ -40,6 +44,8 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
     }
 
     func write(_ choice: Int, _ event: ChatEvent) {
+        if case .native(_, let event) = event { return pass(event) }
+        if isNative { return }
         switch event {
         case .text(let text, _): add(text)
         case .refusal(let text):
@@ -70,6 +76,14 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
             out.append(comment: text)
         case .toolArguments, .signature, .message, .annotation, .native: break
         }
+    }
+
+    /// Forwards an event of the vendor unchanged.
+    private func pass(_ event: UnsafeRawBufferPointer) {
+        isNative = true
+        beginHead()
+        makeRoom()
+        out.append(event)
     }
 
     private func add(_ text: UnsafeRawBufferPointer) {
@@ -142,14 +156,15 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
     }
 
     func ping() {
-        begin()
+        // The vendor's own first event may follow.
+        if wanted.mayBeNative { beginHead() } else { begin() }
         out.append("event: ping\ndata: {\"type\":\"ping\"}\n\n")
     }
 
     private func begin() {
         guard !hasBegun else { return }
         hasBegun = true
-        exchange.beginEvents()
+        beginHead()
         makeRoom()
         out.append("event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"")
         exchange.gateway.ids.appendID("msg_", into: &out)
@@ -160,7 +175,17 @@ final class MessageEvents: BatchWriter, @unchecked Sendable {
         out.append(",\"output_tokens\":0}}}\n\n")
     }
 
+    private func beginHead() {
+        guard !hasHead else { return }
+        hasHead = true
+        exchange.beginEvents()
+    }
+
     func end(_ usage: Usage) async {
+        if isNative {
+            flushNow()
+            return exchange.writer.end()
+        }
         begin()
         close()
         out.append("event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"")

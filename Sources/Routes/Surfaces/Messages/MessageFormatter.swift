@@ -15,6 +15,10 @@ struct MessageFormatter: ChatResponseFormatter {
         _ wanted: FormatterOptions,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
+        if let original = response.original {
+            original.read { exchange.send(json: $0) }
+            return
+        }
         guard let choice = response.choices.first else {
             throw UpstreamError(.failed, cause: "the response has no choice")
         }

@@ -2,15 +2,68 @@ import Calls
 import Engine
 import Limits
 import Shared
+import Upstream
 
-/// Handles `POST /v1/messages/count_tokens`: sends the prompt's number of tokens, without calling the vendor.
+/// Handles `POST /v1/messages/count_tokens`: sends the prompt's number of tokens.
+///
+/// A vendor with the same API counts them itself. If it cannot, and for all other vendors, the relay counts or estimates
+/// them.
 func countTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
     let defaultModel = gateway.settings.defaultModel
-    let call = try await exchange.json { (root) throws(APIError) in
-        try ChatCall(message: root, defaultModel: defaultModel, isCounted: true)
+    let reading = MessageReading(isCounted: true, toleratesUnknown: gateway.registry.speaks(.messages))
+    let (call, original) = try await exchange.jsonAndOriginal({ _ in false }) { (root, _) throws(APIError) in
+        try ChatCall(message: root, defaultModel: defaultModel, reading)
     }
-    let tokens = try await promptTokens(of: call, for: caller, exchange)
+    var headers = exchange.messageHeaders
+    var name = call.model
+    if let before = gateway.registry.modelCatalog.name(beforeWindowOf: name) {
+        name = before
+        headers.askForLongWindow()
+    }
+    let candidate = try gateway.registry.chat(name, for: caller).leading
+    exchange.record.model = name
+    guard let counter = candidate.provider as? any MessageTokenCounter,
+        candidate.provider.wires.contains(.messages), original.isUnambiguous
+    else {
+        if let error = call.unreadError { throw error }
+        return send(try await promptTokens(of: call, for: caller, exchange), exchange)
+    }
+    let admission = try await exchange.admit(
+        gateway.limits.applicableLimits(caller, .models, request: exchange.request)
+    )
+    let request = OriginalRequest(original, headers)
+    if let body = await counted(request, counter, by: candidate, billing: admission.callLedger) {
+        return body.read { exchange.send(json: $0) }
+    }
+    let tokens = await gateway.worker.result(
+        ofBytes: call.allTextBytes,
+        weight: WorkQueue.countingWeight,
+        on: gateway.loop
+    ) { call.roughTokens }
+    guard let tokens else { throw .tooMuchWork }
+    send(tokens, exchange)
+}
+
+/// Returns the vendor's response; nil if the vendor did not count.
+private func counted(
+    _ request: OriginalRequest,
+    _ counter: any MessageTokenCounter,
+    by candidate: Candidate,
+    billing callLedger: CallLedger
+) async -> Body? {
+    do throws(UpstreamError) {
+        let vendorCall = try await candidate.call(billing: callLedger)
+        let body = try await counter.tokenCount(of: request, for: candidate.model, by: vendorCall)
+        vendorCall.ended()
+        return body
+    } catch _ {
+        // The limit of these calls is not that of the key, so a refusal starts no cooldown.
+        return nil
+    }
+}
+
+private func send(_ tokens: Int, _ exchange: Exchange) {
     var body = ByteBuffer()
     body.append(#"{"input_tokens":"#)
     body.append(decimal: tokens)

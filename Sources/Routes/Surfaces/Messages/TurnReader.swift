@@ -9,6 +9,11 @@ struct TurnReader {
     private(set) var attachments: [Attachment] = []
     private(set) var cacheBreakpoints: [ChatOptions.CacheBreakpoint] = []
     private var calls: Set<CallID> = []
+    /// The rules for reading. Content that is tolerated but not understood becomes its own JSON text, so that it counts
+    /// as tokens.
+    private(set) var reading: MessageReading
+
+    init(_ reading: MessageReading) { self.reading = reading }
 
     mutating func readSystem(_ system: JSONValue) throws(APIError) {
         if let whole = system.text {
@@ -58,7 +63,12 @@ struct TurnReader {
     mutating func read(_ list: JSONElements) throws(APIError) {
         var index = 0
         for value in list {
-            try read(value, ParameterPath(message: index))
+            do throws(APIError) {
+                try read(value, ParameterPath(message: index))
+            } catch {
+                try reading.tolerate(error)
+                messages.append(ChatMessage(role: .user, text: value.body.text))
+            }
             index += 1
         }
         guard index > 0, !messages.isEmpty else {
@@ -82,33 +92,45 @@ struct TurnReader {
         let before = messages.count
         var message = ChatMessage(role: role, content: [])
         for (index, block) in blocks.enumerated() {
-            let position = position.part(index)
-            switch (try Self.type(of: block, position), role) {
-            case ("tool_result", .user):
-                // A result is a message of its own, so the content before it ends here.
-                if !message.content.isEmpty { messages.append(message) }
-                message.content = []
-                record(.result(of: messages.count), of: block)
-                messages.append(try result(block, position))
-            case ("tool_use", .assistant):
-                record(.call(message.toolCalls.count, of: messages.count), of: block)
-                var call = try call(block, position)
-                call.position = message.content.count
-                message.toolCalls.append(call)
-            case ("thinking", .assistant), ("redacted_thinking", .assistant):
-                if let reasoningBlock = try Self.reasoningBlock(block, position("")) {
-                    message.content.append(.reasoningBlock(reasoningBlock))
-                }
-            case (let type, _):
-                let count = message.content.count
-                try append(block, type, position: position, to: &message.content)
-                // A block without content adds nothing, and there may be no message to mark.
-                guard message.content.count > count else { continue }
-                record(.piece(message.content.count - 1, of: messages.count), of: block)
+            do throws(APIError) {
+                try read(block, of: &message, position.part(index))
+            } catch {
+                try reading.tolerate(error)
+                message.content.append(.text(block.body.text))
             }
         }
         if !message.content.isEmpty || !message.toolCalls.isEmpty { return messages.append(message) }
         if messages.count == before { messages.append(ChatMessage(role: role, text: "")) }
+    }
+
+    private mutating func read(
+        _ block: JSONValue,
+        of message: inout ChatMessage,
+        _ position: ParameterPath
+    ) throws(APIError) {
+        switch (try Self.type(of: block, position), message.role) {
+        case ("tool_result", .user):
+            // A result is a message of its own, so the content before it ends here.
+            if !message.content.isEmpty { messages.append(message) }
+            message.content = []
+            record(.result(of: messages.count), of: block)
+            messages.append(try result(block, position))
+        case ("tool_use", .assistant):
+            record(.call(message.toolCalls.count, of: messages.count), of: block)
+            var call = try call(block, position)
+            call.position = message.content.count
+            message.toolCalls.append(call)
+        case ("thinking", .assistant), ("redacted_thinking", .assistant):
+            if let reasoningBlock = try Self.reasoningBlock(block, position("")) {
+                message.content.append(.reasoningBlock(reasoningBlock))
+            }
+        case (let type, _):
+            let count = message.content.count
+            try append(block, type, position: position, to: &message.content)
+            // A block without content adds nothing, and there may be no message to mark.
+            guard message.content.count > count else { return }
+            record(.piece(message.content.count - 1, of: messages.count), of: block)
+        }
     }
 
     private mutating func record(_ position: ChatOptions.CacheBreakpoint.Location, of block: JSONValue) {
@@ -189,7 +211,12 @@ struct TurnReader {
         guard let blocks = content.elements else { throw .type(position(".content"), "a string or an array") }
         for (index, block) in blocks.enumerated() {
             let position = position.part(index)
-            try append(block, try Self.type(of: block, position), position: position, to: &pieces)
+            do throws(APIError) {
+                try append(block, try Self.type(of: block, position), position: position, to: &pieces)
+            } catch {
+                try reading.tolerate(error)
+                pieces.append(.text(block.body.text))
+            }
         }
     }
 

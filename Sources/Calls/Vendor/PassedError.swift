@@ -1,0 +1,16 @@
+package import Engine
+
+/// A vendor's error response for a client of the vendor's own API.
+package struct PassedError: Sendable {
+    /// The HTTP status for the client.
+    package let status: Int
+    /// The vendor's error as JSON on one line, without addresses, keys and account names.
+    package let body: Body
+    package let retryAfterSeconds: Int?
+
+    package init(status: Int, body: Body, retryAfterSeconds: Int?) {
+        self.status = status
+        self.body = body
+        self.retryAfterSeconds = retryAfterSeconds
+    }
+}
