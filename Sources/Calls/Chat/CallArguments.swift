@@ -1,22 +1,42 @@
-/// A collector for the argument chunks of one tool call. Chunks are held back while the arguments could still be
-/// `null`.
+/// A collector for the argument chunks of one tool call.
+///
+/// Chunks are held back while the arguments could still be `null`, or an object that the vendor puts before the actual
+/// arguments, such as `{}{"city":"Paris"}`.
 package struct CallArguments: Sendable {
     private var held: [UInt8] = []
     private var isOther = false
 
-    package init() {}
+    /// Whether any object can precede the actual arguments; if false, only `{}`.
+    private let beginsWithObject: Bool
+
+    package init(beginsWithObject: Bool = false) { self.beginsWithObject = beginsWithObject }
 
     private static let null = Array("null".utf8)
 
     /// Appends a chunk of the arguments. Returns the bytes that can be sent to the client now.
     package mutating func append(_ piece: [UInt8]) -> [UInt8] {
         if isOther || piece.isEmpty { return piece }
-        held += piece
-        guard !Self.null.starts(with: held) else { return [] }
+        if held.first == UInt8(ascii: "{"), piece.first == held.first { held = piece } else { held += piece }
+        guard !Self.null.starts(with: held), !isReplaceable else { return [] }
         isOther = true
         defer { held = [] }
         return held
     }
+
+    private var isReplaceable: Bool {
+        (beginsWithObject || held.count == 2) && held.first == UInt8(ascii: "{") && held.last == UInt8(ascii: "}")
+    }
+
+    /// Removes and returns the object that is held back, because no other arguments follow; nil if there is none.
+    package mutating func removeObject() -> [UInt8]? {
+        guard holdsObject else { return nil }
+        isOther = true
+        defer { held = [] }
+        return held
+    }
+
+    /// Whether an object is held back.
+    package var holdsObject: Bool { !isOther && isReplaceable }
 
     /// The argument bytes still held back at the end of the tool call; empty if they are `null`.
     package var rest: [UInt8] { held == Self.null ? [] : held }

@@ -19,6 +19,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         let kind: Kind
         /// The size of the call arguments so far, in bytes; 0 if the block is no tool call.
         var bytes = 0
+        /// The arguments with which the tool call began. Deltas replace them.
+        var input: Body?
     }
 
     private let parser: JSONParser
@@ -203,11 +205,15 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         default: break
         }
         blocks.append(Block(number: number, kind: kind))
-        guard case .call(let index) = kind, let input = block["input"], input.kind == .object else { return }
+        guard case .call = kind, let input = block["input"], input.kind == .object else { return }
         // Most calls begin with an empty input, and send the arguments in chunks.
         let text = input.body
-        if text.bytes.count > 2 { try emitArguments(text.bytes, ofCall: index, at: blocks.count - 1, emit) }
+        guard text.bytes.count > 2 else { return }
+        guard text.bytes.count <= Self.argumentLimitBytes else { throw Self.tooLong }
+        blocks[blocks.count - 1].input = text
     }
+
+    private static var tooLong: UpstreamError { .invalidResponse("the arguments of a tool call are too long") }
 
     /// Emits the beginning of a tool call. Returns the index of the tool call; nil if the limit `maxCalls` is already
     /// reached.
@@ -218,6 +224,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         }
         guard calls < maxCalls else { return nil }
         guard calls < Self.maxToolCalls else { throw .invalidResponse("the response has too many tool calls") }
+        settleCall(emit)
         let index = calls
         calls += 1
         hasBegun = true
@@ -232,6 +239,15 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         }
         if let made { made.withUnsafeBytes { emitCall($0) } } else { emitCall(id) }
         return index
+    }
+
+    /// Emits the arguments of the last tool call if its block is still open and got no deltas.
+    private func settleCall(_ emit: Emit) {
+        for position in blocks.indices where blocks[position].bytes == 0 {
+            guard case .call(let index) = blocks[position].kind, index == calls - 1 else { continue }
+            emitInput(blocks[position].input, ofCall: index, emit)
+            blocks[position].bytes = 2
+        }
     }
 
     private func read(delta: JSONValue, of root: JSONValue, _ emit: Emit) throws(UpstreamError) {
@@ -265,7 +281,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         guard let position = blocks.lastIndex(where: { $0.number == number }) else { return }
         let block = blocks.remove(at: position)
         switch block.kind {
-        case .call(let index): if block.bytes == 0 { emitEmpty(index, emit) }
+        case .call(let index): if block.bytes == 0 { emitInput(block.input, ofCall: index, emit) }
         case .thinking: emitSignature(emit)
         case .other: break
         }
@@ -305,15 +321,14 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     ) throws(UpstreamError) {
         guard index == calls - 1 else { throw .invalidResponse("the response mixes its tool calls") }
         blocks[position].bytes += arguments.count
-        guard blocks[position].bytes <= Self.argumentLimitBytes else {
-            throw .invalidResponse("the arguments of a tool call are too long")
-        }
+        guard blocks[position].bytes <= Self.argumentLimitBytes else { throw Self.tooLong }
         emit(0, .toolArguments(index: index, arguments))
     }
 
-    /// Emits `{}` as the arguments of a tool call that has none.
-    private func emitEmpty(_ index: Int, _ emit: Emit) {
+    /// Emits the arguments of a tool call that got no deltas: those with which it began, or `{}`.
+    private func emitInput(_ input: Body?, ofCall index: Int, _ emit: Emit) {
         guard index == calls - 1 else { return }
+        if let input { return emit(0, .toolArguments(index: index, input.bytes)) }
         let empty: StaticString = "{}"
         emit(0, .toolArguments(index: index, UnsafeRawBufferPointer(start: empty.utf8Start, count: 2)))
     }

@@ -18,7 +18,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
     private var calls = 0
     /// Whether more arguments of the last tool call can arrive.
     private var isCallOpen = false
-    private var arguments = CallArguments()
+    private var arguments = CallArguments(beginsWithObject: true)
     /// The size in bytes of the last tool call's arguments that have arrived so far.
     private var argumentBytes = 0
     private var finish: FinishReason?
@@ -102,7 +102,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
         guard calls < Self.maxToolCalls else { throw .invalidResponse("the response has too many tool calls") }
         calls += 1
         isCallOpen = true
-        self.arguments = CallArguments()
+        self.arguments = CallArguments(beginsWithObject: true)
         argumentBytes = 0
         hasParts = true
         let id = isLegacy ? [] : given.map { Array($0) } ?? Array(ids.id("call_").utf8)

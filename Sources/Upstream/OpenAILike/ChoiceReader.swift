@@ -90,7 +90,7 @@ struct ChoiceReader {
         if let message = choice[name], message.kind == .object {
             readRole(message, &piece, isWhole: isWhole)
             readTexts(message, &piece)
-            try readCalls(message, &piece, isWhole: isWhole, ids: ids)
+            try readCalls(message, of: choice, &piece, isWhole: isWhole, ids: ids)
         } else if choice["finish_reason"]?.text == nil {
             piece.isDropped = true
             return piece
@@ -190,15 +190,22 @@ struct ChoiceReader {
 
     private mutating func readCalls(
         _ message: JSONValue,
+        of choice: JSONValue,
         _ piece: inout ChoiceChunk,
         isWhole: Bool,
         ids: RandomBytes
     ) throws(UpstreamError) {
         if let list = message["tool_calls"] {
+            calls.isLastList = isWhole || choice["finish_reason"]?.text?.isEmpty == false
             var position = 0
             for delta in list.elements ?? JSONElements() {
                 let read = try calls.consume(delta, at: position, isWhole: isWhole, &piece.isOdd, ids: ids)
-                if let read, read.index < maxCalls { piece.calls.append(read) } else { piece.isOdd = true }
+                if let read, read.index < maxCalls {
+                    if read.isFirst { try appendUnsentObjects(to: &piece) }
+                    piece.calls.append(read)
+                } else {
+                    piece.isOdd = true
+                }
                 position += 1
             }
             if position == 0 { piece.isOdd = true }
@@ -211,6 +218,13 @@ struct ChoiceReader {
         let name = function["name"]?.text
         piece.function = (hasFunction ? nil : name, function["arguments"]?.text)
         hasFunction = true
+    }
+
+    private mutating func appendUnsentObjects(to piece: inout ChoiceChunk) throws(UpstreamError) {
+        let chunks = try calls.unsentObjects()
+        guard !chunks.isEmpty else { return }
+        piece.isOdd = true
+        piece.calls += chunks
     }
 
     // MARK: The end

@@ -41,6 +41,8 @@ struct ToolCallTable {
     private var open = 0
     /// The number of `tool_calls` lists that were read so far.
     private var lists = 0
+    /// Whether nothing follows the list of tool calls that is being read.
+    var isLastList = false
 
     static let basis: UInt64 = 0xcbf2_9ce4_8422_2325
     private static let maxCalls = 128
@@ -84,7 +86,8 @@ struct ToolCallTable {
             isOdd = true
             arguments = []
         }
-        let reported = calls[index].read.append(arguments)
+        var reported = calls[index].read.append(arguments)
+        if isLastList { reported = calls[index].read.removeObject() ?? reported }
         if reported.count != arguments.count { isOdd = true }
         arguments = reported
         try record(arguments, of: index)
@@ -112,6 +115,17 @@ struct ToolCallTable {
         piece.arguments = calls[index].held + arguments
         calls[index].held = []
         return piece
+    }
+
+    /// Returns chunks with the arguments that tool calls before the last one hold back.
+    mutating func unsentObjects() throws(UpstreamError) -> [ToolCallChunk] {
+        var chunks: [ToolCallChunk] = []
+        for index in calls.indices.dropLast() where calls[index].isFirstOut {
+            guard let object = calls[index].read.removeObject() else { continue }
+            try record(object, of: index)
+            chunks.append(ToolCallChunk(index: index, arguments: object))
+        }
+        return chunks
     }
 
     /// Ends all tool calls. Returns chunks with the arguments that were not emitted yet.
@@ -144,7 +158,8 @@ struct ToolCallTable {
     ) throws(UpstreamError) -> Int {
         if !isWhole, let known = known(number, id), !calls[known].isEnded || name.isEmpty,
             // A list contains each call only once.
-            calls[known].list < lists || !id.isEmpty || name.isEmpty
+            calls[known].list < lists || name.isEmpty
+                || !id.isEmpty && calls[known].bytes == 0 && !calls[known].read.holdsObject
         {
             open = known
         } else {
