@@ -127,7 +127,7 @@ def test_results_that_stand_apart_from_their_calls(co, vendor_site):
     sent = vendor_site.body(MODEL)["messages"]
     assert [(message["role"], message.get("content")) for message in sent] == [
         ("user", "Hi"), ("assistant", None), ("tool", "one"), ("tool", "two"), ("tool", "first"), ("tool", "second"),
-        ("user", "<system-reminder>\nBe brief\n</system-reminder>"), ("user", "And?"), ("assistant", "Wait"), ("user", "lost"), ("assistant", None), ("tool", "No result."), ("assistant", None), ("tool", "new"),
+        ("user", "<system-reminder>\nBe brief\n</system-reminder>"), ("user", "And?"), ("assistant", "Wait"), ("user", "lost"), ("assistant", None), ("tool", "new"), ("assistant", None), ("tool", "No result."),
     ]  # fmt: skip
 
 

@@ -7,6 +7,8 @@ package struct ChatCall: Sendable {
     package var messages: [ChatMessage] = []
     /// The images, files and audio of the request. Messages refer to attachments by index.
     package var attachments: [Attachment] = []
+    /// Whether ids of tool calls differ from those in the client's request, where an id occurs twice.
+    package internal(set) var hasChangedCallIDs = false
     package var isStreamed = false
     package var includesUsage = false
     /// Whether a streamed response begins with the number of prompt tokens, as in Anthropic's API.

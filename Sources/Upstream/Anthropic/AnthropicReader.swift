@@ -36,6 +36,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private var passed = ByteBuffer()
     private var blocks: [Block] = []
     private var calls = 0
+    private var callIDs = EmittedCallIDs()
     private var signature = ByteBuffer()
     private var deltas = TextDeltaScanner()
     private var pairs = SurrogatePairJoiner()
@@ -228,16 +229,15 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         let index = calls
         calls += 1
         hasBegun = true
-        let made = isLegacy ? [] : id.isEmpty ? Array(ids.id("call_").utf8) : nil
+        let own = isLegacy ? [] : callIDs.next(id, ids)
         let original = names.original(of: name)
-        func emitCall(_ id: UnsafeRawBufferPointer) {
+        own.withUnsafeBytes { id in
             if let original {
                 original.withUnsafeBytes { emit(0, .toolCall(index: index, id: id, name: $0)) }
             } else {
                 emit(0, .toolCall(index: index, id: id, name: name))
             }
         }
-        if let made { made.withUnsafeBytes { emitCall($0) } } else { emitCall(id) }
         return index
     }
 

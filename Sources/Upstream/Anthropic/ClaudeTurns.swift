@@ -233,18 +233,23 @@ struct ClaudeTurns: ~Copyable {
 
     /// Appends a user turn. The results of the preceding assistant turn's tool calls are written first.
     private mutating func appendUser(_ turn: Turn, _ list: inout BlockList, to out: inout ByteBuffer) {
-        var results: [[UInt8]: Int] = [:]
+        var results: [[UInt8]: ArraySlice<Int>] = [:]
         var unasked: [Int] = []
-        let asked = Set(waiting.map(\.key))
+        var asked = waiting.reduce(into: [:]) { $0[$1.key, default: 0] += 1 }
         for position in turn.positions where messages[position].isResult {
             let key = Self.key(id: messages[position].toolCallID, name: messages[position].name ?? "")
-            if asked.contains(key), results[key] == nil { results[key] = position } else { unasked.append(position) }
+            if let count = asked[key], count > 0 {
+                asked[key] = count - 1
+                results[key, default: []].append(position)
+            } else {
+                unasked.append(position)
+            }
         }
         for call in waiting {
             list.open("tool_result", to: &out)
             out.append(#","tool_use_id":"#)
             call.id.withUnsafeBytes { out.append(json: $0) }
-            let position = results.removeValue(forKey: call.key)
+            let position = results[call.key]?.popFirst()
             if let position {
                 appendResult(messages[position], to: &out)
             } else {

@@ -28,13 +28,15 @@ struct CohereMessages: ~Copyable {
     /// Finds the message with the result of each tool call. Returns the indexes of these messages; the key is the tool
     /// call's index among all tool calls of the conversation.
     private static func results(in messages: [ChatMessage]) -> [Int: Int] {
-        var waiting: [[UInt8]: (position: Int, calls: ArraySlice<Int>)] = [:]
+        var waiting: [[UInt8]: (turn: Int, calls: ArraySlice<Int>)] = [:]
         var results: [Int: Int] = [:]
         var calls = 0
+        var turn = 0
         for (position, message) in messages.enumerated() {
+            if message.role == .user || message.isResult { turn = position }
             for call in message.toolCalls {
                 let key = key(id: call.id, name: call.name)
-                if waiting[key]?.position != position { waiting[key] = (position, []) }
+                if waiting[key]?.turn != turn { waiting[key] = (turn, []) }
                 waiting[key]?.calls.append(calls)
                 calls += 1
             }

@@ -16,6 +16,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
     /// The only stop sequence of the request; nil if the request has none or several.
     var onlyStop: String?
     private var calls = 0
+    private var callIDs = EmittedCallIDs()
     /// Whether more arguments of the last tool call can arrive.
     private var isCallOpen = false
     private var arguments = CallArguments(beginsWithObject: true)
@@ -105,7 +106,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
         self.arguments = CallArguments(beginsWithObject: true)
         argumentBytes = 0
         hasParts = true
-        let id = isLegacy ? [] : given.map { Array($0) } ?? Array(ids.id("call_").utf8)
+        let id = isLegacy ? [] : callIDs.next(given, ids)
         let reported = names.original(of: name) ?? Array(name)
         id.withUnsafeBytes { id in
             reported.withUnsafeBytes { emit(0, .toolCall(index: calls - 1, id: id, name: $0)) }

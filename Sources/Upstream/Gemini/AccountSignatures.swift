@@ -21,8 +21,13 @@ struct AccountSignatures: Sendable {
     }
 
     func signature(ofCall id: String) -> Signature? {
-        guard let key = ToolCallMemory.key(ofCall: id, of: account), let kept = memory.text(key) else { return nil }
-        return Signature(kept)
+        if let known = kept(ofCall: id) { return known }
+        // Google does not know the id that replaces one which occurs twice.
+        return DistinctCallIDs.replaced(by: id).flatMap(kept).map { Signature(text: $0.text, hasOwnID: false) }
+    }
+
+    private func kept(ofCall id: String) -> Signature? {
+        ToolCallMemory.key(ofCall: id, of: account).flatMap { memory.text($0) }.flatMap { Signature($0) }
     }
 
     func remember(_ text: String, ofCall id: String, hasOwnID: Bool) {

@@ -16,6 +16,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     /// Whether the client sent `functions`, OpenAI's legacy form of tools.
     private let isLegacy: Bool
     private var calls = 0
+    private var callIDs = EmittedCallIDs()
     private var images = 0
     private var finish: FinishReason?
     private var hasParts = false
@@ -132,16 +133,17 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         let index = calls
         calls += 1
         hasParts = true
-        let id = isLegacy ? "" : given?.text ?? ids.id("call_")
+        let id = isLegacy ? [] : callIDs.next(given, ids)
         let reported = names.original(of: name) ?? Array(name)
-        Array(id.utf8).withUnsafeBytes { id in
+        id.withUnsafeBytes { id in
             reported.withUnsafeBytes { emit(0, .toolCall(index: index, id: id, name: $0)) }
         }
         var arguments = ByteBuffer()
         if let args = call["args"], args.kind == .object { args.append(to: &arguments) } else { arguments.append("{}") }
         emit(0, .toolArguments(index: index, arguments.bytes))
         guard !isLegacy, signature != nil || given != nil else { return }
-        memory.remember(signature?.text ?? "", ofCall: id, hasOwnID: given != nil)
+        let hasOwnID = given.map { id.elementsEqual($0) } ?? false
+        memory.remember(signature?.text ?? "", ofCall: String(decoding: id, as: UTF8.self), hasOwnID: hasOwnID)
         if let signature { emit(0, .signature(call: index, signature)) }
     }
 

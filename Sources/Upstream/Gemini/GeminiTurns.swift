@@ -164,12 +164,17 @@ struct GeminiTurns: ~Copyable {
 
     /// Appends a user turn. It begins with one result for each tool call of the model turn before it.
     private mutating func appendUser(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
-        var results: [[UInt8]: Int] = [:]
+        var results: [[UInt8]: ArraySlice<Int>] = [:]
         var unasked: Set<Int> = []
-        let asked = Set(waiting.map(\.key))
+        var asked = waiting.reduce(into: [:]) { $0[$1.key, default: 0] += 1 }
         for position in turn.positions where messages[position].isResult {
             let key = Self.key(id: messages[position].toolCallID, name: messages[position].name ?? "")
-            if asked.contains(key), results[key] == nil { results[key] = position } else { unasked.insert(position) }
+            if let count = asked[key], count > 0 {
+                asked[key] = count - 1
+                results[key, default: []].append(position)
+            } else {
+                unasked.insert(position)
+            }
         }
         var moved: [Int] = []
         for call in waiting {
@@ -177,7 +182,7 @@ struct GeminiTurns: ~Copyable {
             out.append(#"{"functionResponse":{"#)
             append(call.id, call.name, to: &out)
             out.append(#","response":"#)
-            if let position = results.removeValue(forKey: call.key) {
+            if let position = results[call.key]?.popFirst() {
                 let message = messages[position]
                 append(object: message.text, raw: message.role == .failedTool ? "error" : "output", to: &out)
                 for case .attachment(let position) in message.content { moved.append(position) }

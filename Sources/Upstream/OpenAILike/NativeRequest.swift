@@ -61,7 +61,13 @@ package struct NativeRequest {
                     continue
                 }
             case "tools": guard !call.hasRelayTools else { return nil }
-            case "messages": hasMessages = true
+            case "messages":
+                hasMessages = true
+                guard call.hasChangedCallIDs else { break }
+                guard member.value.elements.count(where: { _ in true }) == call.messages.count else { return nil }
+                out.append(#","messages":"#)
+                Self.append(messages: member.value, withIDsOf: call.messages, to: &out)
+                continue
             case "stream_options" where call.isStreamed:
                 hasOptions = true
                 out.append(#","stream_options":"#)
@@ -137,6 +143,42 @@ package struct NativeRequest {
                 OriginalRequest.distinct(part)?.allSatisfy { OriginalRequest.distinct($0.value) != nil } ?? false
             } ?? true
         }
+    }
+
+    /// Appends the messages, in which the ids of tool calls become those that the relay has read or made.
+    private static func append(
+        messages: RawJSON,
+        withIDsOf read: [ChatMessage],
+        to out: inout ByteBuffer
+    ) {
+        var position = 0
+        messages.append(to: &out) { (message: RawJSON, out: inout ByteBuffer) in
+            let known = read[position]
+            position += 1
+            guard known.toolCallID != nil || !known.toolCalls.isEmpty else { return out.append(message.bytes) }
+            var ids = known.toolCalls.compactMap(\.id)[...]
+            message.append(to: &out) { (member, out) -> Bool in
+                switch member.name {
+                case "tool_call_id": return append(id: known.toolCallID, as: #""tool_call_id":"#, to: &out)
+                case "tool_calls":
+                    out.append(#""tool_calls":"#)
+                    member.value.append(to: &out) { (call: RawJSON, out: inout ByteBuffer) in
+                        let id = ids.popFirst()
+                        call.append(to: &out) { $0.name.equals("id") && append(id: id, as: #""id":"#, to: &$1) }
+                    }
+                    return true
+                default: return false
+                }
+            }
+        }
+    }
+
+    /// Appends a member with an id. Returns false, and appends nothing, without an id.
+    private static func append(id: String?, as name: StaticString, to out: inout ByteBuffer) -> Bool {
+        guard let id else { return false }
+        out.append(name)
+        out.append(json: id)
+        return true
     }
 
     private static func append(options: RawJSON, to out: inout ByteBuffer) {

@@ -7,7 +7,10 @@ struct ResponseCalls {
     private struct Call {
         /// The `output_index` that the vendor gave to the output item with the tool call.
         let number: Int64
+        /// The id that the vendor gave to the tool call.
         let id: [UInt8]
+        /// The id that is emitted, which no other tool call of the response has.
+        let ownID: [UInt8]
         let name: [UInt8]
         var isReported = false
         var isClosed = false
@@ -35,8 +38,10 @@ struct ResponseCalls {
     func has(_ number: Int64) -> Bool { position(of: number) != nil }
 
     /// Returns the `output_index` of the tool call with this id; nil if there is none.
-    func number(of id: UnsafeRawBufferPointer) -> Int64? {
-        id.isEmpty ? nil : calls.first { $0.id.elementsEqual(id) }?.number
+    ///
+    /// - Parameter others: the `output_index` values of the tool calls to skip.
+    func number(of id: UnsafeRawBufferPointer, except others: Set<Int64>) -> Int64? {
+        id.isEmpty ? nil : calls.first { $0.id.elementsEqual(id) && !others.contains($0.number) }?.number
     }
 
     private func position(of number: Int64) -> Int? { calls.lastIndex { $0.number == number } }
@@ -45,13 +50,16 @@ struct ResponseCalls {
     mutating func open(
         _ number: Int64,
         id: [UInt8],
-        name: UnsafeRawBufferPointer
+        name: UnsafeRawBufferPointer,
+        ids: RandomBytes
     ) throws(UpstreamError) -> [ToolCallChunk] {
         guard !name.isEmpty, max(name.count, id.count) <= Self.nameLimitBytes else {
             throw .invalidResponse("a tool call has no valid name")
         }
         guard calls.count < Self.maxCalls else { throw .invalidResponse("the response has too many tool calls") }
-        calls.append(Call(number: number, id: id, name: Array(name)))
+        let isTaken = !id.isEmpty && calls.contains { $0.id == id }
+        let ownID = isTaken ? Array(ids.id("call_").utf8) : id
+        calls.append(Call(number: number, id: id, ownID: ownID, name: Array(name)))
         return unsentChunks()
     }
 
@@ -107,7 +115,7 @@ struct ResponseCalls {
                     ToolCallChunk(
                         index: open,
                         isFirst: true,
-                        id: calls[open].id,
+                        id: calls[open].ownID,
                         name: calls[open].name,
                         arguments: held
                     )

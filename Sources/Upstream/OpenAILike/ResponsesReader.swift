@@ -211,7 +211,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
             if id.isEmpty { id = Array(ids.id("call_").utf8) }
         }
         let none = UnsafeRawBufferPointer(start: nil, count: 0)
-        let pieces = try calls.open(number, id: id, name: item["name"]?.text ?? none)
+        let pieces = try calls.open(number, id: id, name: item["name"]?.text ?? none, ids: ids)
         hasBegun = true
         try emitCalls(pieces, emit)
     }
@@ -330,13 +330,15 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     private func closeAll(_ output: JSONValue?, _ emit: Emit) throws(UpstreamError) {
         let (hadWords, hadReasoning) = (hasWords, hasReasoning)
         var number: Int64 = 0
+        var closed: Set<Int64> = []
         for item in output?.elements ?? JSONElements() {
             switch item["type"]?.text {
             case "message": if !hadWords { try close(item, number, emit) }
             case "reasoning": if !hadReasoning { try close(item, number, emit) }
             default:
-                let known = item["call_id"]?.text.flatMap { calls.number(of: $0) }
-                try close(item, known ?? number, emit)
+                let known = item["call_id"]?.text.flatMap { calls.number(of: $0, except: closed) } ?? number
+                closed.insert(known)
+                try close(item, known, emit)
             }
             number += 1
         }

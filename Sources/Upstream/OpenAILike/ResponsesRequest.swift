@@ -13,8 +13,6 @@ struct ResponsesRequest: ~Copyable {
     /// The assistant's reasoning that is not written yet. It is written when the assistant's next text or tool call
     /// follows.
     private var waiting: [ReasoningBlock] = []
-    /// The number in the id that was made last for a tool call, such as 1 in `call_1`.
-    private var madeID = 0
     /// Whether a message of the user or the assistant has been written.
     private var hasTurns = false
 
@@ -32,7 +30,7 @@ struct ResponsesRequest: ~Copyable {
         out.append(#"{"model":"#)
         out.append(json: model)
         out.append(#","input":["#)
-        for message in call.messages.withResultInPlaceForEachCall { append(message) }
+        for message in call.messages.withIDsOfFunctions.withResultInPlaceForEachCall { append(message) }
         if call.needs.contains(.compaction) {
             open()
             out.append(#"{"type":"compaction_trigger"}"#)
@@ -147,9 +145,8 @@ struct ResponsesRequest: ~Copyable {
     private mutating func append(_ call: ToolCall) {
         appendWaiting()
         open()
-        if call.id == nil { madeID += 1 }
         out.append(#"{"type":"function_call","call_id":"#)
-        out.append(json: call.id ?? "call_\(madeID)")
+        out.append(json: call.id ?? "")
         out.append("name", call.name)
         out.append("arguments", call.arguments)
         out.append("}")
@@ -207,8 +204,7 @@ struct ResponsesRequest: ~Copyable {
 
     /// Appends a tool call's result, or a user message if the call's id is unknown.
     private mutating func appendResult(_ message: ChatMessage) {
-        let id = message.toolCallID ?? (message.role == .function && madeID > 0 ? "call_\(madeID)" : nil)
-        guard let id else { return appendMessage("user", message) }
+        guard let id = message.toolCallID else { return appendMessage("user", message) }
         open()
         out.append(#"{"type":"function_call_output","call_id":"#)
         out.append(json: id)

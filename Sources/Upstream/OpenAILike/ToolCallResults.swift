@@ -1,4 +1,5 @@
 import Calls
+import Engine
 
 extension [ChatMessage] {
     /// The messages with each tool call's result directly after the message with the tool call.
@@ -42,6 +43,32 @@ extension [ChatMessage] {
             }
         }
         return answered
+    }
+
+    /// The messages with an id for each function call in OpenAI's legacy form, and for its result.
+    var withIDsOfFunctions: [ChatMessage] {
+        guard contains(where: { $0.toolCalls.contains { $0.id == nil } }) else { return self }
+        var messages = self
+        // Bytes, because comparing and hashing a long `String` can take quadratic time.
+        let used = Set(flatMap { $0.toolCalls.compactMap { $0.id.map { [UInt8]($0.utf8) } } })
+        var number = 0
+        var open: [(name: String, id: String)] = []
+        for position in messages.indices {
+            if position > 0, messages[position - 1].role != .assistant, messages[position].role == .assistant {
+                open = []
+            }
+            for index in messages[position].toolCalls.indices where messages[position].toolCalls[index].id == nil {
+                repeat { number += 1 } while used.contains([UInt8]("call_\(number)".utf8))
+                messages[position].toolCalls[index].id = "call_\(number)"
+                open.append((messages[position].toolCalls[index].name, "call_\(number)"))
+            }
+            guard messages[position].role == .function, let name = messages[position].name, !open.isEmpty else {
+                continue
+            }
+            let index = open.firstIndex { $0.name.hasSameBytes(as: name) } ?? 0
+            messages[position].toolCallID = open.remove(at: index).id
+        }
+        return messages
     }
 
     /// The index of the message with each tool call's result. The keys number the tool calls that have an id, from 0.

@@ -102,19 +102,27 @@ struct ToolCallTable {
             calls[index].held += arguments
             return nil
         }
-        if calls[index].id.isEmpty {
-            calls[index].id = Array(ids.id("call_").utf8)
-            isOdd = true
-        }
         let isPlain = delta["type"]?.text != nil && !id.isEmpty && !name.isEmpty
         if !isPlain || function?["arguments"] == nil && function?["input"] == nil { isOdd = true }
         calls[index].isFirstOut = true
         piece.isFirst = true
-        piece.id = calls[index].id
+        piece.id = ownID(of: index, &isOdd, ids)
         piece.name = calls[index].name
         piece.arguments = calls[index].held + arguments
         calls[index].held = []
         return piece
+    }
+
+    /// Returns the id with which a tool call is emitted. Makes one if the vendor gave no id, or gave it to another tool
+    /// call, too.
+    private mutating func ownID(of index: Int, _ isOdd: inout Bool, _ ids: RandomBytes) -> [UInt8] {
+        let id = calls[index].id
+        let isTaken = calls.indices.contains { $0 != index && calls[$0].isFirstOut && calls[$0].id == id }
+        guard id.isEmpty || isTaken else { return id }
+        let made = Array(ids.id("call_").utf8)
+        if id.isEmpty { calls[index].id = made }
+        isOdd = true
+        return made
     }
 
     /// Returns chunks with the arguments that tool calls before the last one hold back.

@@ -77,6 +77,7 @@ extension ChatCall {
         if let error = reader.reading.error { try reading.tolerate(error) }
         messages = reader.messages
         attachments = reader.attachments
+        if reader.calls.isAmbiguous { distinguishCalls() }
         return reader.cacheBreakpoints
     }
 

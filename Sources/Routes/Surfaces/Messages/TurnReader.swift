@@ -8,7 +8,7 @@ struct TurnReader {
     /// The images and documents of all messages. Messages refer to them by their index in this list.
     private(set) var attachments: [Attachment] = []
     private(set) var cacheBreakpoints: [ChatOptions.CacheBreakpoint] = []
-    private var calls: Set<CallID> = []
+    private(set) var calls = EarlierCalls()
     /// The rules for reading. Content that is tolerated but not understood becomes its own JSON text, so that it counts
     /// as tokens.
     private(set) var reading: MessageReading

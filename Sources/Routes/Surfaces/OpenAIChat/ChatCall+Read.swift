@@ -27,7 +27,9 @@ extension ChatCall {
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
         self.model = model
         var marks: [ChatOptions.CacheBreakpoint] = []
-        messages = try readMessages(fields, &attachments, &marks, needs: &needs)
+        var isAmbiguous = false
+        messages = try readMessages(fields, &attachments, &marks, needs: &needs, isAmbiguous: &isAmbiguous)
+        if isAmbiguous { distinguishCalls() }
         try readFileIDs(fields)
         if let input = try fields.string("new_input") { messages.append(ChatMessage(role: .user, text: input)) }
         isStreamed = try fields.flag("stream") ?? false

@@ -4,18 +4,20 @@ import Shared
 
 /// Reads the messages of a chat completion request and returns them.
 ///
-/// Adds attachments to `parts`, cache breakpoints to `marks`, and abilities that the vendor needs to `needs`.
+/// Adds attachments to `parts`, cache breakpoints to `marks`, and abilities that the vendor needs to `needs`. Sets
+/// `isAmbiguous` if several tool calls have the same id.
 func readMessages(
     _ fields: RequestFields,
     _ parts: inout [Attachment],
     _ marks: inout [ChatOptions.CacheBreakpoint],
-    needs: inout Abilities
+    needs: inout Abilities,
+    isAmbiguous: inout Bool
 ) throws(APIError) -> [ChatMessage] {
     guard let array = fields["messages"] else { throw .missing("messages") }
     var messages: [ChatMessage] = []
     // Not for all elements of a long array, which may be wrong.
     messages.reserveCapacity(min(array.count, 32))
-    var calls: Set<CallID> = []
+    var calls = EarlierCalls()
     for message in try fields.array("messages") ?? JSONElements() {
         let position = ParameterPath(message: messages.count)
         guard message.kind == .object else { throw .type(position(""), "an object") }
@@ -24,13 +26,14 @@ func readMessages(
     guard !messages.isEmpty else {
         throw APIError(400, "'messages' must not be empty.", code: "empty_array", param: "messages")
     }
+    isAmbiguous = calls.isAmbiguous
     return messages
 }
 
 private func readMessage(
     _ message: JSONValue,
     _ position: ParameterPath,
-    calls: inout Set<CallID>,
+    calls: inout EarlierCalls,
     parts: inout [Attachment],
     marks: inout [ChatOptions.CacheBreakpoint],
     needs: inout Abilities
@@ -162,7 +165,7 @@ private func partText(_ part: JSONValue, _ name: StaticString, position: Paramet
 private func readCalls(
     _ message: JSONValue,
     _ position: ParameterPath,
-    calls: inout Set<CallID>
+    calls: inout EarlierCalls
 ) throws(APIError) -> [ToolCall] {
     var read: [ToolCall] = []
     if let call = message["function_call"] { read.append(toolCall(call, id: nil)) }
@@ -186,7 +189,7 @@ private func toolCall(_ call: JSONValue, id: String?) -> ToolCall {
     return ToolCall(id: id, name: call["name"]?.string ?? "a tool", arguments: arguments ?? "{}")
 }
 
-private func resultOf(_ message: JSONValue, _ position: ParameterPath, calls: Set<CallID>) throws(APIError) -> String {
+private func resultOf(_ message: JSONValue, _ position: ParameterPath, calls: EarlierCalls) throws(APIError) -> String {
     guard let value = message["tool_call_id"] else { throw .missing(position(".tool_call_id")) }
     guard let id = value.text else { throw .type(position(".tool_call_id"), "a string") }
     guard calls.contains(CallID(id)) else {

@@ -101,11 +101,13 @@ struct ItemList: Sendable {
 
     /// Converts the items into messages for the model. Throws if a tool result has no earlier tool call.
     ///
-    /// - Parameter instructions: the system prompt; nil if there is none.
-    func messages(after instructions: String?) throws(APIError) -> [ChatMessage] {
+    /// - Parameters:
+    ///   - instructions: the system prompt; nil if there is none.
+    ///   - isAmbiguous: set to true if several tool calls have the same id.
+    func messages(after instructions: String?, isAmbiguous: inout Bool) throws(APIError) -> [ChatMessage] {
         var messages: [ChatMessage] = []
         if let instructions { messages.append(ChatMessage(role: .system, text: instructions)) }
-        var calls: Set<CallID> = []
+        var calls = EarlierCalls()
         let start = items.lastIndex { if case .summary = $0.kind { true } else { false } } ?? 0
         for item in items[..<start] {
             // Messages of users are kept along with the summary.
@@ -140,6 +142,7 @@ struct ItemList: Sendable {
             case .reference, .compaction, .configuration, .ignored: break
             }
         }
+        isAmbiguous = calls.isAmbiguous
         return messages
     }
 

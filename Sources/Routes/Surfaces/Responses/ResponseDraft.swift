@@ -56,7 +56,9 @@ struct ResponseDraft: Sendable {
     /// Sets the messages and options of the draft's call. All stored items that the request refers to must be loaded
     /// before.
     mutating func completeCall() throws(APIError) {
-        call.messages = try input.messages(after: instructions)
+        var isAmbiguous = false
+        call.messages = try input.messages(after: instructions, isAmbiguous: &isAmbiguous)
+        if isAmbiguous { call.distinguishCalls() }
         guard mayBeEmpty || !call.messages.isEmpty else {
             throw APIError(400, "'input' must not be empty.", code: "empty_array", param: "input")
         }

@@ -24,6 +24,10 @@ struct CallerReasoning: Sendable {
     ///
     /// - Parameter id: the id of the message's first tool call.
     func reasoningBlock(ofCall id: String) -> Body? {
+        kept(ofCall: id) ?? DistinctCallIDs.replaced(by: id).flatMap(kept)
+    }
+
+    private func kept(ofCall id: String) -> Body? {
         ToolCallMemory.key(ofCall: id, of: owner).flatMap { memory.text($0) }
     }
 
