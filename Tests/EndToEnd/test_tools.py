@@ -4,9 +4,10 @@ them."""
 import json
 from typing import Any
 
+import all_kinds
 import local_http
 import pytest
-from chat import PATH, ask, body, deltas_of, refusal, stream, streamed
+from chat import MODEL, PATH, ask, body, deltas_of, refusal, stream, streamed
 from pydantic import BaseModel
 
 WEATHER = {
@@ -89,6 +90,43 @@ def test_a_call_that_stays_broken_is_text(http, vendor, api_key, is_streamed):
     answers(vendor, api_key, f"So: {broken}", broken)
     text, calls, finish = message(http, is_streamed, tools=[WEATHER])
     assert (text, calls, finish) == (f"So: {broken}", [], "stop")
+
+
+BROKEN = {
+    "unknown": '<tool_call>{"name": "wether", "arguments": {}}</tool_call>',
+    "no object": '<tool_call>{"name": "weather", "arguments": [1]}</tool_call>',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize(
+    ("before", "words", "expected"),
+    [
+        ("", "It is sunny.", "It is sunny."), ("Let me look.", "It is sunny.", "Let me look.\nIt is sunny."),
+        ("Let me look.\n", "It is sunny.\nTruly.", "Let me look.\nIt is sunny.\nTruly."), ("Let me look.", "", "Let me look."),
+        ("Let me look.", " \n", "Let me look."), ("", "", None), ("", " ", None),
+    ],
+    ids=["words", "text before", "line before", "nothing after text", "blank after text", "nothing", "blank"],
+)  # fmt: skip
+def test_words_in_place_of_a_repaired_call_are_the_answer(http, vendor, api_key, is_streamed, broken, before, words, expected):
+    answers(vendor, api_key, before + broken, words)
+    text, calls, finish = message(http, is_streamed, tools=[WEATHER])
+    assert (text.rstrip("\n"), calls, finish) == (broken if expected is None else expected, [], "stop")
+    assert len(vendor.requests(api_key)) == 2
+
+
+@pytest.mark.parametrize("surface", ["messages", "responses"])
+def test_words_in_place_of_a_repaired_call_reach_each_surface(http, vendor, api_key, is_streamed, surface):
+    answers(vendor, api_key, BROKEN["unknown"], "It is sunny.")
+    answer = all_kinds.request(surface, MODEL, ["Go."]) | {"stream": is_streamed}
+    got = all_kinds.got(surface, http.post(all_kinds.PATHS[surface], json=answer), is_streamed=is_streamed)
+    assert (got["text"], got["calls"]) == ("It is sunny.", [])
+
+
+def test_a_valid_call_beside_a_broken_one_stays_when_words_follow(http, vendor, api_key, is_streamed):
+    answers(vendor, api_key, ROME + BROKEN["unknown"], "It is sunny.")
+    text, calls, finish = message(http, is_streamed, tools=[WEATHER])
+    assert (text.strip(), calls, finish) == ("It is sunny.", [("weather", {"city": "Rome"})], "tool_calls")
 
 
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "weather"}}])

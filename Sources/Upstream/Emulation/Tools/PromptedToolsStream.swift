@@ -79,12 +79,20 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
 
     /// The last text of the response, held because it could have belonged to a tool call.
     private var rest = ByteBuffer()
+    /// The text in the response to the repair call. It is the answer if that response contains no tool call.
+    private var repairText = ByteBuffer()
+    /// Whether text that is not blank was emitted.
+    private var hasWords = false
+    /// Whether the emitted text ends with a line feed.
+    private var endsLine = false
 
     /// Whether the token limit or a content filter cut off the output.
     private var isCut: Bool { finish == .length || finish == .contentFilter }
 
     private func end() async throws(UpstreamError) {
-        response.finish(isCut: isCut) { [self] text in if first == nil { rest.append(text) } }
+        response.finish(isCut: isCut) { [self] text in
+            if first == nil { rest.append(text) } else { repairText.append(text) }
+        }
         try await response.validate(by: repair.context)
         response.conclude()
         guard let problem = response.problem, !isCut else {
@@ -134,10 +142,11 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
                 switch event {
                 case .text(let text, _):
                     if let text = response.plain(text) {
-                        if isFirst { emit(0, .text(text)) }
+                        pass(text, isFirst: isFirst, emit)
                     } else {
-                        response.consume(text) { text in if isFirst { emit(0, .text(text)) } }
+                        response.consume(text) { pass($0, isFirst: isFirst, emit) }
                     }
+                case .refusal(let text) where !isFirst: repairText.append(text)
                 case .finish(let reason, let stop):
                     finish = reason
                     if let stop { stopSequence.append(stop) }
@@ -152,19 +161,21 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
     }
 
     private func reserveMemory() throws(UpstreamError) {
-        guard repair.context.memory.covers(response.heldBytes + (first?.heldBytes ?? 0), &reservation) else {
+        let heldBytes = response.heldBytes + (first?.heldBytes ?? 0) + repairText.count
+        guard repair.context.memory.covers(heldBytes, &reservation) else {
             throw UpstreamError(TransportError(.overloaded))
         }
     }
 
     private func handOver(_ emit: (Int, ChatEvent) -> Void) {
         let isRepaired = response.problem == nil
-        // A repair contributes only its calls. If it failed, the first response's calls are used, and the rest of that
-        // response as text.
+        // A repair contributes its calls, or else its text. If it failed, the first response's calls are used, and the
+        // rest of that response as text.
         let chosen = isRepaired ? response : first ?? response
-        if !rest.isEmpty { emit(0, .text(rest.bytes)) }
+        if !rest.isEmpty { pass(rest.bytes, isFirst: true, emit) }
         if let text = chosen.text { pass(text) { emit(0, .text($0)) } }
         if !isRepaired { pass(chosen.invalidOutput) { emit(0, .text($0)) } }
+        if isRepaired, response.calls.isEmpty, response.text == nil, let first { answerInWords(after: first, emit) }
         let calls = isRepaired ? (first.map { $0.calls } ?? []) + response.calls : chosen.calls
         for (index, call) in calls.enumerated() {
             pass(call.id) { id in pass(call.name) { name in emit(0, .toolCall(index: index, id: id, name: name)) } }
@@ -173,6 +184,25 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
         let stop = calls.isEmpty && !stopSequence.isEmpty ? stopSequence.bytes : nil
         let withoutCalls = finish == .toolCalls ? FinishReason.stop : finish
         emit(0, .finish(calls.isEmpty || isCut ? withoutCalls : .toolCalls, stop: stop))
+    }
+
+    /// Emits the text of the response to the repair call. If it is blank and there is no other text, emits the invalid
+    /// output that was to be repaired.
+    private func answerInWords(after first: PromptedToolsResponse, _ emit: (Int, ChatEvent) -> Void) {
+        if repairText.bytes.contains(where: { $0 > 32 }) {
+            if hasWords, !endsLine { pass("\n") { emit(0, .text($0)) } }
+            emit(0, .text(repairText.bytes))
+        } else if !hasWords, first.calls.isEmpty {
+            pass(first.invalidOutput) { emit(0, .text($0)) }
+        }
+    }
+
+    /// Emits text of the first response. Holds back text of the response to the repair call.
+    private func pass(_ text: UnsafeRawBufferPointer, isFirst: Bool, _ emit: (Int, ChatEvent) -> Void) {
+        guard isFirst else { return repairText.append(text) }
+        emit(0, .text(text))
+        hasWords = hasWords || text.contains { $0 > 32 }
+        endsLine = text.last == 10
     }
 
     private func pass(_ text: String, _ emit: (UnsafeRawBufferPointer) -> Void) {
