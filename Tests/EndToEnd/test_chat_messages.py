@@ -43,8 +43,8 @@ def in_order(text, *parts):
     [
         "  verbatim \n text ",
         [{"type": "text", "text": "  verbatim \n text "}],
-        [{"type": "text", "text": "  verbatim"}, {"type": "text", "text": " \n text "}],
-        [{"type": "input_text", "text": "  verbatim"}, {"type": "text", "text": " \n text "}],
+        [{"type": "text", "text": "  verbatim "}, {"type": "text", "text": "\n text "}],
+        [{"type": "input_text", "text": "  verbatim "}, {"type": "text", "text": "\n text "}],
         [{"type": "output_text", "text": "  verbatim \n text "}],
         [{"type": "text", "text": "  verbatim \n text ", "cache_control": {"type": "ephemeral"}}],
         [{"type": "text", "text": ""}, {"type": "text", "text": "  verbatim \n text "}],
@@ -94,7 +94,7 @@ def test_only_instructions(prompt_for):
     assert "rule" in prompt_for(system("rule"))
 
 
-def test_parts_of_all_roles_are_joined(prompt_for):
+def test_parts_of_all_roles_are_lines(prompt_for):
     def parts(*texts):
         return [{"type": "text", "text": text} for text in texts]
 
@@ -104,7 +104,7 @@ def test_parts_of_all_roles_are_joined(prompt_for):
         assistant(parts("reply", "-1")),
         user(parts("ask", "-2")),
     )
-    assert in_order(prompt, "rule-1", "ask-1", "reply-1", "ask-2")
+    assert in_order(prompt, "rule\n-1", "ask\n-1", "reply\n-1", "ask\n-2")
 
 
 def test_refusals_are_kept(prompt_for):
@@ -140,7 +140,7 @@ def test_results_in_parts(prompt_for):
         {"role": "tool", "tool_call_id": "call_1", "content": [{"type": "text", "text": "re"}, {"type": "text", "text": "sult-1"}]},
         {"role": "tool", "tool_call_id": "call_2", "content": "result-2"},
     )  # fmt: skip
-    assert in_order(prompt, "ask", "weather", "time", "result-1", "result-2")
+    assert in_order(prompt, "ask", "weather", "time", "re\nsult-1", "result-2")
 
 
 def test_the_legacy_function_role(prompt_for):

@@ -68,7 +68,7 @@ def test_pictures_of_all_messages_in_their_order(client, vendor, api_key):
     assert parts.pictures_of(vendor, api_key) == mine
     prompt = parts.call(vendor, api_key)["prompt"]
     assert "[Image 1]\nThe first.\n[Image 2]\nThe second." in prompt
-    assert "And ése?\n[Image 3]\n[Image 4]\n" in prompt
+    assert "And é\nse?\n[Image 3]\n[Image 4]\n" in prompt
 
 
 def test_a_picture_alone(http, vendor, api_key):

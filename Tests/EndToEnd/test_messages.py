@@ -78,7 +78,7 @@ def test_a_conversation(claude, vendor, api_key, system):
         {"role": "user", "content": "Four"},
     ])  # fmt: skip
     prompt = vendor.prompt(api_key)
-    assert prompt.startswith("Instructions:\nBe brief.") and "User: One two" in prompt
+    assert prompt.startswith("Instructions:\nBe brief.") and "User: One\n two" in prompt
     assert "Assistant: Three" in prompt and "User: Four" in prompt and "hidden" not in prompt
 
 

@@ -86,10 +86,10 @@ CASES = {
     "names": (said("messages[0].name: Extra inputs are not permitted", param="messages[0].name"), {"messages": [{"role": "user", "name": "x", "content": "y"}]},
               messages([{"role": "user", "content": "y"}])),
     "null content": (said("messages[1].content: expected a string, got null"), {"messages": HISTORY, "tools": [TOOL]}, lambda body: body["messages"][1]["content"] == ""),
-    "parts": (said("messages[0].content must be a string"), {"messages": [{"role": "user", "content": PARTS}]}, messages([{"role": "user", "content": "ab"}])),
+    "parts": (said("messages[0].content must be a string"), {"messages": [{"role": "user", "content": PARTS}]}, messages([{"role": "user", "content": "a\nb"}])),
     "parts in serde's words": (said("Failed to deserialize the JSON body into the target type: messages[0]: invalid type: sequence, expected a string at line 1 column 97"),
                                {"messages": [{"role": "user", "content": PARTS}, *HISTORY[1:]], "tools": [TOOL]},
-                               messages([{"role": "user", "content": "ab"}, *HISTORY[1:]])),
+                               messages([{"role": "user", "content": "a\nb"}, *HISTORY[1:]])),
     "within another envelope": ({"status": 422, "json": {"object": "error", "message": {"detail": [
         {"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"], "msg": "Extra inputs are not permitted"}]}, "type": "invalid_request_error"}},
         {"max_completion_tokens": 9}, lambda body: body["max_tokens"] == 9 and "max_completion_tokens" not in body),

@@ -27,6 +27,57 @@ def kinds(all_kinds):
     assert all_kinds.take_violations() == []
 
 
+# Texts that the relay joins ----------------------------------------------------------------------------------------
+
+
+def with_parts(surface, kind):
+    """Returns a request with two text parts in a message of the system, of the user and of the assistant, and in a
+    result."""
+    body = request(surface, kind, ["Q", [("a", 1)], {"results": [("a", 1)]}])
+    items = body["input" if surface == "responses" else "messages"]
+    written = {"user": "input_text", "assistant": "output_text"} if surface == "responses" else {"user": "text", "assistant": "text"}
+
+    def parts(role, *texts):
+        return [{"type": written[role], "text": text} for text in texts]
+
+    items[0]["content"] = parts("user", "user1", "user2")
+    if surface == "messages":
+        items[1]["content"] = [*parts("assistant", "said1", "said2"), *items[1]["content"]]
+        items[2]["content"][0]["content"] = parts("user", "result1", "result2")
+        return body | {"system": parts("user", "system1", "system2")}
+    if surface == "responses":
+        items.insert(1, {"role": "assistant", "content": parts("assistant", "said1", "said2")})
+        items[-1]["output"] = parts("user", "result1", "result2")
+    else:
+        items[1]["content"] = parts("assistant", "said1", "said2")
+        items[2]["content"] = parts("user", "result1", "result2")
+    items.insert(0, {"role": "system", "content": parts("user", "system1", "system2")})
+    return body
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_text_parts_are_never_glued_together(kinds, surface):
+    for kind in MODELS:
+        kinds.says(kind, {})
+        answer = kinds.ask(surface, with_parts(surface, kind))
+        assert answer.status_code == 200, (kind, answer.text)
+        text = json.dumps(kinds.bodies(kind)[0])
+        for name in ("system", "user", "said", "result"):
+            assert f"{name}1" in text and f"{name}2" in text and f"{name}1{name}2" not in text, (kind, text)
+        if kind == "onemin":
+            assert "user1\\nuser2" in text and "said1\\nsaid2" in text and "result1\\nresult2" in text, text
+
+
+def test_text_parts_are_lines_where_a_server_needs_strings(kinds):
+    body = with_parts("chat", "chat")
+    problem = {"error": {"message": "messages[1].content: Input should be a valid string", "type": "invalid_request_error", "param": None, "code": None}}
+    kinds.says("chat", {"status": 400, "json": problem}, {})
+    answer = kinds.ask("chat", body)
+    assert answer.status_code == 200, answer.text
+    contents = [message["content"] for message in kinds.bodies("chat")[-1]["messages"]]
+    assert contents == ["system1\nsystem2", "user1\nuser2", "said1\nsaid2", "result1\nresult2"]
+
+
 # Arguments ---------------------------------------------------------------------------------------------------------
 
 

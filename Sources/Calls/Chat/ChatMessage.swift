@@ -1,4 +1,4 @@
-import Engine
+package import Engine
 
 /// One message of a conversation.
 package struct ChatMessage: Sendable {
@@ -70,17 +70,17 @@ package struct ChatMessage: Sendable {
     /// Whether the message is the result of a tool call.
     package var isResult: Bool { role == .tool || role == .failedTool || role == .function }
 
-    /// All text of the message, joined.
+    /// All text of the message, with a line feed between two pieces.
     package var text: String {
         if content.count == 1, case .text(let text) = content[0] { return text }
-        var joined = ""
+        var joined = ByteBuffer()
         for piece in content {
             switch piece {
-            case .text(let text), .refusal(let text): joined += text
+            case .text(let text), .refusal(let text): joined.append(line: text)
             case .attachment, .reasoningBlock: break
             }
         }
-        return joined
+        return joined.text
     }
 
     /// Whether the message contains only reasoning.
@@ -117,6 +117,15 @@ package struct ChatMessage: Sendable {
             body(call.name)
             body(call.arguments)
         }
+    }
+}
+
+extension ByteBuffer {
+    /// Appends a piece of a text, which begins a new line unless the buffer is empty.
+    package mutating func append(line piece: String) {
+        guard let first = piece.utf8.first else { return }
+        if first != 10, let last = bytes.last, last != 10 { append(10 as UInt8) }
+        append(piece)
     }
 }
 

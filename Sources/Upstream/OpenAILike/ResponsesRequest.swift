@@ -106,12 +106,13 @@ struct ResponsesRequest: ~Copyable {
 
     /// Appends an assistant message as separate items for reasoning, text and tool calls, in the message's order.
     private mutating func appendTurn(_ message: ChatMessage) {
-        var (text, next) = ("", 0)
+        var text = ByteBuffer()
+        var next = 0
         let hadWaiting = !waiting.isEmpty
         for (index, piece) in message.content.enumerated() {
             appendCalls(of: message, upTo: index, &next, after: &text)
             switch piece {
-            case .text(let piece), .refusal(let piece): text += piece
+            case .text(let piece), .refusal(let piece): text.append(line: piece)
             case .reasoningBlock(let reasoningBlock):
                 appendText(&text, of: message)
                 if reasoningBlock.isCompaction {
@@ -133,7 +134,7 @@ struct ResponsesRequest: ~Copyable {
         of message: ChatMessage,
         upTo index: Int,
         _ next: inout Int,
-        after text: inout String
+        after text: inout ByteBuffer
     ) {
         while next < message.toolCalls.count, message.toolCalls[next].position <= index {
             appendText(&text, of: message)
@@ -153,19 +154,19 @@ struct ResponsesRequest: ~Copyable {
     }
 
     /// Appends and clears a text of an assistant message. Does nothing if the text is empty.
-    private mutating func appendText(_ text: inout String, of message: ChatMessage) {
+    private mutating func appendText(_ text: inout ByteBuffer, of message: ChatMessage) {
         guard !text.isEmpty else { return }
         appendWaiting()
         open()
         out.append(#"{"role":"assistant","content":"#)
-        out.append(json: text)
+        out.append(json: text.bytes)
         if let phase = message.phase {
             out.append(#","phase":""#)
             out.append(phase.name)
             out.append("\"")
         }
         out.append("}")
-        text = ""
+        text.removeAll()
     }
 
     private mutating func appendWaiting() {

@@ -82,13 +82,14 @@ private enum Turn {
     private static func written(_ message: borrowing ChatMessage, _ attachments: [Attachment]) -> String {
         var out = ByteBuffer()
         var isAfterLine = false
+        var isAfterText = false
         if let id = message.toolCallID { out.append("[\(id)] ") }
         for piece in message.content {
             switch piece {
             case .text(let text), .refusal(let text):
                 guard let first = text.utf8.first else { continue }
-                if isAfterLine, first != 10 { out.append(10 as UInt8) }
-                isAfterLine = false
+                if isAfterLine || isAfterText && out.bytes.last != 10, first != 10 { out.append(10 as UInt8) }
+                (isAfterLine, isAfterText) = (false, true)
                 out.append(text)
             case .attachment(let position):
                 let line = attachments.line(position)

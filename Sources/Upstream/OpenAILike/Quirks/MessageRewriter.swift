@@ -107,7 +107,11 @@ struct MessageRewriter {
             return Array(value.bytes)
         }
         var joined = ByteBuffer("\"")
-        for part in value.elements { if let text = part["text"]?.content { joined.append(text) } }
+        for part in value.elements {
+            guard let text = part["text"]?.content, !text.isEmpty else { continue }
+            if joined.count > 1, !joined.bytes.endsLine, !text.hasPrefix(#"\n"#) { joined.append(#"\n"#) }
+            joined.append(text)
+        }
         joined.append("\"")
         return Array(joined.bytes)
     }
@@ -175,6 +179,14 @@ struct MessageRewriter {
         }
         let other = parts(other, after: #"\n\n"#)
         return [UInt8(ascii: "[")] + parts(one, after: "") + [UInt8(ascii: ",")] + other + [UInt8(ascii: "]")]
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether the text of a JSON string, with its escapes, ends with a line feed.
+    fileprivate var endsLine: Bool {
+        guard last == UInt8(ascii: "n") else { return false }
+        return !dropLast().reversed().prefix { $0 == UInt8(ascii: "\\") }.count.isMultiple(of: 2)
     }
 }
 
