@@ -78,6 +78,55 @@ def test_text_parts_are_lines_where_a_server_needs_strings(kinds):
     assert contents == ["system1\nsystem2", "user1\nuser2", "said1\nsaid2", "result1\nresult2"]
 
 
+# Counts ------------------------------------------------------------------------------------------------------------
+
+
+def zeros(kind, more):
+    """Returns a stream whose last counts are zeros, or in the other order; and the right numbers."""
+    if kind in CLAUDES:
+        start, last = {"input_tokens": 50, "cache_read_input_tokens": 30, "cache_creation_input_tokens": 20, "output_tokens": 1}, {
+            "input_tokens": 0, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0, "output_tokens": 7,
+        }  # fmt: skip
+        if more == "last":
+            start, last = dict.fromkeys(start, 0), start | {"output_tokens": 7}
+        events = list(anthropic_vendor.all_events({"content": [anthropic_vendor.text("Hi")]}))
+        events[0]["message"]["usage"] = start
+        events[-2]["usage"] = last
+        return events if kind == "anthropic" else [f"event: {event['type']}\ndata: {json.dumps(event)}" for event in events]
+    if kind in GOOGLES:
+        told = [{"promptTokenCount": 100, "candidatesTokenCount": 7, "cachedContentTokenCount": 30, "totalTokenCount": 107},
+                {"promptTokenCount": 0, "candidatesTokenCount": 0, "cachedContentTokenCount": 0, "totalTokenCount": 0}]  # fmt: skip
+        told = told[::-1] if more == "last" else told
+        parts = [{"candidates": [{"content": {"role": "model", "parts": [{"text": "Hi"}]}, "index": 0}], "usageMetadata": told[0]},
+                 {"candidates": [{"content": {"role": "model", "parts": [{"text": ""}]}, "index": 0, "finishReason": "STOP"}], "usageMetadata": told[1]}]  # fmt: skip
+        return parts
+    full = {"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107, "prompt_tokens_details": {"cached_tokens": 30}}
+    none = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0}}
+    told = [none, full] if more == "last" else [full, none]
+    return [chunk({"role": "assistant", "content": "Hi"}, usage=told[0]), chunk({}, "stop"), usage_chunk(**told[1])]
+
+
+@pytest.mark.parametrize("more", ["first", "last"])
+@pytest.mark.parametrize("surface", SURFACES)
+def test_the_larger_count_counts(kinds, surface, more):
+    for kind in (*CLAUDES, *GOOGLES, "chat", "cloudflare"):
+        kinds.says(kind, {"events": zeros(kind, more), "content": [anthropic_vendor.text("Hi")]} if kind in CLAUDES else {"events": zeros(kind, more)})
+        options = {"stream_options": {"include_usage": True}} if surface == "chat" else {}
+        answer = kinds.ask(surface, request(surface, kind, ["Go."], tools=False) | options, is_streamed=True)
+        usage = got(surface, answer, is_streamed=True)["usage"]
+        if surface == "chat":
+            found = (usage["prompt_tokens"], usage["completion_tokens"], usage["prompt_tokens_details"]["cached_tokens"])
+        elif surface == "responses":
+            found = (usage["input_tokens"], usage["output_tokens"], usage["input_tokens_details"]["cached_tokens"])
+        else:
+            read, written = usage.get("cache_read_input_tokens", 0), usage.get("cache_creation_input_tokens", 0)
+            found = (usage["input_tokens"] + read + written, usage["output_tokens"], read)
+            assert written == (20 if kind in CLAUDES else 0)
+        assert found == (100, 7, 30), (kind, usage)
+        line = kinds.relay.wait_for_line(lambda line, answer=answer: line.get("id") == answer.headers["x-request-id"])
+        assert (line["prompt_tokens"], line["completion_tokens"]) == (100, 7), line
+
+
 # Arguments ---------------------------------------------------------------------------------------------------------
 
 

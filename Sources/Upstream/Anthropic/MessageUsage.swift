@@ -1,7 +1,8 @@
 import Engine
 import Shared
 
-/// The usage of one message of the Messages API. If the vendor reports a token count several times, the last one wins.
+/// The usage of one message of the Messages API. The vendor's counts are cumulative: if it reports one several times,
+/// the largest wins.
 struct MessageUsage {
     private var input: Int?
     private var output: Int?
@@ -11,11 +12,11 @@ struct MessageUsage {
 
     mutating func read(_ reported: JSONValue?) {
         guard let reported, reported.kind == .object else { return }
-        input = reported["input_tokens"]?.reportedTokens ?? input
-        output = reported["output_tokens"]?.reportedTokens ?? output
-        read = reported["cache_read_input_tokens"]?.tokens ?? read
-        written = reported["cache_creation_input_tokens"]?.tokens ?? written
-        reasoningBlock = reported["output_tokens_details"]?["thinking_tokens"]?.tokens ?? reasoningBlock
+        input.raise(to: reported["input_tokens"]?.reportedTokens)
+        output.raise(to: reported["output_tokens"]?.reportedTokens)
+        read = max(read, reported["cache_read_input_tokens"]?.tokens ?? 0)
+        written = max(written, reported["cache_creation_input_tokens"]?.tokens ?? 0)
+        reasoningBlock = max(reasoningBlock, reported["output_tokens_details"]?["thinking_tokens"]?.tokens ?? 0)
     }
 
     var usage: Usage? {

@@ -233,27 +233,29 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     }
 }
 
-/// Collects the usage of a response. If the vendor reports a token count several times, the last one wins.
+/// Collects the usage of a response. The vendor's counts are cumulative: if it reports one several times, the largest
+/// wins.
 private struct GeminiUsage {
     private var prompt: Int?
     private var toolPrompt = 0
-    private var candidates = 0
-    private var reasoningBlocks = 0
+    private var candidates: Int?
+    private var reasoningBlocks: Int?
     private var cached = 0
 
     mutating func read(_ reported: JSONValue) {
-        prompt = reported["promptTokenCount"]?.reportedTokens ?? prompt
-        toolPrompt = reported["toolUsePromptTokenCount"]?.tokens ?? toolPrompt
-        candidates = reported["candidatesTokenCount"]?.reportedTokens ?? candidates
-        reasoningBlocks = reported["thoughtsTokenCount"]?.reportedTokens ?? reasoningBlocks
-        cached = reported["cachedContentTokenCount"]?.tokens ?? cached
+        prompt.raise(to: reported["promptTokenCount"]?.reportedTokens)
+        toolPrompt = max(toolPrompt, reported["toolUsePromptTokenCount"]?.tokens ?? 0)
+        candidates.raise(to: reported["candidatesTokenCount"]?.reportedTokens)
+        reasoningBlocks.raise(to: reported["thoughtsTokenCount"]?.reportedTokens)
+        cached = max(cached, reported["cachedContentTokenCount"]?.tokens ?? 0)
     }
 
     /// The usage so far; nil if the vendor has not reported it.
     var usage: Usage? {
         guard let prompt else { return nil }
         // Google counts reasoning tokens separately from the output tokens.
-        var usage = Usage(promptTokens: prompt + toolPrompt, completionTokens: candidates + reasoningBlocks)
+        let reasoningBlocks = reasoningBlocks ?? 0
+        var usage = Usage(promptTokens: prompt + toolPrompt, completionTokens: (candidates ?? 0) + reasoningBlocks)
         usage.reasoningTokens = reasoningBlocks
         usage.cachedTokens = min(usage.promptTokens, cached)
         return usage

@@ -429,19 +429,19 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     // MARK: Usage
 
-    /// Records the usage in a chunk or response. A field's later value replaces the earlier one.
+    /// Records the usage in a chunk or response.
     private func recordUsage(_ root: JSONValue, _ data: UnsafeRawBufferPointer) {
         let own = root["usage"]
         hasUsageInPlace = false
         guard let reported = own ?? elsewhere(root), reported.kind == .object else { return }
-        let isComplete = reported.isWholeUsage
-        hasUsageInPlace = own != nil && isComplete
         // Some vendors report the usage in every chunk, or one field at a time.
-        counts.read(reported)
+        let isLargest = counts.read(reported)
+        let isComplete = isLargest && reported.isWholeUsage
+        hasUsageInPlace = own != nil && isComplete
         guard responseOptions.isNative, responseOptions.includesUsage, isComplete || !reportedUsage.isEmpty else {
             return
         }
-        // If the usage is incomplete, no copy is kept, and the relay writes it from the counts.
+        // If the usage is incomplete or less than before, no copy is kept, and the relay writes it from the counts.
         reportedUsage.removeAll()
         let raw = RawJSON(data)
         guard isComplete, let written = Self.usage(in: raw) else { return }

@@ -95,7 +95,18 @@ extension JSONValue {
     }
 
     /// A token count that is too large to be plausible for any model.
-    private static let impossibleTokens = 1 << 50
+    fileprivate static let impossibleTokens = 1 << 50
+}
+
+extension Int? {
+    /// Replaces a token count by a later report of the same count if the later one is larger.
+    ///
+    /// An invalid count is replaced by any later one.
+    mutating func raise(to reported: Int?) {
+        guard let reported else { return }
+        if let known = self, known != JSONValue.impossibleTokens, known > reported { return }
+        self = reported
+    }
 }
 
 extension Int {

@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// The token counts that a server reports.
+/// The token counts that a server reports. They are cumulative: of several reports of one count, the largest wins.
 struct UsageCounts {
     private var prompt: Int?
     private var completion: Int?
@@ -31,14 +31,17 @@ struct UsageCounts {
         return rest == cached + written ? 0 : rest
     }
 
-    mutating func read(_ reported: JSONValue) {
-        prompt = reported["prompt_tokens"]?.reportedTokens ?? prompt
-        completion = reported["completion_tokens"]?.reportedTokens ?? completion
-        total = reported["total_tokens"]?.tokens ?? total
+    /// Reads a report. Returns whether its numbers of prompt and completion tokens are the largest so far.
+    mutating func read(_ reported: JSONValue) -> Bool {
+        prompt.raise(to: reported["prompt_tokens"]?.reportedTokens)
+        completion.raise(to: reported["completion_tokens"]?.reportedTokens)
+        total.raise(to: reported["total_tokens"]?.tokens)
         let details = reported["prompt_tokens_details"]
-        cached = details?["cached_tokens"]?.tokens ?? reported["prompt_cache_hit_tokens"]?.tokens ?? cached
-        written = details?["cache_write_tokens"]?.tokens ?? written
-        reasoning = reported["completion_tokens_details"]?["reasoning_tokens"]?.tokens ?? reasoning
+        cached = max(cached, details?["cached_tokens"]?.tokens ?? reported["prompt_cache_hit_tokens"]?.tokens ?? 0)
+        written = max(written, details?["cache_write_tokens"]?.tokens ?? 0)
+        reasoning = max(reasoning, reported["completion_tokens_details"]?["reasoning_tokens"]?.tokens ?? 0)
+        return prompt == reported["prompt_tokens"]?.reportedTokens
+            && completion == reported["completion_tokens"]?.reportedTokens
     }
 }
 
