@@ -183,3 +183,65 @@ def test_an_empty_object_does_not_hold_up_the_next_call(kinds):
         kinds.says("chat", {"events": events})
         answer = kinds.ask(surface, request(surface, "chat", ["Go."]), is_streamed=True)
         assert [call[1:] for call in got(surface, answer, is_streamed=True)["calls"]] == [("f", "{}")] * 3, answer.text
+
+
+# Compression that nobody requested ---------------------------------------------------------------------------------
+
+CODED = {"headers": {"Content-Encoding": "gzip"}}
+
+
+@BOTH
+@pytest.mark.parametrize("coding", ["gzip", "br", "GZIP", "identity, zstd"])
+def test_a_coded_response_is_a_failure(kinds, is_streamed, coding):
+    for kind in MODELS:
+        for raw in (gzip.compress(b'{"choices":[]}'), b"not compressed at all"):
+            kinds.says(kind, {"headers": {"Content-Encoding": coding}} | ({} if kind == "onemin" else {"raw": raw}))
+            answer = kinds.ask("chat", request("chat", kind, ["Go."], tools=False), is_streamed=is_streamed)
+            assert answer.status_code == 502 and answer.json()["error"]["code"] == "upstream_error", (kind, answer.text)
+            line = kinds.relay.wait_for_line(lambda line, answer=answer: line.get("id") == answer.headers["x-request-id"])
+            assert "compressed" in line["cause"], line
+
+
+@BOTH
+@pytest.mark.parametrize("coding", ["identity", "Identity", "none", ""])
+def test_a_response_without_coding_is_read(kinds, is_streamed, coding):
+    for kind in MODELS:
+        if kind == "onemin":
+            continue
+        kinds.says(kind, {"headers": {"Content-Encoding": coding}})
+        answer = kinds.ask("chat", request("chat", kind, ["Go."], tools=False), is_streamed=is_streamed)
+        assert got("chat", answer, is_streamed=is_streamed)["text"] == "Hello there", kind
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [("/v1/embeddings", {"input": "Hi"}), ("/v1/audio/speech", {"input": "Hi", "voice": "alloy"}), ("/v1/audio/transcriptions", {"response_format": "text"})],
+)  # fmt: skip
+def test_a_coded_response_of_another_endpoint_is_a_failure(kinds, path, fields):
+    kinds.says("chat", CODED | {"raw": gzip.compress(b"a transcript"), "type": "text/plain"})
+    fields = {"model": "chat"} | fields
+    is_form = path.endswith("transcriptions")
+    sent = {"data": fields, "files": {"file": ("a.mp3", audio("a"), "audio/mpeg")}} if is_form else {"json": fields}
+    answer = kinds.http.post(path, **sent)
+    assert answer.status_code == 502 and answer.json()["error"]["code"] == "upstream_error", answer.text
+
+
+def test_the_next_candidate_serves_what_the_first_compresses(start_relay, server, caller):
+    at = {f"PROVIDER_{name}_BASE_URL": server.base_url for name in ("A", "B")}
+    relay = start_relay(
+        **at, KEY_TEAM_TOKEN=TEAM_TOKEN, FALLBACK="true", PROVIDER_A_KIND="openai", PROVIDER_A_MODELS="m=row/coded", PROVIDER_B_KIND="openai",
+        PROVIDER_B_MODELS="m=row/plain", PROVIDER_B_PRIORITY="2",
+    )  # fmt: skip
+    server.says("row/coded", CODED | {"raw": gzip.compress(b"{}")})
+    server.says("row/plain", {})
+    for is_streamed in (False, True):
+        answer = caller(relay, TEAM_TOKEN).post("/v1/chat/completions", json=request("chat", "m", ["Go."], tools=False) | {"stream": is_streamed})
+        assert got("chat", answer, is_streamed=is_streamed)["text"] == "Hello there"
+    assert server.take_violations() == []
+
+
+def test_a_coded_refusal_stays_that_refusal(kinds):
+    raw = gzip.compress(b'{"error":{"message":"slow down"}}')
+    kinds.says("chat", CODED | {"status": 429, "raw": raw})
+    answer = kinds.ask("chat", request("chat", "chat", ["Go."], tools=False))
+    assert answer.status_code == 429 and raw not in answer.content

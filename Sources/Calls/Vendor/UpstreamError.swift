@@ -167,7 +167,9 @@ extension UpstreamError {
     /// Whether the vendor might bill the call although the call failed.
     package var mayBeBilled: Bool {
         switch fields.value.transport?.kind {
-        case .firstByteTimeout, .idleTimeout, .totalTimeout, .late, .broken, .tooLarge, .overloaded, .cancelled: true
+        case .firstByteTimeout, .idleTimeout, .totalTimeout, .late, .broken, .tooLarge, .coded, .overloaded,
+            .cancelled:
+            true
         case .unreachable, .insecure, .connectTimeout: false
         case nil: self.isCut || self.usage != nil || kind == .cancelled
         }
@@ -197,6 +199,7 @@ extension UpstreamError {
         case .late: .timedOut
         case .broken: .broken
         case .tooLarge: .tooLarge
+        case .coded: .failed
         case .overloaded: .overloaded
         case .cancelled: .cancelled
         case nil: fields.value.isOfBusyRelay ? .busy : kind.fault

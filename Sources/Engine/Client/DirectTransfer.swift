@@ -196,6 +196,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         head = UpstreamHead(
             status: response.status,
             type: type,
+            coding: bytes[part: response.contentEncoding.range],
             retry: (
                 bytes[part: response.retryAfter.range], bytes[part: response.retryAfterMilliseconds.range],
                 bytes[part: response.shouldRetry.range]

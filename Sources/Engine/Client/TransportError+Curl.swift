@@ -41,6 +41,7 @@ extension TransportError {
         case .late: "\(host) did not respond by the deadline"
         case .broken: "the connection to \(host) broke"
         case .tooLarge: "the response of \(host) is too large"
+        case .coded: "the response of \(host) is compressed, which the relay did not request"
         case .overloaded: "no memory for the response of \(host)"
         case .cancelled: "cancelled"
         }

@@ -7,6 +7,8 @@ package struct UpstreamHead: Sendable {
     package let isEventStream: Bool
     /// Whether the `Content-Type` is `application/json`.
     package let isJSON: Bool
+    /// Whether the body is compressed, although the relay never asks for that (`Content-Encoding`).
+    package let isCoded: Bool
     /// The wait in seconds before a retry; nil if the vendor gives no time in the future.
     package let retryAfterSeconds: Int?
     /// Whether the vendor recommends a retry in `X-Should-Retry`; nil if the field is absent or invalid.
@@ -18,6 +20,7 @@ package struct UpstreamHead: Sendable {
         status: Int,
         isEventStream: Bool,
         isJSON: Bool = false,
+        isCoded: Bool = false,
         retryAfterSeconds: Int?,
         shouldRetry: Bool? = nil,
         redirectURL: String? = nil
@@ -27,6 +30,7 @@ package struct UpstreamHead: Sendable {
         self.status = status
         self.isEventStream = isEventStream
         self.isJSON = isJSON
+        self.isCoded = isCoded
         self.retryAfterSeconds = retryAfterSeconds
     }
 
@@ -40,6 +44,7 @@ package struct UpstreamHead: Sendable {
     init(
         status: Int,
         type: UnsafeRawBufferPointer,
+        coding: UnsafeRawBufferPointer,
         retry: @autoclosure () -> Retry,
         redirectURL: @autoclosure () -> String?
     ) {
@@ -48,6 +53,7 @@ package struct UpstreamHead: Sendable {
             status: status,
             isEventStream: type.beginsLowered("text/event-stream"),
             isJSON: type.beginsLowered("application/json"),
+            isCoded: !coding.isEmpty && status != 204 && !ParsedResponseHead.isPlain(coding),
             retryAfterSeconds: retry.flatMap(Self.seconds),
             shouldRetry: retry.flatMap { Self.boolean($0.should) },
             redirectURL: status / 100 == 3 ? redirectURL() : nil

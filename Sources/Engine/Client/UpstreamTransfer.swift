@@ -138,7 +138,13 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     func waitForHead() async throws(TransportError) {
         while !isHeadComplete, finished == nil, failure == nil, !Task.isCancelled { await waiter.wait() }
         try check()
+        try checkHead()
+    }
+
+    /// Reads the response's head. Throws if the body is compressed; an error response is then read without its body.
+    private func checkHead() throws(TransportError) {
         readHead()
+        if head.isCoded, head.status / 100 == 2 { throw TransportError(.coded, at: named) }
     }
 
     /// Waits until the response is complete. Throws if the call fails.
@@ -146,7 +152,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         while finished == nil, failure == nil, !Task.isCancelled { await waiter.wait() }
         try check()
         if let finished, finished != CURLE_OK { throw error(finished) }
-        readHead()
+        try checkHead()
     }
 
     func check() throws(TransportError) {

@@ -11,10 +11,23 @@ package struct ParsedResponseHead {
     package var length = Length.open
     package var isKeepAlive = true
     package var contentType = ByteRange()
+    package var contentEncoding = ByteRange()
     package var retryAfter = ByteRange()
     package var retryAfterMilliseconds = ByteRange()
     package var shouldRetry = ByteRange()
     package var location = ByteRange()
+
+    /// Returns whether a value of `Content-Encoding` leaves the body as it is.
+    ///
+    /// Some servers write a word there that is no coding, such as a character set.
+    static func isPlain(_ codings: UnsafeRawBufferPointer) -> Bool {
+        codings.split(separator: UInt8(ascii: ",")).allSatisfy { coding in
+            let coding = UnsafeRawBufferPointer(rebasing: coding).trimmed
+            return plainCodings.contains { coding.equalsLowered($0) }
+        }
+    }
+
+    private static let plainCodings: [StaticString] = ["", "identity", "none", "utf-8", "binary", "aws-chunked"]
 }
 
 /// The error for a vendor's response that is not valid HTTP/1.1.
@@ -107,6 +120,9 @@ package struct ResponseHeadParser {
             case let name where name.equalsLowered("connection"):
                 if hasMember(bytes[part: value], "close") { head.isKeepAlive = false }
             case let name where name.equalsLowered("content-type"): head.contentType = ByteRange(value)
+            case let name where name.equalsLowered("content-encoding"):
+                // A coding in any of several fields counts.
+                if !ParsedResponseHead.isPlain(bytes[part: value]) { head.contentEncoding = ByteRange(value) }
             case let name where name.equalsLowered("retry-after"): head.retryAfter = ByteRange(value)
             case let name where name.equalsLowered("retry-after-ms"): head.retryAfterMilliseconds = ByteRange(value)
             case let name where name.equalsLowered("x-should-retry"): head.shouldRetry = ByteRange(value)

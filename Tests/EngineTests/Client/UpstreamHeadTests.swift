@@ -3,12 +3,35 @@ import Testing
 @testable import Engine
 
 @Suite struct UpstreamHeadTests {
+    @Test(
+        "a body is coded unless the field says that it is not",
+        arguments: [
+            ("", false), ("identity", false), ("IDENTITY , identity", false), ("utf-8", false), ("aws-chunked", false),
+            ("gzip", true), ("br", true), ("identity, zstd", true), ("aws-chunked,GZIP", true), ("x", true),
+        ]
+    )
+    func coding(_ value: String, _ expected: Bool) {
+        let text = ByteBuffer(value)
+        let empty = UnsafeRawBufferPointer(start: nil, count: 0)
+        func isCoded(_ status: Int) -> Bool {
+            UpstreamHead(
+                status: status,
+                type: empty,
+                coding: text.bytes,
+                retry: (empty, empty, empty),
+                redirectURL: nil
+            )
+            .isCoded
+        }
+        #expect(isCoded(200) == expected && !isCoded(204))
+    }
+
     private func seconds(_ wait: String, milliseconds: String = "") -> Int? {
         let wait = ByteBuffer(wait)
         let milliseconds = ByteBuffer(milliseconds)
         let empty = UnsafeRawBufferPointer(start: nil, count: 0)
         let retry = (seconds: wait.bytes, milliseconds: milliseconds.bytes, should: empty)
-        return UpstreamHead(status: 429, type: empty, retry: retry, redirectURL: nil).retryAfterSeconds
+        return UpstreamHead(status: 429, type: empty, coding: empty, retry: retry, redirectURL: nil).retryAfterSeconds
     }
 
     @Test("a wait is a number of seconds or milliseconds, rounded up, or a date")
