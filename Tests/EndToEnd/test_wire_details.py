@@ -245,3 +245,40 @@ def test_a_coded_refusal_stays_that_refusal(kinds):
     kinds.says("chat", CODED | {"status": 429, "raw": raw})
     answer = kinds.ask("chat", request("chat", "chat", ["Go."], tools=False))
     assert answer.status_code == 429 and raw not in answer.content
+
+
+# What vendors say about a request ----------------------------------------------------------------------------------
+
+READABLE = [
+    "tools.0.custom.input_schema: JSON schema is invalid",
+    "Invalid 'messages[3].tool_calls[0].id': empty string. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.",
+    "messages.1.content.0.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]{1,64}$'",
+    "model: claude-sonnet-4-5-20250929 does not support this",
+]
+HIDDEN = ["key-0123456789abcdef012345", "db-12.eu-west-1.internal.example.com", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc123"]
+
+
+def refusal_of(kind, words):
+    if kind == "cohere":
+        return {"id": "e1", "message": words}
+    if kind in GOOGLES:
+        return {"error": {"code": 400, "message": words, "status": "INVALID_ARGUMENT"}}
+    if kind in CLAUDES:
+        return anthropic_vendor.failure("invalid_request_error", words)
+    if kind == "cloudflare":
+        return {"success": False, "errors": [{"code": 5006, "message": words}], "messages": [], "result": None}
+    return {"error": {"message": words, "type": "invalid_request_error", "param": None, "code": None}}
+
+
+@pytest.mark.parametrize("words", READABLE)
+@pytest.mark.parametrize("surface", SURFACES)
+def test_the_field_of_a_refusal_is_readable(kinds, surface, words):
+    for kind in MODELS:
+        if kind == "onemin":
+            continue
+        kinds.says(kind, {"status": 400, "json": refusal_of(kind, f"{words} ({' '.join(HIDDEN)})")})
+        answer = kinds.ask(surface, request(surface, kind, ["Go."], tools=False))
+        assert answer.status_code == 400, (kind, answer.text)
+        message = answer.json()["error"]["message"]
+        assert words in message, (kind, message)
+        assert not any(secret in message for secret in HIDDEN), message

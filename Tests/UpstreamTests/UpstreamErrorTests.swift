@@ -40,6 +40,31 @@ import Testing
     )
     func hidesOwners(_ said: String, _ expected: String) { #expect(UpstreamError.words(of: said) == expected) }
 
+    @Test(
+        "fields, dated models and patterns stay readable",
+        arguments: [
+            "tools.0.custom.input_schema: it is invalid", "'messages[3].tool_calls[0].id' is empty",
+            "(tools.12.function.parameters.properties.line2_type)", "`input[2].content[10].image_url`, or less",
+            "tools[0].function.parameters.properties.address2", "claude-sonnet-4-5-20250929 is unknown",
+            "the model 'gpt-4o-mini-transcribe-2025-03-20'", "gemini-2.5-flash-preview-09-2025.",
+            "claude-3-5-sonnet@20240620 is gone", "match '^[a-zA-Z0-9_-]{1,64}$'.",
+            #"match \#u{201c}^[\w-]{1,64}(\.\d+)?$\#u{201d}"#,
+        ]
+    )
+    func staysReadable(_ said: String) { #expect(UpstreamError.words(of: said) == said) }
+
+    @Test(
+        "words that only look like these are hidden",
+        arguments: [
+            "api2.internal.corp.example.com", "node.10.0.0.12.internal.example.com",
+            "ip-10-0-0-12.ec2.internal.example",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc123", "550e8400-e29b-41d4-a716-446655440000",
+            "key.0.AbCdEfGhIjKlMnOpQrStUvWxYzAbCd", "my-company-project-428713", "sk-ant-api03-2025-01-01",
+            "worker-20259999-0123456789abcdef", "[2001:db8:85a3:8d3:1319:8a2e]", "^abcdef0123456789abcdef01[0-9]$",
+        ]
+    )
+    func staysHidden(_ said: String) { #expect(UpstreamError.words(of: "at \(said) now") == "at \u{2026} now") }
+
     @Test("a long text is cut at 300 characters")
     func cuts() {
         #expect(UpstreamError.cleaned(String(repeating: "\u{e4} ", count: 5_000)).count == 300)

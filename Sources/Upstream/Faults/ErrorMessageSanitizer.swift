@@ -67,8 +67,10 @@ private struct VendorMessageWord {
 
     var isPrivate: Bool {
         if text.contains("://") || text.hasPrefix("www.") { return true }
+        let word = PlainVendorWord(text)
+        if word.isPattern { return false }
         let isLong = text.utf8.count >= 24 && !text.contains("/") && text.utf8.contains(where: Self.isDigit)
-        if isLong, !isPublicName { return true }
+        if isLong, !isPublicName, !word.isFieldPath, !word.isDatedModel { return true }
         let pieces = text.split { !Self.isOfName($0) }
         if text.contains(":"), let first = pieces.first, pieces.count > 1, Self.isPort(pieces[1]) {
             if first.contains(".") || first == "localhost" { return true }

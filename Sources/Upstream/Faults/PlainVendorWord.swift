@@ -1,0 +1,90 @@
+/// A word of a vendor's error message that may contain digits although it names nothing private: the path of a field, a
+/// model or a regular expression.
+struct PlainVendorWord {
+    /// The word without quotes and punctuation around it.
+    private let text: [UInt8]
+
+    private static let around = Array("\"'`,.:;!?()<>".utf8)
+    private static let maxNameBytes = 24
+
+    init(_ word: Substring) {
+        // Typographic quotes have no byte in ASCII.
+        let plain = word.utf8.drop { $0 >= 128 || Self.around.contains($0) }
+        text = Array(plain.reversed().drop { $0 >= 128 || Self.around.contains($0) }.reversed())
+    }
+
+    /// Whether the word is a path of names and small numbers, such as `tools.0.custom.input_schema` or
+    /// `messages[3].tool_calls[0].id`.
+    var isFieldPath: Bool {
+        let segments = text.split { ".[]".utf8.contains($0) }
+        guard segments.count > 1, let first = segments.first, Self.isName(first, mayEndInDigits: false) else {
+            return false
+        }
+        // Names of hosts contain neither brackets nor underscores.
+        let mayEndInDigits = text.contains { "[_".utf8.contains($0) }
+        var numbers = 0
+        for segment in segments.dropFirst() {
+            if Self.isNumber(segment, maxDigits: 4) {
+                numbers += 1
+                // An IP address has four.
+                if numbers > 2 { return false }
+            } else {
+                numbers = 0
+                guard Self.isName(segment, mayEndInDigits: mayEndInDigits) else { return false }
+            }
+        }
+        return true
+    }
+
+    private static func isName(_ segment: ArraySlice<UInt8>, mayEndInDigits: Bool) -> Bool {
+        segment.split(separator: UInt8(ascii: "_")).allSatisfy { part in
+            let digits = part.reversed().prefix { isDigit($0) }.count
+            guard part.count <= maxNameBytes, digits == 0 || mayEndInDigits && digits <= 2 else { return false }
+            return digits < part.count && part.dropLast(digits).allSatisfy { isLetter($0) || "-$".utf8.contains($0) }
+        }
+    }
+
+    /// Whether the word is the name of a model that contains a date, such as `claude-sonnet-4-5-20250929`.
+    var isDatedModel: Bool {
+        let parts = text.split { "-@".utf8.contains($0) }
+        guard let first = parts.first, first.allSatisfy(Self.isLetter) else { return false }
+        let isOfModel = parts.allSatisfy { part in
+            if part.allSatisfy(Self.isLetter) { return part.count <= 16 }
+            if part.count == 8 { return Self.isYear(part.prefix(4)) && part.allSatisfy(Self.isDigit) }
+            return part.count <= 5
+                && part.allSatisfy { Self.isLetter($0) || Self.isDigit($0) || $0 == UInt8(ascii: ".") }
+        }
+        guard isOfModel else { return false }
+        return parts.indices.contains { index in
+            guard Self.isYear(parts[index].prefix(4)) else { return false }
+            if parts[index].count == 8 { return true }
+            let neighbours = [index - 1, index + 1].filter(parts.indices.contains)
+            return parts[index].count == 4
+                && neighbours.contains { parts[$0].count == 2 && Self.isNumber(parts[$0], maxDigits: 2) }
+        }
+    }
+
+    /// Whether the word is a regular expression with a class of characters, such as `^[a-zA-Z0-9_-]{1,64}$`.
+    var isPattern: Bool {
+        guard let first = text.first, "^[".utf8.contains(first), !text.contains(UInt8(ascii: "@")) else { return false }
+        let classes = ["a-z", "A-Z", "0-9", #"\d"#, #"\w"#]
+        return String(decoding: text, as: UTF8.self).containsAny(of: classes)
+            && text.split { !Self.isLetter($0) && !Self.isDigit($0) }.allSatisfy { $0.count <= 8 }
+    }
+
+    private static func isNumber(_ bytes: ArraySlice<UInt8>, maxDigits: Int) -> Bool {
+        bytes.count <= maxDigits && bytes.allSatisfy(isDigit)
+    }
+
+    private static func isYear(_ bytes: ArraySlice<UInt8>) -> Bool {
+        bytes.count == 4 && bytes.starts(with: "20".utf8) && bytes.allSatisfy(isDigit)
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (48...57).contains(byte) }
+
+    private static func isLetter(_ byte: UInt8) -> Bool { (97...122).contains(byte | 32) }
+}
+
+extension String {
+    fileprivate func containsAny(of parts: [String]) -> Bool { parts.contains(where: contains) }
+}
