@@ -79,7 +79,7 @@ extension Anthropic: ChatVendor {
     package var offersSearch: Bool { true }
 
     package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool {
-        call.original?.wire == .messages
+        call.original?.wire == .messages && !call.hasChangedCallIDs
     }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {

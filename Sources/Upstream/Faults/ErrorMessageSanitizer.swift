@@ -70,24 +70,12 @@ private struct VendorMessageWord {
         let word = PlainVendorWord(text)
         if word.isPattern { return false }
         let isLong = text.utf8.count >= 24 && !text.contains("/") && text.utf8.contains(where: Self.isDigit)
-        if isLong, !isPublicName, !word.isFieldPath, !word.isDatedModel { return true }
+        if isLong, !word.isFieldPath, !word.isDatedModel { return true }
         let pieces = text.split { !Self.isOfName($0) }
         if text.contains(":"), let first = pieces.first, pieces.count > 1, Self.isPort(pieces[1]) {
             if first.contains(".") || first == "localhost" { return true }
         }
         return pieces.contains(where: Self.isPrivate)
-    }
-
-    /// Whether the word is a field path (`tools.0.custom`), or a name with a date, such as a beta's or a model's.
-    private var isPublicName: Bool {
-        let parts = text.split { !($0.isASCII && ($0.isLetter || $0.isNumber)) }
-        let isYear = { (part: Substring) in (part.utf8.count == 4 || part.utf8.count == 8) && part.hasPrefix("20") }
-        let isPath = text.contains(".") && !text.contains("-")
-        guard isPath || parts.contains(where: isYear) else { return false }
-        return parts.allSatisfy { part in
-            if part.utf8.allSatisfy(Self.isDigit) { return isYear(part) || part.utf8.count <= (isPath ? 4 : 2) }
-            return part.utf8.count <= 3 || part.utf8.count <= 20 && part.utf8.allSatisfy { 97...122 ~= $0 }
-        }
     }
 
     private static func isPrivate(_ piece: Substring) -> Bool {

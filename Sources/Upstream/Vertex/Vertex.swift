@@ -90,7 +90,7 @@ extension Vertex: ChatVendor {
     package var offersSearch: Bool { publisher == .anthropic }
 
     package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool {
-        publisher == .anthropic && call.original?.wire == .messages
+        publisher == .anthropic && call.original?.wire == .messages && !call.hasChangedCallIDs
     }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
