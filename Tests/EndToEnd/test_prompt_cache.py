@@ -6,17 +6,14 @@ import json
 import os
 
 import anthropic_vendor
-import cloudflare_vendor
-import cohere_vendor
 import conftest
-import gemini_vendor
-import openai_vendor
 import pytest
-import vertex_vendor
 from agent_sessions import SURFACES, Session, broken, demanding, history_of
-from conftest import TEAM_TOKEN, VENDOR_KEY
+from conftest import TEAM_TOKEN
 from limited import client
-from test_system_turns import KINDS, MODELS, ROWS
+from test_system_turns import ROWS, rows, sites
+
+__all__ = ["sites"]
 
 ONEMIN_KEY = "key-of-the-sessions-at-1min"
 ROWS = ROWS | {"onemin": ("onemin", "gpt-4o-mini")}
@@ -25,32 +22,11 @@ SESSIONS = int(os.environ.get("SESSIONS", "1"))
 
 
 @pytest.fixture(scope="module")
-def sites():
-    open_server, vertex = openai_vendor.Server(), vertex_vendor.Vertex()
-    sites = {
-        "open": open_server, "resp": open_server, "cf": cloudflare_vendor.start(), "co": cohere_vendor.start(),
-        "gem": gemini_vendor.start(), "claude": anthropic_vendor.AnthropicServer(), "vgem": vertex, "vclaude": vertex,
-    }  # fmt: skip
-    yield sites
-    for site in {id(site): site for site in sites.values()}.values():
-        site.stop()
-
-
-@pytest.fixture(scope="module")
 def settings(sites):
-    conftest.secrets.update((vertex_vendor.REFRESH, vertex_vendor.CLIENT["client_secret"], "ya29.token-number", ONEMIN_KEY))
-    settings = {
-        "PROVIDER_RESP_CHAT_VIA": "responses", "PROVIDER_CF_ACCOUNT_ID": cloudflare_vendor.ACCOUNT, "KEY_TEAM_TOKEN": TEAM_TOKEN,
+    conftest.secrets.add(ONEMIN_KEY)
+    return rows(sites) | {
         "PROVIDER_ONE_KIND": "onemin", "PROVIDER_ONE_API_KEY": ONEMIN_KEY, "PROVIDER_ONE_MODELS": "onemin=gpt-4o-mini",
     }  # fmt: skip
-    for row, kind in KINDS.items():
-        models = ",".join(f"{name}={model}" for name, model in MODELS[row].items())
-        more = {"KIND": kind, "BASE_URL": sites[row].base_url, "API_KEY": VENDOR_KEY, "MODELS": models}
-        if kind.startswith("vertexai"):
-            more |= {"BASE_URL": sites[row].base_url + "/v1", "API_KEY": None, "PROJECT_ID": vertex_vendor.PROJECT, "REFRESH_TOKEN": vertex_vendor.REFRESH}
-            more |= {"CLIENT_ID": vertex_vendor.CLIENT["client_id"], "CLIENT_SECRET": vertex_vendor.CLIENT["client_secret"], "TOKEN_URL": sites[row].tokens.url}
-        settings |= {f"PROVIDER_{row.upper()}_{name}": value for name, value in more.items()}
-    return settings
 
 
 @pytest.fixture(scope="module")

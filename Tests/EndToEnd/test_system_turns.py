@@ -41,10 +41,10 @@ def sites():
         site.stop()
 
 
-@pytest.fixture(scope="module")
-def turns_relay(launch, sites):
+def rows(sites):
+    """Returns the settings of all rows."""
     secrets.update((vertex_vendor.REFRESH, vertex_vendor.CLIENT["client_secret"], "ya29.token-number"))
-    settings = {"PROVIDER_RESP_CHAT_VIA": "responses", "PROVIDER_CF_ACCOUNT_ID": cloudflare_vendor.ACCOUNT}
+    settings = {"PROVIDER_RESP_CHAT_VIA": "responses", "PROVIDER_CF_ACCOUNT_ID": cloudflare_vendor.ACCOUNT, "KEY_TEAM_TOKEN": TEAM_TOKEN}
     for row, kind in KINDS.items():
         models = ",".join(f"{name}={model}" for name, model in MODELS[row].items())
         more = {"KIND": kind, "BASE_URL": sites[row].base_url, "API_KEY": VENDOR_KEY, "MODELS": models}
@@ -52,7 +52,12 @@ def turns_relay(launch, sites):
             more |= {"BASE_URL": sites[row].base_url + "/v1", "API_KEY": None, "PROJECT_ID": vertex_vendor.PROJECT, "REFRESH_TOKEN": vertex_vendor.REFRESH}
             more |= {"CLIENT_ID": vertex_vendor.CLIENT["client_id"], "CLIENT_SECRET": vertex_vendor.CLIENT["client_secret"], "TOKEN_URL": sites[row].tokens.url}
         settings |= {f"PROVIDER_{row.upper()}_{name}": value for name, value in more.items()}
-    return launch(KEY_TEAM_TOKEN=TEAM_TOKEN, **settings)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def turns_relay(launch, sites):
+    return launch(**rows(sites))
 
 
 official = officials.openai_of("turns_relay")
