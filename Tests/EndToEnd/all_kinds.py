@@ -25,6 +25,13 @@ MODELS = {
 }  # fmt: skip
 """The vendor's model of each kind; the kind is the client's name for it. Only `chat` serves /llm/chat."""
 CLAUDES, GOOGLES = ("anthropic", "vertexai_claude"), ("gemini", "vertexai_gemini")
+
+
+def read_by_the_relay(surface: str, *kinds: str) -> tuple[str, ...]:
+    """Returns the kinds whose responses the relay reads and writes anew: Claude's messages pass as they came."""
+    return tuple(kind for kind in kinds if surface != "messages" or kind not in CLAUDES)
+
+
 SURFACES = ("chat", "responses", "messages")
 PATHS = {"chat": PATH, "responses": "/v1/responses", "messages": "/v1/messages", "llm": "/llm/chat"}
 PARAMETERS = {"type": "object", "properties": {"n": {"type": "integer"}}}

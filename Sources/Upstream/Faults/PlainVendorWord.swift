@@ -38,6 +38,7 @@ struct PlainVendorWord {
 
     private static func isName(_ segment: ArraySlice<UInt8>, mayEndInDigits: Bool) -> Bool {
         segment.split(separator: UInt8(ascii: "_")).allSatisfy { part in
+            if mayEndInDigits, isDate(part) { return true }
             let digits = part.reversed().prefix { isDigit($0) }.count
             guard part.count <= maxNameBytes, digits == 0 || mayEndInDigits && digits <= 2 else { return false }
             return digits < part.count && part.dropLast(digits).allSatisfy { isLetter($0) || "-$".utf8.contains($0) }
@@ -50,7 +51,7 @@ struct PlainVendorWord {
         guard let first = parts.first, first.allSatisfy(Self.isLetter) else { return false }
         let isOfModel = parts.allSatisfy { part in
             if part.allSatisfy(Self.isLetter) { return part.count <= 16 }
-            if part.count == 8 { return Self.isYear(part.prefix(4)) && part.allSatisfy(Self.isDigit) }
+            if part.count == 8 { return Self.isDate(part) }
             return part.count <= 5
                 && part.allSatisfy { Self.isLetter($0) || Self.isDigit($0) || $0 == UInt8(ascii: ".") }
         }
@@ -74,6 +75,10 @@ struct PlainVendorWord {
 
     private static func isNumber(_ bytes: ArraySlice<UInt8>, maxDigits: Int) -> Bool {
         bytes.count <= maxDigits && bytes.allSatisfy(isDigit)
+    }
+
+    private static func isDate(_ bytes: ArraySlice<UInt8>) -> Bool {
+        bytes.count == 8 && isYear(bytes.prefix(4)) && bytes.allSatisfy(isDigit)
     }
 
     private static func isYear(_ bytes: ArraySlice<UInt8>) -> Bool {
