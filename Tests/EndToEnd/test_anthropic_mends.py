@@ -1,5 +1,7 @@
 """Requests that a server with Anthropic's API refuses, and the change after which it accepts them."""
 
+import json
+
 import checked
 import httpx
 import pytest
@@ -139,7 +141,7 @@ def test_a_demand_that_is_refused_is_made_in_words(team, anthropic_server, fresh
     assert either(team, is_streamed, **fields)[1] == "tool_calls"
     bodies = [request["body"] for request in anthropic_server.asked(model)]
     assert ["tool_choice" in body for body in bodies] == [True, False, False]
-    assert all("tools" in body for body in bodies) and ["system" in body for body in bodies] == [False, True, True]
+    assert all("tools" in body for body in bodies) and ["You must call" in json.dumps(body["messages"]) for body in bodies] == [False, True, True]
     anthropic_server.says(model, {})
     assert either(team, is_streamed, **fields | {"tool_choice": "auto"})[1] == "stop"
     assert anthropic_server.body(model)["tools"][0]["name"] == "weather"

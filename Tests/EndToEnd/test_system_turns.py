@@ -154,7 +154,7 @@ def test_adjacent_system_turns_stay_together(ask, name):
     found = said(body)
     # A message of several parts may be one text.
     if name == "resp":
-        assert found == [("user", "Hi"), ("developer", "AB"), ("developer", "C"), *REST]
+        assert found == [("user", "Hi"), ("developer", "A\nB"), ("developer", "C"), *REST]
     else:
         assert found == wanted(name, [("user", "Hi"), ("later", "A"), ("later", "B"), ("later", "C"), *REST])
 
