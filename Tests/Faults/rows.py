@@ -83,6 +83,11 @@ class Row:
         # Time may be up before a first text has come, or all of a flood.
         return not self.is_saved and status in ({known, 504} if self.fault in FLOODS | OF_TIME else {known})
 
+    def passes_on(self, status: int, kind: str) -> bool:
+        """Returns whether a failure is the vendor's own: Messages go on to Claude as they came, and so do its errors."""
+        is_of_claude = self.kind == "anthropic" or "claude" in self.kind
+        return is_of_claude and kind.endswith("message") and not self.is_saved and self.fault == str(status)
+
     @property
     def may_be_answered(self) -> bool:
         return self.is_saved or self.fault in GOOD
