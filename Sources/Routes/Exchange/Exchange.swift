@@ -214,12 +214,7 @@ final class Exchange: @unchecked Sendable {
             head.fields.append(decimal: callLedger.allAttempts)
             head.fields.append("\r\n")
             head.fields.append((lookup?.state ?? .off).line)
-            var ignored = ignored
-            if offersSearch, gateway.registry.lacksOfferedSearch(server.provider) { ignored.append("web_search") }
-            // A vendor of the same API gets all that the client sent.
-            let isOfMessages = (surface as? any ChatSurface)?.wire == .messages
-            if isOfMessages, gateway.registry.passesMessages(to: server.provider) { ignored = [] }
-            if !ignored.isEmpty { head.add("X-Relay-Ignored", text: ignored.map { "\($0)" }.joined(separator: ", ")) }
+            if offersSearch || !ignored.isEmpty { addIgnored(to: &head, by: server.provider) }
             if let day = server.shutdownDate { head.add("Sunset", text: day.httpDate) }
             if let cost = record.cost { head.add("X-Relay-Cost", text: cost.text) }
         } else if let lookup, lookup.state != .off {
@@ -228,6 +223,17 @@ final class Exchange: @unchecked Sendable {
             if let cost = record.cost { head.add("X-Relay-Cost", text: cost.text) }
         }
         return head
+    }
+
+    /// Adds the names of the request's fields and tools that the provider does not get.
+    @inline(never)
+    private func addIgnored(to head: inout ResponseHead, by provider: String) {
+        // A vendor of the same API gets all that the client sent.
+        let isOfMessages = (surface as? any ChatSurface)?.wire == .messages
+        if isOfMessages, gateway.registry.passesMessages(to: provider) { return }
+        var ignored = ignored
+        if offersSearch, gateway.registry.lacksOfferedSearch(provider) { ignored.append("web_search") }
+        if !ignored.isEmpty { head.add("X-Relay-Ignored", text: ignored.map { "\($0)" }.joined(separator: ", ")) }
     }
 
     /// The longest `Origin` header that is compared with `CORS_ORIGINS`, in bytes.
