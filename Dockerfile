@@ -16,7 +16,7 @@ FROM debian:bookworm-slim AS gather
 RUN apt-get update \
     && apt-get upgrade -y \
     && apt-get install -y --no-install-recommends ca-certificates libcurl4 libmemcached11 libpng16-16 libpq5 \
-        libsimdjson14 libsqlite3-0 libssl3 \
+        libsimdjson14 libsqlite3-0 libssl3 libzstd1 zlib1g \
     && rm -rf /var/lib/apt/lists/*
 COPY deploy/gather /usr/local/bin/gather
 COPY --from=build /out /out

@@ -43,6 +43,7 @@ let package = Package(
     name: "relay",
     targets: [
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CCompression", providers: [.apt(["zlib1g-dev", "libzstd-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CMemcached", providers: [.apt(["libmemcached-dev"])]),
@@ -66,7 +67,7 @@ let package = Package(
         .target(name: "CPng", cSettings: hardenedC, linkerSettings: [.linkedLibrary("png16")]),
         .target(
             name: "Engine",
-            dependencies: ["CBlocks", "CCrash", "CLinux", "CCurl", "CCrypto", "CSimdjson"],
+            dependencies: ["CBlocks", "CCrash", "CLinux", "CCompression", "CCurl", "CCrypto", "CSimdjson"],
             swiftSettings: product
         ),
         .target(name: "Limits", dependencies: ["Engine", "CMemcached"], swiftSettings: product),
@@ -156,7 +157,7 @@ let package = Package(
         ),
         .testTarget(
             name: "EngineTests",
-            dependencies: ["Engine", "Support", "CCurl"],
+            dependencies: ["Engine", "Support", "CCompression", "CCurl"],
             swiftSettings: strict,
             // Tests answer for the system's resolver, also to libcurl.
             linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=getaddrinfo"])]

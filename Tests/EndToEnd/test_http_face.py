@@ -316,8 +316,8 @@ def test_other_content_types(echo: Relay, value: str) -> None:
     assert error["code"] == "unsupported_media_type"
 
 
-@pytest.mark.parametrize("value", ["gzip", "br", "deflate", "zstd", "GZIP", "gzip, gzip"])
-def test_compressed_requests_are_refused_plainly(echo: Relay, value: str) -> None:
+@pytest.mark.parametrize("value", ["br", "deflate", "gzip, gzip"])
+def test_other_compressed_requests_are_refused_plainly(echo: Relay, value: str) -> None:
     error = assert_error(post(echo, b"\x1f\x8b\x08" + bytes(50), content_encoding=value), 415)
     assert error["code"] == "unsupported_media_type" and "JSON" not in error["message"]
 

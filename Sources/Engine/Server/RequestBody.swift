@@ -104,6 +104,9 @@ package final class RequestBody: @unchecked Sendable {
     /// Frees the received bytes. Call it when they are no longer needed.
     package func release() { received.release() }
 
+    /// Replaces the received bytes, such as by the decoded ones.
+    package func replace(by bytes: consuming ByteBuffer) { received = bytes }
+
     /// Removes the received bytes and returns them.
     package func removeBytes() -> Body {
         var bytes = ByteBuffer()

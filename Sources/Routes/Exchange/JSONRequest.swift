@@ -15,9 +15,14 @@ extension Exchange {
             jsonAhead = nil
             return try await readAgain(body, read)
         }
-        let limitBytes = min(try checkBeforeBody(), ownLimitBytes ?? .max)
+        let (maxBytes, coding) = try checkBeforeBody()
+        let limitBytes = min(maxBytes, ownLimitBytes ?? .max)
         do throws(RequestError) {
-            try await request.body.collect(limitBytes: limitBytes)
+            if let coding {
+                try await collect(coding, limitBytes: limitBytes)
+            } else {
+                try await request.body.collect(limitBytes: limitBytes)
+            }
         } catch {
             throw Task.isCancelled ? .clientLeft : APIError(error, boundBy: "MAX_BODY_MB")
         }
@@ -59,9 +64,13 @@ extension Exchange {
 
     /// Waits for the whole body, moves it out of the request and returns it.
     private func wholeBody() async throws(APIError) -> Body {
-        let limitBytes = try checkBeforeBody()
+        let (limitBytes, coding) = try checkBeforeBody()
         do throws(RequestError) {
-            try await request.body.collect(limitBytes: limitBytes)
+            if let coding {
+                try await collect(coding, limitBytes: limitBytes)
+            } else {
+                try await request.body.collect(limitBytes: limitBytes)
+            }
         } catch {
             throw Task.isCancelled ? .clientLeft : APIError(error, boundBy: "MAX_BODY_MB")
         }
@@ -77,13 +86,27 @@ extension Exchange {
         return try JSONBody.read(body.bytes, by: gateway.parser, read)
     }
 
-    /// Checks the request before its body is read. Returns the maximum body length in bytes.
+    /// Checks the request before its body is read. Returns the maximum body length in bytes, and the compression of the
+    /// body; nil if it has none.
     @inline(never)
-    private func checkBeforeBody() throws(APIError) -> Int {
+    private func checkBeforeBody() throws(APIError) -> (limitBytes: Int, coding: ContentCoding?) {
         try checkMedia(request)
+        let coding = try contentCoding
         let limitBytes = gateway.settings.maxBodyBytes
         if (request.body.declaredBytes ?? 0) <= limitBytes { try refuseIfKnownToBeOver() }
-        return limitBytes
+        return (limitBytes, coding)
+    }
+
+    private var contentCoding: ContentCoding? {
+        get throws(APIError) {
+            guard let value = request[.contentEncoding], !value.equalsLowered("identity") else { return nil }
+            guard let coding = ContentCoding(value) else {
+                throw .media(
+                    "This Content-Encoding is not supported. Use gzip or zstd, or send the body without compression."
+                )
+            }
+            return coding
+        }
     }
 
     @inline(never)
@@ -103,9 +126,6 @@ extension Exchange {
 
     @inline(never)
     private func checkMedia(_ request: Request) throws(APIError) {
-        if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
-            throw .media("Content-Encoding is not supported. Send the body without compression.")
-        }
         guard let type = request[.contentType], !type.equalsLowered("application/json") else { return }
         // A value of semicolons only has no parts.
         let parts = type.split(separator: UInt8(ascii: ";")).map { UnsafeRawBufferPointer(rebasing: $0).trimmed }
@@ -121,6 +141,66 @@ extension Exchange {
                 throw .media("The charset must be UTF-8.")
             }
         }
+    }
+}
+
+// MARK: Compressed bodies
+
+extension Exchange {
+    /// Waits for the whole compressed body of the request, decodes it as it arrives, and leaves the decoded bytes in
+    /// `request.body`.
+    ///
+    /// Reserves memory for the decoder, and for twice the decoded bytes: the body, and what is parsed from it. Throws an
+    /// error with status 413 if the compressed or decoded body is larger than `limitBytes`, and with status 400 if the
+    /// body cannot be decoded.
+    private func collect(_ coding: ContentCoding, limitBytes: Int) async throws(RequestError) {
+        let body = request.body
+        var ownBytes = Self.firstDecoderBytes
+        try await body.hold(ownBytes)
+        let decoder = try BodyDecoder(coding, body.largeHold)
+        var coveredBytes = 0
+        var piece = ByteBuffer()
+        while try await body.next(into: &piece, limitBytes: limitBytes) {
+            decoder.receive(&piece)
+            var isFull = false
+            repeat {
+                if decoder.outputBytes == coveredBytes {
+                    let step = coveredBytes == 0 ? Self.firstStepBytes : Self.stepBytes
+                    // The byte beyond the limit shows that the body is too large.
+                    let moreBytes = min(step, limitBytes + 1 - coveredBytes)
+                    try await body.hold(2 * moreBytes)
+                    coveredBytes += moreBytes
+                }
+                isFull = try await decode(decoder, limitBytes: coveredBytes)
+                if decoder.outputBytes > limitBytes { throw .bodyTooLarge(nil, limitBytes: limitBytes) }
+                // A window is allocated whole, but only the part that has bytes takes memory.
+                let moreBytes = decoder.ownBytes - ownBytes
+                if moreBytes > 0 { try await body.hold(moreBytes) }
+                ownBytes += max(0, moreBytes)
+            } while isFull
+        }
+        guard decoder.isWhole else { throw RequestError(400, "The compressed request body ends too early.") }
+        body.giveBack(ownBytes + 2 * (coveredBytes - decoder.outputBytes))
+        body.replace(by: decoder.removeOutput())
+    }
+
+    /// The memory for a decoder before it knows the window of the body, in bytes.
+    private static let firstDecoderBytes = 65_536
+    private static let firstStepBytes = 65_536
+    private static let stepBytes = 262_144
+    /// The number of compressed bytes of a body that are decoded on the event loop; more are decoded on a worker.
+    private static let loopBytes = 16_384
+
+    /// Runs one step of the decoder, and returns its result.
+    private func decode(_ decoder: BodyDecoder, limitBytes: Int) async throws(RequestError) -> Bool {
+        if decoder.inputBytes <= Self.loopBytes, limitBytes <= JSONBody.loopBytes {
+            return try decoder.decode(limitBytes: limitBytes)
+        }
+        let result = await gateway.reader.result(on: gateway.loop, withinNanoseconds: JSONBody.patienceNanoseconds) {
+            Result { () throws(RequestError) in try decoder.decode(limitBytes: limitBytes) }
+        }
+        guard let result else { throw Task.isCancelled ? .clientLeft : .overloaded }
+        return try result.get()
     }
 }
 

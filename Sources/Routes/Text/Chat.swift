@@ -12,7 +12,9 @@ extension Exchange {
         defaultModel: String?
     ) async throws(APIError) -> ChatRequest {
         // A longer request is read on a worker thread, which has time to read its tools, too.
-        let isShort = (request.body.declaredBytes ?? .max) <= JSONBody.loopBytes && surface.wire == .chat
+        var isShort = (request.body.declaredBytes ?? .max) <= JSONBody.loopBytes && surface.wire == .chat
+        // A compressed body may become long.
+        if request[.contentEncoding] != nil { isShort = false }
         var reading = isShort ? ToolReading(isPassedOn: gateway.registry.isPassedOn) : .whole
         reading.toleratesUnknown = surface.wire == .messages
         // The digest of a cached request needs its tools.
