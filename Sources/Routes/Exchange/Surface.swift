@@ -90,10 +90,13 @@ extension ChatSurface {
 final class ChatRequest: @unchecked Sendable {
     var call: ChatCall
     let formatter: any ChatResponseFormatter
+    /// Whether the body has the form of another API than its endpoint's, so that it is written anew for each vendor.
+    let isOfOtherAPI: Bool
 
-    init(_ call: consuming ChatCall, _ formatter: any ChatResponseFormatter) {
+    init(_ call: consuming ChatCall, _ formatter: any ChatResponseFormatter, isOfOtherAPI: Bool = false) {
         self.call = call
         self.formatter = formatter
+        self.isOfOtherAPI = isOfOtherAPI
     }
 
     /// Moves the call out of the request and leaves an empty call.

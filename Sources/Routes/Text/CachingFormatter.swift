@@ -47,7 +47,8 @@ private struct KeepingSurface: ChatSurface {
 
     private func kept(_ request: ChatRequest, _ root: JSONValue) -> ChatRequest {
         guard let digest = RequestDigest.of(root) else { return request }
-        return ChatRequest(request.removeCall(), CachingFormatter(request.formatter, digest, cache: cache))
+        let formatter = CachingFormatter(request.formatter, digest, cache: cache)
+        return ChatRequest(request.removeCall(), formatter, isOfOtherAPI: request.isOfOtherAPI)
     }
 
     func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget {

@@ -27,6 +27,7 @@ extension Exchange {
             reading.checked = tools
             return estimated(try surface.read(root, defaultModel: defaultModel, reading))
         }
+        if asked.isOfOtherAPI { return asked }
         if surface.wire == .chat { asked.call.keep(original) } else { try keep(message: original, asked) }
         return asked
     }

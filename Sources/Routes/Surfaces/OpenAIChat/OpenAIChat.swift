@@ -29,11 +29,12 @@ struct OpenAIChat: ChatSurface {
             return ChatRequest(call, ChatCompletion(names: ToolNames(customOf: root, ifCalledBy: call)))
         } catch {
             // Some clients send a body of the Responses API and expect a chat completion.
-            guard error.param?.isSame(as: "messages") ?? false, root["messages"] == nil, root["input"] != nil else {
-                throw error
-            }
+            guard error.param?.isSame(as: "messages") ?? false, root.member("messages") == nil,
+                root.member("input") != nil
+            else { throw error }
             let call = try ChatCall(ofResponse: root, defaultModel: defaultModel)
-            return ChatRequest(call, ChatCompletion(names: ToolNames(customOf: root, ifCalledBy: call)))
+            let formatter = ChatCompletion(names: ToolNames(customOf: root, ifCalledBy: call))
+            return ChatRequest(call, formatter, isOfOtherAPI: true)
         }
     }
 }
