@@ -121,7 +121,8 @@ struct Vendors {
         init(_ settings: Settings, _ lasting: ProcessServices, after old: SharedServices?) {
             worker = lasting.worker
             onemin = old?.onemin ?? OneMin.SharedServices()
-            quirks = QuirkMemory(lasting.log)
+            let forgetful = settings.providers.filter { !$0.learnsQuirks }.map(\.name)
+            quirks = QuirkMemory(lasting.log, except: Set(forgetful))
             signatures = old?.signatures ?? ToolCallMemory(.signature, lasting.budget, state: lasting.shared)
             reasoningBlocks =
                 old?.reasoningBlocks ?? ToolCallMemory(.reasoningBlock, lasting.budget, state: lasting.shared)

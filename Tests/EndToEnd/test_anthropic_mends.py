@@ -147,12 +147,12 @@ def test_a_demand_that_is_refused_is_made_in_words(team, anthropic_server, fresh
     assert anthropic_server.body(model)["tools"][0]["name"] == "weather"
 
 
-def test_nothing_is_learned_from_callers_own_keys(start_relay, anthropic_server, caller, new_key):
+def test_what_a_callers_own_key_teaches_is_for_this_key_only(start_relay, anthropic_server, caller, new_key):
     relay = start_relay(
         PROVIDER_OWN_KIND="anthropic", PROVIDER_OWN_BASE_URL=anthropic_server.base_url, PROVIDER_OWN_MODELS="m8", PROVIDER_OWN_PASSTHROUGH="true"
     )
-    http = caller(relay, new_key())
-    for _ in range(2):
+    for http in (caller(relay, new_key()), caller(relay, new_key()), caller(relay, new_key())):
         anthropic_server.says("m8", refused("temperature is not supported"), {})
-        assert http.post(PATH, json={"model": "m8", "temperature": 0.5, "messages": [{"role": "user", "content": "Hi"}]}).status_code == 200
-        assert len(anthropic_server.asked("m8")) == 2
+        for calls in (2, 3):
+            assert http.post(PATH, json={"model": "m8", "temperature": 0.5, "messages": [{"role": "user", "content": "Hi"}]}).status_code == 200
+            assert len(anthropic_server.asked("m8")) == calls

@@ -185,14 +185,14 @@ def test_a_named_tool_that_is_called_after_a_thought(team, cloud, is_streamed):
     assert len(cloud.asked(LLAMA)) == 1
 
 
-def test_nothing_is_learned_by_a_callers_own_key(relay, team, cloud):
-    cloud.says("@cf/open", *[{"text": "It is sunny."}, {"text": AS_TEXT}] * 2)
+def test_a_callers_own_key_teaches_too(relay, team, cloud):
+    cloud.says("@cf/open", {"text": "It is sunny."}, {"text": AS_TEXT})
     headers = {"Authorization": "Bearer own-key-of-a-caller"}
     secrets.add("own-key-of-a-caller")
     with checked.client(httpx, base_url=relay.base_url, headers=headers, timeout=30) as http:
         for _ in range(2):
             assert calls_of(http, False, model="open", **NAMED) == [("weather", {"city": "Rome"})]
-    assert ["tools" in seen["body"] for seen in cloud.asked("@cf/open")] == [True, False] * 2
+    assert ["tools" in seen["body"] for seen in cloud.asked("@cf/open")] == [True, False, False]
 
 
 # --- Answers ----------------------------------------------------------------------------------

@@ -328,11 +328,12 @@ def test_what_is_made_up_for_keeps_unknown_fields(model, server, name, is_stream
 def test_what_has_no_place_in_an_answer_that_is_made_up_is_refused(model, server, name):
     http, at = model
     refused, fields, script = EMULATED[name]
-    server.says(at, refused, script)
     for _ in range(2):
+        # What no request has shown to help is not remembered.
+        server.says(at, refused, script)
         status, error, _ = refusal(http, model=at, logprobs=True, **fields)
         assert (status, error["param"], error["code"]) == (400, "logprobs", "unsupported_parameter")
-    assert len(server.asked(at)) == 1
+        assert len(server.asked(at)) == 1
     assert ask(http, model=at, **fields).status_code == 200
 
 
@@ -478,14 +479,16 @@ def test_a_picture_that_the_server_cannot_fetch_is_the_callers_fault(model, serv
         assert status == 400 and len(server.asked(at)) == 1
 
 
-def test_nothing_is_learned_from_a_callers_key(start_relay, server, caller, new_key):
+def test_what_a_callers_key_teaches_is_for_this_key_only(start_relay, server, caller, new_key):
     relay = start_relay(
         PROVIDER_OWN_KIND="openai", PROVIDER_OWN_BASE_URL=server.base_url, PROVIDER_OWN_MODELS="m6", PROVIDER_OWN_PASSTHROUGH="true"
     )
-    http = caller(relay, new_key())
-    for _ in range(2):
+    for http in (caller(relay, new_key()), caller(relay, new_key()), caller(relay, new_key())):
         server.says("m6", dropped("temperature", 0)[0], {})
-        assert ask(http, model="m6", temperature=0.5).status_code == 200
-        assert [("temperature" in request["body"]) for request in server.asked("m6")] == [True, False]
-    server.says("m6", FORMATS["objects"][0])
-    assert refusal(http, model="m6", response_format={"type": "json_object"})[0] == 400
+        for _ in range(2):
+            assert ask(http, model="m6", temperature=0.5).status_code == 200
+        assert [("temperature" in request["body"]) for request in server.asked("m6")] == [True, False, False]
+        server.says("m6", FORMATS["objects"][0], {"text": "{}"})
+        for _ in range(2):
+            assert ask(http, model="m6", response_format={"type": "json_object"}).status_code == 200
+        assert ["response_format" in request["body"] for request in server.asked("m6")] == [True, False, False]

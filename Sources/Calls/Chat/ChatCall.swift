@@ -33,6 +33,8 @@ package struct ChatCall: Sendable {
     package var needs: Abilities = []
     /// Whether the requested model name ended in `[1m]`, which asks for a context window of a million tokens.
     package var wantsLongWindow = false
+    /// The caller for whom the vendor's quirks are remembered, and the quirks that this call itself has met.
+    package var quirks = CallQuirks()
     private var rare: Indirect<ChatOptions>?
 
     package init() {}

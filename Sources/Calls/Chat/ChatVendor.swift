@@ -26,8 +26,10 @@ package protocol ChatVendor: AnyObject, Sendable {
     /// Reads the data that other instances stored about earlier responses in this conversation. Call it before
     /// `prepare`.
     func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async
-    /// Records that a model lacks an ability, so that later calls can do without the ability.
-    func learn(lacking ability: Abilities, of model: Model)
+    /// Returns the quirks to remember for a model that turned out to lack an ability; none if this is not remembered.
+    func quirks(lacking ability: Abilities) -> LearnedQuirks
+    /// Returns the remembered lacks of abilities that this call should ignore, to find out whether they still hold.
+    func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks
     /// Converts a call into the vendor's form. The request body is not written yet.
     func prepare(_ call: consuming ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat
 }
@@ -40,7 +42,8 @@ extension ChatVendor {
     package func reads(_ address: String) -> Bool { false }
     package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool { false }
     package func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async {}
-    package func learn(lacking ability: Abilities, of model: Model) {}
+    package func quirks(lacking ability: Abilities) -> LearnedQuirks { [] }
+    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks { [] }
 }
 
 /// A chat call in the form of its vendor, ready to be sent.

@@ -157,6 +157,7 @@ extension Exchange {
             asked.call.wantsLongWindow = true
         }
         record.model = asked.call.model
+        asked.call.quirks.isOfSession = request.session != nil
         record(ignored: asked.call)
         record.isStreamed = asked.call.isStreamed
         switch try surface.target(of: asked, caller, self) {

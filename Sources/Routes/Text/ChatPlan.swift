@@ -61,7 +61,7 @@ final class ChatPlan: @unchecked Sendable {
     ) throws(APIError) {
         let (model, provider) = (candidate.model, candidate.provider)
         if call.original?.wire == .messages, !provider.wires.contains(.messages) { call.original = nil }
-        try candidate.check(call)
+        try candidate.begin(&call, for: caller)
         if call.needs.contains(.inlineMedia) {
             try call.attachments.leave(to: provider, isCallersKey: !candidate.usesOwnKey)
         }
@@ -316,12 +316,17 @@ final class ChatPlan: @unchecked Sendable {
         if isRepair { vendorCall.callLedger.recordRetry(after: error.usage ?? .nothing) }
         // With strict tools, the arguments may have been invalid rather than the tool call missing.
         let mayLackChoice = spare.value.needs.contains(.toolChoice) && !abilities.contains(.uncheckedArguments)
-        if isRepair, candidate.usesOwnKey, mayLackChoice {
-            candidate.provider.learn(lacking: .toolChoice, of: candidate.model)
+        var lacking = error.lacking
+        if isRepair, mayLackChoice {
+            lacking.formUnion(candidate.provider.quirks(lacking: .toolChoice))
         }
+        var asked = spare.value
+        asked.quirks.met.formUnion(lacking)
+        if isRepair || error.isLackLasting { asked.quirks.lasting.formUnion(lacking) }
+        asked.quirks.tried.subtract(lacking)
         do throws(APIError) {
             let plan = try ChatPlan(
-                spare.value,
+                asked,
                 candidate,
                 caller: caller,
                 gateway: gateway,

@@ -79,6 +79,7 @@ extension ProviderSettings {
         acceptsImages = reader.boolean(key("VISION"))
         chatsBy = reader.text(key("CHAT_VIA")).flatMap { ProviderSettings.ChatPath(rawValue: $0) }
         if kind != .openai { reader.refuse(key("CHAT_VIA"), "is only for the kind openai; remove this line") }
+        learnsQuirks = reader.text(key("QUIRKS")) != "none"
         generates = reader.boolean(key("GENERATE"))
         generateModel = reader.text(key("GENERATE_MODEL"))
         cloud = CloudSettings(instance, kind, isPassthrough: isPassthrough, reader: &reader)

@@ -40,6 +40,12 @@ extension SettingFamily {
                 .secret
             ),
             SettingRow(
+                "QUIRKS",
+                .choice(["learn", "none"]),
+                "learn",
+                "learn: remember for an hour what the provider refuses (not for onemin and echo); none: learn nothing"
+            ),
+            SettingRow(
                 "ALLOW_FIELDS",
                 .options(RoutingFields.names),
                 "",

@@ -65,6 +65,8 @@ package struct ProviderSettings: Sendable, Equatable {
     package let acceptsImages: Bool
     /// The endpoint that chat calls use; nil if the relay chooses it by the base URL.
     package let chatsBy: ChatPath?
+    /// Whether the relay remembers what the provider refuses.
+    package let learnsQuirks: Bool
     /// Whether the provider serves `/generate` and `/llm` requests that name no model.
     package let generates: Bool
     /// The model for requests that name no model, by the name that callers use; nil for the provider's first model.

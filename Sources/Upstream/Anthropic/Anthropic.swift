@@ -82,6 +82,10 @@ extension Anthropic: ChatVendor {
         call.original?.wire == .messages && !call.hasChangedCallIDs
     }
 
+    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
+        wire.beginTrials(of: call, at: model)
+    }
+
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         wire.abilitiesOfClaude(for: call, of: model)
     }

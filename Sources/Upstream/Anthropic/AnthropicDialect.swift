@@ -41,16 +41,19 @@ struct AnthropicDialect: Sendable {
         out.append(json: model)
     }
 
-    /// Whether Vertex AI refused the request because an organisation policy in Google Cloud forbids structured outputs.
-    func refusesFormats(
+    /// Returns the finding that an organisation policy in Google Cloud forbids structured outputs; nil if Vertex AI
+    /// refused the request for another reason.
+    func findingOfPolicy(
         _ head: UpstreamHead,
         _ refusal: UnsafeRawBufferPointer,
         of request: Body,
         _ errorReader: ErrorResponseReader
-    ) -> Bool {
+    ) -> QuirkFinding? {
         guard isVertex, head.status == 400 || head.status == 403,
-            errorReader.vendorError(head, refusal).words.say("allowedpartnermodelfeatures")
-        else { return false }
-        return RawJSON(request.bytes)["output_config"]?["format"] != nil
+            RawJSON(request.bytes)["output_config"]?["format"] != nil,
+            case let words = RefusalWords(errorReader.vendorError(head, refusal).said, of: request.bytes),
+            words.quote("allowedpartnermodelfeatures")
+        else { return nil }
+        return QuirkFinding(.noSchemas, isLasting: words.isComplete)
     }
 }

@@ -15,8 +15,6 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private let maxCalls: Int
     private let wantsLongWindow: Bool
     private let wantsStream: Bool
-    /// The vendor, which remembers the betas that its server refuses; nil to remember none.
-    var wire: WireVendor?
     private let vendorCall: VendorCall
     /// Whether the vendor gets the client's body, and the client the vendor's responses.
     private let isNative: Bool
@@ -34,6 +32,8 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
 
     /// The largest request body, in bytes, that stays in memory while the response is streamed.
     private static let keptBytes = 32_768
+    /// The most betas that one refusal can name.
+    private static let maxBetas = 16
 
     /// Creates the form for one call to the Messages API.
     ///
@@ -64,7 +64,6 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
         if let original = call.original {
             refusal = messages == nil ? .modelNotFound(model) : refusal(of: call, original)
-            if quirks.contains(.refusedBetas) { refusedBetas = wire?.refusedBetas(of: model) ?? [] }
             let body = OriginalMessage.written(
                 original,
                 model: model,
@@ -114,25 +113,30 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         )
     }
 
-    /// Returns whether the server refused betas of the client, and leaves them out from now on.
-    private func refusesBetas(
+    /// Returns the finding that the server does not know betas of the client; nil if the error is not about betas.
+    private func findingOfBetas(
         _ head: UpstreamHead,
         _ refusal: UnsafeRawBufferPointer,
+        of request: Body,
         _ errorReader: ErrorResponseReader
-    ) -> Bool {
-        guard let clientHeaders, head.status == 400, !clientHeaders.betas.isEmpty else { return false }
-        let said = errorReader.vendorError(head, refusal).said
-        guard PhraseMatcher(said).say("anthropic-beta") else { return false }
-        let words = said.split { !($0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0))) }.map(String.init)
-        let names = clientHeaders.betas.betas.filter { words.contains($0) && !refusedBetas.contains($0) }
-        refusedBetas += names
-        return !names.isEmpty
+    ) -> QuirkFinding? {
+        guard let clientHeaders, head.status == 400, !clientHeaders.betas.isEmpty else { return nil }
+        let words = RefusalWords(errorReader.vendorError(head, refusal).said, of: request.bytes)
+        guard words.quote("anthropic-beta") else { return nil }
+        let said = words.hyphenated
+        let names = clientHeaders.betas.betas.lazy
+            .filter { [refusedBetas] in said.contains($0.lowercased()) && !refusedBetas.contains($0) }
+            .prefix(Self.maxBetas)
+        if names.isEmpty { return nil }
+        return QuirkFinding(.refusedBetas, when: .betas(Array(names)), isLasting: words.isComplete)
     }
 
-    // The words of a refusal may be a caller's own, so only a request without the betas that succeeds proves them.
-    func quirksWereProven() {
-        if !refusedBetas.isEmpty, let wire { wire.quirks.learn(refusedBetas: refusedBetas, of: wire.name, model) }
+    func sends(betasOf finding: QuirkFinding) -> Bool {
+        guard let clientHeaders, !finding.betas.isEmpty else { return false }
+        return clientHeaders.betas.betas.contains { finding.betas.contains($0) }
     }
+
+    func adopt(_ finding: QuirkFinding) { refusedBetas += finding.betas }
 
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body {
         parts.append(pause)
@@ -169,15 +173,17 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         of request: Body,
         known: LearnedQuirks,
         _ errorReader: ErrorResponseReader
-    ) -> LearnedQuirks? {
-        if dialect.refusesFormats(head, refusal, of: request, errorReader), !known.contains(.noSchemas) {
-            return .noSchemas
+    ) -> QuirkFinding? {
+        if !known.contains(.noSchemas), let finding = dialect.findingOfPolicy(head, refusal, of: request, errorReader) {
+            return finding
         }
-        if refusesBetas(head, refusal, errorReader) { return .refusedBetas }
+        if let finding = findingOfBetas(head, refusal, of: request, errorReader) { return finding }
         return errorReader.messageQuirk(head, refusal, of: request, known: known)
     }
 
-    func rewritten(_ request: Body, with quirk: LearnedQuirks) -> Body {
-        MessageRequestRewriter.written(request, with: quirk)
+    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
+        MessageRequestRewriter.written(request, with: quirks)
     }
+
+    var quirkNames: [QuirkName] { LearnedQuirks.namesOfAnthropic }
 }

@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Shared
 
@@ -11,19 +12,20 @@ extension ErrorResponseReader {
         _ body: UnsafeRawBufferPointer,
         of request: Body,
         known: LearnedQuirks
-    ) -> LearnedQuirks? {
+    ) -> QuirkFinding? {
         guard head.status == 400 || head.status == 422, case let vendorError = vendorError(head, body),
             !isSpecial(vendorError)
         else {
             return nil
         }
-        return RefusedMessage(vendorError.words, RawJSON(request.bytes), known).quirk
+        let words = RefusalWords(vendorError.said, of: request.bytes)
+        return RefusedMessage(words, RawJSON(request.bytes), known).finding
     }
 }
 
 /// A Messages request that the server refused, and the message of the error response.
 private struct RefusedMessage {
-    private let words: PhraseMatcher
+    private let words: RefusalWords
     private let request: RawJSON
     private let known: LearnedQuirks
 
@@ -33,31 +35,47 @@ private struct RefusedMessage {
         "not compatible", "incompatible", "may not be", "may only be", "must be removed", "not enabled",
     ]
 
-    init(_ words: PhraseMatcher, _ request: RawJSON, _ known: LearnedQuirks) {
+    init(_ words: RefusalWords, _ request: RawJSON, _ known: LearnedQuirks) {
         self.words = words
         self.request = request
         self.known = known
     }
 
-    var quirk: LearnedQuirks? {
+    var finding: QuirkFinding? {
         // A change that was already made does not help.
-        candidates.first { !known.isSuperset(of: $0) }
+        guard let quirk = candidates.first(where: { !known.isSuperset(of: $0) }) else { return nil }
+        if quirk == .plainSchemas { return .ofSchemas(words) }
+        return QuirkFinding(quirk, isLasting: words.isComplete && !words.containsAny(of: Self.bounds) && !isOfPart)
     }
+
+    /// Whether the error is about a part of a field that the relay would leave out as a whole.
+    private var isOfPart: Bool {
+        let fields: [StaticString] = ["metadata", "output_config.format", "format"]
+        return words.areAboutSchema || fields.contains { words.nameOnlyPart(of: $0) }
+    }
+
+    private static let bounds: [StaticString] = [
+        "between", "at least", "at most", "less than", "greater than", "maximum", "minimum", "range", "too long",
+        "too short", "length", "characters", "pattern", "<", ">",
+    ]
 
     private var candidates: [LearnedQuirks] {
         let thinking = request["thinking"]
-        if words.say("expected `thinking`") || words.say("expected `redacted_thinking`") {
+        if words.quote("expected \u{1}`thinking`") || words.quote("expected \u{1}`redacted_thinking`") {
             return thinking == nil ? [] : [.noThinkingNow]
         }
-        if words.say("invalid"), words.say("redacted_thinking") || words.say("signature") && words.say("thinking") {
+        if words.say("invalid"), words.quote("redacted_thinking") || words.quote("signature") && words.quote("thinking")
+        {
             return [.noEarlierReasoning]
         }
         let isPrefill = words.say("prefill") || words.say("must end with a user message")
         if isPrefill, isLastOfAssistant { return [.noPrefill] }
-        if words.say("role"), words.say("system") || words.say("assistant"), hasSystemTurns { return [.noSystemTurns] }
-        if words.say("input_schema"), request["tools"] != nil { return [.plainSchemas] }
+        if words.quote("role"), words.quote("system") || words.quote("assistant"), hasSystemTurns {
+            return [.noSystemTurns]
+        }
+        if words.quote("input_schema"), request["tools"] != nil { return [.plainSchemas] }
         guard words.containsAny(of: Self.phrases) else { return [] }
-        if words.say("web_search") || words.say("web search"), hasSearch { return [.noSearch] }
+        if words.quote("web_search") || words.say("web search"), hasSearch { return [.noSearch] }
         return ofTools + ofForm + ofSampling + (thinking.map(ofThinking) ?? []) + ofTheRest
     }
 
@@ -83,16 +101,16 @@ private struct RefusedMessage {
         guard let choice = request["tool_choice"]?["type"]?.content, choice == "any" || choice == "tool" else {
             return []
         }
-        return words.say("tool_choice") || words.say("forced tool") || words.say("forces tool") ? [.noForcing] : []
+        return words.quote("tool_choice") || words.say("forced tool") || words.say("forces tool") ? [.noForcing] : []
     }
 
     private var ofForm: [LearnedQuirks] {
         guard let config = request["output_config"] else { return [] }
-        let isForm = words.containsAny(of: [
+        let isForm = words.quoteAny(of: [
             "output_config.format", "output_format", "structured output", "json_schema", "output format",
         ])
         if config["format"] != nil, isForm { return [.noSchemas] }
-        guard let effort = config["effort"]?.content, words.name("effort") || words.say("output_config") else {
+        guard let effort = config["effort"]?.content, words.name("effort") || words.quote("output_config") else {
             return []
         }
         let isHigh = effort == "xhigh" || effort == "max"
@@ -107,10 +125,10 @@ private struct RefusedMessage {
     }
 
     private func ofThinking(_ thinking: RawJSON) -> [LearnedQuirks] {
-        guard words.say("thinking") else { return [] }
+        guard words.quote("thinking") else { return [] }
         switch thinking["type"]?.content {
-        case "enabled": return words.say("adaptive") ? [.adaptiveThinking, .noThinking] : [.noThinking]
-        case "disabled": return words.say("between_tools") ? [.thinkingBetweenTools, .noThinking] : [.noThinking]
+        case "enabled": return words.quote("adaptive") ? [.adaptiveThinking, .noThinking] : [.noThinking]
+        case "disabled": return words.quote("between_tools") ? [.thinkingBetweenTools, .noThinking] : [.noThinking]
         default: return [.noThinking]
         }
     }

@@ -1,3 +1,5 @@
+import Calls
+
 /// The quirks of servers with Anthropic's API.
 extension LearnedQuirks {
     /// The quirk of a model that refuses `temperature`, `top_p` and `top_k`. These fields are then left out.
@@ -23,9 +25,17 @@ extension LearnedQuirks {
     /// The quirk of a model that refuses turns of the role `system`. They are sent as turns of the user.
     static let noSystemTurns = LearnedQuirks(rawValue: 8_192)
 
-    /// The quirk of a server that does not know some of a client's betas. `QuirkMemory` has their names.
+    /// The quirk of a server that does not know some of a client's betas. The finding's condition has their names.
     static let refusedBetas = LearnedQuirks(rawValue: 16_384)
 
     /// The quirks that depend on the conversation, not on the model. They are not remembered for later calls.
     static let ofConversation: LearnedQuirks = [.noEarlierReasoning, .noThinkingNow]
+    static let namesOfAnthropic: [QuirkName] = [
+        (.noSampling, "sampling"), (.noSecondSampling, "temperature with top_p"), (.noThinking, "thinking"),
+        (.adaptiveThinking, "thinking budget"), (.thinkingBetweenTools, "thinking disabled"),
+        (.noEffortOfClaude, "effort"), (.highEffort, "effort above high"), (.noPrefill, "prefill"),
+        (.noStrictTools, "strict"), (.noTier, "service_tier"), (.noMetadata, "metadata"),
+        (.noSystemTurns, "system turns"), (.noThinkingNow, "thinking now"),
+        (.noEarlierReasoning, "earlier reasoning"), (.refusedBetas, "anthropic-beta"),
+    ]
 }

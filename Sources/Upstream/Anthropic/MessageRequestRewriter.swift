@@ -1,3 +1,4 @@
+import Calls
 import Engine
 
 /// Applies quirks (changes that a server needs) to the JSON body of a Messages request.

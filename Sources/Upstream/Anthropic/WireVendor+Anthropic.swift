@@ -10,7 +10,7 @@ extension WireVendor {
             .searchOptions,
         ]
         let claude = ClaudeModel(model.id)
-        let quirks = self.quirks.quirks(of: name, model.id)
+        let quirks = quirks(model, for: call.quirks)
         if quirks.contains(.noSearch) { abilities.remove(.searchOptions) }
         if call.original?.wire == .messages {
             // The client knows the vendor's models, so only refusals show what a model lacks.
@@ -45,19 +45,19 @@ extension WireVendor {
         model: Model,
         vendorCall: VendorCall
     ) -> any PreparedChat {
-        form.wire = self
         var call = call
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
-        if quirks.quirks(of: name, model.id).contains(.noSearch) { call.dropSearch() }
+        if quirks(model, for: call.quirks).contains(.noSearch) { call.dropSearch() }
         if call.stops.contains(where: \.isBlank) { call.stops = [] }
+        let quirks = call.quirks
         return WireChat(
             self,
             form,
             call: call,
             model: model,
             vendorCall: vendorCall,
-            quirks: quirks.quirks(of: name, model.id)
+            quirks: known(model, for: quirks)
         )
     }
 }
@@ -91,8 +91,6 @@ extension WireVendor {
     /// The largest response to `count_tokens`, in bytes.
     private static let countLimitBytes = 65_536
 
-    func refusedBetas(of model: String) -> [String] { quirks.refusedBetas(of: name, model) }
-
     /// Returns the header lines with which a client's Messages request goes on.
     func headers(
         of request: OriginalRequest,
@@ -106,7 +104,7 @@ extension WireVendor {
         return headers.headers(
             for: key,
             passing: client,
-            without: refusedBetas(of: model.id),
+            without: quirks.refusedBetas(of: name, model.id, for: .of(vendorCall)),
             isCallersKey: vendorCall.isCallersKey
         )
     }

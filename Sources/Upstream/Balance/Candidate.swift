@@ -80,6 +80,16 @@ package final class Candidate: Sendable {
         }
     }
 
+    /// Checks whether this candidate can serve the chat, and sets the caller for whom quirks are remembered, and the
+    /// quirks that the call ignores to find out whether they still hold.
+    ///
+    /// - Throws: an error if the settings exclude the chat, or the provider might not understand an option's value.
+    package func begin(_ call: inout ChatCall, for caller: Caller) throws(APIError) {
+        try check(call)
+        call.quirks.owner = CallQuirks.Owner(caller)
+        if call.quirks.met.isEmpty { call.quirks.tried = provider.beginTrials(of: call, at: model) }
+    }
+
     /// Returns whether both candidates have the same model, and their settings exclude the same traits (tools, images).
     package func isLike(_ other: Candidate) -> Bool { spared == other.spared && model == other.model }
 

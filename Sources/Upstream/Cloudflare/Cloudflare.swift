@@ -103,11 +103,15 @@ extension Cloudflare: ChatVendor {
     /// response shows whether the model supports tools.
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { call.needs.contains(.tools) }
 
+    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
+        inner.wire.beginTrials(of: call, at: model)
+    }
+
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [
             .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sampling, .reasoning,
         ]
-        let quirks = inner.wire.quirks.quirks(of: name, model.id)
+        let quirks = inner.wire.quirks(model, for: call.quirks)
         if quirks.contains(.noObjects) { abilities.remove(.objects) }
         if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         if call.hasStrictTools { abilities.insert(.uncheckedArguments) }
@@ -123,9 +127,7 @@ extension Cloudflare: ChatVendor {
         return abilities
     }
 
-    package func learn(lacking ability: Abilities, of model: Model) {
-        if ability == .toolChoice { inner.wire.quirks.learn(.noForcing, of: name, model.id) }
-    }
+    package func quirks(lacking ability: Abilities) -> LearnedQuirks { ability == .toolChoice ? .noForcing : [] }
 
     package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
         var call = call
@@ -133,7 +135,7 @@ extension Cloudflare: ChatVendor {
         call.choices = 1
         call.stops = []
         let form = CloudflareForm(inner.completions, run: run(model.id), call, model: model)
-        let quirks = inner.wire.quirks.quirks(of: name, model.id)
+        let quirks = inner.wire.known(model, for: call.quirks)
         return WireChat(inner.wire, form, call: call, model: model, vendorCall: vendorCall, quirks: quirks)
     }
 }

@@ -41,6 +41,7 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         refusal = call.attachments.refusalUnlessImagesOrText
         isOwnBound = call.maxTokens == nil
         bound = call.maxTokens ?? CloudflareRequest.standardTokens
+        adopt(QuirkFinding(quirks))
         return rewritten(CloudflareRequest.written(call, model), with: quirks)
     }
 
@@ -62,14 +63,15 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         of request: Body,
         known: LearnedQuirks,
         _ errorReader: ErrorResponseReader
-    ) -> LearnedQuirks? {
+    ) -> QuirkFinding? {
         let isMissing =
             head.status == 404 || head.status == 405 || errorReader.error(head, refusal).kind == .unknownModel
-        if isMissing, run != nil, !known.contains(.ownWire) { return .ownWire }
+        if isMissing, run != nil, !known.contains(.ownWire) { return QuirkFinding(.ownWire) }
         if head.status == 400, !known.contains(.lowBound), bound == CloudflareRequest.standardTokens, isOwnBound,
-            errorReader.vendorError(head, refusal).words.say("max_tokens")
+            case let words = RefusalWords(errorReader.vendorError(head, refusal).said, of: request.bytes),
+            words.quote("max_tokens")
         {
-            return .lowBound
+            return QuirkFinding(.lowBound, isLasting: words.isComplete)
         }
         return errorReader.quirk(head, refusal, of: request, known: known)
     }
@@ -79,10 +81,15 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         return .notStreamed
     }
 
-    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
-        if quirks.contains(.ownWire) { isRun = true }
+    func adopt(_ finding: QuirkFinding) {
+        if finding.quirks.contains(.ownWire) { isRun = true }
         // A limit that the caller gave is not lowered.
-        if quirks.contains(.lowBound), isOwnBound { bound = CloudflareRequest.lowTokens }
-        return CloudflareRequest.rewritten(request, with: isOwnBound ? quirks : quirks.subtracting(.lowBound))
+        if finding.quirks.contains(.lowBound), isOwnBound { bound = CloudflareRequest.lowTokens }
+    }
+
+    var quirkNames: [QuirkName] { LearnedQuirks.namesOfOpenAI + LearnedQuirks.namesOfCloudflare }
+
+    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
+        CloudflareRequest.rewritten(request, with: isOwnBound ? quirks : quirks.subtracting(.lowBound))
     }
 }

@@ -53,12 +53,16 @@ extension Cohere: ChatVendor {
     package var wires: [Wire] { [] }
     package var keepsDeadlines: Bool { true }
 
+    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
+        wire.beginTrials(of: call, at: model)
+    }
+
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [
             .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sampling, .reasoning,
             .functions,
         ]
-        let quirks = wire.quirks.quirks(of: name, model.id)
+        let quirks = wire.quirks(model, for: call.quirks)
         if quirks.contains(.noObjects) { abilities.remove(.objects) }
         if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         if quirks.contains(.noForcing) { abilities.remove(.toolChoice) }
@@ -81,7 +85,7 @@ extension Cohere: ChatVendor {
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
         if call.stops.count > Self.maxStops { call.stops = [] }
-        let quirks = wire.quirks.quirks(of: name, model.id)
+        let quirks = wire.known(model, for: call.quirks)
         return WireChat(wire, CohereForm(chat, model), call: call, model: model, vendorCall: vendorCall, quirks: quirks)
     }
 }

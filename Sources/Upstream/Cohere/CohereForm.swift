@@ -28,7 +28,7 @@ final class CohereForm: WireForm, @unchecked Sendable {
         if call.stops.count == 1 { onlyStop = call.stops[0] }
         let (body, names) = CohereRequest(call, model).written()
         self.names = names
-        return CohereRequestRewriter.written(body, with: quirks)
+        return rewritten(body, with: quirks)
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint { chat }
@@ -49,11 +49,17 @@ final class CohereForm: WireForm, @unchecked Sendable {
         of request: Body,
         known: LearnedQuirks,
         _ errorReader: ErrorResponseReader
-    ) -> LearnedQuirks? {
+    ) -> QuirkFinding? {
         errorReader.cohereQuirk(head, refusal, of: request, known: known)
     }
 
-    func rewritten(_ request: Body, with quirk: LearnedQuirks) -> Body {
-        CohereRequestRewriter.written(request, with: quirk)
+    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
+        CohereRequestRewriter.written(request, with: QuirkFinding(quirks))
     }
+
+    func rewritten(_ request: Body, for finding: QuirkFinding) -> Body {
+        CohereRequestRewriter.written(request, with: finding)
+    }
+
+    var quirkNames: [QuirkName] { LearnedQuirks.namesOfCohere }
 }

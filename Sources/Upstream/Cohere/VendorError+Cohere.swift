@@ -32,20 +32,12 @@ extension LearnedQuirks {
     static let noStrictOfCohere = LearnedQuirks(rawValue: 2)
     static let noPenaltiesOfCohere = LearnedQuirks(rawValue: 4)
     static let noSeedOfCohere = LearnedQuirks(rawValue: 8)
-    /// The position in `rawValue` of the first bit of `bound`, the highest `max_tokens` that the model accepts.
-    private static let firstBound: UInt64 = 40
-    private static let maxTokens: UInt64 = 0x7f_ffff
-    private static let anyBound = LearnedQuirks(rawValue: maxTokens << firstBound)
-
-    static func bound(_ tokens: Int) -> LearnedQuirks? {
-        tokens < 1 ? nil : LearnedQuirks(rawValue: min(maxTokens, UInt64(tokens)) << firstBound)
-    }
-
-    /// The highest `max_tokens` that the model accepts; nil if this is unknown.
-    var bound: Int? {
-        let tokens = intersection(.anyBound).rawValue >> Self.firstBound
-        return tokens == 0 ? nil : Int(tokens)
-    }
+    /// The quirk of a model that refuses a high `max_tokens`. The highest accepted number is the finding's condition.
+    static let lowerBound = LearnedQuirks(rawValue: 16)
+    static let namesOfCohere: [QuirkName] = [
+        (.noThinkingOfCohere, "thinking"), (.noStrictOfCohere, "strict_tools"), (.noPenaltiesOfCohere, "penalties"),
+        (.noSeedOfCohere, "seed"), (.lowerBound, "max_tokens"),
+    ]
 }
 
 extension ErrorResponseReader {
@@ -58,50 +50,62 @@ extension ErrorResponseReader {
         _ body: UnsafeRawBufferPointer,
         of request: Body,
         known: LearnedQuirks
-    ) -> LearnedQuirks? {
+    ) -> QuirkFinding? {
         guard head.status == 400 || head.status == 422, case let vendorError = vendorError(head, body),
             !isSpecial(vendorError)
         else {
             return nil
         }
-        let words = vendorError.words
+        let words = RefusalWords(vendorError.said, of: request.bytes)
         let request = RawJSON(request.bytes)
-        if known.bound == nil, request["max_tokens"] != nil, let most = words.number(behind: VendorError.highBound) {
-            return .bound(most)
+        if !known.contains(.lowerBound), let most = words.number(behind: VendorError.highBound), most > 0 {
+            let finding = QuirkFinding(.lowerBound, when: .above(most, of: "max_tokens"), isLasting: words.isComplete)
+            return finding.concerns(request) ? finding : nil
         }
         // A change that was already made does not help.
-        return quirk(words, request).flatMap { known.isSuperset(of: $0) ? nil : $0 }
+        guard let quirk = quirk(words, request), !known.isSuperset(of: quirk) else { return nil }
+        let isOfValue = words.containsAny(of: [
+            "between", "range", "at most", "at least", "less than", "greater than", "too long",
+        ])
+        return QuirkFinding(quirk, isLasting: words.isComplete && !isOfValue && !words.areAboutSchema)
     }
 
-    private func quirk(_ words: PhraseMatcher, _ request: RawJSON) -> LearnedQuirks? {
+    private func quirk(_ words: RefusalWords, _ request: RawJSON) -> LearnedQuirks? {
         let isLacking = words.containsAny(of: [
             "not supported", "unsupported", "not support", "n't support", "not allowed", "not available",
             "not compatible",
             "unknown field", "unknown parameter",
         ])
         guard isLacking else { return nil }
-        if words.say("tool_choice"), request["tool_choice"]?.content == "REQUIRED" { return .noForcing }
-        if words.say("strict_tools"), request["strict_tools"] != nil { return .noStrictOfCohere }
-        if words.say("thinking") || words.say("reasoning"), request["thinking"] != nil { return .noThinkingOfCohere }
-        if let format = request["response_format"], words.say("response_format") || words.say("json") {
+        if words.quote("tool_choice"), request["tool_choice"]?.content == "REQUIRED" { return .noForcing }
+        if words.quote("strict_tools"), request["strict_tools"] != nil { return .noStrictOfCohere }
+        if words.quote("thinking") || words.quote("reasoning"), request["thinking"] != nil {
+            return .noThinkingOfCohere
+        }
+        if let format = request["response_format"], words.quote("response_format") || words.quote("json") {
             return format["json_schema"] != nil ? [.noSchemas, .noObjects] : .noObjects
         }
-        if words.say("_penalty") { return .noPenaltiesOfCohere }
+        if words.quote("_penalty") { return .noPenaltiesOfCohere }
         return words.name("seed") && request["seed"] != nil ? .noSeedOfCohere : nil
     }
 }
 
 /// Applies quirks (changes that a model needs) to the JSON body of a request to Cohere.
 struct CohereRequestRewriter {
-    static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
-        let own: LearnedQuirks = [.noThinkingOfCohere, .noStrictOfCohere, .noPenaltiesOfCohere, .noSeedOfCohere]
-        if quirks.isDisjoint(with: own), quirks.bound == nil { return body }
+    static func written(_ body: Body, with finding: QuirkFinding) -> Body {
+        let quirks = finding.quirks
+        let own: LearnedQuirks = [
+            .noThinkingOfCohere, .noStrictOfCohere, .noPenaltiesOfCohere, .noSeedOfCohere, .lowerBound,
+        ]
+        if quirks.isDisjoint(with: own) { return body }
+        var most: Int?
+        if case .above(let bound, _) = finding.condition { most = bound }
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count)
         for member in RawJSON(body.bytes).members where !isLeftOut(member.name, quirks) {
             out.append(out.isEmpty ? "{" : ",")
             let given = Int(member.value.bytes[part: 0..<min(18, member.value.bytes.count)].text)
-            if member.name.equals("max_tokens"), let most = quirks.bound, let given {
+            if member.name.equals("max_tokens"), let most, let given {
                 out.append(#""max_tokens":"#)
                 out.append(decimal: min(most, given))
             } else {

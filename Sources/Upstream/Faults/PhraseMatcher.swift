@@ -43,15 +43,69 @@ struct PhraseMatcher {
     ]
 
     /// Returns whether the text contains the word as a separate word: `top` is not found in `top_p`.
-    func name(_ word: StaticString) -> Bool {
-        bytes.withUnsafeBytes { bytes in
-            var scan = ByteScan(bytes)
-            while scan.find(word) {
-                let start = scan.position - word.utf8CodeUnitCount
+    func name(_ word: StaticString) -> Bool { hasWord(Self.bytes(of: word)) { _ in true } }
+
+    /// Returns whether the text contains the word, in any letter case, as a separate word.
+    func name(_ word: UnsafeRawBufferPointer) -> Bool {
+        word.map { (65...90).contains($0) ? $0 | 32 : $0 }.withUnsafeBytes { hasWord($0) { _ in true } }
+    }
+
+    /// Returns whether the text names only parts of a field: `metadata.key` or `tools[0]`.
+    func nameOnlyPart(of field: StaticString) -> Bool {
+        let isPart = { (end: Int) -> Bool in
+            guard end + 1 < bytes.count else { return false }
+            return bytes[end] == UInt8(ascii: "[") || bytes[end] == UInt8(ascii: ".") && Self.isOfName(bytes[end + 1])
+        }
+        let field = Self.bytes(of: field)
+        return hasWord(field, where: isPart) && !hasWord(field) { !isPart($0) }
+    }
+
+    private static func bytes(of text: StaticString) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    }
+
+    /// Returns whether the text contains the word as a separate word, with such a position behind it.
+    private func hasWord(_ word: UnsafeRawBufferPointer, where isMeant: (Int) -> Bool) -> Bool {
+        guard let first = word.first else { return false }
+        return bytes.withUnsafeBytes { bytes in
+            var position = 0
+            while let offset = bytes[part: position..<bytes.count].first(first) {
+                let start = position + offset
+                let end = start + word.count
+                position = start + 1
+                guard end <= bytes.count, bytes[part: start..<end].elementsEqual(word) else { continue }
                 let isBegun = start > 0 && Self.isOfName(bytes[start - 1])
-                if !isBegun, scan.isAtEnd || !Self.isOfName(bytes[scan.position]) { return true }
+                if !isBegun, end == bytes.count || !Self.isOfName(bytes[end]), isMeant(end) { return true }
             }
             return false
+        }
+    }
+
+    /// The words of the text with their hyphens and points: `beta-2025.1`.
+    var hyphenated: [String] {
+        let point = UInt8(ascii: ".")
+        return bytes.split { !Self.isOfName($0) && $0 != UInt8(ascii: "-") && $0 != point }.map { word in
+            String(decoding: word.last == point ? word.dropLast() : word, as: UTF8.self)
+        }
+    }
+
+    /// Returns the quoted words behind a phrase, up to the end of the sentence; empty if the phrase is absent.
+    func names(behind phrase: StaticString) -> [String] {
+        bytes.withUnsafeBytes { bytes in
+            var scan = ByteScan(bytes)
+            guard scan.find(phrase) else { return [] }
+            var names: [String] = []
+            var start: Int?
+            for position in scan.position..<bytes.count {
+                switch bytes[position] {
+                case UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "`"):
+                    if let begun = start { names.append(bytes[part: begun..<position].text) }
+                    start = start == nil ? position + 1 : nil
+                case UInt8(ascii: ".") where start == nil: return names
+                default: break
+                }
+            }
+            return names
         }
     }
 

@@ -81,6 +81,10 @@ extension Gemini: ChatVendor {
     package var wires: [Wire] { [] }
     package var keepsDeadlines: Bool { true }
 
+    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
+        wire.beginTrials(of: call, at: model)
+    }
+
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         wire.abilitiesOfGemini(for: call, of: model)
     }

@@ -74,11 +74,13 @@ final class GeminiForm: WireForm, @unchecked Sendable {
         of request: Body,
         known: LearnedQuirks,
         _ errorReader: ErrorResponseReader
-    ) -> LearnedQuirks? {
+    ) -> QuirkFinding? {
         errorReader.geminiQuirk(head, refusal, of: request, known: known)
     }
 
-    func rewritten(_ request: Body, with quirk: LearnedQuirks) -> Body {
-        GeminiRequestRewriter.written(request, with: quirk)
+    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
+        GeminiRequestRewriter.written(request, with: quirks)
     }
+
+    var quirkNames: [QuirkName] { LearnedQuirks.namesOfGemini }
 }

@@ -68,28 +68,33 @@ extension ErrorResponseReader {
         _ body: UnsafeRawBufferPointer,
         of request: Body,
         known: LearnedQuirks
-    ) -> LearnedQuirks? {
+    ) -> QuirkFinding? {
         guard head.status == 400, case let vendorError = vendorError(head, body), !isSpecial(vendorError) else {
             return nil
         }
-        let quirk = quirk(vendorError.words, RawJSON(request.bytes))
+        let words = RefusalWords(vendorError.said, of: request.bytes)
         // A change that was already made does not help.
-        return quirk.flatMap { known.isSuperset(of: $0) ? nil : $0 }
+        guard let quirk = quirk(words, RawJSON(request.bytes)), !known.isSuperset(of: quirk) else { return nil }
+        if quirk == .plainSchemas { return .ofSchemas(words) }
+        let isOfValue = words.containsAny(of: [
+            "too many states", "between", "range", "must be", "less than", "greater than", "at most", "at least",
+        ])
+        return QuirkFinding(quirk, isLasting: words.isComplete && !isOfValue && !words.areAboutSchema)
     }
 
-    private func quirk(_ words: PhraseMatcher, _ request: RawJSON) -> LearnedQuirks? {
-        if words.say("thought_signature") || words.say("thought signature") { return .anySignature }
+    private func quirk(_ words: RefusalWords, _ request: RawJSON) -> LearnedQuirks? {
+        if words.quote("thought_signature") || words.say("thought signature") { return .anySignature }
         if words.say("penalty is not enabled") { return .noPenalties }
         if words.say("developer instruction is not enabled") { return .noInstructions }
         let settings = request["generationConfig"]
-        if words.say("thinking"), settings?["thinkingConfig"] != nil { return .noThinkingConfig }
-        let isOfTool = words.containsAny(of: ["function_declaration", "functiondeclaration", "function declaration"])
-        if isOfTool || words.say("parameters"), request["tools"] != nil { return .plainSchemas }
+        if words.quote("thinking"), settings?["thinkingConfig"] != nil { return .noThinkingConfig }
+        let isOfTool = words.quoteAny(of: ["function_declaration", "functiondeclaration", "function declaration"])
+        if isOfTool || words.quote("parameters"), request["tools"] != nil { return .plainSchemas }
         let isLacking = words.containsAny(of: [
             "not enabled", "unsupported", "not supported", "unknown name", "cannot find field", "too many states",
         ])
         guard isLacking, settings?["responseMimeType"] != nil else { return nil }
-        let isForm = words.containsAny(of: [
+        let isForm = words.quoteAny(of: [
             "json mode", "response mime type", "response_mime_type", "responsemimetype", "responsejsonschema",
             "response_json_schema", "response_schema", "responseschema", "too many states",
         ])

@@ -17,7 +17,7 @@ extension WireVendor {
         let gemini = GeminiModel(model.id)
         // Google's search does not go together with functions.
         if !gemini.isBare, !call.usesTools { abilities.insert(.searchOptions) }
-        let quirks = self.quirks.quirks(of: name, model.id)
+        let quirks = quirks(model, for: call.quirks)
         if gemini.isBare { abilities.subtract([.tools, .functions, .toolChoice, .objects, .schemas]) }
         if quirks.contains(.noObjects) { abilities.remove(.objects) }
         if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
@@ -47,13 +47,14 @@ extension WireVendor {
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
         if call.stops.count > GeminiRequest.maxStops { call.stops = [] }
+        let quirks = call.quirks
         return WireChat(
             self,
             form,
             call: call,
             model: model,
             vendorCall: vendorCall,
-            quirks: quirks.quirks(of: name, model.id)
+            quirks: known(model, for: quirks)
         )
     }
 }

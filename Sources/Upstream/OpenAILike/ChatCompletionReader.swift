@@ -204,10 +204,10 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
             try emitChunk(piece, emit)
         }
         // This response lacks choices all the same; the quirk helps later calls.
-        if let model = responseOptions.learnsChoicesOf, let vendor = responseOptions.vendor,
+        if let caller = responseOptions.learnsChoicesFor, let vendor = responseOptions.vendor,
             choices.contains(where: { !$0.isReported })
         {
-            vendor.quirks.learn(.noChoices, of: vendor.name, model)
+            vendor.learn([QuirkFinding(.noChoices)], of: caller.model, for: caller.owner)
         }
         guard responseOptions.isNative, responseOptions.includesUsage, !reportedUsage.isEmpty, isUsageReported else {
             return
@@ -354,11 +354,11 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     /// Checks the number of choices in a response that is not streamed.
     ///
-    /// - Throws: an error if the response has no choice. If `learnsChoicesOf` is set, also if a requested choice is
+    /// - Throws: an error if the response has no choice. If `learnsChoicesFor` is set, also if a requested choice is
     ///   missing.
     private func checkChoices() throws(UpstreamError) {
         guard hasBegun else { throw .invalidResponse("the vendor's response has no choice") }
-        guard responseOptions.learnsChoicesOf != nil, choices.contains(where: { !$0.isReported }) else { return }
+        guard responseOptions.learnsChoicesFor != nil, choices.contains(where: { !$0.isReported }) else { return }
         lacksChoices = true
         var error = UpstreamError.invalidResponse("the vendor's response has too few choices")
         error.usage = usage

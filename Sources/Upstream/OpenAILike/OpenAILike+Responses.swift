@@ -10,7 +10,7 @@ extension OpenAILike {
         case .responses: return true
         case .auto: break
         }
-        let quirks = wire.quirks.quirks(of: name, model.id)
+        let quirks = wire.quirks(model, for: call.quirks)
         if isOpenAI, call.needs.contains(.ownCompactions) { return true }
         // The Responses API does not have these.
         let foreign: Abilities = [.logProbabilities, .audioOutput, .customTools, .searchOptions, .audioReferences]
@@ -32,7 +32,7 @@ extension OpenAILike {
             .reasoning, .functions, .searchOptions, .compaction, .ownCompactions,
         ]
         if let most = call.maxTokens, most < ResponsesRequest.minTokens { abilities.remove(.tokenBound) }
-        let quirks = wire.quirks.quirks(of: name, model.id)
+        let quirks = wire.quirks(model, for: call.quirks)
         if quirks.contains(.noCompaction) { abilities.subtract([.compaction, .ownCompactions]) }
         if quirks.contains(.noObjects) { abilities.remove(.objects) }
         if quirks.contains(.noSchemas) { abilities.remove(.schemas) }

@@ -117,6 +117,10 @@ extension OpenAILike: ChatVendor {
         return (chatsBy == .auto || mayLack && !isOpenAI) && !isByResponses(call, model)
     }
 
+    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
+        wire.beginTrials(of: call, at: model)
+    }
+
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         if isByResponses(call, model) { return responsesAbilities(for: call, of: model) }
         var abilities: Abilities = [
@@ -124,7 +128,7 @@ extension OpenAILike: ChatVendor {
             .sampling,
             .reasoning, .functions, .mediaAddresses, .searchOptions,
         ]
-        let quirks = wire.quirks.quirks(of: name, model.id)
+        let quirks = wire.quirks(model, for: call.quirks)
         if quirks.contains(.noObjects) { abilities.remove(.objects) }
         if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         if quirks.contains(.noChoices) { abilities.remove(.choices) }
@@ -150,7 +154,7 @@ extension OpenAILike: ChatVendor {
 
     package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool {
         guard let reasoningBlocks, reasoningBlocks.isShared, let model = vendorCall.callLedger.server?.model,
-            isDeepSeek || wire.quirks.quirks(of: name, model).contains(.reasoningBack)
+            isDeepSeek || wire.quirks.quirks(of: name, model, for: .of(vendorCall)).contains(.reasoningBack)
         else { return false }
         return !(self.reasoningBlocks(of: vendorCall)?.unknown(in: messages).isEmpty ?? true)
     }
@@ -164,18 +168,18 @@ extension OpenAILike: ChatVendor {
     }
 
     package func prepare(_ call: consuming ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
-        var quirks = wire.quirks.quirks(of: name, model.id)
+        var quirks = wire.known(model, for: call.quirks)
         // A call without long ids need not be rewritten for this quirk.
-        if quirks.contains(.noLongIDs), !call.hasLongIDs { quirks.remove(.noLongIDs) }
-        if quirks.contains(.noSearch) { call.dropSearch() }
-        if isOpenAI, call.hasLongNames { quirks.insert(.shortNames) }
-        if quirks.contains(.shortNames), !call.hasLongNames { quirks.remove(.shortNames) }
+        if quirks.sure.contains(.noLongIDs), !call.hasLongIDs { quirks.sure.remove(.noLongIDs) }
+        if quirks.sure.contains(.noSearch) { call.dropSearch() }
+        if isOpenAI, call.hasLongNames { quirks.sure.insert(.shortNames) }
+        if quirks.sure.contains(.shortNames), !call.hasLongNames { quirks.sure.remove(.shortNames) }
         let form: any WireForm
         if isByResponses(call, model) {
             form = ResponsesForm(responses, call, model: model)
         } else {
             // The other choices are requested by further calls.
-            if quirks.contains(.noChoices) { call.choices = 1 }
+            if quirks.sure.contains(.noChoices) { call.choices = 1 }
             form = OpenAILikeForm(
                 self,
                 call,

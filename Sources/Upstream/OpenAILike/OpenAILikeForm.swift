@@ -27,8 +27,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - reasoningBlocks: the reasoning that is remembered for the caller; nil if none is.
-    ///   - isCallersKey: whether the call uses the caller's own key. If so, the relay does not learn whether the model
-    ///     supports several choices.
+    ///   - isCallersKey: whether the call uses the caller's own key.
     init(
         _ vendor: OpenAILike,
         _ call: borrowing ChatCall,
@@ -59,13 +58,14 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             isLegacy: call.needs.contains(.functions),
             keepsMessages: call.keepsMessages,
             vendor: vendor.wire,
-            learnsChoicesOf: !isCallersKey && call.choices > 1 ? model.id : nil,
+            learnsChoicesFor: call.choices > 1 ? ModelCaller(model: model.id, owner: call.quirks.owner) : nil,
             bounds: UsageBounds(call, model)
         )
     }
 
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
         let isForeign = call.original != nil && call.hasSignedReasoning
+        adopt(QuirkFinding(quirks))
         return rewritten(written(call, quirks), with: isForeign ? quirks.union(.noForeignReasoning) : quirks)
     }
 
@@ -89,7 +89,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
         let reader = ChatCompletionReader(responseOptions, parser, ids: ids)
-        if responseOptions.learnsChoicesOf != nil { self.reader = reader }
+        if responseOptions.learnsChoicesFor != nil { self.reader = reader }
         guard remembersReasoning, hasTools, let reasoningBlocks else { return names.restoring(reader) }
         return names.restoring(ReasoningRecorder(reader, reasoningBlocks))
     }
@@ -106,23 +106,29 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         of request: Body,
         known: LearnedQuirks,
         _ errorReader: ErrorResponseReader
-    ) -> LearnedQuirks? {
+    ) -> QuirkFinding? {
         if turnsToResponses, head.status == 400 || head.status == 404,
-            errorReader.vendorError(head, refusal).words.say("/responses")
+            case let words = RefusalWords(errorReader.vendorError(head, refusal).said, of: request.bytes),
+            words.quote("/responses")
         {
             let new = hasTools ? LearnedQuirks.otherPathWithTools : .otherPath
-            return known.contains(new) ? nil : new
+            return known.contains(new) ? nil : QuirkFinding(new, isLasting: words.isComplete)
         }
-        let quirk = errorReader.quirk(head, refusal, of: request, known: known)
+        let finding = errorReader.quirk(head, refusal, of: request, known: known)
         // At OpenAI this error is about the image itself.
-        return isOpenAI && quirk == .noAddresses ? nil : quirk
+        return isOpenAI && finding?.quirks == .noAddresses ? nil : finding
     }
 
-    func rewritten(_ request: Body, with quirk: LearnedQuirks) -> Body {
-        if quirk.contains(.noParallel) { responseOptions.maxCalls = maxCalls }
-        if quirk.contains(.reasoningBack) { remembersReasoning = true }
-        return RequestRewriter.written(request, with: quirk, reasoningBlocks)
+    func adopt(_ finding: QuirkFinding) {
+        if finding.quirks.contains(.noParallel) { responseOptions.maxCalls = maxCalls }
+        if finding.quirks.contains(.reasoningBack) { remembersReasoning = true }
     }
+
+    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
+        RequestRewriter.written(request, with: quirks, reasoningBlocks)
+    }
+
+    var quirkNames: [QuirkName] { LearnedQuirks.namesOfOpenAI }
 }
 
 extension ChatCall {
@@ -158,6 +164,12 @@ extension ChatCall {
     }
 }
 
+/// A model, and the caller for whom its quirks are remembered.
+struct ModelCaller: Sendable {
+    let model: String
+    let owner: CallQuirks.Owner
+}
+
 /// The options of a request that are needed to read its response.
 struct ResponseOptions: Sendable {
     /// The model's name in the client's request.
@@ -174,7 +186,7 @@ struct ResponseOptions: Sendable {
     var keepsMessages = false
     /// The vendor, for logging unknown finish reasons and for learning quirks; nil if neither is done.
     var vendor: WireVendor?
-    /// The id of the model if the relay learns from missing choices that this model makes only one; otherwise nil.
-    var learnsChoicesOf: String?
+    /// The model and the caller if the relay learns from missing choices that this model makes only one; otherwise nil.
+    var learnsChoicesFor: ModelCaller?
     var bounds = UsageBounds()
 }

@@ -61,24 +61,26 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         of request: Body,
         known: LearnedQuirks,
         _ errorReader: ErrorResponseReader
-    ) -> LearnedQuirks? {
+    ) -> QuirkFinding? {
         guard head.status == 400 || head.status == 422 else { return nil }
-        let words = errorReader.vendorError(head, refusal).words
-        if isCompacting, words.say("compaction") { return .noCompaction }
+        let words = RefusalWords(errorReader.vendorError(head, refusal).said, of: request.bytes)
+        if isCompacting, words.quote("compaction") { return QuirkFinding(.noCompaction, isLasting: words.isComplete) }
         if !known.contains(.noReasoningFields),
-            words.containsAny(of: ["encrypted content", "encrypted_content", "summar"])
+            words.quoteAny(of: ["encrypted content", "encrypted_content", "summar"])
         {
-            return .noReasoningFields
+            return QuirkFinding(.noReasoningFields, isLasting: words.isComplete)
         }
-        let quirk = errorReader.quirk(head, refusal, of: request, known: known)
+        let finding = errorReader.quirk(head, refusal, of: request, known: known)
         // Other quirks do not apply to this API.
-        return quirk.flatMap { $0.isSubset(of: Self.ofFields.union(.ofAbilities)) ? $0 : nil }
+        return finding.flatMap { $0.quirks.isSubset(of: Self.ofFields.union(.ofAbilities)) ? $0 : nil }
     }
 
     private static let ofFields = LearnedQuirks([.noTemperature, .noTopP, .noParallel, .noStrict, .shortNames]).union(
         .ofEffort
     )
     .union(.allSpare)
+
+    var quirkNames: [QuirkName] { LearnedQuirks.namesOfOpenAI }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
         let request = RequestRewriter.written(request, with: quirks.intersection(Self.ofFields))

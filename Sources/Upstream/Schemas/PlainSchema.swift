@@ -1,3 +1,4 @@
+import Calls
 import Engine
 
 extension LearnedQuirks {

@@ -93,6 +93,10 @@ extension Vertex: ChatVendor {
         publisher == .anthropic && call.original?.wire == .messages && !call.hasChangedCallIDs
     }
 
+    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
+        wire.beginTrials(of: call, at: model)
+    }
+
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         switch publisher {
         case .google: wire.abilitiesOfGemini(for: call, of: model, in: .vertex)

@@ -16,10 +16,16 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private var countedTokens: Int?
     /// The messages of a short prompt, to estimate its tokens later; empty if the prompt is long.
     private var texts: [ChatMessage] = []
+    /// The quirks that were known for the model when the call was prepared.
+    private let known: QuirkMemory.Known
+    /// The caller for whom quirks are remembered, and what this call has met before.
+    private let callQuirks: CallQuirks
     /// The quirks for which the request body was written or changed.
     private var quirks: LearnedQuirks
-    /// The number of quirks that this call has learned from the vendor's responses.
-    private var learned = 0
+    /// The quirks that this call has learned from the vendor's responses.
+    private var learned: [QuirkFinding] = []
+    /// The known quirks that this call ignores, to find out whether they still hold.
+    private var tried: [QuirkFinding] = []
     private var bounds: UsageBounds
 
     private static let maxQuirks = 3
@@ -33,21 +39,24 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         call: consuming ChatCall,
         model: Model,
         vendorCall: VendorCall,
-        quirks: LearnedQuirks
+        quirks: QuirkMemory.Known
     ) {
         self.vendor = vendor
         self.form = form
         bounds = UsageBounds(call, model)
+        callQuirks = call.quirks
         self.call = call
         self.model = model
         self.vendorCall = vendorCall
-        self.quirks = quirks
+        known = quirks
+        self.quirks = quirks.sure
     }
 
     func write() {
         guard var call = call.take() else { return }
         call.moveAttachmentsToUser()
         body = form.written(call, with: quirks)
+        if !known.others.isEmpty { applyOthers() }
         if let sent = form.maxTokens { bounds.raise(toCompletionTokens: sent) }
         if call.textBytes <= ChatCall.keptBytes {
             texts = call.messages
@@ -56,72 +65,115 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
+    /// Changes the request body for the known quirks that concern only some requests, and decides for each quirk that
+    /// was learned an hour ago whether this call ignores it.
+    private func applyOthers() {
+        for (finding, isDue) in known.others {
+            guard let changed = changedBody(for: finding) else { continue }
+            if isDue, vendor.quirks.beginTrial(of: finding, at: vendor.name, model.id, for: callQuirks.owner) {
+                tried.append(finding)
+            } else {
+                change(to: changed, for: finding)
+            }
+        }
+    }
+
+    /// Returns the request body with the change for a finding; nil if the finding does not concern the request.
+    private func changedBody(for finding: QuirkFinding) -> Body? {
+        guard let request = body else { return nil }
+        if form.sends(betasOf: finding) { return request }
+        guard finding.concerns(RawJSON(request.bytes)) else { return nil }
+        let changed = form.rewritten(request, for: finding)
+        return changed.bytes.elementsEqual(request.bytes) ? nil : changed
+    }
+
+    private func change(to changed: Body, for finding: QuirkFinding) {
+        quirks.formUnion(finding.quirks)
+        form.adopt(finding)
+        body = changed
+    }
+
     /// Rewrites the request body if the vendor's refusal shows a quirk. Returns whether the body was rewritten.
     private func isRewritten(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> Bool {
-        guard learned < Self.maxQuirks, let request = body,
-            let quirk = form.quirk(head, refusal, of: request, known: quirks, errorReader),
-            quirk.isDisjoint(with: .ofAbilities)
+        guard learned.count < Self.maxQuirks, let request = body,
+            let finding = form.quirk(head, refusal, of: request, known: quirks, errorReader),
+            finding.quirks.isDisjoint(with: .ofAbilities)
         else { return false }
-        learn(quirk, of: request)
+        learn(finding, of: request)
         return true
     }
 
     /// Rewrites the request body if an unusable response shows a quirk. Returns whether the body was rewritten.
     private func isRewritten(afterResponse error: UpstreamError) -> Bool {
-        guard !error.recovery.contains(.emulation), learned < Self.maxQuirks, let request = body,
+        guard !error.recovery.contains(.emulation), learned.count < Self.maxQuirks, let request = body,
             let quirk = form.quirkOfResponse, !quirks.isSuperset(of: quirk)
         else { return false }
-        learn(quirk, of: request)
+        learn(QuirkFinding(quirk), of: request)
         return true
     }
 
-    private func learn(_ quirk: LearnedQuirks, of request: Body) {
-        learned += 1
-        quirks.formUnion(quirk)
-        body = form.rewritten(request, with: quirk)
+    private func learn(_ finding: QuirkFinding, of request: Body) {
+        learned.append(finding)
+        change(to: form.rewritten(request, for: finding), for: finding)
     }
 
-    /// Runs `begin`, which prepares a repetition of the call. If `begin` throws, stores the quirks that the call has
-    /// learned.
+    /// Runs `begin`, which prepares a repetition of the call. If `begin` throws, remembers for this caller what the
+    /// call has learned: without this, each call could need a repetition for which there is no capacity.
     private func remake(_ begin: () async throws(UpstreamError) -> Void) async throws(UpstreamError) {
         do throws(UpstreamError) {
             try await begin()
         } catch {
-            keepQuirks(areProven: false)
+            keep(learned, isProven: false)
             throw error
         }
     }
 
-    /// Returns the error for a refused request. If the model lacks an ability, stores the lack as a quirk and adds the
-    /// recovery option `emulation`, except with a passthrough key.
+    /// Returns the error for a refused request. If the model lacks an ability, adds the lack and the recovery option
+    /// `emulation`.
     private func refused(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> UpstreamError {
-        var error = judged(errorReader.error(head, refusal))
-        guard !isCallersKey, let request = body,
-            let quirk = form.quirk(head, refusal, of: request, known: quirks, errorReader),
-            !quirk.isDisjoint(with: .ofAbilities)
+        let error = judged(errorReader.error(head, refusal))
+        guard let request = body,
+            let finding = form.quirk(head, refusal, of: request, known: quirks, errorReader),
+            !finding.quirks.isDisjoint(with: .ofAbilities)
         else { return error }
-        vendor.quirks.learn(quirk, of: vendor.name, model.id)
-        error.recovery.insert(.emulation)
-        return error
+        return lacking(finding, error)
     }
 
-    /// Returns the error for an unusable response. If the response shows that the model lacks an ability, remembers
-    /// this for the model and adds the recovery option `emulation` to the error.
+    /// Returns the error for an unusable response. If the response shows that the model lacks an ability, adds the lack
+    /// and the recovery option `emulation` to the error.
     private func unserved(_ error: UpstreamError) -> UpstreamError {
         guard let quirk = form.quirkOfResponse, !quirk.isDisjoint(with: .ofAbilities) else { return error }
-        vendor.quirks.learn(quirk, of: vendor.name, model.id)
+        return lacking(QuirkFinding(quirk), error)
+    }
+
+    private func lacking(_ finding: QuirkFinding, _ error: UpstreamError) -> UpstreamError {
         var error = error
+        error.lacking = finding.quirks
+        error.isLackLasting = finding.isLasting
         error.recovery.insert(.emulation)
         return error
     }
 
-    /// Stores the quirks that the call has learned.
-    ///
-    /// - Parameter areProven: whether the vendor accepted the changed request.
-    private func keepQuirks(areProven: Bool = true) {
-        guard learned > 0, !isCallersKey else { return }
-        if areProven { form.quirksWereProven() }
-        vendor.quirks.learn(quirks.intersection(form.keptQuirks), of: vendor.name, model.id)
+    /// Remembers what the call has learned, after it has succeeded.
+    private func keepQuirks() {
+        if learned.isEmpty, tried.isEmpty, callQuirks.lasting.isEmpty, callQuirks.tried.isEmpty { return }
+        keepFoundQuirks()
+    }
+
+    @inline(never)
+    private func keepFoundQuirks() {
+        let wrong = tried.filter { finding in !learned.contains { $0.quirks.isSuperset(of: finding.quirks) } }
+        let served = QuirkFinding(callQuirks.tried)
+        vendor.quirks.forget(wrong + [served], of: vendor.name, model.id, for: callQuirks.owner)
+        keep(learned + [QuirkFinding(callQuirks.lasting)], isProven: true)
+        learned.removeAll { $0.isLasting }
+        tried = []
+    }
+
+    private func keep(_ findings: [QuirkFinding], isProven: Bool) {
+        let lasting = findings.filter { $0.isLasting && !form.keptQuirks.isDisjoint(with: $0.quirks) }
+        let (owner, names) = (callQuirks.owner, form.quirkNames)
+        vendor.learn(lasting, of: model.id, for: owner, isProven: isProven, named: names)
     }
 
     var promptTokens: Int {

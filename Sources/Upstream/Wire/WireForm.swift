@@ -30,19 +30,25 @@ protocol WireForm: AnyObject, Sendable {
         of request: Body,
         known: LearnedQuirks,
         _ errorReader: ErrorResponseReader
-    ) -> LearnedQuirks?
+    ) -> QuirkFinding?
     /// The quirk that the last successful response shows; nil if the response shows none.
     var quirkOfResponse: LearnedQuirks? { get }
     /// The quirks that can be stored for later calls to the model.
     var keptQuirks: LearnedQuirks { get }
-    /// Stores what the form itself has learned. Called after the vendor accepted the changed request.
-    func quirksWereProven()
     /// Whether the relay can request the rest of a paused response. The request body must then stay in memory.
     var mayGoOn: Bool { get }
     /// Returns the request body that asks for the rest of a response that the vendor paused.
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body
-    /// Returns the request body with the change for one more quirk.
-    func rewritten(_ request: Body, with quirk: LearnedQuirks) -> Body
+    /// Returns the request body with the changes for further quirks. Has no other effect.
+    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body
+    /// Returns the request body with the change for a further finding. Has no other effect.
+    func rewritten(_ request: Body, for finding: QuirkFinding) -> Body
+    /// Returns whether the request's header names betas of the finding's condition.
+    func sends(betasOf finding: QuirkFinding) -> Bool
+    /// Prepares the form for a request that was changed for the finding, and for its response.
+    func adopt(_ finding: QuirkFinding)
+    /// The names of the vendor's own quirks in the log.
+    var quirkNames: [QuirkName] { get }
 }
 
 extension WireForm {
@@ -53,7 +59,9 @@ extension WireForm {
     var route: (any WireRoute)? { nil }
     var quirkOfResponse: LearnedQuirks? { nil }
     var mayGoOn: Bool { false }
-    func quirksWereProven() {}
+    func sends(betasOf finding: QuirkFinding) -> Bool { false }
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body { request }
     var keptQuirks: LearnedQuirks { LearnedQuirks(rawValue: .max) }
+    func rewritten(_ request: Body, for finding: QuirkFinding) -> Body { rewritten(request, with: finding.quirks) }
+    func adopt(_ finding: QuirkFinding) {}
 }

@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Shared
 
@@ -18,5 +19,38 @@ final class WireVendor: @unchecked Sendable {
         self.headers = headers
         self.quirks = quirks
         self.tools = tools
+    }
+
+    /// Returns the quirks that decide what the call may ask of the model.
+    func quirks(_ model: Model, for call: CallQuirks) -> LearnedQuirks { quirks.quirks(of: name, model.id, for: call) }
+
+    /// Returns the quirks with which the call is written.
+    func known(_ model: Model, for call: CallQuirks) -> QuirkMemory.Known {
+        quirks.known(of: name, model.id, for: call)
+    }
+
+    func learn(
+        _ findings: [QuirkFinding],
+        of model: String,
+        for owner: CallQuirks.Owner,
+        isProven: Bool = true,
+        named names: [QuirkName] = []
+    ) {
+        let names = names + LearnedQuirks.namesOfAbilities
+        quirks.learn(findings, of: name, model, for: owner, isProven: isProven, named: names)
+    }
+
+    func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
+        let needs = call.needs
+        return quirks.beginTrials(of: .concerning(needs), at: name, model.id, for: call.quirks.owner)
+    }
+}
+
+extension CallQuirks {
+    /// The quirks of a vendor's call that is not prepared as a chat.
+    static func of(_ vendorCall: VendorCall) -> CallQuirks {
+        var quirks = CallQuirks()
+        quirks.owner = Owner(vendorCall.callLedger.caller)
+        return quirks
     }
 }

@@ -27,6 +27,8 @@ func countTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
         candidate.provider.wires.contains(.messages), original.isUnambiguous
     else {
         if let error = call.unreadError { throw error }
+        var call = call
+        call.quirks.owner = CallQuirks.Owner(caller)
         return send(try await promptTokens(of: call, for: caller, exchange), exchange)
     }
     let admission = try await exchange.admit(

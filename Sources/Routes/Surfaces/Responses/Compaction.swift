@@ -135,6 +135,7 @@ extension Registry {
         guard let candidates = try? chat(model, for: caller) else { return false }
         var call = ChatCall()
         call.needs = .ownCompactions
+        call.quirks.owner = CallQuirks.Owner(caller)
         return (0..<candidates.count).contains { index in
             let candidate = candidates[index]
             return candidate.provider.abilities(for: call, of: candidate.model).contains(.ownCompactions)

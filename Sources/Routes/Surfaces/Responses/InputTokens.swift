@@ -11,6 +11,7 @@ func countInputTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(API
         try ResponseDraft(root, defaultModel: defaultModel, for: .count)
     }
     if draft.hasReferences { try await draft.resolve(for: caller, gateway) }
+    draft.call.quirks.owner = CallQuirks.Owner(caller)
     let tokens =
         draft.call.model.isEmpty
         ? draft.call.promptTokens : try await promptTokens(of: draft.call, for: caller, exchange)

@@ -1,3 +1,4 @@
+import Calls
 import Engine
 
 /// The quirks of OpenAI-compatible servers. Each one says how requests to such a server are changed.
@@ -92,4 +93,19 @@ extension LearnedQuirks {
         let known = Self.efforts.indices.filter { contains(Self.effort($0)) }
         return known.min { (abs($0 - position), $0) < (abs($1 - position), $1) }.map { Self.efforts[$0] }
     }
+
+    /// The names of the quirks in the log.
+    static let namesOfOpenAI: [QuirkName] =
+        [
+            (.newBound, "max_tokens"), (.oldBound, "max_completion_tokens"), (.noStreamOptions, "stream_options"),
+            (.noTemperature, "temperature"), (.noTopP, "top_p"), (.noPresencePenalty, "presence_penalty"),
+            (.noFrequencyPenalty, "frequency_penalty"), (.noParallel, "parallel_tool_calls"), (.noStrict, "strict"),
+            (.noNames, "name"), (.noEffort, "reasoning_effort"), (.effortNone, "reasoning_effort with tools"),
+            (.randomSeed, "seed"), (.noDeveloper, "developer"), (.shortIDs, "tool call ids"),
+            (.emptyContent, "empty content"), (.joinedContent, "content parts"), (.mergedTurns, "order of roles"),
+            (.reasoningBack, "earlier reasoning"), (.noReasoning, "reasoning_content"),
+            (.noExtraContent, "extra_content"), (.noLongIDs, "long tool call ids"), (.shortNames, "long tool names"),
+            (.oneInstruction, "system messages"), (.noReasoningFields, "reasoning summary"),
+        ] + spareFields.enumerated().map { (.spare($0), $1) }
+        + efforts.enumerated().map { (.effort($0), $1) }
 }

@@ -1,3 +1,4 @@
+import Calls
 import Engine
 
 /// A rewriter that adapts a request to the quirks of a server.

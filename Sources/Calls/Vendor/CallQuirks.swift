@@ -1,0 +1,48 @@
+import Engine
+import Limits
+package import Shared
+
+/// A set of quirks of a model at a provider: changes of a request that the model needs.
+///
+/// Each vendor defines its own quirks in bits that `LearnedQuirks.ofAbilities` does not use.
+package struct LearnedQuirks: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt64
+
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// The quirks that one chat call has met itself, and the caller for whom quirks are remembered.
+package struct CallQuirks: Sendable {
+    /// The caller for whom quirks are remembered.
+    package enum Owner: Hashable, Sendable {
+        /// No caller. Nothing is remembered.
+        case none
+        /// A caller with a token that the settings declare, as a part of the digest of its identity.
+        case known(UInt64)
+        /// All callers without a key together.
+        case anonymous
+        /// A caller with a vendor's key of its own, as a part of the digest of its identity.
+        case passThrough(UInt64)
+
+        package init(_ caller: Caller?) {
+            switch (caller?.kind, caller?.identity) {
+            case (.known?, let identity?): self = .known(identity.digest.words.0)
+            case (.passThrough?, let identity?): self = .passThrough(identity.digest.words.0)
+            case (.anonymous?, _): self = .anonymous
+            default: self = .none
+            }
+        }
+    }
+
+    package var owner = Owner.none
+    /// Whether the call belongs to the session of an agent.
+    package var isOfSession = false
+    /// The lacking abilities that the vendor's response to this call has shown.
+    package var met: LearnedQuirks = []
+    /// The quirks in `met` that hold for later calls, too. They are remembered after the call has succeeded.
+    package var lasting: LearnedQuirks = []
+    /// The remembered quirks that this call ignores, to find out whether they still hold.
+    package var tried: LearnedQuirks = []
+
+    package init() {}
+}

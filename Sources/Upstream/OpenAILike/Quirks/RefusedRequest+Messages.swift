@@ -1,0 +1,76 @@
+import Calls
+import Engine
+
+extension RefusedRequest {
+    var quirkOfMessages: LearnedQuirks? {
+        if words.say("length of 9") { return .shortIDs }
+        if words.quote("tool_call"), words.say("too long") { return .noLongIDs }
+        if let quirk = quirkOfTurns { return quirk }
+        let messages = Array((request["messages"]?.elements).map { Array($0) } ?? [])
+        if words.quote("reasoning_content"), words.containsAny(of: ["passed back", "missing", "required"]),
+            messages.contains(where: \.lacksReasoning)
+        {
+            return .reasoningBack
+        }
+        if isUnsupported, let quirks = unknownReasoning(messages) { return quirks }
+        if words.quote("developer"), messages.contains(where: { $0["role"]?.content == "developer" }) {
+            return .noDeveloper
+        }
+        if isUnsupported, messages.contains(where: { $0["name"] != nil }),
+            names("name")
+        {
+            return .noNames
+        }
+        if vendorError.names("empty_array") || words.say("empty array"),
+            messages.contains(where: { $0["content"]?.isEmptyArray ?? false })
+        {
+            return new(.emptyContent)
+        }
+        // An error of serde without the field's name, such as "messages[0]: invalid type: sequence, expected a string".
+        let isOfList = words.quote("messages[") && words.say("invalid type: sequence")
+        guard isOfList || words.quote("content") || isLast("content", of: vendorError.param ?? "") else { return nil }
+        let isTyped =
+            words.quoteAny(of: ["string", "sequence", "null", "none"])
+        guard isTyped || words.say("required") || words.say("missing") else { return nil }
+        if !isOfList, messages.contains(where: { $0["content"]?.isNull ?? true }), !known.contains(.emptyContent) {
+            return .emptyContent
+        }
+        return messages.contains { $0["content"]?.isArray ?? false } ? .joinedContent : nil
+    }
+
+    /// Returns the quirks for reasoning fields that the vendor does not know; nil if none are new.
+    private func unknownReasoning(_ messages: [RawJSON]) -> LearnedQuirks? {
+        var quirks: LearnedQuirks = []
+        if names("reasoning_content"), messages.contains(where: { $0["reasoning_content"] != nil }) {
+            quirks.insert(.noReasoning)
+        }
+        if names("extra_content"), messages.contains(where: \.hasExtraContent) { quirks.insert(.noExtraContent) }
+        return new(quirks)
+    }
+
+    /// The quirk for a refused order of the messages; nil if the error is not about their order.
+    var quirkOfTurns: LearnedQuirks? {
+        let isOfOrder = words.say("must alternate") || words.say("should alternate")
+        guard isOfOrder || isSystemMisplaced else { return nil }
+        return isOfOrder || known.contains(.oneInstruction) ? new(.mergedTurns) : .oneInstruction
+    }
+
+    /// Whether the error is about a system message after the first message.
+    private var isSystemMisplaced: Bool {
+        guard words.quote("system") || words.name("developer") else { return false }
+        let isSaid =
+            words.say("system message must be") && (words.say("beginning") || words.say("first"))
+            || words.say("unexpected role") && (words.name("system") || words.name("developer"))
+            || words.quote("but got system")
+            || words.containsAny(of: [
+                "only one system message",
+                "multiple system messages", "system message must come first", "system messages must come first",
+                "system message is only allowed", "system message should be the first",
+            ])
+        guard isSaid, let messages = request["messages"]?.elements else { return false }
+        return messages.dropFirst().contains { message in
+            let role = message["role"]?.content
+            return role == "system" || role == "developer"
+        }
+    }
+}

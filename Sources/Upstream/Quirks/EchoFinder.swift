@@ -1,0 +1,118 @@
+import Engine
+
+/// Finds the parts of a vendor's message that repeat strings of the refused request. Takes linear time.
+struct EchoFinder {
+    /// The shortest repetition that is found, in bytes.
+    private static let window = 24
+    /// The bytes of the request's strings that are compared.
+    private static let limitBytes = 2_097_152
+    private static let factor: UInt64 = 0x9e37_79b9_7f4a_7c15
+    /// `factor` to the power of `window`: the weight of a byte that leaves the window.
+    private static let leaving = (0..<window).reduce(1 as UInt64) { power, _ in power &* factor }
+
+    private let text: [UInt8]
+    /// Whether each byte of the text repeats a string of the request.
+    private(set) var isEcho: [Bool]
+    /// Whether all strings of the request were compared.
+    private(set) var isComplete = true
+    /// The positions of the windows with each hash.
+    private var windows: [UInt64: [Int]] = [:]
+    /// The hashes in `windows` by 12 of their bits, which is quicker to ask.
+    private var filter = [Bool](repeating: false, count: 4_096)
+    private var recent = [UInt8](repeating: 0, count: window)
+    private var length = 0
+    private var hash: UInt64 = 0
+
+    /// Compares a text with the strings of a request.
+    ///
+    /// - Parameter request: the JSON of the request, which must be valid.
+    init(_ text: [UInt8], in request: UnsafeRawBufferPointer) {
+        self.text = text
+        isEcho = Array(repeating: false, count: text.count)
+        guard text.count >= Self.window else { return }
+        for position in text.indices {
+            add(text[position])
+            guard length >= Self.window else { continue }
+            windows[hash, default: []].append(position + 1 - Self.window)
+            filter[Self.slot(hash)] = true
+        }
+        read(request)
+    }
+
+    private static func slot(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 52) }
+
+    private mutating func begin() {
+        length = 0
+        hash = 0
+    }
+
+    private mutating func add(_ byte: UInt8) {
+        let slot = length % Self.window
+        hash = hash &* Self.factor &+ UInt64(byte) &+ 1
+        if length >= Self.window { hash &-= (UInt64(recent[slot]) &+ 1) &* Self.leaving }
+        recent[slot] = byte
+        length += 1
+    }
+
+    private mutating func compare(_ byte: UInt8) {
+        add(byte)
+        guard length >= Self.window, filter[Self.slot(hash)], let positions = windows[hash] else { return }
+        let isEqual = (0..<Self.window).allSatisfy {
+            recent[(length + $0) % Self.window] == text[positions[0] + $0]
+        }
+        guard isEqual else { return }
+        for position in positions { for index in position..<(position + Self.window) { isEcho[index] = true } }
+        windows[hash] = nil
+    }
+
+    /// Reads the strings of the request: names and values.
+    private mutating func read(_ request: UnsafeRawBufferPointer) {
+        begin()
+        var (position, isString, left) = (0, false, Self.limitBytes)
+        while position < request.count {
+            let byte = request[position]
+            position += 1
+            guard isString else {
+                if byte == UInt8(ascii: "\"") {
+                    isString = true
+                    begin()
+                    // The data of a file repeats no words.
+                    if request[part: position..<min(request.count, position + 5)].equals("data:") {
+                        position = JSONShape.endOfString(in: request, after: position)
+                    }
+                }
+                continue
+            }
+            left -= 1
+            if left < 0 {
+                isComplete = false
+                return
+            }
+            switch byte {
+            case UInt8(ascii: "\""): isString = false
+            case UInt8(ascii: "\\"): readEscape(request, &position)
+            default: compare(byte)
+            }
+        }
+    }
+
+    private mutating func readEscape(_ request: UnsafeRawBufferPointer, _ position: inout Int) {
+        guard position < request.count else { return }
+        let byte = request[position]
+        position += 1
+        switch byte {
+        case UInt8(ascii: "n"): compare(10)
+        case UInt8(ascii: "t"): compare(9)
+        case UInt8(ascii: "r"): compare(13)
+        case UInt8(ascii: "b"): compare(8)
+        case UInt8(ascii: "f"): compare(12)
+        case UInt8(ascii: "u"):
+            let digits = request[part: position..<min(request.count, position + 4)]
+            position += digits.count
+            // Half of a surrogate pair cannot be compared.
+            guard let code = UInt32(digits.text, radix: 16), let scalar = Unicode.Scalar(code) else { return begin() }
+            for byte in String(Character(scalar)).utf8 { compare(byte) }
+        default: compare(byte)
+        }
+    }
+}

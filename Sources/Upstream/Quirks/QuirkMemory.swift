@@ -1,0 +1,219 @@
+import Calls
+import Engine
+import Glibc
+import Limits
+package import Shared
+import Synchronization
+
+/// Remembers the quirks of each model at each provider for an hour. Can be used on any thread.
+///
+/// A quirk changes the calls of a caller that has met it. After two known callers have met it, it changes the calls of
+/// all callers that use the relay's keys. Anonymous callers share one memory, and each passthrough key has its own.
+package final class QuirkMemory: Sendable {
+    /// The quirks that are remembered for the calls of one caller to one model.
+    struct Known {
+        /// The quirks that change all calls, and need not be checked again.
+        var sure: LearnedQuirks = []
+        /// The quirks that change only some calls, or that one call should try to do without.
+        var others: [(finding: QuirkFinding, isDue: Bool)] = []
+
+        fileprivate mutating func add(_ finding: QuirkFinding, isDue: Bool) {
+            if isDue || finding.condition != nil {
+                others.append((finding, isDue))
+            } else {
+                sure.formUnion(finding.quirks)
+            }
+        }
+    }
+
+    private let rows = Lock(QuirkRows())
+    private let isUsed = Atomic(false)
+    /// The unknown finish reasons that were already logged, by provider.
+    private let finishes = Lock(RecentTable<String, Void>())
+    private let log: Log?
+    /// The providers of which nothing is remembered.
+    private let forgetful: Set<String>
+    private let now: @Sendable () -> Int
+
+    private static let maxFinishes = 100
+
+    /// Creates an empty memory.
+    ///
+    /// - Parameters:
+    ///   - log: the log for what is learned and for unknown finish reasons; nil to log nothing.
+    ///   - forgetful: the providers of which nothing is remembered.
+    ///   - now: returns the time in seconds since 1970.
+    package init(
+        _ log: Log? = nil,
+        except forgetful: Set<String> = [],
+        now: @escaping @Sendable () -> Int = { Int(Glibc.time(nil)) }
+    ) {
+        self.log = log
+        self.forgetful = forgetful
+        self.now = now
+    }
+
+    /// Returns the quirks that decide what a call may ask of the model: all that are remembered for the caller.
+    func quirks(of provider: String, _ model: String, for call: CallQuirks) -> LearnedQuirks {
+        guard isUsed.load(ordering: .relaxed) else { return call.met }
+        var quirks: LearnedQuirks = []
+        let now = now()
+        rows.withLock { rows in
+            rows.visit(provider, model, call.owner) { row, isMet in
+                for entry in row.entries where entry.finding.condition == nil && isMet(entry) {
+                    quirks.formUnion(entry.finding.quirks)
+                }
+            }
+            for finding in rows.confirmed(provider, model, for: call.owner, at: now) where finding.condition == nil {
+                quirks.formUnion(finding.quirks)
+            }
+        }
+        return quirks.subtracting(call.tried).union(call.met)
+    }
+
+    /// Returns the quirks with which a call is written.
+    func known(of provider: String, _ model: String, for call: CallQuirks) -> Known {
+        guard isUsed.load(ordering: .relaxed) else { return Known(sure: call.met) }
+        var known = Known()
+        let now = now()
+        rows.withLock { rows in
+            rows.visit(provider, model, call.owner) { row, isMet in
+                for entry in row.entries where isMet(entry) {
+                    let isOfField = entry.finding.quirks.isDisjoint(with: .ofAbilities)
+                    known.add(entry.finding, isDue: isOfField && row.isDue(entry, now))
+                }
+                if call.isOfSession { row.lastOfSession = now }
+            }
+            for finding in rows.confirmed(provider, model, for: call.owner, at: now) {
+                known.add(finding, isDue: false)
+            }
+        }
+        known.sure = known.sure.subtracting(call.tried).union(call.met)
+        return known
+    }
+
+    /// Returns the remembered betas that the model's server refuses.
+    func refusedBetas(of provider: String, _ model: String, for call: CallQuirks) -> [String] {
+        known(of: provider, model, for: call).others.flatMap(\.finding.betas)
+    }
+
+    /// Returns those of the quirks that this call should ignore, because they have been remembered for an hour. No
+    /// other call ignores them for the next hour.
+    func beginTrials(
+        of quirks: @autoclosure () -> LearnedQuirks,
+        at provider: String,
+        _ model: String,
+        for owner: CallQuirks.Owner
+    ) -> LearnedQuirks {
+        guard isUsed.load(ordering: .relaxed) else { return [] }
+        let quirks = quirks()
+        var tried: LearnedQuirks = []
+        let now = now()
+        rows.withLock { rows in
+            rows.visit(provider, model, owner) { row, isMet in
+                for index in row.entries.indices {
+                    let entry = row.entries[index]
+                    guard isMet(entry), row.isDue(entry, now), quirks.isSuperset(of: entry.finding.quirks) else {
+                        continue
+                    }
+                    row.entries[index].learnedAt = now
+                    tried.formUnion(entry.finding.quirks)
+                }
+            }
+        }
+        return tried
+    }
+
+    /// Returns whether this call should ignore a quirk that is due. No other call ignores it for the next hour.
+    func beginTrial(
+        of finding: QuirkFinding,
+        at provider: String,
+        _ model: String,
+        for owner: CallQuirks.Owner
+    ) -> Bool {
+        var isBegun = false
+        let now = now()
+        rows.withLock { rows in
+            rows.visit(provider, model, owner) { row, _ in
+                guard let index = row.entries.firstIndex(where: { $0.finding == finding }),
+                    now - row.entries[index].learnedAt >= QuirkRows.lifeSeconds
+                else { return }
+                row.entries[index].learnedAt = now
+                isBegun = true
+            }
+        }
+        return isBegun
+    }
+
+    /// Forgets quirks without which the caller's call succeeded.
+    func forget(_ findings: [QuirkFinding], of provider: String, _ model: String, for owner: CallQuirks.Owner) {
+        let findings = findings.flatMap(\.single)
+        rows.withLock { rows in
+            rows.visit(provider, model, owner) { row, _ in row.entries.removeAll { findings.contains($0.finding) } }
+        }
+    }
+
+    /// Remembers quirks for the caller, and for all callers if another known caller has met them.
+    ///
+    /// - Parameter isProven: whether the changed call succeeded. If false, the call could not be sent, and the quirk
+    ///   changes calls of this caller only.
+    func learn(
+        _ findings: [QuirkFinding],
+        of provider: String,
+        _ model: String,
+        for owner: CallQuirks.Owner,
+        isProven: Bool = true,
+        named names: [QuirkName] = []
+    ) {
+        guard owner != .none, !forgetful.contains(provider), !findings.isEmpty else { return }
+        isUsed.store(true, ordering: .relaxed)
+        let caller: UInt64 = if case .known(let caller) = owner { caller } else { 0 }
+        let now = now()
+        for finding in findings.flatMap(\.single) {
+            let isForAll = rows.withLock { rows in
+                rows.change(provider, model, owner) { (row) -> Bool in
+                    row.learn(finding, by: caller, at: now, isProven: isProven && !finding.isOfCaller)
+                }
+            }
+            record(finding, of: provider, model, owner, isForAll: isForAll, named: names)
+        }
+    }
+
+    private func record(
+        _ finding: QuirkFinding,
+        of provider: String,
+        _ model: String,
+        _ owner: CallQuirks.Owner,
+        isForAll: Bool,
+        named names: [QuirkName]
+    ) {
+        let found = names.filter { finding.quirks.contains($0.quirk) }.map { "\($0.name)" }
+        log?.info("learned how a model's requests must be changed") { line in
+            line.add("provider", provider)
+            line.add("model", model)
+            line.add("quirk", found.isEmpty ? "\(finding.quirks.rawValue)" : found.joined(separator: ","))
+            switch owner {
+            case .none, .known: line.add("for", isForAll ? "all callers" : "one caller")
+            case .anonymous: line.add("for", "anonymous callers")
+            case .passThrough: line.add("for", "one passthrough key")
+            }
+        }
+    }
+
+    /// Logs an unknown finish reason, once for each provider and reason.
+    func record(unknownFinish word: UnsafeRawBufferPointer, of provider: String) {
+        guard let log else { return }
+        let word = word[part: 0..<min(64, word.count)].text
+        let key = "\(provider)\n\(word)"
+        let isNew = finishes.withLock { known in
+            if known.use(key) != nil { return false }
+            known.set(key, (), atMost: Self.maxFinishes)
+            return true
+        }
+        guard isNew else { return }
+        log.warning("unknown finish reason") { line in
+            line.add("provider", provider)
+            line.add("reason", word)
+        }
+    }
+}

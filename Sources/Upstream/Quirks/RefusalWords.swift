@@ -1,0 +1,244 @@
+import Calls
+import Engine
+
+/// The words of a vendor's message that are the vendor's own: without values of the refused request.
+///
+/// Left out are texts between quotes, texts behind `input:`, `got` and `value:`, and long repetitions of the request's
+/// strings. A name between quotes, such as `'max_tokens'`, can be found with `name` and `quote` only.
+struct RefusalWords {
+    /// Whether all of the request was compared with the message.
+    let isComplete: Bool
+    /// The message without quotes.
+    private let prose: PhraseMatcher
+    /// The message with quoted names.
+    private let named: PhraseMatcher
+    /// The complete message.
+    private let said: PhraseMatcher
+
+    /// The byte that stands for what is left out. No phrase contains it.
+    fileprivate static let gap: UInt8 = 1
+    /// The fewest letters that must be left for the repetitions to count. A message with fewer ones of its own is
+    /// itself a part of the prompt.
+    private static let minLetters = 8
+
+    /// - Parameter request: the JSON of the refused request, which must be valid.
+    init(_ message: String, of request: UnsafeRawBufferPointer) {
+        said = PhraseMatcher(message)
+        let text = Self.withPlainQuotes(Array(message.utf8))
+        let echo = EchoFinder(text, in: request)
+        isComplete = echo.isComplete
+        let letters = text.indices.reduce(0) { $0 + (!echo.isEcho[$1] && text[$1].isLetter ? 1 : 0) }
+        let isEcho = letters < Self.minLetters ? Array(repeating: false, count: text.count) : echo.isEcho
+        var scan = QuoteScan(
+            text,
+            isEcho,
+            own: RawJSON(request).members.compactMap { $0.value.content.map { Array($0) } }
+        )
+        scan.read(to: text.count)
+        prose = PhraseMatcher(String(decoding: scan.prose, as: UTF8.self))
+        named = PhraseMatcher(String(decoding: scan.named, as: UTF8.self))
+    }
+
+    /// Returns the text with ASCII quotes in place of typographic ones.
+    private static func withPlainQuotes(_ text: [UInt8]) -> [UInt8] {
+        var plain: [UInt8] = []
+        plain.reserveCapacity(text.count)
+        var position = 0
+        while position < text.count {
+            if position + 2 < text.count, text[position] == 0xe2, text[position + 1] == 0x80,
+                (0x98...0x9d).contains(text[position + 2])
+            {
+                plain.append(UInt8(ascii: text[position + 2] < 0x9c ? "'" : "\""))
+                position += 3
+            } else {
+                plain.append(text[position])
+                position += 1
+            }
+        }
+        return plain
+    }
+
+    /// Returns whether the vendor's own words contain a phrase in lower case.
+    func say(_ phrase: StaticString) -> Bool { prose.say(phrase) }
+
+    func containsAny(of phrases: [StaticString]) -> Bool { prose.containsAny(of: phrases) }
+
+    /// Returns whether the message contains the phrase, part of which may be a quoted name.
+    func quote(_ phrase: StaticString) -> Bool { named.say(phrase) }
+
+    func quoteAny(of phrases: [StaticString]) -> Bool { named.containsAny(of: phrases) }
+
+    /// Returns whether the message contains the word, which may be quoted.
+    func name(_ word: StaticString) -> Bool { named.name(word) }
+
+    /// The words of the message, in lower case and with their hyphens and points: `beta-2025.1`.
+    var hyphenated: Set<String> { Set(named.hyphenated) }
+
+    /// Returns whether the message names only parts of the field: `metadata.key` or `tools[0]`.
+    func nameOnlyPart(of field: StaticString) -> Bool { named.nameOnlyPart(of: field) }
+
+    func number(behind phrase: StaticString) -> Int? { prose.number(behind: phrase) }
+
+    /// Returns the quoted names behind a phrase; empty if the phrase is absent.
+    func names(behind phrase: StaticString) -> [String] { named.names(behind: phrase) }
+
+    /// Whether the message is about a rule or the form of a schema, so that the server may accept other schemas.
+    var areAboutSchema: Bool {
+        quoteAny(of: [
+            "invalid schema", "invalid json schema", "schema for ", "in context", "properties", "anyof", "oneof",
+            "allof",
+            "minlength", "maxlength", "minitems", "maxitems", "prefixitems", "nesting", "too complex", "recursi",
+        ]) || quote("keyword") && !say("keyword argument")
+    }
+
+    /// Returns whether the complete message contains a value of the request as a separate word.
+    func repeats(_ value: RawJSON) -> Bool {
+        let bytes = value.content ?? value.bytes
+        guard !value.isObject, !value.isArray, (1...100).contains(bytes.count) else { return false }
+        return said.name(bytes)
+    }
+}
+
+extension QuirkFinding {
+    /// Returns the finding that schemas of tools were refused. It is remembered for the caller, who sends them again.
+    static func ofSchemas(_ words: RefusalWords) -> QuirkFinding {
+        var finding = QuirkFinding(.plainSchemas, isLasting: words.isComplete)
+        finding.isOfCaller = true
+        return finding
+    }
+}
+
+/// A scanner that takes quotes and values out of a vendor's message.
+private struct QuoteScan {
+    private let text: [UInt8]
+    private let isEcho: [Bool]
+    /// The values of the request's own members, which name no field.
+    private let own: [[UInt8]]
+    private(set) var prose: [UInt8] = []
+    private(set) var named: [UInt8] = []
+    private var position = 0
+
+    private static let markers: [StaticString] = ["input", "got", "value", "received"]
+    private static let maxNameBytes = 64
+    /// The key of the vendor's words in a list of errors as Pydantic (vLLM, Ollama, Groq) writes it.
+    private static let messageKey: StaticString = "'msg': "
+
+    init(_ text: [UInt8], _ isEcho: [Bool], own: [[UInt8]]) {
+        self.text = text
+        self.isEcho = isEcho
+        self.own = own
+    }
+
+    mutating func read(to limit: Int) {
+        while position < limit {
+            let byte = text[position]
+            if isEcho[position] {
+                appendGap()
+                while position < limit, isEcho[position] { position += 1 }
+            } else if isOpening(byte) {
+                readQuote(byte)
+            } else if let end = endOfMarker {
+                append(position..<end)
+                position = end
+                readValue()
+            } else {
+                append(position..<(position + 1))
+                position += 1
+            }
+        }
+    }
+
+    private mutating func append(_ range: Range<Int>) {
+        prose += text[range]
+        named += text[range]
+    }
+
+    private mutating func appendGap() {
+        prose.append(RefusalWords.gap)
+        named.append(RefusalWords.gap)
+    }
+
+    private func isWord(at position: Int) -> Bool {
+        text.indices.contains(position) && (text[position].isLetter || (48...57).contains(text[position]))
+    }
+
+    /// Returns whether the byte opens a quote. An apostrophe within a word does not.
+    private func isOpening(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "`"): true
+        case UInt8(ascii: "'"): !isWord(at: position - 1)
+        default: false
+        }
+    }
+
+    /// Reads a quote. A quote without an end goes on to the end of the message.
+    private mutating func readQuote(_ mark: UInt8) {
+        let start = position + 1
+        var end = start
+        while end < text.count {
+            if text[end] == UInt8(ascii: "\\") {
+                end += 2
+                continue
+            }
+            // A mark within the request's own text does not end the quote.
+            if text[end] == mark, !isEcho[end], mark != UInt8(ascii: "'") || !isWord(at: end + 1) { break }
+            end += 1
+        }
+        end = min(end, text.count)
+        if text[..<position].suffix(Self.messageKey.utf8CodeUnitCount).withUnsafeBytes({ $0.equals(Self.messageKey) }) {
+            position = start
+            read(to: end)
+            position = max(position, end + 1)
+            return
+        }
+        appendGap()
+        if end < text.count, isName(start..<end) { named += [mark] + text[start..<end] + [mark] }
+        appendGap()
+        position = end + 1
+    }
+
+    private func isName(_ range: Range<Int>) -> Bool {
+        (1...Self.maxNameBytes).contains(range.count) && !own.contains { $0.elementsEqual(text[range]) }
+            && !range.contains { isEcho[$0] }
+            && text[range].allSatisfy { $0.isLetter || (45...57).contains($0) || "[]_:".utf8.contains($0) }
+    }
+
+    /// The end of the marker at this position behind which a value of the request is repeated; nil if there is none.
+    private var endOfMarker: Int? {
+        guard text[position].isLetter, !isWord(at: position - 1) else { return nil }
+        for marker in Self.markers where text[position...].count >= marker.utf8CodeUnitCount {
+            let word = text[position..<(position + marker.utf8CodeUnitCount)].map { $0 | 32 }
+            guard word.withUnsafeBytes({ $0.equals(marker) }), case var end = position + word.count, !isWord(at: end)
+            else { continue }
+            while end < text.count, text[end] == 32 { end += 1 }
+            // Python's words for an unknown argument.
+            if text[end...].starts(with: "an unexpected keyword argument".utf8) { continue }
+            let hasSign = end < text.count && (text[end] == UInt8(ascii: ":") || text[end] == UInt8(ascii: "="))
+            if hasSign { return end + 1 }
+            // `value` and `input` are also words of vendors.
+            if marker.utf8CodeUnitCount != 5, end > position + word.count { return end }
+        }
+        return nil
+    }
+
+    /// Reads a value behind a marker: a quote, or a word before a punctuation mark. Otherwise leaves out the rest.
+    private mutating func readValue() {
+        while position < text.count, text[position] == 32 {
+            append(position..<(position + 1))
+            position += 1
+        }
+        guard position < text.count, !isOpening(text[position]), !isEcho[position] else { return }
+        var end = position
+        while end < text.count, !",.;)]} \n".utf8.contains(text[end]) || text[end] == 46 && isWord(at: end + 1) {
+            end += 1
+        }
+        let isAlone = end == text.count || text[end] != 32
+        if isAlone, isName(position..<end) { named += text[position..<end] }
+        appendGap()
+        position = isAlone ? end : text.count
+    }
+}
+
+extension UInt8 {
+    fileprivate var isLetter: Bool { (97...122).contains(self | 32) || self >= 0x80 }
+}

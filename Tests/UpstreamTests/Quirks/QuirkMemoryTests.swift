@@ -1,0 +1,108 @@
+import Calls
+import Engine
+import Support
+import Synchronization
+import Testing
+
+@testable import Upstream
+
+@Suite struct QuirkMemoryTests {
+    private final class WallClock: Sendable {
+        let seconds = Atomic(1_000_000)
+    }
+
+    private static func call(_ owner: CallQuirks.Owner, isOfSession: Bool = false) -> CallQuirks {
+        var call = CallQuirks()
+        call.owner = owner
+        call.isOfSession = isOfSession
+        return call
+    }
+
+    private static let owners: [CallQuirks.Owner] = [
+        .known(1), .known(2), .known(3), .anonymous, .passThrough(1), .passThrough(2), .none,
+    ]
+
+    /// Returns the first step at which a memory differs from the rules; nil if it never does.
+    ///
+    /// - Parameter mistake: returns the callers for whom the memory is told to remember what one caller met.
+    private static func differingStep(_ mistake: (CallQuirks.Owner) -> [CallQuirks.Owner]) -> Int? {
+        let memory = QuirkMemory()
+        var random = Seeded(11)
+        var met: [LearnedQuirks: Set<CallQuirks.Owner>] = [:]
+        for step in 0..<2_000 {
+            let owner = owners[random.below(owners.count)]
+            let quirk = LearnedQuirks(rawValue: 1 << UInt64(random.below(12)))
+            if random.below(40) == 0 {
+                for owner in mistake(owner) { memory.learn([QuirkFinding(quirk)], of: "p", "m", for: owner) }
+                met[quirk, default: []].insert(owner)
+            }
+            let reader = owners[random.below(owners.count)]
+            let expected = met.filter { _, owners in
+                let known = owners.filter { if case .known = $0 { true } else { false } }.count
+                if case .passThrough = reader { return owners.contains(reader) }
+                return known > 1 || reader != .none && owners.contains(reader)
+            }
+            let quirks = expected.keys.reduce(into: LearnedQuirks()) { $0.formUnion($1) }
+            if memory.quirks(of: "p", "m", for: call(reader)) != quirks { return step }
+            if memory.known(of: "p", "m", for: call(reader)).sure != quirks { return step }
+            if !memory.quirks(of: "p", "other", for: call(reader)).isEmpty { return step }
+        }
+        return nil
+    }
+
+    @Test("what one caller meets changes the calls of others only after a second known caller") func callers() {
+        #expect(Self.differingStep { [$0] } == nil)
+        #expect(Self.differingStep { _ in Self.owners } != nil, "one caller's for all")
+        #expect(Self.differingStep { _ in [] } != nil, "nothing is remembered")
+    }
+
+    @Test("a quirk that is an hour old is tried without by one call, unless a session is busy") func hour() {
+        let clock = WallClock()
+        let memory = QuirkMemory(now: { clock.seconds.load(ordering: .relaxed) })
+        let finding = QuirkFinding(.noTemperature)
+        let (owner, call) = (CallQuirks.Owner.known(1), Self.call(.known(1)))
+        memory.learn([finding], of: "p", "m", for: owner)
+        clock.seconds.add(3_599, ordering: .relaxed)
+        #expect(memory.known(of: "p", "m", for: call).others.isEmpty)
+        #expect(!memory.beginTrial(of: finding, at: "p", "m", for: owner))
+        _ = memory.known(of: "p", "m", for: Self.call(owner, isOfSession: true))
+        clock.seconds.add(599, ordering: .relaxed)
+        #expect(memory.known(of: "p", "m", for: call).others.isEmpty)
+        clock.seconds.add(1, ordering: .relaxed)
+        #expect(memory.known(of: "p", "m", for: call).others.map(\.isDue) == [true])
+        #expect(memory.beginTrial(of: finding, at: "p", "m", for: owner))
+        #expect(!memory.beginTrial(of: finding, at: "p", "m", for: owner))
+        #expect(memory.known(of: "p", "m", for: call).sure == .noTemperature)
+        memory.forget([finding], of: "p", "m", for: owner)
+        #expect(memory.quirks(of: "p", "m", for: call).isEmpty)
+    }
+
+    @Test("of two bounds both hold, so the smaller one counts") func bounds() {
+        let memory = QuirkMemory()
+        for most in [4_096, 1_024, 2_048] {
+            memory.learn(
+                [QuirkFinding(.lowerBound, when: .above(most, of: "max_tokens"))],
+                of: "p",
+                "m",
+                for: .anonymous
+            )
+        }
+        let known = memory.known(of: "p", "m", for: Self.call(.anonymous))
+        #expect(known.sure.isEmpty && known.others.count == 3)
+        let form = CohereRequestRewriter.self
+        var body = Body(ByteBuffer(#"{"max_tokens":9000}"#))
+        for (finding, _) in known.others where finding.concerns(RawJSON(body.bytes)) {
+            body = form.written(body, with: finding)
+        }
+        #expect(body.bytes.text == #"{"max_tokens":1024}"#)
+    }
+
+    @Test("what a call could not prove changes this caller's calls only") func unproven() {
+        let memory = QuirkMemory()
+        for caller in [1, 2] as [UInt64] {
+            memory.learn([QuirkFinding(.noTopP)], of: "p", "m", for: .known(caller), isProven: false)
+        }
+        #expect(memory.quirks(of: "p", "m", for: Self.call(.known(1))) == .noTopP)
+        #expect(memory.quirks(of: "p", "m", for: Self.call(.known(3))).isEmpty)
+    }
+}
