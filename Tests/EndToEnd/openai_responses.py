@@ -25,7 +25,30 @@ USAGE = {
 }  # fmt: skip
 
 
-def problems_of(body: dict[str, Any]) -> Iterator[str]:
+def without_own(body: dict[str, Any], own: dict[str, list[str]]) -> dict[str, Any]:
+    """Returns the body without the items, tools and fields that only this server knows: the script's `own`."""
+    fields = own.get("fields", ())
+    known = {name: value for name, value in body.items() if name not in fields}
+    for name in ("reasoning", "text"):
+        if name in known:
+            known[name] = {key: value for key, value in known[name].items() if key not in fields}
+    known["input"] = []
+    for item in body["input"]:
+        if item.get("type") not in own.get("items", ()):
+            known["input"].append(item)
+        elif known["input"] and known["input"][-1].get("type") == "reasoning":
+            del known["input"][-1]  # It led to this item.
+    known["tools"] = [tool for tool in body.get("tools", ()) if tool["type"] not in own.get("tools", ())]
+    if len(known["tools"]) < len(body.get("tools", ())):
+        known.pop("tool_choice", None)
+    if not known["tools"]:
+        del known["tools"]
+    return known
+
+
+def problems_of(body: dict[str, Any], script: dict[str, Any]) -> Iterator[str]:
+    if "own" in script:
+        body = without_own(body, script["own"])
     if unknown := set(body) - FIELDS:
         yield f"responses with {sorted(unknown)}"
     try:
@@ -118,6 +141,9 @@ def events(script: dict[str, Any]) -> list[dict[str, Any]]:
                 place = where | {"content_index": 0, "annotation_index": index, "annotation": annotation}
                 out.append({"type": "response.output_text.annotation.added", **place})
             out.append({"type": f"response.{kind}.done", **where, "content_index": 0, "refusal" if kind == "refusal" else "text": text})
+        elif item["type"] != "function_call":
+            out.append({"type": "response.output_item.added", "output_index": at, "item": item | {"status": "in_progress"}})
+            out.append({"type": f"response.{item['type']}.in_progress", **where})
         else:
             out.append({"type": "response.output_item.added", "output_index": at, "item": item | {"arguments": ""}})
             half = len(item["arguments"]) // 2
@@ -132,6 +158,11 @@ def events(script: dict[str, Any]) -> list[dict[str, Any]]:
 def answered(body: dict[str, Any], script: dict[str, Any]) -> dict[str, Any]:
     if {"json", "raw"} & set(script):
         return script
+    for field in script.get("refuses_fields", ()):
+        for path, holder in (("", body), ("reasoning.", body.get("reasoning", {})), ("text.", body.get("text", {}))):
+            if field in holder:
+                error = {"message": f"Unknown parameter: '{path}{field}'.", "type": "invalid_request_error", "param": path + field, "code": "unknown_parameter"}
+                return {"status": 400, "json": {"error": error}}
     if not body.get("stream"):
         return script | {"json": response(script)}
     found = script.get("events") or events(script)

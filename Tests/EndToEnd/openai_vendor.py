@@ -215,8 +215,8 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             elif path == "/files":
                 problems += openai_files.problems_of(body)
             elif path == "/responses":
-                problems += openai_responses.problems_of(body)
-                problems += empty_ones(body, "")
+                problems += openai_responses.problems_of(body, script)
+                problems += () if "own" in script else empty_ones(body, "")
             else:
                 problems.append(f"path {self.path}")
             known = HEADERS | ({"transfer-encoding"} if is_form else set())

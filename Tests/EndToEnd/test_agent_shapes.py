@@ -64,6 +64,8 @@ def test_shapes_are_accepted(player, vendors, vendor, program, at, kind):
         body = body.replace("gAAAAAscripted", anthropic_vendor.SIGNATURE)
         own = {"open": True, "own_headers": ["anthropic-beta"]} if program == "claude" else {}
         vendors[kind].says(MODELS[kind], own)
+    if kind == "responses":
+        vendors["openai"].says(MODELS[kind], {"own": {"fields": ["client_metadata"]}})
     headers = shape["headers"] | {"Authorization": f"Bearer {TEAM_TOKEN}"}
     with checked.client(httpx, base_url=player.base_url, timeout=30) as http:
         response = http.post(shape["path"], content=body, headers=headers)

@@ -45,6 +45,8 @@ public struct Abilities: OptionSet, Sendable {
     /// Whether the vendor may return arguments that do not match the schema of a strict tool. The relay then validates
     /// the arguments.
     @inlinable public static var uncheckedArguments: Abilities { Abilities(rawValue: 4_194_304) }
+    /// The ability to accept input items and tools that only OpenAI's Responses API knows.
+    @inlinable public static var ownItems: Abilities { Abilities(rawValue: 8_388_608) }
 
     /// The abilities that the relay can emulate as text: by instructions in the prompt and by parsing the output.
     package static let asText: Abilities = [.tools, .functions, .toolChoice, .objects, .schemas]

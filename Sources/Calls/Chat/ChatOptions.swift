@@ -1,5 +1,5 @@
 package import Engine
-import Shared
+package import Shared
 
 /// The optional fields that only few chat calls have. JSON values are kept as UTF-8 bytes.
 package struct ChatOptions: Sendable {
@@ -180,6 +180,8 @@ package struct ChatOptions: Sendable {
     package var wantsLogProbabilities = false
     /// The number of alternative tokens to report for each output token.
     package var topLogProbabilities = 0
+    /// The parts of the request that only OpenAI's Responses API knows; nil if there are none.
+    package var own: Indirect<OwnParts>?
 
     package init() {}
 

@@ -1,4 +1,6 @@
-/// A block of reasoning that a model produced.
+package import Engine
+
+/// A block of reasoning that a model produced, or an item that only OpenAI's Responses API knows.
 package final class ReasoningBlock: Sendable {
     /// The text of the reasoning; empty if the vendor does not show it.
     package let text: String
@@ -10,6 +12,15 @@ package final class ReasoningBlock: Sendable {
     package let textBytesBefore: Int
     /// The number of the response's tool calls that come before the reasoning.
     package let callsBefore: Int
+    /// An input item of the Responses API whose type the relay does not know, as JSON; nil for other blocks.
+    package let item: Body?
+
+    /// Creates a block for an input item whose type the relay does not know.
+    package init(item: Body) {
+        (text, signature, isSealed) = ("", nil, true)
+        (textBytesBefore, callsBefore) = (0, 0)
+        self.item = item
+    }
 
     /// Creates a block of reasoning. Returns nil if both the text and the signature are empty.
     package init?(
@@ -26,6 +37,7 @@ package final class ReasoningBlock: Sendable {
         self.isSealed = isSealed
         textBytesBefore = textBytes
         callsBefore = calls
+        item = nil
     }
 
     // The prefixes of signatures of OpenAI's reasoning and of Gemini's texts. Anthropic's signatures have no prefix.
@@ -34,6 +46,16 @@ package final class ReasoningBlock: Sendable {
 
     /// The prefix of the compacted conversations that OpenAI has encrypted, which are kept like sealed reasoning.
     package static let markOfCompaction = "cmp_"
+
+    /// The prefix of output items whose type the relay does not know, which are kept like sealed reasoning.
+    package static let markOfItem: StaticString = "item.{"
+
+    /// The JSON of an output item whose type the relay does not know, read from the signature of its block; nil for
+    /// other signatures.
+    package static func item(in signature: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        guard signature.hasPrefix(markOfItem) else { return nil }
+        return signature[part: (markOfItem.utf8CodeUnitCount - 1)..<signature.count]
+    }
 
     /// Whether the signature is a compacted conversation that OpenAI has encrypted.
     package var isCompaction: Bool { isSealed && signature?.hasPrefix(Self.markOfCompaction) == true }
@@ -61,5 +83,5 @@ package final class ReasoningBlock: Sendable {
             || signature.hasPrefix(Self.markOfCompaction)
     }
 
-    package var bytes: Int { text.utf8.count + (signature?.utf8.count ?? 0) }
+    package var bytes: Int { text.utf8.count + (signature?.utf8.count ?? 0) + (item?.bytes.count ?? 0) }
 }

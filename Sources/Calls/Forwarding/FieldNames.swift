@@ -11,6 +11,25 @@ package enum FieldNames {
         "top_logprobs", "modalities", "audio", "web_search", "num_of_site", "max_word", "new_input", "file_ids",
     ]
 
+    /// The names of further fields that the relay reads in requests of the Responses API.
+    private static let ofResponses: [StaticString] = [
+        "input", "instructions", "previous_response_id", "conversation", "prompt", "background", "include",
+        "max_output_tokens", "reasoning", "text", "truncation", "moderation", "max_tool_calls",
+    ]
+
+    /// Returns whether the relay reads this field of chats or responses, also if the name has unusual letters.
+    package static func isOfResponses(_ name: UnsafeRawBufferPointer) -> Bool {
+        ofResponses.contains { name.equals($0) } || ofChats.contains { name.equals($0) } || isDisguised(name)
+    }
+
+    /// Returns whether the relay reads this field of the Responses API's object `reasoning`.
+    package static func isOfReasoning(_ name: UnsafeRawBufferPointer) -> Bool {
+        name == "effort" || name == "summary" || name == "generate_summary"
+    }
+
+    /// Returns whether the relay reads this field of the Responses API's object `text`.
+    package static func isOfText(_ name: UnsafeRawBufferPointer) -> Bool { name == "format" || name == "verbosity" }
+
     private static let ofOthers: [StaticString] = [
         "input", "prompt", "stream_format", "dimensions", "encoding_format", "size", "quality", "style", "background",
         "moderation", "output_format", "output_compression", "partial_images", "input_fidelity", "voice", "speed",
@@ -20,7 +39,7 @@ package enum FieldNames {
 
     private static let ofValues = ofChats + ofOthers
     /// The names of all request fields that the relay uses.
-    private static let all = ofValues + ["file", "image", "images", "mask"]
+    private static let all = ofValues + ofResponses + ["file", "image", "images", "mask"]
 
     /// Returns whether a name is a known field name in unusual letters, such as `Model`.
     package static func isDisguised(_ name: UnsafeRawBufferPointer) -> Bool {

@@ -157,6 +157,24 @@ package struct RequestFields: CallFields {
         return value
     }
 
+    /// Returns the members that are not known, each as `,"name":value`; nil if all are known.
+    func unknown(_ isKnown: (UnsafeRawBufferPointer) -> Bool) -> Body? { Self.unknown(members, isKnown) }
+
+    /// Returns the members that are not known, each as `,"name":value`; nil if all are known.
+    static func unknown(
+        _ members: [(name: UnsafeRawBufferPointer, value: JSONValue)],
+        _ isKnown: (UnsafeRawBufferPointer) -> Bool
+    ) -> Body? {
+        var text = ByteBuffer()
+        for (name, value) in members where !isKnown(name) {
+            text.append(",")
+            text.append(json: name)
+            text.append(":")
+            value.append(to: &text)
+        }
+        return text.isEmpty ? nil : Body(text)
+    }
+
     package func string(_ name: StaticString) throws(APIError) -> String? { try text(name)?.text }
 
     package func length(_ name: StaticString) throws(APIError) -> Int? { try text(name)?.count }

@@ -11,7 +11,7 @@ extension OpenAILike {
         case .auto: break
         }
         let quirks = wire.quirks(model, for: call.quirks)
-        if isOpenAI, call.needs.contains(.ownCompactions) { return true }
+        if isOpenAI, !call.needs.isDisjoint(with: [.ownCompactions, .ownItems]) { return true }
         // The Responses API does not have these.
         let foreign: Abilities = [.logProbabilities, .audioOutput, .customTools, .searchOptions, .audioReferences]
         guard call.needs.isDisjoint(with: foreign), !call.attachments.contains(where: { $0.kind == .audio }) else {
@@ -29,7 +29,7 @@ extension OpenAILike {
     func responsesAbilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [
             .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .mediaAddresses, .sampling,
-            .reasoning, .functions, .searchOptions, .compaction, .ownCompactions,
+            .reasoning, .functions, .searchOptions, .compaction, .ownCompactions, .ownItems,
         ]
         if let most = call.maxTokens, most < ResponsesRequest.minTokens { abilities.remove(.tokenBound) }
         let quirks = wire.quirks(model, for: call.quirks)

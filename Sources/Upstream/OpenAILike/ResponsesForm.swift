@@ -14,22 +14,31 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     /// The reader of the last response; nil before the first response.
     private var reader: ResponsesReader?
     private let keepsMessages: Bool
+    private let isCallersKey: Bool
+    private let passed: ForwardedFieldCheck
     private let names: ShortToolNames
+    /// Whether output items whose type the relay does not know go to the client.
+    private let keepsItems: Bool
     private(set) var refusal: APIError?
 
-    init(_ endpoint: Endpoint, _ call: borrowing ChatCall, model: Model) {
-        self.endpoint = endpoint
+    init(_ vendor: OpenAILike, _ call: borrowing ChatCall, model: Model, isCallersKey: Bool) {
+        endpoint = vendor.responses
+        self.isCallersKey = isCallersKey
+        passed = ForwardedFieldCheck(allowing: vendor.site.allowedFields, isCallersKey: isCallersKey)
         self.model = model.id
         names = ShortToolNames(call)
         isLegacy = call.needs.contains(.functions)
         isCompacting = call.needs.contains(.compaction)
         maxCalls = isCompacting ? 0 : call.maxCalls
         keepsMessages = call.keepsMessages && !isCompacting
+        keepsItems = keepsMessages && call.chatOptions.own?.value.tools.isEmpty == false
     }
 
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
         let audio = call.attachments.first { $0.kind == .audio }
-        refusal = audio?.refusalAsAudio ?? call.refusalOfFiles(acceptsImages: true)
+        refusal =
+            audio?.refusalAsAudio ?? call.refusalOfFiles(acceptsImages: true)
+            ?? call.refusal(of: passed, isCallersKey: isCallersKey)
         return rewritten(ResponsesRequest(call, model: model).written(), with: quirks)
     }
 
@@ -41,7 +50,8 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
             ids,
             isLegacy: isLegacy,
             isCompacting: isCompacting,
-            keepsMessages: keepsMessages
+            keepsMessages: keepsMessages,
+            keepsItems: keepsItems
         )
         reader.maxCalls = maxCalls
         self.reader = reader
@@ -70,6 +80,8 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         {
             return QuirkFinding(.noReasoningFields, isLasting: words.isComplete)
         }
+        let refused = RefusedRequest(errorReader.vendorError(head, refusal), RawJSON(request.bytes), known)
+        if let finding = findingOfFields(refused) { return finding }
         let finding = errorReader.quirk(head, refusal, of: request, known: known)
         // Other quirks do not apply to this API.
         return finding.flatMap { $0.quirks.isSubset(of: Self.ofFields.union(.ofAbilities)) ? $0 : nil }
@@ -81,6 +93,30 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     .union(.allSpare)
 
     var quirkNames: [QuirkName] { LearnedQuirks.namesOfOpenAI }
+
+    /// Returns the finding that the server does not know fields that the relay does not know, either.
+    private func findingOfFields(_ refused: RefusedRequest) -> QuirkFinding? {
+        guard refused.isUnsupported else { return nil }
+        let error = refused.vendorError
+        let texts = [error.param ?? ""] + error.otherParams + refused.words.hyphenated
+        let said = Set(texts.flatMap { $0.lowercased().split(separator: ".").map(String.init) })
+        var names: [String] = []
+        UnknownFields.forEach(in: refused.request) { name in
+            if name.count <= 64, said.contains(name.text.lowercased()) { names.append(name.text) }
+        }
+        guard !names.isEmpty else { return nil }
+        let first = Array(names.prefix(Self.maxRefusedFields))
+        let isLasting = refused.words.isComplete && !refused.words.containsAny(of: RefusedRequest.bounds)
+        return QuirkFinding(.refusedFields, when: .fields(first), isLasting: isLasting)
+    }
+
+    /// The most fields that one refusal can name.
+    private static let maxRefusedFields = 16
+
+    func rewritten(_ request: Body, for finding: QuirkFinding) -> Body {
+        guard case .fields(let names) = finding.condition else { return rewritten(request, with: finding.quirks) }
+        return UnknownFields(names: names).removed(from: request)
+    }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
         let request = RequestRewriter.written(request, with: quirks.intersection(Self.ofFields))
@@ -98,5 +134,38 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
             return true
         }
         return Body(out)
+    }
+}
+
+extension ChatCall {
+    /// Returns the error for a field, tool or item of the Responses API that must not be passed on; nil if all may.
+    fileprivate func refusal(of fields: ForwardedFieldCheck, isCallersKey: Bool) -> APIError? {
+        guard let own = chatOptions.own?.value else { return nil }
+        if let unknown = own.fields {
+            var object = ByteBuffer("{")
+            object.append(unknown.bytes[part: 1..<unknown.bytes.count])
+            object.append("}")
+            if let refusal = fields.refusal(of: RawJSON(object.bytes)) { return refusal }
+        }
+        // The relay does not know who owns a file, vector store or container of the provider's account.
+        if isCallersKey { return nil }
+        let items = messages.lazy.flatMap(\.content).compactMap { piece -> Body? in
+            if case .reasoningBlock(let block) = piece { block.item } else { nil }
+        }
+        let parts = own.tools.map(\.json) + [own.fields, own.reasoning, own.text].compactMap(\.self) + items
+        guard parts.contains(where: \.namesResources) else { return nil }
+        let why = "Files, vector stores and containers of the provider's account are not supported here."
+        return own.refusal ?? .unsupported("file_id", why)
+    }
+}
+
+extension Body {
+    /// Whether the JSON may contain the id of a resource of the vendor's account.
+    fileprivate var namesResources: Bool {
+        for name: StaticString in [#""file_id"#, #""vector_store"#, #""container":""#, #""container_id"#] {
+            var scan = ByteScan(bytes)
+            if scan.find(name) { return true }
+        }
+        return false
     }
 }

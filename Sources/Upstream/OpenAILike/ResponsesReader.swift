@@ -28,6 +28,8 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     /// Whether messages, phases and annotations are emitted (`ChatCall.keepsMessages`). Else a blank line is between
     /// two messages.
     private let keepsMessages: Bool
+    /// Whether items whose type the relay does not know are emitted as they came.
+    private let keepsItems: Bool
     private var items: [Item] = []
     private var messages = 0
     /// The `output_index` of the message whose text was emitted last; nil if none was.
@@ -36,6 +38,8 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     private var order = ToolCallSequencer()
     private var hasWords = false
     private var hasReasoning = false
+    /// Whether an item whose type the relay does not know was emitted.
+    private var hasItems = false
     private var pairs = SurrogatePairJoiner()
     private var finish: FinishReason?
     private var signature = ByteBuffer()
@@ -54,8 +58,10 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         _ ids: RandomBytes,
         isLegacy: Bool,
         isCompacting: Bool = false,
-        keepsMessages: Bool = false
+        keepsMessages: Bool = false,
+        keepsItems: Bool = false
     ) {
+        self.keepsItems = keepsItems
         self.isCompacting = isCompacting
         self.keepsMessages = keepsMessages
         self.parser = parser
@@ -248,8 +254,20 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         case "reasoning": try closeReasoning(item, number, emit)
         case "compaction": try closeCompaction(item, emit)
         case "message": try closeMessage(item, number, emit)
-        default: break
+        default: try emitItem(item, emit)
         }
+    }
+
+    /// Emits an item whose type the relay does not know, as it came.
+    private func emitItem(_ item: JSONValue, _ emit: Emit) throws(UpstreamError) {
+        guard keepsItems, item.kind == .object else { return }
+        hasItems = true
+        hasBegun = true
+        var marked = ByteBuffer()
+        marked.append(ReasoningBlock.markOfItem)
+        marked.removeLast(1)
+        item.append(to: &marked)
+        try order.emitEvent(.encryptedReasoning(marked.bytes)) { emit(0, $0) }
     }
 
     private func closeMessage(_ item: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
@@ -328,17 +346,18 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 
     /// Emits the output of the complete response that no earlier event contained.
     private func closeAll(_ output: JSONValue?, _ emit: Emit) throws(UpstreamError) {
-        let (hadWords, hadReasoning) = (hasWords, hasReasoning)
+        let (hadWords, hadReasoning, hadItems) = (hasWords, hasReasoning, hasItems)
         var number: Int64 = 0
         var closed: Set<Int64> = []
         for item in output?.elements ?? JSONElements() {
             switch item["type"]?.text {
             case "message": if !hadWords { try close(item, number, emit) }
             case "reasoning": if !hadReasoning { try close(item, number, emit) }
-            default:
+            case "function_call", "compaction":
                 let known = item["call_id"]?.text.flatMap { calls.number(of: $0, except: closed) } ?? number
                 closed.insert(known)
                 try close(item, known, emit)
+            default: if !hadItems { try close(item, number, emit) }
             }
             number += 1
         }

@@ -7,6 +7,7 @@ import Shared
 struct ResponsesRequest: ~Copyable {
     private let call: ChatCall
     private let chatOptions: ChatOptions
+    private let own: OwnParts?
     private let model: String
     private var out = ByteBuffer()
     private var isFirst = true
@@ -22,6 +23,7 @@ struct ResponsesRequest: ~Copyable {
     init(_ call: ChatCall, model: String) {
         self.call = call
         chatOptions = call.chatOptions
+        own = chatOptions.own?.value
         self.model = model
     }
 
@@ -44,6 +46,7 @@ struct ResponsesRequest: ~Copyable {
         if let most = call.maxTokens { out.append("max_output_tokens", max(most, Self.minTokens)) }
         appendBookkeeping()
         if call.isStreamed { out.append("stream", true) }
+        if let fields = own?.fields { out.append(fields.bytes) }
         out.append("}")
         return Body(out)
     }
@@ -115,7 +118,11 @@ struct ResponsesRequest: ~Copyable {
             case .text(let piece), .refusal(let piece): text.append(line: piece)
             case .reasoningBlock(let reasoningBlock):
                 appendText(&text, of: message)
-                if reasoningBlock.isCompaction {
+                if let item = reasoningBlock.item {
+                    appendWaiting()
+                    open()
+                    out.append(item.bytes)
+                } else if reasoningBlock.isCompaction {
                     append(compaction: reasoningBlock)
                 } else {
                     waiting.append(reasoningBlock)
@@ -126,7 +133,7 @@ struct ResponsesRequest: ~Copyable {
         appendCalls(of: message, upTo: .max, &next, after: &text)
         appendText(&text, of: message)
         let isSilent = message.toolCalls.isEmpty && message.text.isEmpty
-        if isSilent, !hadWaiting, waiting.isEmpty, !message.hasCompaction { appendMessage("assistant", message) }
+        if isSilent, !hadWaiting, waiting.isEmpty, !message.hasOwnItem { appendMessage("assistant", message) }
     }
 
     /// Appends the tool calls that come before the piece with this index, after the text that precedes them.
@@ -246,12 +253,14 @@ struct ResponsesRequest: ~Copyable {
     // MARK: Tools and formats
 
     private mutating func appendTools() {
-        guard !chatOptions.tools.isEmpty else {
-            if call.sendsSearch { out.append(#","tools":[{"type":"web_search"}]"#) }
-            return
-        }
+        var unknown = (own?.tools ?? [])[...]
+        guard !chatOptions.tools.isEmpty || !unknown.isEmpty || call.sendsSearch else { return }
+        out.append(#","tools":["#)
+        isFirst = true
         for (index, tool) in chatOptions.tools.enumerated() {
-            out.append(index == 0 ? #","tools":[{"type":"function""# : #",{"type":"function""#)
+            append(&unknown, before: index)
+            open()
+            out.append(#"{"type":"function""#)
             out.append("name", tool.name)
             if let description = tool.description { out.append("description", description) }
             if let schema = tool.schema { out.append("parameters", schema) }
@@ -259,7 +268,27 @@ struct ResponsesRequest: ~Copyable {
             out.append("strict", tool.isStrict ?? false)
             out.append("}")
         }
-        out.append(call.sendsSearch ? #",{"type":"web_search"}]"# : "]")
+        append(&unknown, before: .max)
+        if call.sendsSearch {
+            open()
+            out.append(#"{"type":"web_search"}"#)
+        }
+        out.append("]")
+        appendChoice()
+    }
+
+    /// Appends the unknown tools that come before the known tool with this index.
+    private mutating func append(_ unknown: inout ArraySlice<OwnParts.Tool>, before index: Int) {
+        while let next = unknown.first, next.position <= index {
+            unknown.removeFirst()
+            open()
+            out.append(next.json.bytes)
+        }
+    }
+
+    private mutating func appendChoice() {
+        if let choice = own?.toolChoice { return out.append("tool_choice", choice) }
+        guard !chatOptions.tools.isEmpty || own?.tools.isEmpty == false else { return }
         if call.needs.contains(.searchOptions) {
             let choice: StaticString = #"{"type":"allowed_tools","mode":"required","tools":[{"type":"web_search"}]}"#
             out.append(member: "tool_choice")
@@ -293,21 +322,32 @@ struct ResponsesRequest: ~Copyable {
             text.append("}")
         }
         if let verbosity = chatOptions.reasoning.verbosity { text.append("verbosity", verbosity) }
-        guard !text.isEmpty else { return }
-        out.append(member: "text")
+        if let fields = own?.text { text.append(fields.bytes) }
+        appendObject("text", text)
+    }
+
+    /// Appends an object. Does nothing if the object has no members.
+    ///
+    /// - Parameter members: the object's members, each after a comma.
+    private mutating func appendObject(_ name: StaticString, _ members: borrowing ByteBuffer) {
+        guard !members.isEmpty else { return }
+        out.append(member: name)
         out.append("{")
-        out.append(text.bytes[part: 1..<text.count])
+        out.append(members.bytes[part: 1..<members.count])
         out.append("}")
     }
 
     // MARK: The rest
 
     private mutating func appendReasoning() {
-        guard let effort = chatOptions.reasoning.plainEffort else { return }
-        out.append(#","reasoning":{"effort":"#)
-        out.append(json: effort)
-        if !effort.hasSameBytes(as: "none"), chatOptions.reasoning.display != .omitted { out.append("summary", "auto") }
-        out.append("}")
+        var reasoning = ByteBuffer()
+        if let effort = chatOptions.reasoning.plainEffort {
+            reasoning.append("effort", effort)
+            let isShown = !effort.hasSameBytes(as: "none") && chatOptions.reasoning.display != .omitted
+            if isShown { reasoning.append("summary", "auto") }
+        }
+        if let fields = own?.reasoning { reasoning.append(fields.bytes) }
+        appendObject("reasoning", reasoning)
     }
 
     private mutating func appendBookkeeping() {
@@ -324,8 +364,10 @@ struct ResponsesRequest: ~Copyable {
 }
 
 extension ChatMessage {
-    fileprivate var hasCompaction: Bool {
-        content.contains { if case .reasoningBlock(let block) = $0 { block.isCompaction } else { false } }
+    fileprivate var hasOwnItem: Bool {
+        content.contains {
+            if case .reasoningBlock(let block) = $0 { block.isCompaction || block.item != nil } else { false }
+        }
     }
 }
 

@@ -16,6 +16,8 @@ struct QuirkFinding: Sendable, Equatable {
         case above(Int, of: String)
         /// The request's header names one of these betas.
         case betas([String])
+        /// The request has one of these fields, which the relay does not know.
+        case fields([String])
     }
 
     let quirks: LearnedQuirks
@@ -39,6 +41,7 @@ struct QuirkFinding: Sendable, Equatable {
     /// The findings that are remembered one by one: one for each quirk, unless they depend on a condition together.
     var single: [QuirkFinding] {
         if case .betas(let names) = condition { return names.map { QuirkFinding(quirks, when: .betas([$0])) } }
+        if case .fields(let names) = condition { return names.map { QuirkFinding(quirks, when: .fields([$0])) } }
         if condition != nil { return [self] }
         return (0..<64).map { LearnedQuirks(rawValue: 1 << UInt64($0)) }
             .filter { quirks.contains($0) }.map { (quirk) -> QuirkFinding in
@@ -50,6 +53,14 @@ struct QuirkFinding: Sendable, Equatable {
 
     /// The betas in the condition; empty if it is another one.
     var betas: [String] { if case .betas(let names) = condition { names } else { [] } }
+
+    /// Whether a caller has chosen the names in the condition.
+    var hasChosenNames: Bool {
+        switch condition {
+        case .betas, .fields: true
+        default: false
+        }
+    }
 
     /// Returns whether the body of a request meets the condition, so that the vendor would refuse the request.
     func concerns(_ request: RawJSON) -> Bool {
@@ -63,6 +74,7 @@ struct QuirkFinding: Sendable, Equatable {
         case .above(let most, let field):
             let digits = request.option(field)?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0)
             return Int(digits[part: 0..<min(18, digits.count)].text).map { $0 > most } ?? false
+        case .fields(let names): return UnknownFields(names: names).isIn(request)
         case .betas: return false
         }
     }

@@ -45,10 +45,10 @@ struct QuirkRow {
         return entries[index].isConfirmed
     }
 
-    /// Removes the oldest finding if there are too many. Callers choose the names of betas, so that a new beta replaces
-    /// a beta only.
+    /// Removes the oldest finding if there are too many. Callers choose the names of betas and fields, so that a new
+    /// name replaces a name only.
     private mutating func makeRoom(for finding: QuirkFinding) {
-        let rivals = entries.indices.filter { entries[$0].finding.betas.isEmpty == finding.betas.isEmpty }
+        let rivals = entries.indices.filter { entries[$0].finding.hasChosenNames == finding.hasChosenNames }
         if rivals.count >= Self.maxEntries, let oldest = rivals.first { entries.remove(at: oldest) }
     }
 }

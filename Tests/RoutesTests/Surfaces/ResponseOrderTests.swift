@@ -57,7 +57,11 @@ private struct History {
         expected.append("user u\(user)")
         for _ in 0..<random.below(4) {
             if random.below(2) == 0 { addReasoning() }
-            if random.below(2) == 0 { addMessage() } else { addCalls() }
+            switch random.below(5) {
+            case 0, 1: addMessage()
+            case 2, 3: addCalls()
+            default: addUnknown()
+            }
         }
         // Reasoning without an item after it is left out.
         if random.below(5) == 0 { addReasoning(isAlone: true) }
@@ -83,6 +87,14 @@ private struct History {
         expected.append("assistant m\(number)\(phase)")
     }
 
+    /// Adds an item whose type the relay does not know.
+    private mutating func addUnknown() {
+        let number = number()
+        let item = #"{"type":"new\#(number)","id":"n_\#(number)","x":[{"a":1.5},null]}"#
+        items.append(item)
+        expected.append(item)
+    }
+
     private mutating func addCalls() {
         var calls: [Int] = []
         for _ in 0...random.below(5) {
@@ -93,6 +105,7 @@ private struct History {
             )
             expected.append("call c\(number)")
             if random.below(6) == 0 { addMessage() }
+            if random.below(6) == 0 { addUnknown() }
             guard random.below(6) == 0, calls.count < 5 else { continue }
             addReasoning()
             addMessage()
@@ -100,6 +113,7 @@ private struct History {
         for number in calls.shuffled(using: &random) {
             items.append(#"{"type":"function_call_output","call_id":"c\#(number)","output":"o\#(number)"}"#)
             expected.append("output c\(number) o\(number)")
+            if random.below(6) == 0 { addUnknown() }
         }
     }
 
@@ -115,6 +129,7 @@ private struct History {
             case "reasoning": "reasoning \(text("id")) \(text("encrypted_content"))"
             case "function_call": "call \(text("call_id"))"
             case "function_call_output": "output \(text("call_id")) \(text("output"))"
+            case let type where type.utf8.starts(with: "new".utf8): item.body.text
             default: "\(text("role")) \(text("content"))\(text("phase"))"
             }
         }

@@ -171,6 +171,18 @@ struct ItemList: Sendable {
         return last
     }
 
+    /// Returns the error for vendors that do not know all items; nil if there is no unknown item.
+    ///
+    /// - Parameter isKept: whether the unknown items stay; if false, they are left out.
+    mutating func settleOwnItems(_ isKept: Bool) -> APIError? {
+        var refusal: APIError?
+        for index in items.indices {
+            guard case .reasoningBlock(let block) = items[index].kind, block.item != nil else { continue }
+            if isKept { refusal = refusal ?? .unknownItem(items[index].param) } else { items[index].kind = .ignored }
+        }
+        return refusal
+    }
+
     var hasCompactions: Bool { items.contains { if case .compaction = $0.kind { true } else { false } } }
 
     var hasReferences: Bool {

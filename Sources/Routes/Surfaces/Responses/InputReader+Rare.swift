@@ -10,6 +10,7 @@ extension InputReader {
         index: Int
     ) throws(APIError) -> InputItem.Kind {
         switch item["type"]?.text {
+        case let type? where tools.passesItem(type): return .reasoningBlock(ReasoningBlock(item: own(item)))
         case "item_reference": return .reference([UInt8](try text(item, "id", position: position).utf8))
         case "compaction", "compaction_summary":
             return .compaction(try text(item, "encrypted_content", position: position))
@@ -46,8 +47,26 @@ extension InputReader {
         case "program_output": return .result(try builtInResult(item, "result", position: position))
         // The next message of the model contains their result.
         case "web_search_call", "file_search_call", "code_interpreter_call", "mcp_list_tools": return .ignored
-        default: throw .value(position(""), "this type of item is not supported", code: "unsupported_value")
+        default:
+            guard tools.passesOwn || isHistory else { throw .unknownItem(position("")) }
+            return .reasoningBlock(ReasoningBlock(item: own(item)))
         }
+    }
+
+    /// Returns the JSON of an item that goes to the vendor as it came, without an id that the relay has made.
+    private func own(_ item: JSONValue) -> Body {
+        guard isHistory, item["id"]?.text?.hasPrefix(ItemType.other.prefix) ?? false, let members = item.members else {
+            return item.body
+        }
+        var text = ByteBuffer()
+        for (name, value) in members where !name.equals("id") {
+            text.append(text.isEmpty ? "{" : ",")
+            text.append(json: name)
+            text.append(":")
+            value.append(to: &text)
+        }
+        text.append("}")
+        return Body(text)
     }
 
     private func configuration(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> InputItem.Kind {
@@ -108,5 +127,11 @@ extension InputReader {
         var message = ChatMessage(role: .tool, text: outcome.string ?? outcome.body.text)
         message.toolCallID = try text(item, "id", position: position)
         add(.result(message), position(""), id: nil, type: .other, members: nil)
+    }
+}
+
+extension APIError {
+    static func unknownItem(_ param: String) -> APIError {
+        .value(param, "this type of item is not supported", code: "unsupported_value")
     }
 }

@@ -75,6 +75,7 @@ enum OutputItem {
         var (text, signature) = (reasoningBlock.text, reasoningBlock.signature ?? "")
         text.withUTF8 { text in
             signature.withUTF8 { signature in
+                if let item = ReasoningBlock.item(in: UnsafeRawBufferPointer(signature)) { return out.append(item) }
                 append(
                     reasoning: UnsafeRawBufferPointer(text),
                     signature: UnsafeRawBufferPointer(signature),

@@ -19,6 +19,8 @@ struct ResponseDraft: Sendable {
     let previousID: String?
     private(set) var isStored = false
     private var mayBeEmpty = false
+    /// Whether items that only the Responses API knows may go to a vendor with this API.
+    private(set) var passesOwn = false
     /// Whether the client asks for a compaction of the conversation.
     private(set) var isCompacting = false
     var names = ToolNames()
@@ -57,6 +59,7 @@ struct ResponseDraft: Sendable {
     /// before.
     mutating func completeCall() throws(APIError) {
         var isAmbiguous = false
+        settleOwnItems()
         call.messages = try input.messages(after: instructions, isAmbiguous: &isAmbiguous)
         if isAmbiguous { call.distinguishCalls() }
         guard mayBeEmpty || !call.messages.isEmpty else {
@@ -80,7 +83,8 @@ struct ResponseDraft: Sendable {
 
     /// Reads `tools` and `input`. Returns the tools of both, because input items can add tools.
     private mutating func readInput(_ fields: RequestFields, _ purpose: Purpose) throws(APIError) -> ToolReader {
-        var tools = ToolReader()
+        var tools = ToolReader(passesOwn: purpose == .response || purpose == .chat)
+        passesOwn = tools.passesOwn
         try tools.read(try fields.array("tools") ?? JSONElements(), "tools")
         let keeping: InputReader.Keeping =
             switch purpose {
@@ -126,7 +130,8 @@ struct ResponseDraft: Sendable {
     private mutating func readChatOptions(_ fields: RequestFields, _ tools: ToolReader) throws(APIError) {
         var chatOptions = ChatOptions()
         var isSaid = false
-        try readChoice(fields, tools, chatOptions: &chatOptions, &isSaid)
+        var own = tools.own
+        try readChoice(fields, tools, chatOptions: &chatOptions, &own, &isSaid)
         try call.readSampling(fields, &chatOptions.sampling, &isSaid)
         try call.readBookkeeping(fields, &chatOptions, &isSaid)
         // `store` concerns only the responses that the relay stores.
@@ -149,6 +154,12 @@ struct ResponseDraft: Sendable {
             }
         }
         _ = try fields.choice("truncation", ["auto", "disabled"])
+        if passesOwn { own.readFields(fields) }
+        if !own.isEmpty {
+            if own.refusal != nil { call.needs.insert(.ownItems) }
+            chatOptions.own = Indirect(own)
+            isSaid = true
+        }
         if isSaid { call.chatOptions = chatOptions }
     }
 
@@ -156,6 +167,7 @@ struct ResponseDraft: Sendable {
         _ fields: RequestFields,
         _ tools: ToolReader,
         chatOptions: inout ChatOptions,
+        _ own: inout OwnParts,
         _ isSaid: inout Bool
     ) throws(APIError) {
         chatOptions.tools = tools.tools
@@ -164,7 +176,7 @@ struct ResponseDraft: Sendable {
         var isSearch = false
         if let choice = fields["tool_choice"] {
             isSearch = tools.searchTool != nil && choice.isSearchChoice
-            if !isSearch { try ToolDemandReader(choice, chatOptions.tools).read(&chatOptions) }
+            if !isSearch { try read(choice, &chatOptions, &own) }
         }
         call.settleSearch(&chatOptions, isForced: isSearch, tools.webSearch ?? .usual)
         if let parallel = try fields.flag("parallel_tool_calls") {
@@ -172,6 +184,7 @@ struct ResponseDraft: Sendable {
             isSaid = true
         }
         guard !chatOptions.tools.isEmpty else {
+            if !own.tools.isEmpty { return }
             switch chatOptions.toolChoice {
             case .auto, .none: return
             case .required, .named: throw .value("tool_choice", "is only allowed when 'tools' are given")
@@ -257,7 +270,7 @@ extension JSONValue {
 }
 
 /// A reader for `tool_choice` in the form of the Responses API.
-private struct ToolDemandReader {
+struct ToolDemandReader {
     private let choice: JSONValue
     /// The names of all tools in the request, as bytes.
     private let names: Set<[UInt8]>

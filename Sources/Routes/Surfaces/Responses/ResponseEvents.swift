@@ -121,9 +121,20 @@ final class ResponseEvents: BatchWriter, @unchecked Sendable {
     /// Adds a signature to the open or a new reasoning item, and ends the item.
     private func add(signature piece: UnsafeRawBufferPointer) {
         guard !piece.isEmpty, takes(piece) else { return }
+        if let item = ReasoningBlock.item(in: piece) { return add(item: item) }
         if case .reasoning = open {} else { beginReasoning() }
         signature.append(piece)
         closeItem("completed")
+    }
+
+    /// Adds an item whose type the relay does not know, as it came.
+    private func add(item: UnsafeRawBufferPointer) {
+        closeItem("completed")
+        if !progress.hasBegun { begin() }
+        for type: StaticString in ["response.output_item.added", "response.output_item.done"] {
+            progress.append(type, item: item, to: &out)
+        }
+        progress.add(item)
     }
 
     private func begin(call offered: UnsafeRawBufferPointer, _ id: UnsafeRawBufferPointer) {

@@ -12,6 +12,24 @@ struct ToolReader: Sendable {
     /// The JSON objects of the tools, which the response repeats in its own member `tools`.
     private(set) var echo: [Body] = []
     private var usedNames: Set<[UInt8]> = []
+    /// Whether tools and items that only the Responses API knows may go to a vendor with this API.
+    let passesOwn: Bool
+    private(set) var own = OwnParts()
+
+    init(passesOwn: Bool = false) { self.passesOwn = passesOwn }
+
+    /// Returns whether an item of this type goes on as it came although the relay knows the type. Calls of tools that
+    /// the relay does not know go on so, and their results.
+    func passesItem(_ type: UnsafeRawBufferPointer) -> Bool {
+        !own.tools.isEmpty && Self.itemsOfOwnTools.contains { type.equals($0) }
+    }
+
+    private static let itemsOfOwnTools: [StaticString] = [
+        "web_search_call", "file_search_call", "code_interpreter_call", "mcp_list_tools", "mcp_call",
+        "local_shell_call",
+        "local_shell_call_output", "shell_call", "shell_call_output", "apply_patch_call", "apply_patch_call_output",
+        "program", "program_output",
+    ]
 
     mutating func read(_ list: JSONElements, _ param: String) throws(APIError) {
         for (index, tool) in list.enumerated() {
@@ -42,7 +60,12 @@ struct ToolReader: Sendable {
         // All tools are given to the model at once, so it has nothing to search for.
         case "tool_search": echo.append(value.body)
         case nil: throw .type("\(param).type", "a string")
-        default: throw .value("\(param).type", "this type is not supported", code: "unsupported_value")
+        default:
+            let refusal = APIError.value("\(param).type", "this type is not supported", code: "unsupported_value")
+            guard passesOwn else { throw refusal }
+            own.refusal = own.refusal ?? refusal
+            own.tools.append(OwnParts.Tool(position: tools.count, json: value.body))
+            echo.append(value.body)
         }
     }
 

@@ -46,6 +46,8 @@ extension LearnedQuirks {
     static let shortNames = LearnedQuirks(rawValue: 1 << 55)
     /// The quirk that stops asking the Responses API for reasoning summaries and encrypted reasoning.
     static let noReasoningFields = LearnedQuirks(rawValue: 1 << 34)
+    /// The quirk of a server that refuses fields that the relay does not know. The finding's condition has the names.
+    static let refusedFields = LearnedQuirks(rawValue: 1 << 56)
     /// The position of the first quirk bit for unsupported optional fields. Each field in `spareFields` has one bit.
     private static let firstSpare: UInt32 = 40
     /// The position of the first quirk bit for supported reasoning efforts. Each effort in `efforts` has one bit.
@@ -106,6 +108,7 @@ extension LearnedQuirks {
             (.reasoningBack, "earlier reasoning"), (.noReasoning, "reasoning_content"),
             (.noExtraContent, "extra_content"), (.noLongIDs, "long tool call ids"), (.shortNames, "long tool names"),
             (.oneInstruction, "system messages"), (.noReasoningFields, "reasoning summary"),
+            (.refusedFields, "unknown fields"),
         ] + spareFields.enumerated().map { (.spare($0), $1) }
         + efforts.enumerated().map { (.effort($0), $1) }
 }
