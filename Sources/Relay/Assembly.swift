@@ -266,7 +266,8 @@ final class Assembly {
         states.stop()
         cachedResponses.stop()
         worker.stop()
-        reader.stop()
+        // The reader may still mask bodies of the last requests.
+        reader.join()
         usage.stop()
     }
 }

@@ -62,9 +62,9 @@ final class Exchange: @unchecked Sendable {
     init(_ request: Request, _ writer: any ResponseWriter, gateway: Gateway, surface: any Surface) {
         self.surface = surface
         self.request = request
-        recorder = gateway.bodyLimitBytes.map { limitBytes in
-            let bodies = KeptBodies(limitBytes: limitBytes, gateway.usage.bodies)
-            return BodyRecorder(request, writer, bodies: bodies, hiding: gateway.settings.providers.flatMap(\.apiKeys))
+        recorder = gateway.bodyText.map { text in
+            let bodies = KeptBodies(limitBytes: text.limitBytes, gateway.usage.bodies)
+            return BodyRecorder(request, writer, bodies: bodies, text: text, worker: gateway.reader)
         }
         self.writer = recorder ?? writer
         self.gateway = gateway
@@ -293,18 +293,22 @@ final class Exchange: @unchecked Sendable {
         // Each access to a property of this object would count a reference.
         let (gateway, callLedger, recorder) = (gateway, callLedger, recorder)
         let counts = gateway.counts
-        recorder?.finish()
         if let only = callLedger?.onlyRecord {
             var request = usageRecord(CollectionOfOne(only), callLedger, counts, at: now)
             let calls = request.add(only, at: now) ? [] : [record.usageRecord(only, counts, at: now)]
             // Without `consume`, Swift copies the long record, and counts a reference for each of its texts.
-            gateway.usage.record(FinishedRequest(consume request, calls: calls, bodies: recorder?.bodies))
+            keep(FinishedRequest(consume request, calls: calls, bodies: recorder?.bodies), recorder)
         } else {
             let calls = callLedger?.allRecords ?? []
             let request = usageRecord(calls, callLedger, counts, at: now)
             let separate = calls.map { record.usageRecord($0, counts, at: now) }
-            gateway.usage.record(FinishedRequest(request, calls: separate, bodies: recorder?.bodies))
+            keep(FinishedRequest(request, calls: separate, bodies: recorder?.bodies), recorder)
         }
+    }
+
+    private func keep(_ request: FinishedRequest, _ recorder: BodyRecorder?) {
+        guard let recorder else { return gateway.usage.record(request) }
+        recorder.finish { [usage = gateway.usage] in usage.record(request) }
     }
 
     @inline(__always)

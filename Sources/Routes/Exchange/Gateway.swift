@@ -51,8 +51,8 @@ final class Gateway: @unchecked Sendable {
     let isOpenToAllOrigins: Bool
     /// Whether the settings allow operators to log in.
     let hasOperator: Bool
-    /// The maximum size of a body in a usage record, in bytes; nil if bodies are not kept.
-    let bodyLimitBytes: Int?
+    /// The converter of bodies to the texts in usage records; nil if bodies are not kept.
+    let bodyText: BodyText?
     /// The header lines that are the same in all responses that web pages of other sites may read.
     let commonFields: ByteBuffer
 
@@ -60,7 +60,9 @@ final class Gateway: @unchecked Sendable {
         settings = setup.settings
         fallbackNanoseconds = UInt64(clamping: setup.settings.balance.deadline.nanoseconds)
         hasOperator = setup.settings.admin != nil
-        bodyLimitBytes = setup.settings.admin?.bodyLimitBytes
+        bodyText = setup.settings.admin?.bodyLimitBytes.map { limitBytes in
+            BodyText(limitBytes: limitBytes, hiding: SecretFinder(setup.settings.providers.flatMap(\.apiKeys)))
+        }
         isOpenToAllOrigins = setup.settings.corsOrigins == ["*"]
         commonFields = Self.commonFields(isOpenToAllOrigins: isOpenToAllOrigins)
         loop = own.loop

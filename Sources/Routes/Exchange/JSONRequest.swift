@@ -117,7 +117,7 @@ extension Exchange {
         let body = LargeJSON(bytes, request.body.largeHold)
         let recorder = recorder
         let result = await gateway.reader.result(on: gateway.loop, withinNanoseconds: JSONBody.patienceNanoseconds) {
-            if let recorder { body.read { recorder.keep(request: $0) } }
+            if let recorder { body.read { recorder.keep(largeRequest: $0) } }
             return body.read(read)
         }
         guard let result else { throw Task.isCancelled ? .clientLeft : APIError(.overloaded) }

@@ -14,7 +14,10 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
 
     private let writer: any ResponseWriter
     let bodies: KeptBodies
-    private let maker: BodyText
+    private let text: BodyText
+    private let worker: Worker
+    /// Whether the worker still masks a text of this request.
+    private var isMasking = false
     private var kind = Kind.text
     private var response = ByteBuffer()
     private var responseBytes = 0
@@ -27,22 +30,35 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
     /// lower.
     private static let gatheredBytes = 65_536
 
+    /// The longest text whose secrets are masked on the loop, in bytes.
+    private static let loopBytes = 32_768
+
     /// Creates a recorder that passes the response on to `writer`.
     ///
-    /// - Parameter secrets: values to mask in the bodies, besides the caller's own key.
-    init(_ request: Request, _ writer: any ResponseWriter, bodies: KeptBodies, hiding secrets: [String]) {
+    /// - Parameters:
+    ///   - text: the converter of the bodies to texts. The recorder masks the caller's own key, too.
+    ///   - worker: the worker that masks the secrets of long texts.
+    init(_ request: Request, _ writer: any ResponseWriter, bodies: KeptBodies, text: BodyText, worker: Worker) {
         self.writer = writer
         self.request = request
         self.bodies = bodies
-        let own = (try? request.bearer())?.text
-        maker = BodyText(limitBytes: bodies.limitBytes, hiding: secrets + (own.map { [$0] } ?? []))
+        self.worker = worker
+        self.text = (try? request.bearer()).map { text.hiding($0.text) } ?? text
     }
 
     // MARK: The request
 
-    /// Copies the JSON body of the request. It can be called on any thread.
+    /// Copies the JSON body of the request.
     func keep(request body: UnsafeRawBufferPointer) {
-        if bodies.request == nil, !body.isEmpty { bodies.keep(request: maker.text(of: body)) }
+        guard !isMasking, bodies.request == nil, !body.isEmpty else { return }
+        let excerpt = text.excerpt(of: body)
+        guard excerpt.count > Self.loopBytes else { return bodies.keep(request: text.masked(excerpt)) }
+        isMasking = worker.begin { [bodies, text] in bodies.keep(request: text.masked(excerpt)) }
+    }
+
+    /// Copies the JSON body of the request. It is called on a worker thread.
+    func keep(largeRequest body: UnsafeRawBufferPointer) {
+        if bodies.request == nil { bodies.keep(request: text.masked(text.excerpt(of: body))) }
     }
 
     /// Sets the function that returns the multipart form for the request's record.
@@ -52,10 +68,9 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
 
     /// Returns a copy of the recorded bodies, which the response cache keeps with the cached response.
     ///
-    /// The response body is added to the copy when the request ends.
+    /// The bodies are added to the copy when the request ends.
     func makeCopy(_ budget: BodyBudget) -> KeptBodies {
         let copy = KeptBodies(limitBytes: bodies.limitBytes, budget)
-        if let text = bodies.request { copy.keep(request: text) }
         self.copy = copy
         return copy
     }
@@ -86,7 +101,7 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
     private func begin(with head: borrowing ResponseHead) {
         let type = head.contentType
         if type.hasPrefix("text/event-stream") {
-            kind = .events(EventText(limitBytes: bodies.limitBytes))
+            kind = .events(EventText(text))
         } else if !type.isEmpty, !type.hasPrefix("text/"), !type.hasPrefix("application/json") {
             kind = .binary(type: type)
         }
@@ -107,20 +122,28 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
         }
     }
 
-    /// Completes the recorded texts of the request body and the response body. It is called at the end of the request.
-    func finish() {
-        if bodies.request == nil { keepForm() }
-        guard responseBytes > 0 else { return }
-        let text =
+    /// Completes the recorded texts of the request body and the response body, and then calls `completion`, perhaps on
+    /// the worker thread. It is called at the end of the request.
+    func finish(_ completion: @escaping @Sendable () -> Void) {
+        if bodies.request == nil, !isMasking { keepForm() }
+        let (excerpt, ending): ([UInt8], StaticString) =
             switch kind {
-            case .events(let events): events.text(maker)
-            case .text: maker.text(of: response.bytes)
-            case .binary(let type): BodyText.placeholder(type: type, bytes: responseBytes)
+            case .events(let events): (events.excerpt, events.ending)
+            case .text: (text.excerpt(of: response.bytes), "")
+            case .binary(let type): (Array(BodyText.placeholder(type: type, bytes: responseBytes).utf8), "")
             }
-        bodies.keep(response: text)
-        copy?.keep(response: text)
-        copy = nil
         response.release()
+        let finish: @Sendable () -> Void = { [bodies, copy, text, hasResponse = responseBytes > 0] in
+            if hasResponse { bodies.keep(response: text.masked(excerpt, ending: ending)) }
+            if let copy {
+                if let text = bodies.request { copy.keep(request: text) }
+                if let text = bodies.response { copy.keep(response: text) }
+            }
+            completion()
+        }
+        copy = nil
+        guard isMasking || excerpt.count > Self.loopBytes else { return finish() }
+        if !worker.begin(finish) { completion() }
     }
 
     private func keepForm() {

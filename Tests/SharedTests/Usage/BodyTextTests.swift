@@ -5,17 +5,19 @@ import Testing
 
 @Suite struct BodyTextTests {
     private func text(_ body: String, limit: Int = 16_384, hiding secrets: [String] = []) -> String {
-        body.withBytes { BodyText(limitBytes: limit, hiding: secrets).text(of: $0) }
+        let text = BodyText(limitBytes: limit, hiding: SecretFinder(secrets))
+        return text.masked(body.withBytes(text.excerpt))
     }
 
-    private func events(_ stream: String, piece: Int, limit: Int = 16_384) -> String {
-        var text = EventText(limitBytes: limit)
+    private func events(_ stream: String, piece: Int, limit: Int = 16_384, hiding secrets: [String] = []) -> String {
+        let maker = BodyText(limitBytes: limit, hiding: SecretFinder(secrets))
+        var text = EventText(maker)
         stream.withBytes { bytes in
             for start in stride(from: 0, to: bytes.count, by: piece) {
                 text.add(bytes[part: start..<min(start + piece, bytes.count)])
             }
         }
-        return text.text(BodyText(limitBytes: limit, hiding: []))
+        return maker.masked(text.excerpt, ending: text.ending)
     }
 
     @Test("a body stays as it is but for media and secrets")

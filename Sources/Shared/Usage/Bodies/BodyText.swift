@@ -1,61 +1,61 @@
 import Engine
 
 /// Converts bodies to the texts in usage records: shortened, without media, and with masked secrets.
-package struct BodyText {
-    private let limitBytes: Int
-    /// The values that are masked wherever they occur in a body.
-    private let secrets: [String]
-    /// The number of bytes that are read beyond the length limit, so that a secret at the limit is recognized and
-    /// masked.
-    private static let slackBytes = 512
+package struct BodyText: Sendable {
+    /// The largest number of bytes of a text in a usage record.
+    package let limitBytes: Int
+    /// The finders of the values that are masked wherever they occur in a body.
+    private var secrets: [SecretFinder]
+    /// The number of bytes that are read beyond the length limit, in place of those that masks remove.
+    private static let slackBytes = 4_096
     private static let mediaBytes = 256
 
-    /// Creates a value that shortens bodies and masks secrets. Secrets shorter than 8 bytes are ignored.
-    package init(limitBytes: Int, hiding secrets: [String]) {
+    /// Creates a value that shortens bodies and masks secrets.
+    package init(limitBytes: Int, hiding secrets: SecretFinder) {
         self.limitBytes = limitBytes
-        self.secrets = secrets.filter { $0.utf8.count >= 8 }
+        self.secrets = [secrets]
     }
 
-    /// Returns the text that a usage record keeps of a body. The body can be JSON or any other text.
-    package func text(of body: UnsafeRawBufferPointer) -> String {
+    /// Returns a copy that masks this secret, too.
+    package func hiding(_ secret: String) -> BodyText {
+        var copy = self
+        copy.secrets.append(SecretFinder([secret]))
+        return copy
+    }
+
+    /// The number of bytes after which a text is long enough for `masked`.
+    var excerptBytes: Int { limitBytes + Self.slackBytes }
+
+    /// Returns the beginning of a body without media. The body can be JSON or any other text.
+    package func excerpt(of body: UnsafeRawBufferPointer) -> [UInt8] {
         var out: [UInt8] = []
         var strings = JSONStrings(body)
-        var (position, isSecret) = (0, false)
-        while out.count < limitBytes + Self.slackBytes, let string = strings.next() {
+        var position = 0
+        while out.count < excerptBytes, let string = strings.next() {
             let content = body[part: string.content.lowerBound..<string.content.upperBound]
             append(body[part: position..<string.content.lowerBound], to: &out)
             position = string.content.upperBound
-            if string.isName {
-                isSecret = SecretShapes.isName(content)
-                append(content, to: &out)
-            } else if let media = Self.media(content) {
-                out += media.utf8
-            } else if isSecret, !content.isEmpty {
-                out += SecretShapes.mask.utf8
-            } else {
-                append(content, to: &out)
-            }
+            if !string.isName, let media = Self.media(content) { out += media.utf8 } else { append(content, to: &out) }
         }
         append(body[part: position..<body.count], to: &out)
-        return finished(out)
+        return out
     }
 
-    /// Returns the text that a usage record keeps of a body. Does not search the body for media.
-    func text(plain body: [UInt8]) -> String { finished(body) }
+    /// Returns the text that a usage record keeps of an excerpt. It takes long if the excerpt is long.
+    ///
+    /// - Parameter ending: a text that follows if there is room.
+    package func masked(_ excerpt: [UInt8], ending: StaticString = "") -> String {
+        let text = String(decoding: SecretMasker.masked(excerpt, secrets), as: UTF8.self)
+        let hasRoom = text.utf8.count + ending.utf8CodeUnitCount <= limitBytes
+        return hasRoom ? text + "\(ending)" : text.beginning(ofBytes: limitBytes)
+    }
 
     /// Returns the text that replaces a binary body or an encoded file, such as `[image/png, 1200 bytes]`.
     package static func placeholder(type: String, bytes: Int) -> String { "[\(type), \(bytes) bytes]" }
 
     private func append(_ bytes: UnsafeRawBufferPointer, to out: inout [UInt8]) {
-        let room = limitBytes + Self.slackBytes - out.count
+        let room = excerptBytes - out.count
         if room > 0 { out.append(contentsOf: bytes.prefix(room)) }
-    }
-
-    private func finished(_ bytes: [UInt8]) -> String {
-        var text = bytes
-        SecretShapes.mask(in: &text, secrets)
-        guard text.count > limitBytes else { return String(decoding: text, as: UTF8.self) }
-        return String(decoding: text, as: UTF8.self).beginning(ofBytes: limitBytes)
     }
 
     /// Returns the placeholder for a JSON string with encoded media; nil if the string is ordinary text.

@@ -14,19 +14,23 @@ package struct EventText {
     private static let lineLimitBytes = 65_536
 
     private let limitBytes: Int
-    private var out: [UInt8] = []
+    /// The generated text so far, without the end of its JSON.
+    package private(set) var excerpt: [UInt8] = []
     /// The name of the JSON member whose text is being joined; empty before the first member.
     private var name: [UInt8] = []
     /// The beginning of a line whose end was not received yet.
     private var line: [UInt8] = []
     private var isLineDropped = false
 
-    package init(limitBytes: Int) { self.limitBytes = limitBytes }
+    package init(_ text: BodyText) { limitBytes = text.excerptBytes }
+
+    /// The end of the JSON whose beginning is `excerpt`.
+    package var ending: StaticString { excerpt.isEmpty ? "[]" : "\"}]" }
 
     /// Consumes the next bytes of the event stream. They may end within a line.
     package mutating func add(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes
-        while out.count < limitBytes, !rest.isEmpty {
+        while excerpt.count < limitBytes, !rest.isEmpty {
             let end = rest.firstIndex(of: 10)
             let part = rest[part: 0..<(end ?? rest.count)]
             if line.isEmpty, end != nil, !isLineDropped {
@@ -40,12 +44,6 @@ package struct EventText {
             }
             rest = rest[part: (end ?? rest.count) + (end == nil ? 0 : 1)..<rest.count]
         }
-    }
-
-    /// Returns the text of all events so far, shortened and with secrets masked.
-    package func text(_ bodies: BodyText) -> String {
-        let end = out.isEmpty ? "[" : out.count >= limitBytes ? "" : "\"}"
-        return bodies.text(plain: out + Array("\(end)\(out.count >= limitBytes ? "" : "]")".utf8))
     }
 
     private mutating func add(line: UnsafeRawBufferPointer) {
@@ -72,11 +70,11 @@ package struct EventText {
     private mutating func append(_ content: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer) {
         if !self.name.elementsEqual(name) {
             self.name = Array(name)
-            out += (out.isEmpty ? "[{\"" : "\"},{\"").utf8
-            out += name
-            out += "\":\"".utf8
+            excerpt += (excerpt.isEmpty ? "[{\"" : "\"},{\"").utf8
+            excerpt += name
+            excerpt += "\":\"".utf8
         }
-        out.append(contentsOf: content.prefix(max(0, limitBytes - out.count)))
+        excerpt.append(contentsOf: content.prefix(max(0, limitBytes - excerpt.count)))
     }
 }
 
