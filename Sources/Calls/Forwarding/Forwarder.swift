@@ -98,6 +98,8 @@ package protocol FormSource: AnyObject, Sendable {
     var isReplayable: Bool { get }
     /// Whether the whole form has been read since the last `begin`.
     var hasEnded: Bool { get }
+    /// Whether the rest of the form can still show that the form is too large. A declared length can exclude it.
+    var canBeTooLarge: Bool { get }
     /// Whether the client wants a text response instead of JSON. The value is final after the whole form is read.
     var wantsText: Bool { get }
     /// The total time that `next` has waited for bytes from the client so far, in nanoseconds.
@@ -112,6 +114,16 @@ package protocol FormSource: AnyObject, Sendable {
     ///
     /// Throws if the form is invalid or the client stops sending.
     func next(into piece: inout ByteBuffer) async throws(APIError) -> Bool
+}
+
+extension FormSource {
+    /// Reads the rest of a form that could be too large. Throws if it is too large: then whatever the vendor did in the
+    /// meantime is no failure of the vendor.
+    package func readRest() async throws(APIError) {
+        guard canBeTooLarge else { return }
+        var piece = ByteBuffer()
+        while try await next(into: &piece) { piece.removeAll() }
+    }
 }
 
 /// A vendor's response that is forwarded to the client.

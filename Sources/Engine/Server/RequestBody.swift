@@ -195,7 +195,7 @@ extension RequestError {
     }
 
     /// The error for a body that is larger than the memory budget allows.
-    static var bodyTooLargeForMemory: RequestError {
+    package static var bodyTooLargeForMemory: RequestError {
         RequestError(413, "The request body is too large for the relay's memory. The operator can raise MEMORY_MB.")
     }
 

@@ -23,7 +23,8 @@ extension APIError {
     /// - Parameter setting: the setting that limits the size of the body.
     init(_ error: RequestError, boundBy setting: StaticString) {
         self.init(error)
-        if error.status == 413 { self.message += " The operator can change the limit with \(setting)." }
+        guard error.status == 413, error != .bodyTooLargeForMemory else { return }
+        self.message += " The operator can change the limit with \(setting)."
     }
 
     /// Creates the error for a request that the HTTP server refused.

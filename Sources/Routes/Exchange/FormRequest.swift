@@ -27,14 +27,9 @@ extension Exchange {
                 code: "unsupported_media_type"
             )
         }
-        let limit = min(fileLimitBytes, gateway.settings.maxUploadBytes)
-        let form: FormStream
-        do throws(RequestError) {
-            let beginning = formAhead?.removeHeld() ?? ByteBuffer()
-            form = try FormStream(request, files: files, fileLimitBytes: limit, beginning: beginning)
-        } catch {
-            throw APIError(error)
-        }
+        let limit = UploadLimit(fileLimitBytes, gateway.settings)
+        let beginning = formAhead?.removeHeld() ?? ByteBuffer()
+        let form = try FormStream(request, files: files, fileLimit: limit, beginning: beginning)
         recorder?.keep(form: { form.keptText })
         try refuseIfKnownToBeOver()
         return form
@@ -52,13 +47,8 @@ extension Exchange {
     /// Reads the whole multipart form. The bytes in `formAhead` are copied and can still be forwarded to a vendor.
     func heldForm(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
         let held = try await formAhead?.copyHeld() ?? ByteBuffer()
-        let limit = min(fileLimitBytes, gateway.settings.maxUploadBytes)
-        let form: FormStream
-        do throws(RequestError) {
-            form = try FormStream(request, files: files, fileLimitBytes: limit, beginning: held)
-        } catch {
-            throw APIError(error)
-        }
+        let limit = UploadLimit(fileLimitBytes, gateway.settings)
+        let form = try FormStream(request, files: files, fileLimit: limit, beginning: held)
         recorder?.keep(form: { form.keptText })
         return try await gathered(form)
     }

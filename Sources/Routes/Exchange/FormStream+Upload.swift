@@ -33,14 +33,16 @@ extension FormStream {
         var kept = ByteBuffer()
         var isKept = next != nil
         if isKept { kept.append(beginning.bytes) }
-        try await fileCall.write(beginning.bytes, to: upload)
+        var failure = await upload.failure(writing: beginning.bytes)
         beginning.release()
-        // A vendor may refuse a key before the end of the file.
-        while upload.isWanted || isKept, let piece = try await nextPiece() {
+        // A vendor may refuse a key before the end of the file. If the file is too large, that is the reason of whatever
+        // the vendor did.
+        while upload.isWanted && failure == nil || isKept || canBeTooLarge, let piece = try await nextPiece() {
             bytes += piece.count
             if isKept { isKept = try await keep(piece, behind: &kept) }
-            if upload.isWanted { try await fileCall.write(piece, to: upload) }
+            if upload.isWanted, failure == nil { failure = await upload.failure(writing: piece) }
         }
+        if let failure { throw APIError(fileCall.failure(failure), model: fileCall.model) }
         // A vendor that accepts no more bytes gives the reason in its response.
         let late = upload.isWanted || isKept ? try await atEnd(bytes) : FileMetadata()
         do throws(UpstreamError) {
@@ -72,6 +74,18 @@ extension FormStream {
             }
         }
         throw APIError(error, model: fileCall.model)
+    }
+}
+
+extension FileUpload {
+    /// Writes bytes of the file. Returns the error if this failed.
+    fileprivate func failure(writing bytes: UnsafeRawBufferPointer) async -> UpstreamError? {
+        do throws(UpstreamError) {
+            try await write(bytes)
+            return nil
+        } catch {
+            return error
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Shared
 import Upstream
@@ -12,7 +13,7 @@ final class FormStream: @unchecked Sendable {
     private(set) var file: MultipartPart?
     private let body: RequestBody
     private let files: [String]
-    private let fileLimitBytes: Int
+    private let fileLimit: UploadLimit
     private let bodyLimitBytes: Int
     private var reader: MultipartReader
     private var piece = ByteBuffer()
@@ -36,19 +37,23 @@ final class FormStream: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - files: the names of file fields; a field may add an index, such as `image[0]`.
-    ///   - fileLimitBytes: the largest size of each file.
     ///   - beginning: the bytes of the body that have already been read.
     init(
         _ request: Request,
         files: [String],
-        fileLimitBytes: Int,
+        fileLimit: UploadLimit,
         beginning: consuming ByteBuffer = ByteBuffer()
-    ) throws(RequestError) {
+    ) throws(APIError) {
         body = request.body
         self.files = files
-        self.fileLimitBytes = fileLimitBytes
-        bodyLimitBytes = files.count * fileLimitBytes + Self.fieldLimitBytes
-        reader = try MultipartReader(contentType: request[.contentType])
+        self.fileLimit = fileLimit
+        bodyLimitBytes = files.count * fileLimit.bytes + Self.fieldLimitBytes
+        do throws(RequestError) {
+            reader = try MultipartReader(contentType: request[.contentType])
+        } catch {
+            throw APIError(error)
+        }
+        if let declared = body.declaredBytes, declared > bodyLimitBytes { throw fileLimit.tooLarge(declared) }
         reader.append(&beginning)
     }
 
@@ -76,17 +81,18 @@ final class FormStream: @unchecked Sendable {
             return nil
         }
         fileBytes += bytes.count
-        guard fileBytes <= fileLimitBytes else {
-            throw Self.requestError(.bodyTooLarge(nil, limitBytes: fileLimitBytes))
-        }
+        guard fileBytes <= fileLimit.bytes else { throw fileLimit.tooLarge(nil) }
         return bytes
     }
+
+    /// Whether the rest of the form can still show that a file is too large.
+    var canBeTooLarge: Bool { !fileLimit.isKeptBy(body) }
 
     /// Returns the next bytes of the current file: at least `count`, or all that are left if they are fewer.
     func beginning(_ count: Int) async throws(APIError) -> ByteBuffer {
         var bytes = ByteBuffer()
         while bytes.count < count, let piece = try await nextPiece() {
-            guard bytes.canReserve(piece.count) else { throw Self.requestError(.overloaded) }
+            guard bytes.canReserve(piece.count) else { throw fileLimit.error(.overloaded) }
             bytes.append(piece)
             try await hold(gatheredBytes + bytes.count)
         }
@@ -116,7 +122,7 @@ final class FormStream: @unchecked Sendable {
         do throws(RequestError) {
             try await body.hold(step)
         } catch {
-            throw Self.requestError(error)
+            throw fileLimit.error(error)
         }
         heldBytes += step
     }
@@ -137,7 +143,7 @@ final class FormStream: @unchecked Sendable {
     private func append(_ bytes: UnsafeRawBufferPointer) throws(APIError) {
         fieldBytes += bytes.count
         guard fieldBytes <= Self.fieldLimitBytes else {
-            throw Self.requestError(.bodyTooLarge(nil, limitBytes: Self.fieldLimitBytes))
+            throw APIError(.bodyTooLarge(nil, limitBytes: Self.fieldLimitBytes))
         }
         text.append(bytes)
     }
@@ -159,11 +165,33 @@ final class FormStream: @unchecked Sendable {
                 reader.append(&piece)
             }
         } catch {
-            throw Self.requestError(error)
+            throw fileLimit.error(error)
         }
     }
+}
 
-    private static func requestError(_ error: RequestError) -> APIError {
-        Task.isCancelled ? .clientLeft : APIError(error)
+/// The largest file that a multipart form may contain.
+struct UploadLimit {
+    let bytes: Int
+    /// Whether `MAX_UPLOAD_MB` is the limit. Otherwise the API has a lower one.
+    private let isSetting: Bool
+
+    init(_ apiLimitBytes: Int, _ settings: Settings) {
+        bytes = min(apiLimitBytes, settings.maxUploadBytes)
+        isSetting = settings.maxUploadBytes <= apiLimitBytes
     }
+
+    /// Returns the error for a form that could not be read.
+    func error(_ error: RequestError) -> APIError {
+        if Task.isCancelled { return .clientLeft }
+        return isSetting ? APIError(error, boundBy: "MAX_UPLOAD_MB") : APIError(error)
+    }
+
+    /// Returns the error for a file, or for a form that cannot fit.
+    ///
+    /// - Parameter declaredBytes: the length of the form; nil if the client did not declare it.
+    func tooLarge(_ declaredBytes: Int?) -> APIError { error(.bodyTooLarge(declaredBytes, limitBytes: bytes)) }
+
+    /// Returns whether the declared length of a form shows that none of its files is too large.
+    func isKeptBy(_ body: RequestBody) -> Bool { body.declaredBytes.map { $0 <= bytes } ?? false }
 }

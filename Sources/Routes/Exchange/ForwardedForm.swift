@@ -52,7 +52,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private(set) var hasEnded = false
 
     struct Limits {
-        let partBytes: Int
+        let part: UploadLimit
         let bodyBytes: Int
         /// The longest form that is kept to be sent to several vendors, in bytes; `.max` if images are requested.
         let replayBytes: Int
@@ -62,14 +62,21 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     /// The number of images that a form may request.
     static let imageRange = 1...1_000
 
-    init(_ request: Request, _ limits: Limits, on loop: EventLoop) throws(RequestError) {
+    init(_ request: Request, _ limits: Limits, on loop: EventLoop) throws(APIError) {
         self.request = request
         self.limits = limits
         self.loop = loop
-        scout = try MultipartReader(contentType: request[.contentType])
-        reader = try MultipartReader(contentType: request[.contentType])
+        do throws(RequestError) {
+            scout = try MultipartReader(contentType: request[.contentType])
+            reader = try MultipartReader(contentType: request[.contentType])
+        } catch {
+            throw APIError(error)
+        }
         boundary = MultipartFile.boundary()
         contentType = "multipart/form-data; boundary=\(boundary)"
+        if let declared = request.body.declaredBytes, declared > limits.bodyBytes {
+            throw limits.part.tooLarge(declared)
+        }
     }
 
     /// Whether the client requests images. Such a form can be sent again however long it is.
@@ -108,9 +115,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             scoutedBytes = 0
         case .data(let bytes):
             scoutedBytes += bytes.count
-            guard scoutedBytes <= limits.partBytes else {
-                throw Self.requestError(.bodyTooLarge(nil, limitBytes: limits.partBytes))
-            }
+            guard scoutedBytes <= limits.part.bytes else { throw limits.part.tooLarge(nil) }
             let isWanted =
                 isCount(scoutedName) || ["model", "stream", "user"].contains { $0.hasSameBytes(as: scoutedName) }
             if isWanted, scoutedText.count <= Model.nameLimitBytes {
@@ -161,9 +166,11 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             }
             return true
         } catch {
-            throw Self.requestError(error)
+            throw limits.part.error(error)
         }
     }
+
+    var canBeTooLarge: Bool { !limits.part.isKeptBy(request.body) }
 
     var waitedNanoseconds: UInt64 { waited + (waitsSince.map { loop.now.nanoseconds(since: $0) } ?? 0) }
 
@@ -177,13 +184,9 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             }
             guard held.canReserve(piece.count) else { throw .overloaded }
         } catch {
-            throw Self.requestError(error)
+            throw limits.part.error(error)
         }
         held.append(piece.bytes)
-    }
-
-    private static func requestError(_ error: RequestError) -> APIError {
-        Task.isCancelled ? .clientLeft : APIError(error)
     }
 
     /// Reads the whole form into memory. Returns false if the form is too long.
@@ -200,7 +203,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             if held.count > MemoryBudget.smallBytes { try await request.body.hold(held.count) }
             guard copy.canReserve(held.count) else { throw .overloaded }
         } catch {
-            throw Self.requestError(error)
+            throw limits.part.error(error)
         }
         copy.append(held.bytes)
         return copy
@@ -240,7 +243,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
                     if refusal == nil { continue }
                 }
             } catch {
-                throw Self.requestError(error)
+                throw limits.part.error(error)
             }
             if let refusal { throw refusal }
             try await feed()
@@ -292,7 +295,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             if isInModel { out.append(newModel) }
         case .data(let bytes):
             partBytes += bytes.count
-            guard partBytes <= limits.partBytes else { throw .bodyTooLarge(nil, limitBytes: limits.partBytes) }
+            guard partBytes <= limits.part.bytes else { throw .bodyTooLarge(nil, limitBytes: limits.part.bytes) }
             if isInFormat, format.count < 16 { format.append(bytes[part: 0..<min(16, bytes.count)]) }
             if !isInModel, !isLeftOut { out.append(bytes) }
         case .partEnd: if !isLeftOut { out.append("\r\n") }

@@ -61,6 +61,7 @@ final class ForwardedCall: @unchecked Sendable {
                 try await ask(candidate, vendorCall)
             }
         } catch {
+            if case .form(let form) = request.content, error.kind != .cancelled { try await form.readRest() }
             throw APIError(error, model: request.model)
         }
     }

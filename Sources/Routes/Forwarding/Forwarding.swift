@@ -185,19 +185,14 @@ extension Exchange {
                 code: "unsupported_media_type"
             )
         }
-        let part = min(imageLimitBytes, gateway.settings.maxUploadBytes)
+        let part = UploadLimit(imageLimitBytes, gateway.settings)
         let hasImages = endpoint.group == .images
         let limits = ForwardedForm.Limits(
-            partBytes: part,
-            bodyBytes: (hasImages ? 2 : 1) * part + 1_048_576,
+            part: part,
+            bodyBytes: (hasImages ? 2 : 1) * part.bytes + 1_048_576,
             replayBytes: hasImages ? .max : 1_048_576
         )
-        let form: ForwardedForm
-        do throws(RequestError) {
-            form = try ForwardedForm(request, limits, on: gateway.loop)
-        } catch {
-            throw APIError(error)
-        }
+        let form = try ForwardedForm(request, limits, on: gateway.loop)
         try refuseIfKnownToBeOver()
         return form
     }

@@ -91,10 +91,21 @@ extension OpenAILike: Forwarder {
         }
         do throws(UpstreamError) {
             try await write(form, to: upload)
+            // A key that the vendor refuses says nothing about the form, which is then sent with the next key.
+            if ![401, 402, 403, 429].contains(upload.head.status) { try await readRest(of: form) }
             return upload
         } catch {
             upload.stop(isComplete: false)
+            if error.kind == .failed || error.kind == .timedOut { try await readRest(of: form) }
             throw error
+        }
+    }
+
+    private func readRest(of form: any FormSource) async throws(UpstreamError) {
+        do throws(APIError) {
+            try await form.readRest()
+        } catch {
+            throw UpstreamError(refusing: error)
         }
     }
 
