@@ -1,6 +1,7 @@
 """`relay check` and `relay config`, and that no secret is ever shown."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -154,6 +155,22 @@ def test_the_start_says_where_limits_are_counted(
                 "summary"
             ]
         )
+
+
+def test_a_pipe_is_a_settings_file_if_somebody_writes_to_it(tmp_path: Path) -> None:
+    """Kubernetes mounts secrets as links, shells pass pipes. A pipe without a writer must not hold up the start."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    nobody = run("check", tmp_path, KEY_TEAM_TOKEN_FILE=str(pipe))
+    assert nobody.returncode == 78 and "a pipe that does not end" in nobody.stderr, nobody.stderr
+    writer = threading.Thread(target=pipe.write_text, args=["sk-team-0123456789abcdef\n"])
+    writer.start()
+    shown = run("config", tmp_path, KEY_TEAM_TOKEN_FILE=str(pipe))
+    writer.join()
+    assert shown.returncode == 0 and "KEY_TEAM_TOKEN=sk-t...ef" in shown.stdout, shown.stderr
+    (tmp_path / "real").write_text("sk-team-0123456789abcdef\n")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert "KEY_TEAM_TOKEN=sk-t...ef" in run("config", tmp_path, KEY_TEAM_TOKEN_FILE=str(tmp_path / "link")).stdout
 
 
 def test_config_tells_value_and_source(tmp_path: Path) -> None:

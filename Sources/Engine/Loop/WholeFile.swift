@@ -2,13 +2,15 @@ import Glibc
 
 /// Functions that read or write a whole small file at once. They block the thread.
 package enum WholeFile {
-    /// Returns the content of a file; nil if the file is unreadable or larger than `limitBytes`.
+    /// Returns the content of a file; nil if the file is unreadable or larger than `limitBytes`, or is no regular file.
     package static func read(_ path: String, limitBytes: Int) -> [UInt8]? {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+        // A pipe would otherwise wait for its other end.
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else { return nil }
         defer { close(file) }
         var status = stat()
-        guard fstat(file, &status) == 0, status.st_size <= limitBytes else { return nil }
+        guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= limitBytes
+        else { return nil }
         var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
         var position = 0
         while position < bytes.count {
@@ -33,9 +35,9 @@ package enum WholeFile {
         by new: String,
         isSynced: Bool = false
     ) -> Bool {
-        let file = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        let file = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0o600)
         guard file >= 0 else { return false }
-        var isWritten = bytes.withUnsafeBytes { writeAll($0, to: file) }
+        var isWritten = fchmod(file, 0o600) == 0 && bytes.withUnsafeBytes { writeAll($0, to: file) }
         if isWritten, isSynced { isWritten = fsync(file) == 0 }
         guard close(file) == 0, isWritten, rename(new, path) == 0 else {
             unlink(new)

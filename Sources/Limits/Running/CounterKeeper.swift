@@ -139,7 +139,11 @@ package final class CounterKeeper: @unchecked Sendable {
 
     /// Returns the bytes of the counter file; nil if there is no file.
     private func read() throws(CounterFile.ReadError) -> [UInt8]? {
-        if let bytes = WholeFile.read(path, limitBytes: CounterFile.limitBytes) { return bytes }
+        if let bytes = WholeFile.read(path, limitBytes: CounterFile.limitBytes) {
+            // The next write could be far away.
+            chmod(path, 0o600)
+            return bytes
+        }
         var about = stat()
         if lstat(path, &about) != 0, errno == ENOENT { return nil }
         throw about.st_size > CounterFile.limitBytes ? .length : .unreadable

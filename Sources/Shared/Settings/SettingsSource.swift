@@ -118,18 +118,27 @@ package struct FileProblem: Error, Equatable, Sendable {
     }
 }
 
-/// Returns the content of a file. Throws if it is unreadable or larger than 4 MiB.
+/// Returns the content of a file or a pipe, such as `/dev/stdin`. Throws if it is unreadable or larger than 4 MiB, or if
+/// the pipe does not end within five seconds.
 package func readSettingsFile(_ path: String) throws(FileProblem) -> [UInt8] {
     let limitBytes = 4 << 20
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
         throw FileProblem(text: systemError, isAbsence: errno == ENOENT, code: errno)
     }
     defer { close(descriptor) }
     var bytes: [UInt8] = []
     var room = [UInt8](repeating: 0, count: 65_536)
+    let end = LoopTime.current().adding(seconds: 5)
     while true {
+        let left = end.milliseconds(since: LoopTime.current())
+        var pipe = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        // Regular files are always ready.
+        guard poll(&pipe, 1, Int32(clamping: left)) != 0 else {
+            throw FileProblem(text: "a pipe that does not end", isAbsence: false)
+        }
         let count = read(descriptor, &room, room.count)
+        if count < 0, errno == EAGAIN || errno == EINTR { continue }
         if count == 0 { return bytes }
         guard count > 0 else {
             throw FileProblem(text: systemError, isAbsence: false, code: errno)

@@ -83,6 +83,18 @@ private final class Relays {
         fourth.keeper.stop()
     }
 
+    @Test("a file of counters that others may read is closed to them at the start")
+    func permissions() throws {
+        let first = relays.start()
+        #expect(first.admits(day))
+        first.keeper.stop()
+        chmod(relays.path, 0o666)
+        let second = relays.start()
+        var status = stat()
+        #expect(stat(relays.path, &status) == 0 && status.st_mode & 0o777 == 0o600)
+        second.keeper.stop()
+    }
+
     @Test("what was given back or reset stays so")
     func settled() {
         let tokens = Limit(.total, Quota(100, .tokens, per: .day))
