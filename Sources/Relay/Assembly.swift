@@ -233,11 +233,14 @@ final class Assembly {
     }
 
     private static let endingMilliseconds = 1_000
+    /// The time after the last requests in which the stores must end, in milliseconds: less than the watchdog's.
+    private static let storesMilliseconds = Int(ShutdownWatchdog.graceSeconds * 1_000) - 500
 
     /// Shuts down: accepts no new requests and lets running requests finish. Cuts the requests that still run after
     /// `shutdownSeconds` or when a second signal arrives. Blocks.
-    func drain(onSecondSignal: () -> Void) {
+    func drain(_ log: Log, onSecondSignal: () -> Void) {
         process.isDraining.store(true, ordering: .relaxed)
+        var end = LoopTime.current().adding(milliseconds: Int(shutdownSeconds * 1_000) + Self.storesMilliseconds)
         clock.stop()
         let shutdownSeconds = shutdownSeconds
         let remaining = RemainingServers(served.reduce(0) { $0 + $1.servers.count })
@@ -250,6 +253,7 @@ final class Assembly {
         while remaining.count.load(ordering: .acquiring) > 0, waited < shutdownSeconds {
             if Signals.arrivesAgain(within: 10) {
                 onSecondSignal()
+                end = LoopTime.current().adding(milliseconds: Self.storesMilliseconds)
                 break
             }
             waited += 0.01
@@ -268,7 +272,22 @@ final class Assembly {
         worker.stop()
         // The reader may still mask bodies of the last requests.
         reader.join()
-        usage.stop()
+        stopUsage(until: end, log)
+    }
+
+    /// Writes the last usage records. A database that hangs does not hold up the end of the process.
+    private func stopUsage(until end: LoopTime, _ log: Log) {
+        let remaining = RemainingServers(1)
+        Worker().begin { [usage] in
+            usage.stop()
+            remaining.count.store(0, ordering: .releasing)
+        }
+        while remaining.count.load(ordering: .acquiring) > 0 {
+            guard LoopTime.current() < end else {
+                return log.warning("the database of usage records does not respond; the last records may be lost")
+            }
+            usleep(1_000)
+        }
     }
 }
 

@@ -257,6 +257,22 @@ def test_a_start_on_a_full_disk(launch, server, team, tmp_path):
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+def test_a_database_that_hangs_does_not_hold_up_the_end(start_relay, server, team):
+    postgres = Postgres()
+    try:
+        relay = start_relay(**settings(server, USAGE_DATABASE_URL=postgres.url, SHUTDOWN_SECONDS=1))
+        use(team(relay), good=1, bad=0)
+        wait_for(lambda: postgres.ask("SELECT to_regclass('relay_usage')") != [[""]] and postgres.ask("SELECT count(*) > 0 FROM relay_usage") == [["t"]])
+        postgres.run("pause")
+        use(team(relay), good=1, bad=0)
+        relay.process.terminate()
+        assert relay.process.wait(60) == 0
+        relay.wait_for_line(lambda line: line["message"].startswith("the database of usage records does not respond"))
+    finally:
+        postgres.run("resume")
+        postgres.remove()
+
+
 def test_postgres(launch, server, team):
     """Two relays and one database, which becomes unavailable and available again."""
     postgres = Postgres()
