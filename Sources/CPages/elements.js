@@ -88,6 +88,7 @@ const day = (time) => dayClock.format(time);
 /** Creates a time: the clock alone if it is of today, with all of it as its title. */
 function time(value) {
   const date = new Date(value);
+  if (!+date) return NONE;
   const [itsDay, itsTime] = [day(date), timeClock.format(date)];
   const isToday = itsDay === day(Date.now());
   return h("time", { datetime: date.toISOString(), title: `${itsDay} ${itsTime} ${zone ?? ""}` }, !isToday && h("span.dim", itsDay.slice(2), " "), itsTime);

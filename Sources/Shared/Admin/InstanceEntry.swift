@@ -57,6 +57,8 @@ package struct InstanceEntry: Sendable, Equatable {
     /// The largest entry that is read, in bytes.
     package static let limitBytes = 65_536
     private static let textLimitBytes = 512
+    /// The latest time that an entry may contain, in milliseconds since 1970: the end of the year 9999.
+    private static let maxMilliseconds = 253_402_300_799_999
     static let maxOrders = 100
 }
 
@@ -97,7 +99,8 @@ extension InstanceEntry {
             let startedAt = number("started_at"), let seenAt = number("seen_at"), let settings = text("settings"),
             let requests = number("requests_per_minute"), let running = number("running"),
             let memory = number("memory_mb"), let longest = number("longest_turn_ms"), let store = text("store"),
-            let hasLeft = root["left"]?.flag, let orders = root["orders"]?.elements
+            let hasLeft = root["left"]?.flag, let orders = root["orders"]?.elements,
+            max(startedAt, seenAt) <= Self.maxMilliseconds
         else { return nil }
         self.id = id
         self.name = name

@@ -46,6 +46,13 @@ import Testing
         #expect(InstanceEntry([UInt8](repeating: 32, count: InstanceEntry.limitBytes + 1), parser) == nil)
         let long = entry("x", name: String(repeating: "n", count: 513)).encoded()
         #expect(InstanceEntry(long, parser) == nil)
+        // A page could not show such a time.
+        let lastMilliseconds = 253_402_300_799_999
+        for time in [lastMilliseconds + 1, .max] {
+            #expect(InstanceEntry(entry("x", startedAt: time).encoded(), parser) == nil)
+            #expect(InstanceEntry(entry("x", seenAt: time).encoded(), parser) == nil)
+        }
+        #expect(InstanceEntry(entry("x", seenAt: lastMilliseconds).encoded(), parser) != nil)
         let orders = (0..<500).map { InstanceOrder(.reset, "r\($0)", at: $0) }
         #expect(InstanceEntry(entry("x", orders: orders).encoded(), parser)?.orders.count == 100)
     }
