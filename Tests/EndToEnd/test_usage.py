@@ -17,6 +17,7 @@ from conftest import TEAM_TOKEN, VENDOR_KEY
 from limited import client as plain
 from memcached import wait_for
 from openai_vendor import USAGE, chunk, usage_chunk, whole
+from operating import SETTINGS, Operator
 from pictures import audio
 from relay_process import binary, free_port
 from usage import CALL, REQUEST, File, is_call, lines
@@ -274,6 +275,47 @@ def test_strangers_write_nothing(start_relay, tmp_path):
     refused, invalid = lines((tmp_path / "records").read_text())
     told(refused, status=401, caller=None, success=False, endpoint="/chat/completions")
     told(invalid, status=400, caller="team", success=False)
+
+
+# STRANGERS=100000 is the full size, which takes minutes.
+STRANGERS = int(os.environ.get("STRANGERS", "2000"))
+SCANNED = ["/.env", "/wp-login.php", "/v1/nothing", "/admin%2flogin", "/v1/models/x/y", "/" + "a" * 200]
+
+
+def test_scanners_leave_no_trace(start_relay, tmp_path):
+    """Requests for unknown paths from 100 addresses add no record and no memory."""
+    path = tmp_path / "records"
+    relay = start_relay(**SETTINGS, USAGE_LOG_FILE=path, LOG_LEVEL="error")
+    operator = Operator(relay.base_url)
+    with plain(relay) as http:
+        assert ask(http, model="echo").status_code == 200
+    wait_for(lambda: operator.items("/admin/req_logs") != [] and path.exists() and path.stat().st_size > 0)
+
+    def scan(count):
+        for batch in range(count // 50):
+            requests = [
+                f"GET {SCANNED[number % len(SCANNED)]}?{batch} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.2.3.{batch % 100}\r\n\r\n" for number in range(50)
+            ]
+            requests[-1] = requests[-1].replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")
+            with socket.create_connection(("127.0.0.1", relay.port)) as connection:
+                connection.sendall("".join(requests).encode())
+                assert b"".join(iter(lambda: connection.recv(65_536), b"")).count(b"HTTP/1.1 404") == 50
+
+    def resident():
+        with open(f"/proc/{relay.process.pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+    scan(STRANGERS // 4)
+    size, before, days = path.stat().st_size, resident(), operator.data("/admin/statistics")
+    scan(STRANGERS)
+    assert resident() - before < 4_096
+    assert operator.data("/admin/statistics") == days and len(operator.items("/admin/req_logs")) == 1
+    # What the next request writes is all that is new.
+    with plain(relay) as http:
+        assert ask(http, model="echo").status_code == 200
+    wait_for(lambda: len(operator.items("/admin/req_logs")) == 2)
+    wait_for(lambda: path.stat().st_size > size)
+    assert path.stat().st_size < 3 * size
 
 
 def test_questions_of_machines_have_none(team, file):
