@@ -1,4 +1,3 @@
-import Glibc
 import Support
 import Testing
 
@@ -178,15 +177,8 @@ import Testing
         #expect(vendor.connections == 2)
     }
 
-    /// `UNASKED=10000` is the full size, which takes a minute.
-    private static let unaskedRounds = getenv("UNASKED").flatMap { Int(String(cString: $0)) } ?? 10
-
     @Test("bytes that came on an idle connection are no call's response, even if the loop has not seen them")
     func unasked() async {
-        for _ in 0..<Self.unaskedRounds { await sendUnasked() }
-    }
-
-    private func sendUnasked() async {
         let (mayFollow, sent) = (Gate(), Gate())
         let vendor = RawServer { peer, number in
             guard peer.receiveRequest() != nil else { return }
