@@ -9,6 +9,9 @@ import local_http
 import pytest
 from anthropic_vendor import all_events, events, failure, text, thought, use, whole
 from conftest import CLAUDE_KEY, TEAM_TOKEN
+from memcached import wait_for
+from operating import PASSWORD, Operator
+from usage import is_call, lines_so_far
 
 MODEL = "claude-opus-5-5"
 PATH = "/v1/messages?beta=true"
@@ -504,6 +507,32 @@ def test_an_emulated_format_keeps_what_the_relay_does_not_know(start_relay, anth
         # What only the vendor understands cannot be written anew.
         assert "max_tokens" in http.post(PATH, json=body | {"max_tokens": 0}).json()["error"]["message"]
     assert anthropic_server.take_violations() == []
+
+
+def test_records_say_whether_a_body_was_rebuilt(start_relay, anthropic_server, tmp_path):
+    file = tmp_path / "usage.log"
+    relay = start_relay(**settings(anthropic_server), USAGE_LOG_FILE=file, ADMIN_PASSWORD=PASSWORD)
+    refused = OPEN | {"status": 400, "json": failure("invalid_request_error", "`temperature` is deprecated for this model.")}
+    with client(relay) as http:
+        sent(http, anthropic_server, written(asked(), "wide"))
+        anthropic_server.says(MODEL, refused, OPEN)
+        assert http.post(PATH, json=asked(temperature=0.5)).status_code == 200
+        # The quirk is known now: a body without the field goes on as it came.
+        for body in (asked(temperature=0.5), asked()):
+            sent(http, anthropic_server, written(body, "compact"))
+        # Which of both names a vendor reads is not certain.
+        twice = written(asked(), "compact").replace(b'"max_tokens"', b'"max_tokens":7,"max_tokens"')
+        assert http.post(PATH, content=twice).status_code == 200
+        anthropic_server.asked(MODEL)
+        chat = {"model": "claude", "messages": [USER]}
+        assert http.post("/v1/chat/completions", json=chat, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}).status_code == 200
+    wait_for(lambda: file.read_bytes().count(b"\n") >= 13)
+    found = [(is_call(record), record.get("rebuilt", False)) for record in lines_so_far(file)]
+    requests = [is_rebuilt for is_of_call, is_rebuilt in found if not is_of_call]
+    assert requests == [False, True, True, False, True, False]
+    assert [is_rebuilt for is_of_call, is_rebuilt in found if is_of_call] == [False, False, True, True, False, True, False]
+    listed = Operator(relay.base_url).items("/admin/req_logs", order_dir="asc")
+    assert [record["rebuilt"] for record in listed] == requests
 
 
 # --- The cache --------------------------------------------------------------------------------

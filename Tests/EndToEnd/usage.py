@@ -14,7 +14,7 @@ CALL = (
     "time", "kind", "request_id", "endpoint", "caller", "model", "model_used", "provider", "key", "prompt_tokens",
     "completion_tokens", "tokens", "cost", "duration_ms", "success", "status", "error",
 )  # fmt: skip
-"""The members of a line, in their order, but for `credits`, `exact` and `estimated`."""
+"""The members of a line, in their order, but for `credits`, `rebuilt`, `exact` and `estimated`."""
 
 
 def lines(text: str) -> list[dict[str, Any]]:
@@ -22,9 +22,9 @@ def lines(text: str) -> list[dict[str, Any]]:
     records = [json.loads(line) for line in text.splitlines()]
     assert not text or text.endswith("\n"), "the last line is cut"
     for record in records:
-        members = tuple(name for name in record if name not in ("credits", "session", "exact", "estimated"))
+        members = tuple(name for name in record if name not in ("credits", "session", "rebuilt", "exact", "estimated"))
         assert members == (CALL if is_call(record) else REQUEST), record
-        assert record.get("estimated", True) is True
+        assert record.get("estimated", True) is True and record.get("rebuilt", True) is True
         assert record.get("exact", True) is True and ("exact" not in record or "estimated" in record)
         assert record["tokens"] == record["prompt_tokens"] + record["completion_tokens"]
         assert record["success"] is (record["error"] is None), record

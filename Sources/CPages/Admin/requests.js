@@ -100,7 +100,7 @@ async function showRecord(params, dialog, picks, signal) {
 
 function recordDetail(record, remove) {
   const guess = record.estimated ? " (estimated)" : "";
-  const waited = (milliseconds) => milliseconds > 0 && duration(milliseconds);
+  const waited = (ms) => ms > 0 && duration(ms);
   return [
     facts([
       ["Request id", h("code", record.req_id)],
@@ -109,7 +109,7 @@ function recordDetail(record, remove) {
       ["Error", record.api_error && h("span.bad", record.api_error)],
       ["Caller", record.caller ? [link(record.caller, "requests", { caller: record.caller }), " ", h("span.dim", record.token)] : noKey()],
       ["Session", record.session],
-      ["Endpoint", [record.uri, record.stream && ", as a stream"]],
+      ["Endpoint", [record.uri, record.stream && ", as a stream", record.rebuilt && ", rebuilt"]],
       ["Model", modelOf(record)],
       ["Duration", duration(record.duration_ms)],
       ["First byte after", waited(record.ttfb_ms)],

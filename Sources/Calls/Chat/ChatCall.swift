@@ -93,6 +93,9 @@ package struct ChatCall: Sendable {
     /// With such a part, only a vendor that gets the raw body (`original`) can serve the call.
     package var unreadError: APIError?
 
+    /// Whether the client's Messages request cannot go on as it came, because parsers could read different fields.
+    package var isAmbiguous = false
+
     /// The raw body of the client's request, for a vendor of the same API that gets a changed request; nil otherwise.
     ///
     /// Fields of this body that the relay does not know are added to the vendor's request.

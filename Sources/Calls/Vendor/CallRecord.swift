@@ -14,6 +14,8 @@ package final class CallRecord: Sendable {
     package let isEstimated: Bool
     /// The credits that the vendor reported; nil if it reported none.
     package let credits: Int?
+    /// Whether the client's Messages body was written anew for a vendor of the same API.
+    package let isRebuilt: Bool
     /// The HTTP status of the vendor's response; nil if the vendor did not respond.
     package let status: Int?
     /// The cause of the failure, with the key removed; nil if the call succeeded.
@@ -27,6 +29,7 @@ package final class CallRecord: Sendable {
         usage: Usage,
         isEstimated: Bool,
         credits: Int?,
+        isRebuilt: Bool = false,
         status: Int?,
         error: String?
     ) {
@@ -37,6 +40,7 @@ package final class CallRecord: Sendable {
         self.usage = usage
         self.isEstimated = isEstimated
         self.credits = credits
+        self.isRebuilt = isRebuilt
         self.status = status
         self.error = error
     }
@@ -136,6 +140,7 @@ extension VendorCall {
                 usage: usage,
                 isEstimated: isEstimated,
                 credits: credits,
+                isRebuilt: isRebuilt,
                 status: status,
                 error: error
             )

@@ -18,6 +18,8 @@ package final class VendorCall: @unchecked Sendable {
     private(set) var startedAt: LoopTime
     /// The endpoint of the vendor's API that is called; nil before the first call.
     package var endpoint: Endpoint?
+    /// Whether the body that goes to the vendor is the client's Messages body, written anew.
+    package var isRebuilt = false
     /// Whether the ledger already has a record of the end of this call.
     var isRecorded = false
     /// Whether this call has used its rate permit (the right to start one call).

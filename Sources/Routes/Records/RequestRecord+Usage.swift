@@ -45,6 +45,7 @@ extension RequestRecord {
         whole.isStreamed = isStreamed ?? false
         whole.isCached = isCached
         whole.isSuccess = isSuccess
+        whole.isRebuilt = calls.contains { $0.isRebuilt }
         whole.status = status
         return whole
     }
@@ -70,6 +71,7 @@ extension RequestRecord {
         record.cost = call.cost
         record.durationMilliseconds = call.durationMilliseconds
         record.isSuccess = call.error == nil
+        record.isRebuilt = call.isRebuilt
         record.status = call.status
         return record
     }
@@ -90,6 +92,7 @@ extension UsageRecord {
         guard isSuccess, call.error == nil, status == call.status,
             promptTokens == call.usage.promptTokens, completionTokens == call.usage.completionTokens,
             isEstimated == call.isEstimated, isExact == call.usage.isExact, cost == call.cost,
+            isRebuilt == call.isRebuilt,
             model.isSame(as: call.server.name), modelUsed.isSame(as: call.server.model),
             provider.isSame(as: call.server.provider)
         else { return false }

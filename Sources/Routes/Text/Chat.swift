@@ -38,7 +38,7 @@ extension Exchange {
     private func keep(message original: OriginalRequest, _ asked: ChatRequest) throws(APIError) {
         guard original.isUnambiguous else {
             if let error = asked.call.unreadError { throw error }
-            return
+            return asked.call.isAmbiguous = true
         }
         asked.call.keep(OriginalRequest(original, messageHeaders))
     }

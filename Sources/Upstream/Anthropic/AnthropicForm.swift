@@ -27,6 +27,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private(set) var gathersStream = false
     private var names = VendorNameMap()
     private(set) var mayGoOn = false
+    private(set) var isRebuilt = false
     /// The earlier parts of the response, in order; each ended with a pause of the vendor (`pause_turn`).
     private var parts: [PausedResponse] = []
 
@@ -70,8 +71,9 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
                 dialect: dialect,
                 namesModel: !dialect.isVertex
             )
-            return MessageRequestRewriter.written(body, with: quirks)
+            return rewritten(body, with: quirks)
         }
+        isRebuilt = call.isAmbiguous || call.changedOriginal?.wire == .messages
         refusal = messages == nil ? .modelNotFound(model) : ClaudeBlocks.refusal(of: call.attachments)
         if let original = call.changedOriginal { refusal = refusal ?? self.refusal(of: call, original) }
         let written = AnthropicRequest(call, model, dialect: dialect, with: quirks).written()
@@ -182,7 +184,9 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
-        MessageRequestRewriter.written(request, with: quirks)
+        let body = MessageRequestRewriter.written(request, with: quirks)
+        if isNative, !body.bytes.elementsEqual(request.bytes) { isRebuilt = true }
+        return body
     }
 
     var quirkNames: [QuirkName] { LearnedQuirks.namesOfAnthropic }

@@ -195,6 +195,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private func upstream(isStreamed: Bool) throws(UpstreamError) -> UpstreamCall {
         write()
         if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
+        vendorCall.isRebuilt = form.isRebuilt
         if let route = form.route {
             let endpoint = route.endpoint(isStreamed: isStreamed)
             vendorCall.endpoint = endpoint

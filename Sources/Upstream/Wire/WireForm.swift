@@ -35,6 +35,8 @@ protocol WireForm: AnyObject, Sendable {
     var quirkOfResponse: LearnedQuirks? { get }
     /// The quirks that can be stored for later calls to the model.
     var keptQuirks: LearnedQuirks { get }
+    /// Whether the request body is the client's body of the same API, written anew.
+    var isRebuilt: Bool { get }
     /// Whether the relay can request the rest of a paused response. The request body must then stay in memory.
     var mayGoOn: Bool { get }
     /// Returns the request body that asks for the rest of a response that the vendor paused.
@@ -58,6 +60,7 @@ extension WireForm {
     var gathersStream: Bool { false }
     var route: (any WireRoute)? { nil }
     var quirkOfResponse: LearnedQuirks? { nil }
+    var isRebuilt: Bool { false }
     var mayGoOn: Bool { false }
     func sends(betasOf finding: QuirkFinding) -> Bool { false }
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body { request }

@@ -48,6 +48,7 @@ struct RandomUsage {
         request.status = request.isSuccess ? 200 : random.one(of: [400, 429, 500, 502, 499])
         request.error = request.isSuccess ? nil : "the vendor answered 500: \(random.below(50))"
         request.isCached = kind == 0
+        request.isRebuilt = made.contains { $0.isRebuilt }
         request.provider = made.last?.provider
         request.attempts = calls
         request.promptTokens = made.reduce(0) { $0 + $1.promptTokens }
@@ -76,6 +77,7 @@ struct RandomUsage {
         call.completionTokens = random.below(900)
         call.isEstimated = random.below(5) == 0
         call.cost = random.below(6) == 0 ? nil : Cost(millionths: random.below(1 << 50))
+        call.isRebuilt = random.below(5) == 0
         call.isSuccess = random.below(4) > 0
         call.status = call.isSuccess ? 200 : random.one(of: [500, 429, nil])
         call.error = call.isSuccess ? nil : "broke"
@@ -339,6 +341,8 @@ struct UsageAgreement {
         #expect(whole.calls.map(\.provider) == calls.map(\.provider))
         #expect(record.lastCallStatus == calls.last { $0.status != nil }?.status)
         #expect(record.request.session == given[0].session && whole.calls.allSatisfy { $0.session == nil })
+        #expect(record.request.isRebuilt == given[0].isRebuilt)
+        #expect(whole.calls.map(\.isRebuilt) == calls.map(\.isRebuilt), "\(position.name)")
         #expect(record.request.cost == given[0].cost && record.request.error == given[0].error)
         #expect(
             record.request.isCached == given[0].isCached && record.request.timeMilliseconds == given[0].timeMilliseconds

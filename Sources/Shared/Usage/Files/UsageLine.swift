@@ -37,6 +37,7 @@ struct UsageLine {
         out.append(",\"status\":")
         if let status = record.status { out.append(decimal: status) } else { out.append("null") }
         append(",\"error\":", record.error, to: &out)
+        if record.isRebuilt { append(",\"rebuilt\":", true, to: &out) }
         if record.isEstimated, record.isExact { append(",\"exact\":", true, to: &out) }
         if record.isEstimated { append(",\"estimated\":", true, to: &out) }
         out.append("}\n")

@@ -45,6 +45,7 @@ extension UsageRecord {
         cells.add(isOfRequest ? capacityWaitMilliseconds : nil)
         cells.add(limits)
         cells.add(session)
+        cells.add(isRebuilt)
     }
 
     /// Writes the values of a request's only call in the order of `UsageSchema.callColumns`.

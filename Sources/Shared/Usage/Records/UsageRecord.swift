@@ -69,6 +69,8 @@ package struct UsageRecord: Sendable {
     package var limits: String?
     /// The name of the agent's session that the request belongs to; nil for upstream calls and without a session.
     package var session: String?
+    /// Whether the body of a client's Messages request was written anew for a vendor of the same API.
+    package var isRebuilt = false
 }
 
 extension UsageRecord {

@@ -47,6 +47,7 @@ extension UsageRecord {
         isCached = row.flag(at: first + 17)
         isSuccess = row.flag(at: first + 18)
         status = row.number(at: first + 19)
+        isRebuilt = row.flag(at: first + 26)
         guard row.number(at: first + 1) == 0 else { return }
         firstByteMilliseconds = row.number(at: first + 21)
         limitsWaitMilliseconds = row.number(at: first + 22) ?? 0

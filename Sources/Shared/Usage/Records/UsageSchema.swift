@@ -8,7 +8,7 @@ enum UsageSchema {
         "time", "kind", "request_id", "endpoint", "caller", "model", "model_used", "provider", "key", "prompt_tokens",
         "completion_tokens", "estimated", "cost", "credits", "duration_ms", "attempts", "stream", "cached", "success",
         "status", "error", "first_byte_ms", "limits_wait_ms", "capacity_wait_ms", "limits",
-        "session",
+        "session", "rebuilt",
     ]
 
     static let postgresTable = "relay_usage"
@@ -138,6 +138,23 @@ enum UsageSchema {
             FROM records WHERE call_before_ms IS NOT NULL;
         CREATE INDEX records_session ON records (session) WHERE session IS NOT NULL;
         """,
+        """
+        DROP VIEW usage;
+        ALTER TABLE records ADD COLUMN rebuilt INTEGER;
+        CREATE VIEW usage AS
+            SELECT id, time, kind, request_id, endpoint, caller, model, model_used, provider, key,
+                prompt_tokens, completion_tokens, estimated, cost, credits,
+                duration_ms, attempts, stream, cached, success, status, error,
+                first_byte_ms, limits_wait_ms, capacity_wait_ms, limits, session, rebuilt
+            FROM records
+            UNION ALL
+            SELECT CAST(id + 1 AS INTEGER), CAST(time - call_before_ms AS INTEGER), CAST(1 AS INTEGER), request_id,
+                endpoint, caller, model, model_used, provider, call_key,
+                prompt_tokens, completion_tokens, estimated, cost, call_credits,
+                call_duration_ms, CAST(0 AS INTEGER), CAST(0 AS INTEGER), CAST(0 AS INTEGER), success, status, error,
+                NULL, NULL, NULL, NULL, NULL, rebuilt
+            FROM records WHERE call_before_ms IS NOT NULL;
+        """,
     ]
 
     /// The columns by which the stored sums are grouped.
@@ -225,12 +242,13 @@ enum UsageSchema {
         UPDATE relay_usage_process SET summed_from = summed_to + 1;
         """,
         "ALTER TABLE relay_usage ADD COLUMN session text",
+        "ALTER TABLE relay_usage ADD COLUMN rebuilt boolean",
     ]
 
     /// The PostgreSQL types of `columns`.
     static let postgresTypes = [
         "bigint", "smallint", "text", "text", "text", "text", "text", "text", "text", "bigint", "bigint", "boolean",
         "bigint", "bigint", "bigint", "bigint", "boolean", "boolean", "boolean", "integer", "text", "bigint", "bigint",
-        "bigint", "text", "text",
+        "bigint", "text", "text", "boolean",
     ]
 }
