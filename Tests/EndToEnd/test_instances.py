@@ -8,7 +8,7 @@ from memcached import wait_for
 from operating import SETTINGS, Operator
 from relay_process import preloads
 
-NEXT_ENTRY_SECONDS = 12  # a relay writes an entry every ten seconds
+NEXT_ENTRY_SECONDS = 30  # a relay writes an entry every ten seconds
 SILENT_SECONDS = 40
 
 
@@ -24,12 +24,15 @@ def test_a_relay_that_starts_later_finds_a_killed_one_silent(start_relay, store,
     operator = Operator(stays.base_url)
     both = {str(stays.port): False, str(killed.port): False}
     wait_for(lambda: silent(operator) == both, NEXT_ENTRY_SECONDS)
+    began = time.monotonic()
     killed.kill()
     # By this relay's clock all entries are old. Only the killed relay writes no new one.
     late = start_relay(**settings, **clock(31).environment)
     expected = {str(stays.port): False, str(killed.port): True, str(late.port): False}
     wait_for(lambda: silent(Operator(late.base_url, operator.token)) == expected, NEXT_ENTRY_SECONDS)
-    assert silent(operator)[str(killed.port)] is False, "its entry is not 30 seconds old"
+    is_silent = silent(operator)[str(killed.port)]
+    # Its last entry was at most ten seconds old when it was killed.
+    assert not is_silent or time.monotonic() - began > 20, "its entry is not 30 seconds old"
 
 
 @pytest.mark.skipif(not os.environ.get("REAL_TIMES"), reason="takes 40 seconds: set REAL_TIMES=1")

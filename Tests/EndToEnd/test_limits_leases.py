@@ -83,13 +83,14 @@ def test_a_busy_caller_costs_few_operations_and_the_rest_comes_back(store, two):
         assert chat(http).status_code == 200
     wait_for(lambda: len(store.keys_of("chat.requests.1000000.3600")) == 1)
     (key,) = store.keys_of("chat.requests.1000000.3600")
-    before = operations(store)
+    before, began = operations(store), time.monotonic()
     told = asyncio.run(keep_asking(relays, token, lambda told: len(told) > 1500))
+    seconds = time.monotonic() - began
     used = operations(store) - before
     assert statuses(told) == {200: len(told)}
     assert sum_of(relays, "relay_limit_leases_total") > 0
-    # Two for each request without leases, less what waits together.
-    assert used / len(told) < 0.2, f"{used} operations for {len(told)} requests"
+    # Two for each request without leases, less what waits together. On a slow machine leases end before they are used up.
+    assert used < 0.2 * len(told) + 10 * seconds, f"{used} operations for {len(told)} requests in {seconds:.1f} s"
     # Units that were counted ahead and not used are given back when the leases end.
     wait_for(lambda: counts(store.get(key)).total == len(told) + 1, 5)
     assert sum_of(relays, "relay_limit_open_leased_units") == 0

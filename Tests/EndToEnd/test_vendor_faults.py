@@ -29,11 +29,11 @@ from vendor_faults import (
     FaultyServer,
 )
 
-DEADLINE_SECONDS = 12.0
-"""The total of the relay's time-outs is 4 s; the rest is for a slow machine."""
+DEADLINE_SECONDS = 40.0
+"""The total of the relay's time-outs is 10 s; the rest is for a slow machine."""
 AT_ONCE = 80
 """The server checks what it is asked: were there more, a slow machine would take longer for all of them than a time-out."""
-LIMITS = {"TIMEOUT": "2s", "IDLE_TIMEOUT": "2s", "TOTAL_TIMEOUT": "4s", "CONNECT_TIMEOUT": "2s"}
+LIMITS = {"TIMEOUT": "5s", "IDLE_TIMEOUT": "5s", "TOTAL_TIMEOUT": "10s", "CONNECT_TIMEOUT": "5s"}
 LEFT_BY_THE_RELAY = {fault for fault, reply in FAULTS.items() if reply(WIRES["openai"], True).end not in ("whole", "cut", "reset")}
 ACCOUNT_OF_GOOGLE = {"PROJECT_ID": "my-project", "CLIENT_ID": "id-1", "CLIENT_SECRET": "secret-of-the-client"}
 MESSAGES = "/v1/messages"
@@ -61,7 +61,7 @@ class Table:
 
 def settings(server: FaultyServer, healthy_url: str) -> dict[str, str]:
     # All are asked at once, and each of Gemini's floods takes 64 MB before it is too long.
-    out = {"KEY_TEAM_TOKEN": conftest.TEAM_TOKEN, "FALLBACK_DEADLINE": "10s", "MEMORY_MB": "1024"}
+    out = {"KEY_TEAM_TOKEN": conftest.TEAM_TOKEN, "FALLBACK_DEADLINE": "30s", "MEMORY_MB": "1024"}
     saved = [cell.name for cell in CELLS if not cell.is_alone]
     for cell in CELLS:
         conftest.secrets.add(cell.key)

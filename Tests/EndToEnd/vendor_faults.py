@@ -24,7 +24,7 @@ import onemin_replies
 import openai_vendor
 import vendor_server
 
-END_SECONDS = 8.0
+END_SECONDS = 25.0
 """In which the relay has to leave a vendor that goes on, or that says nothing more."""
 FLOOD_BYTES = 24 << 20
 """More than any answer may have."""

@@ -70,7 +70,7 @@ class Server:
             self.requests = [request for request in self.requests if request["model"] != model]
 
     def asked(self, model: str) -> list[dict[str, Any]]:
-        """Returns the requests for `model`: {"headers", "body", "path", "raw"}."""
+        """Returns the requests for `model`: {"headers", "body", "path", "raw", "at"}."""
         with self.lock:
             return [request for request in self.requests if request["model"] == model]
 
@@ -117,7 +117,7 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 problems.append("content-type")
             with server.lock:
                 server.requests.append(
-                    {"headers": headers, "body": body, "raw": raw, "path": self.path, "model": model}
+                    {"headers": headers, "body": body, "raw": raw, "path": self.path, "model": model, "at": time.monotonic()}
                 )
                 server.violations += problems
             self.left = server.left

@@ -149,7 +149,7 @@ import Testing
 
     @Test("a request's time is up while a call hangs: the rule decides, and the write counts besides")
     func hangs() async throws {
-        let limiter = limiter(timeoutMilliseconds: 300)
+        let limiter = limiter(timeoutMilliseconds: 3_000)
         defer { limiter.stop() }
         let gate = Lock(false)
         store.order(.thenCall { while !gate.withLock({ $0 }) { usleepBriefly() } })
@@ -221,7 +221,7 @@ import Testing
 
     @Test("a call that does not come back at all puts its server out of use")
     func stuck() async throws {
-        let limiter = limiter(timeoutMilliseconds: 200)
+        let limiter = limiter(timeoutMilliseconds: 3_000)
         let gate = Lock(false)
         defer {
             gate.withLock { $0 = true }
