@@ -37,7 +37,7 @@ class Count:
 class Case:
     """A counted request and its relay: the load's kind, the events of the vendor's streams, the vendor's API (None
     for 1min.ai), settings of the relay, callers that take turns, and the body of each chat request (empty for one of
-    1 KB)."""
+    1 KB), which goes to `target`."""
 
     kind: str = "whole"
     events: int = 100
@@ -45,6 +45,7 @@ class Case:
     own: dict[str, str] = field(default_factory=dict)
     keys: int = 1
     body: bytes = b""
+    target: str = "/v1/chat/completions"
 
 
 @contextmanager
@@ -83,7 +84,7 @@ def run(bench: Bench, case: Case, requests: int) -> Path:
             if case.body:
                 path = setup.folder / "body.json"
                 path.write_bytes(case.body)
-                options += ["--body", str(path), "--target", "/v1/chat/completions"]
+                options += ["--body", str(path), "--target", case.target]
             bench.load(relay, case.kind, 1, 0, requests, *options)
     if bench.outcome.failures:
         sys.exit(f"WRONG ANSWERS: {bench.outcome.failures[0]}")

@@ -93,10 +93,10 @@ def response(kind: str = "prose", size: int = 20_000) -> bytes:
     return written({"model": MODEL, "instructions": instructions, "input": items, "temperature": 0.5, "store": False})
 
 
-def message(kind: str = "prose", size: int = 20_000) -> bytes:
+def message(kind: str = "prose", size: int = 20_000, **more: Any) -> bytes:
     (_, system), *others = turns(kind, size)
     messages = [{"role": role, "content": text} for role, text in others]
-    return written({"model": MODEL, "max_tokens": 1_000, "system": system, "messages": messages, "temperature": 0.5})
+    return written({"model": MODEL, "max_tokens": 1_000, "system": system, "messages": messages, "temperature": 0.5} | more)
 
 
 def short(size: int = 1_000) -> bytes:
@@ -106,8 +106,8 @@ def short(size: int = 1_000) -> bytes:
     return written({"model": MODEL, "messages": [{"role": "user", "content": content}], "temperature": 0.5})
 
 
-def tools(count: int = 60, size: int = 63_000) -> bytes:
-    """Returns a short chat that offers so many tools."""
+def functions(count: int = 60, size: int = 63_000) -> list[dict[str, Any]]:
+    """Returns so many functions, in OpenAI's form."""
     chance = random.Random("tools")
     sentences = prose(chance)
     offered: list[dict[str, Any]] = []
@@ -121,8 +121,23 @@ def tools(count: int = 60, size: int = 63_000) -> bytes:
         function = {"name": f"{chance.choice(VERBS)}_{other}_{number}", "description": next(sentences).strip(), "parameters": schema}
         while len(written(function)) < size // count - 40:
             function["description"] += " " + next(sentences).strip()
-        offered.append({"type": "function", "function": function})
-    return written({"model": MODEL, "messages": [{"role": "user", "content": "Which of these do you need?"}], "tools": offered})
+        offered.append(function)
+    return offered
+
+
+def chat_tools() -> list[dict[str, Any]]:
+    return [{"type": "function", "function": function} for function in functions()]
+
+
+def message_tools() -> list[dict[str, Any]]:
+    names = {"parameters": "input_schema"}
+    return [{names.get(name, name): value for name, value in function.items()} for function in functions()]
+
+
+def tools() -> bytes:
+    """Returns a short chat that offers 60 tools."""
+    messages = [{"role": "user", "content": "Which of these do you need?"}]
+    return written({"model": MODEL, "messages": messages, "tools": chat_tools()})
 
 
 def picture(size: int = 900_000) -> bytes:
