@@ -35,7 +35,8 @@ package struct ChatCall: Sendable {
     package var wantsLongWindow = false
     /// The caller for whom the vendor's quirks are remembered, and the quirks that this call itself has met.
     package var quirks = CallQuirks()
-    private var rare: Indirect<ChatOptions>?
+    /// The options that only few calls have; nil if the call has none of them.
+    package private(set) var rare: Indirect<ChatOptions>?
 
     package init() {}
 
@@ -44,9 +45,6 @@ package struct ChatCall: Sendable {
         get { rare?.value ?? ChatOptions() }
         set { rare = Indirect(newValue) }
     }
-
-    /// The fields and tools of the request that vendors with another API do not get.
-    package var ignored: [StaticString] { rare?.value.ignored ?? [] }
 
     /// Sets `chatOptions` without copying the options.
     package mutating func setOptions(_ chatOptions: Indirect<ChatOptions>) { rare = chatOptions }
@@ -145,10 +143,14 @@ package struct ChatCall: Sendable {
     package var allTextBytes: Int { textBytes + toolBytes }
 
     /// The size of all tools and the output schema, in bytes.
-    package var toolBytes: Int { rare?.value.textBytes ?? 0 }
+    package var toolBytes: Int {
+        // The size is computed on a copy of the options.
+        guard let rare, rare.value.hasTools || rare.value.hasSchema else { return 0 }
+        return rare.value.textBytes
+    }
 
     /// Counts the tokens of all tools and the output schema. Can take long. Can be called on any thread.
-    package func toolTokens(by counter: TokenCounter) -> Int { rare?.value.tokens(by: counter) ?? 0 }
+    package func toolTokens(by counter: TokenCounter) -> Int { rare?.withValue { $0.tokens(by: counter) } ?? 0 }
 
     /// Counts the tokens of all texts, tools and images. Can take long. Can be called on any thread.
     package func allTokens(by counter: TokenCounter) -> Int {

@@ -57,14 +57,6 @@ package struct ChatMessage: Sendable {
     /// The id of the tool call whose result the message contains; nil for other messages.
     package var toolCallID: String?
 
-    package init(role: Role, content: [Piece], name: String? = nil) {
-        self.role = role
-        self.content = content
-        self.name = name
-    }
-
-    package init(role: Role, text: String) { self.init(role: role, content: [.text(text)]) }
-
     package var isInstruction: Bool { role.isInstruction }
 
     /// Whether the message is the result of a tool call.
@@ -117,6 +109,18 @@ package struct ChatMessage: Sendable {
             body(call.name)
             body(call.arguments)
         }
+    }
+}
+
+extension ChatMessage {
+    // Both call the initializer of all properties: Swift would copy the struct if they set its properties.
+
+    package init(role: Role, content: [Piece], name: String? = nil) {
+        self.init(role: role, phase: nil, name: name, content: content, toolCalls: [], toolCallID: nil)
+    }
+
+    package init(role: Role, text: String) {
+        self.init(role: role, phase: nil, name: nil, content: [.text(text)], toolCalls: [], toolCallID: nil)
     }
 }
 

@@ -224,6 +224,9 @@ extension ChatOptions {
         }
     }
 
+    /// Whether the output format has a schema.
+    var hasSchema: Bool { if case .schema = format { true } else { false } }
+
     /// Sets tools that stay unparsed until their first use. They must already be checked.
     package mutating func leave(_ tools: UnreadTools) { list = .unread(tools) }
 

@@ -88,11 +88,6 @@ package struct ChatResponse: PartialResponse {
         /// The stop sequence that ended the choice; nil if the choice ended for another reason.
         package var stop: Body?
 
-        package init(text: Body?, finish: FinishReason = .stop) {
-            self.text = text
-            self.finish = finish
-        }
-
         /// Emits the reasoning blocks, the tool calls, the marks and the pieces of text in their original order.
         ///
         /// An annotation precedes the piece of text to which it belongs.
@@ -222,4 +217,20 @@ package protocol ChatResponseStream: AnyObject, Sendable {
 
 extension ChatResponseStream {
     package var countsItself: Bool { false }
+}
+
+extension ChatResponse.Choice {
+    // It calls the initializer of all properties: Swift would copy the struct if it set its properties.
+    package init(text: Body?, finish: FinishReason = .stop) {
+        self.init(
+            text: text,
+            reasoning: nil,
+            reasoningBlocks: [],
+            refusal: nil,
+            toolCalls: [],
+            marks: [],
+            finish: finish,
+            stop: nil
+        )
+    }
 }

@@ -23,7 +23,9 @@ package final class OriginalRequest: @unchecked Sendable {
     /// Creates a Messages request from a request body that was already read.
     package init(_ request: OriginalRequest, _ messageHeaders: MessageHeaders) {
         body = request.body
-        outlined = request.outlined
+        let root = RawJSON(body.bytes)
+        // Its members are needed several times, and to find them takes a look at the whole body.
+        outlined = request.outlined ?? (root.isObject ? Array(root.members.prefix(Self.maxMembers + 1)) : nil)
         hasTextsOnly = request.hasTextsOnly
         self.messageHeaders = messageHeaders
     }

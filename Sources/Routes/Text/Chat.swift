@@ -36,11 +36,10 @@ extension Exchange {
     /// request. Such a request is written anew.
     @inline(never)
     private func keep(message original: OriginalRequest, _ asked: ChatRequest) throws(APIError) {
-        guard original.isUnambiguous else {
-            if let error = asked.call.unreadError { throw error }
-            return asked.call.isAmbiguous = true
-        }
-        asked.call.keep(OriginalRequest(original, messageHeaders))
+        let original = OriginalRequest(original, messageHeaders)
+        if original.isUnambiguous { return asked.call.keep(original) }
+        if let error = asked.call.unreadError { throw error }
+        asked.call.isAmbiguous = true
     }
 
     /// The header lines that go on with a Messages request.
@@ -134,11 +133,8 @@ extension Exchange {
         }
     }
 
-    /// Keeps and logs what the request contains that vendors with another API do not get.
-    private func record(ignored call: borrowing ChatCall) {
-        ignored = call.ignored
-        offersSearch = call.offersSearch
-        guard !ignored.isEmpty else { return }
+    /// Logs what the request contains that vendors with another API do not get.
+    private func logIgnored() {
         gateway.log.debug("fields of the request are left out") { line in
             line.add("fields", ignored.map { "\($0)" }.joined(separator: ", "))
             line.add("id", record.id)
@@ -152,13 +148,19 @@ extension Exchange {
         _ surface: any ChatSurface,
         _ caller: Caller
     ) throws(APIError) -> ChatWay {
-        if let name = gateway.registry.modelCatalog.name(beforeWindowOf: asked.call.model) {
+        if ModelCatalog.asksForLongWindow(asked.call.model),
+            let name = gateway.registry.modelCatalog.name(beforeWindowOf: asked.call.model)
+        {
             asked.call.model = name
             asked.call.wantsLongWindow = true
         }
         record.model = asked.call.model
         asked.call.quirks.isOfSession = request.session != nil
-        record(ignored: asked.call)
+        if let rare = asked.call.rare {
+            ignored = rare.value.ignored
+            offersSearch = rare.value.searchTool?.isOffered == true
+            if !ignored.isEmpty { logIgnored() }
+        }
         record.isStreamed = asked.call.isStreamed
         switch try surface.target(of: asked, caller, self) {
         case .candidates(let candidates):

@@ -12,10 +12,15 @@ extension ModelCatalog {
         return before.isEmpty || before.hasSuffix(online) ? nil : before
     }
 
+    /// Returns whether the name has the suffix `[1m]`. Needs no catalog, because to use one costs a copy.
+    package static func asksForLongWindow(_ name: String) -> Bool {
+        name.withBytes { $0.last == UInt8(ascii: "]") } && name.hasSuffix("[1m]")
+    }
+
     /// Returns the model name before the suffix `[1m]`, with which clients ask for a large context window. Returns nil
     /// without this suffix, and for a name that is served as it stands.
     package func name(beforeWindowOf name: String) -> String? {
-        guard name.utf8.last == UInt8(ascii: "]"), name.hasSuffix("[1m]"), name.utf8.count > 4 else { return nil }
+        guard Self.asksForLongWindow(name), name.utf8.count > 4 else { return nil }
         guard position(of: name) == nil, panels[name] == nil, replacement(of: name) == nil else { return nil }
         return String(name.dropLast(4))
     }

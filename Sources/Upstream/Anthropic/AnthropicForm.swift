@@ -185,7 +185,8 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
         let body = MessageRequestRewriter.written(request, with: quirks)
-        if isNative, !body.bytes.elementsEqual(request.bytes) { isRebuilt = true }
+        let isUnchanged = body.bytes.baseAddress == request.bytes.baseAddress || body.bytes.equals(request.bytes)
+        if isNative, !isUnchanged { isRebuilt = true }
         return body
     }
 

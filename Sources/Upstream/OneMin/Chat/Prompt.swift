@@ -16,8 +16,8 @@ enum Prompt {
     ) {
         // The text of a first message of the user has no label, so that later prompts of the conversation begin with it.
         var isPlain = false
-        if let first = messages.first, first.role == .user {
-            let text = Turn(first, attachments)
+        if !messages.isEmpty, messages[0].role == .user {
+            let text = Turn(messages[0], attachments)
             isPlain = text.hasWords
             if isPlain, messages.count == 1 { return text.append(to: &body) }
         }
