@@ -531,8 +531,8 @@ def test_records_say_whether_a_body_was_rebuilt(start_relay, anthropic_server, t
     requests = [is_rebuilt for is_of_call, is_rebuilt in found if not is_of_call]
     assert requests == [False, True, True, False, True, False]
     assert [is_rebuilt for is_of_call, is_rebuilt in found if is_of_call] == [False, False, True, True, False, True, False]
-    listed = Operator(relay.base_url).items("/admin/req_logs", order_dir="asc")
-    assert [record["rebuilt"] for record in listed] == requests
+    operator = Operator(relay.base_url)
+    wait_for(lambda: [record["rebuilt"] for record in operator.items("/admin/req_logs", order_dir="asc")] == requests)
 
 
 # --- The cache --------------------------------------------------------------------------------
