@@ -129,6 +129,13 @@ package struct UpstreamError: Error {
         fields.value.isOfBusyRelay = true
     }
 
+    /// Returns the error for this cancelled call if its time was over. The vendor may bill the call.
+    package func late(_ cause: String) -> UpstreamError {
+        var late = UpstreamError(TransportError(.late))
+        (late.cause, late.isCut, late.usage) = (cause, self.isCut, self.usage)
+        return late
+    }
+
     /// The text in `cause` if no response began before the deadline for all attempts (`CallLedger.endsAt`).
     package static let tooLate = "no response began within FALLBACK_DEADLINE"
 

@@ -22,7 +22,7 @@ func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
     )
     do throws(UpstreamError) {
         let isBegun = { exchange.hasBegun }
-        try await candidates.first(billing: admission.callLedger, unless: isBegun) {
+        try await candidates.first(candidates.attempts(billing: admission.callLedger), unless: isBegun) {
             (candidate, vendorCall) async throws(UpstreamError) in
             try await own.serve(candidate, vendorCall)
         }

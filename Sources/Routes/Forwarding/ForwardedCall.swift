@@ -52,11 +52,10 @@ final class ForwardedCall: @unchecked Sendable {
             let isBegun = { [exchange] in exchange.hasBegun }
             let waited = { [request] in request.waitedNanoseconds }
             try await candidates.first(
-                billing: admission.callLedger,
-                affinity: affinity,
-                besides: unable,
+                candidates.attempts(billing: admission.callLedger, affinity: affinity, besides: unable),
                 unless: isBegun,
-                notCounting: waited
+                notCounting: waited,
+                failed: bill
             ) { [self] (candidate, vendorCall) async throws(UpstreamError) in
                 try await ask(candidate, vendorCall)
             }
@@ -83,6 +82,7 @@ final class ForwardedCall: @unchecked Sendable {
         } catch {
             var error = error
             error.isFinal = !request.isReplayable
+            error.isOfPath = candidate.forwarder != nil && (error.status == 404 || error.status == 405)
             throw error
         }
     }
@@ -92,28 +92,23 @@ final class ForwardedCall: @unchecked Sendable {
         _ candidate: Candidate,
         vendorCall: VendorCall
     ) async throws(UpstreamError) {
+        let response = try await forwarder.forward(request, for: candidate.model, by: vendorCall)
+        defer { response.stop() }
         do throws(UpstreamError) {
-            let response = try await forwarder.forward(request, for: candidate.model, by: vendorCall)
-            defer { response.stop() }
-            do throws(UpstreamError) {
-                try await exchange.pass(response, fields, vendorCall: vendorCall)
-            } catch {
-                var error = error
-                error.isCut = true
-                error.usage = response.usage
-                throw error
-            }
+            try await exchange.pass(response, fields, vendorCall: vendorCall)
         } catch {
-            bill(error, candidate, vendorCall: vendorCall)
             var error = error
-            error.isOfPath = error.status == 404 || error.status == 405
+            error.isCut = true
+            error.usage = response.usage
             throw error
         }
     }
 
     /// Bills a failed call: the usage that the vendor reported. If it reported none but might charge for the call,
     /// bills the expected usage.
-    private func bill(_ error: UpstreamError, _ candidate: Candidate, vendorCall: VendorCall) {
+    private func bill(_ candidate: Candidate, _ vendorCall: VendorCall, _ error: UpstreamError) {
+        // A translated call has billed itself.
+        guard candidate.forwarder != nil else { return }
         var used = error.usage
         if used == nil, error.mayBeBilled, request.isSent {
             used = expected(candidate, promptTokens: counted ?? fields.estimate?.promptTokens ?? 0)

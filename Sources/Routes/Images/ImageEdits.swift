@@ -45,7 +45,7 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     _ = try provider.prepare(call, for: candidate.model)
     let (whole, memory) = (call, gateway.memory(of: caller))
     do throws(UpstreamError) {
-        try await candidates.first(billing: admission.callLedger) {
+        try await candidates.first(candidates.attempts(billing: admission.callLedger)) {
             (candidate, vendorCall) async throws(UpstreamError) in
             let images = try prepared(whole, candidate)
             try await writeImages(

@@ -29,7 +29,7 @@ func imageGenerations(_ exchange: Exchange, _ gateway: Gateway) async throws(API
     let admission = try await exchange.admit(applicableLimits, usageReservation)
     let memory = gateway.memory(of: caller)
     do throws(UpstreamError) {
-        try await candidates.first(billing: admission.callLedger) {
+        try await candidates.first(candidates.attempts(billing: admission.callLedger)) {
             (candidate, vendorCall) async throws(UpstreamError) in
             let images = try prepared(call, candidate)
             try await writeImages(

@@ -51,7 +51,7 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     let admission = try await exchange.admit(applicableLimits, usageReservation)
     let (whole, memory) = (call, gateway.memory(of: caller))
     do throws(UpstreamError) {
-        try await candidates.first(billing: admission.callLedger) {
+        try await candidates.first(candidates.attempts(billing: admission.callLedger)) {
             (candidate, vendorCall) async throws(UpstreamError) in
             let images = try prepared(whole, candidate)
             try await writeImages(

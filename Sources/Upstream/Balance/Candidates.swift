@@ -118,22 +118,19 @@ package struct Candidates: Sendable {
     /// Calls candidates until one succeeds, and returns its result. Stops if another call cannot help.
     ///
     /// - Parameters:
-    ///   - affinity: a value, such as the user: calls with equal values use one provider and key. Nil without such a
-    ///     value.
-    ///   - spared: the positions of candidates that must not get the call.
+    ///   - attempts: the attempts of the request, made by these candidates.
     ///   - isBegun: returns whether the client has received a part of the response. This ends the deadline and the
     ///     fallback.
     ///   - waited: returns the nanoseconds so far that were not spent waiting for a vendor. They extend the deadline.
+    ///   - failed: bills a failed call that `ask` has not billed.
     ///   - ask: makes one call and returns its result.
     package func first<Value: Sendable>(
-        billing callLedger: CallLedger,
-        affinity: AffinityValue? = nil,
-        besides spared: Set<Int> = [],
+        _ attempts: Attempts,
         unless isBegun: @escaping () -> Bool = { false },
         notCounting waited: @escaping () -> UInt64 = { 0 },
+        failed: (Candidate, VendorCall, UpstreamError) -> Void = { _, _, _ in },
         _ ask: @escaping @Sendable (Candidate, VendorCall) async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
-        let attempts = attempts(billing: callLedger, affinity: affinity, besides: spared)
         while let index = await attempts.next() {
             let candidate = self[index]
             guard let call = await attempts.call(candidate) else { continue }
@@ -150,6 +147,7 @@ package struct Candidates: Sendable {
                 return value
             } catch {
                 attempts.postpone(byNanoseconds: delay())
+                failed(candidate, call, error)
                 if isBegun() { throw attempts.brokeOff(error) }
                 try attempts.failed(error)
             }

@@ -62,8 +62,7 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
         self.task = nil
         loop.remove(timer)
         guard let failure else { return }
-        if isLate, failure.kind == .cancelled { throw UpstreamError(.timedOut, cause: cause()) }
-        throw failure
+        throw isLate && failure.kind == .cancelled ? failure.late(cause()) : failure
     }
 
     /// Runs `ask` with a time limit and returns its result.

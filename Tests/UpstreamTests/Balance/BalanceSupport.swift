@@ -73,7 +73,8 @@ struct Scene {
         let script = Script(failures)
         var asked = AskedProvider()
         do throws(UpstreamError) {
-            try await candidates.first(billing: admission.callLedger) { (candidate, call) async throws(UpstreamError) in
+            let attempts = candidates.attempts(billing: admission.callLedger)
+            try await candidates.first(attempts) { (candidate, call) async throws(UpstreamError) in
                 let name = candidate.provider.name
                 script.names.append(call.credential.key.isEmpty ? name : "\(name).\(call.credential.label ?? "")")
                 if let failure = script.next(name) { throw failure }
