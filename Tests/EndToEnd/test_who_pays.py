@@ -4,7 +4,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from chat import ask
 from limited import client as plain
+from memcached import Memcached, wait_for
+from pictures import picture
 from test_openai_endpoints import ASKS, generate, transcribe
 from usage import File
 
@@ -74,3 +77,99 @@ def test_a_forwarded_request_that_is_too_late_pays_for_its_prompt(failed):
         assert remaining(first) - remaining(second) == request["tokens"] == call["tokens"], name
         has_texts = "generations" in name or name in ("embeddings", "moderations", "speech", "streamed speech")
         assert (request["tokens"] > 0) == (is_late and has_texts), name
+
+
+# --- Images -----------------------------------------------------------------------------------
+
+PICTURE = picture("mine")
+FLUX = "black-forest-labs/flux-dev"
+"""1min.ai makes its images one by one."""
+EDITED = {"image": ("a.png", PICTURE, "image/png")}
+MADE = {
+    "forwarded": ("row", lambda http, n: generate(http, model="m", n=n)),
+    "forwarded and streamed": ("row", lambda http, n: generate(http, model="m", n=n, stream=True)),
+    "forwarded edits": ("row", lambda http, n: http.post("/v1/images/edits", data={"model": "m", "prompt": "x", "n": n}, files=EDITED)),
+    "forwarded variations": ("row", lambda http, n: http.post("/v1/images/variations", data={"model": "m", "n": n}, files=EDITED)),
+    "generations": ("main", lambda http, n: generate(http, model="dall-e-2", n=n)),
+    "generations by several calls": ("main", lambda http, n: generate(http, model=FLUX, n=n)),
+    "edits": ("main", lambda http, n: http.post(
+        "/v1/images/edits", data={"model": "gpt-image-1", "prompt": "x", "n": n}, files=EDITED
+    )),
+    "variations": ("main", lambda http, n: http.post("/v1/images/variations", data={"model": "dall-e-2", "n": n}, files=EDITED)),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def memcached():
+    running = Memcached()
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="module", params=["memory", "memcached"])
+def counting(request, launch, server, memcached, new_key):
+    """A relay with a limit of three images, and the key of its provider of the kind onemin."""
+    shared = {"MEMCACHED_SERVERS": memcached.address, "MEMCACHED_TIMEOUT": "5s"} if request.param == "memcached" else {}
+    key = new_key()
+    tokens = {f"KEY_A{at}_TOKEN": f"token-of-images-{at}-{request.param}" for at in range(30)}
+    relay = launch(
+        **tokens, **shared, RATE_LIMIT_IMAGES="3 images/hour", RATE_LIMIT_CHAT="3 images/hour", PROVIDER_ROW_KIND="openai",
+        PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="m=at/m", PROVIDER_ROW_TIMEOUT="300ms", PROVIDER_MAIN_KIND="onemin",
+        PROVIDER_MAIN_API_KEY=key, PROVIDER_MAIN_TIMEOUT="300ms",
+    )  # fmt: skip
+    return relay, key, iter(tokens.values())
+
+
+@pytest.fixture
+def http(counting):
+    relay, _, tokens = counting
+    with plain(relay, next(tokens)) as own:
+        yield own
+
+
+@pytest.fixture
+def vendors(counting, server, vendor):
+    """`vendors(provider, fault)`: the provider's next calls have this fault; without one they succeed."""
+    key = counting[1]
+
+    def answer(provider, fault=None):
+        if provider == "row":
+            server.says("at/m", {None: {}, "refused": FAILED, "late": {"gate": threading.Event()}}[fault])
+        else:
+            busy = {"status": 500, "json": {"message": "no"}}
+            vendor.answers(key, {None: {}, "refused": busy, "late": {"stall_at": -1}}[fault])
+
+    yield answer
+    vendor.answers(key, {})
+    server.take_violations()
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_images_that_the_vendor_refused_are_given_back(http, vendors, name):
+    provider, make = MADE[name]
+    vendors(provider, "refused")
+    for _ in range(2):
+        wait_for(lambda: make(http, 3).status_code == 502)
+    vendors(provider)
+    wait_for(lambda: make(http, 3).status_code == 200)
+    assert make(http, 1).status_code == 429
+
+
+@pytest.mark.parametrize("name", ["forwarded", "generations", "generations by several calls"])
+def test_images_that_the_vendor_may_have_made_are_spent(http, vendors, name):
+    provider, make = MADE[name]
+    vendors(provider, "late")
+    assert make(http, 3).status_code == 504
+    vendors(provider)
+    assert make(http, 1).status_code == 429
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_images_of_chats_that_the_vendor_refused_are_given_back(http, vendors, stream):
+    vendors("main", "refused")
+    for _ in range(4):
+        wait_for(lambda: ask(http, model="dall-e-2", stream=stream).status_code == 502)
+    vendors("main")
+    for _ in range(3):
+        wait_for(lambda: ask(http, model="dall-e-2", stream=stream).status_code == 200)
+    assert ask(http, model="dall-e-2", stream=stream).status_code == 429

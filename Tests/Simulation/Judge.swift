@@ -174,8 +174,8 @@ final class Judge {
         guard let first = ask.parts.first?.subject, first.isExclusive else { return }
         lastRefusals[first.number] = decision.refusal.map { refusal in
             let wait = refusal.retryAfterMicroseconds
-            let isKnownLate = ask.parts.contains { $0.subject.limit.quota.unit.isKnownLate }
-            let memory = time + (isKnownLate ? min(wait ?? 0, 1_000_000) : wait ?? 0)
+            let isHeld = ask.parts.contains { $0.subject.limit.quota.unit.isHeld }
+            let memory = time + (isHeld ? min(wait ?? 0, 1_000_000) : wait ?? 0)
             // A refusal from memory does not prolong that memory.
             let before = lastRefusals[first.number]
             let isSame = before?.instance == ask.instance

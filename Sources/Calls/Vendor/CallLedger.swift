@@ -77,6 +77,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// candidate.
     private var lost = Usage.nothing
     private var credits = 0
+    /// The images that vendors made or may have made. Only reserved images count in the limits.
+    private var images = 0
     /// The cost of all calls; nil if no call has a known price.
     private var spent: Cost?
     /// Whether some tokens were used for which no price is known.
@@ -85,6 +87,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     private var impossible: [Server] = []
     /// The credits of upstream calls that were cancelled before any output came. They are billed later or not at all.
     private var creditsGivenUp = 0
+    private var imagesGivenUp = 0
     private var promptGivenUp = 0
     private var spentGivenUp: Cost?
     private(set) var isRefused = false
@@ -217,11 +220,17 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// Bills a call that succeeded.
     ///
     /// - Parameters:
+    ///   - images: the images that the vendor made; nil if it made all that are reserved.
     ///   - credits: the credits that the vendor reported; nil if it reported none.
     ///   - paid: returns the credits by the price list, or nil; used if `credits` is nil.
-    func recordResponse(_ usage: Usage, credits: Int?, or paid: (UsageReservation) -> Int?) {
+    func recordResponse(
+        _ usage: Usage,
+        images: Int? = nil,
+        credits: Int?,
+        or paid: (UsageReservation) -> Int?
+    ) {
         guard let usageReservation else { return }
-        add(usage, credits ?? paid(usageReservation), usageReservation)
+        add(usage, credits ?? paid(usageReservation), images: images, usageReservation)
         usageReservation.averages.record(
             usageReservation.model,
             by: caller?.identity,
@@ -244,12 +253,15 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         } else if usage.completionTokens == 0, error.kind == .cancelled {
             if let usageReservation {
                 creditsGivenUp += server?.credits(usage, usageReservation) ?? usageReservation.creditsPerCall
+                imagesGivenUp = usageReservation.reserved.images
             }
             promptGivenUp = billed.promptTokens
             if let cost = server?.price?.cost(usage) { spentGivenUp = spentGivenUp.map { $0 + cost } ?? cost }
         } else {
             spend(usage, at: server?.price)
-            if let usageReservation { add(billed, server?.credits(usage, usageReservation), usageReservation) }
+            if let usageReservation {
+                add(billed, server?.credits(usage, usageReservation), images: nil, usageReservation)
+            }
         }
     }
 
@@ -260,9 +272,10 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         if !isRefused {
             usage.promptTokens = max(usage.promptTokens, promptGivenUp)
             credits += creditsGivenUp
+            images += imagesGivenUp
             spent = known
         }
-        (isRefused, promptGivenUp, creditsGivenUp, spentGivenUp) = (false, 0, 0, nil)
+        (isRefused, promptGivenUp, creditsGivenUp, imagesGivenUp, spentGivenUp) = (false, 0, 0, 0, nil)
     }
 
     /// Records that a response without the requested format is requested again. The usage `used` is billed.
@@ -305,10 +318,11 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         )
     }
 
-    private func add(_ usage: Usage, _ credits: Int?, _ usageReservation: UsageReservation) {
+    private func add(_ usage: Usage, _ credits: Int?, images: Int?, _ usageReservation: UsageReservation) {
         self.usage.promptTokens = max(self.usage.promptTokens, usage.promptTokens)
         self.usage.completionTokens += usage.completionTokens
         self.credits += credits ?? usageReservation.creditsPerCall
+        self.images += images ?? usageReservation.reserved.images
     }
 
     fileprivate func settle() {
@@ -322,13 +336,15 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     }
 
     private func used(under usageReservation: UsageReservation) -> Amounts {
-        var (usage, credits) = (usage, credits)
+        var (usage, images, credits) = (usage, images, credits)
         if !isRefused {
             usage.promptTokens = max(usage.promptTokens, promptGivenUp)
+            images += imagesGivenUp
             credits += creditsGivenUp
         }
         let tokens = usage.totalTokens + unmet.totalTokens + lost.totalTokens
-        return Amounts(tokens: tokens, usd: known?.usdParts ?? 0, credits: credits)
+        images = min(images, usageReservation.reserved.images)
+        return Amounts(tokens: tokens, images: images, usd: known?.usdParts ?? 0, credits: credits)
     }
 }
 

@@ -73,7 +73,9 @@ extension VendorCall {
     /// Bills and records a successful call that uses no tokens, for example one that made images.
     package func made(images: Int = 0, credits: Int?) {
         let priced = images > 0 ? server?.credits?.ofImages(images) : nil
-        callLedger.recordResponse(.nothing, credits: credits) { _ in server?.credits == nil ? 0 : priced }
+        callLedger.recordResponse(.nothing, images: images > 0 ? images : nil, credits: credits) { _ in
+            server?.credits == nil ? 0 : priced
+        }
         if callLedger.recordsCalls { record(.nothing, credits: credits, error: nil) }
     }
 

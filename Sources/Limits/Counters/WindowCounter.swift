@@ -163,7 +163,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
             return nil
         }
         guard let wait else { return Refusal(wait: nil, memory: 0) }
-        var memory = rule == nil && !limit.quota.unit.isKnownLate ? wait : min(wait, 1_000_000)
+        var memory = rule == nil && !limit.quota.unit.isHeld ? wait : min(wait, 1_000_000)
         if view.leased(at: time) > 0 { memory = min(memory, view.leaseEnd - time) }
         return Refusal(wait: wait, memory: memory)
     }

@@ -33,6 +33,6 @@ extension Quota.Unit {
         }
     }
 
-    /// Whether a request holds units of this kind until the request ends.
-    var isHeld: Bool { isKnownLate || self == .concurrent }
+    /// Whether a request holds units of this kind until the request ends. Images that no vendor made are given back.
+    var isHeld: Bool { self != .requests }
 }
