@@ -105,7 +105,7 @@ struct SetupBuilder {
         let own = settings.panels.map(\.name) + aliases + settings.permittedModels
         return MetricLabels(
             routes: Router.labels,
-            models: own + modelCatalog.names,
+            models: own + modelCatalog.names + settings.replacements.keys.sorted(),
             providers: settings.providers.map(\.name),
             callers: settings.keys.map(\.name),
             kinds: Dictionary(settings.providers.map { ($0.name, $0.kind.conventionalName) }) { first, _ in first }

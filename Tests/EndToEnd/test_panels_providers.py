@@ -7,6 +7,8 @@ import httpx
 import paneled
 import pytest
 from chat import ask, stream, text_of
+from limited import client, metric
+from openai_vendor import USAGE
 from paneled import FAILED, TOKEN, panel, whole
 
 
@@ -85,6 +87,33 @@ def test_limits_of_models_count_members_but_not_as_requests(spread, team, caller
     assert whole(http, "plain", "x" * 9_000).status_code == 200
     # The prompt of b was too long for its limit.
     assert server.asked("up-b") == [] and references(server)[1:] == ["Says c"]
+
+
+@pytest.mark.parametrize("name", ["old", "row/old"])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_replaced_member_counts_under_its_own_name(start_relay, server, name, is_streamed):
+    relay = start_relay(
+        **paneled.settings(
+            server.base_url, MODEL_REPLACEMENTS="old:a", RATE_LIMIT_BY_MODEL="old=1000 tokens/hour,a=1000 tokens/hour"
+        ),
+        **panel("EXPERTS", MODELS=name, SUMMARY_MODEL="row/s", ATTEMPTS="1", MIN_ANSWERS="1"),
+    )  # fmt: skip
+    for model in ("a", "s"):
+        server.says(f"up-{model}", {})
+    with client(relay, TOKEN) as http:
+        assert (stream if is_streamed else ask)(http, "Hello", model="experts")
+
+        def left(model):
+            refused = ask(http, model=model, max_tokens=1_000_000)
+            assert refused.status_code == 429
+            return int(refused.headers["x-ratelimit-remaining-tokens"])
+
+        assert left("old") == 1000 - USAGE["total_tokens"] and left("a") == 1000
+    for kind in ("prompt", "completion"):
+        tokens = USAGE[f"{kind}_tokens"]
+        assert metric(relay, "relay_tokens_total", model="old", kind=kind) == tokens
+        assert metric(relay, "relay_tokens_total", model="experts", kind=kind) == tokens
+    assert server.take_violations() == []
 
 
 def test_callers_own_keys_are_passed_on(start_relay, vendor, new_key):

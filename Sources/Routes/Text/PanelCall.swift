@@ -18,7 +18,7 @@ final class PanelCall: @unchecked Sendable {
     /// Creates the call, and adds the call's ledger to the request's ledger.
     ///
     /// - Parameters:
-    ///   - name: the name of the model that is called.
+    ///   - name: the name of the model that is called, in the panel's settings.
     ///   - whole: the ledger of the request.
     init(_ name: String, _ whole: CallLedger, exchange: Exchange, isLast: Bool) {
         self.name = name
@@ -27,6 +27,9 @@ final class PanelCall: @unchecked Sendable {
         callLedger = whole.part()
         startedAt = exchange.gateway.loop.now
     }
+
+    /// The model's name in limits and metrics.
+    private var countedName: String { exchange.gateway.registry.modelCatalog.countedName(ofMember: name) }
 
     func choose(_ candidate: Candidate) {
         if isLast { exchange.callLedger?.server = candidate.server }
@@ -37,7 +40,7 @@ final class PanelCall: @unchecked Sendable {
         let gateway = exchange.gateway
         guard gateway.limits.dependsOnModels else { return }
         let leading = candidates.leading
-        let name = gateway.registry.limitedName(leading.name, asked: self.name)
+        let name = gateway.registry.limitedName(leading.name, asked: countedName)
         let applicableLimits = gateway.limits.limitsOfPartialCall(caller, exchange.request, model: name)
         let usageReservation = UsageReservation(
             asked,
@@ -76,7 +79,7 @@ final class PanelCall: @unchecked Sendable {
         if isLast {
             exchange.record.ownCost = cost
         } else if usage != nil || cost != nil {
-            gateway.counts.count(usage ?? .nothing, cost: cost, of: name, for: exchange.record.caller)
+            gateway.counts.count(usage ?? .nothing, cost: cost, of: countedName, for: exchange.record.caller)
         }
         gateway.log.info("panel call") { line in
             line.add("request_id", word: exchange.requestID)

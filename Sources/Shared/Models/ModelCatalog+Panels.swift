@@ -3,14 +3,26 @@ extension ModelCatalog {
     package func member(_ name: String) -> Panel.Member? {
         let name = replacement(of: name) ?? name
         if let member = served(name) { return member }
-        guard let slash = name.utf8.firstIndex(of: UInt8(ascii: "/")) else { return nil }
-        let (provider, model) = (name[..<slash], String(name[name.index(after: slash)...]))
-        guard let position = providers.firstIndex(where: { $0.name == provider }) else { return nil }
+        guard let (model, position) = pinned(name) else { return nil }
         guard let next = replacement(of: model) else {
             return serves(model, at: position) ? .model(model, provider: position) : nil
         }
         // If the model was retired, its replacement is served by the same provider or by another one.
         return serves(next, at: position) ? .model(next, provider: position) : served(next)
+    }
+
+    /// Returns the name under which a panel member counts: without the provider in `provider/model`.
+    package func countedName(ofMember name: String) -> String {
+        guard replacement(of: name) == nil, served(name) == nil else { return name }
+        return pinned(name)?.model ?? name
+    }
+
+    /// Returns the model and the provider in the name `provider/model`; nil for other names.
+    private func pinned(_ name: String) -> (model: String, provider: Int)? {
+        guard let slash = name.utf8.firstIndex(of: UInt8(ascii: "/")),
+            let position = providers.firstIndex(where: { $0.name == name[..<slash] })
+        else { return nil }
+        return (String(name[name.index(after: slash)...]), position)
     }
 
     /// Returns the panel or the model with this name; nil if there is neither.
