@@ -10,6 +10,7 @@ import threading
 import conftest
 import local_http
 import officials
+import openai_endpoints as fake
 import parts
 import pytest
 from chat import PATH, ask, body, stream
@@ -20,6 +21,7 @@ from openai_vendor import USAGE, chunk, usage_chunk, whole
 from operating import SETTINGS, Operator
 from pictures import audio
 from relay_process import binary, free_port
+from test_openai_endpoints import transcribe
 from usage import CALL, REQUEST, File, is_call, lines
 
 PROMPT, COMPLETION = USAGE["prompt_tokens"], USAGE["completion_tokens"]
@@ -105,6 +107,7 @@ def test_an_answer_without_the_demanded_call_is_counted_too(team, server, file, 
     assert team.post("/v1/messages", json=asked).status_code == 200
     request, unmet, call = file.more(3)
     told(unmet, kind="call", prompt_tokens=PROMPT, completion_tokens=COMPLETION, success=False)
+    assert not [record for record in (request, unmet, call) if "estimated" in record]
     assert unmet["error"].startswith("The model's output does not match the format or the tools that the request demands")
     told(call, kind="call", prompt_tokens=PROMPT, completion_tokens=COMPLETION, success=True)
     told(request, status=200, prompt_tokens=2 * PROMPT, completion_tokens=2 * COMPLETION, cost=2 * COST, success=True)
@@ -399,6 +402,40 @@ def test_the_use_that_was_told_before_a_stream_broke_off(team, file, server):
         told(record, prompt_tokens=1000, success=False)
         assert record["completion_tokens"] > 2
     assert request["cost"] == call["cost"] > 0
+
+
+TOLD = {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050}
+
+
+def broken_events(*events):
+    return {"events": [chunk({"role": "assistant", "content": "one"}), *events], "done": False, "cut": True}
+
+
+REPORTED_FAILURES = {
+    "a stream that breaks off": (True, broken_events(usage_chunk(**TOLD))),
+    "a response without choices": (False, {"json": whole({}) | {"choices": [], "usage": TOLD}}),
+    "a stream without choices": (True, {"events": [usage_chunk(**TOLD)]}),
+}
+
+
+@pytest.mark.parametrize("name", REPORTED_FAILURES)
+def test_the_reported_use_of_a_failed_call_is_no_estimate(team, file, server, name):
+    is_streamed, script = REPORTED_FAILURES[name]
+    server.says("big/2", script)
+    team.post(PATH, json=body(model="other", stream=is_streamed))
+    for record in file.more(2):
+        told(record, prompt_tokens=1000, completion_tokens=50, success=False)
+        assert "estimated" not in record, record
+
+
+def test_the_reported_use_of_a_forwarded_call_that_failed_is_no_estimate(team, file, server):
+    used = {"type": "tokens", "input_tokens": 1000, "output_tokens": 50, "total_tokens": 1050}
+    events = [{"type": "transcript.text.delta", "delta": "one", "usage": used}, {"type": "error", "error": {"message": "no"}}]
+    server.says("big/2", {"raw": "".join(fake.event(event) for event in events).encode(), "streams": True, "type": "text/event-stream"})
+    transcribe(team, model="other", stream="true")
+    for record in file.more(2):
+        told(record, prompt_tokens=1000, completion_tokens=50, success=False)
+        assert "estimated" not in record, record
 
 
 def test_speech_is_a_call_without_tokens(team, file):

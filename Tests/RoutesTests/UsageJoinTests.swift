@@ -30,7 +30,6 @@ import Testing
         at milliseconds: Int = 999,
         _ server: CallLedger.Server = .init("row", name: "caf\u{e9}", model: "big/1"),
         used usage: Usage = Usage(promptTokens: 2, completionTokens: 3),
-        isEstimated: Bool = false,
         status: Int? = 200,
         _ error: String? = nil
     ) -> CallRecord {
@@ -40,7 +39,6 @@ import Testing
             server: server,
             key: "k1",
             usage: usage,
-            isEstimated: isEstimated,
             credits: 5,
             status: status,
             error: error
@@ -77,7 +75,8 @@ import Testing
             Self.call(.init("row", name: "cafe\u{301}", model: "big/1")),
             Self.call(.init("row", name: "caf\u{e9}", model: "big/2")), Self.call(.init("row", name: "caf\u{e9}")),
             Self.call(.init("row", model: "big/1")), Self.call(used: Usage(promptTokens: 1, completionTokens: 3)),
-            Self.call(used: Usage(promptTokens: 2, completionTokens: 4)), Self.call(isEstimated: true),
+            Self.call(used: Usage(promptTokens: 2, completionTokens: 4)),
+            Self.call(used: Usage(estimating: 2, completionTokens: 3)),
             Self.call(status: 201), Self.call(status: nil), Self.call(status: 200, "cut"),
         ]
         for call in calls {

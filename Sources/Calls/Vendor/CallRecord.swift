@@ -10,8 +10,6 @@ package final class CallRecord: Sendable {
     /// The log's name for the provider's key, such as `k1`; nil for the caller's key or no key.
     package let key: String?
     package let usage: Usage
-    /// Whether the usage was estimated because the vendor did not report it.
-    package let isEstimated: Bool
     /// The credits that the vendor reported; nil if it reported none.
     package let credits: Int?
     /// Whether the client's Messages body was written anew for a vendor of the same API.
@@ -27,7 +25,6 @@ package final class CallRecord: Sendable {
         server: CallLedger.Server,
         key: String?,
         usage: Usage,
-        isEstimated: Bool,
         credits: Int?,
         isRebuilt: Bool = false,
         status: Int?,
@@ -38,7 +35,6 @@ package final class CallRecord: Sendable {
         self.server = server
         self.key = key
         self.usage = usage
-        self.isEstimated = isEstimated
         self.credits = credits
         self.isRebuilt = isRebuilt
         self.status = status
@@ -62,7 +58,7 @@ extension VendorCall {
         billed.completionTokens = usage.completionTokens
         callLedger.spend(usage, at: server?.price)
         callLedger.recordResponse(billed, credits: credits) { server?.credits(usage, $0) }
-        if callLedger.recordsCalls { record(usage, isEstimated: usage.isEstimated, credits: credits, error: nil) }
+        if callLedger.recordsCalls { record(usage, credits: credits, error: nil) }
     }
 
     /// Records this call's provider and model if the reported number of tokens is impossible.
@@ -93,7 +89,7 @@ extension VendorCall {
         // A vendor charges nothing for a refused call, nor for a choice that was abandoned because of the refusal.
         let isGivenUp = error.kind == .cancelled && callLedger.isRefused
         let isBilled = usage.completionTokens > 0 || error.mayBeBilled && !isGivenUp
-        record(isBilled ? usage : .nothing, isEstimated: isBilled && usage.totalTokens > 0, error: error)
+        record(isBilled ? usage : .nothing, error: error)
     }
 
     private func loggedCause(_ error: UpstreamError) -> String { located(error).loggedCause(hiding: credential) }
@@ -110,7 +106,6 @@ extension VendorCall {
 
     private func record(
         _ usage: Usage,
-        isEstimated: Bool = false,
         credits: Int? = nil,
         error: UpstreamError?
     ) {
@@ -120,12 +115,11 @@ extension VendorCall {
             return
         }
         let status = error == nil ? 200 : error?.status
-        record(usage, isEstimated: isEstimated, credits: credits, status: status, error: error.map(loggedCause))
+        record(usage, credits: credits, status: status, error: error.map(loggedCause))
     }
 
     private func record(
         _ usage: Usage,
-        isEstimated: Bool = false,
         credits: Int? = nil,
         status: Int?,
         error: String?
@@ -140,7 +134,6 @@ extension VendorCall {
                 server: server,
                 key: credential.key.isEmpty ? nil : credential.label,
                 usage: usage,
-                isEstimated: isEstimated,
                 credits: credits,
                 isRebuilt: isRebuilt,
                 status: status,

@@ -181,7 +181,7 @@ final class ForwardedCall: @unchecked Sendable {
     private func expected(_ candidate: Candidate, promptTokens: Int) -> Usage {
         let isHeld = !(applicableLimits?.isPlain ?? true) && request.endpoint.group != .chat
         let completion = isHeld ? exchange.gateway.expectedTokens(of: candidate.model, for: caller) : 0
-        return Usage(promptTokens: promptTokens, completionTokens: completion)
+        return Usage(estimating: promptTokens, completionTokens: completion)
     }
 
     private var images: Int { request.endpoint.group == .images ? fields.images : 0 }

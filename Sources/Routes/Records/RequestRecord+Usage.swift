@@ -37,8 +37,8 @@ extension RequestRecord {
         let used = usage ?? calls.delivered
         whole.promptTokens = used.promptTokens
         whole.completionTokens = used.completionTokens
-        whole.isEstimated = calls.contains { $0.isEstimated }
-        whole.isExact = whole.isEstimated && calls.allSatisfy { !$0.isEstimated || $0.usage.isExact }
+        whole.isEstimated = calls.contains { $0.usage.isEstimated }
+        whole.isExact = whole.isEstimated && calls.allSatisfy(\.usage.isExactIfOwn)
         whole.cost = cost
         whole.durationMilliseconds = now.milliseconds(since: startedAt)
         whole.attempts = provider == nil ? 0 : callLedger?.allAttempts ?? 0
@@ -66,7 +66,7 @@ extension RequestRecord {
         )
         record.promptTokens = call.usage.promptTokens
         record.completionTokens = call.usage.completionTokens
-        record.isEstimated = call.isEstimated
+        record.isEstimated = call.usage.isEstimated
         record.isExact = call.usage.isExact
         record.cost = call.cost
         record.durationMilliseconds = call.durationMilliseconds
@@ -91,7 +91,7 @@ extension UsageRecord {
     mutating func add(_ call: CallRecord, at now: LoopTime) -> Bool {
         guard isSuccess, call.error == nil, status == call.status,
             promptTokens == call.usage.promptTokens, completionTokens == call.usage.completionTokens,
-            isEstimated == call.isEstimated, isExact == call.usage.isExact, cost == call.cost,
+            isEstimated == call.usage.isEstimated, isExact == call.usage.isExact, cost == call.cost,
             isRebuilt == call.isRebuilt,
             model.isSame(as: call.server.name), modelUsed.isSame(as: call.server.model),
             provider.isSame(as: call.server.provider)

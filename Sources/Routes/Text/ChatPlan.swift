@@ -376,7 +376,7 @@ final class ChatPlan: @unchecked Sendable {
 
     /// Returns the usage of a call that produced no output: the prompt tokens only.
     private func onlyPrompt(of chat: any PreparedChat) -> Usage {
-        Usage(promptTokens: count.knownPromptTokens(or: count.estimate(of: chat)), completionTokens: 0)
+        Usage(estimating: count.knownPromptTokens(or: count.estimate(of: chat)), completionTokens: 0)
     }
 
     /// Calls the vendor for a streamed response, and returns when the stream is open.

@@ -125,8 +125,11 @@ private final class Delivery {
     @inline(never)
     func failed(_ error: UpstreamError) -> (UpstreamError, Usage?) {
         var used = error.usage ?? response.stream.usage ?? .nothing
-        if used.promptTokens == 0 { used.promptTokens = response.count.knownPromptTokens(or: response.promptTokens) }
-        used.completionTokens = max(used.completionTokens, accumulator.tokens)
+        if used.promptTokens == 0 {
+            used.promptTokens = response.count.knownPromptTokens(or: response.promptTokens)
+            used.isEstimated = true
+        }
+        used.cover(delivered: accumulator.tokens)
         if !response.isBilled { response.vendorCall.failed(error, after: used) }
         let isUsed = used.completionTokens > 0 || error.mayBeBilled
         return (response.vendorCall.failure(error), isUsed ? used + response.vendorCall.callLedger.unmet : nil)

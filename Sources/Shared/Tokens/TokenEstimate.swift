@@ -106,6 +106,19 @@ package struct Usage: Sendable {
         self.completionTokens = completionTokens
     }
 
+    /// Creates a usage that the relay estimated, because the vendor reported none.
+    package init(estimating promptTokens: Int, completionTokens: Int) {
+        self.init(promptTokens: promptTokens, completionTokens: completionTokens)
+        isEstimated = totalTokens > 0
+    }
+
+    /// Raises the output of a call that broke off to the tokens that were delivered.
+    package mutating func cover(delivered tokens: Int) {
+        guard tokens > completionTokens else { return }
+        completionTokens = tokens
+        isEstimated = true
+    }
+
     package var totalTokens: Int { promptTokens + completionTokens }
 
     package static let nothing = Usage(promptTokens: 0, completionTokens: 0)

@@ -78,9 +78,9 @@ final class ChoicesUsage: @unchecked Sendable {
 
     func failed(_ choice: Int, _ error: UpstreamError, completionTokens: Int = 0) {
         let all = count.knownPromptTokens(or: estimate)
-        let estimate = Usage(promptTokens: part(ofChoice: choice, in: all), completionTokens: completionTokens)
-        if let reported = error.usage { _ = add(reported, ofChoice: choice) }
-        let usage = error.usage ?? estimate
+        var usage = error.usage ?? Usage(estimating: part(ofChoice: choice, in: all), completionTokens: 0)
+        usage.cover(delivered: completionTokens)
+        if error.usage != nil { _ = add(usage, ofChoice: choice) }
         call.failed(error, after: usage, ofPrompts: all)
     }
 }
