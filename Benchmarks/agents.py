@@ -18,6 +18,7 @@ CONNECTIONS = 16
 ANSWER_BYTES = 230_000
 SIZES = (20_000, 200_000)
 CHAT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/responses", "/v1/messages"
+AGENT = "Messages, 200 KB and 60 tools"
 ROWS = ("1 KB", "20 KB in 22 messages", "200 KB in 22 messages", "60 tools (63 KB)", "a picture of 0.9 MB")
 MANY = (512, 1024)  # connections
 TOKENS = {"RATE_LIMIT": "1000000000000 tokens/hour"}
@@ -86,7 +87,7 @@ def agents(bench: Bench) -> None:
     outcome.tables += [Table(title, header, rows), Table("The same by the kind of text, 22 messages", header, texts)]
     outcome.tables += [_tokens(bench, bodies), _turns(bench, bodies["1 MB"])]
     outcome.tables.append(_many(bench, bodies["1 KB"]))
-    surfaces = {"chat": bodies["20 KB in 22 messages"], "Responses": bodies["response"], "Messages": bodies["message"]}
+    surfaces = {"chat": bodies["20 KB in 22 messages"], "Responses": bodies["response"], "Messages": bodies["message"], AGENT: bodies[AGENT]}
     outcome.tables.append(_surfaces(bench, surfaces))
 
 
@@ -100,6 +101,7 @@ def _bodies(folder: Path) -> dict[str, Request]:
         "1 MB": (prompts.chat("prose", 1_000_000), CHAT),
         "response": (prompts.response(), RESPONSES),
         "message": (prompts.message(), MESSAGES),
+        AGENT: (prompts.message("prose", SIZES[1], tools=prompts.message_tools()), MESSAGES),
     } | {f"{size} {kind}": (prompts.chat(kind, size), CHAT) for size in SIZES for kind in prompts.KINDS}
     requests = {}
     for number, (name, (body, target)) in enumerate(made.items()):
@@ -225,5 +227,7 @@ def _surfaces(bench: Bench, surfaces: dict[str, Request]) -> Table:
             # nginx passes the caller's header on, and Anthropic's wire has another one.
             nginx.dialect = "anthropic" if request.target == MESSAGES else "openai"
             taken = bench.interleave(programs, "whole", CONNECTIONS, *request.options)
+            if surface == AGENT:
+                bench.outcome.figures[f"{AGENT}, passed on"] = _ratio(taken, "anthropic")
             rows.append([surface, f"{median(each.processor for each in taken['nginx']):.0f}", *(f"{_ratio(taken, name):.2f}" for name in VENDORS)])
-    return Table("20 KB of prose by surface and vendor's kind: relay / nginx", ["surface", "nginx us", *VENDORS], rows)
+    return Table("20 KB of prose, and an agent's request, by surface and vendor's kind: relay / nginx", ["surface", "nginx us", *VENDORS], rows)

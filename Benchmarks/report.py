@@ -50,6 +50,7 @@ GOALS = [
     ("200 KB in 22 messages, passed on", "200 KB in 22 messages, passed on, processor time, relay / nginx", 3.0),
     ("200 KB in 22 messages, translated", "200 KB in 22 messages, translated, processor time, relay / nginx", 4.5),
     ("60 tools (63 KB), passed on", "60 tools (63 KB), passed on, processor time, relay / nginx", 2.5),
+    ("Messages, 200 KB and 60 tools, passed on", "Messages, 200 KB and 60 tools, passed on, processor time, relay / nginx", 3),
     ("a picture of 0.9 MB, passed on", "a picture of 0.9 MB, passed on, processor time, relay / nginx", 3.0),
     ("whole at 512", "1 KB at 512 connections, passed on, processor time, relay / nginx", 1.4),
     ("whole at 1024", "1 KB at 1,024 connections, passed on, processor time, relay / nginx", 1.4),
