@@ -1,11 +1,13 @@
 """Connections to the vendor: names, TLS, proxies."""
 
+import contextlib
 import ipaddress
 import json
 import ssl
 from pathlib import Path
 
 import forwarders
+import httpx
 import local_http
 import pytest
 import trustme
@@ -195,6 +197,36 @@ def test_tls_loses_nothing(start_relay, authority, tmp_path):
         assert content(lines) == PIECE * 200
         assert json.loads([line for line in lines if line][-1][6:])["error"]["code"] == "upstream_error"
     vendor.front.close()
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_audio_without_length_ends_with_close_notify(start_relay, authority, tmp_path, version, is_cut):
+    context = served_by(authority, "127.0.0.1")
+    context.maximum_version = version
+    answers = {b"/v1/audio/speech": (b"audio/mpeg", b"a" * 100_000), b"/v1/chat/completions": (b"application/json", response("hi")[1])}
+
+    def serve(peer):
+        with context.wrap_socket(peer, server_side=True) as inner:
+            received = b""
+            while not received.endswith(b"}"):
+                received += inner.recv(65536)
+            inner.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: %s\r\n\r\n%s" % answers[received.split()[1]])
+            if not is_cut:
+                inner.unwrap()
+
+    front = forwarders.Forwarder(serve)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    relay = start_relay(
+        PROVIDER_S_KIND="openai", PROVIDER_S_BASE_URL=f"https://127.0.0.1:{front.port}/v1", PROVIDER_S_MODELS="m,tts-1",
+        PROVIDER_S_API_KEY="k-1", ANONYMOUS_MODELS="all", SSL_CERT_FILE=str(tmp_path / "ca.pem"),
+    )  # fmt: skip
+    fields = {"model": "tts-1", "input": "Hello", "voice": "alloy"}
+    with pytest.raises(httpx.RemoteProtocolError) if is_cut else contextlib.nullcontext():
+        assert local_http.post(relay.v1 + "/audio/speech", json=fields, timeout=10).content == b"a" * 100_000
+    # JSON shows its own end.
+    assert content_of(relay) == "hi"
+    front.close()
 
 
 def response(content, *records):

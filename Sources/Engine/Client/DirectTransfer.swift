@@ -209,7 +209,9 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
 
     /// Handles the end of the connection by the vendor.
     private func hasEnded() {
-        if response.end() { return complete() }
+        // JSON and events show by themselves whether they are whole.
+        let showsItsEnd = media == "application/json" || media == "text/event-stream"
+        if showsItsEnd || connection?.hasOrderlyEnd ?? true, response.end() { return complete() }
         brokeOff(sendingFailure ?? (isAnswered ? CURLE_PARTIAL_FILE : CURLE_GOT_NOTHING))
     }
 

@@ -156,6 +156,12 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     /// Call it only after a successful read: libcurl frees OpenSSL's object when it closes the connection.
     var hasBufferedBytes: Bool { tls.map { SSL_has_pending($0) == 1 } ?? false }
 
+    /// Whether the vendor ended the connection in order. With TLS, an end without the alert `close_notify` may be a cut
+    /// by anybody in between (RFC 9112, section 9.8), which libcurl 7.88 reports as any other end.
+    ///
+    /// Call it only after a read that found the end.
+    var hasOrderlyEnd: Bool { tls.map { SSL_get_shutdown($0) & SSL_RECEIVED_SHUTDOWN != 0 } ?? true }
+
     /// Whether more bytes may be read although epoll does not report any.
     var mayReadMore: Bool { hasBufferedBytes || hasHiddenBuffer }
 
