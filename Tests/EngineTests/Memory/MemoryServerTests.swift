@@ -84,6 +84,19 @@ import Testing
         #expect(budget.largeUsedBytes == 0 && budget.refusalCount == 0)
     }
 
+    @Test("requests that wait for memory end at once when their clients leave")
+    func leaving() throws {
+        let (server, budget) = try server()
+        defer { server.stop() }
+        let clients = (0..<20).map { _ in client(server, of: 10_000_000, sending: 100_000) }
+        #expect(budget.waitCount >= 19)
+        for client in clients { client.shutDown() }
+        server.loop.settle(turns: 40)
+        #expect(budget.largeUsedBytes == 0)
+        server.pass(milliseconds: 5_000)
+        #expect(budget.refusalCount == 0, "none waited on")
+    }
+
     @Test("while one waits, the slowest body under 100 KB/s ends with 408; a faster one and small ones do not")
     func slowBodies() throws {
         let (server, budget) = try server(bytes: 8 << 20)
