@@ -139,8 +139,8 @@ def test_stop_and_bounds_hold_for_each_choice(http, vendor, api_key):
     assert "one " in (got.text(0), got.text(1))
 
 
-def test_one_failed_choice_fails_the_answer(http, vendor, api_key):
-    vendor.answers(api_key, {"answer": "good"}, {"status": 500, "json": {"message": "broken"}})
+def test_one_choice_that_fails_before_others_came_fails_the_answer(http, vendor, api_key):
+    vendor.answers(api_key, {"stall_at": -1}, {"status": 500, "json": {"message": "broken"}})
     status, error, _ = refusal(http, n=2)
     assert (status, error["code"]) == (502, "upstream_error")
 

@@ -13,6 +13,7 @@ import officials
 import openai_endpoints as fake
 import parts
 import pytest
+from anthropic_vendor import all_events, text
 from chat import PATH, ask, body, stream
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from limited import client as plain
@@ -436,6 +437,24 @@ def test_the_reported_use_of_a_forwarded_call_that_failed_is_no_estimate(team, f
     for record in file.more(2):
         told(record, prompt_tokens=1000, completion_tokens=50, success=False)
         assert "estimated" not in record, record
+
+
+@pytest.mark.parametrize(("reported", "is_estimated"), [(50, False), (1, True)])
+def test_the_use_of_a_choice_that_breaks_off(start_relay, anthropic_server, caller, tmp_path, reported, is_estimated):
+    log = File(tmp_path / "n.jsonl")
+    relay = start_relay(
+        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=VENDOR_KEY,
+        PROVIDER_ANT_MODELS="c=claude-sonnet-4-5", KEY_TEAM_TOKEN=TEAM_TOKEN, USAGE_LOG_FILE=log.path,
+    )  # fmt: skip
+    usage = {"input_tokens": 1000, "output_tokens": reported}
+    events = list(all_events({"usage": usage, "content": [text("one two three four")]}))[:-2]
+    events[0]["message"]["usage"] = usage
+    anthropic_server.says("claude-sonnet-4-5", {"events": events, "cut": True})
+    caller(relay, TEAM_TOKEN).post(PATH, json=body(model="c", n=2, stream=True))
+    request, *calls = log.more(3)
+    for record in (request, *calls):
+        assert record["prompt_tokens"] == 1000 and record["completion_tokens"] >= max(4, reported), record
+        assert ("estimated" in record) == is_estimated, record
 
 
 def test_speech_is_a_call_without_tokens(team, file):

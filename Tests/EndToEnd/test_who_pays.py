@@ -4,9 +4,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from chat import ask
+from chat import ask, stream
 from limited import client as plain
+from limited import metric
 from memcached import Memcached, wait_for
+from metered import metadata
 from pictures import picture
 from test_openai_endpoints import ASKS, generate, transcribe
 from usage import File
@@ -164,12 +166,89 @@ def test_images_that_the_vendor_may_have_made_are_spent(http, vendors, name):
     assert make(http, 1).status_code == 429
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_images_of_chats_that_the_vendor_refused_are_given_back(http, vendors, stream):
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_images_of_chats_that_the_vendor_refused_are_given_back(http, vendors, is_streamed):
     vendors("main", "refused")
     for _ in range(4):
-        wait_for(lambda: ask(http, model="dall-e-2", stream=stream).status_code == 502)
+        wait_for(lambda: ask(http, model="dall-e-2", stream=is_streamed).status_code == 502)
     vendors("main")
     for _ in range(3):
-        wait_for(lambda: ask(http, model="dall-e-2", stream=stream).status_code == 200)
-    assert ask(http, model="dall-e-2", stream=stream).status_code == 429
+        wait_for(lambda: ask(http, model="dall-e-2", stream=is_streamed).status_code == 200)
+    assert ask(http, model="dall-e-2", stream=is_streamed).status_code == 429
+
+
+# --- One of several calls fails -----------------------------------------------------------------
+
+GOOD = {"answer": "good"} | metadata()
+CLAUDE = "claude-sonnet-4-5"
+
+
+@pytest.fixture
+def choosing(start_relay, vendor, anthropic_server, new_key, tmp_path):
+    """`choosing(kind)`: a client of a provider that makes one of three choices at a time, of which the second fails; and the
+    relay and its records."""
+    opened = []
+
+    def made(kind, *answers):
+        key = new_key()
+        relay = start_relay(
+            USAGE_LOG_FILE=tmp_path / "records", KEY_A_TOKEN="token-of-choices", RATE_LIMIT_CHAT=TOKENS, RATE_LIMIT_IMAGES="3 images/hour",
+            PROVIDER_ONE_KIND=kind, PROVIDER_ONE_API_KEY=key, PROVIDER_ONE_CONCURRENCY=1, PROVIDER_ONE_COST="1/2",
+            PROVIDER_ONE_BASE_URL=anthropic_server.base_url if kind == "anthropic" else None,
+            PROVIDER_ONE_MODELS=f"m={CLAUDE}" if kind == "anthropic" else f"m=gpt-4o-mini,flux={FLUX}",
+        )  # fmt: skip
+        if kind == "anthropic":
+            anthropic_server.says(CLAUDE, {"usage": {"input_tokens": 10, "output_tokens": 20}}, FAILED, {"usage": {"input_tokens": 10, "output_tokens": 20}})
+        else:
+            vendor.answers(key, *(answers or (GOOD, FAILED, GOOD)))
+        http = plain(relay, "token-of-choices")
+        opened.append(http)
+        return http, relay, File(tmp_path / "records")
+
+    yield made
+    for http in opened:
+        http.close()
+    anthropic_server.take_violations()
+
+
+@pytest.mark.parametrize("kind", ["onemin", "anthropic"])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_choices_that_came_are_delivered_and_paid(choosing, kind, is_streamed):
+    http, relay, records = choosing(kind)
+    if is_streamed:
+        got = stream(http, model="m", n=3)
+        assert [got.finish(index) for index in range(3)] == ["stop", None, "stop"]
+        assert got.error["code"] == "upstream_error" and not got.is_done
+        answer = got
+    else:
+        answer = ask(http, model="m", n=3)
+        assert answer.status_code == 200 and len(answer.json()["choices"]) == 2
+        usage = answer.json()["usage"]
+        assert (usage["prompt_tokens"], usage["completion_tokens"]) == (10, 40)
+        assert answer.headers["x-relay-cost"] == "0.1"
+        assert metric(relay, "relay_upstream_errors_total", provider="one", cause="failed") == 1
+    request, *calls = records.more(4)
+    assert (request["prompt_tokens"], request["completion_tokens"], request["success"]) == (10, 40, not is_streamed)
+    assert [(call["tokens"], call["success"]) for call in calls] == [(30, True), (0, False), (30, True)]
+    assert request["cost"] == pytest.approx(sum(call["cost"] for call in calls)) == 0.1
+    # What was reserved of the first request was given back.
+    again = ask(http, model="m", max_tokens=100)
+    assert remaining(again) > N - 50 - 200
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_if_the_first_choice_fails_there_is_no_response(choosing, is_streamed):
+    http, _, records = choosing("onemin", FAILED, GOOD, GOOD)
+    answer = stream(http, model="m", n=3) if is_streamed else ask(http, model="m", n=3)
+    assert (answer.status if is_streamed else answer.status_code) == 502
+    request, call = records.more(2)
+    assert request["tokens"] == call["tokens"] == 0
+
+
+def test_images_that_came_are_delivered_and_paid(choosing):
+    http, relay, records = choosing("onemin", {}, FAILED, {})
+    answer = generate(http, model="flux", n=3)
+    assert answer.status_code == 200 and len(answer.json()["data"]) == 2
+    assert [call["success"] for call in records.more(4)[1:]] == [True, False, True]
+    assert generate(http, model="flux").status_code == 200
+    assert generate(http, model="flux").status_code == 429

@@ -307,6 +307,11 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
             lost = lost + usage + unmet
             (usage, unmet) = (.nothing, .nothing)
         }
+        recordFailure(error)
+    }
+
+    /// Records the failure of a call in the log and the metrics. The request can still succeed.
+    package func recordFailure(_ error: UpstreamError) {
         let credential = error.credential ?? .none
         failures.append(
             Failure(

@@ -80,12 +80,18 @@ extension VendorCall {
     /// - Parameters:
     ///   - usage: the tokens of the prompt and of the delivered output.
     ///   - promptTokens: the tokens of all the client's prompts; nil if this prompt is the only one.
-    package func failed(_ error: UpstreamError, after usage: Usage = .nothing, ofPrompts promptTokens: Int? = nil) {
+    ///   - isOneOfSeveral: whether this object stands for several calls, each with a record.
+    package func failed(
+        _ error: UpstreamError,
+        after usage: Usage = .nothing,
+        ofPrompts promptTokens: Int? = nil,
+        isOneOfSeveral: Bool = false
+    ) {
         recordImpossibleUsage(in: usage)
         var billed = usage
         if let promptTokens { billed.promptTokens = promptTokens }
         callLedger.failed(error, after: usage, billed: billed, at: server)
-        guard callLedger.recordsCalls, !isRecorded else { return }
+        guard callLedger.recordsCalls, isOneOfSeveral || !isRecorded else { return }
         // A vendor charges nothing for a refused call, nor for a choice that was abandoned because of the refusal.
         let isGivenUp = error.kind == .cancelled && callLedger.isRefused
         let isBilled = usage.completionTokens > 0 || error.mayBeBilled && !isGivenUp

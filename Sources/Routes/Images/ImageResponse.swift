@@ -79,7 +79,8 @@ private func listed(_ images: [Body], _ length: Int) -> Body {
     return Body(list)
 }
 
-/// Makes all upstream calls for the images. If one fails, cancels the others.
+/// Makes all upstream calls for the images. If one fails, cancels the others, or returns what they make if some of it
+/// must be paid.
 func makeImages(
     _ images: any PreparedImages,
     _ vendorCall: VendorCall
@@ -87,7 +88,8 @@ func makeImages(
     try await images.begin(by: vendorCall)
     try await vendorCall.start()
     let choiceCapacity = ChoiceCapacity(vendorCall)
-    let made = try await allChoices(images.calls) { (index) async throws(UpstreamError) in
+    let made = try await allChoices(images.calls, goingOn: choiceCapacity.goesOn(after:)) {
+        (index) async throws(UpstreamError) in
         // A call without capacity was not made and used nothing.
         try await choiceCapacity.acquire()
         do throws(UpstreamError) {
@@ -95,13 +97,14 @@ func makeImages(
                 try await images.images(ofCall: index, by: vendorCall)
             }
             vendorCall.made(images: made.files.count, credits: made.credits)
-            choiceCapacity.leave()
+            choiceCapacity.succeeded()
             return made.files
         } catch {
-            vendorCall.failed(error)
+            vendorCall.failed(error, isOneOfSeveral: images.calls > 1)
             throw error
         }
     }
+    try choiceCapacity.recordFailures()
     return made.flatMap { $0 }
 }
 

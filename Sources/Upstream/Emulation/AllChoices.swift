@@ -1,13 +1,15 @@
 /// Calls `make` for each index below `count`, at most `atOnce` at a time. Returns the values in the order of their
 /// indexes.
 ///
+/// - Parameter goesOn: returns whether the other calls go on after a failure. Their values are then returned alone.
 /// - Throws: the error of the first call of `make` that fails. The other calls are then cancelled.
 package func allChoices<Value: Sendable, Failure: Error>(
     _ count: Int,
     atOnce: Int = .max,
+    goingOn goesOn: (Failure) -> Bool = { _ in false },
     _ make: @escaping @Sendable (_ index: Int) async throws(Failure) -> Value
 ) async throws(Failure) -> [Value] {
-    let results = await withTaskGroup(of: (Int, Result<Value, Failure>).self) { group in
+    let result = await withTaskGroup(of: (Int, Result<Value, Failure>).self) { group in
         var next = 0
         func addNext() {
             let index = next
@@ -21,20 +23,25 @@ package func allChoices<Value: Sendable, Failure: Error>(
             }
         }
         while next < min(count, atOnce) { addNext() }
-        var results: [(Int, Result<Value, Failure>)] = []
-        for await result in group {
-            results.append(result)
-            if case .failure = result.1 {
-                group.cancelAll()
-                next = count
+        var values: [(Int, Value)] = []
+        // The results come in the order of their ends, so the first failure is the cause of the others.
+        var failure: Failure?
+        var isOver = false
+        for await (index, result) in group {
+            switch result {
+            case .success(let value): values.append((index, value))
+            case .failure(let error):
+                failure = failure ?? error
+                if !goesOn(error) {
+                    isOver = true
+                    group.cancelAll()
+                    next = count
+                }
             }
             if next < count { addNext() }
         }
-        return results
+        if let failure, isOver { return Result<[(Int, Value)], Failure>.failure(failure) }
+        return .success(values)
     }
-    // The results are in the order of their ends, so the first failure is the cause of the others.
-    for result in results { _ = try result.1.get() }
-    var values: [Value] = []
-    for result in results.sorted(by: { $0.0 < $1.0 }) { values.append(try result.1.get()) }
-    return values
+    return try result.get().sorted { $0.0 < $1.0 }.map(\.1)
 }

@@ -2,7 +2,8 @@ package import Calls
 import Engine
 import Shared
 
-/// The provider capacity for the concurrent calls of one response with several choices or images.
+/// The concurrent calls of one response with several choices or images: their capacity at the provider, and whether they
+/// go on when one of them fails.
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class ChoiceCapacity: @unchecked Sendable {
@@ -13,8 +14,41 @@ package final class ChoiceCapacity: @unchecked Sendable {
     private var left = 0
     private var more: [HeldCapacity] = []
     private var waiting: [Waiter] = []
+    /// Whether the response may lack choices whose calls failed; false if each one answers another prompt.
+    private let mayLackChoices: Bool
+    /// Whether a call has succeeded. The vendor charges for it, so the client gets what it made.
+    var hasSucceeded = false
+    private var failures: [UpstreamError] = []
 
-    package init(_ call: VendorCall) { self.call = call }
+    package init(_ call: VendorCall, mayLackChoices: Bool = true) {
+        self.call = call
+        self.mayLackChoices = mayLackChoices
+    }
+
+    package func succeeded() {
+        hasSucceeded = true
+        leave()
+    }
+
+    /// Records the failure of a call. Returns whether the other calls go on.
+    ///
+    /// They do once one of them has succeeded, and also if they would have to be paid although they were cancelled.
+    package func goesOn(after error: UpstreamError) -> Bool {
+        // Without capacity here, another provider makes the whole response.
+        guard mayLackChoices, !Task.isCancelled, hasSucceeded || error.mayBeBilled, !error.isCapacityShortage,
+            error.recovery.isDisjoint(with: [.emulation, .promptForFormat])
+        else { return false }
+        failures.append(error)
+        leave()
+        return true
+    }
+
+    /// Records in the log and the metrics the failures of calls whose choices the response lacks. Throws the first one
+    /// if no call has succeeded.
+    package func recordFailures() throws(UpstreamError) {
+        if !hasSucceeded, let error = failures.first { throw error }
+        for error in failures { call.callLedger.recordFailure(call.failure(error)) }
+    }
 
     /// Acquires capacity for an upstream call without waiting.
     ///
@@ -44,7 +78,7 @@ package final class ChoiceCapacity: @unchecked Sendable {
     }
 
     /// Records that an upstream call has ended. Its capacity goes to the next waiting call of the response.
-    package func leave() {
+    func leave() {
         if !waiting.isEmpty {
             left += 1
             waiting.removeFirst().wake()

@@ -49,13 +49,18 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     private var use: ChoicesUsage { ChoicesUsage(chats.map(\.promptTokens), choices, call: call, count: count) }
 
     func response() async throws(UpstreamError) -> ChatResponse {
-        let (use, choiceCapacity) = (use, ChoiceCapacity(call))
+        let (use, choiceCapacity) = (use, ChoiceCapacity(call, mayLackChoices: chats.count == 1))
         do throws(UpstreamError) {
             let kept = try await kept(use)
-            let responses = try await allChoices(choices - kept.count, atOnce: Self.atOnce) {
-                [self] (index) async throws(UpstreamError) in
+            if !kept.isEmpty { choiceCapacity.hasSucceeded = true }
+            let responses = try await allChoices(
+                choices - kept.count,
+                atOnce: Self.atOnce,
+                goingOn: choiceCapacity.goesOn(after:)
+            ) { [self] (index) async throws(UpstreamError) in
                 try await response(ofChoice: kept.count + index, use, choiceCapacity)
             }
+            try choiceCapacity.recordFailures()
             return ChatResponse(kept + responses.flatMap { $0.choices.prefix(1) }, usage: use.sum ?? .nothing)
         } catch {
             throw use.failure(error)
@@ -83,7 +88,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
             let response = try await count.counted(answered, of: self)
             let tokens = response.usage?.completionTokens ?? 0
             use.recordResponse(index, answered.usage, completionTokens: tokens, credits: response.credits)
-            choiceCapacity.leave()
+            choiceCapacity.succeeded()
             return response
         } catch {
             use.failed(index, error)
@@ -163,6 +168,9 @@ final class ChoicesStream: ChatResponseStream, @unchecked Sendable {
     private let changed = Waiter()
     private var isSilent = false
     private var hasBegun = false
+    /// Whether the client has got a part of a choice. Then the failure of one choice does not end the others.
+    private var hasEmitted = false
+    /// The first failure of a choice. It is thrown when the other choices have ended.
     private var failure: UpstreamError?
     let credits: Int? = nil
 
@@ -189,8 +197,9 @@ final class ChoicesStream: ChatResponseStream, @unchecked Sendable {
         if !hasBegun { begin(patienceNanoseconds) }
         while true {
             if parts.contains(where: \.isReady) { return .bytes }
-            if let failure { throw failure }
-            if parts.allSatisfy(\.isOver) { return .end }
+            let isOver = parts.allSatisfy(\.isOver)
+            if let failure, isOver || !hasEmitted { throw use.failure(failure) }
+            if isOver { return .end }
             if Task.isCancelled { throw UpstreamError(.cancelled, cause: "cancelled") }
             if isSilent {
                 isSilent = false
@@ -233,13 +242,14 @@ final class ChoicesStream: ChatResponseStream, @unchecked Sendable {
         for part in parts where part.isReady {
             do throws(UpstreamError) {
                 let hasMore = try part.stream.next { _, event in
+                    hasEmitted = true
                     if case .text(let text, _) = event { part.delivered.add(text) }
                     emit(part.index, event)
                 }
                 if hasMore { return true }
             } catch {
                 fail(part, error)
-                throw error
+                continue
             }
             part.isReady = false
             part.read.wake()
@@ -256,15 +266,20 @@ final class ChoicesStream: ChatResponseStream, @unchecked Sendable {
             credits: part.stream.credits
         )
         part.stream.stop()
-        choiceCapacity.leave()
+        choiceCapacity.succeeded()
     }
 
     private func fail(_ part: ChoiceStream, _ error: UpstreamError) {
         guard !part.isOver else { return }
         part.isOver = true
         part.isReady = false
-        if part.isAsked { use.failed(part.index, error, completionTokens: part.delivered.tokens) }
+        if part.isAsked {
+            var error = error
+            error.usage = error.usage ?? part.stream.usage
+            use.failed(part.index, error, completionTokens: part.delivered.tokens)
+        }
         part.stream.stop()
+        if hasEmitted, part.isAsked { choiceCapacity.leave() }
         failure = failure ?? error
         changed.wake()
     }

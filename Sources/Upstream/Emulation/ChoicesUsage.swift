@@ -81,6 +81,6 @@ final class ChoicesUsage: @unchecked Sendable {
         var usage = error.usage ?? Usage(estimating: part(ofChoice: choice, in: all), completionTokens: 0)
         usage.cover(delivered: completionTokens)
         if error.usage != nil { _ = add(usage, ofChoice: choice) }
-        call.failed(error, after: usage, ofPrompts: all)
+        call.failed(error, after: usage, ofPrompts: all, isOneOfSeveral: true)
     }
 }
