@@ -271,6 +271,7 @@ PICKS = {
     "flag": ({"const": True}, [True], False, "One of: true"),
     "mixed": ({"enum": ["a", 1]}, ["a", 1], 2, 'One of: "a", 1'),
     "only null": ({"enum": [None]}, [None], 1, ""),
+    "null type": ({"type": ["null"], "enum": [2.5, None]}, [None], 2.5, "2.5"),
     "items": ({"type": "array", "items": LISTED}, [[None, {"a": 1}]], [1], "null"),
     "picked items": ({"type": "array", "items": {"enum": ["a", None]}}, [[None, "a"]], [1], "null"),
     "patterns": ({"type": "object", "patternProperties": {"^x": NUMBER}, "additionalProperties": False}, [{"x1": 1}], {"y": 1}, ""),

@@ -21,29 +21,30 @@ struct GeminiSchema {
         var members = ByteBuffer()
         let isReference = schema["$ref"] != nil
         let types = schema["type"]?.elements.map { Array($0) } ?? []
-        let mayBeNull = !isReference && (isItems && isNullable(types) || isNullablePick(schema))
+        let areNullable = types.contains(where: isNull) && !types.allSatisfy(isNull)
+        let mayBeNull = !isReference && (isItems && areNullable || isNullablePick(schema))
         appendMembers(of: schema, isReference: isReference, dropsNull: mayBeNull, to: &members)
         out.append(mayBeNull ? #"{"anyOf":[{"# : "{")
         out.append(members.bytes)
         out.append(mayBeNull ? #"},{"type":"null"}]}"# : "}")
     }
 
-    /// Whether a list of types or values contains null and something else.
-    private static func isNullable(_ list: [JSONValue]) -> Bool {
-        func isNull(_ value: JSONValue) -> Bool { value.kind == .null || value.text?.equals("null") ?? false }
-        return list.contains(where: isNull) && !list.allSatisfy(isNull)
-    }
+    /// Whether a type is that of null.
+    private static func isNull(_ type: JSONValue) -> Bool { type.kind == .null || type.text?.equals("null") ?? false }
 
-    /// Whether the schema lists null among values that Google accepts. Definitions have to stay at the top.
+    /// Whether the schema lists null among values that Google accepts, and has a type for them. Definitions have to stay
+    /// at the top.
     private static func isNullablePick(_ schema: JSONValue) -> Bool {
         let values = OpenSchema.values(of: schema)
-        return isNullable(values) && areListed(values) && schema["$defs"] == nil && schema["definitions"] == nil
+        guard values.contains(where: { $0.kind == .null }), areListed(values) else { return false }
+        let hasType = schema["type"].map { !($0.elements?.allSatisfy(isNull) ?? isNull($0)) } ?? true
+        return hasType && schema["$defs"] == nil && schema["definitions"] == nil
     }
 
     /// Whether the schema's values are written as `enum`; false if they are only described.
     private static func isListed(_ schema: JSONValue) -> Bool {
         let values = OpenSchema.values(of: schema)
-        return areListed(values) && (!isNullable(values) || isNullablePick(schema))
+        return areListed(values) && (!values.contains { $0.kind == .null } || isNullablePick(schema))
     }
 
     /// Whether Google accepts the values of an `enum`, apart from null: all are texts, but not empty, or all are numbers.
@@ -63,7 +64,7 @@ struct GeminiSchema {
         for (name, value) in schema.members ?? [] where value.kind != .null {
             if isReference, name.first != UInt8(ascii: "$"), !name.equals("definitions") { continue }
             if dropsNull, name.equals("type"), let types = value.elements {
-                append(types: types.filter { $0.text?.equals("null") != true }, to: &out)
+                append(types: types, to: &out)
             } else {
                 append(name, value, of: schema, to: &out)
             }
@@ -71,7 +72,10 @@ struct GeminiSchema {
         if !isReference, schema["description"]?.text == nil { appendDescription(nil, of: schema, to: &out) }
     }
 
-    private static func append(types: [JSONValue], to out: inout ByteBuffer) {
+    /// Appends the types apart from null, each once.
+    private static func append(types: JSONElements, to out: inout ByteBuffer) {
+        var known: Set<[UInt8]> = []
+        let types = types.filter { type in !isNull(type) && type.text.map { known.insert(Array($0)).inserted } ?? true }
         open(#""type":"#, to: &out)
         for (index, type) in types.enumerated() {
             if types.count > 1 { out.append(index == 0 ? "[" : ",") }
@@ -110,7 +114,7 @@ struct GeminiSchema {
             "propertyOrdering":
             open(name, to: &out)
             value.append(to: &out)
-        case "description": appendDescription(value.text, of: schema, to: &out)
+        case "description": if let text = value.text { appendDescription(text, of: schema, to: &out) }
         case "enum", "const":
             let values = OpenSchema.values(of: schema)
             guard isListed(schema), name.equals("enum") || schema["enum"] == nil else { return }

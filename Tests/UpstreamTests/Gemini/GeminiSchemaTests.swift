@@ -30,6 +30,40 @@ import Testing
         }
     }
 
+    @Test(
+        "types and values beside null",
+        arguments: [
+            // schema, what Google gets
+            (
+                #"{"type":["null","null"],"enum":[2.5,null,2.5]}"#,
+                #"{"type":["null","null"],"description":"One of: 2.5, null, 2.5"}"#
+            ),
+            (#"{"type":["null"],"enum":["a",null]}"#, #"{"type":["null"],"description":"One of: \"a\", null"}"#),
+            (#"{"type":"null","enum":[1,null]}"#, #"{"type":"null","description":"One of: 1, null"}"#),
+            (#"{"type":[],"enum":[1,null]}"#, #"{"type":[],"description":"One of: 1, null"}"#),
+            (
+                #"{"type":["number","null","number"],"enum":[1,1,null]}"#,
+                #"{"anyOf":[{"type":"number","enum":[1,1]},{"type":"null"}]}"#
+            ),
+            (
+                #"{"type":["string",null],"enum":["a",null]}"#,
+                #"{"anyOf":[{"type":"string","enum":["a"]},{"type":"null"}]}"#
+            ),
+            (#"{"enum":["a","null"]}"#, #"{"enum":["a","null"]}"#),
+            (#"{"enum":["a",1],"description":5}"#, #"{"description":"One of: \"a\", 1"}"#),
+            (#"{"items":{"type":["null","null"]}}"#, #"{"items":{"type":["null","null"]}}"#),
+            (
+                #"{"items":{"type":["object","null","object"]}}"#,
+                #"{"items":{"anyOf":[{"type":"object"},{"type":"null"}]}}"#
+            ),
+        ]
+    )
+    func nullTypes(schema: String, sent: String) throws {
+        var out = ByteBuffer()
+        try #require(GeminiSchema.append(Body(ByteBuffer(schema)), to: &out))
+        #expect(out.text == sent)
+    }
+
     private func check(_ write: (Body, inout ByteBuffer) -> Bool) throws {
         var accepted = 0
         for seed in 0..<ClaudeSchemaTests.schemas {
