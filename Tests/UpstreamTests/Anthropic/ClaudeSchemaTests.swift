@@ -65,17 +65,61 @@ import Testing
             let sent = RawJSON(body.bytes)
             #expect(sent["type"]?.content == "object", "\(body.text)")
             for name: StaticString in ["anyOf", "oneOf", "allOf", "$ref"] { #expect(sent[name] == nil, "\(body.text)") }
-            let original = try #require(Self.read(schema.text(showsHidden: true)), "\(text)")
+            // What the author may have meant, and what the schema says.
+            let meant = try #require(Self.read(schema.text(showsHidden: true)), "\(text)")
+            let original = try #require(Self.read(text), "\(text)")
             let converted = try #require(Self.read(body.text), "\(body.text)")
             merged += 1
             for _ in 0..<Self.values {
                 let value = maker.value(for: schema)
                 guard value.hasPrefix("{") else { continue }
-                let verdicts = try Self.verdicts(value, [original, converted])
-                if verdicts[0] { accepted += 1 }
-                try #require(!verdicts[0] || verdicts[1], "\(seed): \(value) with \(text), sent as \(body.text)")
+                let verdicts = try Self.verdicts(value, [meant, original, converted])
+                let isAccepted = verdicts[0] && verdicts[1]
+                if isAccepted { accepted += 1 }
+                try #require(!isAccepted || verdicts[2], "\(seed): \(value) with \(text), sent as \(body.text)")
             }
         }
         #expect(merged > Self.schemas / 5 && accepted > Self.schemas, "\(merged), \(accepted)")
+    }
+
+    @Test(
+        "keywords beside `$ref` count, as in draft 2020-12",
+        arguments: [
+            // keywords, objects that fit, objects that do not fit
+            (
+                #""if":{"required":["b"]},"then":{"required":["c"]}"#, [#"{"a":1}"#, #"{"a":1,"b":1,"c":1}"#],
+                [#"{"a":1,"b":1}"#]
+            ),
+            (
+                #""properties":{"b":{"type":"string"}},"required":["b"]"#, [#"{"a":1,"b":"x"}"#],
+                [#"{"a":1}"#, #"{"a":1,"b":2}"#]
+            ),
+            (#""minProperties":2"#, [#"{"a":1,"b":1}"#], [#"{"a":1}"#]),
+            (#""propertyNames":{"maxLength":1}"#, [#"{"a":1,"b":1}"#], [#"{"a":1,"bb":1}"#]),
+            (#""not":{"required":["b"]}"#, [#"{"a":1}"#], [#"{"a":1,"b":1}"#]),
+            (#""dependentRequired":{"a":["b"]}"#, [#"{"a":1,"b":1}"#], [#"{"a":1}"#]),
+            (#""enum":[{"a":1},{"b":1}]"#, [#"{"a":1}"#], [#"{"b":1}"#, #"{"a":2}"#]),
+            (
+                #""allOf":[{"required":["b"]}],"anyOf":[{"required":["c"]},{"required":["c","d"]}]"#,
+                [#"{"a":1,"b":1,"c":1}"#], [#"{"a":1,"b":1}"#, #"{"a":1,"c":1}"#]
+            ),
+            ("", [#"{"a":1}"#], ["{}", #"{"a":"x"}"#]),
+        ]
+    )
+    func keywordsBesideReference(keywords: String, good: [String], bad: [String]) throws {
+        let target = ##""$ref":"#/$defs/x""##
+        let definition = ##""$defs":{"x":{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}}"##
+        let members = [target, keywords, definition].filter { !$0.isEmpty }.joined(separator: ",")
+        for text in ["{\(members)}", #"{"type":"object",\#(members)}"#] {
+            let original = try #require(Self.read(text))
+            let body = try #require(ClaudeToolSchema.converted(Body(ByteBuffer(text))))
+            let converted = try #require(Self.read(body.text), "\(body.text)")
+            for value in good {
+                #expect(try Self.verdicts(value, [original, converted]) == [true, true], "\(body.text)")
+            }
+            for value in bad {
+                #expect(try Self.verdicts(value, [original, converted]) == [false, false], "\(body.text)")
+            }
+        }
     }
 }

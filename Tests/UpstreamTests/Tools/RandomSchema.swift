@@ -38,7 +38,7 @@ struct RandomSchema {
     init(_ seed: UInt64) { random = Seeded(seed) }
 
     /// Returns a schema with definitions. Objects with properties that say nothing about other members have a hidden
-    /// member that allows no others.
+    /// member that allows no others. Inside `if`, `not` and `oneOf`, the hidden member can also allow more.
     mutating func root(isObject: Bool = false) -> TestJSON {
         definitions = [:]
         for name in ["x", "y"] { definitions[name] = schema(depth: 2) }
@@ -65,8 +65,9 @@ struct RandomSchema {
         let type = wanted ?? random.pick(Self.types)
         let isPlain = wanted != nil || chance(70)
         if isPlain {
-            let isList = chance(15)
-            out.append(("type", isList ? .array([.raw("\"\(type)\""), .raw("\"null\"")]) : .raw("\"\(type)\"")))
+            let types = [type] + (chance(15) ? (0..<random.below(4)).map { _ in random.pick([type, "null"]) } : [])
+            let texts = types.map { TestJSON.raw("\"\($0)\"") }
+            out.append(("type", texts.count == 1 && !chance(3) ? texts[0] : .array(texts)))
         }
         if chance(15) { out.append(("description", .raw("\"words\""))) }
         switch type {
@@ -83,7 +84,9 @@ struct RandomSchema {
         default: break
         }
         if chance(10) {
-            let values = ["\"a\"", "\"\"", "null", "1", "2.5", "true", "[1]", #"{"a":1}"#]
+            let texts = ["\"a\"", "\"ab\"", "\"null\"", "null"]
+            let all = ["\"a\"", "\"\"", "null", "1", "2.5", "true", "[1]", #"{"a":1}"#]
+            let values = random.pick([all, all, texts, ["1", "2.5", "null"]])
             out.append(("enum", .array((0...random.below(4)).map { _ in .raw(random.pick(values)) })))
         }
         if chance(4) { out.append(("const", .raw(random.pick(["\"a\"", "1", "null", "true", #"{"a":1}"#])))) }
@@ -92,7 +95,7 @@ struct RandomSchema {
         if chance(8) { out.append(("allOf", list(depth))) }
         if chance(4) { out.append(("not", schema(depth: depth + 1))) }
         if chance(4) { out += [("if", schema(depth: depth + 1)), ("then", schema(depth: depth + 1))] }
-        if depth == 0, chance(8) { out.append(("$ref", .raw("\"#/$defs/x\""))) }
+        if chance(depth == 0 ? 8 : 2) { out.append(("$ref", .raw("\"#/$defs/x\""))) }
         return out
     }
 
