@@ -16,14 +16,15 @@ import Testing
     @Test("each vendor reads each result at its call, by each surface")
     func randomHistories() throws {
         var random = Seeded(57)
+        let parser = JSONParser()
         for number in 0..<Self.count {
             let history = CallHistory(&random)
             for surface in CallHistory.Surface.allCases {
                 let body = history.body(of: surface)
-                let call = try surface.call(body)
+                let call = try surface.call(body, parser)
                 for vendor in VendorText.allCases {
                     guard let sent = vendor.text(of: call, original: surface == .chat ? body : nil) else { continue }
-                    if let problem = history.problem(in: sent, of: vendor) {
+                    if let problem = history.problem(in: sent, of: vendor, parser) {
                         Issue.record("history \(number) by \(surface) at \(vendor): \(problem)\n\(body)\n\(sent)")
                         return
                     }
@@ -35,13 +36,14 @@ import Testing
     @Test("what precedes a new turn does not change")
     func stable() throws {
         var random = Seeded(58)
+        let parser = JSONParser()
         for _ in 0..<Self.count / 4 {
             let history = CallHistory(&random)
-            let whole = try CallHistory.Surface.chat.call(history.body(of: .chat)).messages
+            let whole = try CallHistory.Surface.chat.call(history.body(of: .chat), parser).messages
             for count in 1..<max(2, history.turns.count) {
                 var part = history
                 part.turns = Array(history.turns.prefix(count))
-                let messages = try CallHistory.Surface.chat.call(part.body(of: .chat)).messages
+                let messages = try CallHistory.Surface.chat.call(part.body(of: .chat), parser).messages
                 let ids = messages.map { $0.toolCalls.map(\.id) + [$0.toolCallID] }
                 #expect(ids == whole.prefix(messages.count).map { $0.toolCalls.map(\.id) + [$0.toolCallID] })
             }
@@ -62,18 +64,15 @@ private struct CallHistory {
         case messages
         case responses
 
-        func call(_ body: String) throws -> ChatCall {
+        func call(_ body: String, _ parser: JSONParser) throws -> ChatCall {
             let text = ByteBuffer(body)
-            let parser = JSONParser()
             let surface: any ChatSurface =
                 switch self {
                 case .chat: OpenAIChat()
                 case .messages: AnthropicMessages()
                 case .responses: OpenAIResponses()
                 }
-            return try withExtendedLifetime(parser) {
-                try surface.read(try parser.parse(text.bytes), defaultModel: nil, .whole).call
-            }
+            return try surface.read(try parser.parse(text.bytes), defaultModel: nil, .whole).call
         }
     }
 
@@ -164,31 +163,34 @@ private struct CallHistory {
 
     // MARK: The check
 
-    /// Returns how often each text such as `<r12>` occurs. Reads bytes, because long histories are many.
-    private static func marks(in sent: String) -> [String: Int] {
-        var found: [String: Int] = [:]
-        let bytes = Array(sent.utf8)
-        for start in bytes.indices.dropLast(2) where bytes[start] == 60 && bytes[start + 1] == 114 {
-            guard let end = bytes[start...].firstIndex(of: 62) else { continue }
-            found[String(decoding: bytes[start...end], as: UTF8.self), default: 0] += 1
+    /// Returns how often each text such as `<r12>` occurs, by its number.
+    private func marks(in sent: String) -> [Int] {
+        var found = Array(repeating: 0, count: texts.count)
+        sent.withCString { start in
+            var rest = start
+            while let mark = strstr(rest, "<r") {
+                rest = UnsafePointer(mark) + 2
+                let number = strtol(rest, nil, 10)
+                if found.indices.contains(number) { found[number] += 1 }
+            }
         }
         return found
     }
 
     /// Returns what is wrong in the text for a vendor; nil if each result is at its call, and occurs once.
-    func problem(in sent: String, of vendor: VendorText) -> String? {
-        let found = Self.marks(in: sent)
-        for text in texts where found[text] != 1 { return "\(text) does not occur once" }
-        let pairs = vendor.pairs(in: sent)
+    func problem(in sent: String, of vendor: VendorText, _ parser: JSONParser) -> String? {
+        if let number = marks(in: sent).firstIndex(where: { $0 != 1 }) { return "\(texts[number]) does not occur once" }
+        let pairs = vendor.pairs(in: sent, parser)
         var ids: Set<String> = []
         for pair in pairs where vendor != .gemini && !ids.insert(pair.id).inserted { return "\(pair.id) occurs twice" }
-        guard Set(pairs.map(\.number)).count == pairs.count else { return "a call occurs twice" }
+        let results = Dictionary(pairs.map { ($0.number, $0.result) }) { first, _ in first }
+        guard results.count == pairs.count else { return "a call occurs twice" }
         for turn in turns {
             guard case .calls(let calls) = turn else { continue }
             for call in calls {
-                guard let pair = pairs.first(where: { $0.number == call.number }) else { return "\(call) is missing" }
-                let found = pair.result.contains("<r") ? pair.result : nil
-                if found != expected[call.number] { return "\(call) has \(pair.result)" }
+                guard let result = results[call.number] else { return "\(call) is missing" }
+                let found = result.hasPrefix("<r") ? result : nil
+                if found != expected[call.number] { return "\(call) has \(result)" }
             }
         }
         return nil
@@ -242,51 +244,55 @@ private enum VendorText: CaseIterable {
     }
 
     /// Returns the calls in the text, each with its result; empty for a call without a result.
-    func pairs(in sent: String) -> [Pair] {
+    func pairs(in sent: String, _ parser: JSONParser) -> [Pair] {
         let text = ByteBuffer(sent)
-        let parser = JSONParser()
-        return withExtendedLifetime(parser) {
-            guard let root = try? parser.parse(text.bytes) else { return [] }
-            var calls: [(number: Int, id: String)] = []
-            var results: [(id: String, text: String)] = []
-            if self == .prompt { return Self.pairs(inPrompt: root.string ?? "") }
-            let list = root["messages"] ?? root["input"] ?? root["contents"]
-            for message in list?.elements ?? JSONElements() {
-                for call in message["tool_calls"]?.elements ?? JSONElements() {
-                    calls.append((Self.number(call["function"]?["arguments"]), call["id"]?.string ?? "-"))
+        guard let root = try? parser.parse(text.bytes) else { return [] }
+        if self == .prompt { return Self.pairs(inPrompt: root.string ?? "") }
+        var calls: [(number: Int, id: String)] = []
+        var results: [String: String] = [:]
+        func add(_ id: String, _ result: String?) { if results[id] == nil { results[id] = result ?? "" } }
+        let list = root["messages"] ?? root["input"] ?? root["contents"]
+        for message in list?.elements ?? JSONElements() {
+            switch self {
+            case .responses:
+                guard let id = message["call_id"]?.string else { continue }
+                if let output = message["output"]?.string {
+                    add(id, output)
+                } else {
+                    calls.append((Self.number(message["arguments"]), id))
                 }
-                if let id = message["tool_call_id"]?.string { results.append((id, message["content"]?.string ?? "")) }
-                if let id = message["call_id"]?.string {
-                    if let output = message["output"]?.string {
-                        results.append((id, output))
-                    } else {
-                        calls.append((Self.number(message["arguments"]), id))
-                    }
-                }
-                for block in (message["content"] ?? message["parts"])?.elements ?? JSONElements() {
+            case .anthropic:
+                for block in message["content"]?.elements ?? JSONElements() {
                     if block["type"]?.text == "tool_use" {
                         calls.append((Int(block["input"]?["n"]?.integer ?? -1), block["id"]?.string ?? "-"))
                     } else if let id = block["tool_use_id"]?.string {
                         var said = ByteBuffer()
                         block["content"]?.append(to: &said)
                         let result = said.text.split(separator: "\"").first { $0.hasPrefix("<r") }
-                        results.append((id, result.map(String.init) ?? ""))
-                    } else if let call = block["functionCall"] {
-                        // Google pairs by the order.
-                        calls.append((Int(call["args"]?["n"]?.integer ?? -1), "\(calls.count)"))
-                    } else if let result = block["functionResponse"] {
-                        results.append(("\(results.count)", result["response"]?["output"]?.string ?? ""))
+                        add(id, result.map(String.init))
                     }
                 }
-            }
-            return calls.map { call in
-                Pair(number: call.number, id: call.id, result: results.first { $0.id == call.id }?.text ?? "")
+            case .gemini:
+                for part in message["parts"]?.elements ?? JSONElements() {
+                    // Google pairs by the order.
+                    if let call = part["functionCall"] {
+                        calls.append((Int(call["args"]?["n"]?.integer ?? -1), "\(calls.count)"))
+                    } else if let result = part["functionResponse"] {
+                        add("\(results.count)", result["response"]?["output"]?.string)
+                    }
+                }
+            default:
+                for call in message["tool_calls"]?.elements ?? JSONElements() {
+                    calls.append((Self.number(call["function"]?["arguments"]), call["id"]?.string ?? "-"))
+                }
+                if let id = message["tool_call_id"]?.string { add(id, message["content"]?.string) }
             }
         }
+        return calls.map { Pair(number: $0.number, id: $0.id, result: results[$0.id] ?? "") }
     }
 
     private static func number(_ arguments: JSONValue?) -> Int {
-        arguments?.string.flatMap { Int($0.filter(\.isNumber)) } ?? -1
+        arguments?.string?.withCString { strtol($0 + strcspn($0, "0123456789"), nil, 10) } ?? -1
     }
 
     private static func pairs(inPrompt prompt: String) -> [Pair] {
