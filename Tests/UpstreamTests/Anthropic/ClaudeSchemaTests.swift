@@ -17,13 +17,15 @@ import Testing
         return try? JSONSchema(value)
     }
 
-    /// Returns whether each schema accepts the value.
+    /// Returns whether each schema accepts the value; false for all if a check does not end, as with an endless `$ref`.
     static func verdicts(_ value: String, _ schemas: [JSONSchema]) throws -> [Bool] {
         let parser = JSONParser()
         let buffer = ByteBuffer(value)
         let parsed = try parser.parse(buffer.bytes)
         return withExtendedLifetime(parser) {
-            schemas.map { $0.validation(on: parsed, bytes: value.utf8.count).fits }
+            let validations = schemas.map { $0.validation(on: parsed, bytes: value.utf8.count) }
+            let areDecided = !validations.contains(where: \.isUndecided)
+            return validations.map { areDecided && $0.fits }
         }
     }
 
