@@ -52,7 +52,7 @@ extension AdminRoute {
                 "quota":0.0001,"uri":"/chat/completions","request_data":null,"response_data":null,"api_status":"200","api_error":null,
                 "status":"completed","http_status":200,"duration_ms":812,"attempts":1,"stream":false,"cached":false,"estimated":false,
                 "created_at":"2026-01-31T12:00:00.000Z","updated_at":"2026-01-31T12:00:00.812Z","md5":"…",
-                "ttfb_ms":210,"wait_limits_ms":0,"wait_capacity_ms":0,"session":null,"limits":["chat: 60 requests per minute"]}],
+                "ttfb_ms":210,"wait_limits_ms":0,"wait_capacity_ms":0,"session":null,"rebuilt":false,"limits":["chat: 60 requests per minute"]}],
                 "total":123,"instance":"relay-1:5001"}
                 """#,
             listRecords
