@@ -24,8 +24,9 @@ import onemin_replies
 import openai_vendor
 import vendor_server
 
-END_SECONDS = 25.0
-"""In which the relay has to leave a vendor that goes on, or that says nothing more."""
+END_SECONDS = 15.0
+"""In which the relay has to leave a vendor that goes on, or that says nothing more. Longer than the time-outs of the tests
+of each fault, shorter than the long ones of the fault tests."""
 FLOOD_BYTES = 24 << 20
 """More than any answer may have."""
 SAID = "Hello there"
