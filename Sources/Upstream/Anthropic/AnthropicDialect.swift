@@ -43,17 +43,10 @@ struct AnthropicDialect: Sendable {
 
     /// Returns the finding that an organisation policy in Google Cloud forbids structured outputs; nil if Vertex AI
     /// refused the request for another reason.
-    func findingOfPolicy(
-        _ head: UpstreamHead,
-        _ refusal: UnsafeRawBufferPointer,
-        of request: Body,
-        _ errorReader: ErrorResponseReader
-    ) -> QuirkFinding? {
-        guard isVertex, head.status == 400 || head.status == 403,
-            RawJSON(request.bytes)["output_config"]?["format"] != nil,
-            case let words = RefusalWords(errorReader.vendorError(head, refusal).said, of: request.bytes),
-            words.quote("allowedpartnermodelfeatures")
+    func findingOfPolicy(_ refusal: Refusal) -> QuirkFinding? {
+        guard isVertex, refusal.status == 400 || refusal.status == 403,
+            refusal.request["output_config"]?["format"] != nil, refusal.words.quote("allowedpartnermodelfeatures")
         else { return nil }
-        return QuirkFinding(.noSchemas, isLasting: words.isComplete)
+        return QuirkFinding(.noSchemas, isLasting: refusal.words.isComplete)
     }
 }

@@ -116,14 +116,9 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     }
 
     /// Returns the finding that the server does not know betas of the client; nil if the error is not about betas.
-    private func findingOfBetas(
-        _ head: UpstreamHead,
-        _ refusal: UnsafeRawBufferPointer,
-        of request: Body,
-        _ errorReader: ErrorResponseReader
-    ) -> QuirkFinding? {
-        guard let clientHeaders, head.status == 400, !clientHeaders.betas.isEmpty else { return nil }
-        let words = RefusalWords(errorReader.vendorError(head, refusal).said, of: request.bytes)
+    private func findingOfBetas(_ refusal: Refusal) -> QuirkFinding? {
+        guard let clientHeaders, refusal.status == 400, !clientHeaders.betas.isEmpty else { return nil }
+        let words = refusal.words
         guard words.quote("anthropic-beta") else { return nil }
         let said = words.hyphenated
         let names = clientHeaders.betas.betas.lazy
@@ -169,18 +164,9 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         )
     }
 
-    func quirk(
-        _ head: UpstreamHead,
-        _ refusal: UnsafeRawBufferPointer,
-        of request: Body,
-        known: LearnedQuirks,
-        _ errorReader: ErrorResponseReader
-    ) -> QuirkFinding? {
-        if !known.contains(.noSchemas), let finding = dialect.findingOfPolicy(head, refusal, of: request, errorReader) {
-            return finding
-        }
-        if let finding = findingOfBetas(head, refusal, of: request, errorReader) { return finding }
-        return errorReader.messageQuirk(head, refusal, of: request, known: known)
+    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
+        if !known.contains(.noSchemas), let finding = dialect.findingOfPolicy(refusal) { return finding }
+        return findingOfBetas(refusal) ?? refusal.messageQuirk(known: known)
     }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {

@@ -57,23 +57,15 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         ErrorResponseReader(parser, VendorError.cloudflare, namesFields: false)
     }
 
-    func quirk(
-        _ head: UpstreamHead,
-        _ refusal: UnsafeRawBufferPointer,
-        of request: Body,
-        known: LearnedQuirks,
-        _ errorReader: ErrorResponseReader
-    ) -> QuirkFinding? {
-        let isMissing =
-            head.status == 404 || head.status == 405 || errorReader.error(head, refusal).kind == .unknownModel
+    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
+        let isMissing = refusal.status == 404 || refusal.status == 405 || refusal.error.kind == .unknownModel
         if isMissing, run != nil, !known.contains(.ownWire) { return QuirkFinding(.ownWire) }
-        if head.status == 400, !known.contains(.lowBound), bound == CloudflareRequest.standardTokens, isOwnBound,
-            case let words = RefusalWords(errorReader.vendorError(head, refusal).said, of: request.bytes),
-            words.quote("max_tokens")
+        if refusal.status == 400, !known.contains(.lowBound), bound == CloudflareRequest.standardTokens, isOwnBound,
+            refusal.words.quote("max_tokens")
         {
-            return QuirkFinding(.lowBound, isLasting: words.isComplete)
+            return QuirkFinding(.lowBound, isLasting: refusal.words.isComplete)
         }
-        return errorReader.quirk(head, refusal, of: request, known: known)
+        return refusal.quirk(known: known)
     }
 
     var quirkOfResponse: LearnedQuirks? {

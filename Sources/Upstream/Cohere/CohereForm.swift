@@ -43,14 +43,8 @@ final class CohereForm: WireForm, @unchecked Sendable {
         ErrorResponseReader(parser, VendorError.cohere, namesFields: false)
     }
 
-    func quirk(
-        _ head: UpstreamHead,
-        _ refusal: UnsafeRawBufferPointer,
-        of request: Body,
-        known: LearnedQuirks,
-        _ errorReader: ErrorResponseReader
-    ) -> QuirkFinding? {
-        errorReader.cohereQuirk(head, refusal, of: request, known: known)
+    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
+        refusal.cohereQuirk(known: known)
     }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {

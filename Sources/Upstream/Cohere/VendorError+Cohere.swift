@@ -40,37 +40,26 @@ extension LearnedQuirks {
     ]
 }
 
-extension ErrorResponseReader {
+extension Refusal {
     /// Finds the quirk because of which Cohere refused a request.
     ///
     /// - Parameter known: the quirks for which the request was already changed.
     /// - Returns: the quirk; nil if no change of the request is likely to help.
-    func cohereQuirk(
-        _ head: UpstreamHead,
-        _ body: UnsafeRawBufferPointer,
-        of request: Body,
-        known: LearnedQuirks
-    ) -> QuirkFinding? {
-        guard head.status == 400 || head.status == 422, case let vendorError = vendorError(head, body),
-            !isSpecial(vendorError)
-        else {
-            return nil
-        }
-        let words = RefusalWords(vendorError.said, of: request.bytes)
-        let request = RawJSON(request.bytes)
+    func cohereQuirk(known: LearnedQuirks) -> QuirkFinding? {
+        guard status == 400 || status == 422, !isSpecial else { return nil }
         if !known.contains(.lowerBound), let most = words.number(behind: VendorError.highBound), most > 0 {
             let finding = QuirkFinding(.lowerBound, when: .above(most, of: "max_tokens"), isLasting: words.isComplete)
             return finding.concerns(request) ? finding : nil
         }
         // A change that was already made does not help.
-        guard let quirk = quirk(words, request), !known.isSuperset(of: quirk) else { return nil }
+        guard let quirk = quirkOfCohere, !known.isSuperset(of: quirk) else { return nil }
         let isOfValue = words.containsAny(of: [
             "between", "range", "at most", "at least", "less than", "greater than", "too long",
         ])
         return QuirkFinding(quirk, isLasting: words.isComplete && !isOfValue && !words.areAboutSchema)
     }
 
-    private func quirk(_ words: RefusalWords, _ request: RawJSON) -> LearnedQuirks? {
+    private var quirkOfCohere: LearnedQuirks? {
         let isLacking = words.containsAny(of: [
             "not supported", "unsupported", "not support", "n't support", "not allowed", "not available",
             "not compatible",

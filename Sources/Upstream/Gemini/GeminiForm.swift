@@ -68,14 +68,8 @@ final class GeminiForm: WireForm, @unchecked Sendable {
         ErrorResponseReader(parser, dialect.errorTable, namesFields: false)
     }
 
-    func quirk(
-        _ head: UpstreamHead,
-        _ refusal: UnsafeRawBufferPointer,
-        of request: Body,
-        known: LearnedQuirks,
-        _ errorReader: ErrorResponseReader
-    ) -> QuirkFinding? {
-        errorReader.geminiQuirk(head, refusal, of: request, known: known)
+    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
+        refusal.geminiQuirk(known: known)
     }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {

@@ -58,23 +58,15 @@ extension VendorError {
     }
 }
 
-extension ErrorResponseReader {
+extension Refusal {
     /// Finds the quirk because of which Google refused a request.
     ///
     /// - Parameter known: the quirks for which the request was already changed.
     /// - Returns: the quirk; nil if no change of the request is likely to help.
-    func geminiQuirk(
-        _ head: UpstreamHead,
-        _ body: UnsafeRawBufferPointer,
-        of request: Body,
-        known: LearnedQuirks
-    ) -> QuirkFinding? {
-        guard head.status == 400, case let vendorError = vendorError(head, body), !isSpecial(vendorError) else {
-            return nil
-        }
-        let words = RefusalWords(vendorError.said, of: request.bytes)
+    func geminiQuirk(known: LearnedQuirks) -> QuirkFinding? {
+        guard status == 400, !isSpecial else { return nil }
         // A change that was already made does not help.
-        guard let quirk = quirk(words, RawJSON(request.bytes)), !known.isSuperset(of: quirk) else { return nil }
+        guard let quirk = quirkOfGemini, !known.isSuperset(of: quirk) else { return nil }
         if quirk == .plainSchemas { return .ofSchemas(words) }
         let isOfValue = words.containsAny(of: [
             "too many states", "between", "range", "must be", "less than", "greater than", "at most", "at least",
@@ -82,7 +74,7 @@ extension ErrorResponseReader {
         return QuirkFinding(quirk, isLasting: words.isComplete && !isOfValue && !words.areAboutSchema)
     }
 
-    private func quirk(_ words: RefusalWords, _ request: RawJSON) -> LearnedQuirks? {
+    private var quirkOfGemini: LearnedQuirks? {
         if words.quote("thought_signature") || words.say("thought signature") { return .anySignature }
         if words.say("penalty is not enabled") { return .noPenalties }
         if words.say("developer instruction is not enabled") { return .noInstructions }

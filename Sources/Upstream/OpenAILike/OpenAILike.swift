@@ -176,7 +176,13 @@ extension OpenAILike: ChatVendor {
         if quirks.sure.contains(.shortNames), !call.hasLongNames { quirks.sure.remove(.shortNames) }
         let form: any WireForm
         if isByResponses(call, model) {
-            form = ResponsesForm(self, call, model: model, isCallersKey: vendorCall.isCallersKey)
+            form = ResponsesForm(
+                responses,
+                call,
+                model: model,
+                allowing: site.allowedFields,
+                isCallersKey: vendorCall.isCallersKey
+            )
         } else {
             // The other choices are requested by further calls.
             if quirks.sure.contains(.noChoices) { call.choices = 1 }

@@ -100,21 +100,12 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         ErrorResponseReader(parser, VendorError.openAI, namesFields: responseOptions.isNative)
     }
 
-    func quirk(
-        _ head: UpstreamHead,
-        _ refusal: UnsafeRawBufferPointer,
-        of request: Body,
-        known: LearnedQuirks,
-        _ errorReader: ErrorResponseReader
-    ) -> QuirkFinding? {
-        if turnsToResponses, head.status == 400 || head.status == 404,
-            case let words = RefusalWords(errorReader.vendorError(head, refusal).said, of: request.bytes),
-            words.quote("/responses")
-        {
+    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
+        if turnsToResponses, refusal.status == 400 || refusal.status == 404, refusal.words.quote("/responses") {
             let new = hasTools ? LearnedQuirks.otherPathWithTools : .otherPath
-            return known.contains(new) ? nil : QuirkFinding(new, isLasting: words.isComplete)
+            return known.contains(new) ? nil : QuirkFinding(new, isLasting: refusal.words.isComplete)
         }
-        let finding = errorReader.quirk(head, refusal, of: request, known: known)
+        let finding = refusal.quirk(known: known)
         // At OpenAI this error is about the image itself.
         return isOpenAI && finding?.quirks == .noAddresses ? nil : finding
     }

@@ -21,10 +21,21 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     private let keepsItems: Bool
     private(set) var refusal: APIError?
 
-    init(_ vendor: OpenAILike, _ call: borrowing ChatCall, model: Model, isCallersKey: Bool) {
-        endpoint = vendor.responses
+    /// Prepares one call to a vendor.
+    ///
+    /// - Parameters:
+    ///   - allowed: the routing fields that the settings allow.
+    ///   - isCallersKey: whether the call uses the caller's own key.
+    init(
+        _ endpoint: Endpoint,
+        _ call: borrowing ChatCall,
+        model: Model,
+        allowing allowed: [String],
+        isCallersKey: Bool
+    ) {
+        self.endpoint = endpoint
         self.isCallersKey = isCallersKey
-        passed = ForwardedFieldCheck(allowing: vendor.site.allowedFields, isCallersKey: isCallersKey)
+        passed = ForwardedFieldCheck(allowing: allowed, isCallersKey: isCallersKey)
         self.model = model.id
         names = ShortToolNames(call)
         isLegacy = call.needs.contains(.functions)
@@ -65,24 +76,17 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         ErrorResponseReader(parser, VendorError.openAI, namesFields: false)
     }
 
-    func quirk(
-        _ head: UpstreamHead,
-        _ refusal: UnsafeRawBufferPointer,
-        of request: Body,
-        known: LearnedQuirks,
-        _ errorReader: ErrorResponseReader
-    ) -> QuirkFinding? {
-        guard head.status == 400 || head.status == 422 else { return nil }
-        let words = RefusalWords(errorReader.vendorError(head, refusal).said, of: request.bytes)
+    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
+        guard refusal.status == 400 || refusal.status == 422 else { return nil }
+        let words = refusal.words
         if isCompacting, words.quote("compaction") { return QuirkFinding(.noCompaction, isLasting: words.isComplete) }
         if !known.contains(.noReasoningFields),
             words.quoteAny(of: ["encrypted content", "encrypted_content", "summar"])
         {
             return QuirkFinding(.noReasoningFields, isLasting: words.isComplete)
         }
-        let refused = RefusedRequest(errorReader.vendorError(head, refusal), RawJSON(request.bytes), known)
-        if let finding = findingOfFields(refused) { return finding }
-        let finding = errorReader.quirk(head, refusal, of: request, known: known)
+        if let finding = findingOfFields(RefusedRequest(refusal, known)) { return finding }
+        let finding = refusal.quirk(known: known)
         // Other quirks do not apply to this API.
         return finding.flatMap { $0.quirks.isSubset(of: Self.ofFields.union(.ofAbilities)) ? $0 : nil }
     }

@@ -84,12 +84,25 @@ struct ErrorResponseReader {
         return error(vendorError)
     }
 
-    /// Returns whether the vendor's error table recognises this error.
-    func isSpecial(_ vendorError: VendorError) -> Bool { table(vendorError) != nil }
+    /// Returns the refusal that an error response contains.
+    ///
+    /// - Parameters:
+    ///   - body: must be in a `ByteBuffer`, as the JSON parser requires.
+    ///   - request: the body of the refused request.
+    func refusal(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, of request: Body) -> Refusal {
+        let vendorError = vendorError(head, body)
+        return Refusal(
+            status: head.status,
+            vendorError: vendorError,
+            isSpecial: table(vendorError) != nil,
+            error: error(head, body),
+            request: request
+        )
+    }
 
     private func error(_ vendorError: VendorError) -> UpstreamError { table(vendorError) ?? vendorError.error }
 
-    func vendorError(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> VendorError {
+    private func vendorError(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> VendorError {
         var vendorError: VendorError
         if !body.isEmpty, body.count <= Self.limitBytes, let root = try? parser.parse(body) {
             vendorError = VendorError(root, status: head.status)
@@ -103,4 +116,29 @@ struct ErrorResponseReader {
         vendorError.retryAfterSeconds = vendorError.retryAfterSeconds ?? head.retryAfterSeconds
         return vendorError
     }
+}
+
+/// A vendor's refusal of a chat request, from which forms find the quirk that it shows.
+final class Refusal {
+    /// The HTTP status of the error response.
+    let status: Int
+    let vendorError: VendorError
+    /// Whether the vendor's error table recognises the error.
+    let isSpecial: Bool
+    /// The error for the client if the request is not repeated.
+    let error: UpstreamError
+    private let body: Body
+    /// The words of the error's message. The whole request is compared with them.
+    private(set) lazy var words = RefusalWords(vendorError.said, of: body.bytes)
+
+    fileprivate init(status: Int, vendorError: VendorError, isSpecial: Bool, error: UpstreamError, request: Body) {
+        self.status = status
+        self.vendorError = vendorError
+        self.isSpecial = isSpecial
+        self.error = error
+        body = request
+    }
+
+    /// The refused request. It is valid as long as this object.
+    var request: RawJSON { RawJSON(body.bytes) }
 }

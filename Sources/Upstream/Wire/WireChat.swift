@@ -6,29 +6,27 @@ import Shared
 ///
 /// `@unchecked`: used on its event loop only, except for `write`.
 final class WireChat: PreparedChat, @unchecked Sendable {
-    private let vendor: WireVendor
-    private let form: any WireForm
-    private let model: Model
+    let vendor: WireVendor
+    let form: any WireForm
+    let model: Model
     private let vendorCall: VendorCall
     /// The chat call; nil after `write` has written it as the request body.
     private var call: ChatCall?
-    private var body: Body?
+    var body: Body?
     private var countedTokens: Int?
     /// The messages of a short prompt, to estimate its tokens later; empty if the prompt is long.
     private var texts: [ChatMessage] = []
     /// The quirks that were known for the model when the call was prepared.
-    private let known: QuirkMemory.Known
+    let known: QuirkMemory.Known
     /// The caller for whom quirks are remembered, and what this call has met before.
-    private let callQuirks: CallQuirks
+    let callQuirks: CallQuirks
     /// The quirks for which the request body was written or changed.
-    private var quirks: LearnedQuirks
+    var quirks: LearnedQuirks
     /// The quirks that this call has learned from the vendor's responses.
-    private var learned: [QuirkFinding] = []
+    var learned: [QuirkFinding] = []
     /// The known quirks that this call ignores, to find out whether they still hold.
-    private var tried: [QuirkFinding] = []
+    var tried: [QuirkFinding] = []
     private var bounds: UsageBounds
-
-    private static let maxQuirks = 3
 
     /// Creates the call.
     ///
@@ -63,117 +61,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         } else if !call.attachments.isEmpty || !TokenCounter.of(model).isExact {
             countedTokens = call.promptTokens
         }
-    }
-
-    /// Changes the request body for the known quirks that concern only some requests, and decides for each quirk that
-    /// was learned an hour ago whether this call ignores it.
-    private func applyOthers() {
-        for (finding, isDue) in known.others {
-            guard let changed = changedBody(for: finding) else { continue }
-            if isDue, vendor.quirks.beginTrial(of: finding, at: vendor.name, model.id, for: callQuirks.owner) {
-                tried.append(finding)
-            } else {
-                change(to: changed, for: finding)
-            }
-        }
-    }
-
-    /// Returns the request body with the change for a finding; nil if the finding does not concern the request.
-    private func changedBody(for finding: QuirkFinding) -> Body? {
-        guard let request = body else { return nil }
-        if form.sends(betasOf: finding) { return request }
-        guard finding.concerns(RawJSON(request.bytes)) else { return nil }
-        let changed = form.rewritten(request, for: finding)
-        return changed.bytes.elementsEqual(request.bytes) ? nil : changed
-    }
-
-    private func change(to changed: Body, for finding: QuirkFinding) {
-        quirks.formUnion(finding.quirks)
-        form.adopt(finding)
-        body = changed
-    }
-
-    /// Rewrites the request body if the vendor's refusal shows a quirk. Returns whether the body was rewritten.
-    private func isRewritten(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> Bool {
-        guard learned.count < Self.maxQuirks, let request = body,
-            let finding = form.quirk(head, refusal, of: request, known: quirks, errorReader),
-            finding.quirks.isDisjoint(with: .ofAbilities)
-        else { return false }
-        learn(finding, of: request)
-        return true
-    }
-
-    /// Rewrites the request body if an unusable response shows a quirk. Returns whether the body was rewritten.
-    private func isRewritten(afterResponse error: UpstreamError) -> Bool {
-        guard !error.recovery.contains(.emulation), learned.count < Self.maxQuirks, let request = body,
-            let quirk = form.quirkOfResponse, !quirks.isSuperset(of: quirk)
-        else { return false }
-        learn(QuirkFinding(quirk), of: request)
-        return true
-    }
-
-    private func learn(_ finding: QuirkFinding, of request: Body) {
-        learned.append(finding)
-        change(to: form.rewritten(request, for: finding), for: finding)
-    }
-
-    /// Runs `begin`, which prepares a repetition of the call. If `begin` throws, remembers for this caller what the
-    /// call has learned: without this, each call could need a repetition for which there is no capacity.
-    private func remake(_ begin: () async throws(UpstreamError) -> Void) async throws(UpstreamError) {
-        do throws(UpstreamError) {
-            try await begin()
-        } catch {
-            keep(learned, isProven: false)
-            throw error
-        }
-    }
-
-    /// Returns the error for a refused request. If the model lacks an ability, adds the lack and the recovery option
-    /// `emulation`.
-    private func refused(_ head: UpstreamHead, _ refusal: UnsafeRawBufferPointer) -> UpstreamError {
-        let error = judged(errorReader.error(head, refusal))
-        guard let request = body,
-            let finding = form.quirk(head, refusal, of: request, known: quirks, errorReader),
-            !finding.quirks.isDisjoint(with: .ofAbilities)
-        else { return error }
-        return lacking(finding, error)
-    }
-
-    /// Returns the error for an unusable response. If the response shows that the model lacks an ability, adds the lack
-    /// and the recovery option `emulation` to the error.
-    private func unserved(_ error: UpstreamError) -> UpstreamError {
-        guard let quirk = form.quirkOfResponse, !quirk.isDisjoint(with: .ofAbilities) else { return error }
-        return lacking(QuirkFinding(quirk), error)
-    }
-
-    private func lacking(_ finding: QuirkFinding, _ error: UpstreamError) -> UpstreamError {
-        var error = error
-        error.lacking = finding.quirks
-        error.isLackLasting = finding.isLasting
-        error.recovery.insert(.emulation)
-        return error
-    }
-
-    /// Remembers what the call has learned, after it has succeeded.
-    private func keepQuirks() {
-        if learned.isEmpty, tried.isEmpty, callQuirks.lasting.isEmpty, callQuirks.tried.isEmpty { return }
-        keepFoundQuirks()
-    }
-
-    @inline(never)
-    private func keepFoundQuirks() {
-        let wrong = tried.filter { finding in !learned.contains { $0.quirks.isSuperset(of: finding.quirks) } }
-        let served = QuirkFinding(callQuirks.tried)
-        vendor.quirks.forget(wrong + [served], of: vendor.name, model.id, for: callQuirks.owner)
-        keep(learned + [QuirkFinding(callQuirks.lasting)], isProven: true)
-        learned.removeAll { $0.isLasting }
-        tried = []
-    }
-
-    private func keep(_ findings: [QuirkFinding], isProven: Bool) {
-        let lasting = findings.filter { $0.isLasting && !form.keptQuirks.isDisjoint(with: $0.quirks) }
-        let (owner, names) = (callQuirks.owner, form.quirkNames)
-        vendor.learn(lasting, of: model.id, for: owner, isProven: isProven, named: names)
     }
 
     var promptTokens: Int {
@@ -283,13 +170,11 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         if form.gathersStream { return try await gathered() }
         let response = try await upstreamResponse()
         guard response.head.status / 100 == 2 else {
-            if isRewritten(response.head, response.body.bytes) {
-                try await remake { () async throws(UpstreamError) in
-                    try await vendorCall.prepareRepeat(after: response.head.status)
-                }
-                return try await responseOnce()
+            try rewrite(after: response.head, response.body.bytes)
+            try await remake { () async throws(UpstreamError) in
+                try await vendorCall.prepareRepeat(after: response.head.status)
             }
-            throw refused(response.head, response.body.bytes)
+            return try await responseOnce()
         }
         let read: (response: ChatResponse, pause: PausedResponse?)?
         do throws(UpstreamError) {
@@ -404,7 +289,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             }
             if opened.head.status / 100 == 2 { return opened }
             let refusal = try await self.refusal(opened)
-            guard isRewritten(opened.head, refusal.bytes) else { throw refused(opened.head, refusal.bytes) }
+            try rewrite(after: opened.head, refusal.bytes)
             try await remake { () async throws(UpstreamError) in
                 try await vendorCall.prepareRepeat(after: opened.head.status)
             }
@@ -444,12 +329,12 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     private var reader: any WireReader { form.reader(vendor.tools.parser, vendor.tools.ids) }
 
-    private var errorReader: ErrorResponseReader { form.errorReader(vendor.tools.parser) }
+    var errorReader: ErrorResponseReader { form.errorReader(vendor.tools.parser) }
 
     private var isCallersKey: Bool { vendorCall.credential.label == nil }
 
     /// Returns the error without secrets, and without recovery options if a passthrough key was refused.
-    private func judged(_ error: UpstreamError) -> UpstreamError {
+    func judged(_ error: UpstreamError) -> UpstreamError {
         var error = vendor.headers.hiding(error, form.route?.token)
         // For a passthrough key, the relay must not use another key.
         guard isCallersKey else { return error }

@@ -24,13 +24,7 @@ protocol WireForm: AnyObject, Sendable {
     /// Returns the quirk because of which the vendor refused the request; nil if there is none.
     ///
     /// - Parameter known: the quirks for which the request was already changed.
-    func quirk(
-        _ head: UpstreamHead,
-        _ refusal: UnsafeRawBufferPointer,
-        of request: Body,
-        known: LearnedQuirks,
-        _ errorReader: ErrorResponseReader
-    ) -> QuirkFinding?
+    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding?
     /// The quirk that the last successful response shows; nil if the response shows none.
     var quirkOfResponse: LearnedQuirks? { get }
     /// The quirks that can be stored for later calls to the model.

@@ -1,6 +1,18 @@
 import Calls
 import Engine
 
+extension Refusal {
+    /// Returns the quirk of a server with OpenAI's API that the refusal shows; nil if there is no new quirk.
+    ///
+    /// - Parameter known: the quirks for which the refused request was already changed.
+    func quirk(known: LearnedQuirks) -> QuirkFinding? {
+        guard [400, 422, 500].contains(status), !isSpecial else { return nil }
+        let refused = RefusedRequest(self, known)
+        // Some servers report an error of the model's chat template with status 500.
+        return status == 500 ? refused.quirkOfTurns.map { refused.scoped($0) } : refused.finding
+    }
+}
+
 /// A refused request together with its error response, from which a quirk of the server is learned.
 struct RefusedRequest {
     let vendorError: VendorError
@@ -24,11 +36,15 @@ struct RefusedRequest {
         "characters",
     ]
 
-    init(_ vendorError: VendorError, _ request: RawJSON, _ known: LearnedQuirks) {
-        self.vendorError = vendorError
-        self.request = request
+    /// - Parameters:
+    ///   - refusal: must stay alive as long as this value is used.
+    ///   - known: the quirks for which the refused request was already changed.
+    init(_ refusal: Refusal, _ known: LearnedQuirks) {
+        vendorError = refusal.vendorError
+        request = refusal.request
+        words = refusal.words
         self.known = known
-        words = RefusalWords(vendorError.said, of: request.bytes)
+        let (vendorError, words) = (vendorError, words)
         isUnsupported =
             Self.codes.contains { vendorError.names($0) } || words.containsAny(of: Self.phrases)
             || words.quote("use \u{1}'max")

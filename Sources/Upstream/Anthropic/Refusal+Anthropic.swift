@@ -2,24 +2,14 @@ import Calls
 import Engine
 import Shared
 
-extension ErrorResponseReader {
+extension Refusal {
     /// Finds the quirk because of which a server refused a Messages request.
     ///
     /// - Parameter known: the quirks for which the request was already changed.
     /// - Returns: the quirk; nil if no change of the request is likely to help.
-    func messageQuirk(
-        _ head: UpstreamHead,
-        _ body: UnsafeRawBufferPointer,
-        of request: Body,
-        known: LearnedQuirks
-    ) -> QuirkFinding? {
-        guard head.status == 400 || head.status == 422, case let vendorError = vendorError(head, body),
-            !isSpecial(vendorError)
-        else {
-            return nil
-        }
-        let words = RefusalWords(vendorError.said, of: request.bytes)
-        return RefusedMessage(words, RawJSON(request.bytes), known).finding
+    func messageQuirk(known: LearnedQuirks) -> QuirkFinding? {
+        guard status == 400 || status == 422, !isSpecial else { return nil }
+        return RefusedMessage(words, request, known).finding
     }
 }
 

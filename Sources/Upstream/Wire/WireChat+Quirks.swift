@@ -1,0 +1,111 @@
+import Calls
+import Engine
+import Shared
+
+/// The quirks that change the request of a chat call, and those that the call learns.
+extension WireChat {
+    private static let maxQuirks = 3
+
+    /// Changes the request body for the known quirks that concern only some requests, and decides for each quirk that
+    /// was learned an hour ago whether this call ignores it.
+    func applyOthers() {
+        for (finding, isDue) in known.others {
+            guard let changed = changedBody(for: finding) else { continue }
+            if isDue, vendor.quirks.beginTrial(of: finding, at: vendor.name, model.id, for: callQuirks.owner) {
+                tried.append(finding)
+            } else {
+                change(to: changed, for: finding)
+            }
+        }
+    }
+
+    /// Returns the request body with the change for a finding; nil if the finding does not concern the request.
+    private func changedBody(for finding: QuirkFinding) -> Body? {
+        guard let request = body else { return nil }
+        if form.sends(betasOf: finding) { return request }
+        guard finding.concerns(RawJSON(request.bytes)) else { return nil }
+        let changed = form.rewritten(request, for: finding)
+        return changed.bytes.equals(request.bytes) ? nil : changed
+    }
+
+    private func change(to changed: Body, for finding: QuirkFinding) {
+        quirks.formUnion(finding.quirks)
+        form.adopt(finding)
+        body = changed
+    }
+
+    private func learn(_ finding: QuirkFinding, of request: Body) {
+        learned.append(finding)
+        change(to: form.rewritten(request, for: finding), for: finding)
+    }
+
+    /// Rewrites the request body for the quirk that the vendor's refusal shows.
+    ///
+    /// Throws the error of the refusal if no change helps. If the model lacks an ability, the error has the lack and the
+    /// recovery option `emulation`.
+    func rewrite(after head: UpstreamHead, _ refused: UnsafeRawBufferPointer) throws(UpstreamError) {
+        guard let request = body else { throw judged(errorReader.error(head, refused)) }
+        let refusal = errorReader.refusal(head, refused, of: request)
+        guard let finding = form.quirk(refusal, known: quirks) else { throw judged(refusal.error) }
+        guard finding.quirks.isDisjoint(with: .ofAbilities) else { throw lacking(finding, judged(refusal.error)) }
+        guard learned.count < Self.maxQuirks else { throw judged(refusal.error) }
+        learn(finding, of: request)
+    }
+
+    /// Rewrites the request body if an unusable response shows a quirk. Returns whether the body was rewritten.
+    func isRewritten(afterResponse error: UpstreamError) -> Bool {
+        guard !error.recovery.contains(.emulation), learned.count < Self.maxQuirks, let request = body,
+            let quirk = form.quirkOfResponse, !quirks.isSuperset(of: quirk)
+        else { return false }
+        learn(QuirkFinding(quirk), of: request)
+        return true
+    }
+
+    /// Returns the error for an unusable response. If the response shows that the model lacks an ability, adds the lack
+    /// and the recovery option `emulation` to the error.
+    func unserved(_ error: UpstreamError) -> UpstreamError {
+        guard let quirk = form.quirkOfResponse, !quirk.isDisjoint(with: .ofAbilities) else { return error }
+        return lacking(QuirkFinding(quirk), error)
+    }
+
+    private func lacking(_ finding: QuirkFinding, _ error: UpstreamError) -> UpstreamError {
+        var error = error
+        error.lacking = finding.quirks
+        error.isLackLasting = finding.isLasting
+        error.recovery.insert(.emulation)
+        return error
+    }
+
+    /// Runs `begin`, which prepares a repetition of the call. If `begin` throws, remembers for this caller what the
+    /// call has learned: without this, each call could need a repetition for which there is no capacity.
+    func remake(_ begin: () async throws(UpstreamError) -> Void) async throws(UpstreamError) {
+        do throws(UpstreamError) {
+            try await begin()
+        } catch {
+            keep(learned, isProven: false)
+            throw error
+        }
+    }
+
+    /// Remembers what the call has learned, after it has succeeded.
+    func keepQuirks() {
+        if learned.isEmpty, tried.isEmpty, callQuirks.lasting.isEmpty, callQuirks.tried.isEmpty { return }
+        keepFoundQuirks()
+    }
+
+    @inline(never)
+    private func keepFoundQuirks() {
+        let wrong = tried.filter { finding in !learned.contains { $0.quirks.isSuperset(of: finding.quirks) } }
+        let served = QuirkFinding(callQuirks.tried)
+        vendor.quirks.forget(wrong + [served], of: vendor.name, model.id, for: callQuirks.owner)
+        keep(learned + [QuirkFinding(callQuirks.lasting)], isProven: true)
+        learned.removeAll { $0.isLasting }
+        tried = []
+    }
+
+    private func keep(_ findings: [QuirkFinding], isProven: Bool) {
+        let lasting = findings.filter { $0.isLasting && !form.keptQuirks.isDisjoint(with: $0.quirks) }
+        let (owner, names) = (callQuirks.owner, form.quirkNames)
+        vendor.learn(lasting, of: model.id, for: owner, isProven: isProven, named: names)
+    }
+}
