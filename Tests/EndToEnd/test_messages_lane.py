@@ -509,9 +509,9 @@ def test_an_emulated_format_keeps_what_the_relay_does_not_know(start_relay, anth
     assert anthropic_server.take_violations() == []
 
 
-def test_records_say_whether_a_body_was_rebuilt(start_relay, anthropic_server, tmp_path):
-    file = tmp_path / "usage.log"
-    relay = start_relay(**settings(anthropic_server), USAGE_LOG_FILE=file, ADMIN_PASSWORD=PASSWORD)
+def test_records_say_whether_a_body_was_rebuilt(start_relay, anthropic_server, clock, tmp_path):
+    file, watch = tmp_path / "usage.log", clock(0)
+    relay = start_relay(**settings(anthropic_server), USAGE_LOG_FILE=file, ADMIN_PASSWORD=PASSWORD, **watch.environment)
     refused = OPEN | {"status": 400, "json": failure("invalid_request_error", "`temperature` is deprecated for this model.")}
     with client(relay) as http:
         sent(http, anthropic_server, written(asked(), "wide"))
@@ -526,11 +526,14 @@ def test_records_say_whether_a_body_was_rebuilt(start_relay, anthropic_server, t
         anthropic_server.asked(MODEL)
         chat = {"model": "claude", "messages": [USER]}
         assert http.post("/v1/chat/completions", json=chat, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}).status_code == 200
-    wait_for(lambda: file.read_bytes().count(b"\n") >= 13)
+        # After an hour a request finds out whether the refusal still holds.
+        watch.set(3600)
+        sent(http, anthropic_server, written(asked(temperature=0.5), "compact"))
+    wait_for(lambda: file.read_bytes().count(b"\n") >= 15)
     found = [(is_call(record), record.get("rebuilt", False)) for record in lines_so_far(file)]
     requests = [is_rebuilt for is_of_call, is_rebuilt in found if not is_of_call]
-    assert requests == [False, True, True, False, True, False]
-    assert [is_rebuilt for is_of_call, is_rebuilt in found if is_of_call] == [False, False, True, True, False, True, False]
+    assert requests == [False, True, True, False, True, False, False]
+    assert [is_rebuilt for is_of_call, is_rebuilt in found if is_of_call] == [False, False, True, True, False, True, False, False]
     operator = Operator(relay.base_url)
     wait_for(lambda: [record["rebuilt"] for record in operator.items("/admin/req_logs", order_dir="asc")] == requests)
 

@@ -71,7 +71,9 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
                 dialect: dialect,
                 namesModel: !dialect.isVertex
             )
-            return rewritten(body, with: quirks)
+            let written = rewritten(body, with: quirks)
+            isRebuilt = !written.bytes.equals(body.bytes)
+            return written
         }
         isRebuilt = call.isAmbiguous || call.changedOriginal?.wire == .messages
         refusal = messages == nil ? .modelNotFound(model) : ClaudeBlocks.refusal(of: call.attachments)
@@ -133,7 +135,11 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         return clientHeaders.betas.betas.contains { finding.betas.contains($0) }
     }
 
-    func adopt(_ finding: QuirkFinding) { refusedBetas += finding.betas }
+    func adopt(_ finding: QuirkFinding) {
+        refusedBetas += finding.betas
+        // Only a finding about betas leaves the body as it is.
+        if isNative, finding.betas.isEmpty { isRebuilt = true }
+    }
 
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body {
         parts.append(pause)
@@ -170,10 +176,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
-        let body = MessageRequestRewriter.written(request, with: quirks)
-        let isUnchanged = body.bytes.baseAddress == request.bytes.baseAddress || body.bytes.equals(request.bytes)
-        if isNative, !isUnchanged { isRebuilt = true }
-        return body
+        MessageRequestRewriter.written(request, with: quirks)
     }
 
     var quirkNames: [QuirkName] { LearnedQuirks.namesOfAnthropic }
