@@ -277,17 +277,13 @@ final class Assembly {
 
     /// Writes the last usage records. A database that hangs does not hold up the end of the process.
     private func stopUsage(until end: LoopTime, _ log: Log) {
-        let remaining = RemainingServers(1)
+        let isStopped = Signal()
         Worker().begin { [usage] in
             usage.stop()
-            remaining.count.store(0, ordering: .releasing)
+            isStopped.wake()
         }
-        while remaining.count.load(ordering: .acquiring) > 0 {
-            guard LoopTime.current() < end else {
-                return log.warning("the database of usage records does not respond; the last records may be lost")
-            }
-            usleep(1_000)
-        }
+        if isStopped.wait(until: end) { return }
+        log.warning("the database of usage records does not respond; the last records may be lost")
     }
 }
 
