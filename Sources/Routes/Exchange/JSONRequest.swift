@@ -15,17 +15,7 @@ extension Exchange {
             jsonAhead = nil
             return try await readAgain(body, read)
         }
-        let (maxBytes, coding) = try checkBeforeBody()
-        let limitBytes = min(maxBytes, ownLimitBytes ?? .max)
-        do throws(RequestError) {
-            if let coding {
-                try await collect(coding, limitBytes: limitBytes)
-            } else {
-                try await request.body.collect(limitBytes: limitBytes)
-            }
-        } catch {
-            throw Task.isCancelled ? .clientLeft : APIError(error, boundBy: "MAX_BODY_MB")
-        }
+        try await collectBody(ownLimitBytes)
         let bytes = request.body.bytes
         if bytes.count > JSONBody.loopBytes { return try await readOnWorker(request.body.removeBytes(), read) }
         // The parser has its own copy of the body.
@@ -62,9 +52,12 @@ extension Exchange {
         return try JSONBody.read(body, by: gateway.parser, canLeaveTools, read)
     }
 
-    /// Waits for the whole body, moves it out of the request and returns it.
-    private func wholeBody() async throws(APIError) -> Body {
-        let (limitBytes, coding) = try checkBeforeBody()
+    /// Waits for the whole body, and decodes it if it is compressed.
+    ///
+    /// - Parameter ownLimitBytes: the maximum body length of the endpoint, if it is lower than that of the settings.
+    private func collectBody(_ ownLimitBytes: Int? = nil) async throws(APIError) {
+        let (maxBytes, coding) = try checkBeforeBody()
+        let limitBytes = min(maxBytes, ownLimitBytes ?? .max)
         do throws(RequestError) {
             if let coding {
                 try await collect(coding, limitBytes: limitBytes)
@@ -74,6 +67,11 @@ extension Exchange {
         } catch {
             throw Task.isCancelled ? .clientLeft : APIError(error, boundBy: "MAX_BODY_MB")
         }
+    }
+
+    /// Waits for the whole body, moves it out of the request and returns it.
+    private func wholeBody() async throws(APIError) -> Body {
+        try await collectBody()
         return request.body.removeBytes()
     }
 
