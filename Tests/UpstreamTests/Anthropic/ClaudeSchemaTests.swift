@@ -124,4 +124,22 @@ import Testing
             }
         }
     }
+
+    @Test(
+        "references into merged members keep their targets",
+        arguments: [
+            ##"{"anyOf":[{"properties":{"a":{"type":"integer"}},"required":["a"]},{"properties":{"b":{"$ref":"#/anyOf/0/properties/a"}}}]}"##,
+            ##"{"$defs":{"x":{"$ref":"#/allOf/0/properties/a"}},"allOf":[{"properties":{"a":{"type":"integer"}}}],"##
+                + ##""properties":{"b":{"items":{},"$ref":"#/$defs/x"}}}"##,
+            ##"{"oneOf":[{"required":["b"]}],"properties":{"a":{"properties":{"c":{"type":"integer"}}},"##
+                + ##""b":{"$ref":"#/properties/a/properties/c"}}}"##,
+        ]
+    )
+    func pointersIntoMerged(text: String) throws {
+        let original = try #require(Self.read(text))
+        let body = try #require(ClaudeToolSchema.converted(Body(ByteBuffer(text))))
+        let converted = try #require(Self.read(body.text), "\(body.text)")
+        #expect(try Self.verdicts(#"{"b":1}"#, [original, converted]) == [true, true], "\(body.text)")
+        #expect(try Self.verdicts(#"{"b":"x"}"#, [original, converted]) == [false, false], "\(body.text)")
+    }
 }

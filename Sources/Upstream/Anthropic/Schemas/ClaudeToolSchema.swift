@@ -6,13 +6,15 @@ import Shared
 /// The object has the properties of all alternatives and requires only those that each alternative requires. Its
 /// description contains the alternatives as text.
 struct ClaudeToolSchema {
-    private let root: JSONValue
+    let root: JSONValue
     private var references = SchemaReferences()
     /// The number of schemas that may still be read. References can make their number endless.
     private var schemasLeft = 10_000
     private var depth = 0
     /// The schemas of properties, by their position in the JSON.
     private var schemas: [Int: JSONValue] = [:]
+    /// Whether references point into what is merged, which then remains as a definition.
+    let keepsOriginal: Bool
 
     private static let maxDepth = 16
     /// The members that the alternatives of a schema are in.
@@ -48,12 +50,15 @@ struct ClaudeToolSchema {
         if isPlain, top["type"]?.content == "object" { return nil }
         let parser = JSONParser()
         guard let root = try? parser.parse(schema.bytes), root.kind == .object, allowsObjects(root) else { return nil }
-        var writer = ClaudeToolSchema(root: root)
+        var writer = ClaudeToolSchema(root: root, keepsOriginal: pointsIntoMerged(root, schema.bytes))
         defer { withExtendedLifetime(parser) {} }
         return writer.written()
     }
 
-    private init(root: JSONValue) { self.root = root }
+    private init(root: JSONValue, keepsOriginal: Bool) {
+        self.root = root
+        self.keepsOriginal = keepsOriginal
+    }
 
     private static func allowsObjects(_ schema: JSONValue) -> Bool {
         guard let type = schema["type"] else { return schema.flag != false }
@@ -77,8 +82,10 @@ struct ClaudeToolSchema {
         out.append(#"{"type":"object""#)
         for (name, value) in top.members ?? [] where !Self.replaced.contains(where: { name.equals($0) }) {
             if name.equals("additionalProperties"), members.isClosed { continue }
+            if keepsOriginal, name.equals("$defs") { continue }
             append(name, value, to: &out)
         }
+        if keepsOriginal { appendDefinitions(to: &out) }
         for (name, value) in root.members ?? [] where top.position != root.position {
             if name.equals("$defs") || name.equals("definitions") { append(name, value, to: &out) }
         }
@@ -93,7 +100,7 @@ struct ClaudeToolSchema {
         out.append(",")
         out.append(json: name)
         out.append(":")
-        value.append(to: &out)
+        append(value, to: &out)
     }
 
     /// Appends the members `properties` and `required`.
@@ -125,7 +132,7 @@ struct ClaudeToolSchema {
         var known: Set<[UInt8]> = []
         for position in positions.sorted() {
             var text = ByteBuffer()
-            schemas[position]?.append(to: &text)
+            if let schema = schemas[position] { append(schema, to: &text) }
             if known.insert(Array(text.bytes)).inserted { texts.append(Array(text.bytes)) }
         }
         if texts.isEmpty { return out.append("{}") }

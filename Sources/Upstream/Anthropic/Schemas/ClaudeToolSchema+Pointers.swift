@@ -1,0 +1,68 @@
+import Engine
+
+/// References such as `#/anyOf/0/properties/a`, whose targets a converted schema has in a definition.
+extension ClaudeToolSchema {
+    /// The members that are merged, to which references can point.
+    private static let merged: [StaticString] = ["allOf", "anyOf", "oneOf", "properties"]
+    private static let pointers: [StaticString] = ["#/allOf/", "#/anyOf/", "#/oneOf/", "#/properties/"]
+
+    /// Returns whether the schema merges members, and its text may have references into them.
+    static func pointsIntoMerged(_ root: JSONValue, _ text: UnsafeRawBufferPointer) -> Bool {
+        merged.contains { root.has($0) }
+            && pointers.contains { pointer in
+                var scan = ByteScan(text)
+                return scan.find(pointer)
+            }
+    }
+
+    /// Appends a part of the schema, in which the references point to the definition.
+    func append(_ value: JSONValue, to out: inout ByteBuffer) {
+        guard keepsOriginal else { return value.append(to: &out) }
+        if let members = value.members {
+            out.append("{")
+            for (index, (name, value)) in members.enumerated() {
+                if index > 0 { out.append(",") }
+                out.append(json: name)
+                out.append(":")
+                if name.equals("$ref"), let text = value.text, Self.pointers.contains(where: { text.hasPrefix($0) }) {
+                    out.append(##""#/$defs/original"##)
+                    out.append(jsonContent: text[part: 1..<text.count])
+                    out.append("\"")
+                } else {
+                    append(value, to: &out)
+                }
+            }
+            out.append("}")
+        } else if let elements = value.elements {
+            out.append("[")
+            for (index, element) in elements.enumerated() {
+                if index > 0 { out.append(",") }
+                append(element, to: &out)
+            }
+            out.append("]")
+        } else {
+            value.append(to: &out)
+        }
+    }
+
+    /// Appends the schema's definitions, and one with the members that are merged.
+    func appendDefinitions(to out: inout ByteBuffer) {
+        out.append(#","$defs":{"#)
+        for (name, value) in root["$defs"]?.members ?? [] {
+            out.append(json: name)
+            out.append(":")
+            append(value, to: &out)
+            out.append(",")
+        }
+        out.append(#""original":{"#)
+        var isFirst = true
+        for (name, value) in root.members ?? [] where Self.merged.contains(where: { name.equals($0) }) {
+            if !isFirst { out.append(",") }
+            isFirst = false
+            out.append(json: name)
+            out.append(":")
+            append(value, to: &out)
+        }
+        out.append("}}")
+    }
+}
