@@ -1,5 +1,6 @@
 """Schemas that a vendor cannot express: what the original accepts is accepted, and what was promised is checked."""
 
+import itertools
 import json
 
 import checked
@@ -257,6 +258,22 @@ def test_an_object_that_may_be_null(team, vendor_of, row, surface):  # noqa: F81
         ask(team, surface, vendor.alias, schema, False, is_strict)
         (tool,) = vendor.fake.body(vendor.model)["tools"]
         assert tool["input_schema"]["type"] == "object" and tool["input_schema"]["properties"] == A["properties"]
+
+
+# --- Servers that refuse `strict` ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", ["open", "resp"])
+def test_arguments_are_checked_where_strict_was_refused(team, vendor_of, row):  # noqa: F811
+    vendor, schema, good, bad = vendor_of(row), record(["city"], city=TEXT), {"city": "Rome"}, {"city": 1}
+    refused = {"error": {"message": "Unsupported parameter: 'strict'.", "type": "invalid_request_error", "param": "tools[0].function.strict"}}
+    vendor.fake.says(vendor.model, {"status": 400, "json": refused}, vendor.script(calls=[("weather", good)]))
+    assert arguments("chat", ask(team, "chat", vendor.alias, schema, False), False)[0] == good and vendor.times == 2
+    for surface, is_streamed in itertools.product(["chat", "responses", "messages"], [False, True]):
+        vendor.says({"calls": [("weather", bad)]}, in_words(good))
+        assert arguments(surface, ask(team, surface, vendor.alias, schema, is_streamed), is_streamed)[0] == good, (surface, is_streamed)
+        vendor.says({"calls": [("weather", bad)]})
+        assert arguments(surface, ask(team, surface, vendor.alias, schema, is_streamed, is_strict=False), is_streamed)[0] == bad
 
 
 # --- Google's schemas -------------------------------------------------------------------------

@@ -37,6 +37,7 @@ extension OpenAILike {
         if quirks.contains(.noObjects) { abilities.remove(.objects) }
         if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
         if quirks.contains(.noSearch) { abilities.remove(.searchOptions) }
+        if quirks.contains(.noStrict), call.hasStrictTools { abilities.insert(.uncheckedArguments) }
         return abilities
     }
 }

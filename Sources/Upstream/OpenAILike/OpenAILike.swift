@@ -134,6 +134,7 @@ extension OpenAILike: ChatVendor {
         if quirks.contains(.noChoices) { abilities.remove(.choices) }
         if quirks.contains(.noAddresses) { abilities.remove(.mediaAddresses) }
         if quirks.contains(.noSearch) { abilities.remove(.searchOptions) }
+        if quirks.contains(.noStrict), call.hasStrictTools { abilities.insert(.uncheckedArguments) }
         if quirks.contains(.noRequired), call.needs.contains(.toolChoice), call.chatOptions.toolChoice == .required {
             abilities.remove(.toolChoice)
         }
