@@ -52,7 +52,7 @@ final class LiveModels: Sendable {
             let hasCatalogue =
                 settings.modelsRefresh > .zero && Vendors.catalogues[provider.kind] != nil
                 && position == providers.firstIndex { $0.kind == provider.kind }
-            guard provider.servesList || hasCatalogue, let list = Vendors.list(provider, settings, transport: client)
+            guard provider.readsList || hasCatalogue, let list = Vendors.list(provider, settings, transport: client)
             else {
                 return nil
             }
@@ -108,7 +108,7 @@ extension LiveModels.ModelLists {
     /// Stores the model list of a provider that serves its list. For other providers, updates the vendor's built-in
     /// catalogue with the list. Returns the number of new models.
     mutating func store(_ models: [LiveModel], of provider: ProviderSettings, at position: Int) -> Int {
-        if provider.servesList {
+        if provider.readsList {
             let before = Set(lists[position]?.map(\.id) ?? [])
             lists[position] = models
             return models.count { !before.contains($0.id) }

@@ -26,7 +26,7 @@ struct VendorLists {
         let positions = settings.providers.indices.filter { position in
             let provider = settings.providers[position]
             let isFirst = position == settings.providers.firstIndex { $0.kind == provider.kind }
-            return provider.servesList || isFirst && Vendors.catalogues[provider.kind] != nil
+            return provider.readsList || isFirst && Vendors.catalogues[provider.kind] != nil
         }
         let thread = LoopThread(loop)
         reading.begin(positions.count)

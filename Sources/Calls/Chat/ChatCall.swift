@@ -271,6 +271,12 @@ package struct ChatCall: Sendable {
     /// Whether the vendor's request contains its own tool or option for web search.
     package var sendsSearch: Bool { needs.contains(.searchOptions) || rare?.value.searchTool != nil }
 
+    /// The service tier that the request asks for; nil if it names none.
+    package var serviceTier: String? { rare?.value.bookkeeping.serviceTier }
+
+    /// The largest number of searches that the request allows; nil if it sets none.
+    package var maxSearches: Int? { rare?.value.searchTool?.maxUses }
+
     /// Returns the search options for the model; nil if the chat uses no web search.
     package func search(with model: borrowing Model) -> WebSearch? {
         webSearch ?? (model.searchesWeb && !refusesSearch ? .usual : nil)

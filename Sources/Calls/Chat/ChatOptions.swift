@@ -59,8 +59,13 @@ package struct ChatOptions: Sendable {
         package let index: Int
         /// Whether the model chooses between the search and other tools. If false, the request is a search.
         package var isOffered = true
+        /// The largest number of searches; nil if the request sets none.
+        package let maxUses: Int?
 
-        package init(index: Int) { self.index = index }
+        package init(index: Int, maxUses: Int? = nil) {
+            self.index = index
+            self.maxUses = maxUses
+        }
     }
 
     package enum ToolChoice: Sendable, Equatable {

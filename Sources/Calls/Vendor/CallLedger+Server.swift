@@ -36,8 +36,20 @@ extension CallLedger {
         ///
         /// Returns nil if the list has no price or the call used no tokens.
         func credits(_ usage: Usage, _ usageReservation: UsageReservation) -> Int? {
+            credits(usage, usageReservation.prompt.images)
+        }
+
+        private func credits(_ usage: Usage, _ images: ChatCredits.Images) -> Int? {
             guard let credits else { return 0 }
-            return usage.totalTokens > 0 ? credits.chat?.credits(usage, usageReservation.prompt.images) : nil
+            return usage.totalTokens > 0 ? credits.chat?.credits(usage, images) : nil
+        }
+
+        /// Returns the credits from which the cost of an upstream call follows; nil if it does not follow from credits.
+        ///
+        /// - Parameter reported: the credits that the vendor reported; nil if it reported none.
+        func billedCredits(_ usage: Usage, reported: Int?, _ images: ChatCredits.Images) -> Int? {
+            guard price?.usesCredits ?? false else { return nil }
+            return reported ?? credits(usage, images)
         }
     }
 

@@ -207,14 +207,26 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// Sets the reservation by which calls are billed, once the candidate that serves the request is known.
     package func bill(by usageReservation: UsageReservation?) { self.usageReservation = usageReservation }
 
-    /// Adds the cost of an upstream call to the cost of the request. `price` is nil if unknown.
-    func spend(_ usage: Usage, at price: Price?) {
-        guard let price else {
+    /// Adds the cost of an upstream call to the cost of the request.
+    ///
+    /// - Parameter credits: the credits that the vendor reported; nil if it reported none.
+    func spend(_ usage: Usage, credits: Int? = nil, at server: Server?) {
+        guard let cost = cost(usage, credits: credits, at: server) else {
             if usage.totalTokens > 0 { hasUnpriced = true }
             return
         }
-        let cost = price.cost(usage)
         spent = spent.map { $0 + cost } ?? cost
+    }
+
+    /// Returns the cost of an upstream call; nil if it is unknown.
+    private func cost(_ usage: Usage, credits: Int? = nil, at server: Server?) -> Cost? {
+        guard let server, let price = server.price else { return nil }
+        return price.knownCost(usage, credits: billedCredits(usage, reported: credits, at: server))
+    }
+
+    /// Returns the credits from which the cost of an upstream call follows; nil if it does not follow from credits.
+    func billedCredits(_ usage: Usage, reported: Int?, at server: Server) -> Int? {
+        server.billedCredits(usage, reported: reported, usageReservation?.prompt.images ?? .none)
     }
 
     /// Bills a call that succeeded.
@@ -249,16 +261,16 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
         if usage.completionTokens == 0, !error.mayBeBilled {
             isRefused = true
             // A refused call costs zero if its price is known.
-            if server?.price != nil { spend(.nothing, at: server?.price) }
+            if server?.price != nil { spend(.nothing, at: server) }
         } else if usage.completionTokens == 0, error.kind == .cancelled {
             if let usageReservation {
                 creditsGivenUp += server?.credits(usage, usageReservation) ?? usageReservation.creditsPerCall
                 imagesGivenUp = usageReservation.reserved.images
             }
             promptGivenUp = billed.promptTokens
-            if let cost = server?.price?.cost(usage) { spentGivenUp = spentGivenUp.map { $0 + cost } ?? cost }
+            if let cost = cost(usage, at: server) { spentGivenUp = spentGivenUp.map { $0 + cost } ?? cost }
         } else {
-            spend(usage, at: server?.price)
+            spend(usage, at: server)
             if let usageReservation {
                 add(billed, server?.credits(usage, usageReservation), images: nil, usageReservation)
             }
@@ -287,7 +299,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
 
     /// Bills an upstream call that produced nothing useful and that the relay repeats.
     func lost(_ used: Usage, at server: Server?) {
-        spend(used, at: server?.price)
+        spend(used, at: server)
         lost = lost + used
         if let usageReservation { credits += server?.credits(used, usageReservation) ?? 0 }
     }

@@ -12,6 +12,8 @@ package final class CallRecord: Sendable {
     package let usage: Usage
     /// The credits that the vendor reported; nil if it reported none.
     package let credits: Int?
+    /// The credits from which the cost follows; nil if it does not follow from credits.
+    private let billedCredits: Int?
     /// Whether the client's Messages body was written anew for a vendor of the same API.
     package let isRebuilt: Bool
     /// The HTTP status of the vendor's response; nil if the vendor did not respond.
@@ -26,6 +28,7 @@ package final class CallRecord: Sendable {
         key: String?,
         usage: Usage,
         credits: Int?,
+        billedCredits: Int? = nil,
         isRebuilt: Bool = false,
         status: Int?,
         error: String?
@@ -36,13 +39,14 @@ package final class CallRecord: Sendable {
         self.key = key
         self.usage = usage
         self.credits = credits
+        self.billedCredits = billedCredits
         self.isRebuilt = isRebuilt
         self.status = status
         self.error = error
     }
 
     /// The cost of the call; nil if the price is not known.
-    package var cost: Cost? { server.price?.cost(usage) }
+    package var cost: Cost? { server.price?.knownCost(usage, credits: billedCredits) }
 }
 
 extension VendorCall {
@@ -56,7 +60,7 @@ extension VendorCall {
         recordImpossibleUsage(in: usage)
         var billed = sum
         billed.completionTokens = usage.completionTokens
-        callLedger.spend(usage, at: server?.price)
+        callLedger.spend(usage, credits: credits, at: server)
         callLedger.recordResponse(billed, credits: credits) { server?.credits(usage, $0) }
         if callLedger.recordsCalls { record(usage, credits: credits, error: nil) }
     }
@@ -69,10 +73,11 @@ extension VendorCall {
     /// Bills and records a successful call that uses no tokens, for example one that made images.
     package func made(images: Int = 0, credits: Int?) {
         let priced = images > 0 ? server?.credits?.ofImages(images) : nil
+        if server?.price?.usesCredits ?? false { callLedger.spend(.nothing, credits: credits ?? priced, at: server) }
         callLedger.recordResponse(.nothing, images: images > 0 ? images : nil, credits: credits) { _ in
             server?.credits == nil ? 0 : priced
         }
-        if callLedger.recordsCalls { record(.nothing, credits: credits, error: nil) }
+        if callLedger.recordsCalls { record(.nothing, credits: credits, priced: priced, error: nil) }
     }
 
     /// Bills and records a call that failed.
@@ -110,9 +115,11 @@ extension VendorCall {
         if callLedger.recordsCalls { record(.nothing, status: status, error: "the vendor answered \(status)") }
     }
 
+    /// - Parameter priced: the credits by the price list if they do not follow from the usage.
     private func record(
         _ usage: Usage,
         credits: Int? = nil,
+        priced: Int? = nil,
         error: UpstreamError?
     ) {
         // The call was refused before any vendor was called.
@@ -121,12 +128,13 @@ extension VendorCall {
             return
         }
         let status = error == nil ? 200 : error?.status
-        record(usage, credits: credits, status: status, error: error.map(loggedCause))
+        record(usage, credits: credits, priced: priced, status: status, error: error.map(loggedCause))
     }
 
     private func record(
         _ usage: Usage,
         credits: Int? = nil,
+        priced: Int? = nil,
         status: Int?,
         error: String?
     ) {
@@ -141,6 +149,7 @@ extension VendorCall {
                 key: credential.key.isEmpty ? nil : credential.label,
                 usage: usage,
                 credits: credits,
+                billedCredits: callLedger.billedCredits(usage, reported: credits ?? priced, at: server),
                 isRebuilt: isRebuilt,
                 status: status,
                 error: error

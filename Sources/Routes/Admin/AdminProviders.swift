@@ -31,7 +31,7 @@ private func row(
         "original_model":\#(model?.upstream),"base_url":\#(provider.baseURL),\#
         "api_key":\#(provider.apiKeys.map(\.masked).joined(separator: ", ")),\#
         "weight":\#(provider.rank.weight(of: model?.alias ?? "")),"priority":\#(provider.rank.priority),\#
-        "cost":\#(provider.prices.price(of: model?.alias ?? "")?.text),"state":\#(state.text(at: now)),\#
+        "cost":\#(provider.prices.setting(of: model?.alias ?? "")?.text),"state":\#(state.text(at: now)),\#
         "keys":\#(state.keys, each: { #"{"name":\#($0.name),"weight":\#($0.weight),"state":\#($0.text(at: now))}"# }),\#
         "p50_ms":\#(recent?.durations?.p50),"p95_ms":\#(recent?.durations?.p95),"errors":{\#(members: errors)}}
         """#

@@ -52,7 +52,7 @@ extension UsageReservation {
             let usage = Usage(promptTokens: 0, completionTokens: expected)
             let prices = gateway.registry.prices(of: candidate, asked: name, for: caller)
             reserved.tokens = usage.totalTokens
-            reserved.usd = prices.map { $0.cost(usage).usdParts }.max() ?? 0
+            reserved.usd = prices.map { $0.highestCost(usage).usdParts }.max() ?? 0
         }
         self.init(reserving: reserved, atLeast: usageReservation.minimum, usageReservation)
     }

@@ -164,14 +164,14 @@ final class ForwardedCall: @unchecked Sendable {
         }
         guard gateway.limits.countsLate || counted != nil else { return nil }
         let prices = gateway.registry.prices(of: candidate, asked: request.model, for: caller)
-        func amounts(_ usage: Usage) -> Amounts {
-            let usd = prices.map { $0.cost(usage).usdParts }.max() ?? 0
-            return Amounts(tokens: usage.totalTokens, images: images, usd: usd)
+        func amounts(_ usage: Usage, _ costs: [Cost]) -> Amounts {
+            Amounts(tokens: usage.totalTokens, images: images, usd: costs.max()?.usdParts ?? 0)
         }
         let expected = expected(candidate, promptTokens: counted ?? 0)
+        let prompt = Usage(promptTokens: expected.promptTokens, completionTokens: 0)
         return UsageReservation(
-            reserving: amounts(expected),
-            atLeast: amounts(Usage(promptTokens: expected.promptTokens, completionTokens: 0)),
+            reserving: amounts(expected, prices.map { $0.highestCost(expected) }),
+            atLeast: amounts(prompt, prices.map { $0.lowestCost(prompt) }),
             model: candidate.model.id,
             creditsPerCall: 0,
             averages: gateway.limiter.averages

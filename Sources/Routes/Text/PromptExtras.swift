@@ -41,7 +41,7 @@ extension UsageReservation {
             images: images,
             prices: gateway.limits.countsCost
                 ? gateway.registry.prices(of: candidate, asked: call.model, for: caller) : [],
-            creditPrices: gateway.limits.countsCredits
+            creditPrices: gateway.limits.countsCredits || gateway.limits.countsCost
                 ? gateway.registry.creditPrices(of: candidate, asked: call.model, for: caller) : []
         )
         let response = call.maxTokens ?? min(expected.completionTokens, model.maxOutputTokens ?? .max)
@@ -107,7 +107,11 @@ private struct ChatNeeds {
         paid.promptTokens *= call.arePromptsSeparate ? call.choices / max(1, call.messages.count) : call.choices
         var amounts = Amounts(images: images)
         amounts.tokens = usage.totalTokens
-        let costs = prices.lazy.map { $0.cost(paid).usdParts }
+        if !prices.isEmpty { paid.addDetails(of: call, with: candidate.model) }
+        let tiers = Price.Tiers(requested: call.serviceTier)
+        let costs = prices.lazy.map { [paid] in
+            averages == nil ? $0.lowestCost(paid, tiers: tiers).usdParts : $0.highestCost(paid, tiers: tiers).usdParts
+        }
         // A bound of the caller's own is no guess, so it counts whole.
         let isCheapest = averages == nil && call.maxTokens == nil
         amounts.usd = (isCheapest ? costs.min() : costs.max()) ?? 0
@@ -115,7 +119,21 @@ private struct ChatNeeds {
         let model = candidate.model.id
         let needs = CreditNeeds(call, paid, images: images, model: model, expecting: expected, averages)
         amounts.credits = creditPrices.reduce(0) { max($0, needs.all(at: $1)) }
+        let ofCredits = prices.lazy.filter(\.usesCredits).map { [credits = amounts.credits] in
+            $0.cost(ofCredits: credits)
+        }
+        amounts.usd = max(amounts.usd, ofCredits.max()?.usdParts ?? 0)
         return (amounts, (candidate.server.credits.map(needs.one) ?? 0, needs.promptImages))
+    }
+}
+
+extension Usage {
+    /// Adds what the call may use beside text: audio, and tools that the vendor runs.
+    fileprivate mutating func addDetails(of call: borrowing ChatCall, with model: Model) {
+        if call.needs.contains(.audioInput) { audioPromptTokens = promptTokens }
+        if call.needs.contains(.audioOutput) { audioCompletionTokens = completionTokens }
+        guard call.sendsSearch || call.search(with: model) != nil else { return }
+        toolUses[.webSearch] = call.maxSearches ?? 1
     }
 }
 

@@ -71,7 +71,7 @@ extension ProviderSettings {
         idleTimeout = reader.duration(key("IDLE_TIMEOUT"))
         totalTimeout = reader.duration(key("TOTAL_TIMEOUT"))
         http2 = reader.boolean(key("HTTP2"))
-        prices = ProviderPrices(common: reader.price(key("COST")), ofModels: reader.modelPrices(key("COSTS")))
+        prices = reader.prices(of: instance, kind, isPassthrough: isPassthrough)
         modelInfo = reader.modelInfo(key("MODEL_INFO"))
         rank = ProviderRank(instance, reader)
         capacity = CapacitySettings(instance, reader)
@@ -121,6 +121,29 @@ extension SettingsReader {
         if kind.row.needsModels, models.isEmpty, isUnset(key) {
             report(ProviderSettings.key(provider, "KIND"), "\(key.name) must name the models of this provider")
         }
+    }
+
+    /// Returns the prices of a provider. Reports those of the vendor's list of models if the relay cannot read it.
+    fileprivate mutating func prices(
+        of provider: String,
+        _ kind: ProviderSettings.Kind,
+        isPassthrough: Bool
+    ) -> ProviderPrices {
+        func key(_ field: String) -> SettingKey { ProviderSettings.key(provider, field) }
+        let prices = ProviderPrices(
+            common: price(key("COST")),
+            ofModels: modelPrices(key("COSTS")),
+            fees: toolFees(key("FEES")),
+            credit: dollars(key("CREDIT_COST"))
+        )
+        if kind != .onemin { refuse(key("CREDIT_COST"), "is only for the kind onemin; remove this line") }
+        let listed = key(prices.common?.isListed ?? false ? "COST" : "COSTS")
+        if prices.usesList, !kind.hasList {
+            report(listed, "the kind \(kind.rawValue) has no list with prices; write the price instead of \"list\"")
+        } else if prices.usesList, isPassthrough {
+            report(listed, "\"list\" requires a key of the relay's own; write the price instead")
+        }
+        return prices
     }
 
     /// Returns the provider's own keys from `API_KEYS` or `API_KEY`. For Vertex AI, returns the refresh token.

@@ -116,8 +116,20 @@ extension SettingFamily {
                 "this provider's model for /generate and /llm; default: the first of MODELS"
             ),
             SettingRow("RETRIES", .number(0...10), "0", "number of retries before the next provider is tried"),
-            SettingRow("COST", .price, "0", "price per 1000 tokens; 0: unknown"),
+            SettingRow(
+                "COST",
+                .price,
+                "",
+                "price per 1000 tokens, such as 0.001/0.004; 0 or free: no cost; unset: unknown"
+            ),
             SettingRow("COSTS", .modelPrices, "", "prices per 1000 tokens of single models, which override COST"),
+            SettingRow("CREDIT_COST", .dollars, "", "price of one credit, for the kind onemin"),
+            SettingRow(
+                "FEES",
+                .toolFees,
+                "",
+                "prices of one use of tools that the vendor runs, such as web_search=0.01"
+            ),
             SettingRow(
                 "MODEL_INFO",
                 .modelInfo,

@@ -55,6 +55,8 @@ package struct ProviderSettings: Sendable, Equatable {
     package let totalTimeout: Duration
     package let http2: Bool
     package let prices: ProviderPrices
+    /// Whether the relay reads the vendor's list of models.
+    package var readsList: Bool { servesList || prices.usesList }
     /// The facts that the settings state about models, by the model names that callers use.
     package let modelInfo: [String: ModelFacts]
     package let rank: ProviderRank

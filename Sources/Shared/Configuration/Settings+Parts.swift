@@ -28,7 +28,7 @@ extension ModelCatalog {
                 catalogue: catalogues[provider.kind],
                 name: provider.name,
                 servesList: provider.servesList,
-                list: provider.servesList ? lists[position] : nil,
+                list: provider.readsList ? lists[position] : nil,
                 subset: hasSubset ? settings.permittedModels : [],
                 hasSearchSuffix: provider.kind == .onemin,
                 isSubsetOnly: hasSubset && settings.isSubsetOnly,

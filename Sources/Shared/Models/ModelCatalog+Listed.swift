@@ -64,7 +64,9 @@ extension ModelCatalog {
             facts.correct(by: live.facts)
             facts.created = live.created
         }
-        if let price = provider.prices.price(of: name) { facts.price = ListedPrice(price) }
+        if let price = provider.prices.price(of: name, listed: live?.facts.price), price.pricesTokens {
+            facts.price = ListedPrice(price)
+        }
         if !provider.facts.supportsTools { facts.set(.tools, false) }
         if !provider.facts.acceptsImages { facts.set(.vision, false) }
         if let own = provider.facts.ofModels[name] { facts.correct(by: own) }

@@ -38,7 +38,7 @@ package struct ModelCatalog: Sendable {
         let name: String
         /// Whether the provider also serves all models on the vendor's model list.
         let servesList: Bool
-        /// The vendor's model list; nil if the list was not read yet.
+        /// The vendor's model list; nil if the list is not used or was not read yet.
         let list: [LiveModel]?
         /// The models that the settings select from the provider's catalogue. Model lists show these models first.
         let subset: [String]
@@ -118,6 +118,7 @@ package struct ModelCatalog: Sendable {
                     let model = byID[name.upstream]
                     add(name.alias, Model(named: name.upstream, model), provider: index, live: model)
                 }
+                guard provider.servesList else { continue }
                 let own = Set(provider.models.map(\.alias))
                 for model in live.sorted(by: { $0.id < $1.id }) where !own.contains(model.id) {
                     add(model.id, Model(named: model.id, model), provider: index, live: model)
@@ -216,7 +217,8 @@ package struct ModelCatalog: Sendable {
             model: model,
             rank: Rank(weight: weight, priority: rank.priority, retries: rank.retries),
             price: providers[provider].prices.price(
-                of: isByID && providers[provider].prices.ofModels[name] == nil ? model.id : name
+                of: isByID && providers[provider].prices.ofModels[name] == nil ? model.id : name,
+                listed: live?.facts.price
             )
         )
         if let position = positions[name] {

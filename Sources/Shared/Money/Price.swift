@@ -1,107 +1,155 @@
-import Engine
-import Limits
-
-/// The price of a model's tokens at a provider, in integers.
+/// The price of a model's calls at a provider, in integers.
 package struct Price: Sendable, Equatable {
-    /// The price of a thousand prompt tokens in 10^-9 dollars.
-    package let promptParts: Int
-    package let completionParts: Int
-    /// The price of prompt tokens from the vendor's prompt cache, in the unit of `promptParts`.
-    package let cachedParts: Int
+    /// The prices of tokens at the usual service tier and for prompts of any length; nil if they are unknown.
+    let plain: TokenPrices?
+    /// All terms beside `plain`; nil for most prices.
+    let terms: PriceTerms?
 
-    private static let maxDollars = 1_000
+    /// The price of calls that cost nothing.
+    package static let free = Price(TokenPrices([0]))
+
+    init(_ plain: TokenPrices?, terms: PriceTerms? = nil) {
+        self.plain = plain
+        self.terms = terms
+    }
 
     /// Creates a price from prices in 10^-9 dollars for a thousand tokens.
     ///
     /// - Parameter cachedParts: the price of cached prompt tokens; nil for `promptParts`.
     package init(promptParts: Int, completionParts: Int, cachedParts: Int? = nil) {
-        self.promptParts = promptParts
-        self.completionParts = completionParts
-        self.cachedParts = cachedParts ?? promptParts
+        self.init(TokenPrices([promptParts, completionParts] + (cachedParts.map { [$0] } ?? [])))
     }
 
-    /// Parses a price in dollars for a thousand tokens; nil if it is invalid.
+    /// The price of a thousand prompt tokens in 10^-9 dollars; 0 if it is unknown.
+    package var promptParts: Int { plain?.prompt ?? 0 }
+    package var completionParts: Int { plain?.completion ?? 0 }
+
+    /// Whether the provider's model list has the price.
+    package var isListed: Bool { terms?.isListed ?? false }
+
+    /// Whether calls cost nothing.
+    package var isFree: Bool { plain == TokenPrices([0]) && terms == nil }
+
+    /// Whether a call that the vendor reports in tokens has a known cost.
+    package var pricesTokens: Bool { plain != nil }
+
+    /// A copy of this price with prices for the uses of hosted tools and for a credit.
+    func adding(_ fees: ToolFees, credit: Cost?) -> Price {
+        guard !fees.isEmpty || credit != nil else { return self }
+        var terms = terms?.fields ?? PriceTerms.Fields()
+        terms.fees = fees
+        terms.credit = credit?.millionths
+        return Price(plain, terms: PriceTerms(terms))
+    }
+
+    /// Whether the cost of a call follows from its credits.
+    package var usesCredits: Bool { terms?.fields.credit != nil }
+
+    /// Returns the cost of this number of credits; nothing if a credit has no price.
+    package func cost(ofCredits credits: Int) -> Cost { Cost(credits, at: terms?.fields.credit ?? 0) }
+
+    /// Returns the prices of tokens for a prompt of this length at this service tier; nil if they are unknown.
+    func tokenPrices(promptTokens: Int, tier: ServiceTier?) -> TokenPrices? {
+        guard let conditions = terms?.fields.conditions, !conditions.isEmpty else { return plain }
+        let tier = conditions.contains { $0.tier == tier } ? tier : nil
+        // They are sorted by bound, so the last one that applies has the highest bound.
+        return conditions.last { $0.tier == tier && promptTokens > $0.promptTokens }?.prices ?? plain
+    }
+
+    /// Returns the cost of a call; nil if it is unknown.
     ///
-    /// `0.002` is for all tokens, `0.001/0.004` for prompt and completion. A third price is for cached prompt tokens.
-    package init?(_ text: String) {
-        let texts = text.split(separator: "/", omittingEmptySubsequences: false)
-        let parts = texts.compactMap { Self.parts($0.trimmed) }
-        guard parts.count == texts.count, (1...3).contains(parts.count) else { return nil }
-        self.init(
-            promptParts: parts[0],
-            completionParts: parts.count > 1 ? parts[1] : parts[0],
-            cachedParts: parts.count > 2 ? parts[2] : nil
-        )
+    /// - Parameter credits: the credits of the call; nil if it used none or they are unknown.
+    package func knownCost(_ usage: Usage, credits: Int? = nil) -> Cost? {
+        var cost = Cost.nothing
+        let isKnown = forEachLine(of: usage, credits: credits) { cost = cost + $0.product }
+        return isKnown ? cost : nil
     }
 
-    /// Parses a number with at most nine decimals, in units of 10^-9; nil if it is invalid.
-    private static func parts(_ text: Substring) -> Int? {
-        let numbers = text.split(separator: ".", omittingEmptySubsequences: false)
-        let isPlain = numbers.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } }
-        guard isPlain, (1...2).contains(numbers.count) else { return nil }
-        let decimals = numbers.count == 2 ? numbers[1] : ""
-        guard decimals.utf8.count <= 9 else { return nil }
-        let padding = String(repeating: "0", count: 9 - decimals.utf8.count)
-        guard let parts = Int(numbers[0] + decimals + padding), parts <= maxDollars * Quota.usdParts else {
-            return nil
-        }
-        return parts
-    }
-
-    /// The price as settings contain it, such as `0.001/0.004`.
-    package var text: String {
-        let parts = [promptParts, completionParts] + (cachedParts == promptParts ? [] : [cachedParts])
-        return parts.map { Cost(millionths: $0 * 1_000).text }.joined(separator: "/")
-    }
-
-    package var isNothing: Bool { promptParts == 0 && completionParts == 0 && cachedParts == 0 }
-
-    package func cost(_ usage: Usage) -> Cost {
-        let cached = cachedParts == promptParts ? 0 : min(max(0, usage.cachedTokens), usage.promptTokens)
-        let products = [
-            (usage.promptTokens - cached).multipliedReportingOverflow(by: promptParts),
-            usage.completionTokens.multipliedReportingOverflow(by: completionParts),
-            cached.multipliedReportingOverflow(by: cachedParts),
-        ]
-        var sum = 0
-        for product in products {
-            let (next, isTooLarge) = sum.addingReportingOverflow(product.partialValue)
-            if isTooLarge || product.overflow { return Cost(millionths: Cost.maxMillionths) }
-            sum = next
-        }
-        return Cost(millionths: min(sum, Cost.maxMillionths))
-    }
+    /// Returns the cost of a call; nothing if it is unknown.
+    package func cost(_ usage: Usage) -> Cost { knownCost(usage) ?? .nothing }
 }
 
-/// The cost of calls: an amount of dollars.
-package struct Cost: Sendable, Equatable, Comparable {
-    /// The amount in units of 10^-12 dollars (a millionth of a millionth).
-    package let millionths: Int
+/// The prices of one token of each kind, in 10^-12 dollars.
+struct TokenPrices: Sendable, Equatable {
+    let prompt: Int
+    let completion: Int
+    /// The price of a prompt token that the vendor read from its prompt cache.
+    let cached: Int
+    /// The price of a prompt token that the vendor wrote into its prompt cache for a short time.
+    let cacheWrite: Int
+    /// The price of a prompt token that the vendor wrote into its prompt cache for an hour.
+    let longCacheWrite: Int
+    let audioPrompt: Int
+    let audioCompletion: Int
 
-    package static let nothing = Cost(millionths: 0)
+    static let maxCount = 7
 
-    /// The largest possible amount in units of 10^-12 dollars: nine million dollars. A larger sum becomes this amount.
-    static let maxMillionths = 9_000_000_000_000_000_000
-
-    /// The amount in the unit in which limits count dollars, 10^-9 dollars, rounded up.
-    package var usdParts: Int { millionths / 1_000 + (millionths % 1_000 == 0 ? 0 : 1) }
-
-    package static func + (one: Cost, other: Cost) -> Cost {
-        let (sum, isTooLarge) = one.millionths.addingReportingOverflow(other.millionths)
-        return Cost(millionths: isTooLarge ? maxMillionths : min(sum, maxMillionths))
+    /// Creates the prices from one to seven numbers, in the order of the properties.
+    init(_ numbers: [Int]) {
+        func number(_ position: Int, or other: Int) -> Int {
+            position < numbers.count ? numbers[position] : other
+        }
+        prompt = number(0, or: 0)
+        completion = number(1, or: prompt)
+        cached = number(2, or: prompt)
+        cacheWrite = number(3, or: prompt)
+        longCacheWrite = number(4, or: cacheWrite)
+        audioPrompt = number(5, or: prompt)
+        audioCompletion = number(6, or: completion)
     }
 
-    package static func < (one: Cost, other: Cost) -> Bool { one.millionths < other.millionths }
+    var numbers: [Int] {
+        [prompt, completion, cached, cacheWrite, longCacheWrite, audioPrompt, audioCompletion]
+    }
 
-    /// The amount in dollars as text, rounded to at most ten decimals, such as `0.0001` or `12`.
-    package var text: String {
-        guard millionths > 0 else { return "0" }
-        let (whole, rest) = (millionths / 100, millionths % 100)
-        let isUp = rest > 50 || rest == 50 && !whole.isMultiple(of: 2)
-        let units = whole + (isUp ? 1 : 0)
-        let scale = 10_000_000_000
-        var decimals = String(String(scale + units % scale).dropFirst())
-        while decimals.last == "0" { decimals.removeLast() }
-        return decimals.isEmpty ? "\(units / scale)" : "\(units / scale).\(decimals)"
+    /// The highest price of a prompt token that is text.
+    var dearestPrompt: Int { max(prompt, cacheWrite, longCacheWrite) }
+    var cheapestPrompt: Int { min(prompt, cached, cacheWrite) }
+}
+
+/// The terms of a price beside the prices of tokens.
+///
+/// It is an object, because few prices have such terms.
+final class PriceTerms: Sendable, Equatable {
+    /// Other prices of tokens, for a service tier or for long prompts.
+    struct Condition: Sendable, Equatable {
+        /// The service tier; nil for the usual one.
+        let tier: ServiceTier?
+        /// The number of prompt tokens above which the prices apply; -1 if they apply to all prompts.
+        let promptTokens: Int
+        let prices: TokenPrices
+    }
+
+    struct Fields: Sendable, Equatable {
+        /// The conditions, sorted by `promptTokens`.
+        var conditions: [Condition] = []
+        /// Whether a cost that the vendor reports is used instead of the prices.
+        var usesReported = false
+        /// Whether the provider's model list has the price.
+        var isListed = false
+        var fees = ToolFees()
+        /// The price of one of 1min.ai's credits in 10^-12 dollars; nil if it is unknown.
+        var credit: Int?
+    }
+
+    let fields: Fields
+    var isListed: Bool { fields.isListed }
+
+    init(_ fields: Fields) { self.fields = fields }
+
+    static func == (one: PriceTerms, other: PriceTerms) -> Bool { one === other || one.fields == other.fields }
+}
+
+/// The prices of one use of each hosted tool, in 10^-12 dollars.
+package struct ToolFees: Sendable, Equatable {
+    private var prices = SIMD4<Int>()
+
+    package init() {}
+
+    package var isEmpty: Bool { prices == SIMD4() }
+
+    package subscript(tool: HostedTool) -> Int {
+        get { prices[tool.rawValue] }
+        set { prices[tool.rawValue] = newValue }
     }
 }

@@ -27,7 +27,8 @@ extension SettingType {
         case .patterns: return items(of: text)?.collect(ModelPattern.init).map { .patterns($0) }
         case .models: return modelNames(text).map { .models($0) }
         case .model: return isVisible(text) ? .text(text) : nil
-        case .names: return items(of: text)?.collect { isVisible($0) ? $0 : nil }.map { .list($0.withoutRepeats) }
+        case .names:
+            return items(of: text)?.collect { isVisible($0) ? $0 : nil }.map { .list($0.withoutRepeats) }
         case .label: return isLabel(text) ? .text(text) : nil
         case .token: return isToken(text) ? .text(text) : nil
         case .phrase:
@@ -49,7 +50,9 @@ extension SettingType {
         case .weights: return items(of: text)?.collect(keyWeight).map { .weights($0) }
         case .weight: return anyWeight(text).map { .weights([$0]) }
         case .temperature: return anyWeight(text).flatMap { $0 <= 2 ? .weights([$0]) : nil }
-        case .modelPrices: return byModel(text, "=", Price.init).map { .modelPrices($0) }
+        case .modelPrices: return (try? Price.byModel(items(of: text) ?? [])).map { .modelPrices($0) }
+        case .dollars: return Cost(dollars: text).map { .dollars($0) }
+        case .toolFees: return ToolFees(items(of: text) ?? []).map { .toolFees($0) }
         case .modelInfo: return (try? ModelFacts.byModel(text)).map { .modelInfo($0) }
         case .replacements: return byModel(text, ":", otherModel).map { .replacements($0) }
         case .rate: return startRate(text).map { .weights([$0]) }
@@ -68,6 +71,12 @@ extension SettingType {
         if self == .tokens || self == .token { return keyReason(text) }
         if self == .modelInfo {
             do throws(ModelFacts.Mistake) { _ = try ModelFacts.byModel(text) } catch { return error.reason }
+        }
+        do throws(Price.Mistake) {
+            if self == .price { _ = try Price(parsing: text) }
+            if self == .modelPrices { _ = try Price.byModel(items(of: text) ?? []) }
+        } catch {
+            return error.reason
         }
         do throws(Quota.Mistake) {
             if self == .limits { _ = try Quota.list(text) }

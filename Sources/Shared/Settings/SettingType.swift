@@ -75,6 +75,10 @@ package enum SettingType: Sendable, Equatable {
     case modelLimits
     /// A price in dollars per 1000 tokens, such as `0.002`, or `0.001/0.004` for prompt and completion.
     case price
+    /// An amount of dollars with at most twelve decimals.
+    case dollars
+    /// A comma-separated list of `tool=dollars` items, the prices of one use of hosted tools.
+    case toolFees
     /// A comma-separated list of IP addresses and address ranges such as `10.0.0.0/8`.
     case networks
     /// A host name or an IP address, without a port.
@@ -103,6 +107,8 @@ package enum SettingValue: Sendable, Equatable {
     case limits([Quota])
     case modelLimits([ModelQuotas])
     case price(Price)
+    case toolFees(ToolFees)
+    case dollars(Cost)
     case modelPrices([String: Price])
     case modelInfo([String: ModelFacts])
     case replacements([String: String])
@@ -154,6 +160,10 @@ extension SettingType {
         case .modelLimits: "off or limits of models such as gpt-4o*=10/minute;100/day,o3-mini=5/minute"
         case .price:
             "a price such as 0.002, 0.001/0.004 or 0.001/0.004/0.0005, up to 1000 dollars, with at most nine decimals"
+        case .dollars: "an amount of dollars such as 0.00001, up to 1000 dollars, with at most twelve decimals"
+        case .toolFees:
+            "a list of tool=dollars such as web_search=0.01; the tools are "
+                + HostedTool.allCases.map { "\($0.name)" }.joined(separator: ", ")
         case .networks: "a list of networks such as 10.0.0.0/8"
         case .host: "the name or address of a host"
         case .servers: "a list of servers such as cache-1:11211,cache-2:11211"
@@ -176,14 +186,16 @@ extension SettingType {
         case .list, .models, .names, .weights, .modelWeights, .networks, .servers: "comma list"
         case .weight: "0 to 1000000"
         case .temperature: "0 to 2"
-        case .modelPrices: "USD, as model=prompt/completion/cached"
+        case .modelPrices: "USD, as model=price"
         case .modelInfo: "model=word:value,word:value; by lines or semicolons"
         case .replacements: "comma list of model:other"
         case .rate: "0.001 to 1000000 a second"
         case .headers: "by lines or semicolons"
         case .limits: "60/minute;2000/day, off"
         case .modelLimits: "pattern=limits,pattern=limits; off"
-        case .price: "USD, one number, prompt/completion or prompt/completion/cached"
+        case .price: "USD: prompt/completion/cached, per million, list, reported, free"
+        case .toolFees: "USD, as tool=price"
+        case .dollars: "USD"
         case .linkedPort: "1 to 65535"
         case .published: "5001, 127.0.0.1:5001"
         case .listener: "127.0.0.1:5002"

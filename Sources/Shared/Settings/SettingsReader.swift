@@ -250,10 +250,8 @@ extension SettingsReader {
         if case .modelLimits(let rows) = value(key) { rows } else { [] }
     }
 
-    /// Returns the price in a setting; nil if it is unset or zero.
-    func price(_ key: SettingKey) -> Price? {
-        if case .price(let price) = value(key), !price.isNothing { price } else { nil }
-    }
+    /// Returns the price in a setting; nil if it is unset.
+    func price(_ key: SettingKey) -> Price? { if case .price(let price) = value(key) { price } else { nil } }
 
     func networks(_ key: SettingKey) -> [Network] {
         if case .networks(let networks) = value(key) { networks } else { [] }
@@ -277,6 +275,12 @@ extension SettingsReader {
 
     func modelPrices(_ key: SettingKey) -> [String: Price] {
         if case .modelPrices(let prices) = value(key) { prices } else { [:] }
+    }
+
+    func dollars(_ key: SettingKey) -> Cost? { if case .dollars(let cost) = value(key) { cost } else { nil } }
+
+    func toolFees(_ key: SettingKey) -> ToolFees {
+        if case .toolFees(let fees) = value(key) { fees } else { ToolFees() }
     }
 
     func replacements(_ key: SettingKey) -> [String: String] {

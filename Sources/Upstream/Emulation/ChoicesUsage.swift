@@ -64,6 +64,7 @@ final class ChoicesUsage: @unchecked Sendable {
             sum.promptTokens += usage.promptTokens
             sum.cachedTokens += usage.cachedTokens
             sum.cacheWriteTokens += usage.cacheWriteTokens
+            sum.longCacheWriteTokens += usage.longCacheWriteTokens
         }
         self.sum = sum
         return sum

@@ -241,6 +241,9 @@ private struct GeminiUsage {
     private var candidates: Int?
     private var reasoningBlocks: Int?
     private var cached = 0
+    private var audioPrompt = 0
+    private var audioCandidates = 0
+    private var cachedAudio = 0
 
     mutating func read(_ reported: JSONValue) {
         prompt.raise(to: reported["promptTokenCount"]?.reportedTokens)
@@ -248,6 +251,18 @@ private struct GeminiUsage {
         candidates.raise(to: reported["candidatesTokenCount"]?.reportedTokens)
         reasoningBlocks.raise(to: reported["thoughtsTokenCount"]?.reportedTokens)
         cached = max(cached, reported["cachedContentTokenCount"]?.tokens ?? 0)
+        audioPrompt = max(audioPrompt, Self.audio(reported["promptTokensDetails"]))
+        audioCandidates = max(audioCandidates, Self.audio(reported["candidatesTokensDetails"]))
+        if cached > 0 { cachedAudio = max(cachedAudio, Self.audio(reported["cacheTokensDetails"])) }
+    }
+
+    /// Returns the number of audio tokens in a list of `{"modality":"AUDIO","tokenCount":9}`.
+    private static func audio(_ details: JSONValue?) -> Int {
+        guard let list = details?.elements else { return 0 }
+        for part in list where part["modality"]?.text?.equals("AUDIO") ?? false {
+            return part["tokenCount"]?.tokens ?? 0
+        }
+        return 0
     }
 
     /// The usage so far; nil if the vendor has not reported it.
@@ -258,6 +273,9 @@ private struct GeminiUsage {
         var usage = Usage(promptTokens: prompt + toolPrompt, completionTokens: (candidates ?? 0) + reasoningBlocks)
         usage.reasoningTokens = reasoningBlocks
         usage.cachedTokens = min(usage.promptTokens, cached)
+        usage.audioPromptTokens = audioPrompt
+        usage.audioCompletionTokens = audioCandidates
+        usage.cachedAudioTokens = cachedAudio
         return usage
     }
 }

@@ -434,6 +434,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         let own = root["usage"]
         hasUsageInPlace = false
         guard let reported = own ?? elsewhere(root), reported.kind == .object else { return }
+        counts.read(tier: root["service_tier"])
         // Some vendors report the usage in every chunk, or one field at a time.
         let isLargest = counts.read(reported)
         let isComplete = isLargest && reported.isWholeUsage

@@ -322,7 +322,7 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
     // MARK: The end
 
     private func end(_ response: JSONValue, _ emit: Emit) throws(UpstreamError) {
-        if let reported = response["usage"] { usage = Usage(ofResponse: reported) ?? usage }
+        usage = Usage(of: response) ?? usage
         let error = response["error"]
         if error?.kind == .object || response["status"]?.text == "failed" {
             throw ErrorResponseReader.error(in: response, VendorError.openAI)
@@ -385,8 +385,9 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
 }
 
 extension Usage {
-    fileprivate init?(ofResponse reported: JSONValue) {
-        guard let prompt = reported["input_tokens"]?.reportedTokens,
+    /// Creates the usage of a complete response; nil if the response contains no token counts.
+    fileprivate init?(of response: JSONValue) {
+        guard let reported = response["usage"], let prompt = reported["input_tokens"]?.reportedTokens,
             let completion = reported["output_tokens"]?.reportedTokens
         else {
             return nil
@@ -397,6 +398,13 @@ extension Usage {
             cached: details?["cached_tokens"]?.tokens ?? 0,
             written: details?["cache_write_tokens"]?.tokens ?? 0
         )
-        reasoningTokens = reported["output_tokens_details"]?["reasoning_tokens"]?.tokens ?? 0
+        let others = reported["output_tokens_details"]
+        reasoningTokens = others?["reasoning_tokens"]?.tokens ?? 0
+        readAudio(prompt: details, completion: others)
+        readCost(reported)
+        serviceTier = response["service_tier"]?.text.flatMap(ServiceTier.init(bytes:))
+        for item in response["output"]?.elements ?? JSONElements() {
+            if let tool = item["type"]?.text.flatMap(HostedTool.init(itemType:)) { toolUses[tool] += 1 }
+        }
     }
 }

@@ -52,9 +52,10 @@ struct UsageBounds: Sendable {
         usage.hasImpossibleFigure = true
         if !allowsPrompt(usage) {
             (usage.promptTokens, usage.cachedTokens, usage.cacheWriteTokens) = (0, 0, 0)
+            (usage.longCacheWriteTokens, usage.audioPromptTokens, usage.cachedAudioTokens) = (0, 0, 0)
         }
         if !allowsCompletion(usage) {
-            (usage.completionTokens, usage.reasoningTokens) = (0, 0)
+            (usage.completionTokens, usage.reasoningTokens, usage.audioCompletionTokens) = (0, 0, 0)
         }
         return usage
     }

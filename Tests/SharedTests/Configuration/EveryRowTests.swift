@@ -20,7 +20,7 @@ import Testing
         case .boolean: ["ja", "2"]
         case .choice: ["something-else"]
         case .options: ["something-else", "user,off", ","]
-        case .modelPrices: ["1", "a", "a=", "=1", "a=x", "a=1,a=2", "a b=1", ",", "a=1/2/3/4"]
+        case .modelPrices: ["1", "a", "a=", "=1", "a=x", "a=1,a=2", "a b=1", ",", "a=1/2/3/4/5/6/7/8"]
         case .modelInfo: ["gpt-4o", "gpt-4o=colour:red", "=context:1", "gpt-4o=context:0", "gpt-4o=tools:maybe", ";"]
         case .replacements: ["a", "a:", ":b", "a:b,a:c", "a b:c", "a:b c", ","]
         case .rate: ["0", "-1", "x", "1e3", "0.0001", "1000001"]
@@ -49,7 +49,11 @@ import Testing
         case .tokens: ["good,wrong secret-1234567890", ","]
         case .limits: ["60", "0/minute", "60 per fortnight", "1/minute;", "off;1/minute"]
         case .modelLimits: ["10/minute", "a b=1/s", "a*b=1/s", "a=60", "a=1/s,a=2/s", "=1/s", "a=", ","]
-        case .price: ["x", "-1", "1/2/3/4", "0.1/", "/0.1", "1e-3", "0.0000000001", "1000.1", "$1", "1,2"]
+        case .price:
+            ["x", "-1", "1/2/3/4/5/6/7/8", "1 over 5", "0.1/", "/0.1", "1e-3", "0.0000000001", "1000.1", "$1", "1,2"]
+        case .dollars: ["x", "-1", "1000.1", "0.0000000000001", "1/2", "$1"]
+        case .toolFees:
+            ["0.01", "web_search", "web_search=", "search=1", "web_search=x", "web_search=1,web_search=2", ","]
         case .networks: ["10.0.0.0/33", "host", "10.0.0.0/", "::/129", "1.2.3.4/-1", ","]
         case .host: ["a b", "tcp://a", "a/b"]
         case .servers: ["a:0", "a:b", "a:", ":1", "a b"]
@@ -136,6 +140,8 @@ import Testing
         case .timeZone: "UTC"
         case .weights, .weight, .temperature, .rate: "1.5"
         case .modelPrices: "gpt-4o=0.1/0.2"
+        case .dollars: "0.00001"
+        case .toolFees: "web_search=0.01"
         case .modelInfo: "gpt-4o=context:1000,tools:false"
         case .replacements: "o3-mini:gpt-4o"
         case .modelWeights: "gpt-4o=2"

@@ -102,7 +102,7 @@ import Testing
         #expect(try price("PROVIDER_E_COST=0.002") == Price(promptParts: 2_000_000, completionParts: 2_000_000))
         #expect(try price("PROVIDER_E_COST=0.001 / 0.000000004") == Price(promptParts: 1_000_000, completionParts: 4))
         #expect(try price("PROVIDER_E_COST=0/1000") == Price(promptParts: 0, completionParts: 1_000_000_000_000))
-        #expect(try price("PROVIDER_E_COST=0") == nil)
+        #expect(try price("PROVIDER_E_COST=0") == .free && price("PROVIDER_E_COST=free") == .free)
         #expect(try price("") == nil)
     }
 

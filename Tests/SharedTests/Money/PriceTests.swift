@@ -58,7 +58,7 @@ import Testing
 
     @Test(
         "what is no price",
-        arguments: ["", "/", "1/", "a", "1.", ".5", "-1", "1/2/3/4", "1001", "0.0000000001", "1 000"]
+        arguments: ["", "/", "1/", "a", "1.", ".5", "-1", "1/2/3/4/5/6/7/8", "1001", "0.0000000001", "1 000"]
     )
     func none(text: String) { #expect(Price(text) == nil) }
 }

@@ -94,7 +94,10 @@ extension ChatCall {
             guard let type = type.text else { throw .type("\(param).type", "a string") }
             if type.hasPrefix("web_search_") {
                 try Self.checkDomains(of: value, param)
-                chatOptions.searchTool = ChatOptions.SearchTool(index: index)
+                chatOptions.searchTool = ChatOptions.SearchTool(
+                    index: index,
+                    maxUses: value["max_uses"]?.integer.flatMap { (1...100).contains($0) ? Int($0) : nil }
+                )
                 return nil
             }
             if let name = Self.serverTools.first(where: { type.hasPrefix($0) }) {

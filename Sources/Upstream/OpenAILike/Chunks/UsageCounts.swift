@@ -9,14 +9,15 @@ struct UsageCounts {
     private var cached = 0
     private var written = 0
     private var reasoning = 0
+    /// The counts that few vendors report.
+    private var rare = Usage.nothing
 
     /// The usage; nil if the vendor has not reported both prompt tokens and completion tokens.
     var usage: Usage? {
         guard let prompt, let completion else { return nil }
-        var usage = Usage(
-            promptTokens: prompt,
-            completionTokens: completion + reasoningBlocks(beside: completion, prompt)
-        )
+        var usage = rare
+        usage.promptTokens = prompt
+        usage.completionTokens = completion + reasoningBlocks(beside: completion, prompt)
         usage.recordPrompt(cached: cached, written: written)
         usage.reasoningTokens = reasoning
         return usage
@@ -31,6 +32,11 @@ struct UsageCounts {
         return rest == cached + written ? 0 : rest
     }
 
+    /// Records the service tier that a chunk or response names.
+    mutating func read(tier: JSONValue?) {
+        if let word = tier?.text { rare.serviceTier = ServiceTier(bytes: word) }
+    }
+
     /// Reads a report. Returns whether its numbers of prompt and completion tokens are the largest so far.
     mutating func read(_ reported: JSONValue) -> Bool {
         prompt.raise(to: reported["prompt_tokens"]?.reportedTokens)
@@ -39,7 +45,10 @@ struct UsageCounts {
         let details = reported["prompt_tokens_details"]
         cached = max(cached, details?["cached_tokens"]?.tokens ?? reported["prompt_cache_hit_tokens"]?.tokens ?? 0)
         written = max(written, details?["cache_write_tokens"]?.tokens ?? 0)
-        reasoning = max(reasoning, reported["completion_tokens_details"]?["reasoning_tokens"]?.tokens ?? 0)
+        let others = reported["completion_tokens_details"]
+        reasoning = max(reasoning, others?["reasoning_tokens"]?.tokens ?? 0)
+        rare.readAudio(prompt: details, completion: others)
+        rare.readCost(reported)
         return prompt == reported["prompt_tokens"]?.reportedTokens
             && completion == reported["completion_tokens"]?.reportedTokens
     }
@@ -60,5 +69,39 @@ extension Usage {
     mutating func recordPrompt(cached: Int, written: Int) {
         cachedTokens = min(promptTokens, cached)
         cacheWriteTokens = min(promptTokens - cachedTokens, written)
+    }
+
+    /// Raises the audio tokens to those in the details of a report.
+    mutating func readAudio(prompt: JSONValue?, completion: JSONValue?) {
+        if let tokens = prompt?["audio_tokens"]?.tokens, tokens > audioPromptTokens { audioPromptTokens = tokens }
+        if let tokens = prompt?["cached_tokens_details"]?["audio_tokens"]?.tokens, tokens > cachedAudioTokens {
+            cachedAudioTokens = tokens
+        }
+        if let tokens = completion?["audio_tokens"]?.tokens, tokens > audioCompletionTokens {
+            audioCompletionTokens = tokens
+        }
+    }
+
+    /// Reads the cost (a number of dollars at OpenRouter, an object at Perplexity) and the uses of hosted tools.
+    mutating func readCost(_ reported: JSONValue) {
+        if let cost = reported["cost"] {
+            let dollars = cost.number ?? cost["total_cost"]?.number
+            if let dollars, (0...Self.maxReportedDollars).contains(dollars) {
+                reportedCost = max(reportedCost ?? .nothing, Cost(millionths: Int((dollars * 1e12).rounded())))
+            }
+        }
+        if let uses = reported["server_tool_use"] { toolUses.raise(to: uses) }
+    }
+
+    /// The largest plausible cost of a call in dollars. Larger reported costs are ignored.
+    private static let maxReportedDollars = 10_000.0
+}
+
+extension ToolUses {
+    /// Raises the uses to those in a vendor's `server_tool_use`.
+    mutating func raise(to reported: JSONValue) {
+        for tool in HostedTool.allCases {
+            if let count = reported[tool.countName]?.tokens { self[tool] = max(self[tool], count) }
+        }
     }
 }

@@ -31,12 +31,16 @@ extension Usage {
             return nil
         }
         self.init(promptTokens: prompt, completionTokens: completion)
-        let details = reported["prompt_tokens_details"] ?? reported["input_tokens_details"]
+        // Transcriptions have `input_token_details`.
+        let details =
+            reported["prompt_tokens_details"] ?? reported["input_tokens_details"] ?? reported["input_token_details"]
         recordPrompt(
             cached: details?["cached_tokens"]?.tokens ?? 0,
             written: details?["cache_write_tokens"]?.tokens ?? 0
         )
         let others = reported["completion_tokens_details"] ?? reported["output_tokens_details"]
         reasoningTokens = min(completion, others?["reasoning_tokens"]?.tokens ?? 0)
+        readAudio(prompt: details, completion: others)
+        readCost(reported)
     }
 }

@@ -1,6 +1,6 @@
 package import Engine
 
-/// The price of a model as model lists show it. It is never used for billing.
+/// The price of a model as model lists show it. The setting `_COST=list` uses it for bills.
 package struct ListedPrice: Sendable, Equatable {
     package enum PriceKind: Int, CaseIterable, Sendable {
         case prompt
@@ -30,9 +30,11 @@ package struct ListedPrice: Sendable, Equatable {
 
     /// Creates the listed price from a price in the settings.
     init(_ price: Price) {
-        self[.prompt] = Self.text(price.promptParts)
-        self[.completion] = Self.text(price.completionParts)
-        if price.cachedParts != price.promptParts { self[.cacheRead] = Self.text(price.cachedParts) }
+        guard let prices = price.plain else { return }
+        self[.prompt] = Self.text(prices.prompt)
+        self[.completion] = Self.text(prices.completion)
+        if prices.cached != prices.prompt { self[.cacheRead] = Self.text(prices.cached) }
+        if prices.cacheWrite != prices.prompt { self[.cacheWrite] = Self.text(prices.cacheWrite) }
     }
 
     package subscript(part: PriceKind) -> String? {
@@ -75,5 +77,22 @@ package struct ListedPrice: Sendable, Equatable {
         var decimals = String(String(scale + parts % scale).dropFirst())
         while decimals.last == "0" { decimals.removeLast() }
         return decimals.isEmpty ? "\(parts / scale)" : "\(parts / scale).\(decimals)"
+    }
+}
+
+extension Price {
+    /// Creates a price from a vendor's list of models; nil if the list has no prices of tokens.
+    init?(_ listed: ListedPrice) {
+        func units(_ kind: ListedPrice.PriceKind) -> Int? {
+            guard let text = listed[kind] else { return nil }
+            let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+            // Decimals behind the twelfth are rounded up.
+            guard parts.count == 2, parts[1].utf8.count > 12 else { return Int(dollars: text[...], decimals: 12) }
+            return Int(dollars: "\(parts[0]).\(parts[1].prefix(12))", decimals: 12).map { $0 + 1 }
+        }
+        guard let prompt = units(.prompt), let completion = units(.completion) else { return nil }
+        self.init(
+            TokenPrices([prompt, completion, units(.cacheRead) ?? prompt, units(.cacheWrite) ?? prompt])
+        )
     }
 }

@@ -1,0 +1,88 @@
+/// A line of a bill: an amount of one unit and its price.
+package struct BillLine: Sendable, Equatable {
+    /// The kind of unit that a line charges for.
+    package enum Unit: Sendable, Equatable {
+        case prompt
+        case cachedPrompt
+        case cacheWrite
+        case longCacheWrite
+        case audioPrompt
+        case completion
+        case audioCompletion
+        case use(HostedTool)
+        /// The cost of a call as the vendor reported it.
+        case reportedCost
+        /// A credit of 1min.ai.
+        case credit
+
+        package var name: StaticString {
+            switch self {
+            case .prompt: "prompt"
+            case .cachedPrompt: "cached prompt"
+            case .cacheWrite: "cache write"
+            case .longCacheWrite: "cache write 1h"
+            case .audioPrompt: "audio prompt"
+            case .completion: "completion"
+            case .audioCompletion: "audio completion"
+            case .use(let tool): tool.name
+            case .reportedCost: "reported cost"
+            case .credit: "credit"
+            }
+        }
+    }
+
+    package let unit: Unit
+    package let amount: Int
+    /// The price of one unit.
+    package let price: Cost
+    /// The cost of the whole amount.
+    package let product: Cost
+
+    /// - Parameter price: the price of one unit in 10^-12 dollars.
+    init(_ unit: Unit, _ amount: Int, at price: Int) {
+        self.unit = unit
+        self.amount = amount
+        self.price = Cost(millionths: price)
+        product = Cost(amount, at: price)
+    }
+}
+
+extension Price {
+    /// Calls `emit` with each line of a call's bill. The sum of the lines is the cost of the call.
+    ///
+    /// Returns false if the cost is unknown.
+    package func forEachLine(of usage: Usage, credits: Int? = nil, _ emit: (BillLine) -> Void) -> Bool {
+        if let cost = usage.reportedCost, terms?.fields.usesReported ?? false {
+            emit(BillLine(.reportedCost, 1, at: cost.millionths))
+            return true
+        }
+        if let credits, let price = terms?.fields.credit {
+            if credits > 0 { emit(BillLine(.credit, credits, at: price)) }
+            return true
+        }
+        guard let prices = tokenPrices(promptTokens: usage.promptTokens, tier: usage.serviceTier) else {
+            // Nothing used costs nothing.
+            return usage.totalTokens == 0 && usage.toolUses.isEmpty
+        }
+        func add(_ unit: BillLine.Unit, _ amount: Int, _ price: Int) {
+            if amount > 0 { emit(BillLine(unit, amount, at: price)) }
+        }
+        let prompt = max(0, usage.promptTokens)
+        let cached = min(max(0, usage.cachedTokens), prompt)
+        let written = min(max(0, usage.cacheWriteTokens), prompt - cached)
+        let long = min(usage.longCacheWriteTokens, written)
+        let cachedAudio = min(usage.cachedAudioTokens, usage.audioPromptTokens, cached)
+        let audio = min(usage.audioPromptTokens - cachedAudio, prompt - cached - written)
+        add(.prompt, prompt - cached - written - audio, prices.prompt)
+        add(.cachedPrompt, cached, prices.cached)
+        add(.cacheWrite, written - long, prices.cacheWrite)
+        add(.longCacheWrite, long, prices.longCacheWrite)
+        add(.audioPrompt, audio, prices.audioPrompt)
+        let audioCompletion = min(usage.audioCompletionTokens, max(0, usage.completionTokens))
+        add(.completion, usage.completionTokens - audioCompletion, prices.completion)
+        add(.audioCompletion, audioCompletion, prices.audioCompletion)
+        guard !usage.toolUses.isEmpty, let fees = terms?.fields.fees, !fees.isEmpty else { return true }
+        for tool in HostedTool.allCases where fees[tool] > 0 { add(.use(tool), usage.toolUses[tool], fees[tool]) }
+        return true
+    }
+}

@@ -1,0 +1,62 @@
+extension Price {
+    /// The service tiers that a request may get.
+    package enum Tiers: Sendable, Equatable {
+        case any
+        /// Only one tier; nil is the usual one.
+        case one(ServiceTier?)
+
+        /// Creates the tiers of a request from the word in its field `service_tier`; nil if the field is absent.
+        package init(requested word: String?) {
+            switch word {
+            case nil, "auto": self = .any
+            case let word?: self = .one(ServiceTier(word: word))
+            }
+        }
+    }
+
+    /// Returns the highest possible cost of a call with this estimated usage: the prompt is written into the vendor's
+    /// cache, and its length and service tier are the dearest that are possible.
+    package func highestCost(_ usage: Usage, tiers: Tiers = .any) -> Cost {
+        var highest = Cost.nothing
+        forEachPossible(usage.promptTokens, tiers) { prices in
+            let prompt = max(prices.dearestPrompt, usage.audioPromptTokens > 0 ? prices.audioPrompt : 0)
+            let completion = max(prices.completion, usage.audioCompletionTokens > 0 ? prices.audioCompletion : 0)
+            highest = max(highest, Cost(usage.promptTokens, at: prompt) + Cost(usage.completionTokens, at: completion))
+        }
+        guard !usage.toolUses.isEmpty, let fees = terms?.fields.fees else { return highest }
+        return HostedTool.allCases.reduce(highest) { $0 + Cost(usage.toolUses[$1], at: fees[$1]) }
+    }
+
+    /// Returns the lowest possible cost of a call with this estimated usage: the whole prompt is read from the vendor's
+    /// cache.
+    package func lowestCost(_ usage: Usage, tiers: Tiers = .any) -> Cost {
+        var lowest: Cost?
+        forEachPossible(usage.promptTokens, tiers) { prices in
+            let cost =
+                Cost(usage.promptTokens, at: prices.cheapestPrompt)
+                + Cost(usage.completionTokens, at: prices.completion)
+            lowest = lowest.map { min($0, cost) } ?? cost
+        }
+        return lowest ?? .nothing
+    }
+
+    /// Calls `body` with the prices of tokens at each possible tier, for prompts within the error of an estimate.
+    private func forEachPossible(_ promptTokens: Int, _ tiers: Tiers, _ body: (TokenPrices) -> Void) {
+        guard let conditions = terms?.fields.conditions, !conditions.isEmpty else {
+            if let plain { body(plain) }
+            return
+        }
+        let error = promptTokens / 2
+        let lengths = [promptTokens - promptTokens / 3, promptTokens, promptTokens.addingReportingOverflow(error).0]
+        let all: [ServiceTier?]
+        switch tiers {
+        case .any: all = [nil] + ServiceTier.allCases.filter { tier in conditions.contains { $0.tier == tier } }
+        case .one(let tier): all = [tier]
+        }
+        for tier in all {
+            for length in lengths {
+                if let prices = tokenPrices(promptTokens: length, tier: tier) { body(prices) }
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+/// The numbers of tokens and of other priced units that a call used, as in the `usage` object of a response.
+package struct Usage: Sendable, Equatable {
+    // It has no references, so that copies are cheap.
+    package var promptTokens: Int
+    package var completionTokens: Int
+    /// The number of prompt tokens that the vendor read from its prompt cache. `promptTokens` includes them.
+    package var cachedTokens = 0
+    /// The number of prompt tokens that the vendor wrote into its prompt cache. `promptTokens` includes them.
+    package var cacheWriteTokens = 0
+    /// The number of completion tokens that the model used for reasoning. `completionTokens` includes them.
+    package var reasoningTokens = 0
+    /// The part of `cacheWriteTokens` that the vendor keeps for an hour.
+    @SmallCount package var longCacheWriteTokens = 0
+    /// The number of prompt tokens that are audio. `promptTokens` includes them.
+    @SmallCount package var audioPromptTokens = 0
+    /// The number of audio tokens that the vendor read from its prompt cache. `cachedTokens` includes them.
+    @SmallCount package var cachedAudioTokens = 0
+    /// The number of completion tokens that are audio. `completionTokens` includes them.
+    @SmallCount package var audioCompletionTokens = 0
+    /// The uses of hosted tools, which vendors run themselves.
+    package var toolUses = ToolUses()
+    /// The service tier that the response named; nil if it named none, or none that can have a price of its own.
+    package var serviceTier: ServiceTier?
+    /// The reported cost in 10^-12 dollars; -1 if none was reported.
+    private var costMillionths = -1
+    /// Whether the vendor reported an impossible number of tokens. Such a number is 0 in this value.
+    package var hasImpossibleFigure = false
+    /// Whether the relay counted or estimated some of the tokens itself, because the vendor did not report them.
+    package var isEstimated = false
+    /// Whether the token numbers that the relay counted itself are exact; false if the vendor reported all numbers.
+    package var isExact = false
+
+    package init(promptTokens: Int, completionTokens: Int) {
+        self.promptTokens = promptTokens
+        self.completionTokens = completionTokens
+    }
+
+    /// Creates a usage that the relay estimated, because the vendor reported none.
+    package init(estimating promptTokens: Int, completionTokens: Int) {
+        self.init(promptTokens: promptTokens, completionTokens: completionTokens)
+        isEstimated = totalTokens > 0
+    }
+
+    /// Raises the output of a call that broke off to the tokens that were delivered.
+    package mutating func cover(delivered tokens: Int) {
+        guard tokens > completionTokens else { return }
+        completionTokens = tokens
+        isEstimated = true
+    }
+
+    /// The cost of the call that the vendor reported; nil if it reported none.
+    package var reportedCost: Cost? {
+        get { costMillionths < 0 ? nil : Cost(millionths: costMillionths) }
+        set { costMillionths = newValue?.millionths ?? -1 }
+    }
+
+    package var totalTokens: Int { promptTokens + completionTokens }
+
+    package static let nothing = Usage(promptTokens: 0, completionTokens: 0)
+
+    /// Whether each token number was reported by the vendor or counted exactly by the relay.
+    package var isExactIfOwn: Bool { !isEstimated || isExact }
+
+    package static func + (one: Usage, other: Usage) -> Usage {
+        var sum = Usage(
+            promptTokens: one.promptTokens + other.promptTokens,
+            completionTokens: one.completionTokens + other.completionTokens
+        )
+        sum.cachedTokens = one.cachedTokens + other.cachedTokens
+        sum.cacheWriteTokens = one.cacheWriteTokens + other.cacheWriteTokens
+        sum.reasoningTokens = one.reasoningTokens + other.reasoningTokens
+        sum.longCacheWriteTokens = one.longCacheWriteTokens + other.longCacheWriteTokens
+        sum.audioPromptTokens = one.audioPromptTokens + other.audioPromptTokens
+        sum.cachedAudioTokens = one.cachedAudioTokens + other.cachedAudioTokens
+        sum.audioCompletionTokens = one.audioCompletionTokens + other.audioCompletionTokens
+        sum.toolUses = one.toolUses + other.toolUses
+        sum.serviceTier = other.serviceTier ?? one.serviceTier
+        if let cost = one.reportedCost, let more = other.reportedCost { sum.reportedCost = cost + more }
+        sum.hasImpossibleFigure = one.hasImpossibleFigure || other.hasImpossibleFigure
+        sum.isEstimated = one.isEstimated || other.isEstimated
+        sum.isExact = sum.isEstimated && one.isExactIfOwn && other.isExactIfOwn
+        return sum
+    }
+}

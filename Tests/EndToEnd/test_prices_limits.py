@@ -1,0 +1,88 @@
+"""Limits in dollars: what is reserved by the dearest and the cheapest price, and settled with what the response says."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from chat import PATH, ask, body
+from conftest import TEAM_TOKEN, VENDOR_KEY
+from memcached import Memcached, wait_for
+from openai_vendor import whole
+
+MODEL = "cached/1"
+PROMPT = "word " * 1000
+USAGE = {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010, "prompt_tokens_details": {"cached_tokens": 900}}
+COST = 100 * 3 + 900 * 0.3 + 10 * 15
+"""The cost of each response, in millionths of a dollar."""
+ANSWER = {"json": whole({}) | {"usage": USAGE}}
+
+
+@pytest.fixture(scope="module")
+def store():
+    memcached = Memcached()
+    yield memcached
+    memcached.kill()
+
+
+@pytest.fixture
+def relay_with(start_relay, server):
+    def start(budget, price="3/15/0.3/3.75 per million", **more):
+        server.says(MODEL, ANSWER)
+        return start_relay(
+            PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+            PROVIDER_ROW_MODELS=f"m={MODEL}", PROVIDER_ROW_COSTS=f"m={price}", KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT="off",
+            KEY_TEAM_RATE_LIMIT=f"{budget / 1e6:.6f} usd/hour", **more,
+        )  # fmt: skip
+
+    return start
+
+
+def test_parallel_sessions_of_cached_prompts_fit_into_three_times_their_cost(relay_with, caller):
+    sessions, turns = 10, 8
+    http = caller(relay_with(3 * COST * sessions * turns), TEAM_TOKEN)
+
+    def session(_):
+        return [ask(http, PROMPT, model="m", max_tokens=10).status_code for _ in range(turns)]
+
+    with ThreadPoolExecutor(sessions) as pool:
+        assert [status for each in pool.map(session, range(sessions)) for status in each] == [200] * (sessions * turns)
+
+
+def test_near_the_end_a_request_holds_what_is_left_until_it_ends(relay_with, server, caller):
+    """The prompt alone would cost 3000 if it were new, and 300 if it is read from the cache."""
+    http = caller(relay_with(2000), TEAM_TOKEN)
+    gate = threading.Event()
+    server.says(MODEL, ANSWER | {"pieces": 20, "pause": gate}, ANSWER)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(ask, http, PROMPT, model="m")
+        wait_for(lambda: server.asked(MODEL))
+        refused = ask(http, PROMPT, model="m")
+        gate.set()
+        assert first.result().status_code == 200
+    assert refused.status_code == 429 and int(refused.headers["retry-after-ms"]) > 0
+    # 720 of 2000 are used, then 1440, and each time the next prompt still fits; then 2160.
+    assert [ask(http, PROMPT, model="m").status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_tier_that_the_request_names_reserves_its_own_price(relay_with, caller):
+    http = caller(relay_with(3500, "2/2 per million priority 400/400 flex 1/1"), TEAM_TOKEN)
+    # The dearest price would be 400 per million, which is more than the limit, but so much is only wished.
+    assert ask(http, PROMPT, model="m", max_tokens=10).status_code == 200
+    refused = ask(http, PROMPT, model="m", max_tokens=10, service_tier="priority")
+    assert refused.status_code == 429, "its prompt alone costs more than the limit"
+    assert ask(http, PROMPT, model="m", max_tokens=10, service_tier="flex").status_code == 200
+
+
+def test_four_relays_pass_a_budget_by_no_more_than_running_requests_cost_beside_what_they_hold(relay_with, caller, store):
+    budget, crowd, least = 20_000, 24, 1000 * 0.3
+    relays = [relay_with(budget, MEMCACHED_SERVERS=store.address, MEMCACHED_TIMEOUT="5s") for _ in range(4)]
+    callers = [caller(relay, TEAM_TOKEN) for relay in relays]
+    served = 0
+    with ThreadPoolExecutor(crowd) as pool:
+        while True:
+            answers = list(pool.map(lambda n: callers[n % 4].post(PATH, json=body(PROMPT, model="m", max_tokens=10)), range(crowd)))
+            assert {answer.status_code for answer in answers} <= {200, 429}
+            served += sum(answer.status_code == 200 for answer in answers)
+            if not any(answer.status_code == 200 for answer in answers):
+                break
+    assert budget - 2 * COST <= served * COST <= budget + crowd * (COST - least)

@@ -1,0 +1,182 @@
+import Testing
+
+@testable import Shared
+
+@Suite struct PriceTermsTests {
+    @Test(
+        "a price is written as it is read",
+        arguments: [
+            ("0.002", "0.002/0.002"), ("0.001/0.004", "0.001/0.004"), ("1/2/0.1", "1/2/0.1"), ("free", "0/0"),
+            ("0", "0/0"),
+            ("2.50/10/0.25/3.125 per million", "0.0025/0.01/0.00025/0.003125"), ("list", "list"),
+            ("1/2/1/1/1/3", "1/2/1/1/1/3"), ("1/2/3/1", "1/2/3"), ("reported", "reported"),
+            ("reported 0.001/0.004", "reported 0.001/0.004"),
+            (
+                "2.50/10 per million over 272000 5/15 flex 1.25/5",
+                "0.0025/0.01 over 272000 0.005/0.015 flex 0.00125/0.005"
+            ),
+            ("1 flex 2 over 9 3 over 8 4 fast 5 over 7 6", "1/1 flex 2/2 over 8 4/4 over 9 3/3 fast 5/5 over 7 6/6"),
+            ("0.001 / 0.004 batch 1 /2", "0.001/0.004 batch 1/2"),
+        ]
+    )
+    func texts(text: String, written: String) throws {
+        let price = try #require(Price(text))
+        #expect(price.text == written)
+        #expect(Price(written) == price)
+    }
+
+    @Test(
+        "a mistake in a price tells how to correct it",
+        arguments: [
+            ("1/2/3/4/5/6/7/8", "it has 8 numbers; at most seven are possible"),
+            ("1 over 2", "a price is missing behind \"2\""), ("1 flex", "a price is missing behind \"flex\""),
+            ("1 over x 2", "write a number of tokens behind \"over\""),
+            ("1 over 0 2", "write a number of tokens behind"),
+            ("1 over 9999999999 2", "write a number of tokens behind"),
+            ("1 cheap 2", "\"cheap\" is not a word of a price"),
+            ("1 flex 2 flex 3", "two prices for the same condition"),
+            ("1 over 5 2 over 5 3", "two prices for the same"),
+            ("1 flex 2 per million", "write \"per million\" once"), ("1 per", "write \"per million\" once"),
+            ("1 list", "\"list\" stands alone"), ("free 1", nil), ("2.1234567 per million", "at most six decimals"),
+            ("0.0000000001", "at most nine decimals"), ("0,001", nil), ("1000001 per million", nil),
+        ] as [(String, String?)]
+    )
+    func mistakes(text: String, reason: String?) {
+        #expect(Price(text) == nil)
+        do throws(Price.Mistake) {
+            _ = try Price(parsing: text)
+        } catch {
+            if let reason { #expect(error.reason?.contains(reason) ?? false) } else { #expect(error.reason == nil) }
+        }
+    }
+
+    @Test("a price per million is a thousandth of one per thousand")
+    func units() {
+        #expect(Price("1000000 per million") == Price("1000"))
+        #expect(Price("0.000001/2.5 per million") == Price("0.000000001/0.0025"))
+    }
+
+    /// Returns a random usage with some impossible parts.
+    private func usage(_ random: inout SystemRandomNumberGenerator) -> Usage {
+        var usage = Usage(
+            promptTokens: .random(in: 0...400_000, using: &random),
+            completionTokens: .random(in: 0...9_000)
+        )
+        usage.cachedTokens = .random(in: 0...500_000)
+        usage.cacheWriteTokens = .random(in: 0...200_000)
+        usage.longCacheWriteTokens = .random(in: 0...100_000)
+        usage.audioPromptTokens = .random(in: 0...50_000)
+        usage.cachedAudioTokens = .random(in: 0...50_000)
+        usage.audioCompletionTokens = .random(in: 0...9_999)
+        usage.serviceTier = Bool.random() ? nil : ServiceTier.allCases.randomElement()
+        usage.toolUses[.webSearch] = .random(in: 0...3)
+        if Bool.random() { usage.reportedCost = Cost(millionths: .random(in: 0...1_000_000)) }
+        return usage
+    }
+
+    @Test(
+        "the lines of a bill add up to the cost, and their units to the usage",
+        arguments: [
+            "0.001/0.004", "3/15/0.3/3.75/6/7/8 per million over 200000 6 flex 1 over 7 2", "reported 1/2 fast 9",
+            "free",
+        ]
+    )
+    func lines(text: String) throws {
+        var fees = ToolFees()
+        fees[.webSearch] = 10_000_000_001
+        let price = try #require(Price(text)).adding(fees, credit: nil)
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<2_000 {
+            let usage = usage(&random)
+            var (sum, tokens) = (Cost.nothing, 0)
+            let isKnown = price.forEachLine(of: usage) { line in
+                #expect(line.amount > 0 && line.product.millionths == line.amount * line.price.millionths)
+                sum = sum + line.product
+                if case .use = line.unit { return }
+                tokens += line.unit == .reportedCost ? usage.totalTokens : line.amount
+            }
+            #expect(isKnown && price.knownCost(usage) == sum)
+            #expect(tokens == usage.totalTokens, "\(usage)")
+        }
+    }
+
+    @Test(
+        "a price without conditions means what it always meant",
+        arguments: ["0.002", "0.001/0.004", "1/2/0.1", "0/5/3"]
+    )
+    func before(text: String) throws {
+        let price = try #require(Price(text))
+        let numbers = text.split(separator: "/").map { Int((Double($0) ?? 0) * 1e9 + 0.5) }
+        let (prompt, completion) = (numbers[0], numbers.count > 1 ? numbers[1] : numbers[0])
+        let read = numbers.count > 2 ? numbers[2] : prompt
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<2_000 {
+            var usage = usage(&random)
+            usage.reportedCost = nil
+            let cached = min(usage.cachedTokens, usage.promptTokens)
+            let cost = (usage.promptTokens - cached) * prompt + usage.completionTokens * completion + cached * read
+            #expect(price.cost(usage).millionths == cost)
+        }
+    }
+
+    @Test(
+        "what is reserved is the dearest and the cheapest that may come",
+        arguments: [
+            ("3/15/0.3/3.75 per million", 1_000, nil, 3_750 + 1_500, 300 + 1_500),
+            ("3/15/0.3/3.75/6 per million", 1_000, nil, 6_000 + 1_500, 300 + 1_500),
+            ("2/10", 1_000, nil, 3_000_000, 3_000_000),
+            ("2/10 per million flex 1/5 priority 4/20", 1_000, nil, 4_000 + 2_000, 1_000 + 500),
+            ("2/10 per million flex 1/5 priority 4/20", 1_000, "auto", 4_000 + 2_000, 1_000 + 500),
+            ("2/10 per million flex 1/5 priority 4/20", 1_000, "flex", 1_000 + 500, 1_000 + 500),
+            ("2/10 per million flex 1/5 priority 4/20", 1_000, "default", 2_000 + 1_000, 2_000 + 1_000),
+            // The estimate may be too low by a third, or too high.
+            ("2/10 per million over 1400 4/20", 1_000, nil, 4_000 + 2_000, 2_000 + 1_000),
+            ("2/10 per million over 1500 4/20", 1_000, nil, 2_000 + 1_000, 2_000 + 1_000),
+            ("2/10 per million over 900 4/20", 1_000, nil, 4_000 + 2_000, 2_000 + 1_000),
+            ("reported", 1_000, nil, 0, 0), ("reported 2/10 per million", 1_000, nil, 3_000, 3_000),
+        ] as [(String, Int, String?, Int, Int)]
+    )
+    func reserved(text: String, tokens: Int, tier: String?, highest: Int, lowest: Int) throws {
+        let price = try #require(Price(text))
+        let usage = Usage(promptTokens: tokens, completionTokens: 100)
+        let tiers = Price.Tiers(requested: tier)
+        #expect(price.highestCost(usage, tiers: tiers).millionths == highest * 1_000_000)
+        #expect(price.lowestCost(usage, tiers: tiers).millionths == lowest * 1_000_000)
+    }
+
+    @Test("nothing overflows", arguments: ["1000 over 5 1000 flex 1000", "1000/1000/1000/1000/1000/1000/1000"])
+    func absurd(text: String) throws {
+        var fees = ToolFees()
+        fees[.webSearch] = .max / 3
+        let price = try #require(Price(text)).adding(fees, credit: Cost(millionths: 1 << 50))
+        var usage = Usage(promptTokens: .max, completionTokens: .max)
+        usage.toolUses[.webSearch] = .max
+        (usage.cachedTokens, usage.cacheWriteTokens, usage.longCacheWriteTokens) = (.max / 2, .max, .max)
+        for cost in [price.cost(usage), price.highestCost(usage), price.lowestCost(usage), price.cost(ofCredits: .max)]
+        {
+            #expect(cost.millionths == Cost.maxMillionths)
+        }
+        #expect(usage.longCacheWriteTokens == 1 << 32 - 1 && usage.toolUses[.webSearch] == 65_535)
+    }
+
+    @Test("a price of the vendor's list has its decimals, those behind the twelfth rounded up")
+    func listed() throws {
+        var listed = ListedPrice()
+        listed[.prompt] = "0.0000025"
+        #expect(Price(listed) == nil)
+        listed[.completion] = "0.00000000000011"
+        let price = try #require(Price(listed))
+        #expect(price.cost(Usage(promptTokens: 2, completionTokens: 1)).millionths == 5_000_001)
+        listed[.cacheRead] = "0"
+        listed[.cacheWrite] = "0.000003"
+        #expect(Price(listed)?.plain?.numbers == [2_500_000, 1, 0, 3_000_000, 3_000_000, 2_500_000, 1])
+    }
+
+    @Test("credits cost what a credit costs, if they are known")
+    func credits() {
+        let price = Price(nil).adding(ToolFees(), credit: Cost(millionths: 10))
+        #expect(price.knownCost(.nothing, credits: 7)?.millionths == 70)
+        #expect(price.knownCost(Usage(promptTokens: 5, completionTokens: 5)) == nil)
+        #expect(price.usesCredits && price.cost(ofCredits: 3).millionths == 30)
+    }
+}
