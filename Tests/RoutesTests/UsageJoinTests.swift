@@ -38,10 +38,7 @@ import Testing
             durationMilliseconds: 7,
             server: server,
             key: "k1",
-            usage: usage,
-            credits: 5,
-            status: status,
-            error: error
+            outcome: Bill.Outcome(.responded, usage, credits: 5, status: status, error: error)
         )
     }
 

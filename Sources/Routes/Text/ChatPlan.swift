@@ -313,7 +313,7 @@ final class ChatPlan: @unchecked Sendable {
         let another = try await vendorCall.another()
         guard let spare = spare.take() else { throw error }
         let isRepair = error.recovery.contains(.promptForFormat)
-        if isRepair { vendorCall.callLedger.recordRetry(after: error.usage ?? .nothing) }
+        if isRepair { vendorCall.callLedger.recordRetry() }
         // With strict tools, the arguments may have been invalid rather than the tool call missing.
         let mayLackChoice = spare.value.needs.contains(.toolChoice) && !abilities.contains(.uncheckedArguments)
         var lacking = error.lacking

@@ -218,13 +218,13 @@ final class AttachmentLoader: @unchecked Sendable {
             try await help.start()
             do throws(UpstreamError) {
                 let transcript = try await wanted.transcript(of: audio, by: help)
-                help.ended()
-                call.callLedger.helped(by: transcriber.model.id, credits: transcript.credits)
+                help.helped(by: transcriber.model.id, credits: transcript.credits)
+                help.served()
                 var part = parts[group.positions[0]]
                 part.source = .words(transcript.text)
                 return part
             } catch {
-                if error.mayBeBilled { call.callLedger.helped(by: transcriber.model.id, credits: nil) }
+                if error.mayBeBilled { help.helped(by: transcriber.model.id, credits: nil, error) }
                 throw error
             }
         } catch {

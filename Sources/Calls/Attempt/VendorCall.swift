@@ -76,9 +76,9 @@ package final class VendorCall: @unchecked Sendable {
 
     /// Prepares to repeat this failed call. Throws if there is no capacity for the repeated call.
     package func prepareRepeat(after error: UpstreamError) async throws(UpstreamError) {
-        recordEnd(error)
+        let time = loop.now
         do throws(UpstreamError) {
-            try await restart(after: error)
+            try await restart(after: error, at: time)
         } catch let shortage {
             // If the failure would put the key in cooldown, throw the shortage: another location may accept the key.
             throw error.cooldown == nil ? error : shortage
@@ -91,13 +91,27 @@ package final class VendorCall: @unchecked Sendable {
         try await restart()
     }
 
-    /// Prepares the next call with the same key. Bills the usage in `error`, which belongs to the failed call.
-    private func restart(after error: UpstreamError? = nil) async throws(UpstreamError) {
-        try await follow()
-        if let used = error?.usage {
-            recordImpossibleUsage(in: used)
-            callLedger.lost(used, at: server)
+    /// Prepares the next call with the same key, after this call has failed. Bills the usage in `error`.
+    ///
+    /// - Parameter time: the time at which the call failed.
+    private func restart(after error: UpstreamError, at time: LoopTime) async throws(UpstreamError) {
+        do throws(UpstreamError) {
+            try await follow()
+        } catch let shortage {
+            recordEnd(error, at: time)
+            throw shortage
         }
+        recordRepeated(error, at: time)
+        beginNext()
+    }
+
+    /// Prepares the next call with the same key, after the end of this call was recorded.
+    private func restart() async throws(UpstreamError) {
+        try await follow()
+        beginNext()
+    }
+
+    private func beginNext() {
         isRecorded = false
         isStartUsed = false
         startedAt = loop.now
@@ -205,8 +219,8 @@ package final class VendorCall: @unchecked Sendable {
     /// Pauses before a retry of the same call. Throws `error` if the call cannot be retried.
     package func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
         guard error.recovery.contains(.retrySame), loop.now < callLedger.repeatsEndAt else { throw error }
-        recordEnd(error)
-        await loop.sleep(nanoseconds: min(200_000_000, callLedger.endsAt.nanoseconds(since: loop.now)))
-        do throws(UpstreamError) { try await restart(after: error) } catch _ { throw error }
+        let time = loop.now
+        await loop.sleep(nanoseconds: min(200_000_000, callLedger.endsAt.nanoseconds(since: time)))
+        do throws(UpstreamError) { try await restart(after: error, at: time) } catch _ { throw error }
     }
 }

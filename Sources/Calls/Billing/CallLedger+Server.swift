@@ -16,6 +16,9 @@ extension CallLedger {
         /// The day on which the vendor shuts down the model; nil if no day is known.
         package let shutdownDate: Day?
 
+        /// The destination of a call whose provider is not known.
+        static let unknown = Server("")
+
         package init(
             _ provider: String,
             name: String = "",
@@ -47,7 +50,7 @@ extension CallLedger {
         /// Returns the credits from which the cost of an upstream call follows; nil if it does not follow from credits.
         ///
         /// - Parameter reported: the credits that the vendor reported; nil if it reported none.
-        func billedCredits(_ usage: Usage, reported: Int?, _ images: ChatCredits.Images) -> Int? {
+        func pricedCredits(_ usage: Usage, reported: Int?, _ images: ChatCredits.Images) -> Int? {
             guard price?.usesCredits ?? false else { return nil }
             return reported ?? credits(usage, images)
         }

@@ -1,0 +1,146 @@
+import Engine
+import Limits
+package import Shared
+
+extension VendorCall {
+    /// Bills and records a call that succeeded. `credits` is nil if the vendor reported none.
+    package func recordResponse(_ usage: Usage, credits: Int?) { recordResponse(usage, of: usage, credits: credits) }
+
+    /// Bills and records one of several calls that together make one response.
+    ///
+    /// - Parameter sum: the usage of the response's successful calls so far, with a shared prompt counted once.
+    package func recordResponse(_ usage: Usage, of sum: Usage, credits: Int?) {
+        var outcome = Bill.Outcome(.responded, usage, credits: credits, status: 200)
+        outcome.promptTokens = sum.promptTokens
+        if let terms = callLedger.usageReservation {
+            outcome.billedCredits = credits ?? server?.credits(usage, terms) ?? terms.creditsPerCall
+            outcome.images = terms.reserved.images
+        }
+        record(outcome)
+        callLedger.learn(completionTokens: usage.completionTokens, credits: credits)
+    }
+
+    /// Bills and records a successful call that uses no tokens, for example one that made images.
+    package func made(images: Int = 0, credits: Int?) {
+        var outcome = Bill.Outcome(.made, credits: credits, status: 200)
+        outcome.pricedCredits = images > 0 ? server?.credits?.ofImages(images) : nil
+        if let terms = callLedger.usageReservation {
+            let listed = server?.credits == nil ? 0 : outcome.pricedCredits
+            outcome.billedCredits = credits ?? listed ?? terms.creditsPerCall
+            outcome.images = images > 0 ? images : terms.reserved.images
+        }
+        record(outcome)
+        callLedger.learn(completionTokens: 0, credits: credits)
+    }
+
+    /// Bills and records a call that failed. A call that the vendor refused is free.
+    ///
+    /// - Parameters:
+    ///   - usage: the tokens of the prompt and of the delivered output.
+    ///   - promptTokens: the tokens of all the client's prompts; nil if this prompt is the only one.
+    ///   - isOneOfSeveral: whether this object stands for several calls, each with a record.
+    package func failed(
+        _ error: UpstreamError,
+        after usage: Usage = .nothing,
+        ofPrompts promptTokens: Int? = nil,
+        isOneOfSeveral: Bool = false
+    ) {
+        var outcome = self.outcome(.refused, error)
+        if usage.completionTokens > 0 || error.mayBeBilled {
+            let isAbandoned = usage.completionTokens == 0 && error.kind == .cancelled
+            outcome.end = isAbandoned ? .abandoned : .broke
+            outcome.usage = usage
+            outcome.promptTokens = promptTokens
+            if let terms = callLedger.usageReservation {
+                outcome.billedCredits = server?.credits(usage, terms) ?? terms.creditsPerCall
+                outcome.images = terms.reserved.images
+            }
+        }
+        outcome.isImpossible = usage.hasImpossibleFigure
+        outcome.isShown = outcome.isShown && (isOneOfSeveral || !isRecorded)
+        record(outcome)
+    }
+
+    /// Records the end of this call without billing it, unless its end is already recorded.
+    ///
+    /// - Parameters:
+    ///   - error: nil if the call succeeded.
+    ///   - time: the time at which the call ended; nil for now.
+    func recordEnd(_ error: UpstreamError?, at time: LoopTime? = nil) {
+        if isRecorded { return }
+        guard let error else { return record(Bill.Outcome(.free, status: 200)) }
+        var outcome = self.outcome(.free, error)
+        outcome.usage = error.usage ?? .nothing
+        record(outcome, at: time)
+    }
+
+    /// Records a failed call that the relay repeats. Bills the usage in `error`.
+    ///
+    /// - Parameter time: the time at which the call ended.
+    func recordRepeated(_ error: UpstreamError, at time: LoopTime) {
+        guard let used = error.usage else { return recordEnd(error, at: time) }
+        var outcome = self.outcome(.repeated, error)
+        outcome.usage = used
+        outcome.isImpossible = used.hasImpossibleFigure
+        outcome.isShown = outcome.isShown && !isRecorded
+        if let terms = callLedger.usageReservation { outcome.billedCredits = server?.credits(used, terms) ?? 0 }
+        record(outcome, at: time)
+    }
+
+    /// Bills and records a helper call, in which another model did work for the request. Only its credits are billed.
+    ///
+    /// - Parameters:
+    ///   - credits: the credits that the vendor reported; nil if it reported none.
+    ///   - error: the failure of the call; nil if it succeeded.
+    package func helped(by model: String, credits: Int?, _ error: UpstreamError? = nil) {
+        var outcome = error.map { self.outcome(.helped, $0) } ?? Bill.Outcome(.helped, status: 200)
+        if let terms = callLedger.usageReservation {
+            outcome.billedCredits =
+                credits ?? terms.averages.expected(of: model, for: callLedger.caller?.identity).credits
+        }
+        record(outcome)
+        callLedger.learn(completionTokens: 0, credits: credits, of: model)
+    }
+
+    /// Records that the vendor refused the call with this HTTP status.
+    func recordRefusal(status: Int) {
+        record(Bill.Outcome(.free, status: status, error: "the vendor answered \(status)"))
+    }
+
+    private func outcome(_ end: Bill.End, _ error: UpstreamError) -> Bill.Outcome {
+        var outcome = Bill.Outcome(end, status: error.status)
+        // Such a call was refused before any vendor was called.
+        outcome.isShown = error.refusal == nil || error.status != nil || error.isCut
+        if callLedger.recordsCalls { outcome.error = located(error).loggedCause(hiding: credential) }
+        return outcome
+    }
+
+    private func record(_ outcome: Bill.Outcome, at time: LoopTime? = nil) {
+        isRecorded = true
+        let now = time ?? loop.now
+        let server = server ?? .unknown
+        var outcome = outcome
+        outcome.pricedCredits = server.pricedCredits(
+            outcome.usage,
+            reported: outcome.credits ?? outcome.pricedCredits,
+            callLedger.usageReservation?.prompt.images ?? .none
+        )
+        callLedger.record(
+            CallRecord(
+                endedAt: now,
+                durationMilliseconds: now.milliseconds(since: startedAt),
+                server: server,
+                key: credential.key.isEmpty ? nil : credential.label,
+                isRebuilt: isRebuilt,
+                outcome: outcome
+            )
+        )
+    }
+}
+
+extension UpstreamError {
+    /// Returns the cause of the failure for the log, with `...` in place of the key.
+    package func loggedCause(hiding credential: Credential) -> String {
+        credential.key.isEmpty ? locatedCause : locatedCause.replacing(credential.key, with: "...")
+    }
+}

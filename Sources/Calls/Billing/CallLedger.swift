@@ -1,0 +1,211 @@
+package import Engine
+package import Limits
+package import Shared
+
+/// The upstream calls of one request and their usage. This usage settles the request's reservation.
+///
+/// Only an `Admission` creates the ledger of a request.
+///
+/// `@unchecked`: used on its request's loop only.
+package final class CallLedger: ResponseDeadline, @unchecked Sendable {
+    /// The amounts that are reserved for the request; nil if nothing is reserved.
+    ///
+    /// Nothing is reserved, for example, if the limits count only requests.
+    private(set) var usageReservation: UsageReservation?
+    fileprivate var reservation: Reservation?
+    /// The capacity held for calls to providers that have a concurrency or rate limit.
+    private var capacity: [HeldCapacity] = []
+    /// The number of attempts to serve the request. Each attempt uses one candidate and one key.
+    package var attempts = 1
+    /// The failures of candidates so far, in order.
+    package private(set) var failures: [Failure] = []
+    /// The provider and model of the last upstream call; nil before the first one.
+    ///
+    /// Helper calls, in which another model works for the request, do not count.
+    package var server: Server?
+    private var bill = Bill()
+    /// Whether the calls' causes of failure are kept.
+    package var recordsCalls = false
+    /// The ledgers of a panel's calls. Their usage is added to the usage of this ledger.
+    private var parts: [CallLedger] = []
+    /// The caller of the request; nil if it is not known.
+    package var caller: Caller?
+    /// The time at which the request began to wait for capacity; nil if the request is not waiting.
+    private var capacityWaitStart: LoopTime?
+    /// The total time that the request has waited for capacity, in nanoseconds.
+    private var capacityWait: UInt64 = 0
+    /// The time after which the relay no longer repeats a failed call.
+    package var repeatsEndAt = LoopTime.distantFuture
+    /// The time by which the response to a chat must begin; `distantFuture` if there is no deadline.
+    package var endsAt = LoopTime.distantFuture
+
+    fileprivate init(_ usageReservation: UsageReservation?) { self.usageReservation = usageReservation }
+
+    /// Keeps the capacity of an upstream call. The capacity is released when the request ends, if not earlier.
+    package func hold(_ held: HeldCapacity) { capacity.append(held) }
+
+    /// Releases all capacity that this ledger holds. Call it when the calls of a candidate have ended.
+    package func freeCapacity() {
+        for held in capacity { held.end() }
+        capacity = []
+    }
+
+    /// Whether this ledger or a ledger of a panel's call waits for a provider's capacity.
+    package var isWaitingForCapacity: Bool { capacityWaitStart != nil || parts.contains(where: \.isWaitingForCapacity) }
+
+    package func beginCapacityWait(at now: LoopTime) { capacityWaitStart = now }
+
+    package func endCapacityWait(at now: LoopTime) {
+        if let start = capacityWaitStart { capacityWait += now.nanoseconds(since: start) }
+        capacityWaitStart = nil
+    }
+
+    /// The time that the request has waited for capacity, in nanoseconds.
+    ///
+    /// The calls of a panel have ledgers of their own. The longest wait in any of these ledgers counts.
+    package var allCapacityWaits: UInt64 {
+        parts.isEmpty ? capacityWait : parts.reduce(capacityWait) { max($0, $1.allCapacityWaits) }
+    }
+
+    /// The deadline for the response to a chat; nil if there is no deadline.
+    package var deadline: (any ResponseDeadline)? { endsAt == .distantFuture ? nil : self }
+
+    /// Creates and returns a ledger for one of several calls that this ledger bills together.
+    package func part() -> CallLedger {
+        let part = CallLedger(nil)
+        part.caller = caller
+        part.recordsCalls = recordsCalls
+        parts.append(part)
+        return part
+    }
+
+    /// Keeps the reservation of a panel's call, to which this ledger belongs. `end` settles the reservation.
+    package func hold(_ units: consuming Reservation) { if units.isOpen { reservation = consume units } }
+
+    /// Settles the ledger of one call of a panel after this call has ended.
+    package func end() { settle() }
+
+    /// The number of attempts to serve the request; for a panel, the sum over its calls.
+    package var allAttempts: Int {
+        parts.isEmpty ? attempts : parts.reduce(0) { $0 + ($1.provider == nil ? 0 : $1.attempts) }
+    }
+
+    /// The failures of candidates; for a panel, the failures in all its calls.
+    package var allFailures: [Failure] { parts.isEmpty ? failures : parts.flatMap(\.failures) }
+
+    /// The cost of all calls so far; nil if nothing was used or the cost is unknown.
+    ///
+    /// The cost of a panel is the sum of known costs.
+    package var cost: Cost? {
+        guard parts.isEmpty else {
+            let costs = parts.compactMap(\.cost)
+            return costs.dropFirst().reduce(costs.first) { sum, cost in sum.map { $0 + cost } }
+        }
+        return bill.cost
+    }
+
+    package var isOfPanel: Bool { !parts.isEmpty }
+
+    /// The usage of responses that lacked the requested format and were therefore requested again.
+    package var unmet: Usage { bill.rejected }
+
+    /// The record of the only ended call; nil if no call or several calls have ended.
+    package var onlyRecord: CallRecord? { parts.isEmpty ? bill.only : nil }
+
+    /// The records of all ended calls, including a panel's calls, ordered by their ends.
+    package var allRecords: [CallRecord] {
+        if parts.isEmpty { return bill.calls }
+        return (bill.calls + parts.flatMap(\.allRecords)).sorted { $0.endedAt < $1.endedAt }
+    }
+
+    /// The providers and models of calls with an impossible number of tokens, including a panel's calls.
+    ///
+    /// Each such call adds one entry.
+    package var impossibleUsage: [Server] { bill.impossibleUsage + parts.flatMap(\.bill.impossibleUsage) }
+
+    func record(_ call: CallRecord) { bill.record(call) }
+
+    /// Sets the reservation by which calls are billed, once the candidate that serves the request is known.
+    package func bill(by usageReservation: UsageReservation?) { self.usageReservation = usageReservation }
+
+    /// Records what a successful call used, for the averages by which further requests are reserved.
+    ///
+    /// - Parameter model: the model that served the call; nil for that of the reservation.
+    func learn(completionTokens: Int, credits: Int?, of model: String? = nil) {
+        guard let usageReservation else { return }
+        usageReservation.averages.record(
+            model ?? usageReservation.model,
+            by: caller?.identity,
+            completionTokens: completionTokens,
+            credits: credits
+        )
+    }
+
+    /// Forgets, before the next upstream call, whether the vendor refused a call for the same response.
+    ///
+    /// If it refused none, the calls that were cancelled before any output are billed.
+    package func clearRefusal() { bill.beginRound() }
+
+    /// Records that a response without the requested format is requested again.
+    package func recordRetry() { bill.end(.rejected) }
+
+    /// Records the failure of a candidate. Another candidate can still serve the request.
+    package func record(_ error: UpstreamError) {
+        bill.end(.lost)
+        recordFailure(error)
+    }
+
+    /// Records the failure of a call in the log and the metrics. The request can still succeed.
+    package func recordFailure(_ error: UpstreamError) {
+        let credential = error.credential ?? .none
+        failures.append(
+            Failure(
+                provider: provider ?? "",
+                key: credential.key.isEmpty ? nil : credential.label,
+                fault: error.fault,
+                cause: error.loggedCause(hiding: credential)
+            )
+        )
+    }
+
+    fileprivate func settle() {
+        if !capacity.isEmpty { freeCapacity() }
+        for part in parts { part.freeCapacity() }
+        guard let reservation = reservation.take() else { return }
+        guard let usageReservation else { return }
+        reservation.settle(used: parts.reduce(used(under: usageReservation)) { $0 + $1.used })
+    }
+
+    private var used: Amounts { usageReservation.map(used) ?? Amounts() }
+
+    private func used(under usageReservation: UsageReservation) -> Amounts {
+        bill.used(mostImages: usageReservation.reserved.images)
+    }
+}
+
+/// The proof that all limits have counted a request. The end of the admission settles the reservation.
+package struct Admission: ~Copyable {
+    package let callLedger: CallLedger
+
+    /// Creates the admission of a request from the reservation that admitted the request.
+    package init(_ usageReservation: UsageReservation?, holding reservation: consuming Reservation) {
+        precondition(reservation.decision.isAdmitted)
+        callLedger = CallLedger(usageReservation)
+        callLedger.reservation = reservation.isOpen ? consume reservation : nil
+    }
+
+    private init() { callLedger = CallLedger(nil) }
+
+    /// Creates an admission for an upload that starts before the limits admit the client's request.
+    ///
+    /// The vendor receives the end of the upload only after `complete`.
+    package static func pending() -> Admission { Admission() }
+
+    package func complete(_ usageReservation: UsageReservation?, holding reservation: consuming Reservation) {
+        precondition(reservation.decision.isAdmitted)
+        callLedger.bill(by: usageReservation)
+        callLedger.reservation = reservation.isOpen ? consume reservation : nil
+    }
+
+    deinit { callLedger.settle() }
+}

@@ -1,0 +1,86 @@
+package import Engine
+package import Shared
+
+extension Bill {
+    /// The use of a call that has ended, and the amounts that are billed for it.
+    package struct Outcome: Sendable {
+        package var end: End
+        /// The usage of the call itself; nothing if the vendor charges nothing.
+        package var usage: Usage
+        /// The tokens of the prompts that the response has in common with other calls; nil for those in `usage`.
+        var promptTokens: Int?
+        /// The credits that the vendor reported; nil if it reported none.
+        package var credits: Int?
+        var billedCredits = 0
+        /// The credits from which the cost follows; nil if it does not follow from credits.
+        var pricedCredits: Int?
+        /// The images that the vendor made or may have made.
+        var images = 0
+        /// Whether the vendor reported an impossible number of tokens.
+        var isImpossible = false
+        /// Whether the call reached a vendor, and no other entry of the bill is about it.
+        var isShown = true
+        /// The HTTP status of the vendor's response; nil if the vendor did not respond.
+        package var status: Int?
+        /// The cause of the failure, with the key removed; nil if the call succeeded.
+        package var error: String?
+
+        package init(_ end: End, _ usage: Usage = .nothing, credits: Int? = nil, status: Int?, error: String? = nil) {
+            self.end = end
+            self.usage = usage
+            self.credits = credits
+            self.status = status
+            self.error = error
+            isImpossible = usage.hasImpossibleFigure
+        }
+    }
+}
+
+/// One upstream call that has ended, as an entry of the bill.
+package final class CallRecord: Sendable {
+    // It is an object, because copies of a struct would count a reference for each text.
+    package let endedAt: LoopTime
+    package let durationMilliseconds: Int
+    package let server: CallLedger.Server
+    /// The log's name for the provider's key, such as `k1`; nil for the caller's key or no key.
+    package let key: String?
+    /// Whether the client's Messages body was written anew for a vendor of the same API.
+    package let isRebuilt: Bool
+    let outcome: Bill.Outcome
+
+    package init(
+        endedAt: LoopTime,
+        durationMilliseconds: Int,
+        server: CallLedger.Server,
+        key: String?,
+        isRebuilt: Bool = false,
+        outcome: Bill.Outcome
+    ) {
+        self.endedAt = endedAt
+        self.durationMilliseconds = durationMilliseconds
+        self.server = server
+        self.key = key
+        self.isRebuilt = isRebuilt
+        self.outcome = outcome
+    }
+
+    package var usage: Usage { outcome.usage }
+    package var credits: Int? { outcome.credits }
+    package var status: Int? { outcome.status }
+    package var error: String? { outcome.error }
+
+    /// The cost of the call; nil if the price is not known.
+    package var cost: Cost? { server.price?.knownCost(usage, credits: outcome.pricedCredits) }
+
+    /// The same call if the vendor charges nothing for it.
+    var unbilled: CallRecord {
+        CallRecord(
+            endedAt: endedAt,
+            durationMilliseconds: durationMilliseconds,
+            server: server,
+            key: key,
+            isRebuilt: isRebuilt,
+            outcome: Bill.Outcome(.free, status: status, error: error)
+        )
+    }
+}
