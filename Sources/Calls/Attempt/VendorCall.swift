@@ -174,6 +174,46 @@ package final class VendorCall: @unchecked Sendable {
         }
     }
 
+    // MARK: The door
+
+    // Every upstream request that a client's request pays for begins here.
+
+    package func send(
+        _ request: UpstreamCall,
+        on transport: any Transport
+    ) async throws(UpstreamError) -> UpstreamResponse {
+        endpoint = request.endpoint
+        do throws(TransportError) { return try await transport.send(request) } catch { throw UpstreamError(error) }
+    }
+
+    /// Sends a request, and waits for the head of its response.
+    package func open(
+        _ request: UpstreamCall,
+        on transport: any Transport
+    ) async throws(UpstreamError) -> any UpstreamStream {
+        endpoint = request.endpoint
+        do throws(TransportError) { return try await transport.open(request) } catch { throw UpstreamError(error) }
+    }
+
+    /// Begins a POST request whose body is written in chunks.
+    ///
+    /// - Parameter totalBytes: the length of the body; nil for chunked transfer encoding.
+    package func upload(
+        to endpoint: Endpoint,
+        _ headers: UpstreamHeaders,
+        totalBytes: Int?,
+        on transport: any Transport
+    ) throws(UpstreamError) -> any UpstreamUpload {
+        self.endpoint = endpoint
+        do throws(TransportError) {
+            return try transport.upload(to: endpoint, headers, totalBytes: totalBytes)
+        } catch {
+            throw UpstreamError(error)
+        }
+    }
+
+    // MARK: Ends
+
     /// Records that the vendor responded. Ends a cooldown of the key that began before this call.
     package func served() { keys?.served(credential, begun: startedAt) }
 

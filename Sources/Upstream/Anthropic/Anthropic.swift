@@ -108,7 +108,7 @@ extension Anthropic: MessageTokenCounter {
     ) async throws(UpstreamError) -> Body {
         let body = OriginalMessage.written(request, model: model.id, dialect: dialect, namesModel: true)
         let headers = wire.headers(of: request, dialect, model, vendorCall, wire.headers, for: vendorCall.key)
-        return try await wire.tokenCount(at: counting, headers, body)
+        return try await wire.tokenCount(at: counting, headers, body, by: vendorCall)
     }
 }
 

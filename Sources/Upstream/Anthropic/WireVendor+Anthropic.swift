@@ -74,14 +74,14 @@ extension ChatOptions.Tool {
 
 extension WireVendor {
     /// Requests the number of a prompt's tokens. Returns the response as it came.
-    func tokenCount(at endpoint: Endpoint, _ headers: UpstreamHeaders, _ body: Body) async throws(UpstreamError) -> Body
-    {
-        let response: UpstreamResponse
-        do throws(TransportError) {
-            response = try await transport.send(UpstreamCall(endpoint: endpoint, headers: headers, body: body))
-        } catch {
-            throw UpstreamError(error)
-        }
+    func tokenCount(
+        at endpoint: Endpoint,
+        _ headers: UpstreamHeaders,
+        _ body: Body,
+        by vendorCall: VendorCall
+    ) async throws(UpstreamError) -> Body {
+        let call = UpstreamCall(endpoint: endpoint, headers: headers, body: body)
+        let response = try await vendorCall.send(call, on: transport)
         guard response.head.status / 100 == 2, response.body.bytes.count <= Self.countLimitBytes,
             try tools.parser.response(response.body.bytes)["input_tokens"]?.tokens != nil
         else { throw .invalidResponse("the vendor answered \(response.head.status) to count_tokens") }

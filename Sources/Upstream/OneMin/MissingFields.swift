@@ -63,7 +63,6 @@ extension OneMin {
         _ ask: (UpstreamCall) async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
         let headers = headers(for: vendorCall.key)
-        vendorCall.endpoint = making
         do throws(UpstreamError) {
             return try await ask(UpstreamCall(endpoint: making, headers: headers, body: body))
         } catch {

@@ -30,12 +30,8 @@ extension OpenAILike: FileProvider {
             try asset(body)
         }
         let endpoint = try fileEndpoint("files", site.options)
-        vendorCall.endpoint = endpoint
-        do throws(TransportError) {
-            return MultipartUpload(file, try wire.transport.upload(to: endpoint, headers, totalBytes: nil), response)
-        } catch {
-            throw UpstreamError(error)
-        }
+        let upload = try vendorCall.upload(to: endpoint, headers, totalBytes: nil, on: wire.transport)
+        return MultipartUpload(file, upload, response)
     }
 
     private func asset(_ response: Body) throws(UpstreamError) -> UploadedAsset {
@@ -55,14 +51,8 @@ extension OpenAILike: FileProvider {
             headers: wire.headers.headers(for: vendorCall.key),
             body: nil
         )
-        vendorCall.endpoint = call.endpoint
         return try await vendorCall.attempt { () async throws(UpstreamError) in
-            let stream: any UpstreamStream
-            do throws(TransportError) {
-                stream = try await wire.transport.open(call)
-            } catch {
-                throw UpstreamError(error)
-            }
+            let stream = try await vendorCall.open(call, on: wire.transport)
             if stream.head.status == 200 { return try await StoredFileStream(stream).begun() }
             let error = try await refusal(stream)
             throw stream.head.status == 404 ? UpstreamError(refusing: .lostFile) : error
@@ -76,14 +66,8 @@ extension OpenAILike: FileProvider {
             body: nil,
             isDeletion: true
         )
-        vendorCall.endpoint = call.endpoint
         try await vendorCall.attempt { () async throws(UpstreamError) in
-            let response: UpstreamResponse
-            do throws(TransportError) {
-                response = try await wire.transport.send(call)
-            } catch {
-                throw UpstreamError(error)
-            }
+            let response = try await vendorCall.send(call, on: wire.transport)
             if response.head.status == 404 { return }
             guard response.head.status / 100 == 2 else { throw refusal(response.head, response.body) }
             // Some servers send only the status.

@@ -15,6 +15,7 @@ extension Vertex: MessageTokenCounter {
         let dialect = AnthropicDialect.vertex(site.vendor.clientInfo)
         let body = OriginalMessage.written(request, model: model.id, dialect: dialect, namesModel: true)
         let headers = wire.headers(of: request, dialect, model, vendorCall, route.headers, for: route.key)
-        return try await wire.tokenCount(at: route.endpoint(isStreamed: false), headers, body)
+        let endpoint = route.endpoint(isStreamed: false)
+        return try await wire.tokenCount(at: endpoint, headers, body, by: vendorCall)
     }
 }

@@ -16,18 +16,14 @@ extension OneMin: FileProvider, AssetUploader {
         let headers = UpstreamHeaders([
             "API-KEY: \(vendorCall.key)", "Content-Type: \(file.contentType)", "Expect:", "User-Agent: relay",
         ])
-        vendorCall.endpoint = assets
-        do throws(TransportError) {
-            let total = totalBytes.map { file.totalBytes(fileBytes: $0) }
-            let response = UploadRules(sendsMetadata: false) { [parser] (head, body) in
-                UpstreamError(head, body.bytes, parser: parser, of: .file)
-            } asset: { [self] (body) throws(UpstreamError) in
-                try asset(body)
-            }
-            return MultipartUpload(file, try transport.upload(to: assets, headers, totalBytes: total), response)
-        } catch {
-            throw UpstreamError(error)
+        let total = totalBytes.map { file.totalBytes(fileBytes: $0) }
+        let response = UploadRules(sendsMetadata: false) { [parser] (head, body) in
+            UpstreamError(head, body.bytes, parser: parser, of: .file)
+        } asset: { [self] (body) throws(UpstreamError) in
+            try asset(body)
         }
+        let upload = try vendorCall.upload(to: assets, headers, totalBytes: total, on: transport)
+        return MultipartUpload(file, upload, response)
     }
 
     package func open(path: String, by vendorCall: VendorCall) async throws(UpstreamError) -> any MediaStream {

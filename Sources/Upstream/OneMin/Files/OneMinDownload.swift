@@ -66,12 +66,7 @@ extension OneMin {
         _ vendorCall: VendorCall
     ) async throws(UpstreamError) -> Body {
         try checkSupport(of: use, vendorCall)
-        let response: UpstreamResponse
-        do throws(TransportError) {
-            response = try await transport.send(call)
-        } catch {
-            throw UpstreamError(error)
-        }
+        let response = try await vendorCall.send(call, on: transport)
         guard response.head.status == 200 || response.head.status == 201 else {
             let error = UpstreamError(response.head, response.body.bytes, parser: parser, of: use.feature.fields)
             learn(error, use, vendorCall: vendorCall)
@@ -87,12 +82,7 @@ extension OneMin {
         vendorCall: VendorCall
     ) async throws(UpstreamError) -> any UpstreamStream {
         try checkSupport(of: use, vendorCall)
-        let stream: any UpstreamStream
-        do throws(TransportError) {
-            stream = try await transport.open(call)
-        } catch {
-            throw UpstreamError(error)
-        }
+        let stream = try await vendorCall.open(call, on: transport)
         guard stream.head.status == 200 || stream.head.status == 201 else {
             let error = await refusal(stream, use.feature.fields)
             learn(error, use, vendorCall: vendorCall)

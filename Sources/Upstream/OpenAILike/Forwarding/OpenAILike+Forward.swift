@@ -61,13 +61,8 @@ extension OpenAILike: Forwarder {
         } catch {
             throw UpstreamError(refusing: error)
         }
-        vendorCall.endpoint = endpoint
         let call = UpstreamCall(endpoint: endpoint, headers: wire.headers.headers(for: vendorCall.key), body: written)
-        do throws(TransportError) {
-            return try await wire.transport.open(call)
-        } catch {
-            throw UpstreamError(error)
-        }
+        return try await vendorCall.open(call, on: wire.transport)
     }
 
     /// Sends a multipart form as fast as the vendor's server receives it, and returns the response.
@@ -82,13 +77,7 @@ extension OpenAILike: Forwarder {
             passing: ForwardedFieldCheck(allowing: site.allowedFields, isCallersKey: vendorCall.isCallersKey)
         )
         let headers = wire.headers.headers(for: vendorCall.key, contentType: form.contentType)
-        vendorCall.endpoint = endpoint
-        let upload: any UpstreamUpload
-        do throws(TransportError) {
-            upload = try wire.transport.upload(to: endpoint, headers, totalBytes: nil)
-        } catch {
-            throw UpstreamError(error)
-        }
+        let upload = try vendorCall.upload(to: endpoint, headers, totalBytes: nil, on: wire.transport)
         do throws(UpstreamError) {
             try await write(form, to: upload)
             // A key that the vendor refuses says nothing about the form, which is then sent with the next key.
