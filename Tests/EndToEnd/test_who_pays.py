@@ -42,7 +42,7 @@ def failed(request, start_relay, server, tmp_path):
     tokens = {name: f"token-of-{model}" for name, model in models.items()}
     keys = {f"KEY_A{at}_TOKEN": token for at, token in enumerate(tokens.values())}
     relay = start_relay(
-        **keys, USAGE_LOG_FILE=tmp_path / "records", FALLBACK_DEADLINE="1s", RATE_LIMIT_CHAT=TOKENS, RATE_LIMIT_IMAGES=TOKENS,
+        **keys, USAGE_LOG_FILE=tmp_path / "records", FALLBACK_DEADLINE="4s", RATE_LIMIT_CHAT=TOKENS, RATE_LIMIT_IMAGES=TOKENS,
         RATE_LIMIT_AUDIO=TOKENS, PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_COST="1/2",
         PROVIDER_ROW_API_KEYS="late-key-1,late-key-2", PROVIDER_ROW_MODELS=",".join(f"{model}=at/{model}" for model in models.values()),
     )  # fmt: skip
