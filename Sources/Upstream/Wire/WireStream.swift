@@ -22,9 +22,8 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
     /// The bytes of a complete response that the vendor sends in place of a stream.
     private var whole = ByteBuffer()
     private var lines = LineEndConverter()
-    /// The events that arrived during `begin()` and have not been emitted yet.
-    private var early: [BufferedEvent] = []
-    private var isBeginning = false
+    /// The events that arrived during `begin()`; nil once they have been emitted.
+    private var early: EventLog?
     /// Whether no more bytes are read from the vendor's response.
     private var isOver = false
     private var isDone = false
@@ -62,17 +61,22 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
 
     /// Waits for the first event with output, and keeps the events that arrive until then.
     func begin() async throws(UpstreamError) {
-        isBeginning = true
-        defer { isBeginning = false }
+        let log = EventLog()
+        var isBegun = false
         while !isBegun, try await more(patienceNanoseconds: .max / 2) != .end {
-            while !isBegun, try next({ early.append(BufferedEvent($0, $1)) }) {}
+            while !isBegun,
+                try next({ choice, event in
+                    // A forwarded chunk does not prove that the response has begun.
+                    if case .native = event {} else { isBegun = true }
+                    log.append(choice, event)
+                })
+            {}
         }
+        if !log.isEmpty { early = log }
     }
 
-    private var isBegun: Bool { early.contains(where: \.isOfResponse) }
-
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
-        if !early.isEmpty, !isBeginning { return .bytes }
+        if early != nil { return .bytes }
         if isDone {
             guard let pause else { return .end }
             try await goOn(after: pause)
@@ -144,10 +148,8 @@ final class WireStream: ChatResponseStream, @unchecked Sendable {
     private static var tooLarge: UpstreamError { .invalidResponse("an event of the vendor is too large") }
 
     func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
-        if !early.isEmpty, !isBeginning {
-            let events = early
-            early = []
-            for event in events { event.replay(emit) }
+        if let log = early.take() {
+            while log.next(emit) {}
             return true
         }
         if isDone { return false }

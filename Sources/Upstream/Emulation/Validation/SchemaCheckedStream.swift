@@ -14,17 +14,17 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     /// Whether all events are held back, because the response might still turn out to be invalid.
     private var isHeld = true
     /// The held events, which are emitted before the stream's next events.
-    private var held = EventBuffer()
+    private let held = EventLog()
     private var reservation: MemoryReservation?
     /// The text so far of the JSON that the request demands.
     private var text = ByteBuffer()
     private var hasText = false
     /// The events from the first tool call on, which are held back until the arguments are validated.
-    private var calls = EventBuffer()
+    private let calls = EventLog()
     /// The tool calls whose events are held back. An index is that of the events.
     private var drafts: [(index: Int, name: String, arguments: [UInt8])] = []
-    /// The finish event, which is held back until the response is validated.
-    private var end: BufferedEvent?
+    /// The finish event, which is held back until the response is validated; empty before it has arrived.
+    private let end = EventLog()
 
     init(_ stream: any ChatResponseStream, _ validator: OutputValidator) {
         self.stream = stream
@@ -38,36 +38,37 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     /// Waits until the first events can be emitted. Throws an error if the response is invalid.
     func begin() async throws(UpstreamError) {
         while isHeld, try await stream.more(patienceNanoseconds: .max / 2) != .end {
-            while isHeld, try stream.next({ if passes($0, $1) { held.add($1) } }) { try checkRoom() }
+            while isHeld, try stream.next({ if passes($0, $1) { held.join($0, $1) } }) { try checkRoom() }
         }
         guard isHeld else { return }
         isHeld = false
         switch validator.demand {
         case .call(let demand):
             if let problem = demand.unmet(by: drafts.map(\.name)) { throw OutputValidator.failure(problem) }
-        case .document: if drafts.isEmpty { held.replaceText(with: try await validator.document(in: removedText())) }
+        case .document: if drafts.isEmpty { held.replaceText(by: try await validator.document(in: removedText())) }
         }
         try await releaseCalls()
+        releaseEnd()
+    }
+
+    private func releaseEnd() {
         isOpen = false
-        if let last = end.take() { held.add(last) }
+        held.append(contentsOf: end)
+        end.removeAll()
     }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if !held.isEmpty { return .bytes }
-        guard let last = end.take() else { return try await stream.more(patienceNanoseconds: patienceNanoseconds) }
+        if end.isEmpty { return try await stream.more(patienceNanoseconds: patienceNanoseconds) }
         if drafts.isEmpty { try await validator.check(removedText()) }
         try await releaseCalls()
-        isOpen = false
-        held.add(last)
+        releaseEnd()
         return .bytes
     }
 
     func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
-        if let event = held.removeNext() {
-            event.replay(emit)
-            return true
-        }
-        if end != nil { return false }
+        if held.next(emit) { return true }
+        if !end.isEmpty { return false }
         let hasMore = try stream.next { choice, event in
             if passes(choice, event) { emit(choice, event) }
         }
@@ -86,11 +87,12 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
 
     private func emitCalls() {
         drafts = []
-        while let event = calls.removeNext() { held.add(event) }
+        held.append(contentsOf: calls)
+        calls.removeAll()
     }
 
     /// Holds back an event of a tool call, or one that follows a tool call. Returns false for other events.
-    private func isHeldBack(_ event: ChatEvent) -> Bool {
+    private func isHeldBack(_ choice: Int, _ event: ChatEvent) -> Bool {
         switch event {
         case .toolCall(let index, _, let name): drafts.append((index, name.text, []))
         case .toolArguments(let index, let text):
@@ -98,21 +100,21 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
         case .finish: return false
         default: guard !drafts.isEmpty else { return false }
         }
-        calls.add(event)
+        calls.join(choice, event)
         return true
     }
 
     /// Returns whether the event can be emitted now; false for an event that must wait for the validation.
     private func passes(_ choice: Int, _ event: ChatEvent) -> Bool {
         guard isOpen else { return true }
-        if validator.checksArguments, isHeldBack(event) { return false }
+        if validator.checksArguments, isHeldBack(choice, event) { return false }
         switch (event, validator.demand) {
         case (.finish(let reason, _), _) where reason.isEndedByModel:
-            end = BufferedEvent(choice, event)
+            end.append(choice, event)
             return false
         case (.finish, _) where !drafts.isEmpty:
             // The tool calls may be cut off, so they are not validated.
-            calls.add(event)
+            calls.append(choice, event)
             emitCalls()
             (isOpen, isHeld) = (false, false)
             return false
@@ -130,7 +132,7 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     }
 
     private func checkRoom() throws(UpstreamError) {
-        let bytes = held.bytes + text.count + 2 * calls.bytes
+        let bytes = held.bytes.count + text.count + 2 * calls.bytes.count
         guard bytes <= StructuredOutputParser.limitBytes else { throw OutputValidator.failure("it is too long") }
         guard validator.memory.covers(bytes, &reservation) else { throw UpstreamError(TransportError(.overloaded)) }
     }

@@ -9,8 +9,8 @@ struct ToolCallSequencer {
         let id: [UInt8]
         let name: [UInt8]
         var arguments: [UInt8] = []
-        /// The events other than tool calls that arrived after this tool call began.
-        var later: [BufferedEvent] = []
+        /// The events other than tool calls that arrived after this tool call began; nil if none did.
+        var later: EventLog?
     }
 
     /// The index of the tool call that was emitted last; nil if none was.
@@ -18,8 +18,8 @@ struct ToolCallSequencer {
     private var scan = ObjectScan()
     /// Whether the arguments of the last emitted tool call are complete. True before the first tool call.
     private(set) var isWhole = true
-    /// The events other than tool calls that wait until the last emitted tool call is complete.
-    private var later: [BufferedEvent] = []
+    /// The events other than tool calls that wait until the last emitted tool call is complete; nil if there are none.
+    private var later: EventLog?
     private var waiting: [WaitingCall] = []
     private var waitingBytes = 0
 
@@ -56,9 +56,11 @@ struct ToolCallSequencer {
     /// Emits an event other than a tool call, or holds it back until all earlier tool calls are complete.
     mutating func emitEvent(_ event: ChatEvent, _ emit: (ChatEvent) -> Void) throws(UpstreamError) {
         if isWhole { return emit(event) }
-        let held = BufferedEvent(0, event)
-        try hold(held.count + Self.eventBytes)
-        if let last = waiting.indices.last { waiting[last].later.append(held) } else { later.append(held) }
+        let log = (waiting.last.map { $0.later } ?? later) ?? EventLog()
+        let before = log.bytes.count
+        log.append(0, event)
+        try hold(log.bytes.count - before + Self.eventBytes)
+        if let last = waiting.indices.last { waiting[last].later = log } else { later = log }
     }
 
     private mutating func hold(_ bytes: Int) throws(UpstreamError) {
@@ -89,8 +91,8 @@ struct ToolCallSequencer {
     }
 
     private mutating func emitLater(_ emit: (ChatEvent) -> Void) {
-        for event in later { event.replay { emit($1) } }
-        later = []
+        guard let log = later.take() else { return }
+        while log.next({ emit($1) }) {}
     }
 
     private mutating func emitNext(_ emit: (ChatEvent) -> Void) {
