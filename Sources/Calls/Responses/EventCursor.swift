@@ -12,6 +12,9 @@ package struct EventCursor: Sendable {
 
     package init() {}
 
+    /// The number of encoded bytes whose events or slices were emitted.
+    var emittedBytes: Int { position + sliced }
+
     /// The first two bytes of a text in choice 0 that needs no escapes: the kind and the index of the choice.
     private static let plainText = UInt16(littleEndian: UInt16(EventKind.plainText.rawValue))
 

@@ -26,6 +26,9 @@ package final class EventLog: @unchecked Sendable {
     /// The encoded events. They include events that `next` has already emitted while others are left.
     package var bytes: UnsafeRawBufferPointer { buffer.bytes }
 
+    /// The number of encoded bytes that were emitted while others are left.
+    var emittedBytes: Int { cursor.emittedBytes }
+
     /// Adds a copy of an event.
     package func append(_ choice: Int, _ event: ChatEvent) {
         joint = nil

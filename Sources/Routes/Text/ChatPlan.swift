@@ -335,7 +335,7 @@ final class ChatPlan: @unchecked Sendable {
             )
             if plan.isUnfinished { try await plan.finish() }
             if !plan.isShort(nil) { try await plan.check(nil) }
-            plan.completion.first = error.partial as? ChatResponse
+            plan.completion.first = error.partial as? LoggedStream
             return (plan, another)
         } catch let refusal {
             // The vendor did not refuse the unchanged call, so its own failure is reported.

@@ -381,31 +381,25 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         try emitMessage(try parser.response(body), emit)
     }
 
-    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
-        if isNative { return try nativeResponse(body) }
-        var response = ChoiceAccumulator()
-        try emitEarlier { response.append($1) }
-        try emitMessage(try parser.response(body.bytes)) { response.append($1) }
-        end { response.append($1) }
-        return ChatResponse([response.finished()], usage: usage)
+    func read(whole body: Body, _ emit: Emit) throws(UpstreamError) -> Body? {
+        try emitEarlier(emit)
+        let message = try parser.response(body.bytes)
+        if isNative {
+            try check(native: message, body)
+            // The client gets what the relay does not understand, too.
+            try? emitMessage(message, emit)
+        } else {
+            try emitMessage(message, emit)
+        }
+        end(emit)
+        return isNative ? body : nil
     }
 
-    /// Reads a complete message that the client gets unchanged.
-    private func nativeResponse(_ body: Body) throws(UpstreamError) -> ChatResponse {
-        let message = try parser.response(body.bytes)
-        guard message["type"]?.text == "message" else {
-            if message["type"]?.text == "error" { throw error(ofEvent: body.bytes) }
-            try checkError(message)
-            throw .invalidResponse("the vendor's response is no message")
-        }
-        var choice = ChoiceAccumulator()
-        do throws(UpstreamError) {
-            try emitMessage(message) { choice.append($1) }
-        } catch _ {}
-        end { choice.append($1) }
-        var response = ChatResponse([choice.finished()], usage: usage)
-        response.original = body
-        return response
+    private func check(native message: JSONValue, _ body: Body) throws(UpstreamError) {
+        guard message["type"]?.text != "message" else { return }
+        if message["type"]?.text == "error" { throw error(ofEvent: body.bytes) }
+        try checkError(message)
+        throw .invalidResponse("the vendor's response is no message")
     }
 
     /// Emits the events for a complete message, in the order of a stream.

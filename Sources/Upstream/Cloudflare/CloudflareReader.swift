@@ -69,13 +69,6 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         try inner.consume(whole: written.bytes, emit)
     }
 
-    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
-        var response = ChoiceAccumulator()
-        try consume(whole: body.bytes) { response.append($1) }
-        try end { response.append($1) }
-        return ChatResponse([response.finished()], usage: usage)
-    }
-
     // MARK: The wire of its own
 
     /// The name of the member that contains a choice's output in OpenAI's format.

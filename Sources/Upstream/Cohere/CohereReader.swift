@@ -204,12 +204,6 @@ final class CohereReader: WireReader, @unchecked Sendable {
         }
         try end(root, emit)
     }
-
-    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
-        var response = ChoiceAccumulator()
-        try consume(whole: body.bytes) { response.append($1) }
-        return ChatResponse([response.finished()], usage: usage)
-    }
 }
 
 extension Usage {

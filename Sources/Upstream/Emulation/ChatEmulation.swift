@@ -46,7 +46,7 @@ package struct ChatEmulation: Sendable {
 
     /// The response of an earlier upstream call for the same prompt, whose choices are used again; nil if there was no
     /// such call.
-    package var first: ChatResponse?
+    package var first: LoggedStream?
 
     /// Whether the call needs an emulated ability, such as several choices or stop sequences.
     package let isNeeded: Bool

@@ -8,7 +8,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     private let chats: [any PreparedChat]
     private let choices: Int
     /// The response of an earlier upstream call for the same prompt; nil if there was none.
-    private let first: ChatResponse?
+    private let first: LoggedStream?
     private let call: VendorCall
     private let count: CallCount
     private let loop: EventLoop
@@ -22,7 +22,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     init(
         _ chats: [any PreparedChat],
         _ choices: Int,
-        after first: ChatResponse? = nil,
+        after first: LoggedStream? = nil,
         call: VendorCall,
         count: CallCount,
         loop: EventLoop
@@ -71,7 +71,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     /// the usage of that response to `use`.
     private func kept(_ use: ChoicesUsage) async throws(UpstreamError) -> [ChatResponse.Choice] {
         guard let first else { return [] }
-        let counted = try await count.counted(first, of: self)
+        let counted = try await count.counted(try await first.gathered(), of: self)
         if let usage = counted.usage { use.keep(usage) }
         return Array(counted.choices.prefix(choices - 1))
     }

@@ -223,14 +223,6 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         guard let events = root.elements else { return try read(root, emit) }
         for event in events { try read(event, emit) }
     }
-
-    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
-        var response = ChoiceAccumulator()
-        try consume(whole: body.bytes) { response.append($1) }
-        guard hasBegun else { throw .invalidResponse("the vendor's response has no candidate") }
-        try end { response.append($1) }
-        return ChatResponse([response.finished()], usage: usage)
-    }
 }
 
 /// Collects the usage of a response. The vendor's counts are cumulative: if it reports one several times, the largest

@@ -325,7 +325,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
 
     // MARK: Whole responses
 
-    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
+    func read(whole body: Body, _ emit: Emit) throws(UpstreamError) -> Body? {
         let root = try parsed(body.bytes)
         recordUsage(root, body.bytes)
         let (pieces, isOdd) = try self.pieces(of: root, message: "message", isWhole: true)
@@ -333,23 +333,25 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
             try checkChoices()
         } catch {
             var error = error
-            if lacksChoices { error.partial = ChatResponse(choices(from: pieces), usage: usage) }
+            if lacksChoices {
+                let log = EventLog()
+                try emitWhole(pieces, root, log.append)
+                error.partial = LoggedStream(log, usage: usage)
+            }
             throw error
         }
-        var response = ChatResponse(choices(from: pieces), usage: usage)
-        if responseOptions.keepsMessages, !response.choices.isEmpty {
-            root.forEachCitation(in: "message") { json in
-                let mark = OutputMark(
-                    .annotation(Body(copying: json)),
-                    afterTextBytes: 0,
-                    afterCalls: 0,
-                    afterReasoning: 0
-                )
-                response.choices[0].marks.append(mark)
+        try emitWhole(pieces, root, emit)
+        return responseOptions.isNative ? original(body.bytes, pieces, isOdd: isOdd) : nil
+    }
+
+    private func emitWhole(_ pieces: [ChoiceChunk], _ root: JSONValue, _ emit: Emit) throws(UpstreamError) {
+        if responseOptions.keepsMessages { root.forEachCitation(in: "message") { emit(0, .annotation($0)) } }
+        for var piece in pieces where !piece.isDropped {
+            if let function = piece.function, function.arguments == nil {
+                piece.function = (function.name, UnsafeRawBufferPointer("{}"))
             }
+            try emitChunk(piece, emit)
         }
-        if responseOptions.isNative { response.original = original(body.bytes, pieces, isOdd: isOdd) }
-        return response
     }
 
     /// Checks the number of choices in a response that is not streamed.
@@ -363,37 +365,6 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         var error = UpstreamError.invalidResponse("the vendor's response has too few choices")
         error.usage = usage
         throw error
-    }
-
-    private func choices(from pieces: [ChoiceChunk]) -> [ChatResponse.Choice] {
-        if pieces.count == 1, !pieces[0].isDropped { return [choice(pieces[0])] }
-        var responses: [Int: ChatResponse.Choice] = [:]
-        for piece in pieces where !piece.isDropped { responses[piece.index] = choice(piece) }
-        return responses.keys.sorted().compactMap { responses[$0] }
-    }
-
-    private func choice(_ piece: ChoiceChunk) -> ChatResponse.Choice {
-        let isOld = piece.function != nil
-        var choice = ChatResponse.Choice(text: piece.text.map { Body(copying: $0) }, finish: piece.finish ?? .stop)
-        choice.reasoning = piece.reasoning.map { Body(copying: $0) }
-        choice.refusal = piece.refusal.map { Body(copying: $0) }
-        for call in NativeChoices.merged(piece.calls) {
-            choice.toolCalls.append(
-                ToolCall(
-                    id: String(decoding: call.id, as: UTF8.self),
-                    name: String(decoding: call.name, as: UTF8.self),
-                    arguments: String(decoding: call.arguments, as: UTF8.self)
-                )
-            )
-        }
-        if isOld, let function = piece.function {
-            let id = responseOptions.isLegacy ? nil : ids.id("call_")
-            choice.toolCalls = [
-                ToolCall(id: id, name: function.name?.text ?? "", arguments: function.arguments?.text ?? "{}")
-            ]
-        }
-        if choice.text == nil, choice.refusal == nil, choice.toolCalls.isEmpty { choice.text = Body(ByteBuffer()) }
-        return choice
     }
 
     private func original(_ data: UnsafeRawBufferPointer, _ pieces: [ChoiceChunk], isOdd: Bool) -> Body {
@@ -423,8 +394,7 @@ final class ChatCompletionReader: WireReader, @unchecked Sendable {
         let (pieces, _) = try self.pieces(of: root, message: "message", isWhole: true)
         try checkChoices()
         if responseOptions.isNative { passOn(body, pieces, isOdd: true, message: "message", emit) }
-        if responseOptions.keepsMessages { root.forEachCitation(in: "message") { emit(0, .annotation($0)) } }
-        for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
+        try emitWhole(pieces, root, emit)
     }
 
     // MARK: Usage

@@ -46,14 +46,11 @@ final class ReasoningRecorder: WireReader, @unchecked Sendable {
 
     func end(_ emit: Emit) throws(UpstreamError) { try inner.end(emit) }
 
-    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
-        let response = try inner.response(body)
-        if let choice = response.choices.first, let reasoningBlock = choice.reasoning,
-            let id = choice.toolCalls.first?.id
-        {
-            reasoningBlocks.remember(reasoningBlock, ofCall: id)
+    func read(whole body: Body, _ emit: Emit) throws(UpstreamError) -> Body? {
+        try inner.read(whole: body) { choice, event in
+            record(choice, event)
+            emit(choice, event)
         }
-        return response
     }
 
     private func record(_ choice: Int, _ event: ChatEvent) {

@@ -376,12 +376,6 @@ final class ResponsesReader: WireReader, @unchecked Sendable {
         }
         try end(root, emit)
     }
-
-    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
-        var gathered = ChoiceAccumulator()
-        try consume(whole: body.bytes) { (_, event) in gathered.append(event) }
-        return ChatResponse([gathered.finished()], usage: usage)
-    }
 }
 
 extension Usage {

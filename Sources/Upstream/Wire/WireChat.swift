@@ -176,7 +176,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             }
             return try await responseOnce()
         }
-        let read: (response: ChatResponse, pause: PausedResponse?)?
+        let read: (response: LoggedStream, pause: PausedResponse?)?
         do throws(UpstreamError) {
             read = try await self.read(response.body)
             // Without a result, the worker thread may still use `form`.
@@ -188,7 +188,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             return try await responseOnce()
         }
         guard let read else { throw .tooMuchWork }
-        guard let pause = read.pause else { return read.response }
+        guard let pause = read.pause else { return try await read.response.gathered() }
         try await prepareToGoOn(after: pause)
         return try await responseOnce()
     }
@@ -208,21 +208,33 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         let stream = try await streamOnce()
         defer { stream.stop() }
         do throws(UpstreamError) {
-            var response = ChoiceAccumulator()
-            while try await stream.more(patienceNanoseconds: .max / 2) != .end {
-                while try stream.next({ response.append($1) }) { try response.charge(stream.budget) }
-            }
-            return ChatResponse([response.finished()], usage: stream.usage)
+            return try await logged(stream).gathered()
         } catch {
             throw judged(error)
         }
+    }
+
+    /// Reads a stream to its end, within the limits of a complete response.
+    private func logged(_ stream: WireStream) async throws(UpstreamError) -> LoggedStream {
+        let log = EventLog()
+        var reservation: MemoryReservation?
+        repeat {
+            while try stream.next({ log.join($0, $1) }) {
+                let bytes = log.bytes.count
+                guard bytes <= ChatResponse.limitBytes else { throw .invalidResponse("the vendor's response is too long") }
+                guard stream.budget?.covers(bytes, &reservation) ?? true else {
+                    throw UpstreamError(TransportError(.overloaded))
+                }
+            }
+        } while try await stream.more(patienceNanoseconds: .max / 4) != .end
+        return LoggedStream(log, usage: stream.usage, reservation: reservation)
     }
 
     /// Parses a complete response.
     ///
     /// - Returns: the response, with a `PausedResponse` if the vendor paused the response. Nil if the worker thread is
     ///   too busy or the client has disconnected; then the event loop must not use `form` any more.
-    private func read(_ body: Body) async throws(UpstreamError) -> (ChatResponse, PausedResponse?)? {
+    private func read(_ body: Body) async throws(UpstreamError) -> (LoggedStream, PausedResponse?)? {
         guard body.bytes.count > WorkQueue.loopBytes else { return try Self.read(body, by: reader, bounds) }
         let (form, bounds) = (form, bounds)
         let read = await vendor.tools.worker.result(ofBytes: body.bytes.count, on: vendor.tools.loop) {
@@ -237,11 +249,11 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         _ body: Body,
         by reader: any WireReader,
         _ bounds: UsageBounds
-    ) throws(UpstreamError) -> (ChatResponse, PausedResponse?) {
+    ) throws(UpstreamError) -> (LoggedStream, PausedResponse?) {
+        let log = EventLog()
         do throws(UpstreamError) {
-            var response = try reader.response(body)
-            response.usage = bounds.checked(response.usage)
-            return (response, reader.pause)
+            let original = try reader.read(whole: body) { log.append($0, $1) }
+            return (LoggedStream(log, usage: bounds.checked(reader.usage), original: original), reader.pause)
         } catch {
             var error = error.after(reader.usage)
             error.usage = bounds.checked(error.usage)

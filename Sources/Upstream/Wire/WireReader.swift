@@ -33,7 +33,10 @@ protocol WireReader: AnyObject, Sendable {
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError)
     /// Ends the response: emits the remaining events.
     func end(_ emit: Emit) throws(UpstreamError)
-    func response(_ body: Body) throws(UpstreamError) -> ChatResponse
+    /// Parses the complete response to a request without a stream, and emits all its events.
+    ///
+    /// Returns the JSON that the client gets in place of the events; nil if the client has another API.
+    func read(whole body: Body, _ emit: Emit) throws(UpstreamError) -> Body?
     /// The latest part of the response, if the vendor paused the response after this part; otherwise nil.
     var pause: PausedResponse? { get }
     /// Prepares the reader for the next part of a paused response.
@@ -57,6 +60,14 @@ extension WireReader {
     var eventLimitBytes: Int { WireStream.eventLimitBytes }
     var pause: PausedResponse? { nil }
     func goOn() {}
+
+    func read(whole body: Body, _ emit: Emit) throws(UpstreamError) -> Body? {
+        try consume(whole: body.bytes, emit)
+        guard hasBegun else { throw .invalidResponse("the vendor's response has no candidate") }
+        try end(emit)
+        return nil
+    }
+
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool { false }
 }
 

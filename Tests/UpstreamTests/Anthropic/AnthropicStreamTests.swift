@@ -92,13 +92,16 @@ import Testing
     @Test("a whole answer has the same content")
     func wholeAnswer() throws {
         let reader = AnthropicReader(JSONParser(), RandomBytes(), names: VendorNameMap(), isLegacy: false)
-        let response = try reader.response(Body(ByteBuffer(Self.response)))
-        let choice = try #require(response.choices.first)
+        var gathered = ResponseAccumulator()
+        let original = try reader.read(whole: Body(ByteBuffer(Self.response))) { gathered.append($0, $1) }
+        let choices = gathered.finished()
+        let choice = try #require(choices.first)
+        #expect(original == nil && choices.count == 1)
         #expect(choice.text?.bytes.text == "zw\u{f6}" && choice.finish == .toolCalls)
         #expect(choice.reasoningBlocks.map(\.signature) == ["abcd", "ef"])
         #expect(choice.reasoningBlocks.map(\.isSealed) == [false, true])
         #expect(choice.toolCalls.map(\.arguments) == [#"{"x":1}"#, "{}"])
-        #expect(response.usage?.promptTokens == 3)
+        #expect(reader.usage?.promptTokens == 3)
     }
 
     @Test("a broken answer is a failure or an end, and no crash")

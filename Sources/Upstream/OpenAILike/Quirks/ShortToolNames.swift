@@ -66,16 +66,8 @@ private final class ToolNameRestorer: WireReader, @unchecked Sendable {
 
     func end(_ emit: Emit) throws(UpstreamError) { try inner.end { restore($0, $1, emit) } }
 
-    func response(_ body: Body) throws(UpstreamError) -> ChatResponse {
-        var response = try inner.response(body)
-        for choice in response.choices.indices {
-            for call in response.choices[choice].toolCalls.indices {
-                response.choices[choice].toolCalls[call].name.withBytes { name in
-                    names.original(of: name)
-                }.map { response.choices[choice].toolCalls[call].name = String(decoding: $0, as: UTF8.self) }
-            }
-        }
-        return response
+    func read(whole body: Body, _ emit: Emit) throws(UpstreamError) -> Body? {
+        try inner.read(whole: body) { restore($0, $1, emit) }
     }
 
     private func restore(_ choice: Int, _ event: ChatEvent, _ emit: Emit) {

@@ -1,8 +1,43 @@
-import Calls
 import Engine
-import Shared
 
-/// Builds a complete choice from the events of a stream.
+/// Builds a complete response from its events.
+package struct ResponseAccumulator: ~Copyable {
+    private final class OtherChoice {
+        var accumulator = ChoiceAccumulator()
+
+        func finished() -> ChatResponse.Choice {
+            var finished = ChoiceAccumulator()
+            swap(&finished, &accumulator)
+            return finished.finished()
+        }
+    }
+
+    /// The accumulator of the choice with the index 0, which most responses have alone.
+    private var first = ChoiceAccumulator()
+    private var hasFirst = false
+    private var others: [Int: OtherChoice] = [:]
+
+    package init() {}
+
+    package mutating func append(_ choice: Int, _ event: ChatEvent) {
+        if choice == 0 {
+            hasFirst = true
+            return first.append(event)
+        }
+        let other = others[choice] ?? OtherChoice()
+        others[choice] = other
+        other.accumulator.append(event)
+    }
+
+    /// Returns the choices of which an event has arrived, in the order of their indexes.
+    package consuming func finished() -> [ChatResponse.Choice] {
+        var choices = hasFirst ? [first.finished()] : []
+        for index in others.keys.sorted() where index > 0 { if let other = others[index] { choices.append(other.finished()) } }
+        return choices
+    }
+}
+
+/// Builds a complete choice from its events.
 struct ChoiceAccumulator: ~Copyable {
     private var text = ByteBuffer()
     private var refusal = ByteBuffer()
@@ -17,52 +52,40 @@ struct ChoiceAccumulator: ~Copyable {
     private var arguments = ByteBuffer()
     private var finish = FinishReason.stop
     private var stop: Body?
-    private var bytes = 0
-    private var reservation: MemoryReservation?
 
     mutating func append(_ event: ChatEvent) {
         switch event {
-        case .text(let piece, _): text.append(counted(piece))
-        case .refusal(let piece): refusal.append(counted(piece))
+        case .text(let piece, _): text.append(piece)
+        case .refusal(let piece): refusal.append(piece)
         case .reasoning(let piece):
             if before != here { closeReasoning(nil) }
-            reasoningBlock.append(counted(piece))
-        case .signature(nil, let signature): closeReasoning(counted(signature).text)
+            reasoningBlock.append(piece)
+        case .signature(nil, let signature): closeReasoning(signature.text)
         case .encryptedReasoning(let data):
             closeReasoning(nil)
-            let sealed = counted(data).text
-            let position = here
             add(
                 ReasoningBlock(
                     "",
-                    signature: sealed,
+                    signature: data.text,
                     isSealed: true,
-                    afterTextBytes: position.textBytes,
-                    afterCalls: position.calls
+                    afterTextBytes: here.textBytes,
+                    afterCalls: here.calls
                 )
             )
         case .toolCall(_, let id, let name):
             closeCall()
-            var call = ToolCall(id: id.isEmpty ? nil : counted(id).text, name: counted(name).text, arguments: "")
+            var call = ToolCall(id: id.isEmpty ? nil : id.text, name: name.text, arguments: "")
             call.position = text.count
             calls.append(call)
-        case .toolArguments(_, let piece): arguments.append(counted(piece))
-        case .signature(.some, let signature):
-            if !calls.isEmpty { calls[calls.count - 1].signature = counted(signature).text }
+        case .toolArguments(_, let piece): arguments.append(piece)
+        case .signature(.some, let signature): if !calls.isEmpty { calls[calls.count - 1].signature = signature.text }
         case .finish(let reason, let sequence):
             finish = reason
             stop = sequence.map { Body(copying: $0) }
         case .message(let phase): add(.message(phase))
-        case .annotation(let json): add(.annotation(Body(copying: counted(json))))
+        case .annotation(let json): add(.annotation(Body(copying: json)))
         case .comment, .native: break
         }
-    }
-
-    /// Reserves memory for the received bytes of the choice. Throws if the choice is too long or the memory budget is
-    /// used up.
-    mutating func charge(_ budget: MemoryBudget?) throws(UpstreamError) {
-        guard bytes <= ChatResponse.limitBytes else { throw .invalidResponse("the vendor's response is too long") }
-        guard budget?.covers(bytes, &reservation) ?? true else { throw UpstreamError(TransportError(.overloaded)) }
     }
 
     consuming func finished() -> ChatResponse.Choice {
@@ -74,22 +97,17 @@ struct ChoiceAccumulator: ~Copyable {
             closeReasoning(nil)
         }
         var choice = ChatResponse.Choice(text: nil, finish: finish)
-        if !text.isEmpty || calls.isEmpty && refusal.isEmpty { choice.text = Body(copying: text.bytes) }
-        if !refusal.isEmpty { choice.refusal = Body(copying: refusal.bytes) }
         choice.reasoning = reasoning
         choice.reasoningBlocks = reasoningBlocks
         choice.toolCalls = calls
         choice.marks = marks
         choice.stop = stop
+        if !refusal.isEmpty { choice.refusal = Body(copying: refusal.bytes) }
+        if !text.isEmpty || calls.isEmpty && refusal.isEmpty { choice.text = Body(text) }
         return choice
     }
 
     private var here: (textBytes: Int, calls: Int) { (text.count, calls.count) }
-
-    private mutating func counted(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-        bytes += piece.count
-        return piece
-    }
 
     private mutating func closeReasoning(_ signature: String?) {
         let position = reasoningBlock.isEmpty ? here : before
@@ -109,7 +127,6 @@ struct ChoiceAccumulator: ~Copyable {
 
     private mutating func add(_ mark: OutputMark.Kind) {
         if !reasoningBlock.isEmpty { closeReasoning(nil) }
-        bytes += 64
         marks.append(
             OutputMark(mark, afterTextBytes: text.count, afterCalls: calls.count, afterReasoning: reasoningBlocks.count)
         )

@@ -1,0 +1,41 @@
+package import Engine
+package import Shared
+
+/// A chat response that arrives as a stream. Its reader must call `stop`, also after an error.
+package protocol ChatResponseStream: AnyObject, Sendable {
+    /// Waits at most `patienceNanoseconds` until more data arrives; returns `silence` if none arrives.
+    ///
+    /// Returns `end` only if the response is complete; throws if the response was cut off.
+    func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival
+    /// Parses the vendor's next event and calls `emit` with its contents. Returns false if no event has arrived.
+    func next(_ emit: (_ choice: Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool
+    /// The reported usage, known at the end of the stream; nil if the vendor reported none.
+    var usage: Usage? { get }
+    /// Whether the stream always sets `usage` at its end, so that the relay need not count tokens.
+    var countsItself: Bool { get }
+    /// The JSON that the client gets in place of a whole response's events, because it has the vendor's API; nil for
+    /// others.
+    var original: Body? { get }
+    /// The charged credits, known at the end of the stream; nil if the vendor did not report them.
+    var credits: Int? { get }
+    /// Stops the stream. Calling it again has no effect.
+    func stop()
+}
+
+extension ChatResponseStream {
+    package var countsItself: Bool { false }
+    package var original: Body? { nil }
+}
+
+extension ChatResponseStream {
+    /// Reads the stream to its end. Returns the whole response.
+    package func gathered() async throws(UpstreamError) -> ChatResponse {
+        var gathered = ResponseAccumulator()
+        repeat {
+            while try next({ gathered.append($0, $1) }) {}
+        } while try await more(patienceNanoseconds: .max / 4) != .end
+        var response = ChatResponse(gathered.finished(), usage: usage, credits: credits)
+        response.original = original
+        return response
+    }
+}
