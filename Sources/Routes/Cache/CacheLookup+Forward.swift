@@ -14,11 +14,11 @@ extension CacheLookup {
             guard let name = RawJSON(body.bytes)["model"]?.bytes, let start = body.bytes.baseAddress,
                 let position = name.baseAddress.map({ $0 - start })
             else { return nil }
-            var encoded = CachedResponseEncoder()
+            var encoded = ByteBuffer()
             // The model's name is left out, because a later request can call the model by another name.
-            encoded.add(body.bytes[part: 0..<position])
-            encoded.add(body.bytes[part: (position + name.count)..<body.bytes.count])
-            return CachedResponse.written(usage, model, encoded.out.bytes)
+            encoded.append(field: body.bytes[part: 0..<position])
+            encoded.append(field: body.bytes[part: (position + name.count)..<body.bytes.count])
+            return CachedResponse.written(usage, model, encoded.bytes)
         }
         if let written = written ?? nil { keep(written) } else { giveUp() }
     }
@@ -51,7 +51,7 @@ extension CacheLookup {
 
     /// Appends the cached response with the model's name. Returns false if the cached data is damaged.
     private static func append(_ found: CachedResponse, _ model: String, to whole: inout ByteBuffer) -> Bool {
-        var reader = CachedResponseDecoder(found.bytes)
+        var reader = FieldReader(found.bytes)
         guard let before = reader.text(), let after = reader.text() else { return false }
         whole.append(before)
         whole.append(json: model)

@@ -6,22 +6,24 @@ import Shared
 /// A cached response with its usage and the model that produced it.
 struct CachedResponse: Sendable {
     /// The version of the cache format. Cached data of other versions is not read.
-    private static let version = 5
+    private static let version = 6
     /// The range of token counts that are accepted from the cache. Sums of such counts cannot overflow.
     private static let tokens = 0..<1 << 41
 
     let usage: Usage
     /// The vendor's name of the model that produced the response.
     let servedModel: String
+    /// Whether the relay began the stream with a text of its own, which is not cached.
+    let hasOpening: Bool
     private let body: Body
     private let start: Int
 
     /// Decodes a cached response; nil if the data is damaged or has another version.
     init?(_ body: Body) {
-        var reader = CachedResponseDecoder(body.bytes)
+        var reader = FieldReader(body.bytes)
         guard reader.number() == Self.version, let prompt = reader.number(), let completion = reader.number(),
             let cached = reader.number(), let written = reader.number(), let reasoning = reader.number(),
-            let model = reader.string()
+            let hasOpening = reader.number(), let model = reader.text()
         else { return nil }
         guard [prompt, completion, cached, written, reasoning].allSatisfy(Self.tokens.contains) else { return nil }
         var usage = Usage(promptTokens: prompt, completionTokens: completion)
@@ -29,24 +31,30 @@ struct CachedResponse: Sendable {
         usage.cacheWriteTokens = written
         usage.reasoningTokens = reasoning
         self.usage = usage
-        servedModel = model
+        servedModel = model.text
+        self.hasOpening = hasOpening == 1
         self.body = body
-        start = body.bytes.count - reader.rest.count
+        start = reader.position
     }
 
     var bytes: UnsafeRawBufferPointer { body.bytes[part: start..<body.bytes.count] }
 
-    static func written(_ usage: Usage, _ servedModel: String, _ response: UnsafeRawBufferPointer) -> Body {
-        var encoded = CachedResponseEncoder()
-        encoded.add(version)
+    static func written(
+        _ usage: Usage,
+        _ servedModel: String,
+        hasOpening: Bool = false,
+        _ response: UnsafeRawBufferPointer
+    ) -> Body {
+        var encoded = ByteBuffer()
+        encoded.append(field: version)
         for number in [
             usage.promptTokens, usage.completionTokens, usage.cachedTokens, usage.cacheWriteTokens,
             usage.reasoningTokens,
-        ] { encoded.add(number) }
-        encoded.add(servedModel)
-        _ = encoded.out.reserve(response.count)
-        encoded.out.append(response)
-        return Body(copying: encoded.out.bytes)
+        ] { encoded.append(field: number) }
+        encoded.append(field: hasOpening ? 1 : 0)
+        servedModel.withBytes { encoded.append(field: $0) }
+        encoded.append(response)
+        return Body(copying: encoded.bytes)
     }
 }
 

@@ -9,7 +9,8 @@ final class RecordingWriter: ChatStreamWriter, @unchecked Sendable {
     private let writer: any ChatStreamWriter
     private let lookup: CacheLookup
     private let servedModel: () -> String
-    private var encoded = CachedResponseEncoder()
+    private let log = EventLog()
+    private var hasOpening = false
     /// The first four members of the vendor's first chunk: `id`, `object`, `created` and `model`.
     private var names = ByteBuffer()
     private var isNative = false
@@ -34,7 +35,8 @@ final class RecordingWriter: ChatStreamWriter, @unchecked Sendable {
             // The parsed events that follow are recorded, if they say all that this event says.
             return KnownMessage.isKnown(event: event) ? () : drop { lookup.giveUp() }
         case .native(_, let chunk): return record(native: chunk, of: choice)
-        default: if !isNative { encoded.add(choice, event) }
+        case .comment: return
+        default: if !isNative { log.append(choice, event) }
         }
         checkLength()
     }
@@ -46,22 +48,22 @@ final class RecordingWriter: ChatStreamWriter, @unchecked Sendable {
             names.append(chunk[part: 0..<end])
         }
         guard chunk.hasPrefix(names.bytes) else { return drop { lookup.giveUp() } }
-        encoded.add(native: chunk[part: names.count..<chunk.count], of: choice)
+        log.append(choice, .native(.chat, chunk[part: names.count..<chunk.count]))
         checkLength()
     }
 
     private func checkLength() {
-        if !lookup.hasRoom(for: encoded.out.count) { drop {} }
+        if !lookup.hasRoom(for: log.bytes.count) { drop {} }
     }
 
     private func drop(_ end: () -> Void) {
         isDropped = true
-        encoded.out.release()
+        log.removeAll()
         end()
     }
 
     func begin(with text: StaticString) {
-        if !isDropped { encoded.addOpening() }
+        hasOpening = true
         writer.begin(with: text)
     }
 
@@ -75,8 +77,8 @@ final class RecordingWriter: ChatStreamWriter, @unchecked Sendable {
 
     func end(_ usage: Usage) async {
         if !isDropped {
-            lookup.keep(CachedResponse.written(usage, servedModel(), encoded.out.bytes))
-            encoded.out.release()
+            lookup.keep(CachedResponse.written(usage, servedModel(), hasOpening: hasOpening, log.bytes))
+            log.removeAll()
         }
         await writer.end(usage)
     }

@@ -152,7 +152,7 @@ final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
         let names = Body(ResponseNames.write("chat.completion", model: wanted.model, exchange))
         let response: ChatResponse?? = await gateway.worker.result(ofBytes: found.bytes.count, on: gateway.loop) {
             var response: ChatResponse?
-            names.read { response = ChatResponse(encoded: found.bytes, $0) }
+            names.read { response = ChatResponse(cached: found.bytes, $0) }
             return response
         }
         guard let response = response ?? nil else { throw .tooMuchWork }
@@ -169,6 +169,7 @@ final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
         exchange: Exchange
     ) async throws(UpstreamError) {
         let names = Body(ResponseNames.write("chat.completion.chunk", model: wanted.model, exchange))
+        if found.hasOpening { writer.begin(with: " ") }
         var reader = CachedEventReader(found.bytes, names: names, includesUsage: wanted.includesUsage)
         var step = reader.position
         while reader.next(writer) {
@@ -222,8 +223,7 @@ final class CachingFormatter: ChatResponseFormatter, @unchecked Sendable {
         guard lookup.hasRoom(for: bytes) else { return }
         let model = exchange.servedModel ?? wanted.model
         let written: Body?? = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) {
-            var encoded = CachedResponseEncoder()
-            return response.write(to: &encoded) ? CachedResponse.written(usage, model, encoded.out.bytes) : nil
+            response.cachedEvents.map { CachedResponse.written(usage, model, $0.bytes) }
         }
         if let written = written ?? nil { lookup.keep(written) } else { lookup.end() }
     }

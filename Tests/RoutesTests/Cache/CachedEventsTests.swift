@@ -38,28 +38,28 @@ private final class RecordedEvents: ChatStreamWriter, @unchecked Sendable {
     func end(_ usage: Usage) async {}
 }
 
-@Suite struct CachedResponseEncoderTests {
+@Suite struct CachedEventsTests {
     private func bytes(_ text: String) -> Body { Body(ByteBuffer(text)) }
 
     private func response() -> ChatResponse {
         var first = ChatResponse.Choice(text: bytes("a text"), finish: .length)
         first.stop = bytes("END")
-        first.refusal = bytes("")
+        first.refusal = bytes("no")
         let sealed = ReasoningBlock("", signature: "sealed", isSealed: true, afterTextBytes: 3)
         first.reasoningBlocks = [ReasoningBlock("hm", signature: "sig"), sealed].compactMap(\.self)
         first.marks = [
             OutputMark(.message(.commentary), afterTextBytes: 0, afterCalls: 0, afterReasoning: 1),
             OutputMark(.annotation(bytes("{}")), afterTextBytes: 2, afterCalls: 0, afterReasoning: 1),
-            OutputMark(.message(nil), afterTextBytes: 2, afterCalls: 0, afterReasoning: 2),
+            OutputMark(.message(nil), afterTextBytes: 3, afterCalls: 0, afterReasoning: 2),
+            OutputMark(.annotation(bytes("{}")), afterTextBytes: 5, afterCalls: 0, afterReasoning: 2),
         ]
-        var second = ChatResponse.Choice(text: nil, finish: .toolCalls)
+        var second = ChatResponse.Choice(text: bytes("abc"), finish: .toolCalls)
         second.reasoning = bytes("because")
         var call = ToolCall(id: "call_1", name: "look", arguments: "{}")
         (call.signature, call.position) = ("s", 2)
-        second.toolCalls = [call, ToolCall(id: nil, name: "old", arguments: "")]
-        second.reasoningBlocks = [ReasoningBlock("well", signature: nil, afterTextBytes: 2, afterCalls: 1)].compactMap(
-            \.self
-        )
+        var old = ToolCall(id: nil, name: "old", arguments: "")
+        old.position = 3
+        second.toolCalls = [call, old]
         return ChatResponse([first, second], usage: nil)
     }
 
@@ -84,108 +84,99 @@ private final class RecordedEvents: ChatStreamWriter, @unchecked Sendable {
         }
     }
 
+    private func cachedEvents(_ response: ChatResponse) throws -> [UInt8] {
+        let log = try #require(response.cachedEvents)
+        return withExtendedLifetime(log) { Array(log.bytes) }
+    }
+
     @Test("a whole answer is read as it was written; cut anywhere it is no answer, or a shorter one")
     func whole() throws {
-        var encoded = CachedResponseEncoder()
         let response = response()
-        let isWritten = response.write(to: &encoded)
-        #expect(isWritten)
+        let all = try cachedEvents(response)
         var usage = Usage(promptTokens: 1, completionTokens: 300)
         usage.reasoningTokens = 7
-        let stored = try #require(CachedResponse(CachedResponse.written(usage, "model-1", encoded.out.bytes)))
+        let stored = try #require(CachedResponse(all.withUnsafeBytes { CachedResponse.written(usage, "model-1", $0) }))
         #expect(
             stored.servedModel == "model-1" && stored.usage.completionTokens == 300 && stored.usage.reasoningTokens == 7
         )
-        #expect(ChatResponse(encoded: stored.bytes, ByteBuffer()).map(shown) == shown(response))
+        #expect(!stored.hasOpening)
+        #expect(ChatResponse(cached: stored.bytes, ByteBuffer()).map(shown) == shown(response))
         usage.promptTokens = 1 << 62
-        #expect(CachedResponse(CachedResponse.written(usage, "model-1", encoded.out.bytes)) == nil)
-        let all = Array(encoded.out.bytes)
+        #expect(CachedResponse(all.withUnsafeBytes { CachedResponse.written(usage, "model-1", $0) }) == nil)
         for count in 0..<all.count {
             all.prefix(count).withUnsafeBytes { cut in
-                let shorter = ChatResponse(encoded: cut, ByteBuffer()).map(shown)
+                let shorter = ChatResponse(cached: cut, ByteBuffer()).map(shown)
                 #expect(shorter != shown(response))
             }
             // A changed byte makes another answer or none.
             for byte: UInt8 in [0, 6, 0x7f, 0xff] {
                 var changed = all
                 changed[count] = byte
-                changed.withUnsafeBytes { _ = ChatResponse(encoded: $0, ByteBuffer()) }
+                changed.withUnsafeBytes { _ = ChatResponse(cached: $0, ByteBuffer()) }
             }
+        }
+    }
+
+    @Test("an entry of another version is none")
+    func version() throws {
+        let all = try cachedEvents(response())
+        let stored = all.withUnsafeBytes { CachedResponse.written(.nothing, "m", hasOpening: true, $0) }
+        #expect(CachedResponse(stored)?.hasOpening == true)
+        for version: UInt8 in [0, 5, 7] {
+            var old = Array(stored.bytes)
+            old[0] = version
+            #expect(CachedResponse(old.withUnsafeBytes { Body(copying: $0) }) == nil)
         }
     }
 
     @Test("an answer of a filter is not written")
     func filter() {
         for reason in [FinishReason.contentFilter, .refusal] {
-            var encoded = CachedResponseEncoder()
-            let isWritten = ChatResponse([.init(text: bytes("a"), finish: reason)], usage: nil).write(to: &encoded)
-            #expect(!isWritten)
+            #expect(ChatResponse([.init(text: bytes("a"), finish: reason)], usage: nil).cachedEvents == nil)
         }
     }
 
     @Test("a vendor's own answer gets other names")
-    func original() {
+    func original() throws {
         var response = response()
         response.original = bytes(
             #"{"id":"chatcmpl-a","object":"chat.completion","created":1,"model":"m","choices":[],"x":1}"#
         )
-        var encoded = CachedResponseEncoder()
-        let isWritten = response.write(to: &encoded)
-        #expect(isWritten)
-        let read = ChatResponse(encoded: encoded.out.bytes, ByteBuffer(#"{"id":"b""#))
+        let all = try cachedEvents(response)
+        let read = all.withUnsafeBytes { ChatResponse(cached: $0, ByteBuffer(#"{"id":"b""#)) }
         #expect(read?.original?.text == #"{"id":"b","choices":[],"x":1}"#)
         response.original = bytes(#"{"choices":[]}"#)
-        let isWrittenAgain = response.write(to: &encoded)
-        #expect(!isWrittenAgain)
+        #expect(response.cachedEvents == nil)
     }
 
-    @Test("events are told again; notes are not; cut anywhere fewer are")
+    @Test("events are told again; cut anywhere fewer are")
     func events() {
-        var encoded = CachedResponseEncoder()
+        let log = EventLog()
         let reported = RecordedEvents()
         func write(_ choice: Int, _ event: ChatEvent) {
-            encoded.add(choice, event)
+            log.append(choice, event)
             reported.write(choice, event)
         }
         let (a, b, rest) = (bytes("aa"), bytes(""), bytes("-rest"))
-        let long = bytes(String(repeating: "x", count: 300))
-        encoded.addOpening()
-        reported.begin(with: " ")
         write(0, .reasoning(a.bytes))
-        write(0, .signature(call: nil, b.bytes))
-        write(0, .signature(call: 3, a.bytes))
-        write(0, .encryptedReasoning(a.bytes))
-        for phase in [nil, ChatMessage.Phase.commentary, .finalAnswer] { write(0, .message(phase)) }
-        write(0, .annotation(a.bytes))
         write(1, .text(a.bytes))
         write(0, .text(a.bytes, isPlain: true))
-        write(1, .text(a.bytes, isPlain: true))
-        write(0, .text(long.bytes, isPlain: true))
-        write(1, .refusal(b.bytes))
         write(0, .toolCall(index: 2, id: a.bytes, name: b.bytes))
-        write(0, .toolArguments(index: 2, a.bytes))
-        encoded.add(0, .comment(a.bytes))
         write(0, .finish(.toolCalls, stop: nil))
-        write(1, .finish(.stop, stop: a.bytes))
-        encoded.add(native: rest.bytes, of: 0)
+        log.append(0, .native(.chat, rest.bytes))
         reported.lines.append("0 native names-rest")
-        encoded.add(native: a.bytes, of: -1)
-        #expect(replayed(encoded.out.bytes) == reported.lines)
-        let all = Array(encoded.out.bytes)
+        log.append(-1, .native(.chat, a.bytes))
+        #expect(replayed(log.bytes) == reported.lines)
+        let all = Array(log.bytes)
         for count in 0..<all.count {
             let shorter = all.prefix(count).withUnsafeBytes { replayed($0) }
             #expect(reported.lines.starts(with: shorter) || shorter.count <= reported.lines.count)
-            for byte: UInt8 in [0, 6, 0x7f, 0xff] {
-                var changed = all
-                changed[count] = byte
-                _ = changed.withUnsafeBytes { replayed($0) }
-            }
         }
     }
 
-    private func replayed(_ encoded: UnsafeRawBufferPointer) -> [String] {
+    private func replayed(_ events: UnsafeRawBufferPointer) -> [String] {
         let reported = RecordedEvents()
-        var reader = CachedEventReader(encoded, names: bytes("names"), includesUsage: false)
+        var reader = CachedEventReader(events, names: bytes("names"), includesUsage: false)
         while reader.next(reported) {}
         return reported.lines
     }
