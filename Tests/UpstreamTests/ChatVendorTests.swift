@@ -73,7 +73,7 @@ import Testing
     func streams(_ kind: Kind) async {
         let heard = await asked(kind, isStreamed: true) { chat in
             do throws(UpstreamError) {
-                return await hear(try await chat.stream())
+                return await hear(try await chat.open(isStreamed: true))
             } catch {
                 return ChoiceOutput(failure: error.kind)
             }
@@ -85,7 +85,7 @@ import Testing
     func answers(_ kind: Kind) async {
         let text = await asked(kind, isStreamed: false) { chat in
             do throws(UpstreamError) {
-                return try await chat.response().choices.map { $0.text?.text ?? "" }
+                return try await chat.gathered().choices.map { $0.text?.text ?? "" }
             } catch {
                 return ["\(error.kind)"]
             }
@@ -98,7 +98,7 @@ import Testing
         let tokens = await asked(kind, isStreamed: true) { chat in
             for _ in 0..<3 {
                 do throws(UpstreamError) {
-                    let heard = await hear(try await chat.stream())
+                    let heard = await hear(try await chat.open(isStreamed: true))
                     guard heard.texts == [0: "hello there"] else { return 0 }
                 } catch {
                     return 0

@@ -48,35 +48,14 @@ private final class ScriptedChat: PreparedChat, @unchecked Sendable {  // on its
 
     init(_ vendor: ScriptedVendor) { self.vendor = vendor }
 
-    func response() async throws(UpstreamError) -> ChatResponse {
-        var choices: [ChatResponse.Choice] = []
-        for steps in vendor.next() {
-            var choice = ChatResponse.Choice(text: nil)
-            var text = ""
-            for step in steps {
-                switch step {
-                case .text(let more): text += more
-                case .reasoning(let reasoningBlock): choice.reasoning = Body(ByteBuffer(reasoningBlock))
-                case .call(let id, let name, let arguments):
-                    choice.toolCalls.append(ToolCall(id: id, name: name, arguments: arguments))
-                case .finish(let reason): choice.finish = reason
-                case .failure(let kind): throw UpstreamError(kind, cause: "scripted")
-                }
-            }
-            choice.text = Body(ByteBuffer(text))
-            choices.append(choice)
-        }
-        return ChatResponse(choices, usage: nil)
-    }
-
-    func stream() async throws(UpstreamError) -> any ChatResponseStream {
+    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
         let script = vendor.next()
         if case .failure(let kind) = script.first?.first { throw UpstreamError(kind, cause: "scripted") }
         return ScriptedResponse(vendor, script)
     }
 }
 
-private final class ScriptedResponse: ChatResponseStream, @unchecked Sendable {  // on its vendor's loop
+private final class ScriptedResponse: ChatStream, @unchecked Sendable {  // on its vendor's loop
     let usage: Usage? = nil
     let credits: Int? = nil
     private let vendor: ScriptedVendor
@@ -119,7 +98,7 @@ struct ChoiceOutput: Equatable, Sendable {
 }
 
 /// Reads a stream to its end or failure, and stops it. Returns what was received.
-func hear(_ stream: any ChatResponseStream) async -> ChoiceOutput {
+func hear(_ stream: any ChatStream) async -> ChoiceOutput {
     var heard = ChoiceOutput()
     do throws(UpstreamError) {
         while try await stream.more(patienceNanoseconds: 1_000_000_000) != .end {

@@ -57,12 +57,21 @@ package protocol PreparedChat: AnyObject, Sendable {
     ///
     /// If false, the code that requests the response must record the usage.
     var isBilled: Bool { get }
-    func response() async throws(UpstreamError) -> ChatResponse
-    /// Sends the call. Returns the response stream when the vendor has accepted the call.
-    func stream() async throws(UpstreamError) -> any ChatResponseStream
+    /// Sends the call. Returns the response when the vendor has accepted the call.
+    ///
+    /// - Parameter isStreamed: whether the response is needed while it arrives. If false, the vendor sends a whole
+    ///   response, whose events are emitted in the same way.
+    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream
 }
 
 extension PreparedChat {
     package func write() {}
     package var isBilled: Bool { false }
+
+    /// Sends the call. Returns the whole response.
+    package func gathered() async throws(UpstreamError) -> ChatResponse {
+        let stream = try await open(isStreamed: false)
+        defer { stream.stop() }
+        return try await stream.gathered()
+    }
 }

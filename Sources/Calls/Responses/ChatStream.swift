@@ -1,8 +1,9 @@
 package import Engine
 package import Shared
 
-/// A chat response that arrives as a stream. Its reader must call `stop`, also after an error.
-package protocol ChatResponseStream: AnyObject, Sendable {
+/// The events of a chat response, as they arrive or from a whole response. Its reader must call `stop`, also after an
+/// error.
+package protocol ChatStream: AnyObject, Sendable {
     /// Waits at most `patienceNanoseconds` until more data arrives; returns `silence` if none arrives.
     ///
     /// Returns `end` only if the response is complete; throws if the response was cut off.
@@ -22,12 +23,12 @@ package protocol ChatResponseStream: AnyObject, Sendable {
     func stop()
 }
 
-extension ChatResponseStream {
+extension ChatStream {
     package var countsItself: Bool { false }
     package var original: Body? { nil }
 }
 
-extension ChatResponseStream {
+extension ChatStream {
     /// Reads the stream to its end. Returns the whole response.
     package func gathered() async throws(UpstreamError) -> ChatResponse {
         var gathered = ResponseAccumulator()
@@ -35,7 +36,7 @@ extension ChatResponseStream {
             while try next({ gathered.append($0, $1) }) {}
         } while try await more(patienceNanoseconds: .max / 4) != .end
         var response = ChatResponse(gathered.finished(), usage: usage, credits: credits)
-        response.original = original
+        if let original { response.original = original }
         return response
     }
 }

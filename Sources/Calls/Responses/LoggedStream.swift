@@ -4,7 +4,7 @@ package import Shared
 /// A response that is complete, as a stream of the events in its log.
 ///
 /// `@unchecked`: used on its request's loop only, once it was made.
-package final class LoggedStream: ChatResponseStream, PartialResponse, @unchecked Sendable {
+package final class LoggedStream: ChatStream, PartialResponse, @unchecked Sendable {
     package let usage: Usage?
     package let credits: Int?
     package let original: Body?

@@ -20,7 +20,7 @@ package struct ResponseAccumulator: ~Copyable {
     package init() {}
 
     package mutating func append(_ choice: Int, _ event: ChatEvent) {
-        if choice == 0 {
+        if choice <= 0 {
             hasFirst = true
             return first.append(event)
         }
@@ -29,10 +29,12 @@ package struct ResponseAccumulator: ~Copyable {
         other.accumulator.append(event)
     }
 
-    /// Returns the choices of which an event has arrived, in the order of their indexes.
+    /// Returns the choices of which an event has arrived, in the order of their indexes; an empty choice if there is
+    /// none.
     package consuming func finished() -> [ChatResponse.Choice] {
-        var choices = hasFirst ? [first.finished()] : []
-        for index in others.keys.sorted() where index > 0 { if let other = others[index] { choices.append(other.finished()) } }
+        var choices = hasFirst || others.isEmpty ? [first.finished()] : []
+        if others.isEmpty { return choices }
+        for (_, other) in others.sorted(by: { $0.key < $1.key }) { choices.append(other.finished()) }
         return choices
     }
 }

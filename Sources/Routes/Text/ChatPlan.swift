@@ -348,7 +348,7 @@ final class ChatPlan: @unchecked Sendable {
         _ vendorCall: VendorCall
     ) async throws(UpstreamError) -> (ChatResponse, Usage) {
         do throws(UpstreamError) {
-            var response = try await chat.response()
+            var response = try await chat.gathered()
             count.learn(from: response.usage)
             if response.usage?.isReported != true { response = try await count.counted(response, of: chat) }
             let usage = response.usage ?? onlyPrompt(of: chat)
@@ -421,7 +421,7 @@ final class ChatPlan: @unchecked Sendable {
         do throws(UpstreamError) {
             let promptTokens = count.estimate(of: chat)
             return OpenResponse(
-                stream: try await chat.stream(),
+                stream: try await chat.open(isStreamed: true),
                 promptTokens: promptTokens,
                 count: count,
                 isBilled: chat.isBilled,

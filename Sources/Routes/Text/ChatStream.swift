@@ -5,7 +5,7 @@ import Upstream
 
 /// A streamed response that a vendor has begun.
 struct OpenResponse: Sendable {
-    var stream: any ChatResponseStream
+    var stream: any ChatStream
     /// The estimated number of prompt tokens in the request.
     let promptTokens: Int
     let count: CallCount

@@ -55,11 +55,11 @@ final class StreamedAttempt: @unchecked Sendable {
 /// A stream that calls a closure right before the first event of another stream.
 ///
 /// `@unchecked`: used on one event loop only.
-private final class BeginningStream: ChatResponseStream, @unchecked Sendable {
-    private let stream: any ChatResponseStream
+private final class BeginningStream: ChatStream, @unchecked Sendable {
+    private let stream: any ChatStream
     private var begins: (() -> Void)?
 
-    init(_ stream: any ChatResponseStream, _ begins: @escaping () -> Void) {
+    init(_ stream: any ChatStream, _ begins: @escaping () -> Void) {
         self.stream = stream
         self.begins = begins
     }

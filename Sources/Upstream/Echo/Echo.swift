@@ -86,32 +86,19 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
 
     private var text: UnsafeRawBufferPointer { message.bytes[part: start..<message.bytes.count] }
 
-    func response() async throws(UpstreamError) -> ChatResponse {
+    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
         write()
         try await begin()
-        if cutAfter != nil { throw EchoChat.cut }
-        var copy = ByteBuffer()
-        let split = reasoningWords == 0 ? 0 : text.endOfWords(reasoningWords)
-        copy.append(text[part: split..<text.count])
-        var choice = ChatResponse.Choice(text: Body(copy))
-        if let reasoningBlock = ReasoningBlock(text[part: 0..<split].text, signature: EchoChat.signature), split > 0 {
-            choice.reasoningBlocks = [reasoningBlock]
-        }
-        return ChatResponse([choice], usage: nil)
-    }
-
-    fileprivate static let signature = "signed by echo"
-
-    func stream() async throws(UpstreamError) -> any ChatResponseStream {
-        write()
-        try await begin()
+        if !isStreamed, cutAfter != nil { throw EchoChat.cut }
         let pace = EchoStream.Pace(
-            delayNanoseconds: delayNanoseconds,
+            delayNanoseconds: isStreamed ? delayNanoseconds : 0,
             cutAfter: cutAfter,
             reasoningWords: reasoningWords
         )
         return EchoStream(message, from: start, pace, loop: loop)
     }
+
+    fileprivate static let signature = "signed by echo"
 
     private func begin() async throws(UpstreamError) {
         if delayNanoseconds > 0 { await loop.sleep(nanoseconds: delayNanoseconds) }
@@ -140,7 +127,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
 /// The response stream of the vendor `Echo`: one word per chunk.
 ///
 /// `@unchecked`: used on its event loop only.
-private final class EchoStream: ChatResponseStream, @unchecked Sendable {
+private final class EchoStream: ChatStream, @unchecked Sendable {
     private var message: Body?
     private var position: Int
     /// The number of chunks sent so far.

@@ -12,7 +12,6 @@ package struct ChatEmulation: Sendable {
     /// The validator of the output; nil if the output needs no validation or cannot be validated.
     private let validator: OutputValidator?
     private let count: CallCount
-    private let worker: WorkQueue
     private let loop: EventLoop
 
     /// Creates the emulation of the abilities that the call needs and the vendor lacks.
@@ -40,7 +39,6 @@ package struct ChatEmulation: Sendable {
         validator = isChecked ? OutputValidator(call, by: abilities, within: memory, worker, on: loop) : nil
         isNeeded = calls > 1 || stops != nil || maxTokens != nil || validator != nil
         self.count = count
-        self.worker = worker
         self.loop = loop
     }
 
@@ -87,7 +85,7 @@ package struct ChatEmulation: Sendable {
         guard stops != nil || maxTokens != nil else { return chat }
         let finder = stops ?? StopFinder([])
         let bounds = TruncatingChat.Bounds(stops: finder, maxTokens: maxTokens)
-        return TruncatingChat(chat, choices: choicesPerCall, bounds, count: count, worker: worker, loop: loop)
+        return TruncatingChat(chat, choices: choicesPerCall, bounds, count: count)
     }
 
     private func judged(_ chat: any PreparedChat) -> any PreparedChat {

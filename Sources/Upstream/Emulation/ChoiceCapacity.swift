@@ -93,14 +93,14 @@ package final class ChoiceCapacity: @unchecked Sendable {
 /// A stream whose upstream call begins only when capacity for it is free.
 ///
 /// `@unchecked`: used on its loop only.
-final class DeferredStream: ChatResponseStream, @unchecked Sendable {
+final class DeferredStream: ChatStream, @unchecked Sendable {
     private let choiceCapacity: ChoiceCapacity
-    private let open: () async throws(UpstreamError) -> any ChatResponseStream
-    private var stream: (any ChatResponseStream)?
+    private let open: () async throws(UpstreamError) -> any ChatStream
+    private var stream: (any ChatStream)?
     /// Whether the upstream call was made.
     private(set) var isAsked = false
 
-    init(_ choiceCapacity: ChoiceCapacity, _ open: @escaping () async throws(UpstreamError) -> any ChatResponseStream) {
+    init(_ choiceCapacity: ChoiceCapacity, _ open: @escaping () async throws(UpstreamError) -> any ChatStream) {
         self.choiceCapacity = choiceCapacity
         self.open = open
     }

@@ -48,7 +48,12 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 
     private var use: ChoicesUsage { ChoicesUsage(chats.map(\.promptTokens), choices, call: call, count: count) }
 
-    func response() async throws(UpstreamError) -> ChatResponse {
+    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+        isStreamed ? try await stream() : try await whole()
+    }
+
+    /// Makes the calls of all choices, and returns their whole responses as one.
+    private func whole() async throws(UpstreamError) -> LoggedStream {
         let (use, choiceCapacity) = (use, ChoiceCapacity(call, mayLackChoices: chats.count == 1))
         do throws(UpstreamError) {
             let kept = try await kept(use)
@@ -61,7 +66,9 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
                 try await response(ofChoice: kept.count + index, use, choiceCapacity)
             }
             try choiceCapacity.recordFailures()
-            return ChatResponse(kept + responses.flatMap { $0.choices.prefix(1) }, usage: use.sum ?? .nothing)
+            let log = EventLog()
+            ChatResponse(kept + responses.flatMap { $0.choices.prefix(1) }, usage: nil).emit(log.append)
+            return LoggedStream(log, usage: use.sum ?? .nothing)
         } catch {
             throw use.failure(error)
         }
@@ -84,7 +91,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         // A call that waited in vain for capacity used nothing.
         try await choiceCapacity.acquire()
         do throws(UpstreamError) {
-            let answered = try await chat(ofChoice: index).response()
+            let answered = try await chat(ofChoice: index).gathered()
             let response = try await count.counted(answered, of: self)
             let tokens = response.usage?.completionTokens ?? 0
             use.recordResponse(index, answered.usage, completionTokens: tokens, credits: response.credits)
@@ -96,15 +103,15 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         }
     }
 
-    func stream() async throws(UpstreamError) -> any ChatResponseStream {
+    private func stream() async throws(UpstreamError) -> ChoicesStream {
         let streams = OpenStreams()
         let (use, choiceCapacity) = (use, ChoiceCapacity(call))
         do throws(UpstreamError) {
             let opened = try await allChoices(choices) {
-                [self] (index) async throws(UpstreamError) -> any ChatResponseStream in
+                [self] (index) async throws(UpstreamError) -> any ChatStream in
                 do throws(UpstreamError) {
                     guard await choiceCapacity.acquireNow() else { return late(index, choiceCapacity) }
-                    let stream = try await chat(ofChoice: index).stream()
+                    let stream = try await chat(ofChoice: index).open(isStreamed: true)
                     streams.list.append((index, stream))
                     return stream
                 } catch {
@@ -125,7 +132,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 
     private func late(_ index: Int, _ choiceCapacity: ChoiceCapacity) -> DeferredStream {
         DeferredStream(choiceCapacity) { [self] () async throws(UpstreamError) in
-            try await chat(ofChoice: index).stream()
+            try await chat(ofChoice: index).open(isStreamed: true)
         }
     }
 }
@@ -134,16 +141,16 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 ///
 /// `@unchecked`: used on one loop only.
 private final class OpenStreams: @unchecked Sendable {
-    var list: [(choice: Int, any ChatResponseStream)] = []
+    var list: [(choice: Int, any ChatStream)] = []
 }
 
 /// A stream that merges the streams of several choices.
 ///
 /// `@unchecked`: used on its loop only.
-final class ChoicesStream: ChatResponseStream, @unchecked Sendable {
+final class ChoicesStream: ChatStream, @unchecked Sendable {
     private final class ChoiceStream {
         let index: Int
-        let stream: any ChatResponseStream
+        let stream: any ChatStream
         var delivered: TokenCountAccumulator
         var isReady = false
         var isOver = false
@@ -153,7 +160,7 @@ final class ChoicesStream: ChatResponseStream, @unchecked Sendable {
         let read = Waiter()
         var task: Task<Void, Never>?
 
-        init(_ index: Int, _ stream: any ChatResponseStream, counter: TokenCounter) {
+        init(_ index: Int, _ stream: any ChatStream, counter: TokenCounter) {
             self.index = index
             self.stream = stream
             delivered = TokenCountAccumulator(counter)
@@ -175,7 +182,7 @@ final class ChoicesStream: ChatResponseStream, @unchecked Sendable {
     let credits: Int? = nil
 
     init(
-        _ streams: [any ChatResponseStream],
+        _ streams: [any ChatStream],
         _ use: ChoicesUsage,
         choiceCapacity: ChoiceCapacity,
         count: CallCount,

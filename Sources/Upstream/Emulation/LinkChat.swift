@@ -81,13 +81,10 @@ extension ChatCall {
 /// A chat whose response consists of links to images or speech and arrives as one chunk.
 ///
 /// `@unchecked`: used on its loop only.
-private final class LinkChat: PreparedChat, ChatResponseStream, @unchecked Sendable {
+private final class LinkChat: PreparedChat, @unchecked Sendable {
     let promptTokens: Int
-    let usage: Usage? = nil
-    private(set) var credits: Int?
     private let plan: LinkPlan
     private let call: VendorCall
-    private var text: String?
 
     init(_ plan: LinkPlan, _ call: VendorCall) {
         var estimate = TokenEstimate()
@@ -112,27 +109,11 @@ private final class LinkChat: PreparedChat, ChatResponseStream, @unchecked Senda
         }
     }
 
-    func response() async throws(UpstreamError) -> ChatResponse {
+    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
         let made = try await made()
-        return ChatResponse([.init(text: Body(ByteBuffer(made.text)))], usage: nil, credits: made.credits)
+        let log = EventLog()
+        made.text.withBytes { log.append(0, .text($0)) }
+        log.append(0, .finish(.stop, stop: nil))
+        return LoggedStream(log, usage: nil, credits: made.credits)
     }
-
-    func stream() async throws(UpstreamError) -> any ChatResponseStream {
-        let made = try await made()
-        text = made.text
-        credits = made.credits
-        return self
-    }
-
-    func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival { text == nil ? .end : .bytes }
-
-    func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
-        guard var text else { return false }
-        self.text = nil
-        text.withUTF8 { emit(0, .text(UnsafeRawBufferPointer($0))) }
-        emit(0, .finish(.stop, stop: nil))
-        return true
-    }
-
-    func stop() {}
 }

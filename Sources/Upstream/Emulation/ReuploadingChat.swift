@@ -76,25 +76,14 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
 
     var promptTokens: Int { chat.promptTokens }
 
-    func response() async throws(UpstreamError) -> ChatResponse {
+    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
         let used = chat
         do throws(UpstreamError) {
-            let response = try await used.response()
-            rest = nil
-            return response
-        } catch {
-            return try await renewed(used, after: error).response()
-        }
-    }
-
-    func stream() async throws(UpstreamError) -> any ChatResponseStream {
-        let used = chat
-        do throws(UpstreamError) {
-            let stream = try await used.stream()
+            let stream = try await used.open(isStreamed: isStreamed)
             rest = nil
             return stream
         } catch {
-            return try await renewed(used, after: error).stream()
+            return try await renewed(used, after: error).open(isStreamed: isStreamed)
         }
     }
 

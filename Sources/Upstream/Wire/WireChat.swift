@@ -103,20 +103,19 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         )
     }
 
+    // A function of its own, so that calls without a route do not pay for its stack frame.
     /// Makes attempts at the route's locations until one succeeds or the route allows no more.
-    private func routed<Value>(
-        _ route: any WireRoute,
-        _ ask: () async throws(UpstreamError) -> Value
-    ) async throws(UpstreamError) -> Value {
+    @inline(never)
+    private func open(at route: any WireRoute, isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
         var isRepeated = false
         while true {
             write()
             if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
             try await begin(route)
             do throws(UpstreamError) {
-                let value = try await ask()
+                let stream = try await openOnce(isStreamed: isStreamed)
                 route.served()
-                return value
+                return stream
             } catch {
                 guard let failure = route.failure(after: error) else {
                     try await vendorCall.prepareRepeat(after: error)
@@ -137,35 +136,25 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         try await vendorCall.start(countedAt: counted)
     }
 
-    // These are functions of their own, so that calls without a route do not pay for their stack frames.
-
-    @inline(never)
-    private func routedResponse(_ route: any WireRoute) async throws(UpstreamError) -> ChatResponse {
-        try await routed(route) { () async throws(UpstreamError) in try await responseOnce() }
+    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+        if let route = form.route { return try await open(at: route, isStreamed: isStreamed) }
+        do throws(UpstreamError) {
+            return try await openOnce(isStreamed: isStreamed)
+        } catch {
+            try await vendorCall.waitToRepeat(after: error)
+            return try await openOnce(isStreamed: isStreamed)
+        }
     }
 
-    @inline(never)
-    private func routedStream(_ route: any WireRoute) async throws(UpstreamError) -> any ChatResponseStream {
-        try await routed(route) { () async throws(UpstreamError) in
-            let stream = try await streamOnce()
-            stream.route = route
-            return stream
-        }
+    @inline(__always)
+    private func openOnce(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+        isStreamed ? try await streamOnce() : try await wholeOnce()
     }
 
     // MARK: Whole responses
 
-    func response() async throws(UpstreamError) -> ChatResponse {
-        if let route = form.route { return try await routedResponse(route) }
-        do throws(UpstreamError) {
-            return try await responseOnce()
-        } catch {
-            try await vendorCall.waitToRepeat(after: error)
-            return try await responseOnce()
-        }
-    }
-
-    private func responseOnce() async throws(UpstreamError) -> ChatResponse {
+    @inline(never)
+    private func wholeOnce() async throws(UpstreamError) -> LoggedStream {
         write()
         if form.gathersStream { return try await gathered() }
         let response = try await upstreamResponse()
@@ -174,7 +163,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             try await remake { () async throws(UpstreamError) in
                 try await vendorCall.prepareRepeat(after: response.head.status)
             }
-            return try await responseOnce()
+            return try await wholeOnce()
         }
         let read: (response: LoggedStream, pause: PausedResponse?)?
         do throws(UpstreamError) {
@@ -185,12 +174,12 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             let error = unserved(error)
             guard isRewritten(afterResponse: error) else { throw judged(error) }
             try await remake { () async throws(UpstreamError) in try await vendorCall.prepareRepeat(after: error) }
-            return try await responseOnce()
+            return try await wholeOnce()
         }
         guard let read else { throw .tooMuchWork }
-        guard let pause = read.pause else { return try await read.response.gathered() }
+        guard let pause = read.pause else { return read.response }
         try await prepareToGoOn(after: pause)
-        return try await responseOnce()
+        return try await wholeOnce()
     }
 
     @inline(never)
@@ -204,11 +193,11 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     @inline(never)
-    private func gathered() async throws(UpstreamError) -> ChatResponse {
+    private func gathered() async throws(UpstreamError) -> LoggedStream {
         let stream = try await streamOnce()
         defer { stream.stop() }
         do throws(UpstreamError) {
-            return try await logged(stream).gathered()
+            return try await logged(stream)
         } catch {
             throw judged(error)
         }
@@ -221,7 +210,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         repeat {
             while try stream.next({ log.join($0, $1) }) {
                 let bytes = log.bytes.count
-                guard bytes <= ChatResponse.limitBytes else { throw .invalidResponse("the vendor's response is too long") }
+                guard bytes <= ChatResponse.limitBytes else {
+                    throw .invalidResponse("the vendor's response is too long")
+                }
                 guard stream.budget?.covers(bytes, &reservation) ?? true else {
                     throw UpstreamError(TransportError(.overloaded))
                 }
@@ -263,18 +254,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     // MARK: Streams
 
-    func stream() async throws(UpstreamError) -> any ChatResponseStream {
-        if let route = form.route { return try await routedStream(route) }
-        do throws(UpstreamError) {
-            return try await streamOnce()
-        } catch {
-            try await vendorCall.waitToRepeat(after: error)
-            return try await streamOnce()
-        }
-    }
-
     private func streamOnce() async throws(UpstreamError) -> WireStream {
         let stream = WireStream(try await opened(), reader, headers: vendor.headers, bounds: bounds)
+        stream.route = form.route
         if form.mayGoOn { stream.goOn = { [self] (pause) async throws(UpstreamError) in try await goOn(after: pause) } }
         do throws(UpstreamError) {
             try await stream.begin()

@@ -31,31 +31,18 @@ private final class LittleChat: PreparedChat {
 
     init(choices: Int, tool: String, signs: Bool) { (self.choices, self.tool, self.signs) = (choices, tool, signs) }
 
-    func response() async throws(UpstreamError) -> ChatResponse {
-        var choice = ChatResponse.Choice(text: Body(ByteBuffer("said")), finish: .toolCalls)
-        choice.toolCalls = [ToolCall(id: "call-1", name: tool, arguments: #"{"a":1}"#)]
-        if signs {
-            let reasoningBlocks = [
-                ReasoningBlock("thought", signature: "seal"), ReasoningBlock("", signature: "dark", isSealed: true),
-            ]
-            choice.reasoningBlocks = reasoningBlocks.compactMap { $0 }
-            choice.toolCalls[0].signature = "mark"
-        } else {
-            choice.reasoning = Body(ByteBuffer("thought"))
-        }
-        return ChatResponse(Array(repeating: choice, count: choices), usage: nil)
+    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+        LittleStream(self, usage: isStreamed ? Usage(promptTokens: 1, completionTokens: 2) : nil)
     }
-
-    func stream() async throws(UpstreamError) -> any ChatResponseStream { LittleStream(self) }
 }
 
-private final class LittleStream: ChatResponseStream, @unchecked Sendable {  // on one loop
-    let usage: Usage? = Usage(promptTokens: 1, completionTokens: 2)
+private final class LittleStream: ChatStream, @unchecked Sendable {  // on one loop
+    let usage: Usage?
     let credits: Int? = nil
     private let chat: LittleChat
     private var left: Int
 
-    init(_ chat: LittleChat) { (self.chat, left) = (chat, chat.choices) }
+    init(_ chat: LittleChat, usage: Usage?) { (self.chat, self.usage, left) = (chat, usage, chat.choices) }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival { left > 0 ? .bytes : .end }
 

@@ -30,27 +30,28 @@ private final class LongChat: PreparedChat {
 
     init(_ vendor: LongVendor) { self.vendor = vendor }
 
-    func response() async throws(UpstreamError) -> ChatResponse {
-        ChatResponse([.init(text: Body(ByteBuffer(vendor.texts.joined())))], usage: nil)
+    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+        LongStream(vendor, isStreamed: isStreamed)
     }
-
-    func stream() async throws(UpstreamError) -> any ChatResponseStream { LongStream(vendor) }
 }
 
-private final class LongStream: ChatResponseStream, @unchecked Sendable {  // on one loop
-    let usage: Usage? = Usage(promptTokens: 1, completionTokens: 2)
+private final class LongStream: ChatStream, @unchecked Sendable {  // on one loop
+    var usage: Usage? { isStreamed ? Usage(promptTokens: 1, completionTokens: 2) : nil }
     let credits: Int? = nil
     let countsItself = true
     private let vendor: LongVendor
+    private let isStreamed: Bool
     private var texts: [String]
 
-    init(_ vendor: LongVendor) { (self.vendor, texts) = (vendor, vendor.texts.reversed()) }
+    init(_ vendor: LongVendor, isStreamed: Bool) {
+        (self.vendor, self.isStreamed, texts) = (vendor, isStreamed, vendor.texts.reversed())
+    }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival { texts.isEmpty ? .end : .bytes }
 
     func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         guard let text = texts.popLast() else { return false }
-        vendor.look()
+        if isStreamed { vendor.look() }
         withBytes(text) { emit(0, .text($0)) }
         if texts.isEmpty { emit(0, .finish(.stop, stop: nil)) }
         return true

@@ -30,7 +30,7 @@ import Testing
     private func streamed(_ vendor: ScriptedVendor, _ call: ChatCall) async -> ChoiceOutput {
         await completed(vendor, call) { chat in
             do throws(UpstreamError) {
-                return await hear(try await chat.stream())
+                return await hear(try await chat.open(isStreamed: true))
             } catch {
                 return ChoiceOutput(failure: error.kind)
             }
@@ -41,7 +41,7 @@ import Testing
         await completed(vendor, call) { chat in
             var heard = ChoiceOutput()
             do throws(UpstreamError) {
-                let response = try await chat.response()
+                let response = try await chat.gathered()
                 for (index, choice) in response.choices.enumerated() {
                     heard.texts[index] = choice.text?.text
                     heard.ends[index] = [choice.finish]

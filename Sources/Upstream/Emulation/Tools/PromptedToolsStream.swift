@@ -6,7 +6,7 @@ import Shared
 /// valid.
 ///
 /// `@unchecked`: used on its request's loop only.
-final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
+final class PromptedToolsStream: ChatStream, @unchecked Sendable {
     private enum StreamPhase {
         case reading
         /// The phase after the vendor's stream has ended: held events must still be emitted.
@@ -16,11 +16,11 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
 
     private let repair: Repair
     private let promptTokens: Int
-    /// Whether the vendor's response is not streamed. A repair call is then not streamed either.
-    private let isWhole: Bool
+    /// Whether the response of a repair call is needed while it arrives.
+    private let isStreamed: Bool
     /// The bytes that the response can hold without a reservation in the memory budget.
     private let freeBytes = MemoryBudget.smallBytes
-    private var stream: any ChatResponseStream
+    private var stream: any ChatStream
     private var response: PromptedToolsResponse
     private var position = StreamPhase.reading
     /// The invalid response that the repair call corrects; nil before the repair call.
@@ -34,11 +34,11 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
     private var counted: Usage?
     private var taken: Int?
 
-    init(_ stream: any ChatResponseStream, _ repair: Repair, promptTokens: Int) {
+    init(_ stream: any ChatStream, _ repair: Repair, promptTokens: Int, isStreamed: Bool) {
         self.stream = stream
         self.repair = repair
         self.promptTokens = promptTokens
-        isWhole = stream is WholeResponseStream
+        self.isStreamed = isStreamed
         response = PromptedToolsResponse(repair.form, ids: repair.context.ids)
     }
 
@@ -108,12 +108,7 @@ final class PromptedToolsStream: ChatResponseStream, @unchecked Sendable {
         }
         let again = repair.call(after: response.raw.text, problem)
         do throws(UpstreamError) {
-            let chat = try await repair.preparing(again)
-            if isWhole {
-                stream = WholeResponseStream(try await chat.response())
-            } else {
-                stream = try await chat.stream()
-            }
+            stream = try await repair.preparing(again).open(isStreamed: isStreamed)
         } catch {
             throw error.alsoAfter(counted)
         }

@@ -46,22 +46,6 @@ final class OutputValidator: Sendable {
         self.loop = loop
     }
 
-    /// Validates a choice of a response that is not streamed. Returns the text to use; nil to keep the
-    /// choice's own text.
-    ///
-    /// - Throws: an error if the choice does not contain the demanded tool call or JSON.
-    func text(of choice: ChatResponse.Choice) async throws(UpstreamError) -> Body? {
-        guard choice.finish.isEndedByModel, choice.refusal == nil else { return nil }
-        try await check(choice.toolCalls)
-        switch demand {
-        case .call(let demand):
-            if let problem = demand.unmet(by: choice.toolCalls.map(\.name)) { throw Self.failure(problem) }
-            return nil
-        case .document:
-            return choice.toolCalls.isEmpty ? try await document(in: choice.text ?? Body(ByteBuffer())) : nil
-        }
-    }
-
     var checksArguments: Bool { !tools.isEmpty }
 
     /// Checks that the arguments of strict tools match their schemas. Throws an error otherwise.

@@ -16,31 +16,15 @@ final class SchemaCheckedChat: PreparedChat, @unchecked Sendable {  // `chat` is
     var promptTokens: Int { chat.promptTokens }
     var isBilled: Bool { chat.isBilled }
 
-    func response() async throws(UpstreamError) -> ChatResponse {
-        var response = try await chat.response()
+    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+        let stream = SchemaCheckedStream(try await chat.open(isStreamed: isStreamed), validator)
         do throws(UpstreamError) {
-            for index in response.choices.indices {
-                if let text = try await validator.text(of: response.choices[index]) {
-                    response.choices[index].text = text
-                }
-            }
-            return response
-        } catch {
-            var error = error
-            error.usage = response.usage
-            throw error
-        }
-    }
-
-    func stream() async throws(UpstreamError) -> any ChatResponseStream {
-        let stream = SchemaCheckedStream(try await chat.stream(), validator)
-        do throws(UpstreamError) {
-            try await stream.begin()
+            try await stream.begin(holdingAll: !isStreamed)
             return stream
         } catch {
             var error = error
             // The vendor bills a response that has begun.
-            if error.isCut { error.usage = stream.usage }
+            if error.isCut || !isStreamed { error.usage = stream.usage }
             stream.stop()
             throw error
         }

@@ -6,13 +6,14 @@ import Shared
 /// to meet the demand.
 ///
 /// `@unchecked`: used on its loop only.
-final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
-    private let stream: any ChatResponseStream
+final class SchemaCheckedStream: ChatStream, @unchecked Sendable {
+    private let stream: any ChatStream
     private let validator: OutputValidator
     /// Whether the response still has to be validated.
     private var isOpen = true
     /// Whether all events are held back, because the response might still turn out to be invalid.
     private var isHeld = true
+    private var holdsAll = false
     /// The held events, which are emitted before the stream's next events.
     private let held = EventLog()
     private var reservation: MemoryReservation?
@@ -26,7 +27,7 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     /// The finish event, which is held back until the response is validated; empty before it has arrived.
     private let end = EventLog()
 
-    init(_ stream: any ChatResponseStream, _ validator: OutputValidator) {
+    init(_ stream: any ChatStream, _ validator: OutputValidator) {
         self.stream = stream
         self.validator = validator
     }
@@ -34,13 +35,18 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
     var usage: Usage? { stream.usage }
     var countsItself: Bool { stream.countsItself }
     var credits: Int? { stream.credits }
+    var original: Body? { stream.original }
 
     /// Waits until the first events can be emitted. Throws an error if the response is invalid.
-    func begin() async throws(UpstreamError) {
-        while isHeld, try await stream.more(patienceNanoseconds: .max / 2) != .end {
-            while isHeld, try stream.next({ if passes($0, $1) { held.join($0, $1) } }) { try checkRoom() }
+    ///
+    /// - Parameter holdsAll: whether to hold back all events until the end, so that an invalid response can be asked for
+    ///   again.
+    func begin(holdingAll holdsAll: Bool) async throws(UpstreamError) {
+        self.holdsAll = holdsAll
+        while isHeld || holdsAll, try await stream.more(patienceNanoseconds: .max / 2) != .end {
+            while isHeld || holdsAll, try stream.next({ if passes($0, $1) { held.join($0, $1) } }) { try checkRoom() }
         }
-        guard isHeld else { return }
+        guard isHeld || holdsAll && isOpen else { return }
         isHeld = false
         switch validator.demand {
         case .call(let demand):
@@ -133,7 +139,9 @@ final class SchemaCheckedStream: ChatResponseStream, @unchecked Sendable {
 
     private func checkRoom() throws(UpstreamError) {
         let bytes = held.bytes.count + text.count + 2 * calls.bytes.count
-        guard bytes <= StructuredOutputParser.limitBytes else { throw OutputValidator.failure("it is too long") }
+        guard holdsAll || bytes <= StructuredOutputParser.limitBytes else {
+            throw OutputValidator.failure("it is too long")
+        }
         guard validator.memory.covers(bytes, &reservation) else { throw UpstreamError(TransportError(.overloaded)) }
     }
 

@@ -89,27 +89,8 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         return tokens
     }
 
-    func response() async throws(UpstreamError) -> ChatResponse {
-        do throws(UpstreamError) {
-            return try await responseOnce()
-        } catch {
-            try await vendorCall.waitToRepeat(after: error)
-            return try await responseOnce()
-        }
-    }
-
-    private func responseOnce() async throws(UpstreamError) -> ChatResponse {
-        let response = try await vendor.record(of: upstream, use, vendorCall)
-        let record = try OneMinRecord(response.bytes, vendor.parser)
-        let text = Body(searchesWeb ? ProgressFilter.filtered(record.text) : record.copy())
-        return ChatResponse(
-            [.init(text: text, finish: record.finish)],
-            usage: UsageBounds(model).checked(record.usage),
-            credits: record.credits
-        )
-    }
-
-    func stream() async throws(UpstreamError) -> any ChatResponseStream {
+    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+        guard isStreamed else { return try await whole() }
         let stream: any UpstreamStream
         var reopening: OneMinStream.Reopening?
         do throws(UpstreamError) {
@@ -128,6 +109,30 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
             searchesWeb: searchesWeb,
             reopening: reopening
         )
+    }
+
+    @inline(never)
+    private func whole() async throws(UpstreamError) -> LoggedStream {
+        do throws(UpstreamError) {
+            return try await wholeOnce()
+        } catch {
+            try await vendorCall.waitToRepeat(after: error)
+            return try await wholeOnce()
+        }
+    }
+
+    private func wholeOnce() async throws(UpstreamError) -> LoggedStream {
+        let response = try await vendor.record(of: upstream, use, vendorCall)
+        let record = try OneMinRecord(response.bytes, vendor.parser)
+        let log = EventLog()
+        if searchesWeb {
+            let text = ProgressFilter.filtered(record.text)
+            log.append(0, .text(text.bytes))
+        } else {
+            log.append(0, .text(record.text))
+        }
+        log.append(0, .finish(record.finish, stop: nil))
+        return LoggedStream(log, usage: UsageBounds(model).checked(record.usage), credits: record.credits)
     }
 
     /// Waits, and makes the upstream call once more. Throws the failure `error` if a new call would not help.

@@ -5,7 +5,7 @@ import Shared
 /// The response to a chat call to 1min.ai: a stream of events, or one JSON record.
 ///
 /// `@unchecked`: used on its event loop only, and `parser` is never used across a suspension.
-final class OneMinStream: ChatResponseStream, @unchecked Sendable {
+final class OneMinStream: ChatStream, @unchecked Sendable {
     /// A function that makes the upstream call again after a failure. It throws the failure if a new call would not
     /// help.
     typealias Reopening = (UpstreamError) async throws(UpstreamError) -> any UpstreamStream
