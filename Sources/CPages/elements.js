@@ -1,4 +1,4 @@
-// Elements, numbers and times, for all pages of the relay. Nothing here or elsewhere reads text as HTML.
+// Elements, numbers and times, for all pages.
 
 const body = document.body;
 const find = (selector) => document.querySelector(selector);
@@ -45,19 +45,21 @@ const NONE = "–";
 
 const count = (number) => number == null ? NONE : number.toLocaleString("en", { maximumFractionDigits: 0 });
 
-/** Returns the decimals of a number, also of one that is written with an exponent: `1e-7` has seven. */
+/** Returns the decimals of a number: `1e-7` has seven. */
 function decimals(number) {
   const [digits, exponent] = String(number ?? 0).split("e");
   return Math.max(0, (digits.split(".")[1]?.length ?? 0) - Number(exponent ?? 0));
 }
 
-/** Returns how many decimals show all costs of a column to the last digit, so that they stand below each other. */
+/** Returns how many decimals show all costs of a column to the last digit. */
 const costPlaces = (costs) => Math.min(20, Math.max(2, ...costs.map(decimals)));
 
 /** Returns dollars; without `places` to the last digit. */
 function money(cost, places = costPlaces([cost])) {
   return cost == null ? NONE : `$${decimal(cost.toFixed(places))}`;
 }
+
+const moneySum = (sum, places) => (sum.unpriced && sum.cost != null ? "≥ " : "") + money(sum.cost, places);
 
 /** Groups the digits of a decimal text. */
 function decimal(text) {

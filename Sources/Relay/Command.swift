@@ -16,6 +16,8 @@ enum Command: Equatable {
     case limits(LimitTable.Subject, isJSON: Bool)
     /// Prints the usage of the last days, from the usage records.
     case usage(UsageReportQuery, isJSON: Bool)
+    /// Prints the bill of the request with this id, from the usage records.
+    case bill(String, isJSON: Bool)
     case health
     case heal
     case help
@@ -27,6 +29,12 @@ enum Command: Equatable {
 
     /// Parses the arguments; nil if they are invalid. No argument means `serve`.
     init?(arguments: [String]) {
+        if arguments.first == "usage", arguments.count > 2, arguments[1] == "--bill" {
+            let isJSON = arguments.last == "--json"
+            guard arguments.count == (isJSON ? 4 : 3) else { return nil }
+            self = .bill(arguments[2], isJSON: isJSON)
+            return
+        }
         if arguments.first == "usage" {
             guard let (question, isJSON) = UsageReport.asked(arguments.dropFirst()) else { return nil }
             self = .usage(question, isJSON: isJSON)
@@ -73,7 +81,7 @@ enum Command: Equatable {
             }
             end(.success, isJSON ? key.json : key.lines)
         case .serve: MallocTunables.apply(arguments: CommandLine.unsafeArgv)
-        case .check, .config, .models, .limits, .usage: break
+        case .check, .config, .models, .limits, .usage, .bill: break
         }
         var remote: Settings.Remote?
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote)
@@ -111,7 +119,17 @@ enum Command: Equatable {
             } catch {
                 end(.failure, errors: "\(reports)usage: \(error.cause)\n")
             }
+        case .bill(let id, let isJSON): showBill(id, settings, isJSON: isJSON, reports)
         default: return (settings, outcome, remote)
+        }
+    }
+
+    private static func showBill(_ id: String, _ settings: Settings, isJSON: Bool, _ reports: String) -> Never {
+        do throws(UsageFailure) {
+            let report = try BillReport(id, settings)
+            end(.success, isJSON ? report.json : report.text(isColoured: TextTable.isColoured), errors: reports)
+        } catch {
+            end(.failure, errors: "\(reports)usage: \(error.cause)\n")
         }
     }
 
@@ -131,7 +149,7 @@ enum Command: Equatable {
         if first == "limits" { return "limits: expected a NAME or --digest DIGEST, then optionally --json\n" }
         if first == "check" { return "check: the only option is --ask\n" }
         if first == "models" { return "models: the only options are --live and --json\n" }
-        if first == "usage" { return "usage: the only options are \(UsageReport.options) and --json\n" }
+        if first == "usage" { return "usage: the only options are \(UsageReport.options), --bill ID and --json\n" }
         guard !names.contains(first) else { return "\(first): expected no further arguments\n" }
         let hint = nearest(to: arguments[0], among: names).map { "; did you mean \($0)?" } ?? ""
         return "\(first.hasPrefix("-") ? "unknown option" : "unknown command"): \(first)\(hint)\n"
@@ -151,6 +169,8 @@ enum Command: Equatable {
           limits --digest DIGEST
                        the same for a caller without a NAME: its `caller` in the log, or the SHA-256 of its key
           usage        sum up the usage records of the last days: \(UsageReport.options), --json
+          usage --bill ID
+                       print what the calls of one request cost, line by line; --json
           health       check the relay on this machine; 0 if it responds, else 1
           heal         check three times; kill a relay that process 1 started and that accepts connections but never
                        responds (as the health check of a container, whose engine then restarts it)

@@ -85,7 +85,8 @@ def test_a_callers_own_usage(operated):
     assert local_http.get(operated.base_url + "/usage", headers={"Authorization": f"Bearer {TEAM}"}).status_code == 404
     wait_for(lambda: local_http.get(operated.v1 + "/usage", headers={"Authorization": f"Bearer {TEAM}"}).json()["days"] != [])
     [day] = local_http.get(operated.v1 + "/usage", headers={"Authorization": f"Bearer {TEAM}"}).json()["days"]
-    assert set(day) == {"date", "requests", "prompt_tokens", "completion_tokens", "cost"} and day["requests"] >= 3
+    assert set(day) == {"date", "requests", "prompt_tokens", "completion_tokens", "cost", "unpriced", "cost_is_partial"}
+    assert day["requests"] >= 3 and day["unpriced"] >= 1
 
 
 def test_records_their_filters_and_their_end(operated, operator):
@@ -221,7 +222,8 @@ def test_the_cache(operated, operator):
 def test_the_overview_live(operated, operator):
     overview = operator.data("/admin/overview")
     assert len(overview["minutes"]) == 60 and {row["name"] for row in overview["providers"]} == {"demo", "far"}
-    assert set(overview["today"]) == {"requests", "prompt_tokens", "completion_tokens", "cost"} and overview["running"] >= 1
+    sums = {"requests", "prompt_tokens", "completion_tokens", "cost", "unpriced", "cost_is_partial"}
+    assert set(overview["today"]) == sums and overview["running"] >= 1
     headers = {"Authorization": f"Bearer {operator.token}"}
     with local_http.Client() as http:
         streams = [http.send(http.build_request("GET", operated.base_url + "/admin/live", headers=headers), stream=True) for _ in range(100)]

@@ -14,6 +14,8 @@ CALL = (
     "time", "kind", "request_id", "endpoint", "caller", "model", "model_used", "provider", "key", "prompt_tokens",
     "completion_tokens", "tokens", "cost", "duration_ms", "success", "status", "error",
 )  # fmt: skip
+DETAILS = ("cached_tokens", "cache_writes", "cache_writes_1h", "service_tier", "tool_uses")
+OPTIONAL = (*DETAILS, "credits", "session", "rebuilt", "exact", "estimated")
 """The members of a line, in their order, but for `credits`, `rebuilt`, `exact` and `estimated`."""
 
 
@@ -22,8 +24,9 @@ def lines(text: str) -> list[dict[str, Any]]:
     records = [json.loads(line) for line in text.splitlines()]
     assert not text or text.endswith("\n"), "the last line is cut"
     for record in records:
-        members = tuple(name for name in record if name not in ("credits", "session", "rebuilt", "exact", "estimated"))
+        members = tuple(name for name in record if name not in OPTIONAL)
         assert members == (CALL if is_call(record) else REQUEST), record
+        assert all(record.get(name, True) for name in DETAILS), record
         assert record.get("estimated", True) is True and record.get("rebuilt", True) is True
         assert record.get("exact", True) is True and ("exact" not in record or "estimated" in record)
         assert record["tokens"] == record["prompt_tokens"] + record["completion_tokens"]

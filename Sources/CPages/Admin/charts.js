@@ -41,7 +41,7 @@ function drawColumns(picture, { labels, series, format, onpick }) {
   fill(picture, lines, columns, labels.map((label, index) => isNamed(index) && name(label, index)));
 }
 
-/** Creates a place for a chart, and the button that shows it as a table. */
+/** Creates a chart's place, and the button that shows a table. */
 function chartPlace() {
   let [isTable, chart] = [false, null];
   const place = h("div.chart");

@@ -1,4 +1,4 @@
-// Limits: what each caller has used and has left, and the reset of one limit.
+// Limits: what each caller has left, and the reset of one.
 
 function limitsView() {
   const [list, notes, pages] = [h("div.stale"), h("div"), h("div.controls")];

@@ -36,7 +36,7 @@ function liveOverview(show, live, notes) {
       close();
       fill(live, "not live");
       timer = setTimeout(open, 10000);
-      // A stream does not say why it failed; a plain request does, or shows the figures once more.
+      // A stream does not say why it failed; a plain request does.
       await read("/admin/overview").then(show, (failure) => fill(notes, notice("error", failure.message, refreshButton())));
     };
   };
@@ -62,7 +62,7 @@ function overviewTiles(told) {
     [link("Errors, last hour", "requests", { status: "failed" }), h(sum("errors") ? "span.bad" : "span", count(sum("errors"))), `of ${count(sum("requests"))} requests`],
     [link("Requests today", "requests"), count(today.requests), `yesterday ${count(yesterday.requests)}`],
     [link("Tokens today", "usage", { measure: "tokens" }), tokens(today), `yesterday ${tokens(yesterday)}`],
-    [link("Cost today", "usage", { measure: "cost" }), money(today.cost, 4), `yesterday ${money(yesterday.cost, 4)}`],
+    [link("Cost today", "usage", { measure: "cost" }), moneySum(today, 4), `yesterday ${moneySum(yesterday, 4)}`],
   ];
   return tiles.map(([label, value, note]) => h("div", h("dt", label), h("dd", told ? value : NONE), h("dd.more", told && note)));
 }

@@ -1,4 +1,4 @@
-// Parts of several views: their heads and forms, tables, questions, messages.
+// Parts of several views: heads, forms, tables, messages.
 
 const main = find("#main");
 const said = find("#said");

@@ -1,4 +1,4 @@
-// Providers: their states, keys and models, and what has them used again.
+// Providers: states, keys and models.
 
 function providersView() {
   const list = h("div.stale");

@@ -1,4 +1,4 @@
-// Requests: records with filters, and one of them with its upstream calls.
+// Requests: records with filters, and one with its calls.
 
 const ROWS = 50;
 
@@ -133,7 +133,7 @@ function callsTable(calls) {
     ["Provider", (call) => [call.provider, more([call.key, call.model].filter(Boolean).join(", "))], "name"],
     ["Status", (call) => [h(call.error ? "span.bad" : "span.good", call.status ?? "none"), call.error && more(call.error)]],
     ["Tokens", (call) => `${call.estimated ? "~" : ""}${count(call.prompt)} / ${count(call.completion)}`, "n wide"],
-    ["Cost", (call) => money(call.quota, places), "n wide"],
+    ["Cost", (call) => [money(call.quota, places), call.bill.map((line) => more(`${count(line.amount)} ${line.unit} × ${money(line.price)} = ${money(line.product)}`))], "n wide"],
     ["Duration", (call) => duration(call.duration_ms), "n"],
   ];
   return table(columns, calls, { empty: "No provider was asked: the cache answered, or the request was refused before." });

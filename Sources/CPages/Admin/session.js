@@ -1,6 +1,6 @@
 // What the page asks the relay for, and who is logged in.
 
-/** Creates the error of a response that is no success: its text is for the reader, and says what to do. */
+/** Creates the error of a response that is no success; its text is for the reader. */
 const failed = (status, message) => Object.assign(new Error(message), { status });
 
 /** Returns the path with the fields that have a value. */

@@ -1,4 +1,4 @@
-// Settings: those in force, what to be warned of, and what operators did.
+// Settings in force, warnings, and what operators did.
 
 function settingsView() {
   const [list, notes, actions] = [h("div.stale"), h("div"), h("div.stale")];

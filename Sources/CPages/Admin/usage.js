@@ -34,7 +34,7 @@ function usageView() {
   };
 }
 
-/** The groups with the greatest sums have a colour each; all others are one. */
+/** The greatest groups have a colour each; all others are one. */
 function usageChart(items, { from, to }, by, measure) {
   const labels = [];
   for (let next = from; next <= to && labels.length < 1000; next = addDays(next, 1)) labels.push(next);
@@ -68,8 +68,8 @@ function usageTable(sums, by, params) {
     number("Failed", "failed", "n"),
     number("Tokens in", "prompt_tokens", "n wide"),
     number("Tokens out", "completion_tokens", "n wide"),
-    ["Cost", (row) => money(row.cost, places), "n", "cost"],
+    ["Cost", (row) => moneySum(row, places), "n", "cost"],
   ];
   const shown = table(columns, rows, { sort, foot: sums.sum, empty: "Nothing was recorded in these days. Choose an earlier day in From." });
-  return [shown, h("p.dim", "A panel's request has the tokens of its summary and the cost of all its calls. A cost of – has no known price.")];
+  return [shown, h("p.dim", "A panel's request has the tokens of its summary and the cost of all its calls. A cost of – has no known price.", sums.sum.unpriced && ` ${count(sums.sum.unpriced)} of ${count(sums.sum.requests)} without a price.`)];
 }

@@ -45,7 +45,7 @@ function content(told) {
     limit.resets_at ? time(limit.resets_at * 1000) : NONE,
   ]);
   const places = costPlaces(told.days.map((row) => row.cost));
-  const days = [...told.days].reverse().map((row) => [row.date, count(row.requests), count(row.prompt_tokens), count(row.completion_tokens), money(row.cost, places)]);
+  const days = [...told.days].reverse().map((row) => [row.date, count(row.requests), count(row.prompt_tokens), count(row.completion_tokens), moneySum(row, places)]);
   return [
     told.caller === null && notice("warning", "The relay does not know this key. These are the limits of callers without one."),
     h("h2", told.caller ? `Limits of ${told.caller}` : "Limits"),

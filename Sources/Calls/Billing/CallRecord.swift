@@ -84,3 +84,7 @@ package final class CallRecord: Sendable {
         )
     }
 }
+
+extension CallRecord: BillSource {
+    package var bill: String? { server.price?.bill(usage, credits: outcome.pricedCredits) }
+}

@@ -101,7 +101,8 @@ extension JSONFragment.StringInterpolation {
     fileprivate mutating func appendInterpolation(day figures: UsageFigures) {
         let fragment: JSONFragment = #"""
             {"requests":\#(figures.requests),"prompt_tokens":\#(figures.promptTokens),\#
-            "completion_tokens":\#(figures.completionTokens),"cost":\#(number: figures.dollars)}
+            "completion_tokens":\#(figures.completionTokens),"cost":\#(number: figures.dollars)\#
+            \#(members: figures.details)}
             """#
         appendInterpolation(fragment)
     }

@@ -49,7 +49,7 @@ extension AdminRoute {
             response: #"""
                 {"items":[{"id":7,"time":"2026-01-31T12:00:00.000Z","req_id":"req_…","service_provider":"openai_groq-1",
                 "token":"sk-1...f4","caller":"team","model":"fast","model_used":"llama-3","provider":"groq-1","prompt":20,"completion":30,
-                "quota":0.0001,"uri":"/chat/completions","request_data":null,"response_data":null,"api_status":"200","api_error":null,
+                "cached_tokens":0,"cache_writes":0,"cache_writes_1h":0,"service_tier":null,"tool_uses":{},"quota":0.0001,"uri":"/chat/completions","request_data":null,"response_data":null,"api_status":"200","api_error":null,
                 "status":"completed","http_status":200,"duration_ms":812,"attempts":1,"stream":false,"cached":false,"estimated":false,
                 "created_at":"2026-01-31T12:00:00.000Z","updated_at":"2026-01-31T12:00:00.812Z","md5":"…",
                 "ttfb_ms":210,"wait_limits_ms":0,"wait_capacity_ms":0,"session":null,"rebuilt":false,"limits":["chat: 60 requests per minute"]}],
@@ -87,7 +87,9 @@ extension AdminRoute {
             """,
             response: #"""
                 {"status":0,"msg":"","data":{…,"calls":[{"time":"…","provider":"groq-1","key":"k1","model":"llama-3","duration_ms":800,
-                "status":200,"error":null,"prompt":20,"completion":30,"quota":0.0001,"estimated":false}]},"instance":"relay-1:5001"}
+                "status":200,"error":null,"prompt":20,"completion":30,"cached_tokens":0,"cache_writes":0,"cache_writes_1h":0,
+                "service_tier":null,"tool_uses":{},"quota":0.0001,"estimated":false,
+                "bill":[{"unit":"prompt","amount":20,"price":0.000002,"product":0.00004}]}]},"instance":"relay-1:5001"}
                 """#,
             showRecord
         ),
@@ -131,7 +133,8 @@ extension AdminRoute {
             """,
             response: #"""
                 {"status":0,"msg":"","data":{"minutes":[{"time":1769860800,"requests":12,"errors":0}],"ttfb_ms":{"p50":210,"p95":900},
-                "running":3,"waiting":1,"today":{"requests":800,"prompt_tokens":16000,"completion_tokens":24000,"cost":0.8},"yesterday":{…},
+                "running":3,"waiting":1,"today":{"requests":800,"prompt_tokens":16000,"completion_tokens":24000,"cost":0.8,
+                "cached_tokens":9000,"unpriced":3,"cost_is_partial":true},"yesterday":{…},
                 "providers":[{"name":"groq-1","state":"ok"}],"limits":[…],"instances":[…]},"instance":"relay-1:5001"}
                 """#,
             showOverview
@@ -150,12 +153,14 @@ extension AdminRoute {
             .reader,
             """
             Shows sums of the records, as `relay usage` does. With `provider`, upstream calls are counted instead of requests. A panel's request \
-            has the tokens of its summary and the cost of all its calls. `cost` is null if no price is known. Without a database, the sums begin at \
+            has the tokens of its summary and the cost of all its calls. `cost` is null if no price is known; `unpriced` is the number of \
+            records that reached a vendor and have no price. Figures about cached tokens and missing prices are left out if they are 0. Without a database, the sums begin at \
             the start of the relay and include requests whose records were replaced by newer ones (`ADMIN_LOG_ENTRIES`).
             """,
             response: #"""
-                {"items":[{"day":"2026-01-31","model":"fast","requests":800,"failed":2,"prompt_tokens":16000,"completion_tokens":24000,"cost":0.8}],
-                "total":1,"sum":{"requests":800,"failed":2,"prompt_tokens":16000,"completion_tokens":24000,"cost":0.8},"instance":"relay-1:5001"}
+                {"items":[{"day":"2026-01-31","model":"fast","requests":800,"failed":2,"prompt_tokens":16000,"completion_tokens":24000,"cost":0.8,
+                "cached_tokens":9000,"unpriced":3,"cost_is_partial":true}],
+                "total":1,"sum":{"requests":800,"failed":2,"prompt_tokens":16000,"completion_tokens":24000,"cost":0.8,…},"instance":"relay-1:5001"}
                 """#,
             showUsage
         ).taking(

@@ -53,18 +53,24 @@ extension JSONFragment {
         all.append(("prompt_tokens", "\(figures.promptTokens)"))
         all.append(("completion_tokens", "\(figures.completionTokens)"))
         all.append(("cost", "\(number: figures.dollars)"))
+        all += figures.details
         if isPartial { all.append(("partial", "true")) }
         return "{\(members: all)}"
     }
 }
 
 private func csv(_ table: UsageTable, _ query: UsageQuery) -> String {
-    let figures = ["requests", "failed", "prompt_tokens", "completion_tokens", "cost"]
+    let figures = [
+        "requests", "failed", "prompt_tokens", "completion_tokens", "cost", "cached_tokens", "cache_writes",
+        "cache_writes_1h", "unpriced",
+    ]
     var lines = [(query.dimensions.map(\.rawValue) + figures).joined(separator: ",")]
     for row in table.rows {
         let sums = row.figures
         let numbers = ["\(sums.requests)", "\(sums.failed)", "\(sums.promptTokens)", "\(sums.completionTokens)"]
-        lines.append((row.values.map { csvField($0 ?? "") } + numbers + [sums.dollars ?? ""]).joined(separator: ","))
+        let others = [sums.cachedTokens, sums.cacheWrites, sums.longCacheWrites, sums.unpriced].map { "\($0)" }
+        let cells = row.values.map { csvField($0 ?? "") } + numbers + [sums.dollars ?? ""] + others
+        lines.append(cells.joined(separator: ","))
     }
     return lines.joined(separator: "\r\n") + "\r\n"
 }

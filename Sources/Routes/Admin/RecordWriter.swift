@@ -33,8 +33,8 @@ struct RecordWriter {
             "service_provider":\#(service(request.provider)),"token":\#(token(request.caller)),\#
             "caller":\#(request.caller),"model":\#(request.model),"model_used":\#(request.modelUsed),\#
             "provider":\#(request.provider),"prompt":\#(request.promptTokens),\#
-            "completion":\#(request.completionTokens),"quota":\#(number: request.cost?.text),\#
-            "uri":\#(request.endpoint),"request_data":\#(found?.requestBody),\#
+            "completion":\#(request.completionTokens)\#(members: details(request.usage)),\#
+            "quota":\#(number: request.cost?.text),"uri":\#(request.endpoint),"request_data":\#(found?.requestBody),\#
             "response_data":\#(found?.responseBody),"api_status":\#(status),\#
             "api_error":\#(request.error),"status":\#(request.isSuccess ? "completed" : "failed"),\#
             "http_status":\#(request.status),"duration_ms":\#(request.durationMilliseconds),\#
@@ -56,9 +56,19 @@ struct RecordWriter {
             {"time":\#(time: call.timeMilliseconds - call.durationMilliseconds),"provider":\#(call.provider),\#
             "key":\#(key),"model":\#(call.modelUsed),"duration_ms":\#(call.durationMilliseconds),\#
             "status":\#(call.status),"error":\#(call.error),"prompt":\#(call.promptTokens),\#
-            "completion":\#(call.completionTokens),"quota":\#(number: call.cost?.text),\#
-            "estimated":\#(call.isEstimated)}
+            "completion":\#(call.completionTokens)\#(members: details(call.usage)),\#
+            "quota":\#(number: call.cost?.text),"estimated":\#(call.isEstimated),\#
+            "bill":\#((call.bill?.lines ?? []).map(JSONFragment.init(line:)))}
             """#
+    }
+
+    private func details(_ usage: Usage) -> [(name: String, value: JSONFragment)] {
+        [
+            ("cached_tokens", "\(usage.cachedTokens)"), ("cache_writes", "\(usage.cacheWriteTokens)"),
+            ("cache_writes_1h", "\(usage.longCacheWriteTokens)"),
+            ("service_tier", "\(usage.serviceTier.map { "\($0.word)" })"),
+            ("tool_uses", "\(number: usage.toolUses.json ?? "{}")"),
+        ]
     }
 
     func json(running request: RunningRequest) -> JSONFragment {
@@ -85,5 +95,14 @@ struct RecordWriter {
         Digest(of: text).withBytes { bytes in
             bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
         }
+    }
+}
+
+extension JSONFragment {
+    fileprivate init(line: BillSource.Line) {
+        self = #"""
+            {"unit":\#(String(line.unit)),"amount":\#(line.amount),"price":\#(number: line.price.exactText),\#
+            "product":\#(number: line.product.exactText)}
+            """#
     }
 }

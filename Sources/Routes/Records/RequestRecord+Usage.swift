@@ -34,9 +34,7 @@ extension RequestRecord {
             session: session
         )
         // An incomplete response was used as far as it was delivered.
-        let used = usage ?? calls.delivered
-        whole.promptTokens = used.promptTokens
-        whole.completionTokens = used.completionTokens
+        whole.usage = usage ?? calls.delivered
         whole.isEstimated = calls.contains { $0.usage.isEstimated }
         whole.isExact = whole.isEstimated && calls.allSatisfy(\.usage.isExactIfOwn)
         whole.cost = cost
@@ -64,11 +62,9 @@ extension RequestRecord {
             provider: call.server.provider,
             error: call.error?.beginning(ofBytes: Self.maxBytes)
         )
-        record.promptTokens = call.usage.promptTokens
-        record.completionTokens = call.usage.completionTokens
-        record.isEstimated = call.usage.isEstimated
-        record.isExact = call.usage.isExact
+        record.usage = call.usage
         record.cost = call.cost
+        if record.cost != nil { record.bill = call }
         record.durationMilliseconds = call.durationMilliseconds
         record.isSuccess = call.error == nil
         record.isRebuilt = call.isRebuilt
@@ -90,12 +86,12 @@ extension UsageRecord {
     /// - Returns: false, without a change, if the records cannot be merged.
     mutating func add(_ call: CallRecord, at now: LoopTime) -> Bool {
         guard isSuccess, call.error == nil, status == call.status,
-            promptTokens == call.usage.promptTokens, completionTokens == call.usage.completionTokens,
-            isEstimated == call.usage.isEstimated, isExact == call.usage.isExact, cost == call.cost,
+            usage.isRecorded(like: call.usage), cost == call.cost,
             isRebuilt == call.isRebuilt,
             model.isSame(as: call.server.name), modelUsed.isSame(as: call.server.model),
             provider.isSame(as: call.server.provider)
         else { return false }
+        if cost != nil { bill = call }
         subject = .requestWithCall(
             OnlyCall(
                 at: timeMilliseconds - now.milliseconds(since: call.endedAt),

@@ -50,7 +50,7 @@ private func ownDays(of caller: Caller, _ gateway: Gateway) async throws(APIErro
         return #"""
             {"date":\#(row.values.first ?? nil),"requests":\#(figures.requests),\#
             "prompt_tokens":\#(figures.promptTokens),"completion_tokens":\#(figures.completionTokens),\#
-            "cost":\#(number: figures.dollars)}
+            "cost":\#(number: figures.dollars)\#(members: figures.details)}
             """#
     }
 }

@@ -20,6 +20,14 @@ package struct Cost: Sendable, Equatable, Comparable {
 
     package static func < (one: Cost, other: Cost) -> Bool { one.millionths < other.millionths }
 
+    /// The amount in dollars as text with all its decimals, such as `0.0000000025`.
+    package var exactText: String {
+        let scale = 1_000_000_000_000
+        var decimals = String(String(scale + millionths % scale).dropFirst())
+        while decimals.last == "0" { decimals.removeLast() }
+        return decimals.isEmpty ? "\(millionths / scale)" : "\(millionths / scale).\(decimals)"
+    }
+
     /// The amount in dollars as text, rounded to at most ten decimals, such as `0.0001` or `12`.
     package var text: String {
         guard millionths > 0 else { return "0" }

@@ -31,10 +31,10 @@ package struct ListedPrice: Sendable, Equatable {
     /// Creates the listed price from a price in the settings.
     init(_ price: Price) {
         guard let prices = price.plain else { return }
-        self[.prompt] = Self.text(prices.prompt)
-        self[.completion] = Self.text(prices.completion)
-        if prices.cached != prices.prompt { self[.cacheRead] = Self.text(prices.cached) }
-        if prices.cacheWrite != prices.prompt { self[.cacheWrite] = Self.text(prices.cacheWrite) }
+        self[.prompt] = Cost(millionths: prices.prompt).exactText
+        self[.completion] = Cost(millionths: prices.completion).exactText
+        if prices.cached != prices.prompt { self[.cacheRead] = Cost(millionths: prices.cached).exactText }
+        if prices.cacheWrite != prices.prompt { self[.cacheWrite] = Cost(millionths: prices.cacheWrite).exactText }
     }
 
     package subscript(part: PriceKind) -> String? {
@@ -66,17 +66,7 @@ package struct ListedPrice: Sendable, Equatable {
         if isPlain, text.utf8.first != UInt8(ascii: "."), text.utf8.last != UInt8(ascii: ".") { return text }
         guard let number = Double(text) else { return nil }
         let parts = (number * 1e12).rounded()
-        return parts < 1e18 ? Self.text(Int(parts)) : nil
-    }
-
-    /// Returns an amount of dollars as decimal text.
-    ///
-    /// - Parameter parts: the amount in 10^-12 dollars.
-    private static func text(_ parts: Int) -> String {
-        let scale = 1_000_000_000_000
-        var decimals = String(String(scale + parts % scale).dropFirst())
-        while decimals.last == "0" { decimals.removeLast() }
-        return decimals.isEmpty ? "\(parts / scale)" : "\(parts / scale).\(decimals)"
+        return parts < 1e18 ? Cost(millionths: Int(parts)).exactText : nil
     }
 }
 

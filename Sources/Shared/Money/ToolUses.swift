@@ -72,6 +72,13 @@ package struct ToolUses: Sendable, Equatable {
         return HostedTool.allCases.filter { self[$0] > 0 }.map { "\($0.name)=\(self[$0])" }.joined(separator: ",")
     }
 
+    /// The uses as a JSON object, such as `{"web_search":2}`; nil if there are none.
+    package var json: String? {
+        if isEmpty { return nil }
+        let members = HostedTool.allCases.filter { self[$0] > 0 }.map { "\"\($0.name)\":\(self[$0])" }
+        return "{\(members.joined(separator: ","))}"
+    }
+
     /// Parses a text such as `web_search=2,web_fetch=1`. Ignores what is invalid.
     package init(text: String) {
         for item in text.split(separator: ",") {

@@ -54,6 +54,21 @@ package struct Usage: Sendable, Equatable {
         set { costMillionths = newValue?.millionths ?? -1 }
     }
 
+    /// Whether tokens were cached, or the response has a service tier or tool uses.
+    package var hasDetails: Bool {
+        cachedTokens > 0 || cacheWriteTokens > 0 || serviceTier != nil || !toolUses.isEmpty
+    }
+
+    /// Returns whether usage records of this usage and of `other` are the same.
+    package func isRecorded(like other: Usage) -> Bool {
+        promptTokens == other.promptTokens && completionTokens == other.completionTokens
+            && isEstimated == other.isEstimated && isExact == other.isExact
+            && (!hasDetails && !other.hasDetails
+                || cachedTokens == other.cachedTokens && cacheWriteTokens == other.cacheWriteTokens
+                    && longCacheWriteTokens == other.longCacheWriteTokens && serviceTier == other.serviceTier
+                    && toolUses == other.toolUses)
+    }
+
     package var totalTokens: Int { promptTokens + completionTokens }
 
     package static let nothing = Usage(promptTokens: 0, completionTokens: 0)

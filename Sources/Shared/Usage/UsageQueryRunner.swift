@@ -10,4 +10,15 @@ package enum UsageQueryRunner {
         case .server(let url): try PostgresReading.summary(url: url, question)
         }
     }
+
+    /// Returns the records of the upstream calls of the requests with this id, in their order.
+    package static func calls(
+        ofRequest id: String,
+        in settings: UsageDatabaseSettings
+    ) throws(UsageFailure) -> [UsageRecord] {
+        switch settings.location {
+        case .folder(let folder): try SQLiteReading.calls(ofRequest: id, folder: folder)
+        case .server(let url): try PostgresReading.calls(ofRequest: id, url: url)
+        }
+    }
 }

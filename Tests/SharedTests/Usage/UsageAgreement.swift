@@ -53,6 +53,9 @@ struct RandomUsage {
         request.attempts = calls
         request.promptTokens = made.reduce(0) { $0 + $1.promptTokens }
         request.completionTokens = made.last?.completionTokens ?? 0
+        request.usage.cachedTokens = made.reduce(0) { $0 + $1.usage.cachedTokens }
+        request.usage.cacheWriteTokens = made.last?.usage.cacheWriteTokens ?? 0
+        request.usage.longCacheWriteTokens = made.last?.usage.longCacheWriteTokens ?? 0
         request.cost = made.contains { $0.cost == nil } ? nil : made.reduce(Cost.nothing) { $0 + ($1.cost ?? .nothing) }
         if calls == 1, request.isSuccess, request.model == "fast" {
             request.subject = .requestWithCall(
@@ -76,6 +79,12 @@ struct RandomUsage {
         call.promptTokens = random.below(5_000)
         call.completionTokens = random.below(900)
         call.isEstimated = random.below(5) == 0
+        call.usage.cachedTokens = random.below(2) * random.below(3_000)
+        call.usage.cacheWriteTokens = random.below(2) * random.below(2_000)
+        call.usage.longCacheWriteTokens = random.below(2) * call.usage.cacheWriteTokens
+        call.usage.serviceTier = random.one(of: [nil, nil, .flex, .fast])
+        call.usage.toolUses[.webSearch] = random.below(3)
+        if random.below(2) == 0 { call.bill = StoredBill("5 prompt at 0.000001; 2 web_search at 0.01") }
         call.cost = random.below(6) == 0 ? nil : Cost(millionths: random.below(1 << 50))
         call.isRebuilt = random.below(5) == 0
         call.isSuccess = random.below(4) > 0
@@ -232,6 +241,10 @@ struct UsageAgreement {
             figures.promptTokens = request.promptTokens
             figures.completionTokens = request.completionTokens
             figures.cost = request.cost.map { Int128($0.millionths) }
+            figures.cachedTokens = request.usage.cachedTokens
+            figures.cacheWrites = request.usage.cacheWriteTokens
+            figures.longCacheWrites = request.usage.longCacheWriteTokens
+            figures.unpriced = request.provider != nil && request.cost == nil ? 1 : 0
             let names = request.session == nil ? [nil, nil] : [request.session, request.caller]
             expected[names, default: UsageFigures()] += figures
         }
@@ -263,6 +276,10 @@ struct UsageAgreement {
             figures.promptTokens = record.promptTokens
             figures.completionTokens = record.completionTokens
             figures.cost = record.cost.map { Int128($0.millionths) }
+            figures.cachedTokens = record.usage.cachedTokens
+            figures.cacheWrites = record.usage.cacheWriteTokens
+            figures.longCacheWrites = record.usage.longCacheWriteTokens
+            figures.unpriced = record.provider != nil && record.cost == nil ? 1 : 0
             sums[values, default: UsageFigures()] += figures
         }
         return sums
@@ -343,6 +360,10 @@ struct UsageAgreement {
         #expect(record.request.session == given[0].session && whole.calls.allSatisfy { $0.session == nil })
         #expect(record.request.isRebuilt == given[0].isRebuilt)
         #expect(whole.calls.map(\.isRebuilt) == calls.map(\.isRebuilt), "\(position.name)")
+        #expect(
+            zip(whole.calls, calls).allSatisfy { $0.usage.isRecorded(like: $1.usage) && $0.bill?.bill == $1.bill?.bill }
+        )
+        #expect(record.request.usage.isRecorded(like: given[0].usage))
         #expect(record.request.cost == given[0].cost && record.request.error == given[0].error)
         #expect(
             record.request.isCached == given[0].isCached && record.request.timeMilliseconds == given[0].timeMilliseconds

@@ -121,10 +121,14 @@ package struct UsageFileReading {
         figures.failed = isSuccess ? 0 : 1
         figures.promptTokens = Int(root["prompt_tokens"]?.integer ?? 0)
         figures.completionTokens = Int(root["completion_tokens"]?.integer ?? 0)
+        figures.cachedTokens = Int(root["cached_tokens"]?.integer ?? 0)
+        figures.cacheWrites = Int(root["cache_writes"]?.integer ?? 0)
+        figures.longCacheWrites = Int(root["cache_writes_1h"]?.integer ?? 0)
         // The file has ten decimals. A Double of this size keeps all of them.
         figures.cost = root["cost"]?.number.flatMap { dollars in
             abs(dollars) <= maxDollars ? Int128(exactly: (dollars * 1e10).rounded()).map { $0 * 100 } : nil
         }
+        figures.unpriced = figures.cost == nil && root["provider"]?.text != nil ? 1 : 0
         return figures
     }
 

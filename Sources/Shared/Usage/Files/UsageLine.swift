@@ -24,6 +24,7 @@ struct UsageLine {
         append(",\"prompt_tokens\":", record.promptTokens, to: &out)
         append(",\"completion_tokens\":", record.completionTokens, to: &out)
         append(",\"tokens\":", record.promptTokens &+ record.completionTokens, to: &out)
+        if record.usage.hasDetails { append(details: record.usage, to: &out) }
         out.append(",\"cost\":")
         if let cost = record.cost { out.append(cost.text) } else { out.append("null") }
         if case .call(_, let credits?) = record.subject { append(",\"credits\":", credits, to: &out) }
@@ -41,6 +42,20 @@ struct UsageLine {
         if record.isEstimated, record.isExact { append(",\"exact\":", true, to: &out) }
         if record.isEstimated { append(",\"estimated\":", true, to: &out) }
         out.append("}\n")
+    }
+
+    /// Appends the members for cached tokens, the service tier and tool uses, those that are not zero.
+    private func append(details usage: Usage, to out: inout ByteBuffer) {
+        let counts: [(StaticString, Int)] = [
+            (",\"cached_tokens\":", usage.cachedTokens), (",\"cache_writes\":", usage.cacheWriteTokens),
+            (",\"cache_writes_1h\":", usage.longCacheWriteTokens),
+        ]
+        for (name, count) in counts where count > 0 { append(name, count, to: &out) }
+        if let tier = usage.serviceTier { append(",\"service_tier\":", "\(tier.word)", to: &out) }
+        if let uses = usage.toolUses.json {
+            out.append(",\"tool_uses\":")
+            out.append(uses)
+        }
     }
 
     private func append(_ name: StaticString, _ text: String?, to out: inout ByteBuffer) {

@@ -7,6 +7,33 @@ enum PostgresReading {
 
     /// Returns the sums of the usage records; nil if the database has no tables of a relay.
     static func summary(url: String, _ question: UsageReportQuery) throws(UsageFailure) -> UsageSummary? {
+        try read(url: url) { (connection) throws(PostgresFailure) in
+            let state = try PostgresState(connection)
+            guard let query = question.query(today: state.zone.today) else {
+                return try sessions(question, state.zone, connection)
+            }
+            let isSummed = state.lastPartialDay.map { $0 < query.first?.number ?? .min } ?? true
+            let table =
+                isSummed ? try state.sums(query, connection) : try records(query, state.zone, connection: connection)
+            return UsageSummary(question, in: state.zone, table)
+        }
+    }
+
+    /// Returns the records of the upstream calls of the requests with this id.
+    static func calls(ofRequest id: String, url: String) throws(UsageFailure) -> [UsageRecord] {
+        try read(url: url) { (connection) throws(PostgresFailure) in
+            let names = UsageSchema.columns.joined(separator: ",")
+            let table = "\(UsageSchema.postgresTable) WHERE request_id = $1 AND kind = 1 ORDER BY process, number"
+            return try connection.run("SELECT \(names) FROM \(table)", PostgresValues([.text(id)]))
+                .map { UsageRecord(PostgresRow(columns: $0)) }
+        } ?? []
+    }
+
+    /// Calls `body` in a transaction. Returns nil if the database has no tables of a relay.
+    private static func read<Result>(
+        url: String,
+        _ body: (PostgresConnection) throws(PostgresFailure) -> Result
+    ) throws(UsageFailure) -> Result? {
         let address = try PostgresStore.address(url)
         do throws(PostgresFailure) {
             let connection = try PostgresConnection.open(
@@ -21,14 +48,7 @@ enum PostgresReading {
             }
             // All queries see the database at one point in time.
             _ = try connection.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            let state = try PostgresState(connection)
-            guard let query = question.query(today: state.zone.today) else {
-                return try sessions(question, state.zone, connection)
-            }
-            let isSummed = state.lastPartialDay.map { $0 < query.first?.number ?? .min } ?? true
-            let table =
-                isSummed ? try state.sums(query, connection) : try records(query, state.zone, connection: connection)
-            return UsageSummary(question, in: state.zone, table)
+            return try body(connection)
         } catch {
             throw UsageFailure("USAGE_DATABASE_URL: \(error.text)")
         }

@@ -11,7 +11,7 @@ enum PostgresSumsSQL {
     /// The columns of usage records from which the daily sums are computed.
     private static let inputs = [
         "time", "kind", "caller", "model", "provider", "endpoint", "success", "prompt_tokens", "completion_tokens",
-        "cost",
+        "cost", "cached_tokens", "cache_writes", "cache_writes_1h",
     ]
     static let inputNames = inputs.joined(separator: ", ")
 
@@ -57,7 +57,8 @@ enum PostgresSumsSQL {
         return """
             SELECT process, GROUPING(\(all)), day, \((texts + values).joined(separator: ", ")) FROM (\
             SELECT process, (\(days)::integer[])[width_bucket(time, \(starts)::bigint[])] AS day, \
-            \(cut.joined(separator: ", ")), kind, success, prompt_tokens, completion_tokens, cost FROM \(source)\
+            \(cut.joined(separator: ", ")), kind, success, prompt_tokens, completion_tokens, cost, cached_tokens, \
+            cache_writes, cache_writes_1h, cost IS NULL AND provider IS NOT NULL AS unpriced FROM \(source)\
             ) AS records GROUP BY process, day, GROUPING SETS (\(sets.joined(separator: ", ")))
             """
     }
@@ -72,6 +73,9 @@ enum PostgresSumsSQL {
             "coalesce(sum(completion_tokens) FILTER (WHERE \(kind)), 0)", "count(cost) FILTER (WHERE \(kind))",
             "coalesce(sum(cost / \(RecordTotals.costScale)) FILTER (WHERE \(kind)), 0)",
             "coalesce(sum(cost % \(RecordTotals.costScale)) FILTER (WHERE \(kind)), 0)",
+            "coalesce(sum(cached_tokens) FILTER (WHERE \(kind)), 0)",
+            "coalesce(sum(cache_writes) FILTER (WHERE \(kind)), 0)",
+            "coalesce(sum(cache_writes_1h) FILTER (WHERE \(kind)), 0)", "count(*) FILTER (WHERE \(kind) AND unpriced)",
         ]
     }
 

@@ -66,6 +66,10 @@ extension RecordTotals {
         sum.costs &+= more.costs
         sum.costMillionths &+= more.costMillionths
         sum.costRemainder &+= more.costRemainder
+        sum.cachedTokens &+= more.cachedTokens
+        sum.cacheWrites &+= more.cacheWrites
+        sum.longCacheWrites &+= more.longCacheWrites
+        sum.unpriced &+= more.unpriced
     }
 }
 

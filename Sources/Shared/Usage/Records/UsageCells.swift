@@ -46,6 +46,12 @@ extension UsageRecord {
         cells.add(limits)
         cells.add(session)
         cells.add(isRebuilt)
+        cells.add(keptCachedTokens)
+        cells.add(keptCacheWrites)
+        cells.add(keptLongCacheWrites)
+        cells.add(usage.serviceTier.map { "\($0.word)" })
+        cells.add(usage.toolUses.text)
+        cells.add(bill?.bill)
     }
 
     /// Writes the values of a request's only call in the order of `UsageSchema.callColumns`.

@@ -62,6 +62,12 @@ package struct UsageFigures: Sendable, Equatable {
     package var failed = 0
     package var promptTokens = 0
     package var completionTokens = 0
+    package var cachedTokens = 0
+    package var cacheWrites = 0
+    /// The part of `cacheWrites` that vendors keep for an hour.
+    package var longCacheWrites = 0
+    /// The number of records that reached a vendor and have no known cost.
+    package var unpriced = 0
     /// The sum of all known costs, in 10^-12 dollars; nil if no cost is known.
     package var cost: Int128?
 
@@ -82,6 +88,10 @@ package struct UsageFigures: Sendable, Equatable {
         sum.failed &+= more.failed
         sum.promptTokens &+= more.promptTokens
         sum.completionTokens &+= more.completionTokens
+        sum.cachedTokens &+= more.cachedTokens
+        sum.cacheWrites &+= more.cacheWrites
+        sum.longCacheWrites &+= more.longCacheWrites
+        sum.unpriced &+= more.unpriced
         if let cost = more.cost { sum.cost = (sum.cost ?? 0) &+ cost }
     }
 }
@@ -89,6 +99,22 @@ package struct UsageFigures: Sendable, Equatable {
 extension UsageFigures {
     /// The cost in dollars as a JSON number; `null` if no cost is known.
     package var costNumber: JSONFragment { JSONFragment(stringLiteral: dollars ?? "null") }
+
+    /// Whether `cost` lacks the cost of some records because it is unknown.
+    package var isCostPartial: Bool { unpriced > 0 }
+
+    /// The cost for people, such as `0.5`, or `≥ 0.5` if it is partial; empty if no cost is known.
+    package var costText: String { dollars.map { isCostPartial ? "≥ \($0)" : $0 } ?? "" }
+
+    /// The members of JSON objects beside requests, tokens and cost: those that are not zero.
+    package var details: [(name: String, value: JSONFragment)] {
+        let counts = [
+            ("cached_tokens", cachedTokens), ("cache_writes", cacheWrites), ("cache_writes_1h", longCacheWrites),
+            ("unpriced", unpriced),
+        ]
+        let shown = counts.filter { $0.1 != 0 }.map { (name: $0.0, value: "\($0.1)" as JSONFragment) }
+        return shown + (isCostPartial ? [(name: "cost_is_partial", value: "true")] : [])
+    }
 }
 
 /// The usage overview of the admin pages: the requests in each minute of the last hour, and the sums of today and

@@ -40,14 +40,12 @@ package struct UsageRecord: Sendable {
     package var modelUsed: String?
     /// The name of the provider that was called last; nil if no provider was called.
     package var provider: String?
-    package var promptTokens = 0
-    package var completionTokens = 0
-    /// Whether the relay counted or estimated the tokens because the vendor did not report them.
-    package var isEstimated = false
-    /// Whether the relay counted the tokens exactly. False for estimates and for the vendor's numbers.
-    package var isExact = false
+    /// The tokens and other priced units of the request or the call.
+    package var usage = Usage.nothing
     /// The cost of the request or the call; nil if it is unknown.
     package var cost: Cost?
+    /// The source of the bill of an upstream call; nil if its cost is unknown, and for requests without their call.
+    package var bill: (any BillSource)?
     package var durationMilliseconds = 0
     /// The number of upstream calls, including retries.
     package var attempts = 0
@@ -104,6 +102,31 @@ extension UsageRecord {
             session: session
         )
     }
+
+    package var promptTokens: Int {
+        get { usage.promptTokens }
+        set { usage.promptTokens = newValue }
+    }
+
+    package var completionTokens: Int {
+        get { usage.completionTokens }
+        set { usage.completionTokens = newValue }
+    }
+
+    /// Whether the relay counted or estimated the tokens because the vendor did not report them.
+    package var isEstimated: Bool {
+        get { usage.isEstimated }
+        set { usage.isEstimated = newValue }
+    }
+
+    /// Whether the relay counted the tokens exactly. False for estimates and for the vendor's numbers.
+    package var isExact: Bool {
+        get { usage.isExact }
+        set { usage.isExact = newValue }
+    }
+
+    /// Whether a vendor was called, and the cost is unknown.
+    var isUnpriced: Bool { cost == nil && provider != nil }
 
     /// The number of records in this value: 2 for a request with its only call, otherwise 1.
     var count: Int { if case .requestWithCall = subject { 2 } else { 1 } }

@@ -48,6 +48,12 @@ extension UsageRecord {
         isSuccess = row.flag(at: first + 18)
         status = row.number(at: first + 19)
         isRebuilt = row.flag(at: first + 26)
+        usage.cachedTokens = row.number(at: first + 27) ?? 0
+        usage.cacheWriteTokens = row.number(at: first + 28) ?? 0
+        usage.longCacheWriteTokens = row.number(at: first + 29) ?? 0
+        usage.serviceTier = row.text(at: first + 30).flatMap { ServiceTier(word: $0) }
+        if let text = row.text(at: first + 31) { usage.toolUses = ToolUses(text: text) }
+        bill = row.text(at: first + 32).map { StoredBill($0) }
         guard row.number(at: first + 1) == 0 else { return }
         firstByteMilliseconds = row.number(at: first + 21)
         limitsWaitMilliseconds = row.number(at: first + 22) ?? 0

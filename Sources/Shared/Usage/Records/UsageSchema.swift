@@ -8,7 +8,7 @@ enum UsageSchema {
         "time", "kind", "request_id", "endpoint", "caller", "model", "model_used", "provider", "key", "prompt_tokens",
         "completion_tokens", "estimated", "cost", "credits", "duration_ms", "attempts", "stream", "cached", "success",
         "status", "error", "first_byte_ms", "limits_wait_ms", "capacity_wait_ms", "limits",
-        "session", "rebuilt",
+        "session", "rebuilt", "cached_tokens", "cache_writes", "cache_writes_1h", "service_tier", "tool_uses", "bill",
     ]
 
     static let postgresTable = "relay_usage"
@@ -155,21 +155,63 @@ enum UsageSchema {
                 NULL, NULL, NULL, NULL, NULL, rebuilt
             FROM records WHERE call_before_ms IS NOT NULL;
         """,
+        // All rows are added to the new sums in steps.
+        """
+        DROP VIEW usage;
+        ALTER TABLE records ADD COLUMN cached_tokens INTEGER;
+        ALTER TABLE records ADD COLUMN cache_writes INTEGER;
+        ALTER TABLE records ADD COLUMN cache_writes_1h INTEGER;
+        ALTER TABLE records ADD COLUMN service_tier TEXT;
+        ALTER TABLE records ADD COLUMN tool_uses TEXT;
+        ALTER TABLE records ADD COLUMN bill TEXT;
+        CREATE VIEW usage AS
+            SELECT id, time, kind, request_id, endpoint, caller, model, model_used, provider, key,
+                prompt_tokens, completion_tokens, estimated, cost, credits,
+                duration_ms, attempts, stream, cached, success, status, error,
+                first_byte_ms, limits_wait_ms, capacity_wait_ms, limits, session, rebuilt,
+                cached_tokens, cache_writes, cache_writes_1h, service_tier, tool_uses, bill
+            FROM records
+            UNION ALL
+            SELECT CAST(id + 1 AS INTEGER), CAST(time - call_before_ms AS INTEGER), CAST(1 AS INTEGER), request_id,
+                endpoint, caller, model, model_used, provider, call_key,
+                prompt_tokens, completion_tokens, estimated, cost, call_credits,
+                call_duration_ms, CAST(0 AS INTEGER), CAST(0 AS INTEGER), CAST(0 AS INTEGER), success, status, error,
+                NULL, NULL, NULL, NULL, NULL, rebuilt,
+                cached_tokens, cache_writes, cache_writes_1h, service_tier, tool_uses, bill
+            FROM records WHERE call_before_ms IS NOT NULL;
+        DELETE FROM sums;
+        ALTER TABLE sums ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN cache_writes INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN cache_writes_1h INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN call_cached_tokens INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN call_cache_writes INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN call_cache_writes_1h INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN unpriced_calls INTEGER NOT NULL DEFAULT 0;
+        UPDATE sums_state SET last_id = max(last_id, (SELECT ifnull(max(id), 0) FROM records));
+        UPDATE sums_state SET mark = last_id;
+        """,
     ]
 
     /// The columns by which the stored sums are grouped.
     static let sumKeys = ["omitted", "day", "caller", "model", "provider", "endpoint"]
 
     /// The columns of the stored sums: first for requests, then for upstream calls. `costs` is the number of known
-    /// costs. The total of these costs is `cost` (in 10^-6 dollars) plus `cost_rest` (in 10^-12 dollars).
+    /// costs. The total of these costs is `cost` (in 10^-6 dollars) plus `cost_rest` (in 10^-12 dollars). `unpriced` is
+    /// the number of records that reached a vendor and have no known cost.
     static let sumColumns = [
-        "requests", "failed", "prompt_tokens", "completion_tokens", "costs", "cost", "cost_rest", "calls",
-        "failed_calls", "call_prompt_tokens", "call_completion_tokens", "call_costs", "call_cost", "call_cost_rest",
+        "requests", "failed", "prompt_tokens", "completion_tokens", "costs", "cost", "cost_rest", "cached_tokens",
+        "cache_writes", "cache_writes_1h", "unpriced", "calls", "failed_calls", "call_prompt_tokens",
+        "call_completion_tokens", "call_costs", "call_cost", "call_cost_rest", "call_cached_tokens",
+        "call_cache_writes", "call_cache_writes_1h", "unpriced_calls",
     ]
+
+    /// The number of columns in `sumColumns` for each kind of records.
+    static let totalColumns = sumColumns.count / 2
 
     /// Returns the columns of the stored sums for requests or for upstream calls.
     static func sumColumns(ofCalls: Bool) -> ArraySlice<String> {
-        ofCalls ? sumColumns[7...] : sumColumns[..<7]
+        ofCalls ? sumColumns[totalColumns...] : sumColumns[..<totalColumns]
     }
 
     /// The number of SQLite ids for each millisecond. An id is at least the row's time in milliseconds multiplied by
@@ -243,12 +285,27 @@ enum UsageSchema {
         """,
         "ALTER TABLE relay_usage ADD COLUMN session text",
         "ALTER TABLE relay_usage ADD COLUMN rebuilt boolean",
+        // All rows are added to the new sums in steps.
+        """
+        ALTER TABLE relay_usage ADD COLUMN cached_tokens bigint, ADD COLUMN cache_writes bigint,
+            ADD COLUMN cache_writes_1h bigint, ADD COLUMN service_tier text, ADD COLUMN tool_uses text,
+            ADD COLUMN bill text;
+        UPDATE relay_usage_zone SET is_mixed = false;
+        TRUNCATE relay_usage_sums;
+        ALTER TABLE relay_usage_sums ADD COLUMN cached_tokens bigint NOT NULL DEFAULT 0,
+            ADD COLUMN cache_writes bigint NOT NULL DEFAULT 0, ADD COLUMN cache_writes_1h bigint NOT NULL DEFAULT 0,
+            ADD COLUMN unpriced bigint NOT NULL DEFAULT 0, ADD COLUMN call_cached_tokens bigint NOT NULL DEFAULT 0,
+            ADD COLUMN call_cache_writes bigint NOT NULL DEFAULT 0,
+            ADD COLUMN call_cache_writes_1h bigint NOT NULL DEFAULT 0,
+            ADD COLUMN unpriced_calls bigint NOT NULL DEFAULT 0;
+        UPDATE relay_usage_process SET summed_from = summed_to + 1;
+        """,
     ]
 
     /// The PostgreSQL types of `columns`.
     static let postgresTypes = [
         "bigint", "smallint", "text", "text", "text", "text", "text", "text", "text", "bigint", "bigint", "boolean",
         "bigint", "bigint", "bigint", "bigint", "boolean", "boolean", "boolean", "integer", "text", "bigint", "bigint",
-        "bigint", "text", "text", "boolean",
+        "bigint", "text", "text", "boolean", "bigint", "bigint", "bigint", "text", "text", "text",
     ]
 }

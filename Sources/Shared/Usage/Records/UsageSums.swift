@@ -61,6 +61,11 @@ struct RecordTotals: Sendable, Equatable {
     /// 10^-12 dollars.
     var costMillionths = 0
     var costRemainder = 0
+    var cachedTokens = 0
+    var cacheWrites = 0
+    var longCacheWrites = 0
+    /// The number of records that reached a vendor and have no known cost.
+    var unpriced = 0
 
     static let costScale = 1_000_000
 
@@ -70,6 +75,10 @@ struct RecordTotals: Sendable, Equatable {
         if !record.isSuccess { failed &+= sign }
         promptTokens &+= sign * record.keptPromptTokens
         completionTokens &+= sign * record.keptCompletionTokens
+        cachedTokens &+= sign * record.keptCachedTokens
+        cacheWrites &+= sign * record.keptCacheWrites
+        longCacheWrites &+= sign * record.keptLongCacheWrites
+        if record.isUnpriced { unpriced &+= sign }
         guard let cost = record.cost?.millionths else { return }
         costs &+= sign
         costMillionths &+= sign * (cost / Self.costScale)
@@ -82,6 +91,10 @@ struct RecordTotals: Sendable, Equatable {
         figures.failed = failed
         figures.promptTokens = promptTokens
         figures.completionTokens = completionTokens
+        figures.cachedTokens = cachedTokens
+        figures.cacheWrites = cacheWrites
+        figures.longCacheWrites = longCacheWrites
+        figures.unpriced = unpriced
         if costs > 0 { figures.cost = Int128(costMillionths) * Int128(Self.costScale) + Int128(costRemainder) }
         return figures
     }
@@ -195,6 +208,9 @@ extension UsageRecord {
     /// stay exact.
     var keptPromptTokens: Int { min(max(0, promptTokens), Self.maxTokens) }
     var keptCompletionTokens: Int { min(max(0, completionTokens), Self.maxTokens) }
+    var keptCachedTokens: Int { min(max(0, usage.cachedTokens), Self.maxTokens) }
+    var keptCacheWrites: Int { min(max(0, usage.cacheWriteTokens), Self.maxTokens) }
+    var keptLongCacheWrites: Int { usage.longCacheWriteTokens }
 }
 
 extension DailySum {
@@ -208,6 +224,10 @@ extension DailySum {
             cells.add(accumulator.costs)
             cells.add(accumulator.costMillionths)
             cells.add(accumulator.costRemainder)
+            cells.add(accumulator.cachedTokens)
+            cells.add(accumulator.cacheWrites)
+            cells.add(accumulator.longCacheWrites)
+            cells.add(accumulator.unpriced)
         }
     }
 }
@@ -225,12 +245,13 @@ extension DailySum {
             endpoint: text(5)
         )
         let columns = first + UsageSchema.sumKeys.count
-        return (key, DailySum(requests: RecordTotals(row, at: columns), calls: RecordTotals(row, at: columns + 7)))
+        let ofCalls = columns + UsageSchema.totalColumns
+        return (key, DailySum(requests: RecordTotals(row, at: columns), calls: RecordTotals(row, at: ofCalls)))
     }
 }
 
 extension RecordTotals {
-    /// Creates the totals from seven columns of a database row, from position `first`.
+    /// Creates the totals from the columns of a database row, from position `first`.
     init(_ row: some UsageRow, at first: Int) {
         func number(_ position: Int) -> Int { row.number(at: first + position) ?? 0 }
         count = number(0)
@@ -240,6 +261,10 @@ extension RecordTotals {
         costs = number(4)
         costMillionths = number(5)
         costRemainder = number(6)
+        cachedTokens = number(7)
+        cacheWrites = number(8)
+        longCacheWrites = number(9)
+        unpriced = number(10)
     }
 }
 

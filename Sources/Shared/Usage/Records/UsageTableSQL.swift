@@ -87,7 +87,8 @@ enum SessionSQL {
         """
         SELECT session, CASE WHEN session IS NOT NULL THEN caller END, count(*), sum(CASE WHEN success THEN 0 ELSE 1 END),
             sum(prompt_tokens), sum(completion_tokens), count(cost), sum(cost / \(RecordTotals.costScale)),
-            sum(cost % \(RecordTotals.costScale))
+            sum(cost % \(RecordTotals.costScale)), sum(coalesce(cached_tokens, 0)), sum(coalesce(cache_writes, 0)),
+            sum(coalesce(cache_writes_1h, 0)), sum(CASE WHEN cost IS NULL AND provider IS NOT NULL THEN 1 ELSE 0 END)
         FROM \(source) AND kind = 0 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
         """
     }

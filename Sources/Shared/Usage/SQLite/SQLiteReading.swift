@@ -8,6 +8,29 @@ enum SQLiteReading {
 
     /// Returns the sums of the usage records; nil if the file or its tables are missing.
     static func summary(folder: String, _ question: UsageReportQuery) throws(UsageFailure) -> UsageSummary? {
+        try read(folder: folder) { (database) throws(SQLiteFailure) in try summary(database, question) }
+    }
+
+    /// Returns the records of the upstream calls of the requests with this id.
+    static func calls(ofRequest id: String, folder: String) throws(UsageFailure) -> [UsageRecord] {
+        try read(folder: folder) { (database) throws(SQLiteFailure) in
+            let names = (UsageSchema.columns + UsageSchema.callColumns).joined(separator: ",")
+            let table = "\(UsageSchema.sqliteTable) WHERE request_id = ? ORDER BY id"
+            let rows = try database.prepare("SELECT id, \(names) FROM \(table)", [.text(id)])
+            var calls: [UsageRecord] = []
+            while try rows.step() {
+                let record = UsageRecord(rows, at: 1, call: rows.firstCall)
+                if let call = record.isOfRequest ? record.onlyCall : record { calls.append(call) }
+            }
+            return calls
+        } ?? []
+    }
+
+    /// Calls `body` with the open database. Returns nil if the file or its tables are missing.
+    private static func read<Result>(
+        folder: String,
+        _ body: (SQLiteDatabase) throws(SQLiteFailure) -> Result?
+    ) throws(UsageFailure) -> Result? {
         let path = "\(folder)/\(SQLiteStore.fileName)"
         guard access(path, F_OK) == 0 else {
             if errno == ENOENT { return nil }
@@ -15,22 +38,23 @@ enum SQLiteReading {
         }
         do throws(SQLiteFailure) {
             do throws(SQLiteFailure) {
-                return try summary(try SQLiteDatabase.open(path, .read, busyMilliseconds: busyMilliseconds), question)
+                return try checked(try SQLiteDatabase.open(path, .read, busyMilliseconds: busyMilliseconds), body)
             } catch {
                 // Without a journal nobody writes, and in a folder where no file can be created there cannot be one.
                 guard error.code == SQLITE_CANTOPEN, access(path + "-wal", F_OK) != 0 else { throw error }
                 let database = try SQLiteDatabase.open(path, .readImmutable, busyMilliseconds: busyMilliseconds)
-                return try summary(database, question)
+                return try checked(database, body)
             }
         } catch {
             throw UsageFailure("\(path): \(error.text)")
         }
     }
 
-    private static func summary(
+    /// Calls `body` in a transaction if the tables have this relay's form. Returns nil if there are no tables.
+    private static func checked<Result>(
         _ database: SQLiteDatabase,
-        _ question: UsageReportQuery
-    ) throws(SQLiteFailure) -> UsageSummary? {
+        _ body: (SQLiteDatabase) throws(SQLiteFailure) -> Result?
+    ) throws(SQLiteFailure) -> Result? {
         let (version, known) = (try database.number("PRAGMA user_version"), UsageSchema.sqliteSteps.count)
         if version == 0 { return nil }
         guard version <= known else {
@@ -43,6 +67,13 @@ enum SQLiteReading {
         // All queries see the file at one point in time.
         try database.execute("BEGIN")
         defer { database.rollBack() }
+        return try body(database)
+    }
+
+    private static func summary(
+        _ database: SQLiteDatabase,
+        _ question: UsageReportQuery
+    ) throws(SQLiteFailure) -> UsageSummary {
         let state = try SQLiteState(database)
         guard let query = question.query(today: state.zone.today) else {
             return try sessions(question, state.zone, database)

@@ -74,6 +74,9 @@ struct UsageReport {
     private var remarks: String {
         var text = ""
         if summary.isCut { text += "Only the first groups are listed; the total includes all of them.\n" }
+        if summary.total.isCostPartial {
+            text += "\(summary.total.unpriced) of \(summary.total.requests) without a price.\n"
+        }
         if summary.badLines > 0 { text += "Lines that are not records: \(summary.badLines).\n" }
         return text
     }
@@ -81,7 +84,7 @@ struct UsageReport {
     private static func cells(_ figures: UsageFigures) -> [String] {
         [
             "\(figures.requests)", "\(figures.failed)", "\(figures.promptTokens)", "\(figures.completionTokens)",
-            figures.dollars ?? "",
+            figures.costText,
         ]
     }
 
@@ -111,7 +114,7 @@ struct UsageReport {
             (name: "failed", value: "\(figures.failed)"), (name: "prompt_tokens", value: "\(figures.promptTokens)"),
             (name: "completion_tokens", value: "\(figures.completionTokens)"),
             (name: "cost", value: figures.costNumber),
-        ]
+        ] + figures.details
     }
 }
 
