@@ -7,6 +7,7 @@ extension SettingsReader {
         refuseSharedKeys(settings)
         warnOfTokens(settings)
         checkLimits(settings)
+        checkPrices(settings)
         checkMemory(settings)
         guard !hasProblemOfModels else { return }
         let modelCatalog = ModelCatalog(settings, catalogues)

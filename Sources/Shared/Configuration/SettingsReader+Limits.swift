@@ -39,6 +39,64 @@ extension SettingsReader {
         if settings.limits.store == .memory, settings.dataFolder == nil { warnOfRestarts(givenLimits(settings)) }
     }
 
+    /// Warns of prices that look like those of a million tokens, and of models without a price that a caller with a
+    /// limit in dollars may use.
+    mutating func checkPrices(_ settings: Settings) {
+        for provider in settings.providers {
+            let prices = provider.prices
+            let fields = [("COST", prices.common), ("COSTS", prices.ofModels.values.max { $0.highest < $1.highest })]
+            for case (let field, let price?) in fields where price.highest > Price.usualMaximum {
+                warn(
+                    ProviderSettings.key(provider.name.asInstance, field),
+                    """
+                    a number is above 1, which is a dollar for 1000 tokens; prices are often listed per million tokens: \
+                    write `2.50/10 per million`
+                    """
+                )
+            }
+        }
+        let isForAll = givenLimits(settings).contains { limit in
+            limit.key.prefix.isEmpty && limit.quotas.contains { $0.unit == .usd }
+        }
+        let keys = settings.keys.filter { key in
+            isForAll || (key.quotas + key.groupQuotas.values.joined()).contains { $0.unit == .usd }
+        }
+        guard isForAll || !keys.isEmpty else { return }
+        let patterns = keys.map(\.models) + (isForAll ? [settings.anonymousModels] : [])
+        for provider in settings.providers where provider.kind.usesNetwork {
+            warnOfUnpriced(provider) { name in
+                name == settings.fallbackModel || isForAll && provider.isPassthrough
+                    || patterns.contains { $0.contains { $0.matches(name) } }
+            }
+        }
+    }
+
+    /// Warns if the provider has models without a price for which `mayReach` returns true.
+    private mutating func warnOfUnpriced(_ provider: ProviderSettings, _ mayReach: (String) -> Bool) {
+        guard provider.prices.common == nil, provider.prices.credit == nil else { return }
+        let instance = provider.name.asInstance
+        let next = "This will be an error in the next release"
+        let names = provider.models.map(\.alias).filter { provider.prices.ofModels[$0] == nil && mayReach($0) }
+        if let name = names.first {
+            let others = names.count > 1 ? ", like \(names.count - 1) others of this provider" : ""
+            warn(
+                ProviderSettings.key(instance, "MODELS"),
+                """
+                "\(name)" has no price\(others), so limits in usd do not count it; set PROVIDER_\(instance)_COSTS=\(name)=0.001/0.004 \
+                (USD per 1000 tokens), or \(name)=free if it costs nothing. \(next)
+                """
+            )
+        }
+        guard provider.servesList || provider.models.isEmpty else { return }
+        warn(
+            ProviderSettings.key(instance, provider.models.isEmpty && !provider.servesList ? "KIND" : "MODELS"),
+            """
+            models without a price are served, so limits in usd do not count them; set PROVIDER_\(instance)_COST=0.001/0.004 \
+            (USD per 1000 tokens)\(provider.servesList ? ", PROVIDER_\(instance)_COST=list" : "") or free. \(next)
+            """
+        )
+    }
+
     private static let shownNames = 10
 
     /// Warns once if a restart resets limits with windows of an hour or more.
@@ -90,8 +148,10 @@ extension SettingsReader {
 
     /// Returns the settings for limits, except `RATE_LIMIT_FAILED_AUTH`, with their limits. The group is the endpoint
     /// group that the setting is for; nil if it is for several.
-    private func givenLimits(_ settings: Settings) -> [(SettingKey, [Quota], EndpointGroup?)] {
-        var limits: [(SettingKey, [Quota], EndpointGroup?)] = [
+    private func givenLimits(
+        _ settings: Settings
+    ) -> [(key: SettingKey, quotas: [Quota], group: EndpointGroup?)] {
+        var limits: [(key: SettingKey, quotas: [Quota], group: EndpointGroup?)] = [
             ("RATE_LIMIT", quotas("RATE_LIMIT") ?? [], nil),
             ("RATE_LIMIT_BY_MODEL", settings.limits.byModel.flatMap(\.quotas), nil),
             ("RATE_LIMIT_TOTAL", settings.limits.total, nil),

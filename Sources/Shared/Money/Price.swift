@@ -24,6 +24,15 @@ package struct Price: Sendable, Equatable {
     package var promptParts: Int { plain?.prompt ?? 0 }
     package var completionParts: Int { plain?.completion ?? 0 }
 
+    /// The highest price of one token, in 10^-12 dollars.
+    var highest: Int {
+        let all = (plain?.numbers ?? []) + (terms?.fields.conditions ?? []).flatMap(\.prices.numbers)
+        return all.max() ?? 0
+    }
+
+    /// The highest usual price of one token in 10^-12 dollars: a dollar for 1000 tokens.
+    static let usualMaximum = 1_000_000_000
+
     /// Whether the provider's model list has the price.
     package var isListed: Bool { terms?.isListed ?? false }
 

@@ -107,6 +107,61 @@ import Testing
     }
 
     @Test(
+        "prices that look like those of a million tokens, and models without a price, are warnings",
+        arguments: [
+            ("COST=2.50/10", [], "PROVIDER_A_COST: a number is above 1"),
+            ("COSTS=b=1,a=1/2", [], "PROVIDER_A_COSTS: a number is above 1"),
+            ("COST=1 over 9 1/1/1.5", [], "PROVIDER_A_COST: a number is above 1"),
+            ("COST=2.50/10 per million", [], nil), ("COST=1", ["RATE_LIMIT=5 usd/day"], nil),
+            (
+                "COSTS=a=1", ["RATE_LIMIT=5 usd/day"],
+                "PROVIDER_A_MODELS: \"b\" has no price, so limits in usd do not count it"
+            ),
+            (
+                "COSTS=c=1", ["RATE_LIMIT=5 usd/day"],
+                "PROVIDER_A_MODELS: \"a\" has no price, like 1 others of this provider,"
+            ),
+            ("COSTS=a=1", ["KEY_T_RATE_LIMIT_CHAT=5 usd/day"], "PROVIDER_A_MODELS: \"b\" has no price"),
+            ("COSTS=a=1", ["KEY_T_RATE_LIMIT=5 usd/day", "KEY_T_MODELS=a,c"], nil),
+            (
+                "COSTS=a=1", ["KEY_T_RATE_LIMIT=5 usd/day", "KEY_T_MODELS=a,c", "FALLBACK_MODEL=b"],
+                "PROVIDER_A_MODELS: \"b\" has no price"
+            ),
+            ("COSTS=a=1,b=free", ["RATE_LIMIT_TOTAL=5 usd/day"], nil),
+            ("COSTS=a=1,b=reported", ["RATE_LIMIT_TOTAL=5 usd/day"], nil), ("COSTS=a=1", [], nil),
+        ] as [(String, [String], String?)]
+    )
+    func unpriced(price: String, more: [String], warning: String?) {
+        let provider = ["KIND=openai", "BASE_URL=https://host/v1", "API_KEY=key-of-a", "MODELS=a,b,c", price]
+        let lines = provider.map { "PROVIDER_A_\($0)" } + ["KEY_T_TOKEN=sk-of-the-team-1", "DATA_DIR=/data"] + more
+        let priced =
+            price.hasPrefix("COSTS=") && !price.contains("c=1")
+            ? lines.map { $0 == "PROVIDER_A_\(price)" ? $0 + ",c=1" : $0 } : lines
+        let outcome = outcome(file: priced.joined(separator: "\n") + "\n")
+        #expect(outcome.problemTexts == [])
+        let texts = outcome.warningTexts
+        #expect(texts.count == (warning == nil ? 0 : 1) && texts.first?.contains(warning ?? "") ?? true, "\(texts)")
+    }
+
+    @Test(
+        "a whole list without a price is a warning if a caller has a limit in dollars",
+        arguments: ["", "list", "free", "0.1"]
+    )
+    func unpricedList(price: String) {
+        let cost = price.isEmpty ? "PROVIDER_A_COSTS=a=1" : "PROVIDER_A_COST=\(price)"
+        let outcome = outcome(
+            file: """
+                PROVIDER_A_KIND=openai\nPROVIDER_A_BASE_URL=https://host/v1\nPROVIDER_A_API_KEY=key-of-a
+                PROVIDER_A_MODELS=*,a\nKEY_T_TOKEN=sk-of-the-team-1\nDATA_DIR=/data\nKEY_T_RATE_LIMIT=5 usd/day\n\(cost)
+
+                """
+        )
+        let texts = outcome.warningTexts + outcome.problemTexts.filter { !$0.contains("no provider has a price") }
+        let expected = "PROVIDER_A_MODELS: models without a price are served"
+        #expect(price.isEmpty ? texts.count == 1 && texts[0].contains(expected) : texts == [], "\(texts)")
+    }
+
+    @Test(
         "what would limit nothing, or everything, is a warning",
         arguments: [
             ("RATE_LIMIT_AUDIO=5 images/day", "RATE_LIMIT_AUDIO: audio requests use no images"),
