@@ -17,7 +17,7 @@ package final class VendorCall: @unchecked Sendable {
     private let capacity: (any CallCapacity)?
     private(set) var startedAt: LoopTime
     /// The endpoint of the vendor's API that is called; nil before the first call.
-    package var endpoint: Endpoint?
+    package private(set) var endpoint: Endpoint?
     /// Whether the body that goes to the vendor is the client's Messages body, written anew.
     package var isRebuilt = false
     /// Whether the ledger already has a record of the end of this call.

@@ -83,21 +83,10 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         write()
         if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
         vendorCall.isRebuilt = form.isRebuilt
-        if let route = form.route {
-            let endpoint = route.endpoint(isStreamed: isStreamed)
-            vendorCall.endpoint = endpoint
-            return UpstreamCall(
-                endpoint: endpoint,
-                headers: form.headers(route.headers, for: route.key),
-                body: body,
-                by: vendorCall.callLedger.deadline
-            )
-        }
-        let endpoint = form.endpoint(isStreamed: isStreamed)
-        vendorCall.endpoint = endpoint
+        let route = form.route
         return UpstreamCall(
-            endpoint: endpoint,
-            headers: form.headers(vendor.headers, for: vendorCall.key),
+            endpoint: route?.endpoint(isStreamed: isStreamed) ?? form.endpoint(isStreamed: isStreamed),
+            headers: form.headers(route?.headers ?? vendor.headers, for: route?.key ?? vendorCall.key),
             body: body,
             by: vendorCall.callLedger.deadline
         )
@@ -157,7 +146,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private func wholeOnce() async throws(UpstreamError) -> LoggedStream {
         write()
         if form.gathersStream { return try await gathered() }
-        let response = try await upstreamResponse()
+        let response = try await vendorCall.send(try upstream(isStreamed: false), on: vendor.transport)
         guard response.head.status / 100 == 2 else {
             try rewrite(after: response.head, response.body.bytes)
             try await remake { () async throws(UpstreamError) in
@@ -180,16 +169,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         guard let pause = read.pause else { return read.response }
         try await prepareToGoOn(after: pause)
         return try await wholeOnce()
-    }
-
-    @inline(never)
-    private func upstreamResponse() async throws(UpstreamError) -> UpstreamResponse {
-        let call = try upstream(isStreamed: false)
-        do throws(TransportError) {
-            return try await vendor.transport.send(call)
-        } catch {
-            throw UpstreamError(error)
-        }
     }
 
     @inline(never)
@@ -274,13 +253,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     /// Opens the stream. If the vendor refuses the request because of a quirk, sends the changed request.
     private func opened() async throws(UpstreamError) -> any UpstreamStream {
         while true {
-            let call = try upstream(isStreamed: true)
-            let opened: any UpstreamStream
-            do throws(TransportError) {
-                opened = try await vendor.transport.open(call)
-            } catch {
-                throw UpstreamError(error)
-            }
+            let opened = try await vendorCall.open(try upstream(isStreamed: true), on: vendor.transport)
             if opened.head.status / 100 == 2 { return opened }
             let refusal = try await self.refusal(opened)
             try rewrite(after: opened.head, refusal.bytes)

@@ -70,7 +70,6 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
 
     private var upstream: UpstreamCall {
         write()
-        vendorCall.endpoint = endpoint
         return UpstreamCall(
             endpoint: endpoint,
             headers: vendor.headers(for: vendorCall.key),
