@@ -100,11 +100,19 @@ package struct Bill: Sendable {
 
     /// The usage of the responses that were rejected, which the client's usage contains.
     package var rejected: Usage {
-        if others.isEmpty, first?.fate != .rejected { return .nothing }
-        // The calls of one response share their prompt.
+        others.isEmpty && first?.fate != .rejected ? .nothing : usage { $0.fate == .rejected && $0.call.outcome.end != .repeated }
+    }
+
+    /// The usage of all calls. A request that failed has no other one.
+    package var usage: Usage { usage { _ in true } }
+
+    /// Returns the usage of some calls. Those of one response share their prompt.
+    private func usage(where isIncluded: (Entry) -> Bool) -> Usage {
         var (sum, current, number) = (Usage.nothing, Usage.nothing, -1)
         forEachBilled { entry in
-            guard entry.fate == .rejected, entry.call.outcome.end.usesTokens else { return }
+            guard isIncluded(entry) else { return }
+            if entry.call.outcome.end == .repeated { return sum = sum + entry.call.usage }
+            guard entry.call.outcome.end.usesTokens else { return }
             if entry.response != number {
                 if number >= 0 { sum = sum + current }
                 (current, number) = (entry.call.usage, entry.response)

@@ -109,6 +109,12 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// The usage of responses that lacked the requested format and were therefore requested again.
     package var unmet: Usage { bill.rejected }
 
+    /// The usage of all calls of a request that failed; nil if nothing was used. A panel's calls count for themselves.
+    package var usageOfFailure: Usage? {
+        let usage = bill.usage
+        return usage.totalTokens > 0 ? usage : nil
+    }
+
     /// The record of the only ended call; nil if no call or several calls have ended.
     package var onlyRecord: CallRecord? { parts.isEmpty ? bill.only : nil }
 

@@ -256,6 +256,7 @@ final class Exchange: @unchecked Sendable {
         if let callLedger {
             record.provider = callLedger.provider
             record.record(costOf: callLedger)
+            if record.usage == nil { record.usage = callLedger.usageOfFailure }
             let failures = callLedger.allFailures
             if !failures.isEmpty { record.failures = failures }
             for server in callLedger.impossibleUsage { record(impossibleUsageOf: server) }
