@@ -100,7 +100,8 @@ package struct Bill: Sendable {
 
     /// The usage of the responses that were rejected, which the client's usage contains.
     package var rejected: Usage {
-        others.isEmpty && first?.fate != .rejected ? .nothing : usage { $0.fate == .rejected && $0.call.outcome.end != .repeated }
+        others.isEmpty && first?.fate != .rejected
+            ? .nothing : usage { $0.fate == .rejected && $0.call.outcome.end != .repeated }
     }
 
     /// The usage of all calls. A request that failed has no other one.
@@ -111,7 +112,7 @@ package struct Bill: Sendable {
         var (sum, current, number) = (Usage.nothing, Usage.nothing, -1)
         forEachBilled { entry in
             guard isIncluded(entry) else { return }
-            if entry.call.outcome.end == .repeated { return sum = sum + entry.call.usage }
+            if entry.call.outcome.end == .repeated { sum = sum + entry.call.usage }
             guard entry.call.outcome.end.usesTokens else { return }
             if entry.response != number {
                 if number >= 0 { sum = sum + current }
