@@ -21,8 +21,11 @@ extension VendorCall {
     }
 
     /// Bills and records a successful call that uses no tokens, for example one that made images.
-    package func made(images: Int = 0, credits: Int?) {
-        var outcome = Bill.Outcome(.made, credits: credits, status: 200)
+    ///
+    /// - Parameter usage: the pieces of which the request or the response consists; nil for the images.
+    package func made(images: Int = 0, _ usage: Usage? = nil, credits: Int?) {
+        let usage = usage ?? Usage(pieces: images, .image)
+        var outcome = Bill.Outcome(.made, usage, credits: credits, status: 200)
         outcome.pricedCredits = images > 0 ? server?.credits?.ofImages(images) : nil
         if let terms = callLedger.usageReservation {
             let listed = server?.credits == nil ? 0 : outcome.pricedCredits

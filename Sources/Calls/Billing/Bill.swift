@@ -137,7 +137,8 @@ package struct Bill: Sendable {
             let call = entry.call
             switch call.outcome.end {
             case .responded, .broke, .abandoned, .repeated, .refused: break
-            case .made: if call.outcome.pricedCredits == nil { return }
+            case .made:
+                if call.outcome.pricedCredits == nil, !(call.server.price?.pricesPieces ?? false) { return }
             case .helped, .free: return
             }
             if let cost = call.cost {

@@ -70,7 +70,11 @@ package final class CallRecord: Sendable {
     package var error: String? { outcome.error }
 
     /// The cost of the call; nil if the price is not known.
-    package var cost: Cost? { server.price?.knownCost(usage, credits: outcome.pricedCredits) }
+    package var cost: Cost? {
+        // The length of a recording is unknown, for example.
+        if outcome.end == .made, usage.pieces == 0, server.price?.pricesPieces ?? false { return nil }
+        return server.price?.knownCost(usage, credits: outcome.pricedCredits)
+    }
 
     /// The same call if the vendor charges nothing for it.
     var unbilled: CallRecord {

@@ -27,7 +27,7 @@ struct BillReport {
             }
             for line in lines {
                 let numbers = ["\(line.amount)", line.price.exactText, line.product.exactText]
-                table.rows.append(names + [String(line.unit)] + numbers)
+                table.rows.append(names + [line.unit] + numbers)
                 names = ["", ""]
             }
         }
@@ -42,7 +42,7 @@ struct BillReport {
             let lines = (call.bill?.lines ?? []).map { line -> JSONFragment in
                 let (price, product) = (line.price.number, line.product.number)
                 return #"""
-                    {"unit":\#(String(line.unit)),"amount":\#(line.amount),"price":\#(price),"product":\#(product)}
+                    {"unit":\#(line.unit),"amount":\#(line.amount),"price":\#(price),"product":\#(product)}
                     """#
             }
             let cost: JSONFragment = call.cost.map(\.number) ?? "null"

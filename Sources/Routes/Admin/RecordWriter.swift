@@ -101,7 +101,7 @@ struct RecordWriter {
 extension JSONFragment {
     fileprivate init(line: BillSource.Line) {
         self = #"""
-            {"unit":\#(String(line.unit)),"amount":\#(line.amount),"price":\#(number: line.price.exactText),\#
+            {"unit":\#(line.unit),"amount":\#(line.amount),"price":\#(number: line.price.exactText),\#
             "product":\#(number: line.product.exactText)}
             """#
     }

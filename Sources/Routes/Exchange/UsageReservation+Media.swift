@@ -24,9 +24,10 @@ extension UsageReservation {
             let guess = min(mean ?? RecentUsageAverages.firstCredits, RecentUsageAverages.firstCredits)
             least = prices.ofImages(images, mean: nil) ?? calls * guess
         }
+        let usd = candidate.price?.highestCost(Usage(pieces: images, .image)).usdParts ?? 0
         self.init(
-            reserving: Amounts(images: images, credits: credits),
-            atLeast: Amounts(images: images, credits: least),
+            reserving: Amounts(images: images, usd: usd, credits: credits),
+            atLeast: Amounts(images: images, usd: usd, credits: least),
             model: candidate.model.id,
             creditsPerCall: credits / max(1, calls),
             averages: averages

@@ -167,8 +167,10 @@ final class ForwardedCall: @unchecked Sendable {
         func amounts(_ usage: Usage, _ costs: [Cost]) -> Amounts {
             Amounts(tokens: usage.totalTokens, images: images, usd: costs.max()?.usdParts ?? 0)
         }
-        let expected = expected(candidate, promptTokens: counted ?? 0)
-        let prompt = Usage(promptTokens: expected.promptTokens, completionTokens: 0)
+        var expected = expected(candidate, promptTokens: counted ?? 0)
+        var prompt = Usage(promptTokens: expected.promptTokens, completionTokens: 0)
+        (expected.pieces, expected.pieceUnit) = (fields.pieces.pieces, fields.pieces.pieceUnit)
+        (prompt.pieces, prompt.pieceUnit) = (expected.pieces, expected.pieceUnit)
         return UsageReservation(
             reserving: amounts(expected, prices.map { $0.highestCost(expected) }),
             atLeast: amounts(prompt, prices.map { $0.lowestCost(prompt) }),

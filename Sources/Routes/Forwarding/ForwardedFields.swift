@@ -8,6 +8,8 @@ import Upstream
 struct ForwardedFields: Sendable {
     var model: String?
     var images = 1
+    /// The images or the spoken characters that the request asks for; none at other endpoints.
+    var pieces = Usage.nothing
     var isStreamed = false
     /// Whether the client might want an event stream. Always true for a multipart form.
     private(set) var wantsEvents = true
@@ -49,8 +51,15 @@ struct ForwardedFields: Sendable {
             guard let input = root["input"] else { throw .missing("input") }
             add(input, to: &texts, depth: 0)
         default:
-            if endpoint.group == .images { images = try fields.integer("n", ForwardedForm.imageRange) ?? 1 }
-            if let text = (endpoint == .speech ? root["input"] : root["prompt"])?.text { texts.append(text) }
+            if endpoint.group == .images {
+                images = try fields.integer("n", ForwardedForm.imageRange) ?? 1
+                pieces = Usage(pieces: images, .image)
+            }
+            if let text = (endpoint == .speech ? root["input"] : root["prompt"])?.text {
+                texts.append(text)
+                // All bytes of a character but the first begin with the bits 10.
+                if endpoint == .speech { pieces = Usage(pieces: text.count { $0 & 0xc0 != 0x80 }, .character) }
+            }
         }
         self.texts = Body(texts)
     }

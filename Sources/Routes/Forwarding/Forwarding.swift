@@ -145,12 +145,17 @@ extension Exchange {
     ///
     /// - Parameter reported: the usage that the vendor reported; nil if there is none.
     private func record(_ reported: Usage?, _ fields: ForwardedFields, vendorCall: VendorCall) {
-        guard reported != nil || fields.estimate != nil else { return vendorCall.made(credits: nil) }
-        let usage = Usage.completed(
+        let isInPieces = reported.map { $0.pieces > 0 && $0.totalTokens == 0 } ?? true
+        guard !isInPieces || fields.estimate != nil else {
+            vendorCall.made(reported ?? fields.pieces, credits: nil)
+            return recordCost()
+        }
+        var usage = Usage.completed(
             reported,
             prompt: { fields.estimate?.promptTokens ?? 0 },
             completion: { 0 }
         )
+        if usage.pieces == 0 { (usage.pieces, usage.pieceUnit) = (fields.pieces.pieces, fields.pieces.pieceUnit) }
         record.usage = usage
         vendorCall.recordResponse(usage, credits: nil)
         recordCost()
@@ -172,7 +177,8 @@ extension Exchange {
         }
         let form = try forwardedForm(endpoint)
         try await form.readBeginning()
-        let fields = ForwardedFields(form)
+        var fields = ForwardedFields(form)
+        if endpoint.group == .images { fields.pieces = Usage(pieces: fields.images, .image) }
         return (fields, .form(form))
     }
 

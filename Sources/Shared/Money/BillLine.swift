@@ -10,6 +10,7 @@ package struct BillLine: Sendable, Equatable {
         case completion
         case audioCompletion
         case use(HostedTool)
+        case pieces(PieceUnit)
         /// The cost of a call as the vendor reported it.
         case reportedCost
         /// A credit of 1min.ai.
@@ -25,6 +26,9 @@ package struct BillLine: Sendable, Equatable {
             case .completion: "completion"
             case .audioCompletion: "audio completion"
             case .use(let tool): tool.name
+            case .pieces(.image): "image"
+            case .pieces(.second): "second"
+            case .pieces(.character): "character"
             case .reportedCost: "reported cost"
             case .credit: "credit"
             }
@@ -33,17 +37,20 @@ package struct BillLine: Sendable, Equatable {
 
     package let unit: Unit
     package let amount: Int
-    /// The price of one unit.
+    /// The price of `size` units.
     package let price: Cost
+    /// The number of units that the price is for.
+    package let size: Int
     /// The cost of the whole amount.
     package let product: Cost
 
-    /// - Parameter price: the price of one unit in 10^-12 dollars.
-    init(_ unit: Unit, _ amount: Int, at price: Int) {
+    /// - Parameter price: the price of `size` units in 10^-12 dollars.
+    init(_ unit: Unit, _ amount: Int, at price: Int, per size: Int = 1) {
         self.unit = unit
         self.amount = amount
         self.price = Cost(millionths: price)
-        product = Cost(amount, at: price)
+        self.size = size
+        product = Cost(amount, at: price, per: size)
     }
 }
 
@@ -81,6 +88,9 @@ extension Price {
         let audioCompletion = min(usage.audioCompletionTokens, max(0, usage.completionTokens))
         add(.completion, usage.completionTokens - audioCompletion, prices.completion)
         add(.audioCompletion, audioCompletion, prices.audioCompletion)
+        if usage.pieces > 0, let piece = terms?.fields.piece, usage.pieceUnit == piece.unit {
+            emit(BillLine(.pieces(piece.unit), usage.pieces, at: piece.price, per: piece.size))
+        }
         guard !usage.toolUses.isEmpty, let fees = terms?.fields.fees, !fees.isEmpty else { return true }
         for tool in HostedTool.allCases where fees[tool] > 0 { add(.use(tool), usage.toolUses[tool], fees[tool]) }
         return true

@@ -23,6 +23,9 @@ extension Price {
             let completion = max(prices.completion, usage.audioCompletionTokens > 0 ? prices.audioCompletion : 0)
             highest = max(highest, Cost(usage.promptTokens, at: prompt) + Cost(usage.completionTokens, at: completion))
         }
+        if let piece = terms?.fields.piece, usage.pieceUnit == piece.unit {
+            highest = highest + Cost(usage.pieces, at: piece.price, per: piece.size)
+        }
         guard !usage.toolUses.isEmpty, let fees = terms?.fields.fees else { return highest }
         return HostedTool.allCases.reduce(highest) { $0 + Cost(usage.toolUses[$1], at: fees[$1]) }
     }
@@ -37,7 +40,8 @@ extension Price {
                 + Cost(usage.completionTokens, at: prices.completion)
             lowest = lowest.map { min($0, cost) } ?? cost
         }
-        return lowest ?? .nothing
+        guard let piece = terms?.fields.piece, usage.pieceUnit == piece.unit else { return lowest ?? .nothing }
+        return (lowest ?? .nothing) + Cost(usage.pieces, at: piece.price, per: piece.size)
     }
 
     /// Calls `body` with the prices of tokens at each possible tier, for prompts within the error of an estimate.

@@ -31,7 +31,7 @@ extension Price {
         if isFree { return "0/0" }
         let fields = terms?.fields
         var words = fields?.usesReported ?? false ? ["reported"] : []
-        if let plain { words.append(plain.text) }
+        if let plain, plain != TokenPrices([0]) || fields?.piece == nil { words.append(plain.text) }
         let tiers: [ServiceTier?] = [nil] + ServiceTier.allCases
         for tier in tiers {
             for condition in fields?.conditions ?? [] where condition.tier == tier {
@@ -41,6 +41,7 @@ extension Price {
                 words.append(condition.prices.text)
             }
         }
+        if let piece = fields?.piece { words.append(piece.text) }
         return words.joined(separator: " ")
     }
 }
@@ -92,13 +93,19 @@ private struct PriceParser {
         }
         fields.usesReported = skip("reported")
         var plain: TokenPrices?
-        if word != nil || !fields.usesReported {
+        if word == "each" {
+            plain = TokenPrices([0])
+        } else if word != nil || !fields.usesReported {
             isPerMillion = words.indices.contains(next + 2) && words[next + 1] == "per" && words[next + 2] == "million"
             plain = try prices()
         }
         var tier: ServiceTier?
         while let word {
             next += 1
+            if word == "each", fields.piece == nil {
+                fields.piece = try piece()
+                continue
+            }
             var bound = -1
             if word == "over" {
                 bound = try tokens()
@@ -125,8 +132,24 @@ private struct PriceParser {
         if word.utf8.first.map({ (48...57).contains($0) }) ?? true { return nil }
         return """
             "\(word.prefix(20))" is not a word of a price; behind the first price write per million, over 200000 PRICE, \
-            flex PRICE, batch PRICE, priority PRICE or fast PRICE
+            flex PRICE, batch PRICE, priority PRICE, fast PRICE or each PRICE
             """
+    }
+
+    /// Reads the words behind `each`.
+    private mutating func piece() throws(Price.Mistake) -> PiecePrice {
+        var unit = PieceUnit.image
+        if skip("minute") {
+            unit = .second
+        } else if words.indices.contains(next + 1), words[next + 1] == "characters", skip("1000") {
+            unit = .character
+            next += 1
+        }
+        guard let word, let price = Cost(dollars: String(word)) else {
+            throw Price.Mistake("write each 0.04 (an image), each minute 0.006 or each 1000 characters 0.015")
+        }
+        next += 1
+        return PiecePrice(unit: unit, price: price.millionths)
     }
 
     /// Reads the number behind `over`.

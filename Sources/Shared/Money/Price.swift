@@ -51,6 +51,9 @@ package struct Price: Sendable, Equatable {
         return Price(plain, terms: PriceTerms(terms))
     }
 
+    /// Whether images, recordings or spoken texts have a price.
+    package var pricesPieces: Bool { terms?.fields.piece != nil }
+
     /// Whether the cost of a call follows from its credits.
     package var usesCredits: Bool { terms?.fields.credit != nil }
 
@@ -137,6 +140,8 @@ final class PriceTerms: Sendable, Equatable {
         /// Whether the provider's model list has the price.
         var isListed = false
         var fees = ToolFees()
+        /// The price of images, recordings or spoken texts; nil if they have none.
+        var piece: PiecePrice?
         /// The price of one of 1min.ai's credits in 10^-12 dollars; nil if it is unknown.
         var credit: Int?
     }

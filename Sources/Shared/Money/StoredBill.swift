@@ -16,24 +16,29 @@ extension Price {
     package func bill(_ usage: Usage, credits: Int?) -> String? {
         var lines: [String] = []
         let isKnown = forEachLine(of: usage, credits: credits) { line in
-            lines.append("\(line.amount) \(line.unit.name) at \(line.price.exactText)")
+            let size = line.size == 1 ? "" : " per \(line.size)"
+            lines.append("\(line.amount) \(line.unit.name) at \(line.price.exactText)\(size)")
         }
         return isKnown ? lines.joined(separator: "; ") : nil
     }
 }
 
 extension BillSource {
-    /// A line of the bill: an amount of a unit, the price of one unit, and the product.
-    package typealias Line = (amount: Int, unit: Substring, price: Cost, product: Cost)
+    /// A line of the bill: an amount of a unit, the price of one unit (or of several, `per` in the unit), and the
+    /// product.
+    package typealias Line = (amount: Int, unit: String, price: Cost, product: Cost)
 
     /// The lines of the bill; empty if there is no bill.
     package var lines: [Line] {
         (bill ?? "").split(separator: "; ").compactMap { text in
             guard let end = text.firstIndex(of: " "), let amount = Int(text[..<end]),
                 case let parts = text[end...].dropFirst().split(separator: " at "), parts.count == 2,
-                let price = Int(dollars: parts[1], decimals: 12)
+                case let numbers = parts[1].split(separator: " per "), let number = numbers.first,
+                let price = Int(dollars: number, decimals: 12)
             else { return nil }
-            return (amount, parts[0], Cost(millionths: price), Cost(amount, at: price))
+            let size = numbers.count > 1 ? max(1, Int(numbers[1]) ?? 1) : 1
+            let unit = size == 1 ? String(parts[0]) : "\(parts[0]) (per \(size))"
+            return (amount, unit, Cost(millionths: price), Cost(amount, at: price, per: size))
         }
     }
 }

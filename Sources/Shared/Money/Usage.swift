@@ -19,6 +19,9 @@ package struct Usage: Sendable, Equatable {
     @SmallCount package var audioCompletionTokens = 0
     /// The uses of hosted tools, which vendors run themselves.
     package var toolUses = ToolUses()
+    /// The number of pieces, such as images, of which the response or the request consists; 0 if they are not counted.
+    @SmallCount package var pieces = 0
+    package var pieceUnit = PieceUnit.image
     /// The service tier that the response named; nil if it named none, or none that can have a price of its own.
     package var serviceTier: ServiceTier?
     /// The reported cost in 10^-12 dollars; -1 if none was reported.
@@ -46,6 +49,13 @@ package struct Usage: Sendable, Equatable {
         guard tokens > completionTokens else { return }
         completionTokens = tokens
         isEstimated = true
+    }
+
+    /// Creates the usage of a call that is counted in pieces.
+    package init(pieces: Int, _ unit: PieceUnit) {
+        self.init(promptTokens: 0, completionTokens: 0)
+        self.pieces = pieces
+        pieceUnit = unit
     }
 
     /// The cost of the call that the vendor reported; nil if it reported none.
@@ -89,6 +99,7 @@ package struct Usage: Sendable, Equatable {
         sum.cachedAudioTokens = one.cachedAudioTokens + other.cachedAudioTokens
         sum.audioCompletionTokens = one.audioCompletionTokens + other.audioCompletionTokens
         sum.toolUses = one.toolUses + other.toolUses
+        if other.pieces > 0 { (sum.pieces, sum.pieceUnit) = (one.pieces + other.pieces, other.pieceUnit) }
         sum.serviceTier = other.serviceTier ?? one.serviceTier
         if let cost = one.reportedCost, let more = other.reportedCost { sum.reportedCost = cost + more }
         sum.hasImpossibleFigure = one.hasImpossibleFigure || other.hasImpossibleFigure

@@ -9,7 +9,9 @@ import Testing
             ("0.002", "0.002/0.002"), ("0.001/0.004", "0.001/0.004"), ("1/2/0.1", "1/2/0.1"), ("free", "0/0"),
             ("0", "0/0"),
             ("2.50/10/0.25/3.125 per million", "0.0025/0.01/0.00025/0.003125"), ("list", "list"),
-            ("1/2/1/1/1/3", "1/2/1/1/1/3"), ("1/2/3/1", "1/2/3"), ("reported", "reported"),
+            ("1/2/1/1/1/3", "1/2/1/1/1/3"), ("1/2/3/1", "1/2/3"), ("reported", "reported"), ("each 0.04", "each 0.04"),
+            ("1/2 each minute 0.006 flex 3", "1/2 flex 3/3 each minute 0.006"),
+            ("each 1000 characters 0.015", "each 1000 characters 0.015"),
             ("reported 0.001/0.004", "reported 0.001/0.004"),
             (
                 "2.50/10 per million over 272000 5/15 flex 1.25/5",
@@ -37,7 +39,9 @@ import Testing
             ("1 flex 2 flex 3", "two prices for the same condition"),
             ("1 over 5 2 over 5 3", "two prices for the same"),
             ("1 flex 2 per million", "write \"per million\" once"), ("1 per", "write \"per million\" once"),
-            ("1 list", "\"list\" stands alone"), ("free 1", nil), ("2.1234567 per million", "at most six decimals"),
+            ("1 list", "\"list\" stands alone"), ("each", "write each 0.04 (an image)"),
+            ("each hour 1", "write each 0.04 (an image)"), ("each 1 each 2", "\"each\" is not a word of a price"),
+            ("free 1", nil), ("2.1234567 per million", "at most six decimals"),
             ("0.0000000001", "at most nine decimals"), ("0,001", nil), ("1000001 per million", nil),
         ] as [(String, String?)]
     )

@@ -28,7 +28,10 @@ extension Usage {
         let rest = reported["total_tokens"]?.reportedTokens.map { max(0, $0 - completion) }
         guard let prompt = reported["prompt_tokens"]?.reportedTokens ?? reported["input_tokens"]?.reportedTokens ?? rest
         else {
-            return nil
+            // A transcription may be counted in seconds, which OpenAI rounds to whole ones.
+            guard let seconds = reported["seconds"]?.number, (0...1_000_000).contains(seconds) else { return nil }
+            self.init(pieces: Int(seconds.rounded(.up)), .second)
+            return
         }
         self.init(promptTokens: prompt, completionTokens: completion)
         // Transcriptions have `input_token_details`.

@@ -1,0 +1,71 @@
+"""Prices of images, recordings and spoken texts."""
+
+import pytest
+from conftest import VENDOR_KEY
+from test_openai_endpoints import generate, transcribe
+
+TOKEN = "token-of-priced-pieces"
+MODEL = "at/pieces"
+TOKENS = {
+    "input_tokens": 100, "output_tokens": 1000, "total_tokens": 1100, "input_tokens_details": {"image_tokens": 0, "text_tokens": 100},
+}  # fmt: skip
+IMAGES = {"created": 1, "data": [{"b64_json": "AAAA"}]}
+
+
+@pytest.fixture
+def http(start_relay, server, caller):
+    def made(price, **more):
+        relay = start_relay(
+            PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+            PROVIDER_ROW_MODELS=f"m={MODEL}", PROVIDER_ROW_COSTS=f"m={price}", KEY_A_TOKEN=TOKEN, **more,
+        )  # fmt: skip
+        return caller(relay, TOKEN)
+
+    return made
+
+
+@pytest.mark.parametrize(
+    "price, usage, count, cost",
+    [
+        ("each 0.04", None, 1, 0.04),
+        ("each 0.04", None, 3, 0.12),
+        ("5/40 per million each 0.01", TOKENS, 2, 0.0005 + 0.04 + 0.02),
+        ("5/40 per million", TOKENS, 2, 0.0405),
+    ],
+)
+def test_images(http, server, price, usage, count, cost):
+    server.says(MODEL, {"json": IMAGES | ({"usage": usage} if usage else {})})
+    answer = generate(http(price), "m", n=count)
+    assert answer.status_code == 200 and float(answer.headers["x-relay-cost"]) == pytest.approx(cost)
+
+
+@pytest.mark.parametrize(
+    "price, usage, cost",
+    [
+        ("each minute 0.006", {"type": "duration", "seconds": 90}, 0.009),
+        ("each minute 0.006", {"type": "duration", "seconds": 1.5}, 0.0002),
+        ("each minute 0.006", {"type": "duration", "seconds": -1}, None),
+        ("each minute 0.006", None, None),
+        ("0.006", {"type": "duration", "seconds": 90}, None),
+    ],
+)
+def test_recordings(http, server, price, usage, cost):
+    server.says(MODEL, {"json": {"text": "Hi"} | ({"usage": usage} if usage else {})})
+    answer = transcribe(http(price), "m")
+    header = answer.headers.get("x-relay-cost")
+    assert answer.status_code == 200
+    assert header is None if cost is None else float(header) == pytest.approx(cost)
+
+
+def test_spoken_texts(http, server):
+    server.says(MODEL, {"raw": b"ID3" + bytes(100), "type": "audio/mpeg"})
+    answer = http("each 1000 characters 0.015").post("/v1/audio/speech", json={"model": "m", "input": "\u00e9" * 1234, "voice": "coral"})
+    assert answer.status_code == 200
+    # 1234 characters, each of two bytes.
+    assert float(answer.headers["x-relay-cost"]) == pytest.approx(0.01851)
+
+
+def test_a_budget_reserves_what_images_cost(http, server):
+    one = http("each 0.04", RATE_LIMIT_IMAGES="0.1 usd/hour")
+    server.says(MODEL, {"json": IMAGES})
+    assert [generate(one, "m", n=count).status_code for count in (3, 2, 1)] == [429, 200, 429]
