@@ -5,9 +5,10 @@ from anthropic_vendor import AnthropicServer
 from chat import PATH, ask, body
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from gemini_vendor import start
+from metered import metadata
 from openai_responses import events as response_events
 from openai_responses import output, response
-from openai_vendor import chunk, usage_chunk, whole
+from openai_vendor import Server, chunk, usage_chunk, whole
 from usage import File, is_call
 
 CLAUDE = "3/15/0.3/3.75/6 per million"
@@ -218,3 +219,55 @@ def test_what_a_usage_costs(relay, server, claudes, google, caller, path, name, 
     expected = None if cost is None else pytest.approx(cost / 1e6, abs=1e-12)
     for record in records.more(2):
         assert record["cost"] == expected, ("call" if is_call(record) else "request", record)
+
+
+# --- Prices from elsewhere --------------------------------------------------------------------
+
+LISTED = {"id": "listed/1", "pricing": {"prompt": "0.0000025", "completion": "0.00001", "input_cache_read": "0.00000025", "request": "0"}}
+
+
+@pytest.mark.parametrize("serves_list", [True, False], ids=["whole list", "named"])
+def test_prices_of_the_vendors_list(start_relay, caller, serves_list):
+    vendor = Server()
+    try:
+        vendor.models = [LISTED, {"id": "unpriced/1"}, {"id": "other/1"}]
+        vendor.says("listed/1", {"json": whole({}) | {"usage": gpt(**cached(600))}})
+        models = {"MODELS": "*,l=listed/1,u=unpriced/1", "COST": "list"} if serves_list else {"MODELS": "l=listed/1,u=unpriced/1", "COSTS": "l=list"}
+        relay = start_relay(
+            PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=vendor.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
+            **{f"PROVIDER_ROW_{name}": value for name, value in models.items()}, KEY_TEAM_TOKEN=TEAM_TOKEN,
+        )  # fmt: skip
+        relay.wait_for_line(lambda line: line["message"] == "models read")
+        http = caller(relay, TEAM_TOKEN)
+        answer = ask(http, model="l", max_tokens=2000)
+        assert float(answer.headers["x-relay-cost"]) == pytest.approx((400 * 2.5 + 600 * 0.25 + 5000) / 1e6)
+        assert "x-relay-cost" not in ask(http, model="u").headers
+        names = {model["id"] for model in http.get("/v1/models").json()["data"]}
+        assert ("other/1" in names) is serves_list and {"l", "u"} <= names
+    finally:
+        vendor.stop()
+
+
+@pytest.mark.parametrize("price", ["", "0.001/0.004"])
+def test_credits_have_a_price(start_relay, caller, vendor, new_key, price):
+    """Twelve credits, whatever the tokens are."""
+    key = new_key()
+    vendor.answers(key, {"answer": "good"} | metadata(10, 20, 12))
+    relay = start_relay(
+        PROVIDER_A_KIND="onemin", PROVIDER_A_BASE_URL=vendor.base_url, PROVIDER_A_API_KEY=key, PROVIDER_A_CREDIT_COST="0.00001",
+        **({"PROVIDER_A_COST": price} if price else {}), KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_TEAM_RATE_LIMIT="0.00112 usd/hour",
+    )  # fmt: skip
+    http = caller(relay, TEAM_TOKEN)
+    answers = [ask(http, max_tokens=5) for _ in range(10)]
+    # The first request reserves 100 credits, the others what the first one cost.
+    assert [answer.status_code for answer in answers] == [200] * 9 + [429]
+    assert {float(answer.headers["x-relay-cost"]) for answer in answers[:9]} == {0.00012}
+
+
+def test_models_show_the_price_of_cache_writes(relay, caller):
+    listed = {model["id"]: model for model in caller(relay, TEAM_TOKEN).get("/v1/models").json()["data"]}
+    assert listed["row-0"]["pricing"] == {
+        "prompt": "0.000003", "completion": "0.000015", "input_cache_read": "0.0000003", "input_cache_write": "0.00000375",
+    }  # fmt: skip
+    index = list(TABLE).index("no cost reported, and no price")
+    assert "pricing" not in listed[f"row-{index}"]
