@@ -21,7 +21,7 @@ from typing import Any
 
 import pydantic
 from anthropic.types import message_create_params
-from openai_vendor import Server, answer, empty_ones
+from openai_vendor import Server, answer, empty_ones, passes
 from pictures import picture
 from typing_extensions import is_typeddict
 
@@ -335,6 +335,10 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 server.requests.append({"headers": headers, "body": body, "raw": raw, "path": self.path})
                 server.violations += problems
             self.left = server.left
+            if "gate" in script and not passes(self.connection, script["gate"]):
+                server.gone.put(body.get("model", ""))
+                self.close_connection = True
+                return
             if problems:
                 script = {"status": 400, "json": failure("invalid_request_error", problems[0])}
             answer(self, body, script, whole, events)

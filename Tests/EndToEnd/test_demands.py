@@ -3,6 +3,7 @@ request it are called by these, and once more in the prompt if their model does 
 
 import itertools
 import json
+import threading
 from dataclasses import dataclass
 
 import anthropic_vendor
@@ -546,7 +547,9 @@ def test_both_answers_are_used_on_other_surfaces(relay, records, vendor_of, path
 @BOTH
 def test_choices_that_are_made_anew_are_used(relay, records, vendor_of, is_streamed):
     vendor = vendor_of("claude")
-    vendor.says({"text": "I would rather not."}, {"text": '{"city": "Rome"}'})
+    fine = vendor.script(text='{"city": "Rome"}')
+    # The second choice is not there yet when the first one turns out to be of no use.
+    vendor.fake.says(vendor.model, vendor.script(text="I would rather not."), fine | {"gate": threading.Event()}, fine)
     with plain(relay, METERED_TOKEN) as http:
         before = left(http)
         more = {"stream_options": {"include_usage": True}} if is_streamed else {}
