@@ -59,9 +59,12 @@ def test_near_the_end_a_request_holds_what_is_left_until_it_ends(relay_with, ser
         refused = ask(http, PROMPT, model="m")
         gate.set()
         assert first.result().status_code == 200
-    assert refused.status_code == 429 and int(refused.headers["retry-after-ms"]) > 0
+    assert refused.status_code == 429 and refused.json()["error"]["code"] == "rate_limit_exceeded"
+    assert refused.headers["retry-after"] == "1" and "x-should-retry" not in refused.headers
     # 720 of 2000 are used, then 1440, and each time the next prompt still fits; then 2160.
-    assert [ask(http, PROMPT, model="m").status_code for _ in range(3)] == [200, 200, 429]
+    assert [ask(http, PROMPT, model="m").status_code for _ in range(2)] == [200, 200]
+    spent = ask(http, PROMPT, model="m")
+    assert spent.status_code == 429 and int(spent.headers["retry-after"]) > 3_000, "nobody holds what is gone"
 
 
 def test_a_tier_that_the_request_names_reserves_its_own_price(relay_with, caller):

@@ -26,6 +26,8 @@ final class Account: @unchecked Sendable {
     var lane: Int
     let counter: any LimitCounter
 
+    /// The units that running requests of this instance hold until their use is known.
+    var heldUnits = 0
     /// The undecided requests that wait to be counted in this limit, in order of arrival.
     var waiting: [RequestPart] = []
     var fresh = WriteBase.nothing

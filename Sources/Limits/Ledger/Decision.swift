@@ -13,11 +13,14 @@ package struct Decision: Sendable {
         package let requested: Int
         /// The microseconds until a retry can succeed; nil if the request is larger than the whole limit.
         package let retryAfterMicroseconds: Int?
+        /// Whether running requests hold the units that are missing, and may give them back.
+        package let isHeld: Bool
 
-        package init(limit: Limit, requested: Int, retryAfterMicroseconds: Int?) {
+        package init(limit: Limit, requested: Int, retryAfterMicroseconds: Int?, isHeld: Bool = false) {
             self.limit = limit
             self.requested = requested
             self.retryAfterMicroseconds = retryAfterMicroseconds
+            self.isHeld = isHeld
         }
     }
 

@@ -10,6 +10,7 @@ extension Ledger {
             var decision = Decision(.admitted)
             decision.record(account.counter.standing(by: nil, at: now.wall))
             if account.limit.quota.unit.isHeld {
+                account.heldUnits += units
                 decision.held = [ReservedUnits(account: account, units: units, position: position)]
             }
             metrics.count(.admitted, account.limit.kind)
@@ -58,6 +59,7 @@ extension Ledger {
                 metrics.count(.admitted, part.account.limit.kind)
             }
             guard part.account.limit.quota.unit.isHeld, case .claimed(let position) = part.state else { continue }
+            part.account.heldUnits += part.units
             decision.held.append(ReservedUnits(account: part.account, units: part.units, position: position))
         }
         return decision
@@ -85,6 +87,9 @@ extension Ledger {
         return describe(Decision(.refused(refusal)), parts, now: now)
     }
 
+    /// The time after which a request is tried again if running requests hold the units that it needs.
+    private static let heldMicroseconds = 1_000_000
+
     /// Refuses a request and refunds the units that were counted for it.
     mutating func refused(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         var worst: Decision.Refusal?
@@ -99,11 +104,18 @@ extension Ledger {
             if refusal.wait != nil, part.state != .unread, now.steady >= account.remembersFrom {
                 account.refusedUntil = max(account.refusedUntil, now.steady + refusal.memory)
             }
-            if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (refusal.wait ?? .max) }) ?? true {
+            var wait = refusal.wait
+            // Running requests give back what they do not use.
+            let isHeld =
+                account.limit.quota.unit.isKnownLate && account.heldUnits > 0
+                && account.counter.standing(by: rule, at: now.wall).remaining + account.heldUnits >= part.minimum
+            if isHeld { wait = wait.map { min($0, Self.heldMicroseconds) } }
+            if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (wait ?? .max) }) ?? true {
                 worst = Decision.Refusal(
                     limit: account.limit,
                     requested: part.minimum,
-                    retryAfterMicroseconds: refusal.wait
+                    retryAfterMicroseconds: wait,
+                    isHeld: isHeld
                 )
             }
         }

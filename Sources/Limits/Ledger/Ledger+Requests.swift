@@ -125,6 +125,7 @@ extension Ledger {
         corrections &+= 1
         for units in held {
             let account = units.account
+            account.heldUnits = max(0, account.heldUnits - units.units)
             account.counter.settle(units.units, used: used?[account.limit.quota.unit], in: units.position, at: now.wall)
             scheduleWrite(account, now)
         }

@@ -41,7 +41,7 @@ extension Decision {
     private var isRetryUseless: Bool {
         guard let refusal else { return false }
         guard let wait = refusal.retryAfterMicroseconds else { return true }
-        return refusal.limit.quota.unit.isBudget || wait > 120_000_000
+        return refusal.isOfBudget || wait > 120_000_000
     }
 
     /// The error response to a rejected request; nil if the request was admitted.
@@ -58,7 +58,7 @@ extension Decision {
             )
         case .refused(let refusal):
             let quota = refusal.limit.quota
-            let isBudget = quota.unit.isBudget
+            let isBudget = refusal.isOfBudget
             let type: StaticString =
                 isBudget ? "insufficient_quota" : quota.unit == .tokens ? "tokens" : "requests"
             error = APIError(
@@ -75,6 +75,9 @@ extension Decision {
 }
 
 extension Decision.Refusal {
+    /// Whether a budget is used up.
+    fileprivate var isOfBudget: Bool { limit.quota.unit.isBudget && !isHeld }
+
     fileprivate func message(_ retryAfterMilliseconds: Int?) -> String {
         let quota = limit.quota
         let unit = quota.unit == .concurrent ? "requests" : quota.unit.rawValue
