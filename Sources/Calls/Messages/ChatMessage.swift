@@ -82,6 +82,7 @@ package struct ChatMessage: Sendable {
     }
 
     /// The size of the message in bytes: its texts, its tool calls and its reasoning.
+    @inline(__always)  // A call would copy the message.
     package var textBytes: Int {
         var bytes = 0
         for index in content.indices {
