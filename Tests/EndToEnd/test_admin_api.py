@@ -322,7 +322,7 @@ def test_two_relays_share_what_their_operator_does(start_relay, memcached, tmp_p
     wait_for(lambda: cached(two) == "miss", 4)
     wait_for(lambda: (cached(one), cached(two)) == ("hit", "hit"))
     two.stop()
-    wait_for(lambda: len(first.items("/admin/instances")) == 1, 12)
+    wait_for(lambda: len(first.items("/admin/instances")) == 1, 40)
     memcached.flush()
     assert cached(one) == "miss"
     wait_for(lambda: cached(one) == "hit")

@@ -73,9 +73,9 @@ FIXED = [
         "a limit begins with a number, as in 60/minute", r"already set in line \(first)", "no window, as in ",
     ]),
     # Columns of `relay usage` and `relay limits`, and members of their JSON and of `relay models --json`.
-    ("Relay/UsageReport.swift", '"{}"', ["CALLS", "REQUESTS", "FAILED", "PROMPT TOKENS", "COMPLETION TOKENS", "USD", "total"]),
-    ("Relay/UsageReport.swift", '"{}"', "calls requests failed prompt_tokens completion_tokens cost".split()),
-    ("Relay/UsageReport.swift", '"{}":', "by from to rows total is_cut bad_lines".split()),
+    ("Relay/Reports/UsageReport.swift", '"{}"', ["CALLS", "REQUESTS", "FAILED", "PROMPT TOKENS", "COMPLETION TOKENS", "USD", "total"]),
+    ("Relay/Reports/UsageReport.swift", '"{}"', "calls requests failed prompt_tokens completion_tokens cost".split()),
+    ("Relay/Reports/UsageReport.swift", '"{}":', "by from to rows total is_cut bad_lines".split()),
     ("Relay/LimitTable.swift", '"{}"', ["LIMIT", "OF", "USED", "LEFT", "ALL FREE IN"]),
     ("Relay/LimitTable.swift", '"{}":', ["caller", "limits", "limit"]),
     ("Relay/ModelTable.swift", '"{}":', "model provider upstream priority weight price shutdown_date list".split()),
