@@ -52,7 +52,7 @@ def relay(launch, vendors, tmp_path_factory):
     conftest.secrets.update((VENDOR_KEY, *CALLERS.values()))
     data = tmp_path_factory.mktemp("figures")
     settings: dict[str, Any] = {f"KEY_{name.upper()}_TOKEN": token for name, token in CALLERS.items()}
-    for priority, (name, server, cost) in enumerate(zip(("first", "second"), vendors, ("301/907/31", "113/71"), strict=True), 1):
+    for priority, (name, server, cost) in enumerate(zip(("first", "second"), vendors, ("3.01/9.07/0.31", "1.13/0.71"), strict=True), 1):
         row = f"PROVIDER_{name.upper()}_"
         settings |= {f"{row}KIND": "openai", f"{row}BASE_URL": server.base_url, f"{row}API_KEY": VENDOR_KEY, f"{row}COST": cost}
         settings |= {f"{row}MODELS": ",".join(MODELS), f"{row}PRIORITY": priority}
