@@ -4,7 +4,7 @@ package import Shared
 /// A checked chat request with its options, independent of any vendor.
 package struct ChatCall: Sendable {
     package var model = ""
-    package var messages: [ChatMessage] = []
+    package var messages: [ChatMessage] = [] { didSet { knownTextBytes = nil } }
     /// The images, files and audio of the request. Messages refer to attachments by index.
     package var attachments: [Attachment] = []
     /// Whether ids of tool calls differ from those in the client's request, where an id occurs twice.
@@ -107,8 +107,11 @@ package struct ChatCall: Sendable {
     /// The longest prompt whose texts are kept while the call runs, in bytes.
     package static let keptBytes = 8_192
 
-    /// Estimates and stores the number of tokens in all messages if the prompt is longer than `longBytes`.
-    package mutating func countIfLong() { if textBytes > Self.longBytes { countedTokens = promptTokens } }
+    /// Stores the size of all texts. If it is above `longBytes`, estimates and stores the number of their tokens, too.
+    package mutating func countIfLong() {
+        knownTextBytes = textBytes
+        if textBytes > Self.longBytes { countedTokens = promptTokens }
+    }
 
     /// Returns the number of tokens of all texts, tools and images. For long texts, the number is only an estimate.
     package func promptTokens(by counter: TokenCounter) -> Int {
@@ -200,8 +203,12 @@ package struct ChatCall: Sendable {
         return bytes
     }
 
+    /// The stored size of the texts of all messages; nil after a change of the messages.
+    private var knownTextBytes: Int?
+
     /// The size of the texts of all messages, in bytes.
     package var textBytes: Int {
+        if let knownTextBytes { return knownTextBytes }
         var bytes = 0
         // In place: a loop over the array would copy each message.
         for index in messages.indices { bytes += messages[index].textBytes }
