@@ -3,8 +3,9 @@ package import Shared
 
 /// The upstream calls of one request in the order of their ends, from which its cost follows.
 ///
-/// A value without clock, lock or loop. Every figure is a function of the list.
-package struct Bill: Sendable {
+/// A value without clock, lock or loop. Every figure is a function of the list. It cannot be copied, because its ledger
+/// would copy it for each figure.
+package struct Bill: ~Copyable, Sendable {
     /// The kind of a call's end, which decides what is billed.
     package enum End: Sendable {
         /// The vendor responded.

@@ -127,7 +127,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// The providers and models of calls with an impossible number of tokens, including a panel's calls.
     ///
     /// Each such call adds one entry.
-    package var impossibleUsage: [Server] { bill.impossibleUsage + parts.flatMap(\.bill.impossibleUsage) }
+    package var impossibleUsage: [Server] { bill.impossibleUsage + parts.flatMap { $0.bill.impossibleUsage } }
 
     func record(_ call: CallRecord) { bill.record(call) }
 

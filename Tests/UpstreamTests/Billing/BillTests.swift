@@ -171,7 +171,7 @@ import Testing
     }
 
     /// The order of calls that nothing separates does not matter.
-    private static func checkShuffled(_ events: [Event], _ bill: Bill, _ random: inout Seeded) throws {
+    private static func checkShuffled(_ events: [Event], _ bill: borrowing Bill, _ random: inout Seeded) throws {
         var shuffled: [Event] = []
         var open: [Event] = []
         for event in events {
