@@ -27,7 +27,7 @@ from openai_vendor import Server
 from relay_process import Relay
 from vendor import Vendor
 
-pytest_plugins = ["longest_first"]
+pytest_plugins = ["longest_first", "kinds_fixtures"]
 VENDOR_KEY = "key-that-the-relay-has-there"
 TEAM_TOKEN = "token-of-the-whole-team-0"
 secrets: set[str] = {ANSWER_MARK}

@@ -2,7 +2,7 @@
 
 import anthropic_vendor
 import pytest
-from all_kinds import CLAUDES, MODELS, SURFACES, Kinds, got, request
+from all_kinds import CLAUDES, MODELS, SURFACES, got, request
 
 UNIT = "0123456789 äöü 中文字 😀 \"quoted\" \\ line\n"
 LONG = UNIT * 12_000
@@ -14,19 +14,6 @@ CASES = [
     for kind in MODELS for surface in SURFACES for way, is_streamed in WAYS.items()
     if kind != "onemin" or not is_streamed and surface != "messages"
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def all_kinds(launch, vendor):
-    running = Kinds(launch, vendor)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def kinds(all_kinds):
-    yield all_kinds
-    assert all_kinds.take_violations() == []
 
 
 def saying(kind, text):

@@ -6,7 +6,6 @@ import pytest
 from all_kinds import (
     MODELS,
     SURFACES,
-    Kinds,
     calling,
     got,
     read_by_the_relay,
@@ -36,19 +35,6 @@ HISTORIES = {
     "empty ids": (["Go.", [("", 1), ("", 2)], {"results": [("", 1), ("", 2)]}, "And?"], [(1, "result 1"), (2, "result 2")]),
 }  # fmt: skip
 BOTH = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
-
-
-@pytest.fixture(scope="module")
-def all_kinds(launch, vendor):
-    running = Kinds(launch, vendor)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def kinds(all_kinds):
-    yield all_kinds
-    assert all_kinds.take_violations() == []
 
 
 @BOTH

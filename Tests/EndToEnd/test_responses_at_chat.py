@@ -5,7 +5,7 @@ from typing import Any
 
 import anthropic_vendor
 import pytest
-from all_kinds import CLAUDES, MODELS, PARAMETERS, Kinds, calling, got
+from all_kinds import CLAUDES, MODELS, PARAMETERS, calling, got
 
 FUNCTION = {"name": "f", "description": "d", "parameters": PARAMETERS}
 TOOL = {"type": "function", **FUNCTION}
@@ -38,13 +38,6 @@ def in_json(kind: str) -> dict[str, Any]:
     if kind == "onemin":
         return {"answer": '{"n": 1}', "deltas": ['{"n": 1}']}
     return {"content": [anthropic_vendor.text('{"n": 1}')]} if kind in CLAUDES else {"text": '{"n": 1}'}
-
-
-@pytest.fixture(scope="module")
-def kinds(launch, vendor):
-    running = Kinds(launch, vendor)
-    yield running
-    running.stop()
 
 
 @pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])

@@ -10,7 +10,6 @@ from all_kinds import (
     GOOGLES,
     MODELS,
     SURFACES,
-    Kinds,
     calling,
     got,
     read_by_the_relay,
@@ -22,19 +21,6 @@ from openai_vendor import chunk, usage_chunk
 from pictures import audio
 
 BOTH = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
-
-
-@pytest.fixture(scope="module")
-def all_kinds(launch, vendor):
-    running = Kinds(launch, vendor)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def kinds(all_kinds):
-    yield all_kinds
-    assert all_kinds.take_violations() == []
 
 
 # Texts that the relay joins ----------------------------------------------------------------------------------------
