@@ -1,0 +1,210 @@
+/// The SQL steps that upgrade the tables of usage records by one version each.
+///
+/// Released steps never change.
+extension UsageSchema {
+    static let sqliteSteps = [
+        """
+        CREATE TABLE usage (
+            id INTEGER PRIMARY KEY,
+            time INTEGER NOT NULL, kind INTEGER NOT NULL, request_id TEXT NOT NULL,
+            endpoint TEXT, caller TEXT, model TEXT, model_used TEXT, provider TEXT, key TEXT,
+            prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, estimated INTEGER NOT NULL,
+            cost INTEGER, credits INTEGER,
+            duration_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, stream INTEGER NOT NULL, cached INTEGER NOT NULL,
+            success INTEGER NOT NULL, status INTEGER, error TEXT
+        );
+        CREATE INDEX usage_time ON usage (time);
+        """,
+        // Ids that follow the time make the index superfluous, which took a third of the time to write a row.
+        "DROP INDEX usage_time; UPDATE usage SET id = time * \(idsPerMillisecond) + id % \(idsPerMillisecond)",
+        """
+        ALTER TABLE usage RENAME TO records;
+        ALTER TABLE records ADD COLUMN call_before_ms INTEGER;
+        ALTER TABLE records ADD COLUMN call_duration_ms INTEGER;
+        ALTER TABLE records ADD COLUMN call_key TEXT;
+        ALTER TABLE records ADD COLUMN call_credits INTEGER;
+        \(view())
+        """,
+        // Rows up to the mark are added to the sums later, in small steps.
+        """
+        CREATE TABLE sums (
+            day INTEGER NOT NULL, caller TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, endpoint TEXT NOT NULL,
+            requests INTEGER NOT NULL, failed INTEGER NOT NULL,
+            prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+            costs INTEGER NOT NULL, cost INTEGER NOT NULL, cost_rest INTEGER NOT NULL,
+            calls INTEGER NOT NULL, failed_calls INTEGER NOT NULL,
+            call_prompt_tokens INTEGER NOT NULL, call_completion_tokens INTEGER NOT NULL,
+            call_costs INTEGER NOT NULL, call_cost INTEGER NOT NULL, call_cost_rest INTEGER NOT NULL,
+            last_id INTEGER NOT NULL,
+            PRIMARY KEY (day, caller, model, provider, endpoint)
+        ) WITHOUT ROWID;
+        CREATE TABLE sums_state (
+            one INTEGER PRIMARY KEY CHECK (one = 1),
+            zone TEXT NOT NULL, mark INTEGER NOT NULL, last_id INTEGER NOT NULL, is_mixed INTEGER NOT NULL
+        );
+        INSERT INTO sums_state SELECT 1, 'UTC', ifnull(max(id), 0), ifnull(max(id), 0), 0 FROM records;
+        """,
+        // A record's bodies go with it.
+        """
+        DROP VIEW usage;
+        ALTER TABLE records ADD COLUMN first_byte_ms INTEGER;
+        ALTER TABLE records ADD COLUMN limits_wait_ms INTEGER;
+        ALTER TABLE records ADD COLUMN capacity_wait_ms INTEGER;
+        ALTER TABLE records ADD COLUMN limits TEXT;
+        \(view(ofRequests: waits))
+        CREATE INDEX records_failed ON records (status) WHERE success = 0 AND kind = 0;
+        CREATE TABLE bodies (id INTEGER PRIMARY KEY, request TEXT, response TEXT);
+        CREATE TRIGGER records_deleted AFTER DELETE ON records BEGIN DELETE FROM bodies WHERE id = old.id; END;
+        """,
+        // `omitted` has the bits of `SumFields`. All rows are added to the new sums in steps.
+        """
+        DROP TABLE sums;
+        CREATE TABLE sums (
+            omitted INTEGER NOT NULL,
+            day INTEGER NOT NULL, caller TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, endpoint TEXT NOT NULL,
+            requests INTEGER NOT NULL, failed INTEGER NOT NULL,
+            prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+            costs INTEGER NOT NULL, cost INTEGER NOT NULL, cost_rest INTEGER NOT NULL,
+            calls INTEGER NOT NULL, failed_calls INTEGER NOT NULL,
+            call_prompt_tokens INTEGER NOT NULL, call_completion_tokens INTEGER NOT NULL,
+            call_costs INTEGER NOT NULL, call_cost INTEGER NOT NULL, call_cost_rest INTEGER NOT NULL,
+            last_id INTEGER NOT NULL,
+            PRIMARY KEY (omitted, day, caller, model, provider, endpoint)
+        ) WITHOUT ROWID;
+        UPDATE sums_state SET last_id = max(last_id, (SELECT ifnull(max(id), 0) FROM records));
+        UPDATE sums_state SET mark = last_id;
+        """,
+        """
+        DROP VIEW usage;
+        ALTER TABLE records ADD COLUMN session TEXT;
+        \(view(ofRequests: waits + ["session"]))
+        CREATE INDEX records_session ON records (session) WHERE session IS NOT NULL;
+        """,
+        """
+        DROP VIEW usage;
+        ALTER TABLE records ADD COLUMN rebuilt INTEGER;
+        \(view(ofRequests: waits + ["session"], ofBoth: ["rebuilt"]))
+        """,
+        // All rows are added to the new sums in steps.
+        """
+        DROP VIEW usage;
+        ALTER TABLE records ADD COLUMN cached_tokens INTEGER;
+        ALTER TABLE records ADD COLUMN cache_writes INTEGER;
+        ALTER TABLE records ADD COLUMN cache_writes_1h INTEGER;
+        ALTER TABLE records ADD COLUMN service_tier TEXT;
+        ALTER TABLE records ADD COLUMN tool_uses TEXT;
+        ALTER TABLE records ADD COLUMN bill TEXT;
+        \(view(ofRequests: waits + ["session"], ofBoth: ["rebuilt"] + details))
+        DELETE FROM sums;
+        ALTER TABLE sums ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN cache_writes INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN cache_writes_1h INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN call_cached_tokens INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN call_cache_writes INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN call_cache_writes_1h INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN unpriced_calls INTEGER NOT NULL DEFAULT 0;
+        UPDATE sums_state SET last_id = max(last_id, (SELECT ifnull(max(id), 0) FROM records));
+        UPDATE sums_state SET mark = last_id;
+        """,
+    ]
+
+    private static let waits = ["first_byte_ms", "limits_wait_ms", "capacity_wait_ms", "limits"]
+    private static let details = [
+        "cached_tokens", "cache_writes", "cache_writes_1h", "service_tier", "tool_uses", "bill",
+    ]
+
+    /// Returns the statement that creates the view `usage` in SQLite.
+    ///
+    /// - Parameters:
+    ///   - own: the columns that only requests have, beside those of the first version.
+    ///   - shared: the columns that a request and its only call share, beside those of the first version.
+    private static func view(ofRequests own: [String] = [], ofBoth shared: [String] = []) -> String {
+        func listed(_ columns: [String]) -> String { columns.map { ", \($0)" }.joined() }
+        let ofCalls = listed(own.map { _ in "NULL" } + shared)
+        // The casts give the values the affinity that the column has in the other half of the union.
+        return """
+            CREATE VIEW usage AS
+                SELECT id, time, kind, request_id, endpoint, caller, model, model_used, provider, key,
+                    prompt_tokens, completion_tokens, estimated, cost, credits,
+                    duration_ms, attempts, stream, cached, success, status, error\(listed(own + shared))
+                FROM records
+                UNION ALL
+                SELECT CAST(id + 1 AS INTEGER), CAST(time - call_before_ms AS INTEGER), CAST(1 AS INTEGER), request_id,
+                    endpoint, caller, model, model_used, provider, call_key,
+                    prompt_tokens, completion_tokens, estimated, cost, call_credits,
+                    call_duration_ms, CAST(0 AS INTEGER), CAST(0 AS INTEGER), CAST(0 AS INTEGER), success, status, error\(ofCalls)
+                FROM records WHERE call_before_ms IS NOT NULL;
+            """
+    }
+
+    /// The steps that create and upgrade the PostgreSQL tables. The columns `process` and `number` identify a record.
+    static let postgresSteps = [
+        """
+        CREATE TABLE relay_usage (
+            process bigint NOT NULL, number bigint NOT NULL,
+            time bigint NOT NULL, kind smallint NOT NULL, request_id text NOT NULL,
+            endpoint text, caller text, model text, model_used text, provider text, key text,
+            prompt_tokens bigint NOT NULL, completion_tokens bigint NOT NULL, estimated boolean NOT NULL,
+            cost bigint, credits bigint,
+            duration_ms bigint NOT NULL, attempts bigint NOT NULL, stream boolean NOT NULL, cached boolean NOT NULL,
+            success boolean NOT NULL, status integer, error text,
+            PRIMARY KEY (process, number)
+        );
+        CREATE INDEX relay_usage_time ON relay_usage (time);
+        """,
+        // The rows of a process from `summed_from` to `summed_to` are in the sums; other rows are added later.
+        """
+        CREATE TABLE relay_usage_sums (
+            process bigint NOT NULL,
+            day integer NOT NULL, caller text NOT NULL, model text NOT NULL, provider text NOT NULL, endpoint text NOT NULL,
+            requests bigint NOT NULL, failed bigint NOT NULL,
+            prompt_tokens bigint NOT NULL, completion_tokens bigint NOT NULL,
+            costs bigint NOT NULL, cost bigint NOT NULL, cost_rest bigint NOT NULL,
+            calls bigint NOT NULL, failed_calls bigint NOT NULL,
+            call_prompt_tokens bigint NOT NULL, call_completion_tokens bigint NOT NULL,
+            call_costs bigint NOT NULL, call_cost bigint NOT NULL, call_cost_rest bigint NOT NULL,
+            PRIMARY KEY (day, caller, model, provider, endpoint, process)
+        );
+        CREATE TABLE relay_usage_process (
+            process bigint PRIMARY KEY, summed_from bigint NOT NULL, summed_to bigint NOT NULL
+        );
+        CREATE TABLE relay_usage_zone (zone text NOT NULL, is_mixed boolean NOT NULL);
+        INSERT INTO relay_usage_zone VALUES ('UTC', false);
+        """,
+        """
+        ALTER TABLE relay_usage ADD COLUMN first_byte_ms bigint, ADD COLUMN limits_wait_ms bigint,
+            ADD COLUMN capacity_wait_ms bigint, ADD COLUMN limits text;
+        CREATE TABLE relay_usage_bodies (
+            process bigint NOT NULL, number bigint NOT NULL, request text, response text,
+            PRIMARY KEY (process, number)
+        );
+        """,
+        // `omitted` has the bits of `SumFields`. The first statement waits for batches that are being written, and
+        // blocks later ones. All rows are added to the new sums in steps.
+        """
+        UPDATE relay_usage_zone SET is_mixed = false;
+        TRUNCATE relay_usage_sums;
+        ALTER TABLE relay_usage_sums ADD COLUMN omitted smallint NOT NULL, DROP CONSTRAINT relay_usage_sums_pkey,
+            ADD PRIMARY KEY (omitted, day, caller, model, provider, endpoint, process);
+        UPDATE relay_usage_process SET summed_from = summed_to + 1;
+        """,
+        "ALTER TABLE relay_usage ADD COLUMN session text",
+        "ALTER TABLE relay_usage ADD COLUMN rebuilt boolean",
+        // All rows are added to the new sums in steps.
+        """
+        ALTER TABLE relay_usage ADD COLUMN cached_tokens bigint, ADD COLUMN cache_writes bigint,
+            ADD COLUMN cache_writes_1h bigint, ADD COLUMN service_tier text, ADD COLUMN tool_uses text,
+            ADD COLUMN bill text;
+        UPDATE relay_usage_zone SET is_mixed = false;
+        TRUNCATE relay_usage_sums;
+        ALTER TABLE relay_usage_sums ADD COLUMN cached_tokens bigint NOT NULL DEFAULT 0,
+            ADD COLUMN cache_writes bigint NOT NULL DEFAULT 0, ADD COLUMN cache_writes_1h bigint NOT NULL DEFAULT 0,
+            ADD COLUMN unpriced bigint NOT NULL DEFAULT 0, ADD COLUMN call_cached_tokens bigint NOT NULL DEFAULT 0,
+            ADD COLUMN call_cache_writes bigint NOT NULL DEFAULT 0,
+            ADD COLUMN call_cache_writes_1h bigint NOT NULL DEFAULT 0,
+            ADD COLUMN unpriced_calls bigint NOT NULL DEFAULT 0;
+        UPDATE relay_usage_process SET summed_from = summed_to + 1;
+        """,
+    ]
+}
