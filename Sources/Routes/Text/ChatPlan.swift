@@ -356,22 +356,8 @@ final class ChatPlan: @unchecked Sendable {
             if !chat.isBilled { vendorCall.recordResponse(usage, credits: response.credits) }
             return (response, usage + vendorCall.callLedger.unmet)
         } catch {
-            throw billed(await counted(error, of: chat), of: chat, vendorCall)
+            throw billed(await count.countedPart(of: error, of: chat), of: chat, vendorCall)
         }
-    }
-
-    /// Returns the error with the usage of the choices that came, if the vendor made too few and reported no usage.
-    @inline(never)
-    private func counted(_ error: UpstreamError, of chat: any PreparedChat) async -> UpstreamError {
-        guard let partial = error.partial as? LoggedStream, partial.usage?.isReported != true,
-            let gathered = try? await partial.gathered(), let counted = try? await count.counted(gathered, of: chat)
-        else { return error }
-        let log = EventLog()
-        counted.emit(log.append)
-        var error = error
-        error.partial = LoggedStream(log, usage: counted.usage)
-        error.usage = counted.usage
-        return error
     }
 
     /// Bills a call that failed. Returns its error with the usage added.
