@@ -37,6 +37,8 @@ final class MemoryRecords: UsageStore, RecordSource {
     fileprivate static let recordBytes = MemoryLayout<UsageRecord>.stride
     /// The memory of a stored request in addition to its usage records, in bytes.
     private static let keptBytes = 64
+    /// The estimated memory of the object from which a call's bill follows, in bytes.
+    fileprivate static let billBytes = 352
 
     private let state: Lock<State>
     private let budget: MemoryBudget
@@ -211,7 +213,7 @@ extension UsageRecord {
     /// The memory of the record in bytes, including texts that are stored outside the record.
     fileprivate var bytes: Int {
         // This runs for each request. An array of the texts would cost ten times as much.
-        var sum = MemoryRecords.recordBytes
+        var sum = MemoryRecords.recordBytes + (bill == nil ? 0 : MemoryRecords.billBytes)
         func add(_ text: String?) {
             if let count = text?.utf8.count, count > 15 { sum += count + 32 }
         }
