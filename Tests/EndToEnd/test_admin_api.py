@@ -75,6 +75,41 @@ def test_limits_are_what_the_next_request_is_told(operated, operator):
     assert everybody["total"] >= 2 and {item["caller"] for item in everybody["items"]} >= {"team"}
 
 
+def test_a_limit_of_all_callers_stands_once_and_no_callers_row_resets_it(start_relay):
+    relay = start_relay(**SETTINGS, **LIMITS, RATE_LIMIT_TOTAL="50/hour;9 concurrent")
+    operator = Operator(relay.base_url)
+    assert [ask(relay, key=key).status_code for key in (TEAM, OTHER, OTHER)] == [200, 200, 200]
+
+    def rows(**fields):
+        return {item["quota"]: item for item in operator.items("/admin/limits", **fields) if item["limit"] == "total"}
+
+    def used(quota, **fields):
+        [item] = [item for item in operator.items("/admin/limits", **fields) if item["quota"] == quota]
+        return item["caller"], item["used"]
+
+    listed = [item["limit"] for item in operator.items("/admin/limits")]
+    assert listed[:2] == ["total", "total"] and listed.count("total") == 2 and "total" not in [item["limit"] for item in operator.items("/admin/limits", page=2)]
+    total = rows()["50 requests per hour"]
+    assert (total["caller"], total["used"], total["left"]) == (None, "3", "47") and rows(caller="team")["50 requests per hour"]["caller"] is None
+    assert [item["quota"] for item in operator.data("/admin/overview")["limits"] if item["limit"] == "total"] == ["50 requests per hour"]
+
+    def reset(**body):
+        return operator.ask("POST", "/admin/limits/reset", json=body)
+
+    named = reset(caller="team", id=total["id"])
+    assert named.status_code == 400 and "counts all callers together" in named.text and "leave out 'caller'" in named.text
+    own = next(item for item in operator.items("/admin/limits", caller="team") if item["quota"] == "10 requests per minute")
+    assert reset(id=own["id"]).status_code == 400
+    assert reset(id=rows()["9 concurrent"]["id"]).status_code == 400
+    assert used("50 requests per hour") == (None, "3"), "what was refused changed nothing"
+    assert reset(caller="team", id=own["id"]).status_code == 200
+    assert used("50 requests per hour") == (None, "3") and used("10 requests per minute") == ("team", "0")
+    assert ask(relay).status_code == 200
+    assert reset(id=total["id"]).status_code == 200
+    assert used("50 requests per hour") == (None, "0") and used("10 requests per minute") == ("team", "1")
+    assert operator.data("/admin/config")["actions"][0]["target"] == f"all callers {total['id']}"
+
+
 def test_a_callers_own_usage(operated):
     told = local_http.get(operated.v1 + "/usage", headers={"Authorization": f"Bearer {TEAM}"})
     assert told.status_code == 200, told.text

@@ -211,7 +211,7 @@ def test_a_limit_is_reset_and_a_provider_resumed(visit: Callable[..., Visitor], 
     page.click("dialog >> button.danger")
     page.wait_for_selector("#said >> text=Reset at")
     visitor.settle("limits")
-    assert page.locator("tbody tr td").nth(4).inner_text() == "40"
+    assert row.locator("td").nth(4).inner_text() == "40"
     for _ in range(8):
         world.ask(relay, "code")
     visitor.show("providers")
@@ -221,6 +221,35 @@ def test_a_limit_is_reset_and_a_provider_resumed(visit: Callable[..., Visitor], 
     page.wait_for_selector("#said >> text=backup is used again")
     visitor.settle("providers")
     assert page.locator("section[aria-label=backup] .head .good").inner_text() == "ok"
+    visitor.assert_content()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), pytest.param(390, "dark", marks=pytest.mark.short)])
+def test_the_limit_of_all_callers_is_reset_by_name(visit: Callable[..., Visitor], relay: Relay, width: int, scheme: str) -> None:
+    visitor = visit(width, scheme)
+    page = visitor.page
+    world.ask(relay)
+    visitor.show("limits")
+    row = page.locator("tbody tr", has_text="20000 requests per day")
+    assert row.count() == 1 and row.locator("th a").inner_text() == "all callers"
+    row.locator("button").click()
+    dialog = page.locator("dialog.question")
+    assert dialog.locator("p").inner_text() == (
+        "Set the use of total, 20000 requests per day, of all callers to 0? It counts the requests of all callers together."
+    )
+    assert_fits(visitor, "the question")
+    assert_reachable(visitor, "the question")
+    page.click("dialog >> text=Cancel")
+    team = page.locator("tbody tr", has_text="5000 requests per day")
+    team.locator("button").click()
+    assert dialog.locator("p").inner_text() == "Set the use of key.chat, 5000 requests per day, of team to 0?"
+    page.click("dialog >> text=Cancel")
+    assert row.locator("td").nth(4).inner_text() != "20,000"
+    row.locator("button").click()
+    page.click("dialog >> button.danger")
+    page.wait_for_selector("#said >> text=Reset at")
+    visitor.settle("limits")
+    assert row.locator("td").nth(4).inner_text() == "20,000" and row.locator("button").is_disabled()
     visitor.assert_content()
 
 

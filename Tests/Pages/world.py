@@ -37,6 +37,7 @@ SETTINGS = {
     "PROVIDER_BACKUP_API_KEYS": "backup-key-one-1234,backup-key-two-5678",
     "PROVIDER_BACKUP_MODELS": "code=code-model",
     "RATE_LIMIT": "off",
+    "RATE_LIMIT_TOTAL": "20000/day",
     "KEY_TEAM_TOKEN": TEAM,
     "KEY_TEAM_RATE_LIMIT_CHAT": "60/minute;5000 requests/day;2000000 tokens/day",
     "KEY_RESEARCH_TOKEN": "token-of-the-pages-tests-2",

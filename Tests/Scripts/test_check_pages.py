@@ -25,7 +25,7 @@ FAULTS = [
     ("ends the script", "page.js", 'find(space + "</script>");\n'),
     ("no page has it", "other.js", "\n"),
     ("nothing has the class", "style.css", ".name { color: red; }\n.other { color: red; }\n"),
-    ("at most 61440", "page.js", 'find("p").textContent = space;\n' + f"// {'x' * 61_440}\n"),
+    ("at most 81920", "page.js", 'find("p").textContent = space;\n' + f"// {'x' * 81_920}\n"),
     ("asks for another file", "style.css", '.name { color: red; }\n@import "x";\n'),
 ]
 

@@ -20,14 +20,15 @@ function limitsView() {
 
 function limitsTable(told, params) {
   const rows = params.order === "used" ? [...told.items].sort((one, other) => share(other) - share(one)) : told.items;
-  const done = (answer) => (answer.data.all_instances ? "Reset. Other instances may refuse the caller for ten seconds more." : `Reset at ${answer.instance} alone.`);
+  const done = (answer) => (answer.data.all_instances ? "Reset. Other instances may reject requests for ten seconds more." : `Reset at ${answer.instance} alone.`);
   const reset = (row) => {
-    const name = `${row.limit}, ${row.quota} of ${row.caller}`;
-    const onclick = () => change(`Set the use of ${name} to 0?`, "Reset", "POST", "/admin/limits/reset", done, { caller: row.caller, id: row.id });
+    const name = `${row.limit}, ${row.quota}, of ${row.caller ?? "all callers"}`;
+    const question = `Set the use of ${name} to 0?${row.caller ? "" : " It counts the requests of all callers together."}`;
+    const onclick = () => change(question, "Reset", "POST", "/admin/limits/reset", done, { caller: row.caller, id: row.id });
     return row.unit !== "concurrent" && h("button.small", { disabled: !Number(row.used), "aria-label": `Reset ${name}`, onclick }, "Reset");
   };
   const columns = [
-    ["Caller", (row) => [link(row.caller ?? "no key", "requests", { caller: row.caller }), h("div.more.slim", row.limit, ", ", row.quota)], "name"],
+    ["Caller", (row) => [link(row.caller ?? "all callers", "requests", { caller: row.caller }), h("div.more.slim", row.limit, ", ", row.quota)], "name"],
     ["Limit", (row) => row.limit, "wide"],
     ["Quota", (row) => row.quota, "wide"],
     ["Share", bar, "share"],

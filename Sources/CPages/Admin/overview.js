@@ -85,11 +85,11 @@ function showOverview(parts, place, told) {
   const named = (provider) => link(provider.name, "providers");
   fill(parts.providers, table([["Provider", named, "name"], ["State", (provider) => state(provider.state)]], bad, { empty: `All ${providers.length} can be used.` }));
   const columns = [
-    ["Caller", (row) => [link(row.caller ?? "no key", "limits", { caller: row.caller }), more(row.limit, ", ", row.quota)], "name"],
+    ["Caller", (row) => [link(row.caller ?? "all callers", "limits", { caller: row.caller }), more(row.limit, ", ", row.quota)], "name"],
     ["Share", bar, "share"],
     ["Left", (row) => decimal(row.left), "n"],
   ];
-  fill(parts.limits, table(columns, limits, { empty: "No limit of a known key is used at the moment." }));
+  fill(parts.limits, table(columns, limits, { empty: "No limit of a known key or of all callers is used at the moment." }));
   fill(parts.instances, instancesTable(instances));
   const digests = new Set(instances.filter((one) => !one.silent).map((one) => one.settings));
   fill(

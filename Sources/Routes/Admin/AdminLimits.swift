@@ -5,6 +5,8 @@ import Shared
 import Upstream
 
 /// Handles GET /admin/limits: lists the limits of one caller, or of known and busy callers.
+///
+/// The limits that count all callers together are on the first page, once.
 func listLimits(_ visit: AdminVisit) async throws(APIError) {
     let fields = try AdminQuery(visit.request, ["caller", "page"])
     let page = try fields.number("page", 1...100_000) ?? 1
@@ -19,7 +21,7 @@ func listLimits(_ visit: AdminVisit) async throws(APIError) {
     callers = Array(callers.dropFirst(first).prefix(LimitStates.maxCallers))
     let states = try await LimitStates(of: callers, visit.gateway)
     visit.send(
-        states.all.map(JSONFragment.init(limit:)),
+        states.all.filter { page == 1 || $0.caller != nil }.map(JSONFragment.init(limit:)),
         total: total,
         [("shared", states.isOfStore ? "true" : "false")]
     )
@@ -60,19 +62,15 @@ private func busiestCallers(_ visit: AdminVisit) async -> [Caller] {
         .map { Caller(passingOnKeyOf: $0) }
 }
 
-/// Handles POST /admin/limits/reset: resets the usage of one limit of one caller to 0.
+/// Handles POST /admin/limits/reset: resets the usage of one limit to 0, of one caller or of all callers together.
 func resetLimit(_ visit: AdminVisit) async throws(APIError) {
     let (name, id) = try await visit.body { (root) throws(APIError) in
-        guard let name = try root.string("caller", "body") else { throw .missing("caller") }
         guard let id = try root.string("id", "body") else { throw .missing("id") }
-        return (name, id)
+        return (try root.string("caller", "body"), id)
     }
     let gateway = visit.gateway
-    let caller = try limitedCaller(name, visit)
-    let demand = caller.flatMap { caller in
-        LimitStates.demands(of: caller, gateway).first { LimitStates.id($0) == id }
-    }
-    guard let demand else { throw APIError(404, "The caller has no limit of this id.") }
+    let demand = try demands(of: name, visit).first { LimitStates.id($0) == id }
+    guard let demand else { throw noSuchLimit(id, of: name, gateway) }
     guard demand.charge.limit.quota.unit != .concurrent else {
         throw APIError(400, "A limit of concurrent requests cannot be reset: a slot is released when its request ends.")
     }
@@ -83,9 +81,23 @@ func resetLimit(_ visit: AdminVisit) async throws(APIError) {
         throw .storeUnavailable
     }
     if let key { visit.admin.board.add(InstanceOrder(.reset, key)) }
-    visit.record("reset limit", "\(name) \(id)")
+    visit.record("reset limit", "\(name ?? "all callers") \(id)")
     let scope: JSONFragment = #"{"all_instances":\#(key != nil)}"#
     visit.send("Limit reset", data: scope)
+}
+
+/// Returns the limits of the caller with this name; without a name those that count all callers together.
+private func demands(of name: String?, _ visit: AdminVisit) throws(APIError) -> [LimitBook.Demand] {
+    guard let name else { return visit.gateway.limits.demandsOfAll }
+    return try limitedCaller(name, visit).map { LimitStates.demands(of: $0, visit.gateway) } ?? []
+}
+
+private func noSuchLimit(_ id: String, of name: String?, _ gateway: Gateway) -> APIError {
+    guard name != nil else { return .missing("caller") }
+    let isOfAll = gateway.limits.demandsOfAll.contains { LimitStates.id($0) == id }
+    return isOfAll
+        ? APIError(400, "This limit counts all callers together. To reset it for all of them, leave out 'caller'.")
+        : APIError(404, "The caller has no limit of this id.")
 }
 
 extension APIError {

@@ -11,7 +11,8 @@ extension AdminRoute {
             "/admin/limits",
             .reader,
             """
-            Lists the usage of the limits of all known keys, then of the callers with the most requests today. `total` is the number of callers. \
+            Lists the usage of the limits that count all callers together (`caller` is null; on the first page only), then of the limits of all \
+            known keys, then of the callers with the most requests today. `total` is the number of callers. \
             `resets_at` is the time, in seconds since 1970, at which all units that are used now are free again; null if none is used. \
             `shared` is false if the figures count only the requests of this instance. Limits by address are not listed.
             """,
@@ -29,13 +30,14 @@ extension AdminRoute {
             "/admin/limits/reset",
             .writer,
             """
-            Resets the usage of one limit of one caller to 0. Other instances may refuse the caller for ten more seconds. Without memcached, \
-            only the responding instance resets the limit, and `all_instances` is false. 404 if the caller or the limit does not exist.
+            Resets the usage of one limit to 0, of one caller or of all callers together. Other instances may reject requests for ten more seconds. \
+            Without memcached, only the responding instance resets the limit, and `all_instances` is false. 404 if the caller or the limit does \
+            not exist; 400 if the caller is named but the limit counts all callers together.
             """,
             response: #"{"status":0,"msg":"Limit reset","data":{"all_instances":true},"instance":"relay-1:5001"}"#,
             resetLimit
         ).taking(
-            Field("caller", "the caller, as in `/admin/limits`"),
+            Field("caller", "the caller, as in `/admin/limits`; leave it out for a limit whose `caller` is null"),
             Field("id", "the id of the limit, as in `/admin/limits`")
         ),
         AdminRoute(

@@ -7,6 +7,7 @@ import Upstream
 /// The used units of callers' limits, from the store or from this process.
 struct LimitStates: Sendable {
     struct State: Sendable {
+        /// The caller's name; nil if the limit counts all callers together.
         let caller: String?
         let id: String
         let model: String?
@@ -33,11 +34,11 @@ struct LimitStates: Sendable {
     private static let maxRecords = 10_000
     private static let patienceNanoseconds: UInt64 = 5_000_000_000
 
-    /// Reads the states of the limits of some callers.
+    /// Reads the states of the limits that count all callers together, and of the limits of some callers.
     ///
     /// - Parameter address: the caller's address; nil to leave out limits by address.
     init(of callers: [Caller], _ gateway: Gateway, from address: String? = nil) async throws(APIError) {
-        var demands: [(caller: String?, demand: LimitBook.Demand)] = []
+        var demands: [(caller: String?, demand: LimitBook.Demand)] = gateway.limits.demandsOfAll.map { (nil, $0) }
         for caller in callers where demands.count < Self.maxRecords {
             demands += Self.demands(of: caller, gateway, from: address).map { (caller.name, $0) }
         }
@@ -61,10 +62,12 @@ struct LimitStates: Sendable {
         }
     }
 
+    /// Returns a caller's own limits, without those that count all callers together.
     static func demands(of caller: Caller, _ gateway: Gateway, from address: String? = nil) -> [LimitBook.Demand] {
         let modelCatalog = gateway.registry.modelCatalog
         let names = gateway.limits.dependsOnModels ? modelCatalog.allNames + modelCatalog.replacedNames : []
         return gateway.limits.demands(of: caller, models: names, from: address)
+            .filter { $0.charge.limit.kind != .total }
     }
 
     /// Returns the id of a caller's limit, with which an operator can reset the limit.

@@ -147,6 +147,9 @@ package final class LimitBook: @unchecked Sendable {
         return demands
     }
 
+    /// The limits that count the requests of all callers together.
+    package var demandsOfAll: [Demand] { total.map { (LimitCharge($0, .everybody), nil) } }
+
     private func applicableLimits(
         _ caller: Caller,
         _ group: EndpointGroup,
