@@ -63,6 +63,9 @@ def test_each_view(visit: Callable[..., Visitor], width: int, scheme: str) -> No
 @pytest.mark.short
 def test_login_and_logout(visit: Callable[..., Visitor]) -> None:
     visitor = visit(360, "dark", user=False)
+    visitor.page.goto(f"{visitor.url}/admin")
+    assert "admin, unless ADMIN_USERNAME is set" in visitor.page.locator("#login").inner_text()
+    assert visitor.page.locator("#username").input_value() == "admin", "the password alone is left to type"
     visitor.log_in("not-the-password")
     visitor.page.wait_for_selector("#login .refusal >> text=Wrong username or password")
     assert_fits(visitor, "login")

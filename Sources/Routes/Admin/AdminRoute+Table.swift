@@ -24,7 +24,7 @@ extension AdminRoute {
             """,
             response: #"{"status":0,"msg":"Login successful","data":{"token":"<session>"},"instance":"relay-1:5001"}"#,
             logIn
-        ).taking(Field("username", "`ADMIN_USERNAME`"), Field("password", "`ADMIN_PASSWORD`")),
+        ).taking(Field("username", "`ADMIN_USERNAME`, by default `admin`"), Field("password", "`ADMIN_PASSWORD`")),
         AdminRoute(
             .get,
             "/admin/logout",
