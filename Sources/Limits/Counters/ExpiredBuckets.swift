@@ -50,6 +50,9 @@ struct ExpiredBuckets {
         buckets.map { max(1, freeTime($0.number, lateness) - time) }.min() ?? 0
     }
 
+    /// Returns for how many microseconds a bucket still counts after the record has dropped it.
+    func rest(lateness: Int) -> Int { max(0, freeTime(0, lateness) - layout.start(of: layout.kept)) }
+
     private func freeTime(_ number: Int, _ lateness: Int) -> Int {
         layout.end(of: number) + layout.windowMicroseconds + lateness
     }

@@ -193,6 +193,7 @@ import Testing
         let end = limit.layout.end(of: theirs.newest)
         let leaves = limit.layout.start(of: theirs.newest + limit.layout.kept)
         #expect(leaves < end + 1_060_000)
+        #expect(counter.refusal(of: 1, by: nil, at: epoch + 200_000)?.wait == end + 1_060_000 - epoch - 200_000)
         #expect(!counter.hasRoom(for: 1, at: leaves))
         #expect(counter.refusal(of: 1, by: nil, at: leaves)?.wait == end + 1_060_000 - leaves)
         #expect(!counter.hasRoom(for: 1, at: end + 1_059_999))
