@@ -112,6 +112,10 @@ def tokens_of(surface: str, answer: httpx.Response, is_streamed: bool) -> tuple[
     return usage[names[0]], usage[names[1]]
 
 
+def is_json(script: dict[str, Any], is_streamed: bool) -> bool:
+    return not is_streamed and not {"status", "raw"} & set(script)
+
+
 def lost_tokens(request: dict[str, Any], calls: list[dict[str, Any]]) -> list[int]:
     """Returns the tokens of calls that were made in vain. A vendor that ignores `n` has made the first choice."""
     lost = [call for call in calls if not call["success"] and call["completion_tokens"] and request["success"]]
@@ -136,8 +140,9 @@ def test_all_figures_are_the_same(relay, vendors):
         n = dice.choice((1, 1, 1, 2, 3)) if surface in ("chat", "completions") else 1
         model, text = f"model-{number % 64}", f"Say {number // 2}"
         for server, script in zip(vendors, scripts_of(dice, usage_of(dice)), strict=True):
-            is_whole = not is_streamed and not {"status", "raw"} & set(script)
-            server.says(model, script | ({"json": script["whole"]} if is_whole else {}))
+            # Further choices can have other numbers, also for their prompt.
+            more = scripts_of(dice, usage_of(dice))[:1] if n > 1 else []
+            server.says(model, *(one | ({"json": one["whole"]} if is_json(one, is_streamed) else {}) for one in [script, *more]))
         if dice.random() < 0.1:
             model = "panel/pair"
         headers = {"Authorization": f"Bearer {CALLERS[caller]}"}

@@ -115,11 +115,12 @@ package struct Bill: ~Copyable, Sendable {
             guard isIncluded(entry) else { return }
             if entry.call.outcome.end == .repeated { sum = sum + entry.call.usage }
             guard entry.call.outcome.end.usesTokens else { return }
+            let usage = entry.call.usage
             if entry.response != number {
-                if number >= 0 { sum = sum + current }
-                (current, number) = (entry.call.usage, entry.response)
-            } else {
-                current.join(entry.call.usage)
+                sum = sum + current
+                (current, number) = (usage, entry.response)
+            } else if usage.completionTokens > 0 || usage.promptTokens > current.promptTokens {
+                current.join(usage)
             }
         }
         return sum + current
@@ -200,23 +201,4 @@ package struct Bill: ~Copyable, Sendable {
 extension Bill.End {
     /// Whether the tokens of the call count in the usage of its response.
     fileprivate var usesTokens: Bool { self == .responded || self == .broke || self == .abandoned }
-}
-
-extension Usage {
-    /// Adds the usage of another call for the same prompt.
-    fileprivate mutating func join(_ other: Usage) {
-        let isLonger =
-            (other.promptTokens, other.cachedTokens, other.cacheWriteTokens)
-            > (promptTokens, cachedTokens, cacheWriteTokens)
-        guard isLonger || other.completionTokens > 0 else { return }
-        let prompt = isLonger ? other : self
-        var sum = self + other
-        sum.promptTokens = prompt.promptTokens
-        sum.cachedTokens = prompt.cachedTokens
-        sum.cacheWriteTokens = prompt.cacheWriteTokens
-        sum.longCacheWriteTokens = prompt.longCacheWriteTokens
-        sum.audioPromptTokens = prompt.audioPromptTokens
-        sum.cachedAudioTokens = prompt.cachedAudioTokens
-        self = sum
-    }
 }

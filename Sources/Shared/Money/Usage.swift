@@ -86,7 +86,25 @@ package struct Usage: Sendable, Equatable {
     /// Whether each token number was reported by the vendor or counted exactly by the relay.
     package var isExactIfOwn: Bool { !isEstimated || isExact }
 
+    /// Adds the usage of another call for the same prompt. The tokens of the prompt count once.
+    package mutating func join(_ other: Usage) {
+        let isLonger =
+            (other.promptTokens, other.cachedTokens, other.cacheWriteTokens)
+            > (promptTokens, cachedTokens, cacheWriteTokens)
+        let prompt = isLonger ? other : self
+        self = self + other
+        promptTokens = prompt.promptTokens
+        cachedTokens = prompt.cachedTokens
+        cacheWriteTokens = prompt.cacheWriteTokens
+        longCacheWriteTokens = prompt.longCacheWriteTokens
+        audioPromptTokens = prompt.audioPromptTokens
+        cachedAudioTokens = prompt.cachedAudioTokens
+    }
+
     package static func + (one: Usage, other: Usage) -> Usage {
+        // A sum with nothing keeps even the parts that sums lack, such as a reported cost.
+        if other == .nothing { return one }
+        if one == .nothing { return other }
         var sum = Usage(
             promptTokens: one.promptTokens + other.promptTokens,
             completionTokens: one.completionTokens + other.completionTokens

@@ -11,16 +11,21 @@ final class ChoicesUsage: @unchecked Sendable {
     private let choices: Int
     private let call: VendorCall
     private let count: CallCount
-    private var isCounted: [Bool]
-    /// The usage of all upstream calls so far, added up; nil if no call has returned a response or reported usage.
-    private(set) var sum: Usage?
+    /// The usage of the upstream calls for each prompt; nil if none has returned a response or reported usage.
+    private var ofPrompts: [Usage?]
 
     init(_ estimates: [Int], _ choices: Int, call: VendorCall, count: CallCount) {
         self.estimates = estimates
         self.choices = choices
         self.call = call
         self.count = count
-        isCounted = Array(repeating: false, count: estimates.count)
+        ofPrompts = Array(repeating: nil, count: estimates.count)
+    }
+
+    /// The usage of all upstream calls so far, added up; nil if no call has returned a response or reported usage.
+    var sum: Usage? {
+        let used = ofPrompts.compactMap(\.self)
+        return used.first.map { used.dropFirst().reduce($0, +) }
     }
 
     private var estimate: Int { estimates.reduce(0, +) }
@@ -45,29 +50,16 @@ final class ChoicesUsage: @unchecked Sendable {
             prompt: { part(ofChoice: choice, in: count.promptTokens(or: estimate)) },
             completion: { completionTokens }
         )
-        let sum = add(usage, ofChoice: choice)
-        call.recordResponse(usage, of: sum, credits: credits)
+        add(usage, ofChoice: choice)
+        call.recordResponse(usage, of: sum ?? usage, credits: credits)
     }
 
     /// Adds the usage of an earlier upstream call for the same prompt to `sum`. That usage is already billed.
-    func keep(_ usage: Usage) { _ = add(usage, ofChoice: 0) }
+    func keep(_ usage: Usage) { add(usage, ofChoice: 0) }
 
-    private func add(_ usage: Usage, ofChoice choice: Int) -> Usage {
+    private func add(_ usage: Usage, ofChoice choice: Int) {
         let prompt = prompt(ofChoice: choice)
-        var sum = self.sum ?? .nothing
-        sum.completionTokens += usage.completionTokens
-        sum.reasoningTokens += usage.reasoningTokens
-        sum.isExact = (sum.isEstimated || usage.isEstimated) && sum.isExactIfOwn && usage.isExactIfOwn
-        sum.isEstimated = sum.isEstimated || usage.isEstimated
-        if !isCounted[prompt] {
-            isCounted[prompt] = true
-            sum.promptTokens += usage.promptTokens
-            sum.cachedTokens += usage.cachedTokens
-            sum.cacheWriteTokens += usage.cacheWriteTokens
-            sum.longCacheWriteTokens += usage.longCacheWriteTokens
-        }
-        self.sum = sum
-        return sum
+        if ofPrompts[prompt]?.join(usage) == nil { ofPrompts[prompt] = usage }
     }
 
     /// Returns the error with its usage replaced: with the sum of all upstream calls for the response.
@@ -81,7 +73,7 @@ final class ChoicesUsage: @unchecked Sendable {
         let all = count.knownPromptTokens(or: estimate)
         var usage = error.usage ?? Usage(estimating: part(ofChoice: choice, in: all), completionTokens: 0)
         usage.cover(delivered: completionTokens)
-        if error.usage != nil { _ = add(usage, ofChoice: choice) }
+        if error.usage != nil { add(usage, ofChoice: choice) }
         call.failed(error, after: usage, ofPrompts: all, isOneOfSeveral: true)
     }
 }
