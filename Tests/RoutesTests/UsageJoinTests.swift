@@ -28,7 +28,7 @@ import Testing
 
     private static func call(
         at milliseconds: Int = 999,
-        _ server: CallLedger.Server = .init("row", name: "caf\u{e9}", model: "big/1"),
+        _ server: Billing.Server = .init("row", name: "caf\u{e9}", model: "big/1"),
         used usage: Usage = Usage(promptTokens: 2, completionTokens: 3),
         status: Int? = 200,
         _ error: String? = nil

@@ -62,8 +62,8 @@ import Testing
             guard let vendor = kind.vendor(on: loop) else { return nil }
             let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
             let call = chatCall(isStreamed: isStreamed)
-            let vendorCall = VendorCall(.none, billing: admission.callLedger, on: loop)
-            let chat = vendor.prepare(call, for: anyModel, by: vendorCall)
+            let attempt = Attempt(.none, billing: admission.billing, on: loop)
+            let chat = vendor.prepare(call, for: anyModel, by: attempt)
             chat.write()
             return await read(chat)
         }

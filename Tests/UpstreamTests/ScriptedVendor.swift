@@ -31,8 +31,8 @@ final class ScriptedVendor: ChatVendor, @unchecked Sendable {
 
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities { can }
 
-    func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
-        keys.append(vendorCall.key)
+    func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
+        keys.append(attempt.key)
         return ScriptedChat(self)
     }
 

@@ -3,7 +3,7 @@ package import Shared
 
 /// The upstream calls of one request in the order of their ends, from which its cost follows.
 ///
-/// A value without clock, lock or loop. Every figure is a function of the list. It cannot be copied, because its ledger
+/// A value without clock, lock or loop. Every figure is a function of the list. It cannot be copied, because its `Billing`
 /// would copy it for each figure.
 package struct Bill: ~Copyable, Sendable {
     /// The kind of a call's end, which decides what is billed.
@@ -195,7 +195,7 @@ package struct Bill: ~Copyable, Sendable {
     }
 
     /// The providers and models of the calls with an impossible number of tokens, one entry per call.
-    package var impossibleUsage: [CallLedger.Server] { entries.filter(\.call.outcome.isImpossible).map(\.call.server) }
+    package var impossibleUsage: [Billing.Server] { entries.filter(\.call.outcome.isImpossible).map(\.call.server) }
 }
 
 extension Bill.End {

@@ -41,7 +41,7 @@ package final class CallRecord: Sendable {
     // It is an object, because copies of a struct would count a reference for each text.
     package let endedAt: LoopTime
     package let durationMilliseconds: Int
-    package let server: CallLedger.Server
+    package let server: Billing.Server
     /// The log's name for the provider's key, such as `k1`; nil for the caller's key or no key.
     package let key: String?
     /// Whether the client's Messages body was written anew for a vendor of the same API.
@@ -51,7 +51,7 @@ package final class CallRecord: Sendable {
     package init(
         endedAt: LoopTime,
         durationMilliseconds: Int,
-        server: CallLedger.Server,
+        server: Billing.Server,
         key: String?,
         isRebuilt: Bool = false,
         outcome: Bill.Outcome

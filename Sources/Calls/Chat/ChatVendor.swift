@@ -10,7 +10,7 @@ package protocol ChatVendor: AnyObject, Sendable {
     func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool
     /// Returns whether the vendor might turn out not to support the call.
     func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool
-    /// Whether all waits of a chat end at the time by which its response must begin (`CallLedger.endsAt`).
+    /// Whether all waits of a chat end at the time by which its response must begin (`Billing.endsAt`).
     ///
     /// Only waits while the chat is prepared may last longer.
     var keepsDeadlines: Bool { get }
@@ -21,16 +21,16 @@ package protocol ChatVendor: AnyObject, Sendable {
     /// Returns whether the vendor itself can read the file at this URL.
     func reads(_ address: String) -> Bool
     /// Returns whether another instance might have stored data about this conversation's earlier responses.
-    func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool
+    func mayRecall(_ messages: [ChatMessage], by attempt: Attempt) -> Bool
     /// Reads the data that other instances stored about earlier responses in this conversation. Call it before
     /// `prepare`.
-    func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async
+    func recall(_ messages: [ChatMessage], by attempt: Attempt) async
     /// Returns the quirks to remember for a model that turned out to lack an ability; none if this is not remembered.
     func quirks(lacking ability: Abilities) -> LearnedQuirks
     /// Returns the remembered lacks of abilities that this call should ignore, to find out whether they still hold.
     func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks
     /// Converts a call into the vendor's form. The request body is not written yet.
-    func prepare(_ call: consuming ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat
+    func prepare(_ call: consuming ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat
 }
 
 extension ChatVendor {
@@ -39,8 +39,8 @@ extension ChatVendor {
     package var keepsDeadlines: Bool { false }
     package var offersSearch: Bool { false }
     package func reads(_ address: String) -> Bool { false }
-    package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool { false }
-    package func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async {}
+    package func mayRecall(_ messages: [ChatMessage], by attempt: Attempt) -> Bool { false }
+    package func recall(_ messages: [ChatMessage], by attempt: Attempt) async {}
     package func quirks(lacking ability: Abilities) -> LearnedQuirks { [] }
     package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks { [] }
 }
@@ -53,7 +53,7 @@ package protocol PreparedChat: AnyObject, Sendable {
     func write()
     /// The estimated number of prompt tokens.
     var promptTokens: Int { get }
-    /// Whether the chat itself records its usage in the call ledger.
+    /// Whether the chat itself records its usage in the `Billing`.
     ///
     /// If false, the code that requests the response must record the usage.
     var isBilled: Bool { get }

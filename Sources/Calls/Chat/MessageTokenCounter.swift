@@ -9,6 +9,6 @@ package protocol MessageTokenCounter: AnyObject, Sendable {
     func tokenCount(
         of request: OriginalRequest,
         for model: Model,
-        by vendorCall: VendorCall
+        by attempt: Attempt
     ) async throws(UpstreamError) -> Body
 }

@@ -11,6 +11,6 @@ package protocol AssetUploader: AnyObject, Sendable {
         _ bytes: Body,
         filename: String,
         mediaType: String,
-        by call: VendorCall
+        by call: Attempt
     ) async throws(UpstreamError) -> UploadedAsset
 }

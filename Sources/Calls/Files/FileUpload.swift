@@ -16,14 +16,14 @@ package protocol FileProvider: AnyObject, Sendable {
         _ label: FileLabel,
         _ metadata: FileMetadata,
         totalBytes: Int?,
-        by call: VendorCall
+        by call: Attempt
     ) throws(UpstreamError) -> any FileUpload
     /// Opens a stored file for reading; returns when its first bytes have arrived.
     ///
     /// - Parameter path: the path that the vendor returned for the upload.
-    func open(path: String, by call: VendorCall) async throws(UpstreamError) -> any MediaStream
+    func open(path: String, by call: Attempt) async throws(UpstreamError) -> any MediaStream
     /// Deletes the file at a path if the vendor supports this. A missing file is no error.
-    func delete(path: String, by call: VendorCall) async throws(UpstreamError)
+    func delete(path: String, by call: Attempt) async throws(UpstreamError)
 }
 
 /// Content that arrives as a stream. Its reader must call `stop`, also after an error.

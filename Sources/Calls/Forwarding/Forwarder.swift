@@ -40,7 +40,7 @@ package protocol Forwarder: AnyObject, Sendable {
     func forward(
         _ request: ForwardedRequest,
         for model: Model,
-        by call: VendorCall
+        by call: Attempt
     ) async throws(UpstreamError) -> any ForwardedResponse
 }
 

@@ -110,11 +110,11 @@ package protocol PreparedImages: AnyObject, Sendable {
     /// Whether the vendor returns URLs of the images.
     var offersURLs: Bool { get }
     /// Uploads the input images. Must be called once, before `images(ofCall:by:)`.
-    func begin(by call: VendorCall) async throws(UpstreamError)
+    func begin(by call: Attempt) async throws(UpstreamError)
     /// Makes the images of one vendor call.
     ///
     /// - Parameter index: the position of this vendor call, from 0 to `calls` - 1.
-    func images(ofCall index: Int, by call: VendorCall) async throws(UpstreamError) -> CallImages
+    func images(ofCall index: Int, by call: Attempt) async throws(UpstreamError) -> CallImages
     /// Downloads an image that the vendor made.
     func load(_ file: GeneratedImage) async throws(UpstreamError) -> Body
 }

@@ -57,9 +57,9 @@ package protocol PreparedSpeech: AnyObject, Sendable {
     /// Makes the audio. Returns the vendor's URL of the audio and the charged credits.
     ///
     /// The credits are nil if the vendor did not report them.
-    func address(by call: VendorCall) async throws(UpstreamError) -> (address: String, credits: Int?)
+    func address(by call: Attempt) async throws(UpstreamError) -> (address: String, credits: Int?)
     /// Makes the audio; returns its stream when the first bytes have arrived.
-    func open(by call: VendorCall) async throws(UpstreamError) -> any AudioStream
+    func open(by call: Attempt) async throws(UpstreamError) -> any AudioStream
 }
 
 /// Generated audio that arrives from the vendor as a stream.

@@ -55,7 +55,7 @@ package protocol PreparedTranscription: AnyObject, Sendable {
     /// Transcribes a recording that has been uploaded.
     ///
     /// - Parameter file: the audio, uploaded with the key that `call` uses.
-    func transcript(of file: UploadedAsset, by call: VendorCall) async throws(UpstreamError) -> Transcript
+    func transcript(of file: UploadedAsset, by call: Attempt) async throws(UpstreamError) -> Transcript
 }
 
 /// The transcript of a recording, as a vendor made it.

@@ -136,7 +136,7 @@ package struct UpstreamError: Error {
         return late
     }
 
-    /// The text in `cause` if no response began before the deadline for all attempts (`CallLedger.endsAt`).
+    /// The text in `cause` if no response began before the deadline for all attempts (`Billing.endsAt`).
     package static let tooLate = "no response began within FALLBACK_DEADLINE"
 
     package var kind: Kind { fields.value.kind }

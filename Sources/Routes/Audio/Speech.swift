@@ -22,9 +22,9 @@ func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
     )
     do throws(UpstreamError) {
         let isBegun = { exchange.hasBegun }
-        try await candidates.first(candidates.attempts(billing: admission.callLedger), unless: isBegun) {
-            (candidate, vendorCall) async throws(UpstreamError) in
-            try await own.serve(candidate, vendorCall)
+        try await candidates.first(candidates.attempts(billing: admission.billing), unless: isBegun) {
+            (candidate, attempt) async throws(UpstreamError) in
+            try await own.serve(candidate, attempt)
         }
     } catch {
         throw APIError(error, model: call.model)
@@ -59,7 +59,7 @@ private final class TranslatedSpeech: TranslatedEndpoint, @unchecked Sendable {
         return try provider.prepare(call, for: candidate.model)
     }
 
-    func serve(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError) {
+    func serve(_ candidate: Candidate, _ attempt: Attempt) async throws(UpstreamError) {
         let speech: any PreparedSpeech
         do throws(APIError) {
             speech = try await prepared(candidate)
@@ -67,13 +67,13 @@ private final class TranslatedSpeech: TranslatedEndpoint, @unchecked Sendable {
             throw UpstreamError(skipping: error)
         }
         do throws(UpstreamError) {
-            let audio = try await vendorCall.attempt { () async throws(UpstreamError) in
-                try await speech.open(by: vendorCall)
+            let audio = try await attempt.retrying { () async throws(UpstreamError) in
+                try await speech.open(by: attempt)
             }
             try await exchange.pass(audio)
-            vendorCall.made(credits: audio.credits)
+            attempt.made(credits: audio.credits)
         } catch {
-            vendorCall.failed(error)
+            attempt.failed(error)
             throw error
         }
     }

@@ -35,10 +35,10 @@ private func serveTranscription(
     let uploader = early?.candidate ?? uploaders?.leading
     let isAdmitted = early != nil || uploader != nil && !gateway.limits.dependsOnModels
     let admission = Admission.pending()
-    exchange.use(admission.callLedger)
+    exchange.use(admission.billing)
     if isAdmitted, let uploader { try await request.admit(uploader, admission) }
     let beginning = try await request.beginning()
-    let attempt = try await request.attempt(uploaders, admission.callLedger)
+    let attempt = try await request.attempt(uploaders, admission.billing)
     var plan: TranscriptionRequest.Plan?
     let atEnd = { () async throws(APIError) in
         guard try await form.nextFile() == nil else { throw .value("file", "only one file per request is supported") }
@@ -46,7 +46,7 @@ private func serveTranscription(
         if !isAdmitted {
             try await request.admit(whole.candidate, admission)
         } else {
-            admission.callLedger.bill(by: request.usageReservation(whole.candidate))
+            admission.billing.bill(by: request.usageReservation(whole.candidate))
         }
         plan = whole
     }
@@ -149,10 +149,10 @@ private struct TranscriptionRequest {
     }
 
     /// Starts the attempt that uploads the recording. Returns nil if there are no candidates for the upload.
-    func attempt(_ uploaders: Candidates?, _ callLedger: CallLedger) async throws(APIError) -> SingleAttempt? {
+    func attempt(_ uploaders: Candidates?, _ billing: Billing) async throws(APIError) -> SingleAttempt? {
         guard let uploaders else { return nil }
         do throws(UpstreamError) {
-            let attempt = try await uploaders.single(billing: callLedger)
+            let attempt = try await uploaders.single(billing: billing)
             try await attempt.call.start()
             return attempt
         } catch {
@@ -166,7 +166,7 @@ private struct TranscriptionRequest {
         by attempt: SingleAttempt
     ) async throws(APIError) -> Transcript {
         // The model may have come after the recording in the form.
-        exchange.callLedger?.server = plan.candidate.server
+        exchange.billing?.server = plan.candidate.server
         do throws(UpstreamError) {
             let transcript = try await exchange.transcript(plan.prepared, of: file, by: attempt.call)
             attempt.served()
@@ -181,23 +181,23 @@ extension Exchange {
     func transcript(
         _ prepared: any PreparedTranscription,
         of file: UploadedAsset,
-        by vendorCall: VendorCall
+        by attempt: Attempt
     ) async throws(UpstreamError) -> Transcript {
         do throws(UpstreamError) {
-            try await vendorCall.start()
-            let transcript = try await vendorCall.attempt { () async throws(UpstreamError) in
-                try await prepared.transcript(of: file, by: vendorCall)
+            try await attempt.start()
+            let transcript = try await attempt.retrying { () async throws(UpstreamError) in
+                try await prepared.transcript(of: file, by: attempt)
             }
             if let usage = transcript.usage {
-                vendorCall.recordResponse(usage, credits: transcript.credits)
+                attempt.recordResponse(usage, credits: transcript.credits)
                 record.usage = usage
                 recordCost()
             } else {
-                vendorCall.made(credits: transcript.credits)
+                attempt.made(credits: transcript.credits)
             }
             return transcript
         } catch {
-            vendorCall.failed(error)
+            attempt.failed(error)
             throw error
         }
     }

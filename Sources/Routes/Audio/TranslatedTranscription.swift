@@ -40,7 +40,7 @@ final class TranslatedTranscription: TranslatedEndpoint, @unchecked Sendable {
         return try provider.prepare(call, for: candidate.model)
     }
 
-    func serve(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError) {
+    func serve(_ candidate: Candidate, _ attempt: Attempt) async throws(UpstreamError) {
         let (call, recording, label): (TranscriptionCall, Body, FileLabel)
         let prepared: any PreparedTranscription
         do throws(APIError) {
@@ -56,9 +56,9 @@ final class TranslatedTranscription: TranslatedEndpoint, @unchecked Sendable {
             recording,
             filename: label.name,
             mediaType: label.contentType,
-            by: vendorCall
+            by: attempt
         )
-        let transcript = try await exchange.transcript(prepared, of: file, by: vendorCall)
+        let transcript = try await exchange.transcript(prepared, of: file, by: attempt)
         do throws(APIError) {
             try exchange.send(transcript, call)
         } catch {

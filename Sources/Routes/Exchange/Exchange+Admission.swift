@@ -110,15 +110,15 @@ extension Exchange {
     ) throws(APIError) -> Admission {
         try setRateLimits(of: reservation)
         let admission = Admission(usageReservation, holding: reservation)
-        use(admission.callLedger)
+        use(admission.billing)
         return admission
     }
 
-    /// Sets the ledger to which the upstream calls of this request are billed.
-    func use(_ callLedger: CallLedger) {
-        callLedger.caller = asking?.caller
-        callLedger.recordsCalls = gateway.usage.isOn
-        self.callLedger = callLedger
+    /// Sets the billing to which the upstream calls of this request are billed.
+    func use(_ billing: Billing) {
+        billing.caller = asking?.caller
+        billing.recordsCalls = gateway.usage.isOn
+        self.billing = billing
     }
 
     /// Stores the decision of the limits, which the response's header lines show. Throws if it is a refusal.

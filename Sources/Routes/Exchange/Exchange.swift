@@ -28,8 +28,8 @@ final class Exchange: @unchecked Sendable {
     var asking: (caller: Caller, group: EndpointGroup)?
     /// The last decision of the limits about the request; nil if no limit has decided.
     var standing: Decision?
-    /// The ledger to which the request's upstream calls are billed; nil before the admission of the request.
-    var callLedger: CallLedger? {
+    /// The billing to which the request's upstream calls are billed; nil before the admission of the request.
+    var billing: Billing? {
         didSet { admittedAt = gateway.loop.now }
     }
     private(set) var admittedAt = LoopTime.distantPast
@@ -76,7 +76,7 @@ final class Exchange: @unchecked Sendable {
 
     var requestID: String { record.id }
     /// The vendor's name of the model that serves the request; nil if it is not known.
-    var servedModel: String? { lookup?.servedModel ?? callLedger?.server?.model }
+    var servedModel: String? { lookup?.servedModel ?? billing?.server?.model }
 
     // MARK: Complete responses
 
@@ -123,7 +123,7 @@ final class Exchange: @unchecked Sendable {
 
     /// Records the cost of the upstream calls so far, so that the response head can show it.
     func recordCost() {
-        if let callLedger { record.record(costOf: callLedger) }
+        if let billing { record.record(costOf: billing) }
     }
 
     // MARK: Streams
@@ -208,10 +208,10 @@ final class Exchange: @unchecked Sendable {
         let standing = standing
         standing?.appendLimits(to: &head.fields)
         surface.appendFields(record.id, standing, to: &head.fields)
-        if let callLedger, let server = callLedger.server {
+        if let billing, let server = billing.server {
             head.add("X-Relay-Provider", text: server.provider)
             head.fields.append("X-Relay-Attempts: ")
-            head.fields.append(decimal: callLedger.allAttempts)
+            head.fields.append(decimal: billing.allAttempts)
             head.fields.append("\r\n")
             head.fields.append((lookup?.state ?? .off).line)
             if offersSearch || !ignored.isEmpty { addIgnored(to: &head, by: server.provider) }
@@ -253,13 +253,13 @@ final class Exchange: @unchecked Sendable {
         lookup?.end()
         if let seconds = writer.stalledSeconds { record.record(stallSeconds: seconds) }
         let now = gateway.loop.now
-        if let callLedger {
-            record.provider = callLedger.provider
-            record.record(costOf: callLedger)
-            if record.usage == nil { record.usage = callLedger.usageOfFailure }
-            let failures = callLedger.allFailures
+        if let billing {
+            record.provider = billing.provider
+            record.record(costOf: billing)
+            if record.usage == nil { record.usage = billing.usageOfFailure }
+            let failures = billing.allFailures
             if !failures.isEmpty { record.failures = failures }
-            for server in callLedger.impossibleUsage { record(impossibleUsageOf: server) }
+            for server in billing.impossibleUsage { record(impossibleUsageOf: server) }
         }
         if let given = request[.id], Self.isID(given) { record.givenID = given.text }
         record.count(in: gateway.counts, at: now)
@@ -268,7 +268,7 @@ final class Exchange: @unchecked Sendable {
     }
 
     @inline(never)
-    private func record(impossibleUsageOf server: CallLedger.Server) {
+    private func record(impossibleUsageOf server: Billing.Server) {
         gateway.counts.count(impossibleUsageOf: server.provider)
         gateway.log.warning("the provider reported impossible usage; the relay's own count is used") { line in
             line.add("id", record.id)
@@ -286,22 +286,22 @@ final class Exchange: @unchecked Sendable {
         }
         // A reload that failed is one that was permitted.
         let isReload = !isShared && record.status != 403 && record.status != 404
-        return record.status < 400 || record.status == 429 || callLedger?.server != nil || isReload
+        return record.status < 400 || record.status == 429 || billing?.server != nil || isReload
     }
 
     @inline(never)
     private func keepUsage(at now: LoopTime) {
         // Each access to a property of this object would count a reference.
-        let (gateway, callLedger, recorder) = (gateway, callLedger, recorder)
+        let (gateway, billing, recorder) = (gateway, billing, recorder)
         let counts = gateway.counts
-        if let only = callLedger?.onlyRecord {
-            var request = usageRecord(CollectionOfOne(only), callLedger, counts, at: now)
+        if let only = billing?.onlyRecord {
+            var request = usageRecord(CollectionOfOne(only), billing, counts, at: now)
             let calls = request.add(only, at: now) ? [] : [record.usageRecord(only, counts, at: now)]
             // Without `consume`, Swift copies the long record, and counts a reference for each of its texts.
             keep(FinishedRequest(consume request, calls: calls, bodies: recorder?.bodies), recorder)
         } else {
-            let calls = callLedger?.allRecords ?? []
-            let request = usageRecord(calls, callLedger, counts, at: now)
+            let calls = billing?.allRecords ?? []
+            let request = usageRecord(calls, billing, counts, at: now)
             let separate = calls.map { record.usageRecord($0, counts, at: now) }
             keep(FinishedRequest(request, calls: separate, bodies: recorder?.bodies), recorder)
         }
@@ -315,13 +315,13 @@ final class Exchange: @unchecked Sendable {
     @inline(__always)
     private func usageRecord(
         _ calls: some Collection<CallRecord>,
-        _ callLedger: CallLedger?,
+        _ billing: Billing?,
         _ counts: LoopMetrics,
         at now: LoopTime
     ) -> UsageRecord {
         var request = record.usageRecord(
             calls,
-            callLedger,
+            billing,
             limits: counted.recordText,
             session: self.request.sessionName,
             counts: counts,
@@ -329,7 +329,7 @@ final class Exchange: @unchecked Sendable {
         )
         request.firstByteMilliseconds = record.firstByteNanoseconds.map { Int($0 / 1_000_000) }
         request.limitsWaitMilliseconds = Int(limitsWaitNanoseconds / 1_000_000)
-        request.capacityWaitMilliseconds = Int((callLedger?.allCapacityWaits ?? 0) / 1_000_000)
+        request.capacityWaitMilliseconds = Int((billing?.allCapacityWaits ?? 0) / 1_000_000)
         return request
     }
 
@@ -351,8 +351,8 @@ extension Exchange: RunningEntry {
         let wait: RunningRequest.Wait? =
             if limitsWaitStart != nil {
                 .limits
-            } else if let callLedger {
-                callLedger.isWaitingForCapacity ? .capacity : hasBegun ? nil : .provider
+            } else if let billing {
+                billing.isWaitingForCapacity ? .capacity : hasBegun ? nil : .provider
             } else {
                 nil
             }
@@ -361,7 +361,7 @@ extension Exchange: RunningEntry {
             caller: record.caller,
             model: record.model,
             endpoint: record.route == nil ? nil : gateway.counts.routeName(record.routeLabel),
-            provider: callLedger?.provider,
+            provider: billing?.provider,
             startMilliseconds: Timestamp.now() - age,
             ageMilliseconds: age,
             wait: wait,

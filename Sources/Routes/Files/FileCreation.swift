@@ -17,11 +17,11 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     _ = try FileMetadata(form.fields, isWhole: false)
     let fileCall: FileCall
     do throws(UpstreamError) {
-        fileCall = try await candidate.fileCall(billing: admission.callLedger)
+        fileCall = try await candidate.fileCall(billing: admission.billing)
     } catch {
         throw APIError(error, model: "")
     }
-    let (file, credential) = try await hand(form, to: fileCall, of: candidate, billing: admission.callLedger)
+    let (file, credential) = try await hand(form, to: fileCall, of: candidate, billing: admission.billing)
     guard let id = owner.id(of: file), let kept = owner.open(id) else {
         let failure = UpstreamError(.failed, cause: "the vendor's id of a file is too long")
         throw APIError(failure, model: "", credential)
@@ -45,7 +45,7 @@ private func hand(
     _ form: FormStream,
     to fileCall: FileCall,
     of candidate: FileCandidate,
-    billing callLedger: CallLedger
+    billing: Billing
 ) async throws(APIError) -> (StoredFile, Credential) {
     let given = form.file?.filename?.utf8.count ?? 0
     guard given <= StoredFile.givenNameLimitBytes else {
@@ -65,7 +65,7 @@ private func hand(
     var tried: Set<String> = []
     func next(_ refused: FileCall) async -> FileCall? {
         if let name = refused.call.credential.label { tried.insert(name) }
-        return await candidate.nextFileCall(besides: tried, billing: callLedger)
+        return await candidate.nextFileCall(besides: tried, billing: billing)
     }
     func checkEnd(_ fileBytes: Int) async throws(APIError) -> FileMetadata {
         guard try await form.nextFile() == nil else { throw .value("file", "only one file per request is supported") }

@@ -44,7 +44,7 @@ func showFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
 func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
     let file = try await namedFile(admitted.owner, exchange, gateway: gateway).file
-    let fileCall = try await gateway.fileCall(of: file, for: admitted.caller, billing: admitted.admission.callLedger)
+    let fileCall = try await gateway.fileCall(of: file, for: admitted.caller, billing: admitted.admission.billing)
     do throws(UpstreamError) {
         let content = try await fileCall.provider.open(path: file.path, by: fileCall.call)
         try await exchange.pass(content, totalBytes: file.bytes)
@@ -58,7 +58,7 @@ func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
 func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
     let (id, file) = try await namedFile(admitted.owner, exchange, gateway: gateway)
-    let fileCall = try await gateway.fileCall(of: file, for: admitted.caller, billing: admitted.admission.callLedger)
+    let fileCall = try await gateway.fileCall(of: file, for: admitted.caller, billing: admitted.admission.billing)
     do throws(UpstreamError) {
         try await fileCall.provider.delete(path: file.path, by: fileCall.call)
         fileCall.call.ended()
@@ -119,11 +119,11 @@ extension Gateway {
     func fileCall(
         of file: StoredFile,
         for caller: Caller,
-        billing callLedger: CallLedger
+        billing: Billing
     ) async throws(APIError) -> FileCall {
         let fileCall: FileCall?
         do throws(UpstreamError) {
-            fileCall = try await registry.fileCall(of: file, for: caller, billing: callLedger)
+            fileCall = try await registry.fileCall(of: file, for: caller, billing: billing)
         } catch {
             throw APIError(error, model: "")
         }

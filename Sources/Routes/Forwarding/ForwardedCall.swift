@@ -52,12 +52,12 @@ final class ForwardedCall: @unchecked Sendable {
             let isBegun = { [exchange] in exchange.hasBegun }
             let waited = { [request] in request.waitedNanoseconds }
             try await candidates.first(
-                candidates.attempts(billing: admission.callLedger, affinity: affinity, besides: unable),
+                candidates.attempts(billing: admission.billing, affinity: affinity, besides: unable),
                 unless: isBegun,
                 notCounting: waited,
                 failed: bill
-            ) { [self] (candidate, vendorCall) async throws(UpstreamError) in
-                try await ask(candidate, vendorCall)
+            ) { [self] (candidate, attempt) async throws(UpstreamError) in
+                try await ask(candidate, attempt)
             }
         } catch {
             if case .form(let form) = request.content, error.kind != .cancelled { try await form.readRest() }
@@ -65,20 +65,20 @@ final class ForwardedCall: @unchecked Sendable {
         }
     }
 
-    private func ask(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError) {
-        // The usage of an earlier candidate is in the ledger.
+    private func ask(_ candidate: Candidate, _ attempt: Attempt) async throws(UpstreamError) {
+        // The usage of an earlier candidate is in the billing.
         exchange.record.usage = nil
         do throws(APIError) {
-            vendorCall.callLedger.bill(by: try await usageReservation(candidate))
+            attempt.billing.bill(by: try await usageReservation(candidate))
         } catch {
             throw UpstreamError(skipping: error)
         }
         do throws(UpstreamError) {
             guard let forwarder = candidate.forwarder else {
-                try await own?.serve(candidate, vendorCall)
+                try await own?.serve(candidate, attempt)
                 return
             }
-            try await pass(forwarder, candidate, vendorCall: vendorCall)
+            try await pass(forwarder, candidate, attempt: attempt)
         } catch {
             var error = error
             error.isFinal = !request.isReplayable
@@ -90,12 +90,12 @@ final class ForwardedCall: @unchecked Sendable {
     private func pass(
         _ forwarder: any Forwarder,
         _ candidate: Candidate,
-        vendorCall: VendorCall
+        attempt: Attempt
     ) async throws(UpstreamError) {
-        let response = try await forwarder.forward(request, for: candidate.model, by: vendorCall)
+        let response = try await forwarder.forward(request, for: candidate.model, by: attempt)
         defer { response.stop() }
         do throws(UpstreamError) {
-            try await exchange.pass(response, fields, vendorCall: vendorCall)
+            try await exchange.pass(response, fields, attempt: attempt)
         } catch {
             var error = error
             error.isCut = true
@@ -106,7 +106,7 @@ final class ForwardedCall: @unchecked Sendable {
 
     /// Bills a failed call: the usage that the vendor reported. If it reported none but might charge for the call,
     /// bills the expected usage.
-    private func bill(_ candidate: Candidate, _ vendorCall: VendorCall, _ error: UpstreamError) {
+    private func bill(_ candidate: Candidate, _ attempt: Attempt, _ error: UpstreamError) {
         // A translated call has billed itself.
         guard candidate.forwarder != nil else { return }
         var used = error.usage
@@ -115,7 +115,7 @@ final class ForwardedCall: @unchecked Sendable {
             // It is not known whether the vendor began a response.
             if !error.isCut, error.kind != .cancelled { used?.completionTokens = 0 }
         }
-        vendorCall.failed(error, after: used ?? .nothing)
+        attempt.failed(error, after: used ?? .nothing)
         exchange.record.usage = used
     }
 

@@ -107,10 +107,10 @@ extension Exchange {
     func pass(
         _ response: any ForwardedResponse,
         _ fields: ForwardedFields,
-        vendorCall: VendorCall
+        attempt: Attempt
     ) async throws(UpstreamError) {
         if let whole = response.whole {
-            record(response.usage, fields, vendorCall: vendorCall)
+            record(response.usage, fields, attempt: attempt)
             if response.status == 200, let lookup = lookup as? CacheLookup { await lookup.keep(forwarded: whole) }
             return whole.read { send(response.status, $0, type: response.type) }
         }
@@ -137,17 +137,17 @@ extension Exchange {
             }
             piece.removeAll()
         }
-        record(response.usage, fields, vendorCall: vendorCall)
+        record(response.usage, fields, attempt: attempt)
         if hasBegun { writer.end() } else { send(response.status, held, type: response.type) }
     }
 
     /// Bills a complete response and records its usage.
     ///
     /// - Parameter reported: the usage that the vendor reported; nil if there is none.
-    private func record(_ reported: Usage?, _ fields: ForwardedFields, vendorCall: VendorCall) {
+    private func record(_ reported: Usage?, _ fields: ForwardedFields, attempt: Attempt) {
         let isInPieces = reported.map { $0.pieces > 0 && $0.totalTokens == 0 } ?? true
         guard !isInPieces || fields.estimate != nil else {
-            vendorCall.made(reported ?? fields.pieces, credits: nil)
+            attempt.made(reported ?? fields.pieces, credits: nil)
             return recordCost()
         }
         var usage = Usage.completed(
@@ -157,7 +157,7 @@ extension Exchange {
         )
         if usage.pieces == 0 { (usage.pieces, usage.pieceUnit) = (fields.pieces.pieces, fields.pieces.pieceUnit) }
         record.usage = usage
-        vendorCall.recordResponse(usage, credits: nil)
+        attempt.recordResponse(usage, credits: nil)
         recordCost()
     }
 

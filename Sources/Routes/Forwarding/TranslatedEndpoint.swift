@@ -10,7 +10,7 @@ protocol TranslatedEndpoint: AnyObject, Sendable {
     /// Returns the given candidates of the requested model, then candidates of other models that may replace it.
     func candidates(_ named: Candidates) async throws(APIError) -> Candidates
     /// Calls the candidate and sends its response to the client.
-    func serve(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError)
+    func serve(_ candidate: Candidate, _ attempt: Attempt) async throws(UpstreamError)
 }
 
 extension TranslatedEndpoint {

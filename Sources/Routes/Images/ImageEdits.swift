@@ -26,7 +26,7 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     let units = UsageReservation(images: call.count ?? 1, calls: calls, candidate, applicableLimits, gateway: gateway)
     let admission = try await exchange.admit(applicableLimits, units)
     if let named {
-        let loader = ImageLoader(caller: caller, gateway: gateway, callLedger: admission.callLedger)
+        let loader = ImageLoader(caller: caller, gateway: gateway, billing: admission.billing)
         let (image, holder) = try await loader.image(named.image, isMasked: isMasked, candidate)
         call.image = image
         if case .address = image { candidates = Candidates(inOrder: [holder]) }
@@ -45,15 +45,15 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     _ = try provider.prepare(call, for: candidate.model)
     let (whole, memory) = (call, gateway.memory(of: caller))
     do throws(UpstreamError) {
-        try await candidates.first(candidates.attempts(billing: admission.callLedger)) {
-            (candidate, vendorCall) async throws(UpstreamError) in
+        try await candidates.first(candidates.attempts(billing: admission.billing)) {
+            (candidate, attempt) async throws(UpstreamError) in
             let images = try prepared(whole, candidate)
             try await writeImages(
                 images,
                 whole,
                 model: candidate.model,
                 memory: memory,
-                vendorCall: vendorCall,
+                attempt: attempt,
                 exchange: exchange
             )
         }

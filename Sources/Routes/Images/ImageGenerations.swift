@@ -29,15 +29,15 @@ func imageGenerations(_ exchange: Exchange, _ gateway: Gateway) async throws(API
     let admission = try await exchange.admit(applicableLimits, usageReservation)
     let memory = gateway.memory(of: caller)
     do throws(UpstreamError) {
-        try await candidates.first(candidates.attempts(billing: admission.callLedger)) {
-            (candidate, vendorCall) async throws(UpstreamError) in
+        try await candidates.first(candidates.attempts(billing: admission.billing)) {
+            (candidate, attempt) async throws(UpstreamError) in
             let images = try prepared(call, candidate)
             try await writeImages(
                 images,
                 call,
                 model: candidate.model,
                 memory: memory,
-                vendorCall: vendorCall,
+                attempt: attempt,
                 exchange: exchange
             )
         }

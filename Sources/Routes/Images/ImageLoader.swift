@@ -7,7 +7,7 @@ import Upstream
 struct ImageLoader: Sendable {
     let caller: Caller
     let gateway: Gateway
-    let callLedger: CallLedger
+    let billing: Billing
 
     /// Returns the image to edit, and the candidate to call.
     ///
@@ -58,9 +58,9 @@ struct ImageLoader: Sendable {
 
     private func content(of file: StoredFile, _ param: String) async throws(APIError) -> Body {
         guard file.bytes <= imageLimitBytes else { throw .image(param, "is too large", code: "image_too_large") }
-        let server = callLedger.server
-        defer { callLedger.server = server }
-        let fileCall = try await gateway.fileCall(of: file, for: caller, billing: callLedger)
+        let server = billing.server
+        defer { billing.server = server }
+        let fileCall = try await gateway.fileCall(of: file, for: caller, billing: billing)
         defer { fileCall.freeCapacity() }
         do throws(UpstreamError) {
             let stream = try await fileCall.provider.open(path: file.path, by: fileCall.call)

@@ -10,10 +10,10 @@ func writeImages(
     _ call: ImageCall,
     model: Model,
     memory: ImageMemory,
-    vendorCall: VendorCall,
+    attempt: Attempt,
     exchange: Exchange
 ) async throws(UpstreamError) {
-    let files = try await makeImages(images, vendorCall)
+    let files = try await makeImages(images, attempt)
     var body = ByteBuffer()
     body.append(#"{"created":"#)
     body.append(decimal: time(nil))
@@ -83,24 +83,24 @@ private func listed(_ images: [Body], _ length: Int) -> Body {
 /// must be paid.
 func makeImages(
     _ images: any PreparedImages,
-    _ vendorCall: VendorCall
+    _ attempt: Attempt
 ) async throws(UpstreamError) -> [GeneratedImage] {
-    try await images.begin(by: vendorCall)
-    try await vendorCall.start()
-    let choiceCapacity = ChoiceCapacity(vendorCall)
+    try await images.begin(by: attempt)
+    try await attempt.start()
+    let choiceCapacity = ChoiceCapacity(attempt)
     let made = try await allChoices(images.calls, goingOn: choiceCapacity.goesOn(after:)) {
         (index) async throws(UpstreamError) in
         // A call without capacity was not made and used nothing.
         try await choiceCapacity.acquire()
         do throws(UpstreamError) {
-            let made = try await vendorCall.attempt { () async throws(UpstreamError) in
-                try await images.images(ofCall: index, by: vendorCall)
+            let made = try await attempt.retrying { () async throws(UpstreamError) in
+                try await images.images(ofCall: index, by: attempt)
             }
-            vendorCall.made(images: made.files.count, credits: made.credits)
+            attempt.made(images: made.files.count, credits: made.credits)
             choiceCapacity.succeeded()
             return made.files
         } catch {
-            vendorCall.failed(error, isOneOfSeveral: images.calls > 1)
+            attempt.failed(error, isOneOfSeveral: images.calls > 1)
             throw error
         }
     }

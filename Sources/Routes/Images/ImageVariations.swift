@@ -51,15 +51,15 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     let admission = try await exchange.admit(applicableLimits, usageReservation)
     let (whole, memory) = (call, gateway.memory(of: caller))
     do throws(UpstreamError) {
-        try await candidates.first(candidates.attempts(billing: admission.callLedger)) {
-            (candidate, vendorCall) async throws(UpstreamError) in
+        try await candidates.first(candidates.attempts(billing: admission.billing)) {
+            (candidate, attempt) async throws(UpstreamError) in
             let images = try prepared(whole, candidate)
             try await writeImages(
                 images,
                 whole,
                 model: candidate.model,
                 memory: memory,
-                vendorCall: vendorCall,
+                attempt: attempt,
                 exchange: exchange
             )
         }

@@ -74,10 +74,10 @@ final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
     }
 
     /// Loads the images that the request refers to. Returns the request with the data of these images.
-    private func loaded(_ order: Order, _ callLedger: CallLedger) async throws(APIError) -> Order {
+    private func loaded(_ order: Order, _ billing: Billing) async throws(APIError) -> Order {
         guard let named = order.named else { return order }
         var order = order
-        let loader = ImageLoader(caller: caller, gateway: exchange.gateway, callLedger: callLedger)
+        let loader = ImageLoader(caller: caller, gateway: exchange.gateway, billing: billing)
         order.call.image = try editable(try await loader.bytes(named.image), named.image.param)
         if let mask = named.mask { order.mask = try await loader.bytes(mask) }
         order.named = nil
@@ -86,11 +86,11 @@ final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
         return order
     }
 
-    func serve(_ candidate: Candidate, _ vendorCall: VendorCall) async throws(UpstreamError) {
+    func serve(_ candidate: Candidate, _ attempt: Attempt) async throws(UpstreamError) {
         let images: any PreparedImages
         let call: ImageCall
         do throws(APIError) {
-            var order = try await loaded(try await ordered(candidate), vendorCall.callLedger)
+            var order = try await loaded(try await ordered(candidate), attempt.billing)
             if let mask = order.mask, let provider = candidate.images {
                 order.call.mask = try await converted(
                     mask,
@@ -110,7 +110,7 @@ final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
             call,
             model: candidate.model,
             memory: memory,
-            vendorCall: vendorCall,
+            attempt: attempt,
             exchange: exchange
         )
     }

@@ -6,19 +6,19 @@ extension RequestRecord {
     /// Returns the usage record of the request. Does not change this record.
     ///
     /// - Parameters:
-    ///   - callLedger: the ledger of `calls`; nil if the request has no ledger.
+    ///   - billing: the billing of `calls`; nil if the request has no billing.
     ///   - limits: the names of the limits that counted the request; nil for none.
     ///   - session: the name of the session that the request belongs to; nil for none.
     mutating func usageRecord(
         _ calls: some Collection<CallRecord> = [],
-        _ callLedger: CallLedger? = nil,
+        _ billing: Billing? = nil,
         limits: String? = nil,
         session: String? = nil,
         counts: LoopMetrics,
         at now: LoopTime
     ) -> UsageRecord {
         let isSuccess = (200..<400).contains(status)
-        let server = callLedger?.server
+        let server = billing?.server
         // Texts that are set later would each cost a call that releases the text before.
         var whole = UsageRecord(
             at: Timestamp.now(),
@@ -39,7 +39,7 @@ extension RequestRecord {
         whole.isExact = whole.isEstimated && calls.allSatisfy(\.usage.isExactIfOwn)
         whole.cost = cost
         whole.durationMilliseconds = now.milliseconds(since: startedAt)
-        whole.attempts = provider == nil ? 0 : callLedger?.allAttempts ?? 0
+        whole.attempts = provider == nil ? 0 : billing?.allAttempts ?? 0
         whole.isStreamed = isStreamed ?? false
         whole.isCached = isCached
         whole.isSuccess = isSuccess
@@ -104,7 +104,7 @@ extension UsageRecord {
     }
 }
 
-extension CallLedger.Server {
+extension Billing.Server {
     /// The vendor's name of the model; nil if the call concerns no model.
     fileprivate var modelUsed: String? { model.isEmpty ? nil : model }
 }

@@ -48,18 +48,18 @@ struct RequestRecord {
     /// key.
     var key: String?
     /// The failures of candidates and keys, if several candidates or keys could serve the request; otherwise empty.
-    var failures: [CallLedger.Failure] = []
+    var failures: [Billing.Failure] = []
 
     init(id: String, startedAt: LoopTime) {
         self.id = id
         self.startedAt = startedAt
     }
 
-    mutating func record(costOf callLedger: CallLedger) {
+    mutating func record(costOf billing: Billing) {
         guard !isCached else { return }
-        cost = callLedger.cost
+        cost = billing.cost
         // Each call of a panel counts its own cost.
-        if !callLedger.isOfPanel { ownCost = cost }
+        if !billing.isOfPanel { ownCost = cost }
     }
 
     mutating func record(_ error: APIError) {
@@ -141,7 +141,7 @@ struct RequestRecord {
     }
 }
 
-extension CallLedger.Failure {
+extension Billing.Failure {
     /// The failure as text, such as `groq-1 k2: the vendor answered 402`.
     fileprivate var text: String { "\(provider)\(key.map { " \($0)" } ?? ""): \(cause)" }
 }

@@ -18,7 +18,7 @@ extension Exchange {
     /// Counts one operation of a model in the metrics. Call it once, when the response has been written.
     func countOperation(_ kind: Operation.Kind) {
         let now = gateway.loop.now
-        let provider = callLedger?.provider
+        let provider = billing?.provider
         var operation = Operation(
             kind,
             model: record.model,

@@ -191,7 +191,7 @@ private func respond(
 ) async throws(APIError) {
     let wanted = plan.wanted
     do throws(UpstreamError) {
-        let (response, usage) = try await plan.response(billing: admission.callLedger)
+        let (response, usage) = try await plan.response(billing: admission.billing)
         try await write(response, usage, wanted: wanted, formatter: formatter, exchange: exchange)
     } catch {
         throw APIError(error, model: wanted.model)
@@ -209,7 +209,7 @@ private func openedChat(
     let wanted = plan.wanted
     do throws(UpstreamError) {
         let writer = formatter.writer(for: wanted, exchange)
-        let response = try await plan.stream(billing: admission.callLedger, writer)
+        let response = try await plan.stream(billing: admission.billing, writer)
         return OpenChat(response, to: writer, wanted, admission: admission)
     } catch {
         throw APIError(error, model: wanted.model)
@@ -230,9 +230,9 @@ private func respond(
     do throws(UpstreamError) {
         if wanted.isStreamed {
             let writer = formatter.writer(for: wanted, exchange)
-            return try await fallback.stream(to: writer, wanted, billing: admission.callLedger)
+            return try await fallback.stream(to: writer, wanted, billing: admission.billing)
         }
-        let (response, usage) = try await fallback.response(billing: admission.callLedger)
+        let (response, usage) = try await fallback.response(billing: admission.billing)
         try await write(response, usage, wanted: wanted, formatter: formatter, exchange: exchange)
     } catch {
         throw APIError(error, model: wanted.model)
@@ -254,9 +254,9 @@ private func respond(
     do throws(UpstreamError) {
         if wanted.isStreamed {
             let writer = formatter.writer(for: wanted, exchange)
-            return try await panel.stream(to: writer, wanted, billing: admission.callLedger)
+            return try await panel.stream(to: writer, wanted, billing: admission.billing)
         }
-        let (response, usage) = try await panel.response(billing: admission.callLedger)
+        let (response, usage) = try await panel.response(billing: admission.billing)
         try await write(response, usage, wanted: wanted, formatter: formatter, exchange: exchange)
     } catch {
         throw APIError(error, model: wanted.model)

@@ -117,14 +117,14 @@ final class ChatFallback: @unchecked Sendable {
 
     /// Calls the candidates until one succeeds. Returns its complete response with the reported, counted or estimated
     /// usage.
-    func response(billing callLedger: CallLedger) async throws(UpstreamError) -> (ChatResponse, Usage) {
-        try await first(billing: callLedger) { (plan, vendorCall, _) async throws(UpstreamError) in
-            if plan.keepsDeadline { return try await plan.recordServed(by: vendorCall) }
-            return try await TimedCall(by: vendorCall.loop).result(
-                until: callLedger.endsAt,
+    func response(billing: Billing) async throws(UpstreamError) -> (ChatResponse, Usage) {
+        try await first(billing: billing) { (plan, attempt, _) async throws(UpstreamError) in
+            if plan.keepsDeadline { return try await plan.recordServed(by: attempt) }
+            return try await TimedCall(by: attempt.loop).result(
+                until: billing.endsAt,
                 orFailFor: UpstreamError.tooLate
             ) { () async throws(UpstreamError) in
-                try await plan.recordServed(by: vendorCall, isLast: false)
+                try await plan.recordServed(by: attempt, isLast: false)
             }
         }
     }
@@ -133,47 +133,47 @@ final class ChatFallback: @unchecked Sendable {
     func stream(
         to writer: any ChatStreamWriter,
         _ wanted: FormatterOptions,
-        billing callLedger: CallLedger
+        billing: Billing
     ) async throws(UpstreamError) {
         self.writer = writer
-        try await first(billing: callLedger) { [self] (plan, vendorCall, attempts) async throws(UpstreamError) in
-            let attempt = StreamedAttempt(plan, vendorCall, fallback: self, attempts: attempts)
-            if plan.keepsDeadline { return try await attempt.stream(to: writer, wanted, exchange, isLast: true) }
-            try await attempt.timedStream(to: writer, wanted, exchange)
+        try await first(billing: billing) { [self] (plan, attempt, attempts) async throws(UpstreamError) in
+            let streamed = StreamedAttempt(plan, attempt, fallback: self, attempts: attempts)
+            if plan.keepsDeadline { return try await streamed.stream(to: writer, wanted, exchange, isLast: true) }
+            try await streamed.timedStream(to: writer, wanted, exchange)
         }
     }
 
     private func first<Value: Sendable>(
-        billing callLedger: CallLedger,
-        _ ask: (ChatPlan, VendorCall, Attempts) async throws(UpstreamError) -> Value
+        billing: Billing,
+        _ ask: (ChatPlan, Attempt, Attempts) async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
         let spared = asked.map { candidates.spared($0.call) } ?? []
-        let attempts = candidates.attempts(billing: callLedger, affinity: affinity, besides: spared)
-        callLedger.endsAt = attempts.endsAt
+        let attempts = candidates.attempts(billing: billing, affinity: affinity, besides: spared)
+        billing.endsAt = attempts.endsAt
         while true {
             // Most steps do not suspend. An async function for them would cost a stack frame.
-            let (position, plan, vendorCall): (Int, ChatPlan, VendorCall)
+            let (position, plan, attempt): (Int, ChatPlan, Attempt)
             if let atOnce = attempts.nextAtOnce() {
                 position = atOnce
             } else {
                 guard let later = await next(attempts) else { throw attempts.failure }
                 position = later
             }
-            if let atOnce = readyAtOnce(position, callLedger) {
+            if let atOnce = readyAtOnce(position, billing) {
                 plan = atOnce
             } else {
-                guard let later = try await ready(position, attempts, callLedger: callLedger) else { continue }
+                guard let later = try await ready(position, attempts, billing: billing) else { continue }
                 plan = later
             }
             if let atOnce = attempts.callAtOnce(plan.candidate) {
-                vendorCall = atOnce
+                attempt = atOnce
             } else {
                 guard let later = await attempts.call(plan.candidate) else { continue }
-                vendorCall = later
+                attempt = later
             }
             do throws(UpstreamError) {
-                let value = try await ask(plan, vendorCall, attempts)
-                begins(callLedger)
+                let value = try await ask(plan, attempt, attempts)
+                begins(billing)
                 attempts.served()
                 return value
             } catch {
@@ -203,8 +203,8 @@ final class ChatFallback: @unchecked Sendable {
     }
 
     /// Records that the response has begun. After that, no retry and no fallback is possible.
-    func begins(_ callLedger: CallLedger) {
-        callLedger.endsAt = .distantFuture
+    func begins(_ billing: Billing) {
+        billing.endsAt = .distantFuture
         asked = nil
         leading?.plan.release()
         for made in others { made.plan.release() }
@@ -214,15 +214,15 @@ final class ChatFallback: @unchecked Sendable {
 
     /// Returns a plan, ready for its vendor call, for the candidate with this index; nil if it cannot serve the call.
     ///
-    /// Stores the plan's reservation in the ledger.
+    /// Stores the plan's reservation in the billing.
     private func ready(
         _ position: Int,
         _ attempts: Attempts,
-        callLedger: CallLedger
+        billing: Billing
     ) async throws(UpstreamError) -> ChatPlan? {
         do throws(APIError) {
             if let plan = try await plan(position) {
-                let usageReservation = billed(plan, callLedger)
+                let usageReservation = billed(plan, billing)
                 // A call that is too long may fit the model of another candidate.
                 if isFirstCheck(plan), !plan.isShort(usageReservation) {
                     try await plan.check(usageReservation?.prompt.tokens)
@@ -241,19 +241,19 @@ final class ChatFallback: @unchecked Sendable {
     /// Returns the first plan (`leading`) if the candidate with this index can use it at once; otherwise nil.
     ///
     /// Also nil if the length of the call must still be checked.
-    private func readyAtOnce(_ position: Int, _ callLedger: CallLedger) -> ChatPlan? {
+    private func readyAtOnce(_ position: Int, _ billing: Billing) -> ChatPlan? {
         guard let plan = known(position), plan === leading?.plan else { return nil }
-        let usageReservation = billed(plan, callLedger)
+        let usageReservation = billed(plan, billing)
         guard leading?.isChecked ?? true || plan.isShort(usageReservation) else { return nil }
         leading?.isChecked = true
         choosing?(plan.candidate)
         return plan
     }
 
-    private func billed(_ plan: ChatPlan, _ callLedger: CallLedger) -> UsageReservation? {
+    private func billed(_ plan: ChatPlan, _ billing: Billing) -> UsageReservation? {
         guard plan.needsReservation else { return nil }
         let usageReservation = plan.usageReservation(under: plan.applicableLimits(exchange))
-        if let usageReservation { callLedger.bill(by: usageReservation) }
+        if let usageReservation { billing.bill(by: usageReservation) }
         return usageReservation
     }
 

@@ -267,35 +267,35 @@ final class ChatPlan: @unchecked Sendable {
     // MARK: Calls of the vendor
 
     /// Calls the vendor. Returns the complete response with the reported, counted or estimated usage.
-    func response(billing callLedger: CallLedger) async throws(UpstreamError) -> (ChatResponse, Usage) {
-        boundRepeats(callLedger)
-        let vendorCall = candidate.unboundedCall(billing: callLedger)
+    func response(billing: Billing) async throws(UpstreamError) -> (ChatResponse, Usage) {
+        boundRepeats(billing)
+        let attempt = candidate.unboundedCall(billing: billing)
         do throws(UpstreamError) {
-            let response = try await recordServed(by: vendorCall)
-            vendorCall.served()
+            let response = try await recordServed(by: attempt)
+            attempt.served()
             return response
         } catch {
-            throw vendorCall.failure(error)
+            throw attempt.failure(error)
         }
     }
 
     /// Limits the time during which the call may be repeated.
-    private func boundRepeats(_ callLedger: CallLedger) {
-        callLedger.repeatsEndAt = gateway.loop.now + gateway.fallbackNanoseconds
+    private func boundRepeats(_ billing: Billing) {
+        billing.repeatsEndAt = gateway.loop.now + gateway.fallbackNanoseconds
     }
 
     /// Calls the vendor and bills the call. Returns the complete response and its usage.
     ///
     /// - Parameter isLast: whether no other candidate will be called after this one.
     func recordServed(
-        by vendorCall: VendorCall,
+        by attempt: Attempt,
         isLast: Bool = true
     ) async throws(UpstreamError) -> (ChatResponse, Usage) {
         do throws(UpstreamError) {
-            return try await response(of: try await prepared(by: vendorCall, isLast), vendorCall)
+            return try await response(of: try await prepared(by: attempt, isLast), attempt)
         } catch {
             guard !error.recovery.isDisjoint(with: [.emulation, .promptForFormat]) else { throw error }
-            let (plan, another) = try await emulating(after: error, of: vendorCall)
+            let (plan, another) = try await emulating(after: error, of: attempt)
             return try await plan.recordServed(by: another, isLast: isLast)
         }
     }
@@ -307,13 +307,13 @@ final class ChatPlan: @unchecked Sendable {
     @inline(never)
     private func emulating(
         after error: UpstreamError,
-        of vendorCall: VendorCall
-    ) async throws(UpstreamError) -> (ChatPlan, VendorCall) {
+        of attempt: Attempt
+    ) async throws(UpstreamError) -> (ChatPlan, Attempt) {
         guard spare != nil else { throw error }
-        let another = try await vendorCall.another()
+        let another = try await attempt.another()
         guard let spare = spare.take() else { throw error }
         let isRepair = error.recovery.contains(.promptForFormat)
-        if isRepair { vendorCall.callLedger.recordRetry() }
+        if isRepair { attempt.billing.recordRetry() }
         // With strict tools, the arguments may have been invalid rather than the tool call missing.
         let mayLackChoice = spare.value.needs.contains(.toolChoice) && !abilities.contains(.uncheckedArguments)
         var lacking = error.lacking
@@ -345,7 +345,7 @@ final class ChatPlan: @unchecked Sendable {
 
     private func response(
         of chat: any PreparedChat,
-        _ vendorCall: VendorCall
+        _ attempt: Attempt
     ) async throws(UpstreamError) -> (ChatResponse, Usage) {
         do throws(UpstreamError) {
             var response = try await chat.gathered()
@@ -353,10 +353,10 @@ final class ChatPlan: @unchecked Sendable {
             if response.usage?.isReported != true { response = try await count.counted(response, of: chat) }
             let usage = response.usage ?? onlyPrompt(of: chat)
             if usage.isEstimated { response.includeUsage() }
-            if !chat.isBilled { vendorCall.recordResponse(usage, credits: response.credits) }
-            return (response, usage + vendorCall.callLedger.unmet)
+            if !chat.isBilled { attempt.recordResponse(usage, credits: response.credits) }
+            return (response, usage + attempt.billing.unmet)
         } catch {
-            throw billed(await count.countedPart(of: error, of: chat), of: chat, vendorCall)
+            throw billed(await count.countedPart(of: error, of: chat), of: chat, attempt)
         }
     }
 
@@ -365,10 +365,10 @@ final class ChatPlan: @unchecked Sendable {
     private func billed(
         _ error: UpstreamError,
         of chat: any PreparedChat,
-        _ vendorCall: VendorCall
+        _ attempt: Attempt
     ) -> UpstreamError {
         let usage = error.usage ?? onlyPrompt(of: chat)
-        if !chat.isBilled { vendorCall.failed(error, after: usage) }
+        if !chat.isBilled { attempt.failed(error, after: usage) }
         var error = error
         error.usage = usage
         return error
@@ -381,15 +381,15 @@ final class ChatPlan: @unchecked Sendable {
 
     /// Calls the vendor for a streamed response, and returns when the stream is open.
     func stream(
-        billing callLedger: CallLedger,
+        billing: Billing,
         _ writer: any ChatStreamWriter
     ) async throws(UpstreamError) -> OpenResponse {
-        boundRepeats(callLedger)
-        let vendorCall = candidate.unboundedCall(billing: callLedger)
+        boundRepeats(billing)
+        let attempt = candidate.unboundedCall(billing: billing)
         do throws(UpstreamError) {
-            return try await opened(by: vendorCall, writer)
+            return try await opened(by: attempt, writer)
         } catch {
-            throw vendorCall.failure(error)
+            throw attempt.failure(error)
         }
     }
 
@@ -397,15 +397,15 @@ final class ChatPlan: @unchecked Sendable {
     ///
     /// - Parameter isLast: whether no other candidate will be called after this one.
     func opened(
-        by vendorCall: VendorCall,
+        by attempt: Attempt,
         _ writer: any ChatStreamWriter,
         isLast: Bool = true
     ) async throws(UpstreamError) -> OpenResponse {
         do throws(UpstreamError) {
-            return try await open(try await prepared(by: vendorCall, isLast), vendorCall, writer: writer)
+            return try await open(try await prepared(by: attempt, isLast), attempt, writer: writer)
         } catch {
             guard !error.recovery.isDisjoint(with: [.emulation, .promptForFormat]) else { throw error }
-            let (plan, another) = try await emulating(after: error, of: vendorCall)
+            let (plan, another) = try await emulating(after: error, of: attempt)
             return try await plan.opened(by: another, writer, isLast: isLast)
         }
     }
@@ -413,7 +413,7 @@ final class ChatPlan: @unchecked Sendable {
     @inline(never)
     private func open(
         _ chat: any PreparedChat,
-        _ vendorCall: VendorCall,
+        _ attempt: Attempt,
         writer: any ChatStreamWriter
     ) async throws(UpstreamError) -> OpenResponse {
         let pinging = Pinging(writer, gateway.loop)
@@ -425,20 +425,20 @@ final class ChatPlan: @unchecked Sendable {
                 promptTokens: promptTokens,
                 count: count,
                 isBilled: chat.isBilled,
-                vendorCall: vendorCall
+                attempt: attempt
             )
         } catch {
-            throw billed(error, of: chat, vendorCall)
+            throw billed(error, of: chat, attempt)
         }
     }
 
     /// Returns the call in the vendor's form, with the emulation of abilities that the vendor lacks.
-    private func prepared(by vendorCall: VendorCall, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
-        if candidate.provider.mayRecall(call.messages, by: vendorCall) {
-            await candidate.provider.recall(call.messages, by: vendorCall)
+    private func prepared(by attempt: Attempt, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
+        if candidate.provider.mayRecall(call.messages, by: attempt) {
+            await candidate.provider.recall(call.messages, by: attempt)
         }
-        if let chat = preparedAtOnce(by: vendorCall, isLast) { return chat }
-        return try await preparedLater(by: vendorCall, isLast)
+        if let chat = preparedAtOnce(by: attempt, isLast) { return chat }
+        return try await preparedLater(by: attempt, isLast)
     }
 
     /// Whether the call can be converted without waiting for files or a worker thread.
@@ -447,27 +447,27 @@ final class ChatPlan: @unchecked Sendable {
         return sentBytes <= WorkQueue.loopBytes
     }
 
-    /// Whether all waits of the call end at the time by which its response must begin (`CallLedger.endsAt`).
+    /// Whether all waits of the call end at the time by which its response must begin (`Billing.endsAt`).
     var keepsDeadline: Bool { isPlain && candidate.provider.keepsDeadlines }
 
     /// Returns the call in the vendor's form; nil if the conversion has to wait.
     @inline(never)
-    private func preparedAtOnce(by vendorCall: VendorCall, _ isLast: Bool) -> (any PreparedChat)? {
+    private func preparedAtOnce(by attempt: Attempt, _ isLast: Bool) -> (any PreparedChat)? {
         guard isPlain else { return nil }
-        let chat = candidate.provider.prepare(isLast ? removedCall() : call, for: candidate.model, by: vendorCall)
+        let chat = candidate.provider.prepare(isLast ? removedCall() : call, for: candidate.model, by: attempt)
         chat.write()
-        return completion.isNeeded ? completion.completed(chat, by: vendorCall) : chat
+        return completion.isNeeded ? completion.completed(chat, by: attempt) : chat
     }
 
     @inline(never)
     private func preparedLater(
-        by vendorCall: VendorCall,
+        by attempt: Attempt,
         _ isLast: Bool
     ) async throws(UpstreamError) -> any PreparedChat {
         if case .plain = way, call.arePromptsSeparate {
-            return try await prepareSeparatePrompts(by: vendorCall, isLast)
+            return try await prepareSeparatePrompts(by: attempt, isLast)
         }
-        let chat = try await written(call, by: vendorCall)
+        let chat = try await written(call, by: attempt)
         if let form {
             let context = OutputParserContext(
                 ids: gateway.ids,
@@ -475,12 +475,12 @@ final class ChatPlan: @unchecked Sendable {
                 worker: gateway.worker,
                 loop: gateway.loop
             )
-            return completion.completed(chat, of: call, in: form, by: vendorCall, with: context) {
-                [self] (call, vendorCall) async throws(UpstreamError) in try await written(call, by: vendorCall)
+            return completion.completed(chat, of: call, in: form, by: attempt, with: context) {
+                [self] (call, attempt) async throws(UpstreamError) in try await written(call, by: attempt)
             }
         }
         if isLast, case .plain = way { dropContent() }
-        return completion.completed(chat, by: vendorCall)
+        return completion.completed(chat, by: attempt)
     }
 
     /// Releases the data that only another attempt would need.
@@ -505,36 +505,36 @@ final class ChatPlan: @unchecked Sendable {
     /// Converts a call with several prompts into the vendor's form: one chat for each prompt.
     @inline(never)
     private func prepareSeparatePrompts(
-        by vendorCall: VendorCall,
+        by attempt: Attempt,
         _ isLast: Bool
     ) async throws(UpstreamError) -> any PreparedChat {
         var chats: [any PreparedChat] = []
-        for prompt in call.prompts { chats.append(try await written(prompt, by: vendorCall)) }
+        for prompt in call.prompts { chats.append(try await written(prompt, by: attempt)) }
         if isLast { dropContent() }
-        return completion.completed(chats, by: vendorCall)
+        return completion.completed(chats, by: attempt)
     }
 
     /// Returns a call in the vendor's form, after its attachments have been loaded.
-    private func written(_ call: ChatCall, by vendorCall: VendorCall) async throws(UpstreamError) -> any PreparedChat {
+    private func written(_ call: ChatCall, by attempt: Attempt) async throws(UpstreamError) -> any PreparedChat {
         switch way {
-        case .links(let links): return links.prepared(by: vendorCall)
-        case .attached(let plan, let access): return try await plan.prepare(call, by: vendorCall, access)
+        case .links(let links): return links.prepared(by: attempt)
+        case .attached(let plan, let access): return try await plan.prepare(call, by: attempt, access)
         case .fetched(let fetch):
             var call = call
             call.attachments = try await fetch.fetched(call.attachments)
-            let chat = try await writtenAsIs(call, by: vendorCall)
-            try await vendorCall.start()
+            let chat = try await writtenAsIs(call, by: attempt)
+            try await attempt.start()
             return chat
-        case .plain: return try await writtenAsIs(call, by: vendorCall)
+        case .plain: return try await writtenAsIs(call, by: attempt)
         }
     }
 
     private func writtenAsIs(
         _ call: ChatCall,
-        by vendorCall: VendorCall
+        by attempt: Attempt
     ) async throws(UpstreamError) -> any PreparedChat {
         let bytes = call.sentBytes
-        let chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
+        let chat = candidate.provider.prepare(call, for: candidate.model, by: attempt)
         if bytes <= WorkQueue.loopBytes {
             chat.write()
         } else if await gateway.worker.result(ofBytes: bytes, on: gateway.loop, { chat.write() }) == nil {

@@ -9,9 +9,9 @@ struct OpenResponse: Sendable {
     /// The estimated number of prompt tokens in the request.
     let promptTokens: Int
     let count: CallCount
-    /// Whether the stream itself bills the usage to the ledger. If false, the delivery of the response bills it.
+    /// Whether the stream itself bills the usage to the billing. If false, the delivery of the response bills it.
     let isBilled: Bool
-    let vendorCall: VendorCall
+    let attempt: Attempt
 }
 
 /// A streamed response that a vendor has begun, with the writer that sends it to the client.
@@ -130,9 +130,9 @@ private final class Delivery {
             used.isEstimated = true
         }
         used.cover(delivered: accumulator.tokens)
-        if !response.isBilled { response.vendorCall.failed(error, after: used) }
+        if !response.isBilled { response.attempt.failed(error, after: used) }
         let isUsed = used.completionTokens > 0 || error.mayBeBilled
-        return (response.vendorCall.failure(error), isUsed ? used + response.vendorCall.callLedger.unmet : nil)
+        return (response.attempt.failure(error), isUsed ? used + response.attempt.billing.unmet : nil)
     }
 
     /// Bills the complete response, and returns its usage.
@@ -145,9 +145,9 @@ private final class Delivery {
             prompt: { response.count.promptTokens(or: response.promptTokens) },
             completion: { accumulator.tokens }
         )
-        if !response.isBilled { response.vendorCall.recordResponse(usage, credits: response.stream.credits) }
-        response.vendorCall.served()
-        return usage + response.vendorCall.callLedger.unmet
+        if !response.isBilled { response.attempt.recordResponse(usage, credits: response.stream.credits) }
+        response.attempt.served()
+        return usage + response.attempt.billing.unmet
     }
 }
 

@@ -8,23 +8,23 @@ import Upstream
 ///
 /// `@unchecked`: used on the event loop of its request only.
 final class PanelCall: @unchecked Sendable {
-    let callLedger: CallLedger
+    let billing: Billing
     private let name: String
     private let exchange: Exchange
     /// Whether this call produces the response for the client.
     private let isLast: Bool
     private let startedAt: LoopTime
 
-    /// Creates the call, and adds the call's ledger to the request's ledger.
+    /// Creates the call, and adds the call's billing to the request's billing.
     ///
     /// - Parameters:
     ///   - name: the name of the model that is called, in the panel's settings.
-    ///   - whole: the ledger of the request.
-    init(_ name: String, _ whole: CallLedger, exchange: Exchange, isLast: Bool) {
+    ///   - whole: the billing of the request.
+    init(_ name: String, _ whole: Billing, exchange: Exchange, isLast: Bool) {
         self.name = name
         self.exchange = exchange
         self.isLast = isLast
-        callLedger = whole.part()
+        billing = whole.part()
         startedAt = exchange.gateway.loop.now
     }
 
@@ -32,7 +32,7 @@ final class PanelCall: @unchecked Sendable {
     private var countedName: String { exchange.gateway.registry.modelCatalog.countedName(ofMember: name) }
 
     func choose(_ candidate: Candidate) {
-        if isLast { exchange.callLedger?.server = candidate.server }
+        if isLast { exchange.billing?.server = candidate.server }
     }
 
     /// Counts this upstream call in the limits of its model. Throws if a limit refuses the call.
@@ -54,8 +54,8 @@ final class PanelCall: @unchecked Sendable {
         guard !charges.isEmpty else { return }
         let reservation = await exchange.hold(charges)
         if let refusal = reservation.decision.error { throw UpstreamError(refusing: refusal) }
-        callLedger.bill(by: usageReservation)
-        callLedger.hold(reservation)
+        billing.bill(by: usageReservation)
+        billing.hold(reservation)
     }
 
     /// Runs the upstream call, and records its end in the metrics and in the log.
@@ -73,9 +73,9 @@ final class PanelCall: @unchecked Sendable {
     }
 
     private func ended(_ usage: Usage?, _ error: UpstreamError?) {
-        callLedger.end()
+        billing.end()
         let gateway = exchange.gateway
-        let cost = callLedger.cost
+        let cost = billing.cost
         if isLast {
             exchange.record.ownCost = cost
         } else if usage != nil || cost != nil {
@@ -85,9 +85,9 @@ final class PanelCall: @unchecked Sendable {
             line.add("request_id", word: exchange.requestID)
             line.add("panel", exchange.record.model)
             line.add("model", name)
-            if let provider = callLedger.provider { line.add("provider", word: provider) }
+            if let provider = billing.provider { line.add("provider", word: provider) }
             line.add("duration_ms", gateway.loop.now.milliseconds(since: startedAt))
-            line.add("attempts", callLedger.provider == nil ? 0 : callLedger.attempts)
+            line.add("attempts", billing.provider == nil ? 0 : billing.attempts)
             if let usage {
                 line.add("prompt_tokens", usage.promptTokens)
                 line.add("completion_tokens", usage.completionTokens)

@@ -168,11 +168,11 @@ final class PanelChat: @unchecked Sendable {
     // MARK: Calls of members and summary
 
     /// Calls the members and the summary model. Returns the complete summary and its usage.
-    func response(billing callLedger: CallLedger) async throws(UpstreamError) -> (ChatResponse, Usage) {
-        let asked = try await askedSummary(billing: callLedger, nil)
+    func response(billing: Billing) async throws(UpstreamError) -> (ChatResponse, Usage) {
+        let asked = try await askedSummary(billing: billing, nil)
         return try await TimedCall(by: loop).result(until: summaryEnd, orFailFor: Self.tooLate) {
             [self] () async throws(UpstreamError) in
-            try await response(of: summary, cast.summary, asked, isLast: !isInner, billing: callLedger)
+            try await response(of: summary, cast.summary, asked, isLast: !isInner, billing: billing)
         }
     }
 
@@ -180,18 +180,18 @@ final class PanelChat: @unchecked Sendable {
     func stream(
         to writer: any ChatStreamWriter,
         _ wanted: FormatterOptions,
-        billing callLedger: CallLedger
+        billing: Billing
     ) async throws(UpstreamError) {
         let feedback = isInner || panel.mode == .direct ? nil : PanelFeedback(panel.feedback, writer)
         feedback?.begin()
         let asked = try await pinging(writer) { [self] () async throws(UpstreamError) in
-            try await askedSummary(billing: callLedger, feedback)
+            try await askedSummary(billing: billing, feedback)
         }
         try await TimedCall(by: loop).result(until: summaryEnd, orFailFor: Self.tooLate) {
             [self] () async throws(UpstreamError) in
             switch summary {
             case .candidates(let candidates):
-                let part = PanelCall(cast.summary, callLedger, exchange: exchange, isLast: true)
+                let part = PanelCall(cast.summary, billing, exchange: exchange, isLast: true)
                 try await part.run { (part) async throws(UpstreamError) in
                     try await part.admit(asked, candidates, for: caller)
                     let fallback = ChatFallback(
@@ -201,12 +201,12 @@ final class PanelChat: @unchecked Sendable {
                         exchange: exchange,
                         choosing: part.choose
                     )
-                    try await fallback.stream(to: writer, wanted, billing: part.callLedger)
+                    try await fallback.stream(to: writer, wanted, billing: part.billing)
                     return ((), exchange.record.usage)
                 }
             case .panel(let panel):
                 let chat = PanelChat(asked, panel, caller: caller, exchange: exchange, isInner: true)
-                try await chat.stream(to: writer, wanted, billing: callLedger)
+                try await chat.stream(to: writer, wanted, billing: billing)
             case nil: throw UpstreamError(refusing: .modelNotFound(call.model))
             }
         }
@@ -227,12 +227,12 @@ final class PanelChat: @unchecked Sendable {
 
     /// Calls all members. Returns the call for the summary model, which contains the members' responses.
     private func askedSummary(
-        billing callLedger: CallLedger,
+        billing: Billing,
         _ feedback: PanelFeedback?
     ) async throws(UpstreamError) -> ChatCall {
         var references: [String] = []
         if !cast.members.isEmpty {
-            let members = PanelMembers(self, callLedger, feedback: feedback)
+            let members = PanelMembers(self, billing, feedback: feedback)
             references = try await members.references()
             reservation = members.reservation
         }
@@ -253,11 +253,11 @@ final class PanelChat: @unchecked Sendable {
         _ name: String,
         _ asked: ChatCall,
         isLast: Bool,
-        billing callLedger: CallLedger
+        billing: Billing
     ) async throws(UpstreamError) -> (ChatResponse, Usage) {
         switch target {
         case .candidates(let candidates):
-            return try await PanelCall(name, callLedger, exchange: exchange, isLast: isLast).run {
+            return try await PanelCall(name, billing, exchange: exchange, isLast: isLast).run {
                 (part) async throws(UpstreamError) in
                 try await part.admit(asked, candidates, for: caller)
                 let fallback = ChatFallback(
@@ -267,12 +267,12 @@ final class PanelChat: @unchecked Sendable {
                     exchange: exchange,
                     choosing: part.choose
                 )
-                let answered = try await fallback.response(billing: part.callLedger)
+                let answered = try await fallback.response(billing: part.billing)
                 return (answered, answered.1)
             }
         case .panel(let panel):
             let inner = PanelChat(asked, panel, caller: caller, exchange: exchange, isInner: !isLast)
-            return try await inner.response(billing: callLedger)
+            return try await inner.response(billing: billing)
         case nil: throw UpstreamError(refusing: .modelNotFound(name))
         }
     }

@@ -16,7 +16,7 @@ final class PanelMembers: @unchecked Sendable {
     }
 
     private let chat: PanelChat
-    private let callLedger: CallLedger
+    private let billing: Billing
     private let feedback: PanelFeedback?
     private let asked: ChatCall
     /// The time at which all calls of members end; `distantFuture` if the panel has no deadline.
@@ -28,9 +28,9 @@ final class PanelMembers: @unchecked Sendable {
     /// The longest response of a member that the summary model gets, in bytes.
     private static let responseLimitBytes = 1_048_576
 
-    init(_ chat: PanelChat, _ callLedger: CallLedger, feedback: PanelFeedback?) {
+    init(_ chat: PanelChat, _ billing: Billing, feedback: PanelFeedback?) {
         self.chat = chat
-        self.callLedger = callLedger
+        self.billing = billing
         self.feedback = feedback
         asked = chat.panel.memberCall(of: chat.call)
         let time = UInt64(clamping: chat.panel.deadline.nanoseconds)
@@ -98,7 +98,7 @@ final class PanelMembers: @unchecked Sendable {
         let timed = TimedCall(by: chat.loop)
         let response = try await timed.result(until: min(end, deadline), orFailFor: "the panel's time limit is over") {
             [self] () async throws(UpstreamError) in
-            try await chat.response(of: target, name, asked, isLast: false, billing: callLedger).0
+            try await chat.response(of: target, name, asked, isLast: false, billing: billing).0
         }
         guard let text = response.choices.first?.text, text.bytes.contains(where: { $0 > 32 }) else {
             return .failed("empty response")

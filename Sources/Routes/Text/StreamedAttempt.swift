@@ -8,14 +8,14 @@ import Upstream
 /// `@unchecked`: used on the event loop of its request only.
 final class StreamedAttempt: @unchecked Sendable {
     private let plan: ChatPlan
-    private let vendorCall: VendorCall
+    private let attempt: Attempt
     private let fallback: ChatFallback
     private let attempts: Attempts
     private var timed: TimedCall?
 
-    init(_ plan: ChatPlan, _ vendorCall: VendorCall, fallback: ChatFallback, attempts: Attempts) {
+    init(_ plan: ChatPlan, _ attempt: Attempt, fallback: ChatFallback, attempts: Attempts) {
         self.plan = plan
-        self.vendorCall = vendorCall
+        self.attempt = attempt
         self.fallback = fallback
         self.attempts = attempts
     }
@@ -26,7 +26,7 @@ final class StreamedAttempt: @unchecked Sendable {
         _ exchange: Exchange,
         isLast: Bool
     ) async throws(UpstreamError) {
-        var response = try await plan.opened(by: vendorCall, writer, isLast: isLast)
+        var response = try await plan.opened(by: attempt, writer, isLast: isLast)
         response.stream = BeginningStream(response.stream) { [self] in begins() }
         try await deliver(OpenChat(response, to: writer, wanted), exchange)
     }
@@ -37,7 +37,7 @@ final class StreamedAttempt: @unchecked Sendable {
         _ wanted: FormatterOptions,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
-        let timed = TimedCall(by: vendorCall.loop)
+        let timed = TimedCall(by: attempt.loop)
         self.timed = timed
         try await timed.run(until: attempts.endsAt, orFailFor: UpstreamError.tooLate) {
             [self] () async throws(UpstreamError) in
@@ -48,7 +48,7 @@ final class StreamedAttempt: @unchecked Sendable {
     private func begins() {
         timed?.lift()
         attempts.begun()
-        fallback.begins(vendorCall.callLedger)
+        fallback.begins(attempt.billing)
     }
 }
 

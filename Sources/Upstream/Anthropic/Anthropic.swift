@@ -90,12 +90,12 @@ extension Anthropic: ChatVendor {
         wire.abilitiesOfClaude(for: call, of: model)
     }
 
-    package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
+    package func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         wire.chatOfClaude(
-            AnthropicForm(messages, dialect, call: call, model: model, vendorCall: vendorCall),
+            AnthropicForm(messages, dialect, call: call, model: model, attempt: attempt),
             call,
             model: model,
-            vendorCall: vendorCall
+            attempt: attempt
         )
     }
 }
@@ -104,11 +104,11 @@ extension Anthropic: MessageTokenCounter {
     package func tokenCount(
         of request: OriginalRequest,
         for model: Model,
-        by vendorCall: VendorCall
+        by attempt: Attempt
     ) async throws(UpstreamError) -> Body {
         let body = OriginalMessage.written(request, model: model.id, dialect: dialect, namesModel: true)
-        let headers = wire.headers(of: request, dialect, model, vendorCall, wire.headers, for: vendorCall.key)
-        return try await wire.tokenCount(at: counting, headers, body, by: vendorCall)
+        let headers = wire.headers(of: request, dialect, model, attempt, wire.headers, for: attempt.key)
+        return try await wire.tokenCount(at: counting, headers, body, by: attempt)
     }
 }
 

@@ -15,7 +15,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private let maxCalls: Int
     private let wantsLongWindow: Bool
     private let wantsStream: Bool
-    private let vendorCall: VendorCall
+    private let attempt: Attempt
     /// Whether the vendor gets the client's body, and the client the vendor's responses.
     private let isNative: Bool
     /// The header lines of a client's Messages request; nil for a request of another API.
@@ -46,10 +46,10 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         _ dialect: AnthropicDialect,
         call: borrowing ChatCall,
         model: Model,
-        vendorCall: VendorCall,
+        attempt: Attempt,
         by route: (any WireRoute)? = nil
     ) {
-        self.vendorCall = vendorCall
+        self.attempt = attempt
         isNative = call.original != nil
         clientHeaders = (call.original ?? call.changedOriginal)?.messageHeaders.map(dialect.headers)
         self.messages = messages
@@ -89,7 +89,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
 
     /// Returns the error for a request that must not go on as the client sent it; nil if it may.
     private func refusal(of call: ChatCall, _ original: OriginalRequest) -> APIError? {
-        if vendorCall.isCallersKey { return nil }
+        if attempt.isCallersKey { return nil }
         for part in call.attachments { if case .file = part.source { return part.refusalAsAbsent } }
         let fields = ForwardedFieldCheck(allowing: ["fallbacks"], isCallersKey: false)
         let members = original.members ?? []
@@ -98,7 +98,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         guard let fallbacks = members.first(where: { $0.name.equals("fallbacks") })?.value else { return nil }
         for fallback in fallbacks.isArray ? Array(fallbacks.elements) : [fallbacks] where !fallback.isNull {
             let name = (fallback["model"] ?? fallback).content?.text ?? ""
-            guard vendorCall.callLedger.caller?.mayUse(name, ofPassthrough: false) ?? false else {
+            guard attempt.billing.caller?.mayUse(name, ofPassthrough: false) ?? false else {
                 return .modelNotFound(name)
             }
         }
@@ -113,7 +113,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
             for: key,
             passing: client,
             without: refusedBetas,
-            isCallersKey: vendorCall.isCallersKey
+            isCallersKey: attempt.isCallersKey
         )
     }
 

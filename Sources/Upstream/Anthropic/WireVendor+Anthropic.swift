@@ -43,7 +43,7 @@ extension WireVendor {
         _ form: AnthropicForm,
         _ call: ChatCall,
         model: Model,
-        vendorCall: VendorCall
+        attempt: Attempt
     ) -> any PreparedChat {
         var call = call
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
@@ -56,7 +56,7 @@ extension WireVendor {
             form,
             call: call,
             model: model,
-            vendorCall: vendorCall,
+            attempt: attempt,
             quirks: known(model, for: quirks)
         )
     }
@@ -78,10 +78,10 @@ extension WireVendor {
         at endpoint: Endpoint,
         _ headers: UpstreamHeaders,
         _ body: Body,
-        by vendorCall: VendorCall
+        by attempt: Attempt
     ) async throws(UpstreamError) -> Body {
         let call = UpstreamCall(endpoint: endpoint, headers: headers, body: body)
-        let response = try await vendorCall.send(call, on: transport)
+        let response = try await attempt.send(call, on: transport)
         guard response.head.status / 100 == 2, response.body.bytes.count <= Self.countLimitBytes,
             try tools.parser.response(response.body.bytes)["input_tokens"]?.tokens != nil
         else { throw .invalidResponse("the vendor answered \(response.head.status) to count_tokens") }
@@ -96,7 +96,7 @@ extension WireVendor {
         of request: OriginalRequest,
         _ dialect: AnthropicDialect,
         _ model: Model,
-        _ vendorCall: VendorCall,
+        _ attempt: Attempt,
         _ headers: KeyHeaders,
         for key: String
     ) -> UpstreamHeaders {
@@ -104,8 +104,8 @@ extension WireVendor {
         return headers.headers(
             for: key,
             passing: client,
-            without: quirks.refusedBetas(of: name, model.id, for: .of(vendorCall)),
-            isCallersKey: vendorCall.isCallersKey
+            without: quirks.refusedBetas(of: name, model.id, for: .of(attempt)),
+            isCallersKey: attempt.isCallersKey
         )
     }
 }

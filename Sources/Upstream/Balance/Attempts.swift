@@ -9,7 +9,7 @@ package import Shared
 package final class Attempts: @unchecked Sendable {
     private let list: CandidateList
     private let balance: Balance?
-    private let callLedger: CallLedger
+    private let billing: Billing
     private let loop: EventLoop
     /// The time by which the request's response must begin; `distantFuture` if there is only one candidate with one
     /// key.
@@ -27,7 +27,7 @@ package final class Attempts: @unchecked Sendable {
     private var repeats: [Int: Int] = [:]
     /// The labels of the keys that failed for this request, by their candidate's position.
     private var tried: [Int: Set<String>] = [:]
-    private var call: VendorCall?
+    private var call: Attempt?
     /// The time after which a failure is final: neither a retry nor a fallback follows.
     private var repeatsEndAt: LoopTime
     /// Whether only one key can be used for the current call.
@@ -41,12 +41,12 @@ package final class Attempts: @unchecked Sendable {
         _ balance: Balance?,
         order: Candidates.Order,
         caller: Identity?,
-        callLedger: CallLedger,
+        billing: Billing,
         affinity: AffinityValue?
     ) {
         self.list = list
         self.balance = balance
-        self.callLedger = callLedger
+        self.billing = billing
         open = RemainingCandidates(list, balance, order: order, caller: caller, affinity: affinity)
         let first = list.all[0]
         loop = first.loop
@@ -54,7 +54,7 @@ package final class Attempts: @unchecked Sendable {
         let nanoseconds = balance?.deadlineNanoseconds ?? UInt64(clamping: BalanceSettings().deadline.nanoseconds)
         repeatsEndAt = loop.now + nanoseconds
         endsAt = isAlone ? .distantFuture : repeatsEndAt
-        callLedger.repeatsEndAt = repeatsEndAt
+        billing.repeatsEndAt = repeatsEndAt
     }
 
     /// Removes the candidates at these positions. Call it before the first `next()`.
@@ -69,7 +69,7 @@ package final class Attempts: @unchecked Sendable {
     func postpone(byNanoseconds delay: UInt64) {
         endsAt += delay
         repeatsEndAt += delay
-        callLedger.repeatsEndAt = repeatsEndAt
+        billing.repeatsEndAt = repeatsEndAt
     }
 
     // MARK: The next one
@@ -109,9 +109,9 @@ package final class Attempts: @unchecked Sendable {
         let positions = open.sortedFull
         let end = min(loop.now + UInt64(clamping: rules.queueTime.nanoseconds), endsAt)
         let providers = Set(positions.map { list.all[$0].offeredBy })
-        callLedger.beginCapacityWait(at: loop.now)
-        defer { callLedger.endCapacityWait(at: loop.now) }
-        let taken = await balance.queue.wait(for: providers, of: callLedger.caller?.identity, until: end, on: loop) {
+        billing.beginCapacityWait(at: loop.now)
+        defer { billing.endCapacityWait(at: loop.now) }
+        let taken = await balance.queue.wait(for: providers, of: billing.caller?.identity, until: end, on: loop) {
             [self] () -> (Int, (Credential, HeldCapacity))? in
             for position in positions {
                 let (candidate, tried) = (list.all[position], tried[position] ?? [])
@@ -154,7 +154,7 @@ package final class Attempts: @unchecked Sendable {
     /// capacity now.
     ///
     /// - Parameter candidate: the candidate at the position from `next()`, or a copy that can use one key only.
-    package func call(_ candidate: Candidate) async -> VendorCall? {
+    package func call(_ candidate: Candidate) async -> Attempt? {
         if let call = callAtOnce(candidate) { return call }
         guard let (credential, held) = await selected(candidate) else {
             if let current {
@@ -164,25 +164,25 @@ package final class Attempts: @unchecked Sendable {
             giveUp()
             return nil
         }
-        callLedger.hold(held)
+        billing.hold(held)
         return call(candidate, with: credential)
     }
 
     /// Chooses the candidate's next key and returns a call with it, without waiting. Returns nil if the provider has a
     /// capacity limit.
-    package func callAtOnce(_ candidate: Candidate) -> VendorCall? {
+    package func callAtOnce(_ candidate: Candidate) -> Attempt? {
         guard candidate.capacity == nil else { return nil }
         return call(candidate, with: repeating ?? turn(of: candidate))
     }
 
-    private func call(_ candidate: Candidate, with credential: Credential) -> VendorCall {
-        let call = candidate.call(with: credential, billing: callLedger)
+    private func call(_ candidate: Candidate, with credential: Credential) -> Attempt {
+        let call = candidate.call(with: credential, billing: billing)
         if let place = open.place {
-            callLedger.hold(place.begin(at: .init(provider: candidate.provider.name, label: credential.label)))
+            billing.hold(place.begin(at: .init(provider: candidate.provider.name, label: credential.label)))
         }
         open.spendTurn()
         asked += 1
-        if asked > 1 { callLedger.attempts += 1 }
+        if asked > 1 { billing.attempts += 1 }
         repeating = nil
         selectsNextKey = false
         isBound = candidate.fixed != nil
@@ -222,9 +222,9 @@ package final class Attempts: @unchecked Sendable {
     /// Records that the current call failed after its response had begun. Returns the failure with the credential of
     /// the call.
     package func brokeOff(_ failure: UpstreamError) -> UpstreamError {
-        callLedger.freeCapacity()
+        billing.freeCapacity()
         let error = recordFinalFailure(failure)
-        callLedger.record(error)
+        billing.record(error)
         return error
     }
 
@@ -239,8 +239,8 @@ package final class Attempts: @unchecked Sendable {
     /// - Throws: the failure for the client if another call cannot help or is not allowed.
     package func failed(_ failure: UpstreamError) throws(UpstreamError) {
         guard let current, let call else { throw failure }
-        callLedger.freeCapacity()
-        callLedger.clearRefusal()
+        billing.freeCapacity()
+        billing.clearRefusal()
         let error = call.failure(failure)
         let isOfKey = error.recovery.contains(.nextKey)
         let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.now >= repeatsEndAt
@@ -251,7 +251,7 @@ package final class Attempts: @unchecked Sendable {
             guard !(isOfKey && isLast), rules.fallsBack, open.reopenFullCandidates() else { throw self.failure }
             return
         }
-        callLedger.record(error)
+        billing.record(error)
         // If the vendor refuses a caller's own key, no other key may replace it: the failure is reported.
         let isCallers = call.credential.label == nil && isOfKey
         guard !isCallers, !error.recovery.isDisjoint(with: [.nextKey, .nextCandidate]) else {
@@ -294,7 +294,7 @@ package final class Attempts: @unchecked Sendable {
         balance?.conclude(open.breakerKey(position), error, at: loop.now)
     }
 
-    private func selectNextKey(_ position: Int, after call: VendorCall) -> Bool {
+    private func selectNextKey(_ position: Int, after call: Attempt) -> Bool {
         guard !isBound, let keys = list.all[position].keys, let label = call.credential.label else { return false }
         tried[position, default: []].insert(label)
         let tried = tried[position] ?? []

@@ -5,7 +5,7 @@ package import Shared
 /// A provider's model that can serve a request. Its calls take a key and capacity; the candidate itself takes none.
 package final class Candidate: Sendable {
     /// The names of the provider and the model, and the model's prices. Usage records, billing and responses use them.
-    package let server: CallLedger.Server
+    package let server: Billing.Server
     package let provider: any ChatVendor
     package let model: Model
     /// The keys from the provider's settings; nil if the relay forwards callers' keys or the provider needs no key.
@@ -21,13 +21,13 @@ package final class Candidate: Sendable {
     let offeredBy: Int
     let rank: ModelCatalog.Rank
     /// The models and prices of all candidates for the call; empty if the request names a model.
-    let rivals: [CallLedger.Server]
+    let rivals: [Billing.Server]
     /// The statistics that show whether the provider reports usage.
     package let reports: UsageReports
     let loop: EventLoop
 
     init(
-        server: CallLedger.Server,
+        server: Billing.Server,
         provider: any ChatVendor,
         model: Model,
         keys: KeyRing?,
@@ -36,7 +36,7 @@ package final class Candidate: Sendable {
         spared: Traits = [],
         offeredBy: Int,
         rank: ModelCatalog.Rank,
-        rivals: [CallLedger.Server] = [],
+        rivals: [Billing.Server] = [],
         reports: UsageReports = UsageReports(),
         lone: LoneCandidate? = nil,
         loop: EventLoop
@@ -123,24 +123,24 @@ package final class Candidate: Sendable {
     var hasAvailableKey: Bool { fixed != nil || keys?.isAvailable(at: loop.now) ?? true }
 
     /// Takes the next key and returns a call with it. Waits until the key has capacity.
-    package func call(billing callLedger: CallLedger) async throws(UpstreamError) -> VendorCall {
-        guard let capacity else { return unboundedCall(billing: callLedger) }
+    package func call(billing: Billing) async throws(UpstreamError) -> Attempt {
+        guard let capacity else { return unboundedCall(billing: billing) }
         let (credential, held) = try await capacity.acquire(ofKeys: keys, or: fixed, on: loop)
-        callLedger.hold(held)
-        return call(with: credential, billing: callLedger)
+        billing.hold(held)
+        return call(with: credential, billing: billing)
     }
 
     /// Takes the next key and returns a call with it. Only for a candidate without a capacity limit.
-    package func unboundedCall(billing callLedger: CallLedger) -> VendorCall {
+    package func unboundedCall(billing: Billing) -> Attempt {
         let credential = fixed ?? keys?.next(at: loop.now) ?? .none
-        guard let lone else { return call(with: credential, billing: callLedger) }
-        callLedger.server = server
-        return VendorCall(credential, billing: callLedger, on: loop, with: lone, within: capacity)
+        guard let lone else { return call(with: credential, billing: billing) }
+        billing.server = server
+        return Attempt(credential, billing: billing, on: loop, with: lone, within: capacity)
     }
 
-    func call(with credential: Credential, billing callLedger: CallLedger) -> VendorCall {
-        callLedger.server = server
-        return VendorCall(credential, billing: callLedger, on: loop, with: keys, within: capacity)
+    func call(with credential: Credential, billing: Billing) -> Attempt {
+        billing.server = server
+        return Attempt(credential, billing: billing, on: loop, with: keys, within: capacity)
     }
 
     /// Finds the first key with free capacity and acquires its capacity for one call. `choice` decides the order of the
@@ -196,9 +196,9 @@ package final class Candidate: Sendable {
     }
 
     /// Returns a copy with these `rivals`: the models and prices of all candidates for the call.
-    func with(rivals: [CallLedger.Server]) -> Candidate { with(fixed, rank, rivals) }
+    func with(rivals: [Billing.Server]) -> Candidate { with(fixed, rank, rivals) }
 
-    private func with(_ fixed: Credential?, _ rank: ModelCatalog.Rank, _ rivals: [CallLedger.Server]) -> Candidate {
+    private func with(_ fixed: Credential?, _ rank: ModelCatalog.Rank, _ rivals: [Billing.Server]) -> Candidate {
         Candidate(
             server: server,
             provider: provider,

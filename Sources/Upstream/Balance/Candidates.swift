@@ -89,11 +89,11 @@ package struct Candidates: Sendable {
     ///     value.
     ///   - spared: the positions of candidates that must not get the call. Must not contain all positions.
     package func attempts(
-        billing callLedger: CallLedger,
+        billing: Billing,
         affinity: AffinityValue? = nil,
         besides spared: Set<Int> = []
     ) -> Attempts {
-        let attempts = Attempts(list, balance, order: order, caller: caller, callLedger: callLedger, affinity: affinity)
+        let attempts = Attempts(list, balance, order: order, caller: caller, billing: billing, affinity: affinity)
         if !spared.isEmpty { attempts.leaveOut(spared) }
         if affinity?.isSession == true { attempts.choosePlace() }
         return attempts
@@ -128,8 +128,8 @@ package struct Candidates: Sendable {
         _ attempts: Attempts,
         unless isBegun: @escaping () -> Bool = { false },
         notCounting waited: @escaping () -> UInt64 = { 0 },
-        failed: (Candidate, VendorCall, UpstreamError) -> Void = { _, _, _ in },
-        _ ask: @escaping @Sendable (Candidate, VendorCall) async throws(UpstreamError) -> Value
+        failed: (Candidate, Attempt, UpstreamError) -> Void = { _, _, _ in },
+        _ ask: @escaping @Sendable (Candidate, Attempt) async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
         while let index = await attempts.next() {
             let candidate = self[index]

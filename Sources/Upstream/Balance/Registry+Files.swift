@@ -5,7 +5,7 @@ package import Shared
 /// An upstream call that stores, reads or deletes a caller's file, together with the call's provider.
 package struct FileCall: Sendable {
     package let provider: any FileProvider
-    package let call: VendorCall
+    package let call: Attempt
     /// The name of the model for which the file is uploaded; empty if the file is not for a certain model.
     package let model: String
     /// The capacity that this call holds; nil without a capacity limit, or if `attempt` holds it.
@@ -21,13 +21,13 @@ package struct FileCall: Sendable {
         self.attempt = attempt
     }
 
-    fileprivate init(_ provider: any FileProvider, _ call: VendorCall, _ held: HeldCapacity? = nil) {
+    fileprivate init(_ provider: any FileProvider, _ call: Attempt, _ held: HeldCapacity? = nil) {
         self.provider = provider
         self.call = call
         model = ""
         self.held = held
         attempt = nil
-        if let held { call.callLedger.hold(held) }
+        if let held { call.billing.hold(held) }
     }
 
     /// Frees the capacity of the call early, so that other requests can use it before this request ends.
@@ -55,7 +55,7 @@ package struct FileCandidate: Sendable {
     /// Takes the next key that is not in `tried`, and returns a call with it. Does not wait.
     ///
     /// Returns nil if no key is left, or if no key has free capacity.
-    package func nextFileCall(besides tried: Set<String>, billing callLedger: CallLedger) async -> FileCall? {
+    package func nextFileCall(besides tried: Set<String>, billing: Billing) async -> FileCall? {
         guard let keys else { return nil }
         let found: (Credential, HeldCapacity?)?
         if let capacity {
@@ -63,29 +63,29 @@ package struct FileCandidate: Sendable {
         } else {
             found = keys.next(at: loop.now, besides: tried).map { ($0, nil) }
         }
-        return found.map { fileCall(with: $0, $1, billing: callLedger) }
+        return found.map { fileCall(with: $0, $1, billing: billing) }
     }
 
     /// Takes the next key and returns a call with it. Waits until the key has capacity.
-    package func fileCall(billing callLedger: CallLedger) async throws(UpstreamError) -> FileCall {
-        callLedger.server = CallLedger.Server(name)
+    package func fileCall(billing: Billing) async throws(UpstreamError) -> FileCall {
+        billing.server = Billing.Server(name)
         guard let capacity else {
-            return fileCall(with: fixed ?? keys?.next(at: loop.now) ?? .none, nil, billing: callLedger)
+            return fileCall(with: fixed ?? keys?.next(at: loop.now) ?? .none, nil, billing: billing)
         }
         let (credential, held) = try await capacity.acquire(ofKeys: keys, or: fixed, on: loop)
-        return fileCall(with: credential, held, billing: callLedger)
+        return fileCall(with: credential, held, billing: billing)
     }
 
     private func fileCall(
         with credential: Credential,
         _ held: HeldCapacity?,
-        billing callLedger: CallLedger
+        billing: Billing
     ) -> FileCall {
-        let server = CallLedger.Server(name)
-        callLedger.server = server
+        let server = Billing.Server(name)
+        billing.server = server
         return FileCall(
             provider,
-            VendorCall(credential, of: server, billing: callLedger, on: loop, with: keys, within: capacity),
+            Attempt(credential, of: server, billing: billing, on: loop, with: keys, within: capacity),
             held
         )
     }
@@ -120,16 +120,16 @@ extension Registry {
     package func fileCall(
         of file: StoredFile,
         for caller: Caller,
-        billing callLedger: CallLedger
+        billing: Billing
     ) async throws(UpstreamError) -> FileCall? {
         guard let index = entries.firstIndex(where: { $0.provider.name == file.provider }),
             let provider = entries[index].provider as? any FileProvider
         else { return nil }
         let entry = entries[index]
-        let server = CallLedger.Server(file.provider)
+        let server = Billing.Server(file.provider)
         if provider.opensWithoutKey {
-            callLedger.server = server
-            return FileCall(provider, VendorCall(.none, of: server, billing: callLedger, on: loop))
+            billing.server = server
+            return FileCall(provider, Attempt(.none, of: server, billing: billing, on: loop))
         }
         guard entry.isPassthrough == (caller.kind == .passThrough), modelCatalog.serve(caller, at: index),
             let credential = file.credential(
@@ -137,11 +137,11 @@ extension Registry {
                 entry.keys
             )
         else { return nil }
-        callLedger.server = server
+        billing.server = server
         let held = try await entry.capacity?.acquire(for: credential, isAfterAnother: false, on: loop)
         return FileCall(
             provider,
-            VendorCall(credential, of: server, billing: callLedger, on: loop, with: entry.keys, within: entry.capacity),
+            Attempt(credential, of: server, billing: billing, on: loop, with: entry.keys, within: entry.capacity),
             held
         )
     }

@@ -250,7 +250,7 @@ package final class Registry: @unchecked Sendable {
         for caller: Caller,
         able features: Model.Features,
         holding uploader: Candidate,
-        _ call: VendorCall
+        _ call: Attempt
     ) throws(APIError) -> Candidate {
         if let found = try? find(name, caller, features: features, at: uploader.provider) {
             return candidate(found, caller).with(call.credential)
@@ -384,7 +384,7 @@ package final class Registry: @unchecked Sendable {
 
     private func candidate(_ name: String, _ servedModel: ModelCatalog.ServedModel, fixed: Credential?) -> Candidate {
         let entry = entries[servedModel.provider]
-        let server = CallLedger.Server(
+        let server = Billing.Server(
             entry.provider.name,
             name: servedModel.model.searchesWeb ? modelCatalog.knownName(name) : name,
             model: servedModel.model.id,

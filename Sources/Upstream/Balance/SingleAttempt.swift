@@ -5,11 +5,11 @@ package import Calls
 /// `@unchecked`: used on its request's loop only.
 package final class SingleAttempt: @unchecked Sendable {
     package let candidate: Candidate
-    package let call: VendorCall
+    package let call: Attempt
     private let attempts: Attempts
     private var isOver = false
 
-    fileprivate init(_ candidate: Candidate, _ call: VendorCall, attempts: Attempts) {
+    fileprivate init(_ candidate: Candidate, _ call: Attempt, attempts: Attempts) {
         self.candidate = candidate
         self.call = call
         self.attempts = attempts
@@ -35,8 +35,8 @@ extension Candidates {
     /// Chooses the next candidate with capacity, and its key, for a call that cannot be retried.
     ///
     /// - Throws: the failure to report to the client if no candidate has capacity.
-    package func single(billing callLedger: CallLedger) async throws(UpstreamError) -> SingleAttempt {
-        let attempts = attempts(billing: callLedger)
+    package func single(billing: Billing) async throws(UpstreamError) -> SingleAttempt {
+        let attempts = attempts(billing: billing)
         while let index = await attempts.next() {
             let candidate = self[index]
             if let call = await attempts.call(candidate) { return SingleAttempt(candidate, call, attempts: attempts) }

@@ -129,14 +129,14 @@ extension Cloudflare: ChatVendor {
 
     package func quirks(lacking ability: Abilities) -> LearnedQuirks { ability == .toolChoice ? .noForcing : [] }
 
-    package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
+    package func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         var call = call
         // Further choices are requested by further calls, and the relay looks for stop sequences.
         call.choices = 1
         call.stops = []
         let form = CloudflareForm(inner.completions, run: run(model.id), call, model: model)
         let quirks = inner.wire.known(model, for: call.quirks)
-        return WireChat(inner.wire, form, call: call, model: model, vendorCall: vendorCall, quirks: quirks)
+        return WireChat(inner.wire, form, call: call, model: model, attempt: attempt, quirks: quirks)
     }
 }
 
@@ -145,12 +145,12 @@ extension Cloudflare: Forwarder {
     package func forward(
         _ request: ForwardedRequest,
         for model: Model,
-        by vendorCall: VendorCall
+        by attempt: Attempt
     ) async throws(UpstreamError) -> any ForwardedResponse {
         guard request.endpoint == .embeddings else {
             let why = "The provider of this model does not support /v1\(request.endpoint.path)."
             throw UpstreamError(skipping: APIError(404, why, code: "unsupported_endpoint"))
         }
-        return try await inner.forward(request, for: model, by: vendorCall)
+        return try await inner.forward(request, for: model, by: attempt)
     }
 }

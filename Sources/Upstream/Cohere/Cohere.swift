@@ -80,12 +80,12 @@ extension Cohere: ChatVendor {
         return abilities
     }
 
-    package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
+    package func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         var call = call
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
         if call.stops.count > Self.maxStops { call.stops = [] }
         let quirks = wire.known(model, for: call.quirks)
-        return WireChat(wire, CohereForm(chat, model), call: call, model: model, vendorCall: vendorCall, quirks: quirks)
+        return WireChat(wire, CohereForm(chat, model), call: call, model: model, attempt: attempt, quirks: quirks)
     }
 }

@@ -22,7 +22,7 @@ package final class Echo: ChatVendor, @unchecked Sendable {
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities { [] }
 
-    package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
+    package func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         EchoChat(call.messages, loop)
     }
 }

@@ -8,7 +8,7 @@ import Shared
 final class AttachmentLoader: @unchecked Sendable {
     private let plan: AttachmentPlan
     private let access: MediaAccess
-    private let call: VendorCall
+    private let call: Attempt
     private let parts: [Attachment]
     /// The attachments that the vendor can use, by their index in `parts`; nil for one that is not ready yet.
     private var loaded: [Attachment?]
@@ -21,7 +21,7 @@ final class AttachmentLoader: @unchecked Sendable {
     private static let atOnce = 5
     private static let nameLimitBytes = 100
 
-    init(_ parts: [Attachment], _ plan: AttachmentPlan, access: MediaAccess, call: VendorCall) {
+    init(_ parts: [Attachment], _ plan: AttachmentPlan, access: MediaAccess, call: Attempt) {
         self.parts = parts
         self.plan = plan
         self.access = access
@@ -196,18 +196,18 @@ final class AttachmentLoader: @unchecked Sendable {
             throw .value(param, "is neither WAV nor MP3")
         }
         let wanted = try vendor.prepare(TranscriptionCall(plainOf: transcriber.name), for: transcriber.model)
-        let server = call.callLedger.server
+        let server = call.billing.server
         // If the call already holds capacity of this provider, there may be none left for another call.
         let isSame = transcriber.provider.name == server?.provider
-        let help: VendorCall
+        let help: Attempt
         do throws(UpstreamError) {
-            call.callLedger.server = transcriber.server
-            let own = isSame ? call : try await transcriber.call(billing: call.callLedger)
+            call.billing.server = transcriber.server
+            let own = isSame ? call : try await transcriber.call(billing: call.billing)
             help = own.makeHelperCall()
         } catch {
             throw failure(error, param)
         }
-        call.callLedger.server = server
+        call.billing.server = server
         do throws(UpstreamError) {
             let audio = try await vendor.keep(
                 bytes,

@@ -52,12 +52,12 @@ package struct ChatEmulation: Sendable {
     /// Returns whether the emulation leaves the vendor's response to this call unchanged.
     package func leaves(_ call: borrowing ChatCall) -> Bool { !isNeeded && !call.arePromptsSeparate }
 
-    package func completed(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
+    package func completed(_ chat: any PreparedChat, by call: Attempt) -> any PreparedChat {
         multiplied(judged(bounded(chat)), by: call)
     }
 
     /// Combines the chats of several prompts into one, and adds the emulated abilities that the call needs.
-    package func completed(_ chats: [any PreparedChat], by call: VendorCall) -> any PreparedChat {
+    package func completed(_ chats: [any PreparedChat], by call: Attempt) -> any PreparedChat {
         ChoicesChat(chats.map { judged(bounded($0)) }, calls, call: call, count: count, loop: loop)
     }
 
@@ -71,14 +71,14 @@ package struct ChatEmulation: Sendable {
         _ chat: any PreparedChat,
         of call: ChatCall,
         in form: TextProtocol,
-        by vendorCall: VendorCall,
+        by attempt: Attempt,
         with context: OutputParserContext,
-        _ preparing: @escaping @Sendable (ChatCall, VendorCall) async throws(UpstreamError) -> any PreparedChat
+        _ preparing: @escaping @Sendable (ChatCall, Attempt) async throws(UpstreamError) -> any PreparedChat
     ) -> any PreparedChat {
         let repair = Repair(call: call, form: form, context: context, count: count) {
-            [self] (call) async throws(UpstreamError) in bounded(try await preparing(call, await vendorCall.another()))
+            [self] (call) async throws(UpstreamError) in bounded(try await preparing(call, await attempt.another()))
         }
-        return multiplied(PromptedToolsChat(bounded(chat), repair), by: vendorCall)
+        return multiplied(PromptedToolsChat(bounded(chat), repair), by: attempt)
     }
 
     private func bounded(_ chat: any PreparedChat) -> any PreparedChat {
@@ -92,7 +92,7 @@ package struct ChatEmulation: Sendable {
         validator.map { SchemaCheckedChat(chat, $0) } ?? chat
     }
 
-    private func multiplied(_ chat: any PreparedChat, by call: VendorCall) -> any PreparedChat {
+    private func multiplied(_ chat: any PreparedChat, by call: Attempt) -> any PreparedChat {
         calls > 1 ? ChoicesChat([chat], calls, after: first, call: call, count: count, loop: loop) : chat
     }
 

@@ -7,7 +7,7 @@ import Shared
 ///
 /// `@unchecked`: used on its request's loop only.
 package final class ChoiceCapacity: @unchecked Sendable {
-    private let call: VendorCall
+    private let call: Attempt
     /// Whether the next upstream call is the first one. It uses the capacity that `call` already has.
     private var isFirst = true
     /// The number of this response's ended upstream calls whose capacity the next calls can use.
@@ -20,7 +20,7 @@ package final class ChoiceCapacity: @unchecked Sendable {
     var hasSucceeded = false
     private var failures: [UpstreamError] = []
 
-    package init(_ call: VendorCall, mayLackChoices: Bool = true) {
+    package init(_ call: Attempt, mayLackChoices: Bool = true) {
         self.call = call
         self.mayLackChoices = mayLackChoices
     }
@@ -47,7 +47,7 @@ package final class ChoiceCapacity: @unchecked Sendable {
     /// if no call has succeeded.
     package func recordFailures() throws(UpstreamError) {
         if !hasSucceeded, let error = failures.first { throw error }
-        for error in failures { call.callLedger.recordFailure(call.failure(error)) }
+        for error in failures { call.billing.recordFailure(call.failure(error)) }
     }
 
     /// Acquires capacity for an upstream call without waiting.

@@ -9,7 +9,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     private let choices: Int
     /// The response of an earlier upstream call for the same prompt; nil if there was none.
     private let first: LoggedStream?
-    private let call: VendorCall
+    private let call: Attempt
     private let count: CallCount
     private let loop: EventLoop
 
@@ -23,7 +23,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         _ chats: [any PreparedChat],
         _ choices: Int,
         after first: LoggedStream? = nil,
-        call: VendorCall,
+        call: Attempt,
         count: CallCount,
         loop: EventLoop
     ) {

@@ -9,12 +9,12 @@ final class ChoicesUsage: @unchecked Sendable {
     /// The estimated number of tokens of each prompt.
     private let estimates: [Int]
     private let choices: Int
-    private let call: VendorCall
+    private let call: Attempt
     private let count: CallCount
     /// The usage of the upstream calls for each prompt; nil if none has returned a response or reported usage.
     private var ofPrompts: [Usage?]
 
-    init(_ estimates: [Int], _ choices: Int, call: VendorCall, count: CallCount) {
+    init(_ estimates: [Int], _ choices: Int, call: Attempt, count: CallCount) {
         self.estimates = estimates
         self.choices = choices
         self.call = call

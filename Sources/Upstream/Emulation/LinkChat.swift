@@ -32,13 +32,13 @@ extension Candidate {
         if model.features.contains(.image), let provider = images {
             let call = try ImageCall(call, model)
             let images = try provider.prepare(call, for: model)
-            return LinkPlan(prompt: prompt) { [model] (vendorCall) async throws(UpstreamError) in
+            return LinkPlan(prompt: prompt) { [model] (attempt) async throws(UpstreamError) in
                 var images = images
                 let recalled = await memory.recalled(call)
                 // Options of the earlier image that this model does not support are left out.
                 if let alike = try? provider.prepare(recalled, for: model) { images = alike }
-                try await images.begin(by: vendorCall)
-                let made = try await images.images(ofCall: 0, by: vendorCall)
+                try await images.begin(by: attempt)
+                let made = try await images.images(ofCall: 0, by: attempt)
                 memory.remember(made.files, madeBy: images.call)
                 let lines = made.files.enumerated()
                     .map { "![Image \($0.offset + 1)](\($0.element.address))" }
@@ -47,8 +47,8 @@ extension Candidate {
         }
         guard let provider = speech else { throw .modelNotFound(call.model) }
         let speech = try provider.prepare(SpeechCall(call), for: model)
-        return LinkPlan(prompt: prompt) { (vendorCall) async throws(UpstreamError) in
-            let spoken = try await speech.address(by: vendorCall)
+        return LinkPlan(prompt: prompt) { (attempt) async throws(UpstreamError) in
+            let spoken = try await speech.address(by: attempt)
             return ("\u{1f50a} [Audio.mp3](\(spoken.address))", spoken.credits)
         }
     }
@@ -56,7 +56,7 @@ extension Candidate {
 
 /// A plan that makes images or speech for a chat, and links to them as the chat's response.
 package struct LinkPlan: Sendable {
-    fileprivate typealias Making = @Sendable (VendorCall) async throws(UpstreamError) -> (text: String, credits: Int?)
+    fileprivate typealias Making = @Sendable (Attempt) async throws(UpstreamError) -> (text: String, credits: Int?)
 
     fileprivate let prompt: String
     fileprivate let making: Making
@@ -66,7 +66,7 @@ package struct LinkPlan: Sendable {
         self.making = making
     }
 
-    package func prepared(by call: VendorCall) -> any PreparedChat { LinkChat(self, call) }
+    package func prepared(by call: Attempt) -> any PreparedChat { LinkChat(self, call) }
 }
 
 extension ChatCall {
@@ -84,9 +84,9 @@ extension ChatCall {
 private final class LinkChat: PreparedChat, @unchecked Sendable {
     let promptTokens: Int
     private let plan: LinkPlan
-    private let call: VendorCall
+    private let call: Attempt
 
-    init(_ plan: LinkPlan, _ call: VendorCall) {
+    init(_ plan: LinkPlan, _ call: Attempt) {
         var estimate = TokenEstimate()
         estimate.add(plan.prompt)
         promptTokens = max(1, estimate.tokens)
@@ -96,7 +96,7 @@ private final class LinkChat: PreparedChat, @unchecked Sendable {
 
     private func made() async throws(UpstreamError) -> (text: String, credits: Int?) {
         do throws(UpstreamError) {
-            return try await call.attempt { () async throws(UpstreamError) in try await plan.making(call) }
+            return try await call.retrying { () async throws(UpstreamError) in try await plan.making(call) }
         } catch {
             var error = error
             // A chat request has no field in which the client could send the missing values.

@@ -6,11 +6,11 @@ extension AttachmentPlan {
     /// Uploads the attachments of a call to the vendor, and prepares the vendor's chat with them.
     package func prepare(
         _ call: consuming ChatCall,
-        by vendorCall: VendorCall,
+        by attempt: Attempt,
         _ access: MediaAccess
     ) async throws(UpstreamError) -> any PreparedChat {
         var call = call
-        let loader = AttachmentLoader(call.attachments, self, access: access, call: vendorCall)
+        let loader = AttachmentLoader(call.attachments, self, access: access, call: attempt)
         let loaded: [Attachment]
         do throws(APIError) {
             loaded = try await loader.load()
@@ -25,17 +25,17 @@ extension AttachmentPlan {
                 candidate,
                 parts: loader,
                 loaded: loaded,
-                vendorCall: vendorCall,
+                attempt: attempt,
                 access: access
             )
         } else {
             call.attachments = loaded
-            chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
+            chat = candidate.provider.prepare(call, for: candidate.model, by: attempt)
         }
         guard await access.worker.result(ofBytes: bytes, on: access.loop, { chat.write() }) != nil else {
             throw .tooMuchWork
         }
-        try await vendorCall.start()
+        try await attempt.start()
         return chat
     }
 }
@@ -46,7 +46,7 @@ extension AttachmentPlan {
 final class ReuploadingChat: PreparedChat, @unchecked Sendable {
     private var chat: any PreparedChat
     private let candidate: Candidate
-    private let vendorCall: VendorCall
+    private let attempt: Attempt
     private let worker: WorkQueue
     private let loop: EventLoop
     /// The original call and its attachment loader; nil after a success or after a second upload has begun.
@@ -59,17 +59,17 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
         _ candidate: Candidate,
         parts: AttachmentLoader,
         loaded: [Attachment],
-        vendorCall: VendorCall,
+        attempt: Attempt,
         access: MediaAccess
     ) {
         self.candidate = candidate
-        self.vendorCall = vendorCall
+        self.attempt = attempt
         worker = access.worker
         loop = access.loop
         rest = (call, parts)
         var call = call
         call.attachments = loaded
-        chat = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
+        chat = candidate.provider.prepare(call, for: candidate.model, by: attempt)
     }
 
     func write() { chat.write() }
@@ -96,7 +96,7 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
     ) async throws(UpstreamError) -> any PreparedChat {
         guard error.recovery.contains(.reuploadFiles) else { throw error }
         let renewed = try await renewal(of: used, after: error)
-        try await vendorCall.start()
+        try await attempt.start()
         return renewed
     }
 
@@ -121,7 +121,7 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
         do throws(APIError) {
             var call = call
             call.attachments = try await parts.loadAgain()
-            let renewed = candidate.provider.prepare(call, for: candidate.model, by: vendorCall)
+            let renewed = candidate.provider.prepare(call, for: candidate.model, by: attempt)
             guard await worker.result(ofBytes: call.textBytes, on: loop, { renewed.write() }) != nil else {
                 throw .tooMuchWork
             }

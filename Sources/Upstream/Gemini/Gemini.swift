@@ -97,21 +97,21 @@ extension Gemini: ChatVendor {
 
     private static let files = "https://generativelanguage.googleapis.com/v1beta/files/"
 
-    package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool {
-        !AccountSignatures(signatures, of: vendorCall.credential).unknown(in: messages).isEmpty
+    package func mayRecall(_ messages: [ChatMessage], by attempt: Attempt) -> Bool {
+        !AccountSignatures(signatures, of: attempt.credential).unknown(in: messages).isEmpty
     }
 
-    package func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async {
-        await AccountSignatures(signatures, of: vendorCall.credential).recall(for: messages, on: wire.tools.loop)
+    package func recall(_ messages: [ChatMessage], by attempt: Attempt) async {
+        await AccountSignatures(signatures, of: attempt.credential).recall(for: messages, on: wire.tools.loop)
     }
 
-    package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
-        let memory = AccountSignatures(signatures, of: vendorCall.credential)
+    package func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
+        let memory = AccountSignatures(signatures, of: attempt.credential)
         return wire.chatOfGemini(
             GeminiForm(address(of: model.id), memory, model: model),
             call,
             model: model,
-            vendorCall: vendorCall
+            attempt: attempt
         )
     }
 }

@@ -41,7 +41,7 @@ extension WireVendor {
         _ form: GeminiForm,
         _ call: ChatCall,
         model: Model,
-        vendorCall: VendorCall
+        attempt: Attempt
     ) -> any PreparedChat {
         var call = call
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
@@ -53,7 +53,7 @@ extension WireVendor {
             form,
             call: call,
             model: model,
-            vendorCall: vendorCall,
+            attempt: attempt,
             quirks: known(model, for: quirks)
         )
     }

@@ -59,17 +59,17 @@ extension OneMin {
     func complete<Value: Sendable>(
         _ body: Body,
         _ use: OneMinUse,
-        vendorCall: VendorCall,
+        attempt: Attempt,
         _ ask: (UpstreamCall) async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
-        let headers = headers(for: vendorCall.key)
+        let headers = headers(for: attempt.key)
         do throws(UpstreamError) {
             return try await ask(UpstreamCall(endpoint: making, headers: headers, body: body))
         } catch {
             guard let filled = MissingFields.filled(body, for: use.feature, after: error, parser) else {
                 throw error
             }
-            try await vendorCall.prepareRepeat(after: error.status ?? 400)
+            try await attempt.prepareRepeat(after: error.status ?? 400)
             return try await ask(UpstreamCall(endpoint: making, headers: headers, body: filled))
         }
     }

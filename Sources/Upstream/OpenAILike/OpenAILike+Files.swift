@@ -14,7 +14,7 @@ extension OpenAILike: FileProvider {
         _ label: FileLabel,
         _ metadata: FileMetadata,
         totalBytes: Int?,
-        by vendorCall: VendorCall
+        by attempt: Attempt
     ) throws(UpstreamError) -> any FileUpload {
         let file = MultipartFile(
             name: "file",
@@ -22,7 +22,7 @@ extension OpenAILike: FileProvider {
             contentType: label.contentType,
             fields: metadata.fields
         )
-        let headers = wire.headers.headers(for: vendorCall.key, contentType: file.contentType)
+        let headers = wire.headers.headers(for: attempt.key, contentType: file.contentType)
         let response = UploadRules(sendsMetadata: true) { [self] (head, body) in
             let isUnknown = head.status == 404 || head.status == 405
             return isUnknown ? UpstreamError(refusing: .noFilesKept) : refusal(head, body)
@@ -30,7 +30,7 @@ extension OpenAILike: FileProvider {
             try asset(body)
         }
         let endpoint = try fileEndpoint("files", site.options)
-        let upload = try vendorCall.upload(to: endpoint, headers, totalBytes: nil, on: wire.transport)
+        let upload = try attempt.upload(to: endpoint, headers, totalBytes: nil, on: wire.transport)
         return MultipartUpload(file, upload, response)
     }
 
@@ -45,29 +45,29 @@ extension OpenAILike: FileProvider {
         return UploadedAsset(path: Self.folder + id, id: id)
     }
 
-    package func open(path: String, by vendorCall: VendorCall) async throws(UpstreamError) -> any MediaStream {
+    package func open(path: String, by attempt: Attempt) async throws(UpstreamError) -> any MediaStream {
         let call = UpstreamCall(
             endpoint: try fileEndpoint(ofFile: path, "/content"),
-            headers: wire.headers.headers(for: vendorCall.key),
+            headers: wire.headers.headers(for: attempt.key),
             body: nil
         )
-        return try await vendorCall.attempt { () async throws(UpstreamError) in
-            let stream = try await vendorCall.open(call, on: wire.transport)
+        return try await attempt.retrying { () async throws(UpstreamError) in
+            let stream = try await attempt.open(call, on: wire.transport)
             if stream.head.status == 200 { return try await StoredFileStream(stream).begun() }
             let error = try await refusal(stream)
             throw stream.head.status == 404 ? UpstreamError(refusing: .lostFile) : error
         }
     }
 
-    package func delete(path: String, by vendorCall: VendorCall) async throws(UpstreamError) {
+    package func delete(path: String, by attempt: Attempt) async throws(UpstreamError) {
         let call = UpstreamCall(
             endpoint: try fileEndpoint(ofFile: path, ""),
-            headers: wire.headers.headers(for: vendorCall.key),
+            headers: wire.headers.headers(for: attempt.key),
             body: nil,
             isDeletion: true
         )
-        try await vendorCall.attempt { () async throws(UpstreamError) in
-            let response = try await vendorCall.send(call, on: wire.transport)
+        try await attempt.retrying { () async throws(UpstreamError) in
+            let response = try await attempt.send(call, on: wire.transport)
             if response.head.status == 404 { return }
             guard response.head.status / 100 == 2 else { throw refusal(response.head, response.body) }
             // Some servers send only the status.

@@ -153,22 +153,22 @@ extension OpenAILike: ChatVendor {
         return abilities
     }
 
-    package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool {
-        guard let reasoningBlocks, reasoningBlocks.isShared, let model = vendorCall.callLedger.server?.model,
-            isDeepSeek || wire.quirks.quirks(of: name, model, for: .of(vendorCall)).contains(.reasoningBack)
+    package func mayRecall(_ messages: [ChatMessage], by attempt: Attempt) -> Bool {
+        guard let reasoningBlocks, reasoningBlocks.isShared, let model = attempt.billing.server?.model,
+            isDeepSeek || wire.quirks.quirks(of: name, model, for: .of(attempt)).contains(.reasoningBack)
         else { return false }
-        return !(self.reasoningBlocks(of: vendorCall)?.unknown(in: messages).isEmpty ?? true)
+        return !(self.reasoningBlocks(of: attempt)?.unknown(in: messages).isEmpty ?? true)
     }
 
-    package func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async {
-        await reasoningBlocks(of: vendorCall)?.recall(for: messages, on: wire.tools.loop)
+    package func recall(_ messages: [ChatMessage], by attempt: Attempt) async {
+        await reasoningBlocks(of: attempt)?.recall(for: messages, on: wire.tools.loop)
     }
 
-    private func reasoningBlocks(of vendorCall: VendorCall) -> CallerReasoning? {
-        reasoningBlocks.flatMap { CallerReasoning($0, of: vendorCall.callLedger.caller) }
+    private func reasoningBlocks(of attempt: Attempt) -> CallerReasoning? {
+        reasoningBlocks.flatMap { CallerReasoning($0, of: attempt.billing.caller) }
     }
 
-    package func prepare(_ call: consuming ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
+    package func prepare(_ call: consuming ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         var quirks = wire.known(model, for: call.quirks)
         // A call without long ids need not be rewritten for this quirk.
         if quirks.sure.contains(.noLongIDs), !call.hasLongIDs { quirks.sure.remove(.noLongIDs) }
@@ -182,7 +182,7 @@ extension OpenAILike: ChatVendor {
                 call,
                 model: model,
                 allowing: site.allowedFields,
-                isCallersKey: vendorCall.isCallersKey
+                isCallersKey: attempt.isCallersKey
             )
         } else {
             // The other choices are requested by further calls.
@@ -191,15 +191,15 @@ extension OpenAILike: ChatVendor {
                 self,
                 call,
                 model: model,
-                reasoningBlocks: reasoningBlocks(of: vendorCall),
-                isCallersKey: vendorCall.isCallersKey
+                reasoningBlocks: reasoningBlocks(of: attempt),
+                isCallersKey: attempt.isCallersKey
             )
         }
-        return WireChat(wire, form, call: call, model: model, vendorCall: vendorCall, quirks: quirks)
+        return WireChat(wire, form, call: call, model: model, attempt: attempt, quirks: quirks)
     }
 }
 
-extension VendorCall {
+extension Attempt {
     /// Whether the call uses the caller's own key for the vendor.
     var isCallersKey: Bool { credential.label == nil }
 }

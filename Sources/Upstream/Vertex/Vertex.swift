@@ -108,32 +108,32 @@ extension Vertex: ChatVendor {
         publisher == .google && address.hasPrefix(Attachment.cloudScheme)
     }
 
-    package func mayRecall(_ messages: [ChatMessage], by vendorCall: VendorCall) -> Bool {
-        publisher == .google && !AccountSignatures(signatures, of: vendorCall.credential).unknown(in: messages).isEmpty
+    package func mayRecall(_ messages: [ChatMessage], by attempt: Attempt) -> Bool {
+        publisher == .google && !AccountSignatures(signatures, of: attempt.credential).unknown(in: messages).isEmpty
     }
 
-    package func recall(_ messages: [ChatMessage], by vendorCall: VendorCall) async {
-        await AccountSignatures(signatures, of: vendorCall.credential).recall(for: messages, on: wire.tools.loop)
+    package func recall(_ messages: [ChatMessage], by attempt: Attempt) async {
+        await AccountSignatures(signatures, of: attempt.credential).recall(for: messages, on: wire.tools.loop)
     }
 
-    package func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
+    package func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         let addresses = addresses(of: model.id)
-        let route = VertexRoute(self, model.id, addresses: addresses, vendorCall: vendorCall)
+        let route = VertexRoute(self, model.id, addresses: addresses, attempt: attempt)
         switch publisher {
         case .google:
-            let memory = AccountSignatures(signatures, of: vendorCall.credential)
+            let memory = AccountSignatures(signatures, of: attempt.credential)
             let form = GeminiForm(addresses.first, memory, model: model, dialect: .vertex, by: route)
-            return wire.chatOfGemini(form, call, model: model, vendorCall: vendorCall)
+            return wire.chatOfGemini(form, call, model: model, attempt: attempt)
         case .anthropic:
             let form = AnthropicForm(
                 addresses.first?.whole,
                 .vertex(site.vendor.clientInfo),
                 call: call,
                 model: model,
-                vendorCall: vendorCall,
+                attempt: attempt,
                 by: route
             )
-            return wire.chatOfClaude(form, call, model: model, vendorCall: vendorCall)
+            return wire.chatOfClaude(form, call, model: model, attempt: attempt)
         }
     }
 }

@@ -10,7 +10,7 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
     private let model: String
     /// The URLs for calls to the model, one for each location.
     private let addresses: [ModelAddress]
-    private let vendorCall: VendorCall
+    private let attempt: Attempt
     /// The indexes in `addresses` of the locations that can still be tried. The first one is the current location.
     private var left: [Int] = []
     private var isBegun = false
@@ -22,12 +22,12 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
     private var failure: UpstreamError?
     private(set) var key: String
 
-    init(_ vertex: Vertex, _ model: String, addresses: [ModelAddress], vendorCall: VendorCall) {
+    init(_ vertex: Vertex, _ model: String, addresses: [ModelAddress], attempt: Attempt) {
         self.vertex = vertex
         self.model = model
         self.addresses = addresses
-        self.vendorCall = vendorCall
-        key = vendorCall.key
+        self.attempt = attempt
+        key = attempt.key
     }
 
     private var loop: EventLoop { vertex.wire.tools.loop }
@@ -35,7 +35,7 @@ final class VertexRoute: WireRoute, @unchecked Sendable {
     func begin() async throws(UpstreamError) {
         if !isBegun { left = vertex.site.locations.order(for: model, at: loop.now) }
         isBegun = true
-        key = vendorCall.key
+        key = attempt.key
         if let tokens = vertex.site.tokens {
             let patience = UInt64(max(0, vertex.site.vendor.options.firstByteMilliseconds)) * 1_000_000
             let token = try await tokens.token(by: vertex.wire.transport, on: loop, patienceNanoseconds: patience)

@@ -9,7 +9,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     let vendor: WireVendor
     let form: any WireForm
     let model: Model
-    private let vendorCall: VendorCall
+    private let attempt: Attempt
     /// The chat call; nil after `write` has written it as the request body.
     private var call: ChatCall?
     var body: Body?
@@ -36,7 +36,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         _ form: any WireForm,
         call: consuming ChatCall,
         model: Model,
-        vendorCall: VendorCall,
+        attempt: Attempt,
         quirks: QuirkMemory.Known
     ) {
         self.vendor = vendor
@@ -45,7 +45,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         callQuirks = call.quirks
         self.call = call
         self.model = model
-        self.vendorCall = vendorCall
+        self.attempt = attempt
         known = quirks
         self.quirks = quirks.sure
     }
@@ -82,13 +82,13 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private func upstream(isStreamed: Bool) throws(UpstreamError) -> UpstreamCall {
         write()
         if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
-        vendorCall.isRebuilt = form.isRebuilt
+        attempt.isRebuilt = form.isRebuilt
         let route = form.route
         return UpstreamCall(
             endpoint: route?.endpoint(isStreamed: isStreamed) ?? form.endpoint(isStreamed: isStreamed),
-            headers: form.headers(route?.headers ?? vendor.headers, for: route?.key ?? vendorCall.key),
+            headers: form.headers(route?.headers ?? vendor.headers, for: route?.key ?? attempt.key),
             body: body,
-            by: vendorCall.callLedger.deadline
+            by: attempt.billing.deadline
         )
     }
 
@@ -107,11 +107,11 @@ final class WireChat: PreparedChat, @unchecked Sendable {
                 return stream
             } catch {
                 guard let failure = route.failure(after: error) else {
-                    try await vendorCall.prepareRepeat(after: error)
+                    try await attempt.prepareRepeat(after: error)
                     continue
                 }
                 guard !isRepeated else { throw failure }
-                try await vendorCall.waitToRepeat(after: failure)
+                try await attempt.waitToRepeat(after: failure)
                 isRepeated = true
             }
         }
@@ -122,7 +122,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         let counted = vendor.tools.loop.now
         try await route.begin()
         // After a long wait for the access token, the provider's rate limit must allow the call again.
-        try await vendorCall.start(countedAt: counted)
+        try await attempt.start(countedAt: counted)
     }
 
     func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
@@ -130,7 +130,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         do throws(UpstreamError) {
             return try await openOnce(isStreamed: isStreamed)
         } catch {
-            try await vendorCall.waitToRepeat(after: error)
+            try await attempt.waitToRepeat(after: error)
             return try await openOnce(isStreamed: isStreamed)
         }
     }
@@ -146,11 +146,11 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private func wholeOnce() async throws(UpstreamError) -> LoggedStream {
         write()
         if form.gathersStream { return try await gathered() }
-        let response = try await vendorCall.send(try upstream(isStreamed: false), on: vendor.transport)
+        let response = try await attempt.send(try upstream(isStreamed: false), on: vendor.transport)
         guard response.head.status / 100 == 2 else {
             try rewrite(after: response.head, response.body.bytes)
             try await remake { () async throws(UpstreamError) in
-                try await vendorCall.prepareRepeat(after: response.head.status)
+                try await attempt.prepareRepeat(after: response.head.status)
             }
             return try await wholeOnce()
         }
@@ -162,7 +162,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         } catch {
             let error = unserved(error)
             guard isRewritten(afterResponse: error) else { throw judged(error) }
-            try await remake { () async throws(UpstreamError) in try await vendorCall.prepareRepeat(after: error) }
+            try await remake { () async throws(UpstreamError) in try await attempt.prepareRepeat(after: error) }
             return try await wholeOnce()
         }
         guard let read else { throw .tooMuchWork }
@@ -245,7 +245,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             stream.stop()
             let error = unserved(error)
             guard isRewritten(afterResponse: error) else { throw judged(error) }
-            try await remake { () async throws(UpstreamError) in try await vendorCall.prepareRepeat(after: error) }
+            try await remake { () async throws(UpstreamError) in try await attempt.prepareRepeat(after: error) }
             return try await streamOnce()
         }
     }
@@ -253,12 +253,12 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     /// Opens the stream. If the vendor refuses the request because of a quirk, sends the changed request.
     private func opened() async throws(UpstreamError) -> any UpstreamStream {
         while true {
-            let opened = try await vendorCall.open(try upstream(isStreamed: true), on: vendor.transport)
+            let opened = try await attempt.open(try upstream(isStreamed: true), on: vendor.transport)
             if opened.head.status / 100 == 2 { return opened }
             let refusal = try await self.refusal(opened)
             try rewrite(after: opened.head, refusal.bytes)
             try await remake { () async throws(UpstreamError) in
-                try await vendorCall.prepareRepeat(after: opened.head.status)
+                try await attempt.prepareRepeat(after: opened.head.status)
             }
         }
     }
@@ -269,7 +269,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private func prepareToGoOn(after pause: PausedResponse) async throws(UpstreamError) {
         bounds.addCall()
         if let request = body { body = form.goingOn(request, after: pause) }
-        try await vendorCall.goOn()
+        try await attempt.goOn()
         if let route = form.route { try await begin(route) }
     }
 
@@ -298,7 +298,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     var errorReader: ErrorResponseReader { form.errorReader(vendor.tools.parser) }
 
-    private var isCallersKey: Bool { vendorCall.credential.label == nil }
+    private var isCallersKey: Bool { attempt.credential.label == nil }
 
     /// Returns the error without secrets, and without recovery options if a passthrough key was refused.
     func judged(_ error: UpstreamError) -> UpstreamError {

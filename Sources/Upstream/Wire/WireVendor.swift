@@ -48,9 +48,9 @@ final class WireVendor: @unchecked Sendable {
 
 extension CallQuirks {
     /// The quirks of a vendor's call that is not prepared as a chat.
-    static func of(_ vendorCall: VendorCall) -> CallQuirks {
+    static func of(_ attempt: Attempt) -> CallQuirks {
         var quirks = CallQuirks()
-        quirks.owner = Owner(vendorCall.callLedger.caller)
+        quirks.owner = Owner(attempt.billing.caller)
         return quirks
     }
 }

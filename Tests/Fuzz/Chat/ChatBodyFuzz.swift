@@ -47,11 +47,11 @@ private func read(_ root: JSONValue) {
     }
     let sent = call.textBytes
     let vendor = Echo(name: "echo", loop: loop)
-    let callLedger = Admission(nil, holding: Limiter(store: nil).admitUncovered())
+    let billing = Admission(nil, holding: Limiter(store: nil).admitUncovered())
     let chat = vendor.prepare(
         loaded,
         for: model,
-        by: VendorCall(.none, billing: callLedger.callLedger, on: loop)
+        by: Attempt(.none, billing: billing.billing, on: loop)
     )
     chat.write()
     demand(chat.promptTokens <= sent + 1, "\(chat.promptTokens) tokens of \(sent) bytes")

@@ -17,7 +17,7 @@ final class LittleVendor: ChatVendor, @unchecked Sendable {  // on one loop
         [.choices, .tools, .toolChoice, .reasoning]
     }
 
-    func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat {
+    func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         heard = call.messages
         return LittleChat(choices: call.choices, tool: call.chatOptions.tools.first?.name ?? "none", signs: signs)
     }

@@ -15,7 +15,7 @@ final class LongVendor: ChatVendor, @unchecked Sendable {  // on one loop
 
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities { [] }
 
-    func prepare(_ call: ChatCall, for model: Model, by vendorCall: VendorCall) -> any PreparedChat { LongChat(self) }
+    func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat { LongChat(self) }
 
     fileprivate var texts: [String] {
         [#"{"a":""#] + Array(repeating: String(repeating: "x", count: 32_768), count: pieces) + [#""}"#]

@@ -52,7 +52,7 @@ struct Scene {
     ) {
         let all = modelCatalog.map { servedModel in
             Candidate(
-                server: CallLedger.Server("v\(servedModel.provider)", name: "m"),
+                server: Billing.Server("v\(servedModel.provider)", name: "m"),
                 provider: ScriptedVendor(named: "v\(servedModel.provider)", [[[]]]),
                 model: anyModel,
                 keys: keys[servedModel.provider],
@@ -73,7 +73,7 @@ struct Scene {
         let script = Script(failures)
         var asked = AskedProvider()
         do throws(UpstreamError) {
-            let attempts = candidates.attempts(billing: admission.callLedger)
+            let attempts = candidates.attempts(billing: admission.billing)
             try await candidates.first(attempts) { (candidate, call) async throws(UpstreamError) in
                 let name = candidate.provider.name
                 script.names.append(call.credential.key.isEmpty ? name : "\(name).\(call.credential.label ?? "")")
@@ -84,8 +84,8 @@ struct Scene {
             asked.summary = error.summary
         }
         asked.names = script.names
-        asked.attempts = admission.callLedger.attempts
-        asked.noted = admission.callLedger.failures.count
+        asked.attempts = admission.billing.attempts
+        asked.noted = admission.billing.failures.count
         return asked
     }
 

@@ -146,4 +146,4 @@ import Testing
     }
 }
 
-private func anyLedger() -> CallLedger { Admission(nil, holding: Limiter(store: nil).admitUncovered()).callLedger }
+private func anyLedger() -> Billing { Admission(nil, holding: Limiter(store: nil).admitUncovered()).billing }

@@ -16,8 +16,8 @@ import Testing
         case end(Bill.Fate)
     }
 
-    private static let priced = CallLedger.Server("a", price: Price("1"))
-    private static let unpriced = CallLedger.Server("b")
+    private static let priced = Billing.Server("a", price: Price("1"))
+    private static let unpriced = Billing.Server("b")
     private static let ends: [String: Bill.End] = [
         "responded": .responded, "made": .made, "refused": .refused, "broke": .broke, "abandoned": .abandoned,
         "repeated": .repeated, "helped": .helped, "free": .free,
@@ -39,7 +39,7 @@ import Testing
         _ end: Bill.End,
         _ usage: Usage,
         credits: Int = 0,
-        at server: CallLedger.Server = priced
+        at server: Billing.Server = priced
     ) -> CallRecord {
         var outcome = Bill.Outcome(end, end == .refused ? .nothing : usage, status: 200)
         outcome.billedCredits = credits

@@ -18,12 +18,12 @@ import Testing
         defer { worker.stop() }
         return await onLoop { loop in
             let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
-            let vendorCall = VendorCall(.none, billing: admission.callLedger, on: loop)
+            let attempt = Attempt(.none, billing: admission.billing, on: loop)
             let abilities = vendor.abilities(for: call, of: anyModel)
             let count = CallCount(anyModel, by: worker, on: loop)
             let completion = ChatEmulation(call, lacking: abilities, count, within: .unbounded(), by: worker, on: loop)
-            let chat = vendor.prepare(call, for: anyModel, by: vendorCall)
-            return await read(completion.completed(chat, by: vendorCall))
+            let chat = vendor.prepare(call, for: anyModel, by: attempt)
+            return await read(completion.completed(chat, by: attempt))
         }
     }
 

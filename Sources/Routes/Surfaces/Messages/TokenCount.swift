@@ -35,7 +35,7 @@ func countTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
         gateway.limits.applicableLimits(caller, .models, request: exchange.request)
     )
     let request = OriginalRequest(original, headers)
-    if let body = await counted(request, counter, by: candidate, billing: admission.callLedger) {
+    if let body = await counted(request, counter, by: candidate, billing: admission.billing) {
         return body.read { exchange.send(json: $0) }
     }
     let tokens = await gateway.worker.result(
@@ -52,12 +52,12 @@ private func counted(
     _ request: OriginalRequest,
     _ counter: any MessageTokenCounter,
     by candidate: Candidate,
-    billing callLedger: CallLedger
+    billing: Billing
 ) async -> Body? {
     do throws(UpstreamError) {
-        let vendorCall = try await candidate.call(billing: callLedger)
-        let body = try await counter.tokenCount(of: request, for: candidate.model, by: vendorCall)
-        vendorCall.ended()
+        let attempt = try await candidate.call(billing: billing)
+        let body = try await counter.tokenCount(of: request, for: candidate.model, by: attempt)
+        attempt.ended()
         return body
     } catch _ {
         // The limit of these calls is not that of the key, so a refusal starts no cooldown.

@@ -20,7 +20,7 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
     let plan = try await fallback.leadingPlan()
     let admission = try await plan.admitted(exchange, checksLength: false)
     do throws(UpstreamError) {
-        let (response, usage) = try await fallback.response(billing: admission.callLedger)
+        let (response, usage) = try await fallback.response(billing: admission.billing)
         guard let summary = response.choices.first?.text, !summary.bytes.isEmpty else {
             throw UpstreamError(.failed, cause: "a summary without text")
         }

@@ -36,10 +36,10 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
         self.mayBeSamples = mayBeSamples
     }
 
-    func open(by vendorCall: VendorCall) async throws(UpstreamError) -> any AudioStream {
-        let stream = try await vendor.complete(body, use, vendorCall: vendorCall) {
+    func open(by attempt: Attempt) async throws(UpstreamError) -> any AudioStream {
+        let stream = try await vendor.complete(body, use, attempt: attempt) {
             [vendor, use] (call) async throws(UpstreamError) in
-            try await vendor.opened(call, use, vendorCall: vendorCall)
+            try await vendor.opened(call, use, attempt: attempt)
         }
         guard stream.head.isJSON else { return try await audio(stream) }
         let record = try await vendor.whole(stream, limitBytes: Self.recordLimitBytes)
@@ -47,9 +47,9 @@ final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
         return try await audio(vendor.open(results.files[0]), credits: results.credits)
     }
 
-    func address(by vendorCall: VendorCall) async throws(UpstreamError) -> (address: String, credits: Int?) {
-        let results = try await vendor.complete(body, use, vendorCall: vendorCall) {
-            [vendor, use] (call) async throws(UpstreamError) in try await vendor.results(of: call, use, vendorCall)
+    func address(by attempt: Attempt) async throws(UpstreamError) -> (address: String, credits: Int?) {
+        let results = try await vendor.complete(body, use, attempt: attempt) {
+            [vendor, use] (call) async throws(UpstreamError) in try await vendor.results(of: call, use, attempt)
         }
         return (results.files[0].address, results.credits)
     }

@@ -44,13 +44,13 @@ final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
         self.isDetailed = isDetailed
     }
 
-    func transcript(of file: UploadedAsset, by vendorCall: VendorCall) async throws(UpstreamError) -> Transcript {
+    func transcript(of file: UploadedAsset, by attempt: Attempt) async throws(UpstreamError) -> Transcript {
         var body = ByteBuffer()
         body.append(opening.bytes)
         body.append(json: file.path)
         body.append(members.bytes)
-        let record = try await vendor.complete(Body(body), use, vendorCall: vendorCall) {
-            [vendor, use] (call) async throws(UpstreamError) in try await vendor.record(of: call, use, vendorCall)
+        let record = try await vendor.complete(Body(body), use, attempt: attempt) {
+            [vendor, use] (call) async throws(UpstreamError) in try await vendor.record(of: call, use, attempt)
         }
         return try Transcript(record: record.bytes, isDetailed: isDetailed, vendor.parser)
     }

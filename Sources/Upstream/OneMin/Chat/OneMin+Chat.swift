@@ -11,7 +11,7 @@ extension OneMin: ChatVendor {
     package func prepare(
         _ call: consuming ChatCall,
         for model: Model,
-        by vendorCall: VendorCall
+        by attempt: Attempt
     ) -> any PreparedChat {
         var call = consume call
         call.webSearch = call.search(with: model)
@@ -22,6 +22,6 @@ extension OneMin: ChatVendor {
             && !attachments.contains { if case .kept = $0.source { true } else { false } }
             || !model.features.contains(.chat)
         let endpoint = isCode ? features : call.isStreamed ? streamed : whole
-        return OneMinChat(self, consume call, model: model, isCode: isCode, endpoint: endpoint, vendorCall: vendorCall)
+        return OneMinChat(self, consume call, model: model, isCode: isCode, endpoint: endpoint, attempt: attempt)
     }
 }

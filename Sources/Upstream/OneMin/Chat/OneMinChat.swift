@@ -11,7 +11,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     private let isCode: Bool
     private let use: OneMinUse
     private let endpoint: Endpoint
-    private let vendorCall: VendorCall
+    private let attempt: Attempt
     private let searchesWeb: Bool
     /// The chat call whose request body is not written yet; nil after `write`.
     private var call: ChatCall?
@@ -30,14 +30,14 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         model: Model,
         isCode: Bool,
         endpoint: Endpoint,
-        vendorCall: VendorCall
+        attempt: Attempt
     ) {
         self.vendor = vendor
         self.model = model
         self.isCode = isCode
         use = OneMinUse(model: model.id, feature: isCode ? .code : .chat)
         self.endpoint = endpoint
-        self.vendorCall = vendorCall
+        self.attempt = attempt
         searchesWeb = call.webSearch != nil && !isCode
         self.call = call
     }
@@ -72,9 +72,9 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         write()
         return UpstreamCall(
             endpoint: endpoint,
-            headers: vendor.headers(for: vendorCall.key),
+            headers: vendor.headers(for: attempt.key),
             body: body,
-            by: vendorCall.callLedger.deadline
+            by: attempt.billing.deadline
         )
     }
 
@@ -93,9 +93,9 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         let stream: any UpstreamStream
         var reopening: OneMinStream.Reopening?
         do throws(UpstreamError) {
-            stream = try await vendor.opened(upstream, use, vendorCall: vendorCall)
+            stream = try await vendor.opened(upstream, use, attempt: attempt)
             reopening = { [self] (error) async throws(UpstreamError) in
-                vendor.learn(error, use, vendorCall: vendorCall)
+                vendor.learn(error, use, attempt: attempt)
                 return try await reopened(after: error)
             }
         } catch {
@@ -115,13 +115,13 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         do throws(UpstreamError) {
             return try await wholeOnce()
         } catch {
-            try await vendorCall.waitToRepeat(after: error)
+            try await attempt.waitToRepeat(after: error)
             return try await wholeOnce()
         }
     }
 
     private func wholeOnce() async throws(UpstreamError) -> LoggedStream {
-        let response = try await vendor.record(of: upstream, use, vendorCall)
+        let response = try await vendor.record(of: upstream, use, attempt)
         let record = try OneMinRecord(response.bytes, vendor.parser)
         let log = EventLog()
         if searchesWeb {
@@ -137,8 +137,8 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     /// Waits, and makes the upstream call once more. Throws the failure `error` if a new call would not help.
     @inline(never)  // Its frame would be a part of the memory of each open stream.
     private func reopened(after error: UpstreamError) async throws(UpstreamError) -> any UpstreamStream {
-        try await vendorCall.waitToRepeat(after: error)
-        return try await vendor.opened(upstream, use, vendorCall: vendorCall)
+        try await attempt.waitToRepeat(after: error)
+        return try await vendor.opened(upstream, use, attempt: attempt)
     }
 
     /// Appends the member `attachments`, which names the images and files that were uploaded to the vendor.

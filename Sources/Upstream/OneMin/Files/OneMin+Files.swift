@@ -10,11 +10,11 @@ extension OneMin: FileProvider, AssetUploader {
         _ label: FileLabel,
         _ metadata: FileMetadata,
         totalBytes: Int?,
-        by vendorCall: VendorCall
+        by attempt: Attempt
     ) throws(UpstreamError) -> any FileUpload {
         let file = MultipartFile(name: "asset", filename: label.name, contentType: label.contentType)
         let headers = UpstreamHeaders([
-            "API-KEY: \(vendorCall.key)", "Content-Type: \(file.contentType)", "Expect:", "User-Agent: relay",
+            "API-KEY: \(attempt.key)", "Content-Type: \(file.contentType)", "Expect:", "User-Agent: relay",
         ])
         let total = totalBytes.map { file.totalBytes(fileBytes: $0) }
         let response = UploadRules(sendsMetadata: false) { [parser] (head, body) in
@@ -22,11 +22,11 @@ extension OneMin: FileProvider, AssetUploader {
         } asset: { [self] (body) throws(UpstreamError) in
             try asset(body)
         }
-        let upload = try vendorCall.upload(to: assets, headers, totalBytes: total, on: transport)
+        let upload = try attempt.upload(to: assets, headers, totalBytes: total, on: transport)
         return MultipartUpload(file, upload, response)
     }
 
-    package func open(path: String, by vendorCall: VendorCall) async throws(UpstreamError) -> any MediaStream {
+    package func open(path: String, by attempt: Attempt) async throws(UpstreamError) -> any MediaStream {
         try await StoredFileStream(try await open(OneMinResults.file(at: path, assetURL), contentOptions)).begun()
     }
 
@@ -37,20 +37,20 @@ extension OneMin: FileProvider, AssetUploader {
         _ bytes: Body,
         filename: String,
         mediaType: String,
-        by vendorCall: VendorCall
+        by attempt: Attempt
     ) async throws(UpstreamError) -> UploadedAsset {
-        guard await turns.acquire(vendorCall.key, on: loop) else { throw UpstreamError(.cancelled, cause: "cancelled") }
-        defer { turns.give(vendorCall.key) }
-        try await vendorCall.start()
+        guard await turns.acquire(attempt.key, on: loop) else { throw UpstreamError(.cancelled, cause: "cancelled") }
+        defer { turns.give(attempt.key) }
+        try await attempt.start()
         let label = FileLabel(name: filename, contentType: mediaType)
-        let upload = try upload(label, FileMetadata(), totalBytes: bytes.bytes.count, by: vendorCall)
+        let upload = try upload(label, FileMetadata(), totalBytes: bytes.bytes.count, by: attempt)
         defer { upload.stop() }
         try await upload.write(bytes.bytes)
         return try await upload.finish(FileMetadata())
     }
 
     /// Does nothing: the vendor cannot delete files.
-    package func delete(path: String, by vendorCall: VendorCall) async throws(UpstreamError) {}
+    package func delete(path: String, by attempt: Attempt) async throws(UpstreamError) {}
 
     private func asset(_ response: Body) throws(UpstreamError) -> UploadedAsset {
         guard let root = try? parser.parse(response.bytes) else {

@@ -53,9 +53,9 @@ extension OneMin {
     func results(
         of call: UpstreamCall,
         _ use: OneMinUse,
-        _ vendorCall: VendorCall
+        _ attempt: Attempt
     ) async throws(UpstreamError) -> OneMinResults {
-        let record = try await record(of: call, use, vendorCall)
+        let record = try await record(of: call, use, attempt)
         return try OneMinResults(record.bytes, assetURL: assetURL, parser)
     }
 
@@ -63,13 +63,13 @@ extension OneMin {
     func record(
         of call: UpstreamCall,
         _ use: OneMinUse,
-        _ vendorCall: VendorCall
+        _ attempt: Attempt
     ) async throws(UpstreamError) -> Body {
-        try checkSupport(of: use, vendorCall)
-        let response = try await vendorCall.send(call, on: transport)
+        try checkSupport(of: use, attempt)
+        let response = try await attempt.send(call, on: transport)
         guard response.head.status == 200 || response.head.status == 201 else {
             let error = UpstreamError(response.head, response.body.bytes, parser: parser, of: use.feature.fields)
-            learn(error, use, vendorCall: vendorCall)
+            learn(error, use, attempt: attempt)
             throw error
         }
         return response.body
@@ -79,30 +79,30 @@ extension OneMin {
     func opened(
         _ call: UpstreamCall,
         _ use: OneMinUse,
-        vendorCall: VendorCall
+        attempt: Attempt
     ) async throws(UpstreamError) -> any UpstreamStream {
-        try checkSupport(of: use, vendorCall)
-        let stream = try await vendorCall.open(call, on: transport)
+        try checkSupport(of: use, attempt)
+        let stream = try await attempt.open(call, on: transport)
         guard stream.head.status == 200 || stream.head.status == 201 else {
             let error = await refusal(stream, use.feature.fields)
-            learn(error, use, vendorCall: vendorCall)
+            learn(error, use, attempt: attempt)
             throw error
         }
         return stream
     }
 
     /// Throws if the vendor recently refused this model for this account.
-    private func checkSupport(of use: OneMinUse, _ vendorCall: VendorCall) throws(UpstreamError) {
-        guard unsupported.refuses(use, of: name, vendorCall.credential, at: loop.now) else { return }
+    private func checkSupport(of use: OneMinUse, _ attempt: Attempt) throws(UpstreamError) {
+        guard unsupported.refuses(use, of: name, attempt.credential, at: loop.now) else { return }
         var error = UpstreamError(.unknownModel, cause: "the vendor recently rejected this model as not supported")
         error.isOfModel = true
         throw error
     }
 
     /// Remembers for a minute that the vendor refused the model. Ignores errors with another cause.
-    func learn(_ error: UpstreamError, _ use: OneMinUse, vendorCall: VendorCall) {
+    func learn(_ error: UpstreamError, _ use: OneMinUse, attempt: Attempt) {
         guard error.kind == .unknownModel, error.isOfModel else { return }
-        unsupported.learn(use, of: name, vendorCall.credential, at: loop.now)
+        unsupported.learn(use, of: name, attempt.credential, at: loop.now)
     }
 
     /// Reads a response's body to its end. Throws if the body is larger than `limitBytes`.

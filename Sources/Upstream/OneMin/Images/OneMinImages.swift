@@ -93,27 +93,27 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
     var returnsDataByDefault: Bool { isOpenAI }
     var offersURLs: Bool { !isOpenAI }
 
-    func begin(by vendorCall: VendorCall) async throws(UpstreamError) {
+    func begin(by attempt: Attempt) async throws(UpstreamError) {
         switch call.image {
         case .address(let address): imageReference = address
         case .data(let bytes, let type):
-            imageReference = try await upload(bytes, "image", type: type, vendorCall: vendorCall)
+            imageReference = try await upload(bytes, "image", type: type, attempt: attempt)
         case nil: break
         }
-        if let mask = call.mask { maskReference = try await upload(mask, "mask", type: .png, vendorCall: vendorCall) }
+        if let mask = call.mask { maskReference = try await upload(mask, "mask", type: .png, attempt: attempt) }
     }
 
     private func upload(
         _ bytes: Body,
         _ name: String,
         type: MediaType,
-        vendorCall: VendorCall
+        attempt: Attempt
     ) async throws(UpstreamError) -> String {
         let filename = type.fileName(name)
-        return try await vendor.keep(bytes, filename: filename, mediaType: type.rawValue, by: vendorCall).path
+        return try await vendor.keep(bytes, filename: filename, mediaType: type.rawValue, by: attempt).path
     }
 
-    func images(ofCall index: Int, by vendorCall: VendorCall) async throws(UpstreamError) -> CallImages {
+    func images(ofCall index: Int, by attempt: Attempt) async throws(UpstreamError) -> CallImages {
         var body = ByteBuffer()
         body.append(parts.opening.bytes)
         let members = parts.members.bytes
@@ -127,8 +127,8 @@ final class OneMinImages: PreparedImages, @unchecked Sendable {
         }
         parts.family.append(count: plan[index], to: &body)
         body.append("}}")
-        let results = try await vendor.complete(Body(body), use, vendorCall: vendorCall) {
-            [vendor, use] (call) async throws(UpstreamError) in try await vendor.results(of: call, use, vendorCall)
+        let results = try await vendor.complete(Body(body), use, attempt: attempt) {
+            [vendor, use] (call) async throws(UpstreamError) in try await vendor.results(of: call, use, attempt)
         }
         let files = results.files
         guard files.count >= plan[index] else {

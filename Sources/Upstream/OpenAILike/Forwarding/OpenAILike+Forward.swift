@@ -6,14 +6,14 @@ extension OpenAILike: Forwarder {
     package func forward(
         _ request: ForwardedRequest,
         for model: Model,
-        by vendorCall: VendorCall
+        by attempt: Attempt
     ) async throws(UpstreamError) -> any ForwardedResponse {
         guard let endpoint = endpoint(request.endpoint) else {
             throw UpstreamError(.failed, cause: "the provider has no such URL")
         }
-        return try await vendorCall.attempt { () async throws(UpstreamError) in
+        return try await attempt.retrying { () async throws(UpstreamError) in
             do throws(UpstreamError) {
-                return try await forwardOnce(request, to: endpoint, model, vendorCall: vendorCall)
+                return try await forwardOnce(request, to: endpoint, model, attempt: attempt)
             } catch {
                 var error = error
                 if !request.isReplayable { error.recovery.remove(.retrySame) }
@@ -26,12 +26,12 @@ extension OpenAILike: Forwarder {
         _ request: ForwardedRequest,
         to endpoint: Endpoint,
         _ model: Model,
-        vendorCall: VendorCall
+        attempt: Attempt
     ) async throws(UpstreamError) -> any ForwardedResponse {
         let stream: any UpstreamStream
         switch request.content {
-        case .json(let body): stream = try await sent(body, to: endpoint, model, vendorCall: vendorCall)
-        case .form(let form): stream = try await sent(form, to: endpoint, model, vendorCall: vendorCall)
+        case .json(let body): stream = try await sent(body, to: endpoint, model, attempt: attempt)
+        case .form(let form): stream = try await sent(form, to: endpoint, model, attempt: attempt)
         }
         guard stream.head.status / 100 == 2 else { throw try await refusal(stream, of: request.endpoint) }
         let response = ForwardedVendorResponse(stream, request, tools: wire.tools, errorTable)
@@ -50,9 +50,9 @@ extension OpenAILike: Forwarder {
         _ body: Body,
         to endpoint: Endpoint,
         _ model: Model,
-        vendorCall: VendorCall
+        attempt: Attempt
     ) async throws(UpstreamError) -> any UpstreamStream {
-        let passed = ForwardedFieldCheck(allowing: site.allowedFields, isCallersKey: vendorCall.isCallersKey)
+        let passed = ForwardedFieldCheck(allowing: site.allowedFields, isCallersKey: attempt.isCallersKey)
         let request = NativeRequest(body)
         if let refusal = request.refusal(by: passed) { throw UpstreamError(refusing: refusal) }
         let written: Body
@@ -61,8 +61,8 @@ extension OpenAILike: Forwarder {
         } catch {
             throw UpstreamError(refusing: error)
         }
-        let call = UpstreamCall(endpoint: endpoint, headers: wire.headers.headers(for: vendorCall.key), body: written)
-        return try await vendorCall.open(call, on: wire.transport)
+        let call = UpstreamCall(endpoint: endpoint, headers: wire.headers.headers(for: attempt.key), body: written)
+        return try await attempt.open(call, on: wire.transport)
     }
 
     /// Sends a multipart form as fast as the vendor's server receives it, and returns the response.
@@ -70,14 +70,14 @@ extension OpenAILike: Forwarder {
         _ form: any FormSource,
         to endpoint: Endpoint,
         _ model: Model,
-        vendorCall: VendorCall
+        attempt: Attempt
     ) async throws(UpstreamError) -> any UpstreamStream {
         form.begin(
             model: model.id,
-            passing: ForwardedFieldCheck(allowing: site.allowedFields, isCallersKey: vendorCall.isCallersKey)
+            passing: ForwardedFieldCheck(allowing: site.allowedFields, isCallersKey: attempt.isCallersKey)
         )
-        let headers = wire.headers.headers(for: vendorCall.key, contentType: form.contentType)
-        let upload = try vendorCall.upload(to: endpoint, headers, totalBytes: nil, on: wire.transport)
+        let headers = wire.headers.headers(for: attempt.key, contentType: form.contentType)
+        let upload = try attempt.upload(to: endpoint, headers, totalBytes: nil, on: wire.transport)
         do throws(UpstreamError) {
             try await write(form, to: upload)
             // A key that the vendor refuses says nothing about the form, which is then sent with the next key.

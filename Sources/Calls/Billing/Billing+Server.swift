@@ -1,6 +1,6 @@
 package import Shared
 
-extension CallLedger {
+extension Billing {
     /// The destination of an upstream call: a provider and one of its models.
     package final class Server: Sendable {
         // It is a class, because it is passed on more often than it is created.

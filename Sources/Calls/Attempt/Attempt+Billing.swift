@@ -2,7 +2,7 @@ import Engine
 import Limits
 package import Shared
 
-extension VendorCall {
+extension Attempt {
     /// Bills and records a call that succeeded. `credits` is nil if the vendor reported none.
     package func recordResponse(_ usage: Usage, credits: Int?) { recordResponse(usage, of: usage, credits: credits) }
 
@@ -12,12 +12,12 @@ extension VendorCall {
     package func recordResponse(_ usage: Usage, of sum: Usage, credits: Int?) {
         var outcome = Bill.Outcome(.responded, usage, credits: credits, status: 200)
         outcome.promptTokens = sum.promptTokens
-        if let terms = callLedger.usageReservation {
+        if let terms = billing.usageReservation {
             outcome.billedCredits = credits ?? server?.credits(usage, terms) ?? terms.creditsPerCall
             outcome.images = terms.reserved.images
         }
         record(outcome)
-        callLedger.learn(completionTokens: usage.completionTokens, credits: credits)
+        billing.learn(completionTokens: usage.completionTokens, credits: credits)
     }
 
     /// Bills and records a successful call that uses no tokens, for example one that made images.
@@ -27,13 +27,13 @@ extension VendorCall {
         let usage = usage ?? Usage(pieces: images, .image)
         var outcome = Bill.Outcome(.made, usage, credits: credits, status: 200)
         outcome.pricedCredits = images > 0 ? server?.credits?.ofImages(images) : nil
-        if let terms = callLedger.usageReservation {
+        if let terms = billing.usageReservation {
             let listed = server?.credits == nil ? 0 : outcome.pricedCredits
             outcome.billedCredits = credits ?? listed ?? terms.creditsPerCall
             outcome.images = images > 0 ? images : terms.reserved.images
         }
         record(outcome)
-        callLedger.learn(completionTokens: 0, credits: credits)
+        billing.learn(completionTokens: 0, credits: credits)
     }
 
     /// Bills and records a call that failed. A call that the vendor refused is free.
@@ -54,7 +54,7 @@ extension VendorCall {
             outcome.end = isAbandoned ? .abandoned : .broke
             outcome.usage = usage
             outcome.promptTokens = promptTokens
-            if let terms = callLedger.usageReservation {
+            if let terms = billing.usageReservation {
                 outcome.billedCredits = server?.credits(usage, terms) ?? terms.creditsPerCall
                 outcome.images = terms.reserved.images
             }
@@ -86,7 +86,7 @@ extension VendorCall {
         outcome.usage = used
         outcome.isImpossible = used.hasImpossibleFigure
         outcome.isShown = outcome.isShown && !isRecorded
-        if let terms = callLedger.usageReservation { outcome.billedCredits = server?.credits(used, terms) ?? 0 }
+        if let terms = billing.usageReservation { outcome.billedCredits = server?.credits(used, terms) ?? 0 }
         record(outcome, at: time)
     }
 
@@ -97,12 +97,12 @@ extension VendorCall {
     ///   - error: the failure of the call; nil if it succeeded.
     package func helped(by model: String, credits: Int?, _ error: UpstreamError? = nil) {
         var outcome = error.map { self.outcome(.helped, $0) } ?? Bill.Outcome(.helped, status: 200)
-        if let terms = callLedger.usageReservation {
+        if let terms = billing.usageReservation {
             outcome.billedCredits =
-                credits ?? terms.averages.expected(of: model, for: callLedger.caller?.identity).credits
+                credits ?? terms.averages.expected(of: model, for: billing.caller?.identity).credits
         }
         record(outcome)
-        callLedger.learn(completionTokens: 0, credits: credits, of: model)
+        billing.learn(completionTokens: 0, credits: credits, of: model)
     }
 
     /// Records that the vendor refused the call with this HTTP status.
@@ -114,7 +114,7 @@ extension VendorCall {
         var outcome = Bill.Outcome(end, status: error.status)
         // Such a call was refused before any vendor was called.
         outcome.isShown = error.refusal == nil || error.status != nil || error.isCut
-        if callLedger.recordsCalls { outcome.error = located(error).loggedCause(hiding: credential) }
+        if billing.recordsCalls { outcome.error = located(error).loggedCause(hiding: credential) }
         return outcome
     }
 
@@ -126,9 +126,9 @@ extension VendorCall {
         outcome.pricedCredits = server.pricedCredits(
             outcome.usage,
             reported: outcome.credits ?? outcome.pricedCredits,
-            callLedger.usageReservation?.prompt.images ?? .none
+            billing.usageReservation?.prompt.images ?? .none
         )
-        callLedger.record(
+        billing.record(
             CallRecord(
                 endedAt: now,
                 durationMilliseconds: now.milliseconds(since: startedAt),

@@ -1,15 +1,15 @@
 package import Engine
 import Shared
 
-/// The right to call a vendor for one request, with the chosen key and the billing ledger.
+/// One try to serve a request with one candidate and one key. All calls to vendors go through it.
 ///
 /// `@unchecked`: used on its request's loop only.
-package final class VendorCall: @unchecked Sendable {
+package final class Attempt: @unchecked Sendable {
     package let credential: Credential
-    package let callLedger: CallLedger
-    /// The provider and model of this call; nil if they are those that the request's ledger names
-    /// (`callLedger.server`).
-    private let ownServer: CallLedger.Server?
+    package let billing: Billing
+    /// The provider and model of this call; nil if they are those of the whole request
+    /// (`billing.server`).
+    private let ownServer: Billing.Server?
     package let loop: EventLoop
     /// The cooldowns of the provider's keys; nil if the provider has no keys of its own.
     private let keys: (any KeyCooldowns)?
@@ -20,7 +20,7 @@ package final class VendorCall: @unchecked Sendable {
     package private(set) var endpoint: Endpoint?
     /// Whether the body that goes to the vendor is the client's Messages body, written anew.
     package var isRebuilt = false
-    /// Whether the ledger already has a record of the end of this call.
+    /// Whether the bill already has a record of the end of this call.
     var isRecorded = false
     /// Whether this call has used its rate permit (the right to start one call).
     private var isStartUsed = false
@@ -30,15 +30,15 @@ package final class VendorCall: @unchecked Sendable {
 
     package init(
         _ credential: Credential,
-        of server: CallLedger.Server? = nil,
-        billing callLedger: CallLedger,
+        of server: Billing.Server? = nil,
+        billing: Billing,
         on loop: EventLoop,
         with keys: (any KeyCooldowns)? = nil,
         within capacity: (any CallCapacity)? = nil
     ) {
         self.credential = credential
         ownServer = server
-        self.callLedger = callLedger
+        self.billing = billing
         self.loop = loop
         self.keys = keys
         self.capacity = capacity
@@ -48,11 +48,11 @@ package final class VendorCall: @unchecked Sendable {
     package var key: String { credential.key }
 
     /// The provider and model that this call goes to; nil if they are not known.
-    var server: CallLedger.Server? { ownServer ?? callLedger.server }
+    var server: Billing.Server? { ownServer ?? billing.server }
 
     /// Creates a helper call with the key, provider, model and rate permit of this call.
-    package func makeHelperCall() -> VendorCall {
-        let help = VendorCall(credential, of: server, billing: callLedger, on: loop, with: keys, within: capacity)
+    package func makeHelperCall() -> Attempt {
+        let help = Attempt(credential, of: server, billing: billing, on: loop, with: keys, within: capacity)
         help.isStartUsed = isStartUsed || isLate(startedAt)
         isStartUsed = true
         return help
@@ -60,10 +60,10 @@ package final class VendorCall: @unchecked Sendable {
 
     /// Creates another call for the same response, after this call has ended. Throws if the provider has no free
     /// capacity.
-    package func another() async throws(UpstreamError) -> VendorCall {
+    package func another() async throws(UpstreamError) -> Attempt {
         try await follow()
-        callLedger.clearRefusal()
-        return VendorCall(credential, of: ownServer, billing: callLedger, on: loop, with: keys, within: capacity)
+        billing.clearRefusal()
+        return Attempt(credential, of: ownServer, billing: billing, on: loop, with: keys, within: capacity)
     }
 
     /// Prepares to repeat this refused call with a different upstream request.
@@ -152,7 +152,7 @@ package final class VendorCall: @unchecked Sendable {
                 on: loop
             )
         else { return nil }
-        callLedger.hold(held)
+        billing.hold(held)
         return held
     }
 
@@ -164,7 +164,7 @@ package final class VendorCall: @unchecked Sendable {
                 for: credential,
                 isAfterAnother: true,
                 patience,
-                by: callLedger.endsAt,
+                by: billing.endsAt,
                 on: loop
             )
         } catch {
@@ -245,7 +245,7 @@ package final class VendorCall: @unchecked Sendable {
     /// Calls the vendor with `ask`, and retries once after a pause if a retry can help.
     ///
     /// Call it only before any output has been sent to the client.
-    package func attempt<Value: Sendable>(
+    package func retrying<Value: Sendable>(
         _ ask: () async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
         do throws(UpstreamError) {
@@ -258,9 +258,9 @@ package final class VendorCall: @unchecked Sendable {
 
     /// Pauses before a retry of the same call. Throws `error` if the call cannot be retried.
     package func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
-        guard error.recovery.contains(.retrySame), loop.now < callLedger.repeatsEndAt else { throw error }
+        guard error.recovery.contains(.retrySame), loop.now < billing.repeatsEndAt else { throw error }
         let time = loop.now
-        await loop.sleep(nanoseconds: min(200_000_000, callLedger.endsAt.nanoseconds(since: time)))
+        await loop.sleep(nanoseconds: min(200_000_000, billing.endsAt.nanoseconds(since: time)))
         do throws(UpstreamError) { try await restart(after: error, at: time) } catch _ { throw error }
     }
 }

@@ -4,10 +4,10 @@ package import Shared
 
 /// The upstream calls of one request and their usage. This usage settles the request's reservation.
 ///
-/// Only an `Admission` creates the ledger of a request.
+/// Only an `Admission` creates the billing of a request.
 ///
 /// `@unchecked`: used on its request's loop only.
-package final class CallLedger: ResponseDeadline, @unchecked Sendable {
+package final class Billing: ResponseDeadline, @unchecked Sendable {
     /// The amounts that are reserved for the request; nil if nothing is reserved.
     ///
     /// Nothing is reserved, for example, if the limits count only requests.
@@ -26,8 +26,8 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     private var bill = Bill()
     /// Whether the calls' causes of failure are kept.
     package var recordsCalls = false
-    /// The ledgers of a panel's calls. Their usage is added to the usage of this ledger.
-    private var parts: [CallLedger] = []
+    /// The billings of a panel's calls. Their usage is added to the usage of this billing.
+    private var parts: [Billing] = []
     /// The caller of the request; nil if it is not known.
     package var caller: Caller?
     /// The time at which the request began to wait for capacity; nil if the request is not waiting.
@@ -44,13 +44,13 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// Keeps the capacity of an upstream call. The capacity is released when the request ends, if not earlier.
     package func hold(_ held: HeldCapacity) { capacity.append(held) }
 
-    /// Releases all capacity that this ledger holds. Call it when the calls of a candidate have ended.
+    /// Releases all capacity that this billing holds. Call it when the calls of a candidate have ended.
     package func freeCapacity() {
         for held in capacity { held.end() }
         capacity = []
     }
 
-    /// Whether this ledger or a ledger of a panel's call waits for a provider's capacity.
+    /// Whether this billing or a billing of a panel's call waits for a provider's capacity.
     package var isWaitingForCapacity: Bool { capacityWaitStart != nil || parts.contains(where: \.isWaitingForCapacity) }
 
     package func beginCapacityWait(at now: LoopTime) { capacityWaitStart = now }
@@ -62,7 +62,7 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
 
     /// The time that the request has waited for capacity, in nanoseconds.
     ///
-    /// The calls of a panel have ledgers of their own. The longest wait in any of these ledgers counts.
+    /// The calls of a panel have billings of their own. The longest wait in any of these billings counts.
     package var allCapacityWaits: UInt64 {
         parts.isEmpty ? capacityWait : parts.reduce(capacityWait) { max($0, $1.allCapacityWaits) }
     }
@@ -70,19 +70,19 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
     /// The deadline for the response to a chat; nil if there is no deadline.
     package var deadline: (any ResponseDeadline)? { endsAt == .distantFuture ? nil : self }
 
-    /// Creates and returns a ledger for one of several calls that this ledger bills together.
-    package func part() -> CallLedger {
-        let part = CallLedger(nil)
+    /// Creates and returns a billing for one of several calls that this billing bills together.
+    package func part() -> Billing {
+        let part = Billing(nil)
         part.caller = caller
         part.recordsCalls = recordsCalls
         parts.append(part)
         return part
     }
 
-    /// Keeps the reservation of a panel's call, to which this ledger belongs. `end` settles the reservation.
+    /// Keeps the reservation of a panel's call, to which this billing belongs. `end` settles the reservation.
     package func hold(_ units: consuming Reservation) { if units.isOpen { reservation = consume units } }
 
-    /// Settles the ledger of one call of a panel after this call has ended.
+    /// Settles the billing of one call of a panel after this call has ended.
     package func end() { settle() }
 
     /// The number of attempts to serve the request; for a panel, the sum over its calls.
@@ -191,16 +191,16 @@ package final class CallLedger: ResponseDeadline, @unchecked Sendable {
 
 /// The proof that all limits have counted a request. The end of the admission settles the reservation.
 package struct Admission: ~Copyable {
-    package let callLedger: CallLedger
+    package let billing: Billing
 
     /// Creates the admission of a request from the reservation that admitted the request.
     package init(_ usageReservation: UsageReservation?, holding reservation: consuming Reservation) {
         precondition(reservation.decision.isAdmitted)
-        callLedger = CallLedger(usageReservation)
-        callLedger.reservation = reservation.isOpen ? consume reservation : nil
+        billing = Billing(usageReservation)
+        billing.reservation = reservation.isOpen ? consume reservation : nil
     }
 
-    private init() { callLedger = CallLedger(nil) }
+    private init() { billing = Billing(nil) }
 
     /// Creates an admission for an upload that starts before the limits admit the client's request.
     ///
@@ -209,9 +209,9 @@ package struct Admission: ~Copyable {
 
     package func complete(_ usageReservation: UsageReservation?, holding reservation: consuming Reservation) {
         precondition(reservation.decision.isAdmitted)
-        callLedger.bill(by: usageReservation)
-        callLedger.reservation = reservation.isOpen ? consume reservation : nil
+        billing.bill(by: usageReservation)
+        billing.reservation = reservation.isOpen ? consume reservation : nil
     }
 
-    deinit { callLedger.settle() }
+    deinit { billing.settle() }
 }
