@@ -52,8 +52,9 @@ struct LimitTable {
 
     private static let noStore = StoreFailure(
         reason: """
-            limits are counted in the memory of each relay process, which cannot be read from outside; set \
-            MEMCACHED_HOST to count them in memcached
+            limits are counted in the memory of each relay process, which this command cannot read; see them on the \
+            admin page (ADMIN_PASSWORD), or send GET /v1/usage with the caller's key; with MEMCACHED_HOST they are \
+            counted in memcached, where this command reads them
             """
     )
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import conftest
+import operating
 from limited import MODELS, chat, client
 from memcached import Memcached, wait_for
 from relay_process import INHERITED, Relay, binary
@@ -118,9 +119,21 @@ def on_terminal(settings: dict[str, str]) -> str:
     return got.decode()
 
 
+def test_two_ways_show_limits_without_memcached(start_relay: Callable[..., Relay]) -> None:
+    """Those that the command names."""
+    conftest.secrets.update((TEAM, operating.PASSWORD, operating.SECRET))
+    relay = start_relay(**SETTINGS | operating.SETTINGS)
+    with client(relay, TEAM) as http:
+        assert chat(http).status_code == 200
+        own = {limit["limit"]: limit["used"] for limit in http.get("/v1/usage").json()["limits"]}
+    listed = {limit["quota"]: limit["used"] for limit in operating.Operator(relay.base_url).items("/admin/limits", caller="team-a")}
+    assert own["7 requests per hour"] == listed["7 requests per hour"] == "2"
+
+
 def test_when_there_is_nothing_to_tell(store: Memcached) -> None:
     alone = told("team-a", **SETTINGS)
     assert (alone.returncode, alone.stdout) == (1, "") and "memory of each relay process" in alone.stderr
+    assert "the admin page (ADMIN_PASSWORD)" in alone.stderr and "GET /v1/usage with the caller's key" in alone.stderr
     away = told("team-a", **SETTINGS, MEMCACHED_HOST="127.0.0.1", MEMCACHED_PORT="1")
     assert (away.returncode, away.stdout) == (1, "") and away.stderr.startswith("limits: ")
     for words in (["--digest", "no-digest"], ["--digest", "g" * 64], ["nobody"], [TEAM], ["--digest"], [], ["a", "b"]):

@@ -1,7 +1,7 @@
 """The examples of the README and of the docs, word for word except for the port: copied examples must work.
 
-Each block is fenced and says its language. Settings (`dotenv`) pass `relay check` as they stand. A block of `sh` or
-`python` has a mark before it, and runs, or says what it needs that a test does not have:
+Each block is fenced and says its language. Settings (`dotenv`) pass `relay check` as they stand, `json`, `toml` and `yaml`
+can be read. A block of `sh` or `python` has a mark before it, and runs, or says what it needs that a test does not have:
 
     <!-- test: demo -->
     ```sh
@@ -12,26 +12,35 @@ Each block is fenced and says its language. Settings (`dotenv`) pass `relay chec
 `test: demo` runs against a relay started as `make demo` does, `test: bounded` against the same with a bound; `test:
 commands` runs each line as a command of the relay, with a caller `NAME`. `<!-- not run: needs docker -->` (or network,
 key, systemd) is for the rest; Scripts/prove-image runs those with docker.
+
+A `text` is what `relay limits team` prints: `test: limits after 4 chats with MODEL` sends these to a relay with the
+settings above it. Those of admin-api.md are compared by AdminReferenceTests.
 """
 
+import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from memcached import Memcached
+import yaml
+from limited import chat, client
+from memcached import Memcached, wait_for
 from relay_process import INHERITED, ROOT, Relay, binary, needs_localhost
+from vendor import Vendor
 
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 KINDS = {"demo": {}, "bounded": {"PROVIDER_DEMO_CONCURRENCY": "100"}}
-LANGUAGES = {"dotenv", "sh", "python", "json", "yaml", "mermaid", "text"}
+PARSERS: dict[str, Callable[[str], object]] = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}
+LANGUAGES = {"dotenv", "sh", "python", "mermaid", "text", *PARSERS}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-MARK = re.compile(r"<!-- test: (\w+) -->\n\Z")
+MARK = re.compile(r"<!-- test: (\w+)(?: after (\d+) chats with (\S+))? -->\n\Z")
 NOT_RUN = re.compile(r"<!-- not run: needs (docker|network|key|systemd) -->\n\Z")
 EXPECTED = re.compile(r"\n<!-- expect: (.+?) -->")
 
@@ -44,21 +53,27 @@ class Block(NamedTuple):
     need: str
     expected: str
     place: str
+    asks: tuple[int, str]
+    """The chats before it, and their model."""
+    settings: str
+    """The last settings above it."""
 
 
 def blocks() -> list[Block]:
     found = []
     for page in PAGES:
         text = page.read_text()
+        settings = ""
         for match in FENCE.finditer(text):
             before, after = text[: match.start()], text[match.end() :]
             mark, need, expected = MARK.search(before), NOT_RUN.search(before), EXPECTED.match(after)
             found.append(
                 Block(
                     match[1], match[2], mark[1] if mark else "", need[1] if need else "", expected[1] if expected else "",
-                    f"{page.name} line {before.count(chr(10)) + 1}",
+                    f"{page.name} line {before.count(chr(10)) + 1}", (int(mark[2]), mark[3]) if mark and mark[2] else (0, ""), settings,
                 )  # fmt: skip
             )
+            settings = match[2] if match[1] == "dotenv" else settings
     return found
 
 
@@ -66,6 +81,7 @@ BLOCKS = blocks()
 SETTINGS = [block for block in BLOCKS if block.language == "dotenv"]
 EXAMPLES = [block for block in BLOCKS if block.kind in KINDS]
 COMMANDS = [block for block in BLOCKS if block.kind == "commands"]
+OUTPUTS = [block for block in BLOCKS if block.kind == "limits"]
 
 
 def place(block: Block) -> str:
@@ -92,16 +108,19 @@ def test_each_block_is_run_or_says_what_it_needs() -> None:
         assert not indented, f"{page.name}: blocks are fenced: {indented}"
     for block in BLOCKS:
         assert block.language in LANGUAGES, block.place
-        is_program = block.language in ("sh", "python")
-        assert is_program == bool(block.kind or block.need), f"{block.place}: a block of {block.language} and its mark"
+        is_marked = block.language in ("sh", "python") or block.language == "text" and not block.place.startswith("admin-api.md")
+        assert is_marked == bool(block.kind or block.need), f"{block.place}: a block of {block.language} and its mark"
         assert bool(block.expected) == (block.kind in KINDS), f"{block.place}: what to expect"
-        assert not (block.kind and block.need) and block.kind in {"", "commands", *KINDS}, block.place
+        assert not (block.kind and block.need) and block.kind in {"", "commands", "limits", *KINDS}, block.place
+        assert (block.language == "text") == (block.kind == "limits") or not is_marked, block.place
+        if parse := PARSERS.get(block.language):
+            assert parse(block.code), block.place
     marks = sum(len(re.findall(r"<!-- (?:test|not run)\b", page.read_text())) for page in PAGES)
     assert marks == sum(bool(block.kind or block.need) for block in BLOCKS), "a mark without a block"
     kinds = [example.kind for example in EXAMPLES if example.place.startswith("README")]
     assert kinds and set(kinds) == {"demo"}
     assert demo_settings()["HOST"] == "127.0.0.1"
-    counts = f"{len(SETTINGS)} of settings, {len(EXAMPLES) + len(COMMANDS)} run, {sum(bool(b.need) for b in BLOCKS)} not run"
+    counts = f"{len(SETTINGS)} of settings, {len(EXAMPLES) + len(COMMANDS) + len(OUTPUTS)} run, {sum(bool(b.need) for b in BLOCKS)} not run"
     print(f"blocks: {counts}")
 
 
@@ -143,6 +162,38 @@ def test_commands_do_what_they_say(block: Block, tmp_path: Path, counters: Memca
         assert program == "relay"
         done = run(["team" if word == "NAME" else word for word in words], tmp_path, **settings)
         assert done.returncode == 0 and done.stdout, f"{words}: {done.stderr}"
+
+
+def comparable(table: str) -> list[str]:
+    """The lines of a table without its columns' widths, and without the seconds that are left."""
+    return [re.sub(r"(?:\d+h)?(?:\d+m)?\d+s$", "SOON", " ".join(line.split())) for line in table.splitlines()]
+
+
+@pytest.mark.parametrize("block", OUTPUTS, ids=place)
+def test_limits_are_shown_as_they_are(
+    block: Block, tmp_path: Path, store: Memcached, vendor: Vendor, start_relay: Callable[..., Relay]
+) -> None:
+    settings = re.sub(r"^MEMCACHED_HOST=\S+", f"MEMCACHED_SERVERS={store.address}", block.settings, flags=re.MULTILINE)
+    assert settings != block.settings, "the block above does not say that memcached is needed"
+    (tmp_path / ".env").write_text(settings)
+    environment = {
+        f"PROVIDER_{name}_BASE_URL": vendor.base_url for name in re.findall(r"^PROVIDER_(\w+)_KIND=onemin$", settings, re.MULTILINE)
+    }
+    relay = start_relay(ENV_FILE=tmp_path / ".env", RATE_LIMIT="", ONE_MIN_BASE_URL=None, ONE_MIN_ASSET_URL=None, **environment)
+    token = re.search(r"^KEY_TEAM_TOKEN=(\S+)", settings, re.MULTILINE)
+    number, model = block.asks
+    assert token and number
+    with client(relay, token[1]) as http:
+        assert [chat(http, model=model).status_code for _ in range(number)] == [200] * number
+
+    def shown() -> list[str]:
+        return comparable(run(["limits", "team"], tmp_path, **environment).stdout)
+
+    # What a request used is settled after its response.
+    try:
+        wait_for(lambda: shown() == comparable(block.code))
+    except AssertionError:
+        assert shown() == comparable(block.code), run(["limits", "team"], tmp_path, **environment).stdout
 
 
 @pytest.fixture(scope="module")
