@@ -21,11 +21,13 @@ RUN apt-get update \
 COPY deploy/gather /usr/local/bin/gather
 COPY --from=build /out /out
 # A library that the binary wants and the list above lacks ends the build here, not the first start.
-RUN gather /out/relay /image
+RUN gather /out/relay /image && install -d -m 750 /data/relay
 
 # Nothing else: no shell, no package manager, nothing that belongs to root and could be run by others to become it.
 FROM scratch
 COPY --from=gather /image /
+# For DATA_DIR: a new volume that is mounted here has this owner (deploy/data.yml).
+COPY --from=gather --chown=65532:65532 /data /var/lib
 USER 65532:65532
 EXPOSE 5001
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["/usr/bin/relay", "health"]

@@ -8,6 +8,23 @@ extension Settings {
         "providers: \(Self.list(providers.map(\.summary))); callers: \(callers); limits: \(limits.summary)"
     }
 
+    /// A line for `relay check` that says where usage records are kept, and what keeps them if nothing does.
+    var recordsSummary: String {
+        let place: String
+        switch (usageDatabase?.location, usageFile) {
+        case (.server, _): place = "in the database of USAGE_DATABASE_URL"
+        case (.folder(let folder), _): place = "in DATA_DIR, \(folder)"
+        case (nil, .some): place = "in USAGE_LOG_FILE only; \(Self.recordsAdvice)"
+        case (nil, nil): place = "not kept; \(Self.recordsAdvice)"
+        }
+        return "usage records: \(place)\n"
+    }
+
+    private static let recordsAdvice = """
+        DATA_DIR keeps them for one relay, USAGE_DATABASE_URL for several (with Compose: deploy/data.yml, \
+        deploy/postgres.yml)
+        """
+
     private var callers: String {
         var parts: [String] = []
         if !keys.isEmpty { parts.append("\(keys.count) known") }

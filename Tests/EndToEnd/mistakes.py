@@ -13,6 +13,7 @@ OPENAI = "PROVIDER_B_KIND=openai\nPROVIDER_B_BASE_URL=http://127.0.0.1:9/v1\nPRO
 KINDS = "openai, anthropic, gemini, cohere, cloudflare, vertexai_gemini, vertexai_claude, echo"
 ALL_KINDS = f"one of onemin, {KINDS}"
 VISIBLE = "the value is not a list of keys, each of 1 to 512 visible ASCII characters"
+ENV_FILE = "the value has a comment or quotes, which `docker run --env-file` keeps; mount the file instead, and set ENV_FILE to its path"
 LIMITS = "is not off or limits such as 60/minute;2000/day"
 
 
@@ -255,6 +256,27 @@ OWN = [
     Mistake(
         "folder of settings", "", "environment  ENV_FILE: {folder}: Is a directory; set the path of a file, this is a folder",
         "Is a directory", "ENV_FILE", "the path of a file", "", {"ENV_FILE": "{folder}"}, {"ENV_FILE": "{folder}/.env"},
+    ),
+    Mistake(
+        "comment of --env-file", "", f"environment  KEY_TEAM_TOKEN: {VISIBLE}: {ENV_FILE}", "has a comment or quotes", "KEY_TEAM_TOKEN",
+        "set ENV_FILE", ECHO, {"PROVIDER_A_KIND": "echo", "KEY_TEAM_TOKEN": TOKEN + "   # the team's"}, {"ENV_FILE": "{folder}/.env"},
+    ),
+    Mistake(
+        "quotes of --env-file", "", f"environment  KEY_TEAM_TOKEN: {ENV_FILE}", "has a comment or quotes", "KEY_TEAM_TOKEN",
+        "set ENV_FILE", ECHO, {"PROVIDER_A_KIND": "echo", "KEY_TEAM_TOKEN": f'"{TOKEN}"'}, {"ENV_FILE": "{folder}/.env"}, is_warning=True,
+    ),
+    Mistake(
+        "comment behind a file of --env-file", "", f'environment  KEY_TEAM_TOKEN_FILE: the file cannot be read: No such file or directory; '
+        f"{ENV_FILE}",
+        "has a comment or quotes", "KEY_TEAM_TOKEN_FILE", "set ENV_FILE", ECHO,
+        {"PROVIDER_A_KIND": "echo", "KEY_TEAM_TOKEN_FILE": "secrets/team # the team's", "ANONYMOUS_MODELS": "all"},
+        {"ENV_FILE": "{folder}/.env"},
+    ),
+    Mistake(
+        "several relays and one folder", ECHO + "RELAYS=2\n",
+        ".env:3  RELAYS: DATA_DIR is for one relay only; several share USAGE_DATABASE_URL (with Compose: deploy/postgres.yml)",
+        "is for one relay only", "RELAYS", "USAGE_DATABASE_URL", ECHO + "RELAYS=2\nUSAGE_DATABASE_URL=postgres://relay@db/relay\n",
+        is_warning=True,
     ),
     Mistake(
         "file that is no certificate", "SSL_CERT_FILE={folder}/written\n",

@@ -145,7 +145,7 @@ def ask(folder: Path, settings: dict[str, str]) -> tuple[int, list[str], float]:
         assert secret not in text, text
     assert all(character.isprintable() for character in text.replace("\n", "")), ascii(text)
     assert all(len(line) < 600 for line in text.splitlines())
-    first, second, *lines = done.stdout.decode().splitlines()
+    first, _, second, *lines = done.stdout.decode().splitlines()
     assert first == "configuration: no problems" and second == f"providers: {'no ' if done.returncode == 0 else ''}problems"
     return done.returncode, [line.removeprefix("  ") for line in lines], seconds
 

@@ -69,6 +69,37 @@ def test_a_command_that_is_none(tmp_path: Path, words: list[str], line: str, men
     assert run(mended, tmp_path, settings).returncode == 0
 
 
+def test_a_folder_on_a_read_only_file_system(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN={TOKEN}\nDATA_DIR={tmp_path}/data\n")
+    mounted = f'mount --bind "{tmp_path}" "{tmp_path}" && mount -o remount,bind,ro "{tmp_path}" && cd "{tmp_path}" && exec "{binary()}" check'
+    # As in a container of the compose file.
+    ended = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mounted], env=INHERITED, capture_output=True, text=True, timeout=30
+    )
+    if "unshare" in ended.stderr or "mount:" in ended.stderr:
+        pytest.skip("this machine lets nobody mount")
+    assert reported(ended) == [
+        f".env:3  DATA_DIR: {tmp_path}/data cannot be made: {tmp_path} is not writable (Read-only file system); mount a volume there, as "
+        "deploy/data.yml does for Compose"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "place"),
+    [
+        ("", "not kept; DATA_DIR keeps them for one relay, USAGE_DATABASE_URL for several (with Compose: deploy/data.yml, deploy/postgres.yml)"),
+        ("USAGE_LOG_FILE=records.jsonl\n", "in USAGE_LOG_FILE only; DATA_DIR keeps them for one relay, USAGE_DATABASE_URL for several (with "
+         "Compose: deploy/data.yml, deploy/postgres.yml)"),
+        ("DATA_DIR=data\n", "in DATA_DIR, data"),
+        ("DATA_DIR=data\nUSAGE_DATABASE_URL=postgres://relay@db/relay\n", "in the database of USAGE_DATABASE_URL"),
+    ],
+)  # fmt: skip
+def test_it_says_where_records_are_kept(tmp_path: Path, settings: str, place: str) -> None:
+    (tmp_path / ".env").write_text(f"PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN={TOKEN}\n{settings}")
+    ended = run(["check"], tmp_path, {})
+    assert (ended.returncode, ended.stdout) == (0, f"configuration: no problems\nusage records: {place}\n")
+
+
 def test_a_file_of_settings_that_cannot_be_read(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.mkdir()

@@ -143,6 +143,17 @@ def test_settings_pass_the_check(block: Block, tmp_path: Path) -> None:
     assert (checked.returncode, checked.stderr) == (0, ""), checked.stderr
 
 
+@pytest.mark.parametrize("block", [block for block in SETTINGS if block.place.startswith("README") and " #" in block.code], ids=place)
+def test_settings_that_docker_passes_on_name_the_way_that_works(block: Block, tmp_path: Path) -> None:
+    """`docker run --env-file` takes each line as it is."""
+    lines = dict(line.split("=", 1) for line in block.code.splitlines() if line)
+    checked = run(["check"], tmp_path, **lines)
+    for name, value in lines.items():
+        assert (f"  {name}: " in checked.stderr) >= (" #" in value), f"nothing is said about {name}: {checked.stderr}"
+    told = [line for line in checked.stderr.splitlines() if "`docker run --env-file` keeps" in line]
+    assert checked.returncode == 78 and len(told) == block.code.count(" #") and all("ENV_FILE" in line for line in told)
+
+
 @pytest.fixture(scope="module")
 def counters() -> Iterator[Memcached]:
     server = Memcached()

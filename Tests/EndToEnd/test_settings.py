@@ -45,7 +45,8 @@ def test_check(tmp_path: Path) -> None:
     good = run("check", tmp_path, ONE_MIN_API_KEYS="v-1", KEY_A_TOKEN="sk-a" * 4)
     assert (good.returncode, good.stdout, good.stderr) == (
         0,
-        "configuration: no problems\n",
+        "configuration: no problems\nusage records: not kept; DATA_DIR keeps them for one relay, USAGE_DATABASE_URL for several "
+        "(with Compose: deploy/data.yml, deploy/postgres.yml)\n",
         "",
     )
     doubtful = run(

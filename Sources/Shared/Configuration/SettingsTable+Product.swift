@@ -94,6 +94,12 @@ extension SettingsTable {
             SettingSection(
                 "Compose file (the relay accepts and ignores these settings)",
                 [
+                    SettingRow(
+                        "COMPOSE_FILE",
+                        .path,
+                        "docker-compose.yml",
+                        "docker-compose.yml:deploy/data.yml keeps the records of one relay, docker-compose.yml:deploy/postgres.yml those of several"
+                    ),
                     SettingRow("RELAYS", .number(1...1_000), "1", "number of relay containers"),
                     SettingRow("PUBLISH", .published, "5001", "published port of the proxy, or its address:port"),
                 ]

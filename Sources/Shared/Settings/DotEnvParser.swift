@@ -198,3 +198,18 @@ struct DotEnvParser {
         }
     }
 }
+
+extension SettingsSource.Entry {
+    /// Advice on a value of the process environment that has a comment behind it, or quotes around it, as only a `.env`
+    /// file may have them; nil for all other values.
+    var adviceOnEnvFile: String? {
+        guard line == nil, value.utf8.contains(where: { "#'\"".utf8.contains($0) }) else { return nil }
+        var parser = DotEnvParser(Array("VALUE=\(value)".utf8))
+        parser.parse()
+        guard parser.mistakes.isEmpty, parser.entries.count == 1, parser.entries[0].value != value else { return nil }
+        return """
+            the value has a comment or quotes, which `docker run --env-file` keeps; mount the file instead, and set \
+            ENV_FILE to its path
+            """
+    }
+}

@@ -59,6 +59,7 @@ struct SettingsReader {
 
     private mutating func read(_ entry: SettingsSource.Entry, as match: SettingsTable.Match, at location: String) {
         let row = match.row
+        let adviceOnEnvFile = entry.adviceOnEnvFile
         do throws(FileProblem) {
             let text = match.isFile ? try contents(of: entry.value) : entry.value
             if row.type == .file && match.key != .global("ENV_FILE"), !(try readFile(text)).holdsCertificate {
@@ -73,15 +74,19 @@ struct SettingsReader {
                 )
             }
             guard let value = row.type.value(of: text), row.type != .timeZone || isZone(text) else {
-                let reason = row.type.reason(text).map { ": \($0)" } ?? ""
+                let reason = (adviceOnEnvFile ?? row.type.reason(text)).map { ": \($0)" } ?? ""
                 return report(at: location, entry.name, "\(row.quoted(text)) is not \(row.type.expectation)\(reason)")
+            }
+            if let adviceOnEnvFile, row.type != .text {
+                warnings.append(SettingsProblem(location: location, name: entry.name, text: adviceOnEnvFile))
             }
             given[match.key] = GivenValue(row: row, text: text, location: location, value: value)
         } catch {
             // A secret that was given in place of a file name must not appear in the log.
             let isPath = row.trait != .secret || entry.value.hasPrefix("/") || entry.value.hasPrefix("./")
             let file = isPath ? "\"\(entry.value)\"" : "the file"
-            report(at: location, entry.name, "\(file) cannot be read: \(error.text)\(error.advice)")
+            let advice = adviceOnEnvFile.map { "; \($0)" } ?? error.advice
+            report(at: location, entry.name, "\(file) cannot be read: \(error.text)\(advice)")
         }
     }
 

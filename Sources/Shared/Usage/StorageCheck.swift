@@ -18,13 +18,19 @@ package enum StorageCheck {
     private static func problem(ofFolder path: String) -> String? {
         guard let mode = mode(path) else {
             guard let why = obstacle(toMakingIn: parent(of: path)) else { return nil }
-            return "\(path) cannot be made: \(why); make it, or name another folder"
+            return "\(path) cannot be made: \(why); \(volumeAdvice ?? "make it, or name another folder")"
         }
         guard mode & S_IFMT == S_IFDIR else { return "\(path) is not a folder; name another folder" }
         guard access(path, R_OK | W_OK | X_OK) == 0 else {
-            return "\(path) is not writable (\(systemError)); run `chown \(geteuid())` on it, or name another folder"
+            let advice = volumeAdvice ?? "run `chown \(geteuid())` on it, or name another folder"
+            return "\(path) is not writable (\(systemError)); \(advice)"
         }
         return nil
+    }
+
+    /// Advice if the last system call failed because the file system is read-only, as that of a container; else nil.
+    private static var volumeAdvice: String? {
+        errno == EROFS ? "mount a volume there, as deploy/data.yml does for Compose" : nil
     }
 
     /// Returns why the relay could not write to a file; nil if it can.

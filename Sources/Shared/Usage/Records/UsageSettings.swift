@@ -59,6 +59,12 @@ extension UsageDatabaseSettings {
             }
         } else if let folder = reader.text("DATA_DIR") {
             location = .folder(folder)
+            if reader.number("RELAYS") > 1 {
+                reader.warn(
+                    "RELAYS",
+                    "DATA_DIR is for one relay only; several share USAGE_DATABASE_URL (with Compose: deploy/postgres.yml)"
+                )
+            }
         } else {
             return nil
         }
