@@ -9,9 +9,9 @@ can be read. A block of `sh` or `python` has a mark before it, and runs, or says
     ```
     <!-- expect: a part of what it prints -->
 
-`test: demo` runs against a relay started as `make demo` does, `test: bounded` against the same with a bound; `test:
-commands` runs each line as a command of the relay, with a caller `NAME`. `<!-- not run: needs docker -->` (or network,
-key, systemd) is for the rest; Scripts/prove-image runs those with docker.
+`test: demo` runs against a relay started as `make demo` does, `test: bounded` against the same with a bound, `test:
+vendors` against relays with each of the last three settings above it, before the fakes of their vendors; `test: commands`
+runs each line as a command of the relay, with a caller `NAME`. `<!-- not run: needs docker -->` (or network, key, systemd) is for the rest; Scripts/prove-image runs those with docker.
 
 A `text` is what `relay limits team` prints: `test: limits after 4 chats with MODEL` sends these to a relay with the
 settings above it. Those of admin-api.md are compared by AdminReferenceTests.
@@ -25,12 +25,17 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import httpx
+import local_http
 import pytest
 import yaml
-from limited import chat, client
+from all_kinds import Kinds
+from anthropic_vendor import AnthropicServer
+from limited import CHAT, chat, client
 from memcached import Memcached, wait_for
+from openai_vendor import Server
 from relay_process import INHERITED, ROOT, Relay, binary, needs_localhost
 from vendor import Vendor
 
@@ -55,15 +60,15 @@ class Block(NamedTuple):
     place: str
     asks: tuple[int, str]
     """The chats before it, and their model."""
-    settings: str
-    """The last settings above it."""
+    settings: tuple[str, ...]
+    """All settings above it."""
 
 
 def blocks() -> list[Block]:
     found = []
     for page in PAGES:
         text = page.read_text()
-        settings = ""
+        settings: tuple[str, ...] = ()
         for match in FENCE.finditer(text):
             before, after = text[: match.start()], text[match.end() :]
             mark, need, expected = MARK.search(before), NOT_RUN.search(before), EXPECTED.match(after)
@@ -73,7 +78,7 @@ def blocks() -> list[Block]:
                     f"{page.name} line {before.count(chr(10)) + 1}", (int(mark[2]), mark[3]) if mark and mark[2] else (0, ""), settings,
                 )  # fmt: skip
             )
-            settings = match[2] if match[1] == "dotenv" else settings
+            settings += (match[2],) if match[1] == "dotenv" else ()
     return found
 
 
@@ -81,6 +86,7 @@ BLOCKS = blocks()
 SETTINGS = [block for block in BLOCKS if block.language == "dotenv"]
 EXAMPLES = [block for block in BLOCKS if block.kind in KINDS]
 COMMANDS = [block for block in BLOCKS if block.kind == "commands"]
+VENDORS = [(block, settings) for block in BLOCKS if block.kind == "vendors" for settings in block.settings[-3:]]
 OUTPUTS = [block for block in BLOCKS if block.kind == "limits"]
 
 
@@ -110,15 +116,15 @@ def test_each_block_is_run_or_says_what_it_needs() -> None:
         assert block.language in LANGUAGES, block.place
         is_marked = block.language in ("sh", "python") or block.language == "text" and not block.place.startswith("admin-api.md")
         assert is_marked == bool(block.kind or block.need), f"{block.place}: a block of {block.language} and its mark"
-        assert bool(block.expected) == (block.kind in KINDS), f"{block.place}: what to expect"
-        assert not (block.kind and block.need) and block.kind in {"", "commands", "limits", *KINDS}, block.place
+        assert bool(block.expected) == (block.kind in {"vendors", *KINDS}), f"{block.place}: what to expect"
+        assert not (block.kind and block.need) and block.kind in {"", "commands", "limits", "vendors", *KINDS}, block.place
         assert (block.language == "text") == (block.kind == "limits") or not is_marked, block.place
         if parse := PARSERS.get(block.language):
             assert parse(block.code), block.place
     marks = sum(len(re.findall(r"<!-- (?:test|not run)\b", page.read_text())) for page in PAGES)
     assert marks == sum(bool(block.kind or block.need) for block in BLOCKS), "a mark without a block"
     kinds = [example.kind for example in EXAMPLES if example.place.startswith("README")]
-    assert kinds and set(kinds) == {"demo"}
+    assert set(kinds) == {"demo"} and len(VENDORS) == 3
     assert demo_settings()["HOST"] == "127.0.0.1"
     counts = f"{len(SETTINGS)} of settings, {len(EXAMPLES) + len(COMMANDS) + len(OUTPUTS)} run, {sum(bool(b.need) for b in BLOCKS)} not run"
     print(f"blocks: {counts}")
@@ -184,8 +190,9 @@ def comparable(table: str) -> list[str]:
 def test_limits_are_shown_as_they_are(
     block: Block, tmp_path: Path, store: Memcached, vendor: Vendor, start_relay: Callable[..., Relay]
 ) -> None:
-    settings = re.sub(r"^MEMCACHED_HOST=\S+", f"MEMCACHED_SERVERS={store.address}", block.settings, flags=re.MULTILINE)
-    assert settings != block.settings, "the block above does not say that memcached is needed"
+    above = block.settings[-1]
+    settings = re.sub(r"^MEMCACHED_HOST=\S+", f"MEMCACHED_SERVERS={store.address}", above, flags=re.MULTILINE)
+    assert settings != above, "the block above does not say that memcached is needed"
     (tmp_path / ".env").write_text(settings)
     environment = {
         f"PROVIDER_{name}_BASE_URL": vendor.base_url for name in re.findall(r"^PROVIDER_(\w+)_KIND=onemin$", settings, re.MULTILINE)
@@ -218,8 +225,97 @@ def relays(launch: Callable[..., Relay]) -> dict[str, Relay]:
 @needs_localhost
 @pytest.mark.parametrize("example", EXAMPLES, ids=place)
 def test_example_does_what_it_says(example: Block, relays: dict[str, Relay]) -> None:
+    assert_runs(example, relays[example.kind])
+
+
+@needs_localhost
+@pytest.mark.parametrize(("example", "settings"), VENDORS, ids=lambda value: value.place if isinstance(value, Block) else value.split("_")[1])
+def test_each_first_vendor_answers(
+    example: Block, settings: str, tmp_path: Path, start_relay: Callable[..., Relay], server: Server, anthropic_server: AnthropicServer,
+    vendor: Vendor,
+) -> None:  # fmt: skip
+    """Five lines each, with nothing but the addresses of the fakes in addition."""
+    assert len(settings.splitlines()) == 5
+    (tmp_path / ".env").write_text(settings)
+    addresses = {
+        "PROVIDER_OPENAI_BASE_URL": server.base_url, "PROVIDER_ANTHROPIC_BASE_URL": anthropic_server.base_url + "/v1",
+        "PROVIDER_ONEMIN_BASE_URL": vendor.base_url,
+    }  # fmt: skip
+    own = {name: url for name, url in addresses.items() if name.split("_")[1] == settings.split("_")[1]}
+    assert_runs(example, start_relay(ENV_FILE=tmp_path / ".env", ONE_MIN_BASE_URL=None, ONE_MIN_ASSET_URL=None, **own))
+    assert server.take_violations() == anthropic_server.take_violations() == []
+
+
+RECORDING = {"file": ("a.mp3", b"ID3" + bytes(200))}
+ENDPOINTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "text": (CHAT, "gpt-4o-mini", {"json": {"messages": [{"role": "user", "content": "Hello"}]}}),
+    "embeddings": ("/v1/embeddings", "gpt-4o-mini", {"json": {"input": "x"}}),
+    "moderations": ("/v1/moderations", "gpt-4o-mini", {"json": {"input": "x"}}),
+    "images": ("/v1/images/generations", "gpt-image-1", {"json": {"prompt": "x"}}),
+    "speech": ("/v1/audio/speech", "tts-1", {"json": {"input": "x", "voice": "alloy"}}),
+    "transcriptions": ("/v1/audio/transcriptions", "whisper-1", {"files": RECORDING}),
+}
+"""By the columns of README's table: path, 1min.ai's model, and a request without its model."""
+
+
+def test_the_table_of_vendors_is_true(all_kinds: Kinds, relays: dict[str, Relay], http: httpx.Client) -> None:
+    table = README.read_text().partition("## Vendors")[2].partition("\n## ")[0]
+    heads, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("|")]
+    kinds = {re.sub(r"[\[`]*(\w+).*", r"\1", row[1]): dict(zip(heads, row, strict=True)) for row in rows}
+    source = (ROOT / "Sources/Shared/Configuration/ProviderSettings.swift").read_text().partition("enum Kind")[2].partition("}")[0]
+    assert set(kinds) == {word or name for name, word in re.findall(r'case (\w+)(?: = "(\w+)")?', source)}
+    assert set(heads[2:]) == {*ENDPOINTS, "files"}
+    with local_http.Client(base_url=relays["demo"].base_url) as echo:
+        clients = {"onemin": http, "echo": echo}
+        for kind, row in kinds.items():
+            for column, (path, model, how) in ENDPOINTS.items():
+                name = {"onemin": model, "openai": "chat"}.get(kind, kind)
+                more = {"json": how["json"] | {"model": name}} if "json" in how else how | {"data": {"model": name}}
+                answer = clients.get(kind, all_kinds.http).post(path, **more)
+                found = "no" if answer.status_code == 404 else "yes"
+                assert row[column] == found, f"{kind}, {column}: {answer.status_code} {answer.text[:200]}"
+    all_kinds.take_violations()
+
+
+def test_the_first_answer_is_near() -> None:
+    """Words from README's title to the first command that answers, without tables, code, pictures, and addresses of links."""
+    text = README.read_text()
+    first = text.index("<!-- test:")
+    prose = re.sub(r"^\|.*|<!--.*?-->|!\[.*?\]\(.*?\)|(?<=\])\(.*?\)", "", FENCE.sub("", text[:first]), flags=re.MULTILINE)
+    words = re.findall(r"\w\S*", prose.partition("\n")[2])
+    print(f"words before the first answer: {len(words)}")
+    assert 50 < len(words) <= 250
+
+
+def test_all_pages_are_in_one_order_and_links_lead_somewhere() -> None:
+    index = ROOT / "docs/README.md"
+    assert re.findall(r"^## (.*)", index.read_text(), re.MULTILINE) == ["Start", "Configure", "Operate", "Reference", "Design"]
+    listed = re.findall(r"^\| \[[^]]+\]\(([\w/-]+\.md)\)", index.read_text(), re.MULTILINE)
+    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs/design").glob("*.md")]
+    assert sorted(listed) == sorted(str(page.relative_to(index.parent)) for page in pages if page != index)
+    assert "(docs/README.md)" in README.read_text().partition("## ")[0]
+    for page in [*ROOT.glob("*.md"), *pages]:
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", re.sub(r"`[^`\n]*`", "", FENCE.sub("", page.read_text()))):
+            file = (page.parent / target).resolve() if target else page
+            assert file.exists(), f"{page.name}: {target}"
+            heads = re.findall(r"^#+ (.*)", FENCE.sub("", file.read_text()), re.MULTILINE) if anchor else []
+            slugs = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+            assert not anchor or anchor in slugs, f"{page.name}: {target}#{anchor}"
+
+
+def test_the_changelog_says_nothing_twice() -> None:
+    entries = re.split(r"^- ", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)[1:]
+    words = [set(re.findall(r"[\w/]{4,}", entry.lower())) for entry in entries]
+    for place, one in enumerate(words):
+        for other, its in enumerate(words[:place]):
+            shared = len(one & its) / max(1, min(len(one), len(its)))
+            assert shared < 0.75 or min(len(one), len(its)) < 6, f"{entries[other]}\n{entries[place]}"
+        assert re.search(r"[.:)|`\w]\s*\Z", entries[place]) and not entries[place].rstrip().endswith((",", " and")), entries[place]
+
+
+def assert_runs(example: Block, relay: Relay) -> None:
     assert ":5001" in example.code, "the block does not name the relay's port"
-    code = example.code.replace(":5001", f":{relays[example.kind].port}")
+    code = example.code.replace(":5001", f":{relay.port}")
     command = (
         ["sh", "-c", code] if example.language == "sh" else [sys.executable, "-c", code]
     )
