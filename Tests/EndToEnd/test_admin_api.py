@@ -6,9 +6,11 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import conftest
 import httpx
@@ -18,7 +20,7 @@ import pytest
 from limited import chat_body
 from memcached import Memcached, wait_for
 from operating import PASSWORD, SECRET, SETTINGS, Operator, login, token
-from relay_process import Relay
+from relay_process import ROOT, Relay
 
 TEAM, OTHER = "token-of-the-admin-api-tests-1", "token-of-the-admin-api-tests-2"
 LIMITS = {"KEY_TEAM_TOKEN": TEAM, "KEY_TEAM_RATE_LIMIT_CHAT": "10/minute;100000 tokens/day", "KEY_OTHER_TOKEN": OTHER}
@@ -390,3 +392,32 @@ def test_the_pages(start_relay, operated):
     closed = local_http.get(f"{operated.base_url}/usage")
     assert closed.status_code == 404 and "Did you mean /v1/usage?" in closed.text
     assert local_http.get(f"{relay.base_url}/usage/").status_code == 302 and local_http.request("HEAD", f"{relay.base_url}/usage").content == b""
+
+
+SOMETIMES = {"cached_tokens", "cache_writes", "cache_writes_1h", "unpriced", "cost_is_partial", "errors", "partial"}
+"""Members that a response has only if there is something to say."""
+SAMPLE = re.compile(r"GET `([^`{]+)`.*?^```text\n(\{.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def compare(place: str, shown: Any, found: Any) -> None:
+    """The members of an example are those of the response. `…` in an example stands for others."""
+    assert shown is None or found is None or type(shown) is type(found) or {type(shown), type(found)} == {int, float}, f"{place}: {shown}, {found}"
+    if isinstance(shown, dict) and place.rpartition(".")[2] not in ("errors", "tool_uses"):
+        assert set(shown) - set(found) <= SOMETIMES | {"…"}, f"{place}: the response has no {set(shown) - set(found)}"
+        assert "…" in shown or set(found) - set(shown) <= SOMETIMES, f"{place}: the example has no {set(found) - set(shown)}"
+        for name in set(shown) & set(found):
+            compare(f"{place}.{name}", shown[name], found[name])
+    elif isinstance(shown, list) and shown and found:
+        compare(f"{place}[]", shown[0], found[0])
+
+
+def test_the_examples_of_the_reference_have_the_members_of_responses(operated, operator):
+    ask(operated)
+    wait_for(lambda: operator.items("/admin/req_logs") != [] and operator.items("/admin/usage") != [])
+    samples = [SAMPLE.match(section) for section in (ROOT / "docs/admin-api.md").read_text().split("\n## ")]
+    assert len([sample for sample in samples if sample]) >= 10
+    for path, text in (sample.groups() for sample in samples if sample):
+        sample = re.sub(r"(?<=[{,])…(?=[,}])", '"…":0', text.replace("\n", "").replace("[…]", "[]"))
+        answer = operator.get(path, **({"by": "day,model"} if path == "/admin/usage" else {}))
+        assert answer.status_code == 200, f"{path}: {answer.text}"
+        compare(path, json.loads(sample), answer.json())

@@ -14,7 +14,7 @@ vendors` against relays with each of the last three settings above it, before th
 runs each line as a command of the relay, with a caller `NAME`. `<!-- not run: needs docker -->` (or network, key, systemd) is for the rest; Scripts/prove-image runs those with docker.
 
 A `text` is what `relay limits team` prints: `test: limits after 4 chats with MODEL` sends these to a relay with the
-settings above it. Those of admin-api.md are compared by AdminReferenceTests.
+settings above it. Those of admin-api.md are compared by AdminReferenceTests and test_admin_api.py.
 """
 
 import json
