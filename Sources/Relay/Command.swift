@@ -20,15 +20,16 @@ enum Command: Equatable {
     case bill(String, isJSON: Bool)
     case health
     case heal
-    case help
+    /// Prints the help of one command; nil for the help of all commands and settings.
+    case help(of: CommandHelp?)
     case version
-
-    private static let names = [
-        "serve", "check", "config", "models", "key", "limits", "usage", "health", "heal", "help", "version",
-    ]
 
     /// Parses the arguments; nil if they are invalid. No argument means `serve`.
     init?(arguments: [String]) {
+        if let help = CommandHelp.asked(arguments) {
+            self = .help(of: help)
+            return
+        }
         if arguments.first == "usage", arguments.count > 2, arguments[1] == "--bill" {
             let isJSON = arguments.last == "--json"
             guard arguments.count == (isJSON ? 4 : 3) else { return nil }
@@ -45,7 +46,7 @@ enum Command: Equatable {
         switch (words.first, words.count) {
         case ("models", 1): self = .models(isLive: false, isJSON: isJSON)
         case ("models", 2) where words[1] == "--live": self = .models(isLive: true, isJSON: isJSON)
-        case ("key", 2): self = .key(words[1], isJSON: isJSON)
+        case ("key", 2) where !words[1].hasPrefix("-"): self = .key(words[1], isJSON: isJSON)
         case ("limits", 2) where !words[1].hasPrefix("-"): self = .limits(.name(words[1]), isJSON: isJSON)
         case ("limits", 3) where words[1] == "--digest": self = .limits(.digest(words[2]), isJSON: isJSON)
         case _ where isJSON: return nil
@@ -55,7 +56,7 @@ enum Command: Equatable {
         case ("config", 1): self = .config
         case ("health", 1): self = .health
         case ("heal", 1): self = .heal
-        case ("help", 1), ("--help", 1), ("-h", 1): self = .help
+        case ("help", 1), ("--help", 1), ("-h", 1): self = .help(of: nil)
         case ("version", 1), ("--version", 1): self = .version
         default: return nil
         }
@@ -65,11 +66,10 @@ enum Command: Equatable {
     /// are valid; otherwise ends the process. `remote` is nil without a remote settings document.
     static func settingsToServe() -> (settings: Settings, outcome: Settings.Outcome, remote: Settings.Remote?) {
         guard let command = Command(arguments: Array(CommandLine.arguments.dropFirst())) else {
-            end(.usage, errors: mistake(Array(CommandLine.arguments.dropFirst())) + usage)
+            end(.usage, errors: CommandHelp.mistake(Array(CommandLine.arguments.dropFirst())))
         }
         switch command {
-        case .help:
-            end(.success, usage + "\nSettings in the environment or .env file [default]\n" + SettingsTable.product.help)
+        case .help(let command): end(.success, command?.usage ?? CommandHelp.whole)
         case .version: end(.success, "\(Product.name) \(Product.version)\n")
         case .health:
             guard let problem = checkHealth(.ofProcess()).problem else { end(.success) }
@@ -87,7 +87,7 @@ enum Command: Equatable {
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote)
         if command == .config { write(SettingsListing(outcome.effective).content, to: 1) }
         let isToServe = command == .serve || command == .check(asks: false) || command == .check(asks: true)
-        let problems = outcome.problems + (isToServe ? StorageCheck.problems(of: outcome.effective) : [])
+        let problems = (outcome.problems + (isToServe ? StorageCheck.problems(of: outcome.effective) : [])).byPlace
         let reports = [problems.report("problem"), outcome.warnings.report("warning")].joined()
         guard let settings = outcome.settings, problems.isEmpty else {
             end(.configuration, errors: reports)
@@ -141,43 +141,6 @@ enum Command: Equatable {
             end(error.isMistake ? .usage : .failure, errors: "limits: \(error.text)\n")
         }
     }
-
-    /// Returns a line that explains what is wrong with these invalid arguments.
-    private static func mistake(_ arguments: [String]) -> String {
-        let first = String(arguments[0].unicodeScalars.prefix(60).filter { $0.value >= 32 && $0.value != 127 })
-        if first == "key" { return "key: expected a NAME, then optionally --json\n" }
-        if first == "limits" { return "limits: expected a NAME or --digest DIGEST, then optionally --json\n" }
-        if first == "check" { return "check: the only option is --ask\n" }
-        if first == "models" { return "models: the only options are --live and --json\n" }
-        if first == "usage" { return "usage: the only options are \(UsageReport.options), --bill ID and --json\n" }
-        guard !names.contains(first) else { return "\(first): expected no further arguments\n" }
-        let hint = nearest(to: arguments[0], among: names).map { "; did you mean \($0)?" } ?? ""
-        return "\(first.hasPrefix("-") ? "unknown option" : "unknown command"): \(first)\(hint)\n"
-    }
-
-    private static let usage = """
-        usage: \(Product.name) [COMMAND]
-
-          serve        serve until SIGTERM (the default)
-          check        check the settings; 0 if they are valid, else 78; --ask also checks that each provider accepts
-                       each of its keys, with a call that costs nothing; else 69
-          config       print the effective settings with their source, secrets masked
-          models       list the models that callers may use, with their providers, features and
-                       prices; --live reads the vendors' lists; --json
-          key NAME     make a key for a caller and print its settings; --json
-          limits NAME  show the units that a caller used of its limits, as counted in memcached; --json
-          limits --digest DIGEST
-                       the same for a caller without a NAME: its `caller` in the log, or the SHA-256 of its key
-          usage        sum up the usage records of the last days: \(UsageReport.options), --json
-          usage --bill ID
-                       print what the calls of one request cost, line by line; --json
-          health       check the relay on this machine; 0 if it responds, else 1
-          heal         check three times; kill a relay that process 1 started and that accepts connections but never
-                       responds (as the health check of a container, whose engine then restarts it)
-          help         print this text and all settings (also --help)
-          version      print the version (also --version)
-
-        """
 
     /// The exit codes, as `sysexits.h` defines them.
     private enum ExitStatus: Int32 {

@@ -38,7 +38,7 @@ def unknown(name: str, file: str, line: str, do: str, **more: object) -> Mistake
     wrong = rest.partition(":")[0]
     environment = {wrong: "5/minute"} if place == "environment" else {}
     mended = {do: "5/minute"} if environment else None
-    return Mistake(name, file, line, "unknown variable", wrong, do, file.replace(wrong, do), environment, mended, **more)  # type: ignore[arg-type]
+    return Mistake(name, file, line, "unknown variable", wrong, do, file.replace(wrong + "=", do + "="), environment, mended, **more)  # type: ignore[arg-type]
 
 
 THE_LIST = [
@@ -91,13 +91,15 @@ THE_LIST = [
     ),
     Mistake(
         "no models", "PROVIDER_B_KIND=openai\n" + CALLER,
-        ".env:1  PROVIDER_B_KIND: PROVIDER_B_MODELS must name the models of this provider", "must name the models",
-        "PROVIDER_B_KIND", "PROVIDER_B_MODELS", "PROVIDER_B_KIND=openai\nPROVIDER_B_MODELS=llama\n" + CALLER,
+        ".env:1  PROVIDER_B_KIND: PROVIDER_B_MODELS must name the models of this provider, or be * for all models on the "
+        "vendor's list",
+        "must name the models", "PROVIDER_B_MODELS", "*", "PROVIDER_B_KIND=openai\nPROVIDER_B_API_KEYS=k\nPROVIDER_B_MODELS=*\n" + CALLER,
     ),
     Mistake(
         "no caller", "ONE_MIN_API_KEYS=v-1\n",
-        ".env:1  ONE_MIN_API_KEYS: nobody may use this provider; set KEY_<NAME>_TOKEN or ANONYMOUS_MODELS",
-        "nobody may use this provider", "ONE_MIN_API_KEYS", "KEY_<NAME>_TOKEN", "ONE_MIN_API_KEYS=v-1\n" + CALLER,
+        ".env:1  ONE_MIN_API_KEYS: nobody may use this provider; set KEY_<NAME>_TOKEN or ANONYMOUS_MODELS; `relay key NAME` "
+        "prints such a line with a new token",
+        "nobody may use this provider", "ONE_MIN_API_KEYS", "`relay key NAME`", "ONE_MIN_API_KEYS=v-1\n" + CALLER,
     ),
     Mistake(
         "token's file", "PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN_FILE={folder}/token\nKEY_TEAM_MODELS=all\n",
@@ -133,12 +135,13 @@ THE_LIST = [
     ),
     Mistake(
         "Bearer", OPENAI + 'PROVIDER_B_API_KEYS="Bearer sk-1"\n',
-        f'.env:5  PROVIDER_B_API_KEYS: {VISIBLE}: it begins with "Bearer ", which the relay adds itself; write only the key',
+        f'.env:5  PROVIDER_B_API_KEYS: {VISIBLE}: it begins with "Bearer ", which is a part of the header and not of the key; write only the key',
         "it begins with", "PROVIDER_B_API_KEYS", "write only the key", OPENAI + "PROVIDER_B_API_KEYS=sk-1\n",
     ),
     unknown(
         "dash in a NAME", ECHO + "KEY_MY-TEAM_TOKEN=sk-relay-of-my-team-1\n",
-        ".env:3  KEY_MY-TEAM_TOKEN: unknown variable; did you mean KEY_MY_TEAM_TOKEN? Names consist of A-Z, 0-9 and _.",
+        ".env:3  KEY_MY-TEAM_TOKEN: unknown variable; did you mean KEY_MY_TEAM_TOKEN? Names consist of A-Z, 0-9 and _, without "
+        "dashes.",
         "KEY_MY_TEAM_TOKEN",
     ),
     Mistake(
@@ -301,6 +304,68 @@ OWN = [
     Mistake(
         "proxy", "HTTPS_PROXY=http://proxy:3128\n", ".env:1  HTTPS_PROXY: unknown variable; in this relay the setting is UPSTREAM_PROXY",
         "unknown variable", "HTTPS_PROXY", "UPSTREAM_PROXY", "UPSTREAM_PROXY=http://proxy:3128\n",
+    ),
+    unknown("caller without a field", f"PROVIDER_A_KIND=echo\nKEY_A={TOKEN}\n",
+            ".env:2  KEY_A: unknown variable; did you mean KEY_A_TOKEN?", "KEY_A_TOKEN"),
+    unknown("provider without a field", CALLER + "PROVIDER_A=echo\nPROVIDER_A_MODELS=echo\n",
+            ".env:2  PROVIDER_A: unknown variable; did you mean PROVIDER_A_KIND?", "PROVIDER_A_KIND"),
+    unknown("some words of a field", ECHO + "KEY_TEAM_LIMIT=5/minute\n",
+            ".env:3  KEY_TEAM_LIMIT: unknown variable; did you mean KEY_TEAM_RATE_LIMIT?", "KEY_TEAM_RATE_LIMIT"),
+    unknown("only caller has a dash", f"PROVIDER_A_KIND=echo\nKEY_MY-TEAM_TOKEN={TOKEN}\nKEY_MY_TEAM_MODELS=all\n",
+            ".env:2  KEY_MY-TEAM_TOKEN: unknown variable; did you mean KEY_MY_TEAM_TOKEN? Names consist of A-Z, 0-9 and _, without "
+            "dashes.", "KEY_MY_TEAM_TOKEN"),
+    unknown("empty NAME", f"PROVIDER_A_KIND=echo\nKEY__TOKEN={TOKEN}\n",
+            ".env:2  KEY__TOKEN: unknown variable; the NAME is missing, as in KEY_A_TOKEN", "KEY_A_TOKEN"),
+    unknown("no NAME", f"PROVIDER_A_KIND=echo\nKEY_TOKEN={TOKEN}\n",
+            ".env:2  KEY_TOKEN: unknown variable; the NAME is missing, as in KEY_A_TOKEN", "KEY_A_TOKEN"),
+    Mistake(
+        "common password", ECHO + "ADMIN_PASSWORD=password\n",
+        ".env:3  ADMIN_PASSWORD: the value is not a password of 8 to 512 characters that is hard to guess: `openssl rand -hex 24` makes one",
+        "is not a password", "ADMIN_PASSWORD", "`openssl rand -hex 24`",
+        ECHO + "ADMIN_PASSWORD=2b1c9d4e5f60718293a4b5c6d7e8f9012345678901234567\n",
+    ),
+    Mistake(
+        "Bearer in a caller's token", f'PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN="Bearer {TOKEN}"\n',
+        f'.env:2  KEY_TEAM_TOKEN: {VISIBLE}: it begins with "Bearer ", which is a part of the header and not of the key; write only '
+        "the key",
+        'begins with "Bearer "', "KEY_TEAM_TOKEN", "write only the key", ECHO,
+    ),
+    Mistake(
+        "Azure as a kind", "PROVIDER_B_KIND=azure\nPROVIDER_B_MODELS=d\n" + CALLER,
+        f'.env:1  PROVIDER_B_KIND: "azure" is not {ALL_KINDS}: write openai, and set PROVIDER_B_BASE_URL to '
+        "https://<resource>.openai.azure.com/openai/v1",
+        '"azure" is not one of', "PROVIDER_B_KIND", "write openai",
+        "PROVIDER_B_KIND=openai\nPROVIDER_B_MODELS=d\nPROVIDER_B_BASE_URL=https://x.openai.azure.com/openai/v1\n" + CALLER,
+    ),
+    Mistake(
+        "a vendor as a kind", "PROVIDER_B_KIND=claude\nPROVIDER_B_MODELS=claude-x\n" + CALLER,
+        f'.env:1  PROVIDER_B_KIND: "claude" is not {ALL_KINDS}: write anthropic', '"claude" is not one of', "PROVIDER_B_KIND",
+        "write anthropic", "PROVIDER_B_KIND=anthropic\nPROVIDER_B_MODELS=claude-x\n" + CALLER,
+    ),
+    Mistake(
+        "Azure's variable", CALLER + "AZURE_OPENAI_ENDPOINT=https://x.openai.azure.com\n",
+        ".env:2  AZURE_OPENAI_ENDPOINT: unknown variable; in this relay the setting is PROVIDER_AZURE_BASE_URL="
+        "https://<resource>.openai.azure.com/openai/v1; also set PROVIDER_AZURE_KIND=openai and PROVIDER_AZURE_MODELS",
+        "unknown variable", "AZURE_OPENAI_ENDPOINT", "PROVIDER_AZURE_BASE_URL",
+        CALLER + "PROVIDER_AZURE_BASE_URL=https://x.openai.azure.com/openai/v1\nPROVIDER_AZURE_KIND=openai\nPROVIDER_AZURE_MODELS=d\n",
+    ),
+    Mistake(
+        "Azure's older path", OPENAI.replace("http://127.0.0.1:9/v1", "https://x.openai.azure.com/openai/deployments/d"),
+        ".env:2  PROVIDER_B_BASE_URL: has not the path of Azure's API; write https://x.openai.azure.com/openai/v1, and name the "
+        "deployments in PROVIDER_B_MODELS",
+        "has not the path of Azure's API", "PROVIDER_B_BASE_URL", "https://x.openai.azure.com/openai/v1",
+        OPENAI.replace("http://127.0.0.1:9/v1", "https://x.openai.azure.com/openai/v1"), is_warning=True,
+    ),
+    Mistake(
+        "query of a URL", OPENAI.replace(":9/v1", ":9/v1?api-version=1"),
+        '.env:2  PROVIDER_B_BASE_URL: "http://127.0.0.1:9/v1?api-version=1" is not a URL such as https://host or https://host/path: '
+        "a base URL has no query; remove the part from ? on",
+        "has no query", "PROVIDER_B_BASE_URL", "remove the part from ? on", OPENAI,
+    ),
+    Mistake(
+        "bytes of Latin 1", ECHO + "PROVIDER_A_LABEL=caf\udce9\n",
+        ".env:3  PROVIDER_A_LABEL: the value is not UTF-8 text; save the file as UTF-8", "is not UTF-8 text", "PROVIDER_A_LABEL",
+        "save the file as UTF-8", ECHO + "PROVIDER_A_LABEL=cafe\n",
     ),
     Mistake(
         "host by name", "HOST=relay.local\n",

@@ -2,11 +2,13 @@
 
 import os
 import socket
+import ssl
 import subprocess
 import tempfile
 from itertools import takewhile
 from pathlib import Path
 
+import local_http
 import pytest
 import trustme
 from mistakes import OWN, THE_LIST, TOKEN, Mistake
@@ -34,7 +36,7 @@ def test_a_mistake_is_named_with_its_place_and_the_way_out(tmp_path: Path, row: 
         return text.replace("{folder}", str(tmp_path)).replace("{port}", str(port))
 
     def check(file: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        (tmp_path / ".env").write_text(filled(file))
+        (tmp_path / ".env").write_bytes(filled(file).encode(errors="surrogateescape"))
         # Without a folder, windows of an hour or more are a warning.
         kept = {} if "DATA_DIR" in file else {"DATA_DIR": str(tmp_path / "data")}
         return run(["check"], tmp_path, kept | {name: filled(value) for name, value in environment.items()})
@@ -49,24 +51,59 @@ def test_a_mistake_is_named_with_its_place_and_the_way_out(tmp_path: Path, row: 
 
 
 def test_there_are_enough_rows() -> None:
-    assert len(OWN) >= 22
+    assert len(OWN) >= 36
     assert len({row.name for row in THE_LIST + OWN}) == len(THE_LIST + OWN)
 
 
+SETTINGS = {"PROVIDER_A_KIND": "echo", "ANONYMOUS_MODELS": "all"}
+
+
 @pytest.mark.parametrize(
-    ("words", "line", "mended"),
+    ("words", "line", "usage", "mended"),
     [
-        (["chek"], "unknown command: chek; did you mean check?", ["check"]),
-        (["--port"], "unknown option: --port", ["help"]),
-        (["check", "--all"], "check: the only option is --ask", ["check", "--ask"]),
+        (["chek"], "unknown command: chek; did you mean check?", "[COMMAND]", ["check"]),
+        (["help", "chek"], "unknown command: chek; did you mean check?", "[COMMAND]", ["help", "check"]),
+        (["--port"], "unknown option: --port", "[COMMAND]", ["help"]),
+        (["check", "--aks"], "check: unknown option --aks; did you mean --ask?", "check", ["check", "--ask"]),
+        (["check", "--verbose"], "check: unknown option --verbose; the only option is --ask", "check", ["check", "--ask"]),
+        (["check", "now"], "check: the only option is --ask", "check", ["check", "--ask"]),
+        (["models", "--json", "--liv"], "models: unknown option --liv; did you mean --live?", "models", ["models", "--live"]),
+        (["key", "--name"], "key: unknown option --name; expected a NAME, then optionally --json", "key NAME", ["key", "name"]),
     ],
 )  # fmt: skip
-def test_a_command_that_is_none(tmp_path: Path, words: list[str], line: str, mended: list[str]) -> None:
-    settings = {"PROVIDER_A_KIND": "echo", "ANONYMOUS_MODELS": "all"}
-    ended = run(words, tmp_path, settings)
-    first, _, usage = ended.stderr.partition("\n")
-    assert (ended.returncode, first) == (64, line) and usage.startswith("usage: relay [COMMAND]")
-    assert run(mended, tmp_path, settings).returncode == 0
+def test_a_command_that_is_none(tmp_path: Path, words: list[str], line: str, usage: str, mended: list[str]) -> None:
+    ended = run(words, tmp_path, SETTINGS)
+    first, second, *_ = ended.stderr.splitlines()
+    assert (ended.returncode, first, second) == (64, line, f"usage: relay {usage}")
+    assert run(mended, tmp_path, SETTINGS).returncode == 0
+
+
+def test_each_command_has_its_own_help(tmp_path: Path) -> None:
+    whole = run(["help"], tmp_path, {}).stdout
+    names = [line.split()[0] for line in whole.partition("\n\n")[2].partition("\n\n")[0].splitlines() if line[2] != " "]
+    assert {"serve", "check", "key", "limits", "usage", "help", "version"} <= set(names)
+    for name in names:
+        forms = [run(words, tmp_path, {}) for words in (["help", name], [name, "--help"], [name, "-h"])]
+        assert all((form.returncode, form.stdout, form.stderr) == (0, forms[0].stdout, "") for form in forms), name
+        head, _, text = forms[0].stdout.partition("\n\n")
+        assert head.startswith(f"usage: relay {name}") and text in whole and text.startswith(f"  {name}") and len(text.splitlines()) < 5
+
+
+def test_problems_have_the_order_of_the_file(tmp_path: Path) -> None:
+    lines = ["PORT=70000", "RATE_LIMT=3", "PORT=80", "FOO", "KEY_B_MODELS=x", "RATE_LIMIT=abc", "PROVIDER_A_KIND=echo"]
+    (tmp_path / ".env").write_text("\n".join(lines))
+    places = [line.partition(" ")[0] for line in reported(run(["check"], tmp_path, {"THREADS": "none"}))]
+    assert places == ["environment", ".env:1", ".env:2", ".env:3", ".env:4", ".env:5", ".env:6"]
+
+
+def test_https_at_the_port_is_called_so_in_the_log(start_relay) -> None:
+    relay = start_relay(**SETTINGS)
+    with socket.create_connection(("127.0.0.1", relay.port)) as plain, pytest.raises(ssl.SSLError):
+        ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")
+    line = relay.wait_for_line(lambda line: line["message"] == "request")
+    text = "This is TLS, but the port serves plain HTTP. Use http://, or a proxy that ends TLS."
+    assert (line["status"], line["cause"]) == (400, text)
+    assert local_http.get(f"http://127.0.0.1:{relay.port}/").status_code == 200
 
 
 def test_a_folder_on_a_read_only_file_system(tmp_path: Path) -> None:

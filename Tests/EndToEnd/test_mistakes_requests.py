@@ -110,6 +110,14 @@ ROWS = [
     Row("single quotes", Request("{'model': 'echo'}"), 400,
         "The body is not valid JSON: at byte 2, a name in double quotes is expected.", "not valid JSON", "at byte 2",
         "double quotes", GOOD),
+    Row("bytes of Latin 1", Request('{"model": "echo", "messages": [{"role": "user", "content": "caf\udce9"}]}'), 400,
+        "The body is not valid JSON in UTF-8. At byte 64 it is not UTF-8; encode the text of the body as UTF-8.",
+        "not UTF-8", "At byte 64", "encode the text", chat(messages=[{"role": "user", "content": "caf\u00e9"}])),
+    Row("type of a part", chat(messages=[{"role": "user", "content": [{"type": "img", "text": "a"}]}]), 400,
+        "Invalid value for 'messages[0].content[0].type': this type of content part is not supported; use text, image_url, "
+        "input_audio or file.",
+        "not supported", "messages[0].content[0].type", "use text",
+        chat(messages=[{"role": "user", "content": [{"type": "text", "text": "a"}]}])),
     Row("empty body", Request(""), 400, "The body is empty. Send a JSON object.", "is empty", "The body", "a JSON object", GOOD),
     Row("large body", Request(" " * 1_500_000 + "{}"), 413,
         "The request body is too large: it has 1500002 bytes, but at most 1048576 bytes are accepted. The operator can "
@@ -219,7 +227,7 @@ def send(relay: Relay, request: Request) -> httpx.Response:
     content = request.body if isinstance(request.body, str) else json.dumps(request.body)
     content = content.replace("PICTURE", PICTURE)
     with local_http.Client() as http:
-        body = None if request.body is None else content.encode()
+        body = None if request.body is None else content.encode(errors="surrogateescape")
         return http.request(request.method, relay.base_url + request.path, headers={k: v for k, v in headers.items() if v}, content=body)
 
 

@@ -47,7 +47,10 @@ extension UnsafeRawBufferPointer {
     }
 
     /// Whether the bytes are valid UTF-8 (RFC 3629).
-    package var isUTF8: Bool {
+    package var isUTF8: Bool { firstInvalidUTF8 == nil }
+
+    /// The index at which the first invalid UTF-8 sequence begins; nil if all bytes are valid UTF-8.
+    package var firstInvalidUTF8: Int? {
         var position = 0
         while position < count {
             let byte = self[position]
@@ -63,13 +66,13 @@ extension UnsafeRawBufferPointer {
                 case 0xf4: (4, 0x80, 0x8f)
                 default: (0, 0, 0)
                 }
-            guard length > 0, count - position >= length else { return false }
-            if length > 1, self[position + 1] < lowest || self[position + 1] > highest { return false }
-            if length > 2, self[position + 2] & 0xc0 != 0x80 { return false }
-            if length > 3, self[position + 3] & 0xc0 != 0x80 { return false }
+            guard length > 0, count - position >= length else { return position }
+            if length > 1, self[position + 1] < lowest || self[position + 1] > highest { return position }
+            if length > 2, self[position + 2] & 0xc0 != 0x80 { return position }
+            if length > 3, self[position + 3] & 0xc0 != 0x80 { return position }
             position += length
         }
-        return true
+        return nil
     }
 
     package var isASCII: Bool {

@@ -119,7 +119,8 @@ extension SettingsReader {
             report(key, "\"*\" already includes all models of this kind; remove \"*\" or the names")
         }
         if kind.row.needsModels, models.isEmpty, isUnset(key) {
-            report(ProviderSettings.key(provider, "KIND"), "\(key.name) must name the models of this provider")
+            let list = kind.hasList && !isPassthrough ? ", or be * for all models on the vendor's list" : ""
+            report(ProviderSettings.key(provider, "KIND"), "\(key.name) must name the models of this provider\(list)")
         }
     }
 
@@ -183,9 +184,14 @@ extension SettingsReader {
     fileprivate mutating func warnOfPath(_ key: SettingKey) {
         guard let url = text(key) else { return }
         let ending = "/chat/completions"
+        let address = WebAddress(url, schemes: ["http", "https"], mayHoldCredentials: false)
+        if let address, address.authority.hasSuffix(".openai.azure.com"), !address.path.hasPrefix("/openai/v1") {
+            let text = "has not the path of Azure's API; write https://\(address.authority)/openai/v1"
+            return warn(key, "\(text), and name the deployments in PROVIDER_\(key.instance)_MODELS")
+        }
         if url.hasSuffix(ending) {
             warn(key, "ends in \(ending), which the relay adds itself; write \(url.dropLast(ending.count))")
-        } else if WebAddress(url, schemes: ["http", "https"], mayHoldCredentials: false)?.path.isEmpty ?? false {
+        } else if address?.path.isEmpty ?? false {
             warn(key, "has no path, but most servers of the kind openai have one; did you mean \(url)/v1?")
         }
     }

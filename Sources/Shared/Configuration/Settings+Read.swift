@@ -43,8 +43,8 @@ extension Settings {
         let settings = Settings(&reader, catalogues, usableBytes: usableBytes)
         return Outcome(
             settings: reader.problems.isEmpty ? settings : nil,
-            problems: reader.problems,
-            warnings: reader.warnings,
+            problems: reader.problems.byPlace,
+            warnings: reader.warnings.byPlace,
             effective: reader.effective
         )
     }

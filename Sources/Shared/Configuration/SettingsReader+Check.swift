@@ -57,7 +57,13 @@ extension SettingsReader {
     private mutating func reportUnusableProviders(_ settings: Settings) {
         guard settings.keys.isEmpty, settings.anonymousModels.isEmpty else { return }
         guard !hasProblem(with: "ANONYMOUS_MODELS", "KEY_") else { return }
-        let text = "nobody may use this provider; set KEY_<NAME>_TOKEN or ANONYMOUS_MODELS"
+        guard
+            !meantNames.contains(where: { $0 == "ANONYMOUS_MODELS" || $0.hasPrefix("KEY_") && $0.hasSuffix("_TOKEN") })
+        else { return }
+        let text = """
+            nobody may use this provider; set KEY_<NAME>_TOKEN or ANONYMOUS_MODELS; `relay key NAME` prints such a line \
+            with a new token
+            """
         for provider in settings.providers where !provider.isPassthrough {
             let kind = ProviderSettings.key(provider.instance, "KIND")
             report(given[kind] == nil ? "ONE_MIN_API_KEYS" : kind, text)
@@ -78,6 +84,7 @@ extension SettingsReader {
         let isProviderMeant =
             hasProblem(with: "PROVIDER", "ONE_MIN_")
             || unknownNames.contains { ForeignVariables.advice(for: $0) != nil }
+            || meantNames.contains { $0.hasPrefix("PROVIDER_") || $0.hasPrefix("ONE_MIN_") }
         let isSealedByToken = settings.fileSecret == nil && given["FILE_ID_SECRET"] == nil
         for key in settings.keys {
             let setting = KeySettings.key(key.instance, "TOKEN")
@@ -103,6 +110,8 @@ extension SettingsReader {
     }
 
     private mutating func warnOfPatterns(_ settings: Settings, _ modelCatalog: ModelCatalog) {
+        // The names on a list that is not read yet are unknown.
+        guard !modelCatalog.isAwaitingList else { return }
         let names = modelCatalog.namesWithCredentials
         warnOfPatterns("ANONYMOUS_MODELS", settings.anonymousModels, names: names)
         if settings.providers.allSatisfy(\.isPassthrough) { return }

@@ -173,6 +173,7 @@ extension SettingsReader {
     mutating func warnOfModelLimits(_ rows: [ModelQuotas], _ modelCatalog: ModelCatalog) {
         for (index, row) in rows.enumerated() {
             let fitting = (modelCatalog.allNames + modelCatalog.replacedNames).filter(row.pattern.matches)
+            if fitting.isEmpty, modelCatalog.isAwaitingList { continue }
             if fitting.isEmpty {
                 let names = modelCatalog.allNames + modelCatalog.replacedNames
                 let hint = nearestPattern(to: row.pattern, among: names).map { "; did you mean \"\($0)\"?" }

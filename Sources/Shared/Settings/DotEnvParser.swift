@@ -40,7 +40,7 @@ struct DotEnvParser {
         let start = line
         guard let value = consumeValue(named: name, isAfterBlank: isAfterBlank) else { return }
         guard value.allSatisfy({ $0 != 0 }), let text = String(validating: value, as: UTF8.self) else {
-            return report(name, "the value is not UTF-8 text")
+            return report(name, "the value is not UTF-8 text; save the file as UTF-8")
         }
         if let first = linesByName.updateValue(start, forKey: name) {
             return mistakes.append(Mistake(line: start, name: name, text: "already set in line \(first)"))

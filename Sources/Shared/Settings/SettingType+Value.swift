@@ -69,6 +69,8 @@ extension SettingType {
                 """
         }
         if self == .tokens || self == .token { return keyReason(text) }
+        if self == .password { return "`openssl rand -hex 24` makes one" }
+        if self == .url, text.contains("?") { return "a base URL has no query; remove the part from ? on" }
         if self == .modelInfo {
             do throws(ModelFacts.Mistake) { _ = try ModelFacts.byModel(text) } catch { return error.reason }
         }
@@ -91,7 +93,7 @@ extension SettingType {
     private func keyReason(_ text: String) -> String? {
         let keys = self == .tokens ? items(of: text) ?? [] : [text]
         if keys.contains(where: { $0.lowercased().hasPrefix("bearer ") }) {
-            return "it begins with \"Bearer \", which the relay adds itself; write only the key"
+            return "it begins with \"Bearer \", which is a part of the header and not of the key; write only the key"
         }
         guard keys.contains(where: { $0.utf8.contains { $0 <= 32 } }) else { return nil }
         return "a key contains a space; \(self == .tokens ? "write a comma between two keys" : "remove it")"

@@ -144,7 +144,7 @@ extension SettingType {
         case .token: "1 to \(Self.tokenLimit) visible ASCII characters"
         case .phrase: "1 to \(Self.tokenLimit) bytes of text"
         case .password:
-            "a password of \(Password.minCharacters) to \(Password.maxCharacters) characters that is not a common one"
+            "a password of \(Password.minCharacters) to \(Password.maxCharacters) characters that is hard to guess"
         case .timeZone: "UTC or a time zone of this machine such as Europe/Berlin"
         case .tokens: "a list of keys, each of 1 to \(Self.tokenLimit) visible ASCII characters"
         case .weights: "a list of numbers above 0 separated by commas"

@@ -18,6 +18,22 @@ package struct SettingsProblem: Error, Equatable, Sendable, CustomStringConverti
 }
 
 extension [SettingsProblem] {
+    /// The problems in the order of their places: by source, those of the environment first, then by line.
+    package var byPlace: [SettingsProblem] {
+        var sources = ["environment"]
+        var places: [(source: Int, line: Int)] = []
+        for problem in self {
+            let colon = problem.location.lastIndex(of: ":")
+            let line = colon.flatMap { Int(problem.location[$0...].dropFirst()) }
+            let source = line == nil ? problem.location[...] : problem.location[..<(colon ?? problem.location.endIndex)]
+            if !sources.contains(where: { $0 == source }) { sources.append(String(source)) }
+            places.append((sources.firstIndex { $0 == source } ?? 0, line ?? 0))
+        }
+        // The positions keep the order of problems with one place.
+        return indices.sorted { (places[$0].source, places[$0].line, $0) < (places[$1].source, places[$1].line, $1) }
+            .map { self[$0] }
+    }
+
     /// Returns a report with one line for each problem; empty if there are none.
     ///
     /// - Parameter word: the singular noun in the heading, `problem` or `warning`.

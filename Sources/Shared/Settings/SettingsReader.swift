@@ -18,6 +18,9 @@ struct SettingsReader {
     /// The names of variables that set no known setting. Of the environment, only names that resemble the relay's
     /// settings.
     private(set) var unknownNames: Set<String> = []
+    /// The settings that the unknown names probably mean. A problem that only follows from their absence is not
+    /// reported.
+    private(set) var meantNames: Set<String> = []
     let table: SettingsTable
     private let readFile: (String) throws(FileProblem) -> [UInt8]
 
@@ -74,7 +77,9 @@ struct SettingsReader {
                 )
             }
             guard let value = row.type.value(of: text), row.type != .timeZone || isZone(text) else {
-                let reason = (adviceOnEnvFile ?? row.type.reason(text)).map { ": \($0)" } ?? ""
+                let isKind = match.key.prefix == "PROVIDER_" && row.name == "KIND"
+                let meant = isKind ? ForeignVariables.advice(onKind: text, of: match.key.instance) : nil
+                let reason = (adviceOnEnvFile ?? row.type.reason(text) ?? meant).map { ": \($0)" } ?? ""
                 return report(at: location, entry.name, "\(row.quoted(text)) is not \(row.type.expectation)\(reason)")
             }
             if let adviceOnEnvFile, row.type != .text {
@@ -98,7 +103,7 @@ struct SettingsReader {
     /// Returns the text of a file. Removes one line end at the end of the text.
     private func contents(of path: String) throws(FileProblem) -> String {
         guard var text = String(validating: try readFile(path), as: UTF8.self) else {
-            throw FileProblem(text: "not UTF-8 text", isAbsence: false)
+            throw FileProblem(text: "not UTF-8 text; save the file as UTF-8", isAbsence: false)
         }
         if let last = text.last, last == "\n" || last == "\r\n" { text.removeLast() }
         return text
@@ -111,15 +116,12 @@ struct SettingsReader {
             for entry in source.entries where table.match(entry.name) == nil {
                 guard let isMistake = source.isEnvironment ? isMistake(entry) : true else { continue }
                 unknownNames.insert(entry.name)
-                let isSmall = table.inCapitals(entry.name) != nil
-                let rule = isSmall ? " Names consist of A-Z, 0-9 and _." : ""
-                let hint =
-                    ForeignVariables.advice(for: entry.name)
-                    ?? table.suggestion(for: entry.name).map { "; did you mean \($0)?\(rule)" } ?? ""
+                let advice = table.advice(on: entry.name)
+                if let meant = advice.meant { meantNames.insert(meant) }
                 let problem = SettingsProblem(
                     location: source.location(of: entry),
                     name: entry.name,
-                    text: "unknown variable\(hint)"
+                    text: "unknown variable\(advice.text)"
                 )
                 if isMistake && isStrict { problems.append(problem) } else { warnings.append(problem) }
             }
@@ -150,6 +152,7 @@ struct SettingsReader {
             let stray = given.filter { $0.key.prefix == family.prefix && !declared.contains($0.key.instance) }
             for (key, variable) in stray.sorted(by: { $0.key.name < $1.key.name }) {
                 let declaring = SettingKey(prefix: family.prefix, instance: key.instance, field: family.declaring).name
+                if meantNames.contains(declaring) { continue }
                 if problems.contains(where: { $0.name == declaring || $0.name == declaring + "_FILE" }) { continue }
                 let meant = declared.flatMap { instance in
                     family.rows.map { SettingKey(prefix: family.prefix, instance: instance, field: $0.name).name }

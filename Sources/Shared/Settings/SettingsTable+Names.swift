@@ -23,8 +23,23 @@ extension SettingsTable {
 
     /// Returns the name of the setting that an unknown name probably means; nil if none is similar.
     func suggestion(for name: String) -> String? {
-        globalNear(name) ?? globals.first { $0.name == name.uppercased() }?.name ?? inCapitals(name)
-            ?? families.lazy.compactMap { $0.fieldNear(name) }.first
+        families.lazy.compactMap { $0.declaringName(name) }.first ?? globalNear(name) ?? globals.first {
+            $0.name == name.uppercased()
+        }?.name ?? inCapitals(name)
+            ?? families.lazy.compactMap { $0.fieldNear(name, bound: 1) ?? $0.fieldMeant(name) ?? $0.fieldNear(name) }
+            .first
+    }
+
+    /// Returns advice about an unknown name, to complete an error message, and the setting that the name probably means.
+    func advice(on name: String) -> (text: String, meant: String?) {
+        if let advice = ForeignVariables.advice(for: name) { return (advice, nil) }
+        if let whole = families.lazy.compactMap({ $0.withName(name) }).first {
+            return ("; the NAME is missing, as in \(whole)", whole)
+        }
+        guard let meant = suggestion(for: name) else { return ("", nil) }
+        let rule = inCapitals(name) == nil ? "" : " Names consist of A-Z, 0-9 and _"
+        let end = rule.isEmpty ? "" : name.utf8.contains(UInt8(ascii: "-")) ? ", without dashes." : "."
+        return ("; did you mean \(meant)?\(rule)\(end)", meant)
     }
 
     /// Returns the name in capitals, with `_` for `-`, if that is a setting of a provider, a caller or a panel. Returns
@@ -60,7 +75,7 @@ extension SettingFamily {
     }
 
     /// Returns the family's setting that an unknown name probably means; nil if none is similar.
-    fileprivate func fieldNear(_ name: String) -> String? {
+    fileprivate func fieldNear(_ name: String, bound: Int = 2) -> String? {
         guard name.utf8.count <= 200, name.hasPrefix(prefix) else { return nil }
         let rest = name.dropFirst(prefix.count)
         var candidates: [String] = []
@@ -71,7 +86,39 @@ extension SettingFamily {
                 candidates.append("\(prefix)\(rest[..<underscore])_\(row.name)")
             }
         }
-        return nearest(to: name, among: candidates)
+        return nearest(to: name, among: candidates, atMost: bound)
+    }
+
+    /// Returns the family's setting whose words include those of an unknown name: `KEY_TEAM_RATE_LIMIT` for
+    /// `KEY_TEAM_LIMIT`. Returns nil if there is none.
+    fileprivate func fieldMeant(_ name: String) -> String? {
+        guard name.utf8.count <= 200, name.hasPrefix(prefix) else { return nil }
+        let words = name.dropFirst(prefix.count).split(separator: "_", omittingEmptySubsequences: false)
+        guard words.allSatisfy(SettingFamily.isInstanceName) else { return nil }
+        for start in words.indices.dropFirst() {
+            let candidates = rows.map { $0.name.split(separator: "_") }.filter { Set(words[start...]).isSubset(of: $0) }
+            guard let field = candidates.min(by: { $0.count < $1.count }) else { continue }
+            return prefix + (words[..<start] + field).joined(separator: "_")
+        }
+        return nil
+    }
+
+    /// Returns the declaring setting, such as `KEY_TEAM_TOKEN`, for the name `KEY_TEAM`, which has no field; nil for
+    /// other names.
+    fileprivate func declaringName(_ name: String) -> String? {
+        guard name.hasPrefix(prefix), case let rest = name.dropFirst(prefix.count), !rest.contains("_") else {
+            return nil
+        }
+        return SettingFamily.isInstanceName(rest) ? "\(name)_\(declaring)" : nil
+    }
+
+    /// Returns the form of a setting's variable whose name lacks the NAME, such as `KEY_A_TOKEN` for `KEY__TOKEN` and
+    /// `KEY_TOKEN`; nil if the name is another one.
+    fileprivate func withName(_ name: String) -> String? {
+        guard name.hasPrefix(prefix) else { return nil }
+        let rest = name.dropFirst(prefix.count)
+        let field = rest.hasPrefix("_") ? rest.dropFirst() : rest
+        return rows.contains { $0.name == field } ? "\(prefix)A_\(field)" : nil
     }
 
     /// Returns whether the text can be the NAME in a variable such as `PROVIDER_<NAME>_KIND`.
@@ -80,9 +127,9 @@ extension SettingFamily {
     }
 }
 
-/// Returns the candidate that is most similar to the name; nil if each differs in more than two bytes.
-package func nearest(to name: String, among candidates: [String]) -> String? {
-    candidates.compactMap { candidate in editDistance(name, candidate, atMost: 2).map { (candidate, $0) } }
+/// Returns the candidate that is most similar to the name; nil if each differs in more than `bound` bytes.
+package func nearest(to name: String, among candidates: [String], atMost bound: Int = 2) -> String? {
+    candidates.compactMap { candidate in editDistance(name, candidate, atMost: bound).map { (candidate, $0) } }
         .min { $0.1 < $1.1 }?.0
 }
 

@@ -73,7 +73,10 @@ import Testing
         let set = [("PROVIDER_V_KIND", "openai"), ("ANONYMOUS_MODELS", "all")]
         #expect(
             outcome(environment: set).problemTexts == [
-                "environment  PROVIDER_V_KIND: PROVIDER_V_MODELS must name the models of this provider"
+                """
+                environment  PROVIDER_V_KIND: PROVIDER_V_MODELS must name the models of this provider, or be * for all \
+                models on the vendor's list
+                """
             ]
         )
         let more = [
@@ -132,7 +135,10 @@ import Testing
             ),
             (
                 "ONE_MIN_API_KEYS=v1",
-                ".env:1  ONE_MIN_API_KEYS: nobody may use this provider; set KEY_<NAME>_TOKEN or ANONYMOUS_MODELS"
+                """
+                .env:1  ONE_MIN_API_KEYS: nobody may use this provider; set KEY_<NAME>_TOKEN or ANONYMOUS_MODELS; \
+                `relay key NAME` prints such a line with a new token
+                """
             ),
             (
                 "ONE_MIN_API_KEYS=v1\nANONYMOUS_MODELS=g*t",

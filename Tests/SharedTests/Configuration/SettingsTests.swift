@@ -182,7 +182,10 @@ import Testing
         let closed = outcome(environment: [("PROVIDER_MY_DEMO_KIND", "echo")])
         #expect(
             closed.problemTexts == [
-                "environment  PROVIDER_MY_DEMO_KIND: nobody may use this provider; set KEY_<NAME>_TOKEN or ANONYMOUS_MODELS"
+                """
+                environment  PROVIDER_MY_DEMO_KIND: nobody may use this provider; set KEY_<NAME>_TOKEN or \
+                ANONYMOUS_MODELS; `relay key NAME` prints such a line with a new token
+                """
             ]
         )
         let open = outcome(environment: [("PROVIDER_MY_DEMO_KIND", "echo"), ("ANONYMOUS_MODELS", "all")])

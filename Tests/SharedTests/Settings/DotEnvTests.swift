@@ -32,7 +32,7 @@ import Testing
             ("A=\"b\"c", "f:1  A: there is text after the closing quote"),
             ("A=\"b\"#c", "f:1  A: there is text after the closing quote"),
             (#"A="b\tc""#, #"f:1  A: \ in double quotes is allowed only before n, " or \; write \\ for a backslash"#),
-            ("A=b\0c", "f:1  A: the value is not UTF-8 text"),
+            ("A=b\0c", "f:1  A: the value is not UTF-8 text; save the file as UTF-8"),
         ]
     )
     func mistake(text: String, problem: String) {
@@ -55,7 +55,7 @@ import Testing
     @Test("bytes that are no UTF-8 are a mistake")
     func notText() {
         let source = SettingsSource.document(named: "f", [0x41, 0x3D, 0xFF, 0x0A, 0x42, 0x3D, 0x31])
-        #expect(source.problems.map(\.description) == ["f:1  A: the value is not UTF-8 text"])
+        #expect(source.problems.map(\.description) == ["f:1  A: the value is not UTF-8 text; save the file as UTF-8"])
         #expect(source.entries.map(\.name) == ["B"])
     }
 

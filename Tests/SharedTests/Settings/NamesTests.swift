@@ -77,11 +77,14 @@ import Testing
             ("PROVIDER_groq_KIND", "PROVIDER_GROQ_KIND"),
             ("PROVIDER_MY_GROQ_TIEMOUT", "PROVIDER_MY_GROQ_TIMEOUT"),
             ("PROVIDER_A_MODLES", "PROVIDER_A_MODELS"), ("PROVIDER_A_LABLE", "PROVIDER_A_LABEL"),
+            ("KEY_A", "KEY_A_TOKEN"), ("PROVIDER_A", "PROVIDER_A_KIND"), ("KEY_A_B_LIMIT", "KEY_A_B_RATE_LIMIT"),
+            ("KEY_A_LIMIT_CHAT", "KEY_A_RATE_LIMIT_CHAT"), ("PROVIDER_A_KEYS", "PROVIDER_A_API_KEYS"),
+            ("PROVIDER_A_URL", "PROVIDER_A_BASE_URL"),
         ]
     )
     func suggestion(name: String, meant: String) { #expect(SettingsTable.product.suggestion(for: name) == meant) }
 
-    @Test("no name is suggested that is far off", arguments: ["FOO", "LOG", "PROVIDER_A_B", "PROVIDER_A_QPS"])
+    @Test("no name is suggested that is far off", arguments: ["FOO", "LOG", "PROVIDER_A_B", "PROVIDER_A_QPX"])
     func noSuggestion(name: String) { #expect(SettingsTable.product.suggestion(for: name) == nil) }
 
     @Test("the distance within a band is that of the whole table", arguments: 0..<20)

@@ -141,7 +141,9 @@ func readPart(
     case "refusal" where role == .assistant: return .refusal(try partText(part, "refusal", position: position))
     case "image_url", "input_image", "input_audio", "file", "input_file": return nil
     case nil: throw .type(position(".type"), "a string")
-    default: throw .value(position(".type"), "this type of content part is not supported")
+    default:
+        let known = "text, image_url, input_audio or file"
+        throw .value(position(".type"), "this type of content part is not supported; use \(known)")
     }
 }
 

@@ -1,0 +1,153 @@
+import Shared
+
+/// The help of a command: each form in which it can be called, and what that does.
+struct CommandHelp: Equatable, Sendable {
+    private struct Form: Equatable {
+        /// The command's name and its arguments.
+        let words: String
+        let lines: [String]
+
+        init(_ words: String, _ lines: String...) {
+            self.words = words
+            self.lines = lines
+        }
+    }
+
+    private let name: String
+    private let forms: [Form]
+    private var options: [String] = []
+    /// The arguments that the command expects, as the end of a message.
+    private var expected = "expected no further arguments"
+
+    private static let all = [
+        CommandHelp(name: "serve", forms: [Form("serve", "serve until SIGTERM (the default)")]),
+        CommandHelp(
+            name: "check",
+            forms: [
+                Form(
+                    "check",
+                    "check the settings; 0 if they are valid, else 78; --ask also checks that each provider accepts",
+                    "each of its keys, with a call that costs nothing; else 69"
+                )
+            ],
+            options: ["--ask"],
+            expected: "the only option is --ask"
+        ),
+        CommandHelp(
+            name: "config",
+            forms: [Form("config", "print the effective settings with their source, secrets masked")]
+        ),
+        CommandHelp(
+            name: "models",
+            forms: [
+                Form(
+                    "models",
+                    "list the models that callers may use, with their providers, features and",
+                    "prices; --live reads the vendors' lists; --json"
+                )
+            ],
+            options: ["--live", "--json"],
+            expected: "the only options are --live and --json"
+        ),
+        CommandHelp(
+            name: "key",
+            forms: [Form("key NAME", "make a key for a caller and print its settings; --json")],
+            options: ["--json"],
+            expected: "expected a NAME, then optionally --json"
+        ),
+        CommandHelp(
+            name: "limits",
+            forms: [
+                Form("limits NAME", "show the units that a caller used of its limits, as counted in memcached; --json"),
+                Form(
+                    "limits --digest DIGEST",
+                    "the same for a caller without a NAME: its `caller` in the log, or the SHA-256 of its key"
+                ),
+            ],
+            options: ["--digest", "--json"],
+            expected: "expected a NAME or --digest DIGEST, then optionally --json"
+        ),
+        CommandHelp(
+            name: "usage",
+            forms: [
+                Form("usage", "sum up the usage records of the last days: \(UsageReport.options), --json"),
+                Form("usage --bill ID", "print what the calls of one request cost, line by line; --json"),
+            ],
+            options: ["--by", "--days", "--bill", "--json"],
+            expected: "the only options are \(UsageReport.options), --bill ID and --json"
+        ),
+        CommandHelp(
+            name: "health",
+            forms: [Form("health", "check the relay on this machine; 0 if it responds, else 1")]
+        ),
+        CommandHelp(
+            name: "heal",
+            forms: [
+                Form(
+                    "heal",
+                    "check three times; kill a relay that process 1 started and that accepts connections but never",
+                    "responds (as the health check of a container, whose engine then restarts it)"
+                )
+            ]
+        ),
+        CommandHelp(
+            name: "help",
+            forms: [
+                Form("help", "print this text and all settings (also --help)"),
+                Form("help COMMAND", "print the text about one command (also COMMAND --help)"),
+            ],
+            expected: "expected at most the name of a command"
+        ),
+        CommandHelp(name: "version", forms: [Form("version", "print the version (also --version)")]),
+    ]
+
+    /// Returns the help that arguments such as `help check` or `check --help` ask for; nil if they ask for none of one
+    /// command.
+    static func asked(_ arguments: [String]) -> CommandHelp? {
+        guard let first = arguments.first else { return nil }
+        if arguments.dropFirst().contains(where: { $0 == "--help" || $0 == "-h" }) { return named(first) }
+        return first == "help" && arguments.count == 2 ? named(arguments[1]) : nil
+    }
+
+    private static func named(_ name: String) -> CommandHelp? { all.first { $0.name == name } }
+
+    /// The help of all commands.
+    static var usage: String { "usage: \(Product.name) [COMMAND]\n\n" + all.map(\.text).joined() }
+
+    /// The help of all commands and settings.
+    static var whole: String {
+        usage + "\nSettings in the environment or .env file [default]\n" + SettingsTable.product.help
+    }
+
+    /// The help of this command.
+    var usage: String { "usage: \(Product.name) \(forms.map(\.words).joined(separator: " | "))\n\n" + text }
+
+    private var text: String {
+        forms.map { form in
+            let isShort = form.words.utf8.count <= 11
+            let head = isShort ? form.words + String(repeating: " ", count: 13 - form.words.utf8.count) : form.words
+            let indent = "\n" + String(repeating: " ", count: 15)
+            return "  " + head + (isShort ? "" : indent) + form.lines.joined(separator: indent) + "\n"
+        }
+        .joined()
+    }
+
+    /// Returns the message about invalid arguments, and the help of the command that they name.
+    static func mistake(_ arguments: [String]) -> String {
+        func shown(_ text: String) -> String {
+            String(text.unicodeScalars.prefix(60).filter { $0.value >= 32 && $0.value != 127 })
+        }
+        // `help chek` asks for the help of a command.
+        let first = arguments[0] == "help" && arguments.count == 2 ? arguments[1] : arguments[0]
+        guard let command = named(first) else {
+            let hint = nearest(to: first, among: all.map(\.name)).map { "; did you mean \($0)?" } ?? ""
+            return "\(first.hasPrefix("-") ? "unknown option" : "unknown command"): \(shown(first))\(hint)\n" + usage
+        }
+        let unknown = arguments.dropFirst().first { $0.hasPrefix("-") && !command.options.contains($0) }
+        guard let unknown, !command.options.isEmpty else {
+            return "\(command.name): \(command.expected)\n\(command.usage)"
+        }
+        let hint = nearest(to: unknown, among: command.options).map { "did you mean \($0)?" } ?? command.expected
+        return "\(command.name): unknown option \(shown(unknown)); \(hint)\n\(command.usage)"
+    }
+}
