@@ -99,7 +99,7 @@ enum Command: Equatable {
                 ? ProviderCheck(settings, given: outcome.givenNames) { Vendors.questions($0, settings, client: $1) }
                 : nil
             let isGood = responses?.isGood ?? true
-            let report = "configuration: no problems\n" + settings.recordsSummary + (responses?.text ?? "")
+            let report = settings.checkReport(beside: outcome.effective) + (responses?.text ?? "")
             end(isGood ? .success : .unavailable, report, errors: reports)
         case .config: end(.success, errors: reports)
         case .models(let isLive, let isJSON):

@@ -8,16 +8,24 @@ extension Settings {
         "providers: \(Self.list(providers.map(\.summary))); callers: \(callers); limits: \(limits.summary)"
     }
 
-    /// A line for `relay check` that says where usage records are kept, and what keeps them if nothing does.
-    var recordsSummary: String {
+    /// Returns what `relay check` prints about valid settings: where usage records are kept, and what keeps them if
+    /// nothing does.
+    ///
+    /// - Parameter effective: all settings. The files of `COMPOSE_FILE` can set `DATA_DIR` and `USAGE_DATABASE_URL`.
+    func checkReport(beside effective: [EffectiveSetting]) -> String {
         let place: String
+        let composeFiles = effective.first { $0.name == "COMPOSE_FILE" }?.shown.split(separator: ":") ?? []
+        let isKeptInCompose = composeFiles.contains {
+            $0.hasSuffix("deploy/data.yml") || $0.hasSuffix("deploy/postgres.yml")
+        }
         switch (usageDatabase?.location, usageFile) {
         case (.server, _): place = "in the database of USAGE_DATABASE_URL"
         case (.folder(let folder), _): place = "in DATA_DIR, \(folder)"
         case (nil, .some): place = "in USAGE_LOG_FILE only; \(Self.recordsAdvice)"
+        case (nil, nil) where isKeptInCompose: place = "kept with Docker Compose, as COMPOSE_FILE says; else not kept"
         case (nil, nil): place = "not kept; \(Self.recordsAdvice)"
         }
-        return "usage records: \(place)\n"
+        return "configuration: no problems\nusage records: \(place)\n"
     }
 
     private static let recordsAdvice = """

@@ -127,7 +127,9 @@ def test_a_folder_on_a_read_only_file_system(tmp_path: Path) -> None:
         ("", "not kept; DATA_DIR keeps them for one relay, USAGE_DATABASE_URL for several (with Compose: deploy/data.yml, deploy/postgres.yml)"),
         ("USAGE_LOG_FILE=records.jsonl\n", "in USAGE_LOG_FILE only; DATA_DIR keeps them for one relay, USAGE_DATABASE_URL for several (with "
          "Compose: deploy/data.yml, deploy/postgres.yml)"),
-        ("DATA_DIR=data\n", "in DATA_DIR, data"),
+        ("COMPOSE_FILE=docker-compose.yml:deploy/data.yml\n", "kept with Docker Compose, as COMPOSE_FILE says; else not kept"),
+        ("COMPOSE_FILE=docker-compose.yml:deploy/postgres.yml:own.yml\n", "kept with Docker Compose, as COMPOSE_FILE says; else not kept"),
+        ("COMPOSE_FILE=docker-compose.yml:deploy/data.yml\nDATA_DIR=data\n", "in DATA_DIR, data"),
         ("DATA_DIR=data\nUSAGE_DATABASE_URL=postgres://relay@db/relay\n", "in the database of USAGE_DATABASE_URL"),
     ],
 )  # fmt: skip
