@@ -240,6 +240,7 @@ def test_the_limit_of_all_callers_is_reset_by_name(visit: Callable[..., Visitor]
     assert dialog.locator("p").inner_text() == (
         "Set the use of total, 20000 requests per day, of all callers to 0? It counts the requests of all callers together."
     )
+    assert dialog.bounding_box()["height"] < 250, "it is as high as what it says"
     assert_fits(visitor, "the question")
     assert_reachable(visitor, "the question")
     page.click("dialog >> text=Cancel")
@@ -336,6 +337,29 @@ def test_charts_are_tables_of_the_same_numbers(visit: Callable[..., Visitor], re
     foot = page.locator("tfoot td").all_inner_texts()
     numbers = [text.removeprefix("≥ ").replace(",", "").replace("$", "") for text in foot]
     assert numbers[0] == str(told["sum"]["requests"]) and float(numbers[4]) == told["sum"]["cost"]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), pytest.param(390, "dark", marks=pytest.mark.short)])
+def test_the_axis_of_a_chart_has_room_for_great_numbers(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    visitor = visit(width, scheme)
+    page = visitor.page
+    factor = 1.0
+
+    def answer(route: Route) -> None:
+        told = route.fetch().json()
+        items = [row | {"requests": round(row["requests"] * factor), "cost": row["cost"] and row["cost"] * factor} for row in told["items"]]
+        route.fulfill(json=told | {"items": items})
+
+    page.route("**/admin/usage*", answer)
+    for measure, factor, word in (("requests", 1, ""), ("requests", 9_000, " M"), ("requests", 1e13, " P"), ("cost", 1e9, " M"), ("cost", 1e-7, "$0.0")):
+        visitor.show(f"usage?measure={measure}&to=&x={factor}")
+        marks = page.locator(".chart svg > text[y]:not([y='171'])").evaluate_all(
+            """marks => marks.map((mark) => [mark.textContent, mark.getBoundingClientRect().left - mark.closest("svg").getBoundingClientRect().left])"""
+        )
+        assert len(marks) == 3 and all(left >= 0 for _, left in marks), marks
+        assert word in marks[-1][0], marks
+        assert_fits(visitor, "a chart of great numbers")
+    visitor.assert_content()
 
 
 def test_csv_of_the_rows_shown(visit: Callable[..., Visitor]) -> None:

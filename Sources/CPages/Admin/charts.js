@@ -11,22 +11,32 @@ function roundTop(value) {
   return value > 0 ? [1, 2, 4, 6, 8, 10].map((step) => step * power).find((end) => end >= value * 0.999999) : 1;
 }
 
+/** Shortens a great number for an axis: `400 k`, `2 M`; null for those that are short. */
+function brief(number) {
+  const power = number < 1e5 ? 0 : Math.min(5, Math.floor(Math.log10(number) / 3));
+  return power ? `${Number((number / 1000 ** power).toPrecision(3))} ${" kMGTP"[power]}` : null;
+}
+
 /**
- * Draws stacked columns: `labels` are their names, `series` are `{ name, kind, values }`, `format(number)` writes a value, and
- * `onpick(index)` is called for a column that is clicked.
+ * Draws stacked columns: `labels` are their names, `series` are `{ name, kind, values }`, `format(number)` writes a value, of which
+ * `sign` is the sign before its digits, and `onpick(index)` is called for a column that is clicked.
  */
-function drawColumns(picture, { labels, series, format, onpick }) {
+function drawColumns(picture, { labels, series, format, sign = "", onpick }) {
   const [width, height] = [Math.max(200, picture.clientWidth), picture.clientHeight];
-  const [left, top, inner, depth] = [52, 8, width - 56, height - 28];
+  const [top, depth] = [8, height - 28];
   const sums = labels.map((_, index) => series.reduce((sum, one) => sum + one.values[index], 0));
   const end = roundTop(Math.max(...sums));
   const y = (value) => top + depth * (1 - value / end);
+  const mark = (value) => (brief(value) ? sign + brief(value) : format(value));
+  const marked = [0, end / 2, end].filter((value) => format(value) !== format(end) || value === end);
+  const marks = marked.map((value) => svg("text", { y: y(value) + 4, "text-anchor": "end" }, mark(value)));
+  fill(picture, marks);
+  const left = Math.max(52, ...marks.map((text) => Math.ceil(text.getComputedTextLength()) + 8));
+  for (const text of marks) text.setAttribute("x", left - 6);
+  const inner = width - left - 4;
+  const lines = marked.map((value) => svg("line", { x1: left, x2: left + inner, y1: y(value), y2: y(value) }));
   const step = inner / labels.length;
   const gap = step > 6 ? 2 : step > 3 ? 1 : 0;
-  const lines = [0, end / 2, end].filter((value) => format(value) !== format(end) || value === end).map((value) => [
-    svg("line", { x1: left, x2: left + inner, y1: y(value), y2: y(value) }),
-    svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, format(value)),
-  ]);
   const rect = (index, kind, from, to) => svg("rect", { class: kind, x: left + index * step + gap / 2, y: y(to), width: Math.max(0.5, step - gap), height: Math.max(0.5, y(from) - y(to)) });
   const columns = labels.map((label, index) => {
     const parts = series.filter((one) => one.values[index]);
@@ -38,7 +48,7 @@ function drawColumns(picture, { labels, series, format, onpick }) {
   const isNamed = (index) => (labels.length - 1 - index) % every === 0;
   const name = (label, index) => svg("text", { x: left + (index + 1) * step, y: height - 5, "text-anchor": "end" }, label.slice(-5));
   picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  fill(picture, lines, columns, labels.map((label, index) => isNamed(index) && name(label, index)));
+  fill(picture, lines, marks, columns, labels.map((label, index) => isNamed(index) && name(label, index)));
 }
 
 /** Creates a chart's place, and the button that shows a table. */

@@ -52,7 +52,7 @@ function usageChart(items, { from, to }, by, measure) {
   if (others.length) series.push({ name: `${others.length} others`, kind: "others", values: labels.map((_, index) => others.reduce((sum, group) => sum + group.values[index], 0)) });
   // Sums of binary fractions end in digits that no price has.
   const format = measure === "cost" ? (value) => money(Number(value.toPrecision(12))) : count;
-  return { title: `${measure} by day and ${by}`, labels, series, format, onpick: (index) => go("requests", { from: labels[index], to: labels[index] }) };
+  return { title: `${measure} by day and ${by}`, labels, series, format, sign: measure === "cost" ? "$" : "", onpick: (index) => go("requests", { from: labels[index], to: labels[index] }) };
 }
 
 function usageTable(sums, by, params) {
