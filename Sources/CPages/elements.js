@@ -87,13 +87,20 @@ const timeClock = clock({ timeStyle: "medium" });
 /** Returns the day of a time as `2026-01-31`. */
 const day = (time) => dayClock.format(time);
 
+/** Writes a day as `Jan 31`, of another year as `Jan 31, 2025`. */
+function dayName(text) {
+  const year = text.slice(0, 4) === day(Date.now()).slice(0, 4) ? undefined : "numeric";
+  const name = new Date(text).toLocaleDateString("en-US", { timeZone: "UTC", month: "short", day: "numeric", year });
+  return name.replaceAll(" ", "\u00a0");
+}
+
 /** Creates a time: the clock alone if it is of today, with all of it as its title. */
 function time(value) {
   const date = new Date(value);
   if (!+date) return NONE;
   const [itsDay, itsTime] = [day(date), timeClock.format(date)];
   const isToday = itsDay === day(Date.now());
-  return h("time", { datetime: date.toISOString(), title: `${itsDay} ${itsTime} ${zone ?? ""}` }, !isToday && h("span.dim", itsDay.slice(2), " "), itsTime);
+  return h("time", { datetime: date.toISOString(), title: `${itsDay} ${itsTime} ${zone ?? ""}` }, !isToday && h("span.dim", dayName(itsDay), " "), itsTime);
 }
 
 /** Creates a bar that shows which part of a limit is used; texts beside it say the numbers. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import json
 import re
@@ -173,6 +174,33 @@ def test_times_to_look_at_a_minute_and_a_day(visit: Callable[..., Visitor]) -> N
     page.wait_for_url("**/requests?from=*&to=*")
     visitor.settle("requests")
     assert page.locator("input[name=from]").input_value() == page.locator("input[name=to]").input_value()
+    visitor.assert_content()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), pytest.param(390, "dark", marks=pytest.mark.short)])
+def test_nothing_lies_over_a_list(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    visitor = visit(width, scheme)
+    page = visitor.page
+    tops = page.locator("nav a").evaluate_all("links => links.map((link) => link.getBoundingClientRect().top)")
+    assert len(tops) == 8 and len(set(tops)) == 1, "the menu is one row"
+    for view in ("clients", "requests?status=failed"):
+        visitor.show(view)
+        link = page.locator("nav a[aria-current]").bounding_box()
+        assert link["x"] >= 0 and link["x"] + link["width"] <= width, "the view's own link is seen"
+    if width > 720:
+        footer, table = page.locator("footer").bounding_box(), page.locator("#main table").bounding_box()
+        assert footer["y"] >= table["y"] + table["height"]
+    days = page.locator("tbody time").evaluate_all("times => times.map((time) => [time.textContent.replaceAll('\u00a0', ' '), time.title.slice(0, 10)])")
+    assert any(" " in shown for shown, _ in days)
+    for shown, day in days:
+        month = datetime.date.fromisoformat(day).strftime("%b")
+        assert re.fullmatch(rf"({month} {int(day[8:])}(, {day[:4]})? )?\d\d:\d\d:\d\d", shown), shown
+    visitor.show("settings")
+    page.click("text=Reload …")
+    page.click("dialog >> button.danger")
+    page.wait_for_selector("#said >> text=reloaded at")
+    visitor.show("limits")
+    assert page.locator("#said").inner_text() == "", "what is said of one view ends with it"
     visitor.assert_content()
 
 
@@ -477,11 +505,16 @@ def test_waits_limits_and_bodies_of_a_request(visit: Callable[..., Visitor]) -> 
     visitor.show("requests?status=completed")
     page.locator("tbody th a").first.click()
     text = page.locator("dialog .facts").inner_text()
+    assert_reachable(visitor, "bodies")
+    more["ttfb_ms"] = 0
+    visitor.press("Escape")
+    page.wait_for_selector("dialog", state="detached")
+    page.locator("tbody th a").first.click()
+    assert "First byte after\n0 ms" in page.locator("dialog .facts").inner_text()
     for word in ("210 ms", "Waited for limits", "1.5 s", "Waited for capacity", "70 ms", "chat: 60 requests per minute", "4bf92f3577b34da6"):
         assert word in text, word
     assert all("<script>document.title='planted'</script>" in body for body in page.locator("dialog pre").all_inner_texts())
     assert page.locator("dialog pre").count() == 2 and page.title().startswith("relay")
-    assert_reachable(visitor, "bodies")
     visitor.assert_content()
 
 

@@ -23,6 +23,7 @@ function go(name, params) {
 function leaveView() {
   reading?.abort();
   view?.leave?.();
+  fill(said);
   [view, viewName] = [null, ""];
 }
 
@@ -35,7 +36,11 @@ function showView() {
   if (!isMove) {
     leaveView();
     viewName = next;
-    for (const one of document.querySelectorAll("nav a")) one.ariaCurrent = one.hash === `#/${next}` ? "page" : null;
+    for (const one of document.querySelectorAll("nav a")) {
+      one.ariaCurrent = one.hash === `#/${next}` ? "page" : null;
+      // On phones the menu is wider than the window.
+      if (one.ariaCurrent) one.scrollIntoView({ block: "nearest", inline: "center" });
+    }
     view = VIEWS[next]();
     scrollTo(0, 0);
   }

@@ -112,7 +112,7 @@ function recordDetail(record, remove) {
       ["Endpoint", [record.uri, record.stream && ", as a stream", record.rebuilt && ", rebuilt"]],
       ["Model", modelOf(record)],
       ["Duration", duration(record.duration_ms)],
-      ["First byte after", waited(record.ttfb_ms)],
+      ["First byte after", record.ttfb_ms != null && duration(record.ttfb_ms)],
       ["Waited for limits", waited(record.wait_limits_ms)],
       ["Waited for capacity", waited(record.wait_capacity_ms)],
       ["Tokens", `${count(record.prompt)} in, ${count(record.completion)} out${guess}`],
