@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import local_http
 import pytest
 import world
 from axe_playwright_python.sync_playwright import Axe
+from colours import SIGHTS, contrast, distance
 from conftest import Visitor
 from playwright.sync_api import Route
 from relay_process import Relay
@@ -365,6 +367,20 @@ def test_charts_are_tables_of_the_same_numbers(visit: Callable[..., Visitor], re
     foot = page.locator("tfoot td").all_inner_texts()
     numbers = [text.removeprefix("≥ ").replace(",", "").replace("$", "") for text in foot]
     assert numbers[0] == str(told["sum"]["requests"]) and float(numbers[4]) == told["sum"]["cost"]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "light"), (390, "dark"), pytest.param(1280, "dark", marks=pytest.mark.short)])
+def test_series_can_be_told_apart(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    visitor = visit(width, scheme)
+    visitor.show("usage?by=model&measure=tokens")
+    legend = visitor.page.locator(".legend i").evaluate_all("marks => marks.map((mark) => getComputedStyle(mark).backgroundColor)")
+    drawn = visitor.page.locator(".chart rect:not(.space)").evaluate_all("parts => [...new Set(parts.map((part) => getComputedStyle(part).fill))]")
+    assert len(legend) == 6 and set(drawn) == set(legend)
+    paper = visitor.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    for colour in legend:
+        assert contrast(colour, paper) >= 3, f"{colour} is faint on {paper}"
+    for (one, other), sight in itertools.product(itertools.combinations(legend, 2), SIGHTS):
+        assert distance(one, other, sight) >= 0.1, f"{one} looks like {other} to eyes that see {sight}"
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), pytest.param(390, "dark", marks=pytest.mark.short)])

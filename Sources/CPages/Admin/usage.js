@@ -1,6 +1,6 @@
 // Usage: sums by day, as a chart and as a table.
 
-// One hue, from strong to weak.
+// Hues that can be told apart, also by eyes that do not tell red from green.
 const KINDS = ["c0", "c1", "c2", "c3", "c4"];
 
 function usageView() {
