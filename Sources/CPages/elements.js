@@ -51,15 +51,19 @@ function decimals(number) {
   return Math.max(0, (digits.split(".")[1]?.length ?? 0) - Number(exponent ?? 0));
 }
 
-/** Returns how many decimals show all costs of a column to the last digit. */
-const costPlaces = (costs) => Math.min(20, Math.max(2, ...costs.map(decimals)));
+/** Writes dollars to the last digit, but at least cents. */
+const money = (cost) => (cost == null ? NONE : `$${decimal(cost.toFixed(Math.min(20, Math.max(2, decimals(cost)))))}`);
 
-/** Returns dollars; without `places` to the last digit. */
-function money(cost, places = costPlaces([cost])) {
-  return cost == null ? NONE : `$${decimal(cost.toFixed(places))}`;
+/** Writes dollars with four significant digits, but at least cents. */
+function dollars(cost) {
+  const places = Math.max(2, 3 - Math.floor(Math.log10(cost || 1)));
+  return `$${decimal(cost.toFixed(Math.min(20, places)).replace(/(\.\d\d+?)0+$/, "$1"))}`;
 }
 
-const moneySum = (sum, places) => (sum.unpriced && sum.cost != null ? "≥ " : "") + money(sum.cost, places);
+/** Creates a cost, whose title has all digits; `unpriced` of what was summed has no price. */
+function costOf(cost, unpriced) {
+  return cost == null ? NONE : h("span", { title: money(cost) }, unpriced && "≥ ", dollars(cost));
+}
 
 /** Groups the digits of a decimal text. */
 function decimal(text) {

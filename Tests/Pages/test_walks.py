@@ -366,7 +366,11 @@ def test_charts_are_tables_of_the_same_numbers(visit: Callable[..., Visitor], re
     told = local_http.get(f"{relay.base_url}/admin/usage", params={"by": "model", "from": drawn[0][0], "to": drawn[-1][0]}, headers=session).json()
     foot = page.locator("tfoot td").all_inner_texts()
     numbers = [text.removeprefix("≥ ").replace(",", "").replace("$", "") for text in foot]
-    assert numbers[0] == str(told["sum"]["requests"]) and float(numbers[4]) == told["sum"]["cost"]
+    assert numbers[0] == str(told["sum"]["requests"]) and numbers[4] == f"{told['sum']['cost']:.2f}"
+    assert float(page.locator("tfoot td [title]").get_attribute("title").replace("$", "")) == told["sum"]["cost"], "the title has all digits"
+    for cell in page.locator("tbody td [title^='$']").all():
+        shown, exact = (float(text.strip("≥ $").replace(",", "")) for text in (cell.inner_text(), cell.get_attribute("title")))
+        assert shown == float(f"{exact:.4g}")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "light"), (390, "dark"), pytest.param(1280, "dark", marks=pytest.mark.short)])

@@ -62,7 +62,7 @@ function overviewTiles(told) {
     [link("Errors, last hour", "requests", { status: "failed" }), h(sum("errors") ? "span.bad" : "span", count(sum("errors"))), `of ${count(sum("requests"))} requests`],
     [link("Requests today", "requests"), count(today.requests), `yesterday ${count(yesterday.requests)}`],
     [link("Tokens today", "usage", { measure: "tokens" }), tokens(today), `yesterday ${tokens(yesterday)}`],
-    [link("Cost today", "usage", { measure: "cost" }), moneySum(today, 4), `yesterday ${moneySum(yesterday, 4)}`],
+    [link("Cost today", "usage", { measure: "cost" }), costOf(today.cost, today.unpriced), ["yesterday ", costOf(yesterday.cost, yesterday.unpriced)]],
   ];
   return tiles.map(([label, value, note]) => h("div", h("dt", label), h("dd", told ? value : NONE), h("dd.more", told && note)));
 }

@@ -42,7 +42,6 @@ function statusOf(record) {
 const modelOf = (record) => [record.model ?? NONE, record.model_used && record.model_used !== record.model && h("span.dim", " → ", record.model_used)];
 
 function recordsTable(told, params, picks) {
-  const places = costPlaces(told.items.map((row) => row.quota));
   const guess = (row) => row.estimated && h("span.dim", { title: "estimated" }, "~");
   const columns = [
     ["Time", (row) => link(time(row.created_at), "requests", { ...params, id: row.id }), "name"],
@@ -53,7 +52,7 @@ function recordsTable(told, params, picks) {
     ["Status", (row) => [statusOf(row), row.api_error && h("div.more.wide", row.api_error.slice(0, 160))]],
     ["In", (row) => [guess(row), count(row.prompt)], "n wide"],
     ["Out", (row) => [guess(row), count(row.completion)], "n wide"],
-    ["Cost", (row) => money(row.quota, places), "n wide"],
+    ["Cost", (row) => costOf(row.quota), "n wide"],
     ["Duration", (row) => duration(row.duration_ms), "n"],
   ];
   const filtered = ["No request matches these filters, whose names must be exact. ", link("Clear the filters", "requests"), "."];
@@ -128,12 +127,11 @@ function recordDetail(record, remove) {
 }
 
 function callsTable(calls) {
-  const places = costPlaces(calls.map((call) => call.quota));
   const columns = [
     ["Provider", (call) => [call.provider, more([call.key, call.model].filter(Boolean).join(", "))], "name"],
     ["Status", (call) => [h(call.error ? "span.bad" : "span.good", call.status ?? "none"), call.error && more(call.error)]],
     ["Tokens", (call) => `${call.estimated ? "~" : ""}${count(call.prompt)} / ${count(call.completion)}`, "n wide"],
-    ["Cost", (call) => [money(call.quota, places), call.bill.map((line) => more(`${count(line.amount)} ${line.unit} × ${money(line.price)} = ${money(line.product)}`))], "n wide"],
+    ["Cost", (call) => [money(call.quota), call.bill.map((line) => more(`${count(line.amount)} ${line.unit} × ${money(line.price)} = ${money(line.product)}`))], "n wide"],
     ["Duration", (call) => duration(call.duration_ms), "n"],
   ];
   return table(columns, calls, { empty: "No provider was asked: the cache answered, or the request was refused before." });

@@ -50,8 +50,7 @@ function usageChart(items, { from, to }, by, measure) {
   const series = ranked.slice(0, KINDS.length).map((group, index) => ({ ...group, kind: KINDS[index] }));
   const others = ranked.slice(KINDS.length);
   if (others.length) series.push({ name: `${others.length} others`, kind: "others", values: labels.map((_, index) => others.reduce((sum, group) => sum + group.values[index], 0)) });
-  // Sums of binary fractions end in digits that no price has.
-  const format = measure === "cost" ? (value) => money(Number(value.toPrecision(12))) : count;
+  const format = measure === "cost" ? dollars : count;
   return { title: `${measure} by day and ${by}`, labels, series, format, sign: measure === "cost" ? "$" : "", onpick: (index) => go("requests", { from: labels[index], to: labels[index] }) };
 }
 
@@ -59,7 +58,6 @@ function usageTable(sums, by, params) {
   const sort = sorting("usage", params, "requests");
   const value = (row) => row[sort.key] ?? "";
   const rows = [...sums.items].sort((one, other) => (value(one) < value(other) ? -1 : value(one) > value(other) ? 1 : 0) * (sort.down ? -1 : 1));
-  const places = costPlaces([...rows, sums.sum].map((row) => row.cost));
   const named = (row) => (row === sums.sum ? "Sum" : row[by] ? link(row[by], "requests", { [by]: row[by], from: params.from, to: params.to }) : h("span.dim", "none"));
   const number = (label, key, classes) => [label, (row) => h(key === "failed" && row.failed ? "span.bad" : "span", count(row[key])), classes, key];
   const columns = [
@@ -68,7 +66,7 @@ function usageTable(sums, by, params) {
     number("Failed", "failed", "n"),
     number("Tokens in", "prompt_tokens", "n wide"),
     number("Tokens out", "completion_tokens", "n wide"),
-    ["Cost", (row) => moneySum(row, places), "n", "cost"],
+    ["Cost", (row) => costOf(row.cost, row.unpriced), "n", "cost"],
   ];
   const shown = table(columns, rows, { sort, foot: sums.sum, empty: "Nothing was recorded in these days. Choose an earlier day in From." });
   return [shown, h("p.dim", "A panel's request has the tokens of its summary and the cost of all its calls. A cost of – has no known price.", sums.sum.unpriced && ` ${count(sums.sum.unpriced)} of ${count(sums.sum.requests)} without a price.`)];

@@ -44,8 +44,7 @@ function content(told) {
     decimal(limit.left),
     limit.resets_at ? time(limit.resets_at * 1000) : NONE,
   ]);
-  const places = costPlaces(told.days.map((row) => row.cost));
-  const days = [...told.days].reverse().map((row) => [row.date, count(row.requests), count(row.prompt_tokens), count(row.completion_tokens), moneySum(row, places)]);
+  const days = [...told.days].reverse().map((row) => [row.date, count(row.requests), count(row.prompt_tokens), count(row.completion_tokens), costOf(row.cost, row.unpriced)]);
   return [
     told.caller === null && notice("warning", "The relay does not know this key. These are the limits of callers without one."),
     h("h2", told.caller ? `Limits of ${told.caller}` : "Limits"),
