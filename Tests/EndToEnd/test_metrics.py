@@ -190,7 +190,7 @@ def test_the_process(start_relay):
     relay = start_relay(THREADS="2")
     got = Scrape(relay)
     assert began - 1 <= got("process_start_time_seconds") <= time.time() + 1
-    assert 1 << 20 < got("process_resident_memory_bytes") < 1 << 30
+    assert 1 << 20 < got("process_heap_bytes") < got("process_resident_memory_bytes") < 1 << 30
     assert 5 < got("process_open_fds") < got("process_max_fds")
     assert got("process_threads") > got("relay_loops") == 2
     assert got("process_cpu_seconds_total") >= 0

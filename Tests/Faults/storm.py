@@ -84,8 +84,8 @@ class Storm:
         self.changes = 0
         self.asked: list[Asked] = []
         self.problems: list[str] = []
-        self.anonymous: list[tuple[float, int]] = []
-        """Seconds since the start, and kB of anonymous memory when all was over."""
+        self.heap: list[tuple[float, int]] = []
+        """Seconds since the start, and kB that the relay had allocated when all was over."""
         self.write_settings()
         self.relay = Relay({"ENV_FILE": str(self.env_file), "THREADS": str(threads), "LOG_LEVEL": "warning"})
         self.caller = Caller(self.relay.port, {"Authorization": f"Bearer {TOKEN}"})
@@ -196,13 +196,20 @@ class Storm:
             self.problems.append(f"still running {REST_SECONDS} s after the last answer: {running}")
 
     async def measure(self) -> None:
-        """Measures memory at the end: the relay releases memory that was not used for some seconds."""
+        """Measures memory at the end: the relay frees memory that was not used for some seconds.
+
+        What is allocated counts, not what the process has of the system: free memory can lie in pages with allocated memory.
+        """
         await asyncio.sleep(QUIET_SECONDS)
-        self.anonymous.append((time.monotonic() - self.began, anonymous_kilobytes(self.relay.process.pid)))
+        allocated = re.search(r"^process_heap_bytes (\d+)", await self.metrics(), re.M)
+        self.heap.append((time.monotonic() - self.began, int(allocated[1]) // 1024))
+
+    async def metrics(self) -> str:
+        return (await self.caller.send(self.caller.written("GET", "/metrics"))).text
 
     async def running(self) -> dict[str, float]:
         try:
-            page = (await self.caller.send(self.caller.written("GET", "/metrics"))).text
+            page = await self.metrics()
         except OSError as error:
             return {repr(error): 1}
         found = dict(re.findall(r"^(relay_requests_in_flight|relay_open_streams|relay_queue_waiting|relay_limit_slots) (\S+)", page, re.M))
@@ -266,8 +273,3 @@ def problems_of(asked: Asked) -> Iterator[str]:
             yield f"another answer: {answer.text[:300]}"
     elif not row.explains(answer.status_code, is_streamed) and not row.passes_on(answer.status_code, kind):
         yield f"{answer.status_code} {answer.text[:300]}"
-
-
-def anonymous_kilobytes(process: int) -> int:
-    text = Path(f"/proc/{process}/smaps_rollup").read_text()
-    return int(re.search(r"Anonymous: +(\d+) kB", text)[1])

@@ -9,6 +9,12 @@ package enum Memory {
         mallopt(M_MMAP_THRESHOLD, 1_048_576)
     }
 
+    /// The bytes that the process has allocated with malloc and not freed.
+    package static var allocatedBytes: Int {
+        let info = mallinfo2()
+        return Int(clamping: info.uordblks) + Int(clamping: info.hblkhd)
+    }
+
     /// Returns free memory to the system. It takes some milliseconds.
     static func giveBack() { malloc_trim(0) }
 }

@@ -1,3 +1,4 @@
+import Engine
 import Glibc
 
 /// Metrics about this process that the kernel reports, such as memory and open files.
@@ -18,6 +19,8 @@ package struct ProcessFigures: MetricsSource {
             text.family("process_resident_memory_bytes", .gauge, help: "Memory in use.")
             text.sample(value: memory)
         }
+        text.family("process_heap_bytes", .gauge, help: "Memory that the process has allocated and not freed.")
+        text.sample(value: Memory.allocatedBytes)
         if let open = Self.openDescriptors() {
             text.family("process_open_fds", .gauge, help: "Open file descriptors.")
             text.sample(value: open)

@@ -213,7 +213,8 @@ import Testing
         #expect((200...400).contains(after - before))
         #expect((200...400).contains(listedAfter - listedBefore))
         let names = [
-            "process_start_time_seconds", "process_resident_memory_bytes", "process_open_fds", "process_max_fds",
+            "process_start_time_seconds", "process_resident_memory_bytes", "process_heap_bytes", "process_open_fds",
+            "process_max_fds",
             "process_cpu_seconds_total", "process_threads",
         ]
         for name in names {
