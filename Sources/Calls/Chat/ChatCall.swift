@@ -211,7 +211,7 @@ package struct ChatCall: Sendable {
         if let knownTextBytes { return knownTextBytes }
         var bytes = 0
         // In place: a loop over the array would copy each message.
-        for index in messages.indices { bytes += messages[index].textBytes }
+        messages.withUnsafeBufferPointer { for index in $0.indices { bytes += $0[index].textBytes } }
         return bytes
     }
 

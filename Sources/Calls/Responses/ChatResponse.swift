@@ -112,6 +112,16 @@ package struct ChatResponse: Sendable {
         _modify { yield &fields.value.choices }
     }
 
+    /// The size of all choices, in bytes.
+    package var bytes: Int {
+        // In place: a loop over the array would copy each choice.
+        choices.withUnsafeBufferPointer { choices in
+            var bytes = 0
+            for index in choices.indices { bytes += choices[index].bytes }
+            return bytes
+        }
+    }
+
     /// The usage that the vendor reported; nil if it reported none.
     package var usage: Usage? {
         get { fields.value.usage }

@@ -95,18 +95,20 @@ struct ChoiceAccumulator: ~Copyable {
         var reasoning: Body?
         if reasoningBlocks.isEmpty, !reasoningBlock.isEmpty, before == (0, 0) {
             reasoning = Body(copying: reasoningBlock.bytes)
-        } else {
+        } else if !reasoningBlock.isEmpty {
             closeReasoning(nil)
         }
-        var choice = ChatResponse.Choice(text: nil, finish: finish)
-        choice.reasoning = reasoning
-        choice.reasoningBlocks = reasoningBlocks
-        choice.toolCalls = calls
-        choice.marks = marks
-        choice.stop = stop
-        if !refusal.isEmpty { choice.refusal = Body(copying: refusal.bytes) }
-        if !text.isEmpty || calls.isEmpty && refusal.isEmpty { choice.text = Body(text) }
-        return choice
+        let hasText = !text.isEmpty || calls.isEmpty && refusal.isEmpty
+        return ChatResponse.Choice(
+            text: hasText ? Body(text) : nil,
+            reasoning: reasoning,
+            reasoningBlocks: reasoningBlocks,
+            refusal: refusal.isEmpty ? nil : Body(copying: refusal.bytes),
+            toolCalls: calls,
+            marks: marks,
+            finish: finish,
+            stop: stop
+        )
     }
 
     private var here: (textBytes: Int, calls: Int) { (text.count, calls.count) }

@@ -255,7 +255,7 @@ package final class CallCount: @unchecked Sendable {
         if let reported = response.usage, reported.isReported { return response }
         var tokens = 0
         if (response.usage?.completionTokens ?? 0) == 0 {
-            let bytes = response.choices.reduce(0) { $0 + $1.bytes }
+            let bytes = response.bytes
             let counted = await counted(bytes) { [counter] in response.tokens(by: counter) }
             guard let counted else { throw .tooMuchWork }
             tokens = counted

@@ -22,8 +22,7 @@ struct ChatCompletion: ChatResponseFormatter {
             original.read { exchange.send(json: $0) }
             return
         }
-        var length = 512
-        for index in response.choices.indices { length += response.choices[index].bytes + 256 }
+        let length = response.bytes + 256 * response.choices.count + 512
         var body = ByteBuffer()
         _ = body.reserve(min(length, WorkQueue.loopBytes))
         body.append(#"{"id":""#)
