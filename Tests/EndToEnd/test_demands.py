@@ -514,9 +514,7 @@ def test_both_answers_are_used(relay, fakes, records, vendor_of, row, fields, sa
         headers, usage = asked_usage(http, PATH, is_streamed, **body(model=vendor.alias), **fields, **more)
         tokens = (18, 22 if vendor.wire == "gemini" else 16)  # 9, and 8 or with thoughts 11
         assert (usage["prompt_tokens"], usage["completion_tokens"], vendor.times) == (*tokens, 2)
-        # A call in words and its repair have one record.
-        calls = 1 if vendor.wire == "cloudflare" and "tools" in fields else 2
-        assert_used(http, records, headers, before, tokens, calls, is_streamed)
+        assert_used(http, records, headers, before, tokens, 2, is_streamed)
         assert usage["total_tokens"] == sum(tokens)
     thoughts = usage.get("completion_tokens_details", {}).get("reasoning_tokens", 0)
     assert thoughts == (6 if vendor.wire in ("gemini", "responses") else 0)

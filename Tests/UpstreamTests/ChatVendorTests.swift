@@ -93,6 +93,36 @@ import Testing
         #expect(text == ["hello there"])
     }
 
+    @Test(
+        "a call that is dropped ends with its request, once, and costs its prompt",
+        arguments: [Kind.oneMin, .openAILike]
+    )
+    func drops(_ kind: Kind) async {
+        let (before, after) = await onLoop { loop -> ([Usage], [Usage]) in
+            guard let vendor = kind.vendor(on: loop) else { return ([], []) }
+            let reserved = UsageReservation(
+                reserving: Amounts(),
+                model: "m",
+                creditsPerCall: 0,
+                averages: RecentUsageAverages { 0 },
+                prompt: UsageReservation.Prompt(tokens: 9)
+            )
+            let admission = Admission(reserved, holding: Limiter(store: nil).admitUncovered())
+            let billing = admission.billing
+            let attempt = Attempt(.none, billing: billing, on: loop)
+            let chat = vendor.prepare(chatCall(isStreamed: true), for: anyModel, by: attempt)
+            chat.write()
+            (try? await chat.open(isStreamed: true))?.stop()
+            let before = billing.allRecords.map(\.usage)
+            end(admission)
+            return (before, billing.allRecords.map(\.usage))
+        }
+        #expect(before == [])
+        #expect(after == [Usage(estimating: 9, completionTokens: 0)])
+    }
+
+    private func end(_ admission: consuming Admission) {}
+
     @Test("a call may be made several times, and its prompt is counted", arguments: Kind.allCases)
     func repeats(_ kind: Kind) async {
         let tokens = await asked(kind, isStreamed: true) { chat in

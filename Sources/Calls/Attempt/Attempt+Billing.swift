@@ -90,6 +90,25 @@ extension Attempt {
         record(outcome, at: time)
     }
 
+    /// Bills and records a response that lacks the requested form. The model is asked next to correct it.
+    func recordCorrected(_ usage: Usage, credits: Int?) {
+        var outcome = Bill.Outcome(.corrected, usage, credits: credits, status: 200)
+        if let terms = billing.usageReservation {
+            outcome.billedCredits = credits ?? server?.credits(usage, terms) ?? terms.creditsPerCall
+        }
+        record(outcome)
+        billing.learn(completionTokens: usage.completionTokens, credits: credits)
+    }
+
+    // A vendor may charge for it, as for an abandoned call.
+    func recordDropped() {
+        var outcome = Bill.Outcome(.abandoned, status: nil, error: "the call was dropped")
+        if let prompt = billing.usageReservation?.prompt.tokens {
+            outcome.usage = Usage(estimating: prompt, completionTokens: 0)
+        }
+        record(outcome)
+    }
+
     /// Bills and records a helper call, in which another model did work for the request. Only its credits are billed.
     ///
     /// - Parameters:
@@ -118,11 +137,12 @@ extension Attempt {
         return outcome
     }
 
-    private func record(_ outcome: Bill.Outcome, at time: LoopTime? = nil) {
+    private func record(_ outcome: consuming Bill.Outcome, at time: LoopTime? = nil) {
         isRecorded = true
+        if isOpen { billing.end(self) }
+        isOpen = false
         let now = time ?? loop.now
         let server = server ?? .unknown
-        var outcome = outcome
         outcome.pricedCredits = server.pricedCredits(
             outcome.usage,
             reported: outcome.credits ?? outcome.pricedCredits,

@@ -1,10 +1,10 @@
 package import Engine
-import Shared
+package import Shared
 
 /// One try to serve a request with one candidate and one key. All calls to vendors go through it.
 ///
 /// `@unchecked`: used on its request's loop only.
-package final class Attempt: @unchecked Sendable {
+package final class Attempt: OpenCall, @unchecked Sendable {
     package let credential: Credential
     package let billing: Billing
     /// The provider and model of this call; nil if they are those of the whole request
@@ -22,6 +22,8 @@ package final class Attempt: @unchecked Sendable {
     package var isRebuilt = false
     /// Whether the bill already has a record of the end of this call.
     var isRecorded = false
+    /// Whether a call has begun of which the bill does not know the end.
+    var isOpen = false
     /// Whether this call has used its rate permit (the right to start one call).
     private var isStartUsed = false
 
@@ -83,6 +85,13 @@ package final class Attempt: @unchecked Sendable {
             // If the failure would put the key in cooldown, throw the shortage: another location may accept the key.
             throw error.cooldown == nil ? error : shortage
         }
+    }
+
+    /// Bills a response that lacks the requested form, and prepares the call in which the model corrects it.
+    package func correct(_ usage: Usage, credits: Int?) async throws(UpstreamError) {
+        recordCorrected(usage, credits: credits)
+        try await restart()
+        billing.clearRefusal()
     }
 
     /// Prepares a further call for the rest of a response that the vendor delivered only in part.
@@ -182,7 +191,7 @@ package final class Attempt: @unchecked Sendable {
         _ request: UpstreamCall,
         on transport: any Transport
     ) async throws(UpstreamError) -> UpstreamResponse {
-        endpoint = request.endpoint
+        begin(request.endpoint)
         do throws(TransportError) { return try await transport.send(request) } catch { throw UpstreamError(error) }
     }
 
@@ -191,7 +200,7 @@ package final class Attempt: @unchecked Sendable {
         _ request: UpstreamCall,
         on transport: any Transport
     ) async throws(UpstreamError) -> any UpstreamStream {
-        endpoint = request.endpoint
+        begin(request.endpoint)
         do throws(TransportError) { return try await transport.open(request) } catch { throw UpstreamError(error) }
     }
 
@@ -204,12 +213,19 @@ package final class Attempt: @unchecked Sendable {
         totalBytes: Int?,
         on transport: any Transport
     ) throws(UpstreamError) -> any UpstreamUpload {
-        self.endpoint = endpoint
+        begin(endpoint)
         do throws(TransportError) {
             return try transport.upload(to: endpoint, headers, totalBytes: totalBytes)
         } catch {
             throw UpstreamError(error)
         }
+    }
+
+    private func begin(_ endpoint: Endpoint) {
+        self.endpoint = endpoint
+        if isOpen { return }
+        isOpen = true
+        billing.begin(self)
     }
 
     // MARK: Ends
@@ -222,6 +238,9 @@ package final class Attempt: @unchecked Sendable {
         recordEnd(nil)
         served()
     }
+
+    /// Records a failed call that is not billed and does not concern its key.
+    package func ended(_ error: UpstreamError) { recordEnd(error) }
 
     /// Records that this call failed. Puts its key in cooldown if the failure concerns the key.
     ///

@@ -20,6 +20,9 @@ package struct Bill: ~Copyable, Sendable {
         case abandoned
         /// The call produced nothing useful, and the relay repeated it. It is billed beside the response.
         case repeated
+        /// The response lacked the requested form, and the relay had the model correct it. It is billed beside the
+        /// corrected response, and the client's usage contains it.
+        case corrected
         /// Another model did work for the request. Only its credits are billed.
         case helped
         /// Nothing is billed for the call, for example because it concerned a file.
@@ -43,7 +46,18 @@ package struct Bill: ~Copyable, Sendable {
         let round: Int
         var fate: Fate
 
-        var hasOutput: Bool { call.outcome.end.usesTokens && call.usage.completionTokens > 0 }
+        var hasOutput: Bool {
+            (call.outcome.end.usesTokens || call.outcome.end == .corrected) && call.usage.completionTokens > 0
+        }
+
+        /// Whether the client's usage contains the call, although another call made its response.
+        var isRejected: Bool {
+            switch call.outcome.end {
+            case .repeated: false
+            case .corrected: fate != .lost
+            default: fate == .rejected
+            }
+        }
 
         /// Sets the fate if the call belongs to this response. Responses that were rejected before are lost with it.
         mutating func end(_ fate: Fate, of response: Int) {
@@ -101,8 +115,7 @@ package struct Bill: ~Copyable, Sendable {
 
     /// The usage of the responses that were rejected, which the client's usage contains.
     package var rejected: Usage {
-        others.isEmpty && first?.fate != .rejected
-            ? .nothing : usage { $0.fate == .rejected && $0.call.outcome.end != .repeated }
+        others.isEmpty && first?.isRejected != true ? .nothing : usage(where: \.isRejected)
     }
 
     /// The usage of all calls. A request that failed has no other one.
@@ -113,7 +126,7 @@ package struct Bill: ~Copyable, Sendable {
         var (sum, current, number) = (Usage.nothing, Usage.nothing, -1)
         forEachBilled { entry in
             guard isIncluded(entry) else { return }
-            if entry.call.outcome.end == .repeated { sum = sum + entry.call.usage }
+            if entry.call.outcome.end.hasOwnPrompt { sum = sum + entry.call.usage }
             guard entry.call.outcome.end.usesTokens else { return }
             let usage = entry.call.usage
             if entry.response != number {
@@ -138,7 +151,7 @@ package struct Bill: ~Copyable, Sendable {
         forEachBilled { entry in
             let call = entry.call
             switch call.outcome.end {
-            case .responded, .broke, .abandoned, .repeated, .refused: break
+            case .responded, .broke, .abandoned, .repeated, .corrected, .refused: break
             case .made:
                 if call.outcome.pricedCredits == nil, !(call.server.price?.pricesPieces ?? false) { return }
             case .helped, .free: return
@@ -165,7 +178,7 @@ package struct Bill: ~Copyable, Sendable {
                 (prompt, number) = (0, entry.response)
             }
             credits += call.outcome.billedCredits
-            if call.outcome.end == .repeated { tokens += call.usage.totalTokens }
+            if call.outcome.end.hasOwnPrompt { tokens += call.usage.totalTokens }
             guard call.outcome.end.usesTokens || call.outcome.end == .made else { return }
             prompt = max(prompt, call.outcome.promptTokens ?? 0, call.usage.promptTokens)
             tokens += call.usage.completionTokens
@@ -195,10 +208,16 @@ package struct Bill: ~Copyable, Sendable {
     }
 
     /// The providers and models of the calls with an impossible number of tokens, one entry per call.
-    package var impossibleUsage: [Billing.Server] { entries.filter(\.call.outcome.isImpossible).map(\.call.server) }
+    package var impossibleUsage: [Billing.Server] {
+        if others.isEmpty, first?.call.outcome.isImpossible != true { return [] }
+        return entries.filter(\.call.outcome.isImpossible).map(\.call.server)
+    }
 }
 
 extension Bill.End {
     /// Whether the tokens of the call count in the usage of its response.
     fileprivate var usesTokens: Bool { self == .responded || self == .broke || self == .abandoned }
+
+    /// Whether the call is billed beside its response, with its prompt.
+    fileprivate var hasOwnPrompt: Bool { self == .repeated || self == .corrected }
 }

@@ -2,6 +2,12 @@ package import Engine
 package import Limits
 package import Shared
 
+/// A call that has begun and not ended.
+protocol OpenCall: AnyObject {
+    /// Records the end of a call that was dropped: its request ends without an end of the call.
+    func recordDropped()
+}
+
 /// The upstream calls of one request and their usage. This usage settles the request's reservation.
 ///
 /// Only an `Admission` creates the billing of a request.
@@ -24,6 +30,10 @@ package final class Billing: ResponseDeadline, @unchecked Sendable {
     /// Helper calls, in which another model works for the request, do not count.
     package var server: Server?
     private var bill = Bill()
+    /// The call that has begun and not ended; nil if there is none.
+    private var open: (any OpenCall)?
+    /// Further calls that have begun and not ended.
+    private var othersOpen: [any OpenCall] = []
     /// Whether the calls' causes of failure are kept.
     package var recordsCalls = false
     /// The billings of a panel's calls. Their usage is added to the usage of this billing.
@@ -131,6 +141,12 @@ package final class Billing: ResponseDeadline, @unchecked Sendable {
 
     func record(_ call: CallRecord) { bill.record(call) }
 
+    func begin(_ call: any OpenCall) { if open == nil { open = call } else { othersOpen.append(call) } }
+
+    func end(_ call: any OpenCall) {
+        if open === call { open = othersOpen.popLast() } else { othersOpen.removeAll { $0 === call } }
+    }
+
     /// Sets the reservation by which calls are billed, once the candidate that serves the request is known.
     package func bill(by usageReservation: UsageReservation?) { self.usageReservation = usageReservation }
 
@@ -175,6 +191,7 @@ package final class Billing: ResponseDeadline, @unchecked Sendable {
     }
 
     fileprivate func settle() {
+        while let open { open.recordDropped() }
         if !capacity.isEmpty { freeCapacity() }
         for part in parts { part.freeCapacity() }
         guard let reservation = reservation.take() else { return }

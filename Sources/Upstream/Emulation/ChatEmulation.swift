@@ -76,7 +76,9 @@ package struct ChatEmulation: Sendable {
         _ preparing: @escaping @Sendable (ChatCall, Attempt) async throws(UpstreamError) -> any PreparedChat
     ) -> any PreparedChat {
         let repair = Repair(call: call, form: form, context: context, count: count) {
-            [self] (call) async throws(UpstreamError) in bounded(try await preparing(call, await attempt.another()))
+            [self] (call, usage, credits) async throws(UpstreamError) in
+            try await attempt.correct(usage, credits: credits)
+            return bounded(try await preparing(call, attempt))
         }
         return multiplied(PromptedToolsChat(bounded(chat), repair), by: attempt)
     }

@@ -84,15 +84,6 @@ extension UpstreamError {
         error.usage = error.usage ?? usage
         return error
     }
-
-    /// Returns the error with the usage of an earlier call added to its own usage.
-    ///
-    /// - Parameter used: nil if the usage of the earlier call is unknown.
-    func alsoAfter(_ used: Usage?) -> UpstreamError {
-        var error = self
-        if let used { error.usage = used + (error.usage ?? .nothing) }
-        return error
-    }
 }
 
 extension JSONParser {

@@ -20,8 +20,10 @@ import Testing
     private static let unpriced = Billing.Server("b")
     private static let ends: [String: Bill.End] = [
         "responded": .responded, "made": .made, "refused": .refused, "broke": .broke, "abandoned": .abandoned,
-        "repeated": .repeated, "helped": .helped, "free": .free,
+        "repeated": .repeated, "corrected": .corrected, "helped": .helped, "free": .free,
     ]
+
+    private static let haveOwnPrompts: [Bill.End] = [.repeated, .corrected]
 
     private static func bill(_ events: some Sequence<Event>) -> Bill {
         var bill = Bill()
@@ -83,7 +85,7 @@ import Testing
         #expect(used.usd == (Int(row[3]) ?? -1) * 1_000_000, "\(row[0])")
     }
 
-    @Test("the table has its rows") func rowCount() { #expect(Self.rows.count == 20) }
+    @Test("the table has its rows") func rowCount() { #expect(Self.rows.count == 21) }
 
     // MARK: Any order
 
@@ -93,7 +95,8 @@ import Testing
     private static func randomCall(_ random: inout Seeded) -> CallRecord {
         let end = ends.values.sorted { "\($0)" < "\($1)" }[Int.random(in: 0..<ends.count, using: &random)]
         // Calls without output are the ones whose order matters.
-        let hasOutput = end == .responded || end == .repeated || end == .broke && Bool.random(using: &random)
+        let hasOutput =
+            end == .responded || end == .repeated || end == .corrected || end == .broke && Bool.random(using: &random)
         var usage = Usage(
             promptTokens: Int.random(in: 0...40, using: &random),
             completionTokens: hasOutput ? Int.random(in: 1...9, using: &random) : 0
@@ -125,7 +128,7 @@ import Testing
             let isRefused = calls.contains { $0.outcome.end == .refused }
             return calls.filter { call in
                 switch call.outcome.end {
-                case .responded, .broke, .repeated: true
+                case .responded, .broke, .repeated, .corrected: true
                 case .abandoned: !isRefused
                 default: false
                 }
@@ -145,8 +148,9 @@ import Testing
             let what = "\(number): \(events)"
             // At least what any vendor reported, and at most what all did.
             let outputs = charged.reduce(0) { $0 + $1.usage.completionTokens }
-            let prompts = charged.filter { $0.outcome.end != .repeated }.map(\.usage.promptTokens)
-            let repeated = charged.filter { $0.outcome.end == .repeated }.reduce(0) { $0 + $1.usage.promptTokens }
+            let prompts = charged.filter { !Self.haveOwnPrompts.contains($0.outcome.end) }.map(\.usage.promptTokens)
+            let repeated = charged.filter { Self.haveOwnPrompts.contains($0.outcome.end) }
+                .reduce(0) { $0 + $1.usage.promptTokens }
             try #require(used.tokens >= outputs + repeated + (prompts.max() ?? 0), "\(what)")
             try #require(used.tokens <= outputs + repeated + prompts.reduce(0, +), "\(what)")
             // The vendors charge each call.

@@ -54,13 +54,14 @@ private func counted(
     by candidate: Candidate,
     billing: Billing
 ) async -> Body? {
+    guard let attempt = try? await candidate.call(billing: billing) else { return nil }
     do throws(UpstreamError) {
-        let attempt = try await candidate.call(billing: billing)
         let body = try await counter.tokenCount(of: request, for: candidate.model, by: attempt)
         attempt.ended()
         return body
-    } catch _ {
+    } catch {
         // The limit of these calls is not that of the key, so a refusal starts no cooldown.
+        attempt.ended(error)
         return nil
     }
 }

@@ -30,8 +30,8 @@ final class PromptedToolsChat: PreparedChat, @unchecked Sendable {
 
 /// The data for a repair call, which asks the model to correct an invalid response.
 struct Repair: Sendable {
-    /// A function that prepares the repair call for the vendor.
-    typealias Preparing = @Sendable (ChatCall) async throws(UpstreamError) -> any PreparedChat
+    /// A function that bills the invalid response (its usage and credits), and prepares the repair call for the vendor.
+    typealias Preparing = @Sendable (ChatCall, Usage, Int?) async throws(UpstreamError) -> any PreparedChat
 
     /// The original call, whose prompt describes the tools and the format. Its response may need a repair.
     let call: ChatCall

@@ -42,7 +42,7 @@ final class PromptedToolsStream: ChatStream, @unchecked Sendable {
         response = PromptedToolsResponse(repair.form, ids: repair.context.ids)
     }
 
-    /// The usage of the call and, if there was one, of its repair call, added up; nil before the call has ended.
+    /// The usage of the last call; nil before it has ended. The usage of a response that was repaired is billed.
     var usage: Usage? { counted }
     let countsItself = true
     var credits: Int? { taken }
@@ -68,8 +68,7 @@ final class PromptedToolsStream: ChatStream, @unchecked Sendable {
         let reported = stream.usage
         let tokens = reported?.isReported ?? false ? 0 : try await response.tokens(by: repair.count)
         let usage = repair.count.completed(reported, prompt: { askedTokens }, completion: { tokens })
-        counted = (counted ?? .nothing) + usage
-        if let credits = stream.credits { taken = (taken ?? 0) + credits }
+        (counted, taken) = (usage, stream.credits)
         stream.stop()
     }
 
@@ -107,11 +106,9 @@ final class PromptedToolsStream: ChatStream, @unchecked Sendable {
             return
         }
         let again = repair.call(after: response.raw.text, problem)
-        do throws(UpstreamError) {
-            stream = try await repair.preparing(again).open(isStreamed: isStreamed)
-        } catch {
-            throw error.alsoAfter(counted)
-        }
+        let invalid = (counted ?? .nothing, taken)
+        (counted, taken) = (nil, nil)
+        stream = try await repair.preparing(again, invalid.0, invalid.1).open(isStreamed: isStreamed)
         asked = again
         first = response
         response = PromptedToolsResponse(repair.form, ids: repair.context.ids)
