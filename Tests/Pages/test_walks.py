@@ -206,6 +206,27 @@ def test_nothing_lies_over_a_list(visit: Callable[..., Visitor], width: int, sch
     visitor.assert_content()
 
 
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1280, "light"), (1280, "dark"), (800, "light"), (390, "light"), pytest.param(390, "dark", marks=pytest.mark.short)]
+)
+def test_failures_are_read_in_the_list(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    visitor = visit(width, scheme)
+    page = visitor.page
+    visitor.show("requests?status=failed&model=code")
+    row = page.locator("tbody tr").first
+    seen = row.inner_text()
+    assert "research" in seen and "backup" in seen and "502" in seen and "cannot connect" in seen
+    cells = page.locator("tbody tr:first-child td").evaluate_all("cells => Object.fromEntries(cells.map((cell) => [cell.className, cell.offsetWidth]))")
+    assert cells["status"] <= 110, "what is short has a narrow column"
+    if width > 1000:
+        assert cells["broad cause"] >= 200
+        heights = page.locator("tbody tr:first-child .whole").evaluate_all("names => names.map((name) => name.offsetHeight)")
+        assert len(heights) == 4 and max(heights) < 24, "names are one line"
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].every((part) => part.scrollWidth <= part.clientWidth)")
+    assert_reachable(visitor, "failures")
+    visitor.assert_content()
+
+
 def test_records_are_deleted(visit: Callable[..., Visitor]) -> None:
     visitor = visit()
     page = visitor.page

@@ -98,8 +98,8 @@ function sorting(view, params, key) {
 }
 
 /**
- * Creates a table. A column is `[label, cell(row), classes, key]`: the class `n` aligns numbers, `wide` leaves out on phones, `name`
- * names the row; it can be sorted by a key.
+ * Creates a table. A column is `[label, cell(row), classes, key]`: the class `n` aligns numbers, `wide` leaves out on phones, `broad`
+ * also on small desks, `name` names the row; it can be sorted by a key.
  */
 function table(columns, rows, { empty, sort, picks, foot, caption }) {
   if (!rows.length) return h("p.empty", empty);
@@ -140,6 +140,8 @@ function state(text) {
 const link = (text, view, params) => h("a", { href: hashOf(view, params) }, text);
 const turn = (text, view, params) => h("a.button", { href: hashOf(view, params) }, text);
 const noKey = () => h("span.dim", "no key");
+/** Names that are not broken while the window is wide enough. */
+const whole = (...text) => h("div.whole", text);
 const more = (...text) => h("div.more", text);
 const warning = (text, ...actions) => notice("warning", text, actions);
 

@@ -42,19 +42,21 @@ function statusOf(record) {
 const modelOf = (record) => [record.model ?? NONE, record.model_used && record.model_used !== record.model && h("span.dim", " → ", record.model_used)];
 
 function recordsTable(told, params, picks) {
+  const cause = (row) => row.api_error && h("div.more", row.api_error.slice(0, 160));
   const guess = (row) => row.estimated && h("span.dim", { title: "estimated" }, "~");
   const columns = [
     ["Time", (row) => link(time(row.created_at), "requests", { ...params, id: row.id }), "name"],
-    ["Caller", (row) => [row.caller ?? noKey(), h("div.more.slim", row.model)]],
-    ["Model", (row) => modelOf(row), "wide"],
-    ["Provider", (row) => row.provider ?? NONE, "wide"],
-    ["Endpoint", (row) => row.uri, "wide"],
-    ["Status", (row) => [statusOf(row), row.api_error && h("div.more.wide", row.api_error.slice(0, 160))]],
+    ["Caller", (row) => [whole(row.caller ?? noKey()), h("div.more.folded", [row.model, row.provider].filter(Boolean).join(", "), cause(row))], "caller"],
+    ["Model", (row) => whole(modelOf(row)), "broad"],
+    ["Provider", (row) => whole(row.provider ?? NONE), "broad"],
+    ["Endpoint", (row) => whole(row.uri), "broad"],
+    ["Status", (row) => [statusOf(row), h("div.more.slim", duration(row.duration_ms))], "status"],
+    told.items.some((row) => row.api_error) && ["Cause", cause, "broad cause"],
     ["In", (row) => [guess(row), count(row.prompt)], "n wide"],
     ["Out", (row) => [guess(row), count(row.completion)], "n wide"],
     ["Cost", (row) => costOf(row.quota), "n wide"],
-    ["Duration", (row) => duration(row.duration_ms), "n"],
-  ];
+    ["Duration", (row) => duration(row.duration_ms), "n wide"],
+  ].filter(Boolean);
   const filtered = ["No request matches these filters, whose names must be exact. ", link("Clear the filters", "requests"), "."];
   const none = ["No request was recorded yet. ", link("Clients", "clients"), " has the settings with which programs ask this relay."];
   return table(columns, told.items, { empty: Object.values(params).some(Boolean) ? filtered : none, picks });
@@ -63,9 +65,9 @@ function recordsTable(told, params, picks) {
 function runningTable(told) {
   const columns = [
     ["Request", (row) => h("code", row.id), "name"],
-    ["Caller", (row) => row.caller ?? noKey()],
-    ["Model", (row) => row.model ?? NONE],
-    ["Provider", (row) => row.provider ?? NONE, "wide"],
+    ["Caller", (row) => whole(row.caller ?? noKey())],
+    ["Model", (row) => whole(row.model ?? NONE)],
+    ["Provider", (row) => whole(row.provider ?? NONE), "wide"],
     ["Waits for", (row) => row.waiting_for ?? NONE],
     ["Sent", (row) => size(row.bytes), "n wide"],
     ["Age", (row) => duration(row.age_ms), "n"],
