@@ -256,7 +256,7 @@ def test_records_are_deleted(visit: Callable[..., Visitor]) -> None:
 def test_a_limit_is_reset_and_a_provider_resumed(visit: Callable[..., Visitor], relay: Relay) -> None:
     visitor = visit()
     page = visitor.page
-    visitor.show("limits?order=used")
+    visitor.show("limits")
     assert "support" in page.locator("tbody").inner_text()
     visitor.show("limits?caller=support")
     row = page.locator("tbody tr", has_text="40 requests per hour")
@@ -283,7 +283,7 @@ def test_the_limit_of_all_callers_is_reset_by_name(visit: Callable[..., Visitor]
     visitor = visit(width, scheme)
     page = visitor.page
     world.ask(relay)
-    visitor.show("limits")
+    visitor.show("limits?all=yes")
     row = page.locator("tbody tr", has_text="20000 requests per day")
     assert row.count() == 1 and row.locator("th a").inner_text() == "all callers"
     row.locator("button").click()
@@ -305,6 +305,38 @@ def test_the_limit_of_all_callers_is_reset_by_name(visit: Callable[..., Visitor]
     page.wait_for_selector("#said >> text=Reset at")
     visitor.settle("limits")
     assert row.locator("td").nth(4).inner_text() == "20,000" and row.locator("button").is_disabled()
+    visitor.assert_content()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), pytest.param(390, "dark", marks=pytest.mark.short)])
+def test_limits_begin_with_the_nearest(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    visitor = visit(width, scheme)
+    page = visitor.page
+    limits = [("team", "requests", "0", "5", 0), ("team", "tokens", "10", "90", 0), ("research", "usd", "0.0012345678", "1234.5", 0), ("support", "requests", "39", "1", 0)]
+    limits += [("mobile-app", "requests", "0", "60", 0), ("mobile-app", "concurrent", "0", "4", 3), (None, "requests", "50", "50", 0)]
+    items = [
+        {"id": place, "caller": caller, "limit": "chat", "model": None, "unit": unit, "quota": f"n {unit}", "used": used, "left": left, "resets_at": None, "waiting": waiting}
+        for place, (caller, unit, used, left, waiting) in enumerate(limits)
+    ]
+    page.route("**/admin/limits*", lambda route: route.fulfill(json=route.fetch().json() | {"items": items}))
+
+    def callers() -> list[str]:
+        return page.locator("tbody th a").all_inner_texts()
+
+    visitor.show("limits")
+    assert callers() == ["support", "all callers", "team", "research", "mobile-app"], "what is not used, and not waited for, is folded"
+    assert page.locator("tbody tr", has_text="research").locator("td [title]").all_inner_texts() == ["$0.001235", "$1,234.50"]
+    assert "2 more are not used." in page.locator("#main").inner_text()
+    assert_fits(visitor, "limits")
+    assert_reachable(visitor, "limits")
+    page.click("text=Show them")
+    page.wait_for_url("**all=yes")
+    visitor.settle("limits")
+    assert sorted(callers()) == sorted(caller or "all callers" for caller, *_ in limits) and page.locator("input[name=all]").is_checked()
+    page.select_option("select[name=order]", "configured")
+    page.wait_for_url("**order=configured*")
+    visitor.settle("limits")
+    assert callers() == [caller or "all callers" for caller, *_ in limits]
     visitor.assert_content()
 
 

@@ -6,7 +6,7 @@ function limitsView() {
   const words = frame("Limits", refreshButton(), form, notes, list, pages);
   return {
     async update(params, signal) {
-      fillForm(form, params);
+      fillForm(form, { ...params, order: params.order === "configured" ? params.order : "" });
       const page = Number(params.page) || 1;
       const told = await read("/admin/limits", { caller: params.caller, page }, signal);
       fill(words, `${count(told.total)} callers`);
@@ -19,7 +19,10 @@ function limitsView() {
 }
 
 function limitsTable(told, params) {
-  const rows = params.order === "used" ? [...told.items].sort((one, other) => share(other) - share(one)) : told.items;
+  const isShown = (row) => params.all || params.caller || Number(row.used) > 0 || row.waiting > 0;
+  const rows = told.items.filter(isShown);
+  if (params.order !== "configured") rows.sort((one, other) => share(other) - share(one));
+  const unused = told.items.length - rows.length;
   const done = (answer) => (answer.data.all_instances ? "Reset. Other instances may reject requests for ten seconds more." : `Reset at ${answer.instance} alone.`);
   const reset = (row) => {
     const name = `${row.limit}, ${row.quota}, of ${row.caller ?? "all callers"}`;
@@ -32,12 +35,15 @@ function limitsTable(told, params) {
     ["Limit", (row) => row.limit, "wide"],
     ["Quota", (row) => row.quota, "wide"],
     ["Share", bar, "share"],
-    ["Used", (row) => decimal(row.used), "n wide"],
-    ["Left", (row) => decimal(row.left), "n"],
+    ["Used", (row) => amountOf(row.unit, row.used), "n wide"],
+    ["Left", (row) => amountOf(row.unit, row.left), "n"],
     ["Free again", (row) => (row.resets_at ? time(row.resets_at * 1000) : NONE), "n wide"],
     ["Waiting", (row) => h(row.waiting ? "span.warn" : "span", count(row.waiting)), "n wide"],
     ["", reset, "n"],
   ];
-  const empty = params.caller ? "No caller of this name has limits. Names are those of keys; the log names others by 16 characters." : "No known key has a limit. RATE_LIMIT and KEY_<NAME>_RATE_LIMIT set limits.";
-  return table(columns, rows, { empty });
+  const none = params.caller ? "No caller of this name has limits. Names are those of keys; the log names others by 16 characters." : "No known key has a limit. RATE_LIMIT and KEY_<NAME>_RATE_LIMIT set limits.";
+  return [
+    table(columns, rows, { empty: unused ? "No limit is used at the moment." : none }),
+    unused > 0 && h("p.dim", `${count(unused)} ${rows.length ? "more are" : "are"} not used. `, link("Show them", "limits", { ...params, all: "yes" }), "."),
+  ];
 }

@@ -87,7 +87,7 @@ function showOverview(parts, place, told) {
   const columns = [
     ["Caller", (row) => [link(row.caller ?? "all callers", "limits", { caller: row.caller }), more(row.limit, ", ", row.quota)], "name"],
     ["Share", bar, "share"],
-    ["Left", (row) => decimal(row.left), "n"],
+    ["Left", (row) => amountOf(row.unit, row.left), "n"],
   ];
   fill(parts.limits, table(columns, limits, { empty: "No limit of a known key or of all callers is used at the moment." }));
   fill(parts.instances, instancesTable(instances));

@@ -137,6 +137,9 @@ function state(text) {
   return h(`span.${word === "ok" ? "good" : word === "full" ? "warn" : "bad"}`, word, until && [" until ", time(until)]);
 }
 
+/** Creates an amount of a limit's unit, of which dollars have four significant digits. */
+const amountOf = (unit, text) => (unit === "usd" ? costOf(Number(text)) : decimal(text));
+
 const link = (text, view, params) => h("a", { href: hashOf(view, params) }, text);
 const turn = (text, view, params) => h("a.button", { href: hashOf(view, params) }, text);
 const noKey = () => h("span.dim", "no key");
