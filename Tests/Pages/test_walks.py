@@ -326,10 +326,10 @@ def test_limits_begin_with_the_nearest(visit: Callable[..., Visitor], width: int
     visitor.show("limits")
     assert callers() == ["support", "all callers", "team", "research", "mobile-app"], "what is not used, and not waited for, is folded"
     assert page.locator("tbody tr", has_text="research").locator("td [title]").all_inner_texts() == ["$0.001235", "$1,234.50"]
-    assert "2 more are not used." in page.locator("#main").inner_text()
+    assert "Not shown: 2 unused." in page.locator("#main").inner_text()
     assert_fits(visitor, "limits")
     assert_reachable(visitor, "limits")
-    page.click("text=Show them")
+    page.click("text=Show all")
     page.wait_for_url("**all=yes")
     visitor.settle("limits")
     assert sorted(callers()) == sorted(caller or "all callers" for caller, *_ in limits) and page.locator("input[name=all]").is_checked()

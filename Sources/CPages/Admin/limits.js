@@ -44,6 +44,6 @@ function limitsTable(told, params) {
   const none = params.caller ? "No caller of this name has limits. Names are those of keys; the log names others by 16 characters." : "No known key has a limit. RATE_LIMIT and KEY_<NAME>_RATE_LIMIT set limits.";
   return [
     table(columns, rows, { empty: unused ? "No limit is used at the moment." : none }),
-    unused > 0 && h("p.dim", `${count(unused)} ${rows.length ? "more are" : "are"} not used. `, link("Show them", "limits", { ...params, all: "yes" }), "."),
+    unused > 0 && h("p.dim", `Not shown: ${count(unused)} unused. `, link("Show all", "limits", { ...params, all: "yes" }), "."),
   ];
 }
