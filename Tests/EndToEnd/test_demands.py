@@ -4,6 +4,7 @@ request it are called by these, and once more in the prompt if their model does 
 import itertools
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import anthropic_vendor
@@ -546,10 +547,13 @@ def test_both_answers_are_used_on_other_surfaces(relay, records, vendor_of, path
 def test_choices_that_are_made_anew_are_used(relay, records, vendor_of, is_streamed):
     vendor = vendor_of("claude")
     fine = vendor.script(text='{"city": "Rome"}')
-    # The second choice is not there yet when the first one turns out to be of no use.
-    vendor.fake.says(vendor.model, vendor.script(text="I would rather not."), fine | {"gate": threading.Event()}, fine)
-    with plain(relay, METERED_TOKEN) as http:
+    # The vendor has both calls, but not yet the second choice, when the first one turns out to be of no use.
+    both = threading.Event()
+    useless = vendor.script(text="I would rather not.") | {"gate": both}
+    vendor.fake.says(vendor.model, useless, fine | {"gate": threading.Event()}, fine)
+    with plain(relay, METERED_TOKEN) as http, ThreadPoolExecutor() as pool:
         before = left(http)
+        pool.submit(lambda: wait_for(lambda: vendor.times == 2) or both.set())
         more = {"stream_options": {"include_usage": True}} if is_streamed else {}
         _, usage = asked_usage(http, PATH, is_streamed, **body(model=vendor.alias), response_format=STRICT, n=2, **more)
         # The prompt counts once for both choices, and once more for both in words.
