@@ -45,13 +45,14 @@ struct ExpiredBuckets {
         return buckets.reduce(0) { min($0 + $1.units, Record.countBound) }
     }
 
-    /// Returns the microseconds until the first remembered bucket stops counting; 0 if no bucket is remembered.
-    func wait(lateness: Int, at time: Int) -> Int {
-        buckets.map { max(1, freeTime($0.number, lateness) - time) }.min() ?? 0
+    /// Returns the microseconds until another bucket stops counting; 0 if no bucket is in the way.
+    ///
+    /// - Parameter wait: the microseconds until the record has room; 0 if only remembered buckets are in the way.
+    func wait(after wait: Int, lateness: Int, at time: Int) -> Int {
+        // A bucket that the record drops still counts for a while.
+        if wait > 0 { return wait + max(0, freeTime(0, lateness) - layout.start(of: layout.kept)) }
+        return buckets.map { max(1, freeTime($0.number, lateness) - time) }.min() ?? 0
     }
-
-    /// Returns for how many microseconds a bucket still counts after the record has dropped it.
-    func rest(lateness: Int) -> Int { max(0, freeTime(0, lateness) - layout.start(of: layout.kept)) }
 
     private func freeTime(_ number: Int, _ lateness: Int) -> Int {
         layout.end(of: number) + layout.windowMicroseconds + lateness

@@ -154,9 +154,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         let view = view(at: time)
         let isFull = !view.hasRoom(for: units, of: room(at: time))
         var wait = isFull ? view.retryAfter(units, of: bound, at: time) : 0
-        if isFull, lateness > 0 {
-            wait = wait.map { $0 > 0 ? $0 + left.rest(lateness: lateness) : left.wait(lateness: lateness, at: time) }
-        }
+        if isFull, lateness > 0 { wait = wait.map { left.wait(after: $0, lateness: lateness, at: time) } }
         if let rule, rule.rule == .share, !hasRoom(for: units, by: rule, at: time) {
             // An instance whose part is nothing has to wait for the store.
             let more = outage?.retryAfter(units, of: bound, by: rule, at: time) ?? 1_000_000
