@@ -12,10 +12,7 @@ extension Attempt {
     package func recordResponse(_ usage: Usage, of sum: Usage, credits: Int?) {
         var outcome = Bill.Outcome(.responded, usage, credits: credits, status: 200)
         outcome.promptTokens = sum.promptTokens
-        if let terms = billing.usageReservation {
-            outcome.billedCredits = credits ?? server?.credits(usage, terms) ?? terms.creditsPerCall
-            outcome.images = terms.reserved.images
-        }
+        bill(usage, credits: credits, in: &outcome)
         record(outcome)
         billing.learn(completionTokens: usage.completionTokens, credits: credits)
     }
@@ -54,10 +51,7 @@ extension Attempt {
             outcome.end = isAbandoned ? .abandoned : .broke
             outcome.usage = usage
             outcome.promptTokens = promptTokens
-            if let terms = billing.usageReservation {
-                outcome.billedCredits = server?.credits(usage, terms) ?? terms.creditsPerCall
-                outcome.images = terms.reserved.images
-            }
+            bill(usage, credits: nil, in: &outcome)
         }
         outcome.isImpossible = usage.hasImpossibleFigure
         outcome.isShown = outcome.isShown && (isOneOfSeveral || !isRecorded)
@@ -93,9 +87,7 @@ extension Attempt {
     /// Bills and records a response that lacks the requested form. The model is asked next to correct it.
     func recordCorrected(_ usage: Usage, credits: Int?) {
         var outcome = Bill.Outcome(.corrected, usage, credits: credits, status: 200)
-        if let terms = billing.usageReservation {
-            outcome.billedCredits = credits ?? server?.credits(usage, terms) ?? terms.creditsPerCall
-        }
+        bill(usage, credits: credits, in: &outcome)
         record(outcome)
         billing.learn(completionTokens: usage.completionTokens, credits: credits)
     }
@@ -129,6 +121,15 @@ extension Attempt {
         record(Bill.Outcome(.free, status: status, error: "the vendor answered \(status)"))
     }
 
+    /// Sets the credits and images that are billed for tokens.
+    ///
+    /// - Parameter credits: the credits that the vendor reported; nil if it reported none.
+    private func bill(_ usage: Usage, credits: Int?, in outcome: inout Bill.Outcome) {
+        guard let terms = billing.usageReservation else { return }
+        outcome.billedCredits = credits ?? server?.credits(usage, terms) ?? terms.creditsPerCall
+        outcome.images = terms.reserved.images
+    }
+
     private func outcome(_ end: Bill.End, _ error: UpstreamError) -> Bill.Outcome {
         var outcome = Bill.Outcome(end, status: error.status)
         // Such a call was refused before any vendor was called.
@@ -139,8 +140,7 @@ extension Attempt {
 
     private func record(_ outcome: consuming Bill.Outcome, at time: LoopTime? = nil) {
         isRecorded = true
-        if isOpen { billing.end(self) }
-        isOpen = false
+        billing.end(self)
         let now = time ?? loop.now
         let server = server ?? .unknown
         outcome.pricedCredits = server.pricedCredits(

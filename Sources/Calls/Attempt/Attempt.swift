@@ -22,8 +22,6 @@ package final class Attempt: OpenCall, @unchecked Sendable {
     package var isRebuilt = false
     /// Whether the bill already has a record of the end of this call.
     var isRecorded = false
-    /// Whether a call has begun of which the bill does not know the end.
-    var isOpen = false
     /// Whether this call has used its rate permit (the right to start one call).
     private var isStartUsed = false
 
@@ -223,8 +221,6 @@ package final class Attempt: OpenCall, @unchecked Sendable {
 
     private func begin(_ endpoint: Endpoint) {
         self.endpoint = endpoint
-        if isOpen { return }
-        isOpen = true
         billing.begin(self)
     }
 
