@@ -132,7 +132,7 @@ package struct Bill: ~Copyable, Sendable {
             if entry.response != number {
                 sum = sum + current
                 (current, number) = (usage, entry.response)
-            } else if usage.completionTokens > 0 || usage.promptTokens > current.promptTokens {
+            } else if usage.completionTokens > 0 || usage.hasLongerPrompt(than: current) {
                 current.join(usage)
             }
         }

@@ -86,12 +86,14 @@ package struct Usage: Sendable, Equatable {
     /// Whether each token number was reported by the vendor or counted exactly by the relay.
     package var isExactIfOwn: Bool { !isEstimated || isExact }
 
+    package func hasLongerPrompt(than other: Usage) -> Bool {
+        (promptTokens, cachedTokens, cacheWriteTokens)
+            > (other.promptTokens, other.cachedTokens, other.cacheWriteTokens)
+    }
+
     /// Adds the usage of another call for the same prompt. The tokens of the prompt count once.
     package mutating func join(_ other: Usage) {
-        let isLonger =
-            (other.promptTokens, other.cachedTokens, other.cacheWriteTokens)
-            > (promptTokens, cachedTokens, cacheWriteTokens)
-        let prompt = isLonger ? other : self
+        let prompt = other.hasLongerPrompt(than: self) ? other : self
         self = self + other
         promptTokens = prompt.promptTokens
         cachedTokens = prompt.cachedTokens
