@@ -242,37 +242,42 @@ package final class Attempts: @unchecked Sendable {
         billing.freeCapacity()
         billing.clearRefusal()
         let error = call.failure(failure)
-        let isOfKey = error.recovery.contains(.nextKey)
-        let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.now >= repeatsEndAt
-        if error.kind == .badRequest, let refusal = error.refusal, error.recovery.contains(.nextCandidate) {
-            // A key whose capacity did not suffice for the whole call counts as tried.
-            if isOfKey, !isLast, selectNextKey(current, after: call) { return }
-            skip(refusal)
-            guard !(isOfKey && isLast), rules.fallsBack, open.reopenFullCandidates() else { throw self.failure }
-            return
+        let verdict = error.verdict(remaining(current, after: call, error))
+        if !error.isOfFit {
+            billing.record(error)
+            if verdict != .report { failures.append((current, error)) }
         }
-        billing.record(error)
-        // If the vendor refuses a caller's own key, no other key may replace it: the failure is reported.
-        let isCallers = call.credential.label == nil && isOfKey
-        guard !isCallers, !error.recovery.isDisjoint(with: [.nextKey, .nextCandidate]) else {
+        switch verdict {
+        case .sameKey:
+            repeats[current, default: 0] += 1
+            repeating = call.credential
+        case .nextKey: break  // `remaining` has selected it.
+        case .nextCandidate, .giveUp:
+            if error.isOfFit, let refusal = error.refusal {
+                skip(refusal)
+            } else {
+                concluded(current, error)
+                giveUp()
+            }
+            if verdict == .giveUp { throw self.failure }
+            open.reopenFullCandidates()
+        case .report:
             balance?.endTrial(open.breakerKey(current))
             throw error
         }
-        failures.append((current, error))
-        if error.isFinal {
-            concluded(current, error)
-            throw self.failure
-        }
-        if !isLast, isOfKey, selectNextKey(current, after: call) { return }
-        let mayRepeat = error.cooldown == nil && error.modelCooldownSeconds == nil && error.kind.mayPass
-        if !isLast, mayRepeat, repeats[current, default: 0] < list.all[current].rank.retries {
-            repeats[current, default: 0] += 1
-            repeating = call.credential
-            return
-        }
-        concluded(current, error)
-        giveUp()
-        guard !isLast, rules.fallsBack, open.reopenFullCandidates() else { throw self.failure }
+    }
+
+    /// Returns what can follow a failed call. Selects the next key if the failure asks for another one.
+    private func remaining(_ position: Int, after call: Attempt, _ error: UpstreamError) -> RemainingChoices {
+        let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.now >= repeatsEndAt
+        let mayUseKey = error.recovery.contains(.nextKey) && !isLast && (error.isOfFit || !error.isFinal)
+        return RemainingChoices(
+            isCallersKey: call.credential.label == nil,
+            isLast: isLast,
+            hasNextKey: mayUseKey && selectNextKey(position, after: call),
+            hasRetry: repeats[position, default: 0] < list.all[position].rank.retries,
+            hasNextCandidate: rules.fallsBack && open.hasOthers(than: position)
+        )
     }
 
     /// Records the failure of a call that is not retried. Returns the failure with the credential of the call.
@@ -294,6 +299,7 @@ package final class Attempts: @unchecked Sendable {
         balance?.conclude(open.breakerKey(position), error, at: loop.now)
     }
 
+    /// Selects another key of the candidate for the next call, and returns whether there is one.
     private func selectNextKey(_ position: Int, after call: Attempt) -> Bool {
         guard !isBound, let keys = list.all[position].keys, let label = call.credential.label else { return false }
         tried[position, default: []].insert(label)
@@ -343,7 +349,4 @@ package final class Attempts: @unchecked Sendable {
 extension UpstreamError.Kind {
     /// Whether failures of this kind have the HTTP status 429.
     fileprivate var isLimit: Bool { self == .rateLimited || self == .outOfCredit }
-
-    /// Whether a failure of this kind may pass: the same call can succeed later.
-    fileprivate var mayPass: Bool { self == .failed || self == .unavailable || self == .timedOut }
 }

@@ -211,12 +211,13 @@ struct RemainingCandidates {
 
     func breakerKey(_ position: Int) -> Balance.BreakerKey { list.all[position].breakerKey }
 
-    /// Lets the candidates that had no capacity be chosen again. Returns whether any candidate is left.
-    mutating func reopenFullCandidates() -> Bool {
-        if !full.isEmpty {
-            left = (left + full).sorted { (priority($0), $0) < (priority($1), $1) }
-            full = []
-        }
-        return !left.isEmpty
+    /// Lets the candidates that had no capacity be chosen again.
+    mutating func reopenFullCandidates() {
+        guard !full.isEmpty else { return }
+        left = (left + full).sorted { (priority($0), $0) < (priority($1), $1) }
+        full = []
     }
+
+    /// Whether a candidate besides the one at this position is left, be it with or without capacity.
+    func hasOthers(than position: Int) -> Bool { !full.isEmpty || left.contains { $0 != position } }
 }
