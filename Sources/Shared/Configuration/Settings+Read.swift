@@ -64,7 +64,7 @@ extension Settings {
         metricsToken = reader.text("METRICS_TOKEN").map { Digest(of: $0) }
         reader.warnIfShort("METRICS_TOKEN", reader.text("METRICS_TOKEN").map { [$0] } ?? [])
         upstreamProxy = reader.text("UPSTREAM_PROXY")
-        certificateFile = reader.text("SSL_CERT_FILE")
+        certificateFile = reader.text("SSL_CERT_FILE") ?? SystemCertificates.file()
         keys = KeySettings.all(&reader)
         anonymousModels = reader.patterns("ANONYMOUS_MODELS")
         limits = LimitSettings(&reader)

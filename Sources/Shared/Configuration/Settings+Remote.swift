@@ -86,7 +86,7 @@ extension Settings {
             url,
             agent: Product.name,
             proxy: reader.text("UPSTREAM_PROXY") ?? "",
-            certificateFile: reader.text("SSL_CERT_FILE"),
+            certificateFile: reader.text("SSL_CERT_FILE") ?? SystemCertificates.file(),
             isSealed: key != nil
         )
         let known = remote?.url == url ? remote : nil
