@@ -47,6 +47,14 @@ def test_a_relay_with_its_token_file_says_nothing(built, monkeypatch, start_rela
     assert not complaints(start(built / "relay", monkeypatch, start_relay))
 
 
+def test_an_installed_relay_finds_its_token_file_in_the_folder_for_data(built, tmp_path, monkeypatch, start_relay):
+    for folder in ("bin", "share/relay"):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(built / "relay", tmp_path / "bin")
+    (tmp_path / "share/relay/relay.tokens").symlink_to(built / "relay.tokens")
+    assert not complaints(start(tmp_path / "bin/relay", monkeypatch, start_relay))
+
+
 @pytest.mark.parametrize("content", [None, b"", b"relaytok" + bytes(200), "cut"], ids=["none", "empty", "zeros", "cut"])
 def test_a_relay_without_a_proper_token_file_serves(built, tmp_path, monkeypatch, start_relay, content):
     binary = tmp_path / "relay"

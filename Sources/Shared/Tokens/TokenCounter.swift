@@ -46,11 +46,11 @@ package struct TokenCounters: Sendable {
 }
 
 extension TokenCounters {
-    /// The counters from the file `relay.tokens` next to the program. `failure` is the reason why the file could not be
+    /// The counters from the file `relay.tokens` of the program. `failure` is the reason why the file could not be
     /// opened, or nil.
     package static let ofProcess: (counters: TokenCounters, failure: String?) = {
         do throws(TokenFile.Failure) {
-            return (TokenCounters(try TokenFile.besideBinary()), nil)
+            return (TokenCounters(try TokenFile.ofBinary()), nil)
         } catch {
             return (TokenCounters(nil), error.reason)
         }

@@ -12,11 +12,13 @@ package struct TokenFile: Sendable {
         package var reason: String
     }
 
-    /// The name of the token file. The file is in the folder of the relay's binary.
     package static let name = "relay.tokens"
+    /// The folders that may hold the token file, seen from the folder of the relay's binary: `bin/relay` may have
+    /// `share/relay/relay.tokens`.
+    private static let folders = ["", "../share/relay/"]
 
-    /// Opens the token file in the folder of the running binary.
-    package static func besideBinary() throws(Failure) -> TokenFile {
+    /// Opens the token file of the running binary: beside it, or in the folder for its data.
+    package static func ofBinary() throws(Failure) -> TokenFile {
         var room = [UInt8](repeating: 0, count: 4_096)
         let count = room.withUnsafeMutableBytes { bytes in
             bytes.withMemoryRebound(to: CChar.self) { text in
@@ -26,7 +28,9 @@ package struct TokenFile: Sendable {
         guard count > 0, count < room.count, let slash = room[..<count].lastIndex(of: UInt8(ascii: "/")) else {
             throw Failure(reason: "the binary's own path is not known")
         }
-        return try TokenFile(path: String(decoding: room[...slash], as: UTF8.self) + name)
+        let folder = String(decoding: room[...slash], as: UTF8.self)
+        let paths = folders.map { folder + $0 + name }
+        return try TokenFile(path: paths.first { access($0, F_OK) == 0 } ?? folder + name)
     }
 
     package init(path: String) throws(Failure) {
