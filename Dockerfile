@@ -1,13 +1,17 @@
 # The build: the same command as outside, so flags and package list stand in one place each.
 FROM swift:6.3-bookworm AS build
 WORKDIR /src
-COPY Scripts/setup Scripts/packages.txt Scripts/check-binary Scripts/tokens Scripts/
+COPY Scripts/setup Scripts/packages.txt Scripts/check-binary Scripts/stamp Scripts/tokens Scripts/
 RUN Scripts/setup run
 COPY Makefile Package.swift ./
 COPY Vocabularies Vocabularies
 COPY Sources Sources
 COPY Tests Tests
 RUN make release && install -D -t /out .build/release/relay .build/release/relay.tokens
+# What `relay --version` says: `docker build --build-arg COMMIT=$(git rev-parse --short=12 HEAD)`.
+ARG COMMIT
+ARG SOURCE_DATE_EPOCH
+RUN Scripts/stamp /out/relay
 
 # What the binary needs of Debian, as new as its security fixes are.
 FROM debian:bookworm-slim AS gather

@@ -54,6 +54,7 @@ release: setup-run ## build .build/release/relay, and relay.tokens beside it
 	@swift build $(RELEASE) --product make-tokens
 	@Scripts/check-binary .build/release/relay
 	@Scripts/tokens .build/release
+	@Scripts/stamp .build/release/relay
 
 install: ## copy the release build to PREFIX/bin (/usr/local/bin), after `make release`
 	@[ -x .build/release/relay ] || { echo 'Nothing is built yet: run `make release` first' >&2; exit 1; }

@@ -58,6 +58,7 @@ let package = Package(
         ),
         .target(name: "CBlocks", cSettings: hardenedC),
         .target(name: "CCrash", cSettings: hardenedC),
+        .target(name: "CStamp", cSettings: hardenedC),
         .target(name: "CTokens", cSettings: hardenedC),
         .target(
             name: "CPages",
@@ -73,7 +74,7 @@ let package = Package(
         .target(name: "Limits", dependencies: ["Engine", "CMemcached"], swiftSettings: product),
         .target(
             name: "Shared",
-            dependencies: ["Limits", "Engine", "CTokens", "CSQLite", "CPostgres"],
+            dependencies: ["Limits", "Engine", "CStamp", "CTokens", "CSQLite", "CPostgres"],
             swiftSettings: product
         ),
         .target(name: "Calls", dependencies: ["Shared", "Limits", "Engine"], swiftSettings: product),

@@ -110,11 +110,11 @@ final class Assembly {
         return served
     }
 
-    /// Prepares the limits, and then starts to accept requests. Blocks while the limits are prepared.
+    /// Prepares the limits, and then starts to accept requests. Blocks until all loops accept them.
     func begin() {
         limiter.prepare()
         savedLimits.start()
-        for one in served { one.loop.call { for server in one.servers { server.listen() } } }
+        served.onLoops { _, one in for server in one.servers { server.listen() } }
         clock.start()
     }
 

@@ -70,7 +70,7 @@ enum Command: Equatable {
         }
         switch command {
         case .help(let command): end(.success, command?.usage ?? CommandHelp.whole)
-        case .version: end(.success, "\(Product.name) \(Product.version)\n")
+        case .version: end(.success, Product.description)
         case .health:
             guard let problem = checkHealth(.ofProcess()).problem else { end(.success) }
             end(.failure, errors: "health: \(problem)\n")

@@ -91,6 +91,8 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     /// - Parameter isPolled: whether regular polling, not an operator, causes the reload.
     private func reload(isPolled: Bool = false) -> ReloadOutcome {
         guard mayReload else { return .stopping }
+        if !isPolled { ServiceManager.ofProcess.report(.reloading) }
+        defer { if !isPolled, mayReload { ServiceManager.ofProcess.report(.ready) } }
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote, from: first.remoteLocation) { !self.mayReload }
         guard mayReload else { return .stopping }
         guard let next = outcome.settings else {
@@ -142,9 +144,10 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         let makers = SetupBuilder(next, parts.lasting, known, after: makers)
         let labels = parts.metrics.add(makers.labels)
         var setups: [Setup] = []
-        for made in onLoops({ _, one in Result { () throws(Listener.Failure) in try makers.setup(of: one.own) } }) {
-            setups.append(try made.get())
+        let made = parts.served.onLoops { _, one in
+            Result { () throws(Listener.Failure) in try makers.setup(of: one.own) }
         }
+        for setup in made { setups.append(try setup.get()) }
         let waiting = first.waitingForRestart(next)
         if !waiting.isEmpty {
             parts.lasting.log.warning("settings that need a restart have changed") {
@@ -153,8 +156,8 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         }
         models?.stop()
         // From here on, no loop gets models that were read for the old settings.
-        _ = onLoops { _, _ in }
-        _ = onLoops { [setups] location, one in
+        parts.served.onLoops { _, _ in }
+        parts.served.onLoops { [setups] location, one in
             one.own.counts.use(labels)
             makers.use(setups[location], one.own, router: one.router)
         }
@@ -194,37 +197,6 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
                 worker.begin { _ = self.reload(isPolled: true) }
             }
         }
-    }
-
-    /// Runs `work` on each loop and returns the results in the order of the loops. Blocks.
-    private func onLoops<Value: Sendable>(_ work: @escaping @Sendable (Int, ServedLoop) -> Value) -> [Value] {
-        let results = Lock([Value?](repeating: nil, count: parts.served.count))
-        let left = CountdownLatch(parts.served.count)
-        for (location, one) in parts.served.enumerated() {
-            one.loop.call {
-                let value = work(location, one)
-                results.withLock { $0[location] = value }
-                left.done()
-            }
-        }
-        left.wait()
-        return results.withLock { $0.compactMap(\.self) }
-    }
-}
-
-/// A countdown latch: `wait()` blocks until every loop has called `done()`.
-private final class CountdownLatch: Sendable {
-    private let count: Atomic<Int>
-    private let signal = Signal()
-
-    init(_ count: Int) { self.count = Atomic(count) }
-
-    func done() {
-        if count.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { signal.wake() }
-    }
-
-    func wait() {
-        while count.load(ordering: .acquiring) > 0 { signal.wait() }
     }
 }
 

@@ -2,6 +2,7 @@ import Engine
 import Limits
 import Routes
 import Shared
+import Synchronization
 
 /// An event loop with its running thread, its servers and its router.
 struct ServedLoop: Sendable {
@@ -55,6 +56,40 @@ struct ServedLoop: Sendable {
         EventLoop(onLongTurn: { length in
             log.warning("an event loop was blocked") { $0.add("duration_ms", Int(length / 1_000_000)) }
         })
+    }
+}
+
+extension [ServedLoop] {
+    /// Runs `work` on each loop with its position, and returns the results in the order of the loops. Blocks.
+    @discardableResult
+    func onLoops<Value: Sendable>(_ work: @escaping @Sendable (Int, ServedLoop) -> Value) -> [Value] {
+        let results = Lock([Value?](repeating: nil, count: count))
+        let left = CountdownLatch(count)
+        for (location, one) in enumerated() {
+            one.loop.call {
+                let value = work(location, one)
+                results.withLock { $0[location] = value }
+                left.done()
+            }
+        }
+        left.wait()
+        return results.withLock { $0.compactMap(\.self) }
+    }
+}
+
+/// A countdown latch: `wait()` blocks until every loop has called `done()`.
+private final class CountdownLatch: Sendable {
+    private let count: Atomic<Int>
+    private let signal = Signal()
+
+    init(_ count: Int) { self.count = Atomic(count) }
+
+    func done() {
+        if count.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { signal.wake() }
+    }
+
+    func wait() {
+        while count.load(ordering: .acquiring) > 0 { signal.wait() }
     }
 }
 
