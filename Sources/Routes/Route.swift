@@ -4,6 +4,10 @@ import Shared
 /// One route of the router: a method, a path, and the function that handles the requests.
 struct Route: Sendable {
     typealias Handle = @Sendable (Exchange, Gateway) async throws(APIError) -> Void
+    enum Endpoint: Sendable {
+        case function(Handle)
+        case chat(any ChatSurface)
+    }
     enum PathPosition: Sendable {
         /// The path is served under `/v1` and also without `/v1`.
         case api
@@ -39,7 +43,7 @@ struct Route: Sendable {
     private(set) var setting: (@Sendable (Settings) -> Bool)?
     /// The surface of the route, which determines the format of error responses.
     private(set) var surface: any Surface
-    let handle: Handle
+    let endpoint: Endpoint
 
     init(
         _ method: Method,
@@ -55,7 +59,7 @@ struct Route: Sendable {
         self.rest = rest
         self.label = label ?? path
         surface = OpenAIChat()
-        self.handle = handle
+        endpoint = .function(handle)
     }
 
     /// Creates the route of a chat endpoint.
@@ -66,7 +70,7 @@ struct Route: Sendable {
         rest = .none
         label = path
         self.surface = surface
-        handle = { (exchange, _) async throws(APIError) in try await chat(surface, exchange) }
+        endpoint = .chat(surface)
     }
 
     /// Returns a copy of this route whose errors have the format of the API `surface`.

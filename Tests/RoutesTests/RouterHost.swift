@@ -89,13 +89,13 @@ func answered(
     if let surface {
         let exchange = Exchange(request, writer, gateway: Gateway(parts, own, setup: setup), surface: surface)
         do throws(APIError) {
-            try await chat(surface, exchange)
+            if let failure = try await openedChat(surface, exchange)?.failure(delivering: exchange) { throw failure }
         } catch {
             exchange.fail(error)
         }
         exchange.end()
     } else {
-        await Router(parts, own, setup: setup).handle(request, writer)
+        await Router(parts, own, setup: setup).handle(request, writer)?.run()
     }
     requestBody.requestEnds()
     return writer.answered

@@ -17,7 +17,7 @@ package final class Billing: ResponseDeadline, @unchecked Sendable {
     /// The amounts that are reserved for the request; nil if nothing is reserved.
     ///
     /// Nothing is reserved, for example, if the limits count only requests.
-    private(set) var usageReservation: UsageReservation?
+    package private(set) var usageReservation: UsageReservation?
     fileprivate var reservation: Reservation?
     /// The capacity held for calls to providers that have a concurrency or rate limit.
     private var capacity: [HeldCapacity] = []

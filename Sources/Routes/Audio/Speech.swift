@@ -21,11 +21,7 @@ func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
         UsageReservation(images: 0, calls: 1, candidate, applicableLimits, gateway: gateway)
     )
     do throws(UpstreamError) {
-        let isBegun = { exchange.hasBegun }
-        try await candidates.first(candidates.attempts(billing: admission.billing), unless: isBegun) {
-            (candidate, attempt) async throws(UpstreamError) in
-            try await own.serve(candidate, attempt)
-        }
+        try await candidates.serve(own, candidates.attempts(billing: admission.billing))
     } catch {
         throw APIError(error, model: call.model)
     }
@@ -60,15 +56,25 @@ private final class TranslatedSpeech: TranslatedEndpoint, @unchecked Sendable {
     }
 
     func serve(_ candidate: Candidate, _ attempt: Attempt) async throws(UpstreamError) {
-        let speech: any PreparedSpeech
-        do throws(APIError) {
-            speech = try await prepared(candidate)
-        } catch {
+        let fit: Fitted<any PreparedSpeech>
+        do throws(APIError) { fit = try await self.fit(candidate, at: 0) } catch {
             throw UpstreamError(skipping: error)
         }
+        try await open(fit, attempt)
+    }
+}
+
+extension TranslatedSpeech: UpstreamTask {
+    var hasBegun: Bool { exchange.hasBegun }
+
+    func fit(_ candidate: Candidate, at position: Int) async throws(APIError) -> Fitted<any PreparedSpeech> {
+        Fitted(candidate, try await prepared(candidate))
+    }
+
+    func open(_ fit: Fitted<any PreparedSpeech>, _ attempt: Attempt) async throws(UpstreamError) {
         do throws(UpstreamError) {
             let audio = try await attempt.retrying { () async throws(UpstreamError) in
-                try await speech.open(by: attempt)
+                try await fit.prepared.open(by: attempt)
             }
             try await exchange.pass(audio)
             attempt.made(credits: audio.credits)

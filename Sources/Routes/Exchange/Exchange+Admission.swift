@@ -8,7 +8,6 @@ extension Exchange {
     /// Authenticates the request and returns its caller. Charges the request's memory to the caller.
     ///
     /// - Parameter countsUnknownKeys: whether an anonymous caller's unknown key counts as a wrong key.
-    @inline(never)
     func caller(_ group: EndpointGroup, countsUnknownKeys: Bool = true) async throws(APIError) -> Caller {
         let (caller, stray) = try gateway.callers.caller(of: request)
         record.caller = caller.name
@@ -76,7 +75,6 @@ extension Exchange {
     /// Throws, and counts nothing, if one limit refuses the request. The units stay reserved as long as the admission
     /// exists.
     /// - Parameter usageReservation: the units to reserve; nil to count only the request itself.
-    @inline(never)
     func admit(
         _ applicableLimits: ApplicableLimits,
         _ usageReservation: UsageReservation? = nil
@@ -101,9 +99,6 @@ extension Exchange {
         admission.complete(usageReservation, holding: reservation)
     }
 
-    // Code that does not suspend is kept out of the frames of async functions, which live as long as the stream.
-
-    @inline(never)
     private func admitted(
         _ usageReservation: UsageReservation?,
         _ reservation: consuming Reservation
@@ -130,7 +125,6 @@ extension Exchange {
     }
 
     /// Reserves the units of the charges without waiting; nil if the shared store must be called.
-    @inline(never)
     private func heldAtOnce(_ charges: [LimitCharge]) -> Reservation? {
         charges.isEmpty ? gateway.limiter.admitUncovered() : gateway.limiter.reserveInMemory(charges)
     }
@@ -147,7 +141,6 @@ extension Exchange {
     }
 
     /// Counts the caller's passthrough key as unknown if the candidate uses the relay's own key.
-    @inline(never)
     func countUnknownKey(_ caller: Caller, servedBy candidate: Candidate) async throws(APIError) {
         guard caller.kind == .passThrough, candidate.usesOwnKey else { return }
         try await countUnknownKey(Digest(of: caller.passedKey), request, of: caller)

@@ -75,7 +75,6 @@ extension Exchange {
         return request.body.removeBytes()
     }
 
-    @inline(never)
     private func readAgain<Value: Sendable>(
         _ body: Body,
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
@@ -86,7 +85,6 @@ extension Exchange {
 
     /// Checks the request before its body is read. Returns the maximum body length in bytes, and the compression of the
     /// body; nil if it has none.
-    @inline(never)
     private func checkBeforeBody() throws(APIError) -> (limitBytes: Int, coding: ContentCoding?) {
         try checkMedia(request)
         let coding = try contentCoding
@@ -107,7 +105,6 @@ extension Exchange {
         }
     }
 
-    @inline(never)
     private func readOnWorker<Value: Sendable>(
         _ bytes: Body,
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
@@ -122,7 +119,6 @@ extension Exchange {
         return try result.get()
     }
 
-    @inline(never)
     private func checkMedia(_ request: Request) throws(APIError) {
         guard let type = request[.contentType], !type.equalsLowered("application/json") else { return }
         // A value of semicolons only has no parts.

@@ -92,6 +92,8 @@ final class ChatRequest: @unchecked Sendable {
     let formatter: any ChatResponseFormatter
     /// Whether the body has the form of another API than its endpoint's, so that it is written anew for each vendor.
     let isOfOtherAPI: Bool
+    /// The digest of the body, by which the response cache finds responses; nil if the request does not use the cache.
+    var digest: Digest?
 
     init(_ call: consuming ChatCall, _ formatter: any ChatResponseFormatter, isOfOtherAPI: Bool = false) {
         self.call = call
@@ -107,7 +109,6 @@ final class ChatRequest: @unchecked Sendable {
     }
 
     /// Adds the stored data that the request refers to, such as the messages of a stored response.
-    @inline(never)
     func resolve(for caller: Caller, _ exchange: Exchange) async throws(APIError) {
         call = try await formatter.resolved(call, for: caller, exchange)
     }

@@ -14,6 +14,8 @@ final class ForwardedCall: @unchecked Sendable {
     private let request: ForwardedRequest
     /// The endpoint's translation of the request; nil to call only candidates that accept the request unchanged.
     private let own: (any TranslatedEndpoint)?
+    /// The lookup in the response cache; nil if the request does not use the cache.
+    private let cached: CacheLookup?
     private var applicableLimits: ApplicableLimits?
     /// The token count of the request's texts; nil if no limit needs it.
     private var counted: Int?
@@ -25,13 +27,15 @@ final class ForwardedCall: @unchecked Sendable {
         _ caller: Caller,
         _ fields: ForwardedFields,
         request: ForwardedRequest,
-        own: (any TranslatedEndpoint)?
+        own: (any TranslatedEndpoint)?,
+        cached: CacheLookup?
     ) {
         self.exchange = exchange
         self.caller = caller
         self.fields = fields
         self.request = request
         self.own = own
+        self.cached = cached
     }
 
     /// Calls the candidates until one succeeds, and sends its response to the client.
@@ -42,48 +46,18 @@ final class ForwardedCall: @unchecked Sendable {
         self.applicableLimits = applicableLimits
         if !applicableLimits.isPlain { counted = try await fields.tokens(leading.model, exchange) }
         let admission = try await exchange.admit(applicableLimits, try await reserved(candidates))
-        if let lookup = exchange.lookup as? CacheLookup, try await lookup.answersForward(request.model, leading.name) {
-            return
-        }
+        if let cached, try await cached.answersForward(request.model, leading.name) { return }
         let kinds = candidates.affinities
         let affinity =
             kinds.isEmpty ? nil : fields.affinity(by: kinds, session: exchange.request.sessionHash(of: caller))
         do throws(UpstreamError) {
-            let isBegun = { [exchange] in exchange.hasBegun }
-            let waited = { [request] in request.waitedNanoseconds }
-            try await candidates.first(
-                candidates.attempts(billing: admission.billing, affinity: affinity, besides: unable),
-                unless: isBegun,
-                notCounting: waited,
-                failed: bill
-            ) { [self] (candidate, attempt) async throws(UpstreamError) in
-                try await ask(candidate, attempt)
-            }
+            try await candidates.serve(
+                self,
+                candidates.attempts(billing: admission.billing, affinity: affinity, besides: unable)
+            )
         } catch {
             if case .form(let form) = request.content, error.kind != .cancelled { try await form.readRest() }
             throw APIError(error, model: request.model)
-        }
-    }
-
-    private func ask(_ candidate: Candidate, _ attempt: Attempt) async throws(UpstreamError) {
-        // The usage of an earlier candidate is in the billing.
-        exchange.record.usage = nil
-        do throws(APIError) {
-            attempt.billing.bill(by: try await usageReservation(candidate))
-        } catch {
-            throw UpstreamError(skipping: error)
-        }
-        do throws(UpstreamError) {
-            guard let forwarder = candidate.forwarder else {
-                try await own?.serve(candidate, attempt)
-                return
-            }
-            try await pass(forwarder, candidate, attempt: attempt)
-        } catch {
-            var error = error
-            error.isFinal = !request.isReplayable
-            error.isOfPath = candidate.forwarder != nil && (error.status == 404 || error.status == 405)
-            throw error
         }
     }
 
@@ -95,28 +69,13 @@ final class ForwardedCall: @unchecked Sendable {
         let response = try await forwarder.forward(request, for: candidate.model, by: attempt)
         defer { response.stop() }
         do throws(UpstreamError) {
-            try await exchange.pass(response, fields, attempt: attempt)
+            try await exchange.pass(response, fields, cached, attempt: attempt)
         } catch {
             var error = error
             error.isCut = true
             error.usage = response.usage
             throw error
         }
-    }
-
-    /// Bills a failed call: the usage that the vendor reported. If it reported none but might charge for the call,
-    /// bills the expected usage.
-    private func bill(_ candidate: Candidate, _ attempt: Attempt, _ error: UpstreamError) {
-        // A translated call has billed itself.
-        guard candidate.forwarder != nil else { return }
-        var used = error.usage
-        if used == nil, error.mayBeBilled, request.isSent {
-            used = expected(candidate, promptTokens: counted ?? fields.estimate?.promptTokens ?? 0)
-            // It is not known whether the vendor began a response.
-            if !error.isCut, error.kind != .cancelled { used?.completionTokens = 0 }
-        }
-        attempt.failed(error, after: used ?? .nothing)
-        exchange.record.usage = used
     }
 
     // MARK: Terms
@@ -197,5 +156,48 @@ extension Amounts {
             usd: max(usd, other.usd),
             credits: max(credits, other.credits)
         )
+    }
+}
+
+extension ForwardedCall: UpstreamTask {
+    var hasBegun: Bool { exchange.hasBegun }
+    var otherWaitNanoseconds: UInt64 { request.waitedNanoseconds }
+
+    func fit(_ candidate: Candidate, at position: Int) async throws(APIError) -> Fitted<UsageReservation?> {
+        Fitted(candidate, try await usageReservation(candidate))
+    }
+
+    func open(_ fit: Fitted<UsageReservation?>, _ attempt: Attempt) async throws(UpstreamError) {
+        // The usage of an earlier candidate is in the billing.
+        exchange.record.usage = nil
+        attempt.billing.bill(by: fit.prepared)
+        let forwarder = fit.candidate.forwarder
+        do throws(UpstreamError) {
+            if let forwarder {
+                try await pass(forwarder, fit.candidate, attempt: attempt)
+            } else {
+                try await own?.serve(fit.candidate, attempt)
+            }
+        } catch {
+            var error = error
+            error.isFinal = !request.isReplayable
+            error.isOfPath = forwarder != nil && (error.status == 404 || error.status == 405)
+            throw error
+        }
+    }
+
+    /// Bills a failed call: the usage that the vendor reported. If it reported none but might charge for the call,
+    /// bills the expected usage.
+    func failed(_ fit: Fitted<UsageReservation?>, _ attempt: Attempt, _ error: UpstreamError) {
+        // A translated call has billed itself.
+        guard fit.candidate.forwarder != nil else { return }
+        var used = error.usage
+        if used == nil, error.mayBeBilled, request.isSent {
+            used = expected(fit.candidate, promptTokens: counted ?? fields.estimate?.promptTokens ?? 0)
+            // It is not known whether the vendor began a response.
+            if !error.isCut, error.kind != .cancelled { used?.completionTokens = 0 }
+        }
+        attempt.failed(error, after: used ?? .nothing)
+        exchange.record.usage = used
     }
 }

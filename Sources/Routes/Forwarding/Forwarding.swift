@@ -75,10 +75,21 @@ extension Exchange {
         }
         if case .form(let form) = content { try await (form as? ForwardedForm)?.readAhead() }
         record.isStreamed = fields.isStreamed
-        if let cache = gateway.cache, let digest = fields.digest { lookup = CacheLookup(cache, digest, exchange: self) }
+        var cached: CacheLookup?
+        if let cache = gateway.cache, let digest = fields.digest {
+            cached = CacheLookup(cache, digest, exchange: self)
+            lookup = cached
+        }
         try await countUnknownKey(caller, servedBy: candidates.leading)
         let request = ForwardedRequest(endpoint, sent, model: named, wantsEvents: fields.wantsEvents)
-        let call = ForwardedCall(self, caller, fields, request: request, own: isShared ? own : nil)
+        let call = ForwardedCall(
+            self,
+            caller,
+            fields,
+            request: request,
+            own: isShared ? own : nil,
+            cached: cached
+        )
         try await call.serve(candidates)
         return true
     }
@@ -107,11 +118,12 @@ extension Exchange {
     func pass(
         _ response: any ForwardedResponse,
         _ fields: ForwardedFields,
+        _ cached: CacheLookup?,
         attempt: Attempt
     ) async throws(UpstreamError) {
         if let whole = response.whole {
             record(response.usage, fields, attempt: attempt)
-            if response.status == 200, let lookup = lookup as? CacheLookup { await lookup.keep(forwarded: whole) }
+            if response.status == 200 { await cached?.keep(forwarded: whole) }
             return whole.read { send(response.status, $0, type: response.type) }
         }
         if response.isEventStream {
@@ -129,7 +141,7 @@ extension Exchange {
                 held.append(piece.bytes)
                 if held.count > Self.wholeBytes {
                     // The response is too large for the cache.
-                    (lookup as? CacheLookup)?.giveUp()
+                    cached?.giveUp()
                     beginBytes(response.status, type: response.type)
                     writer.write(held)
                     held.release()

@@ -43,23 +43,7 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     }
     // Refuse unsupported options before a key or a turn is used.
     _ = try provider.prepare(call, for: candidate.model)
-    let (whole, memory) = (call, gateway.memory(of: caller))
-    do throws(UpstreamError) {
-        try await candidates.first(candidates.attempts(billing: admission.billing)) {
-            (candidate, attempt) async throws(UpstreamError) in
-            let images = try prepared(whole, candidate)
-            try await writeImages(
-                images,
-                whole,
-                model: candidate.model,
-                memory: memory,
-                attempt: attempt,
-                exchange: exchange
-            )
-        }
-    } catch {
-        throw APIError(error, model: call.model)
-    }
+    try await ImagesTask(call, for: caller, exchange).serve(candidates, admission.billing)
 }
 
 private func ownEdit(_ exchange: Exchange, _ caller: Caller) -> TranslatedImages {

@@ -27,21 +27,5 @@ func imageGenerations(_ exchange: Exchange, _ gateway: Gateway) async throws(API
         gateway: gateway
     )
     let admission = try await exchange.admit(applicableLimits, usageReservation)
-    let memory = gateway.memory(of: caller)
-    do throws(UpstreamError) {
-        try await candidates.first(candidates.attempts(billing: admission.billing)) {
-            (candidate, attempt) async throws(UpstreamError) in
-            let images = try prepared(call, candidate)
-            try await writeImages(
-                images,
-                call,
-                model: candidate.model,
-                memory: memory,
-                attempt: attempt,
-                exchange: exchange
-            )
-        }
-    } catch {
-        throw APIError(error, model: call.model)
-    }
+    try await ImagesTask(call, for: caller, exchange).serve(candidates, admission.billing)
 }

@@ -58,13 +58,42 @@ func prepare(_ call: ImageCall, _ candidate: Candidate) throws(APIError) -> any 
     return try provider.prepare(call, for: candidate.model)
 }
 
-/// Converts an image call for the candidate's vendor. If the candidate cannot make the images, throws an error after
-/// which the relay tries the next candidate.
-func prepared(_ call: ImageCall, _ candidate: Candidate) throws(UpstreamError) -> any PreparedImages {
-    do throws(APIError) {
-        return try prepare(call, candidate)
-    } catch {
-        throw UpstreamError(skipping: error)
+/// A request for images in the form of the relay. Each candidate gets it in the form of its vendor.
+///
+/// `@unchecked`: used on the event loop of its request only.
+final class ImagesTask: UpstreamTask, @unchecked Sendable {
+    private let call: ImageCall
+    private let memory: ImageMemory
+    private let exchange: Exchange
+
+    init(_ call: ImageCall, for caller: Caller, _ exchange: Exchange) {
+        self.call = call
+        memory = exchange.gateway.memory(of: caller)
+        self.exchange = exchange
+    }
+
+    /// Calls candidates until one has made the images, and sends the images to the client.
+    func serve(_ candidates: Candidates, _ billing: Billing) async throws(APIError) {
+        do throws(UpstreamError) {
+            try await candidates.serve(self, candidates.attempts(billing: billing))
+        } catch {
+            throw APIError(error, model: call.model)
+        }
+    }
+
+    func fit(_ candidate: Candidate, at position: Int) throws(APIError) -> Fitted<any PreparedImages> {
+        Fitted(candidate, try prepare(call, candidate))
+    }
+
+    func open(_ fit: Fitted<any PreparedImages>, _ attempt: Attempt) async throws(UpstreamError) {
+        try await writeImages(
+            fit.prepared,
+            call,
+            model: fit.candidate.model,
+            memory: memory,
+            attempt: attempt,
+            exchange: exchange
+        )
     }
 }
 

@@ -49,23 +49,7 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
         gateway: gateway
     )
     let admission = try await exchange.admit(applicableLimits, usageReservation)
-    let (whole, memory) = (call, gateway.memory(of: caller))
-    do throws(UpstreamError) {
-        try await candidates.first(candidates.attempts(billing: admission.billing)) {
-            (candidate, attempt) async throws(UpstreamError) in
-            let images = try prepared(whole, candidate)
-            try await writeImages(
-                images,
-                whole,
-                model: candidate.model,
-                memory: memory,
-                attempt: attempt,
-                exchange: exchange
-            )
-        }
-    } catch {
-        throw APIError(error, model: call.model)
-    }
+    try await ImagesTask(call, for: caller, exchange).serve(candidates, admission.billing)
 }
 
 /// Returns the candidates that can make the variations, first those of the requested model; nil if there are none.

@@ -7,7 +7,7 @@ import Upstream
 /// A plan for a chat call: its candidate, and the emulation of abilities that the candidate's vendor lacks.
 ///
 /// `@unchecked`: used on the event loop of its request only.
-final class ChatPlan: @unchecked Sendable {
+final class ChatPlan: AttemptFit, @unchecked Sendable {
     private enum Way {
         case plain
         case attached(AttachmentPlan, MediaAccess)
@@ -50,7 +50,6 @@ final class ChatPlan: @unchecked Sendable {
     /// - Parameters:
     ///   - mayRepeat: whether the relay can repeat the call with another key or another candidate.
     ///   - isRepair: whether the prompt describes tools and the output format because the vendor's support failed.
-    @inline(never)
     init(
         _ call: consuming ChatCall,
         _ candidate: Candidate,
@@ -157,9 +156,9 @@ final class ChatPlan: @unchecked Sendable {
         completion = Self.completion(call, lacking: abilities, count, gateway: gateway)
         isShort = candidate.chats && count.countShort(call)
         sentBytes = call.sentBytes
+        isUnfinished = false
     }
 
-    @inline(never)
     private func nameFiles() async throws(APIError) {
         let files = try await KeptFiles(call, candidate, access: gateway.mediaAccess(for: caller))
         let asked = call
@@ -177,9 +176,8 @@ final class ChatPlan: @unchecked Sendable {
     @inline(__always)
     func passes(_ call: borrowing ChatCall, to other: Candidate) -> Bool {
         // This function is inlined, because a function call would copy the chat call.
-        guard case .plain = way, !isUnfinished, spare == nil, candidate.chats, other.isLike(candidate) else {
-            return false
-        }
+        guard case .plain = way, form == nil, !namesFiles, spare == nil, candidate.chats, other.isLike(candidate)
+        else { return false }
         guard !call.needs.contains(.inlineMedia), !other.provider.isUnsure(of: call, for: other.model),
             other.provider.abilities(for: call, of: other.model) == abilities
         else { return false }
@@ -189,27 +187,19 @@ final class ChatPlan: @unchecked Sendable {
     }
 
     /// Counts the call in all limits that apply to it. Throws if a limit refuses it.
-    ///
-    /// - Parameter checksLength: whether to throw also if the call is too long for the model.
-    @inline(never)
-    func admitted(_ exchange: Exchange, checksLength: Bool) async throws(APIError) -> Admission {
+    func admitted(_ exchange: Exchange) async throws(APIError) -> Admission {
         if caller.kind == .passThrough { try await exchange.countUnknownKey(caller, servedBy: candidate) }
         let applicableLimits = applicableLimits(exchange)
-        let usageReservation = usageReservation(under: applicableLimits)
-        let admission = try await exchange.admit(applicableLimits, usageReservation)
-        if checksLength, !isShort(usageReservation) { try await check(usageReservation?.prompt.tokens) }
-        return admission
+        return try await exchange.admit(applicableLimits, usageReservation(under: applicableLimits))
     }
 
     /// Whether the limits need a reservation for the call.
     var needsReservation: Bool { gateway.limits.countsLate || candidate.imagesOfChat > 0 }
 
-    @inline(never)
     func applicableLimits(_ exchange: Exchange) -> ApplicableLimits {
         exchange.applicableLimits(caller, .chat, servedBy: candidate.name)
     }
 
-    @inline(never)
     func usageReservation(under applicableLimits: ApplicableLimits) -> UsageReservation? {
         usageReservation(under: applicableLimits, expecting: 0)
     }
@@ -257,7 +247,6 @@ final class ChatPlan: @unchecked Sendable {
     /// prompt is too long for the window.
     ///
     /// - Parameter promptTokens: the number of prompt tokens; nil if not counted.
-    @inline(never)
     func check(_ promptTokens: Int?) async throws(APIError) {
         guard let bound = try await count.count(call, known: promptTokens) else { return }
         call.maxTokens = bound
@@ -266,37 +255,20 @@ final class ChatPlan: @unchecked Sendable {
 
     // MARK: Calls of the vendor
 
-    /// Calls the vendor. Returns the complete response with the reported, counted or estimated usage.
-    func response(billing: Billing) async throws(UpstreamError) -> (ChatResponse, Usage) {
-        boundRepeats(billing)
-        let attempt = candidate.unboundedCall(billing: billing)
-        do throws(UpstreamError) {
-            let response = try await recordServed(by: attempt)
-            attempt.served()
-            return response
-        } catch {
-            throw attempt.failure(error)
-        }
-    }
-
-    /// Limits the time during which the call may be repeated.
-    private func boundRepeats(_ billing: Billing) {
-        billing.repeatsEndAt = gateway.loop.now + gateway.fallbackNanoseconds
-    }
-
-    /// Calls the vendor and bills the call. Returns the complete response and its usage.
+    /// Calls the vendor until the response has begun. A response that is not streamed is whole then.
     ///
-    /// - Parameter isLast: whether no other candidate will be called after this one.
-    func recordServed(
-        by attempt: Attempt,
-        isLast: Bool = true
-    ) async throws(UpstreamError) -> (ChatResponse, Usage) {
+    /// - Parameters:
+    ///   - isLast: whether this plan is not used again.
+    ///   - waitsForEvent: whether a streamed response begins with its first event. If not, it begins with its head.
+    func open(by attempt: Attempt, isLast: Bool, waitsForEvent: Bool) async throws(UpstreamError) -> BegunChat {
         do throws(UpstreamError) {
-            return try await response(of: try await prepared(by: attempt, isLast), attempt)
+            let chat = try await prepared(by: attempt, isLast)
+            guard wanted.isStreamed else { return try await whole(chat, attempt) }
+            return .stream(try await delivery(of: chat, attempt, waitsForEvent: waitsForEvent))
         } catch {
             guard !error.recovery.isDisjoint(with: [.emulation, .promptForFormat]) else { throw error }
             let (plan, another) = try await emulating(after: error, of: attempt)
-            return try await plan.recordServed(by: another, isLast: isLast)
+            return try await plan.open(by: another, isLast: isLast, waitsForEvent: waitsForEvent)
         }
     }
 
@@ -304,7 +276,6 @@ final class ChatPlan: @unchecked Sendable {
     ///
     /// Throws `error`, or the error of the new plan, if no such plan is possible.
     /// - Parameter error: the error that shows which ability the vendor lacks.
-    @inline(never)
     private func emulating(
         after error: UpstreamError,
         of attempt: Attempt
@@ -343,10 +314,8 @@ final class ChatPlan: @unchecked Sendable {
         }
     }
 
-    private func response(
-        of chat: any PreparedChat,
-        _ attempt: Attempt
-    ) async throws(UpstreamError) -> (ChatResponse, Usage) {
+    /// Calls the vendor, and bills the whole response with its reported, counted or estimated usage.
+    private func whole(_ chat: any PreparedChat, _ attempt: Attempt) async throws(UpstreamError) -> BegunChat {
         do throws(UpstreamError) {
             var response = try await chat.gathered()
             count.learn(from: response.usage)
@@ -354,14 +323,13 @@ final class ChatPlan: @unchecked Sendable {
             let usage = response.usage ?? onlyPrompt(of: chat)
             if usage.isEstimated { response.includeUsage() }
             if !chat.isBilled { attempt.recordResponse(usage, credits: response.credits) }
-            return (response, usage + attempt.billing.unmet)
+            return .whole(response, usage + attempt.billing.unmet)
         } catch {
             throw billed(await count.countedPart(of: error, of: chat), of: chat, attempt)
         }
     }
 
     /// Bills a call that failed. Returns its error with the usage added.
-    @inline(never)
     private func billed(
         _ error: UpstreamError,
         of chat: any PreparedChat,
@@ -379,49 +347,16 @@ final class ChatPlan: @unchecked Sendable {
         Usage(estimating: count.knownPromptTokens(or: count.estimate(of: chat)), completionTokens: 0)
     }
 
-    /// Calls the vendor for a streamed response, and returns when the stream is open.
-    func stream(
-        billing: Billing,
-        _ writer: any ChatStreamWriter
-    ) async throws(UpstreamError) -> OpenResponse {
-        boundRepeats(billing)
-        let attempt = candidate.unboundedCall(billing: billing)
-        do throws(UpstreamError) {
-            return try await opened(by: attempt, writer)
-        } catch {
-            throw attempt.failure(error)
-        }
-    }
-
-    /// Opens the streamed response of a vendor call.
-    ///
-    /// - Parameter isLast: whether no other candidate will be called after this one.
-    func opened(
-        by attempt: Attempt,
-        _ writer: any ChatStreamWriter,
-        isLast: Bool = true
-    ) async throws(UpstreamError) -> OpenResponse {
-        do throws(UpstreamError) {
-            return try await open(try await prepared(by: attempt, isLast), attempt, writer: writer)
-        } catch {
-            guard !error.recovery.isDisjoint(with: [.emulation, .promptForFormat]) else { throw error }
-            let (plan, another) = try await emulating(after: error, of: attempt)
-            return try await plan.opened(by: another, writer, isLast: isLast)
-        }
-    }
-
-    @inline(never)
-    private func open(
-        _ chat: any PreparedChat,
+    private func delivery(
+        of chat: any PreparedChat,
         _ attempt: Attempt,
-        writer: any ChatStreamWriter
-    ) async throws(UpstreamError) -> OpenResponse {
-        let pinging = Pinging(writer, gateway.loop)
-        defer { pinging.stop() }
+        waitsForEvent: Bool
+    ) async throws(UpstreamError) -> ChatDelivery {
+        let delivery: ChatDelivery
         do throws(UpstreamError) {
             let promptTokens = count.estimate(of: chat)
-            return OpenResponse(
-                stream: try await chat.open(isStreamed: true),
+            delivery = ChatDelivery(
+                try await chat.open(isStreamed: true),
                 promptTokens: promptTokens,
                 count: count,
                 isBilled: chat.isBilled,
@@ -430,6 +365,8 @@ final class ChatPlan: @unchecked Sendable {
         } catch {
             throw billed(error, of: chat, attempt)
         }
+        if waitsForEvent { try await delivery.waitForEvent() }
+        return delivery
     }
 
     /// Returns the call in the vendor's form, with the emulation of abilities that the vendor lacks.
@@ -451,7 +388,6 @@ final class ChatPlan: @unchecked Sendable {
     var keepsDeadline: Bool { isPlain && candidate.provider.keepsDeadlines }
 
     /// Returns the call in the vendor's form; nil if the conversion has to wait.
-    @inline(never)
     private func preparedAtOnce(by attempt: Attempt, _ isLast: Bool) -> (any PreparedChat)? {
         guard isPlain else { return nil }
         let chat = candidate.provider.prepare(isLast ? removedCall() : call, for: candidate.model, by: attempt)
@@ -459,7 +395,6 @@ final class ChatPlan: @unchecked Sendable {
         return completion.isNeeded ? completion.completed(chat, by: attempt) : chat
     }
 
-    @inline(never)
     private func preparedLater(
         by attempt: Attempt,
         _ isLast: Bool
@@ -503,7 +438,6 @@ final class ChatPlan: @unchecked Sendable {
     }
 
     /// Converts a call with several prompts into the vendor's form: one chat for each prompt.
-    @inline(never)
     private func prepareSeparatePrompts(
         by attempt: Attempt,
         _ isLast: Bool

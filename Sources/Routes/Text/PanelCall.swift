@@ -58,21 +58,19 @@ final class PanelCall: @unchecked Sendable {
         billing.hold(reservation)
     }
 
-    /// Runs the upstream call, and records its end in the metrics and in the log.
-    func run<Value: Sendable>(
-        _ ask: (PanelCall) async throws(UpstreamError) -> (Value, Usage?)
-    ) async throws(UpstreamError) -> Value {
-        do throws(UpstreamError) {
-            let (value, usage) = try await ask(self)
-            ended(usage, nil)
-            return value
-        } catch {
-            ended(nil, error)
-            throw error
+    /// Opens the response of the call. Records the call's end in the metrics and in the log; for a streamed response,
+    /// its delivery does so.
+    func open(_ task: ChatTask) async throws(UpstreamError) -> BegunChat {
+        let begun = try await task.open(billing)
+        switch begun {
+        case .whole(_, let usage): ended(usage, nil)
+        case .stream(let delivery): delivery.ended = ended
         }
+        return begun
     }
 
-    private func ended(_ usage: Usage?, _ error: UpstreamError?) {
+    /// Records the end of the call in the metrics and in the log.
+    func ended(_ usage: Usage?, _ error: UpstreamError?) {
         billing.end()
         let gateway = exchange.gateway
         let cost = billing.cost

@@ -7,7 +7,7 @@ import Upstream
 /// A chat call to a panel: the calls to the members, and then the call to the summary model.
 ///
 /// `@unchecked`: used on the event loop of its request only.
-final class PanelChat: @unchecked Sendable {
+final class PanelChat: ChatSource, @unchecked Sendable {
     let panel: Panel
     let cast: Panel.Cast
     /// The client's chat call. The panel's progress lines are removed from its messages.
@@ -49,14 +49,20 @@ final class PanelChat: @unchecked Sendable {
 
     // MARK: Preparation and admission
 
+    func outline() async throws(APIError) -> ChatOutline {
+        try await prepare()
+        guard let draft = lastDraft else { throw .modelNotFound(call.model) }
+        return ChatOutline(wanted: draft.wanted, cachedName: panel.name)
+    }
+
     /// Plans the call of the summary model. Throws if this model cannot serve the request.
-    func prepare() async throws(APIError) {
+    private func prepare() async throws(APIError) {
         if call.arePromptsSeparate { throw .value("prompt", "a panel supports only one prompt per request") }
         guard !call.messages.isEmpty, let summary else { throw .modelNotFound(call.model) }
         let asked = panel.summaryCall(of: call, [], prompt: cast.prompt)
         switch summary {
         case .candidates(let candidates):
-            draft = try await ChatFallback(asked, candidates, caller: caller, exchange: exchange).leadingPlan()
+            draft = try await ChatTask(asked, candidates, caller: caller, exchange: exchange).leadingPlan()
         case .panel(let panel):
             let chat = PanelChat(asked, panel, caller: caller, exchange: exchange, isInner: true)
             try await chat.prepare()
@@ -65,14 +71,8 @@ final class PanelChat: @unchecked Sendable {
         if !isInner, panel.name != call.model { exchange.record.substitute = panel.name }
     }
 
-    /// The plan for the call that makes the final summary; nil before `prepare()`.
+    /// The plan for the call that makes the final summary; nil before `outline()`.
     private var lastDraft: ChatPlan? { draft ?? maker?.lastDraft }
-
-    /// Returns the options that are needed to write the response. `prepare()` must have been called.
-    func wanted() throws(APIError) -> FormatterOptions {
-        guard let draft = lastDraft else { throw .modelNotFound(call.model) }
-        return draft.wanted
-    }
 
     /// Counts the request in its limits, and reserves units for all its upstream calls.
     ///
@@ -167,63 +167,23 @@ final class PanelChat: @unchecked Sendable {
 
     // MARK: Calls of members and summary
 
-    /// Calls the members and the summary model. Returns the complete summary and its usage.
-    func response(billing: Billing) async throws(UpstreamError) -> (ChatResponse, Usage) {
-        let asked = try await askedSummary(billing: billing, nil)
-        return try await TimedCall(by: loop).result(until: summaryEnd, orFailFor: Self.tooLate) {
-            [self] () async throws(UpstreamError) in
-            try await response(of: summary, cast.summary, asked, isLast: !isInner, billing: billing)
-        }
-    }
-
-    /// Calls the members, and streams the summary to the client.
-    func stream(
-        to writer: any ChatStreamWriter,
-        _ wanted: FormatterOptions,
-        billing: Billing
-    ) async throws(UpstreamError) {
-        let feedback = isInner || panel.mode == .direct ? nil : PanelFeedback(panel.feedback, writer)
+    /// Calls the members and then the summary model, until its response has begun.
+    func open(_ billing: Billing, notes: (any ChatStreamWriter)?) async throws(UpstreamError) -> BegunChat {
+        let feedback = notes.flatMap { panel.mode == .direct ? nil : PanelFeedback(panel.feedback, $0) }
         feedback?.begin()
-        let asked = try await pinging(writer) { [self] () async throws(UpstreamError) in
-            try await askedSummary(billing: billing, feedback)
-        }
-        try await TimedCall(by: loop).result(until: summaryEnd, orFailFor: Self.tooLate) {
+        let asked = try await askedSummary(billing: billing, feedback)
+        let end = loop.now + UInt64(clamping: panel.summaryTimeout.nanoseconds)
+        let begun = try await TimedCall(by: loop).result(until: end, orFailFor: Self.tooLate) {
             [self] () async throws(UpstreamError) in
-            switch summary {
-            case .candidates(let candidates):
-                let part = PanelCall(cast.summary, billing, exchange: exchange, isLast: true)
-                try await part.run { (part) async throws(UpstreamError) in
-                    try await part.admit(asked, candidates, for: caller)
-                    let fallback = ChatFallback(
-                        asked,
-                        candidates,
-                        caller: caller,
-                        exchange: exchange,
-                        choosing: part.choose
-                    )
-                    try await fallback.stream(to: writer, wanted, billing: part.billing)
-                    return ((), exchange.record.usage)
-                }
-            case .panel(let panel):
-                let chat = PanelChat(asked, panel, caller: caller, exchange: exchange, isInner: true)
-                try await chat.stream(to: writer, wanted, billing: billing)
-            case nil: throw UpstreamError(refusing: .modelNotFound(call.model))
-            }
+            try await open(summary, cast.summary, asked, isLast: !isInner, billing: billing)
         }
-    }
-
-    private func pinging<Value: Sendable>(
-        _ writer: any ChatStreamWriter,
-        _ wait: () async throws(UpstreamError) -> Value
-    ) async throws(UpstreamError) -> Value {
-        let pinging = Pinging(writer, loop)
-        defer { pinging.stop() }
-        return try await wait()
+        if case .stream(let delivery) = begun, end < delivery.limit?.end ?? .distantFuture {
+            delivery.limit = (end, Self.tooLate)
+        }
+        return begun
     }
 
     private static let tooLate = "the summary took longer than SUMMARY_TIMEOUT"
-
-    private var summaryEnd: LoopTime { loop.now + UInt64(clamping: panel.summaryTimeout.nanoseconds) }
 
     /// Calls all members. Returns the call for the summary model, which contains the members' responses.
     private func askedSummary(
@@ -243,37 +203,44 @@ final class PanelChat: @unchecked Sendable {
         return asked
     }
 
-    /// Calls a model or an inner panel, and returns its response and usage.
+    /// Calls a model or an inner panel until its response has begun.
     ///
     /// - Parameters:
     ///   - name: the name of the model or inner panel in the panel's settings.
     ///   - isLast: whether the response goes to the client.
-    func response(
-        of target: ChatTarget?,
+    func open(
+        _ target: ChatTarget?,
         _ name: String,
         _ asked: ChatCall,
         isLast: Bool,
         billing: Billing
-    ) async throws(UpstreamError) -> (ChatResponse, Usage) {
+    ) async throws(UpstreamError) -> BegunChat {
         switch target {
         case .candidates(let candidates):
-            return try await PanelCall(name, billing, exchange: exchange, isLast: isLast).run {
-                (part) async throws(UpstreamError) in
+            let part = PanelCall(name, billing, exchange: exchange, isLast: isLast)
+            do throws(UpstreamError) {
                 try await part.admit(asked, candidates, for: caller)
-                let fallback = ChatFallback(
-                    asked,
-                    candidates,
-                    caller: caller,
-                    exchange: exchange,
-                    choosing: part.choose
-                )
-                let answered = try await fallback.response(billing: part.billing)
-                return (answered, answered.1)
+                return try await part.open(try task(asked, candidates, choosing: part.choose))
+            } catch {
+                part.ended(nil, error)
+                throw error
             }
         case .panel(let panel):
             let inner = PanelChat(asked, panel, caller: caller, exchange: exchange, isInner: !isLast)
-            return try await inner.response(billing: billing)
+            return try await inner.open(billing, notes: nil)
         case nil: throw UpstreamError(refusing: .modelNotFound(name))
+        }
+    }
+
+    private func task(
+        _ asked: ChatCall,
+        _ candidates: Candidates,
+        choosing: @escaping (Candidate) -> Void
+    ) throws(UpstreamError) -> ChatTask {
+        do throws(APIError) {
+            return try ChatTask(asked, candidates, caller: caller, exchange: exchange, choosing: choosing)
+        } catch {
+            throw UpstreamError(refusing: error)
         }
     }
 }

@@ -96,11 +96,13 @@ final class PanelMembers: @unchecked Sendable {
     private func attemptedOutcome(of name: String, _ target: ChatTarget) async throws(UpstreamError) -> Outcome {
         let end = chat.loop.now + UInt64(clamping: panel.timeout.nanoseconds)
         let timed = TimedCall(by: chat.loop)
-        let response = try await timed.result(until: min(end, deadline), orFailFor: "the panel's time limit is over") {
+        let begun = try await timed.result(until: min(end, deadline), orFailFor: "the panel's time limit is over") {
             [self] () async throws(UpstreamError) in
-            try await chat.response(of: target, name, asked, isLast: false, billing: billing).0
+            try await chat.open(target, name, asked, isLast: false, billing: billing)
         }
-        guard let text = response.choices.first?.text, text.bytes.contains(where: { $0 > 32 }) else {
+        guard case .whole(let response, _) = begun, let text = response.choices.first?.text,
+            text.bytes.contains(where: { $0 > 32 })
+        else {
             return .failed("empty response")
         }
         // The text is kept, and also written into the call for the summary model.

@@ -114,44 +114,4 @@ package struct Candidates: Sendable {
     package var affinities: [BalanceSettings.Affinity] {
         order == .balanced ? balance?.rules.affinity ?? [] : []
     }
-
-    /// Calls candidates until one succeeds, and returns its result. Stops if another call cannot help.
-    ///
-    /// - Parameters:
-    ///   - attempts: the attempts of the request, made by these candidates.
-    ///   - isBegun: returns whether the client has received a part of the response. This ends the deadline and the
-    ///     fallback.
-    ///   - waited: returns the nanoseconds so far that were not spent waiting for a vendor. They extend the deadline.
-    ///   - failed: bills a failed call that `ask` has not billed.
-    ///   - ask: makes one call and returns its result.
-    package func first<Value: Sendable>(
-        _ attempts: Attempts,
-        unless isBegun: @escaping () -> Bool = { false },
-        notCounting waited: @escaping () -> UInt64 = { 0 },
-        failed: (Candidate, Attempt, UpstreamError) -> Void = { _, _, _ in },
-        _ ask: @escaping @Sendable (Candidate, Attempt) async throws(UpstreamError) -> Value
-    ) async throws(UpstreamError) -> Value {
-        while let index = await attempts.next() {
-            let candidate = self[index]
-            guard let call = await attempts.call(candidate) else { continue }
-            let before = waited()
-            let delay = { max(waited(), before) - before }
-            do throws(UpstreamError) {
-                let value = try await TimedCall(by: candidate.loop, unless: isBegun, besides: delay).result(
-                    until: attempts.endsAt,
-                    orFailFor: UpstreamError.tooLate
-                ) { () async throws(UpstreamError) in
-                    try await ask(candidate, call)
-                }
-                attempts.served()
-                return value
-            } catch {
-                attempts.postpone(byNanoseconds: delay())
-                failed(candidate, call, error)
-                if isBegun() { throw attempts.brokeOff(error) }
-                try attempts.failed(error)
-            }
-        }
-        throw attempts.failure
-    }
 }

@@ -2,7 +2,6 @@ package import Calls
 
 extension CallCount {
     /// Returns the error with the usage of the choices that came, if the vendor made too few and reported no usage.
-    @inline(never)
     package func countedPart(of error: UpstreamError, of chat: any PreparedChat) async -> UpstreamError {
         guard let partial = error.partial as? LoggedStream, partial.usage?.isReported != true,
             let gathered = try? await partial.gathered(), let counted = try? await counted(gathered, of: chat)

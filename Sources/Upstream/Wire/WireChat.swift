@@ -92,9 +92,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         )
     }
 
-    // A function of its own, so that calls without a route do not pay for its stack frame.
     /// Makes attempts at the route's locations until one succeeds or the route allows no more.
-    @inline(never)
     private func open(at route: any WireRoute, isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
         var isRepeated = false
         while true {
@@ -142,7 +140,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     // MARK: Whole responses
 
-    @inline(never)
     private func wholeOnce() async throws(UpstreamError) -> LoggedStream {
         write()
         if form.gathersStream { return try await gathered() }
@@ -171,7 +168,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return try await wholeOnce()
     }
 
-    @inline(never)
     private func gathered() async throws(UpstreamError) -> LoggedStream {
         let stream = try await streamOnce()
         defer { stream.stop() }
@@ -265,7 +261,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     // MARK: Further parts
 
-    @inline(never)
     private func prepareToGoOn(after pause: PausedResponse) async throws(UpstreamError) {
         bounds.addCall()
         if let request = body { body = form.goingOn(request, after: pause) }
@@ -274,7 +269,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     /// Requests the rest of a response that the vendor paused, and returns the new stream.
-    @inline(never)
     private func goOn(after pause: PausedResponse) async throws(UpstreamError) -> any UpstreamStream {
         try await prepareToGoOn(after: pause)
         return try await opened()

@@ -63,7 +63,10 @@ private final class ClosureHandler: Handler {
 
     init(_ body: @escaping @Sendable (Request, any ResponseWriter) async -> Void) { self.body = body }
 
-    func handle(_ request: Request, _ writer: any ResponseWriter) async { await body(request, writer) }
+    func handle(_ request: Request, _ writer: any ResponseWriter) async -> (any Delivery)? {
+        await body(request, writer)
+        return nil
+    }
 
     func refuse(_ error: RequestError, _ beginning: UnsafeRawBufferPointer, _ writer: any ResponseWriter) {
         writer.respond(error.reason, status: error.status)

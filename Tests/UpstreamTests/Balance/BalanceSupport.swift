@@ -73,12 +73,7 @@ struct Scene {
         let script = Script(failures)
         var asked = AskedProvider()
         do throws(UpstreamError) {
-            let attempts = candidates.attempts(billing: admission.billing)
-            try await candidates.first(attempts) { (candidate, call) async throws(UpstreamError) in
-                let name = candidate.provider.name
-                script.names.append(call.credential.key.isEmpty ? name : "\(name).\(call.credential.label ?? "")")
-                if let failure = script.next(name) { throw failure }
-            }
+            try await candidates.serve(script, candidates.attempts(billing: admission.billing))
         } catch {
             asked.failure = error.kind
             asked.summary = error.summary
@@ -115,15 +110,19 @@ extension UpstreamError {
 /// The script of a test, with the names of the called providers.
 ///
 /// `@unchecked`: used on one loop only.
-private final class Script: @unchecked Sendable {
+private final class Script: UpstreamTask, @unchecked Sendable {
     var names: [String] = []
     private var failures: [String: [UpstreamError]]
 
     init(_ failures: [String: [UpstreamError]]) { self.failures = failures }
 
-    func next(_ name: String) -> UpstreamError? {
-        guard let list = failures[name], let failure = list.first else { return nil }
+    func fit(_ candidate: Candidate, at position: Int) -> Fitted<Void> { Fitted(candidate, ()) }
+
+    func open(_ fit: Fitted<Void>, _ attempt: Attempt) throws(UpstreamError) {
+        let (name, credential) = (fit.candidate.provider.name, attempt.credential)
+        names.append(credential.key.isEmpty ? name : "\(name).\(credential.label ?? "")")
+        guard let list = failures[name], let failure = list.first else { return }
         if list.count > 1 { failures[name] = Array(list.dropFirst()) }
-        return failure
+        throw failure
     }
 }

@@ -16,12 +16,13 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
     let call = draft.summaryCall
     exchange.record.model = call.model
     let candidates = try gateway.registry.chat(call.model, for: caller)
-    let fallback = ChatFallback(call, candidates, caller: caller, exchange: exchange)
-    let plan = try await fallback.leadingPlan()
-    let admission = try await plan.admitted(exchange, checksLength: false)
+    let task = try ChatTask(call, candidates, caller: caller, exchange: exchange)
+    let outline = try await task.outline()
+    let admission = try await task.admitted()
     do throws(UpstreamError) {
-        let (response, usage) = try await fallback.response(billing: admission.billing)
-        guard let summary = response.choices.first?.text, !summary.bytes.isEmpty else {
+        guard case .whole(let response, let usage) = try await task.open(admission.billing),
+            let summary = response.choices.first?.text, !summary.bytes.isEmpty
+        else {
             throw UpstreamError(.failed, cause: "a summary without text")
         }
         exchange.record.usage = usage
@@ -31,7 +32,7 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
         guard let body else { throw .tooMuchWork }
         body.read { exchange.send(json: $0) }
     } catch {
-        throw APIError(error, model: plan.wanted.model)
+        throw APIError(error, model: outline.wanted.model)
     }
 }
 

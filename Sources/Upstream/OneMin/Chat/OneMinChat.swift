@@ -110,7 +110,6 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         )
     }
 
-    @inline(never)
     private func whole() async throws(UpstreamError) -> LoggedStream {
         do throws(UpstreamError) {
             return try await wholeOnce()
@@ -135,7 +134,6 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     }
 
     /// Waits, and makes the upstream call once more. Throws the failure `error` if a new call would not help.
-    @inline(never)  // Its frame would be a part of the memory of each open stream.
     private func reopened(after error: UpstreamError) async throws(UpstreamError) -> any UpstreamStream {
         try await attempt.waitToRepeat(after: error)
         return try await vendor.opened(upstream, use, attempt: attempt)

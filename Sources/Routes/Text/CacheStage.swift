@@ -1,0 +1,132 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Upstream
+
+/// The use of the response cache by one chat request: sends the cached response, or stores the new one.
+///
+/// `@unchecked`: used on the event loop of its request only.
+final class CacheStage: @unchecked Sendable {
+    private let lookup: CacheLookup
+    private let formatter: any ChatResponseFormatter
+    private let exchange: Exchange
+    /// The ids of the caller's files to which the request refers.
+    private var files: [String] = []
+
+    /// Creates the stage; nil if the request does not use the cache.
+    init?(_ asked: ChatRequest, _ exchange: Exchange) {
+        guard let cache = exchange.gateway.cache, let digest = asked.digest else { return nil }
+        formatter = asked.formatter
+        self.exchange = exchange
+        lookup = CacheLookup(cache, digest.with(asked.call.original?.messageHeaders), exchange: exchange)
+        for index in asked.call.attachments.indices {
+            if case .file(let id) = asked.call.attachments[index].source { files.append(id) }
+        }
+        exchange.lookup = lookup
+    }
+
+    // MARK: Lookup
+
+    /// Sends the cached response if there is one, and returns whether it was sent.
+    ///
+    /// The request must have been admitted.
+    /// - Parameter writer: the writer of a streamed response; nil for a whole one.
+    func responds(_ outline: ChatOutline, _ writer: (any ChatStreamWriter)?) async throws(APIError) -> Bool {
+        guard let name = outline.cachedName, try await ownsFiles() else { return false }
+        let wanted = outline.wanted
+        let found = try await lookup.find(wanted.model, servedBy: name, isStreamed: wanted.isStreamed) {
+            let pinging = writer.map { Pinging($0, exchange.gateway.loop) }
+            defer { pinging?.stop() }
+            return await $0.outcome(until: $1)
+        }
+        guard let found else { return false }
+        do throws(UpstreamError) {
+            if let writer { try await emit(found, to: writer, wanted) } else { try await write(found, wanted) }
+        } catch {
+            throw APIError(error, model: wanted.model)
+        }
+        return true
+    }
+
+    private func ownsFiles() async throws(APIError) -> Bool {
+        guard !files.isEmpty else { return true }
+        guard let caller = exchange.asking?.caller,
+            let owner = FileOwner(caller, secret: exchange.gateway.settings.fileSecret)
+        else { return false }
+        for id in files {
+            guard try await exchange.gateway.file(id, of: owner) != nil else { return false }
+        }
+        return true
+    }
+
+    private func write(_ found: CachedResponse, _ wanted: FormatterOptions) async throws(UpstreamError) {
+        let gateway = exchange.gateway
+        let names = Body(ResponseNames.write("chat.completion", model: wanted.model, exchange))
+        let response: ChatResponse?? = await gateway.worker.result(ofBytes: found.bytes.count, on: gateway.loop) {
+            var response: ChatResponse?
+            names.read { response = ChatResponse(cached: found.bytes, $0) }
+            return response
+        }
+        guard let response = response ?? nil else { throw .tooMuchWork }
+        try await formatter.write(response, found.usage, wanted, exchange)
+    }
+
+    /// The number of bytes of a cached response to send before other tasks may run.
+    private static let stepBytes = 262_144
+
+    private func emit(
+        _ found: CachedResponse,
+        to writer: any ChatStreamWriter,
+        _ wanted: FormatterOptions
+    ) async throws(UpstreamError) {
+        let names = Body(ResponseNames.write("chat.completion.chunk", model: wanted.model, exchange))
+        if found.hasOpening { writer.begin(with: " ") }
+        var reader = CachedEventReader(found.bytes, names: names, includesUsage: wanted.includesUsage)
+        var step = reader.position
+        while reader.next(writer) {
+            guard writer.isFull else { continue }
+            try await writer.flush()
+            if reader.position - step > Self.stepBytes {
+                step = reader.position
+                await Task.yield()
+            }
+        }
+        try await writer.flush()
+        await writer.end(found.usage)
+    }
+
+    // MARK: Storing
+
+    /// Returns a writer that also stores the response in the cache, or `writer` itself if the response is not stored.
+    func recording(_ writer: any ChatStreamWriter, _ wanted: FormatterOptions) -> any ChatStreamWriter {
+        guard lookup.isKeeping else { return writer }
+        return RecordingWriter(writer, lookup) { [exchange] in exchange.servedModel ?? wanted.model }
+    }
+
+    /// Stores a whole response in the cache.
+    func keep(_ response: ChatResponse, _ usage: Usage, _ wanted: FormatterOptions) async {
+        guard lookup.isKeeping else { return }
+        let gateway = exchange.gateway
+        let bytes = response.encodedBytes
+        guard lookup.hasRoom(for: bytes) else { return }
+        let model = exchange.servedModel ?? wanted.model
+        let written: Body?? = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) {
+            response.cachedEvents.map { CachedResponse.written(usage, model, $0.bytes) }
+        }
+        if let written = written ?? nil { lookup.keep(written) } else { lookup.end() }
+    }
+}
+
+extension Digest {
+    /// The digest of a request, together with the header lines that the vendor gets.
+    fileprivate func with(_ headers: MessageHeaders?) -> Digest {
+        guard let headers, !headers.betas.isEmpty || headers.version != nil else { return self }
+        var parts = ByteBuffer()
+        withBytes { parts.append($0) }
+        parts.append(headers.version ?? "")
+        parts.append("\n")
+        parts.append(headers.betas)
+        return Digest(quicklyOf: parts.bytes)
+    }
+}

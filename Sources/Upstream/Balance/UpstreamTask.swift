@@ -1,0 +1,101 @@
+package import Calls
+import Engine
+package import Shared
+
+/// A request that can be made to several candidates, one after another.
+package protocol UpstreamTask: AnyObject, Sendable {
+    associatedtype Fit: AttemptFit
+    associatedtype Response: Sendable
+    /// Prepares the request for the candidate, which has this position among the candidates.
+    ///
+    /// If it throws, the next candidate is tried. An error with the status 499 or more ends the request.
+    func fit(_ candidate: Candidate, at position: Int) async throws(APIError) -> Fit
+    /// Calls the vendor until its response has begun or, for some requests, until it is over.
+    func open(_ fit: Fit, _ attempt: Attempt) async throws(UpstreamError) -> Response
+    /// Handles a failed call. It can bill what `open` has not billed.
+    func failed(_ fit: Fit, _ attempt: Attempt, _ error: UpstreamError)
+    /// Whether the client has received a part of the response. This ends the deadline and the fallback.
+    var hasBegun: Bool { get }
+    /// The nanoseconds so far in which the request did not wait for a vendor. They extend the deadline.
+    var otherWaitNanoseconds: UInt64 { get }
+}
+
+extension UpstreamTask {
+    package func failed(_ fit: Fit, _ attempt: Attempt, _ error: UpstreamError) {}
+    package var hasBegun: Bool { false }
+    package var otherWaitNanoseconds: UInt64 { 0 }
+}
+
+/// A request that is prepared for one candidate.
+package protocol AttemptFit: Sendable {
+    /// The candidate, perhaps limited to the key that holds a file.
+    var candidate: Candidate { get }
+    /// Whether all waits of the call end at the deadline by themselves, so that no timer is needed.
+    var keepsDeadline: Bool { get }
+}
+
+/// A candidate with what was prepared for it.
+package struct Fitted<Prepared: Sendable>: AttemptFit {
+    package let candidate: Candidate
+    package let prepared: Prepared
+
+    package init(_ candidate: Candidate, _ prepared: Prepared) {
+        self.candidate = candidate
+        self.prepared = prepared
+    }
+
+    package var keepsDeadline: Bool { false }
+}
+
+extension Candidates {
+    /// Calls candidates until one of them has served the request.
+    package func serve<Task: UpstreamTask>(
+        _ task: Task,
+        _ attempts: Attempts
+    ) async throws(UpstreamError) -> Task.Response {
+        let response = try await attempt(task, attempts)
+        attempts.served()
+        return response
+    }
+
+    /// Calls candidates until a response has begun, and returns it. Stops if another call cannot help.
+    ///
+    /// This is the only loop over candidates. The caller reports with `begun()`, `served()` or `brokeOff(_:)` what
+    /// became of the response.
+    /// - Parameter attempts: the attempts of the request, made by these candidates.
+    package func attempt<Task: UpstreamTask>(
+        _ task: Task,
+        _ attempts: Attempts
+    ) async throws(UpstreamError) -> Task.Response {
+        while let position = await attempts.next() {
+            let before = task.otherWaitNanoseconds
+            let fit: Task.Fit
+            do throws(APIError) {
+                fit = try await task.fit(self[position], at: position)
+            } catch {
+                attempts.skip(error)
+                guard error.status < 499 else { throw UpstreamError(refusing: error) }
+                continue
+            }
+            guard let attempt = await attempts.call(fit.candidate) else { continue }
+            do throws(UpstreamError) {
+                if fit.keepsDeadline { return try await task.open(fit, attempt) }
+                let timed = TimedCall(
+                    by: attempt.loop,
+                    unless: { task.hasBegun },
+                    besides: { max(task.otherWaitNanoseconds, before) - before }
+                )
+                return try await timed.result(until: attempts.endsAt, orFailFor: UpstreamError.tooLate) {
+                    () async throws(UpstreamError) in
+                    try await task.open(fit, attempt)
+                }
+            } catch {
+                attempts.postpone(byNanoseconds: max(task.otherWaitNanoseconds, before) - before)
+                task.failed(fit, attempt, error)
+                if task.hasBegun { throw attempts.brokeOff(error) }
+                try attempts.failed(error)
+            }
+        }
+        throw attempts.failure
+    }
+}
