@@ -138,11 +138,11 @@ package final class Attempts: @unchecked Sendable {
     package func skip(_ refusal: APIError) {
         self.refusal = self.refusal ?? refusal
         if let current { balance?.endTrial(open.breakerKey(current)) }
-        giveUp(isTooSmall: refusal.isOfContextLength)
+        giveUp(isUnfit: true)
     }
 
-    private func giveUp(isTooSmall: Bool = false) {
-        if let current { open.giveUp(current, isTooSmall: isTooSmall) }
+    private func giveUp(isUnfit: Bool = false) {
+        if let current { open.giveUp(current, isUnfit: isUnfit) }
         repeating = nil
         selectsNextKey = false
         waitedFor = nil

@@ -23,7 +23,7 @@ struct RemainingCandidates {
     /// The way in which the current candidate was chosen, for undoing the choice. Nil if there is nothing to undo, or
     /// once the candidate is called.
     private var reason: Reason?
-    /// The candidates that were passed over because their context windows are too small, as a bit set of positions.
+    /// The candidates that were passed over because they cannot serve the request, as a bit set of positions.
     /// The other candidates then take turns of their own, so that the turns of other requests stay as they are.
     private var passedOver: UInt64 = 0
 
@@ -76,10 +76,10 @@ struct RemainingCandidates {
 
     /// Removes a candidate, and undoes its turn if the candidate was not called.
     ///
-    /// - Parameter isTooSmall: whether the candidate's context window is too small for the request.
-    mutating func giveUp(_ position: Int, isTooSmall: Bool = false) {
+    /// - Parameter isUnfit: whether the candidate cannot serve the request.
+    mutating func giveUp(_ position: Int, isUnfit: Bool = false) {
         giveTurnBack(of: position)
-        if isTooSmall { passedOver |= 1 << UInt64(position & 63) }
+        if isUnfit { passedOver |= 1 << UInt64(position & 63) }
         left.removeAll { $0 == position }
     }
 
