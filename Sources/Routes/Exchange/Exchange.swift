@@ -226,7 +226,7 @@ final class Exchange: @unchecked Sendable {
     }
 
     /// Adds the names of the request's fields and tools that the provider does not get.
-    @inline(never)
+    @inline(never)  // Rarely called.
     private func addIgnored(to head: inout ResponseHead, by provider: String) {
         // A vendor of the same API gets all that the client sent.
         let isOfMessages = (surface as? any ChatSurface)?.wire == .messages
@@ -267,7 +267,7 @@ final class Exchange: @unchecked Sendable {
         if gateway.usage.isOn, hasUsageRecord(at: now) { keepUsage(at: now) }
     }
 
-    @inline(never)
+    @inline(never)  // Rarely called.
     private func record(impossibleUsageOf server: Billing.Server) {
         gateway.counts.count(impossibleUsageOf: server.provider)
         gateway.log.warning("the provider reported impossible usage; the relay's own count is used") { line in
@@ -289,7 +289,7 @@ final class Exchange: @unchecked Sendable {
         return record.status < 400 || record.status == 429 || billing?.server != nil || isReload
     }
 
-    @inline(never)
+    @inline(never)  // Called only if usage is recorded.
     private func keepUsage(at now: LoopTime) {
         // Each access to a property of this object would count a reference.
         let (gateway, billing, recorder) = (gateway, billing, recorder)

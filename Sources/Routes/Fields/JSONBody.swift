@@ -74,7 +74,7 @@ enum JSONBody {
     }
 
     /// Returns the error for a body that is not JSON, with the location of the mistake.
-    @inline(never)
+    @inline(never)  // Rarely called.
     private static func notJSON(_ bytes: UnsafeRawBufferPointer) -> APIError {
         guard bytes.contains(where: { $0 > 32 }) else {
             return APIError(400, "The body is empty. Send a JSON object.")

@@ -151,7 +151,7 @@ package struct RequestFields: CallFields {
         get { bits & Self.bit(of: UnsafeRawBufferPointer(name)) == 0 ? nil : found(name) }
     }
 
-    @inline(never)
+    @inline(never)  // The caller's test of one bit is inlined, and fails for most names.
     private func found(_ name: StaticString) -> JSONValue? {
         guard let value = members.first(where: { $0.name.equals(name) })?.value, value.kind != .null else { return nil }
         return value

@@ -30,7 +30,6 @@ final class ChatDelivery: @unchecked Sendable {
     private var accumulator: TokenCountAccumulator
     /// A bit set of the choices that have ended: bit 0 stands for choice 0.
     private var finished: UInt64 = 0
-    private var writer: (any ChatStreamWriter)?
 
     init(
         _ stream: any ChatStream,
@@ -71,7 +70,6 @@ final class ChatDelivery: @unchecked Sendable {
         _ wanted: FormatterOptions,
         _ exchange: Exchange
     ) async throws(UpstreamError) {
-        self.writer = writer
         do throws(UpstreamError) {
             try await passOnInTime(to: writer, choices: wanted.choices)
         } catch {
@@ -100,29 +98,27 @@ final class ChatDelivery: @unchecked Sendable {
             writer.flushNow()
             stream.stop()
         }
+        var mayHaveMore = false
         if let log = beginning.take() {
-            while log.next({ write($0, $1) }) {}
-            try await passOnArrived(to: writer)
+            while log.next({ write($0, $1, to: writer) }) {}
+            mayHaveMore = true
         }
-        while !isWhole {
-            if accumulator.isBehind { await catchUp() }
-            switch try await stream.more(patienceNanoseconds: patienceNanoseconds) {
-            case .end:
-                isWhole = true
-                continue
-            case .silence: writer.ping()
-            case .bytes: break
+        reading: while !isWhole {
+            if !mayHaveMore {
+                if accumulator.isBehind { await catchUp() }
+                switch try await stream.more(patienceNanoseconds: patienceNanoseconds) {
+                case .end: break reading
+                case .silence: writer.ping()
+                case .bytes: break
+                }
             }
-            try await passOnArrived(to: writer)
+            mayHaveMore = false
+            while try stream.next({ write($0, $1, to: writer) }) {
+                if writer.isFull { try await writer.flush() }
+            }
+            try await writer.flush()
         }
-        finish(choices)
-    }
-
-    private func passOnArrived(to writer: any ChatStreamWriter) async throws(UpstreamError) {
-        while try stream.next({ write($0, $1) }) {
-            if writer.isFull { try await writer.flush() }
-        }
-        try await writer.flush()
+        finish(choices, writer)
     }
 
     private func catchUp() async {
@@ -130,20 +126,20 @@ final class ChatDelivery: @unchecked Sendable {
         accumulator.putBack(text, await count.counted(text))
     }
 
-    private func write(_ choice: Int, _ event: ChatEvent) {
+    private func write(_ choice: Int, _ event: ChatEvent, to writer: any ChatStreamWriter) {
         switch event {
         case .text(let text, _), .reasoning(let text), .refusal(let text), .toolArguments(_, let text):
             accumulator.add(text)
         case .finish: finished |= 1 << UInt64(truncatingIfNeeded: choice)
         default: break
         }
-        writer?.write(choice, event)
+        writer.write(choice, event)
     }
 
     /// Ends the choices whose end the vendor did not report.
-    private func finish(_ choices: Int) {
+    private func finish(_ choices: Int, _ writer: any ChatStreamWriter) {
         for choice in 0..<choices where finished & 1 << UInt64(truncatingIfNeeded: choice) == 0 {
-            writer?.write(choice, .finish(.stop, stop: nil))
+            writer.write(choice, .finish(.stop, stop: nil))
         }
     }
 

@@ -61,14 +61,23 @@ final class ChatTask: UpstreamTask, ChatSource, @unchecked Sendable {
     // MARK: Plans
 
     func outline() async throws(APIError) -> ChatOutline {
-        let plan = try await leadingPlan()
+        let plan = if let readyPlan { readyPlan } else { try await leadingPlan() }
         // A response with web search differs from one without. The links of image and speech models expire, and callers
         // who repeat such a request want new media.
         let name = plan.candidate.name + (plan.candidate.model.searchesWeb ? ModelCatalog.online : "")
         return ChatOutline(wanted: plan.wanted, cachedName: plan.candidate.chats ? name : nil)
     }
 
-    func admitted() async throws(APIError) -> Admission { try await leadingPlan().admitted(exchange) }
+    func admitted() async throws(APIError) -> Admission {
+        let plan = if let readyPlan { readyPlan } else { try await leadingPlan() }
+        return try await plan.admitted(exchange)
+    }
+
+    /// The plan for the first candidate that can serve the call, if it has been made without waiting; otherwise nil.
+    private var readyPlan: ChatPlan? {
+        guard let plan = leading?.plan, !plan.isUnfinished else { return nil }
+        return plan
+    }
 
     /// Returns the plan for the first candidate that can serve the call.
     func leadingPlan() async throws(APIError) -> ChatPlan {
@@ -137,26 +146,11 @@ final class ChatTask: UpstreamTask, ChatSource, @unchecked Sendable {
     /// Calls the candidates until a response has begun, and returns it.
     func open(_ billing: Billing, notes: (any ChatStreamWriter)? = nil) async throws(UpstreamError) -> BegunChat {
         self.billing = billing
-        if candidates.isSingle { return try await openOnly(billing) }
-        let spared = asked.map { candidates.spared($0.call) } ?? []
-        let attempts = candidates.attempts(billing: billing, affinity: affinity, besides: spared)
-        billing.endsAt = attempts.endsAt
-        let begun = try await candidates.attempt(self, attempts)
-        billing.endsAt = .distantFuture
-        switch begun {
-        case .whole: attempts.served()
-        case .stream(let delivery):
-            attempts.begun()
-            delivery.attempts = attempts
-        }
-        return begun
-    }
-
-    /// Calls the only candidate, whose failure is the failure of the request.
-    private func openOnly(_ billing: Billing) async throws(UpstreamError) -> BegunChat {
+        guard candidates.isSingle else { return try await openFirst(billing) }
+        // The failure of the only candidate is the failure of the request.
         let plan: ChatPlan
         do throws(APIError) {
-            plan = try await leadingPlan()
+            plan = if let readyPlan { readyPlan } else { try await leadingPlan() }
             // A part of a panel has no reservation of its own.
             let usageReservation = billing.usageReservation ?? billed(plan)
             if !plan.isShort(usageReservation) { try await plan.check(usageReservation?.prompt.tokens) }
@@ -174,6 +168,21 @@ final class ChatTask: UpstreamTask, ChatSource, @unchecked Sendable {
         } catch {
             throw attempt.failure(error)
         }
+    }
+
+    private func openFirst(_ billing: Billing) async throws(UpstreamError) -> BegunChat {
+        let spared = asked.map { candidates.spared($0.call) } ?? []
+        let attempts = candidates.attempts(billing: billing, affinity: affinity, besides: spared)
+        billing.endsAt = attempts.endsAt
+        let begun = try await candidates.attempt(self, attempts)
+        billing.endsAt = .distantFuture
+        switch begun {
+        case .whole: attempts.served()
+        case .stream(let delivery):
+            attempts.begun()
+            delivery.attempts = attempts
+        }
+        return begun
     }
 
     func open(_ plan: ChatPlan, _ attempt: Attempt) async throws(UpstreamError) -> BegunChat {

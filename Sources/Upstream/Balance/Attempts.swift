@@ -1,7 +1,7 @@
 package import Calls
 package import Engine
 import Limits
-package import Shared
+import Shared
 
 /// The attempts of one request, and the choice of a candidate and a key for each attempt.
 ///
@@ -77,20 +77,12 @@ package final class Attempts: @unchecked Sendable {
     /// Chooses the candidate to call next and returns its position. Waits if all remaining candidates lack capacity.
     ///
     /// Returns nil if no candidate is left, or if none gets capacity in time.
-    package func next() async -> Int? {
-        if let position = nextAtOnce() { return position }
-        guard !open.full.isEmpty, let position = await waited() else { return nil }
-        turnTo(position)
-        return position
-    }
-
-    /// Chooses the candidate to call next and returns its position, without waiting. Returns nil if no candidate with
-    /// capacity is left.
-    package func nextAtOnce() -> Int? {
+    func next() async -> Int? {
         if repeating != nil || selectsNextKey { return current }
-        guard let position = open.chosen() else { return nil }
-        turnTo(position)
-        return position
+        var chosen = open.chosen()
+        if chosen == nil, !open.full.isEmpty { chosen = await waited() }
+        if let chosen { turnTo(chosen) }
+        return chosen
     }
 
     private func turnTo(_ position: Int) {
@@ -135,7 +127,7 @@ package final class Attempts: @unchecked Sendable {
     /// Skips the current candidate, which cannot serve this request.
     ///
     /// - Parameter refusal: the reason; the client gets the first refusal if no call has failed.
-    package func skip(_ refusal: APIError) {
+    func skip(_ refusal: APIError) {
         self.refusal = self.refusal ?? refusal
         if let current { balance?.endTrial(open.breakerKey(current)) }
         giveUp(isUnfit: true)
@@ -154,8 +146,8 @@ package final class Attempts: @unchecked Sendable {
     /// capacity now.
     ///
     /// - Parameter candidate: the candidate at the position from `next()`, or a copy that can use one key only.
-    package func call(_ candidate: Candidate) async -> Attempt? {
-        if let call = callAtOnce(candidate) { return call }
+    func call(_ candidate: Candidate) async -> Attempt? {
+        if candidate.capacity == nil { return call(candidate, with: repeating ?? turn(of: candidate)) }
         guard let (credential, held) = await selected(candidate) else {
             if let current {
                 open.setAside(current)
@@ -166,13 +158,6 @@ package final class Attempts: @unchecked Sendable {
         }
         billing.hold(held)
         return call(candidate, with: credential)
-    }
-
-    /// Chooses the candidate's next key and returns a call with it, without waiting. Returns nil if the provider has a
-    /// capacity limit.
-    package func callAtOnce(_ candidate: Candidate) -> Attempt? {
-        guard candidate.capacity == nil else { return nil }
-        return call(candidate, with: repeating ?? turn(of: candidate))
     }
 
     private func call(_ candidate: Candidate, with credential: Credential) -> Attempt {
@@ -237,7 +222,7 @@ package final class Attempts: @unchecked Sendable {
     /// Records a failed call and prepares the next call.
     ///
     /// - Throws: the failure for the client if another call cannot help or is not allowed.
-    package func failed(_ failure: UpstreamError) throws(UpstreamError) {
+    func failed(_ failure: UpstreamError) throws(UpstreamError) {
         guard let current, let call else { throw failure }
         billing.freeCapacity()
         billing.clearRefusal()

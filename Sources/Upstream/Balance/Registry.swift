@@ -192,7 +192,7 @@ package final class Registry: @unchecked Sendable {
         return list
     }
 
-    @inline(never)
+    @inline(never)  // Called once for each model.
     private func madeList(_ position: Int) -> CandidateList {
         let named = modelCatalog.all[position]
         let passed = named.servedModels.count { entries[$0.provider].isPassthrough }

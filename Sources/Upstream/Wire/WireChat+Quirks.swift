@@ -93,7 +93,7 @@ extension WireChat {
         keepFoundQuirks()
     }
 
-    @inline(never)
+    @inline(never)  // Rarely called.
     private func keepFoundQuirks() {
         let wrong = tried.filter { finding in !learned.contains { $0.quirks.isSuperset(of: finding.quirks) } }
         let served = QuirkFinding(callQuirks.tried)

@@ -136,7 +136,7 @@ final class WireStream: ChatStream, @unchecked Sendable {
     }
 
     /// Reserves memory for a large event, until the stream ends.
-    @inline(never)
+    @inline(never)  // Rarely called.
     private func makeRoom(forEventOf bytes: Int) throws(UpstreamError) {
         guard bytes <= reader.eventLimitBytes else { throw Self.tooLarge }
         // The relay copies an event several times.
@@ -201,7 +201,7 @@ final class WireStream: ChatStream, @unchecked Sendable {
         isDone = true
     }
 
-    @inline(never)
+    @inline(never)  // Rarely called; its variables would be a part of each waiting stream.
     private func goOn(after pause: PausedResponse) async throws(UpstreamError) {
         guard let goOn else { return }
         self.pause = nil
