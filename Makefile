@@ -65,7 +65,7 @@ build: setup-run ## debug build of everything, tests too; warnings are errors
 	@swift build --build-tests
 	@Scripts/tokens .build/debug
 
-test: setup-test lint script-test fuzz-test build unit-test e2e-test page-test faults-test ## set up, lint, build, Swift tests, end-to-end tests, short walks of the pages, seconds of random inputs, a minute of faults
+test: setup-test lint script-test fuzz-test build unit-test e2e-test page-test package-test faults-test ## set up, lint, build, Swift tests, end-to-end tests, short walks of the pages, the Debian package, seconds of random inputs, a minute of faults
 	$(say) 'All passed'
 
 unit-test: setup-run setup-schemas ## Swift tests alone (after `make build`)
@@ -99,6 +99,21 @@ page-test: setup-page # some of these walks, in half a minute
 
 docs-pictures: setup-page ## the pictures of docs/admin.md made anew (after `make build`)
 	@RELAY_BINARY="$${RELAY_BINARY:-$(CURDIR)/.build/debug/relay}" .build/page/bin/python docs/pictures/make
+
+package: setup-run ## make packages of the release build, in .build/package: Debian, tarball, list of contents
+	@Scripts/setup package
+	$(say) 'Release build with simdjson built in'
+	@export SIMDJSON; SIMDJSON=$$(Scripts/simdjson .build/simdjson); \
+		swift build $(RELEASE) --product relay; swift build $(RELEASE) --product make-tokens
+	@Scripts/check-binary .build/release/relay
+	@Scripts/tokens .build/release
+	$(say) 'Packages'
+	@Scripts/package .build/release .build/package
+
+package-test: setup-test # the Debian package of the debug build, not installed
+	@Scripts/setup package package-test
+	$(say) 'Package'
+	@.venv/bin/python -m pytest -q -p no:cacheprovider Tests/Package
 
 faults: release setup-test ## vendors fail in each way, several at once: MINUTES=10, SEED=n; or CRASHES=50 bursts that once ended the process
 	$(say) 'Faults'
@@ -195,5 +210,5 @@ setup-page: setup-test
 	@Scripts/setup page
 	@PYTHON_VENV=.build/page Scripts/setup-python Tests/Pages/requirements.txt
 
-.PHONY: help run demo release install build test script-test unit-test e2e-test test-clients test-agents test-page page-test docs-pictures setup-page faults faults-test lint format test-asan test-tsan fuzz fuzz-test simulate \
+.PHONY: help run demo release install package package-test build test script-test unit-test e2e-test test-clients test-agents test-page page-test docs-pictures setup-page faults faults-test lint format test-asan test-tsan fuzz fuzz-test simulate \
 	model hostile benchmark benchmark-limits benchmark-peers instructions prove-image clean setup-run setup-schemas setup-test

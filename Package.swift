@@ -29,6 +29,11 @@ let hotTogether: [LinkerSetting] = [
     )
 ]
 
+/// The library simdjson is loaded at start, or is a part of the program if `SIMDJSON` is the path of a static library
+/// (`make package`): a package should work with each release of Debian, which all have another version.
+let simdjson: LinkerSetting =
+    Context.environment["SIMDJSON"].map { .unsafeFlags(["-Xlinker", $0]) } ?? .linkedLibrary("simdjson")
+
 /// Of C and C++: a function whose stack was overrun ends the process, and so does a copy for which there is no room.
 let hardenedC: [CSetting] = [
     .unsafeFlags(["-fstack-protector-strong"]),
@@ -54,7 +59,7 @@ let package = Package(
             dependencies: ["CBlocks"],
             cSettings: hardenedC,
             cxxSettings: hardenedCXX,
-            linkerSettings: [.linkedLibrary("simdjson")]
+            linkerSettings: [simdjson]
         ),
         .target(name: "CBlocks", cSettings: hardenedC),
         .target(name: "CCrash", cSettings: hardenedC),

@@ -1,0 +1,44 @@
+#!/bin/sh
+# install.sh [PREFIX]: installs this folder as PREFIX/lib/relay with PREFIX/bin/relay; as root in /usr/local, with a service
+# if systemd runs, otherwise in ~/.local. Once more, from the folder of another version, it is an upgrade or a downgrade.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+isRoot=$([ "$(id -u)" -eq 0 ] && echo yes || true)
+prefix=${1:-$([ "$isRoot" ] && echo /usr/local || echo "$HOME/.local")}
+umask 022
+
+# The new one is complete before it takes the place of the old one, whose files a running relay still has.
+mkdir -p "$prefix/lib" "$prefix/bin"
+rm -rf "$prefix/lib/relay.new" "$prefix/lib/relay.old"
+mkdir "$prefix/lib/relay.new"
+cp -R "$here/relay" "$here/relay.tokens" "$here/lib" "$here/licences" "$here/LICENSE" "$prefix/lib/relay.new"
+if [ -e "$prefix/lib/relay" ]; then mv "$prefix/lib/relay" "$prefix/lib/relay.old"; fi
+mv "$prefix/lib/relay.new" "$prefix/lib/relay"
+rm -rf "$prefix/lib/relay.old"
+ln -sf ../lib/relay/relay "$prefix/bin/relay"
+mkdir -p "$prefix/share"
+cp -R "$here/share/." "$prefix/share"
+echo "installed: $prefix/bin/relay ($("$prefix/bin/relay" --version))"
+
+if [ ! "$isRoot" ] || [ ! -d /etc/systemd/system ]; then exit 0; fi
+if ! id relay >/dev/null 2>&1; then
+    useradd --system --user-group --home-dir /var/lib/relay --shell /usr/sbin/nologin relay
+fi
+mkdir -p /etc/relay
+if [ ! -d /etc/relay/secrets ]; then
+    mkdir -m 750 /etc/relay/secrets
+    chgrp relay /etc/relay/secrets
+fi
+if [ ! -e /etc/relay/relay.env ]; then
+    cp "$here/relay.env" /etc/relay/relay.env
+    chgrp relay /etc/relay/relay.env
+    chmod 640 /etc/relay/relay.env
+fi
+sed "s|/usr/bin/relay|$prefix/bin/relay|" "$here/relay.service" >/etc/systemd/system/relay.service
+if [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+    systemctl try-restart relay.service
+fi
+echo 'Write the settings, then start the service:'
+echo '  sudoedit /etc/relay/relay.env'
+echo '  sudo systemctl enable --now relay'
