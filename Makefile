@@ -110,6 +110,10 @@ package: setup-run ## make packages of the release build, in .build/package: Deb
 	$(say) 'Packages'
 	@Scripts/package .build/release .build/package
 
+prove-package: ## install these packages in fresh roots of Debian 12 and 13 (root; after `make package`)
+	@Scripts/setup package package-proof
+	@Scripts/prove-package
+
 package-test: setup-test # the Debian package of the debug build, not installed
 	@Scripts/setup package package-test
 	$(say) 'Package'
@@ -210,5 +214,5 @@ setup-page: setup-test
 	@Scripts/setup page
 	@PYTHON_VENV=.build/page Scripts/setup-python Tests/Pages/requirements.txt
 
-.PHONY: help run demo release install package package-test build test script-test unit-test e2e-test test-clients test-agents test-page page-test docs-pictures setup-page faults faults-test lint format test-asan test-tsan fuzz fuzz-test simulate \
+.PHONY: help run demo release install package package-test prove-package build test script-test unit-test e2e-test test-clients test-agents test-page page-test docs-pictures setup-page faults faults-test lint format test-asan test-tsan fuzz fuzz-test simulate \
 	model hostile benchmark benchmark-limits benchmark-peers instructions prove-image clean setup-run setup-schemas setup-test
