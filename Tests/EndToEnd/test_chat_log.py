@@ -123,7 +123,7 @@ def test_a_vendor_that_is_not_found_is_named(start_relay, http):
     http.base_url = relay.base_url
     line = line_of(relay, refusal(http, False)[2])
     assert (line["status"], line["level"]) == (502, "warning")
-    assert line["cause"].startswith("cannot resolve no-such-vendor.invalid")
+    assert line["cause"].startswith("onemin: cannot resolve no-such-vendor.invalid")
 
 
 def test_the_key_that_failed_is_numbered_and_never_shown(start_relay, http, vendor, new_key):

@@ -209,7 +209,8 @@ def test_all_that_can_be_wrong_at_once(vendors: Vendors, tmp_path: Path) -> None
     assert told["gem"] == "gem k1: rejected: the vendor answered 400: API key not valid.; correct PROVIDER_GEM_API_KEYS"
     assert told["open"].startswith("open without a key: rejected: the vendor answered 401")
     assert told["host"].startswith("host k1: not confirmed: cannot resolve no-such-host.invalid")
-    assert told["port"].startswith("port k1: not confirmed: cannot connect to 127.0.0.1")
+    assert told["port"].startswith("port k1: not confirmed: cannot connect to 127.0.0.1:")
+    assert told["port"].endswith(": connection refused")
     assert told["path"] == f"path k1: not confirmed: the vendor answered 404 to GET {at}/row/v2/models; check the base URL"
     assert told["large"].startswith("large k1: not confirmed: the response of ")
     assert told["hostile"].startswith("hostile k1: not confirmed: the response is not JSON")

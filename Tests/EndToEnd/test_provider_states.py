@@ -109,7 +109,7 @@ def test_each_state_is_told_once_when_it_begins_and_once_when_it_is_over(serve, 
     asks_until(client, lambda: len(states(relay)) == 9, "gone", 502)
     assert states(relay)[7:] == [("warning", UNREACHABLE, "gone", ""), ("warning", OPENED, "gone", "gone")]
     line = relay.wait_for_line(lambda line: line["message"] == UNREACHABLE)
-    assert line["cause"].startswith(f"cannot connect to 127.0.0.1:{port}/v1/chat/completions (unreachable")
+    assert line["cause"].startswith(f"cannot connect to 127.0.0.1:{port}/v1/chat/completions: connection refused")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Refusing)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -119,7 +119,7 @@ def test_each_state_is_told_once_when_it_begins_and_once_when_it_is_over(serve, 
         server.server_close()
     assert states(relay)[9:] == [("info", REACHED, "gone", "")]
     last = [line for line in relay.log_lines() if line.get("model") == "gone" and "status" in line][-1]
-    assert last["cause"] == f"the vendor answered 500 at 127.0.0.1:{port}/v1/chat/completions"
+    assert last["cause"] == f"gone: the vendor answered 500 at 127.0.0.1:{port}/v1/chat/completions"
 
 
 def test_callers_keys_have_no_lines(start_relay, vendor, new_key, caller):

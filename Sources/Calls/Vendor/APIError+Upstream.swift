@@ -57,9 +57,8 @@ extension APIError {
         self.fault = error.fault
         self.isFromVendor = true
         self.key = credential.key.isEmpty ? nil : credential.label
-        let cause = error.loggedCause(hiding: credential)
-        let own = error.kind == .badKey ? credential.label : nil
-        self.cause = own.map { "the relay's key \($0) was rejected: \(cause)" } ?? cause
+        self.provider = error.provider
+        self.cause = error.cause(naming: credential)
         pass(error, credential)
     }
 
@@ -87,5 +86,20 @@ extension APIError {
     /// Converts the failure of an upstream call into an error for the client. Reads the credential from the failure.
     package init(_ error: UpstreamError, model: String) {
         self.init(error, model: model, error.credential ?? .none)
+    }
+}
+
+extension UpstreamError {
+    /// Returns the cause of the failure for the log, with the name of a rejected key. `<NAME>` stands for the provider.
+    fileprivate func cause(naming credential: Credential) -> String {
+        let cause = loggedCause(hiding: credential)
+        guard kind == .badKey else { return cause }
+        if credential.label != nil, credential.key.isEmpty {
+            return "the provider wants a key; none is set (PROVIDER_<NAME>_API_KEYS)"
+        }
+        let key = credential.label.map { "key \($0)" } ?? "the caller's key"
+        let answer = "the vendor answered \(self.status ?? 401)"
+        let rest = cause.hasPrefix(answer) ? cause.dropFirst(answer.count) : ": " + cause[...]
+        return "\(key) was rejected (\(self.status ?? 401))\(rest)"
     }
 }

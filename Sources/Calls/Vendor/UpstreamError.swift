@@ -43,6 +43,8 @@ package struct UpstreamError: Error {
         package var refusal: APIError?
         /// The credential of the failed call; nil if the call failed before a credential was chosen.
         package var credential: Credential?
+        /// The name of the provider that failed; nil if the call failed before a provider was called.
+        package var provider: String?
         /// Whether the vendor's response began but broke off.
         package var isCut = false
         /// The usage that the vendor reported for an unusable response; nil if it reported none.

@@ -32,11 +32,7 @@ func openSocket(
     address: UnsafeMutablePointer<curl_sockaddr>?
 ) -> curl_socket_t {
     guard let context, let address else { return CURL_SOCKET_BAD }
-    let client = Unmanaged<CurlClient>.fromOpaque(context).takeUnretainedValue()
-    guard client.mayOpen(address) else { return CURL_SOCKET_BAD }
-    let socket = relay_curl_open(address)
-    if socket >= 0 { client.hasOpened(socket) }
-    return socket
+    return Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue().open(address)
 }
 
 func closeSocket(context: UnsafeMutableRawPointer?, socket: curl_socket_t) -> Int32 {

@@ -1,4 +1,5 @@
 import CCurl
+import Glibc
 
 /// An object that uses a libcurl easy handle, such as a transfer.
 protocol CurlUser: AnyObject {
@@ -12,6 +13,9 @@ protocol CurlUser: AnyObject {
 /// A libcurl easy handle. It connects only to addresses that the client's `rule` allows.
 final class CurlHandle {
     let easy: UnsafeMutableRawPointer
+    private unowned let client: CurlClient
+    /// Whether the client's address rule refused the last address.
+    private var isRefused = false
     /// The object that uses the handle. It lives longer than the handle.
     unowned var user: (any CurlUser)?
     var multi: CurlMulti?
@@ -23,10 +27,11 @@ final class CurlHandle {
     init?(_ client: CurlClient, isConnection: Bool = false) {
         guard let easy = curl_easy_init() else { return nil }
         self.easy = easy
+        self.client = client
         self.isConnection = isConnection
         let codes = [
             relay_curl_set_pointer(easy, CURLOPT_PRIVATE, Unmanaged.passUnretained(self).toOpaque()),
-            relay_curl_set_open(easy, openSocket, Unmanaged.passUnretained(client).toOpaque()),
+            relay_curl_set_open(easy, openSocket, Unmanaged.passUnretained(self).toOpaque()),
             relay_curl_set_close(easy, closeSocket, Unmanaged.passUnretained(client).toOpaque()),
             relay_curl_set_long(easy, CURLOPT_NOSIGNAL, 1),
             // Without this option the loop would wait, at the end of a call, for a thread that still looks up a name.
@@ -41,6 +46,23 @@ final class CurlHandle {
     }
 
     deinit { curl_easy_cleanup(easy) }
+
+    /// Opens a socket for a connection to an address. Returns `CURL_SOCKET_BAD` if the client's rule refuses the address.
+    func open(_ address: UnsafePointer<curl_sockaddr>) -> curl_socket_t {
+        isRefused = !client.mayOpen(address)
+        guard !isRefused else { return CURL_SOCKET_BAD }
+        let socket = relay_curl_open(address)
+        if socket >= 0 { client.hasOpened(socket) }
+        return socket
+    }
+
+    /// The system's error number (`errno`) of the last attempt to connect, `EACCES` if the client's rule refused the
+    /// address; 0 if there is none.
+    var systemError: Int32 {
+        if isRefused { return EACCES }
+        var number = 0
+        return relay_curl_errno(easy, &number) == CURLE_OK ? Int32(clamping: number) : 0
+    }
 
     func use(_ endpoint: Endpoint) {
         let options = endpoint.options

@@ -75,7 +75,8 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         return true
     }
 
-    func connected(_ code: CURLcode) {
+    func connected(_ code: CURLcode, systemError: Int32) {
+        self.systemError = systemError
         if code == CURLE_OK { send() } else { brokeOff(code) }
     }
 

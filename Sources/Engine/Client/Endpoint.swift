@@ -25,6 +25,11 @@ package final class Endpoint: @unchecked Sendable {
 
     package var host: String? { part(CURLUPART_HOST) }
 
+    /// The host and port of the URL, such as `127.0.0.1:8080`.
+    package var authority: String {
+        [host ?? "the host", part(CURLUPART_PORT)].compactMap { $0 }.joined(separator: ":")
+    }
+
     /// The host, port and path of the URL for the log, without query and credentials. A default port is left out.
     package var location: String {
         let usualPort = isHTTPS ? "443" : "80"

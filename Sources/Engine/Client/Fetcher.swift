@@ -1,3 +1,5 @@
+import Glibc
+
 /// A downloader for URLs that callers send. The address rule of its client checks each address to which
 /// libcurl connects.
 ///
@@ -55,12 +57,17 @@ package final class Fetcher: @unchecked Sendable {
         let deadline = LoopTime.current() + conditions.limitMilliseconds * 1_000_000
         var response = try await response(to: url, limitBytes, deadline, isFirst: true)
         var followed = 0
+        var position = url
         while let next = response.head.redirectURL {
             guard followed < Self.redirects else { throw FetchFailure(.unavailable, "too many redirects") }
             followed += 1
             response = try await self.response(to: next, limitBytes, deadline, isFirst: false)
+            position = next
         }
-        guard response.head.status == 200 else { throw FetchFailure(.unavailable, "status \(response.head.status)") }
+        guard response.head.status == 200 else {
+            let host = Endpoint(position, EndpointOptions())?.authority ?? "the host"
+            throw FetchFailure(.unavailable, "\(host) answered \(response.head.status)")
+        }
         return response.body
     }
 
@@ -95,7 +102,9 @@ package final class Fetcher: @unchecked Sendable {
             case .tooLarge: throw FetchFailure(.tooLarge, "over \(limitBytes) bytes")
             case .cancelled: throw FetchFailure(.cancelled, "cancelled")
             case .overloaded: throw FetchFailure(.busy, "no memory")
-            default: throw FetchFailure(.unavailable, "\(error.kind), code \(error.code)")
+            default:
+                let setting = error.systemError == EACCES ? " (FETCH_ALLOW_NETWORKS)" : ""
+                throw FetchFailure(.unavailable, error.cause + setting)
             }
         }
     }
@@ -116,7 +125,7 @@ package struct FetchFailure: Error {
         case cancelled
     }
     package let kind: Kind
-    /// The reason in words, for the log. It contains no address.
+    /// The reason in words, for the log. Of the URL it contains only host and port.
     package let cause: String
 
     init(_ kind: Kind, _ cause: String) {

@@ -5,7 +5,9 @@ import Glibc
 /// An object that uses a connection to a vendor.
 protocol ConnectionUser: AnyObject {
     /// Called when the connection has been opened, or could not be opened.
-    func connected(_ code: CURLcode)
+    ///
+    /// - Parameter systemError: the system's error number (`errno`); 0 if there is none.
+    func connected(_ code: CURLcode, systemError: Int32)
     /// Called when data has arrived, or when the vendor has ended the connection.
     func canRead()
     /// Called when the connection can send again, after `write` has accepted only a part of the bytes.
@@ -80,7 +82,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
         if code == CURLE_OK, let handle {
             var found: curl_socket_t = CURL_SOCKET_BAD
             guard relay_curl_socket(handle.easy, &found) == CURLE_OK, found != CURL_SOCKET_BAD else {
-                return user?.connected(CURLE_COULDNT_CONNECT) ?? ()
+                return user?.connected(CURLE_COULDNT_CONNECT, systemError: 0) ?? ()
             }
             socket = found
             client.handOver(found)
@@ -95,7 +97,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
             }
             watch(EventLoop.readEvents)
         }
-        user?.connected(code)
+        user?.connected(code, systemError: code == CURLE_COULDNT_CONNECT ? handle?.systemError ?? 0 : 0)
     }
 
     /// Closes the connection at once. Do not call it inside a libcurl callback.

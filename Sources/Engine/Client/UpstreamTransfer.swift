@@ -15,6 +15,8 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     let waiter = Waiter()
     /// The result of the transfer; `CURLE_OK` if the response is complete, nil while the transfer runs.
     private(set) var finished: CURLcode?
+    /// The system's error number (`errno`) of the attempt to connect; 0 if connecting did not fail.
+    var systemError: Int32 = 0
     let isStreamed: Bool
     var isHeadComplete = false
     /// Whether any byte of the response's body has arrived.
@@ -83,6 +85,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
 
     /// Resets the object for a new call, except for the properties that `start` sets.
     func reset() {
+        systemError = 0
         received.removeAll()
         failure = nil
         finished = nil
@@ -144,7 +147,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     /// Reads the response's head. Throws if the body is compressed; an error response is then read without its body.
     private func checkHead() throws(TransportError) {
         readHead()
-        if head.isCoded, head.status / 100 == 2 { throw TransportError(.coded, at: named) }
+        if head.isCoded, head.status / 100 == 2 { throw TransportError(.coded, at: endpoint) }
     }
 
     /// Waits until the response is complete. Throws if the call fails.
@@ -161,14 +164,11 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         if let finished, finished != CURLE_OK, !isHeadComplete { throw error(finished) }
     }
 
-    /// The endpoint that error messages name; nil if the client has an address rule.
-    private var named: Endpoint? { client.rule == nil ? endpoint : nil }
-
     private func error(_ code: CURLcode) -> TransportError {
         // libcurl has one code for both time-outs, and reads its clock slightly apart from the loop's.
         let elapsed = loop.now.nanoseconds(since: startedAt) + 50_000_000
         let isTotal = isConnected || elapsed >= totalNanoseconds
-        return TransportError(code, isWholeTimeOver: isTotal, at: named)
+        return TransportError(code, isWholeTimeOver: isTotal, at: endpoint, systemError: systemError)
     }
 
     private var totalNanoseconds: UInt64 { UInt64(endpoint?.options.totalMilliseconds ?? 0) * 1_000_000 }
@@ -198,7 +198,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
         } else if isPaused {
             if totalAt != .distantFuture { arm(at: totalAt) }
         } else if now >= limitAt {
-            failure = TransportError(hasBegun || isSending ? .idleTimeout : .firstByteTimeout, at: named)
+            failure = TransportError(hasBegun || isSending ? .idleTimeout : .firstByteTimeout, at: endpoint)
             waiter.wake()
         } else {
             if now >= silenceAt { waiter.wake() }
@@ -213,10 +213,10 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     private func isOver(at now: LoopTime) -> Bool {
         if let deadline {
             totalAt = wholeAt
-            if now >= deadline.endsAt { failure = TransportError(.late, at: named) }
+            if now >= deadline.endsAt { failure = TransportError(.late, at: endpoint) }
             self.deadline = nil
         }
-        if failure == nil, now >= totalAt { failure = TransportError(.totalTimeout, at: named) }
+        if failure == nil, now >= totalAt { failure = TransportError(.totalTimeout, at: endpoint) }
         return failure != nil
     }
 
@@ -225,7 +225,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
     /// Returns whether the response with `count` more bytes stays within its size limit. If not, the call fails.
     func isWithinLimit(with count: Int = 0) -> Bool {
         guard !isStreamed, received.count + count > endpoint?.options.responseLimitBytes ?? 0 else { return true }
-        failure = TransportError(.tooLarge, at: named)
+        failure = TransportError(.tooLarge, at: endpoint)
         return false
     }
 

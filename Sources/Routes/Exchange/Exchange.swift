@@ -254,7 +254,7 @@ final class Exchange: @unchecked Sendable {
         if let seconds = writer.stalledSeconds { record.record(stallSeconds: seconds) }
         let now = gateway.loop.now
         if let billing {
-            record.provider = billing.provider
+            record.name(provider: billing.provider)
             record.record(costOf: billing)
             if record.usage == nil { record.usage = billing.usageOfFailure }
             let failures = billing.allFailures

@@ -27,8 +27,8 @@ extension RequestRecord {
             endpoint: endpoint(counts),
             caller: caller,
             model: model?.beginning(ofBytes: Self.maxBytes),
-            modelUsed: server?.modelUsed,
-            provider: server?.provider,
+            modelUsed: isSuccess || provider == server?.provider ? server?.modelUsed : nil,
+            provider: isSuccess ? server?.provider : provider ?? server?.provider,
             error: isSuccess ? nil : (cause ?? plainCause).beginning(ofBytes: Self.maxBytes),
             limits: limits,
             session: session
@@ -60,7 +60,7 @@ extension RequestRecord {
             model: name.isEmpty ? nil : name.beginning(ofBytes: Self.maxBytes),
             modelUsed: call.server.modelUsed,
             provider: call.server.provider,
-            error: call.error?.beginning(ofBytes: Self.maxBytes)
+            error: call.error.map(error(ofCall:))
         )
         record.usage = call.usage
         record.cost = call.cost
@@ -72,9 +72,16 @@ extension RequestRecord {
         return record
     }
 
+    private func error(ofCall error: String) -> String {
+        status == 499 && error == "cancelled" ? Self.clientLeft : error.beginning(ofBytes: Self.maxBytes)
+    }
+
     private func endpoint(_ counts: LoopMetrics) -> String? { route == nil ? nil : counts.routeName(routeLabel) }
 
-    private var plainCause: String { status == 499 ? "the client disconnected" : "returned status \(status)" }
+    /// The cause of a request with status 499.
+    static let clientLeft = "the client left"
+
+    private var plainCause: String { status == 499 ? Self.clientLeft : "returned status \(status)" }
 
     /// The longest text from a client or vendor that a usage record keeps, in bytes.
     private static let maxBytes = 300

@@ -32,7 +32,7 @@ struct RequestRecord {
     var isPolled = false
     /// Whether the request belongs to the admin page or a caller's usage page. Usage records leave the request out.
     var isOfOperator = false
-    /// The name of the provider that was called last; nil if no provider was called.
+    /// The name of the provider that served the request, or whose failure `cause` reports; nil if there is none.
     var provider: String?
     var usage: Usage?
     /// The cost of all upstream calls for the request; nil if it is not known.
@@ -64,9 +64,19 @@ struct RequestRecord {
 
     mutating func record(_ error: APIError) {
         fault = error.fault
+        provider = error.provider
         key = error.key
-        cause = error.cause ?? (error.status == 499 ? nil : error.message)
+        cause = error.status == 499 ? Self.clientLeft : error.cause ?? error.message
         status = error.status
+    }
+
+    /// Sets the provider of the request, unless a failure has named another one, and adds it to the cause of a failure.
+    ///
+    /// - Parameter last: the provider that was called last; nil if none was called.
+    mutating func name(provider last: String?) {
+        if provider == nil { provider = last }
+        guard let fault, fault != .cancelled, let provider, let cause else { return }
+        self.cause = "\(provider): \(cause.replacing("<NAME>", with: provider.asInstance))"
     }
 
     /// Records that the relay closed the connection because the client did not read its response.

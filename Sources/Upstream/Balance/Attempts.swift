@@ -226,7 +226,7 @@ package final class Attempts: @unchecked Sendable {
         guard let current, let call else { throw failure }
         billing.freeCapacity()
         billing.clearRefusal()
-        let error = call.failure(failure)
+        let error = self.failure(failure, of: call, current)
         let verdict = error.verdict(remaining(current, after: call, error))
         if !error.isOfFit {
             billing.record(error)
@@ -265,10 +265,17 @@ package final class Attempts: @unchecked Sendable {
         )
     }
 
+    /// Records the failure of a call to the candidate at this position. Returns the failure with credential and provider.
+    private func failure(_ failure: UpstreamError, of call: Attempt, _ position: Int) -> UpstreamError {
+        var error = call.failure(failure)
+        error.provider = list.all[position].provider.name
+        return error
+    }
+
     /// Records the failure of a call that is not retried. Returns the failure with the credential of the call.
     func recordFinalFailure(_ failure: UpstreamError) -> UpstreamError {
         guard let current, let call else { return failure }
-        let error = call.failure(failure)
+        let error = self.failure(failure, of: call, current)
         concluded(current, error.isOfProvider ? error : nil)
         return error
     }

@@ -181,7 +181,7 @@ import Testing
         #expect(after == .failure(.unreachable))
     }
 
-    @Test("what went wrong is told with the host, but not the host of somebody else's address")
+    @Test("what went wrong is told with host and port, also by a client with an address rule")
     func causes() async {
         ScriptedNames.script("gone.test") { _ in [] }
         let vendor = RawServer { peer, _ in
@@ -198,14 +198,16 @@ import Testing
                 await client.cause(UpstreamCall(other.url("/secret"))),
                 await client.cause(UpstreamCall(vendor.url("/secret"))),
                 await ruled.cause(UpstreamCall("http://gone.test/secret")),
+                await ruled.cause(UpstreamCall(other.url("/secret"))),
             ]
         }
         #expect(
             causes == [
-                "cannot resolve gone.test (unreachable, libcurl 6)",
-                "cannot connect to 127.0.0.1 (unreachable, libcurl 7)",
-                "the connection to 127.0.0.1 broke (broken, libcurl 18)",
-                "cannot resolve the host (unreachable, libcurl 6)",
+                "cannot resolve gone.test:80",
+                "cannot connect to 127.0.0.1:\(other.port): connection refused",
+                "the connection to 127.0.0.1:\(vendor.port) broke (libcurl 18)",
+                "cannot resolve gone.test:80",
+                "cannot connect to 127.0.0.1:\(other.port): the relay may not connect to this address",
             ]
         )
     }

@@ -28,7 +28,7 @@ extension OneMin {
             }
             if stream.head.status == 200 { return stream }
             refused = stream.head.status
-            host = endpoint.host
+            host = endpoint.authority
             stream.stop(isComplete: false)
             guard refused == 403 || refused == 404 else { break }
         }
