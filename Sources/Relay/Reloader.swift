@@ -24,6 +24,8 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     private let parts: Parts
     /// The settings at startup, for the report of changes that need a restart.
     private let first: Settings
+    /// The settings at startup as the admin pages list them; nil before the first reload.
+    private var firstListing: SettingsListing?
     private let worker = Worker(bound: 4)
     private var makers: SetupBuilder
     private var remote: Settings.Remote?
@@ -102,24 +104,38 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         let areSame = next == settings
         if areSame, isPolled {
             lastProblems = []
-            return .reloaded
+            return .reloaded(waiting: [])
         }
         if isPolled, let loss = settings.loss(in: next) { return refused([loss], isPolled: true) }
+        let waiting = waitingForRestart(next, SettingsListing(outcome.effective))
         do throws(Listener.Failure) {
             try use(next)
         } catch {
             return refused([error.reason], isPolled: isPolled)
         }
         parts.lasting.admin.listing.withLock {
-            $0 = SettingsListing(outcome.effective, warnings: outcome.warnings)
+            $0 = SettingsListing(outcome.effective, warnings: outcome.warnings, waiting: waiting)
+        }
+        if !waiting.isEmpty {
+            parts.lasting.log.warning("settings that need a restart have changed") {
+                $0.add("settings", waiting.joined(separator: ", "))
+            }
         }
         for warning in outcome.warnings {
             parts.lasting.log.warning("configuration") { $0.add("problem", "\(warning)") }
         }
         lastProblems = []
         let message: StaticString = areSame ? "settings have not changed" : "settings reloaded"
-        parts.lasting.log.info(message) { $0.add("summary", next.summary) }
-        return .reloaded
+        parts.lasting.log.info(message) { $0.add("summary", next.summary(withStore: first.limits.store)) }
+        return .reloaded(waiting: waiting)
+    }
+
+    /// Returns the names of the settings that differ from those at startup and only take effect after a restart.
+    private func waitingForRestart(_ next: Settings, _ listing: SettingsListing) -> [String] {
+        let before = firstListing ?? parts.lasting.admin.listing.withLock { $0 }
+        firstListing = before
+        let ofStore = listing.names(with: "MEMCACHED_", differingIn: before).filter { $0 != "MEMCACHED_TIMEOUT" }
+        return first.waitingForRestart(next).flatMap { $0 == Settings.ofStore && !ofStore.isEmpty ? ofStore : [$0] }
     }
 
     private func refused(_ problems: [String], isPolled: Bool) -> ReloadOutcome {
@@ -148,12 +164,6 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
             Result { () throws(Listener.Failure) in try makers.setup(of: one.own) }
         }
         for setup in made { setups.append(try setup.get()) }
-        let waiting = first.waitingForRestart(next)
-        if !waiting.isEmpty {
-            parts.lasting.log.warning("settings that need a restart have changed") {
-                $0.add("settings", waiting.joined(separator: ", "))
-            }
-        }
         models?.stop()
         // From here on, no loop gets models that were read for the old settings.
         parts.served.onLoops { _, _ in }
@@ -231,7 +241,7 @@ extension Settings {
         if admin?.listener != next.admin?.listener { names.append("ADMIN_LISTEN") }
         if threads != next.threads { names.append("THREADS") }
         if memory.bytes != next.memory.bytes { names.append("MEMORY_MB") }
-        if limits.store != next.limits.store { names.append("MEMCACHED_*") }
+        if limits.store != next.limits.store { names.append(Self.ofStore) }
         if limits.storeSecret != next.limits.storeSecret { names.append("STORE_SECRET") }
         if limits.storeTimeout != next.limits.storeTimeout { names.append("MEMCACHED_TIMEOUT") }
         if limits.slotLease != next.limits.slotLease { names.append("SLOT_SECONDS") }
@@ -240,6 +250,8 @@ extension Settings {
         names += waitingDatabase(next)
         return names
     }
+
+    fileprivate static let ofStore = "MEMCACHED_*"
 
     private func waitingRemote(_ next: Settings) -> [String] {
         var names: [String] = []

@@ -4,8 +4,12 @@ import Shared
 
 extension Settings {
     /// A summary of the settings for the log.
-    var summary: String {
-        "providers: \(Self.list(providers.map(\.summary))); callers: \(callers); limits: \(limits.summary)"
+    var summary: String { summary(withStore: limits.store) }
+
+    /// Returns a summary of the settings for the log, with the counter store that is in use.
+    func summary(withStore store: LimitSettings.Store) -> String {
+        let limits = limits.summary(withStore: store)
+        return "providers: \(Self.list(providers.map(\.summary))); callers: \(callers); limits: \(limits)"
     }
 
     /// Returns what `relay check` prints about valid settings: where usage records are kept, and what keeps them if
@@ -60,7 +64,7 @@ extension ProviderSettings {
 }
 
 extension LimitSettings {
-    fileprivate var summary: String {
+    fileprivate func summary(withStore store: Store) -> String {
         let each = EndpointGroup.allCases.map { (name: $0.rawValue, text: Self.text(groups[$0] ?? [])) }
         var parts: [String] = []
         if Set(each.map(\.text)).count == 1, let first = each.first {
@@ -70,19 +74,21 @@ extension LimitSettings {
         }
         if !byModel.isEmpty { parts.append("some by model") }
         if !total.isEmpty { parts.append("all callers together \(Self.text(total))") }
-        return "\(position), \(parts.joined(separator: ", "))"
-    }
-
-    private var position: String {
-        switch store {
-        case .memory: "in this process alone (MEMCACHED_HOST=auto looks for memcached)"
-        case .search: "in memcached, which is being searched for"
-        case .servers(let servers): "in memcached at \(Settings.list(servers.map(\.text)))"
-        }
+        return "\(store.position), \(parts.joined(separator: ", "))"
     }
 
     private static func text(_ quotas: [Quota]) -> String {
         let texts = quotas.map { $0.unit == .requests ? $0.text : $0.textWithUnit }
         return texts.isEmpty ? "off" : texts.joined(separator: " and ")
+    }
+}
+
+extension LimitSettings.Store {
+    fileprivate var position: String {
+        switch self {
+        case .memory: "in this process alone (MEMCACHED_HOST=auto looks for memcached)"
+        case .search: "in memcached, which is being searched for"
+        case .servers(let servers): "in memcached at \(Settings.list(servers.map(\.text)))"
+        }
     }
 }

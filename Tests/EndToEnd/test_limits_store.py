@@ -590,6 +590,7 @@ def test_a_store_that_is_looked_for_until_it_is_there(start_relay):
                 assert_admitted(chat(http), "9 per hour", 8)
             assert metric(relay, "relay_store_servers_down") == 1
             away = relay.wait_for_line(lambda line: line["message"] == "counter store is away")
+            assert away["setting"] == "MEMCACHED_HOST or MEMCACHED_SERVERS" and "in its memory" in away["meanwhile"]
             assert away["server"] == f"127.0.0.1:{store.port} or memcached:{store.port}"
         store.start()
         for relay in relays:

@@ -11,6 +11,7 @@ from chat import ask, body, stream, vendor_error
 from chat import text_of as text
 from limited import client as plain
 from memcached import wait_for
+from operating import PASSWORD, Operator
 
 ONE, TWO = "token-of-the-reload-tests-1", "token-of-the-reload-tests-2"
 OK = {"status": 0, "msg": "Configuration reloaded"}
@@ -149,11 +150,27 @@ def test_limits_keep_their_counts(documented):
 
 def test_what_needs_a_restart_is_named(documented):
     it = documented()
-    assert it.reload(SLOT_SECONDS="60", THREADS="1", HOST="127.0.0.2").json() == OK
+    waiting = {"waiting_for_restart": ["HOST", "THREADS", "SLOT_SECONDS"]}
+    assert it.reload(SLOT_SECONDS="60", THREADS="1", HOST="127.0.0.2").json() == OK | waiting
     line = it.relay.wait_for_line(
         lambda line: line["message"] == "settings that need a restart have changed"
     )
     assert line["settings"] == "HOST, THREADS, SLOT_SECONDS"
+
+
+def test_the_log_says_what_is_in_force_and_the_operator_sees_the_rest(documented):
+    it = documented(ADMIN_PASSWORD=PASSWORD, RELOAD_ACCESS="local")
+    changes = {"MEMCACHED_HOST": "192.0.2.1", "MEMCACHED_TIMEOUT": "1s", "RATE_LIMIT": "7/minute"}
+    waiting = ["MEMCACHED_HOST", "MEMCACHED_TIMEOUT"]
+    assert it.reload(**changes).json() == OK | {"waiting_for_restart": waiting}
+    line = it.relay.wait_for_line(lambda line: line["message"] == "settings reloaded")
+    assert "limits: in this process alone" in line["summary"] and "7 per minute" in line["summary"]
+    assert "192.0.2.1" not in line["summary"]
+    operator = Operator(it.relay.base_url)
+    assert operator.data("/admin/config")["waiting_for_restart"] == waiting
+    assert operator.post("/admin/reload").json()["waiting_for_restart"] == waiting
+    assert it.reload(MEMCACHED_HOST=None, MEMCACHED_TIMEOUT=None).json() == OK
+    assert operator.data("/admin/config")["waiting_for_restart"] == []
 
 
 def test_what_needs_a_restart_is_named_until_it_is_as_at_the_start(documented):
@@ -162,9 +179,13 @@ def test_what_needs_a_restart_is_named_until_it_is_as_at_the_start(documented):
     def named():
         return [line["settings"] for line in it.relay.log_lines() if "need a restart" in line["message"]]
 
-    changes = [{"THREADS": "1"}, {"SLOT_SECONDS": "60"}, {}, {"THREADS": "2", "SLOT_SECONDS": None}]
-    for change in changes:
-        assert it.reload(**change).json() == OK
+    changes = [
+        ({"THREADS": "1"}, ["THREADS"]), ({"SLOT_SECONDS": "60"}, ["THREADS", "SLOT_SECONDS"]), ({}, ["THREADS", "SLOT_SECONDS"]),
+        ({"THREADS": "2", "SLOT_SECONDS": None}, []),
+    ]  # fmt: skip
+    for change, waiting in changes:
+        answer = it.reload(**change).json()
+        assert (answer.pop("waiting_for_restart", []), answer) == (waiting, OK)
     it.relay.signal(signal.SIGHUP)
     wait_for(lambda: sum(line["message"] == "settings have not changed" for line in it.relay.log_lines()) == 2)
     assert named() == ["THREADS", "THREADS, SLOT_SECONDS", "THREADS, SLOT_SECONDS"]

@@ -292,7 +292,8 @@ def test_postgres(launch, server, team):
         postgres.run("stop")
         for _ in range(5):
             use(one, bad=0, good=1)
-        relays[0].wait_for_line(lambda line: line["message"] == "usage records cannot be written")
+        line = relays[0].wait_for_line(lambda line: line["message"] == "usage records cannot be written")
+        assert line["setting"] == "USAGE_DATABASE_URL" and "no room are lost" in line["meanwhile"]
         assert metric(relays[0], "relay_usage_records_waiting", "postgres") == 10
         away = told("usage", **environment)
         assert away.returncode == 1 and away.stderr.startswith("usage: USAGE_DATABASE_URL: ") and PASSWORD not in away.stderr

@@ -65,7 +65,7 @@ function confirmed(question, act) {
 }
 
 /** Asks the reader, changes something, says what was done, and shows the view anew. */
-async function change(question, act, method, path, done, content) {
+async function change(question, act, method, path, done, content, refused) {
   if (!(await confirmed(question, act))) return false;
   try {
     const told = await ask(method, path, { content });
@@ -74,6 +74,7 @@ async function change(question, act, method, path, done, content) {
     return true;
   } catch (failure) {
     say(failure.message);
+    refused?.(failure.problems ?? []);
     return false;
   }
 }

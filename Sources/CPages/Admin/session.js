@@ -21,7 +21,8 @@ async function ask(method, path, { fields, content, signal } = {}) {
   const told = await response.json().catch(() => null);
   if (response.ok && told) return told;
   if (response.status === 401 && path !== "/admin/login") endSession();
-  throw failed(response.status, told?.msg ?? told?.error?.message ?? `The relay answered with status ${response.status}. Its log says why.`);
+  const failure = failed(response.status, told?.msg ?? told?.error?.message ?? `The relay answered with status ${response.status}. Its log says why.`);
+  throw Object.assign(failure, { problems: told?.errors });
 }
 
 const read = (path, fields, signal) => ask("GET", path, { fields, signal });

@@ -3,7 +3,8 @@
 function settingsView() {
   const [list, notes, actions] = [h("div.stale"), h("div"), h("div.stale")];
   const form = formOf("settings");
-  const reload = () => change("Read the settings anew? Only the instance that answers does so.", "Reload", "POST", "/admin/reload", (told) => `${told.msg} at ${told.instance}.`);
+  const showProblems = (problems) => fill(notes, problems.map((text) => warning(text)));
+  const reload = () => change("Read the settings anew? Only the instance that answers does so.", "Reload", "POST", "/admin/reload", (told) => `${told.msg} at ${told.instance}.`, undefined, showProblems);
   const words = frame("Settings", h("button.main", { onclick: reload }, "Reload …"), notes, form, list, actions);
   let data = null;
   return {
@@ -13,7 +14,8 @@ function settingsView() {
         const told = await read("/admin/config", {}, signal);
         data = told.data;
         fill(words, `of ${told.instance}, from ${data.sources.join(", ") || "defaults"}`);
-        fill(notes, data.warnings.map((text) => warning(text)));
+        const waiting = data.waiting_for_restart.join(", ");
+        showProblems([...(waiting ? [`Not in force before a restart: ${waiting}`] : []), ...data.warnings]);
         fill(actions, h("h2", "Actions of operators"), actionsTable(data.actions));
       }
       fill(list, settingsTable(data.settings, params));

@@ -9,7 +9,7 @@ extension Ledger {
         servers[server].epoch += 1
         if servers[server].shareUntil <= now.steady { servers[server].outage += 1 }
         metrics.failures += 1
-        outbox.events.append(.storeDown(server: servers[server].name, reason: reason))
+        outbox.events.append(.storeDown(server: servers[server].name, reason: reason, rule: options.storeDown))
         if options.storeDown == .share, options.instances == nil {
             if !shares.hasSeenStore {
                 outbox.events.append(.sharesAlone)

@@ -88,7 +88,8 @@ protocol DecisionWaiter: AnyObject, Sendable {
 
 /// An event of the limits that an operator should know about.
 package enum LimiterEvent: Sendable {
-    case storeDown(server: String, reason: String)
+    /// A server of the store cannot be reached. Until it is back, `rule` decides.
+    case storeDown(server: String, reason: String, rule: StoreDownRule)
     case storeBack(server: String, seconds: Int)
     /// A value in the store was not a valid record. The relay replaces it.
     case brokenRecord(key: String, reason: String)

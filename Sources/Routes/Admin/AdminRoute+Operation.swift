@@ -165,7 +165,7 @@ extension AdminRoute {
             """,
             response: #"""
                 {"status":0,"msg":"","data":{"sources":["environment"],"content":"HOST=0.0.0.0  # default\n…",
-                "settings":[{"name":"HOST","value":"0.0.0.0","source":"default","changed":false}],"warnings":[],
+                "settings":[{"name":"HOST","value":"0.0.0.0","source":"default","changed":false}],"warnings":[],"waiting_for_restart":["PORT"],
                 "actions":[{"time":"2026-01-31T12:00:00.000Z","user":"admin","address":"192.0.2.1","act":"login","target":""}]},
                 "instance":"relay-1:5001"}
                 """#,
@@ -198,7 +198,8 @@ extension AdminRoute {
             "/admin/reload",
             .writer,
             "Reloads the settings of the responding instance, with the responses of `/reload_config`. 403 with `RELOAD_ACCESS=off`.",
-            response: #"{"status":0,"msg":"Configuration reloaded","instance":"relay-1:5001"}"#,
+            response:
+                #"{"status":0,"msg":"Configuration reloaded","waiting_for_restart":["PORT"],"instance":"relay-1:5001"}"#,
             reloadByOperator
         ),
     ]

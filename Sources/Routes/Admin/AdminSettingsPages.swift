@@ -20,7 +20,7 @@ func showSettings(_ visit: AdminVisit) async throws(APIError) {
     visit.send(
         data: #"""
             {"sources":\#(listing.sources),"content":\#(listing.content),"settings":\#(settings),\#
-            "warnings":\#(listing.warnings),"actions":\#(actions)}
+            "warnings":\#(listing.warnings),"waiting_for_restart":\#(listing.waiting),"actions":\#(actions)}
             """#
     )
 }

@@ -9,7 +9,8 @@ package protocol SettingsReloader: Sendable {
 }
 
 package enum ReloadOutcome: Sendable {
-    case reloaded
+    /// The new settings are in force, except for those in the value, which need a restart.
+    case reloaded(waiting: [String])
     /// The new settings have errors, which the value lists. The old settings stay in use.
     case refused([String])
     /// A settings document could not be downloaded, for this reason. The old settings stay in use.

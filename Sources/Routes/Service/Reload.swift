@@ -38,9 +38,11 @@ extension Exchange {
         instance: String? = nil
     ) async throws(APIError) {
         switch await reloader.reload(on: loop) {
-        case .reloaded: sendStatus(200, "Configuration reloaded", instance: instance)
-        case .refused(let errors): sendStatus(422, "Configuration not changed", errors: errors, instance: instance)
-        case .unavailable(let error): sendStatus(502, "Configuration not changed", errors: [error], instance: instance)
+        case .reloaded(let waiting):
+            sendStatus(200, "Configuration reloaded", "waiting_for_restart", waiting, instance: instance)
+        case .refused(let errors): sendStatus(422, "Configuration not changed", "errors", errors, instance: instance)
+        case .unavailable(let error):
+            sendStatus(502, "Configuration not changed", "errors", [error], instance: instance)
         case nil: throw APIError(503, "Too many reloads wait")
         }
     }
@@ -48,18 +50,21 @@ extension Exchange {
     fileprivate func sendStatus(
         _ status: Int,
         _ message: StaticString,
-        errors: [String] = [],
+        _ member: StaticString,
+        _ texts: [String],
         instance: String?
     ) {
         var body = ByteBuffer()
         body.append(status == 200 ? #"{"status":0,"msg":""# : #"{"status":1,"msg":""#)
         body.append(message)
         body.append(#"""#)
-        for (index, error) in errors.enumerated() {
-            body.append(index == 0 ? #","errors":["# : ",")
-            body.append(json: error)
+        if !texts.isEmpty {
+            let list: JSONFragment = "\(texts)"
+            body.append(#",""#)
+            body.append(member)
+            body.append(#"":"#)
+            body.append(list.text)
         }
-        if !errors.isEmpty { body.append("]") }
         if let instance {
             body.append(#","instance":"#)
             body.append(json: instance)

@@ -4,9 +4,12 @@ import Engine
 package struct SettingsListing: Sendable {
     package let settings: [EffectiveSetting]
     package let warnings: [String]
+    /// The names of the settings whose new values are not in force before a restart.
+    package let waiting: [String]
 
-    package init(_ settings: [EffectiveSetting] = [], warnings: [SettingsProblem] = []) {
+    package init(_ settings: [EffectiveSetting] = [], warnings: [SettingsProblem] = [], waiting: [String] = []) {
         self.settings = settings
+        self.waiting = waiting
         self.warnings = warnings.map { "\($0)" }
     }
 
@@ -40,6 +43,12 @@ package struct SettingsListing: Sendable {
             tokens[name] = setting.shown.split(separator: ",").first.map(String.init)
         }
         return tokens
+    }
+
+    /// Returns the names that begin with `prefix` and whose shown values differ in `other`.
+    package func names(with prefix: String, differingIn other: SettingsListing) -> [String] {
+        let values = Dictionary(other.settings.map { ($0.name, $0.shown) }) { first, _ in first }
+        return settings.filter { $0.name.hasPrefix(prefix) && values[$0.name] != $0.shown }.map(\.name)
     }
 
     /// The settings in dotenv form, one on each line, with the source in a comment.

@@ -47,6 +47,15 @@ package final class UsageQueue: Sendable {
         worker.begin { [self] in run(store) }
     }
 
+    /// The name of the setting that names the store.
+    private var setting: String {
+        switch name {
+        case "postgres": "USAGE_DATABASE_URL"
+        case "sqlite": "DATA_DIR"
+        default: "USAGE_LOG_FILE"
+        }
+    }
+
     package var waitingRecords: Int { state.withLock { $0.count + $0.removed } }
 
     package func append(_ request: FinishedRequest) {
@@ -123,8 +132,10 @@ package final class UsageQueue: Sendable {
                 if !isFailing {
                     log.warning("usage records cannot be written") { line in
                         line.add("to", name)
+                        line.add("setting", setting)
                         line.add("cause", error.cause)
                         line.add("room_for", Self.maxRecords)
+                        line.add("meanwhile", "records wait in memory; those for which there is no room are lost")
                     }
                 }
                 isFailing = true
