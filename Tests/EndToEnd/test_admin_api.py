@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -118,12 +119,51 @@ def test_a_callers_own_usage(operated):
     body = told.json()
     assert (body["object"], body["caller"]) == ("usage", "team")
     assert {limit["limit"] for limit in body["limits"]} >= {"10 requests per minute", "100000 tokens per day"}
+    assert all(limit["is_used_up"] is (limit["left"] == "0") for limit in body["limits"])
     assert local_http.get(operated.v1 + "/usage").json()["caller"] is None
     assert local_http.get(operated.base_url + "/usage", headers={"Authorization": f"Bearer {TEAM}"}).status_code == 404
     wait_for(lambda: local_http.get(operated.v1 + "/usage", headers={"Authorization": f"Bearer {TEAM}"}).json()["days"] != [])
     [day] = local_http.get(operated.v1 + "/usage", headers={"Authorization": f"Bearer {TEAM}"}).json()["days"]
     assert set(day) == {"date", "requests", "prompt_tokens", "completion_tokens", "cost", "unpriced", "cost_is_partial"}
     assert day["requests"] >= 3 and day["unpriced"] >= 1
+
+
+def test_callers_see_of_the_limits_of_all_only_whether_one_is_used_up(operated, start_relay):
+    """Neither the response nor the headers tell a caller what others have used."""
+    tokens = ask(operated, key=OTHER, max_tokens=1).json()["usage"]["total_tokens"]
+    settings = {"KEY_A_TOKEN": TEAM, "KEY_B_TOKEN": OTHER, "KEY_B_RATE_LIMIT": "9/hour", "RATE_LIMIT": "off"}
+    relay = start_relay(**SETTINGS, **settings, RATE_LIMIT_TOTAL=f"100/hour;{3 * tokens} tokens/day")
+
+    def told():
+        answer = local_http.get(relay.v1 + "/usage", headers={"Authorization": f"Bearer {OTHER}"})
+        assert answer.status_code == 200, answer.text
+        total, own = answer.json()["limits"]
+        assert (own["name"], own["limit"], own["is_used_up"]) == ("key", "9 requests per hour", False)
+        return total
+
+    nothing = {"limit": "all callers together", "name": "total", "used": None, "left": None, "resets_at": None, "is_used_up": False}
+    assert told() == nothing
+    assert not [name for name in ask(relay, key=TEAM, max_tokens=1).headers if "ratelimit" in name]
+    assert told() == nothing
+    headers = ask(relay, key=OTHER, max_tokens=1).headers
+    assert (headers["x-ratelimit-limit-requests"], headers["x-ratelimit-remaining-requests"]) == ("9", "6")
+    assert "x-ratelimit-limit-tokens" not in headers
+    assert ask(relay, key=TEAM, max_tokens=1).status_code == 200
+    used_up = told()
+    assert used_up["is_used_up"] and used_up["used"] is None and used_up["left"] is None and used_up["resets_at"] > time.time()
+    refused = ask(relay, key=OTHER, max_tokens=1)
+    assert refused.status_code == 429 and refused.headers["x-ratelimit-remaining-tokens"] == "0"
+
+
+def test_the_pages_own_requests_are_not_counted(operated, operator):
+    live = httpx.Client(headers={"Authorization": f"Bearer {operator.token}"}, timeout=10)
+    with live, live.stream("GET", operated.base_url + "/admin/live") as events:
+        assert next(events.iter_lines()) == "event: overview"
+        assert operator.items("/admin/running") == []
+        time_of = operator.items("/admin/instances")[0]["seen_at"]
+        wait_for(lambda: operator.items("/admin/instances")[0]["seen_at"] > time_of, 15)
+        assert operator.items("/admin/instances")[0]["running"] == 0
+        assert operator.data("/admin/overview")["running"] == 0
 
 
 def test_records_their_filters_and_their_end(operated, operator):
@@ -260,7 +300,7 @@ def test_the_overview_live(operated, operator):
     overview = operator.data("/admin/overview")
     assert len(overview["minutes"]) == 60 and {row["name"] for row in overview["providers"]} == {"demo", "far"}
     sums = {"requests", "prompt_tokens", "completion_tokens", "cost", "unpriced", "cost_is_partial"}
-    assert set(overview["today"]) == sums and overview["running"] >= 1
+    assert set(overview["today"]) == sums and overview["running"] == 0
     headers = {"Authorization": f"Bearer {operator.token}"}
     with local_http.Client() as http:
         streams = [http.send(http.build_request("GET", operated.base_url + "/admin/live", headers=headers), stream=True) for _ in range(100)]
@@ -281,9 +321,16 @@ def test_the_overview_live(operated, operator):
         assert sum(1 for line in events if line.startswith("event:")) <= 2 and time.monotonic() - began < 5
 
 
-def test_what_is_running(operated, operator, server=None):
-    [own] = [item for item in operator.items("/admin/running") if item["caller"] is None]
-    assert set(own) == {"id", "caller", "model", "provider", "age_ms", "waiting_for", "bytes"}
+def test_what_is_running(operated, operator):
+    with socket.create_connection(("127.0.0.1", operated.port)) as peer:
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: relay\r\nAuthorization: Bearer {TEAM}\r\nContent-Type: application/json\r\n"
+        peer.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        wait_for(lambda: operator.items("/admin/running") != [])
+        [item] = operator.items("/admin/running")
+        assert set(item) == {"id", "caller", "model", "provider", "age_ms", "waiting_for", "bytes"} and item["caller"] == "team"
+        time.sleep(1.5)  # The overview may be so old.
+        assert operator.data("/admin/overview")["running"] == 1
+    wait_for(lambda: operator.items("/admin/running") == [])
 
 
 def test_the_settings_and_what_was_done(operated, operator):

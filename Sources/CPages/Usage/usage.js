@@ -39,9 +39,9 @@ function grid(headings, rows) {
 
 function content(told) {
   const limits = told.limits.map((limit) => [
-    [`${limit.name ?? ""} ${limit.limit}`.trim(), bar(limit)],
-    decimal(limit.used),
-    decimal(limit.left),
+    limit.used === null ? limit.limit : [`${limit.name ?? ""} ${limit.limit}`.trim(), bar(limit)],
+    limit.used === null ? (limit.is_used_up ? "all" : NONE) : decimal(limit.used),
+    limit.used === null ? (limit.is_used_up ? decimal("0") : "some") : decimal(limit.left),
     limit.resets_at ? time(limit.resets_at * 1000) : NONE,
   ]);
   const days = [...told.days].reverse().map((row) => [row.date, count(row.requests), count(row.prompt_tokens), count(row.completion_tokens), costOf(row.cost, row.unpriced)]);

@@ -48,7 +48,8 @@ package struct Decision: Sendable {
     }
 
     /// Stores a limit's state in `requests` or `tokens` if the limit has the fewest units left so far. Of limits with
-    /// equally many, stores the one with the later reset. Ignores limits of other units.
+    /// equally many, stores the one with the later reset. Prefers the caller's own limits to one of all callers together
+    /// that is not used up. Ignores limits of other units.
     package mutating func record(_ standing: LimitStanding) {
         switch standing.limit.quota.unit {
         case .requests: if standing.isTighter(than: requests) { requests = standing }

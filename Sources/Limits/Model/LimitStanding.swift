@@ -13,8 +13,12 @@ package struct LimitStanding: Sendable {
 }
 
 extension LimitStanding {
+    /// Whether the limit counts all callers together and is not used up.
+    package var isOpenToAll: Bool { limit.kind == .total && remaining > 0 }
+
     func isTighter(than other: Self?) -> Bool {
         guard let other else { return true }
+        if isOpenToAll != other.isOpenToAll { return !isOpenToAll }
         if remaining != other.remaining { return remaining < other.remaining }
         return resetMicroseconds > other.resetMicroseconds
     }

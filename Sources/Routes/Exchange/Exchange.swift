@@ -346,6 +346,8 @@ final class Exchange: @unchecked Sendable {
 }
 
 extension Exchange: RunningEntry {
+    var isOfPage: Bool { record.isOfOperator }
+
     var running: RunningRequest {
         let age = gateway.loop.now.milliseconds(since: record.startedAt)
         let wait: RunningRequest.Wait? =

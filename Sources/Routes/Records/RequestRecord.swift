@@ -31,7 +31,7 @@ struct RequestRecord {
     /// Whether the request is a health check, a CORS preflight, or a request to `/metrics` or `/admin`.
     var isPolled = false
     /// Whether the request belongs to the admin page or a caller's usage page. Usage records leave the request out.
-    var isOfOperator = false
+    private(set) var isOfOperator = false
     /// The name of the provider that served the request, or whose failure `cause` reports; nil if there is none.
     var provider: String?
     var usage: Usage?
@@ -53,6 +53,12 @@ struct RequestRecord {
     init(id: String, startedAt: LoopTime) {
         self.id = id
         self.startedAt = startedAt
+    }
+
+    /// Marks the request as one of the admin page or of a caller's usage page.
+    mutating func assignToPage(in counts: LoopMetrics) {
+        isOfOperator = true
+        counts.change(.requestsOfPages, by: 1)
     }
 
     mutating func record(costOf billing: Billing) {
@@ -88,6 +94,10 @@ struct RequestRecord {
     mutating func count(in counts: LoopMetrics, at now: LoopTime) {
         // The function is `mutating` only to avoid a copy.
         counts.change(.requests, by: -1)
+        if isOfOperator {
+            counts.change(.requestsOfPages, by: -1)
+            counts.change(.endedRequestsOfPages, by: 1)
+        }
         if isStreaming { counts.change(.streams, by: -1) }
         for failure in failures { counts.count(failure.fault, of: failure.provider) }
         if failures.isEmpty, let fault, let provider { counts.count(fault, of: provider) }

@@ -34,6 +34,8 @@ struct RunningRequest: Sendable {
 protocol RunningEntry: AnyObject {
     /// The index of this entry in its event loop's list. Only the list sets the index.
     var runningIndex: Int { get set }
+    /// Whether the request belongs to one of the relay's own pages. Lists leave such a request out.
+    var isOfPage: Bool { get }
     var running: RunningRequest { get }
 }
 
@@ -67,10 +69,10 @@ final class RunningRequests: @unchecked Sendable {
         entries[index] = last
     }
 
-    /// Returns the running requests, in no particular order.
+    /// Returns the running requests without those of the relay's own pages, in no particular order.
     func list() -> [RunningRequest] {
         oneLoop.check()
-        return entries.prefix(Self.maxListed).map(\.request.running)
+        return entries.lazy.filter { !$0.request.isOfPage }.prefix(Self.maxListed).map(\.request.running)
     }
 }
 

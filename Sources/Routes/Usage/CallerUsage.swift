@@ -5,23 +5,37 @@ import Shared
 
 /// Handles GET /v1/usage: sends the caller's own limits and usage of the last 30 days.
 func showOwnUsage(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    exchange.record.isOfOperator = true
+    exchange.record.assignToPage(in: gateway.counts)
     let caller = try await exchange.caller(.models)
     _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .models, request: exchange.request))
     try await exchange.check(caller)
     let states = try await LimitStates(of: [caller], gateway, from: gateway.limits.address(exchange.request))
-    let limits = states.all.map { state -> JSONFragment in
-        #"""
-        {"limit":\#(state.use.limit.quota.textWithUnit),"name":\#(state.text),"used":\#(state.used),\#
-        "left":\#(state.left),"resets_at":\#(state.resetsAt)}
-        """#
-    }
+    let (shared, own) = (states.all.filter(\.isOfAll), states.all.filter { !$0.isOfAll })
+    let limits =
+        (shared.isEmpty ? [] : [limit(ofAll: shared)])
+        + own.map { state -> JSONFragment in
+            #"""
+            {"limit":\#(state.use.limit.quota.textWithUnit),"name":\#(state.text),"used":\#(state.used),\#
+            "left":\#(state.left),"resets_at":\#(state.resetsAt),"is_used_up":\#(state.isUsedUp)}
+            """#
+        }
     let days = try await ownDays(of: caller, gateway)
     exchange.send(
         json: ByteBuffer(
             json: #"{"object":"usage","caller":\#(caller.name),"limits":\#(limits),"days":\#(days)}"#
         )
     )
+}
+
+/// Returns the entry that stands for the limits of all callers together. It does not show what the others have used,
+/// only whether one of the limits is used up.
+private func limit(ofAll states: [LimitStates.State]) -> JSONFragment {
+    let usedUp = states.filter(\.isUsedUp)
+    let resetsAt = usedUp.compactMap(\.resetsAt).max()
+    return #"""
+        {"limit":"all callers together","name":"total","used":null,"left":null,"resets_at":\#(resetsAt),\#
+        "is_used_up":\#(!usedUp.isEmpty)}
+        """#
 }
 
 /// Returns the caller's usage on each day with requests in the last 30 days.

@@ -23,6 +23,9 @@ struct LimitStates: Sendable {
         var share: Double { Double(use.used) / Double(max(1, use.limit.quota.count)) }
         var used: String { use.limit.quota.amount(use.used) }
         var left: String { use.limit.quota.amount(use.left) }
+        var isUsedUp: Bool { use.left <= 0 }
+        /// Whether the limit counts all callers together.
+        var isOfAll: Bool { use.limit.kind == .total }
     }
 
     let all: [State]

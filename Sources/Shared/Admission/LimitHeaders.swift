@@ -3,7 +3,11 @@ import Limits
 
 extension Decision {
     /// Appends the rate limit headers of a response. Appends nothing if no limit of requests or tokens applies.
+    ///
+    /// A limit of all callers together is left out unless it is used up: a caller must not see what the others use.
     package func appendLimits(to fields: inout ByteBuffer) {
+        let requests = requests.flatMap { $0.isOpenToAll ? nil : $0 }
+        let tokens = tokens.flatMap { $0.isOpenToAll ? nil : $0 }
         guard requests != nil || tokens != nil else { return }
         requests?.append(
             "x-ratelimit-limit-requests: ",

@@ -33,6 +33,10 @@ package final class LoopMetrics: @unchecked Sendable {
 
     package enum Gauge: Int, CaseIterable {
         case requests, streams
+        /// The requests in progress that belong to the operator's or a caller's page, which `requests` includes.
+        case requestsOfPages
+        /// The requests of these pages that have ended since the start.
+        case endedRequestsOfPages
     }
 
     enum CallerCount: Int, CaseIterable {

@@ -130,8 +130,8 @@ extension RecentFigures.Percentiles {
 }
 
 extension Metrics {
-    /// The number of requests in progress.
-    package var runningRequests: Int { gauge(.requests) }
+    /// The number of requests in progress, without those of the relay's own pages.
+    package var runningRequests: Int { max(0, gauge(.requests) - gauge(.requestsOfPages)) }
 
     /// The number of streamed responses in progress.
     package var openStreams: Int { gauge(.streams) }
