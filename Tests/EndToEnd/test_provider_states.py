@@ -6,6 +6,8 @@ import time
 from typing import Any
 
 from chat import MODEL, ask, body, vendor_error
+from memcached import wait_for
+from operating import PASSWORD, Operator
 from relay_process import free_port
 
 OK = {"answer": "served"}
@@ -120,6 +122,46 @@ def test_each_state_is_told_once_when_it_begins_and_once_when_it_is_over(serve, 
     assert states(relay)[9:] == [("info", REACHED, "gone", "")]
     last = [line for line in relay.log_lines() if line.get("model") == "gone" and "status" in line][-1]
     assert last["cause"] == f"gone: the vendor answered 500 at 127.0.0.1:{port}/v1/chat/completions"
+
+
+def test_the_operator_sees_why_and_since_when_until_a_request_was_served(serve, vendor):
+    """States have a reason, and do not end with a time-out, only with a request that was served."""
+    port = free_port()
+    providers, client = serve(
+        a=2, ADMIN_PASSWORD=PASSWORD, BREAKER_FAILURES=1, BREAKER_SECONDS=1, PROVIDER_GONE_KIND="openai",
+        PROVIDER_GONE_BASE_URL=f"http://127.0.0.1:{port}/v1", PROVIDER_GONE_MODELS="gone", PROVIDER_GONE_API_KEYS="gone-key-0123456789",
+    )  # fmt: skip
+    relay, began = client.relay, int(time.time())
+    operator = Operator(relay.base_url)
+
+    def overview(name: str) -> dict[str, Any]:
+        return next(row for row in operator.data("/admin/overview")["providers"] if row["name"] == name)
+
+    def row(name: str) -> dict[str, Any]:
+        return next(item for item in operator.items("/admin/provider") if item["name"] == name)
+
+    assert overview("a") == {"name": "a", "state": "ok", "reason": None, "since": None, "keys": 2, "bad_keys": []}
+    vendor.answers(providers.keys["a"][1], {"status": 401, "json": vendor_error("API Key has been deleted")})
+    asks_until(client, lambda: row("a")["keys"][1]["state"] != "ok")
+    [good, bad] = row("a")["keys"]
+    assert good["state"] == "ok" and good["reason"] is None and row("a")["state"] == "ok"
+    assert bad["state"].startswith("cooldown until ") and bad["reason"] == "401" and bad["since"] >= began
+    line = relay.wait_for_line(lambda line: line["message"] == REFUSES)
+    assert line["for_s"] == 300 and line["remedy"].startswith("correct the key in PROVIDER_A_API_KEYS or add credit")
+
+    assert client.post(CHAT, json=body(model="gone")).status_code == 502
+    gone = row("gone")
+    assert gone["state"].startswith("circuit open until ") and gone["since"] >= began
+    assert gone["reason"] == f"cannot connect to 127.0.0.1:{port}/v1/chat/completions: connection refused"
+    line = relay.wait_for_line(lambda line: line["message"] == OPENED)
+    assert line["for_s"] == 1 and "first call that succeeds" in line["remedy"]
+    assert "PROVIDER_GONE_BASE_URL" in relay.wait_for_line(lambda line: line["message"] == UNREACHABLE)["remedy"]
+    wait_for(lambda: not row("gone")["state"].startswith("circuit open"))
+    assert (row("gone")["state"], row("gone")["reason"]) == ("unavailable", gone["reason"])
+    wait_for(lambda: overview("gone")["state"] == "unavailable" and overview("gone")["since"] == gone["since"])
+    [k2] = overview("a")["bad_keys"]
+    assert (k2["name"], k2["reason"], overview("a")["state"]) == ("k2", "401", "ok")
+    assert operator.post("/admin/provider/gone/resume").status_code == 200 and row("gone")["state"] == "ok"
 
 
 def test_callers_keys_have_no_lines(start_relay, vendor, new_key, caller):

@@ -81,9 +81,9 @@ function showOverview(parts, place, told) {
     format: count,
     onpick: (index) => go("requests", { from: new Date(at(index)).toISOString(), to: new Date(at(index) + 60000).toISOString() }),
   });
-  const bad = providers.filter((provider) => provider.state !== "ok");
+  const bad = providers.filter((provider) => provider.state !== "ok" || provider.bad_keys.length);
   const named = (provider) => link(provider.name, "providers");
-  fill(parts.providers, table([["Provider", named, "name"], ["State", (provider) => state(provider.state)]], bad, { empty: `All ${providers.length} can be used.` }));
+  fill(parts.providers, table([["Provider", named, "name"], ["State", providerState]], bad, { empty: `All ${providers.length} can be used.` }));
   const columns = [
     ["Caller", (row) => [link(row.caller ?? "all callers", "limits", { caller: row.caller }), more(row.limit, ", ", row.quota)], "name"],
     ["Share", bar, "share"],
@@ -99,6 +99,12 @@ function showOverview(parts, place, told) {
   );
 }
 
+/** Writes a provider's state and why: `1 of 2 keys, k2: 401 since 17:41`. */
+function providerState({ state: text, reason, since, keys, bad_keys: bad }) {
+  const ofKeys = bad.length > 0 && more(`${keys - bad.length} of ${keys} keys`, bad.map((key) => [", ", key.name, ": ", why(key)]));
+  return [text === "ok" ? [] : state(text), reason && more(why({ reason, since })), ofKeys];
+}
+
 function instancesTable(instances) {
   const silent = (row) => row.silent && [" ", h("span.badge.bad", "silent since ", time(row.seen_at * 1000))];
   const columns = [
@@ -108,6 +114,7 @@ function instancesTable(instances) {
     ["Memory", (row) => `${count(row.memory_mb)} MB`, "n wide"],
     ["Longest turn", (row) => duration(row.longest_turn_ms), "n wide"],
     ["Store", (row) => h(row.store === "unavailable" ? "span.bad" : "span", row.store)],
+    ["As of", (row) => h(row.age_s > 20 ? "span.warn" : "span", `${duration(row.age_s * 1000)} ago`), "n"],
     ["Started", (row) => time(row.started_at * 1000), "wide"],
     ["Version", (row) => row.version, "wide"],
     ["Settings", (row) => h(row.settings === instances[0].settings ? "code" : "code.warn", row.settings), "wide"],

@@ -24,7 +24,7 @@ function providerSection(rows) {
   return h(
     "section.provider",
     { "aria-label": name },
-    h("div.head", h("h2", name), state(bad?.state ?? "ok"), h("span.dim", provider, ", priority ", priority, url && ", ", url), h("span.push", bad && h("button.small", { onclick: resume }, "Resume"))),
+    h("div.head", h("h2", name), state(bad?.state ?? "ok"), bad?.reason && h("span.dim", why(bad)), h("span.dim", provider, ", priority ", priority, url && ", ", url), h("span.push", bad && h("button.small", { onclick: resume }, "Resume"))),
     facts([
       ["Duration, last hour", p50 != null && `half within ${duration(p50)}, 95 % within ${duration(p95)}`],
       ["Errors, last hour", errors && causes(errors)],
@@ -40,11 +40,11 @@ function causes(errors) {
 }
 
 function keysTable(provider, resumeKey) {
-  const resume = (key) => key.state.startsWith("cooldown") && h("button.small", { "aria-label": `End the cooldown of ${key.name}`, onclick: () => resumeKey(key.name) }, "End cooldown");
+  const resume = (key) => /^(cooldown|unavailable)/.test(key.state) && h("button.small", { "aria-label": `End the cooldown of ${key.name}`, onclick: () => resumeKey(key.name) }, "End cooldown");
   const columns = [
     ["Key", (key) => key.name, "name"],
     ["Weight", (key) => key.weight, "n"],
-    ["State", (key) => state(key.state)],
+    ["State", (key) => [state(key.state), key.reason && more(why(key))]],
     ["", resume, "n"],
   ];
   return table(columns, provider.keys, { caption: provider.api_key, empty: "No key of its own: callers bring theirs, or none is needed." });

@@ -69,13 +69,14 @@ private func makeOverview(_ visit: AdminVisit) async throws(APIError) -> JSONFra
     }
     let providers = gateway.settings.providers.enumerated().map { position, provider -> JSONFragment in
         let models = provider.models.isEmpty ? [""] : provider.models.map(\.upstream)
-        let states = models.map { gateway.registry.state(of: position, model: $0).text(at: gateway.loop.now) }
-        return #"{"name":\#(provider.name),"state":\#(states.first { $0 != "ok" } ?? "ok")}"#
+        let states = models.map { gateway.registry.state(of: position, model: $0) }
+        let bad = states.first { $0.text(at: gateway.loop.now) != "ok" } ?? states[0]
+        return bad.summary(of: provider.name, at: gateway.loop.now)
     }
     let limits = try await nearest(visit)
     let running = await gateway.process.running.all(on: gateway.loop)
     let firstByte = gateway.process.figures.withLock { $0 }?.figures().firstByte
-    let instances = visit.admin.board.all(at: gateway.loop.now).map(JSONFragment.init(instance:))
+    let instances = instanceRows(visit)
     return #"""
         {"minutes":\#(usage.minutes, each: {
             #"{"time":\#($0.startMilliseconds / 1_000),"requests":\#($0.requests),"errors":\#($0.errors)}"#

@@ -32,24 +32,51 @@ private func row(
         "api_key":\#(provider.apiKeys.map(\.masked).joined(separator: ", ")),\#
         "weight":\#(provider.rank.weight(of: model?.alias ?? "")),"priority":\#(provider.rank.priority),\#
         "cost":\#(provider.prices.setting(of: model?.alias ?? "")?.text),"state":\#(state.text(at: now)),\#
-        "keys":\#(state.keys, each: { #"{"name":\#($0.name),"weight":\#($0.weight),"state":\#($0.text(at: now))}"# }),\#
+        \#(trouble: state.trouble, at: now),\#
+        "keys":\#(state.keys, each: {
+            #"{"name":\#($0.name),"weight":\#($0.weight),"state":\#($0.text(at: now)),\#(trouble: $0.trouble, at: now)}"#
+        }),\#
         "p50_ms":\#(recent?.durations?.p50),"p95_ms":\#(recent?.durations?.p95),"errors":{\#(members: errors)}}
         """#
 }
 
 extension ProviderState {
-    /// Returns the state in words, such as `ok`, `full` or `cooldown until 2026-01-31T12:00:00Z`.
+    /// Returns the state in words, such as `ok`, `full`, `unavailable` or `cooldown until 2026-01-31T12:00:00Z`.
+    ///
+    /// `unavailable` means that the circuit breaker or a cooldown ended, but no call has been served since.
     func text(at now: LoopTime) -> String {
         if let end = opensUntil { return "circuit open until \(wallTime(of: end, at: now))" }
         if !keys.isEmpty, let end = cooldownUntil { return "cooldown until \(wallTime(of: end, at: now))" }
+        let hasNoKey = !keys.isEmpty && keys.allSatisfy { $0.isUntried || $0.cooldownUntil != nil }
+        if trouble != nil || hasNoKey { return "unavailable" }
         return isFull ? "full" : "ok"
+    }
+
+    /// Returns the state of the provider for the overview, with the keys that are not used.
+    func summary(of provider: String, at now: LoopTime) -> JSONFragment {
+        let bad = keys.filter { $0.isUntried || $0.cooldownUntil != nil }
+        return #"""
+            {"name":\#(provider),"state":\#(text(at: now)),\#(trouble: trouble, at: now),"keys":\#(keys.count),\#
+            "bad_keys":\#(bad, each: {
+                #"{"name":\#($0.name),"state":\#($0.text(at: now)),\#(trouble: $0.trouble, at: now)}"#
+            })}
+            """#
+    }
+}
+
+extension JSONFragment.StringInterpolation {
+    /// Appends the members `reason` and `since`, which are null without trouble.
+    fileprivate mutating func appendInterpolation(trouble: ProviderState.Trouble?, at now: LoopTime) {
+        let since = trouble.map { (Timestamp.now() - now.milliseconds(since: $0.beganAt)) / 1_000 }
+        let members: JSONFragment = #""reason":\#(trouble?.cause),"since":\#(since)"#
+        appendInterpolation(members)
     }
 }
 
 extension ProviderState.Key {
     fileprivate func text(at now: LoopTime) -> String {
         if let end = cooldownUntil { return "cooldown until \(wallTime(of: end, at: now))" }
-        return isFull ? "full" : "ok"
+        return isUntried ? "unavailable" : isFull ? "full" : "ok"
     }
 }
 

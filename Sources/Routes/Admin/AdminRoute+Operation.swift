@@ -46,13 +46,14 @@ extension AdminRoute {
             .reader,
             """
             Lists the models of each provider, one row per model, in the state that the responding instance has recorded. `state` is `ok`, \
-            `full`, `cooldown until …` or `circuit open until …`. `p50_ms`, `p95_ms` and `errors` cover the last hour of the whole provider: the \
+            `full`, `cooldown until …`, `circuit open until …` or `unavailable` (this time is over, or the provider could not be reached, and no call \
+            was served since). `reason` and `since` (Unix seconds) say why; they are null if the last call was served. `p50_ms`, `p95_ms` and `errors` cover the last hour of the whole provider: the \
             times from a request's first upstream call to the end of its response (null if there were none), and the failures by cause.
             """,
             response: #"""
                 {"items":[{"name":"groq-1","provider":"openai","mapped_model":"fast","original_model":"llama-3","base_url":"https://…",
                 "api_key":"sk-1...f4","weight":1.0,"priority":1,"cost":"0.001/0.004","state":"ok",
-                "keys":[{"name":"k1","weight":1.0,"state":"ok"}],"p50_ms":800,"p95_ms":2400,"errors":{"timeout":2}}],"total":1,"instance":"relay-1:5001"}
+                "reason":null,"since":null,"keys":[{"name":"k1","weight":1.0,"state":"unavailable","reason":"401","since":1769860800}],"p50_ms":800,"p95_ms":2400,"errors":{"timeout":2}}],"total":1,"instance":"relay-1:5001"}
                 """#,
             listProviders
         ),
@@ -79,7 +80,7 @@ extension AdminRoute {
             """,
             response: #"""
                 {"items":[{"name":"relay-1:5001","version":"0.1.0","started_at":1769860800,"requests_per_minute":12,"running":3,"memory_mb":40,
-                "longest_turn_ms":2,"store":"ok","settings":"0123456789ab","silent":false,"seen_at":1769860860}],"total":1,"instance":"relay-1:5001"}
+                "longest_turn_ms":2,"store":"ok","settings":"0123456789ab","silent":false,"seen_at":1769860860,"age_s":4}],"total":1,"instance":"relay-1:5001"}
                 """#,
             listInstances
         ),

@@ -135,7 +135,8 @@ extension AdminRoute {
                 {"status":0,"msg":"","data":{"minutes":[{"time":1769860800,"requests":12,"errors":0}],"ttfb_ms":{"p50":210,"p95":900},
                 "running":3,"waiting":1,"today":{"requests":800,"prompt_tokens":16000,"completion_tokens":24000,"cost":0.8,
                 "cached_tokens":9000,"unpriced":3,"cost_is_partial":true},"yesterday":{…},
-                "providers":[{"name":"groq-1","state":"ok"}],"limits":[…],"instances":[…]},"instance":"relay-1:5001"}
+                "providers":[{"name":"groq-1","state":"ok","reason":null,"since":null,"keys":2,
+                "bad_keys":[{"name":"k2","state":"unavailable","reason":"401","since":1769860800}]}],"limits":[…],"instances":[…]},"instance":"relay-1:5001"}
                 """#,
             showOverview
         ),

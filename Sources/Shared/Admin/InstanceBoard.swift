@@ -8,6 +8,10 @@ package final class InstanceBoard: Sendable {
         package let entry: InstanceEntry
         /// Whether the instance has written no new entry for 30 seconds.
         package let isSilent: Bool
+        /// Whether the instance is this process.
+        package let isOwn: Bool
+        /// The age of the entry's figures as this instance knows them, in seconds.
+        package let ageSeconds: Int
     }
 
     private struct SeenInstance: Sendable {
@@ -81,14 +85,20 @@ package final class InstanceBoard: Sendable {
         let listed = others.values.map { seen in
             Listed(
                 entry: seen.entry,
-                isSilent: now.nanoseconds(since: seen.changedAt) > Self.silentNanoseconds
+                isSilent: now.nanoseconds(since: seen.changedAt) > Self.silentNanoseconds,
+                isOwn: false,
+                ageSeconds: now.milliseconds(since: seen.changedAt) / 1_000
             )
         }
         // An instance that was silent and has restarted is listed only once.
         let starts = Dictionary(grouping: listed.map(\.entry) + (own.map { [$0] } ?? []), by: \.name)
             .mapValues { $0.map(\.startedAt).max() ?? 0 }
         let current = listed.filter { !$0.isSilent || $0.entry.startedAt == starts[$0.entry.name] }
-        return (current + (own.map { [Listed(entry: $0, isSilent: false)] } ?? []))
+        let ownListed = own.map { own in
+            let age = max(0, Timestamp.now() - own.seenAt) / 1_000
+            return Listed(entry: own, isSilent: false, isOwn: true, ageSeconds: age)
+        }
+        return (current + (ownListed.map { [$0] } ?? []))
             .sorted { ($0.entry.name, $0.entry.startedAt) < ($1.entry.name, $1.entry.startedAt) }
     }
 

@@ -192,7 +192,20 @@ package final class Balance: Sendable {
         } else if error.status != nil {
             notices.all.ends(.unreachable(provider: provider), at: now)
         }
-        if isTripped { notices.all.begins(.breakerOpen(provider: provider, model: key.model), at: now, cause) }
+        guard isTripped else { return }
+        let end = openEnd(key, at: now)
+        notices.all.begins(.breakerOpen(provider: provider, model: key.model), at: now, cause, until: end)
+    }
+
+    /// Returns the cause and the beginning of the trouble because of which the candidate's circuit breaker is open or
+    /// half-open, or its provider cannot be reached; nil without such trouble.
+    func trouble(_ key: BreakerKey) -> (cause: String, beganAt: LoopTime)? {
+        // A call that began before a reload may have reported a trouble of which these breakers know nothing.
+        guard breakers.withLock({ $0.keys.contains { $0.provider == key.provider } }),
+            let notices, let provider = provider(at: key.provider)
+        else { return nil }
+        return notices.all.trouble(.breakerOpen(provider: provider, model: key.model))
+            ?? notices.all.trouble(.unreachable(provider: provider))
     }
 
     /// Records that a call to the candidate begins. If the circuit breaker is half-open, this is the trial call.

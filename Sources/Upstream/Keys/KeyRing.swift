@@ -10,6 +10,8 @@ package final class KeyRing: KeyCooldowns {
         /// them later.
         var chosen = 0.0
         var rest: KeyCooldown?
+        /// The failure that began the cooldown, and its time; nil without a cooldown, or if the failure is not known.
+        var trouble: (cause: String, beganAt: LoopTime)?
 
         /// The number of the key's next turn, divided by its weight. The key with the lowest value is next.
         var nextTurn: Double { (chosen + 1) / weight }
@@ -46,7 +48,10 @@ package final class KeyRing: KeyCooldowns {
         self.notices = notices
         precondition(!keys.isEmpty && keys.count == weights.count)
         credentials = keys.enumerated().map { Credential(own: $1, label: "k\($0 + 1)") }
-        let keyStates = zip(keys, weights).map { KeyState(weight: $1, rest: old?.rest(ofKey: $0)) }
+        let keyStates = zip(keys, weights).map { key, weight in
+            let before = old?.state(ofKey: key)
+            return KeyState(weight: weight, rest: before?.rest, trouble: before?.trouble)
+        }
         leastTurn = Atomic(Self.leastTurn(of: keyStates).bitPattern)
         self.keyStates = Lock(keyStates)
         guard keyStates.contains(where: { $0.rest != nil }) else { return }
@@ -54,12 +59,12 @@ package final class KeyRing: KeyCooldowns {
         cooldownRingCount.add(1)
     }
 
-    /// Returns the cooldown of a key, to be kept in a new ring; nil if the key has none.
-    private func rest(ofKey key: String) -> KeyCooldown? {
+    /// Returns the state of a key, whose cooldown is kept in a new ring; nil if the ring has no such key.
+    private func state(ofKey key: String) -> KeyState? {
         guard let index = credentials.firstIndex(where: { $0.key == key }) else { return nil }
-        var rest = keyStates.withLock { $0[index].rest }
-        rest?.endTrial()
-        return rest
+        var state = keyStates.withLock { $0[index] }
+        state.rest?.endTrial()
+        return state
     }
 
     var hasCooldowns: Bool { cooldowns.load(ordering: .relaxed) }
@@ -202,11 +207,25 @@ package final class KeyRing: KeyCooldowns {
         return zip(credentials, cooldowns).compactMap { $1 ? $0.label : nil }
     }
 
-    /// Returns all keys with their weights and the end of their cooldown. The end is nil for a key outside cooldown.
-    func states(at now: LoopTime) -> [(credential: Credential, weight: Double, cooldownUntil: LoopTime?)] {
-        let keyStates = keyStates.withLock { $0 }
-        return zip(credentials, keyStates).map { credential, position in
-            (credential, position.weight, position.rest.flatMap { now < $0.endsAt ? $0.endsAt : nil })
+    /// A key with its weight, and its cooldown if it has one.
+    struct KeyStanding {
+        let credential: Credential
+        let weight: Double
+        /// The end of the cooldown; nil if the key was not in cooldown since it last served a call.
+        let cooldownEnd: LoopTime?
+        /// The failure that began the cooldown, and its time; nil if it is not known.
+        let trouble: (cause: String, beganAt: LoopTime)?
+    }
+
+    /// All keys with their cooldowns, in the order of the settings.
+    var standings: [KeyStanding] {
+        zip(credentials, keyStates.withLock { $0 }).map { credential, state in
+            KeyStanding(
+                credential: credential,
+                weight: state.weight,
+                cooldownEnd: state.rest?.endsAt,
+                trouble: state.trouble
+            )
         }
     }
 
@@ -242,10 +261,16 @@ package final class KeyRing: KeyCooldowns {
     }
 
     package func failed(_ credential: Credential, _ error: UpstreamError, begun: LoopTime, at now: LoopTime) {
-        if error.cooldown != nil, error.kind.isRefusalOfKey {
-            report(of: credential) { $0.begins($1, at: now, error.loggedCause(hiding: credential)) }
-        }
         failed(credential, error.cooldown, begun: begun, at: now)
+        guard error.cooldown != nil, let index = index(of: credential) else { return }
+        let cause = error.loggedCause(hiding: credential)
+        let end = keyStates.withLock { keyStates -> LoopTime? in
+            // A call on another event loop may have ended the cooldown.
+            guard let rest = keyStates[index].rest else { return nil }
+            keyStates[index].trouble = (cause, keyStates[index].trouble?.beganAt ?? now)
+            return rest.endsAt
+        }
+        if error.kind.isRefusalOfKey { report(of: credential) { $0.begins($1, at: now, cause, until: end) } }
     }
 
     /// Records that a call with the key failed.
@@ -269,6 +294,7 @@ package final class KeyRing: KeyCooldowns {
         guard let index = index(of: credential) else { return }
         keyStates.withLock { keyStates in
             body(&keyStates[index].rest)
+            if keyStates[index].rest == nil { keyStates[index].trouble = nil }
             let isSome = keyStates.contains { $0.rest != nil }
             let wasSome = cooldowns.exchange(isSome, ordering: .relaxed)
             if isSome != wasSome { cooldownRingCount.add(isSome ? 1 : -1) }

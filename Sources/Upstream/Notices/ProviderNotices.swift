@@ -17,11 +17,24 @@ package final class ProviderNotices: Sendable {
             case .keyRefused(let provider, _), .unreachable(let provider), .breakerOpen(let provider, _): provider
             }
         }
+
+        /// The action that ends the trouble, for the log.
+        fileprivate var remedy: String {
+            let prefix = "PROVIDER_\(provider.asInstance)_"
+            return switch self {
+            case .keyRefused:
+                "correct the key in \(prefix)API_KEYS or add credit, and reload; a call that succeeds ends the cooldown"
+            case .unreachable: "check \(prefix)BASE_URL with `relay check --ask`; a call that is answered ends this"
+            case .breakerOpen: "the first call that succeeds after this time closes it"
+            }
+        }
     }
 
     private struct KnownState {
         /// The time at which the trouble began; nil if the trouble is over.
         var beganAt: LoopTime?
+        /// The last failure that showed the trouble.
+        var cause = ""
         var isLogged = false
         var loggedAt: LoopTime?
     }
@@ -41,14 +54,17 @@ package final class ProviderNotices: Sendable {
 
     /// Records that the trouble `state` has begun or still lasts. Logs at most one warning until it is over.
     ///
-    /// - Parameter cause: the failure that the warning names.
-    func begins(_ state: State, at now: LoopTime, _ cause: String) {
+    /// - Parameters:
+    ///   - cause: the failure that the warning names.
+    ///   - end: the end of the key's cooldown or of the time for which the breaker is open; nil if it is not known.
+    func begins(_ state: State, at now: LoopTime, _ cause: String, until end: LoopTime? = nil) {
         let isNews = states.withLock { states in
             var known = states[state] ?? KnownState()
             if known.beganAt == nil {
                 known.beganAt = now
                 if case .unreachable = state { unreachable.add(1, ordering: .relaxed) }
             }
+            known.cause = cause
             let isDue = known.loggedAt.map { now.nanoseconds(since: $0) >= Self.pauseNanoseconds } ?? true
             let isNews = !known.isLogged && isDue
             if isNews {
@@ -60,11 +76,18 @@ package final class ProviderNotices: Sendable {
             return isNews
         }
         guard isNews else { return }
+        let seconds = end.map { ($0.milliseconds(since: now) + 999) / 1_000 }
         switch state {
-        case .keyRefused: log.warning("a provider refuses a key; the key is in cooldown") { add(state, cause, to: &$0) }
-        case .unreachable: log.warning("a provider cannot be reached") { add(state, cause, to: &$0) }
-        case .breakerOpen: log.warning("a circuit breaker has opened") { add(state, cause, to: &$0) }
+        case .keyRefused:
+            log.warning("a provider refuses a key; the key is in cooldown") { add(state, cause, seconds, to: &$0) }
+        case .unreachable: log.warning("a provider cannot be reached") { add(state, cause, nil, to: &$0) }
+        case .breakerOpen: log.warning("a circuit breaker has opened") { add(state, cause, seconds, to: &$0) }
         }
+    }
+
+    /// Returns the cause and the beginning of a trouble that is not over; nil if it is over or never began.
+    func trouble(_ state: State) -> (cause: String, beganAt: LoopTime)? {
+        states.withLock { states in states[state].flatMap { known in known.beganAt.map { (known.cause, $0) } } }
     }
 
     /// Records that a trouble, such as an open circuit breaker, is over. Logs an info if a warning was logged for it.
@@ -96,9 +119,11 @@ package final class ProviderNotices: Sendable {
         }
     }
 
-    private func add(_ state: State, _ cause: String, to line: inout LogLine) {
+    private func add(_ state: State, _ cause: String, _ seconds: Int?, to line: inout LogLine) {
         add(state, to: &line)
         line.add("cause", cause)
+        if let seconds { line.add("for_s", seconds) }
+        line.add("remedy", state.remedy)
     }
 
     private func add(_ state: State, _ seconds: Int, to line: inout LogLine) {

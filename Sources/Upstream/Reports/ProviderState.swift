@@ -10,7 +10,26 @@ package struct ProviderState: Sendable {
         package let weight: Double
         /// The end of the key's cooldown; nil if the key is not in cooldown.
         package let cooldownUntil: LoopTime?
+        /// Whether the key's cooldown is over, but the key has not served a call since.
+        package let isUntried: Bool
         package let isFull: Bool
+        package let trouble: Trouble?
+    }
+
+    /// The failure because of which a key or a model is not used.
+    package struct Trouble: Sendable {
+        /// The failure in short words, such as `401`.
+        package let cause: String
+        package let beganAt: LoopTime
+
+        fileprivate init?(_ trouble: (cause: String, beganAt: LoopTime)?) {
+            guard let trouble else { return nil }
+            let answer = "the vendor answered "
+            let isAnswer = trouble.cause.hasPrefix(answer)
+            let words = isAnswer ? trouble.cause.dropFirst(answer.count).prefix { $0 != " " } : trouble.cause[...]
+            cause = String(words)
+            beganAt = trouble.beganAt
+        }
     }
 
     /// The keys of the provider; empty if the provider has no configured keys.
@@ -19,6 +38,8 @@ package struct ProviderState: Sendable {
     package let opensUntil: LoopTime?
     /// Whether the provider has no free capacity with any key, as far as this instance knows.
     package let isFull: Bool
+    /// The trouble with the model or the whole provider; nil if the last call was served.
+    package let trouble: Trouble?
 
     /// The earliest time at which a key's cooldown ends, if all keys are in cooldown; otherwise nil.
     package var cooldownUntil: LoopTime? {
@@ -31,7 +52,8 @@ extension Registry {
     /// Returns the present state of a model at the provider with this index in the settings.
     package func state(of position: Int, model: String) -> ProviderState {
         let (entry, now) = (entries[position], loop.now)
-        let keys = entry.keys?.states(at: now) ?? []
+        let keys = entry.keys?.standings ?? []
+        let key = Balance.BreakerKey(provider: position, model: model)
         let full = keys.map { entry.capacity?.isKnownFull($0.credential) ?? false }
         let isFull = keys.isEmpty ? entry.capacity?.isKnownFull(.none) ?? false : !full.contains(false)
         return ProviderState(
@@ -39,12 +61,15 @@ extension Registry {
                 ProviderState.Key(
                     name: key.credential.label ?? "",
                     weight: key.weight,
-                    cooldownUntil: key.cooldownUntil,
-                    isFull: isFull
+                    cooldownUntil: key.cooldownEnd.flatMap { now < $0 ? $0 : nil },
+                    isUntried: key.cooldownEnd.map { now >= $0 } ?? false,
+                    isFull: isFull,
+                    trouble: ProviderState.Trouble(key.trouble)
                 )
             },
-            opensUntil: balance.openEnd(Balance.BreakerKey(provider: position, model: model), at: now),
-            isFull: isFull
+            opensUntil: balance.openEnd(key, at: now),
+            isFull: isFull,
+            trouble: ProviderState.Trouble(balance.trouble(key))
         )
     }
 
