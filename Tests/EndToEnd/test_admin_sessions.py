@@ -119,6 +119,9 @@ def test_changes_by_cookie_need_a_page_of_the_relays_own(operated):
         assert answer.status_code == 403 and answer.json()["status"] == 1, (origin, answer.text)
     for origin in (own, "https://ai.example", "https://AI.example:443"):
         assert local_http.post(url, headers=cookie | {"Origin": origin}).status_code == 200
+    for origins in ((own, "https://evil.example"), ("https://evil.example", own), (own, own)):
+        lines = [("Cookie", cookie["Cookie"]), *(("Origin", origin) for origin in origins), ("Content-Length", "0")]
+        assert local_http.post(url, headers=lines).status_code == 403, origins
     over_tls = cookie | {"X-Forwarded-Proto": "https", "Origin": f"https://127.0.0.1:{operated.port}"}
     assert local_http.post(url, headers=over_tls).status_code == 200
     # Reading needs none, and a token in the header none either.
@@ -150,6 +153,8 @@ def test_methods_and_paths(operated):
     for method, path in (("POST", "/admin/config"), ("PUT", "/admin/config"), ("PATCH", "/admin/login"), ("DELETE", "/admin"), ("OPTIONS", "/admin/config")):
         answer = one.ask(method, path)
         assert answer.status_code == 405 and answer.json()["status"] == 1 and "allow" in answer.headers, (method, path)
+        stranger = local_http.request(method, operated.base_url + path)
+        assert (stranger.status_code, stranger.json(), "allow" in stranger.headers) == (401, NOT_LOGGED_IN, False), (method, path)
     for path in ("/admin/nothing", "/admin/provider/x/y/z", "/admin/login/x"):
         assert one.get(path).json() == {"status": 1, "msg": "Not found"}
     assert one.ask("HEAD", "/admin/config").content == b""
@@ -163,6 +168,8 @@ def test_other_spellings_lead_nowhere(operated, target):
     session = token(operated.base_url, f"10.8.1.{len(target) + sum(map(ord, target)) % 200}")
     status, text = raw(operated, target, Authorization=f"Bearer {session}")
     assert status == 404, text
+    if re.match("/+(%61|a)dmin(/|%2f|$)", target):
+        assert text.endswith('{"status":1,"msg":"Not found"}'), text
 
 
 @pytest.mark.parametrize("target", ["/admin/../v1/models", "/v1/../admin/config", "/admin/%2e%2e/v1/models", "/admin/.%2e/config"])

@@ -14,8 +14,9 @@ LISTS = {
         {"id": "big/model:1", "object": "model", "created": 1700000001},
     ]}]),
     "anthropic": ("/v1/models?limit=1000", [
-        {"data": [{"id": "claude-a", "max_input_tokens": 40}], "has_more": True, "last_id": "claude a&b"},
-        {"data": [{"id": "claude-b"}], "has_more": False, "last_id": "claude-b"},
+        {"data": [{"id": "claude-a", "max_input_tokens": 40, "created_at": "2025-10-15T01:02:03Z", "lifecycle": "active", "retires_at": None},
+                  {"id": "claude-old", "created_at": "2023-01-01", "lifecycle": "retired", "retires_at": "2024-01-01"}], "has_more": True, "last_id": "claude a&b"},
+        {"data": [{"id": "claude-b", "created_at": "?", "lifecycle": "deprecated", "retires_at": "2031-12-09T00:00:00Z"}], "has_more": False, "last_id": "claude-b"},
     ]),
     "gemini": ("/v1beta/models?pageSize=1000", [
         {"models": [
@@ -105,8 +106,9 @@ def test_the_vendors_list_is_served_once_it_is_read(start_relay, caller, kind):
     assert ask(http, model="no-such-model").status_code == 404
     assert VENDOR_KEY in lister.headers[-1][KEY_HEADER[kind]]
     created = [entry["created"] for entry in listed]
-    assert created == ([1700000001, 1700000001, 1727389042] if kind == "openai" else [1727389042] * 3)
-    if kind in ("openai", "cloudflare"):
+    known = {"openai": 1700000001, "anthropic": 1760490123}.get(kind, 1727389042)
+    assert created == [known, known, 1727389042]
+    if kind in ("openai", "cloudflare", "anthropic"):
         assert listed[2]["shutdown_date"] == "2031-12-09"
     if kind in ("gemini", "cohere", "cloudflare"):
         error = ask(http, "word " * 60, model=NAMES[kind][1]).json()["error"]

@@ -18,6 +18,7 @@ from conftest import TEAM_TOKEN, VENDOR_KEY
 from limited import client as plain
 from memcached import wait_for
 from openai_vendor import USAGE
+from operating import SETTINGS, Operator
 from postgres import PASSWORD, Postgres
 from relay_process import INHERITED, IS_SANITIZED, binary, free_port
 
@@ -270,6 +271,19 @@ def test_a_database_that_hangs_does_not_hold_up_the_end(start_relay, server, tea
         relay.wait_for_line(lambda line: line["message"].startswith("the database of usage records does not respond"))
     finally:
         postgres.run("resume")
+        postgres.remove()
+
+
+def test_the_first_start_with_an_empty_database_warns_of_nothing(start_relay):
+    postgres = Postgres()
+    try:
+        relay = start_relay(**SETTINGS, USAGE_DATABASE_URL=postgres.url)
+        operator = Operator(relay.base_url)
+        for path in ("/admin/overview", "/admin/usage?by=model", "/admin/req_logs"):
+            assert operator.get(path).status_code == 200, path
+        assert [line for line in relay.log_lines() if line["level"] not in ("info", "debug")] == []
+    finally:
+        relay.stop()
         postgres.remove()
 
 

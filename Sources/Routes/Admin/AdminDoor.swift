@@ -7,6 +7,8 @@ import Upstream
 func serveAdmin(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let request = exchange.request
     exchange.operatorFields = guardingFields(nonce: nil)
+    // A path with escapes or extra slashes is no route: a proxy in front can then block paths by comparing the text.
+    guard request.rawPath.elementsEqual(request.path) else { throw APIError(404, "Not found") }
     let path = AdminRoute.parts(request.path.text)
     var allowed: [Method] = []
     for route in AdminRoute.all {
@@ -20,6 +22,7 @@ func serveAdmin(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
         allowed += route.method == .get ? [.get, .head] : [route.method]
     }
     guard !allowed.isEmpty else { throw APIError(404, "Not found") }
+    _ = try visitor(of: .reader, request, gateway)
     exchange.allowed = allowed.map(\.name)
     throw APIError(405, "Method not allowed")
 }

@@ -17,6 +17,7 @@ extension Request {
             return false
         }
         guard let origin = self[.origin] else { return true }
+        guard hasOneOrigin else { return false }
         let text = origin.text.lowercased()
         if let own = settings.publicURL.flatMap(Self.origin), text == own { return true }
         guard let host = self[.host]?.text.lowercased() else { return false }
@@ -25,12 +26,15 @@ extension Request {
 
     /// Returns whether `Origin` is present and is the origin of this request or of `PUBLIC_URL`.
     func isOfOwnOrigin(_ settings: Settings) -> Bool {
-        guard let origin = self[.origin]?.text.lowercased() else { return false }
+        guard let origin = self[.origin]?.text.lowercased(), hasOneOrigin else { return false }
         let given = Self.withoutUsualPort(origin)
         if let own = settings.publicURL.flatMap(Self.origin), given == Self.withoutUsualPort(own) { return true }
         guard let host = self[.host]?.text.lowercased() else { return false }
         return given == Self.withoutUsualPort("\(isOverTLS(settings) ? "https" : "http")://\(host)")
     }
+
+    /// Whether the request has exactly one line `Origin`. Browsers send one, so a second one was added on the way.
+    private var hasOneOrigin: Bool { lines(of: .origin).count == 1 }
 
     /// Returns whether a trusted proxy reports that its client used TLS.
     func isOverTLS(_ settings: Settings) -> Bool {

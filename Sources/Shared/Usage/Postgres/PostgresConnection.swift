@@ -51,6 +51,9 @@ struct PostgresFailure: Error {
     /// Whether the PostgreSQL server stopped a slow statement. The connection can still be used.
     var isInterrupt: Bool { state == "57014" }
 
+    /// Whether a table does not exist.
+    var isOfMissingTable: Bool { state == "42P01" }
+
     /// Whether the database user lacks a permission.
     var isPermissionDenied: Bool { state == "42501" }
 }

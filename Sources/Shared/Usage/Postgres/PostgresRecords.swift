@@ -14,7 +14,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
     init(url: String) throws(UsageFailure) { address = try PostgresStore.address(url) }
 
     func page(_ query: RecordQuery, until end: LoopTime) throws(UsageFailure) -> RecordPage {
-        try read(until: end) { connection throws(PostgresFailure) in
+        try read(until: end, orElse: RecordPage()) { connection throws(PostgresFailure) in
             let state = try PostgresState(connection)
             var spans = PostgresSpans(query.filter, state)
             try spans.find(connection)
@@ -72,7 +72,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
 
     func request(_ id: RecordID, until end: LoopTime) throws(UsageFailure) -> StoredRequest? {
         guard case .triple(let time, let process, let number) = id else { return nil }
-        return try read(until: end) { connection throws(PostgresFailure) in
+        return try read(until: end, orElse: nil) { connection throws(PostgresFailure) in
             let rows = try PostgresRequestRows.rows(process, number, connection: connection)
             guard let first = rows.first, first.record.timeMilliseconds == time else { return nil }
             var found = StoredRequest(id, first.record, calls: rows.dropFirst().map(\.record))
@@ -85,7 +85,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
     }
 
     func table(_ query: UsageQuery, until end: LoopTime) throws(UsageFailure) -> UsageTable {
-        try read(until: end) { connection throws(PostgresFailure) in
+        try read(until: end, orElse: UsageTable()) { connection throws(PostgresFailure) in
             do throws(PostgresFailure) {
                 return try PostgresState(connection).sums(query, connection)
             } catch {
@@ -102,7 +102,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         into minutes: inout [UsageOverview.Minute],
         until end: LoopTime
     ) throws(UsageFailure) -> Bool {
-        let rows = try read(until: end) { connection throws(PostgresFailure) in
+        let rows = try read(until: end, orElse: [] as [[String?]]?) { connection throws(PostgresFailure) in
             do throws(PostgresFailure) {
                 return try connection.run(
                     """
@@ -123,8 +123,11 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
     }
 
     /// Calls `body` with a read-only connection. After a connection failure, opens it again and repeats `body` once.
+    ///
+    /// - Parameter empty: the result if the database has no tables yet, because no relay has written to it.
     private func read<Result>(
         until end: LoopTime,
+        orElse empty: Result,
         _ body: (PostgresConnection) throws(PostgresFailure) -> Result
     ) throws(UsageFailure) -> Result {
         var isAgain = connection == nil
@@ -134,6 +137,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
                 try connection.limit(until: end)
                 return try body(connection)
             } catch {
+                if error.isOfMissingTable { return empty }
                 connection = nil
                 guard !isAgain, error.state.isEmpty, LoopTime.current() < end else { throw UsageFailure(error.text) }
                 isAgain = true
