@@ -249,7 +249,7 @@ def test_a_start_on_a_full_disk(launch, server, team, tmp_path):
                 pass
         relay = launch(**settings(server, DATA_DIR=folder))
         use(team(relay), good=3, bad=0)
-        assert "the file of usage records cannot be opened yet" in [line["message"] for line in relay.log_lines()]
+        relay.wait_for_line(lambda line: line["message"] == "the file of usage records cannot be opened yet")
         (folder / "filler").unlink()
         wait_for(lambda: metric(relay, "relay_usage_records_total", "sqlite") >= 6)
         assert metric(relay, "relay_usage_records_dropped_total", "sqlite") == 0
