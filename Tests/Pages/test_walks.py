@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import re
+import time
 from collections.abc import Callable
 
 import local_http
@@ -215,7 +216,9 @@ def test_failures_are_read_in_the_list(visit: Callable[..., Visitor], width: int
     visitor.show("requests?status=failed&model=code")
     row = page.locator("tbody tr").first
     seen = row.inner_text()
-    assert "research" in seen and "backup" in seen and "502" in seen and "cannot connect" in seen
+    assert "research" in seen and "backup" in seen and "502" in seen
+    assert "backup: cannot connect to 127.0.0.1:1/v1/chat/completions: connection refused" in seen
+    assert_fits(visitor, "failures")
     cells = page.locator("tbody tr:first-child td").evaluate_all("cells => Object.fromEntries(cells.map((cell) => [cell.className, cell.offsetWidth]))")
     assert cells["status"] <= 110, "what is short has a narrow column"
     if width > 1000:
@@ -386,6 +389,70 @@ def test_settings_are_read_anew(visit: Callable[..., Visitor]) -> None:
     visitor.assert_content()
 
 
+@pytest.mark.parametrize(("width", "scheme"), FORMS)
+def test_a_reload_says_what_waits_and_what_is_wrong(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    visitor = visit(width, scheme)
+    page = visitor.page
+
+    def waiting(route: Route) -> None:
+        told = route.fetch().json()
+        route.fulfill(json=told | {"data": told["data"] | {"waiting_for_restart": ["PORT", "MEMCACHED_HOST"]}})
+
+    page.route("**/admin/config", waiting)
+    visitor.show("settings")
+    page.wait_for_selector("text=Not in force before a restart: PORT, MEMCACHED_HOST")
+    problems = [".env:4  PORT: already set in line 1", f".env:7  {HOSTILE}: unknown variable"]
+    refused = {"status": 1, "msg": "Configuration not changed", "errors": problems, "instance": "a"}
+    page.route("**/admin/reload", lambda route: route.fulfill(status=422, json=refused))
+    page.click("text=Reload …")
+    page.click("dialog >> button.danger")
+    page.wait_for_selector("text=.env:4 PORT: already set in line 1")
+    page.wait_for_selector("text=unknown variable")
+    assert_fits(visitor, "problems of a reload")
+    assert_reachable(visitor, "problems of a reload")
+
+
+@pytest.mark.parametrize(("width", "scheme"), FORMS)
+def test_states_have_a_reason_and_instances_an_age(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    visitor = visit(width, scheme)
+    page = visitor.page
+    trouble = {"name": "k2", "state": "unavailable", "reason": "401", "since": int(time.time()) - 60}
+    reason = "cannot connect to 192.0.2.1:443: connection refused"
+
+    def overview(route: Route) -> None:
+        told = route.fetch().json()
+        providers = [
+            {"name": "alpha", "state": "ok", "reason": None, "since": None, "keys": 2, "bad_keys": [trouble]},
+            {"name": "gone", "state": "unavailable", "reason": reason, "since": trouble["since"], "keys": 0, "bad_keys": []},
+        ]
+        instances = [one | {"age_s": 71, "store": "unknown"} for one in told["data"]["instances"]]
+        route.fulfill(json=told | {"data": told["data"] | {"providers": providers, "instances": instances}})
+
+    # Without the stream, the page reads the overview once.
+    visitor.show("settings")
+    page.route("**/admin/live", lambda route: route.abort())
+    page.route("**/admin/overview", overview)
+    visitor.show("overview")
+    page.wait_for_selector("text=1 of 2 keys, k2: 401 since")
+    text = page.locator("#main").inner_text()
+    assert all(word in text for word in (f"{reason} since", "unavailable", "71 s ago", "unknown")), text
+    assert_fits(visitor, "states")
+    assert_reachable(visitor, "states")
+
+    def providers(route: Route) -> None:
+        told = route.fetch().json()
+        for row in told["items"]:
+            row["keys"] = [key | {"state": "unavailable", "reason": "401", "since": trouble["since"]} for key in row["keys"]]
+        route.fulfill(json=told)
+
+    page.route("**/admin/provider", providers)
+    visitor.show("providers")
+    page.wait_for_selector("text=401 since")
+    assert page.locator("text=End cooldown").count() > 0
+    assert_fits(visitor, "providers")
+    assert_reachable(visitor, "providers")
+
+
 def test_what_clients_need(visit: Callable[..., Visitor], relay: Relay) -> None:
     visitor = visit()
     page = visitor.page
@@ -527,7 +594,21 @@ def test_a_relay_that_is_gone(visit: Callable[..., Visitor]) -> None:
     page.wait_for_selector(".failure", state="detached")
 
 
-@pytest.mark.parametrize(("width", "scheme"), [pytest.param(360, "dark", marks=pytest.mark.short), (1280, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "light"), (390, "dark")])
+def test_at_rest_no_request_runs(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    """The requests of the page itself are not counted."""
+    visitor = visit(width, scheme)
+    for view in ("requests", "overview"):
+        visitor.show(view)
+    visitor.page.wait_for_function("[...document.querySelectorAll('.tiles div')].some((tile) => /^Running\\s+0\\s/.test(tile.innerText))")
+    visitor.show("requests?status=running")
+    visitor.page.wait_for_selector("text=No request runs at this instance at the moment.")
+    assert_fits(visitor, "at rest")
+    assert_reachable(visitor, "at rest")
+    visitor.assert_content()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [pytest.param(360, "dark", marks=pytest.mark.short), (390, "light"), (1280, "light"), (1280, "dark")])
 def test_a_callers_own_page(visit: Callable[..., Visitor], relay: Relay, width: int, scheme: str) -> None:
     visitor = visit(width, scheme, user=False)
     page = visitor.page
@@ -540,6 +621,8 @@ def test_a_callers_own_page(visit: Callable[..., Visitor], relay: Relay, width: 
     visitor.press("Enter")
     page.wait_for_selector("text=Limits of team")
     assert "60 requests per minute" in page.locator("#shown").inner_text() and page.locator("#shown table").count() == 2
+    row = page.locator("#shown tr", has_text="all callers together").locator("th, td").all_inner_texts()
+    assert row == ["all callers together", "–", "some", "–"], "what others have used is not shown"
     assert_fits(visitor, "usage")
     assert_reachable(visitor, "usage")
     page.reload()
@@ -558,7 +641,7 @@ def test_headers_of_the_pages(relay: Relay) -> None:
         assert policy.startswith("default-src 'none'; ") and f"style-src 'nonce-{nonce}'" in policy and "frame-ancestors 'none'" in policy
         assert one.text.count(f'nonce="{nonce}"') == 2 and nonce not in other.text
         assert one.headers["cache-control"] == "no-store" and one.headers["referrer-policy"] == "no-referrer"
-        assert local_http.request("POST", relay.base_url + path).status_code == 405
+        assert local_http.request("POST", relay.base_url + path).status_code == (401 if path == "/admin" else 405)
         assert "access-control-allow-origin" not in one.headers
 
 

@@ -108,13 +108,12 @@ function providerState({ state: text, reason, since, keys, bad_keys: bad }) {
 function instancesTable(instances) {
   const silent = (row) => row.silent && [" ", h("span.badge.bad", "silent since ", time(row.seen_at * 1000))];
   const columns = [
-    ["Name", (row) => [row.name, silent(row)], "name"],
+    ["Name", (row) => [row.name, silent(row), more(h(row.age_s > 20 ? "span.warn" : "span", `${count(row.age_s)} s ago`))], "name"],
     ["Requests/min", (row) => count(row.requests_per_minute), "n"],
     ["Running", (row) => count(row.running), "n"],
     ["Memory", (row) => `${count(row.memory_mb)} MB`, "n wide"],
     ["Longest turn", (row) => duration(row.longest_turn_ms), "n wide"],
     ["Store", (row) => h(row.store === "unavailable" ? "span.bad" : "span", row.store)],
-    ["As of", (row) => h(row.age_s > 20 ? "span.warn" : "span", `${duration(row.age_s * 1000)} ago`), "n"],
     ["Started", (row) => time(row.started_at * 1000), "wide"],
     ["Version", (row) => row.version, "wide"],
     ["Settings", (row) => h(row.settings === instances[0].settings ? "code" : "code.warn", row.settings), "wide"],

@@ -140,6 +140,7 @@ function state(text) {
 
 /** Creates an amount of a limit's unit, of which dollars have four significant digits. */
 const amountOf = (unit, text) => (unit === "usd" ? costOf(Number(text)) : decimal(text));
+
 /** Writes why something is not used: `401 since 17:41`. */
 const why = ({ reason, since, state: text }) => [reason ?? text, since && [" since ", time(since * 1000)]];
 
