@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import re
+import subprocess
 import time
 from collections.abc import Callable
 
@@ -18,7 +19,7 @@ from axe_playwright_python.sync_playwright import Axe
 from colours import SIGHTS, contrast, distance
 from conftest import Visitor
 from playwright.sync_api import Route
-from relay_process import Relay
+from relay_process import Relay, binary
 from world import HOSTILE
 
 VIEWS = ["overview", "requests", "usage", "limits", "providers", "cache", "settings", "clients"]
@@ -386,6 +387,35 @@ def test_settings_are_read_anew(visit: Callable[..., Visitor]) -> None:
     assert "reload" in page.locator("table").last.inner_text()
     for secret in (world.PASSWORD, world.TEAM):
         assert secret not in page.content()
+    visitor.assert_content()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+def test_the_lines_of_a_new_key_are_those_of_relay_key(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    visitor = visit(width, scheme)
+    page = visitor.page
+    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visitor.show("settings")
+    asked = len(visitor.asked)
+    page.fill("input[name=key]", "no name")
+    page.click("text=Make lines")
+    assert page.locator("pre").count() == 0, "a name that `relay key` refuses makes no lines"
+    texts = []
+    for _ in range(2):
+        page.fill("input[name=key]", "my-Team_2")
+        page.click("text=Make lines")
+        texts.append(page.locator("pre").text_content())
+    assert page.locator("pre").count() == 1
+    page.click("text=Copy")
+    page.wait_for_selector("#said >> text=Copied the lines of the new key.")
+    assert page.evaluate("navigator.clipboard.readText()") == texts[1]
+    token = re.compile(r"=sk-relay-[A-Za-z0-9_-]{43}\n")
+    printed = subprocess.run([binary(), "key", "my-Team_2"], check=True, capture_output=True, text=True).stdout
+    lines = {token.sub("=TOKEN\n", text) for text in (*texts, printed)}
+    assert len(lines) == 1 and "KEY_MY_TEAM_2_TOKEN=TOKEN\n" in lines.pop() and len({*texts, printed}) == 3
+    assert len(visitor.asked) == asked, "the key stays in the browser"
+    assert_fits(visitor, "a new key")
+    assert_reachable(visitor, "a new key")
     visitor.assert_content()
 
 

@@ -24,9 +24,6 @@ function clientsView() {
 }
 
 function clientSection({ name, place, text }) {
-  const copied = () => say(`Copied the settings for ${name}.`);
-  const copy = () => navigator.clipboard.writeText(text).then(copied, () => say("The browser does not let this page copy. Mark the text and copy it."));
-  // Browsers let pages copy over TLS, or on this machine, only.
-  const button = navigator.clipboard && h("button.small", { "aria-label": `Copy the settings for ${name}`, onclick: copy }, "Copy");
-  return h("section", h("div.head", h("h2", name), h("span.dim", place), h("span.push", button)), h("pre", { tabindex: 0, "aria-label": name }, text));
+  const head = h("div.head", h("h2", name), h("span.dim", place), h("span.push", copyButton(text, `the settings for ${name}`)));
+  return h("section", head, h("pre", { tabindex: 0, "aria-label": name }, text));
 }

@@ -144,6 +144,13 @@ const amountOf = (unit, text) => (unit === "usd" ? costOf(Number(text)) : decima
 /** Writes why something is not used: `401 since 17:41`. */
 const why = ({ reason, since, state: text }) => [reason ?? text, since && [" since ", time(since * 1000)]];
 
+/** Creates a button that copies a text. Browsers let pages copy over TLS, or on this machine, only; elsewhere there is no button. */
+function copyButton(text, what) {
+  const copied = () => say(`Copied ${what}.`);
+  const copy = () => navigator.clipboard.writeText(text).then(copied, () => say("The browser does not let this page copy. Mark the text and copy it."));
+  return navigator.clipboard && h("button.small", { "aria-label": `Copy ${what}`, onclick: copy }, "Copy");
+}
+
 const link = (text, view, params) => h("a", { href: hashOf(view, params) }, text);
 const turn = (text, view, params) => h("a.button", { href: hashOf(view, params) }, text);
 const noKey = () => h("span.dim", "no key");
