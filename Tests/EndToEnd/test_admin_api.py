@@ -197,6 +197,25 @@ def test_records_their_filters_and_their_end(operated, operator):
     assert operator.ask("DELETE", "/admin/req_logs/bulkDelete/a,b").status_code == 400
 
 
+def test_failures_are_told_from_refusals_and_client_errors(start_relay):
+    """In the filters of records and in the minutes of the overview."""
+    relay = start_relay(
+        **SETTINGS, KEY_TEAM_TOKEN=TEAM, KEY_TEAM_RATE_LIMIT_CHAT="4/hour", PROVIDER_DEMO_MODELS="echo", PROVIDER_FAR_KIND="openai",
+        PROVIDER_FAR_BASE_URL="http://127.0.0.1:1/v1", PROVIDER_FAR_MODELS="far",
+    )  # fmt: skip
+    assert [ask(relay, model).status_code for model in ("echo", "far", "far")] == [200, 502, 502]
+    assert ask(relay, temperature="hot").status_code == 400
+    assert [ask(relay).status_code for _ in range(4)] == [200, 429, 429, 429]
+    operator = Operator(relay.base_url)
+    wait_for(lambda: len(operator.items("/admin/req_logs")) == 8)
+    kinds = {"": 8, "completed": 2, "failed": 6, "failures": 2, "refusals": 3, "client_errors": 1}
+    assert {kind: operator.get("/admin/req_logs", status=kind).json()["total"] for kind in kinds} == kinds
+    assert {item["http_status"] for item in operator.items("/admin/req_logs", status="failures")} == {502}
+    time.sleep(1.5)  # The overview may be so old.
+    minutes = operator.data("/admin/overview")["minutes"]
+    assert [sum(minute[name] for minute in minutes) for name in ("requests", "errors", "failures", "refusals")] == [8, 6, 2, 3]
+
+
 def test_bodies_are_kept_masked_and_short(operated, operator):
     encoded = base64.b64encode(pictures.png(20, 20, [hashlib.sha512(bytes([row])).digest()[:60] for row in range(20)])).decode()
     assert len(encoded) > 300

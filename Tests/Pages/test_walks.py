@@ -86,6 +86,33 @@ def test_login_and_logout(visit: Callable[..., Visitor]) -> None:
     visitor.assert_content()
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+def test_failures_are_told_from_refusals(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    """The tiles lead to the requests that they count."""
+    visitor = visit(width, scheme)
+    page = visitor.page
+    for tile, status, found in (("Failures, last hour", "failures", "50"), ("Refused by limits, last hour", "refusals", "429")):
+        visitor.show("overview")
+        page.wait_for_selector("#main .tiles >> text=in the last 5 minutes")
+        part = page.locator(".tiles div", has_text=tile)
+        number = int(part.locator("dd").first.inner_text().replace(",", ""))
+        assert number > 0
+        assert_fits(visitor, "tiles")
+        assert_reachable(visitor, "tiles")
+        part.locator("a").click()
+        page.wait_for_url(f"**/admin#/requests?status={status}")
+        visitor.settle("requests")
+        assert page.locator("select[name=status]").input_value() == status
+        codes = page.locator("td.status span").all_inner_texts()
+        assert codes and all(code.startswith(found) for code in codes if code.isdigit()), codes
+    page.select_option("select[name=status]", "client_errors")
+    page.wait_for_url("**status=client_errors")
+    visitor.settle("requests")
+    assert page.locator("td.status", has_text=re.compile("429|50")).count() == 0
+    assert_fits(visitor, "client errors")
+    visitor.assert_content()
+
+
 def test_a_session_that_ends_asks_for_a_login_and_goes_on_there(visit: Callable[..., Visitor], relay: Relay) -> None:
     visitor = visit()
     visitor.show("usage?by=caller")

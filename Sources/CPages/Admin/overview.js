@@ -53,13 +53,16 @@ function liveOverview(show, live, notes) {
 /** Creates the figures of now; without data their places. */
 function overviewTiles(told) {
   const { minutes = [], ttfb_ms: ttfb = {}, running, waiting, today = {}, yesterday = {} } = told?.data ?? {};
-  const sum = (name) => minutes.reduce((all, minute) => all + minute[name], 0);
+  const sum = (name, some = minutes) => some.reduce((all, minute) => all + minute[name], 0);
+  const lately = (name) => `${count(sum(name, minutes.slice(-5)))} in the last 5 minutes`;
   const tokens = (sums) => count(sums.prompt_tokens + sums.completion_tokens);
   const tiles = [
     [link("Running", "requests", { status: "running" }), count(running), `at ${told?.instance}`],
     ["Waiting", count(waiting), "for limits or capacity"],
     ["First byte, median", duration(ttfb.p50), `95 % within ${duration(ttfb.p95)}`],
-    [link("Errors, last hour", "requests", { status: "failed" }), h(sum("errors") ? "span.bad" : "span", count(sum("errors"))), `of ${count(sum("requests"))} requests`],
+    [link("Failures, last hour", "requests", { status: "failures" }), h(sum("failures") ? "span.bad" : "span", count(sum("failures"))), lately("failures")],
+    [link("Refused by limits, last hour", "requests", { status: "refusals" }), count(sum("refusals")), lately("refusals")],
+    [link("Requests, last hour", "requests"), count(sum("requests")), link(`${count(sum("errors") - sum("failures") - sum("refusals"))} client errors`, "requests", { status: "client_errors" })],
     [link("Requests today", "requests"), count(today.requests), `yesterday ${count(yesterday.requests)}`],
     [link("Tokens today", "usage", { measure: "tokens" }), tokens(today), `yesterday ${tokens(yesterday)}`],
     [link("Cost today", "usage", { measure: "cost" }), costOf(today.cost, today.unpriced), ["yesterday ", costOf(yesterday.cost, yesterday.unpriced)]],
@@ -76,7 +79,8 @@ function showOverview(parts, place, told) {
     labels: minutes.map((_, index) => timeClock.format(at(index)).slice(0, 5)),
     series: [
       { name: "answered", kind: "c0", values: minutes.map((minute) => minute.requests - minute.errors) },
-      { name: "failed", kind: "failed", values: minutes.map((minute) => minute.errors) },
+      { name: "refused or client errors", kind: "c1", values: minutes.map((minute) => minute.errors - minute.failures) },
+      { name: "failed", kind: "failed", values: minutes.map((minute) => minute.failures) },
     ],
     format: count,
     onpick: (index) => go("requests", { from: new Date(at(index)).toISOString(), to: new Date(at(index) + 60000).toISOString() }),

@@ -79,7 +79,10 @@ private func makeOverview(_ visit: AdminVisit) async throws(APIError) -> JSONFra
     let instances = instanceRows(visit)
     return #"""
         {"minutes":\#(usage.minutes, each: {
-            #"{"time":\#($0.startMilliseconds / 1_000),"requests":\#($0.requests),"errors":\#($0.errors)}"#
+            #"""
+            {"time":\#($0.startMilliseconds / 1_000),"requests":\#($0.counts.requests),"errors":\#($0.counts.errors),\#
+            "failures":\#($0.counts.failures),"refusals":\#($0.counts.refusals)}
+            """#
         }),"ttfb_ms":{"p50":\#(firstByte?.p50),"p95":\#(firstByte?.p95)},\#
         "running":\#(running.count),"waiting":\#(running.count { $0.wait != nil }),\#
         "today":\#(day: usage.today),"yesterday":\#(day: usage.yesterday),"providers":\#(providers),\#

@@ -58,7 +58,13 @@ extension AdminRoute {
             listRecords
         ).taking(
             Field("caller, model, provider, endpoint, session", "the exact name"),
-            Field("status", "`completed`, `failed`, `running`, or the HTTP status of the response"),
+            Field(
+                "status",
+                """
+                `completed`, `failed`, of those `failures` (5xx), `refusals` (429) or `client_errors` (other 4xx), `running`, or the HTTP \
+                status of the response
+                """
+            ),
             Field(
                 "from, to",
                 "range of the request's end: days in `ADMIN_TIMEZONE` (inclusive), or times in the format of RFC 3339"
@@ -132,7 +138,7 @@ extension AdminRoute {
             the responding instance. `limits` lists the ten limits that are closest to being reached, in the form of `/admin/limits`.
             """,
             response: #"""
-                {"status":0,"msg":"","data":{"minutes":[{"time":1769860800,"requests":12,"errors":0}],"ttfb_ms":{"p50":210,"p95":900},
+                {"status":0,"msg":"","data":{"minutes":[{"time":1769860800,"requests":12,"errors":3,"failures":1,"refusals":2}],"ttfb_ms":{"p50":210,"p95":900},
                 "running":3,"waiting":1,"today":{"requests":800,"prompt_tokens":16000,"completion_tokens":24000,"cost":0.8,
                 "cached_tokens":9000,"unpriced":3,"cost_is_partial":true},"yesterday":{…},
                 "providers":[{"name":"groq-1","state":"ok","reason":null,"since":null,"keys":2,

@@ -61,9 +61,15 @@ enum RecordFields {
         case nil: return nil
         case "completed": return .completed
         case "failed": return .failed
+        case "failures": return .failure
+        case "refusals": return .status(429)
+        case "client_errors": return .clientError
         case let text?:
             guard text.utf8.count == 3, let status = Int(text), (100...599).contains(status) else {
-                throw .value("status", "must be completed, failed, running or an HTTP status")
+                throw .value(
+                    "status",
+                    "must be completed, failed, failures, refusals, client_errors, running or an HTTP status"
+                )
             }
             return .status(status)
         }

@@ -100,7 +100,10 @@ struct RandomUsage {
         if random.below(3) == 0 { filter.provider = random.one(of: Self.providers) }
         if random.below(4) == 0 { filter.endpoint = random.one(of: Self.endpoints) }
         if random.below(4) == 0 { filter.session = random.one(of: Self.sessions) }
-        if random.below(2) == 0 { filter.outcome = random.one(of: [.completed, .failed, .status(429), .status(200)]) }
+        if random.below(2) == 0 {
+            let outcomes: [RecordFilter.Outcome] = [.completed, .failed, .failure, .clientError]
+            filter.outcome = random.one(of: outcomes + [.status(429), .status(200)])
+        }
         if random.below(3) == 0 { filter.fromMilliseconds = now - random.below(6 * 86_400_000) }
         if random.below(3) == 0 { filter.toMilliseconds = now - random.below(6 * 86_400_000) }
         if random.below(6) == 0 { filter.minCost = Cost(millionths: random.below(1 << 51)) }
@@ -166,6 +169,7 @@ struct UsageAgreement {
         }
         try checkSums()
         try checkKeywords()
+        try checkMinutes()
         try checkPages(40)
         try delete(count / 20)
         try checkSums()
@@ -333,6 +337,24 @@ struct UsageAgreement {
                 "\(position.name) \(keywords)"
             )
         }
+    }
+
+    /// Checks the numbers of requests in each minute of two days.
+    private func checkMinutes() throws {
+        let first = (Timestamp.now() - 2 * 86_400_000) / 60_000
+        var found = (0...2_880).map { UsageOverview.Minute(startMilliseconds: (first + $0) * 60_000) }
+        var expected = found
+        for (request, minute) in kept.map({ ($0[0], $0[0].timeMilliseconds / 60_000 - first) })
+        where found.indices.contains(minute) {
+            expected[minute].counts.requests += 1
+            guard !request.isSuccess else { continue }
+            expected[minute].counts.errors += 1
+            expected[minute].counts.failures += [500, 502].contains(request.status) ? 1 : 0
+            expected[minute].counts.refusals += request.status == 429 ? 1 : 0
+        }
+        #expect(try position.source.count(since: first * 60_000, into: &found, until: Self.end))
+        #expect(found == expected, "\(position.name)")
+        #expect(expected.reduce(0) { $0 + $1.counts.failures } > 0)
     }
 
     /// Checks that pages by `before` equal pages by number.

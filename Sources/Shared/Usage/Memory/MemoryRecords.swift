@@ -166,8 +166,13 @@ final class MemoryRecords: UsageStore, RecordSource {
                 // The times are in the order of the ids, except after changes of the clock.
                 if kept.id < UsageSchema.firstSQLiteID(at: start) { break }
                 guard kept.record.timeMilliseconds >= start else { continue }
-                let errors = kept.record.isSuccess ? 0 : 1
-                found.add(1, errors: errors, atMinute: kept.record.timeMilliseconds / 60_000)
+                let counts = UsageOverview.Counts(
+                    requests: 1,
+                    errors: kept.record.isSuccess ? 0 : 1,
+                    failures: kept.record.isFailure ? 1 : 0,
+                    refusals: kept.record.isRefusal ? 1 : 0
+                )
+                found.add(counts, atMinute: kept.record.timeMilliseconds / 60_000)
             }
         }
         minutes = found

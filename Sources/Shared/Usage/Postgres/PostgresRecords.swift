@@ -106,7 +106,9 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
             do throws(PostgresFailure) {
                 return try connection.run(
                     """
-                    SELECT time / 60000, count(*), count(*) FILTER (WHERE NOT success) FROM \(UsageSchema.postgresTable)
+                    SELECT time / 60000, count(*), count(*) FILTER (WHERE NOT success),
+                        count(*) FILTER (WHERE NOT success AND \(FilterSQL.isFailure)),
+                        count(*) FILTER (WHERE NOT success AND \(FilterSQL.isRefusal)) FROM \(UsageSchema.postgresTable)
                     WHERE time >= \(start) AND kind = 0 GROUP BY 1
                     """
                 ) as [[String?]]?
@@ -117,7 +119,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         }
         for columns in rows ?? [] {
             let row = PostgresRow(columns: columns)
-            minutes.add(row.number(at: 1) ?? 0, errors: row.number(at: 2) ?? 0, atMinute: row.number(at: 0) ?? 0)
+            minutes.add(UsageOverview.Counts(inRow: row.number(at:)), atMinute: row.number(at: 0) ?? 0)
         }
         return rows != nil
     }

@@ -25,6 +25,13 @@ struct FilterSQL {
     /// The SQL text of all conditions, joined with `AND`.
     var condition: String { conditions.isEmpty ? trueText : conditions.map { "(\($0))" }.joined(separator: " AND ") }
 
+    /// The condition of failed requests that a provider or the relay failed to serve.
+    static let isFailure = "status >= 500"
+    /// The condition of failed requests that a limit refused.
+    static let isRefusal = "status = 429"
+
+    private var hasFailed: String { dialect == .sqlite ? "success = 0" : "NOT success" }
+
     private var trueText: String { dialect == .sqlite ? "1" : "TRUE" }
 
     /// Adds a condition that has no parameter.
@@ -56,7 +63,9 @@ struct FilterSQL {
         add("endpoint", filter.endpoint)
         switch filter.outcome {
         case .completed: add(dialect == .sqlite ? "success = 1" : "success")
-        case .failed: add(dialect == .sqlite ? "success = 0" : "NOT success")
+        case .failed: add(hasFailed)
+        case .failure: add("\(hasFailed) AND \(Self.isFailure)")
+        case .clientError: add("\(hasFailed) AND status BETWEEN 400 AND 499 AND NOT \(Self.isRefusal)")
         case .status(let status): add("status", "=", number: status)
         case nil: break
         }
@@ -92,7 +101,7 @@ struct FilterSQL {
         add("day", "<=", number: days?.upperBound)
         switch filter.outcome {
         case .completed: add("requests > failed")
-        case .failed: add("failed > 0")
+        case .failed, .failure, .clientError: add("failed > 0")
         case .status(let status): add((200..<400).contains(status) ? "requests > failed" : "failed > 0")
         case nil: add("requests > 0")
         }
@@ -136,7 +145,8 @@ extension RecordFilter {
         if readsRecords || session != nil || before != nil || fromMilliseconds != nil || toMilliseconds != nil {
             return false
         }
-        if case .status = outcome { return false }
+        // The sums count only all failed requests together.
+        guard [nil, .completed, .failed].contains(outcome) else { return false }
         // The sums do not distinguish an empty text from a missing one.
         return ![caller, model, provider, endpoint]
             .contains { $0.map { $0.isEmpty || $0.utf8.count > SumKey.textBound } ?? false }

@@ -19,6 +19,8 @@ extension RecordFilter {
         switch outcome {
         case .completed: if !record.isSuccess { return false }
         case .failed: if record.isSuccess { return false }
+        case .failure: if !record.isFailure { return false }
+        case .clientError: if record.isSuccess || record.isFailure || record.isRefusal { return false }
         case .status(let status): if record.status != status { return false }
         case nil: break
         }
@@ -30,6 +32,13 @@ extension RecordFilter {
         return [record.requestID, record.caller, record.model, record.provider, record.endpoint, record.error]
             .contains { $0.map(search.finds) ?? false }
     }
+}
+
+extension UsageRecord {
+    /// Whether a provider or the relay failed to serve the request.
+    var isFailure: Bool { !isSuccess && status ?? 0 >= 500 }
+    /// Whether a limit refused the request.
+    var isRefusal: Bool { !isSuccess && status == 429 }
 }
 
 /// A search for keywords in texts. It ignores the case of ASCII letters.

@@ -20,10 +20,14 @@ package struct RecordQuery: Sendable {
 
 /// The conditions for request records in a list. A property that is nil sets no condition.
 package struct RecordFilter: Sendable, Equatable {
-    /// The result of a request: completed, failed, or with a particular HTTP status.
+    /// The result of a request: completed, failed, failed in a particular way, or with a particular HTTP status.
     package enum Outcome: Sendable, Equatable {
         case completed
         case failed
+        /// A provider or the relay failed (5xx), or the response was cut off.
+        case failure
+        /// The request was invalid, or its client left: 4xx except 429, with which limits refuse requests.
+        case clientError
         /// The response to the client had this HTTP status.
         case status(Int)
     }

@@ -123,9 +123,18 @@ package struct UsageOverview: Sendable {
     package struct Minute: Sendable, Equatable {
         /// The start of the minute, in milliseconds since 1970.
         package let startMilliseconds: Int
+        package var counts = Counts()
+    }
+
+    /// The numbers of requests that ended in some time.
+    package struct Counts: Sendable, Equatable {
         package var requests = 0
-        /// The number of requests that failed in this minute.
+        /// The number of all failed requests.
         package var errors = 0
+        /// The number of failed requests that a provider or the relay failed to serve (5xx).
+        package var failures = 0
+        /// The number of failed requests that a limit refused (429).
+        package var refusals = 0
     }
 
     /// The last sixty minutes, oldest first. The last minute has not ended yet.

@@ -94,16 +94,25 @@ enum SessionSQL {
     }
 }
 
+extension UsageOverview.Counts {
+    /// Creates the counts from a row whose columns 1 to 4 have the numbers of requests, errors, failures and refusals.
+    init(inRow number: (Int) -> Int?) {
+        self.init(requests: number(1) ?? 0, errors: number(2) ?? 0, failures: number(3) ?? 0, refusals: number(4) ?? 0)
+    }
+}
+
 extension [UsageOverview.Minute] {
-    /// Adds requests and errors to the array's element for `minute`. Does nothing if there is no such element.
+    /// Adds counts to the array's element for `minute`. Does nothing if there is no such element.
     ///
     /// - Parameter minute: the number of minutes since 1970.
-    mutating func add(_ requests: Int, errors: Int, atMinute minute: Int) {
+    mutating func add(_ counts: UsageOverview.Counts, atMinute minute: Int) {
         guard let first = first?.startMilliseconds, case let position = minute - first / 60_000,
             indices.contains(position)
         else { return }
-        self[position].requests += requests
-        self[position].errors += errors
+        self[position].counts.requests += counts.requests
+        self[position].counts.errors += counts.errors
+        self[position].counts.failures += counts.failures
+        self[position].counts.refusals += counts.refusals
     }
 }
 

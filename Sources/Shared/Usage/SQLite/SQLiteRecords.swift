@@ -82,14 +82,15 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
         let (counts, isWhole) = try read(until: end) { database throws(SQLiteFailure) in
             let statement = try database.prepare(
                 """
-                SELECT time / 60000, count(*), sum(success = 0) FROM \(UsageSchema.sqliteTable)
+                SELECT time / 60000, count(*), sum(success = 0), sum(success = 0 AND \(FilterSQL.isFailure)),
+                    sum(success = 0 AND \(FilterSQL.isRefusal)) FROM \(UsageSchema.sqliteTable)
                 WHERE id >= \(UsageSchema.firstSQLiteID(at: start)) AND kind = 0 AND time >= \(start) GROUP BY 1
                 """
             )
-            var counts: [(minute: Int, requests: Int, errors: Int)] = []
+            var counts: [(minute: Int, counts: UsageOverview.Counts)] = []
             do throws(SQLiteFailure) {
                 while try statement.step() {
-                    counts.append((statement.number(0) ?? 0, statement.number(1) ?? 0, statement.number(2) ?? 0))
+                    counts.append((statement.number(0) ?? 0, UsageOverview.Counts { statement.number(Int32($0)) }))
                 }
             } catch {
                 guard error.isInterrupt else { throw error }
@@ -97,7 +98,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
             }
             return (counts, true)
         }
-        for count in counts { minutes.add(count.requests, errors: count.errors, atMinute: count.minute) }
+        for found in counts { minutes.add(found.counts, atMinute: found.minute) }
         return isWhole
     }
 
