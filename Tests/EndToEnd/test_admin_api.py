@@ -211,6 +211,16 @@ def test_failures_are_told_from_refusals_and_client_errors(start_relay):
     kinds = {"": 8, "completed": 2, "failed": 6, "failures": 2, "refusals": 3, "client_errors": 1}
     assert {kind: operator.get("/admin/req_logs", status=kind).json()["total"] for kind in kinds} == kinds
     assert {item["http_status"] for item in operator.items("/admin/req_logs", status="failures")} == {502}
+    figures = operator.data("/admin/req_figures")
+    assert [figures[name] for name in ("requests", "failed", "failures", "refusals", "cut")] == [8, 6, 2, 3, False]
+    served = operator.items("/admin/req_logs", status="completed")
+    figures = operator.data("/admin/req_figures", status="completed")
+    durations = sorted(item["duration_ms"] for item in served)
+    assert (figures["requests"], figures["failed"], figures["p50_ms"], figures["p95_ms"]) == (2, 0, *durations)
+    assert figures["prompt_tokens"] == sum(item["prompt"] for item in served) > 0 and figures["unpriced"] == 2 and figures["cost"] is None
+    assert operator.get("/admin/req_figures", status="ended").status_code == 400 == operator.get("/admin/req_figures", before="7").status_code
+    none = operator.data("/admin/req_figures", caller="nobody")
+    assert (none["requests"], none["p50_ms"], none["span_ms"]) == (0, None, 0)
     time.sleep(1.5)  # The overview may be so old.
     minutes = operator.data("/admin/overview")["minutes"]
     assert [sum(minute[name] for minute in minutes) for name in ("requests", "errors", "failures", "refusals")] == [8, 6, 2, 3]

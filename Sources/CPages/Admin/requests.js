@@ -6,7 +6,8 @@ function requestsView() {
   const [list, notes, pages] = [h("div.stale"), h("div"), h("div.controls")];
   const picks = picker("/admin/req_logs", "The sums of usage lose what they tell. This cannot be undone.");
   const form = formOf("requests");
-  const words = frame("Requests", [picks.button, refreshButton()], form, notes, list, pages);
+  const figures = h("p.figures.dim");
+  const words = frame("Requests", [picks.button, refreshButton()], form, figures, notes, list, pages);
   let [detail, shownList] = [null, ""];
   return {
     async update(params, signal, isMove) {
@@ -30,8 +31,20 @@ function requestsView() {
     fill(words, told.total_is_bound && "more than ", count(told.total), isRunning && ` at ${told.instance}`);
     const older = (text, before) => turn(text, "requests", { ...params, before });
     fill(notes, told.partial && warning("The search stopped after a second. These are the records found so far.", told.before && older("Search on", told.before)));
+    const sums = isRunning || params.before ? null : await read("/admin/req_figures", { ...params, id: "", before: "" }, signal);
+    if (!params.before) fill(figures, sums?.data.requests > 1 && figuresOf(sums.data));
     fill(pages, params.before && older("Newest", ""), !isRunning && told.items.length === ROWS && older("Older", told.items.at(-1).id));
   }
+}
+
+/** Writes rates and means of the requests that match the filters. */
+function figuresOf({ requests, failed, failures, p50_ms: p50, p95_ms: p95, prompt_tokens: prompt, completion_tokens: completion, cost, unpriced, span_ms: span, cut, partial }) {
+  const share = (number) => `${Number(((100 * number) / requests).toFixed(1))} %`;
+  return [
+    `${cut || partial ? `The newest ${count(requests)}` : `All ${count(requests)}`}: ${share(failed)} failed (${share(failures)} with 5xx), half within ${duration(p50)}, 95 % within ${duration(p95)}, `,
+    `${count((prompt + completion) / requests)} tokens`, cost != null && [" and ", costOf(cost / requests, unpriced)], " a request",
+    span > 0 && `, ${decimal(Number(((requests * 60000) / span).toPrecision(2)))} requests a minute`, ".",
+  ];
 }
 
 function statusOf(record) {

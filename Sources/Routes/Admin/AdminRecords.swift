@@ -19,6 +19,26 @@ func listRecords(_ visit: AdminVisit) async throws(APIError) {
     visit.send(page.records.map { writer.json($0) }, total: page.total, more)
 }
 
+/// Handles GET /admin/req_figures: sends sums and durations of the newest requests that match a filter.
+func showRecordFigures(_ visit: AdminVisit) async throws(APIError) {
+    let fields = try AdminQuery(visit.request, RecordFields.filterNames)
+    let reader = try recordReader(visit)
+    let filter = try RecordFields.filter(fields, reader.zone)
+    let found = try await readRecords(visit) { () async throws(UsageFailure) in
+        try await reader.figures(filter, on: visit.gateway.loop)
+    }
+    let sums = found.sums
+    visit.send(
+        data: #"""
+            {"requests":\#(sums.requests),"failed":\#(sums.failed),"failures":\#(found.failures),\#
+            "refusals":\#(found.refusals),"p50_ms":\#(found.p50Milliseconds),"p95_ms":\#(found.p95Milliseconds),\#
+            "prompt_tokens":\#(sums.promptTokens),"completion_tokens":\#(sums.completionTokens),\#
+            "cost":\#(number: sums.dollars),"unpriced":\#(sums.unpriced),"span_ms":\#(found.spanMilliseconds),\#
+            "cut":\#(found.isCut)\#(member: "partial", found.isPartial ? true : nil)}
+            """#
+    )
+}
+
 /// Sends the client a list of the running requests, each in the form of a stored record.
 private func listRunningRecords(_ visit: AdminVisit) async {
     let running = await visit.gateway.process.running.all(on: visit.gateway.loop)

@@ -83,6 +83,21 @@ extension AdminRoute {
         ),
         AdminRoute(
             .get,
+            "/admin/req_figures",
+            .reader,
+            """
+            Sums up the newest requests that match the filters of `/admin/req_logs`, at most 2,000: then `cut` is true. `p50_ms` and `p95_ms` are the \
+            durations within which 50 % and 95 % of them ended, and `span_ms` is the time from the end of the oldest to the end of the newest. \
+            `partial` is true if the search ended after one second.
+            """,
+            response: #"""
+                {"status":0,"msg":"","data":{"requests":800,"failed":12,"failures":2,"refusals":9,"p50_ms":812,"p95_ms":2400,"prompt_tokens":16000,
+                "completion_tokens":24000,"cost":0.8,"unpriced":3,"span_ms":3600000,"cut":false},"instance":"relay-1:5001"}
+                """#,
+            showRecordFigures
+        ).taking(Field("the filters of `/admin/req_logs`", "all but `before`")),
+        AdminRoute(
+            .get,
             "/admin/req_logs/{id}",
             .reader,
             """

@@ -21,7 +21,10 @@ enum RecordFields {
         return query
     }
 
-    private static func filter(_ fields: AdminQuery, _ zone: DayZone) throws(APIError) -> RecordFilter {
+    /// The names of the parameters that set a filter.
+    static let filterNames = names.filter { !["per_page", "page", "order_by", "order_dir", "before"].contains($0) }
+
+    static func filter(_ fields: AdminQuery, _ zone: DayZone) throws(APIError) -> RecordFilter {
         var filter = RecordFilter()
         filter.caller = try text(fields, "caller")
         filter.model = try text(fields, "model")

@@ -37,6 +37,14 @@ package final class RecordReader: Sendable {
         try await result(on: loop) { [source] end throws(UsageFailure) in try source.page(query, until: end) }
     }
 
+    /// Returns the sums and durations of the newest requests that match a filter.
+    package func figures(_ filter: RecordFilter, on loop: EventLoop) async throws(UsageFailure) -> RecordFigures {
+        var query = RecordQuery()
+        query.filter = filter
+        query.recordsPerPage = RecordQuery.maxSummed
+        return RecordFigures(try await records(query, on: loop))
+    }
+
     /// Returns the records of a request and its upstream calls; nil if no request has this id.
     package func request(_ id: RecordID, on loop: EventLoop) async throws(UsageFailure) -> StoredRequest? {
         try await result(on: loop) { [source] end throws(UsageFailure) in try source.request(id, until: end) }

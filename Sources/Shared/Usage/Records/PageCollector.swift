@@ -39,7 +39,7 @@ struct PageCollector<ID> {
         let isEndless = end == .distantFuture
         enoughFrom = isEndless ? end : LoopTime.current().adding(milliseconds: Self.enoughMilliseconds)
         self.knownTotal = knownTotal
-        let size = min(max(1, query.recordsPerPage), RecordQuery.maxRecords)
+        let size = min(max(1, query.recordsPerPage), RecordQuery.maxSummed)
         skipped = min(max(0, query.page - 1), RecordQuery.maxTotal) * size
         needed = min(skipped + size, RecordQuery.maxTotal)
     }

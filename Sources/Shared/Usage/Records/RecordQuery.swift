@@ -3,7 +3,7 @@ package struct RecordQuery: Sendable {
     package var filter = RecordFilter()
     package var order = RecordOrder.id
     package var isDescending = true
-    /// The number of records per page, at most `maxRecords`.
+    /// The number of records per page, at most `maxSummed`.
     package var recordsPerPage = 10
     /// The number of the page. The first page is 1.
     package var page = 1
@@ -11,7 +11,10 @@ package struct RecordQuery: Sendable {
     /// Whether the records are read newest first; always true if the query does not sort by id.
     var readsNewestFirst: Bool { order != .id || isDescending }
 
+    /// The largest number of records per page of a list that clients get.
     package static let maxRecords = 200
+    /// The largest number of records whose figures are summed up.
+    static let maxSummed = 2_000
     /// The largest number of matching records that are counted exactly. A larger total is shown as this number.
     package static let maxTotal = 10_000
 
