@@ -658,10 +658,11 @@ def test_a_relay_that_is_gone(visit: Callable[..., Visitor]) -> None:
     visitor = visit()
     page = visitor.page
     visitor.show("limits")
+    rows = page.locator("tbody tr").count()
     page.route("**/admin/limits*", lambda route: route.abort())
     visitor.press("r")
     page.wait_for_selector("text=The relay cannot be reached. Check that it runs")
-    assert page.locator("tbody tr").count() > 3, "what was shown stays"
+    assert page.locator("tbody tr").count() == rows > 0, "what was shown stays"
     page.unroute("**/admin/limits*")
     page.click("button >> text=Try again")
     page.wait_for_selector(".failure", state="detached")
