@@ -108,14 +108,14 @@ def test_failures_are_told_from_refusals(visit: Callable[..., Visitor], width: i
     """The tiles lead to the requests that they count."""
     visitor = visit(width, scheme)
     page = visitor.page
-    for tile, status, found in (("Failures, last hour", "failures", "50"), ("Refused by limits, last hour", "refusals", "429")):
+    for tile, status, found in (("Failures, last hour", "failures", "50"), ("Refused, last hour", "refusals", "429")):
         visitor.show("overview")
         page.wait_for_selector("#main .tiles >> text=in the last 5 minutes")
         part = page.locator(".tiles div", has_text=tile)
         number = int(part.locator("dd").first.inner_text().replace(",", ""))
         assert_fits(visitor, "tiles")
         assert_reachable(visitor, "tiles")
-        part.locator("a").click()
+        part.locator("dt a").click()
         page.wait_for_url(f"**/admin#/requests?status={status}")
         visitor.settle("requests")
         assert page.locator("select[name=status]").input_value() == status

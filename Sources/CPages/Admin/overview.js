@@ -54,15 +54,15 @@ function liveOverview(show, live, notes) {
 function overviewTiles(told) {
   const { minutes = [], ttfb_ms: ttfb = {}, running, waiting, today = {}, yesterday = {} } = told?.data ?? {};
   const sum = (name, some = minutes) => some.reduce((all, minute) => all + minute[name], 0);
-  const lately = (name) => `${count(sum(name, minutes.slice(-5)))} in the last 5 minutes`;
+  const lately = `of ${count(sum("requests"))} requests, ${count(sum("failures", minutes.slice(-5)))} in the last 5 minutes`;
+  const others = link(`${count(sum("errors") - sum("failures") - sum("refusals"))} client errors`, "requests", { status: "client_errors" });
   const tokens = (sums) => count(sums.prompt_tokens + sums.completion_tokens);
   const tiles = [
     [link("Running", "requests", { status: "running" }), count(running), `at ${told?.instance}`],
     ["Waiting", count(waiting), "for limits or capacity"],
     ["First byte, median", duration(ttfb.p50), `95 % within ${duration(ttfb.p95)}`],
-    [link("Failures, last hour", "requests", { status: "failures" }), h(sum("failures") ? "span.bad" : "span", count(sum("failures"))), lately("failures")],
-    [link("Refused by limits, last hour", "requests", { status: "refusals" }), count(sum("refusals")), lately("refusals")],
-    [link("Requests, last hour", "requests"), count(sum("requests")), link(`${count(sum("errors") - sum("failures") - sum("refusals"))} client errors`, "requests", { status: "client_errors" })],
+    [link("Failures, last hour", "requests", { status: "failures" }), h(sum("failures") ? "span.bad" : "span", count(sum("failures"))), lately],
+    [link("Refused, last hour", "requests", { status: "refusals" }), count(sum("refusals")), ["by limits; ", others]],
     [link("Requests today", "requests"), count(today.requests), `yesterday ${count(yesterday.requests)}`],
     [link("Tokens today", "usage", { measure: "tokens" }), tokens(today), `yesterday ${tokens(yesterday)}`],
     [link("Cost today", "usage", { measure: "cost" }), costOf(today.cost, today.unpriced), ["yesterday ", costOf(yesterday.cost, yesterday.unpriced)]],
