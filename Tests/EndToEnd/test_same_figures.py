@@ -72,7 +72,7 @@ def relay(launch, vendors, tmp_path_factory):
         settings |= {f"{row}MODELS": ",".join(MODELS), f"{row}PRIORITY": priority}
     return launch(
         **SETTINGS, **settings, RATE_LIMIT=f"{LIMIT} tokens/day;1000000 usd/day", DATA_DIR=data, USAGE_LOG_FILE=data / "usage.log",
-        BREAKER_FAILURES="1000", CACHE="true", CACHE_TTL="1h", PANEL_PAIR_MODELS="member-a,member-b", PANEL_PAIR_SUMMARY_MODEL="member-c",
+        USAGE_LOG_MAX_MB="1000", BREAKER_FAILURES="1000", CACHE="true", CACHE_TTL="1h", PANEL_PAIR_MODELS="member-a,member-b", PANEL_PAIR_SUMMARY_MODEL="member-c",
     ), data  # fmt: skip
 
 
