@@ -51,8 +51,9 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
             if model["lifecycle"]?.text == "retired" { return nil }
             var live = LiveModel(id: model["id"]?.string ?? "", owner: "", features: .chat, hasVision: false)
             live?.contextWindow = model["max_input_tokens"]?.integer.flatMap { Int(exactly: $0) }
-            // These times are RFC 3339 in UTC. Whether a model is `deprecated` follows from the date.
-            live?.created = model["created_at"]?.text.flatMap(utcSecond).flatMap { $0 > 0 ? $0 : nil }
+            // Whether a model is `deprecated` follows from the date.
+            let created = model["created_at"]?.string.flatMap(DateTime.milliseconds) ?? 0
+            live?.created = created >= 1_000 ? created / 1_000 : nil
             live?.shutdownDate = model["retires_at"]?.text.flatMap { Day($0[part: 0..<min(10, $0.count)]) }
             live?.maxOutputTokens = model["max_tokens"]?.integer.flatMap { Int(exactly: $0) }
             let abilities: [(StaticString, ModelFacts.Abilities)] = [
@@ -68,18 +69,6 @@ package final class Anthropic: KeyChecker, @unchecked Sendable {
             return ("after_id", last)
         }
         return VendorList(site, form, transport: transport, keys: keys)
-    }
-
-    /// Parses a time in UTC such as `2025-10-15T00:00:00Z`, to the second. Returns nil for other texts.
-    private static func utcSecond(_ text: UnsafeRawBufferPointer) -> Int? {
-        guard text.count >= 20, text[10] == UInt8(ascii: "T"), text[text.count - 1] == UInt8(ascii: "Z"),
-            let day = Day(text[part: 0..<10])
-        else { return nil }
-        let parts = [11, 14, 17].map { start in
-            text[start..<(start + 2)].reduce(0) { $1 >= 48 && $1 < 58 ? $0 * 10 + Int($1 - 48) : 100 }
-        }
-        guard parts[0] < 24, parts[1] < 60, parts[2] <= 60 else { return nil }
-        return day.secondsSince1970 + parts[0] * 3_600 + parts[1] * 60 + parts[2]
     }
 
     package var name: String { wire.name }
