@@ -161,7 +161,7 @@ def test_a_start_waits_for_the_relay_that_ends(lone, tmp_path):
     with (tmp_path / "data/lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         started: list[Relay] = []
-        thread = threading.Thread(target=lambda: started.append(lone(SHUTDOWN_SECONDS="30", PORT="20999")))
+        thread = threading.Thread(target=lambda: started.append(lone(SHUTDOWN_SECONDS="30")))
         thread.start()
         time.sleep(0.5)
         assert not started, "it serves before it has the counters"
