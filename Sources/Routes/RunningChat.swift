@@ -1,9 +1,7 @@
 import Engine
 
 /// A streamed chat whose response has begun.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class RunningChat: Delivery, @unchecked Sendable {
+final class RunningChat: Delivery, OnLoop, @unchecked Sendable {
     private var open: OpenChat?
     private let exchange: Exchange
     private let router: Router

@@ -2,9 +2,7 @@ package import Engine
 package import Shared
 
 /// One try to serve a request with one candidate and one key. All calls to vendors go through it.
-///
-/// `@unchecked`: used on its request's loop only.
-package final class Attempt: OpenCall, @unchecked Sendable {
+package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     package let credential: Credential
     package let billing: Billing
     /// The provider and model of this call; nil if they are those of the whole request
@@ -220,6 +218,7 @@ package final class Attempt: OpenCall, @unchecked Sendable {
     }
 
     private func begin(_ endpoint: Endpoint) {
+        loop.assertOwn()
         self.endpoint = endpoint
         billing.begin(self)
     }

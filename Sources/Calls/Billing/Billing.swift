@@ -11,9 +11,7 @@ protocol OpenCall: AnyObject {
 /// The upstream calls of one request and their usage. This usage settles the request's reservation.
 ///
 /// Only an `Admission` creates the billing of a request.
-///
-/// `@unchecked`: used on its request's loop only.
-package final class Billing: ResponseDeadline, @unchecked Sendable {
+package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
     /// The amounts that are reserved for the request; nil if nothing is reserved.
     ///
     /// Nothing is reserved, for example, if the limits count only requests.

@@ -29,9 +29,7 @@ package enum CapacityWait: Sendable {
 }
 
 /// The capacity of a provider that one upstream call holds: its slot among the concurrent calls.
-///
-/// `@unchecked`: used on its request's loop only.
-package final class HeldCapacity: @unchecked Sendable {
+package final class HeldCapacity: OnLoop, @unchecked Sendable {
     private var reservation: Reservation?
     private var freed: (() -> Void)?
 

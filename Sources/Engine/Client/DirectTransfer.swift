@@ -1,8 +1,6 @@
 import CCurl
 
 /// A call to a vendor with the relay's own HTTP/1.1 code, on a connection that libcurl opens.
-///
-/// `@unchecked`: only its loop's thread uses it.
 final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecked Sendable {
     private let origin: OriginConnections
     private let form: DirectRequestTemplate

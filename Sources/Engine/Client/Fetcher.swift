@@ -2,9 +2,7 @@ import Glibc
 
 /// A downloader for URLs that callers send. The address rule of its client checks each address to which
 /// libcurl connects.
-///
-/// `@unchecked`: only its loop's thread uses it.
-package final class Fetcher: @unchecked Sendable {
+package final class Fetcher: OnLoop, @unchecked Sendable {
     private let client: CurlClient
     private let conditions: FetchConditions
     private let headers: UpstreamHeaders

@@ -2,9 +2,7 @@ import CCurl
 import Glibc
 
 /// A running call to a vendor. It holds the received bytes and checks the time limits.
-///
-/// `@unchecked`: only its loop's thread uses it.
-class UpstreamTransfer: UpstreamStream, TimerTarget, @unchecked Sendable {
+class UpstreamTransfer: UpstreamStream, TimerTarget, OnLoop, @unchecked Sendable {
     unowned let client: CurlClient
     let loop: EventLoop
     var endpoint: Endpoint?

@@ -4,9 +4,7 @@ package protocol TimerTarget: AnyObject {
 }
 
 /// A timer for one deadline of one target, on the target's loop.
-///
-/// `@unchecked`: only its loop's thread uses it.
-package final class Timer: @unchecked Sendable {
+package final class Timer: OnLoop, @unchecked Sendable {
     fileprivate unowned let target: any TimerTarget
     fileprivate var deadline = LoopTime.distantFuture
     fileprivate var position = LoopTime.distantFuture

@@ -199,9 +199,7 @@ private final class SecondTimer: TimerTarget {
 }
 
 /// The memory that one holder (a caller or an address) uses on one loop for small requests.
-///
-/// `@unchecked`: used on its pool's loop only.
-package final class MemoryShare: @unchecked Sendable {
+package final class MemoryShare: OnLoop, @unchecked Sendable {
     let holder: MemoryHolder
     let memoryPool: LoopMemoryPool
     fileprivate var uses = 1

@@ -2,9 +2,7 @@ import CLinux
 import Glibc
 
 /// A connection that is refused with status 503 because memory is short.
-///
-/// `@unchecked`: only its loop's thread uses it.
-final class RefusedConnection: Watcher, TimerTarget, @unchecked Sendable {
+final class RefusedConnection: Watcher, TimerTarget, OnLoop, @unchecked Sendable {
     private let descriptor: Int32
     private let loop: EventLoop
     private let whenClosed: (RefusedConnection) -> Void

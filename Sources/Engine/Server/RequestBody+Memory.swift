@@ -170,9 +170,7 @@ extension RequestBody: SlowBody {
 }
 
 /// The state of a task that waits for memory.
-///
-/// `@unchecked`: used on its loop only.
-private final class MemoryWait: MemoryWaiter, @unchecked Sendable {
+private final class MemoryWait: MemoryWaiter, OnLoop, @unchecked Sendable {
     private let reserve: () -> MemoryQueue?
     private let waiter = Waiter()
     private var outcome: Bool?

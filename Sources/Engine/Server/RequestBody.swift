@@ -1,8 +1,6 @@
 /// The body of a request, which might still be arriving. A handler reads the body with `collect`, or in chunks with
 /// `next`.
-///
-/// `@unchecked`: only its connection's loop uses it.
-package final class RequestBody: @unchecked Sendable {
+package final class RequestBody: OnLoop, @unchecked Sendable {
     /// The length of the body; 0 if there is none, nil if the body has chunked transfer encoding.
     package let declaredBytes: Int?
     package private(set) var isComplete: Bool

@@ -28,9 +28,7 @@ func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
 }
 
 /// The translation of a speech request for vendors that do not accept OpenAI's form of the request.
-///
-/// `@unchecked`: used on the event loop of its request only.
-private final class TranslatedSpeech: TranslatedEndpoint, @unchecked Sendable {
+private final class TranslatedSpeech: TranslatedEndpoint, OnLoop, @unchecked Sendable {
     private let exchange: Exchange
     private var call: SpeechCall?
 

@@ -4,9 +4,7 @@ import Shared
 import Upstream
 
 /// The translation of a transcription request for vendors that need the recording uploaded separately.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class TranslatedTranscription: TranslatedEndpoint, @unchecked Sendable {
+final class TranslatedTranscription: TranslatedEndpoint, OnLoop, @unchecked Sendable {
     private let purpose: TranscriptionCall.Purpose
     private let exchange: Exchange
     private var order: (call: TranscriptionCall, recording: Body, label: FileLabel)?

@@ -5,9 +5,7 @@ import Shared
 import Upstream
 
 /// The work with the response cache for one request: finds a cached response, or stores the new one.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class CacheLookup: RequestCaching, @unchecked Sendable {
+final class CacheLookup: RequestCaching, OnLoop, @unchecked Sendable {
     let cache: ConfiguredCache
     private(set) var state = CacheState.off
     /// The vendor's name for the model of the cached response; nil if no cached response was found.

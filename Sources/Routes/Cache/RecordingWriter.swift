@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 /// A stream writer that passes events on to another writer and records them for the cache.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class RecordingWriter: ChatStreamWriter, @unchecked Sendable {
+final class RecordingWriter: ChatStreamWriter, OnLoop, @unchecked Sendable {
     private let writer: any ChatStreamWriter
     private let lookup: CacheLookup
     private let servedModel: () -> String

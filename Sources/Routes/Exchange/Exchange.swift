@@ -5,9 +5,7 @@ import Shared
 import Upstream
 
 /// One request of a client and the response to it.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class Exchange: @unchecked Sendable {
+final class Exchange: OnLoop, @unchecked Sendable {
     let request: Request
     let writer: any ResponseWriter
     let gateway: Gateway

@@ -4,9 +4,7 @@ import Shared
 import Upstream
 
 /// A `multipart/form-data` body that is read while it arrives.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class FormStream: @unchecked Sendable {
+final class FormStream: OnLoop, @unchecked Sendable {
     /// The plain fields that have arrived so far.
     private(set) var fields: [(name: String, text: String)] = []
     /// The header of the last file that has begun; nil before the first file.

@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 /// A multipart form that the relay forwards to vendors with another model name.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class ForwardedForm: FormSource, @unchecked Sendable {
+final class ForwardedForm: FormSource, OnLoop, @unchecked Sendable {
     let contentType: String
     private(set) var model: String?
     /// The number of images that the client requests; 1 if the form gives no number.

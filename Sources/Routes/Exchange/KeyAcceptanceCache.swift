@@ -5,9 +5,7 @@ import Shared
 import Upstream
 
 /// A cache of the vendors' decisions about passthrough keys, each valid for a short time.
-///
-/// `@unchecked`: used on one event loop only.
-final class KeyAcceptanceCache: @unchecked Sendable {
+final class KeyAcceptanceCache: OnLoop, @unchecked Sendable {
     private var keyAcceptance = RecentTable<Identity, (refusers: Set<String>?, until: LoopTime)>()
     private static let limit = 1_000
 

@@ -5,9 +5,7 @@ import Shared
 import Upstream
 
 /// A client's request that the relay forwards to one of several candidates.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class ForwardedCall: @unchecked Sendable {
+final class ForwardedCall: OnLoop, @unchecked Sendable {
     private let exchange: Exchange
     private let caller: Caller
     private let fields: ForwardedFields

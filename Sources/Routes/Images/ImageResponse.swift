@@ -59,9 +59,7 @@ func prepare(_ call: ImageCall, _ candidate: Candidate) throws(APIError) -> any 
 }
 
 /// A request for images in the form of the relay. Each candidate gets it in the form of its vendor.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class ImagesTask: UpstreamTask, @unchecked Sendable {
+final class ImagesTask: UpstreamTask, OnLoop, @unchecked Sendable {
     private let call: ImageCall
     private let memory: ImageMemory
     private let exchange: Exchange

@@ -4,9 +4,7 @@ import Shared
 import Upstream
 
 /// The translation of an image request for vendors that do not accept OpenAI's form of the request.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class TranslatedImages: TranslatedEndpoint, @unchecked Sendable {
+final class TranslatedImages: TranslatedEndpoint, OnLoop, @unchecked Sendable {
     /// An image request that has been read from its body.
     struct Order: Sendable {
         var call: ImageCall

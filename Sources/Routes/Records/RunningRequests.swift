@@ -40,9 +40,7 @@ protocol RunningEntry: AnyObject {
 }
 
 /// The list of the running requests of one event loop.
-///
-/// `@unchecked`: only the thread of its event loop uses it.
-final class RunningRequests: @unchecked Sendable {
+final class RunningRequests: OnLoop, @unchecked Sendable {
     private struct Entry {
         /// The running request. The reference is unowned, because the request lives until it is removed from the list.
         unowned(unsafe) let request: any RunningEntry

@@ -5,9 +5,7 @@ import Shared
 import Upstream
 
 /// The use of the response cache by one chat request: sends the cached response, or stores the new one.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class CacheStage: @unchecked Sendable {
+final class CacheStage: OnLoop, @unchecked Sendable {
     private let lookup: CacheLookup
     private let formatter: any ChatResponseFormatter
     private let exchange: Exchange

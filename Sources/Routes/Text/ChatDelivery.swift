@@ -7,9 +7,7 @@ import Upstream
 private let patienceNanoseconds: UInt64 = 10_000_000_000
 
 /// The delivery of a streamed response that a vendor has begun.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class ChatDelivery: @unchecked Sendable {
+final class ChatDelivery: OnLoop, @unchecked Sendable {
     private let stream: any ChatStream
     /// The estimated number of prompt tokens in the request.
     private let promptTokens: Int
@@ -174,9 +172,7 @@ final class ChatDelivery: @unchecked Sendable {
 }
 
 /// A timer that sends pings to the client during a wait. `stop` ends the timer.
-///
-/// `@unchecked`: used on its event loop only.
-final class Pinging: TimerTarget, @unchecked Sendable {
+final class Pinging: TimerTarget, OnLoop, @unchecked Sendable {
     private let writer: any ChatStreamWriter
     private let loop: EventLoop
     private lazy var timer = Timer(self)

@@ -5,9 +5,7 @@ import Shared
 import Upstream
 
 /// A plan for a chat call: its candidate, and the emulation of abilities that the candidate's vendor lacks.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class ChatPlan: AttemptFit, @unchecked Sendable {
+final class ChatPlan: AttemptFit, OnLoop, @unchecked Sendable {
     private enum Way {
         case plain
         case attached(AttachmentPlan, MediaAccess)

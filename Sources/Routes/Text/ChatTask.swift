@@ -4,9 +4,7 @@ import Shared
 import Upstream
 
 /// A chat call that one of several candidates serves, with fallback from one to the next.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class ChatTask: UpstreamTask, ChatSource, @unchecked Sendable {
+final class ChatTask: UpstreamTask, ChatSource, OnLoop, @unchecked Sendable {
     /// An object that holds a chat call, so that the call can be read without a copy.
     private final class RequestedCall: Sendable {
         let call: ChatCall

@@ -5,9 +5,7 @@ import Shared
 import Upstream
 
 /// One call of a panel to a member or to the summary model.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class PanelCall: @unchecked Sendable {
+final class PanelCall: OnLoop, @unchecked Sendable {
     let billing: Billing
     private let name: String
     private let exchange: Exchange

@@ -5,9 +5,7 @@ import Shared
 import Upstream
 
 /// A chat call to a panel: the calls to the members, and then the call to the summary model.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class PanelChat: ChatSource, @unchecked Sendable {
+final class PanelChat: ChatSource, OnLoop, @unchecked Sendable {
     let panel: Panel
     let cast: Panel.Cast
     /// The client's chat call. The panel's progress lines are removed from its messages.

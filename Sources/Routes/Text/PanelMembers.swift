@@ -4,9 +4,7 @@ import Shared
 import Upstream
 
 /// The calls of a panel's members, which run at the same time.
-///
-/// `@unchecked`: used on the event loop of its request only.
-final class PanelMembers: @unchecked Sendable {
+final class PanelMembers: OnLoop, @unchecked Sendable {
     private enum Outcome: Sendable {
         case answered(Body)
         /// The member failed. The value is a short description for the client.

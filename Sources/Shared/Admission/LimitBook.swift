@@ -2,9 +2,7 @@ package import Engine
 package import Limits
 
 /// The limits that the settings configure. The book finds those that apply to a request.
-///
-/// `@unchecked`: used on one event loop only.
-package final class LimitBook: @unchecked Sendable {
+package final class LimitBook: OnLoop, @unchecked Sendable {
     private struct Key: Hashable {
         let caller: Identity
         let group: EndpointGroup

@@ -2,9 +2,7 @@ package import Engine
 import Limits
 
 /// A table that finds the caller of a request by the digest of the request's key.
-///
-/// `@unchecked`: used on one event loop only.
-package final class Callers: @unchecked Sendable {
+package final class Callers: OnLoop, @unchecked Sendable {
     /// Whether some provider is called with the callers' own vendor keys.
     package let hasPassthroughProviders: Bool
     /// Whether all providers are called with the callers' own vendor keys, so the relay has no credentials.

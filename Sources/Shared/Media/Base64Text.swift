@@ -1,9 +1,7 @@
 package import Engine
 
 /// A base64 text from a request.
-///
-/// `@unchecked`: used on the event loop of its request only.
-package final class Base64Text: @unchecked Sendable {
+package final class Base64Text: OnLoop, @unchecked Sendable {
     private var text: Body
 
     package init(_ text: UnsafeRawBufferPointer) {

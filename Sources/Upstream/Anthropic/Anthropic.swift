@@ -4,9 +4,7 @@ import Limits
 package import Shared
 
 /// Calls servers with Anthropic's Messages API.
-///
-/// `@unchecked`: used on its event loop only.
-package final class Anthropic: KeyChecker, @unchecked Sendable {
+package final class Anthropic: KeyChecker, OnLoop, @unchecked Sendable {
     let wire: WireVendor
     private let messages: Endpoint
     /// The endpoint that counts the tokens of a prompt.

@@ -4,9 +4,7 @@ import Limits
 import Shared
 
 /// The attempts of one request, and the choice of a candidate and a key for each attempt.
-///
-/// `@unchecked`: used on its request's loop only.
-package final class Attempts: @unchecked Sendable {
+package final class Attempts: OnLoop, @unchecked Sendable {
     private let list: CandidateList
     private let balance: Balance?
     private let billing: Billing

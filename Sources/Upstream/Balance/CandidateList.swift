@@ -1,10 +1,9 @@
 import Calls
+import Engine
 import Shared
 
 /// A list of candidates, sorted by priority and then in the order of the settings.
-///
-/// `@unchecked`: used on its loop only.
-final class CandidateList: @unchecked Sendable {
+final class CandidateList: OnLoop, @unchecked Sendable {
     /// The candidates, at least one.
     let all: [Candidate]
     /// Whether all candidates (true) or none (false) use passthrough keys; nil if only some do or it was not checked.

@@ -9,9 +9,7 @@ package enum ChatTarget: Sendable {
 }
 
 /// The configured providers and the models that they serve. Each event loop has its own registry.
-///
-/// `@unchecked`: used on its loop only.
-package final class Registry: @unchecked Sendable {
+package final class Registry: OnLoop, @unchecked Sendable {
     package struct Entry: Sendable {
         package let provider: any ChatVendor
         /// The relay's keys for the provider; nil if callers' keys are forwarded or no key is needed.

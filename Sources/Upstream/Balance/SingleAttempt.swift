@@ -1,9 +1,8 @@
 package import Calls
+import Engine
 
 /// The only attempt of a request that cannot be retried, such as a streamed upload.
-///
-/// `@unchecked`: used on its request's loop only.
-package final class SingleAttempt: @unchecked Sendable {
+package final class SingleAttempt: OnLoop, @unchecked Sendable {
     package let candidate: Candidate
     package let call: Attempt
     private let attempts: Attempts

@@ -3,9 +3,7 @@ package import Engine
 
 /// An asynchronous task, such as an upstream call, that is cancelled at its time limit. The limit can be removed
 /// before.
-///
-/// `@unchecked`: used on its loop only.
-package final class TimedCall: TimerTarget, @unchecked Sendable {
+package final class TimedCall: TimerTarget, OnLoop, @unchecked Sendable {
     private let loop: EventLoop
     private var task: Task<Void, Never>?
     private var isLate = false
@@ -85,8 +83,6 @@ package final class TimedCall: TimerTarget, @unchecked Sendable {
 }
 
 /// The stored result of one timed call.
-///
-/// `@unchecked`: used on one loop only.
-private final class Outcome<Value: Sendable>: @unchecked Sendable {
+private final class Outcome<Value: Sendable>: OnLoop, @unchecked Sendable {
     var value: Value?
 }

@@ -4,9 +4,7 @@ import Limits
 package import Shared
 
 /// Calls Cloudflare's Workers AI, with its OpenAI-compatible API or Cloudflare's own API.
-///
-/// `@unchecked`: used on its event loop only.
-package final class Cloudflare: KeyChecker, @unchecked Sendable {
+package final class Cloudflare: KeyChecker, OnLoop, @unchecked Sendable {
     private let inner: OpenAILike
     private let site: VendorSite
     private let account: String

@@ -4,9 +4,7 @@ import Limits
 package import Shared
 
 /// Calls servers with version 2 of Cohere's Chat API.
-///
-/// `@unchecked`: used on its event loop only.
-package final class Cohere: KeyChecker, @unchecked Sendable {
+package final class Cohere: KeyChecker, OnLoop, @unchecked Sendable {
     let wire: WireVendor
     let chat: Endpoint
     private let models: Endpoint

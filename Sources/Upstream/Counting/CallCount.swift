@@ -3,9 +3,7 @@ package import Engine
 package import Shared
 
 /// Counts the tokens of one call and its response if the vendor does not report them.
-///
-/// `@unchecked`: used on its request's event loop only.
-package final class CallCount: @unchecked Sendable {
+package final class CallCount: OnLoop, @unchecked Sendable {
     private enum Prompt {
         /// The relay does not count the prompt. A vendor-specific estimate of its tokens is used.
         case estimated

@@ -7,9 +7,7 @@ package import Shared
 /// The message can begin with commands: `!delay=200` waits 200 ms before each chunk, `!fail=503` fails like a vendor
 /// with this status, `!cut=3` breaks the stream after three chunks, and `!think=2` sends the first two words as signed
 /// reasoning.
-///
-/// `@unchecked`: used on its event loop only.
-package final class Echo: ChatVendor, @unchecked Sendable {
+package final class Echo: ChatVendor, OnLoop, @unchecked Sendable {
     package let name: String
     private let loop: EventLoop
 
@@ -125,9 +123,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
 }
 
 /// The response stream of the vendor `Echo`: one word per chunk.
-///
-/// `@unchecked`: used on its event loop only.
-private final class EchoStream: ChatStream, @unchecked Sendable {
+private final class EchoStream: ChatStream, OnLoop, @unchecked Sendable {
     private var message: Body?
     private var position: Int
     /// The number of chunks sent so far.

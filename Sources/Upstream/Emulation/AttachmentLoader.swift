@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 /// A loader that uploads the attachments of one chat to its vendor, several at a time.
-///
-/// `@unchecked`: used on its request's loop only.
-final class AttachmentLoader: @unchecked Sendable {
+final class AttachmentLoader: OnLoop, @unchecked Sendable {
     private let plan: AttachmentPlan
     private let access: MediaAccess
     private let call: Attempt

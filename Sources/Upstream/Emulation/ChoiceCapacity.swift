@@ -4,9 +4,7 @@ import Shared
 
 /// The concurrent calls of one response with several choices or images: their capacity at the provider, and whether they
 /// go on when one of them fails.
-///
-/// `@unchecked`: used on its request's loop only.
-package final class ChoiceCapacity: @unchecked Sendable {
+package final class ChoiceCapacity: OnLoop, @unchecked Sendable {
     private let call: Attempt
     /// Whether the next upstream call is the first one. It uses the capacity that `call` already has.
     private var isFirst = true
@@ -91,9 +89,7 @@ package final class ChoiceCapacity: @unchecked Sendable {
 }
 
 /// A stream whose upstream call begins only when capacity for it is free.
-///
-/// `@unchecked`: used on its loop only.
-final class DeferredStream: ChatStream, @unchecked Sendable {
+final class DeferredStream: ChatStream, OnLoop, @unchecked Sendable {
     private let choiceCapacity: ChoiceCapacity
     private let open: () async throws(UpstreamError) -> any ChatStream
     private var stream: (any ChatStream)?

@@ -138,16 +138,12 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 }
 
 /// A list of open streams, for stopping them if another stream cannot be opened.
-///
-/// `@unchecked`: used on one loop only.
-private final class OpenStreams: @unchecked Sendable {
+private final class OpenStreams: OnLoop, @unchecked Sendable {
     var list: [(choice: Int, any ChatStream)] = []
 }
 
 /// A stream that merges the streams of several choices.
-///
-/// `@unchecked`: used on its loop only.
-final class ChoicesStream: ChatStream, @unchecked Sendable {
+final class ChoicesStream: ChatStream, OnLoop, @unchecked Sendable {
     private final class ChoiceStream {
         let index: Int
         let stream: any ChatStream

@@ -1,11 +1,10 @@
 import Calls
+import Engine
 import Shared
 
 /// The usage of the upstream calls that together make one response with several choices. The sum counts each prompt
 /// only once.
-///
-/// `@unchecked`: used on its request's loop only.
-final class ChoicesUsage: @unchecked Sendable {
+final class ChoicesUsage: OnLoop, @unchecked Sendable {
     /// The estimated number of tokens of each prompt.
     private let estimates: [Int]
     private let choices: Int

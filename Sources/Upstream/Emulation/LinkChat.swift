@@ -79,9 +79,7 @@ extension ChatCall {
 }
 
 /// A chat whose response consists of links to images or speech and arrives as one chunk.
-///
-/// `@unchecked`: used on its loop only.
-private final class LinkChat: PreparedChat, @unchecked Sendable {
+private final class LinkChat: PreparedChat, OnLoop, @unchecked Sendable {
     let promptTokens: Int
     private let plan: LinkPlan
     private let call: Attempt

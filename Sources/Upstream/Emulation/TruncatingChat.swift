@@ -41,9 +41,7 @@ final class TruncatingChat: PreparedChat, @unchecked Sendable {  // `chat` is us
 }
 
 /// A stream that ends the vendor's output before a stop sequence or after a number of tokens.
-///
-/// `@unchecked`: used on its loop only.
-private final class TruncatingStream: ChatStream, @unchecked Sendable {
+private final class TruncatingStream: ChatStream, OnLoop, @unchecked Sendable {
     private final class Choice {
         var bound: OutputLimiter
         var isOver = false

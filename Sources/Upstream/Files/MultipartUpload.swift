@@ -11,9 +11,7 @@ struct UploadRules {
 }
 
 /// An upload of a file to a vendor as a multipart form.
-///
-/// `@unchecked`: used on its event loop only.
-final class MultipartUpload: FileUpload, @unchecked Sendable {
+final class MultipartUpload: FileUpload, OnLoop, @unchecked Sendable {
     private let file: MultipartFile
     private let upload: any UpstreamUpload
     private let rules: UploadRules

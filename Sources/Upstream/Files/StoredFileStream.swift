@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 /// The content of a file or of generated audio, read from the vendor as a stream.
-///
-/// `@unchecked`: used on its event loop only.
-final class StoredFileStream: AudioStream, @unchecked Sendable {
+final class StoredFileStream: AudioStream, OnLoop, @unchecked Sendable {
     /// The media type, detected from the first bytes of the content; nil if it cannot be detected.
     private(set) var type: MediaType?
     var mediaType = "application/octet-stream"

@@ -4,9 +4,7 @@ import Limits
 package import Shared
 
 /// Calls servers with Google's Gemini API.
-///
-/// `@unchecked`: used on its event loop only.
-package final class Gemini: KeyChecker, @unchecked Sendable {
+package final class Gemini: KeyChecker, OnLoop, @unchecked Sendable {
     let wire: WireVendor
     private let site: VendorSite
     private let models: Endpoint

@@ -4,9 +4,7 @@ import Glibc
 import Shared
 
 /// A reader for responses of the chat completions API, whole or chunk by chunk.
-///
-/// `@unchecked`: used on its loop only.
-final class ChatCompletionReader: WireReader, @unchecked Sendable {
+final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     let responseOptions: ResponseOptions
     let parser: JSONParser
     private let ids: RandomBytes

@@ -4,9 +4,7 @@ import Limits
 package import Shared
 
 /// A vendor for servers with OpenAI's chat completions API.
-///
-/// `@unchecked`: used on its loop only.
-package final class OpenAILike: KeyChecker, @unchecked Sendable {
+package final class OpenAILike: KeyChecker, OnLoop, @unchecked Sendable {
     let wire: WireVendor
     let completions: Endpoint
     /// Whether the server is OpenAI's or Azure's. These two support `max_completion_tokens`.

@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 /// A reader for chat completions that remembers the reasoning before the first tool call of the first choice.
-///
-/// `@unchecked`: used on its loop only.
-final class ReasoningRecorder: WireReader, @unchecked Sendable {
+final class ReasoningRecorder: WireReader, OnLoop, @unchecked Sendable {
     private let inner: ChatCompletionReader
     private let reasoningBlocks: CallerReasoning
     private var reasoningBlock = ByteBuffer()

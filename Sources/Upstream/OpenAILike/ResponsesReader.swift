@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 /// A reader for a response of the Responses API, whole or event by event.
-///
-/// `@unchecked`: used on its loop only.
-final class ResponsesReader: WireReader, @unchecked Sendable {
+final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     /// An output item other than a tool call, such as a message or reasoning.
     private struct Item {
         /// The `output_index` that the vendor gave to the item.

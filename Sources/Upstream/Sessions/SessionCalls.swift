@@ -65,9 +65,7 @@ final class SessionCalls: Sendable {
 }
 
 /// The key that was chosen for the calls of one request of a session.
-///
-/// `@unchecked`: used on its request's loop only.
-final class SessionPlace: @unchecked Sendable {
+final class SessionPlace: OnLoop, @unchecked Sendable {
     let key: SessionCalls.Key
     private let calls: SessionCalls
     private let session: UInt64

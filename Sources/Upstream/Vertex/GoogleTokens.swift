@@ -170,9 +170,7 @@ package final class GoogleTokens: Sendable {
 }
 
 /// The wait of one task for a new access token.
-///
-/// `@unchecked`: used on its event loop only.
-private final class ExchangeWait: TimerTarget, @unchecked Sendable {
+private final class ExchangeWait: TimerTarget, OnLoop, @unchecked Sendable {
     private let loop: EventLoop
     private let waiter = Waiter()
     private lazy var timer = Timer(self)

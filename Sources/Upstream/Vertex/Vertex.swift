@@ -4,9 +4,7 @@ import Limits
 package import Shared
 
 /// Calls the models of one publisher, Google or Anthropic, on Google's Vertex AI.
-///
-/// `@unchecked`: used on its event loop only.
-package final class Vertex: KeyChecker, @unchecked Sendable {
+package final class Vertex: KeyChecker, OnLoop, @unchecked Sendable {
     package enum Publisher: String, Sendable {
         case google
         case anthropic

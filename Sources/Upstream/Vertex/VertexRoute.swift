@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 /// The route of one call to Vertex AI: chooses the location for each try.
-///
-/// `@unchecked`: used on its event loop only.
-final class VertexRoute: WireRoute, @unchecked Sendable {
+final class VertexRoute: WireRoute, OnLoop, @unchecked Sendable {
     private let vertex: Vertex
     private let model: String
     /// The URLs for calls to the model, one for each location.

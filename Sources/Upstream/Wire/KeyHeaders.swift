@@ -4,9 +4,7 @@ import Limits
 import Shared
 
 /// Makes the header lines of calls to a vendor, and caches them for each key.
-///
-/// `@unchecked`: used on its event loop only.
-final class KeyHeaders: @unchecked Sendable {
+final class KeyHeaders: OnLoop, @unchecked Sendable {
     private let own: [String]
     private let lines: @Sendable (String) -> [String]
     private var known = RecentTable<String, UpstreamHeaders>()

@@ -3,9 +3,7 @@ package import Engine
 package import Shared
 
 /// Requests a vendor's list of models at intervals. If a request fails, the last list stays in use.
-///
-/// `@unchecked`: used on its event loop only.
-package final class ModelListRefresher: @unchecked Sendable {
+package final class ModelListRefresher: OnLoop, @unchecked Sendable {
     private let list: any ModelList
     private let pauseNanoseconds: UInt64
     private let loop: EventLoop

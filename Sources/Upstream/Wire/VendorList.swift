@@ -3,9 +3,7 @@ import Engine
 package import Shared
 
 /// Requests the list of models that a vendor offers for a key.
-///
-/// `@unchecked`: used on its event loop only.
-package final class VendorList: ModelList, @unchecked Sendable {
+package final class VendorList: ModelList, OnLoop, @unchecked Sendable {
     /// The differences between vendors' lists: the path, the headers and the JSON format.
     struct Form: Sendable {
         /// The path and query of the list, which are appended to the base URL.

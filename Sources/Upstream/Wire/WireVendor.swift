@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 /// The objects that all calls to a provider share on one event loop.
-///
-/// `@unchecked`: used on its event loop only.
-final class WireVendor: @unchecked Sendable {
+final class WireVendor: OnLoop, @unchecked Sendable {
     /// The name of the provider in the settings.
     let name: String
     let transport: any Transport

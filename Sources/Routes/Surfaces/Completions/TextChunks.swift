@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 /// A writer of the chunks of a streamed legacy completion.
-///
-/// `@unchecked`: used on its request's event loop only.
-final class TextChunks: BatchWriter, @unchecked Sendable {
+final class TextChunks: BatchWriter, OnLoop, @unchecked Sendable {
     let exchange: Exchange
     private let formatter: TextCompletion
     private let includesUsage: Bool

@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 /// A writer of a streamed response as plain text. If the response fails after its first byte, the connection is closed.
-///
-/// `@unchecked`: used on its request's event loop only.
-final class LLMText: BatchWriter, @unchecked Sendable {
+final class LLMText: BatchWriter, OnLoop, @unchecked Sendable {
     let exchange: Exchange
     var out = ByteBuffer()
     private var hasBegun = false
@@ -39,9 +37,7 @@ final class LLMText: BatchWriter, @unchecked Sendable {
 }
 
 /// A writer of a streamed response as events: `{"content":"..."}` for text, and tool calls.
-///
-/// `@unchecked`: used on its request's event loop only.
-final class LLMEvents: BatchWriter, @unchecked Sendable {
+final class LLMEvents: BatchWriter, OnLoop, @unchecked Sendable {
     let exchange: Exchange
     var out = ByteBuffer()
     private var hasBegun = false

@@ -4,9 +4,7 @@ import Shared
 import Upstream
 
 /// A writer of the events of a streamed response of Anthropic's Messages API.
-///
-/// `@unchecked`: used on its request's event loop only.
-final class MessageEvents: BatchWriter, @unchecked Sendable {
+final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private enum Block: Equatable {
         case text
         case thinking

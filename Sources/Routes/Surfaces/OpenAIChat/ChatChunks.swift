@@ -5,9 +5,7 @@ import Shared
 import Upstream
 
 /// A writer of the chunks of a streamed chat completion.
-///
-/// `@unchecked`: used on its request's event loop only.
-final class ChatChunks: ChatStreamWriter, @unchecked Sendable {
+final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
     private let exchange: Exchange
     private let choices: Int
     private let includesUsage: Bool

@@ -4,9 +4,7 @@ import Shared
 import Upstream
 
 /// A writer of the events of a streamed compaction. It collects the model's summary, and sends one encrypted item.
-///
-/// `@unchecked`: used on its request's event loop only.
-final class CompactionEvents: BatchWriter, @unchecked Sendable {
+final class CompactionEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private let formatter: ResponsesFormatter
     let exchange: Exchange
     private let progress: ResponseProgress

@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 /// A writer of the events of a streamed response of OpenAI's Responses API.
-///
-/// `@unchecked`: used on its request's event loop only.
-final class ResponseEvents: BatchWriter, @unchecked Sendable {
+final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private enum OpenItem {
         case nothing
         case message

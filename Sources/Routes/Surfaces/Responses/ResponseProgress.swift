@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 /// The progress of a streamed response: its complete output items, and the number of events that were sent.
-///
-/// `@unchecked`: used on its request's event loop only.
-final class ResponseProgress: @unchecked Sendable {
+final class ResponseProgress: OnLoop, @unchecked Sendable {
     let object: ResponseObject
     var isStored: Bool
     /// The number of output items that are complete.

@@ -6,9 +6,7 @@ import Shared
 import Upstream
 
 /// A formatter of responses to `POST /v1/responses`, as JSON or as events.
-///
-/// `@unchecked`: used on its request's event loop only.
-final class ResponsesFormatter: ChatResponseFormatter, @unchecked Sendable {
+final class ResponsesFormatter: ChatResponseFormatter, OnLoop, @unchecked Sendable {
     private var draft: ResponseDraft
 
     init(_ draft: ResponseDraft) {

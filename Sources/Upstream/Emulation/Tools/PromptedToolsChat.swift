@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 /// A chat with tools and structured output, for a vendor that supports only text.
-///
-/// `@unchecked`: used on its request's loop only.
-final class PromptedToolsChat: PreparedChat, @unchecked Sendable {
+final class PromptedToolsChat: PreparedChat, OnLoop, @unchecked Sendable {
     private let chat: any PreparedChat
     private let repair: Repair
 

@@ -4,9 +4,7 @@ import Shared
 
 /// A reader for one response of a vendor that supports only text. It separates the client's text from tool calls and
 /// structured output.
-///
-/// `@unchecked`: used on its request's loop only.
-final class PromptedToolsResponse: @unchecked Sendable {
+final class PromptedToolsResponse: OnLoop, @unchecked Sendable {
     struct Problem {
         /// The description of the problem, in words for the model.
         let text: String

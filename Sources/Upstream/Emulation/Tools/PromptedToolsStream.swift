@@ -4,9 +4,7 @@ import Shared
 
 /// A stream that finds tool calls and structured output in a vendor's text. It emits them when they are complete and
 /// valid.
-///
-/// `@unchecked`: used on its request's loop only.
-final class PromptedToolsStream: ChatStream, @unchecked Sendable {
+final class PromptedToolsStream: ChatStream, OnLoop, @unchecked Sendable {
     private enum StreamPhase {
         case reading
         /// The phase after the vendor's stream has ended: held events must still be emitted.

@@ -4,9 +4,7 @@ import Shared
 
 /// A stream that checks a response for the demanded tool call or JSON. It holds back events until the response seems
 /// to meet the demand.
-///
-/// `@unchecked`: used on its loop only.
-final class SchemaCheckedStream: ChatStream, @unchecked Sendable {
+final class SchemaCheckedStream: ChatStream, OnLoop, @unchecked Sendable {
     private let stream: any ChatStream
     private let validator: OutputValidator
     /// Whether the response still has to be validated.

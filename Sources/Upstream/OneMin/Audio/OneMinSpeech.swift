@@ -17,9 +17,7 @@ extension OneMin: SpeechProvider {
 
 /// A call to 1min.ai that generates speech. The response is the audio itself, or a JSON record that names the audio
 /// file.
-///
-/// `@unchecked`: used on its event loop only.
-final class OneMinSpeech: PreparedSpeech, @unchecked Sendable {
+final class OneMinSpeech: PreparedSpeech, OnLoop, @unchecked Sendable {
     private let vendor: OneMin
     private let use: OneMinUse
     private let body: Body

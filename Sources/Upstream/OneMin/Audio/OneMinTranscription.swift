@@ -26,9 +26,7 @@ extension OneMin: TranscriptionProvider {
 }
 
 /// A call to 1min.ai that transcribes or translates audio.
-///
-/// `@unchecked`: used on its event loop only.
-final class OneMinTranscription: PreparedTranscription, @unchecked Sendable {
+final class OneMinTranscription: PreparedTranscription, OnLoop, @unchecked Sendable {
     private let vendor: OneMin
     private let use: OneMinUse
     /// The bytes of the request body before the path of the uploaded file.

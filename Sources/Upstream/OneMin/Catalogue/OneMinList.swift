@@ -3,9 +3,7 @@ package import Engine
 package import Shared
 
 /// Requests the list of models from 1min.ai, which needs no key.
-///
-/// `@unchecked`: used on its event loop only.
-package final class OneMinList: ModelList, @unchecked Sendable {
+package final class OneMinList: ModelList, OnLoop, @unchecked Sendable {
     private let transport: any Transport
     private let parser: JSONParser
     private let kinds: [(feature: Model.Features, endpoint: Endpoint)]

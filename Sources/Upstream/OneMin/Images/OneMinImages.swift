@@ -58,9 +58,7 @@ extension OneMin: ImageProvider {
 }
 
 /// An image request to 1min.ai, which may consist of several upstream calls.
-///
-/// `@unchecked`: used on its event loop only.
-final class OneMinImages: PreparedImages, @unchecked Sendable {
+final class OneMinImages: PreparedImages, OnLoop, @unchecked Sendable {
     /// The parts of the request body that are equal in all upstream calls.
     struct Parts: Sendable {
         /// The beginning of the body, up to the first member of `promptObject`.

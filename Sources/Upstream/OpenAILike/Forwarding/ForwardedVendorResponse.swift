@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 /// A vendor's response that the relay forwards unchanged, except for the model's name.
-///
-/// `@unchecked`: used on its loop only.
-final class ForwardedVendorResponse: ForwardedResponse, @unchecked Sendable {
+final class ForwardedVendorResponse: ForwardedResponse, OnLoop, @unchecked Sendable {
     private enum Form { case json, events, bytes }
     let status: Int
     private(set) var whole: Body?
