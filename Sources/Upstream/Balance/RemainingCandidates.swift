@@ -42,7 +42,11 @@ struct RemainingCandidates {
         left = list.positions
     }
 
-    mutating func leaveOut(_ positions: Set<Int>) { left.removeAll(where: positions.contains) }
+    /// Removes the candidates at these positions, which must not get the request. They keep their turns.
+    mutating func leaveOut(_ positions: Set<Int>) {
+        for position in positions { passedOver |= 1 << UInt64(position & 63) }
+        left.removeAll(where: positions.contains)
+    }
 
     /// Chooses the key for the call of a session among the keys of the first priority that has a usable key.
     ///
