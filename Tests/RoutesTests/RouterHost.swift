@@ -1,17 +1,148 @@
 import Calls
 import Glibc
 import Limits
-import Shared
+import Support
 import Upstream
 
 @testable import Engine
 @testable import Routes
+@testable import Shared
 
 /// The response that a client would have received.
 struct ReceivedResponse: Sendable {
     var status = 0
     var head = ""
     var body = ""
+}
+
+/// A router with all its services on one loop, to which requests come without a socket.
+///
+/// `@unchecked`: used on its loop only.
+final class RouterHost: @unchecked Sendable {
+    let loop: EventLoop
+    let memory: MemoryBudget
+    let router: Router
+    let gateway: Gateway
+    private let parts: SharedServices
+    private let null: Int32
+
+    /// Creates a router. Call it on the loop.
+    ///
+    /// - Parameters:
+    ///   - lines: the settings, as names and values of the environment.
+    ///   - clock: the loop's clock if the limits should use it, too; otherwise nil.
+    ///   - usageFile: the path of the file for usage records; nil for none.
+    ///   - vendor: makes the vendor of a provider.
+    init(
+        _ lines: [(String, String)],
+        on loop: EventLoop,
+        clock: ManualClock? = nil,
+        within memory: MemoryBudget = MemoryBudget(bytes: 1 << 30),
+        usageFile: String? = nil,
+        _ vendor: (ProviderSettings, LoopTools) -> any ChatVendor
+    ) {
+        self.loop = loop
+        self.memory = memory
+        let settings = Self.settings(lines)
+        let modelCatalog = ModelCatalog(settings, [:])
+        let shared = SharedState(MemoryCounters(bytes: 1 << 20) { time(nil) }, timeoutMilliseconds: 100)
+        let labels = MetricLabels(
+            routes: Router.labels,
+            models: modelCatalog.names,
+            providers: settings.providers.map(\.name),
+            callers: settings.keys.map(\.name)
+        )
+        let metrics = Metrics(labels, loops: 1, others: [])
+        null = open("/dev/null", O_WRONLY)
+        let worker = WorkQueue(bytes: 1 << 20)
+        let log = Log(level: .error, format: .json, descriptor: null)
+        parts = SharedServices(
+            log: log,
+            memory: memory,
+            limiter: Limiter(store: nil, clock: clock.map(Self.limitClock)),
+            files: FileStore(shared),
+            responses: StoredResponses(shared),
+            cachedResponses: ResponseCache(memory, shared: nil, worker: worker, log),
+            worker: worker,
+            reader: Worker(bound: 4),
+            assets: AssetCache(),
+            shared: shared,
+            process: ProcessState(AdminState(instance: "a:1", dataFolder: nil, hasOwnAdminSocket: false, shared: nil)),
+            metrics: metrics,
+            usage: UsageRecorder(
+                usageFile.map { UsageFileSettings(path: $0, maxBytes: 1 << 30, files: 1) },
+                memory,
+                log: log
+            )
+        )
+        let own = LoopServices(loop: loop, counts: metrics.loops[0])
+        let tools = LoopTools(loop, own.parser, ids: own.ids, worker: worker)
+        let balance = Balance(settings.balance)
+        let entries = settings.providers.enumerated().map { [parts] position, provider in
+            Registry.Entry(
+                provider: vendor(provider, tools),
+                keys: provider.apiKeys.isEmpty ? nil : KeyRing(provider.apiKeys, weights: provider.keyWeights),
+                isPassthrough: provider.isPassthrough,
+                countsCredits: provider.kind.row.countsCredits,
+                capacity: Capacity(
+                    provider,
+                    at: position,
+                    settings.balance,
+                    limiter: parts.limiter,
+                    queue: balance.queue
+                ),
+                sparing: Candidate.Traits(sparing: provider)
+            )
+        }
+        let registry = Registry(entries, modelCatalog, balance: balance, on: loop)
+        let setup = Setup(settings, registry, keyCheckers: [], fetcher: nil)
+        router = Router(parts, own, setup: setup)
+        gateway = Gateway(parts, own, setup: setup)
+    }
+
+    private static func settings(_ lines: [(String, String)]) -> Settings {
+        let read = Settings.read([.environment(lines)], [:], table: .product, usableBytes: 16 << 30) {
+            _ throws(FileProblem) in throw FileProblem(text: "no files", isAbsence: true)
+        }
+        guard let settings = read.settings else { preconditionFailure("\(read.problems)") }
+        return settings
+    }
+
+    private static func limitClock(_ clock: ManualClock) -> LimitClock {
+        LimitClock {
+            let microseconds = Int(clock.now.nanoseconds(since: .distantPast) / 1_000)
+            return ClockReading(wall: 1_700_000_000_000_000 + microseconds, steady: microseconds)
+        }
+    }
+
+    /// Stops the threads of the services. Waits until all usage records are written.
+    func stop() {
+        parts.worker.stop()
+        parts.reader.stop()
+        parts.shared.stop()
+        parts.usage.stop()
+        close(null)
+    }
+
+    /// Returns a request whose body has arrived.
+    ///
+    /// - Parameter fields: further lines of the head, each with its line end.
+    func request(_ body: String, to path: String = "/v1/chat/completions", _ fields: String = "") -> Request {
+        let text = """
+            POST \(path) HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\(fields)\
+            Content-Length: \(body.utf8.count)\r\n\r\n\(body)
+            """
+        let bytes = ByteBuffer(text)
+        var head = RequestHead()
+        guard let length = try? RequestParser.parse(bytes.bytes, into: &head) else {
+            preconditionFailure("an invalid request: \(text)")
+        }
+        let share = LoopMemoryPool(memory, loop).share(of: MemoryHolder.Key((0, 1)))
+        let requestBody = RequestBody(head, NoSource(), headBytes: length, peer: share)
+        _ = try? requestBody.receive(bytes.bytes[part: length..<bytes.count])
+        let peer = PeerAddress(high: 0, low: 1)
+        return Request(head, bytes.bytes[part: 0..<length], body: requestBody, peer: peer)
+    }
 }
 
 /// Sends one request without a socket to a router whose only vendor serves the model `m`. Call it on the loop.
@@ -24,70 +155,16 @@ func answered(
     within memory: MemoryBudget = MemoryBudget(bytes: 1 << 30),
     on loop: EventLoop
 ) async -> ReceivedResponse? {
-    let settings = Settings.read(
-        [
-            .environment([
-                ("PROVIDERS", "little"), ("PROVIDER_LITTLE_KIND", "echo"), ("PROVIDER_LITTLE_MODELS", "m"),
-                ("ANONYMOUS_MODELS", "all"),
-            ])
-        ],
-        [:],
-        table: .product,
-        usableBytes: 16 << 30
-    ) { _ throws(FileProblem) in throw FileProblem(text: "no files", isAbsence: true) }
-    guard let settings = settings.settings else { return ReceivedResponse(body: "\(settings.problems)") }
-    let modelCatalog = ModelCatalog(settings, [:])
-    let entry = Registry.Entry(provider: vendor, keys: nil, isPassthrough: false, countsCredits: false)
-    let shared = SharedState(MemoryCounters(bytes: 1 << 20) { time(nil) }, timeoutMilliseconds: 100)
-    let metrics = Metrics(
-        MetricLabels(routes: Router.labels, models: ["m"], providers: ["little"]),
-        loops: 1,
-        others: []
-    )
-    let (worker, reader) = (WorkQueue(bytes: 1 << 20), Worker(bound: 4))
-    let null = open("/dev/null", O_WRONLY)
-    defer {
-        worker.stop()
-        reader.stop()
-        shared.stop()
-        close(null)
-    }
-    let log = Log(level: .error, format: .json, descriptor: null)
-    let parts = SharedServices(
-        log: log,
-        memory: memory,
-        limiter: Limiter(store: nil),
-        files: FileStore(shared),
-        responses: StoredResponses(shared),
-        cachedResponses: ResponseCache(memory, shared: nil, worker: worker, log),
-        worker: worker,
-        reader: reader,
-        assets: AssetCache(),
-        shared: shared,
-        process: ProcessState(AdminState(instance: "a:1", dataFolder: nil, hasOwnAdminSocket: false, shared: nil)),
-        metrics: metrics,
-        usage: UsageRecorder(nil, memory, log: log)
-    )
-    let own = LoopServices(loop: loop, counts: metrics.loops[0])
-    let registry = Registry([entry], modelCatalog, balance: Balance(settings.balance), on: loop)
-    let setup = Setup(settings, registry, keyCheckers: [], fetcher: nil)
-    let text = """
-        POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
-        Content-Length: \(body.utf8.count)\r\n\r\n\(body)
-        """
-    let bytes = ByteBuffer(text)
-    let source = NoSource()
-    let memoryPool = LoopMemoryPool(memory, loop)
+    let lines = [
+        ("PROVIDERS", "little"), ("PROVIDER_LITTLE_KIND", "echo"), ("PROVIDER_LITTLE_MODELS", "m"),
+        ("ANONYMOUS_MODELS", "all"),
+    ]
+    let host = RouterHost(lines, on: loop, within: memory) { _, _ in vendor }
+    defer { host.stop() }
+    let request = host.request(body)
     let writer = ResponseCollector()
-    var head = RequestHead()
-    guard let length = try? RequestParser.parse(bytes.bytes, into: &head) else { return nil }
-    let share = memoryPool.share(of: MemoryHolder.Key((0, 1)))
-    let requestBody = RequestBody(head, source, headBytes: length, peer: share)
-    _ = try? requestBody.receive(bytes.bytes[part: length..<bytes.count])
-    let peer = PeerAddress(high: 0, low: 1)
-    let request = Request(head, bytes.bytes[part: 0..<length], body: requestBody, peer: peer)
     if let surface {
-        let exchange = Exchange(request, writer, gateway: Gateway(parts, own, setup: setup), surface: surface)
+        let exchange = Exchange(request, writer, gateway: host.gateway, surface: surface)
         do throws(APIError) {
             if let failure = try await openedChat(surface, exchange)?.failure(delivering: exchange) { throw failure }
         } catch {
@@ -95,9 +172,9 @@ func answered(
         }
         exchange.end()
     } else {
-        await Router(parts, own, setup: setup).handle(request, writer)?.run()
+        await host.router.handle(request, writer)?.run()
     }
-    requestBody.requestEnds()
+    request.body.requestEnds()
     return writer.answered
 }
 
@@ -108,8 +185,8 @@ private final class NoSource: BodySource {
 /// A response writer that collects the response.
 ///
 /// `@unchecked`: used on one loop only.
-private final class ResponseCollector: ResponseWriter, @unchecked Sendable {
-    var answered = ReceivedResponse()
+final class ResponseCollector: ResponseWriter, @unchecked Sendable {
+    private(set) var answered = ReceivedResponse()
     let isFull = false
 
     func send(_ head: borrowing ResponseHead, body: borrowing ByteBuffer) {
