@@ -38,11 +38,11 @@ private func serveTranscription(
     exchange.use(admission.billing)
     if isAdmitted, let uploader { try await request.admit(uploader, admission) }
     let beginning = try await request.beginning()
-    let attempt = try await request.attempt(uploaders, admission.billing)
+    let upload = try await request.upload(uploaders, admission.billing)
     var plan: TranscriptionRequest.Plan?
     let atEnd = { () async throws(APIError) in
         guard try await form.nextFile() == nil else { throw .value("file", "only one file per request is supported") }
-        let whole = try request.plan(isWhole: true, holding: attempt)
+        let whole = try request.plan(isWhole: true, holding: upload)
         if !isAdmitted {
             try await request.admit(whole.candidate, admission)
         } else {
@@ -50,11 +50,11 @@ private func serveTranscription(
         }
         plan = whole
     }
-    guard let attempt, let provider = attempt.candidate.transcription else {
+    guard let upload, let provider = upload.candidate.transcription else {
         try await atEnd()
         throw .modelNotFound(exchange.record.model ?? "")
     }
-    let fileCall = FileCall(provider, attempt)
+    let fileCall = FileCall(provider, upload.call, for: upload.candidate, upload.attempts)
     let handed = try await form.pass(
         beginning.bytes,
         beginning.label,
@@ -65,7 +65,7 @@ private func serveTranscription(
         }
     )
     guard let plan else { throw .modelNotFound(exchange.record.model ?? "") }
-    let transcript = try await request.transcript(plan, handed.asset, by: attempt)
+    let transcript = try await request.transcript(plan, handed.asset, by: upload)
     try exchange.send(transcript, plan.call)
 }
 
@@ -101,26 +101,20 @@ private struct TranscriptionRequest {
     ///
     /// - Parameters:
     ///   - isWhole: whether all fields of the form have arrived.
-    ///   - holder: the attempt that uploaded the recording, whose provider and key the plan then uses; nil if there is
-    ///     none.
-    func plan(isWhole: Bool, holding holder: SingleAttempt? = nil) throws(APIError) -> Plan {
+    ///   - upload: the upload of the recording, whose provider and key the plan then uses; nil if there is none.
+    func plan(isWhole: Bool, holding upload: Upload? = nil) throws(APIError) -> Plan {
         let call = try TranscriptionCall(purpose, FormFields(form.fields), isWhole: isWhole)
         exchange.record.model = call.model
-        let registry = gateway.registry
-        let candidates =
-            if let holder {
-                Candidates(inOrder: [
-                    try registry.candidate(
-                        call.model,
-                        for: caller,
-                        able: purpose.feature,
-                        holding: holder.candidate,
-                        holder.call
-                    )
-                ])
-            } else {
-                try registry.candidates(call.model, for: caller, able: purpose.feature)
+        var candidates = try gateway.registry.candidates(call.model, for: caller, able: purpose.feature)
+        if let upload {
+            guard let holding = candidates.holding(upload.candidate, upload.call) else {
+                throw .value(
+                    "model",
+                    "put 'model' before 'file' in the form, because not every provider serves this model"
+                )
             }
+            candidates = holding
+        }
         let candidate = candidates.firstHealthy
         guard let provider = candidate.transcription else { throw .modelNotFound(call.model) }
         let prepared = try provider.prepare(call, for: candidate.model)
@@ -148,13 +142,21 @@ private struct TranscriptionRequest {
         return Beginning(bytes: bytes, label: label)
     }
 
-    /// Starts the attempt that uploads the recording. Returns nil if there are no candidates for the upload.
-    func attempt(_ uploaders: Candidates?, _ billing: Billing) async throws(APIError) -> SingleAttempt? {
+    /// The upload of the recording, which cannot be repeated.
+    struct Upload {
+        let candidate: Candidate
+        let call: Attempt
+        let attempts: Attempts
+    }
+
+    /// Chooses the candidate and the key for the upload of the recording. Returns nil without uploaders.
+    func upload(_ uploaders: Candidates?, _ billing: Billing) async throws(APIError) -> Upload? {
         guard let uploaders else { return nil }
+        let attempts = uploaders.attempts(billing: billing)
         do throws(UpstreamError) {
-            let attempt = try await uploaders.single(billing: billing)
-            try await attempt.call.start()
-            return attempt
+            let (candidate, call) = try await attempts.only()
+            try await call.start()
+            return Upload(candidate: candidate, call: call, attempts: attempts)
         } catch {
             throw APIError(error, model: uploaders.leading.name)
         }
@@ -163,16 +165,16 @@ private struct TranscriptionRequest {
     func transcript(
         _ plan: Plan,
         _ file: UploadedAsset,
-        by attempt: SingleAttempt
+        by upload: Upload
     ) async throws(APIError) -> Transcript {
         // The model may have come after the recording in the form.
         exchange.billing?.server = plan.candidate.server
         do throws(UpstreamError) {
-            let transcript = try await exchange.transcript(plan.prepared, of: file, by: attempt.call)
-            attempt.served()
+            let transcript = try await exchange.transcript(plan.prepared, of: file, by: upload.call)
+            upload.attempts.served()
             return transcript
         } catch {
-            throw APIError(attempt.failure(error), model: plan.call.model)
+            throw APIError(upload.attempts.recordFinalFailure(error), model: plan.call.model)
         }
     }
 }

@@ -68,7 +68,7 @@ protocol ChatSurface: Surface {
     /// - Parameter reading: the rule for parsing tool definitions.
     func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest
     /// Returns the candidates or the panel that can serve the chat call.
-    func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget
+    func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> Resolution
 }
 
 extension ChatSurface {
@@ -79,8 +79,8 @@ extension ChatSurface {
         try read(root, defaultModel: defaultModel)
     }
 
-    func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget {
-        try exchange.gateway.registry.target(asked.call.model, for: caller)
+    func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> Resolution {
+        try exchange.gateway.registry.resolve(.named(asked.call.model), for: caller)
     }
 }
 

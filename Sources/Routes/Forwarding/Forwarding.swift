@@ -24,9 +24,8 @@ private func forward(
     let caller = try await exchange.caller(.chat)
     guard try await exchange.forward(endpoint, for: caller) else {
         let name = exchange.record.model ?? ""
-        guard gateway.registry.knows(name, for: caller) else {
-            throw gateway.registry.modelCatalog.notFound(name, for: caller)
-        }
+        if name.isEmpty { throw gateway.registry.modelCatalog.notFound(name, for: caller) }
+        _ = try gateway.registry.resolve(.forwarded(name, substituting: false), for: caller)
         throw .notOffered(endpoint.path)
     }
 }
@@ -45,13 +44,10 @@ extension Exchange {
         let named = fields.model ?? endpoint.defaultModel
         if endpoint == .embeddings, named?.isEmpty ?? true { throw .missing("model") }
         record.model = named
+        let wish = ModelWish.forwarded(named ?? "", substituting: endpoint.allowsSubstitutes)
         guard let named, !named.isEmpty,
-            var all = try gateway.registry.forwarding(
-                named,
-                for: caller,
-                besides: endpoint.features,
-                substituting: endpoint.allowsSubstitutes
-            )
+            var all = try? gateway.registry.resolve(wish, for: caller, able: endpoint.features).candidates,
+            all.canForward
         else {
             keep(content)
             return false

@@ -77,7 +77,7 @@ private func standIns(
     let own = (0..<named.count).map { named[$0].model.id }
     return otherModels.compactMap { name in
         guard !own.contains(name), !gateway.registry.modelCatalog[name].isEmpty,
-            let other = try? gateway.registry.candidate(name, for: caller, able: .imageVariation),
+            let other = try? gateway.registry.candidates(name, for: caller, able: .imageVariation).firstHealthy,
             (try? prepare(call, other)) != nil
         else { return nil }
         return other

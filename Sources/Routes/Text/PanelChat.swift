@@ -19,7 +19,7 @@ final class PanelChat: ChatSource, OnLoop, @unchecked Sendable {
     ///
     /// False for an inner panel that makes the complete (not streamed) response to the client.
     private let isInner: Bool
-    private let summary: ChatTarget?
+    private let summary: Resolution?
     /// The plan for the call of the summary model; nil if another panel makes the summary.
     private var draft: ChatPlan?
     /// The inner panel that makes the summary; nil if a model makes the summary.
@@ -38,7 +38,7 @@ final class PanelChat: ChatSource, OnLoop, @unchecked Sendable {
         asking = caller
         cast = panel.cast(for: call)
         self.caller = caller.allowingAllModels(ifAllowed: call.model)
-        summary = try? exchange.gateway.registry.target(ofMember: cast.summary, for: self.caller)
+        summary = try? exchange.gateway.registry.resolve(.member(cast.summary), for: self.caller)
         self.call = call
     }
 
@@ -109,7 +109,7 @@ final class PanelChat: ChatSource, OnLoop, @unchecked Sendable {
         var (amounts, minimum) = (Amounts(), Amounts())
         var referenceTokens = 0
         for name in cast.members {
-            switch try? gateway.registry.target(ofMember: name, for: caller) {
+            switch try? gateway.registry.resolve(.member(name), for: caller) {
             case .candidates(let candidates):
                 let leading = candidates.leading
                 let usageReservation = UsageReservation(
@@ -207,7 +207,7 @@ final class PanelChat: ChatSource, OnLoop, @unchecked Sendable {
     ///   - name: the name of the model or inner panel in the panel's settings.
     ///   - isLast: whether the response goes to the client.
     func open(
-        _ target: ChatTarget?,
+        _ target: Resolution?,
         _ name: String,
         _ asked: ChatCall,
         isLast: Bool,

@@ -70,7 +70,7 @@ final class PanelMembers: OnLoop, @unchecked Sendable {
     }
 
     private func outcome(of name: String) async -> Outcome {
-        guard let target = try? chat.gateway.registry.target(ofMember: name, for: chat.caller) else {
+        guard let target = try? chat.gateway.registry.resolve(.member(name), for: chat.caller) else {
             return .failed("no provider")
         }
         let delay = UInt64(clamping: panel.retryDelay.nanoseconds)
@@ -91,7 +91,7 @@ final class PanelMembers: OnLoop, @unchecked Sendable {
         return .failed("cancelled")
     }
 
-    private func attemptedOutcome(of name: String, _ target: ChatTarget) async throws(UpstreamError) -> Outcome {
+    private func attemptedOutcome(of name: String, _ target: Resolution) async throws(UpstreamError) -> Outcome {
         let end = chat.loop.now + UInt64(clamping: panel.timeout.nanoseconds)
         let timed = TimedCall(by: chat.loop)
         let begun = try await timed.result(until: min(end, deadline), orFailFor: "the panel's time limit is over") {

@@ -30,6 +30,8 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     private var repeatsEndAt: LoopTime
     /// Whether only one key can be used for the current call.
     private var isBound = false
+    /// Whether the current candidate may have the trial call of a half-open circuit breaker.
+    private var mayHaveTrial = false
     private var asked = 0
     private var failures: [(candidate: Int, error: UpstreamError)] = []
     private var refusal: APIError?
@@ -87,7 +89,18 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         current = position
         guard let balance, balance.hasFailures else { return }
         balance.begins(open.breakerKey(position), at: loop.now)
+        mayHaveTrial = true
     }
+
+    /// Ends the trial call of the current candidate, if there is one. The circuit breaker counts neither a success nor
+    /// a failure.
+    private func endTrial() {
+        guard mayHaveTrial, let current else { return }
+        mayHaveTrial = false
+        balance?.endTrial(open.breakerKey(current))
+    }
+
+    deinit { endTrial() }
 
     /// Waits in the queue until some candidate has capacity, and returns the candidate's position. Returns nil if none
     /// has any in time.
@@ -127,7 +140,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     /// - Parameter refusal: the reason; the client gets the first refusal if no call has failed.
     func skip(_ refusal: APIError) {
         self.refusal = self.refusal ?? refusal
-        if let current { balance?.endTrial(open.breakerKey(current)) }
+        endTrial()
         giveUp(isUnfit: true)
     }
 
@@ -156,6 +169,16 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         }
         billing.hold(held)
         return call(candidate, with: credential)
+    }
+
+    /// Chooses the next candidate that has capacity for a call that cannot be repeated, such as a streamed upload.
+    ///
+    /// Report the end of the call with `served()` or `recordFinalFailure(_:)`.
+    package func only() async throws(UpstreamError) -> (candidate: Candidate, call: Attempt) {
+        while let position = await next() {
+            if let call = await call(list.all[position]) { return (list.all[position], call) }
+        }
+        throw failure
     }
 
     private func call(_ candidate: Candidate, with credential: Credential) -> Attempt {
@@ -199,7 +222,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     package func begun() {
         // The key works, but the response can still break off: the circuit breaker counts no success yet.
         call?.served()
-        if let current { balance?.endTrial(open.breakerKey(current)) }
+        endTrial()
     }
 
     /// Records that the current call failed after its response had begun. Returns the failure with the credential of
@@ -214,6 +237,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     package func served() {
         call?.served()
         guard let balance, balance.hasFailures, let current else { return }
+        mayHaveTrial = false
         balance.served(open.breakerKey(current))
     }
 
@@ -245,7 +269,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
             if verdict == .giveUp { throw self.failure }
             open.reopenFullCandidates()
         case .report:
-            balance?.endTrial(open.breakerKey(current))
+            endTrial()
             throw error
         }
     }
@@ -271,21 +295,18 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     }
 
     /// Records the failure of a call that is not retried. Returns the failure with the credential of the call.
-    func recordFinalFailure(_ failure: UpstreamError) -> UpstreamError {
+    package func recordFinalFailure(_ failure: UpstreamError) -> UpstreamError {
         guard let current, let call else { return failure }
         let error = self.failure(failure, of: call, current)
         concluded(current, error.isOfProvider ? error : nil)
         return error
     }
 
-    /// Ends the trial call of the current candidate, if there is one. The circuit breaker counts neither a success nor
-    /// a failure.
-    func endTrial() { if let current { concluded(current, nil) } }
-
     /// Reports the outcome of a candidate's calls to its circuit breaker.
     ///
     /// - Parameter error: the candidate's last failure; nil if no failure should be counted.
     private func concluded(_ position: Int, _ error: UpstreamError?) {
+        mayHaveTrial = false
         balance?.conclude(open.breakerKey(position), error, at: loop.now)
     }
 

@@ -1,5 +1,5 @@
 package import Calls
-import Engine
+package import Engine
 package import Shared
 
 /// A provider's model that can serve a request. Its calls take a key and capacity; the candidate itself takes none.
@@ -15,9 +15,8 @@ package final class Candidate: Sendable {
     /// The capacity limits of the provider's keys; nil if the settings contain no such limits.
     let capacity: Capacity?
     private let spared: Traits
-    /// The recorder of call outcomes in the key ring and the circuit breaker; nil if only the key ring records them.
-    /// Only calls from `unboundedCall(billing:)` use the recorder.
-    private let lone: LoneCandidate?
+    /// The circuit breakers that the outcomes of calls from `unboundedCall(billing:)` change; nil if there are none.
+    private let balance: Balance?
     let offeredBy: Int
     let rank: ModelCatalog.Rank
     /// The models and prices of all candidates for the call; empty if the request names a model.
@@ -38,10 +37,10 @@ package final class Candidate: Sendable {
         rank: ModelCatalog.Rank,
         rivals: [Billing.Server] = [],
         reports: UsageReports = UsageReports(),
-        lone: LoneCandidate? = nil,
+        balance: Balance? = nil,
         loop: EventLoop
     ) {
-        self.lone = lone
+        self.balance = balance
         self.server = server
         self.provider = provider
         self.model = model
@@ -130,12 +129,13 @@ package final class Candidate: Sendable {
         return call(with: credential, billing: billing)
     }
 
-    /// Takes the next key and returns a call with it. Only for a candidate without a capacity limit.
+    /// Takes the next key and returns the only call of a request. Only for a candidate without a capacity limit.
+    ///
+    /// The candidate itself records the outcome of the call, in its key ring and its circuit breaker.
     package func unboundedCall(billing: Billing) -> Attempt {
-        let credential = fixed ?? keys?.next(at: loop.now) ?? .none
-        guard let lone else { return call(with: credential, billing: billing) }
         billing.server = server
-        return Attempt(credential, billing: billing, on: loop, with: lone, within: capacity)
+        let credential = fixed ?? keys?.next(at: loop.now) ?? .none
+        return Attempt(credential, billing: billing, on: loop, with: self, within: capacity)
     }
 
     func call(with credential: Credential, billing: Billing) -> Attempt {
@@ -211,32 +211,20 @@ package final class Candidate: Sendable {
             rank: rank,
             rivals: rivals,
             reports: reports,
-            lone: lone,
+            balance: balance,
             loop: loop
         )
     }
 }
 
-/// Records the outcomes of a candidate's calls in its key ring and its circuit breaker. `Attempts` does not use this
-/// type: it records the outcomes of its calls itself.
-final class LoneCandidate: KeyCooldowns {
-    private let keys: KeyRing?
-    private let balance: Balance
-    private let breakerKey: Balance.BreakerKey
-
-    init(_ keys: KeyRing?, _ balance: Balance, breakerKey: Balance.BreakerKey) {
-        self.keys = keys
-        self.balance = balance
-        self.breakerKey = breakerKey
-    }
-
-    func served(_ credential: Credential, begun: LoopTime) {
+extension Candidate: KeyCooldowns {
+    package func served(_ credential: Credential, begun: LoopTime) {
         keys?.served(credential, begun: begun)
-        balance.served(breakerKey)
+        balance?.served(breakerKey)
     }
 
-    func failed(_ credential: Credential, _ error: UpstreamError, begun: LoopTime, at now: LoopTime) {
+    package func failed(_ credential: Credential, _ error: UpstreamError, begun: LoopTime, at now: LoopTime) {
         keys?.failed(credential, error, begun: begun, at: now)
-        if error.isOfProvider { balance.conclude(breakerKey, error, at: now) }
+        if error.isOfProvider { balance?.conclude(breakerKey, error, at: now) }
     }
 }

@@ -50,6 +50,9 @@ package struct Candidates: Sendable {
         return !balance.isOpen(candidate.breakerKey, at: candidate.loop.now)
     }
 
+    /// Whether some provider can forward requests unchanged.
+    package var canForward: Bool { list.all.contains { $0.forwarder != nil } }
+
     /// Whether some providers can forward requests unchanged and others cannot.
     package var isForwardingMixed: Bool {
         let forwards = leading.forwarder != nil
@@ -71,11 +74,25 @@ package struct Candidates: Sendable {
         return all.isEmpty ? nil : Candidates(CandidateList(all), balance, caller: caller, order: order)
     }
 
+    /// Returns the first candidate of the provider to which `call` uploaded a file, limited to the key of `call`. Returns
+    /// nil if the provider has no candidate.
+    package func holding(_ uploader: Candidate, _ call: Attempt) -> Candidates? {
+        guard let own = list.all.first(where: { $0.provider === uploader.provider }) else { return nil }
+        return Candidates(inOrder: [own.with(call.credential)])
+    }
+
     /// Returns these candidates followed by `others`, which are tried in their own order.
     package func then(_ others: [Candidate]) -> Candidates {
         let last = list.priorities.max() ?? 0
         let later = others.enumerated().map { $1.with(priority: last + 1 + $0) }
         return Candidates(CandidateList(list.all + later), balance, caller: caller, order: order)
+    }
+
+    /// Takes the next key, and returns the only call of a request with a single candidate (`isSingle`).
+    func onlyCall(of candidate: Candidate, billing: Billing) -> Attempt {
+        let attempt = candidate.unboundedCall(billing: billing)
+        if let balance { billing.repeatsEndAt = attempt.loop.now + balance.deadlineNanoseconds }
+        return attempt
     }
 
     package var count: Int { list.all.count }

@@ -10,15 +10,16 @@ package struct FileCall: Sendable {
     package let model: String
     /// The capacity that this call holds; nil without a capacity limit, or if `attempt` holds it.
     private let held: HeldCapacity?
-    /// The attempt that chose the candidate; nil if the file is not for a certain model.
-    private let attempt: SingleAttempt?
+    /// The attempts that chose the candidate; nil if the file is not for a certain model.
+    private let attempts: Attempts?
 
-    package init(_ provider: any FileProvider, _ attempt: SingleAttempt) {
+    /// Creates a call for which `attempts` chose the candidate.
+    package init(_ provider: any FileProvider, _ call: Attempt, for candidate: Candidate, _ attempts: Attempts) {
         self.provider = provider
-        call = attempt.call
-        model = attempt.candidate.name
+        self.call = call
+        model = candidate.name
         held = nil
-        self.attempt = attempt
+        self.attempts = attempts
     }
 
     fileprivate init(_ provider: any FileProvider, _ call: Attempt, _ held: HeldCapacity? = nil) {
@@ -26,7 +27,7 @@ package struct FileCall: Sendable {
         self.call = call
         model = ""
         self.held = held
-        attempt = nil
+        attempts = nil
         if let held { call.billing.hold(held) }
     }
 
@@ -34,7 +35,9 @@ package struct FileCall: Sendable {
     package func freeCapacity() { held?.end() }
 
     /// Records that the call failed. Returns the failure with the credential of the call.
-    package func failure(_ error: UpstreamError) -> UpstreamError { attempt?.failure(error) ?? call.failure(error) }
+    package func failure(_ error: UpstreamError) -> UpstreamError {
+        attempts?.recordFinalFailure(error) ?? call.failure(error)
+    }
 
     /// The number of the key's account, which file ids contain.
     package var account: UInt64 { call.credential.accountNumber }

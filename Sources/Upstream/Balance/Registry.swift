@@ -2,12 +2,6 @@ package import Calls
 package import Engine
 package import Shared
 
-/// The target of a chat request: the candidates that can serve it, or a panel.
-package enum ChatTarget: Sendable {
-    case candidates(Candidates)
-    indirect case panel(Panel)
-}
-
 /// The configured providers and the models that they serve. Each event loop has its own registry.
 package final class Registry: OnLoop, @unchecked Sendable {
     package struct Entry: Sendable {
@@ -108,67 +102,9 @@ package final class Registry: OnLoop, @unchecked Sendable {
         Registry(entries, modelCatalog, balance: balance, on: loop)
     }
 
-    /// Returns the candidates for a chat with the named model, or the panel with this name. Accepts models that make
-    /// images or speech, too.
-    ///
-    /// - Throws: the error for an unknown model, also if the caller may not use the model.
-    package func target(_ name: String, for caller: Caller) throws(APIError) -> ChatTarget {
-        if let list = list(name, for: caller, able: .chatting) {
-            return .candidates(Candidates(list, balance, for: caller))
-        }
-        return switch try resolve(name, caller, features: .chatting) {
-        case .servedModel(let found): .candidates(candidates(found, name, caller: caller, features: .chatting))
-        case .panel(let panel): .panel(panel)
-        }
-    }
-
-    /// Returns the target for a member of a panel: the candidates of a model, or another panel.
-    ///
-    /// - Parameters:
-    ///   - name: the member's name in the settings of the panel.
-    ///   - caller: the caller, with the permission for the member from `Caller.allowingAllModels(ifAllowed:)`.
-    package func target(ofMember name: String, for caller: Caller) throws(APIError) -> ChatTarget {
-        switch modelCatalog.member(name) {
-        case nil: throw modelCatalog.isAwaitingList ? .listAwaited : .modelNotFound(name)
-        case .panel(let panel): return .panel(panel)
-        case .model(let model, let position):
-            let all = modelCatalog.servedModels(of: model, at: position)
-            guard
-                let first = all.indices.first(where: {
-                    serves(all[$0], .chatting) && mayUse(all[$0], model, caller: caller)
-                })
-            else { throw .modelNotFound(name) }
-            let found = FoundModel(name: model, servedModels: all, index: first)
-            return .candidates(candidates(found, model, caller: caller, features: .chatting))
-        }
-    }
-
-    /// Returns the candidates for a chat with the named model. For the name of a panel, returns those of its summary
-    /// model.
-    package func chat(_ name: String, for caller: Caller) throws(APIError) -> Candidates {
-        var target = try target(name, for: caller)
-        var caller = caller
-        while case .panel(let panel) = target {
-            caller = caller.allowingAllModels(ifAllowed: name)
-            target = try self.target(ofMember: panel.text.summary, for: caller)
-        }
-        guard case .candidates(let candidates) = target else { throw .modelNotFound(name) }
-        return candidates
-    }
-
-    /// Returns the candidates for a call of the named model, which must have one of `features`.
-    package func candidates(
-        _ name: String,
-        for caller: Caller,
-        able features: Model.Features
-    ) throws(APIError) -> Candidates {
-        if let list = list(name, for: caller, able: features) { return Candidates(list, balance, for: caller) }
-        return candidates(try find(name, caller, features: features), name, caller: caller, features: features)
-    }
-
     /// Returns the cached list of candidates for a model name; nil if there is none that fits this caller and these
     /// features.
-    private func list(_ name: String, for caller: Caller, able features: Model.Features) -> CandidateList? {
+    func list(_ name: String, for caller: Caller, able features: Model.Features) -> CandidateList? {
         let served = modelCatalog.replacement(of: name) ?? name
         guard let list = list(of: served, asked: name, for: caller), !list.features.isDisjoint(with: features),
             list.all[0].name == served
@@ -202,132 +138,9 @@ package final class Registry: OnLoop, @unchecked Sendable {
         return list
     }
 
-    private func candidates(
-        _ found: FoundModel,
-        _ name: String,
-        caller: Caller,
-        features: Model.Features
-    ) -> Candidates {
-        var all = [candidate(found, caller)]
-        for index in found.index + 1..<max(found.index + 1, found.servedModels.count) {
-            let servedModel = found.servedModels[index]
-            guard serves(servedModel, features), mayUse(servedModel, name, caller: caller) else { continue }
-            all.append(candidate(FoundModel(name: found.name, servedModels: found.servedModels, index: index), caller))
-        }
-        return Candidates(CandidateList(all), balance, for: caller)
-    }
-
-    /// Returns the first candidate for the named model that has a key outside cooldown and no open circuit breaker.
-    /// Returns the first one if none has.
-    ///
-    /// - Parameter features: the features of which the model must have one.
-    package func candidate(
-        _ name: String,
-        for caller: Caller,
-        able features: Model.Features
-    ) throws(APIError) -> Candidate {
-        try candidates(name, for: caller, able: features).firstHealthy
-    }
-
-    /// Returns a candidate for uploading a file before the request has named its model; nil if there is none.
-    package func uploader(for caller: Caller, able features: Model.Features) -> Candidates? {
-        for name in modelCatalog.names + modelCatalog.replacedNames {
-            guard let candidate = try? candidate(name, for: caller, able: features) else { continue }
-            return Candidates(CandidateList([candidate]), balance, for: caller)
-        }
-        return nil
-    }
-
-    /// Returns the candidate for the named model that uses the provider and the key of an earlier file upload.
-    ///
-    /// - Parameters:
-    ///   - uploader: the candidate to whose provider the file was uploaded.
-    ///   - call: the call that uploaded the file.
-    package func candidate(
-        _ name: String,
-        for caller: Caller,
-        able features: Model.Features,
-        holding uploader: Candidate,
-        _ call: Attempt
-    ) throws(APIError) -> Candidate {
-        if let found = try? find(name, caller, features: features, at: uploader.provider) {
-            return candidate(found, caller).with(call.credential)
-        }
-        _ = try find(name, caller, features: features)
-        throw .value("model", "put 'model' before 'file' in the form, because not every provider serves this model")
-    }
-
-    /// A provider's model and its index among all served models with the same name.
-    struct FoundModel {
-        let name: String
-        let servedModels: [ModelCatalog.ServedModel]
-        let index: Int
-
-        var servedModel: ModelCatalog.ServedModel { servedModels[index] }
-    }
-
-    private enum Resolution {
-        case servedModel(FoundModel)
-        indirect case panel(Panel)
-    }
-
     /// Returns the error for a name under which the caller can use no model.
     package func missing(_ name: String, for caller: Caller) -> APIError {
         modelCatalog.mayBeListed(name, for: caller) ? .listAwaited : modelCatalog.notFound(name, for: caller)
-    }
-
-    /// Returns the first model that the caller may use and that has this name and one of `features`.
-    ///
-    /// - Parameter provider: the only provider to consider; nil for any provider.
-    private func find(
-        _ name: String,
-        _ caller: Caller,
-        features: Model.Features,
-        at provider: (any ChatVendor)? = nil
-    ) throws(APIError) -> FoundModel {
-        switch try resolve(name, caller, features: features, at: provider) {
-        case .servedModel(let found): return found
-        case .panel: throw modelCatalog.notFound(name, for: caller, able: features)
-        }
-    }
-
-    private func resolve(
-        _ name: String,
-        _ caller: Caller,
-        features: Model.Features,
-        at provider: (any ChatVendor)? = nil
-    ) throws(APIError) -> Resolution {
-        func fits(_ servedModel: ModelCatalog.ServedModel) -> Bool {
-            serves(servedModel, features) && (provider == nil || provider === entries[servedModel.provider].provider)
-        }
-        var known: Model?
-        let served = modelCatalog.replacement(of: name) ?? name
-        let all = modelCatalog[served]
-        for index in all.indices where mayUse(all[index], name, caller: caller) {
-            if fits(all[index]) { return .servedModel(FoundModel(name: served, servedModels: all, index: index)) }
-            known = known ?? all[index].model
-        }
-        if let known { throw modelCatalog.unable(name, known.features, for: caller, able: features) }
-        if modelCatalog.lacksSearch(served),
-            caller.mayUse(modelCatalog.knownName(name), ofPassthrough: false)
-                || caller.mayUse(modelCatalog.knownName(name), ofPassthrough: true)
-        {
-            throw .value("model", "\(ModelCatalog.online) requests a web search, which this model does not support")
-        }
-        // The name of a panel is never a provider's model, so only names without a model are looked up among panels.
-        if let panel = modelCatalog.panels[served], modelCatalog.mayUse(panel, asked: name, caller) {
-            return .panel(panel)
-        }
-        if modelCatalog.mayBeListed(name, for: caller) { throw .listAwaited }
-        // The caller needs the permission for the requested name, not for the fallback's.
-        let others = modelCatalog.substitutes(for: name)
-        for index in others.indices where mayUse(others[index], name, caller: caller) && fits(others[index]) {
-            return .servedModel(FoundModel(name: modelCatalog.fallback ?? name, servedModels: others, index: index))
-        }
-        if let panel = modelCatalog.substitutePanel(for: name), modelCatalog.mayUse(panel, asked: name, caller) {
-            return .panel(panel)
-        }
-        throw modelCatalog.notFound(name, for: caller, able: features)
     }
 
     /// Returns the model name under which limits count a call: the requested name, or the fallback model's name if that
@@ -371,13 +184,9 @@ package final class Registry: OnLoop, @unchecked Sendable {
         return (candidate.server.credits.map { [$0] } ?? []) + others.map(\.model.creditPrices)
     }
 
-    func candidate(_ found: FoundModel, _ caller: Caller) -> Candidate {
-        let isPassthrough = entries[found.servedModel.provider].isPassthrough
-        return candidate(
-            found.name,
-            found.servedModel,
-            fixed: isPassthrough ? Credential(passedOn: caller.passedKey) : nil
-        )
+    func candidate(_ name: String, _ servedModel: ModelCatalog.ServedModel, _ caller: Caller) -> Candidate {
+        let isPassthrough = entries[servedModel.provider].isPassthrough
+        return candidate(name, servedModel, fixed: isPassthrough ? Credential(passedOn: caller.passedKey) : nil)
     }
 
     private func candidate(_ name: String, _ servedModel: ModelCatalog.ServedModel, fixed: Credential?) -> Candidate {
@@ -401,11 +210,7 @@ package final class Registry: OnLoop, @unchecked Sendable {
             offeredBy: servedModel.provider,
             rank: servedModel.rank,
             reports: balance.reports(ofProvider: servedModel.provider),
-            lone: LoneCandidate(
-                entry.keys,
-                balance,
-                breakerKey: Balance.BreakerKey(provider: servedModel.provider, model: servedModel.model.id)
-            ),
+            balance: balance,
             loop: loop
         )
     }

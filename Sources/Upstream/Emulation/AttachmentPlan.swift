@@ -81,10 +81,8 @@ package final class AttachmentPlan: Sendable {
     ) throws(APIError) -> Candidate? {
         guard let audio = attachments.first(where: { $0.kind == .audio }) else { return nil }
         for name in transcribers where !access.registry.modelCatalog[name].isEmpty {
-            guard let transcriber = try? access.registry.candidate(name, for: access.caller, able: .speechToText),
-                transcriber.transcription != nil
-            else { continue }
-            return transcriber
+            let all = try? access.registry.candidates(name, for: access.caller, able: .speechToText)
+            if let transcriber = all?.firstHealthy, transcriber.transcription != nil { return transcriber }
         }
         throw .value(audio.param, "no transcription model is available to this key", code: "unsupported_value")
     }

@@ -37,6 +37,22 @@ import Testing
         return error
     }
 
+    /// A candidate of the provider `a` that records the outcomes of its calls itself.
+    private func candidate(with balance: Balance) -> Candidate {
+        let served = providers([""]).modelCatalog[0]
+        return Candidate(
+            server: Billing.Server("a", name: "m"),
+            provider: ScriptedVendor(named: "a", [[[]]]),
+            model: served.model,
+            keys: nil,
+            fixed: nil,
+            offeredBy: 0,
+            rank: served.rank,
+            balance: balance,
+            loop: EventLoop()
+        )
+    }
+
     @Test("a state that lasts is told once, one that comes and goes once a minute, its end only after its beginning")
     func limited() {
         let lines = lines { notices in
@@ -102,7 +118,7 @@ import Testing
             ring.failed(key, refused(.rateLimited, by: key), begun: 0, at: 0)
             ring.served(key, begun: .seconds(1))
             let balance = Balance(settings([""]).balance, notices: (["a"], notices))
-            let lone = LoneCandidate(nil, balance, breakerKey: Balance.BreakerKey(provider: 0, model: "m"))
+            let lone = candidate(with: balance)
             let caller = Credential(passedOn: "own")
             for kind in [UpstreamError.Kind.badKey, .outOfCredit, .forbidden, .rateLimited, .badRequest] {
                 for _ in 0..<5 { lone.failed(caller, refused(kind, by: caller), begun: 0, at: 0) }
@@ -115,7 +131,7 @@ import Testing
     func lone() {
         let lines = lines { notices in
             let balance = Balance(settings([""]).balance, notices: (["a"], notices))
-            let lone = LoneCandidate(nil, balance, breakerKey: Balance.BreakerKey(provider: 0, model: "m"))
+            let lone = candidate(with: balance)
             for second in 0..<100 {
                 lone.failed(.none, .scripted(.failed), begun: .seconds(UInt64(second)), at: .seconds(UInt64(second)))
             }

@@ -44,11 +44,11 @@ struct Generate: ChatSurface {
         return try ChatCall(generating: try RequestFields(root))
     }
 
-    func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget {
+    func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> Resolution {
         let (registry, settings) = (exchange.gateway.registry, exchange.gateway.settings)
         if asked.call.model.isEmpty, let name = settings.generateModel { asked.call.model = name }
-        guard asked.call.model.isEmpty else { return try registry.target(asked.call.model, for: caller) }
-        guard let candidates = registry.generators(for: caller) else {
+        guard asked.call.model.isEmpty else { return try registry.resolve(.named(asked.call.model), for: caller) }
+        guard let candidates = try? registry.resolve(.anyModel, for: caller).candidates else {
             throw APIError(503, "All providers failed: no provider is available to this caller.", type: "server_error")
         }
         asked.call.model = candidates.leading.name

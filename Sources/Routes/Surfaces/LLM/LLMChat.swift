@@ -40,12 +40,13 @@ struct LLMChat: ChatSurface {
         return ChatRequest(call, LLMFormatter(names: ToolNames(customOf: root, ifCalledBy: call)))
     }
 
-    func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> ChatTarget {
+    func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> Resolution {
         let wantsTools = !asked.call.needs.isDisjoint(with: [.tools, .functions, .customTools])
         if isStreamed, wantsTools, !exchange.request.wantsEvents {
             throw .unsupported("tools", "Tool calls can be streamed only as events. Send 'Accept: text/event-stream'.")
         }
-        guard let candidates = exchange.gateway.registry.bounded(for: caller, taking: asked.call) else {
+        let registry = exchange.gateway.registry
+        guard let candidates = try? registry.resolve(.leastLoaded(asked.call.needs), for: caller).candidates else {
             throw APIError(503, Self.noInstance, type: "server_error")
         }
         asked.call.model = candidates.leading.name

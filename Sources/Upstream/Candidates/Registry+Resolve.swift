@@ -1,0 +1,212 @@
+package import Calls
+package import Shared
+
+/// The candidates or the panel that can serve a request.
+package enum Resolution: Sendable {
+    case candidates(Candidates)
+    indirect case panel(Panel)
+
+    /// The candidates; nil for a panel.
+    package var candidates: Candidates? { if case .candidates(let all) = self { all } else { nil } }
+}
+
+/// The models that a request asks for.
+package enum ModelWish: Sendable {
+    /// The model or the panel with this name, or the one that replaces it.
+    case named(String)
+    /// A member of a panel, by its name in the panel's settings.
+    case member(String)
+    /// The model with this name at providers that forward the request unchanged, or whose model can serve the request.
+    /// If there are none, all providers of the model. `substituting`: whether the fallback model is used, too.
+    case forwarded(String, substituting: Bool)
+    /// One model of each provider that serves calls without a model name, sorted by priority and then by price.
+    case anyModel
+    /// One model of each provider that has a capacity limit and can serve calls with these needs. The provider with
+    /// the most free capacity is tried first.
+    case leastLoaded(Abilities)
+}
+
+extension Registry {
+    /// Returns the candidates or the panel for what a request asks for.
+    ///
+    /// - Parameter features: the features of which a candidate's model must have one.
+    /// - Throws: the error for an unknown model, also if the caller may not use the model.
+    package func resolve(
+        _ wish: ModelWish,
+        for caller: Caller,
+        able features: Model.Features = .chatting
+    ) throws(APIError) -> Resolution {
+        switch wish {
+        case .named(let name):
+            if let list = list(name, for: caller, able: features) {
+                return .candidates(Candidates(list, balance, for: caller))
+            }
+            return try resolved(name, for: caller, able: features)
+        case .member(let name):
+            switch modelCatalog.member(name) {
+            case nil: throw modelCatalog.isAwaitingList ? .listAwaited : .modelNotFound(name)
+            case .panel(let panel): return .panel(panel)
+            case .model(let model, let position):
+                let served = modelCatalog.servedModels(of: model, at: position)
+                let able = usable(served, as: model, asked: model, caller, able: features)
+                guard !able.isEmpty else { throw .modelNotFound(name) }
+                return candidates(able, caller)
+            }
+        case .forwarded(let name, let isSubstituting):
+            return try forwarding(name, for: caller, able: features, isSubstituting: isSubstituting)
+        case .anyModel:
+            let all = generating(for: caller) { $0.generates }
+            let costs = all.map { ($0.price?.promptParts ?? 0) + ($0.price?.completionParts ?? 0) }
+            let order = all.indices.sorted {
+                (all[$0].rank.priority, costs[$0], $0) < (all[$1].rank.priority, costs[$1], $1)
+            }
+            guard !all.isEmpty else { throw .modelNotFound("") }
+            return candidates(order.map { all[$0] }, caller, order: .listed)
+        case .leastLoaded(let needs):
+            let all = generating(for: caller) { $0.capacity != nil && $0.takes(needs) }
+            guard !all.isEmpty else { throw .modelNotFound("") }
+            return candidates(all, caller, order: .byLoad)
+        }
+    }
+
+    /// Returns the candidates for a call of the named model, which must have one of `features`.
+    package func candidates(
+        _ name: String,
+        for caller: Caller,
+        able features: Model.Features
+    ) throws(APIError) -> Candidates {
+        if let found = try resolve(.named(name), for: caller, able: features).candidates { return found }
+        throw modelCatalog.notFound(name, for: caller, able: features)
+    }
+
+    /// Returns the candidates for a chat with the named model. For the name of a panel, returns those of its summary
+    /// model.
+    package func chat(_ name: String, for caller: Caller) throws(APIError) -> Candidates {
+        var resolution = try resolve(.named(name), for: caller)
+        var caller = caller
+        while case .panel(let panel) = resolution {
+            caller = caller.allowingAllModels(ifAllowed: name)
+            resolution = try resolve(.member(panel.text.summary), for: caller)
+        }
+        guard let candidates = resolution.candidates else { throw .modelNotFound(name) }
+        return candidates
+    }
+
+    /// Returns a candidate for uploading a file before the request has named its model; nil if there is none.
+    package func uploader(for caller: Caller, able features: Model.Features) -> Candidates? {
+        for name in modelCatalog.names + modelCatalog.replacedNames {
+            guard let found = try? candidates(name, for: caller, able: features) else { continue }
+            return Candidates(CandidateList([found.firstHealthy]), balance, for: caller)
+        }
+        return nil
+    }
+
+    private func resolved(
+        _ name: String,
+        for caller: Caller,
+        able features: Model.Features
+    ) throws(APIError) -> Resolution {
+        let served = modelCatalog.replacement(of: name) ?? name
+        let all = modelCatalog[served]
+        let able = usable(all, as: served, asked: name, caller, able: features)
+        if !able.isEmpty { return candidates(able, caller) }
+        if let known = all.first(where: { mayUse($0, name, caller: caller) }) {
+            throw modelCatalog.unable(name, known.model.features, for: caller, able: features)
+        }
+        if modelCatalog.lacksSearch(served),
+            caller.mayUse(modelCatalog.knownName(name), ofPassthrough: false)
+                || caller.mayUse(modelCatalog.knownName(name), ofPassthrough: true)
+        {
+            throw .value("model", "\(ModelCatalog.online) requests a web search, which this model does not support")
+        }
+        // The name of a panel is never a provider's model, so only names without a model are looked up among panels.
+        if let panel = modelCatalog.panels[served], modelCatalog.mayUse(panel, asked: name, caller) {
+            return .panel(panel)
+        }
+        if modelCatalog.mayBeListed(name, for: caller) { throw .listAwaited }
+        let others = substitutes(for: name, caller, able: features)
+        if !others.isEmpty { return candidates(others, caller) }
+        if let panel = modelCatalog.substitutePanel(for: name), modelCatalog.mayUse(panel, asked: name, caller) {
+            return .panel(panel)
+        }
+        throw modelCatalog.notFound(name, for: caller, able: features)
+    }
+
+    private func forwarding(
+        _ name: String,
+        for caller: Caller,
+        able features: Model.Features,
+        isSubstituting: Bool
+    ) throws(APIError) -> Resolution {
+        let isWanted = { (one: Candidate) in
+            one.forwarder != nil || !one.model.features.isDisjoint(with: features)
+        }
+        let served = modelCatalog.replacement(of: name) ?? name
+        let known = usable(modelCatalog[served], as: served, asked: name, caller)
+        var wanted = known.filter { isWanted($0) }
+        if known.isEmpty {
+            if modelCatalog.panels[served] == nil, modelCatalog.mayBeListed(name, for: caller) { throw .listAwaited }
+            wanted = isSubstituting ? substitutes(for: name, caller).filter(isWanted) : []
+            if wanted.isEmpty { throw modelCatalog.notFound(name, for: caller) }
+        }
+        return candidates(wanted.isEmpty ? known : wanted, caller)
+    }
+
+    /// Returns the candidates of the fallback model that replaces a model which no provider has.
+    ///
+    /// The caller needs the permission for the requested name, not for the fallback's.
+    private func substitutes(
+        for name: String,
+        _ caller: Caller,
+        able features: Model.Features? = nil
+    ) -> [Candidate] {
+        let own = modelCatalog.fallback ?? name
+        return usable(modelCatalog.substitutes(for: name), as: own, asked: name, caller, able: features)
+    }
+
+    /// Returns a candidate for each served model that the caller may use.
+    ///
+    /// - Parameters:
+    ///   - own: the relay's name of the model.
+    ///   - name: the requested name, for which the caller needs the permission.
+    ///   - features: the features of which a model must have one; nil for all models.
+    private func usable(
+        _ served: [ModelCatalog.ServedModel],
+        as own: String,
+        asked name: String,
+        _ caller: Caller,
+        able features: Model.Features? = nil
+    ) -> [Candidate] {
+        served.compactMap {
+            if let features, !serves($0, features) { return nil }
+            return mayUse($0, name, caller: caller) ? candidate(own, $0, caller) : nil
+        }
+    }
+
+    /// Returns the candidates of wanted providers for a call that names no model. Each knows the prices of all.
+    private func generating(for caller: Caller, _ isWanted: (Entry) -> Bool) -> [Candidate] {
+        let all = entries.indices.compactMap { position -> Candidate? in
+            guard isWanted(entries[position]), let found = modelCatalog.generating(at: position),
+                serves(found.servedModel, [.chat, .code]), mayUse(found.servedModel, found.asked, caller: caller)
+            else { return nil }
+            return candidate(found.name, found.servedModel, caller)
+        }
+        let rivals = all.map(\.server)
+        return all.map { $0.with(rivals: rivals) }
+    }
+
+    private func candidates(
+        _ all: [Candidate],
+        _ caller: Caller,
+        order: Candidates.Order = .balanced
+    ) -> Resolution {
+        .candidates(Candidates(CandidateList(all), balance, for: caller, order: order))
+    }
+}
+
+extension Registry.Entry {
+    /// Returns whether the provider's settings allow calls that need these abilities.
+    fileprivate func takes(_ needs: Abilities) -> Bool {
+        !spared.contains(.tools) || needs.isDisjoint(with: [.tools, .functions, .customTools])
+    }
+}
