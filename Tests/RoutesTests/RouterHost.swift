@@ -166,11 +166,11 @@ func answered(
     if let surface {
         let exchange = Exchange(request, writer, gateway: host.gateway, surface: surface)
         do throws(APIError) {
-            if let failure = try await openedChat(surface, exchange)?.failure(delivering: exchange) { throw failure }
+            if let delivery = try await openedChat(surface, exchange) { await delivery.run() } else { exchange.end() }
         } catch {
             exchange.fail(error)
+            exchange.end()
         }
-        exchange.end()
     } else {
         await host.router.handle(request, writer)?.run()
     }

@@ -9,7 +9,7 @@ import Upstream
 ///
 /// `@unchecked`: `parser`, `ids`, `callers`, `limits`, `registry` and `keyAcceptance` are used on its loop only. Parts
 /// that all loops share are immutable or thread-safe.
-final class Gateway: @unchecked Sendable {
+final class Gateway: ChatServices, @unchecked Sendable {
     let settings: Settings
     let loop: EventLoop
     let log: Log
@@ -45,6 +45,8 @@ final class Gateway: @unchecked Sendable {
     let metrics: Metrics
     let parser: JSONParser
     let ids: RandomBytes
+    /// The running requests of this event loop, which the operator's page shows.
+    let running: RunningRequests
     let keyAcceptance: KeyAcceptanceCache
     /// The time during which a request may retry calls and try further candidates, in nanoseconds.
     let fallbackNanoseconds: UInt64
@@ -90,6 +92,7 @@ final class Gateway: @unchecked Sendable {
         metrics = shares.metrics
         parser = own.parser
         ids = own.ids
+        running = own.running
         keyAcceptance = own.keyAcceptance
     }
 

@@ -1,6 +1,7 @@
 import Engine
 import Limits
 import Shared
+import Upstream
 
 extension Request {
     /// The longest name of a session that usage records keep, in bytes. A digest replaces a longer name.

@@ -1,6 +1,7 @@
 import Calls
 import Engine
 import Shared
+import Upstream
 
 /// A writer of the chunks of a streamed legacy completion.
 final class TextChunks: BatchWriter, OnLoop, @unchecked Sendable {

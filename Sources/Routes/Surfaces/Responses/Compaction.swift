@@ -16,9 +16,8 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
     let call = draft.summaryCall
     exchange.record.model = call.model
     let candidates = try gateway.registry.chat(call.model, for: caller)
-    let task = try ChatTask(call, candidates, caller: caller, exchange: exchange)
-    let outline = try await task.outline()
-    let admission = try await task.admitted()
+    let task = try ChatTask(call, candidates, caller: caller, for: exchange)
+    let admission = try await task.admitted(exchange)
     do throws(UpstreamError) {
         guard case .whole(let response, let usage) = try await task.open(admission.billing),
             let summary = response.choices.first?.text, !summary.bytes.isEmpty
@@ -32,7 +31,7 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
         guard let body else { throw .tooMuchWork }
         body.read { exchange.send(json: $0) }
     } catch {
-        throw APIError(error, model: outline.wanted.model)
+        throw APIError(error, model: call.model)
     }
 }
 

@@ -1,19 +1,18 @@
 import Calls
 import Shared
-import Upstream
 
 /// The options of a chat call that are needed to write its response.
-struct FormatterOptions: Sendable {
-    let model: String
-    let isStreamed: Bool
-    let includesUsage: Bool
-    let choices: Int
+package struct FormatterOptions: Sendable {
+    package let model: String
+    package let isStreamed: Bool
+    package let includesUsage: Bool
+    package let choices: Int
     /// Whether tool calls are written as `function_call`, OpenAI's legacy form.
-    let hasFunctions: Bool
+    package let hasFunctions: Bool
     /// The number of prompt tokens; 0 if the response does not report usage at the beginning.
-    let promptTokens: Int
+    package let promptTokens: Int
     /// Whether a vendor may get the client's request unchanged and respond in the client's API.
-    let mayBeNative: Bool
+    package let mayBeNative: Bool
 
     init(_ call: borrowing ChatCall, _ candidate: borrowing Candidate) {
         model = call.model

@@ -20,8 +20,8 @@ final class PanelChat: ChatSource, OnLoop, @unchecked Sendable {
     /// False for an inner panel that makes the complete (not streamed) response to the client.
     private let isInner: Bool
     private let summary: Resolution?
-    /// The plan for the call of the summary model; nil if another panel makes the summary.
-    private var draft: ChatPlan?
+    /// The fit for the call of the summary model; nil if another panel makes the summary.
+    private var draft: ChatFit?
     /// The inner panel that makes the summary; nil if a model makes the summary.
     private var maker: PanelChat?
     /// The memory that is reserved for the responses of the members; nil before they have arrived.
@@ -47,20 +47,16 @@ final class PanelChat: ChatSource, OnLoop, @unchecked Sendable {
 
     // MARK: Preparation and admission
 
-    func outline() async throws(APIError) -> ChatOutline {
-        try await prepare()
-        guard let draft = lastDraft else { throw .modelNotFound(call.model) }
-        return ChatOutline(wanted: draft.wanted, cachedName: panel.name)
-    }
+    var outline: ChatOutline? { lastDraft.map { ChatOutline(options: $0.options, cachedName: panel.name) } }
 
-    /// Plans the call of the summary model. Throws if this model cannot serve the request.
+    /// Fits the call of the summary model. Throws if this model cannot serve the request.
     private func prepare() async throws(APIError) {
         if call.arePromptsSeparate { throw .value("prompt", "a panel supports only one prompt per request") }
         guard !call.messages.isEmpty, let summary else { throw .modelNotFound(call.model) }
         let asked = panel.summaryCall(of: call, [], prompt: cast.prompt)
         switch summary {
         case .candidates(let candidates):
-            draft = try await ChatTask(asked, candidates, caller: caller, exchange: exchange).leadingPlan()
+            draft = try await ChatTask(asked, candidates, caller: caller, for: exchange).leadingFit()
         case .panel(let panel):
             let chat = PanelChat(asked, panel, caller: caller, exchange: exchange, isInner: true)
             try await chat.prepare()
@@ -69,13 +65,14 @@ final class PanelChat: ChatSource, OnLoop, @unchecked Sendable {
         if !isInner, panel.name != call.model { exchange.record.substitute = panel.name }
     }
 
-    /// The plan for the call that makes the final summary; nil before `outline()`.
-    private var lastDraft: ChatPlan? { draft ?? maker?.lastDraft }
+    /// The fit for the call that makes the final summary; nil before `prepare()`.
+    private var lastDraft: ChatFit? { draft ?? maker?.lastDraft }
 
     /// Counts the request in its limits, and reserves units for all its upstream calls.
     ///
     /// Throws if a limit refuses the request.
-    func admitted() async throws(APIError) -> Admission {
+    func admitted(_ exchange: Exchange) async throws(APIError) -> Admission {
+        try await prepare()
         if asking.kind == .passThrough, let draft = lastDraft {
             try await exchange.countUnknownKey(asking, servedBy: draft.candidate)
         }
@@ -132,7 +129,11 @@ final class PanelChat: ChatSource, OnLoop, @unchecked Sendable {
             }
         }
         if let draft = draft ?? ownDraft() {
-            let usageReservation = draft.usageReservation(under: applicableLimits, expecting: referenceTokens)
+            let usageReservation = exchange.usageReservation(
+                for: draft,
+                under: applicableLimits,
+                expecting: referenceTokens
+            )
             return (
                 amounts + (usageReservation?.reserved ?? Amounts()), minimum + (usageReservation?.minimum ?? Amounts()),
                 call.maxTokens ?? responseTokens(of: draft.candidate)
@@ -146,16 +147,15 @@ final class PanelChat: ChatSource, OnLoop, @unchecked Sendable {
     /// The longest text whose tokens are counted on the event loop, in bytes.
     private static let countedBytes = 32_768
 
-    /// Returns a new plan for the call of the summary model; nil if an inner panel makes the summary.
-    ///
-    /// Also nil if no plan is possible.
-    private func ownDraft() -> ChatPlan? {
+    /// Returns a new fit for the call of the summary model; nil if an inner panel makes the summary, or if no fit is
+    /// possible.
+    private func ownDraft() -> ChatFit? {
         guard maker == nil, case .candidates(let candidates) = summary else { return nil }
-        return try? ChatPlan(
+        return try? ChatFit(
             panel.summaryCall(of: call, [], prompt: cast.prompt),
             candidates.leading,
             caller: caller,
-            gateway: gateway
+            services: gateway
         )
     }
 
@@ -175,9 +175,7 @@ final class PanelChat: ChatSource, OnLoop, @unchecked Sendable {
             [self] () async throws(UpstreamError) in
             try await open(summary, cast.summary, asked, isLast: !isInner, billing: billing)
         }
-        if case .stream(let delivery) = begun, end < delivery.limit?.end ?? .distantFuture {
-            delivery.limit = (end, Self.tooLate)
-        }
+        if case .stream(let open) = begun, end < open.limit?.end ?? .distantFuture { open.limit = (end, Self.tooLate) }
         return begun
     }
 
@@ -236,7 +234,7 @@ final class PanelChat: ChatSource, OnLoop, @unchecked Sendable {
         choosing: @escaping (Candidate) -> Void
     ) throws(UpstreamError) -> ChatTask {
         do throws(APIError) {
-            return try ChatTask(asked, candidates, caller: caller, exchange: exchange, choosing: choosing)
+            return try ChatTask(asked, candidates, caller: caller, for: exchange, choosing: choosing)
         } catch {
             throw UpstreamError(refusing: error)
         }

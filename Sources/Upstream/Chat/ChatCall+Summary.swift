@@ -1,8 +1,8 @@
-import Calls
+package import Calls
 
 extension ChatCall {
     /// The request for a summary, which follows the conversation.
-    static let summaryOrder = """
+    package static let summaryOrder = """
         Summarise the conversation above for yourself, since you will go on without it: what the user wants, what was \
         decided and done, what was found out (with names, paths, numbers and code that will be needed again), and what \
         remains to be done. Write the summary only.
@@ -13,7 +13,7 @@ extension ChatCall {
     ///
     /// The tools stay, but the model must not
     /// call them: a vendor's prompt cache finds only a prompt that begins like the last one.
-    mutating func becomeSummary(unless abilities: Abilities) {
+    package mutating func becomeSummary(unless abilities: Abilities) {
         guard !abilities.contains(.compaction) else { return }
         needs.subtract([.compaction, .tools, .functions, .toolChoice, .demands, .objects, .schemas])
         messages.append(ChatMessage(role: .user, text: Self.summaryOrder))

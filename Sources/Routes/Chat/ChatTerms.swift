@@ -15,6 +15,53 @@ struct PromptExtras {
     var roughTokens: Int?
 }
 
+extension Exchange: ChatRequester {
+    var services: any ChatServices { gateway }
+
+    func sessionHash(of caller: Caller) -> UInt64? { request.sessionHash(of: caller) }
+
+    func usageReservation(for fit: ChatFit) -> UsageReservation? {
+        guard gateway.limits.countsLate || fit.candidate.imagesOfChat > 0 else { return nil }
+        return usageReservation(for: fit, under: applicableLimits(of: fit))
+    }
+
+    func applicableLimits(of fit: ChatFit) -> ApplicableLimits {
+        applicableLimits(fit.caller, .chat, servedBy: fit.candidate.name)
+    }
+
+    /// Returns the reservation for a call; nil if no limit needs a reservation.
+    ///
+    /// - Parameter tokens: the prompt tokens to reserve in addition to the tokens of the call.
+    func usageReservation(
+        for fit: ChatFit,
+        under applicableLimits: ApplicableLimits,
+        expecting tokens: Int = 0
+    ) -> UsageReservation? {
+        guard gateway.limits.countsLate || fit.candidate.imagesOfChat > 0 else { return nil }
+        var extras = PromptExtras(transcriber: fit.transcriber, tokens: tokens)
+        // One copy, because each use of the property would be a copy.
+        let call = fit.call
+        func reservation(_ extras: PromptExtras) -> UsageReservation? {
+            UsageReservation(
+                call,
+                fit.candidate,
+                caller: fit.caller,
+                applicableLimits: applicableLimits,
+                gateway: gateway,
+                extras: extras
+            )
+        }
+        guard fit.count.isExpected else { return reservation(extras) }
+        extras.roughTokens = fit.count.roughTokens(of: call)
+        let usageReservation = reservation(extras)
+        // An estimate must not decide that the request can never be admitted.
+        guard let usageReservation, applicableLimits.mayBeExceeded(by: usageReservation.minimum), call.isCountedAtOnce
+        else { return usageReservation }
+        extras.roughTokens = nil
+        return reservation(extras)
+    }
+}
+
 extension UsageReservation {
     /// Creates the reservation for a chat call; nil if no limit needs a reservation.
     convenience init?(

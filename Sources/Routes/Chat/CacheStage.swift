@@ -32,7 +32,7 @@ final class CacheStage: OnLoop, @unchecked Sendable {
     /// - Parameter writer: the writer of a streamed response; nil for a whole one.
     func responds(_ outline: ChatOutline, _ writer: (any ChatStreamWriter)?) async throws(APIError) -> Bool {
         guard let name = outline.cachedName, try await ownsFiles() else { return false }
-        let wanted = outline.wanted
+        let wanted = outline.options
         let found = try await lookup.find(wanted.model, servedBy: name, isStreamed: wanted.isStreamed) {
             let pinging = writer.map { Pinging($0, exchange.gateway.loop) }
             defer { pinging?.stop() }

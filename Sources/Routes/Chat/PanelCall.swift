@@ -62,7 +62,7 @@ final class PanelCall: OnLoop, @unchecked Sendable {
         let begun = try await task.open(billing)
         switch begun {
         case .whole(_, let usage): ended(usage, nil)
-        case .stream(let delivery): delivery.ended = ended
+        case .stream(let open): open.ended = ended
         }
         return begun
     }

@@ -50,18 +50,18 @@ extension Exchange {
     }
 }
 
-/// Serves a request to any chat endpoint until its response has begun. Returns the streamed response; nil if the
-/// response has been sent.
-func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) -> OpenChat? {
+/// Serves a request to any chat endpoint until its response has begun. Returns the delivery of a streamed response; nil
+/// if the response has been sent.
+func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) -> ChatDelivery? {
     let caller = try await exchange.caller(.chat)
     let asked = try await exchange.asked(surface)
     if asked.formatter.hasReferences { try await asked.resolve(for: caller, exchange) }
     try asked.call.attachments.checkImages(most: exchange.gateway.settings.maxImages, param: "messages")
     let cache = CacheStage(asked, exchange)
     let source = try exchange.source(of: asked, surface, caller)
-    let outline = try await source.outline()
-    let admission = try await source.admitted()
-    let (formatter, wanted) = (asked.formatter, outline.wanted)
+    let admission = try await source.admitted(exchange)
+    guard let outline = source.outline else { throw .modelNotFound(exchange.record.model ?? "") }
+    let (formatter, wanted) = (asked.formatter, outline.options)
     var writer = wanted.isStreamed ? formatter.writer(for: wanted, exchange) : nil
     if let cache {
         if try await cache.responds(outline, writer) { return nil }
@@ -71,10 +71,11 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
         let pinging = writer.map { Pinging($0, exchange.gateway.loop) }
         defer { pinging?.stop() }
         switch try await source.open(admission.billing, notes: writer) {
-        case .stream(let delivery):
+        case .stream(let open):
             let writer = writer ?? formatter.writer(for: wanted, exchange)
-            return OpenChat(delivery, to: writer, wanted, consume admission)
-        case .whole(let response, let usage):
+            return ChatDelivery(open, to: writer, wanted, consume admission, exchange)
+        case .whole(var response, let usage):
+            if response.usage?.isEstimated == true { response.includeUsage() }
             exchange.record.usage = usage
             exchange.recordCost()
             await cache?.keep(response, usage, wanted)
@@ -145,7 +146,7 @@ extension Exchange {
             if gateway.registry.haveSubstitutes, candidates.leading.name != record.model {
                 record.substitute = candidates.leading.name
             }
-            return try ChatTask(asked.removeCall(), candidates, caller: caller, exchange: self)
+            return try ChatTask(asked.removeCall(), candidates, caller: caller, for: self)
         case .panel(let panel):
             if let error = asked.call.unreadError { throw error }
             return PanelChat(asked.removeCall(), panel, caller: caller, exchange: self)

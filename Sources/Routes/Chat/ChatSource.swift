@@ -1,0 +1,45 @@
+import Calls
+import Engine
+import Shared
+import Upstream
+
+/// The candidates or the panel that serve a chat request.
+protocol ChatSource: OnLoop {
+    /// Plans the first call, and counts the request in all limits that apply to it. Throws if nothing can serve the
+    /// request, or if a limit refuses it.
+    func admitted(_ exchange: Exchange) async throws(APIError) -> Admission
+    /// The facts of the response; nil before `admitted`.
+    var outline: ChatOutline? { get }
+    /// Calls vendors until a response has begun. A response that is not streamed is whole then.
+    ///
+    /// - Parameter notes: the writer of a streamed response, which also gets a panel's progress lines.
+    func open(_ billing: Billing, notes: (any ChatStreamWriter)?) async throws(UpstreamError) -> BegunChat
+}
+
+/// The facts of a chat's response that are known before the first call.
+struct ChatOutline {
+    let options: FormatterOptions
+    /// The name of the model or panel under which the response cache keeps the response; nil if it must not.
+    let cachedName: String?
+}
+
+extension ChatTask: ChatSource {
+    func admitted(_ exchange: Exchange) async throws(APIError) -> Admission {
+        let fit = if let ready { ready } else { try await leadingFit() }
+        if fit.caller.kind == .passThrough { try await exchange.countUnknownKey(fit.caller, servedBy: fit.candidate) }
+        let applicableLimits = exchange.applicableLimits(of: fit)
+        return try await exchange.admit(applicableLimits, exchange.usageReservation(for: fit, under: applicableLimits))
+    }
+
+    var outline: ChatOutline? {
+        guard let fit = ready else { return nil }
+        // A response with web search differs from one without. The links of image and speech models expire, and callers
+        // who repeat such a request want new media.
+        let name = fit.candidate.name + (fit.candidate.model.searchesWeb ? ModelCatalog.online : "")
+        return ChatOutline(options: fit.options, cachedName: fit.candidate.chats ? name : nil)
+    }
+
+    func open(_ billing: Billing, notes: (any ChatStreamWriter)?) async throws(UpstreamError) -> BegunChat {
+        try await open(billing)
+    }
+}

@@ -1,0 +1,118 @@
+import Calls
+import Engine
+import Shared
+
+extension ChatFit {
+    /// Calls the vendor until the response has begun. A response that is not streamed is whole then.
+    ///
+    /// - Parameters:
+    ///   - isLast: whether this fit is not used again.
+    ///   - waitsForEvent: whether a streamed response begins with its first event. If not, it begins with its head.
+    func open(by attempt: Attempt, isLast: Bool, waitsForEvent: Bool) async throws(UpstreamError) -> BegunChat {
+        do throws(UpstreamError) {
+            let chat = try await prepared(by: attempt, isLast)
+            guard options.isStreamed else { return try await whole(chat, attempt) }
+            return .stream(try await opened(chat, attempt, waitsForEvent: waitsForEvent))
+        } catch {
+            guard !error.recovery.isDisjoint(with: [.emulation, .promptForFormat]) else { throw error }
+            let (fit, another) = try await emulating(after: error, of: attempt)
+            return try await fit.open(by: another, isLast: isLast, waitsForEvent: waitsForEvent)
+        }
+    }
+
+    /// Returns a fit that emulates an ability which the vendor lacks, and the vendor call for this fit.
+    ///
+    /// Throws `error`, or the error of the new fit, if none is possible.
+    /// - Parameter error: the error that shows which ability the vendor lacks.
+    private func emulating(
+        after error: UpstreamError,
+        of attempt: Attempt
+    ) async throws(UpstreamError) -> (ChatFit, Attempt) {
+        guard spare != nil else { throw error }
+        let another = try await attempt.another()
+        guard let spare = spare.take() else { throw error }
+        let isRepair = error.recovery.contains(.promptForFormat)
+        if isRepair { attempt.billing.recordRetry() }
+        // With strict tools, the arguments may have been invalid rather than the tool call missing.
+        let mayLackChoice = spare.value.needs.contains(.toolChoice) && !abilities.contains(.uncheckedArguments)
+        var lacking = error.lacking
+        if isRepair, mayLackChoice {
+            lacking.formUnion(candidate.provider.quirks(lacking: .toolChoice))
+        }
+        var asked = spare.value
+        asked.quirks.met.formUnion(lacking)
+        if isRepair || error.isLackLasting { asked.quirks.lasting.formUnion(lacking) }
+        asked.quirks.tried.subtract(lacking)
+        do throws(APIError) {
+            let fit = try ChatFit(
+                asked,
+                candidate,
+                caller: caller,
+                services: services,
+                mayRepeat: mayRepeat,
+                isRepair: isRepair
+            )
+            if fit.isUnprepared { try await fit.prepare() }
+            if !fit.isShort(nil) { try await fit.check(nil) }
+            fit.emulation.first = error.partial as? LoggedStream
+            return (fit, another)
+        } catch let refusal {
+            // The vendor did not refuse the unchanged call, so its own failure is reported.
+            throw isRepair && refusal.status == 400 ? error : UpstreamError(refusing: refusal)
+        }
+    }
+
+    /// Calls the vendor, and bills the whole response with its reported, counted or estimated usage.
+    private func whole(_ chat: any PreparedChat, _ attempt: Attempt) async throws(UpstreamError) -> BegunChat {
+        do throws(UpstreamError) {
+            var response = try await chat.gathered()
+            count.learn(from: response.usage)
+            if response.usage?.isReported != true { response = try await count.counted(response, of: chat) }
+            let usage = response.usage ?? onlyPrompt(of: chat)
+            if !chat.isBilled { attempt.recordResponse(usage, credits: response.credits) }
+            return .whole(response, usage + attempt.billing.unmet)
+        } catch {
+            throw billed(await count.countedPart(of: error, of: chat), of: chat, attempt)
+        }
+    }
+
+    /// Bills a call that failed. Returns its error with the usage added.
+    private func billed(
+        _ error: UpstreamError,
+        of chat: any PreparedChat,
+        _ attempt: Attempt
+    ) -> UpstreamError {
+        let usage = error.usage ?? onlyPrompt(of: chat)
+        if !chat.isBilled { attempt.failed(error, after: usage) }
+        var error = error
+        error.usage = usage
+        return error
+    }
+
+    /// Returns the usage of a call that produced no output: the prompt tokens only.
+    private func onlyPrompt(of chat: any PreparedChat) -> Usage {
+        Usage(estimating: count.knownPromptTokens(or: count.estimate(of: chat)), completionTokens: 0)
+    }
+
+    private func opened(
+        _ chat: any PreparedChat,
+        _ attempt: Attempt,
+        waitsForEvent: Bool
+    ) async throws(UpstreamError) -> OpenChat {
+        let open: OpenChat
+        do throws(UpstreamError) {
+            let promptTokens = count.estimate(of: chat)
+            open = OpenChat(
+                try await chat.open(isStreamed: true),
+                promptTokens: promptTokens,
+                count: count,
+                isBilled: chat.isBilled,
+                attempt: attempt
+            )
+        } catch {
+            throw billed(error, of: chat, attempt)
+        }
+        if waitsForEvent { try await open.waitForEvent() }
+        return open
+    }
+}

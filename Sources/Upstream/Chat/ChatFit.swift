@@ -1,0 +1,172 @@
+package import Calls
+import Engine
+package import Shared
+
+/// A chat call that is fitted to one candidate: how its attachments reach the vendor, and which abilities are emulated.
+package final class ChatFit: AttemptFit, OnLoop, @unchecked Sendable {
+    /// The way in which the attachments of a call reach the vendor.
+    enum Route {
+        /// As they are: in the client's own request, or in the vendor's form.
+        case plain
+        /// Uploaded to the vendor before the call.
+        case attached(AttachmentPlan, MediaAccess)
+        /// In the call, after the relay has downloaded them.
+        case fetched(MediaFetch)
+        /// The model makes images or speech, and the response contains links to them.
+        case links(LinkPlan)
+    }
+
+    package internal(set) var candidate: Candidate
+    package internal(set) var options: FormatterOptions
+    package internal(set) var call: ChatCall
+    // Facts about the call, stored because reading them from the call would copy it:
+    var isShort = false
+    /// Whether the vendor itself checks the length of the call, because it gets the client's request unchanged.
+    private let leavesLength: Bool
+    var sentBytes: Int
+    var route = Route.plain
+    var emulation: ChatEmulation
+    package let count: CallCount
+    let abilities: Abilities
+    /// The rules for writing tools and the output format into the prompt; nil if not needed.
+    let form: TextProtocol?
+    package let caller: Caller
+    let services: any ChatServices
+    /// Whether the relay can repeat the call with another key or another candidate.
+    let mayRepeat: Bool
+    /// Whether `prepare` must be called before the fit can be used.
+    var isUnprepared = false
+    /// Whether the relay must replace file ids by the vendor's names for these files.
+    let namesFiles: Bool
+    /// A copy of the call for a second attempt with emulation; nil if no such attempt can be needed.
+    var spare: Indirect<ChatCall>?
+
+    /// The abilities that some vendors' servers lack although the vendor's API has them.
+    private static let doubtful: Abilities = [
+        .choices, .objects, .schemas, .toolChoice, .compaction, .uncheckedArguments,
+    ]
+
+    /// Fits a call to a candidate.
+    ///
+    /// Throws if the candidate lacks an ability that the relay cannot emulate.
+    /// - Parameter isRepair: whether the prompt describes tools and the output format because the vendor's support
+    ///   failed.
+    package init(
+        _ call: consuming ChatCall,
+        _ candidate: Candidate,
+        caller: Caller,
+        services: any ChatServices,
+        mayRepeat: Bool = false,
+        isRepair: Bool = false
+    ) throws(APIError) {
+        let (model, provider) = (candidate.model, candidate.provider)
+        if call.original?.wire == .messages, !provider.wires.contains(.messages) { call.original = nil }
+        try candidate.begin(&call, for: caller)
+        if call.needs.contains(.inlineMedia) {
+            try call.attachments.leave(to: provider, isCallersKey: !candidate.usesOwnKey)
+        }
+        if call.needs.contains(.compaction) { call.becomeSummary(unless: provider.abilities(for: call, of: model)) }
+        abilities = provider.abilities(for: call, of: model).subtracting(isRepair ? .asText : [])
+        try ChatEmulation.check(call, against: abilities)
+        var loadsMedia = call.needs.contains(.inlineMedia) && !abilities.contains(.inlineMedia)
+        if candidate.chats {
+            form = try TextProtocol(call, lacking: abilities, isRepair: isRepair)
+        } else {
+            form = nil
+            call.isAnsweredByLinks()
+            if call.attachments.isEmpty {
+                route = .links(try candidate.links(call, services.memory(of: caller)))
+                loadsMedia = false
+            }
+        }
+        var isFetched = false
+        if call.needs.contains(.inlineMedia), !loadsMedia, candidate.chats, !abilities.contains(.mediaAddresses),
+            call.attachments.contains(where: \.isAddress)
+        {
+            route = .fetched(try MediaFetch(call, services.mediaAccess(for: caller)))
+            isFetched = true
+        }
+        namesFiles =
+            call.needs.contains(.inlineMedia) && !loadsMedia && KeptFiles.areNamed(in: call, by: candidate)
+        isUnprepared = loadsMedia || form != nil || namesFiles
+        let needed = call.needs.union(.uncheckedArguments)
+        let isInDoubt = !needed.intersection(abilities).isDisjoint(with: Self.doubtful)
+        if isInDoubt || provider.isUnsure(of: call, for: model), call.unreadError == nil {
+            spare = Indirect(copy call)
+        }
+        if call.original != nil { Self.checkOriginal(of: &call, candidate, abilities, isFetched: isFetched) }
+        if call.original == nil, let error = call.unreadError { throw error }
+        leavesLength = call.original?.wire == .messages
+        count = CallCount(model, by: services.worker, on: services.loop)
+        options = FormatterOptions(call, candidate)
+        let emulation = Self.emulation(of: call, lacking: abilities, count, services)
+        if !isUnprepared, candidate.chats, emulation.leaves(call) { count.follow(candidate.reports) }
+        isShort = candidate.chats && count.countShort(call)
+        sentBytes = call.sentBytes
+        self.emulation = emulation
+        self.call = consume call
+        self.candidate = candidate
+        self.caller = caller
+        self.services = services
+        self.mayRepeat = mayRepeat
+    }
+
+    /// Removes the raw request from a call whose vendor cannot get it.
+    private static func checkOriginal(
+        of call: inout ChatCall,
+        _ candidate: Candidate,
+        _ abilities: Abilities,
+        isFetched: Bool
+    ) {
+        let isNative = candidate.provider.acceptsOriginal(of: call, for: candidate.model)
+        // Emulation changes the call, and so does fetching an image: the raw request no longer matches it.
+        guard !isNative || !call.needs.isSubset(of: abilities) || isFetched else { return }
+        if isNative { call.changedOriginal = call.original }
+        call.original = nil
+    }
+
+    static func emulation(
+        of call: borrowing ChatCall,
+        lacking abilities: Abilities,
+        _ count: CallCount,
+        _ services: any ChatServices
+    ) -> ChatEmulation {
+        let (memory, worker, loop) = (services.memory, services.worker, services.loop)
+        return ChatEmulation(call, lacking: abilities, count, within: memory, by: worker, on: loop)
+    }
+
+    /// Passes an unused fit on to another candidate that is alike, and returns whether it fits.
+    ///
+    /// Returns false, without a change, if the other candidate needs a fit of its own.
+    /// - Parameter call: the call as the client requested it; its `original` must be nil.
+    @inline(__always)
+    func passes(_ call: borrowing ChatCall, to other: Candidate) -> Bool {
+        // This function is inlined, because a function call would copy the chat call.
+        guard case .plain = route, form == nil, !namesFiles, spare == nil, candidate.chats, other.isLike(candidate)
+        else { return false }
+        guard !call.needs.contains(.inlineMedia), !other.provider.isUnsure(of: call, for: other.model),
+            other.provider.abilities(for: call, of: other.model) == abilities
+        else { return false }
+        candidate = other
+        count.pass(to: other.reports)
+        return true
+    }
+
+    /// The candidate that transcribes audio in the prompt; nil if the relay transcribes no audio.
+    package var transcriber: Candidate? { if case .attached(let plan, _) = route { plan.transcriber } else { nil } }
+
+    /// Returns whether the call's length need not be checked, for example because the call is short.
+    func isShort(_ usageReservation: UsageReservation?) -> Bool {
+        !candidate.chats || leavesLength || isShort && usageReservation?.prompt.tokens == nil
+    }
+
+    /// Lowers the limit of the completion to what the model's context window leaves beside the prompt. Throws if the
+    /// prompt is too long for the window.
+    ///
+    /// - Parameter promptTokens: the number of prompt tokens; nil if not counted.
+    func check(_ promptTokens: Int?) async throws(APIError) {
+        guard let bound = try await count.count(call, known: promptTokens) else { return }
+        call.maxTokens = bound
+        call.hasLowerBound = true
+    }
+}

@@ -1,0 +1,150 @@
+import Calls
+import Engine
+import Shared
+
+/// What a chat waits for before its vendor is called: prompts, files, images and the vendor's form of the call.
+extension ChatFit {
+    /// Writes tools and the output format into the prompt, and prepares attached files.
+    func prepare() async throws(APIError) {
+        if let form {
+            let asked = call
+            let bytes = call.allTextBytes
+            let written = await services.worker.result(ofBytes: bytes, on: services.loop) { form.written(asked) }
+            guard let written else { throw .tooMuchWork }
+            call = written
+        }
+        if namesFiles {
+            try await nameFiles()
+        } else if call.needs.contains(.inlineMedia), !abilities.contains(.inlineMedia) {
+            var access = services.mediaAccess(for: caller)
+            access.mayRepeat = mayRepeat
+            call.attachments.leaveOutOlderImages()
+            let plan = try await AttachmentPlan(call, candidate, access: access)
+            candidate = plan.candidate
+            route = .attached(plan, access)
+        }
+        options = FormatterOptions(call, candidate)
+        emulation = Self.emulation(of: call, lacking: abilities, count, services)
+        isShort = candidate.chats && count.countShort(call)
+        sentBytes = call.sentBytes
+        isUnprepared = false
+    }
+
+    private func nameFiles() async throws(APIError) {
+        let files = try await KeptFiles(call, candidate, access: services.mediaAccess(for: caller))
+        let asked = call
+        let bytes = call.original?.bytes.count ?? 0
+        let written = await services.worker.result(ofBytes: bytes, on: services.loop) { files.written(into: asked) }
+        guard let written else { throw .tooMuchWork }
+        call = written
+        candidate = files.candidate
+    }
+
+    /// Returns the call in the vendor's form, with the emulation of abilities that the vendor lacks.
+    func prepared(by attempt: Attempt, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
+        if candidate.provider.mayRecall(call.messages, by: attempt) {
+            await candidate.provider.recall(call.messages, by: attempt)
+        }
+        if let chat = preparedAtOnce(by: attempt, isLast) { return chat }
+        return try await preparedLater(by: attempt, isLast)
+    }
+
+    /// Whether the call can be converted without waiting for files or a worker thread.
+    private var isPlain: Bool {
+        guard case .plain = route, form == nil, !call.arePromptsSeparate else { return false }
+        return sentBytes <= WorkQueue.loopBytes
+    }
+
+    /// Whether all waits of the call end at the time by which its response must begin (`Billing.endsAt`).
+    package var keepsDeadline: Bool { isPlain && candidate.provider.keepsDeadlines }
+
+    /// Returns the call in the vendor's form; nil if the conversion has to wait.
+    private func preparedAtOnce(by attempt: Attempt, _ isLast: Bool) -> (any PreparedChat)? {
+        guard isPlain else { return nil }
+        let chat = candidate.provider.prepare(isLast ? removedCall() : call, for: candidate.model, by: attempt)
+        chat.write()
+        return emulation.isNeeded ? emulation.completed(chat, by: attempt) : chat
+    }
+
+    private func preparedLater(
+        by attempt: Attempt,
+        _ isLast: Bool
+    ) async throws(UpstreamError) -> any PreparedChat {
+        if case .plain = route, call.arePromptsSeparate {
+            return try await prepareSeparatePrompts(by: attempt, isLast)
+        }
+        let chat = try await written(call, by: attempt)
+        if let form {
+            let context = OutputParserContext(
+                ids: services.ids,
+                memory: services.memory,
+                worker: services.worker,
+                loop: services.loop
+            )
+            return emulation.completed(chat, of: call, in: form, by: attempt, with: context) {
+                [self] (call, attempt) async throws(UpstreamError) in try await written(call, by: attempt)
+            }
+        }
+        if isLast, case .plain = route { dropContent() }
+        return emulation.completed(chat, by: attempt)
+    }
+
+    /// Releases the data that only another attempt would need.
+    package func release() {
+        spare = nil
+        if case .plain = route { dropContent() }
+    }
+
+    private func dropContent() {
+        call.messages = []
+        call.original = nil
+        call.changedOriginal = nil
+    }
+
+    /// Moves the call out of the plan and leaves an empty call.
+    private func removedCall() -> ChatCall {
+        var taken = ChatCall()
+        swap(&taken, &call)
+        return taken
+    }
+
+    /// Converts a call with several prompts into the vendor's form: one chat for each prompt.
+    private func prepareSeparatePrompts(
+        by attempt: Attempt,
+        _ isLast: Bool
+    ) async throws(UpstreamError) -> any PreparedChat {
+        var chats: [any PreparedChat] = []
+        for prompt in call.prompts { chats.append(try await written(prompt, by: attempt)) }
+        if isLast { dropContent() }
+        return emulation.completed(chats, by: attempt)
+    }
+
+    /// Returns a call in the vendor's form, after its attachments have been loaded.
+    private func written(_ call: ChatCall, by attempt: Attempt) async throws(UpstreamError) -> any PreparedChat {
+        switch route {
+        case .links(let links): return links.prepared(by: attempt)
+        case .attached(let plan, let access): return try await plan.prepare(call, by: attempt, access)
+        case .fetched(let fetch):
+            var call = call
+            call.attachments = try await fetch.fetched(call.attachments)
+            let chat = try await writtenAsIs(call, by: attempt)
+            try await attempt.start()
+            return chat
+        case .plain: return try await writtenAsIs(call, by: attempt)
+        }
+    }
+
+    private func writtenAsIs(
+        _ call: ChatCall,
+        by attempt: Attempt
+    ) async throws(UpstreamError) -> any PreparedChat {
+        let bytes = call.sentBytes
+        let chat = candidate.provider.prepare(call, for: candidate.model, by: attempt)
+        if bytes <= WorkQueue.loopBytes {
+            chat.write()
+        } else if await services.worker.result(ofBytes: bytes, on: services.loop, { chat.write() }) == nil {
+            throw .tooMuchWork
+        }
+        return chat
+    }
+}

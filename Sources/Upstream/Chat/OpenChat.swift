@@ -1,0 +1,87 @@
+package import Calls
+package import Engine
+package import Shared
+
+/// A streamed response that a vendor has begun, and the bill of its call.
+package final class OpenChat: OnLoop, @unchecked Sendable {
+    package let stream: any ChatStream
+    /// The estimated number of prompt tokens in the request.
+    private let promptTokens: Int
+    package let count: CallCount
+    /// Whether the stream itself bills the usage to the billing. If false, this object bills it.
+    private let isBilled: Bool
+    private let attempt: Attempt
+    /// The attempts of the request, which get to know how the response ends; nil if there was only one candidate.
+    var attempts: Attempts?
+    /// A function that gets the usage of the complete response, or its failure; nil if not needed.
+    package var ended: ((Usage?, UpstreamError?) -> Void)?
+    /// The time at which the delivery ends, and the cause of its failure then; nil without a limit.
+    package var limit: (end: LoopTime, cause: String)?
+    /// The events that arrived before the response had begun; nil if there are none.
+    package var beginning: EventLog?
+    /// Whether the stream has ended before the response had begun.
+    package private(set) var isWhole = false
+
+    init(_ stream: any ChatStream, promptTokens: Int, count: CallCount, isBilled: Bool, attempt: Attempt) {
+        self.stream = stream
+        self.promptTokens = promptTokens
+        self.count = count
+        self.isBilled = isBilled
+        self.attempt = attempt
+    }
+
+    /// Waits for the first event. Until then, another call can replace this one.
+    func waitForEvent() async throws(UpstreamError) {
+        let log = EventLog()
+        do throws(UpstreamError) {
+            while !isWhole {
+                while log.isEmpty, try stream.next({ log.append($0, $1) }) {}
+                if !log.isEmpty { break }
+                isWhole = try await stream.more(patienceNanoseconds: .max / 4) == .end
+            }
+        } catch {
+            stream.stop()
+            throw failure(error, deliveredTokens: 0).0
+        }
+        if !log.isEmpty { beginning = log }
+    }
+
+    /// Records that the response broke off. Returns the failure for the client and the usage; nil if nothing was used.
+    ///
+    /// - Parameter deliveredTokens: the number of tokens in the events so far.
+    package func brokeOff(_ error: UpstreamError, deliveredTokens: Int) -> (UpstreamError, Usage?) {
+        let (failure, used) = failure(error, deliveredTokens: deliveredTokens)
+        ended?(nil, failure)
+        return (attempts?.brokeOff(failure) ?? failure, used)
+    }
+
+    private func failure(_ error: UpstreamError, deliveredTokens: Int) -> (UpstreamError, Usage?) {
+        var used = error.usage ?? stream.usage ?? .nothing
+        if used.promptTokens == 0 {
+            used.promptTokens = count.knownPromptTokens(or: promptTokens)
+            used.isEstimated = true
+        }
+        used.cover(delivered: deliveredTokens)
+        if !isBilled { attempt.failed(error, after: used) }
+        let isUsed = used.completionTokens > 0 || error.mayBeBilled
+        return (attempt.failure(error), isUsed ? used + attempt.billing.unmet : nil)
+    }
+
+    /// Bills the complete response, and returns its usage.
+    ///
+    /// - Parameter deliveredTokens: returns the number of tokens in all events.
+    package func completed(deliveredTokens: () -> Int) -> Usage {
+        let reported = stream.usage
+        count.learn(from: reported)
+        let usage = count.completed(
+            reported,
+            prompt: { count.promptTokens(or: promptTokens) },
+            completion: deliveredTokens
+        )
+        if !isBilled { attempt.recordResponse(usage, credits: stream.credits) }
+        if let attempts { attempts.served() } else { attempt.served() }
+        return usage + attempt.billing.unmet
+    }
+
+    package var loop: EventLoop { attempt.loop }
+}
