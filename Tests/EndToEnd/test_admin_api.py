@@ -10,6 +10,7 @@ import re
 import socket
 import subprocess
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,8 +21,8 @@ import pictures
 import pytest
 from limited import chat_body
 from memcached import Memcached, wait_for
-from operating import PASSWORD, SECRET, SETTINGS, Operator, login, token
-from relay_process import ROOT, Relay
+from operating import ECHO, PASSWORD, SECRET, SETTINGS, Operator, login, token
+from relay_process import INHERITED, ROOT, Relay, binary
 
 TEAM, OTHER = "token-of-the-admin-api-tests-1", "token-of-the-admin-api-tests-2"
 LIMITS = {"KEY_TEAM_TOKEN": TEAM, "KEY_TEAM_RATE_LIMIT_CHAT": "10/minute;100000 tokens/day", "KEY_OTHER_TOKEN": OTHER}
@@ -221,6 +222,11 @@ def test_failures_are_told_from_refusals_and_client_errors(start_relay):
     assert operator.get("/admin/req_figures", status="ended").status_code == 400 == operator.get("/admin/req_figures", before="7").status_code
     none = operator.data("/admin/req_figures", caller="nobody")
     assert (none["requests"], none["p50_ms"], none["span_ms"]) == (0, None, 0)
+    outcome = operator.get("/admin/timeline", last="1h", measure="outcome").json()
+    assert {row["name"]: sum(row["values"]) for row in outcome["series"]} == {"answered": 2, "client errors": 1, "refused by limits": 3, "failures": 2}
+    assert [outcome["sum"][name] for name in ("requests", "failures", "refusals", "client_errors")] == [8, 2, 3, 1]
+    causes = {row["cause"]: row["requests"] for row in operator.items("/admin/timeline", last="7d", by="cause")}
+    assert sum(causes.values()) == 6 and causes == dict(Counter(item["api_error"] for item in operator.items("/admin/req_logs", status="failed")))
     time.sleep(1.5)  # The overview may be so old.
     minutes = operator.data("/admin/overview")["minutes"]
     assert [sum(minute[name] for minute in minutes) for name in ("requests", "errors", "failures", "refusals")] == [8, 6, 2, 3]
@@ -283,6 +289,56 @@ def test_sums_are_those_of_the_records(operated, operator):
     assert operator.data("/admin/statistics")["count"] == len({record["model"] for record in records})
     days = operator.data("/admin/statistics_model_day")
     assert len(days["xAxis"]["data"]) == 7 and all(len(row["data"]) == 7 for row in days["series"])
+
+
+def test_the_sums_of_each_range_are_those_of_its_records(operated, operator, folder):
+    """In steps of minutes, hours and days: in chart and list the same, and as `relay usage` says."""
+    wait_for(lambda: operator.get("/admin/usage", by="model").json()["sum"]["requests"] > 0)
+    records = operator.items("/admin/req_logs", per_page=200)
+    served = sorted(record["duration_ms"] for record in records)
+    steps = {"15m": "minute", "1h": "minute", "6h": "minute", "24h": "minute", "7d": "hour", "30d": "day", "90d": "day"}
+    for last, step in steps.items():
+        for by in ("model", "caller", "cause", "provider", ""):
+            told = operator.get("/admin/timeline", last=last, by=by).json()
+            assert told["step"] == ("day" if step == "hour" and by == "caller" else step)
+            series = [sum(row["values"]) for row in told["series"]]
+            assert sum(series) == told["sum"]["requests"] == sum(row["requests"] for row in told["items"])
+            assert all(len(row["values"]) == len(told["times"]) for row in told["series"])
+            wanted = [record for record in records if by != "cause" or record["api_error"]]
+            if by != "provider":
+                assert told["sum"]["requests"] == len(wanted) and told["sum"]["prompt_tokens"] == sum(record["prompt"] for record in wanted)
+            if by in ("model", ""):
+                # The fourth part covers a bucket; the echo's responses take a few milliseconds.
+                assert abs(told["sum"]["p50_ms"] - served[len(served) // 2]) <= 20, told["sum"]
+    usage = operator.get("/admin/timeline", last="30d", by="model").json()
+    command = [str(binary()), "usage", "--by", "model", "--days", "30", "--json"]
+    settings = INHERITED | ECHO | {"DATA_DIR": str(folder)}
+    said = json.loads(subprocess.run(command, env=settings, stdout=subprocess.PIPE, check=True, timeout=20).stdout)
+    for name in ("requests", "failed", "prompt_tokens", "completion_tokens", "cost"):
+        assert said["total"][name] == usage["sum"][name]
+        assert {row["model"]: row[name] for row in said["rows"]} == {row["model"]: row[name] for row in usage["items"]}
+
+
+def test_ranges_with_minutes(operated, operator):
+    """A range ends before `to`, and is a 400 if it is none."""
+    [newest, *_] = operator.items("/admin/req_logs")
+    end = newest["updated_at"]
+    whole = operator.get("/admin/timeline").json()["sum"]["requests"]
+    before = operator.get("/admin/timeline", **{"from": "2026-01-01", "to": end}).json()
+    after = operator.get("/admin/timeline", **{"from": end}).json()
+    assert 1 <= after["sum"]["requests"] < whole == before["sum"]["requests"] + after["sum"]["requests"]
+    assert before["step"] == "day" and after["step"] == "minute"
+    minute = {"from": end[:16], "to": "2099-01-01T00:00"}
+    listed = operator.get("/admin/req_logs", **minute).json()["total"]
+    with pytest.raises(AssertionError):  # More than 3,000 days.
+        operator.items("/admin/timeline", **minute)
+    minute["to"] = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(time.time() + 60))
+    assert operator.get("/admin/timeline", **minute).json()["sum"]["requests"] == listed >= after["sum"]["requests"]
+    assert operator.get("/admin/req_logs", last="15m").json()["total"] == whole
+    for wrong in ({"last": "2h"}, {"from": "2026-01-31T24:00"}, {"from": end, "to": end}, {"from": "1970-01-01"}, {"last": "1h", "from": end}, {"by": "day"}, {"measure": "x"}):
+        assert operator.get("/admin/timeline", **wrong).status_code == 400, wrong
+    rows = list(csv.DictReader(io.StringIO(operator.get("/admin/timeline", by="caller", format="csv").text)))
+    assert sum(int(row["requests"]) for row in rows) == whole
 
 
 def test_formulas_are_no_formulas_in_csv(operated, operator):
@@ -494,6 +550,7 @@ def test_the_examples_of_the_reference_have_the_members_of_responses(operated, o
     assert len([sample for sample in samples if sample]) >= 10
     for path, text in (sample.groups() for sample in samples if sample):
         sample = re.sub(r"(?<=[{,])…(?=[,}])", '"…":0', text.replace("\n", "").replace("[…]", "[]"))
-        answer = operator.get(path, **({"by": "day,model"} if path == "/admin/usage" else {}))
+        fields = {"/admin/usage": {"by": "day,model"}, "/admin/timeline": {"by": "model", "last": "7d"}}
+        answer = operator.get(path, **fields.get(path, {}))
         assert answer.status_code == 200, f"{path}: {answer.text}"
         compare(path, json.loads(sample), answer.json())

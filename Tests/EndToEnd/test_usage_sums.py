@@ -1,4 +1,4 @@
-"""The daily sums of the database of usage records: computed from an older relay's rows, in steps that kills only
+"""The sums by day and hour of the database of usage records: computed from an older relay's rows, in steps that kills only
 delay."""
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ COLUMNS = """id INTEGER PRIMARY KEY,
     success INTEGER NOT NULL, status INTEGER, error TEXT"""
 CALL = "call_before_ms INTEGER, call_duration_ms INTEGER, call_key TEXT, call_credits INTEGER"
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
 
 
 def older_database(path: Path) -> None:
@@ -97,6 +98,24 @@ def sums(database: sqlite3.Connection, omitted: int) -> list[tuple[object, ...]]
     ).fetchall()
 
 
+def records_by_hour(database: sqlite3.Connection) -> list[tuple[object, ...]]:
+    """Returns the expected sums by hour, and how many requests took 100 to 149 ms, which is the fourth bucket."""
+    return database.execute(
+        f"""
+        SELECT hour, sum(request), sum(request * prompt_tokens), sum(1 - request), sum(request AND duration_ms BETWEEN 100 AND 149)
+        FROM (
+            SELECT time / {HOUR_MS} AS hour, 1 - kind AS request, * FROM records
+            UNION ALL SELECT (time - call_before_ms) / {HOUR_MS}, 0, * FROM records WHERE call_before_ms IS NOT NULL
+        ) GROUP BY 1 ORDER BY 1"""
+    ).fetchall()
+
+
+def hours(database: sqlite3.Connection, omitted: int) -> list[tuple[object, ...]]:
+    return database.execute(
+        f"SELECT hour, sum(requests), sum(prompt_tokens), sum(calls), sum(duration_3) FROM hours WHERE omitted = {omitted} GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+
+
 def mark(database: sqlite3.Connection) -> int:
     (found,) = database.execute("SELECT mark FROM sums_state").fetchone()
     return int(found)
@@ -128,3 +147,5 @@ def test_rows_of_an_older_relay_are_summed_whatever_kills_it(tmp_path: Path) -> 
         )
         for omitted in (0, 3, 5, 6):
             assert sums(database, omitted) == records(database)
+        for omitted in (9, 11, 13, 15):
+            assert hours(database, omitted) == records_by_hour(database)

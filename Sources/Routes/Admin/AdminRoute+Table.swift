@@ -67,8 +67,9 @@ extension AdminRoute {
             ),
             Field(
                 "from, to",
-                "range of the request's end: days in `ADMIN_TIMEZONE` (inclusive), or times in the format of RFC 3339"
+                "range of the request's end: days in `ADMIN_TIMEZONE` (inclusive), times in the format of RFC 3339, or in `ADMIN_TIMEZONE` as `2026-01-31T12:00`"
             ),
+            Field("last", "instead of them `15m`, `1h`, `6h`, `24h`, or `7d`, `30d`, `90d`: days including today"),
             Field("min_cost", "the lowest cost, in dollars"),
             Field("min_duration", "the shortest duration, in milliseconds"),
             Field(
@@ -192,6 +193,39 @@ extension AdminRoute {
             ),
             Field("from, to", "days, both included"),
             Field("format", "`json` or `csv`")
+        ),
+        AdminRoute(
+            .get,
+            "/admin/timeline",
+            .reader,
+            """
+            Shows sums of requests over time: by minute for up to 24 hours, else by hour for up to 8 days, else by day; by caller and endpoint \
+            there are no hours. `times` are the starts of the steps, and `series` the numbers of `measure` in each of them: of the five largest \
+            groups, and of all others. `items` has the sums of each group, and `sum` those of all. With `by=provider`, upstream calls are counted, \
+            as in `/admin/usage`; with `by=cause`, the failed requests by error. `failures` are 5xx and streams that were cut off, `refusals` 429, and `client_errors` other 4xx. The percentiles are estimates \
+            from 24 buckets; they are null for days by caller or endpoint, and in a time zone whose days do not begin with an hour. \
+            `partial` is true if older records are still being summed, or the query ended after one second.
+            """,
+            response: #"""
+                {"items":[{"model":"fast","failures":2,"refusals":0,"client_errors":1,"p50_ms":812,"p95_ms":2400,"first_byte_p50_ms":210,"first_byte_p95_ms":900,
+                "requests":800,"failed":3,"prompt_tokens":16000,"completion_tokens":24000,"cost":0.8}],"total":1,"sum":{"failures":2,"refusals":0,"client_errors":1,
+                "p50_ms":812,"p95_ms":2400,"first_byte_p50_ms":210,"first_byte_p95_ms":900,"requests":800,"failed":3,"prompt_tokens":16000,"completion_tokens":24000,"cost":0.8},
+                "step":"hour","from":1769860800,"to":1769868000,"times":[1769860800,1769864400],"series":[{"measure":"requests","name":"fast","values":[500,300]}],"instance":"relay-1:5001"}
+                """#,
+            showTimeline
+        ).taking(
+            Field("last", "`15m`, `1h`, `6h`, `24h` (the default), or `7d`, `30d`, `90d`: days including today"),
+            Field(
+                "from, to",
+                "instead of `last`: as for `/admin/req_logs`"
+            ),
+            Field("by", "`model`, `provider`, `caller`, `endpoint` or `cause`"),
+            Field(
+                "measure",
+                "`requests` (the default), `failed`, `tokens`, `cost`, `outcome`, `duration`, `first_byte` (both p50 and p95), or several, separated by commas"
+            ),
+            Field("caller, model, provider, endpoint", "the exact name"),
+            Field("format", "`json`, or `csv` for `items`")
         ),
         AdminRoute(
             .get,

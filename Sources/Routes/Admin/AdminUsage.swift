@@ -11,11 +11,8 @@ func showUsage(_ visit: AdminVisit) async throws(APIError) {
     let table = try await readRecords(visit) { () async throws(UsageFailure) in
         try await reader.usage(query, on: visit.gateway.loop)
     }
-    if isCSV {
-        visit.exchange.operatorFields += "Content-Disposition: attachment; filename=\"usage.csv\"\r\n"
-        return visit.exchange.send(200, type: "text/csv; charset=utf-8", body: ByteBuffer(csv(table, query)))
-    }
     let names = query.dimensions.map(\.rawValue)
+    if isCSV { return visit.sendCSV(by: names, table.rows.map { ($0.values, $0.figures) }) }
     let items = table.rows.map { row in
         JSONFragment.row(zip(names, row.values).map { ($0, "\($1)") }, row.figures, isPartial: row.isPartial)
     }
@@ -42,7 +39,7 @@ private func usageQuery(_ fields: AdminQuery) throws(APIError) -> UsageQuery {
 
 extension JSONFragment {
     /// Returns one row of the usage table as JSON: `members`, then the numbers of requests and tokens, and the cost.
-    fileprivate static func row(
+    static func row(
         _ members: [(name: String, value: JSONFragment)],
         _ figures: UsageFigures,
         isPartial: Bool = false
@@ -59,13 +56,23 @@ extension JSONFragment {
     }
 }
 
-private func csv(_ table: UsageTable, _ query: UsageQuery) -> String {
+extension AdminVisit {
+    /// Sends sums as a file of CSV.
+    ///
+    /// - Parameter names: the names of the grouping fields.
+    func sendCSV(by names: [String], _ rows: [(values: [String?], figures: UsageFigures)]) {
+        exchange.operatorFields += "Content-Disposition: attachment; filename=\"usage.csv\"\r\n"
+        exchange.send(200, type: "text/csv; charset=utf-8", body: ByteBuffer(csv(by: names, rows)))
+    }
+}
+
+private func csv(by names: [String], _ rows: [(values: [String?], figures: UsageFigures)]) -> String {
     let figures = [
         "requests", "failed", "prompt_tokens", "completion_tokens", "cost", "cached_tokens", "cache_writes",
         "cache_writes_1h", "unpriced",
     ]
-    var lines = [(query.dimensions.map(\.rawValue) + figures).joined(separator: ",")]
-    for row in table.rows {
+    var lines = [(names + figures).joined(separator: ",")]
+    for row in rows {
         let sums = row.figures
         let numbers = ["\(sums.requests)", "\(sums.failed)", "\(sums.promptTokens)", "\(sums.completionTokens)"]
         let others = [sums.cachedTokens, sums.cacheWrites, sums.longCacheWrites, sums.unpriced].map { "\($0)" }

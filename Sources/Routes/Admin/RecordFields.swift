@@ -5,7 +5,7 @@ import Shared
 enum RecordFields {
     static let names = [
         "keywords", "per_page", "page", "order_by", "order_dir", "caller", "model", "provider", "endpoint", "session",
-        "status", "from", "to", "min_cost", "min_duration", "before",
+        "status", "last", "from", "to", "min_cost", "min_duration", "before",
     ]
 
     private static let textLimitBytes = 512
@@ -33,7 +33,7 @@ enum RecordFields {
         filter.session = try text(fields, "session")
         filter.keywords = try text(fields, "keywords", limitBytes: RecordFilter.maxKeywordBytes)
         filter.outcome = try outcome(fields)
-        filter.fromMilliseconds = try time(fields, "from", zone: zone, isEnd: false)
+        filter.fromMilliseconds = try start(fields, zone)
         filter.toMilliseconds = try time(fields, "to", zone: zone, isEnd: true)
         filter.minDurationMilliseconds = try fields.number("min_duration", 0...1_000_000_000)
         if let given = fields["min_cost"] {
@@ -78,6 +78,25 @@ enum RecordFields {
         }
     }
 
+    /// The names of spans of time that end now, with their minutes or days. Those of days begin with a day.
+    private static let spans = [
+        ("15m", 15), ("1h", 60), ("6h", 360), ("24h", 1_440), ("7d", 7), ("30d", 30), ("90d", 90),
+    ]
+
+    /// Returns the start of the range in the parameters `last` or `from`, in milliseconds since 1970; nil if both are
+    /// missing.
+    private static func start(_ fields: AdminQuery, _ zone: DayZone) throws(APIError) -> Int? {
+        let last = try fields.choice("last", spans.map(\.0))
+        guard let (name, count) = spans.first(where: { $0.0 == last }) else {
+            return try time(fields, "from", zone: zone, isEnd: false)
+        }
+        guard fields["from"] == nil, fields["to"] == nil else {
+            throw .value("last", "must not be given with 'from' or 'to'")
+        }
+        if name.utf8.last == UInt8(ascii: "d") { return zone.startMilliseconds(of: zone.today.adding(days: 1 - count)) }
+        return (Timestamp.now() / 60_000 + 1 - count) * 60_000
+    }
+
     /// Returns the time in a parameter, in milliseconds since 1970; nil if the parameter is missing.
     ///
     /// - Parameter isEnd: whether a day without a time stands for the end of the day, not its beginning.
@@ -89,10 +108,23 @@ enum RecordFields {
     ) throws(APIError) -> Int? {
         guard let text = fields[name] else { return nil }
         if let day = day(text) { return zone.startMilliseconds(of: isEnd ? day.adding(days: 1) : day) }
-        guard let time = DateTime.milliseconds(text) else {
-            throw .value(name, "must be a day such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z")
+        guard let time = DateTime.milliseconds(text) ?? localTime(text, zone) else {
+            throw .value(
+                name,
+                "must be a day such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z or 2026-01-31T12:00"
+            )
         }
         return time
+    }
+
+    /// Returns a time of the form `2026-01-31T12:00`, which browsers send, in milliseconds since 1970; nil if the text
+    /// has another form.
+    private static func localTime(_ text: String, _ zone: DayZone) -> Int? {
+        let parts = text.split(separator: "T", omittingEmptySubsequences: false)
+        guard text.utf8.count == 16, parts.count == 2, let day = day(String(parts[0])) else { return nil }
+        let clock = parts[1].split(separator: ":").compactMap { Int($0) }
+        guard clock.count == 2, (0..<24).contains(clock[0]), (0..<60).contains(clock[1]) else { return nil }
+        return zone.startMilliseconds(of: day, secondsLater: clock[0] * 3_600 + clock[1] * 60)
     }
 
     static func day(_ text: String) -> Day? { text.withBytes { Day($0) } }

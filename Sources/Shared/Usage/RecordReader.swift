@@ -61,6 +61,15 @@ package final class RecordReader: Sendable {
         try await result(on: loop) { [source] end throws(UsageFailure) in try source.table(query, until: end) }
     }
 
+    /// Returns the sums of requests over time.
+    package func timeline(_ query: TimelineQuery, on loop: EventLoop) async throws(UsageFailure) -> Timeline {
+        let plan = TimelinePlan(query, zone, now: Timestamp.now())
+        return try await result(on: loop) { [source] end throws(UsageFailure) in
+            let found = try source.timeline(plan, until: end)
+            return Timeline(plan, found.rows, isPartial: found.isPartial)
+        }
+    }
+
     /// Returns the usage of the last hour, today and yesterday. The result is cached for one second.
     package func overview(on loop: EventLoop) async throws(UsageFailure) -> UsageOverview {
         if let known = overviews.withLock({ $0.known(at: .current()) }) { return known }

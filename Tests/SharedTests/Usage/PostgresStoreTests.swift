@@ -155,7 +155,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
             rest = try reader.page(RecordQuery(), until: .distantFuture).records
         }
         #expect(try server.rows("SELECT count(*) FROM relay_usage_bodies") == [["0"]])
-        _ = try server.rows("TRUNCATE relay_usage, relay_usage_bodies, relay_usage_sums")
+        _ = try server.rows("TRUNCATE relay_usage, relay_usage_bodies, relay_usage_sums, relay_usage_hours")
     }
 
     private static func hasRows(_ server: PostgresServer) throws {
@@ -352,7 +352,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
     }
 
     private static func empty(_ server: PostgresServer) throws {
-        _ = try server.rows("TRUNCATE relay_usage, relay_usage_sums, relay_usage_process")
+        _ = try server.rows("TRUNCATE relay_usage, relay_usage_sums, relay_usage_hours, relay_usage_process")
     }
 
     private static func sum(_ position: CheckedLocation) throws -> UsageTable {
@@ -366,7 +366,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         let writer = try position(server, first)
         try writer.write((0..<5_000).map { request($0, at: now - 86_400_000 + $0, cost: 3) })
         _ = try server.rows(
-            "UPDATE relay_usage SET process = number % 2; TRUNCATE relay_usage_sums, relay_usage_process"
+            "UPDATE relay_usage SET process = number % 2; TRUNCATE relay_usage_sums, relay_usage_hours, relay_usage_process"
         )
         let second = try store(server)
         let position = try position(server, second)
@@ -387,6 +387,8 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         _ = try server.rows("DELETE FROM relay_usage WHERE number >= 100000")
         finish(try store(server))
         #expect(try sum(position).sum.requests == 5_001)
+        let hours = try server.rows("SELECT omitted, sum(requests) FROM relay_usage_hours GROUP BY 1 ORDER BY 1")
+        #expect(hours == [["9", "5001"], ["11", "5001"], ["13", "5001"], ["15", "5001"]])
     }
 
     private static func changesZone(_ server: PostgresServer) throws {
@@ -416,7 +418,8 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         for _ in 0..<4 { _ = store.advance() }
         let table = try sum(position)
         #expect(table.sum.requests == 1 && table.rows.count == 1)
-        #expect(try server.rows("SELECT count(*) FROM relay_usage_sums") == [["\(SumFields.stored.count)"]])
+        #expect(try server.rows("SELECT count(*) FROM relay_usage_sums") == [["\(SumsTable.days.omissions.count)"]])
+        #expect(try server.rows("SELECT count(*) FROM relay_usage_hours") == [["\(SumsTable.hours.omissions.count)"]])
     }
 
     /// Tests connections that end between each second COMMIT and its response.
@@ -448,6 +451,9 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         #expect(try server.rows("SELECT count(*) FROM relay_usage") == [["\(6 * batches)"]])
         #expect(
             try server.rows("SELECT DISTINCT sum(calls) FROM relay_usage_sums GROUP BY omitted") == [["\(3 * batches)"]]
+                && server.rows("SELECT DISTINCT sum(calls) FROM relay_usage_hours GROUP BY omitted") == [
+                    ["\(3 * batches)"]
+                ]
         )
     }
 }

@@ -41,6 +41,7 @@ struct RandomUsage {
             session: random.one(of: Self.sessions)
         )
         request.durationMilliseconds = random.below(20_000)
+        request.firstByteMilliseconds = random.one(of: [nil, random.below(2_000)])
         let kind = random.below(10)
         let calls = kind < 2 ? 0 : kind < 7 ? 1 : 2 + random.below(4)
         let made = (0..<calls).map { _ in call(of: request) }
@@ -170,9 +171,11 @@ struct UsageAgreement {
         try checkSums()
         try checkKeywords()
         try checkMinutes()
+        try checkTimelines(40)
         try checkPages(40)
         try delete(count / 20)
         try checkSums()
+        try checkTimelines(20)
         try checkPages(10)
     }
 
@@ -249,6 +252,8 @@ struct UsageAgreement {
             figures.cacheWrites = request.usage.cacheWriteTokens
             figures.longCacheWrites = request.usage.longCacheWriteTokens
             figures.unpriced = request.provider != nil && request.cost == nil ? 1 : 0
+            figures.failures = [500, 502].contains(request.status) && !request.isSuccess ? 1 : 0
+            figures.refusals = request.status == 429 ? 1 : 0
             let names = request.session == nil ? [nil, nil] : [request.session, request.caller]
             expected[names, default: UsageFigures()] += figures
         }
@@ -284,6 +289,8 @@ struct UsageAgreement {
             figures.cacheWrites = record.usage.cacheWriteTokens
             figures.longCacheWrites = record.usage.longCacheWriteTokens
             figures.unpriced = record.provider != nil && record.cost == nil ? 1 : 0
+            figures.failures = [500, 502].contains(record.status) && !record.isSuccess ? 1 : 0
+            figures.refusals = record.status == 429 ? 1 : 0
             sums[values, default: UsageFigures()] += figures
         }
         return sums
@@ -355,6 +362,67 @@ struct UsageAgreement {
         #expect(try position.source.count(since: first * 60_000, into: &found, until: Self.end))
         #expect(found == expected, "\(position.name)")
         #expect(expected.reduce(0) { $0 + $1.counts.failures } > 0)
+    }
+
+    /// Checks the sums of timelines of all steps and groups, in random ranges of time.
+    private mutating func checkTimelines(_ count: Int) throws {
+        let (day, now) = (86_400_000, Timestamp.now())
+        for _ in 0..<count {
+            var filter = random.filter()
+            if filter.provider == nil { filter.provider = random.one(of: ["row", nil, nil]) }
+            // The sums do not distinguish an empty text from a missing one.
+            if filter.model == "" { filter.model = nil }
+            let length = random.one(of: [1, 60, 1_440, 1_441, 5_000, 11_000, 40_000, 100_000]) * 60_000
+            let end =
+                random.one(of: [now + 1, now - 60_000, now - day, now / day * day]) - random.one(of: [0, 0, 1, 77_777])
+            let query = TimelineQuery(
+                by: random.one(of: [nil] + TimelineQuery.Group.allCases.map(\.self)),
+                filter,
+                in: end - length..<end
+            )
+            let plan = TimelinePlan(query, position.zone, now: now)
+            let found = try position.source.timeline(plan, until: Self.end)
+            let timeline = Timeline(plan, found.rows, isPartial: found.isPartial)
+            #expect(!timeline.isPartial && timeline.starts == timeline.starts.sorted())
+            var steps: [String: [Int: UsageFigures]] = [:]
+            for group in timeline.groups { steps[group.name ?? ""] = group.steps.mapValues(\.usage) }
+            let expected = expectedSteps(query, timeline.starts)
+            #expect(steps == expected.usage, "\(position.name) \(query) \(timeline.step)")
+            let hasTimes = plan.read.count == 1 && plan.stored.isEmpty || plan.table.hasTimes
+            guard !query.countsCalls, hasTimes else { continue }
+            #expect(
+                (timeline.sum.times ?? RequestTimes()) == expected.times,
+                "\(position.name) \(query) \(timeline.step)"
+            )
+        }
+    }
+
+    private func expectedSteps(
+        _ query: TimelineQuery,
+        _ starts: [Int]
+    ) -> (usage: [String: [Int: UsageFigures]], times: RequestTimes) {
+        var sums: [String: [Int: UsageFigures]] = [:]
+        var times = RequestTimes()
+        for record in kept.joined().flatMap({ [$0, $0.onlyCall].compactMap(\.self) })
+        where record.isOfRequest != query.countsCalls && query.filter.matches(record, nil) {
+            let time = record.timeMilliseconds
+            guard query.range.contains(time), let slot = starts.lastIndex(where: { $0 <= time }) else { continue }
+            if query.group == .cause, record.isSuccess { continue }
+            let name =
+                switch query.group {
+                case .model: record.model
+                case .provider: record.provider
+                case .caller: record.caller
+                case .endpoint: record.endpoint
+                case .cause: record.error
+                case nil: nil as String?
+                }
+            var totals = RecordTotals()
+            totals.add(record, 1)
+            sums[name ?? "", default: [:]][slot, default: UsageFigures()] += totals.figures
+            times.add(record, 1)
+        }
+        return (sums, times)
     }
 
     /// Checks that pages by `before` equal pages by number.

@@ -27,13 +27,13 @@ final class MemoryRecords: UsageStore, RecordSource {
         var bound: Int
 
         var count: Int { kept.count - first }
-        var heldBytes: Int { bytes + sums.rows.count * MemoryRecords.sumBytes }
+        var heldBytes: Int { bytes + sums.rowCount * MemoryRecords.sumBytes }
     }
 
-    /// The largest number of rows of daily sums. If there are more rows, the oldest days are removed.
-    private static let maxSums = 20_000
-    /// The estimated memory of one row of daily sums, in bytes.
-    fileprivate static let sumBytes = 512
+    /// The largest number of rows of sums by day, and by hour. If there are more rows, the oldest are removed.
+    private static let maxSums = 10_000
+    /// The estimated memory of one row of sums, in bytes.
+    fileprivate static let sumBytes = 1_024
     fileprivate static let recordBytes = MemoryLayout<UsageRecord>.stride
     /// The memory of a stored request in addition to its usage records, in bytes.
     private static let keptBytes = 64
@@ -76,7 +76,7 @@ final class MemoryRecords: UsageStore, RecordSource {
             }
             while bodies.isNearlyFull, state.removeOldestBodies() {}
             state.compact()
-            if state.sums.rows.count > Self.maxSums { state.sums.removeOldestDays(downTo: Self.maxSums / 2) }
+            state.sums.removeOldest(above: Self.maxSums)
         }
         return requests.count
     }
@@ -155,8 +155,27 @@ final class MemoryRecords: UsageStore, RecordSource {
     }
 
     func table(_ query: UsageQuery, until end: LoopTime) -> UsageTable {
-        let rows = state.withLock { $0.sums.rows }
+        let rows = state.withLock { $0.sums.days.rows }
         return UsageTable(query, rows)
+    }
+
+    func timeline(
+        _ plan: TimelinePlan,
+        until end: LoopTime
+    ) -> (rows: [(key: SumKey, sum: UsageSum)], isPartial: Bool) {
+        state.withLock { state in
+            var sums = plan.emptyTable
+            for range in plan.read {
+                for kept in state.kept[state.first...] {
+                    for record in [kept.record] + kept.request.calls where plan.query.filter.matches(record, nil) {
+                        plan.add(record, to: &sums, in: range)
+                    }
+                }
+            }
+            var rows = sums.rows
+            plan.add(plan.table.hasTimes ? state.sums.hours.rows : state.sums.days.rows, to: &rows)
+            return (rows, false)
+        }
     }
 
     func count(since start: Int, into minutes: inout [UsageOverview.Minute], until end: LoopTime) -> Bool {

@@ -83,10 +83,10 @@ enum PostgresReading {
         let days = PostgresValues()
         DayStarts(zone, from: start, to: newest.flatMap { Int($0) } ?? start).append(to: days)
         let found = try connection.run(
-            PostgresSumsSQL.select(from: table, starts: "$1", days: "$2"),
+            PostgresSumsSQL.select(from: table, span: PostgresSumsSQL.day(starts: "$1", days: "$2")),
             days
         )
-        return UsageTable(query, found.map { DailySum.row(PostgresRow(columns: $0), at: 1) })
+        return UsageTable(query, found.map { UsageSum.row(PostgresRow(columns: $0), at: 1) })
     }
 }
 

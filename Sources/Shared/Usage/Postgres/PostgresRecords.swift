@@ -97,6 +97,34 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         }
     }
 
+    func timeline(
+        _ plan: TimelinePlan,
+        until end: LoopTime
+    ) throws(UsageFailure) -> (rows: [(key: SumKey, sum: UsageSum)], isPartial: Bool) {
+        try read(until: end, orElse: ([], false)) { connection throws(PostgresFailure) in
+            var rows: [(key: SumKey, sum: UsageSum)] = []
+            do throws(PostgresFailure) {
+                for range in plan.read {
+                    let (sql, values) = plan.postgresSQL(reading: range)
+                    for columns in try connection.run(sql, values) {
+                        rows.append(UsageSum.row(PostgresRow(columns: columns), at: 1))
+                    }
+                }
+                if plan.stored.isEmpty { return (rows, false) }
+                let (sql, values) = plan.sql(.postgres)
+                for columns in try connection.run(sql, PostgresValues(values)) {
+                    rows.append(UsageSum.row(PostgresRow(columns: columns), at: 0))
+                }
+                let state = try PostgresState(connection)
+                let first = state.zone.day(atMilliseconds: plan.query.range.lowerBound).number
+                return (rows, state.lastPartialDay.map { first <= $0 } ?? false)
+            } catch {
+                guard error.isInterrupt else { throw error }
+                return (rows, true)
+            }
+        }
+    }
+
     func count(
         since start: Int,
         into minutes: inout [UsageOverview.Minute],
@@ -157,6 +185,30 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         _ = try made.run("SET default_transaction_read_only = on")
         connection = made
         return made
+    }
+}
+
+extension TimelinePlan {
+    /// Returns the query for the sums of the records that ended in a range of time. Its columns are those of
+    /// `PostgresSumsSQL.select`, with the step instead of the day.
+    fileprivate func postgresSQL(reading range: Range<Int>) -> (sql: String, values: PostgresValues) {
+        var filter = FilterSQL(.postgres)
+        filter.add(query.filter)
+        var columns: [String: String] = [:]
+        for name in PostgresSumsSQL.names where !fields.contains(name.field) {
+            columns[name.text] = "CASE WHEN \(name.text) IS NOT NULL THEN '' END"
+        }
+        if query.group == .cause { columns["model"] = "coalesce(error, status::text)" }
+        let shown = PostgresSumsSQL.inputs.map { column in columns[column].map { "\($0) AS \(column)" } ?? column }
+        let source = """
+            (SELECT process, \(shown.joined(separator: ", ")) FROM \(UsageSchema.postgresTable) \
+            WHERE time >= \(range.lowerBound) AND time < \(range.upperBound) AND \(filter.condition) \
+            \(query.group == .cause ? "AND NOT success AND kind = 0" : "")) AS part
+            """
+        let starts = starts.map { "\($0)" }.joined(separator: ",")
+        let span = "width_bucket(time, '{\(starts)}'::bigint[]) - 1"
+        let select = PostgresSumsSQL.select(from: source, span: span, hasTimes: true)
+        return (select, PostgresValues(filter.values))
     }
 }
 

@@ -18,7 +18,7 @@ struct PostgresSums {
     /// Deletes the sums if the zone has changed or an older relay has used the database. Background steps then compute
     /// the sums again.
     static func setZone(_ name: String, _ connection: PostgresConnection) throws(PostgresFailure) {
-        let (zone, table) = (PostgresSumsSQL.zone, PostgresSumsSQL.table)
+        let zone = PostgresSumsSQL.zone
         let values = PostgresValues()
         values.add(name)
         let found = try connection.run("SELECT zone = $1 AND NOT is_mixed FROM \(zone)", values).first?.first ?? nil
@@ -29,7 +29,7 @@ struct PostgresSums {
             values.add(name)
             // This statement waits for batches that are being written, and blocks later ones.
             _ = try connection.run("UPDATE \(zone) SET zone = $1, is_mixed = false", values)
-            _ = try connection.run("DELETE FROM \(table)")
+            for table in PostgresSumsSQL.tables { _ = try connection.run("DELETE FROM \(table.postgresName)") }
             _ = try connection.run("UPDATE \(PostgresSumsSQL.processes) SET summed_from = summed_to + 1")
         }
     }
@@ -55,7 +55,8 @@ struct PostgresSums {
             let days = PostgresValues()
             DayStarts(zone, from: bounds[2], to: bounds[3]).append(to: days)
             let step = "\(table) WHERE process = \(process) AND number BETWEEN \(bounds[0]) AND \(bounds[1])"
-            _ = try connection.run(PostgresSumsSQL.add(from: step, starts: "$1", days: "$2"), days)
+            _ = try connection.run(PostgresSumsSQL.add(to: .days, from: step, starts: "$1", days: "$2"), days)
+            _ = try connection.run(PostgresSumsSQL.add(to: .hours, from: step, starts: "", days: ""))
             let change = isAbove ? "summed_to = \(bounds[1])" : "summed_from = \(bounds[0])"
             _ = try connection.run("UPDATE \(PostgresSumsSQL.processes) SET \(change) WHERE process = \(process)")
             // An older relay is running, which deletes old rows without changing the sums.
@@ -80,9 +81,7 @@ struct PostgresSums {
                 )
                 """
             let count = try connection.run(PostgresSumsSQL.delete(condition), days).first?.first ?? nil
-            if count != "0" {
-                _ = try connection.run("DELETE FROM \(PostgresSumsSQL.table) WHERE requests = 0 AND calls = 0")
-            }
+            if count != "0" { try deleteEmpty() }
             return count.flatMap { Int($0) } ?? 0
         }
     }
@@ -102,10 +101,16 @@ struct PostgresSums {
                 _ = try connection.run(PostgresSumsSQL.delete(condition), days)
                 count += 1
             }
-            _ = try connection.run("DELETE FROM \(PostgresSumsSQL.table) WHERE requests = 0 AND calls = 0")
+            try deleteEmpty()
             return count
         }
         return count ?? 0
+    }
+
+    private func deleteEmpty() throws(PostgresFailure) {
+        for table in PostgresSumsSQL.tables {
+            _ = try connection.run("DELETE FROM \(table.postgresName) WHERE requests = 0 AND calls = 0")
+        }
     }
 
     /// Calls `body` in a transaction with the advisory lock of the daily sums. Returns nil if another relay has the

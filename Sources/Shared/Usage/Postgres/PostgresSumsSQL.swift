@@ -5,61 +5,99 @@ import Engine
 /// Each relay process has its own rows of sums. The table `relay_usage_process` stores which records of a process the
 /// sums include. Statements lock rows in the order of their keys, to prevent deadlocks.
 enum PostgresSumsSQL {
-    static let table = UsageSchema.postgresSums
+    static let tables = [SumsTable.days, .hours]
     static let processes = "relay_usage_process"
     static let zone = "relay_usage_zone"
     /// The columns of usage records from which the daily sums are computed.
-    private static let inputs = [
+    static let inputs = [
         "time", "kind", "caller", "model", "provider", "endpoint", "success", "prompt_tokens", "completion_tokens",
-        "cost", "cached_tokens", "cache_writes", "cache_writes_1h",
+        "cost", "cached_tokens", "cache_writes", "cache_writes_1h", "status", "duration_ms", "first_byte_ms",
     ]
     static let inputNames = inputs.joined(separator: ", ")
 
-    /// Returns a statement that adds records to the daily sums or subtracts them.
+    /// Returns a statement that adds records to a table of sums or subtracts them.
     ///
     /// - Parameters:
     ///   - source: the SQL after `FROM`, with the column `process` and the columns in `inputs`.
     ///   - starts: the name of the SQL parameter with the start times of days, such as `$1`; see `DayStarts`.
     ///   - days: the name of the SQL parameter with the numbers of these days.
     ///   - sign: `-` to subtract the records; empty to add them.
-    static func add(from source: String, starts: String, days: String, sign: String = "") -> String {
-        let keys = UsageSchema.sumKeys.joined(separator: ", ")
-        let columns = UsageSchema.sumColumns.joined(separator: ", ")
-        let updates = UsageSchema.sumColumns.map { "\($0) = sums.\($0) + excluded.\($0)" }.joined(separator: ", ")
-        let select = select(from: source, starts: starts, days: days, sign: sign, omitted: SumFields.stored)
+    static func add(
+        to table: SumsTable,
+        from source: String,
+        starts: String,
+        days: String,
+        sign: String = ""
+    ) -> String {
+        let keys = table.keys.joined(separator: ", ")
+        let columns = table.columns.joined(separator: ", ")
+        let updates = table.columns.map { "\($0) = sums.\($0) + excluded.\($0)" }.joined(separator: ", ")
+        let span =
+            table.hasTimes ? "(time / \(UsageSums.hourMilliseconds))::integer" : Self.day(starts: starts, days: days)
+        var names: [(text: String, field: SumFields)] = [("model", .model), ("provider", .provider)]
+        if !table.hasTimes { names = Self.names }
+        let select = select(
+            names,
+            from: source,
+            span: span,
+            sign: sign,
+            omissions: table.omissions,
+            hasTimes: table.hasTimes
+        )
+        let order = (2..<2 + table.keys.count).map { "\($0)" }.joined(separator: ", ")
         return """
-            INSERT INTO \(table) AS sums (process, \(keys), \(columns)) \(select) ORDER BY 2, 3, 4, 5, 6, 7, 1 \
+            INSERT INTO \(table.postgresName) AS sums (process, \(keys), \(columns)) \(select) ORDER BY \(order), 1 \
             ON CONFLICT (\(keys), process) DO UPDATE SET \(updates)
             """
     }
 
-    /// Returns a query that sums up records. Its columns are `process`, `UsageSchema.sumKeys` and
-    /// `UsageSchema.sumColumns`.
+    /// Returns the SQL expression for the day of a record; see `DayStarts`.
+    static func day(starts: String, days: String) -> String {
+        "(\(days)::integer[])[width_bucket(time, \(starts)::bigint[])]"
+    }
+
+    /// The text columns by which sums can be grouped.
+    static let names: [(text: String, field: SumFields)] = [
+        ("caller", .caller), ("model", .model), ("provider", .provider), ("endpoint", .endpoint),
+    ]
+
+    /// Returns a query that sums up records. Its columns are `process`, the omitted fields, the span, the texts, then
+    /// those of `SumsTable.columns`.
     ///
-    /// - Parameter omitted: sets of fields. For each set, the query computes sums that are not grouped by these fields.
+    /// - Parameters:
+    ///   - names: the text columns, of which each set of `omissions` leaves some out.
+    ///   - span: the SQL expression for the number of the span into which a record falls.
+    ///   - omissions: sets of fields. For each set, the query computes sums that are not grouped by these fields.
     static func select(
+        _ names: [(text: String, field: SumFields)] = names,
         from source: String,
-        starts: String,
-        days: String,
+        span: String,
         sign: String = "",
-        omitted: [SumFields] = [[]]
+        omissions: [SumFields] = [[]],
+        hasTimes: Bool = false
     ) -> String {
-        let names: [(text: String, field: SumFields)] = [
-            ("caller", .caller), ("model", .model), ("provider", .provider), ("endpoint", .endpoint),
-        ]
-        let all = names.map(\.text).joined(separator: ", ")
         let cut = names.map { "left(coalesce(\($0.text), ''), \(SumKey.textBound)) AS \($0.text)" }
-        let sets = omitted.map { omitted in
+        let sets = omissions.map { omitted in
             "(" + names.filter { !omitted.contains($0.field) }.map(\.text).joined(separator: ", ") + ")"
         }
+        let missing = Self.names.map(\.field).filter { field in !names.contains { $0.field == field } }
+        let grouping = names.map { "GROUPING(\($0.text)) * \($0.field.rawValue)" } + missing.map { "\($0.rawValue)" }
         let texts = names.map { "coalesce(\($0.text), '')" }
-        let values = ["kind = 0", "kind = 1"].flatMap(sums).map { sign + $0 }
+        var values = ["kind = 0", "kind = 1"].flatMap(sums)
+        var inputs = ""
+        if hasTimes {
+            let edges = RequestTimes.edges.map { "\($0)" }.joined(separator: ",")
+            for (name, column) in [("duration", "duration_ms"), ("first_byte", "first_byte_ms")] {
+                inputs += ", width_bucket(\(column), '{\(edges)}'::bigint[]) AS \(name)"
+                values += (0..<RequestTimes.buckets).map { "count(*) FILTER (WHERE kind = 0 AND \(name) = \($0))" }
+            }
+        }
         return """
-            SELECT process, GROUPING(\(all)), day, \((texts + values).joined(separator: ", ")) FROM (\
-            SELECT process, (\(days)::integer[])[width_bucket(time, \(starts)::bigint[])] AS day, \
-            \(cut.joined(separator: ", ")), kind, success, prompt_tokens, completion_tokens, cost, cached_tokens, \
-            cache_writes, cache_writes_1h, cost IS NULL AND provider IS NOT NULL AS unpriced FROM \(source)\
-            ) AS records GROUP BY process, day, GROUPING SETS (\(sets.joined(separator: ", ")))
+            SELECT process, \(grouping.joined(separator: " + ")), span, \((texts + values.map { sign + $0 }).joined(separator: ", ")) \
+            FROM (SELECT process, \(span) AS span, \(cut.joined(separator: ", ")), kind, success, status, prompt_tokens, \
+            completion_tokens, cost, cached_tokens, cache_writes, cache_writes_1h\(inputs), \
+            cost IS NULL AND provider IS NOT NULL AS unpriced FROM \(source)\
+            ) AS records GROUP BY process, span, GROUPING SETS (\(sets.joined(separator: ", ")))
             """
     }
 
@@ -76,6 +114,8 @@ enum PostgresSumsSQL {
             "coalesce(sum(cached_tokens) FILTER (WHERE \(kind)), 0)",
             "coalesce(sum(cache_writes) FILTER (WHERE \(kind)), 0)",
             "coalesce(sum(cache_writes_1h) FILTER (WHERE \(kind)), 0)", "count(*) FILTER (WHERE \(kind) AND unpriced)",
+            "count(*) FILTER (WHERE \(kind) AND NOT success AND \(FilterSQL.isFailure))",
+            "count(*) FILTER (WHERE \(kind) AND NOT success AND \(FilterSQL.isRefusal))",
         ]
     }
 
@@ -95,7 +135,8 @@ enum PostgresSumsSQL {
             input AS (SELECT * FROM unnest(\(arrays)) AS input (number, \(names)) WHERE (SELECT zone FROM zone) = \(rest[0])), \
             new AS (INSERT INTO \(UsageSchema.postgresTable) (process, number, \(names)) \
             SELECT $1::bigint, input.* FROM input ON CONFLICT DO NOTHING RETURNING process, \(inputNames)), \
-            sums AS (\(add(from: "new", starts: rest[1], days: rest[2]))), \
+            sums AS (\(add(to: .days, from: "new", starts: rest[1], days: rest[2]))), \
+            hours AS (\(add(to: .hours, from: "new", starts: rest[1], days: rest[2]))), \
             own AS (INSERT INTO \(processes) AS own (process, summed_from, summed_to) \
             SELECT $1::bigint, \(rest[3])::bigint, \(rest[4])::bigint FROM zone WHERE zone = \(rest[0]) \
             ON CONFLICT (process) DO UPDATE SET summed_to = greatest(own.summed_to, excluded.summed_to)) \
@@ -150,7 +191,8 @@ enum PostgresSumsSQL {
             RETURNING process, number, \(inputNames)), \
             bodies AS (DELETE FROM \(UsageSchema.postgresBodies) AS bodies USING gone \
             WHERE bodies.process = gone.process AND bodies.number = gone.number), \
-            less AS (\(add(from: summed, starts: "$1", days: "$2", sign: "-"))) \
+            less AS (\(add(to: .days, from: summed, starts: "$1", days: "$2", sign: "-"))), \
+            less_hours AS (\(add(to: .hours, from: summed, starts: "$1", days: "$2", sign: "-"))) \
             SELECT count(*) FROM gone
             """
     }

@@ -90,7 +90,7 @@ struct FilterSQL {
     ///
     /// - Parameter days: the days on which the filter's times fall, counted since 1970; nil if the filter has no times.
     mutating func add(_ filter: RecordFilter, days: ClosedRange<Int>?) {
-        add("omitted = \(SumFields.omitted(keeping: filter.fields).rawValue)")
+        add("omitted = \((SumsTable.days.omitted(keeping: filter.fields) ?? []).rawValue)")
         for (column, text) in [
             ("caller", filter.caller), ("model", filter.model), ("provider", filter.provider),
             ("endpoint", filter.endpoint),

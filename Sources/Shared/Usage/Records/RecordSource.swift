@@ -20,4 +20,11 @@ protocol RecordSource: AnyObject, Sendable {
         into minutes: inout [UsageOverview.Minute],
         until end: LoopTime
     ) throws(UsageFailure) -> Bool
+
+    /// Returns the sums of a timeline's steps, with the step instead of the day in each key, and whether the sums may
+    /// lack records.
+    func timeline(
+        _ plan: TimelinePlan,
+        until end: LoopTime
+    ) throws(UsageFailure) -> (rows: [(key: SumKey, sum: UsageSum)], isPartial: Bool)
 }

@@ -7,19 +7,6 @@ struct SumFields: OptionSet, Sendable, Hashable {
     static let model = SumFields(rawValue: 4)
     static let provider = SumFields(rawValue: 2)
     static let endpoint = SumFields(rawValue: 1)
-
-    /// The sets of fields by which stored sums are not grouped. For example, `[.caller, .model]` stands for sums that
-    /// are grouped by day, provider and endpoint.
-    ///
-    /// Each record is added to the sums of every set. The sets whose sums probably have the fewest rows come first.
-    static let stored: [SumFields] = [
-        [.caller, .model], [.caller, .endpoint], [.caller, .provider], [.model, .provider], [.model, .endpoint],
-        [.provider, .endpoint], [],
-    ]
-
-    /// Returns the first set in `stored` that contains none of `fields`. The sums of this set can be grouped by
-    /// `fields`.
-    static func omitted(keeping fields: SumFields) -> SumFields { stored.first { $0.isDisjoint(with: fields) } ?? [] }
 }
 
 extension SumKey {
@@ -34,42 +21,6 @@ extension SumKey {
             provider: kept(provider, .provider),
             endpoint: kept(endpoint, .endpoint)
         )
-    }
-}
-
-extension UsageSums {
-    /// The rows of daily sums for a database: for each set in `SumFields.stored`, the sums that are not grouped by
-    /// these fields. The rows are sorted by key, so that writers do not deadlock.
-    var stored: [(key: SumKey, sum: DailySum)] {
-        var sums: [SumKey: DailySum] = [:]
-        for row in rows {
-            for omitted in SumFields.stored { sums[row.key.omitting(omitted), default: DailySum()] += row.sum }
-        }
-        return sums.map { (key: $0.key, sum: $0.value) }.sorted { $0.key < $1.key }
-    }
-}
-
-extension DailySum {
-    fileprivate static func += (sum: inout DailySum, more: DailySum) {
-        sum.requests += more.requests
-        sum.calls += more.calls
-        sum.lastID = max(sum.lastID, more.lastID)
-    }
-}
-
-extension RecordTotals {
-    fileprivate static func += (sum: inout RecordTotals, more: RecordTotals) {
-        sum.count &+= more.count
-        sum.failed &+= more.failed
-        sum.promptTokens &+= more.promptTokens
-        sum.completionTokens &+= more.completionTokens
-        sum.costs &+= more.costs
-        sum.costMillionths &+= more.costMillionths
-        sum.costRemainder &+= more.costRemainder
-        sum.cachedTokens &+= more.cachedTokens
-        sum.cacheWrites &+= more.cacheWrites
-        sum.longCacheWrites &+= more.longCacheWrites
-        sum.unpriced &+= more.unpriced
     }
 }
 

@@ -68,6 +68,10 @@ package struct UsageFigures: Sendable, Equatable {
     package var longCacheWrites = 0
     /// The number of records that reached a vendor and have no known cost.
     package var unpriced = 0
+    /// The number of records that failed with a status of 500 or above.
+    package var failures = 0
+    /// The number of records that a limit refused (429).
+    package var refusals = 0
     /// The sum of all known costs, in 10^-12 dollars; nil if no cost is known.
     package var cost: Int128?
 
@@ -92,11 +96,16 @@ package struct UsageFigures: Sendable, Equatable {
         sum.cacheWrites &+= more.cacheWrites
         sum.longCacheWrites &+= more.longCacheWrites
         sum.unpriced &+= more.unpriced
+        sum.failures &+= more.failures
+        sum.refusals &+= more.refusals
         if let cost = more.cost { sum.cost = (sum.cost ?? 0) &+ cost }
     }
 }
 
 extension UsageFigures {
+    /// The number of records that failed because the request was invalid, or its client left.
+    package var clientErrors: Int { failed - failures - refusals }
+
     /// The cost in dollars as a JSON number; `null` if no cost is known.
     package var costNumber: JSONFragment { JSONFragment(stringLiteral: dollars ?? "null") }
 

@@ -35,7 +35,7 @@ package struct UsageRecord: Sendable {
     /// The known caller's name, or a part of a passthrough key's digest; nil if the caller is anonymous.
     package let caller: String?
     /// The model that the request named; nil if it named no model.
-    package let model: String?
+    package var model: String?
     /// The model that was called last, by the vendor's name for it.
     package var modelUsed: String?
     /// The name of the provider that was called last; nil if no provider was called.

@@ -107,8 +107,32 @@ extension UsageSchema {
         UPDATE sums_state SET last_id = max(last_id, (SELECT ifnull(max(id), 0) FROM records));
         UPDATE sums_state SET mark = last_id;
         """,
+        // All rows are added to the new sums in steps.
+        """
+        DELETE FROM sums;
+        ALTER TABLE sums ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN call_failures INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE sums ADD COLUMN call_refusals INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE hours (
+            omitted INTEGER NOT NULL, hour INTEGER NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL,
+            \((hourColumns + times).map { "\($0) INTEGER NOT NULL" }.joined(separator: ", ")),
+            PRIMARY KEY (omitted, hour, model, provider)
+        ) WITHOUT ROWID;
+        UPDATE sums_state SET last_id = max(last_id, (SELECT ifnull(max(id), 0) FROM records));
+        UPDATE sums_state SET mark = last_id;
+        """,
     ]
 
+    private static let hourColumns = ["", "call_"].flatMap { prefix in
+        [
+            prefix.isEmpty ? "requests" : "calls", prefix.isEmpty ? "failed" : "failed_calls", "\(prefix)prompt_tokens",
+            "\(prefix)completion_tokens", "\(prefix)costs", "\(prefix)cost", "\(prefix)cost_rest",
+            "\(prefix)cached_tokens", "\(prefix)cache_writes", "\(prefix)cache_writes_1h",
+            prefix.isEmpty ? "unpriced" : "unpriced_calls", "\(prefix)failures", "\(prefix)refusals",
+        ]
+    }
+    private static let times = ["duration", "first_byte"].flatMap { name in (0..<24).map { "\(name)_\($0)" } }
     private static let waits = ["first_byte_ms", "limits_wait_ms", "capacity_wait_ms", "limits"]
     private static let details = [
         "cached_tokens", "cache_writes", "cache_writes_1h", "service_tier", "tool_uses", "bill",
@@ -204,6 +228,20 @@ extension UsageSchema {
             ADD COLUMN call_cache_writes bigint NOT NULL DEFAULT 0,
             ADD COLUMN call_cache_writes_1h bigint NOT NULL DEFAULT 0,
             ADD COLUMN unpriced_calls bigint NOT NULL DEFAULT 0;
+        UPDATE relay_usage_process SET summed_from = summed_to + 1;
+        """,
+        // All rows are added to the new sums in steps.
+        """
+        UPDATE relay_usage_zone SET is_mixed = false;
+        TRUNCATE relay_usage_sums;
+        ALTER TABLE relay_usage_sums ADD COLUMN failures bigint NOT NULL DEFAULT 0,
+            ADD COLUMN refusals bigint NOT NULL DEFAULT 0, ADD COLUMN call_failures bigint NOT NULL DEFAULT 0,
+            ADD COLUMN call_refusals bigint NOT NULL DEFAULT 0;
+        CREATE TABLE relay_usage_hours (
+            process bigint NOT NULL, omitted smallint NOT NULL, hour integer NOT NULL, model text NOT NULL, provider text NOT NULL,
+            \((hourColumns.map { "\($0) bigint NOT NULL" } + times.map { "\($0) integer NOT NULL" }).joined(separator: ", ")),
+            PRIMARY KEY (omitted, hour, model, provider, process)
+        );
         UPDATE relay_usage_process SET summed_from = summed_to + 1;
         """,
     ]

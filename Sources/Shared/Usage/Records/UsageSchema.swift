@@ -28,12 +28,14 @@ enum UsageSchema {
 
     /// The columns of the stored sums: first for requests, then for upstream calls. `costs` is the number of known
     /// costs. The total of these costs is `cost` (in 10^-6 dollars) plus `cost_rest` (in 10^-12 dollars). `unpriced` is
-    /// the number of records that reached a vendor and have no known cost.
+    /// the number of records that reached a vendor and have no known cost. `failures` are failed records with 5xx,
+    /// `refusals` those with 429.
     static let sumColumns = [
         "requests", "failed", "prompt_tokens", "completion_tokens", "costs", "cost", "cost_rest", "cached_tokens",
-        "cache_writes", "cache_writes_1h", "unpriced", "calls", "failed_calls", "call_prompt_tokens",
+        "cache_writes", "cache_writes_1h", "unpriced", "failures", "refusals", "calls", "failed_calls",
+        "call_prompt_tokens",
         "call_completion_tokens", "call_costs", "call_cost", "call_cost_rest", "call_cached_tokens",
-        "call_cache_writes", "call_cache_writes_1h", "unpriced_calls",
+        "call_cache_writes", "call_cache_writes_1h", "unpriced_calls", "call_failures", "call_refusals",
     ]
 
     /// The number of columns in `sumColumns` for each kind of records.
@@ -68,4 +70,51 @@ enum UsageSchema {
         "bigint", "bigint", "bigint", "bigint", "boolean", "boolean", "boolean", "integer", "text", "bigint", "bigint",
         "bigint", "text", "text", "boolean", "bigint", "bigint", "bigint", "text", "text", "text",
     ]
+}
+
+/// A table of stored sums: by day, or by hour.
+struct SumsTable {
+    /// The table's name in SQLite.
+    let name: String
+    /// The table's name in PostgreSQL.
+    let postgresName: String
+    /// The columns by which the sums are grouped. The first is `omitted`, the second the day or hour since 1970.
+    let keys: [String]
+    /// Whether the sums contain the columns of `RequestTimes`.
+    let hasTimes: Bool
+    /// The sets of fields by which sums are not grouped. For example, `[.caller, .model]` stands for sums that are
+    /// grouped by day, provider and endpoint.
+    ///
+    /// Each record is added to the sums of every set.
+    let omissions: [SumFields]
+
+    /// The sums by day. The sets whose sums probably have the fewest rows come first.
+    static let days = SumsTable(
+        name: "sums",
+        postgresName: UsageSchema.postgresSums,
+        keys: UsageSchema.sumKeys,
+        hasTimes: false,
+        omissions: [
+            [.caller, .model], [.caller, .endpoint], [.caller, .provider], [.model, .provider], [.model, .endpoint],
+            [.provider, .endpoint], [],
+        ]
+    )
+    static let hours = SumsTable(
+        name: "hours",
+        postgresName: "relay_usage_hours",
+        keys: ["omitted", "hour", "model", "provider"],
+        hasTimes: true,
+        omissions: [
+            [.caller, .endpoint], [.caller, .endpoint, .model], [.caller, .endpoint, .provider],
+            [.caller, .endpoint, .model, .provider],
+        ]
+    )
+
+    var columns: [String] { UsageSchema.sumColumns + (hasTimes ? RequestTimes.columns : []) }
+
+    /// Returns a set of omitted fields whose sums can be grouped by `fields`, with few rows; nil if there is none.
+    func omitted(keeping fields: SumFields) -> SumFields? {
+        hasTimes
+            ? omissions.last { $0.isDisjoint(with: fields) } : omissions.first { $0.isDisjoint(with: fields) }
+    }
 }

@@ -1,10 +1,10 @@
 import Engine
 
-/// The key of a row of daily sums. Texts such as `model` are empty if the records have no such value.
+/// The key of a row of sums by day or hour. Texts such as `model` are empty if the records have no such value.
 struct SumKey: Sendable, Hashable {
     /// The fields by which the sums with this key are not grouped. Each of these fields is an empty text in the key.
     let omitted: SumFields
-    /// The day as the number of days since 1970, in the time zone of the sums.
+    /// The day as the number of days since 1970, in the time zone of the sums; or the hour since 1970.
     var day: Int
     let caller: String
     let model: String
@@ -23,24 +23,26 @@ struct SumKey: Sendable, Hashable {
         self.endpoint = endpoint
     }
 
-    init(_ record: UsageRecord, day: Int) {
-        omitted = []
+    init(_ record: UsageRecord, day: Int, omitting omitted: SumFields) {
+        func kept(_ text: String?, _ field: SumFields) -> String { omitted.contains(field) ? "" : Self.bounded(text) }
+        self.omitted = omitted
         self.day = day
-        caller = Self.bounded(record.caller)
-        model = Self.bounded(record.model)
-        provider = Self.bounded(record.provider)
-        endpoint = Self.bounded(record.endpoint)
+        caller = kept(record.caller, .caller)
+        model = kept(record.model, .model)
+        provider = kept(record.provider, .provider)
+        endpoint = kept(record.endpoint, .endpoint)
     }
 
     /// Returns whether a record of this day belongs to the sum with this key. Always false if a text of the record is
     /// longer than `textBound`.
     func isKey(of record: UsageRecord, day: Int) -> Bool {
-        self.day == day && Self.isSame(model, record.model) && Self.isSame(caller, record.caller)
-            && Self.isSame(provider, record.provider) && Self.isSame(endpoint, record.endpoint)
+        self.day == day && isSame(model, record.model, .model) && isSame(caller, record.caller, .caller)
+            && isSame(provider, record.provider, .provider) && isSame(endpoint, record.endpoint, .endpoint)
     }
 
-    private static func isSame(_ field: String, _ text: String?) -> Bool {
-        if let text { field == text } else { field.isEmpty }
+    private func isSame(_ field: String, _ text: String?, _ name: SumFields) -> Bool {
+        if omitted.contains(name) { return true }
+        return if let text { field == text } else { field.isEmpty }
     }
 
     private static func bounded(_ text: String?) -> String {
@@ -49,91 +51,52 @@ struct SumKey: Sendable, Hashable {
     }
 }
 
-/// The sums of several usage records, either of requests or of upstream calls.
-struct RecordTotals: Sendable, Equatable {
-    var count = 0
-    var failed = 0
-    var promptTokens = 0
-    var completionTokens = 0
-    /// The number of records with known cost.
-    var costs = 0
-    /// The sum of all costs, each rounded down to whole 10^-6 dollars. `costRemainder` is the sum of the cut parts, in
-    /// 10^-12 dollars.
-    var costMillionths = 0
-    var costRemainder = 0
-    var cachedTokens = 0
-    var cacheWrites = 0
-    var longCacheWrites = 0
-    /// The number of records that reached a vendor and have no known cost.
-    var unpriced = 0
+/// The sums of usage records by a span of time, such as a day, and by text fields, in memory.
+struct SumTable {
+    private(set) var rows: [(key: SumKey, sum: UsageSum)] = []
+    private var positions: [SumKey: Int] = [:]
+    private let omitted: SumFields
+    private let hasTimes: Bool
 
-    static let costScale = 1_000_000
-
-    /// Adds a record to the totals (`sign` is 1), or subtracts it (-1).
-    mutating func add(_ record: UsageRecord, _ sign: Int) {
-        count &+= sign
-        if !record.isSuccess { failed &+= sign }
-        promptTokens &+= sign * record.keptPromptTokens
-        completionTokens &+= sign * record.keptCompletionTokens
-        cachedTokens &+= sign * record.keptCachedTokens
-        cacheWrites &+= sign * record.keptCacheWrites
-        longCacheWrites &+= sign * record.keptLongCacheWrites
-        if record.isUnpriced { unpriced &+= sign }
-        guard let cost = record.cost?.millionths else { return }
-        costs &+= sign
-        costMillionths &+= sign * (cost / Self.costScale)
-        costRemainder &+= sign * (cost % Self.costScale)
-    }
-
-    var figures: UsageFigures {
-        var figures = UsageFigures()
-        figures.requests = count
-        figures.failed = failed
-        figures.promptTokens = promptTokens
-        figures.completionTokens = completionTokens
-        figures.cachedTokens = cachedTokens
-        figures.cacheWrites = cacheWrites
-        figures.longCacheWrites = longCacheWrites
-        figures.unpriced = unpriced
-        if costs > 0 { figures.cost = Int128(costMillionths) * Int128(Self.costScale) + Int128(costRemainder) }
-        return figures
-    }
-}
-
-/// The totals of the records of one day and one group, such as one model. Requests and upstream calls have separate
-/// totals.
-struct DailySum: Sendable {
-    var requests = RecordTotals()
-    var calls = RecordTotals()
-    /// The highest SQLite id of the records that were added; 0 if no ids were given.
-    var lastID = 0
-
-    /// Adds a record to the totals, or subtracts it if `sign` is -1.
+    /// Creates an empty table.
     ///
     /// - Parameters:
-    ///   - id: the id of the record's row in SQLite; 0 to leave `lastID` unchanged.
-    ///   - request: whether the record changes the totals of requests.
-    ///   - call: whether the record changes the totals of calls.
-    fileprivate mutating func add(_ record: UsageRecord, _ sign: Int, id: Int, request: Bool, call: Bool) {
-        lastID = max(lastID, id)
-        if request { requests.add(record, sign) }
-        if call { calls.add(record, sign) }
+    ///   - omitted: the fields by which the sums are not grouped.
+    ///   - hasTimes: whether the sums contain durations and times to the first byte.
+    init(omitting omitted: SumFields, hasTimes: Bool) {
+        self.omitted = omitted
+        self.hasTimes = hasTimes
     }
-}
 
-/// The sums of usage records by day, caller, model, provider and endpoint, in memory.
-struct UsageSums {
-    private(set) var rows: [(key: SumKey, sum: DailySum)] = []
-    private var positions: [SumKey: Int] = [:]
-    private var calendar: DayCache
+    /// Adds a record, or subtracts it if `sign` is -1.
+    ///
+    /// - Parameters:
+    ///   - id: the id of the record's row in SQLite; 0 to leave `UsageSum.lastID` unchanged.
+    ///   - span: the number of the span in which the record ended; nil to leave the record out.
+    ///   - callSpan: the span in which the request's only call ended; nil to leave the call out.
+    mutating func add(_ record: UsageRecord, _ sign: Int = 1, id: Int = 0, in span: Int?, callSpan: Int?) {
+        let isCallBeside = callSpan != span
+        if let span {
+            let position = position(of: record, span)
+            let hasCall = record.hasCall && !isCallBeside
+            rows[position].sum.add(record, sign, id: id, request: record.isOfRequest, call: hasCall)
+        }
+        guard isCallBeside, let callSpan else { return }
+        rows[position(of: record, callSpan)].sum.add(record, sign, id: id, request: false, call: true)
+    }
 
-    init(_ zone: DayZone) { calendar = DayCache(zone) }
+    private mutating func position(of record: UsageRecord, _ span: Int) -> Int {
+        // Many records have the same key as the record before. This comparison makes no key, and `Span` no copy.
+        if let last = rows.indices.last, rows.span[last].key.isKey(of: record, day: span) { return last }
+        let key = SumKey(record, day: span, omitting: omitted)
+        if let known = positions[key] { return known }
+        positions[key] = rows.count
+        rows.append((key, UsageSum(times: hasTimes ? RequestTimes() : nil)))
+        return rows.count - 1
+    }
 
-    var isEmpty: Bool { rows.isEmpty }
-    var zone: DayZone { calendar.zone }
-
-    /// Removes the sums of the oldest days until at most `bound` rows are left.
-    mutating func removeOldestDays(downTo bound: Int) {
+    /// Removes the sums of the oldest spans until at most `bound` rows are left.
+    mutating func removeOldest(downTo bound: Int) {
         let newest = rows.lazy.map(\.key.day).max() ?? 0
         while rows.count > bound, let oldest = rows.lazy.map(\.key.day).min(), oldest < newest {
             rows.removeAll { $0.key.day == oldest }
@@ -142,34 +105,50 @@ struct UsageSums {
         positions = Dictionary(uniqueKeysWithValues: rows.enumerated().map { ($1.key, $0) })
     }
 
-    /// Adds a record to the daily sums, or subtracts it if `sign` is -1.
-    ///
-    /// - Parameter id: the id of the record's row in SQLite; 0 to leave `DailySum.lastID` unchanged.
-    mutating func add(_ record: UsageRecord, _ sign: Int = 1, id: Int = 0) {
-        let day = calendar.day(at: record.timeMilliseconds)
-        let callDay =
-            if case .requestWithCall(let call) = record.subject { calendar.day(at: call.timeMilliseconds) } else { day }
-        let position = position(of: record, day: day)
-        rows[position].sum.add(
-            record,
-            sign,
-            id: id,
-            request: record.isOfRequest,
-            call: record.hasCall && callDay == day
-        )
-        guard callDay != day else { return }
-        let other = self.position(of: record, day: callDay)
-        rows[other].sum.add(record, sign, id: id, request: false, call: true)
+    /// The rows for a database: for each set in `omissions`, the sums that are not grouped by these fields. The rows
+    /// are sorted by key, so that writers do not deadlock.
+    func stored(_ omissions: [SumFields]) -> [(key: SumKey, sum: UsageSum)] {
+        var sums: [SumKey: UsageSum] = [:]
+        for row in rows {
+            for omitted in omissions { sums[row.key.omitting(omitted), default: UsageSum()] += row.sum }
+        }
+        return sums.map { (key: $0.key, sum: $0.value) }.sorted { $0.key < $1.key }
+    }
+}
+
+/// The sums of usage records in memory: by day, caller, model, provider and endpoint, and by hour, model and provider.
+struct UsageSums {
+    private(set) var days = SumTable(omitting: [], hasTimes: false)
+    private(set) var hours = SumTable(omitting: SumsTable.hours.omissions[0], hasTimes: true)
+    private var calendar: DayCache
+
+    static let hourMilliseconds = 3_600_000
+
+    init(_ zone: DayZone) { calendar = DayCache(zone) }
+
+    var zone: DayZone { calendar.zone }
+    var rowCount: Int { days.rows.count + hours.rows.count }
+
+    /// Removes the sums of the oldest days and hours if either has more than `bound` rows.
+    mutating func removeOldest(above bound: Int) {
+        if days.rows.count > bound { days.removeOldest(downTo: bound / 2) }
+        if hours.rows.count > bound { hours.removeOldest(downTo: bound / 2) }
     }
 
-    private mutating func position(of record: UsageRecord, day: Int) -> Int {
-        // Many records have the same key as the record before. This comparison makes no key, and the span no copy.
-        if let last = rows.indices.last, rows.span[last].key.isKey(of: record, day: day) { return last }
-        let key = SumKey(record, day: day)
-        if let known = positions[key] { return known }
-        positions[key] = rows.count
-        rows.append((key, DailySum()))
-        return rows.count - 1
+    /// Adds a record to the sums, or subtracts it if `sign` is -1.
+    ///
+    /// - Parameter id: the id of the record's row in SQLite; 0 to leave `UsageSum.lastID` unchanged.
+    mutating func add(_ record: UsageRecord, _ sign: Int = 1, id: Int = 0) {
+        let time = record.timeMilliseconds
+        let day = calendar.day(at: time)
+        let hour = floorDivide(time, by: Self.hourMilliseconds)
+        var (callDay, callHour) = (day, hour)
+        if case .requestWithCall(let call) = record.subject {
+            callDay = calendar.day(at: call.timeMilliseconds)
+            callHour = floorDivide(call.timeMilliseconds, by: Self.hourMilliseconds)
+        }
+        days.add(record, sign, id: id, in: day, callSpan: callDay)
+        hours.add(record, sign, id: id, in: hour, callSpan: callHour)
     }
 }
 
@@ -213,69 +192,14 @@ extension UsageRecord {
     var keptLongCacheWrites: Int { usage.longCacheWriteTokens }
 }
 
-extension DailySum {
-    /// Writes the totals of requests and of calls in the order of `UsageSchema.sumColumns`.
-    func write(to cells: inout some UsageCells) {
-        for accumulator in [requests, calls] {
-            cells.add(accumulator.count)
-            cells.add(accumulator.failed)
-            cells.add(accumulator.promptTokens)
-            cells.add(accumulator.completionTokens)
-            cells.add(accumulator.costs)
-            cells.add(accumulator.costMillionths)
-            cells.add(accumulator.costRemainder)
-            cells.add(accumulator.cachedTokens)
-            cells.add(accumulator.cacheWrites)
-            cells.add(accumulator.longCacheWrites)
-            cells.add(accumulator.unpriced)
-        }
-    }
-}
-
-extension DailySum {
-    /// Reads a row of stored sums, whose key columns begin at position `first`.
-    static func row(_ row: some UsageRow, at first: Int) -> (key: SumKey, sum: DailySum) {
-        func text(_ position: Int) -> String { row.text(at: first + position) ?? "" }
-        let key = SumKey(
-            omitted: SumFields(rawValue: row.number(at: first) ?? 0),
-            day: row.number(at: first + 1) ?? 0,
-            caller: text(2),
-            model: text(3),
-            provider: text(4),
-            endpoint: text(5)
-        )
-        let columns = first + UsageSchema.sumKeys.count
-        let ofCalls = columns + UsageSchema.totalColumns
-        return (key, DailySum(requests: RecordTotals(row, at: columns), calls: RecordTotals(row, at: ofCalls)))
-    }
-}
-
-extension RecordTotals {
-    /// Creates the totals from the columns of a database row, from position `first`.
-    init(_ row: some UsageRow, at first: Int) {
-        func number(_ position: Int) -> Int { row.number(at: first + position) ?? 0 }
-        count = number(0)
-        failed = number(1)
-        promptTokens = number(2)
-        completionTokens = number(3)
-        costs = number(4)
-        costMillionths = number(5)
-        costRemainder = number(6)
-        cachedTokens = number(7)
-        cacheWrites = number(8)
-        longCacheWrites = number(9)
-        unpriced = number(10)
-    }
-}
-
 extension SumKey {
-    /// Writes the fields of the key in the order of `UsageSchema.sumKeys`.
-    func write(to cells: inout some UsageCells) {
+    /// Writes the fields of the key in the order of `SumsTable.keys`.
+    func write(to cells: inout some UsageCells, _ table: SumsTable) {
         cells.add(omitted.rawValue)
         cells.add(day)
-        cells.add(caller)
+        if !table.hasTimes { cells.add(caller) }
         cells.add(model)
         cells.add(provider)
-        cells.add(endpoint)
+        if !table.hasTimes { cells.add(endpoint) }
     }
 }

@@ -28,7 +28,7 @@ struct UsageTableSQL {
 
     /// Returns the SQL after `FROM` for stored sums that can be grouped by `fields`.
     private func source(keeping fields: SumFields) -> String {
-        "\(table) WHERE omitted = \(SumFields.omitted(keeping: fields).rawValue) AND \(condition)"
+        "\(table) WHERE omitted = \((SumsTable.days.omitted(keeping: fields) ?? []).rawValue) AND \(condition)"
     }
 
     /// The SQL query for the table's rows. A row contains the grouping fields, then the numbers of a `RecordTotals`.
@@ -88,7 +88,9 @@ enum SessionSQL {
         SELECT session, CASE WHEN session IS NOT NULL THEN caller END, count(*), sum(CASE WHEN success THEN 0 ELSE 1 END),
             sum(prompt_tokens), sum(completion_tokens), count(cost), sum(cost / \(RecordTotals.costScale)),
             sum(cost % \(RecordTotals.costScale)), sum(coalesce(cached_tokens, 0)), sum(coalesce(cache_writes, 0)),
-            sum(coalesce(cache_writes_1h, 0)), sum(CASE WHEN cost IS NULL AND provider IS NOT NULL THEN 1 ELSE 0 END)
+            sum(coalesce(cache_writes_1h, 0)), sum(CASE WHEN cost IS NULL AND provider IS NOT NULL THEN 1 ELSE 0 END),
+            sum(CASE WHEN NOT success AND \(FilterSQL.isFailure) THEN 1 ELSE 0 END),
+            sum(CASE WHEN NOT success AND \(FilterSQL.isRefusal) THEN 1 ELSE 0 END)
         FROM \(source) AND kind = 0 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
         """
     }
@@ -124,5 +126,40 @@ extension StoredRequest {
         plain.subject = .request
         let status = calls.last { $0.status != nil }?.status
         self.init(record: StoredRecord(id, plain, lastCallStatus: status), calls: calls)
+    }
+}
+
+extension UsageTable {
+    /// Creates the result of a query from daily sums in memory.
+    init(_ query: UsageQuery, _ sums: [(key: SumKey, sum: UsageSum)]) {
+        let first = query.first?.number ?? .min
+        let days = first...max(first, query.last?.number ?? .max)
+        var groups: [[String?]: UsageFigures] = [:]
+        for (key, sum) in sums where days.contains(key.day) && (query.caller == nil || query.caller == key.caller) {
+            let accumulator = query.countsCalls ? sum.calls : sum.requests
+            guard accumulator.count != 0 else { continue }
+            let values = query.dimensions.map { dimension in
+                let text =
+                    switch dimension {
+                    case .day: Day(number: key.day).text
+                    case .model: key.model
+                    case .caller: key.caller
+                    case .provider: key.provider
+                    case .endpoint: key.endpoint
+                    }
+                return text.isEmpty ? nil : text
+            }
+            groups[values, default: UsageFigures()] += accumulator.figures
+            self.sum += accumulator.figures
+        }
+        let day = query.dimensions.firstIndex(of: .day)
+        let sorted = groups.sorted { one, other in
+            if let day, one.key[day] != other.key[day] { return (one.key[day] ?? "") < (other.key[day] ?? "") }
+            if one.value.requests != other.value.requests { return one.value.requests > other.value.requests }
+            return one.key.lexicographicallyPrecedes(other.key) {
+                ($0 ?? "").utf8.lexicographicallyPrecedes(($1 ?? "").utf8)
+            }
+        }
+        for (values, figures) in sorted { append(Row(values: values, figures: figures, isPartial: false)) }
     }
 }

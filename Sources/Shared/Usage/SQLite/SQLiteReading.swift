@@ -121,6 +121,6 @@ enum SQLiteReading {
         )
         var sums = UsageSums(zone)
         while try statement.step() { sums.add(UsageRecord(statement, at: 1, call: statement.firstCall)) }
-        return UsageTable(query, sums.rows)
+        return UsageTable(query, sums.days.rows)
     }
 }

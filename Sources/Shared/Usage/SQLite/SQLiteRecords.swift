@@ -74,6 +74,62 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
         }
     }
 
+    func timeline(
+        _ plan: TimelinePlan,
+        until end: LoopTime
+    ) throws(UsageFailure) -> (rows: [(key: SumKey, sum: UsageSum)], isPartial: Bool) {
+        try read(until: end) { database throws(SQLiteFailure) in
+            let mark = try SQLiteState(database).mark
+            let isUnsummed = !plan.stored.isEmpty && UsageSchema.firstSQLiteID(at: plan.query.range.lowerBound) <= mark
+            var sums = plan.emptyTable
+            do throws(SQLiteFailure) {
+                for range in plan.read { try Self.add(range, of: plan, to: &sums, database) }
+                var rows = sums.rows
+                guard !plan.stored.isEmpty else { return (rows, false) }
+                let sql = plan.sql(.sqlite)
+                let statement = try database.prepare(sql.text, sql.values)
+                while try statement.step() { rows.append(UsageSum.row(statement, at: 0)) }
+                return (rows, isUnsummed)
+            } catch {
+                guard error.isInterrupt else { throw error }
+                return (sums.rows, true)
+            }
+        }
+    }
+
+    /// A call that shares its request's row ended at most this much earlier than the request, in milliseconds.
+    private static let longestDelay = 600_000
+    /// The text columns that sums do not need; reading them would take longer than all others.
+    private static let unneeded: Set = [
+        "request_id", "model_used", "key", "limits", "session", "service_tier", "tool_uses", "bill", "call_key",
+    ]
+
+    /// Adds the records that ended in a range of time to the sums of a timeline.
+    private static func add(
+        _ range: Range<Int>,
+        of plan: TimelinePlan,
+        to sums: inout SumTable,
+        _ database: SQLiteDatabase
+    ) throws(SQLiteFailure) {
+        var filter = FilterSQL(.sqlite)
+        filter.add(plan.query.filter)
+        let ofCauses = plan.query.group == .cause
+        let names = (UsageSchema.columns + UsageSchema.callColumns)
+            .map { unneeded.contains($0) || $0 == "error" && !ofCauses ? "NULL" : $0 }
+        let statement = try database.prepare(
+            """
+            SELECT id, \(names.joined(separator: ",")) FROM \(UsageSchema.sqliteTable)
+            \(ofCauses ? "INDEXED BY records_failed" : "") WHERE id >= \(UsageSchema.firstSQLiteID(at: range.lowerBound))
+            AND id < \(UsageSchema.firstSQLiteID(at: range.upperBound + longestDelay)) AND \(filter.condition)
+            \(ofCauses ? "AND success = 0 AND kind = 0" : "")
+            """,
+            filter.values
+        )
+        while try statement.step() {
+            plan.add(UsageRecord(statement, at: 1, call: statement.firstCall), to: &sums, in: range)
+        }
+    }
+
     func count(
         since start: Int,
         into minutes: inout [UsageOverview.Minute],

@@ -1,4 +1,4 @@
-/// The daily sums in an SQLite file. Call all functions except the initializer within a transaction.
+/// The sums by day and by hour in an SQLite file. Call all functions except the initializer within a transaction.
 ///
 /// Records that are not in the sums yet have ids up to `State.mark`. They are added newest first.
 struct SQLiteSums {
@@ -16,8 +16,8 @@ struct SQLiteSums {
     private let database: SQLiteDatabase
     private let read: SQLiteStatement
     private let update: SQLiteStatement
-    private let add: SQLiteStatement
-    private let removeEmpty: SQLiteStatement
+    private let days: Table
+    private let hours: Table
     private let below: SQLiteStatement
     private let between: SQLiteStatement
 
@@ -27,16 +27,8 @@ struct SQLiteSums {
         self.database = database
         read = try database.prepare("SELECT zone, mark, last_id, is_mixed FROM sums_state")
         update = try database.prepare("UPDATE sums_state SET zone = ?, mark = ?, last_id = ?, is_mixed = ?")
-        let names = UsageSchema.sumKeys + UsageSchema.sumColumns + ["last_id"]
-        let sums = UsageSchema.sumColumns.map { "\($0) = \($0) + excluded.\($0)" }.joined(separator: ", ")
-        add = try database.prepare(
-            """
-            INSERT INTO sums (\(names.joined(separator: ","))) VALUES (\(names.map { _ in "?" }.joined(separator: ",")))
-            ON CONFLICT DO UPDATE SET \(sums), last_id = max(last_id, excluded.last_id)
-            """
-        )
-        let keys = UsageSchema.sumKeys.map { "\($0) = ?" }.joined(separator: " AND ")
-        removeEmpty = try database.prepare("DELETE FROM sums WHERE \(keys) AND requests = 0 AND calls = 0")
+        days = try Table(.days, database)
+        hours = try Table(.hours, database)
         let table = UsageSchema.sqliteTable
         below = try database.prepare("SELECT id, \(Self.names) FROM \(table) WHERE id <= ? ORDER BY id DESC LIMIT ?")
         between = try database.prepare("SELECT id, \(Self.names) FROM \(table) WHERE id > ? AND id <= ?")
@@ -62,21 +54,13 @@ struct SQLiteSums {
     }
 
     func write(_ sums: UsageSums, isRemoval: Bool = false) throws(SQLiteFailure) {
-        var (add, removeEmpty) = (add, removeEmpty)
-        for row in sums.stored {
-            row.key.write(to: &add)
-            row.sum.write(to: &add)
-            add.add(row.sum.lastID)
-            try add.run()
-            guard isRemoval else { continue }
-            row.key.write(to: &removeEmpty)
-            try removeEmpty.run()
-        }
+        try days.write(sums.days, isRemoval: isRemoval)
+        try hours.write(sums.hours, isRemoval: isRemoval)
     }
 
     /// Deletes all sums. Background steps then add all rows to the daily sums again.
     func restart(_ state: inout State, zone: String) throws(SQLiteFailure) {
-        try database.execute("DELETE FROM sums")
+        try database.execute("DELETE FROM sums; DELETE FROM hours")
         let newest = try database.number("SELECT max(id) FROM \(UsageSchema.sqliteTable)")
         state = State(zone: zone, mark: newest, lastID: newest, isMixed: false)
         try write(state)
@@ -112,6 +96,49 @@ struct SQLiteSums {
         state.mark = count < limit ? 0 : max(1, lowest) - 1
         try write(state)
         return state.mark > 0
+    }
+}
+
+extension SQLiteSums {
+    /// The statements that change one table of sums.
+    fileprivate struct Table {
+        private let table: SumsTable
+        private let add: SQLiteStatement
+        private let removeEmpty: SQLiteStatement
+
+        init(_ table: SumsTable, _ database: SQLiteDatabase) throws(SQLiteFailure) {
+            self.table = table
+            // The ids of the newest records show which records a day has.
+            let last = table.hasTimes ? [] : ["last_id"]
+            let names = table.keys + table.columns + last
+            let sums =
+                table.columns.map { "\($0) = \($0) + excluded.\($0)" }
+                + last.map { "\($0) = max(\($0), excluded.\($0))" }
+            let marks = names.map { _ in "?" }.joined(separator: ",")
+            add = try database.prepare(
+                """
+                INSERT INTO \(table.name) (\(names.joined(separator: ","))) VALUES (\(marks))
+                ON CONFLICT DO UPDATE SET \(sums.joined(separator: ", "))
+                """
+            )
+            let keys = table.keys.map { "\($0) = ?" }.joined(separator: " AND ")
+            removeEmpty = try database.prepare(
+                "DELETE FROM \(table.name) WHERE \(keys) AND requests = 0 AND calls = 0"
+            )
+        }
+
+        func write(_ sums: SumTable, isRemoval: Bool) throws(SQLiteFailure) {
+            var (add, removeEmpty) = (add, removeEmpty)
+            for row in sums.stored(table.omissions) {
+                row.key.write(to: &add, table)
+                row.sum.write(to: &add)
+                if !table.hasTimes { add.add(row.sum.lastID) }
+                try add.run()
+                guard isRemoval else { continue }
+                row.key.write(to: &removeEmpty, table)
+                try removeEmpty.run()
+            }
+        }
     }
 }
 

@@ -33,13 +33,15 @@ package struct DayZone: Sendable {
     }
 
     /// Returns the start of a day in this time zone, in milliseconds since 1970.
-    package func startMilliseconds(of day: Day) -> Int {
-        let local = day.secondsSince1970
+    ///
+    /// - Parameter secondsLater: seconds that a clock shows more, for a later time of the day.
+    package func startMilliseconds(of day: Day, secondsLater: Int = 0) -> Int {
+        let local = day.secondsSince1970 + secondsLater
         // Offsets are below a day, so the start is the local time minus one of the two offsets around it.
         let candidates = [local - 86_400, local + 86_400].map { local - rules.offset(atSecond: $0) }
         let hits = candidates.filter { local == $0 + rules.offset(atSecond: $0) }
         if let first = hits.min() { return first * 1_000 }
-        // The clock jumps over midnight, so the day begins at the jump.
+        // The clock jumps over this time, so the day begins, or goes on, at the jump.
         return (rules.leap(between: candidates.min() ?? local, and: candidates.max() ?? local)) * 1_000
     }
 

@@ -1,0 +1,210 @@
+import Engine
+
+/// A query for sums of requests over time, in steps of a minute, an hour or a day.
+package struct TimelineQuery: Sendable {
+    package enum Group: String, CaseIterable, Sendable {
+        case model
+        case provider
+        case caller
+        case endpoint
+        /// The error messages of failed requests.
+        case cause
+    }
+
+    package enum Step: String, Sendable {
+        case minute
+        case hour
+        case day
+    }
+
+    /// The field by which the sums are grouped; nil for one group.
+    package let group: Group?
+    /// The caller, model, provider and endpoint of the requests.
+    package let filter: RecordFilter
+    /// The range of the requests' ends, in milliseconds since 1970.
+    package let range: Range<Int>
+
+    /// Creates a query with the caller, model, provider and endpoint of `filter`, and no other conditions.
+    package init(by group: Group?, _ filter: RecordFilter, in range: Range<Int>) {
+        self.group = group
+        var fields = RecordFilter()
+        (fields.caller, fields.model) = (filter.caller, filter.model)
+        (fields.provider, fields.endpoint) = (filter.provider, filter.endpoint)
+        self.filter = fields
+        self.range = range
+    }
+
+    /// Whether upstream calls are summed up instead of requests, as for sums by provider.
+    package var countsCalls: Bool { group == .provider }
+
+    fileprivate var fields: SumFields {
+        var fields = filter.fields
+        switch group {
+        case .model: fields.insert(.model)
+        case .provider: fields.insert(.provider)
+        case .caller: fields.insert(.caller)
+        case .endpoint: fields.insert(.endpoint)
+        case .cause, nil: break
+        }
+        return fields
+    }
+}
+
+/// The steps of a timeline, and the records and stored sums from which each of them is computed.
+///
+/// Records are read for minutes, and for the parts of the first and last step that the stored sums do not separate.
+struct TimelinePlan: Sendable {
+    /// Stored sums that belong to a step: the days or hours from `first`, before `end`.
+    struct Stored: Sendable, Equatable {
+        let slot: Int
+        let first: Int
+        let end: Int
+    }
+
+    let query: TimelineQuery
+    /// The start of each step, in milliseconds since 1970.
+    private(set) var starts: [Int] = []
+    /// The ranges of time whose records are read, in milliseconds since 1970.
+    private(set) var read: [Range<Int>] = []
+    private(set) var stored: [Stored] = []
+    /// The table of the stored sums.
+    let table: SumsTable
+    let step: TimelineQuery.Step
+
+    private static let minute = 60_000
+    private static let hour = UsageSums.hourMilliseconds
+    private static let maxSteps = 3_000
+
+    /// Creates the plan. A range that ends in the future ends with the step of the present time.
+    init(_ query: TimelineQuery, _ zone: DayZone, now: Int) {
+        self.query = query
+        let range = query.range
+        // Records that are written late are never in the future, so the last step can be read whole.
+        let isOpen = range.upperBound >= now
+        let isByHour = query.fields.isSubset(of: [.model, .provider])
+        step =
+            range.count <= 24 * Self.hour + Self.minute
+            ? .minute : range.count <= 8 * 24 * Self.hour && isByHour ? .hour : .day
+        var edges = Self.edges(range, step, zone)
+        let isAligned = edges.allSatisfy { $0 % Self.hour == 0 }
+        table = step == .hour || isByHour && isAligned ? .hours : .days
+        starts = Array(edges.dropLast())
+        if !isOpen { edges[edges.count - 1] = max(range.upperBound, edges[edges.count - 2]) }
+        guard step != .minute, query.group != .cause else {
+            read = [range.lowerBound..<max(range.lowerBound, edges[edges.count - 1])]
+            return
+        }
+        let ends = Self.edges(range, step, zone).dropFirst()
+        for (slot, (start, end)) in zip(starts, ends).enumerated() {
+            let part = max(start, range.lowerBound)..<max(start, range.lowerBound, min(end, edges[slot + 1]))
+            if part == start..<end {
+                let (first, count) =
+                    table.hasTimes
+                    ? (start / Self.hour, (end - start) / Self.hour) : (zone.day(atMilliseconds: start).number, 1)
+                stored.append(Stored(slot: slot, first: first, end: first + count))
+            } else {
+                read.append(part)
+            }
+        }
+    }
+
+    /// Returns the starts of all steps that overlap the range, and the end of the last one.
+    private static func edges(_ range: Range<Int>, _ step: TimelineQuery.Step, _ zone: DayZone) -> [Int] {
+        let last = max(range.lowerBound, range.upperBound - 1)
+        switch step {
+        case .minute, .hour:
+            let size = step == .minute ? minute : hour
+            let (first, end) = (floorDivide(range.lowerBound, by: size), floorDivide(last, by: size) + 1)
+            return (first...min(end, first + maxSteps)).map { $0 * size }
+        case .day:
+            let (first, end) = (zone.day(atMilliseconds: range.lowerBound), zone.day(atMilliseconds: last).number + 1)
+            return (first.number...min(end, first.number + maxSteps))
+                .map { zone.startMilliseconds(of: Day(number: $0)) }
+        }
+    }
+
+    /// Returns the step that contains a time; nil if the time is not in `range`.
+    private func slot(of time: Int, in range: Range<Int>) -> Int? {
+        guard range.contains(time) else { return nil }
+        var (low, high) = (0, starts.count)
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if starts[middle] <= time { low = middle } else { high = middle }
+        }
+        return low
+    }
+
+    /// An empty table for the sums of records that are read.
+    var emptyTable: SumTable {
+        SumTable(omitting: SumFields([.caller, .model, .provider, .endpoint]).subtracting(fields), hasTimes: true)
+    }
+
+    /// The fields by which the records that are read are grouped.
+    var fields: SumFields {
+        switch query.group {
+        case .model, .cause: .model
+        case .provider: .provider
+        case .caller: .caller
+        case .endpoint: .endpoint
+        case nil: []
+        }
+    }
+
+    /// Adds a record to the sums of the steps in which it and its only call ended, as far as these are in `range`.
+    func add(_ record: UsageRecord, to sums: inout SumTable, in range: Range<Int>) {
+        var record = record
+        if query.group == .cause {
+            guard record.isOfRequest, !record.isSuccess else { return }
+            record.model = record.error ?? record.status.map { "\($0)" }
+        }
+        let slot = slot(of: record.timeMilliseconds, in: range)
+        var callSlot = slot
+        if case .requestWithCall(let call) = record.subject {
+            callSlot = self.slot(of: call.timeMilliseconds, in: range)
+        }
+        sums.add(record, in: slot, callSpan: callSlot)
+    }
+
+    /// Returns the query for the stored sums. Its columns are those of `UsageSum.row`, with the step instead of the day.
+    func sql(_ dialect: FilterSQL.Dialect) -> (text: String, values: [FilterSQL.Value]) {
+        var filter = FilterSQL(dialect)
+        let names: [(text: String, field: SumFields, value: String?)] = [
+            ("caller", .caller, query.filter.caller), ("model", .model, query.filter.model),
+            ("provider", .provider, query.filter.provider), ("endpoint", .endpoint, query.filter.endpoint),
+        ]
+        for name in names {
+            filter.add("sums.\(name.text)", name.value.map { $0.beginning(ofBytes: SumKey.textBound) })
+        }
+        let omitted = table.omitted(keeping: query.fields) ?? []
+        let spans = stored.map { "(\($0.slot),\($0.first),\($0.end))" }.joined(separator: ",")
+        let texts = names.map { fields.contains($0.field) ? "sums.\($0.text)" : "''" }
+        let span = "sums.\(table.keys[1])"
+        let columns = table.columns.map { "sum(sums.\($0))" }
+        let name = dialect == .sqlite ? table.name : table.postgresName
+        return (
+            """
+            WITH spans (slot, first, last) AS (VALUES \(spans))
+            SELECT 0, slot, \((texts + columns).joined(separator: ",")) FROM spans CROSS JOIN \(name) AS sums
+            WHERE omitted = \(omitted.rawValue) AND \(span) >= first AND \(span) < last AND \(filter.condition)
+            GROUP BY 1, 2, 3, 4, 5, 6
+            """, filter.values
+        )
+    }
+
+    /// Adds the stored sums in memory to the sums of their steps.
+    func add(_ rows: [(key: SumKey, sum: UsageSum)], to found: inout [(key: SumKey, sum: UsageSum)]) {
+        let filter = query.filter
+        for var row in rows {
+            let isMatch = [
+                (filter.caller, row.key.caller), (filter.model, row.key.model), (filter.provider, row.key.provider),
+                (filter.endpoint, row.key.endpoint),
+            ]
+            .allSatisfy { $0 == nil || $0 == $1 }
+            guard isMatch, let span = stored.first(where: { $0.first <= row.key.day && row.key.day < $0.end }) else {
+                continue
+            }
+            row.key.day = span.slot
+            found.append(row)
+        }
+    }
+}
