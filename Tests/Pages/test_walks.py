@@ -213,7 +213,7 @@ def test_the_keyboard_alone(visit: Callable[..., Visitor]) -> None:
 def test_times_to_look_at_a_minute_and_a_day(visit: Callable[..., Visitor]) -> None:
     visitor = visit()
     page = visitor.page
-    page.locator(".chart g").last.click(force=True)
+    page.locator("[data-part=outcome] .chart g").last.click(force=True)
     page.wait_for_url("**/requests?from=*Z&to=*Z")
     visitor.settle("requests")
     visitor.show("usage")
@@ -580,6 +580,45 @@ def test_series_can_be_told_apart(visit: Callable[..., Visitor], width: int, sch
         assert distance(one, other, sight) >= 0.1, f"{one} looks like {other} to eyes that see {sight}"
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), pytest.param(390, "dark", marks=pytest.mark.short)])
+def test_each_view_of_a_choice_of_time(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    """Overview, Requests and Usage show the time that is chosen, which is in the address."""
+    visitor = visit(width, scheme)
+    page = visitor.page
+    for view in ("overview", "requests", "usage"):
+        visitor.show(view)
+        for last in ("15m", "24h", "7d"):
+            page.select_option("select[name=last]", last)
+            page.wait_for_url(f"**last={last}*")
+            visitor.settle(view)
+        assert_fits(visitor, view)
+        assert_reachable(visitor, view)
+    visitor.show("overview?last=30d")
+    days = page.evaluate("[...document.querySelectorAll('[data-part=outcome] g title')].map((title) => title.textContent.split('\\n')[0])")
+    assert len(days) == 30 and len(days[0]) == 10 and days == sorted(days)
+    for part in ("duration", "first_byte"):
+        assert page.locator(f"[data-part={part}] svg > path").count() == 2
+    causes = page.locator("[data-part=failed] .legend li").all_inner_texts()
+    assert 1 < len(causes) <= 6 and all(causes)
+    assert_fits(visitor, "30 days")
+    assert_reachable(visitor, "30 days")
+    visitor.show("usage?by=model&measure=duration&last=7d")
+    assert page.locator(".chart svg > path").count() == 2 * len(page.locator(".legend li").all_inner_texts()) // 2
+    hour = page.locator(".chart g title").nth(-1).text_content() or ""
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:00", hour), hour
+    page.fill("input[name=from]", f"{hour[:10]}T00:00")
+    page.dispatch_event("input[name=from]", "change")
+    page.wait_for_url("**from=*T00*")
+    visitor.settle("usage")
+    assert page.input_value("select[name=last]") == "" and page.locator(".chart g").count() <= 1441
+    visitor.show("usage?by=cause&last=30d")
+    page.locator("tbody th a").first.click()
+    page.wait_for_url("**/requests?keywords=*")
+    visitor.settle("requests")
+    assert page.input_value("select[name=last]") == "30d" and page.locator("td.status").count() > 0
+    visitor.assert_content()
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), pytest.param(390, "dark", marks=pytest.mark.short)])
 def test_the_axis_of_a_chart_has_room_for_great_numbers(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
     visitor = visit(width, scheme)
@@ -588,10 +627,10 @@ def test_the_axis_of_a_chart_has_room_for_great_numbers(visit: Callable[..., Vis
 
     def answer(route: Route) -> None:
         told = route.fetch().json()
-        items = [row | {"requests": round(row["requests"] * factor), "cost": row["cost"] and row["cost"] * factor} for row in told["items"]]
-        route.fulfill(json=told | {"items": items})
+        series = [row | {"values": [value * factor for value in row["values"]]} for row in told["series"]]
+        route.fulfill(json=told | {"series": series})
 
-    page.route("**/admin/usage*", answer)
+    page.route("**/admin/timeline*", answer)
     for measure, factor, word in (("requests", 1, ""), ("requests", 9_000, " M"), ("requests", 1e13, " P"), ("cost", 1e9, " M"), ("cost", 1e-7, "$0.0")):
         visitor.show(f"usage?measure={measure}&to=&x={factor}")
         marks = page.locator(".chart svg > text[y]:not([y='171'])").evaluate_all(

@@ -1,20 +1,42 @@
 // Overview: how the relay is, from one stream of events.
 
 function overviewView() {
-  const minutes = chartPlace();
-  const live = frame("Overview", minutes.button, find("#overview-parts").content.cloneNode(true));
+  const charts = { outcome: chartPlace(), duration: chartPlace(), first_byte: chartPlace(), failed: chartPlace() };
+  const form = formOf("overview");
+  const live = frame("Overview", [], find("#overview-parts").content.cloneNode(true));
   const parts = Object.fromEntries([...main.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
   fill(parts.tiles, overviewTiles(null));
-  fill(parts.minutes, minutes.place);
-  const stream = liveOverview((told) => showOverview(parts, minutes, told), live, parts.notes);
+  fill(parts.form, form);
+  for (const name in charts) fill(parts[name], h("div.head", h("h2", CHARTS[name]), h("span.push", charts[name].button)), charts[name].place);
+  let [range, readAt] = [{}, 0];
+  async function showCharts(signal) {
+    readAt = Date.now();
+    const [all, causes] = await Promise.all([
+      read("/admin/timeline", { measure: "outcome,duration,first_byte", ...range }, signal),
+      read("/admin/timeline", { by: "cause", measure: "failed", ...range }, signal),
+    ]);
+    for (const name in charts) charts[name].show(timelineChart(name === "failed" ? causes : all, name, CHARTS[name], name === "failed" ? { status: "failed" } : {}));
+    fill(parts.partial, all.partial && warning("The sums are not complete: old records are still being summed, or the query was cut off after a second."));
+  }
+  const stream = liveOverview((told) => {
+    showOverview(parts, told);
+    if (Date.now() - readAt > 30000) showCharts().catch(() => {});
+  }, live, parts.notes);
   return {
-    update: () => stream.open(),
+    async update(params, signal, isMove) {
+      range = rangeOf(params, "1h");
+      fillForm(form, range);
+      if (!isMove) stream.open();
+      await showCharts(signal);
+    },
     leave() {
       stream.close();
-      minutes.stop();
+      for (const name in charts) charts[name].stop();
     },
   };
 }
+
+const CHARTS = { outcome: "Requests", duration: "Duration", first_byte: "First byte after", failed: "Failed requests, by cause" };
 
 /** Reads the live events while the page is seen, and nothing while it is hidden. */
 function liveOverview(show, live, notes) {
@@ -70,21 +92,9 @@ function overviewTiles(told) {
   return tiles.map(([label, value, note]) => h("div", h("dt", label), h("dd", told ? value : NONE), h("dd.more", told && note)));
 }
 
-function showOverview(parts, place, told) {
-  const { minutes, providers, limits, instances, partial } = told.data;
+function showOverview(parts, told) {
+  const { providers, limits, instances, partial } = told.data;
   fill(parts.tiles, overviewTiles(told));
-  const at = (index) => minutes[index].time * 1000;
-  place.show({
-    title: "Requests a minute in the last hour",
-    labels: minutes.map((_, index) => timeClock.format(at(index)).slice(0, 5)),
-    series: [
-      { name: "answered", kind: "c0", values: minutes.map((minute) => minute.requests - minute.errors) },
-      { name: "refused or client errors", kind: "c1", values: minutes.map((minute) => minute.errors - minute.failures) },
-      { name: "failed", kind: "failed", values: minutes.map((minute) => minute.failures) },
-    ],
-    format: count,
-    onpick: (index) => go("requests", { from: new Date(at(index)).toISOString(), to: new Date(at(index) + 60000).toISOString() }),
-  });
   const bad = providers.filter((provider) => provider.state !== "ok" || provider.bad_keys.length);
   const named = (provider) => link(provider.name, "providers");
   fill(parts.providers, table([["Provider", named, "name"], ["State", providerState]], bad, { empty: `All ${providers.length} can be used.` }));

@@ -17,8 +17,18 @@ function formOf(view) {
   const apply = (event) => {
     event.preventDefault();
     const emptied = Object.fromEntries([...form.querySelectorAll("[name]")].map((control) => [control.name, ""]));
-    if (form.reportValidity()) go(view, { ...paramsNow(), id: "", before: "", page: "", ...emptied, ...Object.fromEntries(new FormData(form)) });
+    const params = { ...paramsNow(), id: "", before: "", page: "", ...emptied, ...Object.fromEntries(new FormData(form)) };
+    // Either a span of time that ends now, or from and to.
+    if (event.target.name === "last") params.from = params.to = "";
+    if (event.target.matches(".day")) params.last = "";
+    if (form.reportValidity()) go(view, params);
   };
+  const time = form.querySelector("[data-time]");
+  if (time) {
+    const fields = find("#time-fields").content.cloneNode(true);
+    fields.querySelector("option").textContent = time.dataset.time;
+    time.replaceWith(fields);
+  }
   form.onsubmit = form.onchange = apply;
   form.addEventListener("focusin", (event) => event.target.list && suggest(event.target));
   return form;
@@ -32,12 +42,15 @@ async function suggest({ name, list }) {
   fill(list, rows.slice(0, 200).map((row) => h("option", { value: row[name] })));
 }
 
+/** Returns the time that a view shows: as the address says, else a usual one. */
+const rangeOf = ({ last, from, to }, usual) => (from || to ? { from, to } : { last: last || usual });
+
 /** Writes the parameters of the address into the form. */
 function fillForm(form, params) {
   for (const control of form.querySelectorAll("[name]")) {
     const value = params[control.name] ?? "";
-    // A day is chosen, but a link from a chart may have a time.
-    if (control.matches(".day")) control.type = value.length > 10 ? "text" : "date";
+    // A link may have a day, or a time in another form.
+    if (control.matches(".day")) control.type = { 0: "datetime-local", 10: "date", 16: "datetime-local" }[value.length] ?? "text";
     if (control.type === "checkbox") control.checked = value;
     else if (control.value !== value) control.value = value;
   }

@@ -4,8 +4,8 @@ import Shared
 
 /// Handles GET /admin/timeline: sends the sums of requests in a range of time, for each step and for each group.
 func showTimeline(_ visit: AdminVisit) async throws(APIError) {
-    let names = ["last", "from", "to", "by", "measure", "caller", "model", "provider", "endpoint", "format"]
-    let fields = try AdminQuery(visit.request, names)
+    let known = ["last", "from", "to", "by", "measure", "caller", "model", "provider", "endpoint", "format"]
+    let fields = try AdminQuery(visit.request, known)
     let reader = try recordReader(visit)
     let groups = TimelineQuery.Group.allCases.map(\.rawValue)
     let group = try fields.choice("by", groups).flatMap(TimelineQuery.Group.init)
@@ -16,15 +16,15 @@ func showTimeline(_ visit: AdminVisit) async throws(APIError) {
     let found = try await readRecords(visit) { () async throws(UsageFailure) in
         try await reader.timeline(query, on: visit.gateway.loop)
     }
-    let name = group?.rawValue ?? "all"
-    if isCSV { return visit.sendCSV(by: [name], found.groups.map { ([$0.name], $0.sum.usage) }) }
+    let names = group.map { [$0.rawValue] } ?? []
+    if isCSV { return visit.sendCSV(by: names, found.groups.map { (group == nil ? [] : [$0.name], $0.sum.usage) }) }
     let listed = found.groups.prefix(maxListed)
-    let items = listed.map { JSONFragment.sum([(name, "\($0.name)")], $0.sum) }
+    let items = listed.map { one in JSONFragment.sum(names.map { ($0, "\(one.name)") }, one.sum) }
     var more: [(name: String, value: JSONFragment)] = [
         ("sum", .sum([], found.sum)), ("step", "\(found.step.rawValue)"),
         ("from", "\(query.range.lowerBound / 1_000)"), ("to", "\(query.range.upperBound / 1_000)"),
         ("times", "\(found.starts.map { $0 / 1_000 })"),
-        ("series", "\(measures.flatMap { $0.series(found) })"),
+        ("series", "\(measures.flatMap { $0.series(found, isGrouped: group != nil) })"),
     ]
     if found.isPartial { more.append(("partial", "true")) }
     if listed.count < found.groups.count { more.append(("cut", "true")) }
@@ -71,7 +71,7 @@ private enum Measure: String, CaseIterable {
     private static let maxSeries = 5
 
     /// Returns the series of the largest groups, and one for all others.
-    func series(_ timeline: Timeline) -> [JSONFragment] {
+    func series(_ timeline: Timeline, isGrouped: Bool) -> [JSONFragment] {
         let steps = timeline.starts.indices
         switch self {
         case .outcome:
@@ -87,7 +87,7 @@ private enum Measure: String, CaseIterable {
                     let times = group.steps[step]?.times
                     return self == .duration ? times?.durations : times?.firstBytes
                 }
-                let prefix = timeline.groups.count > 1 || group.name != nil ? "\(group.name ?? "none") " : ""
+                let prefix = isGrouped ? "\(group.name ?? "none") " : ""
                 return [
                     series("\(prefix)p50", times.map { "\($0?.p50)" }),
                     series("\(prefix)p95", times.map { "\($0?.p95)" }),
@@ -97,7 +97,10 @@ private enum Measure: String, CaseIterable {
             let ranked = timeline.groups.sorted { value($1.sum.usage) < value($0.sum.usage) }
             let others = ranked.dropFirst(Self.maxSeries)
             var all = ranked.prefix(Self.maxSeries).map { group in
-                series(group.name ?? "none", steps.map { text(group.steps[$0].map { value($0.usage) } ?? 0) })
+                series(
+                    group.name ?? (isGrouped ? "none" : "all"),
+                    steps.map { text(group.steps[$0].map { value($0.usage) } ?? 0) }
+                )
             }
             if !others.isEmpty {
                 let sums = steps.map { step in others.reduce(0) { $0 + ($1.steps[step].map { value($0.usage) } ?? 0) } }
