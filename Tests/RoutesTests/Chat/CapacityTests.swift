@@ -72,6 +72,19 @@ import Testing
         }
     }
 
+    @Test("a failed call has freed its slot while the next candidate serves", arguments: both)
+    func failedSlot(isStreamed: Bool) async {
+        await ScriptedRelay.run(["PRIORITY=1 CONCURRENCY=1", "PRIORITY=2"]) { relay in
+            relay.a.follow([.refuse(500, "broken")])
+            relay.b.follow([.wait])
+            let first = relay.send(isStreamed: isStreamed)
+            await relay.until { relay.b.calls.count == 1 }
+            #expect(await relay.response(isStreamed: isStreamed).provider == "a")
+            relay.b.goOn()
+            #expect(await relay.end(of: first).provider == "b")
+        }
+    }
+
     @Test("a request that waits for capacity keeps the deadline", arguments: both)
     func deadline(isStreamed: Bool) async {
         let settings = "QUEUE_TIMEOUT=30 FALLBACK_DEADLINE=2"

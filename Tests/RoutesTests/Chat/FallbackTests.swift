@@ -33,6 +33,30 @@ import Testing
         }
     }
 
+    @Test("each key is used once if the provider refuses it", arguments: both)
+    func eachKey(isStreamed: Bool) async {
+        await ScriptedRelay.run(["PRIORITY=1 API_KEYS=a1,a2,a3", "PRIORITY=2"]) { relay in
+            relay.a.follow([.refuse(401, "wrong key")], [.refuse(429, "slower")], [.refuse(401, "wrong key")])
+            let response = await relay.response(isStreamed: isStreamed)
+            #expect(response.provider == "b" && relay.a.keys == ["a1", "a2", "a3"])
+            #expect(relay.records().calls.map(\.key) == ["k1", "k2", "k3", "k1"])
+        }
+    }
+
+    @Test("a vendor that asks for a repetition gets one after a pause, with the same key", arguments: both)
+    func pause(isStreamed: Bool) async {
+        await ScriptedRelay.run(["PRIORITY=1 API_KEYS=a1,a2", "PRIORITY=2"]) { relay in
+            relay.a.follow([.refuse(400, "again", code: "tool_use_failed")])
+            let client = relay.send(isStreamed: isStreamed)
+            await relay.until { relay.a.calls.count == 1 }
+            await relay.pass(milliseconds: 190)
+            #expect(relay.a.calls.count == 1 && !client.isDone)
+            await relay.pass(milliseconds: 20)
+            #expect(await relay.end(of: client).provider == "a" && relay.a.keys == ["a1", "a1"])
+            #expect(relay.records().calls.map(\.isSuccess) == [false, true])
+        }
+    }
+
     @Test("after the retries and the keys comes the next candidate", arguments: both)
     func nextCandidate(isStreamed: Bool) async {
         await ScriptedRelay.run(["PRIORITY=1 API_KEYS=a1,a2 RETRIES=1", "PRIORITY=2"]) { relay in

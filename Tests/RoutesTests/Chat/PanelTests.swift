@@ -104,6 +104,36 @@ import Testing
         }
     }
 
+    @Test("a panel in a panel makes its calls, too, and the bill has them all", arguments: both)
+    func inner(isStreamed: Bool) async {
+        let inner = "PANEL_Q_MODELS=panel,mb PANEL_Q_SUMMARY_MODEL=mc PANEL_Q_NAME=outer"
+        await panel(inner) { relay in
+            relay.c.follow([.text("inner summary")])
+            let response = await relay.end(of: relay.send(isStreamed: isStreamed, model: "outer"))
+            #expect(response.status == 200 && response.body.contains("from c"))
+            #expect(relay.providers.map(\.calls.count) == [1, 2, 2])
+            #expect(relay.c.calls.last?.body.contains("Reference answer 1: inner summary") == true)
+            let records = relay.records()
+            #expect(records.calls.compactMap(\.provider).sorted() == ["a", "b", "b", "c", "c"])
+            #expect(records.requests.map(\.millionths) == [45_000] && records.requests.map(\.attempts) == [5])
+        }
+    }
+
+    @Test("a client that leaves ends the calls of a panel in a panel", arguments: both)
+    func leftInner(isStreamed: Bool) async {
+        let inner = "PANEL_Q_MODELS=panel,mb PANEL_Q_SUMMARY_MODEL=mc PANEL_Q_NAME=outer"
+        await panel(inner) { relay in
+            relay.a.follow([.wait])
+            relay.b.follow([.wait], [.wait])
+            let client = relay.send(isStreamed: isStreamed, model: "outer")
+            await relay.until { relay.a.calls.count == 1 && relay.b.calls.count == 2 }
+            client.leave()
+            _ = await relay.end(of: client)
+            #expect(relay.a.endings == [.dropped] && relay.b.endings == [.dropped, .dropped])
+            #expect(relay.c.calls.isEmpty && relay.records().calls.count == 3)
+        }
+    }
+
     // MARK: Times
 
     @Test(

@@ -12,8 +12,8 @@ enum CallStep: Sendable, Equatable {
     /// The head of a response with the status 200. Without it, the head comes with the first text.
     case head
     case text(String)
-    /// A refusal with a status and an error message.
-    case refuse(Int, String)
+    /// A refusal with a status, an error message and an error code.
+    case refuse(Int, String, code: String = "some_code")
     /// The connection breaks.
     case breakOff
 }
@@ -144,9 +144,9 @@ final class ScriptedCall: UpstreamStream, TimerTarget, @unchecked Sendable {
         _ = try await waits(until: .distantFuture)
         switch steps.last {
         case .head: steps.removeLast()
-        case .refuse(let status, let message):
+        case .refuse(let status, let message, let code):
             head = UpstreamHead(status: status, isEventStream: false, isJSON: true, retryAfterSeconds: nil)
-            received.append(#"{"error":{"message":"\#(message)","type":"some_error"}}"#)
+            received.append(#"{"error":{"message":"\#(message)","type":"some_error","code":"\#(code)"}}"#)
             end(.failed)
             isOver = true
         case .breakOff: throw failure(.broken)
