@@ -33,7 +33,7 @@ BREACHES = [
     ("comment: Shared/Keys/Vendor.swift subject", "Shared/Keys/Vendor.swift", "/// Who serves it.\nstruct Vendor {}"),
     ("comment: Shared/Keys/Vendor.swift wording", "Shared/Keys/Vendor.swift", "struct Vendor {} // nil: it is none"),
     ("clock: Engine/HTTP/Age.swift", "Engine/HTTP/Age.swift", "let age = now.loopNanoseconds - then.loopNanoseconds"),
-    ("downcast: Routes/Text/Chat.swift", "Routes/Text/Chat.swift", "let images = vendor as? any ImageVendor"),
+    ("downcast: Routes/Chat/Chat.swift", "Routes/Chat/Chat.swift", "let images = vendor as? any ImageVendor"),
 ]
 
 

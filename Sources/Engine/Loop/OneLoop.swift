@@ -1,6 +1,12 @@
 import Glibc
 import Synchronization
 
+/// An object that only the thread of one event loop uses once it was made, usually the loop of its request.
+///
+/// A class that conforms is `@unchecked Sendable` for this reason: tasks of a loop run on its thread alone. Debug builds
+/// check the thread where events come in: timers, waiters, calls to vendors and waits for their events.
+package protocol OnLoop: AnyObject, Sendable {}
+
 /// A check, in debug builds, that an object is used on one loop only. Threads without a loop are not checked.
 package struct OneLoop: ~Copyable, Sendable {
     #if DEBUG

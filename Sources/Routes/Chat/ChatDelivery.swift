@@ -50,7 +50,7 @@ final class ChatDelivery: Delivery, OnLoop, @unchecked Sendable {
         }
         // The limits are settled before the request is counted.
         admission = nil
-        Router.finish(exchange)
+        exchange.finish()
     }
 
     private func passOnInTime() async throws(UpstreamError) {

@@ -12,6 +12,8 @@ final class Exchange: OnLoop, @unchecked Sendable {
     /// The API that the client uses; it determines the form of errors.
     var surface: any Surface
     var record: RequestRecord
+    /// The kind of operation that the metrics count; nil if the route calls no model.
+    var operation: Operation.Kind?
     /// The id at the end of the request's path; nil if the route's path has no id.
     var named: String?
     /// The JSON body if it was already read for a possible forwarding; otherwise nil.

@@ -15,8 +15,14 @@ func showMetrics(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
 }
 
 extension Exchange {
-    /// Counts one operation of a model in the metrics. Call it once, when the response has been written.
-    func countOperation(_ kind: Operation.Kind) {
+    /// Counts and logs the request, which has ended. Call it once, when the response has been written.
+    func finish() {
+        if let operation { countOperation(operation) }
+        end()
+        if gateway.hasOperator { gateway.running.remove(self) }
+    }
+
+    private func countOperation(_ kind: Operation.Kind) {
         let now = gateway.loop.now
         let provider = billing?.provider
         var operation = Operation(

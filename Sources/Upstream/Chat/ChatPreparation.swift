@@ -2,7 +2,7 @@ import Calls
 import Engine
 import Shared
 
-/// What a chat waits for before its vendor is called: prompts, files, images and the vendor's form of the call.
+/// The preparation of a chat, which can wait: prompts, files, images and the vendor's form of the call.
 extension ChatFit {
     /// Writes tools and the output format into the prompt, and prepares attached files.
     func prepare() async throws(APIError) {

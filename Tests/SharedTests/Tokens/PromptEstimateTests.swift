@@ -45,7 +45,7 @@ import Testing
 
     private static func text(_ kind: String) throws -> String {
         switch kind {
-        case "Swift": try files("Sources/Routes/Text", "Sources/Engine/JSON", ending: ".swift")
+        case "Swift": try files("Sources/Routes/Chat", "Sources/Engine/JSON", ending: ".swift")
         case "Python": try files("Tests/EndToEnd", ending: ".py")
         case "C": try files("Benchmarks", "Sources/CBlocks", ending: ".c")
         case "prose": try files("docs", "docs/design", ending: ".md")

@@ -5,11 +5,11 @@ package import Shared
 
 /// The candidates for a request, and the order in which they are tried.
 package struct Candidates: Sendable {
-    private let list: CandidateList
+    let list: CandidateList
     /// The shared state for choosing between providers; nil if the candidates are always tried in their order.
-    private let balance: Balance?
-    private let order: Order
-    private let caller: Identity?
+    let balance: Balance?
+    let order: Order
+    let caller: Identity?
 
     /// The order in which candidates are tried.
     package enum Order: Sendable {
@@ -98,23 +98,6 @@ package struct Candidates: Sendable {
     package var count: Int { list.all.count }
 
     package subscript(index: Int) -> Candidate { list.all[index] }
-
-    /// Makes the attempts of one request, which choose a candidate and a key for each call.
-    ///
-    /// - Parameters:
-    ///   - affinity: a value, such as the user: calls with equal values use one provider and key. Nil without such a
-    ///     value.
-    ///   - spared: the positions of candidates that must not get the call. Must not contain all positions.
-    package func attempts(
-        billing: Billing,
-        affinity: AffinityValue? = nil,
-        besides spared: Set<Int> = []
-    ) -> Attempts {
-        let attempts = Attempts(list, balance, order: order, caller: caller, billing: billing, affinity: affinity)
-        if !spared.isEmpty { attempts.leaveOut(spared) }
-        if affinity?.isSession == true { attempts.choosePlace() }
-        return attempts
-    }
 
     /// Returns the positions of the candidates that the settings exclude from the call; empty if they exclude all.
     package func spared(_ call: borrowing ChatCall) -> Set<Int> {

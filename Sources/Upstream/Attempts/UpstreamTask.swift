@@ -48,6 +48,23 @@ package struct Fitted<Prepared: Sendable>: AttemptFit {
 }
 
 extension Candidates {
+    /// Makes the attempts of one request, which choose a candidate and a key for each call.
+    ///
+    /// - Parameters:
+    ///   - affinity: a value, such as the user: calls with equal values use one provider and key. Nil without such a
+    ///     value.
+    ///   - spared: the positions of candidates that must not get the call. Must not contain all positions.
+    package func attempts(
+        billing: Billing,
+        affinity: AffinityValue? = nil,
+        besides spared: Set<Int> = []
+    ) -> Attempts {
+        let attempts = Attempts(list, balance, order: order, caller: caller, billing: billing, affinity: affinity)
+        if !spared.isEmpty { attempts.leaveOut(spared) }
+        if affinity?.isSession == true { attempts.choosePlace() }
+        return attempts
+    }
+
     /// Calls candidates until one of them has served the request.
     package func serve<Task: UpstreamTask>(
         _ task: Task,
