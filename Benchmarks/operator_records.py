@@ -49,13 +49,15 @@ def rows(count: int) -> Iterator[tuple[Any, ...]]:
             status = 502
         yield (
             at, 0, f"req_{number:024d}", dice.choice(ENDPOINTS), caller, model, "vendor/" + model, f"provider-{dice.randrange(5)}", None,
-            dice.randrange(4_000), dice.randrange(800), 0, dice.randrange(10**10), None, dice.randrange(20_000), 1, dice.randrange(2), 0,
-            int(status == 200), status, error, dice.randrange(900), 0, 0, "chat: 60 requests per minute",
+            dice.randrange(4_000), dice.randrange(800), 0, dice.randrange(10**10), None, int(dice.lognormvariate(7.5, 1)), 1, dice.randrange(2), 0,
+            int(status == 200), status, error, int(dice.lognormvariate(5.5, 0.8)), 0, 0, "chat: 60 requests per minute",
         )  # fmt: skip
 
 
 class SQLite:
     """The file of a `DATA_DIR`. Half of its requests have their only call in their row."""
+
+    table = "records"
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "usage.db"
@@ -71,11 +73,15 @@ class SQLite:
                 ((row[0] * 4096 + place % 2, *row, *((2, row[14], "k1", None) if place % 2 else (None,) * 4)) for place, row in enumerate(rows(count))),
             )
             database.execute("DELETE FROM sums")
+            database.execute("DELETE FROM hours")
             database.execute("UPDATE sums_state SET mark = (SELECT max(id) FROM records), last_id = (SELECT max(id) FROM records)")
 
-    def is_summed(self) -> bool:
+    def ask(self, sql: str) -> list[Any]:
         with closing(sqlite3.connect(self.path)) as database:
-            return bool(database.execute("SELECT mark = 0 FROM sums_state").fetchone()[0])
+            return database.execute(sql).fetchall()
+
+    def is_summed(self) -> bool:
+        return self.ask("SELECT mark FROM sums_state") == [(0,)]
 
     def close(self) -> None:
         pass
@@ -83,6 +89,8 @@ class SQLite:
 
 class PostgreSQL:
     """A server of the tests'."""
+
+    table = "relay_usage"
 
     def __init__(self, folder: Path) -> None:
         # Ten minutes, as a test has, are not enough. The memory is PostgreSQL's default.
@@ -100,8 +108,11 @@ class PostgreSQL:
         subprocess.run(["psql", "--no-psqlrc", "--quiet", self.server.url, "--command", copy], input=text.getvalue(), text=True, check=True)
         self.server.ask("VACUUM ANALYZE relay_usage")
 
+    def ask(self, sql: str) -> list[Any]:
+        return self.server.ask(sql)
+
     def is_summed(self) -> bool:
-        return self.server.ask("SELECT summed_from FROM relay_usage_process WHERE process = 7") == [["0"]]
+        return self.ask("SELECT summed_from FROM relay_usage_process WHERE process = 7") == [["0"]]
 
     def close(self) -> None:
         self.server.remove()
