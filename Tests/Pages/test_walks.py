@@ -580,6 +580,38 @@ def test_series_can_be_told_apart(visit: Callable[..., Visitor], width: int, sch
         assert distance(one, other, sight) >= 0.1, f"{one} looks like {other} to eyes that see {sight}"
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_new_requests_show_while_live(visit: Callable[..., Visitor], relay: Relay, width: int, scheme: str) -> None:
+    visitor = visit(width, scheme)
+    page = visitor.page
+    visitor.show("requests")
+    newest = page.locator("tbody tr th a").first
+    before = newest.get_attribute("href")
+    page.click("button:text-is('Live')")
+    page.wait_for_selector("#main .head >> text=live")
+    world.ask(relay, content="while somebody looks")
+    page.wait_for_function("before => document.querySelector('tbody tr th a').getAttribute('href') !== before", arg=before)
+    visitor.settle("requests")
+    assert_fits(visitor, "live")
+    assert_reachable(visitor, "live")
+    page.locator("tbody input").first.click()
+    picked = newest.get_attribute("href")
+    visitor.asked.clear()
+    world.ask(relay, content="while a row is picked")
+    page.wait_for_timeout(5_000)
+    assert visitor.asked == [] and newest.get_attribute("href") == picked and page.locator("tbody input").first.is_checked()
+    page.locator("tbody input").first.click()
+    page.wait_for_function("before => document.querySelector('tbody tr th a').getAttribute('href') !== before", arg=picked)
+    page.click("button:text-is('Live')")
+    visitor.settle("requests")
+    page.wait_for_timeout(300)  # The last requests are told late.
+    visitor.asked.clear()
+    world.ask(relay, content="while nobody looks")
+    page.wait_for_timeout(3_000)
+    assert visitor.asked == []
+    visitor.assert_content()
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), pytest.param(390, "dark", marks=pytest.mark.short)])
 def test_each_view_of_a_choice_of_time(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
     """Overview, Requests and Usage show the time that is chosen, which is in the address."""

@@ -68,6 +68,7 @@ function liveOverview(show, live, notes) {
     close() {
       document.removeEventListener("visibilitychange", open);
       close();
+      fill(live);
     },
   };
 }

@@ -7,8 +7,23 @@ function requestsView() {
   const picks = picker("/admin/req_logs", "The sums of usage lose what they tell. This cannot be undone.");
   const form = formOf("requests");
   const figures = h("p.figures.dim");
-  const words = frame("Requests", [picks.button, refreshButton()], form, figures, notes, list, pages);
-  let [detail, shownList] = [null, ""];
+  const [state, tailButton] = [h("span"), h("button", { "aria-pressed": "false", onclick: () => setTail(!tail) }, "Live")];
+  const words = frame("Requests", [picks.button, tailButton, refreshButton()], form, figures, notes, list, pages);
+  let [detail, shownList, tail, ended] = [null, "", null, null];
+  /** Begins or ends to show requests as they end, except while the reader picks, types or reads one. */
+  function setTail(isOn) {
+    tail?.close();
+    tail = isOn ? liveOverview(showNew, state, notes) : null;
+    tail?.open();
+    tailButton.setAttribute("aria-pressed", isOn);
+  }
+  function showNew({ data: { today, running } }) {
+    const { before, status } = paramsNow();
+    const now = `${today.requests} ${status === "running" && running}`;
+    if (now === ended || before || detail || !picks.button.hidden || form.contains(document.activeElement)) return;
+    ended = now;
+    refresh();
+  }
   return {
     async update(params, signal, isMove) {
       const key = hashOf("requests", { ...params, id: "" });
@@ -19,7 +34,10 @@ function requestsView() {
       }
       detail = await showRecord(params, detail, picks, signal);
     },
-    leave: () => detail?.remove(),
+    leave() {
+      setTail(false);
+      detail?.remove();
+    },
   };
   async function update(params, signal) {
     fillForm(form, params);
@@ -28,7 +46,7 @@ function requestsView() {
     const isRunning = params.status === "running";
     const told = isRunning ? await read("/admin/running", {}, signal) : await read("/admin/req_logs", { ...params, per_page: ROWS }, signal);
     fill(list, isRunning ? runningTable(told) : recordsTable(told, params, picks));
-    fill(words, told.total_is_bound && "more than ", count(told.total), isRunning && ` at ${told.instance}`);
+    fill(words, told.total_is_bound && "more than ", count(told.total), isRunning && ` at ${told.instance}`, " ", state);
     const older = (text, before) => turn(text, "requests", { ...params, before });
     fill(notes, told.partial && warning("The search stopped after a second. These are the records found so far.", told.before && older("Search on", told.before)));
     const sums = isRunning || params.before ? null : await read("/admin/req_figures", { ...params, id: "", before: "" }, signal);
