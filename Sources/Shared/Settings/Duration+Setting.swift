@@ -26,10 +26,11 @@ extension Duration {
     var settingText: String {
         let milliseconds = nanoseconds / 1_000_000
         if milliseconds == 0 { return "0" }
-        for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000)] where milliseconds % size == 0 {
-            return "\(milliseconds / size)\(unit)"
+        // Of a loop over the units, the compiler makes one of two codes by chance: Scripts/prove-build.
+        func text(_ size: Int, _ unit: String) -> String? {
+            milliseconds % size == 0 ? "\(milliseconds / size)\(unit)" : nil
         }
-        return "\(milliseconds)ms"
+        return text(3_600_000, "h") ?? text(60_000, "m") ?? text(1_000, "s") ?? "\(milliseconds)ms"
     }
 
     /// The duration in whole nanoseconds. A duration of 292 years or more would overflow.
