@@ -184,7 +184,7 @@ import Testing
         #expect(try SQLiteReading.summary(folder: folder.path, question)?.total.requests == 3)
     }
 
-    @Test("an older file is upgraded whole or not at all; a newer one is refused")
+    @Test("an older file is upgraded whole or not at all; a newer one is neither read nor written")
     func upgrade() throws {
         try store().writeAll([request(1)])
         let added = "ALTER TABLE records ADD COLUMN more INTEGER NOT NULL DEFAULT 7"
@@ -197,15 +197,33 @@ import Testing
         #expect(
             try rows("SELECT request_id, more FROM records", columns: 2) == [["request-1", "7"], ["request-2", "7"]]
         )
-        let failure = #expect(throws: UsageFailure.self) { try store().check() }
+        let failure = #expect(throws: UsageFailure.self) {
+            try SQLiteReading.summary(folder: folder.path, UsageReportQuery(by: .key, days: 1))
+        }
         #expect(
             failure?.cause.contains(
                 "a newer relay wrote the file (schema \(UsageSchema.sqliteSteps.count + 1); this relay supports \(UsageSchema.sqliteSteps.count))"
             ) == true
         )
-        #expect(throws: UsageFailure.self) {
-            try SQLiteReading.summary(folder: folder.path, UsageReportQuery(by: .key, days: 1))
-        }
+        // What runs beside a newer relay leaves the file where it is.
+        #expect(throws: UsageFailure.self) { try store().writeAll([request(3)]) }
+        #expect(!folder.files().contains { $0.hasPrefix("usage.db.") && $0.contains("newer") })
+    }
+
+    @Test("an older relay starts with a new file, and keeps that of the newer one whole")
+    func downgrade() throws {
+        let steps = UsageSchema.sqliteSteps + ["ALTER TABLE records ADD COLUMN more INTEGER NOT NULL DEFAULT 7"]
+        try store(steps: steps).writeAll([request(1)])
+        let older = store()
+        try older.check()
+        try older.writeAll([request(2), request(3)])
+        #expect(try rows("SELECT request_id FROM usage") == [["request-2"], ["request-3"]])
+        let kept = try #require(folder.files().first { $0.hasPrefix("usage.db.newer-") && $0.last?.isNumber == true })
+        older.end()
+        // Moved back, it is the newer relay's again.
+        #expect(rename("\(folder.path)/\(kept)", path) == 0)
+        try store(steps: steps).check()
+        #expect(try rows("SELECT request_id, more FROM records", columns: 2) == [["request-1", "7"]])
     }
 
     @Test("the numbers of a damaged file may be any", arguments: [Int.max, .min])

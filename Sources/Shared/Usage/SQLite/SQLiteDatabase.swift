@@ -15,6 +15,18 @@ struct SQLiteFailure: Error {
 
     /// Whether a statement was stopped because its time limit had passed.
     var isInterrupt: Bool { code == SQLITE_INTERRUPT }
+
+    /// Whether a newer relay wrote the file. SQLite itself does not use this code.
+    var isOfNewerRelay: Bool { code == SQLITE_FORMAT }
+
+    /// Makes the error for a file of a newer relay.
+    static func newer(_ version: Int, than known: Int) -> Self {
+        Self(
+            code: SQLITE_FORMAT,
+            text:
+                "a newer relay wrote the file (schema \(version); this relay supports \(known)); use the newer relay, or another DATA_DIR"
+        )
+    }
 }
 
 /// A connection to an SQLite file, used by one thread at a time.

@@ -57,9 +57,7 @@ enum SQLiteReading {
     ) throws(SQLiteFailure) -> Result? {
         let (version, known) = (try database.number("PRAGMA user_version"), UsageSchema.sqliteSteps.count)
         if version == 0 { return nil }
-        guard version <= known else {
-            throw SQLiteFailure(code: SQLITE_ERROR, text: SQLiteStore.newer(version, than: known))
-        }
+        guard version <= known else { throw .newer(version, than: known) }
         guard version == known else {
             let text = "an older relay wrote the file (schema \(version)); start this relay once to update it"
             throw SQLiteFailure(code: SQLITE_ERROR, text: text)

@@ -67,10 +67,17 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     /// Opens the file. Throws if the file cannot be written.
     ///
-    /// A full or failing disk and a locked file are only a warning: the first write opens the file again.
+    /// A full or failing disk and a locked file are only a warning: the first write opens the file again. The file of a
+    /// newer relay is renamed, and a new file is started, so that an older relay can be installed again.
     package func check() throws(UsageFailure) {
         do throws(SQLiteFailure) {
-            _ = try ready()
+            do throws(SQLiteFailure) {
+                _ = try ready()
+            } catch {
+                guard error.isOfNewerRelay else { throw error }
+                try renameFile("newer", "a newer relay wrote the file of usage records; a new file is started")
+                _ = try ready()
+            }
         } catch {
             let failure = failure(error)
             guard error.mayPass else { throw failure }
@@ -234,13 +241,9 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     private func version(_ database: SQLiteDatabase) throws(SQLiteFailure) -> Int {
         let version = try database.number("PRAGMA user_version")
         guard (0...steps.count).contains(version) else {
-            throw SQLiteFailure(code: SQLITE_ERROR, text: SQLiteStore.newer(version, than: steps.count))
+            throw .newer(version, than: steps.count)
         }
         return version
-    }
-
-    static func newer(_ version: Int, than known: Int) -> String {
-        "a newer relay wrote the file (schema \(version); this relay supports \(known)); use the newer relay, or another DATA_DIR"
     }
 
     /// Renames the damaged file for recovery by hand. Later records go to a new file.
@@ -250,17 +253,19 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         if let lastAside, now - lastAside < Self.asideSeconds {
             throw SQLiteFailure(code: SQLITE_CORRUPT, text: "the file is damaged again")
         }
-        let other = "\(path).broken-\(now)"
-        guard rename(path, other) == 0 || errno == ENOENT else {
-            throw SQLiteFailure(
-                code: SQLITE_CORRUPT,
-                text: "the file is damaged and cannot be moved: \(systemError)"
-            )
-        }
-        for end in ["-wal", "-shm"] { rename(path + end, other + end) }
+        try renameFile("broken", "the file of usage records is damaged; a new file is started")
         lastAside = now
         isBroken = false
-        log.warning("the file of usage records is damaged; a new file is started") { $0.add("kept_as", other) }
+    }
+
+    /// Renames the file to `usage.db.<reason>-<time>`, and logs a warning with the new name.
+    private func renameFile(_ reason: String, _ warning: StaticString) throws(SQLiteFailure) {
+        let other = "\(path).\(reason)-\(time(nil))"
+        guard rename(path, other) == 0 || errno == ENOENT else {
+            throw SQLiteFailure(code: SQLITE_CORRUPT, text: "the file is \(reason) and cannot be moved: \(systemError)")
+        }
+        for end in ["-wal", "-shm"] { rename(path + end, other + end) }
+        log.warning(warning) { $0.add("kept_as", other) }
     }
 }
 
