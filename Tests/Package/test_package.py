@@ -107,6 +107,14 @@ def test_the_service_is_right_and_has_few_rights(system: Path) -> None:
     assert exposure and float(exposure[1]) <= 1.5, told
 
 
+def test_the_service_and_the_scripts_use_what_each_system_has(system: Path, package: Path) -> None:
+    unit = (system / "lib/systemd/system/relay.service").read_text()
+    assert set(re.findall(r"^Exec\w+=(\S+)", unit, re.MULTILINE)) == {"/usr/bin/relay", "/bin/sh"}
+    for name in ("postinst", "prerm", "postrm"):
+        # It takes no action without a unit.
+        assert re.findall(r"deb-systemd-invoke (?!(?:try-restart|stop) relay\.service)", run("dpkg-deb", "--info", package, name)) == []
+
+
 def test_the_settings_are_valid_also_with_the_lines_for_a_trial(system: Path) -> None:
     settings = (system / "etc/relay/relay.env").read_text()
     trial, count = re.subn(r"^#((?:PROVIDER_DEMO|ANONYMOUS)\w+=\w+)$", r"\1", settings, flags=re.MULTILINE)
