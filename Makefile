@@ -118,7 +118,7 @@ prove-build: ## build and package the commit twice, in two folders and with two 
 	@Scripts/setup package build-proof
 	@Scripts/prove-build
 
-prove-package: ## install these packages in fresh roots of Debian 12 and 13 (root; after `make package`)
+prove-package: ## install these packages in fresh systems of Debian 12 and 13 with systemd (root; after `make package`); BEFORE=FOLDER of older ones
 	@Scripts/setup package package-proof
 	@Scripts/prove-package
 

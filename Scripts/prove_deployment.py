@@ -1,4 +1,4 @@
-"""Checks of a running deployment through its published port, for Scripts/prove-image: PORT CHECK [ID]."""
+"""Checks of a running deployment through its published port, for Scripts/prove-image and prove-package: PORT CHECK [ID]."""
 
 import http.client
 import json
@@ -10,7 +10,7 @@ import time
 
 PORT = int(sys.argv[1])
 # Unlike 127.0.0.1, on the way to this address a caller's own address is kept until it is inside the container.
-HOST = "10.231.0.1"
+HOST = os.environ.get("RELAY_HOST", "10.231.0.1")
 LIMIT = 50
 CALLS = 150
 
