@@ -90,8 +90,8 @@ package struct ForwardedRequest: Sendable {
     }
 }
 
-/// A caller's multipart form with the model name replaced. Used on the request's event loop only.
-package protocol FormSource: AnyObject, Sendable {
+/// A caller's multipart form with the model name replaced.
+package protocol FormSource: OnLoop {
     /// The `Content-Type` of the form, including its boundary.
     var contentType: String { get }
     /// Whether the whole form can still be read from its beginning.
@@ -114,6 +114,14 @@ package protocol FormSource: AnyObject, Sendable {
     ///
     /// Throws if the form is invalid or the client stops sending.
     func next(into piece: inout ByteBuffer) async throws(APIError) -> Bool
+    /// Reads the form into memory, to its end or until as many bytes are kept as can be replayed.
+    func readAhead() async throws(APIError)
+    /// Reads the whole form into memory. Returns false if the form is too long.
+    func readWhole() async throws(APIError) -> Bool
+    /// Returns a copy of the form's bytes that are in memory.
+    func copyHeld() async throws(APIError) -> ByteBuffer
+    /// Returns the form's bytes that are in memory, for an endpoint that parses the form itself. Keeps no copy of them.
+    func removeHeld() -> ByteBuffer
 }
 
 extension FormSource {

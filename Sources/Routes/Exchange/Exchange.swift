@@ -19,7 +19,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
     /// The JSON body if it was already read for a possible forwarding; otherwise nil.
     var jsonAhead: Body?
     /// The multipart form if its beginning was read ahead; otherwise nil.
-    var formAhead: ForwardedForm?
+    var formAhead: (any FormSource)?
     /// The additional header lines for responses of admin routes and for web pages.
     var operatorFields = ""
     /// The methods that the response lists in the header `Allow`; empty to omit the header.

@@ -3,7 +3,7 @@ import Engine
 import Shared
 
 /// A multipart form that the relay forwards to vendors with another model name.
-final class ForwardedForm: FormSource, OnLoop, @unchecked Sendable {
+final class ForwardedForm: FormSource, @unchecked Sendable {
     let contentType: String
     private(set) var model: String?
     /// The number of images that the client requests; 1 if the form gives no number.
@@ -90,7 +90,6 @@ final class ForwardedForm: FormSource, OnLoop, @unchecked Sendable {
         if hasImages { try await readAhead() }
     }
 
-    /// Reads the form into memory, to its end or until `limits.replayBytes` bytes are kept.
     func readAhead() async throws(APIError) {
         while scout != nil, held.count < limits.replayBytes, try await scoutOn() {}
         scout = nil
@@ -187,14 +186,12 @@ final class ForwardedForm: FormSource, OnLoop, @unchecked Sendable {
         held.append(piece.bytes)
     }
 
-    /// Reads the whole form into memory. Returns false if the form is too long.
     func readWhole() async throws(APIError) -> Bool {
         try await readAhead()
         while !isRead, held.count <= limits.replayBytes { _ = try await readMore() }
         return isRead
     }
 
-    /// Returns a copy of the form's bytes that are in memory.
     func copyHeld() async throws(APIError) -> ByteBuffer {
         var copy = ByteBuffer()
         do throws(RequestError) {
@@ -207,7 +204,6 @@ final class ForwardedForm: FormSource, OnLoop, @unchecked Sendable {
         return copy
     }
 
-    /// Returns the form's bytes that are in memory, for an endpoint that parses the form itself. Keeps no copy of them.
     func removeHeld() -> ByteBuffer {
         var bytes = ByteBuffer()
         swap(&bytes, &held)

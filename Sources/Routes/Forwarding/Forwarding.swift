@@ -69,7 +69,7 @@ extension Exchange {
             keep(content)
             return false
         }
-        if case .form(let form) = content { try await (form as? ForwardedForm)?.readAhead() }
+        if case .form(let form) = content { try await form.readAhead() }
         record.isStreamed = fields.isStreamed
         var cached: CacheLookup?
         if let cache = gateway.cache, let digest = fields.digest {
@@ -215,7 +215,7 @@ extension Exchange {
     func keep(_ content: ForwardedRequest.Content) {
         switch content {
         case .json(let body): jsonAhead = body
-        case .form(let form): formAhead = form as? ForwardedForm
+        case .form(let form): formAhead = form
         }
     }
 }
@@ -225,7 +225,7 @@ extension ForwardedRequest.Content {
     /// long.
     fileprivate func isWhole() async throws(APIError) -> Bool {
         guard case .form(let form) = self else { return true }
-        return try await (form as? ForwardedForm)?.readWhole() ?? false
+        return try await form.readWhole()
     }
 }
 
