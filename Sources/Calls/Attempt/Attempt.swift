@@ -275,6 +275,12 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
         guard error.recovery.contains(.retrySame), loop.now < billing.repeatsEndAt else { throw error }
         let time = loop.now
         await loop.sleep(nanoseconds: min(200_000_000, billing.endsAt.nanoseconds(since: time)))
+        if Task.isCancelled {
+            failed(error, after: error.usage ?? .nothing)
+            var left = UpstreamError(.cancelled, cause: "cancelled")
+            left.usage = .nothing
+            throw left
+        }
         do throws(UpstreamError) { try await restart(after: error, at: time) } catch _ { throw error }
     }
 }

@@ -86,6 +86,7 @@ final class PanelMembers: OnLoop, @unchecked Sendable {
                     return .failed(error.ofMember)
                 }
                 await chat.loop.sleep(nanoseconds: delay)
+                if Task.isCancelled { return .failed("cancelled") }
             }
         }
         return .failed("cancelled")

@@ -88,6 +88,25 @@ import Testing
         }
     }
 
+    @Test("a client that leaves during the pause before a repetition ends the request", arguments: [false, true])
+    func paused(isStreamed: Bool) async {
+        await ScriptedRelay.run(["PRIORITY=1 CONCURRENCY=1", "PRIORITY=2"]) { relay in
+            relay.a.follow([.refuse(400, "again", code: "tool_use_failed")])
+            let client = relay.send(isStreamed: isStreamed)
+            await relay.until { relay.a.calls.count == 1 }
+            await relay.settle()
+            client.leave()
+            _ = await relay.end(of: client)
+            await relay.pass(milliseconds: 1_000)
+            #expect(relay.a.calls.count == 1 && relay.b.calls.isEmpty)
+            #expect(await relay.response(isStreamed: isStreamed).provider == "a")
+            let records = relay.records()
+            #expect(records.calls.map(\.isSuccess) == [false, true])
+            // The refused call is free, and no other was made.
+            #expect(records.requests.map(\.promptTokens) == [0, 7] && records.requests.map(\.attempts) == [1, 1])
+        }
+    }
+
     @Test("a client that leaves between two calls ends the request", arguments: [false, true])
     func betweenCalls(isStreamed: Bool) async {
         await ScriptedRelay.run(["PRIORITY=1", "PRIORITY=2 CONCURRENCY=1"], "QUEUE_TIMEOUT=30") { relay in

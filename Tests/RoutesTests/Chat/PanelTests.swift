@@ -210,6 +210,20 @@ import Testing
         }
     }
 
+    @Test("a client that leaves before a member is called again ends the request", arguments: both)
+    func leftDelay(isStreamed: Bool) async {
+        await panel("PANEL_P_ATTEMPTS=3 PANEL_P_RETRY_DELAY=3") { relay in
+            relay.a.follow([.refuse(500, "broken")])
+            let client = send(relay, isStreamed: isStreamed)
+            await relay.until { relay.a.endings == [.failed] && relay.b.endings == [.complete] }
+            await relay.settle()
+            client.leave()
+            _ = await relay.end(of: client)
+            #expect(relay.providers.map(\.calls.count) == [1, 1, 0])
+            #expect(relay.records().calls.count == 2)
+        }
+    }
+
     @Test(
         "a client that leaves during the summary ends its call",
         arguments: both,
