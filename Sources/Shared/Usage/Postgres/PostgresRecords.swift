@@ -107,13 +107,13 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
                 for range in plan.read {
                     let (sql, values) = plan.postgresSQL(reading: range)
                     for columns in try connection.run(sql, values) {
-                        rows.append(UsageSum.row(PostgresRow(columns: columns), at: 1))
+                        rows.append(UsageSum.row(PackedRow(columns[1...]), at: 0))
                     }
                 }
                 if plan.stored.isEmpty { return (rows, false) }
                 let (sql, values) = plan.sql(.postgres)
                 for columns in try connection.run(sql, PostgresValues(values)) {
-                    rows.append(UsageSum.row(PostgresRow(columns: columns), at: 0))
+                    rows.append(UsageSum.row(PackedRow(columns[...]), at: 0))
                 }
                 let state = try PostgresState(connection)
                 let first = state.zone.day(atMilliseconds: plan.query.range.lowerBound).number
@@ -188,6 +188,37 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
     }
 }
 
+/// A row of sums whose numbers are one text, such as `12,0,7`. Rows of many columns take ten times as long to read.
+private struct PackedRow: UsageRow {
+    private let keys: ArraySlice<String?>
+    private let numbers: [Int?]
+
+    init(_ columns: ArraySlice<String?>) {
+        keys = columns.dropLast()
+        var (found, number, sign): ([Int?], Int, Int) = ([], 0, 1)
+        (columns.last ?? nil)?.withBytes { bytes in
+            for byte in bytes {
+                switch byte {
+                case UInt8(ascii: ","):
+                    found.append(sign &* number)
+                    (number, sign) = (0, 1)
+                case UInt8(ascii: "-"): sign = -1
+                default: number = number &* 10 &+ Int(byte &- 48)
+                }
+            }
+            found.append(sign &* number)
+        }
+        numbers = found
+    }
+
+    func number(at position: Int) -> Int? {
+        if position < keys.count { return text(at: position).flatMap { Int($0) } }
+        return numbers.indices.contains(position - keys.count) ? numbers[position - keys.count] : nil
+    }
+    func flag(at position: Int) -> Bool { text(at: position) == "t" }
+    func text(at position: Int) -> String? { position < keys.count ? keys[keys.startIndex + position] : nil }
+}
+
 extension TimelinePlan {
     /// Returns the query for the sums of the records that ended in a range of time. Its columns are those of
     /// `PostgresSumsSQL.select`, with the step instead of the day.
@@ -207,7 +238,7 @@ extension TimelinePlan {
             """
         let starts = starts.map { "\($0)" }.joined(separator: ",")
         let span = "width_bucket(time, '{\(starts)}'::bigint[]) - 1"
-        let select = PostgresSumsSQL.select(from: source, span: span, hasTimes: true)
+        let select = PostgresSumsSQL.select(from: source, span: span, isPacked: true)
         return (select, PostgresValues(filter.values))
     }
 }

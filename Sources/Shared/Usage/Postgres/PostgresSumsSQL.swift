@@ -34,16 +34,7 @@ enum PostgresSumsSQL {
         let updates = table.columns.map { "\($0) = sums.\($0) + excluded.\($0)" }.joined(separator: ", ")
         let span =
             table.hasTimes ? "(time / \(UsageSums.hourMilliseconds))::integer" : Self.day(starts: starts, days: days)
-        var names: [(text: String, field: SumFields)] = [("model", .model), ("provider", .provider)]
-        if !table.hasTimes { names = Self.names }
-        let select = select(
-            names,
-            from: source,
-            span: span,
-            sign: sign,
-            omissions: table.omissions,
-            hasTimes: table.hasTimes
-        )
+        let select = select(table, from: source, span: span, sign: sign)
         let order = (2..<2 + table.keys.count).map { "\($0)" }.joined(separator: ", ")
         return """
             INSERT INTO \(table.postgresName) AS sums (process, \(keys), \(columns)) \(select) ORDER BY \(order), 1 \
@@ -65,17 +56,20 @@ enum PostgresSumsSQL {
     /// those of `SumsTable.columns`.
     ///
     /// - Parameters:
-    ///   - names: the text columns, of which each set of `omissions` leaves some out.
+    ///   - table: the table for which records are summed up; nil for sums by all text columns.
     ///   - span: the SQL expression for the number of the span into which a record falls.
-    ///   - omissions: sets of fields. For each set, the query computes sums that are not grouped by these fields.
+    ///   - isPacked: whether the values, with those of `RequestTimes`, are one text, separated by commas.
     static func select(
-        _ names: [(text: String, field: SumFields)] = names,
+        _ table: SumsTable? = nil,
         from source: String,
         span: String,
         sign: String = "",
-        omissions: [SumFields] = [[]],
-        hasTimes: Bool = false
+        isPacked: Bool = false
     ) -> String {
+        let hasTimes = table?.hasTimes ?? isPacked
+        let names =
+            table?.hasTimes == true ? Self.names.filter { [.model, .provider].contains($0.field) } : Self.names
+        let omissions = table?.omissions ?? [[]]
         let cut = names.map { "left(coalesce(\($0.text), ''), \(SumKey.textBound)) AS \($0.text)" }
         let sets = omissions.map { omitted in
             "(" + names.filter { !omitted.contains($0.field) }.map(\.text).joined(separator: ", ") + ")"
@@ -92,8 +86,10 @@ enum PostgresSumsSQL {
                 values += (0..<RequestTimes.buckets).map { "count(*) FILTER (WHERE kind = 0 AND \(name) = \($0))" }
             }
         }
+        let signed = values.map { sign + $0 }.joined(separator: ", ")
         return """
-            SELECT process, \(grouping.joined(separator: " + ")), span, \((texts + values.map { sign + $0 }).joined(separator: ", ")) \
+            SELECT process, \(grouping.joined(separator: " + ")), span, \(texts.joined(separator: ", ")), \
+            \(isPacked ? "concat_ws(',', \(signed))" : signed) \
             FROM (SELECT process, \(span) AS span, \(cut.joined(separator: ", ")), kind, success, status, prompt_tokens, \
             completion_tokens, cost, cached_tokens, cache_writes, cache_writes_1h\(inputs), \
             cost IS NULL AND provider IS NOT NULL AS unpriced FROM \(source)\

@@ -166,6 +166,7 @@ struct TimelinePlan: Sendable {
     }
 
     /// Returns the query for the stored sums. Its columns are those of `UsageSum.row`, with the step instead of the day.
+    /// In PostgreSQL, all numbers of the sums are one text, as in `PackedRow`.
     func sql(_ dialect: FilterSQL.Dialect) -> (text: String, values: [FilterSQL.Value]) {
         var filter = FilterSQL(dialect)
         let names: [(text: String, field: SumFields, value: String?)] = [
@@ -176,19 +177,28 @@ struct TimelinePlan: Sendable {
             filter.add("sums.\(name.text)", name.value.map { $0.beginning(ofBytes: SumKey.textBound) })
         }
         let omitted = table.omitted(keeping: query.fields) ?? []
-        let spans = stored.map { "(\($0.slot),\($0.first),\($0.end))" }.joined(separator: ",")
-        let texts = names.map { fields.contains($0.field) ? "sums.\($0.text)" : "''" }
+        let texts = names.map { fields.contains($0.field) ? "sums.\($0.text)" : "''" }.joined(separator: ",")
         let span = "sums.\(table.keys[1])"
-        let columns = table.columns.map { "sum(sums.\($0))" }
-        let name = dialect == .sqlite ? table.name : table.postgresName
-        return (
-            """
-            WITH spans (slot, first, last) AS (VALUES \(spans))
-            SELECT 0, slot, \((texts + columns).joined(separator: ",")) FROM spans CROSS JOIN \(name) AS sums
-            WHERE omitted = \(omitted.rawValue) AND \(span) >= first AND \(span) < last AND \(filter.condition)
-            GROUP BY 1, 2, 3, 4, 5, 6
-            """, filter.values
-        )
+        let columns = table.columns.map { "sum(sums.\($0))" }.joined(separator: ",")
+        let condition = "omitted = \(omitted.rawValue) AND \(filter.condition)"
+        let first = stored.first ?? Stored(slot: 0, first: 0, end: 0)
+        let text =
+            switch dialect {
+            case .sqlite:
+                """
+                WITH spans (slot, first, last) AS (VALUES \(stored.map { "(\($0.slot),\($0.first),\($0.end))" }.joined(separator: ",")))
+                SELECT 0, slot, \(texts),\(columns) FROM spans CROSS JOIN \(table.name) AS sums
+                WHERE \(span) >= first AND \(span) < last AND \(condition) GROUP BY 1, 2, 3, 4, 5, 6
+                """
+            // The steps follow each other. The planner knows no better way for a join with them than one search each.
+            case .postgres:
+                """
+                SELECT 0, width_bucket(\(span), '{\(stored.map { "\($0.first)" }.joined(separator: ","))}'::integer[]) + \(first.slot - 1),
+                    \(texts), concat_ws(',', \(columns)) FROM \(table.postgresName) AS sums
+                WHERE \(span) >= \(first.first) AND \(span) < \(stored.last?.end ?? 0) AND \(condition) GROUP BY 1, 2, 3, 4, 5, 6
+                """
+            }
+        return (text, filter.values)
     }
 
     /// Adds the stored sums in memory to the sums of their steps.
