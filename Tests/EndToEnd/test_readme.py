@@ -42,7 +42,17 @@ from vendor import Vendor
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 KINDS = {"demo": {}, "bounded": {"PROVIDER_DEMO_CONCURRENCY": "100"}}
-PARSERS: dict[str, Callable[[str], object]] = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}
+
+
+def statements(code: str) -> list[str]:
+    """Returns the lines of settings of nginx, of which each ends a statement, or opens or closes a block."""
+    assert code.count("{") == code.count("}")
+    lines = [line.strip() for line in code.splitlines()]
+    assert all(line[-1] in ";{}" for line in lines), lines
+    return lines
+
+
+PARSERS: dict[str, Callable[[str], object]] = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load, "nginx": statements}
 LANGUAGES = {"dotenv", "sh", "python", "mermaid", "text", *PARSERS}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"<!-- test: (\w+)(?: after (\d+) chats with (\S+))? -->\n\Z")
