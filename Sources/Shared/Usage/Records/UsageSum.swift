@@ -22,6 +22,13 @@ struct RecordTotals: Sendable, Equatable {
 
     static let costScale = 1_000_000
 
+    /// The totals in the order of `UsageSchema.sumColumns`.
+    static let columns: [any WritableKeyPath<RecordTotals, Int> & Sendable] = [
+        \.count, \.failed, \.promptTokens, \.completionTokens, \.costs, \.costMillionths, \.costRemainder,
+        \.cachedTokens,
+        \.cacheWrites, \.longCacheWrites, \.unpriced, \.failures, \.refusals,
+    ]
+
     /// Adds a record to the totals (`sign` is 1), or subtracts it (-1).
     mutating func add(_ record: UsageRecord, _ sign: Int) {
         count &+= sign
@@ -86,20 +93,8 @@ struct UsageSum: Sendable {
 extension UsageSum {
     /// Writes the totals and times in the order of `SumsTable.columns`.
     func write(to cells: inout some UsageCells) {
-        for accumulator in [requests, calls] {
-            cells.add(accumulator.count)
-            cells.add(accumulator.failed)
-            cells.add(accumulator.promptTokens)
-            cells.add(accumulator.completionTokens)
-            cells.add(accumulator.costs)
-            cells.add(accumulator.costMillionths)
-            cells.add(accumulator.costRemainder)
-            cells.add(accumulator.cachedTokens)
-            cells.add(accumulator.cacheWrites)
-            cells.add(accumulator.longCacheWrites)
-            cells.add(accumulator.unpriced)
-            cells.add(accumulator.failures)
-            cells.add(accumulator.refusals)
+        for totals in [requests, calls] {
+            for column in RecordTotals.columns { cells.add(totals[keyPath: column]) }
         }
         for count in times?.counts ?? [] { cells.add(count) }
     }
@@ -133,20 +128,9 @@ extension UsageSum {
 extension RecordTotals {
     /// Creates the totals from the columns of a database row, from position `first`.
     init(_ row: some UsageRow, at first: Int) {
-        func number(_ position: Int) -> Int { row.number(at: first + position) ?? 0 }
-        count = number(0)
-        failed = number(1)
-        promptTokens = number(2)
-        completionTokens = number(3)
-        costs = number(4)
-        costMillionths = number(5)
-        costRemainder = number(6)
-        cachedTokens = number(7)
-        cacheWrites = number(8)
-        longCacheWrites = number(9)
-        unpriced = number(10)
-        failures = number(11)
-        refusals = number(12)
+        for (position, column) in Self.columns.enumerated() {
+            self[keyPath: column] = row.number(at: first + position) ?? 0
+        }
     }
 }
 
@@ -161,18 +145,6 @@ extension UsageSum {
 
 extension RecordTotals {
     static func += (sum: inout RecordTotals, more: RecordTotals) {
-        sum.count &+= more.count
-        sum.failed &+= more.failed
-        sum.promptTokens &+= more.promptTokens
-        sum.completionTokens &+= more.completionTokens
-        sum.costs &+= more.costs
-        sum.costMillionths &+= more.costMillionths
-        sum.costRemainder &+= more.costRemainder
-        sum.cachedTokens &+= more.cachedTokens
-        sum.cacheWrites &+= more.cacheWrites
-        sum.longCacheWrites &+= more.longCacheWrites
-        sum.unpriced &+= more.unpriced
-        sum.failures &+= more.failures
-        sum.refusals &+= more.refusals
+        for column in columns { sum[keyPath: column] &+= more[keyPath: column] }
     }
 }

@@ -51,6 +51,21 @@ struct SumKey: Sendable, Hashable {
     }
 }
 
+extension SumKey {
+    /// Returns this key for sums that are not grouped by `fields`. The texts of these fields become empty.
+    func omitting(_ fields: SumFields) -> SumKey {
+        func kept(_ text: String, _ field: SumFields) -> String { fields.contains(field) ? "" : text }
+        return SumKey(
+            omitted: fields,
+            day: day,
+            caller: kept(caller, .caller),
+            model: kept(model, .model),
+            provider: kept(provider, .provider),
+            endpoint: kept(endpoint, .endpoint)
+        )
+    }
+}
+
 /// The sums of usage records by a span of time, such as a day, and by text fields, in memory.
 struct SumTable {
     private(set) var rows: [(key: SumKey, sum: UsageSum)] = []
