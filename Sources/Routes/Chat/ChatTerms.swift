@@ -21,8 +21,11 @@ extension Exchange: ChatRequester {
     func sessionHash(of caller: Caller) -> UInt64? { request.sessionHash(of: caller) }
 
     func usageReservation(for fit: ChatFit) -> UsageReservation? {
-        guard gateway.limits.countsLate || fit.candidate.imagesOfChat > 0 else { return nil }
-        return usageReservation(for: fit, under: applicableLimits(of: fit))
+        needsReservation(fit) ? usageReservation(for: fit, under: applicableLimits(of: fit)) : nil
+    }
+
+    private func needsReservation(_ fit: ChatFit) -> Bool {
+        gateway.limits.countsLate || fit.candidate.imagesOfChat > 0
     }
 
     func applicableLimits(of fit: ChatFit) -> ApplicableLimits {
@@ -37,7 +40,7 @@ extension Exchange: ChatRequester {
         under applicableLimits: ApplicableLimits,
         expecting tokens: Int = 0
     ) -> UsageReservation? {
-        guard gateway.limits.countsLate || fit.candidate.imagesOfChat > 0 else { return nil }
+        guard needsReservation(fit) else { return nil }
         var extras = PromptExtras(transcriber: fit.transcriber, tokens: tokens)
         // One copy, because each use of the property would be a copy.
         let call = fit.call

@@ -5,14 +5,14 @@ import Shared
 
 /// The attempts of one request, and the choice of a candidate and a key for each attempt.
 package final class Attempts: OnLoop, @unchecked Sendable {
-    private let list: CandidateList
+    let list: CandidateList
     private let balance: Balance?
     private let billing: Billing
     private let loop: EventLoop
     /// The time by which the request's response must begin; `distantFuture` if there is only one candidate with one
     /// key.
     package private(set) var endsAt: LoopTime
-    private var open: RemainingCandidates
+    private(set) var open: RemainingCandidates
     /// The position of the candidate that was chosen last; nil before the first choice.
     private var current: Int?
     /// The key for the next call to the current candidate, if it is already chosen; otherwise nil.
@@ -33,8 +33,8 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     /// Whether the current candidate may have the trial call of a half-open circuit breaker.
     private var mayHaveTrial = false
     private var asked = 0
-    private var failures: [(candidate: Int, error: UpstreamError)] = []
-    private var refusal: APIError?
+    private(set) var failures: [(candidate: Int, error: UpstreamError)] = []
+    private(set) var refusal: APIError?
 
     init(
         _ list: CandidateList,
@@ -236,8 +236,8 @@ package final class Attempts: OnLoop, @unchecked Sendable {
 
     package func served() {
         call?.served()
-        guard let balance, balance.hasFailures, let current else { return }
         mayHaveTrial = false
+        guard let balance, balance.hasFailures, let current else { return }
         balance.served(open.breakerKey(current))
     }
 
@@ -323,41 +323,4 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         repeating = keys.next(at: now, besides: tried, open.choice(position))
         return repeating != nil
     }
-
-    // MARK: The failure
-
-    /// The failure that the client gets for the request. If no call failed, it contains the first refusal: why a
-    /// candidate was skipped, or that no capacity was free.
-    package var failure: UpstreamError {
-        // A rate limit or lack of credit is reported only if no call failed for another reason.
-        let last =
-            failures.last { !$0.error.kind.isLimit } ?? failures.last { $0.error.kind == .rateLimited } ?? failures.last
-        guard var error = last?.error else {
-            return refusal.map { UpstreamError(refusing: $0) }
-                ?? UpstreamError(.failed, cause: "there is no candidate")
-        }
-        if error.kind == .rateLimited {
-            let limits = failures.lazy.map(\.error).filter { $0.kind == .rateLimited }
-            error.retryAfterSeconds = limits.map { $0.retryAfterSeconds ?? 1 }.min()
-        }
-        let asked = failures.map(\.candidate)
-        if open.order != .balanced || asked.contains(where: { $0 != asked[0] }) { error.summary = summary }
-        return error
-    }
-
-    /// The text for the log: the last failure of each candidate, in the order of the calls.
-    private var summary: String {
-        var positions: [Int] = []
-        for failure in failures where !positions.contains(failure.candidate) { positions.append(failure.candidate) }
-        return positions.compactMap { position in
-            failures.last { $0.candidate == position }.map {
-                "\(list.all[position].provider.name): \($0.error.shortly)"
-            }
-        }.joined(separator: "; ")
-    }
-}
-
-extension UpstreamError.Kind {
-    /// Whether failures of this kind have the HTTP status 429.
-    fileprivate var isLimit: Bool { self == .rateLimited || self == .outOfCredit }
 }

@@ -18,7 +18,6 @@ struct Fits {
 
     /// The first fit; nil if there is none, or if it must be prepared before its use.
     var ready: ChatFit? { leading.flatMap { $0.fit.isUnprepared ? nil : $0.fit } }
-    var first: ChatFit? { leading?.fit }
 
     mutating func add(_ fit: ChatFit, at position: Int) {
         let made = Made(position: position, fit: fit)
