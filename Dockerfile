@@ -13,14 +13,18 @@ ARG COMMIT
 ARG SOURCE_DATE_EPOCH
 RUN Scripts/stamp /out/relay
 
-# What the binary needs of Debian, as new as its security fixes are.
+# What the binary needs of Debian, as new as its security fixes are. Two of these libraries are built here, in the same versions,
+# without LDAP, Kerberos, SSH and other things that the relay cannot use.
 FROM debian:bookworm-slim AS gather
+COPY Scripts/debian-source deploy/libraries /usr/local/bin/
 # Debian keeps one version per release, with security fixes: a pinned one would disappear.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get upgrade -y \
     && apt-get install -y --no-install-recommends ca-certificates libcurl4 libmemcached11 libpng16-16 libpq5 \
         libsimdjson14 libsqlite3-0 libssl3 libzstd1 zlib1g \
+        dpkg-dev gcc libc6-dev libidn2-dev libnghttp2-dev libssl-dev make pkg-config \
+    && libraries \
     && rm -rf /var/lib/apt/lists/*
 COPY deploy/gather /usr/local/bin/gather
 COPY --from=build /out /out
