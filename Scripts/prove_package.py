@@ -1,10 +1,12 @@
-"""What Scripts/prove-package asks relays, from outside of their machines: `ask PORT TOKEN`, or `serve PORT CERTIFICATE KEY`."""
+"""What Scripts/prove-package asks relays, from outside of their machines: `ask PORT TOKEN`, `serve PORT CERTIFICATE KEY`, or `aside FOLDER`."""
 
 import http.server
 import json
+import sqlite3
 import ssl
 import sys
 import urllib.request
+from pathlib import Path
 
 
 def ask(port: str, token: str, model: str = "echo") -> None:
@@ -43,4 +45,10 @@ def serve(port: str, certificate: str, key: str) -> None:
     server.serve_forever()
 
 
-{"ask": ask, "serve": serve}[sys.argv[1]](*sys.argv[2:])
+def aside(folder: str) -> None:
+    """Prints how many requests are in the databases of newer relays that an older one has set aside in the folder."""
+    files = [path for path in Path(folder).glob("usage.db.newer-*") if not path.name.endswith(("-wal", "-shm"))]
+    print(sum(sqlite3.connect(path).execute("SELECT count(*) FROM records WHERE kind = 0").fetchone()[0] for path in files))
+
+
+{"ask": ask, "serve": serve, "aside": aside}[sys.argv[1]](*sys.argv[2:])

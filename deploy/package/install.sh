@@ -6,6 +6,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 isRoot=$([ "$(id -u)" -eq 0 ] && echo yes || true)
 prefix=${1:-$([ "$isRoot" ] && echo /usr/local || echo "$HOME/.local")}
 umask 022
+replaced=
+if [ -e "$prefix/lib/relay" ]; then replaced=$("$prefix/lib/relay/relay" --version 2>/dev/null || echo another); fi
 
 # The new one is complete before it takes the place of the old one, whose files a running relay still has.
 mkdir -p "$prefix/lib" "$prefix/bin"
@@ -18,9 +20,12 @@ rm -rf "$prefix/lib/relay.old"
 ln -sf ../lib/relay/relay "$prefix/bin/relay"
 mkdir -p "$prefix/share"
 cp -R "$here/share/." "$prefix/share"
-echo "installed: $prefix/bin/relay ($("$prefix/bin/relay" --version))"
+echo "installed: $prefix/bin/relay ($("$prefix/bin/relay" --version))${replaced:+, in place of $replaced}"
 
-if [ ! "$isRoot" ] || [ ! -d /etc/systemd/system ]; then exit 0; fi
+if [ ! "$isRoot" ] || [ ! -d /etc/systemd/system ]; then
+    if [ "$replaced" ]; then echo 'A relay that runs is still the old one: restart it.'; fi
+    exit 0
+fi
 if ! id relay >/dev/null 2>&1; then
     useradd --system --user-group --home-dir /var/lib/relay --shell /usr/sbin/nologin relay
 fi
@@ -29,7 +34,9 @@ if [ ! -d /etc/relay/secrets ]; then
     mkdir -m 750 /etc/relay/secrets
     chgrp relay /etc/relay/secrets
 fi
+isNew=
 if [ ! -e /etc/relay/relay.env ]; then
+    isNew=yes
     cp "$here/relay.env" /etc/relay/relay.env
     chgrp relay /etc/relay/relay.env
     chmod 640 /etc/relay/relay.env
@@ -38,7 +45,15 @@ sed "s|/usr/bin/relay|$prefix/bin/relay|" "$here/relay.service" >/etc/systemd/sy
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
     systemctl try-restart relay.service
+    if systemctl --quiet is-active relay.service; then
+        echo 'The service has been restarted, with the settings in /etc/relay/relay.env.'
+        exit 0
+    fi
 fi
-echo 'Write the settings, then start the service:'
-echo '  sudoedit /etc/relay/relay.env'
+if [ "$isNew" ]; then
+    echo 'Write the settings, then start the service:'
+    echo '  sudoedit /etc/relay/relay.env'
+else
+    echo 'The settings in /etc/relay/relay.env stay. The service does not run; to start it:'
+fi
 echo '  sudo systemctl enable --now relay'
