@@ -61,48 +61,24 @@ extension SettingsReader {
 extension SettingSection {
     static let admin = SettingSection(
         "Admin pages",
-        [
-            SettingRow("ADMIN_USERNAME", .token, "admin", "user name for logging in"),
-            SettingRow(
-                "ADMIN_PASSWORD",
-                .password,
-                "",
-                "password for logging in; default: the admin pages are off",
-                .secret
-            ),
-            SettingRow(
-                "ADMIN_LISTEN",
-                .listener,
-                "",
+        SettingRow("ADMIN_USERNAME", .token, "admin").help("user name for logging in"),
+        SettingRow("ADMIN_PASSWORD", .password, trait: .secret)
+            .help("password for logging in; default: the admin pages are off"),
+        SettingRow("ADMIN_LISTEN", .listener)
+            .help(
                 "address and port of a separate socket for /admin, /health and /metrics; default: the socket of HOST and PORT"
             ),
-            SettingRow(
-                "ADMIN_LOG_ENTRIES",
-                .number(1...1_000_000),
-                "10000",
-                "maximum number of request records in memory"
-            ),
-            SettingRow(
-                "ADMIN_LOG_BODIES",
-                .boolean,
-                "false",
-                "true: request records include bodies of requests and responses"
-            ),
-            SettingRow(
-                "ADMIN_BODY_KB",
-                .number(1...256),
-                "16",
-                "kilobytes of each body that a record includes with ADMIN_LOG_BODIES"
-            ),
-            SettingRow("ADMIN_TIMEZONE", .timeZone, "UTC", "time zone of the days in sums and in /v1/usage"),
-            SettingRow("ADMIN_SESSION_HOURS", .number(1...8_760), "168", "hours after which a login expires"),
-            SettingRow(
-                "ADMIN_SESSION_SECRET",
-                .token,
-                "",
-                "secret that signs logins, the same for all relays that share a memcached; default: a new secret at each start",
-                .secret
-            ),
-        ]
+        SettingRow("ADMIN_LOG_ENTRIES", .number(1...1_000_000), "10000")
+            .help("maximum number of request records in memory"),
+        SettingRow("ADMIN_LOG_BODIES", .boolean, "false")
+            .help("true: request records include bodies of requests and responses"),
+        SettingRow("ADMIN_BODY_KB", .number(1...256), "16")
+            .help("kilobytes of each body that a record includes with ADMIN_LOG_BODIES"),
+        SettingRow("ADMIN_TIMEZONE", .timeZone, "UTC").help("time zone of the days in sums and in /v1/usage"),
+        SettingRow("ADMIN_SESSION_HOURS", .number(1...8_760), "168").help("hours after which a login expires"),
+        SettingRow("ADMIN_SESSION_SECRET", .token, trait: .secret)
+            .help(
+                "secret that signs logins, the same for all relays that share a memcached; default: a new secret at each start"
+            )
     )
 }

@@ -99,56 +99,24 @@ extension ProviderRank {
 extension SettingSection {
     static let balance = SettingSection(
         "Several providers of one model",
-        [
-            SettingRow(
-                "BALANCE",
-                .choice(BalanceSettings.Order.allCases.map(\.rawValue)),
-                BalanceSettings.Order.sequence.rawValue,
+        SettingRow("BALANCE", .choice(of: BalanceSettings.Order.self), BalanceSettings.Order.sequence.rawValue)
+            .help(
                 "order of providers with the same priority; smooth: same shares, interleaved; least-load: most free capacity first"
             ),
-            SettingRow(
-                "BALANCE_SCOPE",
-                .choice(BalanceSettings.Scope.allCases.map(\.rawValue)),
-                BalanceSettings.Scope.caller.rawValue,
-                "scope of the order; global: all callers share it"
-            ),
-            SettingRow(
-                "AFFINITY",
-                .options(BalanceSettings.Affinity.allCases.map(\.rawValue)),
-                BalanceSettings.Affinity.session.rawValue,
-                "send requests with the same value to the same provider and key; the first one that is present wins"
-            ),
-            SettingRow(
-                "QUEUE_TIMEOUT",
-                .duration(.zero ... .seconds(3_600)),
-                "0",
-                "longest time that a call waits for free capacity of its providers"
-            ),
-            SettingRow("FALLBACK", .boolean, "true", "false: do not try another provider after a failure"),
-            SettingRow(
-                "FALLBACK_ATTEMPTS",
-                .number(0...1_000),
-                "0",
-                "maximum number of candidates that are tried for a request; 0: all"
-            ),
-            SettingRow(
-                "FALLBACK_DEADLINE",
-                .duration(.milliseconds(1) ... .seconds(86_400)),
-                "600",
-                "time after which a request with several candidates fails unless a response has begun"
-            ),
-            SettingRow(
-                "BREAKER_FAILURES",
-                .number(1...1_000),
-                "3",
-                "consecutive failures that open the circuit breaker of a candidate"
-            ),
-            SettingRow(
-                "BREAKER_SECONDS",
-                .duration(.milliseconds(1) ... .seconds(86_400)),
-                "60",
-                "time that the circuit breaker stays open; then one request probes the candidate"
-            ),
-        ]
+        SettingRow("BALANCE_SCOPE", .choice(of: BalanceSettings.Scope.self), BalanceSettings.Scope.caller.rawValue)
+            .help("scope of the order; global: all callers share it"),
+        SettingRow("AFFINITY", .options(of: BalanceSettings.Affinity.self), BalanceSettings.Affinity.session.rawValue)
+            .help("send requests with the same value to the same provider and key; the first one that is present wins"),
+        SettingRow("QUEUE_TIMEOUT", .duration(.zero ... .seconds(3_600)), "0")
+            .help("longest time that a call waits for free capacity of its providers"),
+        SettingRow("FALLBACK", .boolean, "true").help("false: do not try another provider after a failure"),
+        SettingRow("FALLBACK_ATTEMPTS", .number(0...1_000), "0")
+            .help("maximum number of candidates that are tried for a request; 0: all"),
+        SettingRow("FALLBACK_DEADLINE", .duration(.milliseconds(1) ... .seconds(86_400)), "600")
+            .help("time after which a request with several candidates fails unless a response has begun"),
+        SettingRow("BREAKER_FAILURES", .number(1...1_000), "3")
+            .help("consecutive failures that open the circuit breaker of a candidate"),
+        SettingRow("BREAKER_SECONDS", .duration(.milliseconds(1) ... .seconds(86_400)), "60")
+            .help("time that the circuit breaker stays open; then one request probes the candidate")
     )
 }

@@ -14,37 +14,17 @@ package struct CacheSettings: Sendable, Equatable {
     }
 
     /// The lifetime of a cached response; zero if responses are only removed when the cache is full.
-    package let life: Duration
+    package var life = Duration.zero
     /// Whether equal concurrent requests share one upstream call.
-    package let coalesces: Bool
-    package let maxEntries: Int
-    package let maxBytes: Int
-    package let scope: Scope
-    package let store: Store
+    package var coalesces = false
+    package var maxEntries = 1_000
+    package var maxBytes = 64 * 1_048_576
+    package var scope = Scope.key
+    package var store = Store.memory
     /// The data folder (`DATA_DIR`) for cached responses; nil if it is not set.
-    package let directory: String?
+    package var directory: String?
     /// The patterns of the requested model names whose responses are cached.
-    package let models: [ModelPattern]
-
-    package init(
-        life: Duration = .zero,
-        coalesces: Bool = false,
-        maxEntries: Int = 1_000,
-        maxBytes: Int = 64 * 1_048_576,
-        scope: Scope = .key,
-        store: Store = .memory,
-        directory: String? = nil,
-        models: [ModelPattern] = [.all]
-    ) {
-        self.life = life
-        self.coalesces = coalesces
-        self.maxEntries = maxEntries
-        self.maxBytes = maxBytes
-        self.scope = scope
-        self.store = store
-        self.directory = directory
-        self.models = models
-    }
+    package var models = [ModelPattern.all]
 
     /// Returns the largest size that the response cache in memory may have, in bytes; at least 1 MiB. It is what the
     /// other users of the memory budget leave.
@@ -98,50 +78,19 @@ extension SettingsReader {
 extension SettingSection {
     static let cache = SettingSection(
         "Response cache",
-        [
-            SettingRow(
-                "CACHE",
-                .boolean,
-                "false",
-                "true: responses are cached, and equal requests get the same response again"
-            ),
-            SettingRow(
-                "CACHE_TTL",
-                .duration(.zero ... .seconds(31_536_000)),
-                "0",
-                "lifetime of a cache entry; 0: until it is evicted"
-            ),
-            SettingRow(
-                "CACHE_COALESCE",
-                .boolean,
-                "false",
-                "true: equal concurrent requests share one upstream call"
-            ),
-            SettingRow(
-                "CACHE_MAX_ENTRIES",
-                .number(1...10_000_000),
-                "1000",
-                "maximum number of cache entries in memory, or in DATA_DIR"
-            ),
-            SettingRow(
-                "CACHE_MAX_MB",
-                .megabytes(1...1_048_576),
-                "",
-                "maximum size of these cache entries; default: 64, at most an eighth of MEMORY_MB"
-            ),
-            SettingRow(
-                "CACHE_SCOPE",
-                .choice(CacheSettings.Scope.allCases.map(\.rawValue)),
-                CacheSettings.Scope.key.rawValue,
-                "scope of cache entries; shared: all known callers share them"
-            ),
-            SettingRow(
-                "CACHE_STORE",
-                .choice(CacheSettings.Store.allCases.map(\.rawValue)),
-                CacheSettings.Store.memory.rawValue,
-                "where responses are cached; memcached: shared by all instances; data: in files in DATA_DIR"
-            ),
-            SettingRow("CACHE_MODELS", .patterns, "all", "models whose responses are cached"),
-        ]
+        SettingRow("CACHE", .boolean, "false")
+            .help("true: responses are cached, and equal requests get the same response again"),
+        SettingRow("CACHE_TTL", .duration(.zero ... .seconds(31_536_000)), "0")
+            .help("lifetime of a cache entry; 0: until it is evicted"),
+        SettingRow("CACHE_COALESCE", .boolean, "false").help("true: equal concurrent requests share one upstream call"),
+        SettingRow("CACHE_MAX_ENTRIES", .number(1...10_000_000), "1000")
+            .help("maximum number of cache entries in memory, or in DATA_DIR"),
+        SettingRow("CACHE_MAX_MB", .megabytes(1...1_048_576))
+            .help("maximum size of these cache entries; default: 64, at most an eighth of MEMORY_MB"),
+        SettingRow("CACHE_SCOPE", .choice(of: CacheSettings.Scope.self), CacheSettings.Scope.key.rawValue)
+            .help("scope of cache entries; shared: all known callers share them"),
+        SettingRow("CACHE_STORE", .choice(of: CacheSettings.Store.self), CacheSettings.Store.memory.rawValue)
+            .help("where responses are cached; memcached: shared by all instances; data: in files in DATA_DIR"),
+        SettingRow("CACHE_MODELS", .patterns, "all").help("models whose responses are cached")
     )
 }

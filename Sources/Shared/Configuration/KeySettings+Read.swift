@@ -66,45 +66,20 @@ extension SettingFamily {
         declaring: "TOKEN",
         "Known callers",
         rows: [
-            SettingRow(
-                "TOKEN",
-                .tokens,
-                "",
-                "declares a caller: its key, or several keys that are equally valid",
-                .secret
-            ),
-            SettingRow("MODELS", .patterns, "all", "models that the caller may use"),
-            SettingRow("RATE_LIMIT", .limits, "", "limits of all requests of the caller together"),
-            SettingRow(
-                "RATE_LIMIT_CHAT",
-                .limits,
-                "",
-                "limits of the caller's chat requests, in place of RATE_LIMIT_CHAT"
-            ),
-            SettingRow(
-                "RATE_LIMIT_IMAGES",
-                .limits,
-                "",
-                "limits of the caller's image requests, in place of RATE_LIMIT_IMAGES"
-            ),
-            SettingRow(
-                "RATE_LIMIT_AUDIO",
-                .limits,
-                "",
-                "limits of the caller's audio requests, in place of RATE_LIMIT_AUDIO"
-            ),
-            SettingRow(
-                "RATE_LIMIT_FILES",
-                .limits,
-                "",
-                "limits of the caller's file requests, in place of RATE_LIMIT_FILES"
-            ),
-            SettingRow(
-                "RATE_LIMIT_MODELS",
-                .limits,
-                "",
-                "limits of the caller's model list requests, in place of RATE_LIMIT_MODELS"
-            ),
+            SettingRow("TOKEN", .tokens, trait: .secret)
+                .help("declares a caller: its key, or several keys that are equally valid"),
+            SettingRow("MODELS", .patterns, "all").help("models that the caller may use"),
+            SettingRow("RATE_LIMIT", .limits).help("limits of all requests of the caller together"),
+            SettingRow("RATE_LIMIT_CHAT", .limits)
+                .help("limits of the caller's chat requests, in place of RATE_LIMIT_CHAT"),
+            SettingRow("RATE_LIMIT_IMAGES", .limits)
+                .help("limits of the caller's image requests, in place of RATE_LIMIT_IMAGES"),
+            SettingRow("RATE_LIMIT_AUDIO", .limits)
+                .help("limits of the caller's audio requests, in place of RATE_LIMIT_AUDIO"),
+            SettingRow("RATE_LIMIT_FILES", .limits)
+                .help("limits of the caller's file requests, in place of RATE_LIMIT_FILES"),
+            SettingRow("RATE_LIMIT_MODELS", .limits)
+                .help("limits of the caller's model list requests, in place of RATE_LIMIT_MODELS"),
         ]
     )
 }

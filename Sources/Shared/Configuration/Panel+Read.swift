@@ -102,91 +102,40 @@ extension SettingFamily {
         declaring: "SUMMARY_MODEL",
         "Panels: virtual models that call several models and summarise their responses",
         rows: [
-            SettingRow(
-                "SUMMARY_MODEL",
-                .model,
-                "",
-                "declares a panel: the model that summarises the members' responses"
-            ),
-            SettingRow(
-                "MODELS",
-                .list,
-                "",
-                "members of the panel: names of models or panels of this relay, or provider/name"
-            ),
-            SettingRow("NAME", .model, "", "model name of the panel; default: the NAME, in lower case, with - for _"),
-            SettingRow(
-                "MODE",
-                .choice(Panel.Mode.allCases.map(\.rawValue)),
-                Panel.Mode.parallel.rawValue,
-                "direct: no members, only the summary model is called"
-            ),
-            SettingRow(
-                "VISION_MODELS",
-                .list,
-                "",
-                "members if the last user message has an image; default: MODELS"
-            ),
-            SettingRow(
-                "VISION_SUMMARY_MODEL",
-                .model,
-                "",
-                "summary model if the last user message has an image; default: SUMMARY_MODEL"
-            ),
-            SettingRow("SUMMARY_PROMPT", .text, "", "prompt of the summary model; default: a built-in prompt", .prompt),
-            SettingRow(
-                "VISION_SUMMARY_PROMPT",
-                .text,
-                "",
-                "prompt of the summary model if the last user message has an image; default: SUMMARY_PROMPT",
-                .prompt
-            ),
-            SettingRow(
-                "REFERENCE_LABEL",
-                .text,
-                "Reference answer {n}: ",
-                "label before each member's response in the summary prompt; {n}: its number"
-            ),
-            SettingRow(
-                "KEEP_HISTORY",
-                .boolean,
-                "false",
-                "true: the summary model gets the earlier messages of the chat"
-            ),
-            SettingRow("TEMPERATURE", .temperature, "0.7", "temperature of the members"),
-            SettingRow(
-                "SUMMARY_TEMPERATURE",
-                .temperature,
-                "0.7",
-                "temperature of the summary model, unless the request sets one"
-            ),
-            SettingRow("ATTEMPTS", .number(1...10), "3", "maximum number of calls of each member"),
-            SettingRow(
-                "RETRY_DELAY",
-                .duration(.zero ... .seconds(600)),
-                "1",
-                "time before a failed member is called again"
-            ),
-            SettingRow("TIMEOUT", .timeout, "120", "time limit of each call of a member"),
-            SettingRow("SUMMARY_TIMEOUT", .timeout, "300", "time limit of the whole summary"),
-            SettingRow(
-                "DEADLINE",
-                .duration(.zero ... .seconds(86_400)),
-                "0",
-                "time limit of all members together; 0: none"
-            ),
-            SettingRow(
-                "MIN_ANSWERS",
-                .number(0...Panel.maxCalls),
-                "0",
-                "minimum number of member responses, without which the request fails; 0: summarise even without responses"
-            ),
-            SettingRow(
-                "STATUS_FEEDBACK",
-                .choice(Panel.Feedback.allCases.map(\.rawValue)),
-                Panel.Feedback.content.rawValue,
-                "how a stream reports that a member has finished"
-            ),
+            SettingRow("SUMMARY_MODEL", .model)
+                .help("declares a panel: the model that summarises the members' responses"),
+            SettingRow("MODELS", .list)
+                .help("members of the panel: names of models or panels of this relay, or provider/name"),
+            SettingRow("NAME", .model).help("model name of the panel; default: the NAME, in lower case, with - for _"),
+            SettingRow("MODE", .choice(of: Panel.Mode.self), Panel.Mode.parallel.rawValue)
+                .help("direct: no members, only the summary model is called"),
+            SettingRow("VISION_MODELS", .list).help("members if the last user message has an image; default: MODELS"),
+            SettingRow("VISION_SUMMARY_MODEL", .model)
+                .help("summary model if the last user message has an image; default: SUMMARY_MODEL"),
+            SettingRow("SUMMARY_PROMPT", .text, trait: .prompt)
+                .help("prompt of the summary model; default: a built-in prompt"),
+            SettingRow("VISION_SUMMARY_PROMPT", .text, trait: .prompt)
+                .help("prompt of the summary model if the last user message has an image; default: SUMMARY_PROMPT"),
+            SettingRow("REFERENCE_LABEL", .text, "Reference answer {n}: ")
+                .help("label before each member's response in the summary prompt; {n}: its number"),
+            SettingRow("KEEP_HISTORY", .boolean, "false")
+                .help("true: the summary model gets the earlier messages of the chat"),
+            SettingRow("TEMPERATURE", .temperature, "0.7").help("temperature of the members"),
+            SettingRow("SUMMARY_TEMPERATURE", .temperature, "0.7")
+                .help("temperature of the summary model, unless the request sets one"),
+            SettingRow("ATTEMPTS", .number(1...10), "3").help("maximum number of calls of each member"),
+            SettingRow("RETRY_DELAY", .duration(.zero ... .seconds(600)), "1")
+                .help("time before a failed member is called again"),
+            SettingRow("TIMEOUT", .timeout, "120").help("time limit of each call of a member"),
+            SettingRow("SUMMARY_TIMEOUT", .timeout, "300").help("time limit of the whole summary"),
+            SettingRow("DEADLINE", .duration(.zero ... .seconds(86_400)), "0")
+                .help("time limit of all members together; 0: none"),
+            SettingRow("MIN_ANSWERS", .number(0...Panel.maxCalls), "0")
+                .help(
+                    "minimum number of member responses, without which the request fails; 0: summarise even without responses"
+                ),
+            SettingRow("STATUS_FEEDBACK", .choice(of: Panel.Feedback.self), Panel.Feedback.content.rawValue)
+                .help("how a stream reports that a member has finished"),
         ]
     )
 }

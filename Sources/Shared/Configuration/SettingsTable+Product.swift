@@ -4,366 +4,7 @@ import Limits
 extension SettingsTable {
     /// The table of all settings that the relay knows.
     package static let product = SettingsTable(
-        sections: [
-            SettingSection(
-                "Serving",
-                [
-                    SettingRow("HOST", .address, "0.0.0.0", "address to listen on"),
-                    SettingRow("PORT", .number(1...65_535), "5001", "port to listen on"),
-                    SettingRow("THREADS", .number(0...256), "0", "number of event loops; 0: one per core"),
-                    SettingRow("PUBLIC_URL", .url, "", "public URL of the relay, if it is behind a proxy"),
-                    SettingRow(
-                        "PUBLIC_USAGE_PAGE",
-                        .boolean,
-                        "false",
-                        "true: /usage is a page on which callers see their own limits and usage"
-                    ),
-                    SettingRow(
-                        "NOT_FOUND_REDIRECT_URL",
-                        .url,
-                        "",
-                        "URL to which browsers are redirected from unknown paths; default: none (status 404)"
-                    ),
-                    SettingRow("CORS_ORIGINS", .origins, "*", "origins of web pages that may call the API"),
-                    SettingRow(
-                        "MEMORY_MB",
-                        .megabytes(MemorySettings.minMegabytes...1_048_576),
-                        "",
-                        "memory budget for request and response data; default: half of the available memory, at most 512"
-                    ),
-                    SettingRow(
-                        "MAX_BODY_MB",
-                        .megabytes(1...1_024),
-                        "",
-                        "largest JSON body; default: an eighth of MEMORY_MB, at most 32"
-                    ),
-                    SettingRow("MAX_IMAGES", .number(1...1_000), "100", "largest number of images in one chat"),
-                    SettingRow("MAX_UPLOAD_MB", .megabytes(1...16_384), "512", "largest file upload"),
-                    SettingRow(
-                        "SHUTDOWN_SECONDS",
-                        .duration(.zero ... .seconds(3_600)),
-                        "30",
-                        "time that running requests get to finish at shutdown"
-                    ),
-                    SettingRow(
-                        "RELOAD_ACCESS",
-                        .choice(ReloadAccess.allCases.map(\.rawValue)),
-                        "",
-                        "access to /reload_config; default: admin if ADMIN_PASSWORD is set, else local (this machine only)"
-                    ),
-                    SettingRow(
-                        "METRICS_TOKEN",
-                        .token,
-                        "",
-                        "bearer token for GET /metrics; default: open to everyone",
-                        .secret
-                    ),
-                ]
-            ),
-            SettingSection(
-                "Settings from a URL (set in the environment or the .env file)",
-                [
-                    SettingRow(
-                        "CONFIG_URL",
-                        .document,
-                        "",
-                        "URL of a document with more settings, in the format of a .env file",
-                        .secret
-                    ),
-                    SettingRow(
-                        "CONFIG_KEY",
-                        .phrase,
-                        "",
-                        "key that decrypts the CONFIG_URL document; default: the document is not encrypted",
-                        .secret
-                    ),
-                    SettingRow(
-                        "CONFIG_REQUIRED",
-                        .boolean,
-                        "true",
-                        "false: start even if the CONFIG_URL document cannot be downloaded"
-                    ),
-                    SettingRow(
-                        "CONFIG_REFRESH_SECONDS",
-                        .duration(.zero ... .seconds(86_400)),
-                        "0",
-                        "interval at which CONFIG_URL is downloaded again; 0: never"
-                    ),
-                ]
-            ),
-            SettingSection(
-                "Compose file (the relay accepts and ignores these settings)",
-                [
-                    SettingRow(
-                        "COMPOSE_FILE",
-                        .path,
-                        "docker-compose.yml",
-                        "docker-compose.yml:deploy/data.yml keeps the records of one relay, docker-compose.yml:deploy/postgres.yml those of several"
-                    ),
-                    SettingRow("RELAYS", .number(1...1_000), "1", "number of relay containers"),
-                    SettingRow("PUBLISH", .published, "5001", "published port of the proxy, or its address:port"),
-                ]
-            ),
-            SettingSection(
-                "Callers",
-                [
-                    SettingRow(
-                        "ANONYMOUS_MODELS",
-                        .patterns,
-                        "",
-                        "models that callers without a key may use; default: none"
-                    )
-                ]
-            ),
-            SettingSection(
-                "Limits",
-                [
-                    SettingRow("RATE_LIMIT", .limits, "60/minute", "limits of each caller for each group of endpoints"),
-                    SettingRow(
-                        "RATE_LIMIT_CHAT",
-                        .limits,
-                        "",
-                        "limits of each caller's chat requests, in place of RATE_LIMIT"
-                    ),
-                    SettingRow(
-                        "RATE_LIMIT_IMAGES",
-                        .limits,
-                        "",
-                        "limits of each caller's image requests, in place of RATE_LIMIT"
-                    ),
-                    SettingRow(
-                        "RATE_LIMIT_AUDIO",
-                        .limits,
-                        "",
-                        "limits of each caller's audio requests, in place of RATE_LIMIT"
-                    ),
-                    SettingRow(
-                        "RATE_LIMIT_FILES",
-                        .limits,
-                        "",
-                        "limits of each caller's file requests, in place of RATE_LIMIT"
-                    ),
-                    SettingRow(
-                        "RATE_LIMIT_MODELS",
-                        .limits,
-                        "",
-                        "limits of each caller's model list requests, in place of RATE_LIMIT"
-                    ),
-                    SettingRow(
-                        "RATE_LIMIT_BY_MODEL",
-                        .modelLimits,
-                        "",
-                        "limits of each caller for each model; the first matching pattern counts"
-                    ),
-                    SettingRow("RATE_LIMIT_TOTAL", .limits, "", "limits that all callers of all instances share"),
-                    SettingRow(
-                        "RATE_LIMIT_BY",
-                        .choice(LimitSettings.Identity.allCases.map(\.rawValue)),
-                        "key",
-                        "how limits identify callers"
-                    ),
-                    SettingRow(
-                        "RATE_LIMIT_FAILED_AUTH",
-                        .limits,
-                        "20/minute",
-                        "limits of requests with invalid keys from each address"
-                    ),
-                    SettingRow(
-                        "RATE_LIMIT_STORE_DOWN",
-                        .choice(StoreDownRule.allCases.map(\.rawValue)),
-                        StoreDownRule.share.rawValue,
-                        "policy for limits while memcached is unavailable"
-                    ),
-                    SettingRow(
-                        "RATE_LIMIT_INSTANCES",
-                        .number(1...100_000),
-                        "",
-                        "number of instances that divide a limit while memcached is unavailable; default: those last seen alive"
-                    ),
-                    SettingRow(
-                        "SLOT_SECONDS",
-                        .duration(.seconds(5) ... .seconds(3_600)),
-                        "30",
-                        "time until concurrency slots of a crashed instance are released"
-                    ),
-                    SettingRow(
-                        "TRUSTED_PROXIES",
-                        .networks,
-                        "",
-                        "networks of proxies whose X-Forwarded-For is trusted"
-                    ),
-                    SettingRow(
-                        "MEMCACHED_HOST",
-                        .host,
-                        "",
-                        "host of the memcached that all instances share; auto: search for it; default: limits are counted in memory"
-                    ),
-                    SettingRow("MEMCACHED_PORT", .linkedPort, "11211", "port of memcached"),
-                    SettingRow(
-                        "MEMCACHED_SERVERS",
-                        .servers,
-                        "",
-                        "several memcached servers, as host:port, in place of MEMCACHED_HOST"
-                    ),
-                    SettingRow(
-                        "STORE_SECRET",
-                        .token,
-                        "",
-                        "secret, the same for all instances, from which the names of counters in memcached are made; default: unkeyed digests",
-                        .secret
-                    ),
-                    SettingRow(
-                        "MEMCACHED_TIMEOUT",
-                        .duration(.milliseconds(1) ... .seconds(10)),
-                        "250ms",
-                        "longest time that a request waits for memcached"
-                    ),
-                ]
-            ),
-            SettingSection(
-                "Images and files",
-                [
-                    SettingRow(
-                        "FETCH_IMAGES",
-                        .choice(FetchSettings.Kind.allCases.map(\.rawValue)),
-                        FetchSettings.Kind.https.rawValue,
-                        "schemes of image URLs that the relay downloads (never through the proxy); http: http and https"
-                    ),
-                    SettingRow(
-                        "FETCH_ALLOW_NETWORKS",
-                        .networks,
-                        "",
-                        "private networks from which images, and results on other hosts, may be downloaded"
-                    ),
-                    SettingRow(
-                        "FILE_ID_SECRET",
-                        .token,
-                        "",
-                        "secret that encrypts file ids and stored responses; default: the caller's own key",
-                        .secret
-                    ),
-                ]
-            ),
-            SettingSection(
-                "Models",
-                [
-                    SettingRow("DEFAULT_MODEL", .model, "", "model for requests without a model"),
-                    SettingRow("FALLBACK_MODEL", .model, "", "model for requests whose model no provider serves"),
-                    SettingRow(
-                        "GENERATE_MODEL",
-                        .model,
-                        "",
-                        "model for /generate; default: the model of each provider, cheapest first"
-                    ),
-                    SettingRow(
-                        "ONE_MIN_LINKS",
-                        .choice(["keep", "off"]),
-                        "keep",
-                        "off: YouTube links in prompts are altered, so that 1min.ai neither reads nor charges them"
-                    ),
-                    SettingRow(
-                        "MODEL_REPLACEMENTS",
-                        .replacements,
-                        "",
-                        "replacements for retired models, as old:new"
-                    ),
-                    SettingRow(
-                        "SUBSET_OF_ONE_MIN_PERMITTED_MODELS",
-                        .names,
-                        Settings.subsetOfOneMin.joined(separator: ","),
-                        "models of 1min.ai that are listed first; with PERMIT_MODELS_FROM_SUBSET_ONLY the only ones allowed"
-                    ),
-                    SettingRow(
-                        "PERMIT_MODELS_FROM_SUBSET_ONLY",
-                        .boolean,
-                        "false",
-                        "true: no other models of 1min.ai are allowed"
-                    ),
-                ]
-            ),
-            SettingSection(
-                "Upstream",
-                [
-                    SettingRow("ONE_MIN_BASE_URL", .url, "https://api.1min.ai", "base URL of 1min.ai's API"),
-                    SettingRow(
-                        "ONE_MIN_ASSET_URL",
-                        .url,
-                        "https://asset.1min.ai",
-                        "base URL of 1min.ai's result files"
-                    ),
-                    SettingRow(
-                        "ONE_MIN_API_KEYS",
-                        .tokens,
-                        "",
-                        "the relay's own keys for 1min.ai, if no provider is declared",
-                        .secret
-                    ),
-                    SettingRow(
-                        "ONE_MIN_MODELS_REFRESH",
-                        .duration(.zero ... .seconds(2_592_000)),
-                        "1h",
-                        "interval at which 1min.ai's model list is read; 0: never"
-                    ),
-                    SettingRow("UPSTREAM_PROXY", .proxy, "", "proxy for outgoing connections; HTTP_PROXY is ignored"),
-                    SettingRow(
-                        "SSL_CERT_FILE",
-                        .file,
-                        "",
-                        "PEM file of additional trusted certificate authorities"
-                    ),
-                    SettingRow(
-                        "PROVIDERS",
-                        .list,
-                        "",
-                        "order of the providers; providers that are not listed follow by name"
-                    ),
-                ]
-            ),
-            .balance,
-            .cache,
-            SettingSection(
-                "Log",
-                [
-                    SettingRow(
-                        "LOG_LEVEL",
-                        .choice(LogLevel.allCases.map(\.rawValue)),
-                        "info",
-                        "lowest level that is logged"
-                    ),
-                    SettingRow(
-                        "LOG_FORMAT",
-                        .choice(LogFormat.allCases.map(\.rawValue)),
-                        "text",
-                        "format of log lines"
-                    ),
-                ]
-            ),
-            .usage,
-            SettingSection(
-                "Traces (not supported by this version: nothing is sent)",
-                [
-                    SettingRow(
-                        "OTEL_EXPORTER_OTLP_ENDPOINT",
-                        .url,
-                        "",
-                        "OpenTelemetry collector that receives traces (OTLP over HTTP); default: none"
-                    )
-                ]
-            ),
-            .admin,
-            SettingSection(
-                "Configuration",
-                [
-                    SettingRow("ENV_FILE", .file, ".env", "settings file; read from the process environment only"),
-                    SettingRow(
-                        "STRICT_CONFIG",
-                        .boolean,
-                        "true",
-                        "false: unknown setting names are warnings, not errors"
-                    ),
-                ]
-            ),
-        ],
+        sections: sections,
         families: [
             .keys,
             .providers,
@@ -382,6 +23,162 @@ extension SettingsTable {
 
             """
     )
+
+    private static let sections = [
+        SettingSection(
+            "Serving",
+            SettingRow("HOST", .address, "0.0.0.0").help("address to listen on"),
+            SettingRow("PORT", .number(1...65_535), "5001").help("port to listen on"),
+            SettingRow("THREADS", .number(0...256), "0").help("number of event loops; 0: one per core"),
+            SettingRow("PUBLIC_URL", .url).help("public URL of the relay, if it is behind a proxy"),
+            SettingRow("PUBLIC_USAGE_PAGE", .boolean, "false")
+                .help("true: /usage is a page on which callers see their own limits and usage"),
+            SettingRow("NOT_FOUND_REDIRECT_URL", .url)
+                .help("URL to which browsers are redirected from unknown paths; default: none (status 404)"),
+            SettingRow("CORS_ORIGINS", .origins, "*").help("origins of web pages that may call the API"),
+            SettingRow("MEMORY_MB", .megabytes(MemorySettings.minMegabytes...1_048_576))
+                .help(
+                    "memory budget for request and response data; default: half of the available memory, at most 512"
+                ),
+            SettingRow("MAX_BODY_MB", .megabytes(1...1_024))
+                .help("largest JSON body; default: an eighth of MEMORY_MB, at most 32"),
+            SettingRow("MAX_IMAGES", .number(1...1_000), "100").help("largest number of images in one chat"),
+            SettingRow("MAX_UPLOAD_MB", .megabytes(1...16_384), "512").help("largest file upload"),
+            SettingRow("SHUTDOWN_SECONDS", .duration(.zero ... .seconds(3_600)), "30")
+                .help("time that running requests get to finish at shutdown"),
+            SettingRow("RELOAD_ACCESS", .choice(of: ReloadAccess.self))
+                .help(
+                    "access to /reload_config; default: admin if ADMIN_PASSWORD is set, else local (this machine only)"
+                ),
+            SettingRow("METRICS_TOKEN", .token, trait: .secret)
+                .help("bearer token for GET /metrics; default: open to everyone")
+        ),
+        SettingSection(
+            "Settings from a URL (set in the environment or the .env file)",
+            SettingRow("CONFIG_URL", .document, trait: .secret)
+                .help("URL of a document with more settings, in the format of a .env file"),
+            SettingRow("CONFIG_KEY", .phrase, trait: .secret)
+                .help("key that decrypts the CONFIG_URL document; default: the document is not encrypted"),
+            SettingRow("CONFIG_REQUIRED", .boolean, "true")
+                .help("false: start even if the CONFIG_URL document cannot be downloaded"),
+            SettingRow("CONFIG_REFRESH_SECONDS", .duration(.zero ... .seconds(86_400)), "0")
+                .help("interval at which CONFIG_URL is downloaded again; 0: never")
+        ),
+        SettingSection(
+            "Compose file (the relay accepts and ignores these settings)",
+            SettingRow("COMPOSE_FILE", .path, "docker-compose.yml")
+                .help(
+                    "docker-compose.yml:deploy/data.yml keeps the records of one relay, docker-compose.yml:deploy/postgres.yml those of several"
+                ),
+            SettingRow("RELAYS", .number(1...1_000), "1").help("number of relay containers"),
+            SettingRow("PUBLISH", .published, "5001").help("published port of the proxy, or its address:port")
+        ),
+        SettingSection(
+            "Callers",
+            SettingRow("ANONYMOUS_MODELS", .patterns).help("models that callers without a key may use; default: none")
+        ),
+        SettingSection(
+            "Limits",
+            SettingRow("RATE_LIMIT", .limits, "60/minute").help("limits of each caller for each group of endpoints"),
+            SettingRow("RATE_LIMIT_CHAT", .limits)
+                .help("limits of each caller's chat requests, in place of RATE_LIMIT"),
+            SettingRow("RATE_LIMIT_IMAGES", .limits)
+                .help("limits of each caller's image requests, in place of RATE_LIMIT"),
+            SettingRow("RATE_LIMIT_AUDIO", .limits)
+                .help("limits of each caller's audio requests, in place of RATE_LIMIT"),
+            SettingRow("RATE_LIMIT_FILES", .limits)
+                .help("limits of each caller's file requests, in place of RATE_LIMIT"),
+            SettingRow("RATE_LIMIT_MODELS", .limits)
+                .help("limits of each caller's model list requests, in place of RATE_LIMIT"),
+            SettingRow("RATE_LIMIT_BY_MODEL", .modelLimits)
+                .help("limits of each caller for each model; the first matching pattern counts"),
+            SettingRow("RATE_LIMIT_TOTAL", .limits).help("limits that all callers of all instances share"),
+            SettingRow("RATE_LIMIT_BY", .choice(of: LimitSettings.Identity.self), "key")
+                .help("how limits identify callers"),
+            SettingRow("RATE_LIMIT_FAILED_AUTH", .limits, "20/minute")
+                .help("limits of requests with invalid keys from each address"),
+            SettingRow("RATE_LIMIT_STORE_DOWN", .choice(of: StoreDownRule.self), StoreDownRule.share.rawValue)
+                .help("policy for limits while memcached is unavailable"),
+            SettingRow("RATE_LIMIT_INSTANCES", .number(1...100_000))
+                .help(
+                    "number of instances that divide a limit while memcached is unavailable; default: those last seen alive"
+                ),
+            SettingRow("SLOT_SECONDS", .duration(.seconds(5) ... .seconds(3_600)), "30")
+                .help("time until concurrency slots of a crashed instance are released"),
+            SettingRow("TRUSTED_PROXIES", .networks).help("networks of proxies whose X-Forwarded-For is trusted"),
+            SettingRow("MEMCACHED_HOST", .host)
+                .help(
+                    "host of the memcached that all instances share; auto: search for it; default: limits are counted in memory"
+                ),
+            SettingRow("MEMCACHED_PORT", .linkedPort, "11211").help("port of memcached"),
+            SettingRow("MEMCACHED_SERVERS", .servers)
+                .help("several memcached servers, as host:port, in place of MEMCACHED_HOST"),
+            SettingRow("STORE_SECRET", .token, trait: .secret)
+                .help(
+                    "secret, the same for all instances, from which the names of counters in memcached are made; default: unkeyed digests"
+                ),
+            SettingRow("MEMCACHED_TIMEOUT", .duration(.milliseconds(1) ... .seconds(10)), "250ms")
+                .help("longest time that a request waits for memcached")
+        ),
+        SettingSection(
+            "Images and files",
+            SettingRow("FETCH_IMAGES", .choice(of: FetchSettings.Kind.self), FetchSettings.Kind.https.rawValue)
+                .help(
+                    "schemes of image URLs that the relay downloads (never through the proxy); http: http and https"
+                ),
+            SettingRow("FETCH_ALLOW_NETWORKS", .networks)
+                .help("private networks from which images, and results on other hosts, may be downloaded"),
+            SettingRow("FILE_ID_SECRET", .token, trait: .secret)
+                .help("secret that encrypts file ids and stored responses; default: the caller's own key")
+        ),
+        SettingSection(
+            "Models",
+            SettingRow("DEFAULT_MODEL", .model).help("model for requests without a model"),
+            SettingRow("FALLBACK_MODEL", .model).help("model for requests whose model no provider serves"),
+            SettingRow("GENERATE_MODEL", .model)
+                .help("model for /generate; default: the model of each provider, cheapest first"),
+            SettingRow("ONE_MIN_LINKS", .choice(["keep", "off"]), "keep")
+                .help("off: YouTube links in prompts are altered, so that 1min.ai neither reads nor charges them"),
+            SettingRow("MODEL_REPLACEMENTS", .replacements).help("replacements for retired models, as old:new"),
+            SettingRow("SUBSET_OF_ONE_MIN_PERMITTED_MODELS", .names, Settings.subsetOfOneMin.joined(separator: ","))
+                .help(
+                    "models of 1min.ai that are listed first; with PERMIT_MODELS_FROM_SUBSET_ONLY the only ones allowed"
+                ),
+            SettingRow("PERMIT_MODELS_FROM_SUBSET_ONLY", .boolean, "false")
+                .help("true: no other models of 1min.ai are allowed")
+        ),
+        SettingSection(
+            "Upstream",
+            SettingRow("ONE_MIN_BASE_URL", .url, "https://api.1min.ai").help("base URL of 1min.ai's API"),
+            SettingRow("ONE_MIN_ASSET_URL", .url, "https://asset.1min.ai").help("base URL of 1min.ai's result files"),
+            SettingRow("ONE_MIN_API_KEYS", .tokens, trait: .secret)
+                .help("the relay's own keys for 1min.ai, if no provider is declared"),
+            SettingRow("ONE_MIN_MODELS_REFRESH", .duration(.zero ... .seconds(2_592_000)), "1h")
+                .help("interval at which 1min.ai's model list is read; 0: never"),
+            SettingRow("UPSTREAM_PROXY", .proxy).help("proxy for outgoing connections; HTTP_PROXY is ignored"),
+            SettingRow("SSL_CERT_FILE", .file).help("PEM file of additional trusted certificate authorities"),
+            SettingRow("PROVIDERS", .list).help("order of the providers; providers that are not listed follow by name")
+        ),
+        .balance,
+        .cache,
+        SettingSection(
+            "Log",
+            SettingRow("LOG_LEVEL", .choice(of: LogLevel.self), "info").help("lowest level that is logged"),
+            SettingRow("LOG_FORMAT", .choice(of: LogFormat.self), "text").help("format of log lines")
+        ),
+        .usage,
+        SettingSection(
+            "Traces (not supported by this version: nothing is sent)",
+            SettingRow("OTEL_EXPORTER_OTLP_ENDPOINT", .url)
+                .help("OpenTelemetry collector that receives traces (OTLP over HTTP); default: none")
+        ),
+        .admin,
+        SettingSection(
+            "Configuration",
+            SettingRow("ENV_FILE", .file, ".env").help("settings file; read from the process environment only"),
+            SettingRow("STRICT_CONFIG", .boolean, "true").help("false: unknown setting names are warnings, not errors")
+        ),
+    ]
 }
 
 extension SettingType {

@@ -17,14 +17,20 @@ package struct SettingRow: Sendable {
     /// The default value as a user would write it; empty if there is none.
     package let fallback: String
     package let trait: Trait
-    package let help: String
+    package private(set) var help = ""
 
-    package init(_ name: String, _ type: SettingType, _ fallback: String, _ help: String, _ trait: Trait = .plain) {
+    package init(_ name: String, _ type: SettingType, _ fallback: String = "", trait: Trait = .plain) {
         self.name = name
         self.type = type
         self.fallback = fallback
         self.trait = trait
-        self.help = help
+    }
+
+    /// Returns a copy of this definition with the help text.
+    package func help(_ text: String) -> SettingRow {
+        var row = self
+        row.help = text
+        return row
     }
 
     var mayComeFromFile: Bool { trait != .plain }
@@ -35,7 +41,7 @@ package struct SettingSection: Sendable {
     let title: String
     let rows: [SettingRow]
 
-    package init(_ title: String, _ rows: [SettingRow]) {
+    package init(_ title: String, _ rows: SettingRow...) {
         self.title = title
         self.rows = rows
     }

@@ -117,6 +117,16 @@ package enum SettingValue: Sendable, Equatable {
 }
 
 extension SettingType {
+    /// Returns the type of a setting whose value is the raw value of a case of `type`.
+    static func choice<Word: CaseIterable & RawRepresentable<String>>(of type: Word.Type) -> SettingType {
+        .choice(type.allCases.map(\.rawValue))
+    }
+
+    /// Returns the type of a setting whose value is a list of raw values of cases of `type`.
+    static func options<Word: CaseIterable & RawRepresentable<String>>(of type: Word.Type) -> SettingType {
+        .options(type.allCases.map(\.rawValue))
+    }
+
     /// The description of valid values for an error message, such as `a number from 0 to 2`.
     var expectation: String {
         switch self {

@@ -45,13 +45,14 @@ import Testing
         }
     }
 
-    @Test("no variable is listed twice, and every fallback is a value of its type")
+    @Test("no variable is listed twice, each has a help text, and every fallback is a value of its type")
     func tableIsSound() {
         let table = SettingsTable.product
         let names = table.globals.map(\.name)
         #expect(Set(names).count == names.count)
-        for row in table.globals + table.families.flatMap(\.rows) where !row.fallback.isEmpty {
-            #expect(row.type.value(of: row.fallback) != nil, "\(row.name)")
+        for row in table.globals + table.families.flatMap(\.rows) {
+            #expect(!row.help.isEmpty, "\(row.name)")
+            #expect(row.fallback.isEmpty || row.type.value(of: row.fallback) != nil, "\(row.name)")
         }
     }
 }

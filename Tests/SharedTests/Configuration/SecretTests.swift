@@ -8,13 +8,11 @@ import Testing
         sections: SettingsTable.product.sections + [
             SettingSection(
                 "Secrets",
-                [
-                    SettingRow("SECRET", .number(1...9), "", "a secret number", .secret),
-                    SettingRow("SECRETS", .list, "", "secrets", .secret),
-                    SettingRow("STORY", .text, "", "a long text", .prompt),
-                    SettingRow("USAGE_LOG_FILE", .text, "", "a name of its own"),
-                    SettingRow("USAGE_LOG", .text, "", "another", .secret),
-                ]
+                SettingRow("SECRET", .number(1...9), trait: .secret).help("a secret number"),
+                SettingRow("SECRETS", .list, trait: .secret).help("secrets"),
+                SettingRow("STORY", .text, trait: .prompt).help("a long text"),
+                SettingRow("USAGE_LOG_FILE", .text).help("a name of its own"),
+                SettingRow("USAGE_LOG", .text, trait: .secret).help("another")
             )
         ],
         families: SettingsTable.product.families + [
@@ -22,7 +20,7 @@ import Testing
                 "BOX_",
                 declaring: "TOKEN",
                 "Boxes",
-                rows: [SettingRow("TOKEN", .text, "", "opens it", .secret)]
+                rows: [SettingRow("TOKEN", .text, trait: .secret).help("opens it")]
             )
         ]
     )

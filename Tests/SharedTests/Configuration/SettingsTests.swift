@@ -232,7 +232,7 @@ import Testing
     func listing() throws {
         let odd = "a \"b\" \\ #c\nd"
         let table = SettingsTable(
-            sections: SettingsTable.product.sections + [SettingSection("T", [SettingRow("TEXT", .text, "", "text")])],
+            sections: SettingsTable.product.sections + [SettingSection("T", SettingRow("TEXT", .text).help("text"))],
             families: SettingsTable.product.families
         )
         let first = outcome(environment: [("TEXT", odd), ("PORT", "1")], table: table)

@@ -80,45 +80,20 @@ extension UsageDatabaseSettings {
 extension SettingSection {
     static let usage = SettingSection(
         "Usage records",
-        [
-            SettingRow(
-                "USAGE_LOG_FILE",
-                .path,
-                "",
-                "file for usage records, one JSON object per line; -: standard output"
-            ),
-            SettingRow("USAGE_LOG_MAX_MB", .megabytes(1...1_048_576), "10", "size at which a new file is started"),
-            SettingRow(
-                "USAGE_LOG_FILES",
-                .number(1...1_000),
-                "5",
-                "number of files that are kept, including the current one"
-            ),
-            SettingRow(
-                "DATA_DIR",
-                .path,
-                "",
+        SettingRow("USAGE_LOG_FILE", .path)
+            .help("file for usage records, one JSON object per line; -: standard output"),
+        SettingRow("USAGE_LOG_MAX_MB", .megabytes(1...1_048_576), "10").help("size at which a new file is started"),
+        SettingRow("USAGE_LOG_FILES", .number(1...1_000), "5")
+            .help("number of files that are kept, including the current one"),
+        SettingRow("DATA_DIR", .path)
+            .help(
                 "folder for persistent data: the database of usage records, counters of limits without memcached, responses cached with CACHE_STORE=data; created if its parent exists"
             ),
-            SettingRow(
-                "USAGE_DATABASE_URL",
-                .database,
-                "",
-                "PostgreSQL database for usage records, instead of the one in DATA_DIR; several relays can share it",
-                .secret
-            ),
-            SettingRow(
-                "USAGE_DATA_DAYS",
-                .number(0...36_500),
-                "90",
-                "number of days that a database keeps usage records; 0: forever"
-            ),
-            SettingRow(
-                "USAGE_DATA_MAX_MB",
-                .megabytes(1...16_777_216),
-                "1024",
-                "size of the database in DATA_DIR at which the oldest records are deleted"
-            ),
-        ]
+        SettingRow("USAGE_DATABASE_URL", .database, trait: .secret)
+            .help("PostgreSQL database for usage records, instead of the one in DATA_DIR; several relays can share it"),
+        SettingRow("USAGE_DATA_DAYS", .number(0...36_500), "90")
+            .help("number of days that a database keeps usage records; 0: forever"),
+        SettingRow("USAGE_DATA_MAX_MB", .megabytes(1...16_777_216), "1024")
+            .help("size of the database in DATA_DIR at which the oldest records are deleted")
     )
 }
