@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// One route of the admin API, with its texts for the API reference.
+/// One route of the admin API. `docs/admin-api.md` describes them.
 struct AdminRoute: Sendable {
     typealias Handle = @Sendable (AdminVisit) async throws(APIError) -> Void
 
@@ -14,52 +14,54 @@ struct AdminRoute: Sendable {
         case writer
     }
 
-    /// A field in the query or the body of an admin request, for the API reference.
-    struct Field: Sendable {
-        let name: String
-        let meaning: String
-
-        init(_ name: String, _ meaning: String) {
-            self.name = name
-            self.meaning = meaning
-        }
-    }
-
     let method: Method
     /// The path of the route. Names in braces stand for variable parts: `/admin/req_logs/{id}`.
     let path: String
     let access: Access
-    /// The description of the route in the API reference.
-    let summary: String
-    private(set) var fields: [Field] = []
-    /// An example of the response's body for the API reference.
-    let response: String
     let handle: Handle
     private let parts: [Substring]
 
-    init(
-        _ method: Method,
-        _ path: String,
-        _ access: Access,
-        _ summary: String,
-        response: String,
-        _ handle: @escaping Handle
-    ) {
+    private init(_ method: Method, _ path: String, _ access: Access, _ handle: @escaping Handle) {
         self.method = method
         self.path = path
         self.access = access
-        self.summary = summary
-        self.response = response
         self.handle = handle
         parts = Self.parts(path)
     }
 
-    /// Returns a copy of this route with descriptions of the fields that its requests can have.
-    func taking(_ fields: Field...) -> AdminRoute {
-        var route = self
-        route.fields = fields
-        return route
-    }
+    /// All admin routes, in the order of their descriptions in the API reference.
+    static let all = [
+        AdminRoute(.get, "/admin", .everybody, showAdminPage),
+        AdminRoute(.post, "/admin/login", .everybody, logIn),
+        AdminRoute(.get, "/admin/logout", .everybody, logOut),
+        AdminRoute(.get, "/admin/req_logs", .reader, listRecords),
+        AdminRoute(.get, "/admin/req_figures", .reader, showRecordFigures),
+        AdminRoute(.get, "/admin/req_logs/{id}", .reader, showRecord),
+        AdminRoute(.delete, "/admin/req_logs/{id}", .writer, deleteRecords),
+        AdminRoute(.delete, "/admin/req_logs/bulkDelete/{ids}", .writer, deleteRecords),
+        AdminRoute(.get, "/admin/running", .reader, listRunning),
+        AdminRoute(.get, "/admin/overview", .reader, showOverview),
+        AdminRoute(.get, "/admin/live", .reader, streamOverview),
+        AdminRoute(.get, "/admin/usage", .reader, showUsage),
+        AdminRoute(.get, "/admin/timeline", .reader, showTimeline),
+        AdminRoute(.get, "/admin/statistics", .reader, showStatistics),
+        AdminRoute(.get, "/admin/statistics_model_day", .reader, showModelDays),
+        AdminRoute(.get, "/admin/limits", .reader, listLimits),
+        AdminRoute(.post, "/admin/limits/reset", .writer, resetLimit),
+        AdminRoute(.get, "/admin/provider", .reader, listProviders),
+        AdminRoute(.post, "/admin/provider/{name}/resume", .writer, resumeProvider),
+        AdminRoute(.get, "/admin/instances", .reader, listInstances),
+        AdminRoute(.get, "/admin/req_cache", .reader, listCache),
+        AdminRoute(.get, "/admin/req_cache/{id}", .reader, showCached),
+        AdminRoute(.get, "/admin/req_cache/md5/{md5}", .reader, showCached),
+        AdminRoute(.delete, "/admin/req_cache/{id}", .writer, deleteCached),
+        AdminRoute(.delete, "/admin/req_cache/md5/{md5}", .writer, deleteCached),
+        AdminRoute(.delete, "/admin/req_cache/bulkDelete/{ids}", .writer, deleteCached),
+        AdminRoute(.delete, "/admin/req_cache", .writer, clearCache),
+        AdminRoute(.get, "/admin/config", .reader, showSettings),
+        AdminRoute(.get, "/admin/clients", .reader, listClients),
+        AdminRoute(.post, "/admin/reload", .writer, reloadByOperator),
+    ]
 
     static func parts(_ path: String) -> [Substring] {
         path.split(separator: "/", omittingEmptySubsequences: true)
