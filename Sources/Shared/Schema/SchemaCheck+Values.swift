@@ -6,25 +6,12 @@ extension SchemaCheck {
     mutating func fits(_ rules: SchemaNode.NumberRules, _ value: JSONValue) -> Bool {
         guard let number = value.number else { return false }
         var fits = true
-        if let minimum = rules.minimum, number < minimum {
-            refuse("must be at least \(Self.text(minimum))")
-            fits = false
-        }
-        if let maximum = rules.maximum, number > maximum {
-            refuse("must be at most \(Self.text(maximum))")
-            fits = false
-        }
-        if let above = rules.above, number <= above {
-            refuse("must be above \(Self.text(above))")
-            fits = false
-        }
-        if let below = rules.below, number >= below {
-            refuse("must be below \(Self.text(below))")
-            fits = false
-        }
+        if let minimum = rules.minimum, number < minimum { fits = refuse("must be at least \(Self.text(minimum))") }
+        if let maximum = rules.maximum, number > maximum { fits = refuse("must be at most \(Self.text(maximum))") }
+        if let above = rules.above, number <= above { fits = refuse("must be above \(Self.text(above))") }
+        if let below = rules.below, number >= below { fits = refuse("must be below \(Self.text(below))") }
         if let step = rules.multipleOf, !Self.isMultiple(value, number, step) {
-            refuse("must be a multiple of \(Self.text(step))")
-            fits = false
+            fits = refuse("must be a multiple of \(Self.text(step))")
         }
         return fits
     }
@@ -48,28 +35,16 @@ extension SchemaCheck {
         if rules.least != nil || rules.most != nil {
             guard spend(text.count / 8) else { return false }
             let length = text.reduce(0) { $0 + ($1 & 0xc0 != 0x80 ? 1 : 0) }
-            if let least = rules.least, length < least {
-                refuse("must have at least \(least) characters")
-                fits = false
-            }
-            if let most = rules.most, length > most {
-                refuse("must have at most \(most) characters")
-                fits = false
-            }
+            if let least = rules.least, length < least { fits = refuse("must have at least \(least) characters") }
+            if let most = rules.most, length > most { fits = refuse("must have at most \(most) characters") }
         }
         if let pattern = rules.pattern {
             guard let isMatch = match(pattern, text) else { return false }
-            if !isMatch {
-                refuse("must match the pattern \(rules.patternText)")
-                fits = false
-            }
+            if !isMatch { fits = refuse("must match the pattern \(rules.patternText)") }
         }
         if checksFormats, let format = rules.format {
             guard spend(text.count / 8) else { return false }
-            if !format.fits(text) {
-                refuse("must be \(format.phrase)")
-                fits = false
-            }
+            if !format.fits(text) { fits = refuse("must be \(format.phrase)") }
         }
         return fits
     }
@@ -112,21 +87,15 @@ extension SchemaCheck {
         }
         fits = fits && isUnique
         if rules.contains != nil, contained < rules.minContained ?? 1 {
-            refuse("must contain at least \(rules.minContained ?? 1) items of the kind that `contains` describes")
-            fits = false
+            fits = refuse(
+                "must contain at least \(rules.minContained ?? 1) items of the kind that `contains` describes"
+            )
         }
         if rules.contains != nil, let most = rules.maxContained, contained > most {
-            refuse("must contain at most \(most) items of the kind that `contains` describes")
-            fits = false
+            fits = refuse("must contain at most \(most) items of the kind that `contains` describes")
         }
-        if let least = rules.least, index < least {
-            refuse("must have at least \(least) items")
-            fits = false
-        }
-        if let most = rules.most, index > most {
-            refuse("must have at most \(most) items")
-            fits = false
-        }
+        if let least = rules.least, index < least { fits = refuse("must have at least \(least) items") }
+        if let most = rules.most, index > most { fits = refuse("must have at most \(most) items") }
         return fits
     }
 }
@@ -147,17 +116,10 @@ extension SchemaCheck {
             if isOut { return false }
         }
         for (number, isThere) in found.enumerated() where !isThere {
-            refuse("lacks the required property `\(Self.quoted(rules.required.text(number)))`")
-            fits = false
+            fits = refuse("lacks the required property `\(Self.quoted(rules.required.text(number)))`")
         }
-        if let least = rules.least, members.count < least {
-            refuse("must have at least \(least) properties")
-            fits = false
-        }
-        if let most = rules.most, members.count > most {
-            refuse("must have at most \(most) properties")
-            fits = false
-        }
+        if let least = rules.least, members.count < least { fits = refuse("must have at least \(least) properties") }
+        if let most = rules.most, members.count > most { fits = refuse("must have at most \(most) properties") }
         guard rules.dependentNames.count + rules.dependentSchemas.count > 0 else { return fits }
         return dependencies(rules, value, members.map(\.name), marks) && fits
     }
@@ -190,17 +152,13 @@ extension SchemaCheck {
         if !isKnown, !rules.isOpen, let additional = rules.additional {
             isKnown = true
             if schema.nodes[additional].always == false {
-                refuse("is a property that is not allowed")
-                fits = false
+                fits = refuse("is a property that is not allowed")
             } else {
                 fits = self.fits(additional, value, nil) && fits
             }
         }
         if isKnown || rules.isOpen { marks?.seen[index] = true }
-        if let names = rules.propertyNames, !isName(name, names) {
-            refuse("has a name that is not allowed")
-            fits = false
-        }
+        if let names = rules.propertyNames, !isName(name, names) { fits = refuse("has a name that is not allowed") }
         return fits
     }
 
@@ -229,8 +187,7 @@ extension SchemaCheck {
                     guard spend(1) else { return false }
                     var wanted = wanted
                     if wanted.withUTF8({ there.number(of: UnsafeRawBufferPointer($0)) }) != nil { continue }
-                    refuse("lacks the property `\(Self.quoted(wanted))`, which `\(shortened(name))` requires")
-                    fits = false
+                    fits = refuse("lacks the property `\(Self.quoted(wanted))`, which `\(shortened(name))` requires")
                 }
             }
             if let number = rules.dependentSchemaNames.number(of: name) {

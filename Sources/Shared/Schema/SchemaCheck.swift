@@ -43,9 +43,12 @@ struct SchemaCheck {
         return !isOut
     }
 
-    mutating func refuse(_ reason: @autoclosure () -> String) {
-        guard silences == 0, problems.count < Self.maxProblems else { return }
+    /// Records a problem with the value at the current path, unless problems are not recorded. Returns false.
+    @discardableResult
+    mutating func refuse(_ reason: @autoclosure () -> String) -> Bool {
+        guard silences == 0, problems.count < Self.maxProblems else { return false }
         problems.append(SchemaProblem(path: path.text, reason: reason(), depth: path.count))
+        return false
     }
 
     /// Returns whether a value matches a schema, and records problems.
@@ -67,8 +70,7 @@ struct SchemaCheck {
         }
         let types = Self.types(of: value)
         if let wanted = node.types, wanted.isDisjoint(with: types) {
-            refuse("must be \(wanted.phrase), not \(Self.phrase(types, value))")
-            return false
+            return refuse("must be \(wanted.phrase), not \(Self.phrase(types, value))")
         }
         var fits = true
         for values in node.values { fits = isOne(of: values, value) && fits }
@@ -96,8 +98,7 @@ struct SchemaCheck {
         if !node.any.isEmpty { fits = fitsAny(node.any, value, marks) && fits }
         if !node.one.isEmpty { fits = fitsOne(node.one, value, marks) && fits }
         if let no = node.no, isSilently(no, value, nil) {
-            refuse("must not be what `not` of the schema describes")
-            fits = false
+            fits = refuse("must not be what `not` of the schema describes")
         }
         if let condition = node.condition, node.then ?? node.otherwise != nil || marks != nil {
             let branch = isSilently(condition, value, marks) ? node.then : node.otherwise
@@ -219,7 +220,6 @@ struct SchemaCheck {
             isKnown = isWritten && values.table.number(of: buffer.bytes) != nil
         }
         if isKnown { return true }
-        refuse(values.table.count == 1 ? "must be \(values.list)" : "must be one of \(values.list)")
-        return false
+        return refuse(values.table.count == 1 ? "must be \(values.list)" : "must be one of \(values.list)")
     }
 }

@@ -17,6 +17,17 @@ struct SchemaReader {
         var address: String
     }
 
+    /// A keyword of a schema, such as `properties`.
+    private struct Keyword {
+        let name: UnsafeRawBufferPointer
+        let value: JSONValue
+        /// The node of the schema to which the keyword belongs.
+        let node: SchemaNode
+        let base: Base
+        /// The nesting depth of schemas in the keyword's value.
+        let depth: Int
+    }
+
     init(_ document: JSONValue) { self.document = document }
 
     mutating func read() throws(SchemaError) -> Int {
@@ -58,137 +69,123 @@ struct SchemaReader {
             switch member.name {
             case "$anchor", "$dynamicAnchor":
                 if let anchor = member.value.text { references.addAnchor(anchor, of: base, at: value) }
-            default: try readKeyword(member.name, member.value, node: node, base: base, depth: depth + 1)
+            default:
+                try readKeyword(
+                    Keyword(name: member.name, value: member.value, node: node, base: base, depth: depth + 1)
+                )
             }
         }
         return number
     }
 
-    private mutating func readKeyword(
-        _ name: UnsafeRawBufferPointer,
-        _ value: JSONValue,
-        node: SchemaNode,
-        base: Base,
-        depth: Int
-    ) throws(SchemaError) {
-        switch name {
+    /// Parses a schema in the value of a keyword.
+    private mutating func node(_ value: JSONValue, _ keyword: Keyword) throws(SchemaError) -> Int {
+        try node(value, keyword.base, depth: keyword.depth)
+    }
+
+    private mutating func readKeyword(_ keyword: Keyword) throws(SchemaError) {
+        switch keyword.name {
         case "$ref":
-            guard let reference = value.text else { throw SchemaError("`$ref` must be a string") }
-            waiting.append((node, reference, base))
-        case "$dynamicRef", "$recursiveRef": throw SchemaError("`\(name.text)` is not supported; use `$ref`")
-        case "$defs", "definitions": _ = try named(value, name, base: base, depth: depth)
-        case "type": node.types = try types(value)
+            guard let reference = keyword.value.text else { throw SchemaError("`$ref` must be a string") }
+            waiting.append((keyword.node, reference, keyword.base))
+        case "$dynamicRef", "$recursiveRef": throw SchemaError("`\(keyword.name.text)` is not supported; use `$ref`")
+        case "$defs", "definitions": _ = try named(keyword)
+        case "type": keyword.node.types = try types(keyword.value)
         case "enum":
-            guard let elements = value.elements else { throw SchemaError("`enum` must be an array") }
-            node.values.append(values(Array(elements)))
-        case "const": node.values.append(values([value]))
-        case "allOf": node.all = try list(value, name, base: base, depth: depth)
-        case "anyOf": node.any = try list(value, name, base: base, depth: depth)
-        case "oneOf": node.one = try list(value, name, base: base, depth: depth)
-        case "not": node.no = try self.node(value, base, depth: depth)
-        case "if": node.condition = try self.node(value, base, depth: depth)
-        case "then": node.then = try self.node(value, base, depth: depth)
-        case "else": node.otherwise = try self.node(value, base, depth: depth)
+            guard let elements = keyword.value.elements else { throw SchemaError("`enum` must be an array") }
+            keyword.node.values.append(values(Array(elements)))
+        case "const": keyword.node.values.append(values([keyword.value]))
+        case "allOf": keyword.node.all = try list(keyword)
+        case "anyOf": keyword.node.any = try list(keyword)
+        case "oneOf": keyword.node.one = try list(keyword)
+        case "not": keyword.node.no = try node(keyword.value, keyword)
+        case "if": keyword.node.condition = try node(keyword.value, keyword)
+        case "then": keyword.node.then = try node(keyword.value, keyword)
+        case "else": keyword.node.otherwise = try node(keyword.value, keyword)
         default:
-            if try readScalar(name, value, node: node) { return }
-            if try readArray(name, value, node: node, base: base, depth: depth) { return }
-            try readObject(name, value, node: node, base: base, depth: depth)
+            if try readScalar(keyword) { return }
+            if try readArray(keyword) { return }
+            try readObject(keyword)
         }
     }
 
-    private mutating func readScalar(
-        _ name: UnsafeRawBufferPointer,
-        _ value: JSONValue,
-        node: SchemaNode
-    ) throws(SchemaError) -> Bool {
-        var number = node.number ?? SchemaNode.NumberRules()
-        var text = node.text ?? SchemaNode.TextRules()
-        switch name {
-        case "minimum": number.minimum = try self.number(value, name)
-        case "maximum": number.maximum = try self.number(value, name)
-        case "exclusiveMinimum": number.above = try self.number(value, name)
-        case "exclusiveMaximum": number.below = try self.number(value, name)
+    private mutating func readScalar(_ keyword: Keyword) throws(SchemaError) -> Bool {
+        var number = keyword.node.number ?? SchemaNode.NumberRules()
+        var text = keyword.node.text ?? SchemaNode.TextRules()
+        switch keyword.name {
+        case "minimum": number.minimum = try self.number(keyword)
+        case "maximum": number.maximum = try self.number(keyword)
+        case "exclusiveMinimum": number.above = try self.number(keyword)
+        case "exclusiveMaximum": number.below = try self.number(keyword)
         case "multipleOf":
-            let step = try self.number(value, name)
+            let step = try self.number(keyword)
             guard step > 0 else { throw SchemaError("`multipleOf` must be above 0") }
             number.multipleOf = step
-        case "minLength": text.least = try count(value, name)
-        case "maxLength": text.most = try count(value, name)
+        case "minLength": text.least = try count(keyword)
+        case "maxLength": text.most = try count(keyword)
         case "pattern":
-            guard let pattern = value.text else { throw SchemaError("`pattern` must be a string") }
+            guard let pattern = keyword.value.text else { throw SchemaError("`pattern` must be a string") }
             text.pattern = self.pattern(pattern)
             text.patternText = shortened(pattern, 200)
-        case "format": text.format = value.text.flatMap { TextFormat($0) }
+        case "format": text.format = keyword.value.text.flatMap { TextFormat($0) }
         default: return false
         }
-        switch name {
-        case "minLength", "maxLength", "pattern", "format": node.text = text
-        default: node.number = number
+        switch keyword.name {
+        case "minLength", "maxLength", "pattern", "format": keyword.node.text = text
+        default: keyword.node.number = number
         }
         return true
     }
 
-    private mutating func readArray(
-        _ name: UnsafeRawBufferPointer,
-        _ value: JSONValue,
-        node: SchemaNode,
-        base: Base,
-        depth: Int
-    ) throws(SchemaError) -> Bool {
-        var rules = node.array ?? SchemaNode.ArrayRules()
-        switch name {
-        case "prefixItems": rules.prefix = try list(value, name, base: base, depth: depth)
-        case "items": rules.items = try self.node(value, base, depth: depth)
-        case "contains": rules.contains = try self.node(value, base, depth: depth)
-        case "minContains": rules.minContained = try count(value, name)
-        case "maxContains": rules.maxContained = try count(value, name)
-        case "minItems": rules.least = try count(value, name)
-        case "maxItems": rules.most = try count(value, name)
-        case "uniqueItems": rules.isUnique = value.flag ?? false
-        case "unevaluatedItems": rules.unevaluated = try self.node(value, base, depth: depth)
+    private mutating func readArray(_ keyword: Keyword) throws(SchemaError) -> Bool {
+        var rules = keyword.node.array ?? SchemaNode.ArrayRules()
+        switch keyword.name {
+        case "prefixItems": rules.prefix = try list(keyword)
+        case "items": rules.items = try node(keyword.value, keyword)
+        case "contains": rules.contains = try node(keyword.value, keyword)
+        case "minContains": rules.minContained = try count(keyword)
+        case "maxContains": rules.maxContained = try count(keyword)
+        case "minItems": rules.least = try count(keyword)
+        case "maxItems": rules.most = try count(keyword)
+        case "uniqueItems": rules.isUnique = keyword.value.flag ?? false
+        case "unevaluatedItems": rules.unevaluated = try node(keyword.value, keyword)
         default: return false
         }
-        node.array = rules
+        keyword.node.array = rules
         return true
     }
 
-    private mutating func readObject(
-        _ name: UnsafeRawBufferPointer,
-        _ value: JSONValue,
-        node: SchemaNode,
-        base: Base,
-        depth: Int
-    ) throws(SchemaError) {
-        var rules = node.object ?? SchemaNode.ObjectRules()
-        switch name {
-        case "properties": (rules.names, rules.schemas) = try named(value, name, base: base, depth: depth)
+    private mutating func readObject(_ keyword: Keyword) throws(SchemaError) {
+        var rules = keyword.node.object ?? SchemaNode.ObjectRules()
+        switch keyword.name {
+        case "properties": (rules.names, rules.schemas) = try named(keyword)
         case "patternProperties":
-            for member in try members(value, name) {
-                let schema = try self.node(member.value, base, depth: depth)
+            for member in try members(keyword) {
+                let schema = try node(member.value, keyword)
                 if let pattern = pattern(member.name) {
                     rules.patterns.append((pattern, schema))
                 } else {
                     rules.isOpen = true
                 }
             }
-        case "additionalProperties": rules.additional = try self.node(value, base, depth: depth)
-        case "required": for text in try texts(value, name) { rules.required.insert(text) }
-        case "minProperties": rules.least = try count(value, name)
-        case "maxProperties": rules.most = try count(value, name)
-        case "propertyNames": rules.propertyNames = try self.node(value, base, depth: depth)
+        case "additionalProperties": rules.additional = try node(keyword.value, keyword)
+        case "required": for text in try texts(keyword.value, keyword.name) { rules.required.insert(text) }
+        case "minProperties": rules.least = try count(keyword)
+        case "maxProperties": rules.most = try count(keyword)
+        case "propertyNames": rules.propertyNames = try node(keyword.value, keyword)
         case "dependentRequired":
-            for member in try members(value, name) {
-                let required = try texts(member.value, name)
+            for member in try members(keyword) {
+                let required = try texts(member.value, keyword.name)
                 if rules.dependentNames.insert(member.name).isNew {
                     rules.dependentRequired.append(required.map(\.text))
                 }
             }
         case "dependentSchemas":
-            (rules.dependentSchemaNames, rules.dependentSchemas) = try named(value, name, base: base, depth: depth)
-        case "unevaluatedProperties": rules.unevaluated = try self.node(value, base, depth: depth)
+            (rules.dependentSchemaNames, rules.dependentSchemas) = try named(keyword)
+        case "unevaluatedProperties": rules.unevaluated = try node(keyword.value, keyword)
         default: return
         }
-        node.object = rules
+        keyword.node.object = rules
     }
 }
 
@@ -196,39 +193,32 @@ struct SchemaReader {
 
 extension SchemaReader {
     private func members(
-        _ value: JSONValue,
-        _ name: UnsafeRawBufferPointer
+        _ keyword: Keyword
     ) throws(SchemaError) -> [(name: UnsafeRawBufferPointer, value: JSONValue)] {
-        guard let members = value.members else { throw SchemaError("`\(shortened(name))` must be an object") }
+        guard let members = keyword.value.members else {
+            throw SchemaError("`\(shortened(keyword.name))` must be an object")
+        }
         return members
     }
 
     /// Parses an object whose members are schemas. Returns a table of the member names, and the index of the schema for
     /// each name in the table. If a name occurs twice, the last member counts.
-    private mutating func named(
-        _ value: JSONValue,
-        _ name: UnsafeRawBufferPointer,
-        base: Base,
-        depth: Int
-    ) throws(SchemaError) -> (NameTable, [Int]) {
+    private mutating func named(_ keyword: Keyword) throws(SchemaError) -> (NameTable, [Int]) {
         var (table, schemas) = (NameTable(), [Int]())
-        for member in try members(value, name) {
-            let schema = try node(member.value, base, depth: depth)
+        for member in try members(keyword) {
+            let schema = try node(member.value, keyword)
             let (number, isNew) = table.insert(member.name)
             if isNew { schemas.append(schema) } else { schemas[number] = schema }
         }
         return (table, schemas)
     }
 
-    private mutating func list(
-        _ value: JSONValue,
-        _ name: UnsafeRawBufferPointer,
-        base: Base,
-        depth: Int
-    ) throws(SchemaError) -> [Int] {
-        guard let elements = value.elements else { throw SchemaError("`\(name.text)` must be an array of schemas") }
+    private mutating func list(_ keyword: Keyword) throws(SchemaError) -> [Int] {
+        guard let elements = keyword.value.elements else {
+            throw SchemaError("`\(keyword.name.text)` must be an array of schemas")
+        }
         var schemas: [Int] = []
-        for element in elements { schemas.append(try node(element, base, depth: depth)) }
+        for element in elements { schemas.append(try node(element, keyword)) }
         return schemas
     }
 
@@ -257,14 +247,14 @@ extension SchemaReader {
         return types
     }
 
-    private func number(_ value: JSONValue, _ name: UnsafeRawBufferPointer) throws(SchemaError) -> Double {
-        guard let number = value.number else { throw SchemaError("`\(name.text)` must be a number") }
+    private func number(_ keyword: Keyword) throws(SchemaError) -> Double {
+        guard let number = keyword.value.number else { throw SchemaError("`\(keyword.name.text)` must be a number") }
         return number
     }
 
-    private func count(_ value: JSONValue, _ name: UnsafeRawBufferPointer) throws(SchemaError) -> Int {
-        guard let number = value.number, let count = Int(exactly: number), count >= 0 else {
-            throw SchemaError("`\(name.text)` must be a whole number, at least 0")
+    private func count(_ keyword: Keyword) throws(SchemaError) -> Int {
+        guard let number = keyword.value.number, let count = Int(exactly: number), count >= 0 else {
+            throw SchemaError("`\(keyword.name.text)` must be a whole number, at least 0")
         }
         return count
     }
