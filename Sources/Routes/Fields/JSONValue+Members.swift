@@ -41,12 +41,7 @@ extension JSONValue {
         guard let value = member("name") else { throw .missing(param) }
         guard let text = value.text else { throw .type(param, "a string") }
         guard text.count <= limitBytes else { throw .tooLong(param, text.count, limitBytes: limitBytes) }
-        let isName = text.allSatisfy { byte in
-            switch byte {
-            case 48...57, 65...90, 97...122, 45, 95: true
-            default: false
-            }
-        }
+        let isName = text.allSatisfy { $0.isLetterOrDigit || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
         guard isName, !text.isEmpty else {
             throw .value(param, "must be 1 to \(limitBytes) characters of a-z, A-Z, 0-9, _ and -")
         }

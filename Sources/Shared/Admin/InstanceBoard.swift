@@ -152,17 +152,14 @@ package final class InstanceBoard: Sendable {
         var times: [String: Int] = [:]
         for line in bytes.split(separator: 10).prefix(maxInstances) {
             let parts = line.split(separator: 32)
-            let isName = parts.first.map { $0.count == RandomBytes.idLength && $0.allSatisfy(isLetterOrDigit) } ?? false
+            let isName =
+                parts.first.map { $0.count == RandomBytes.idLength && $0.allSatisfy(\.isLetterOrDigit) } ?? false
             guard parts.count == 2, isName, let second = UInt32(String(decoding: parts[1], as: UTF8.self)) else {
                 continue
             }
             times[String(decoding: parts[0], as: UTF8.self)] = Int(second)
         }
         return times
-    }
-
-    private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
-        (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
     }
 
     /// Removes the instances whose ids are not in `ids` from this board.

@@ -35,12 +35,7 @@ package enum AssetPath {
 
     /// Returns whether the bytes begin with a URL scheme such as `https:` or `data:` (RFC 3986, 3.1).
     private static func hasScheme(_ bytes: [UInt8]) -> Bool {
-        let name = bytes.prefix { byte in
-            switch byte {
-            case 48...57, 65...90, 97...122, UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."): true
-            default: false
-            }
-        }
+        let name = bytes.prefix { $0.isLetterOrDigit || "+-.".utf8.contains($0) }
         guard let first = name.first, (65...90).contains(first & 0xdf) else { return false }
         return name.count < bytes.count && bytes[name.count] == UInt8(ascii: ":")
     }

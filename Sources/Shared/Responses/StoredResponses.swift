@@ -102,12 +102,6 @@ package struct StoredResponses: Sendable {
     private static func isID(_ id: String) -> Bool {
         let bytes = id.utf8
         return bytes.count == 5 + RandomBytes.idLength && bytes.starts(with: "resp_".utf8)
-            && bytes.dropFirst(5)
-                .allSatisfy { byte in
-                    switch byte {
-                    case 48...57, 65...90, 97...122: true
-                    default: false
-                    }
-                }
+            && bytes.dropFirst(5).allSatisfy(\.isLetterOrDigit)
     }
 }

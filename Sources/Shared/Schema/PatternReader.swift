@@ -165,7 +165,7 @@ struct PatternReader {
         case "r": return .scalar(13)
         case "0": return next.map { (48...57).contains($0) } == true ? nil : .scalar(0)
         case "c":
-            guard let letter = next, letter < 128, isLetterOrDigit(UInt8(letter)), letter > 64 else { return nil }
+            guard let letter = next, letter < 128, UInt8(letter).isLetterOrDigit, letter > 64 else { return nil }
             position += 1
             return .scalar(letter & 31)
         case "x": return hex(2).map { .scalar($0) }
@@ -174,7 +174,7 @@ struct PatternReader {
         case "P": return category(isIn: false).map { .set($0) }
         default:
             // Other letters and digits are back references or have no meaning.
-            if scalar < 128, isLetterOrDigit(UInt8(scalar)) { return nil }
+            if scalar < 128, UInt8(scalar).isLetterOrDigit { return nil }
             return .scalar(scalar)
         }
     }

@@ -47,7 +47,7 @@ extension [PathStep] {
         for step in self {
             switch step {
             case .member(let name):
-                let isPlain = !name.isEmpty && name.allSatisfy { $0 == 95 || $0 == 45 || isLetterOrDigit($0) }
+                let isPlain = !name.isEmpty && name.allSatisfy { $0 == 95 || $0 == 45 || $0.isLetterOrDigit }
                 if isPlain {
                     text += text.isEmpty ? shortened(name) : "." + shortened(name)
                 } else {
@@ -59,10 +59,6 @@ extension [PathStep] {
         }
         return text
     }
-}
-
-func isLetterOrDigit(_ byte: UInt8) -> Bool {
-    (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
 }
 
 /// Returns at most `most` bytes of a text, followed by `...` if the text was longer.

@@ -140,7 +140,7 @@ enum TextFormat: Sendable {
         var last: UInt8 = 0
         for byte in local {
             if byte == 46 && last == 46 { return false }
-            guard byte >= 0x80 || isLetterOrDigit(byte) || Array("!#$%&'*+-/=?^_`{|}~.".utf8).contains(byte) else {
+            guard byte >= 0x80 || byte.isLetterOrDigit || Array("!#$%&'*+-/=?^_`{|}~.".utf8).contains(byte) else {
                 return false
             }
             last = byte
@@ -152,7 +152,7 @@ enum TextFormat: Sendable {
         guard (1...253).contains(text.count) else { return false }
         return text.split(separator: 46, omittingEmptySubsequences: false).allSatisfy { label in
             (1...63).contains(label.count) && label.first != 45 && label.last != 45
-                && label.allSatisfy { $0 == 45 || isLetterOrDigit($0) }
+                && label.allSatisfy { $0 == 45 || $0.isLetterOrDigit }
         }
     }
 
@@ -203,9 +203,9 @@ enum TextFormat: Sendable {
     }
 
     private static func isURI(_ text: UnsafeRawBufferPointer) -> Bool {
-        guard let colon = text.first(58), colon > 0, isLetterOrDigit(text[0]), text[0] > 57 else { return false }
+        guard let colon = text.first(58), colon > 0, text[0].isLetterOrDigit, text[0] > 57 else { return false }
         let scheme = text[part: 0..<colon]
-        guard scheme.allSatisfy({ isLetterOrDigit($0) || $0 == 43 || $0 == 45 || $0 == 46 }) else { return false }
+        guard scheme.allSatisfy({ $0.isLetterOrDigit || $0 == 43 || $0 == 45 || $0 == 46 }) else { return false }
         return text.allSatisfy { $0 > 32 && $0 < 127 && !Array("\"<>\\^`{|}".utf8).contains($0) }
     }
 }

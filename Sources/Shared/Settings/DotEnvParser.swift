@@ -1,3 +1,5 @@
+import Engine
+
 /// A parser of `.env` files, which consist of `NAME=value` lines in UTF-8, optionally after `export`.
 ///
 /// `#` begins a comment on its own line or after a space. Values may be `'raw'`, or `"with \n \" \\ escapes"` over
@@ -191,12 +193,7 @@ struct DotEnvParser {
 
     private func isBlank(_ byte: UInt8?) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
 
-    private func isNameByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 48...57, 65...90, 97...122, UInt8(ascii: "_"): true
-        default: false
-        }
-    }
+    private func isNameByte(_ byte: UInt8) -> Bool { byte.isLetterOrDigit || byte == UInt8(ascii: "_") }
 }
 
 extension SettingsSource.Entry {

@@ -172,12 +172,7 @@ private func isZoneName(_ text: String) -> Bool {
         }
 }
 
-private func isOfName(_ byte: UInt8) -> Bool {
-    switch byte {
-    case 48...57, 65...90, 97...122, UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."): true
-    default: false
-    }
-}
+private func isOfName(_ byte: UInt8) -> Bool { byte.isLetterOrDigit || "-_.".utf8.contains(byte) }
 
 private func wholeNumber(_ text: String, in range: ClosedRange<Int>) -> Int? {
     guard text.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(text), range.contains(number) else {
@@ -225,12 +220,7 @@ private func isToken(_ text: String) -> Bool {
 /// Returns whether the text is a host name or an IP address without a port.
 private func isHost(_ text: String) -> Bool {
     text.utf8.count < 256 && text.utf8.count { $0 == UInt8(ascii: ":") } != 1
-        && text.utf8.allSatisfy { byte in
-            switch byte {
-            case 48...57, 65...90, 97...122, 45, 46, 58, 95: true  // - . : _
-            default: false
-            }
-        }
+        && text.utf8.allSatisfy { isOfName($0) || $0 == UInt8(ascii: ":") }
 }
 
 private func portNumber(_ text: String) -> Int? {
@@ -295,13 +285,7 @@ private func byModel<Value>(
 private func otherModel(_ text: String) -> String? { !text.isEmpty && isVisible(text) ? text : nil }
 
 private func isLabel(_ text: String) -> Bool {
-    (1...64).contains(text.utf8.count)
-        && text.utf8.allSatisfy { byte in
-            switch byte {
-            case 48...57, 65...90, 97...122, UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"): true
-            default: false
-            }
-        }
+    (1...64).contains(text.utf8.count) && text.utf8.allSatisfy(isOfName)
 }
 
 extension [String] {

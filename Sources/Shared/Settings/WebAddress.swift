@@ -1,3 +1,5 @@
+import Engine
+
 /// An absolute URL from a setting, without query, fragment and slash at its end.
 struct WebAddress {
     let scheme: String
@@ -49,13 +51,7 @@ struct WebAddress {
         if isBracketed {
             return host.count > 4 && host.dropFirst().dropLast().allSatisfy { $0.isHexDigit || $0 == ":" || $0 == "." }
         }
-        return !host.isEmpty
-            && host.utf8.allSatisfy { byte in
-                switch byte {
-                case 48...57, 65...90, 97...122, UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"): true
-                default: false
-                }
-            }
+        return !host.isEmpty && host.utf8.allSatisfy { $0.isLetterOrDigit || ".-_".utf8.contains($0) }
     }
 }
 
