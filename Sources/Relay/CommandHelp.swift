@@ -15,90 +15,84 @@ struct CommandHelp: Equatable, Sendable {
 
     private let name: String
     private let forms: [Form]
-    private var options: [String] = []
+    private let options: [String]
     /// The arguments that the command expects, as the end of a message.
-    private var expected = "expected no further arguments"
+    private let expected: String
+
+    private init(
+        _ name: String,
+        options: [String] = [],
+        expected: String = "expected no further arguments",
+        _ forms: Form...
+    ) {
+        self.name = name
+        self.options = options
+        self.expected = expected
+        self.forms = forms
+    }
 
     private static let all = [
-        CommandHelp(name: "serve", forms: [Form("serve", "serve until SIGTERM (the default)")]),
+        CommandHelp("serve", Form("serve", "serve until SIGTERM (the default)")),
         CommandHelp(
-            name: "check",
-            forms: [
-                Form(
-                    "check",
-                    "check the settings; 0 if they are valid, else 78; --ask also checks that each provider accepts",
-                    "each of its keys, with a call that costs nothing; else 69"
-                )
-            ],
+            "check",
             options: ["--ask"],
-            expected: "the only option is --ask"
+            expected: "the only option is --ask",
+            Form(
+                "check",
+                "check the settings; 0 if they are valid, else 78; --ask also checks that each provider accepts",
+                "each of its keys, with a call that costs nothing; else 69"
+            )
         ),
+        CommandHelp("config", Form("config", "print the effective settings with their source, secrets masked")),
         CommandHelp(
-            name: "config",
-            forms: [Form("config", "print the effective settings with their source, secrets masked")]
-        ),
-        CommandHelp(
-            name: "models",
-            forms: [
-                Form(
-                    "models",
-                    "list the models that callers may use, with their providers, features and",
-                    "prices; --live reads the vendors' lists; --json"
-                )
-            ],
+            "models",
             options: ["--live", "--json"],
-            expected: "the only options are --live and --json"
+            expected: "the only options are --live and --json",
+            Form(
+                "models",
+                "list the models that callers may use, with their providers, features and",
+                "prices; --live reads the vendors' lists; --json"
+            )
         ),
         CommandHelp(
-            name: "key",
-            forms: [Form("key NAME", "make a key for a caller and print its settings; --json")],
+            "key",
             options: ["--json"],
-            expected: "expected a NAME, then optionally --json"
+            expected: "expected a NAME, then optionally --json",
+            Form("key NAME", "make a key for a caller and print its settings; --json")
         ),
         CommandHelp(
-            name: "limits",
-            forms: [
-                Form("limits NAME", "show the units that a caller used of its limits, as counted in memcached; --json"),
-                Form(
-                    "limits --digest DIGEST",
-                    "the same for a caller without a NAME: its `caller` in the log, or the SHA-256 of its key"
-                ),
-            ],
+            "limits",
             options: ["--digest", "--json"],
-            expected: "expected a NAME or --digest DIGEST, then optionally --json"
+            expected: "expected a NAME or --digest DIGEST, then optionally --json",
+            Form("limits NAME", "show the units that a caller used of its limits, as counted in memcached; --json"),
+            Form(
+                "limits --digest DIGEST",
+                "the same for a caller without a NAME: its `caller` in the log, or the SHA-256 of its key"
+            )
         ),
         CommandHelp(
-            name: "usage",
-            forms: [
-                Form("usage", "sum up the usage records of the last days: \(UsageReport.options), --json"),
-                Form("usage --bill ID", "print what the calls of one request cost, line by line; --json"),
-            ],
+            "usage",
             options: ["--by", "--days", "--bill", "--json"],
-            expected: "the only options are \(UsageReport.options), --bill ID and --json"
+            expected: "the only options are \(UsageReport.options), --bill ID and --json",
+            Form("usage", "sum up the usage records of the last days: \(UsageReport.options), --json"),
+            Form("usage --bill ID", "print what the calls of one request cost, line by line; --json")
+        ),
+        CommandHelp("health", Form("health", "check the relay on this machine; 0 if it responds, else 1")),
+        CommandHelp(
+            "heal",
+            Form(
+                "heal",
+                "check three times; kill a relay that process 1 started and that accepts connections but never",
+                "responds (as the health check of a container, whose engine then restarts it)"
+            )
         ),
         CommandHelp(
-            name: "health",
-            forms: [Form("health", "check the relay on this machine; 0 if it responds, else 1")]
+            "help",
+            expected: "expected at most the name of a command",
+            Form("help", "print this text and all settings (also --help)"),
+            Form("help COMMAND", "print the text about one command (also COMMAND --help)")
         ),
-        CommandHelp(
-            name: "heal",
-            forms: [
-                Form(
-                    "heal",
-                    "check three times; kill a relay that process 1 started and that accepts connections but never",
-                    "responds (as the health check of a container, whose engine then restarts it)"
-                )
-            ]
-        ),
-        CommandHelp(
-            name: "help",
-            forms: [
-                Form("help", "print this text and all settings (also --help)"),
-                Form("help COMMAND", "print the text about one command (also COMMAND --help)"),
-            ],
-            expected: "expected at most the name of a command"
-        ),
-        CommandHelp(name: "version", forms: [Form("version", "print the version (also --version)")]),
+        CommandHelp("version", Form("version", "print the version (also --version)")),
     ]
 
     /// Returns the help that arguments such as `help check` or `check --help` ask for; nil if they ask for none of one
