@@ -17,14 +17,6 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         var admitted = 0
         var lease: Lease?
 
-        init(record: Record, isChanged: Bool, owed: Record?, returns: [Return], deferredUntil: Int) {
-            self.record = record
-            self.isChanged = isChanged
-            self.owed = owed
-            self.returns = returns
-            self.deferredUntil = deferredUntil
-        }
-
         mutating func forgetMoves() {
             owed = nil
             returns = []

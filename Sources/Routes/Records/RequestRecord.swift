@@ -50,11 +50,6 @@ struct RequestRecord {
     /// The failures of candidates and keys, if several candidates or keys could serve the request; otherwise empty.
     var failures: [Billing.Failure] = []
 
-    init(id: String, startedAt: LoopTime) {
-        self.id = id
-        self.startedAt = startedAt
-    }
-
     /// Marks the request as one of the admin page or of a caller's usage page.
     mutating func assignToPage(in counts: LoopMetrics) {
         isOfOperator = true

@@ -32,8 +32,6 @@ struct ChoiceChunk {
     fileprivate(set) var joinedText: Body?
     fileprivate(set) var joinedReasoning: Body?
 
-    init(index: Int) { self.index = index }
-
     fileprivate var isFilled: Bool {
         text != nil || reasoning != nil || refusal != nil || !calls.isEmpty || function != nil
     }

@@ -132,9 +132,4 @@ package struct StoredRequest: Sendable {
     package var requestBody: String?
     /// The body of the response as it was stored; nil if no body was stored.
     package var responseBody: String?
-
-    init(record: StoredRecord, calls: [UsageRecord]) {
-        self.record = record
-        self.calls = calls
-    }
 }
