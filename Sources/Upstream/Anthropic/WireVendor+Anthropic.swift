@@ -50,15 +50,7 @@ extension WireVendor {
         call.choices = 1
         if quirks(model, for: call.quirks).contains(.noSearch) { call.dropSearch() }
         if call.stops.contains(where: \.isBlank) { call.stops = [] }
-        let quirks = call.quirks
-        return WireChat(
-            self,
-            form,
-            call: call,
-            model: model,
-            attempt: attempt,
-            quirks: known(model, for: quirks)
-        )
+        return chat(form, call, model, by: attempt)
     }
 }
 

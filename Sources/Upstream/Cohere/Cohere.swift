@@ -83,7 +83,6 @@ extension Cohere: ChatVendor {
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
         if call.stops.count > Self.maxStops { call.stops = [] }
-        let quirks = wire.known(model, for: call.quirks)
-        return WireChat(wire, CohereForm(chat, model), call: call, model: model, attempt: attempt, quirks: quirks)
+        return wire.chat(CohereForm(chat, model), call, model, by: attempt)
     }
 }

@@ -47,14 +47,6 @@ extension WireVendor {
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
         if call.stops.count > GeminiRequest.maxStops { call.stops = [] }
-        let quirks = call.quirks
-        return WireChat(
-            self,
-            form,
-            call: call,
-            model: model,
-            attempt: attempt,
-            quirks: known(model, for: quirks)
-        )
+        return chat(form, call, model, by: attempt)
     }
 }

@@ -6,7 +6,7 @@ package struct VendorSite: Sendable {
     /// The name of the provider in the settings.
     let name: String
     /// The base URL, without a slash at its end.
-    let baseURL: String
+    private(set) var baseURL: String
     /// The header lines in the settings. They replace the relay's header lines with the same names.
     let headers: [String]
     package let options: EndpointOptions
@@ -38,15 +38,9 @@ package struct VendorSite: Sendable {
 
     /// Returns a copy whose base URL has this path appended.
     func below(_ path: String) -> VendorSite {
-        VendorSite(
-            name: name,
-            baseURL: baseURL + path,
-            headers: headers,
-            options: options,
-            chatsBy: chatsBy,
-            allowedFields: allowedFields,
-            clientInfo: clientInfo
-        )
+        var site = self
+        site.baseURL += path
+        return site
     }
 }
 

@@ -38,6 +38,12 @@ final class WireVendor: OnLoop, @unchecked Sendable {
         quirks.learn(findings, of: name, model, for: owner, isProven: isProven, named: names)
     }
 
+    /// Returns the chat that sends this call in the given form, with the quirks that are known for it.
+    func chat(_ form: any WireForm, _ call: consuming ChatCall, _ model: Model, by attempt: Attempt) -> WireChat {
+        let quirks = known(model, for: call.quirks)
+        return WireChat(self, form, call: call, model: model, attempt: attempt, quirks: quirks)
+    }
+
     func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
         let needs = call.needs
         return quirks.beginTrials(of: .concerning(needs), at: name, model.id, for: call.quirks.owner)
