@@ -160,7 +160,7 @@ extension Attachment {
 
     /// The error for a file that the model's provider does not have.
     package var refusalAsAbsent: APIError {
-        .value(param, "the model's provider does not have this file", code: "unsupported_value")
+        .unsupportedValue(param, "the model's provider does not have this file")
     }
 
     package var refusalAsAudio: APIError {

@@ -19,7 +19,7 @@ extension SpeechCall {
         try checkText("input")
         _ = try fields.length("instructions")
         if try fields.choice("stream_format", ["audio", "sse"]) == "sse" {
-            throw .value("stream_format", "only audio is supported", code: "unsupported_value")
+            throw .unsupportedValue("stream_format", "only audio is supported")
         }
     }
 

@@ -32,7 +32,7 @@ extension TranscriptionCall {
             throw .unsupported("\(field)", "'\(field)' is not supported.")
         }
         if let strategy = try fields.string("chunking_strategy"), !strategy.isSame(as: "auto") {
-            throw .value("chunking_strategy", "only auto is supported", code: "unsupported_value")
+            throw .unsupportedValue("chunking_strategy", "only auto is supported")
         }
     }
 
@@ -61,11 +61,7 @@ extension TranscriptionCall {
             throw .value("timestamp_granularities", "must be segment or word")
         }
         if times.contains("word") {
-            throw .value(
-                "timestamp_granularities",
-                "word timestamps are not supported; use segment",
-                code: "unsupported_value"
-            )
+            throw .unsupportedValue("timestamp_granularities", "word timestamps are not supported; use segment")
         }
         guard times.isEmpty || format == .verboseJSON || !isWhole else {
             throw .value("timestamp_granularities", "is only allowed with the response_format verbose_json")

@@ -69,10 +69,9 @@ struct AttachmentReader {
         let param = "\(path).file_data"
         guard let value = file["file_data"] else {
             guard file["file_url"] == nil else {
-                throw .value(
+                throw .unsupportedValue(
                     "\(path).file_url",
-                    "files are not downloaded from URLs; send file_data or file_id",
-                    code: "unsupported_value"
+                    "files are not downloaded from URLs; send file_data or file_id"
                 )
             }
             throw .missing(isNested ? "\(path).file_id" : "\(position).file")

@@ -86,7 +86,7 @@ func editedImage(in form: Form) throws(APIError) -> ImageCall.Image {
     let images = form.files.filter { $0.name == "image" }
     guard let first = images.first, !first.bytes.bytes.isEmpty else { throw .missing("image") }
     guard images.count == 1 else {
-        throw .value("image", "only one image per request is supported", code: "unsupported_value")
+        throw .unsupportedValue("image", "only one image per request is supported")
     }
     return try editable(first.bytes, "image")
 }

@@ -30,11 +30,7 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
         able: [.image, .imageEdit, .imageInpaint, .imageVariation]
     )
     guard let candidates = varying(named, call, caller: caller, gateway: gateway) else {
-        throw .value(
-            "model",
-            "does not support variations, and this key may use no other model that does",
-            code: "unsupported_value"
-        )
+        throw .unsupportedValue("model", "does not support variations, and this key may use no other model that does")
     }
     let first = candidates.firstHealthy
     // The caller has to change options that the requested model does not support.

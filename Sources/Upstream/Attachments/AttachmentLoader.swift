@@ -168,11 +168,7 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
         let asset = try await keep(group, content) { () async throws(APIError) in
             let bytes = try await load()
             guard let type = MediaType(content: bytes.bytes), type.family == .document, type != .zip else {
-                throw .value(
-                    part.param,
-                    "only PDF, Word, JSON, XML and plain text files are supported",
-                    code: "unsupported_value"
-                )
+                throw .unsupportedValue(part.param, "only PDF, Word, JSON, XML and plain text files are supported")
             }
             let filename = type.fileName(name)
             let isTable = type == .text && filename.lowercased().hasSuffix(".csv")

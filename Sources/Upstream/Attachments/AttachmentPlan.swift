@@ -23,7 +23,7 @@ package final class AttachmentPlan: Sendable {
         access: MediaAccess
     ) async throws(APIError) {
         guard candidate.model.features.contains(.chat), let uploader = candidate.assetUploader else {
-            throw .value("messages", "this model supports only text", code: "unsupported_value")
+            throw .unsupportedValue("messages", "this model supports only text")
         }
         self.uploader = uploader
         var chosen: Candidate?
@@ -40,11 +40,7 @@ package final class AttachmentPlan: Sendable {
                 files[position] = file
                 isImage = file.isImage
             case .address where access.fetcher == nil && part.kind == .file:
-                throw .value(
-                    part.param,
-                    "this relay does not download documents; send the data",
-                    code: "unsupported_value"
-                )
+                throw .unsupportedValue(part.param, "this relay does not download documents; send the data")
             case .address where access.fetcher == nil:
                 throw .image(
                     part.param,
@@ -68,11 +64,7 @@ package final class AttachmentPlan: Sendable {
             $0.features.contains(.chat) && $0.hasVision
         }
         let hint = others.isEmpty ? "" : "; models that support them: \(others.joined(separator: ", "))"
-        return .value(
-            "messages",
-            "this model takes no pictures, and '\(part.param)' is one\(hint)",
-            code: "unsupported_value"
-        )
+        return .unsupportedValue("messages", "this model takes no pictures, and '\(part.param)' is one\(hint)")
     }
 
     private static func transcriber(
@@ -84,7 +76,7 @@ package final class AttachmentPlan: Sendable {
             let all = try? access.registry.candidates(name, for: access.caller, able: .speechToText)
             if let transcriber = all?.firstHealthy, transcriber.transcription != nil { return transcriber }
         }
-        throw .value(audio.param, "no transcription model is available to this key", code: "unsupported_value")
+        throw .unsupportedValue(audio.param, "no transcription model is available to this key")
     }
 
     /// Returns the number of audio attachments. The chat needs at most this many transcription calls.

@@ -15,7 +15,7 @@ package struct MediaFetch: Sendable {
         self.access = access
         guard access.fetcher == nil, let part = call.attachments.first(where: \.isAddress) else { return }
         if part.kind == .file {
-            throw .value(part.param, "this relay does not download documents; send the data", code: "unsupported_value")
+            throw .unsupportedValue(part.param, "this relay does not download documents; send the data")
         }
         throw .image(
             part.param,

@@ -133,7 +133,7 @@ package struct ChatEmulation: Sendable {
         if lacking.contains(.ownItems), let refusal = call.chatOptions.own?.value.refusal { throw refusal }
         if lacking.contains(.customTools) {
             let index = call.chatOptions.tools.firstIndex { $0.kind == .custom } ?? 0
-            throw .value("tools[\(index)].type", "this type is not supported", code: "unsupported_value")
+            throw .unsupportedValue("tools[\(index)].type", "this type is not supported")
         }
     }
 

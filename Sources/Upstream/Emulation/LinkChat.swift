@@ -26,7 +26,7 @@ extension Candidate {
 
     private func planned(_ call: ChatCall, _ memory: ImageMemory) throws(APIError) -> LinkPlan {
         guard call.choices == 1 else {
-            throw .value("n", "this model supports only one choice", code: "unsupported_value")
+            throw .unsupportedValue("n", "this model supports only one choice")
         }
         let prompt = call.lastUserText
         if model.features.contains(.image), let provider = images {

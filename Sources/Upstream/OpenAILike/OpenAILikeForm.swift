@@ -147,7 +147,7 @@ extension ChatCall {
             case .file: return part.refusalAsAbsent
             case .kept where part.kind == .image && !acceptsImages:
                 let why = "the provider of this model does not support file ids of images"
-                return .value(part.param, why, code: "unsupported_value")
+                return .unsupportedValue(part.param, why)
             default: break
             }
         }

@@ -16,11 +16,7 @@ extension [Attachment] {
                 }
             case (.file, .data(let text)):
                 guard let type = text.contentType, [.text, .json, .xml].contains(type) else {
-                    return .value(
-                        part.param,
-                        "the provider of this model supports only plain text",
-                        code: "unsupported_value"
-                    )
+                    return .unsupportedValue(part.param, "the provider of this model supports only plain text")
                 }
             default: break
             }

@@ -47,11 +47,7 @@ extension ChatCall {
         guard let made = try fields.integer("best_of", 0...20), made > 1 || made < choices else { return }
         guard made >= choices else { throw .value("best_of", "must be at least as many as 'n'") }
         guard made == choices else {
-            throw .value(
-                "best_of",
-                "choosing the best of several completions is not supported; remove it",
-                code: "unsupported_value"
-            )
+            throw .unsupportedValue("best_of", "choosing the best of several completions is not supported; remove it")
         }
     }
 }
@@ -100,10 +96,9 @@ private struct PromptReader {
 
     private func text(_ tokens: [Int], _ param: String) throws(APIError) -> String {
         guard counter.isExact else {
-            throw .value(
+            throw .unsupportedValue(
                 param,
-                "token ids are supported only for models with a public vocabulary; send the text",
-                code: "unsupported_value"
+                "token ids are supported only for models with a public vocabulary; send the text"
             )
         }
         guard let text = counter.text(of: tokens) else { throw .value(param, "has token ids that do not encode text") }

@@ -55,7 +55,7 @@ extension ChatCall {
         guard !chatOptions.tools.isEmpty else {
             guard count == 0 || chatOptions.searchTool != nil || chatOptions.toolChoice == .none else {
                 let why = "this type is not supported as the only tool"
-                return try reading.tolerate(.value("tools[0].type", why, code: "unsupported_value"))
+                return try reading.tolerate(.unsupportedValue("tools[0].type", why))
             }
             return
         }
@@ -73,11 +73,7 @@ extension ChatCall {
 
     private static func checkDomains(of search: JSONValue, _ param: String) throws(APIError) {
         for name: StaticString in ["allowed_domains", "blocked_domains"] where search.member(name) != nil {
-            throw .value(
-                "\(param).\(name)",
-                "restricting the search to domains is not supported",
-                code: "unsupported_value"
-            )
+            throw .unsupportedValue("\(param).\(name)", "restricting the search to domains is not supported")
         }
     }
 
@@ -105,7 +101,7 @@ extension ChatCall {
                 return nil
             }
             guard type.equals("custom") else {
-                throw .value("\(param).type", "this type is not supported", code: "unsupported_value")
+                throw .unsupportedValue("\(param).type", "this type is not supported")
             }
         }
         if value.has("defer_loading") { chatOptions.ignore("defer_loading") }

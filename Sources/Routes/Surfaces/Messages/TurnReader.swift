@@ -244,7 +244,7 @@ struct TurnReader {
             guard let name = try block.string("tool_name", position("")) else { throw .missing(position(".tool_name")) }
             pieces.append(.text("The tool \(name) is available.\n"))
         default:
-            throw .value(position(".type"), "blocks of this type are not supported", code: "unsupported_value")
+            throw .unsupportedValue(position(".type"), "blocks of this type are not supported")
         }
     }
 

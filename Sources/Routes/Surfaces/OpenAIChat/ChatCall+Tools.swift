@@ -139,7 +139,7 @@ extension ChatCall {
             let (custom, param) = try value.inner("custom", param)
             return try ChatOptions.Tool(custom: custom, param)
         case nil: throw .type("\(param).type", "a string")
-        default: throw .value("\(param).type", "this type is not supported", code: "unsupported_value")
+        default: throw .unsupportedValue("\(param).type", "this type is not supported")
         }
         return nil
     }
@@ -177,7 +177,7 @@ extension ChatCall {
         case "function": named = try choice.inner("function", "tool_choice")
         case "custom": named = try choice.inner("custom", "tool_choice")
         case nil: throw .type("tool_choice.type", "a string")
-        default: throw .value("tool_choice.type", "must be function or custom", code: "unsupported_value")
+        default: throw .unsupportedValue("tool_choice.type", "must be function or custom")
         }
         let name = try named.value.toolName(named.param)
         guard tools.contains(where: { $0.name == name }) else {

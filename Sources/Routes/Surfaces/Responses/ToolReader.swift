@@ -61,7 +61,7 @@ struct ToolReader: Sendable {
         case "tool_search": echo.append(value.body)
         case nil: throw .type("\(param).type", "a string")
         default:
-            let refusal = APIError.value("\(param).type", "this type is not supported", code: "unsupported_value")
+            let refusal = APIError.unsupportedValue("\(param).type", "this type is not supported")
             guard passesOwn else { throw refusal }
             own.refusal = own.refusal ?? refusal
             own.tools.append(OwnParts.Tool(position: tools.count, json: value.body))
@@ -84,7 +84,7 @@ struct ToolReader: Sendable {
             guard tool.kind == .object else { throw .type(param, "an object") }
             let isCustom = tool["type"]?.text == "custom"
             guard isCustom || tool["type"]?.text == "function" else {
-                throw .value("\(param).type", "must be function or custom", code: "unsupported_value")
+                throw .unsupportedValue("\(param).type", "must be function or custom")
             }
             let read = isCustom ? try ChatOptions.Tool(custom: tool, param) : try Self.function(tool, param)
             add(
@@ -96,11 +96,7 @@ struct ToolReader: Sendable {
 
     private mutating func readSearch(_ value: JSONValue, _ param: String) throws(APIError) {
         if let domains = value["filters"]?["allowed_domains"]?.elements, domains.contains(where: { _ in true }) {
-            throw .value(
-                "\(param).filters",
-                "restricting the search to domains is not supported",
-                code: "unsupported_value"
-            )
+            throw .unsupportedValue("\(param).filters", "restricting the search to domains is not supported")
         }
         let search = try ChatCall.WebSearch(value, param)
         // Vendors search the live web, so `external_web_access: false` means no search at all.

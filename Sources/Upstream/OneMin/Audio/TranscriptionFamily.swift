@@ -55,7 +55,7 @@ struct TranscriptionFamily: Sendable {
     private func appendFormat(_ format: TranscriptionCall.Format, to body: inout ByteBuffer) throws(APIError) {
         if let name = formats[format] { return body.append(member: "response_format", name) }
         guard formats.isEmpty, format == .json || format == .text else {
-            throw .value("response_format", "not supported by this model", code: "unsupported_value")
+            throw .unsupportedValue("response_format", "not supported by this model")
         }
     }
 

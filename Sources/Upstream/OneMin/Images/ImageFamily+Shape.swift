@@ -72,8 +72,8 @@ extension ImageFamily {
 
     private static func unknown(_ wanted: ImageCall.Shape, _ why: String) -> APIError {
         switch wanted {
-        case .size: .value("size", why, code: "unsupported_value")
-        case .ratio: .value("prompt", "--ar: \(why)", code: "unsupported_value")
+        case .size: .unsupportedValue("size", why)
+        case .ratio: .unsupportedValue("prompt", "--ar: \(why)")
         }
     }
 }
