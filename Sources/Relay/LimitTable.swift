@@ -102,33 +102,15 @@ struct LimitTable {
     }
 
     var json: String {
-        var body = ByteBuffer()
-        body.append(#"{"caller":"#)
-        body.append(json: caller)
-        body.append(#","limits":["#)
-        for (index, row) in rows.enumerated() {
+        let limits = rows.map { row -> JSONFragment in
             let (use, quota) = (row.use, row.use.limit.quota)
-            body.append(index == 0 ? #"{"limit":"# : #",{"limit":"#)
-            body.append(json: use.limit.kind.name)
-            body.append(#","model":"#)
-            body.append(jsonOrNull: row.model)
-            body.append(#","unit":"#)
-            body.append(json: quota.unit.rawValue)
-            body.append(#","of":"#)
-            body.append(quota.amount(quota.count))
-            body.append(#","window_seconds":"#)
-            body.append(decimal: quota.windowSeconds)
-            body.append(#","used":"#)
-            body.append(quota.amount(use.used))
-            body.append(#","leased":"#)
-            body.append(quota.amount(use.leased))
-            body.append(#","left":"#)
-            body.append(quota.amount(use.left))
-            body.append(#","free_in_ms":"#)
-            body.append(decimal: use.resetMicroseconds / 1_000)
-            body.append("}")
+            func amount(_ units: Int) -> JSONFragment { JSONFragment(stringLiteral: quota.amount(units)) }
+            return #"""
+                {"limit":\#(use.limit.kind.name),"model":\#(row.model),"unit":\#(quota.unit.rawValue),\#
+                "of":\#(amount(quota.count)),"window_seconds":\#(quota.windowSeconds),"used":\#(amount(use.used)),\#
+                "leased":\#(amount(use.leased)),"left":\#(amount(use.left)),"free_in_ms":\#(use.resetMicroseconds / 1_000)}
+                """#
         }
-        body.append("]}\n")
-        return body.text
+        return (#"{"caller":\#(caller),"limits":\#(limits)}"# as JSONFragment).text + "\n"
     }
 }

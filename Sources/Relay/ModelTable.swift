@@ -108,32 +108,15 @@ struct ModelTable {
     }
 
     var json: String {
-        var body = ByteBuffer()
-        body.append("[")
-        for (index, row) in rows.enumerated() {
-            body.append(index == 0 ? #"{"model":"# : #",{"model":"#)
-            body.append(json: row.name)
-            body.append(#","provider":"#)
-            body.append(json: row.provider)
-            body.append(#","upstream":"#)
-            body.append(json: row.model)
-            body.append(#","priority":"#)
-            body.append(decimal: row.priority)
-            body.append(#","weight":"#)
-            body.append(Self.text(row.weight))
-            body.append(#","price":"#)
-            body.append(jsonOrNull: row.price?.text)
-            body.append(#","shutdown_date":"#)
-            body.append(jsonOrNull: row.end?.text)
-            row.facts.append(to: &body)
-            if isLive {
-                body.append(#","list":"#)
-                body.append(jsonOrNull: row.listing.map { $0.text.isEmpty ? "active" : $0.text })
-            }
-            body.append("}")
+        let models = rows.map { row -> JSONFragment in
+            let listing = row.listing.map { $0.text.isEmpty ? "active" : $0.text }
+            return #"""
+                {"model":\#(row.name),"provider":\#(row.provider),"upstream":\#(row.model),"priority":\#(row.priority),\#
+                "weight":\#(JSONFragment(stringLiteral: Self.text(row.weight))),"price":\#(row.price?.text),\#
+                "shutdown_date":\#(row.end?.text)\#(members: row.facts.members)\#(member: "list", isLive ? .some(listing) : nil)}
+                """#
         }
-        body.append("]\n")
-        return body.text
+        return ("\(models)" as JSONFragment).text + "\n"
     }
 
     private static func text(_ number: Double) -> String { Int(exactly: number).map { "\($0)" } ?? "\(number)" }

@@ -26,11 +26,7 @@ extension Exchange {
 
 extension APIError {
     fileprivate static var notGiven: APIError {
-        .value(
-            "response_format",
-            "the provider did not return the data for this format; use json or text",
-            code: "unsupported_value"
-        )
+        .unsupportedValue("response_format", "the provider did not return the data for this format; use json or text")
     }
 }
 
@@ -47,76 +43,36 @@ extension String {
 }
 
 extension Transcript {
-    fileprivate func plainJSON(_ purpose: TranscriptionCall.Purpose) -> ByteBuffer {
-        var body = ByteBuffer()
-        body.append(#"{"text":"#)
-        body.append(json: text)
-        if let usage, purpose == .transcription {
-            body.append(#","usage":{"type":"tokens","input_tokens":"#)
-            body.append(decimal: usage.promptTokens)
-            body.append(#","output_tokens":"#)
-            body.append(decimal: usage.completionTokens)
-            body.append(#","total_tokens":"#)
-            body.append(decimal: usage.totalTokens)
-            body.append("}")
+    fileprivate func plainJSON(_ purpose: TranscriptionCall.Purpose) -> JSONFragment {
+        let shown = purpose == .transcription ? usage : nil
+        let counts = shown.map { usage -> JSONFragment in
+            #"""
+            {"type":"tokens","input_tokens":\#(usage.promptTokens),"output_tokens":\#(usage.completionTokens),\#
+            "total_tokens":\#(usage.totalTokens)}
+            """#
         }
-        body.append("}")
-        return body
+        return #"{"text":\#(text)\#(member: "usage", counts)}"#
     }
 
     /// Returns the transcript as `verbose_json`; nil if the language or the duration is missing.
-    fileprivate func verboseJSON(_ purpose: TranscriptionCall.Purpose) -> ByteBuffer? {
+    fileprivate func verboseJSON(_ purpose: TranscriptionCall.Purpose) -> JSONFragment? {
         guard let language, let durationSeconds, durationSeconds.isFinite else { return nil }
-        var body = ByteBuffer()
-        body.append(
-            purpose == .translation ? #"{"task":"translate","language":"# : #"{"task":"transcribe","language":"#
-        )
-        body.append(json: language)
-        body.append(#","duration":"#)
-        body.append("\(durationSeconds)")
-        body.append(#","text":"#)
-        body.append(json: text)
-        if let segments {
-            body.append(#","segments":["#)
-            for (index, segment) in segments.enumerated() {
-                if index > 0 { body.append(",") }
-                segment.append(to: &body)
-            }
-            body.append("]")
-        }
-        if purpose == .transcription {
-            body.append(#","usage":{"type":"duration","seconds":"#)
-            body.append("\(durationSeconds)")
-            body.append("}")
-        }
-        body.append("}")
-        return body
+        let usage: JSONFragment? =
+            purpose == .transcription ? #"{"type":"duration","seconds":\#(durationSeconds)}"# : nil
+        return #"""
+            {"task":\#(purpose == .translation ? "translate" : "transcribe"),"language":\#(language),\#
+            "duration":\#(durationSeconds),"text":\#(text)\#(member: "segments", segments?.map(\.json))\#
+            \#(member: "usage", usage)}
+            """#
     }
 }
 
 extension Transcript.Segment {
-    fileprivate func append(to body: inout ByteBuffer) {
-        body.append(#"{"id":"#)
-        body.append(decimal: id)
-        body.append(#","seek":"#)
-        body.append(decimal: seek)
-        body.append(#","text":"#)
-        body.append(json: text)
-        body.append(#","tokens":["#)
-        for (index, token) in tokens.enumerated() {
-            if index > 0 { body.append(",") }
-            body.append(decimal: token)
-        }
-        body.append("]")
-        let numbers: [(StaticString, Double)] = [
-            (#","start":"#, start), (#","end":"#, end), (#","temperature":"#, temperature),
-            (#","avg_logprob":"#, averageLogProbability), (#","compression_ratio":"#, compressionRatio),
-            (#","no_speech_prob":"#, noSpeechProbability),
-        ]
-        for (name, number) in numbers {
-            body.append(name)
-            body.append("\(number)")
-        }
-        body.append("}")
+    fileprivate var json: JSONFragment {
+        #"""
+        {"id":\#(id),"seek":\#(seek),"text":\#(text),"tokens":\#(tokens),"start":\#(start),"end":\#(end),\#
+        "temperature":\#(temperature),"avg_logprob":\#(averageLogProbability),\#
+        "compression_ratio":\#(compressionRatio),"no_speech_prob":\#(noSpeechProbability)}
+        """#
     }
 }

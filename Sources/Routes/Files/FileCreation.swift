@@ -35,9 +35,7 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
             line.add("cause", error.reason)
         }
     }
-    var body = ByteBuffer()
-    body.append(id, kept)
-    exchange.send(json: body)
+    exchange.send(json: fileObject(id, kept))
 }
 
 /// Uploads the file of a form to a vendor. Returns the file's metadata and the key with which it was uploaded.

@@ -45,23 +45,11 @@ struct FilePage {
     }
 }
 
-extension ByteBuffer {
-    /// Appends a file as JSON, in the form of OpenAI's `OpenAIFile`.
-    mutating func append(_ id: FileID, _ file: StoredFile) {
-        append(#"{"id":"#)
-        append(json: id.text)
-        append(#","object":"file","bytes":"#)
-        append(decimal: file.bytes)
-        append(#","created_at":"#)
-        append(decimal: file.createdAt)
-        if let expiresAt = file.expiresAt {
-            append(#","expires_at":"#)
-            append(decimal: expiresAt)
-        }
-        append(#","filename":"#)
-        append(json: file.name)
-        append(#","purpose":""#)
-        append(file.purpose.name)
-        append(#"","status":"processed"}"#)
-    }
+/// Returns a file as JSON, in the form of OpenAI's `OpenAIFile`.
+func fileObject(_ id: FileID, _ file: StoredFile) -> JSONFragment {
+    #"""
+    {"id":\#(id.text),"object":"file","bytes":\#(file.bytes),"created_at":\#(file.createdAt)\#
+    \#(member: "expires_at", file.expiresAt),"filename":\#(file.name),"purpose":\#("\(file.purpose.name)"),\#
+    "status":"processed"}
+    """#
 }

@@ -17,27 +17,19 @@ func listFiles(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
         throw .storeUnreachable("Files cannot be listed at the moment.", error)
     }
     let (shown, hasMore) = page.cut(files)
-    var body = ByteBuffer()
-    body.append(#"{"object":"list","data":["#)
-    for (index, file) in shown.enumerated() {
-        if index > 0 { body.append(",") }
-        body.append(file.id, file.file)
-    }
-    body.append(#"],"first_id":"#)
-    body.append(json: shown.first?.id.text ?? "")
-    body.append(#","last_id":"#)
-    body.append(json: shown.last?.id.text ?? "")
-    body.append(hasMore ? #","has_more":true}"# : #","has_more":false}"#)
-    exchange.send(json: body)
+    exchange.send(
+        json: #"""
+            {"object":"list","data":\#(shown.map { fileObject($0.id, $0.file) }),"first_id":\#(shown.first?.id.text ?? ""),\#
+            "last_id":\#(shown.last?.id.text ?? ""),"has_more":\#(hasMore)}
+            """#
+    )
 }
 
 /// Handles GET /v1/files/{id}: describes one file.
 func showFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let admitted = try await admittedOwner(exchange, gateway)
     let (id, file) = try await namedFile(admitted.owner, exchange, gateway: gateway)
-    var body = ByteBuffer()
-    body.append(id, file)
-    exchange.send(json: body)
+    exchange.send(json: fileObject(id, file))
 }
 
 /// Handles GET /v1/files/{id}/content: sends the content of a file.
@@ -72,11 +64,7 @@ func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
         throw .storeUnreachable("Files cannot be deleted at the moment.", error)
     }
     guard wasThere else { throw .noFile(id.text) }
-    var body = ByteBuffer()
-    body.append(#"{"id":"#)
-    body.append(json: id.text)
-    body.append(#","object":"file","deleted":true}"#)
-    exchange.send(json: body)
+    exchange.send(json: #"{"id":\#(id.text),"object":"file","deleted":true}"#)
 }
 
 // MARK: Owners and ids

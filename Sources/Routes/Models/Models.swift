@@ -9,22 +9,11 @@ func listModels(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     let listed = try await visibleModels(exchange, gateway).models
     let kind = try ModelKind.named(in: exchange.request)
     let models = listed.filter { kind?.includes($0) ?? true }
-    if isAnthropics {
-        var body = ByteBuffer()
-        try ModelPage(models, exchange.request).append(to: &body)
-        return exchange.send(json: body)
-    }
-    var body = ByteBuffer()
-    body.append(#"{"object":"list","data":["#)
-    for (index, model) in models.enumerated() {
-        if index > 0 { body.append(",") }
-        append(model, to: &body)
-    }
-    body.append("]")
+    if isAnthropics { return exchange.send(json: try ModelPage(models, exchange.request).json) }
     // Codex reads this list, whose entries would replace its own prompts, and complains if there is none.
-    if exchange.request.queryFields.contains(where: { $0.name == "client_version" }) { body.append(#","models":[]"#) }
-    body.append("}")
-    exchange.send(json: body)
+    let isCodex = exchange.request.queryFields.contains { $0.name == "client_version" }
+    let ofCodex: [String]? = isCodex ? [] : nil
+    exchange.send(json: #"{"object":"list","data":\#(models, each: json)\#(member: "models", ofCodex)}"#)
 }
 
 /// Handles GET /v1/models/{id}: describes one model. The id may contain slashes, plain or escaped.
@@ -37,9 +26,7 @@ func showModel(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
         models.first { $0.id.hasSameBytes(as: id) } ?? models.first { $0.id.hasSameBytes(as: ruled) }
         ?? gateway.registry.modelCatalog.searching(id, among: models)
     guard let model = found else { throw gateway.registry.missing(id, for: caller) }
-    var body = ByteBuffer()
-    if isAnthropics { ModelPage.append(model, to: &body) } else { append(model, to: &body) }
-    exchange.send(json: body)
+    exchange.send(json: isAnthropics ? ModelPage.json(model) : json(model))
 }
 
 /// Returns whether an Anthropic client sent the request. If so, sets Anthropic's format for errors.
@@ -97,17 +84,9 @@ private enum ModelKind: String {
 /// The creation time that is shown for models whose creation time is unknown: 2024-09-26 (UTC).
 let modelCreated = 1_727_389_042
 
-private func append(_ model: ModelCatalog.Listed, to body: inout ByteBuffer) {
-    body.append(#"{"id":"#)
-    body.append(json: model.id)
-    body.append(#","object":"model","created":"#)
-    body.append(decimal: model.created ?? modelCreated)
-    body.append(#","owned_by":"#)
-    body.append(json: model.owner)
-    if let date = model.shutdownDate {
-        body.append(#","shutdown_date":"#)
-        body.append(json: date.text)
-    }
-    model.facts.append(to: &body)
-    body.append("}")
+private func json(_ model: ModelCatalog.Listed) -> JSONFragment {
+    #"""
+    {"id":\#(model.id),"object":"model","created":\#(model.created ?? modelCreated),"owned_by":\#(model.owner)\#
+    \#(member: "shutdown_date", model.shutdownDate?.text)\#(members: model.facts.members)}
+    """#
 }

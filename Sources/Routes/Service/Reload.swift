@@ -22,9 +22,7 @@ func reloadSettings(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
 /// The format of error responses of `/admin` and `/reload_config`: `{"status":1,"msg":"Not found"}`.
 struct ServiceSurface: Surface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
-        body.append(#"{"status":1,"msg":"#)
-        body.append(json: error.message)
-        body.append("}")
+        body.json(#"{"status":1,"msg":\#(error.message)}"#)
     }
 }
 
@@ -49,28 +47,18 @@ extension Exchange {
 
     fileprivate func sendStatus(
         _ status: Int,
-        _ message: StaticString,
-        _ member: StaticString,
+        _ message: String,
+        _ member: String,
         _ texts: [String],
         instance: String?
     ) {
-        var body = ByteBuffer()
-        body.append(status == 200 ? #"{"status":0,"msg":""# : #"{"status":1,"msg":""#)
-        body.append(message)
-        body.append(#"""#)
-        if !texts.isEmpty {
-            let list: JSONFragment = "\(texts)"
-            body.append(#",""#)
-            body.append(member)
-            body.append(#"":"#)
-            body.append(list.text)
-        }
-        if let instance {
-            body.append(#","instance":"#)
-            body.append(json: instance)
-        }
-        body.append("}")
-        send(status, json: body)
+        let list = texts.isEmpty ? nil : texts
+        send(
+            status,
+            json: #"""
+                {"status":\#(status == 200 ? 0 : 1),"msg":\#(message)\#(member: member, list)\#(member: "instance", instance)}
+                """#
+        )
     }
 }
 

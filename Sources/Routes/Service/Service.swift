@@ -7,23 +7,13 @@ import Synchronization
 func showRoot(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let settings = gateway.settings
     let address = apiAddress(exchange.request, settings)
-    var body = ByteBuffer()
     let accept = exchange.request[.accept]
     var scan = ByteScan(accept ?? UnsafeRawBufferPointer(start: nil, count: 0))
     if scan.find("application/json") {
-        body.append(#"{"name":"#)
-        body.append(json: Product.name)
-        body.append(#","version":"#)
-        body.append(json: Product.version)
-        body.append(#","url":"#)
-        body.append(json: address)
-        body.append("}")
-        return exchange.send(json: body)
+        return exchange.send(json: #"{"name":\#(Product.name),"version":\#(Product.version),"url":\#(address)}"#)
     }
-    body.append("Congratulations! Your API is working! You can now make requests to the API.\n\nEndpoint: ")
-    body.append(address)
-    body.append("/v1")
-    exchange.send(200, type: "text/plain; charset=utf-8", body: body)
+    let text = "Congratulations! Your API is working! You can now make requests to the API.\n\nEndpoint: \(address)/v1"
+    exchange.send(200, type: "text/plain; charset=utf-8", body: ByteBuffer(text))
 }
 
 /// Returns the relay's URL for clients.
@@ -60,12 +50,6 @@ func showReadiness(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErr
     sendStatus(isDraining ? 503 : 200, isDraining ? "draining" : "ok", exchange: exchange)
 }
 
-private func sendStatus(_ status: Int, _ word: StaticString, exchange: Exchange) {
-    var body = ByteBuffer()
-    body.append(#"{"status":""#)
-    body.append(word)
-    body.append(#"","timestamp":""#)
-    body.append(Timestamp.text(second: time(nil)))
-    body.append(#""}"#)
-    exchange.send(status, json: body)
+private func sendStatus(_ status: Int, _ word: String, exchange: Exchange) {
+    exchange.send(status, json: #"{"status":\#(word),"timestamp":\#(Timestamp.text(second: time(nil)))}"#)
 }

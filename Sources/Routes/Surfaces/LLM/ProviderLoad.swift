@@ -20,7 +20,6 @@ struct ProviderLoad {
 
     var used: Double { keys.reduce(0) { $0 + $1.load.used } }
     var most: Double { keys.reduce(0) { $0 + $1.load.most } }
-    var type: StaticString { isOfCalls ? "concurrency" : "qps" }
 
     /// Returns the loads of all providers with a capacity limit, except those with passthrough keys.
     static func all(_ gateway: Gateway) async -> [ProviderLoad] {
@@ -69,61 +68,29 @@ struct ProviderLoad {
 
     // MARK: JSON
 
-    /// Appends the load of the provider and its keys as a JSON object.
+    /// Returns the load of the provider and its keys as a JSON object.
     ///
     /// - Parameter isFull: whether to include the provider's name.
-    func append(isFull: Bool, to body: inout ByteBuffer) {
-        body.append("{")
-        if isFull {
-            body.append(#""model":"#)
-            body.append(json: model)
-            body.append(",")
-        }
-        body.append(#""type":""#)
-        body.append(type)
-        body.append(#"","current":"#)
-        body.append(number: used)
-        body.append(#","max":"#)
-        body.append(number: most)
-        body.append(#","weight":"#)
-        body.append("\(weight)")
-        body.append(#","keys":["#)
-        for (position, key) in keys.enumerated() {
-            if position > 0 { body.append(",") }
-            key.append(position, hasLoad: true, to: &body)
-        }
-        body.append("]}")
+    func json(isFull: Bool) -> JSONFragment {
+        #"""
+        {\#(member: "model", isFull ? model : nil),"type":\#(isOfCalls ? "concurrency" : "qps"),"current":\#(number: used),\#
+        "max":\#(number: most),"weight":\#(weight),"keys":\#(keys(haveLoads: true))}
+        """#
     }
 
-    func append(keysTo body: inout ByteBuffer) {
-        body.append(#"{"model":"#)
-        body.append(json: model)
-        body.append(#","keys":["#)
-        for (position, key) in keys.enumerated() {
-            if position > 0 { body.append(",") }
-            key.append(position, hasLoad: false, to: &body)
-        }
-        body.append("]}")
+    /// Returns the labels and weights of the keys, with or without their loads, as JSON objects.
+    func keys(haveLoads: Bool) -> [JSONFragment] {
+        keys.enumerated()
+            .map { position, key in
+                let load: JSONFragment? = haveLoads ? "\(number: key.load.used)" : nil
+                return #"{"key":"k\#(position + 1)","weight":\#(key.weight)\#(member: "current", load)}"#
+            }
     }
 }
 
-extension ProviderLoad.Key {
-    fileprivate func append(_ position: Int, hasLoad: Bool, to body: inout ByteBuffer) {
-        body.append(#"{"key":"k"#)
-        body.append(decimal: position + 1)
-        body.append(#"","weight":"#)
-        body.append("\(weight)")
-        if hasLoad {
-            body.append(#","current":"#)
-            body.append(number: load.used)
-        }
-        body.append("}")
-    }
-}
-
-extension ByteBuffer {
-    /// Appends a number as JSON. A whole number is written without a decimal point.
-    mutating func append(number: Double) {
-        if let whole = Int(exactly: number) { append(decimal: whole) } else { append("\(number)") }
+extension JSONFragment.StringInterpolation {
+    /// Appends a number. A whole number is written without a decimal point.
+    mutating func appendInterpolation(number: Double) {
+        if let whole = Int(exactly: number) { appendInterpolation(whole) } else { appendInterpolation(number) }
     }
 }

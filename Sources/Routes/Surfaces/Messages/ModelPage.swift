@@ -34,91 +34,38 @@ struct ModelPage {
         return position
     }
 
-    func append(to body: inout ByteBuffer) {
-        body.append(#"{"data":["#)
-        for (index, model) in models.enumerated() {
-            if index > 0 { body.append(",") }
-            Self.append(model, to: &body)
-        }
-        body.append(#"],"has_more":"#)
-        body.append(hasMore ? "true" : "false")
-        for (name, id): (StaticString, String?) in [("first_id", models.first?.id), ("last_id", models.last?.id)] {
-            body.append(#",""#)
-            body.append(name)
-            body.append(#"":"#)
-            body.append(jsonOrNull: id)
-        }
-        body.append("}")
+    var json: JSONFragment {
+        #"""
+        {"data":\#(models, each: Self.json),"has_more":\#(hasMore),"first_id":\#(models.first?.id),\#
+        "last_id":\#(models.last?.id)}
+        """#
     }
 
-    static func append(_ model: ModelCatalog.Listed, to body: inout ByteBuffer) {
-        body.append(#"{"type":"model","id":"#)
-        body.append(json: model.id)
-        body.append(#","display_name":"#)
-        body.append(json: model.id)
-        body.append(#","created_at":""#)
-        body.append(Timestamp.text(second: model.created ?? modelCreated))
+    static func json(_ model: ModelCatalog.Listed) -> JSONFragment {
         let isEnding = model.isReplaced || model.shutdownDate != nil
-        body.append(isEnding ? #"","lifecycle":"deprecated""# : #"","lifecycle":"active""#)
-        if let day = model.shutdownDate {
-            body.append(#","retires_at":""#)
-            body.append(Timestamp.text(second: day.secondsSince1970))
-            body.append(#"""#)
-        }
-        let facts = model.facts
-        for (name, tokens): (StaticString, Int?) in [
-            (#","max_input_tokens":"#, facts.contextWindow), (#","max_tokens":"#, facts.maxOutputTokens),
-        ] {
-            guard let tokens else { continue }
-            body.append(name)
-            body.append(decimal: tokens)
-        }
-        append(facts.abilities, to: &body)
-        body.append("}")
+        let retirement = model.shutdownDate.map { Timestamp.text(second: $0.secondsSince1970) }
+        return #"""
+            {"type":"model","id":\#(model.id),"display_name":\#(model.id),\#
+            "created_at":\#(Timestamp.text(second: model.created ?? modelCreated)),\#
+            "lifecycle":\#(isEnding ? "deprecated" : "active")\#(member: "retires_at", retirement)\#
+            \#(member: "max_input_tokens", model.facts.contextWindow)\#
+            \#(member: "max_tokens", model.facts.maxOutputTokens),"capabilities":\#(capabilities(model.facts.abilities))}
+            """#
     }
 
-    /// Appends the member `capabilities`: for each capability, whether model and relay support it.
-    private static func append(_ abilities: ModelFacts.Abilities, to body: inout ByteBuffer) {
-        func flag(_ name: StaticString, _ isSupported: Bool, _ inner: StaticString = "") {
-            body.append(name)
-            body.append(isSupported ? #"{"supported":true"# : #"{"supported":false"#)
-            body.append(inner)
-            body.append("}")
-        }
-        let thinks = abilities.contains(.reasoning)
-        flag(#","capabilities":{"batch":"#, false)
-        flag(#","citations":"#, false)
-        flag(#","code_execution":"#, false)
-        flag(
-            #","context_management":"#,
-            false,
-            """
-            ,"clear_thinking_20251015":{"supported":false},"clear_tool_uses_20250919":{"supported":false},\
-            "compact_20260112":{"supported":false}
-            """
-        )
-        flag(
-            #","effort":"#,
-            false,
-            """
-            ,"high":{"supported":false},"low":{"supported":false},"max":{"supported":false},\
-            "medium":{"supported":false},"xhigh":{"supported":false}
-            """
-        )
-        flag(#","image_input":"#, abilities.contains(.vision))
-        flag(#","pdf_input":"#, false)
-        let searches = abilities.contains(.webSearch)
-        flag(#","server_tools":"#, searches, #","code_execution":{"supported":false}"#)
-        body.removeLast(1)
-        flag(#","web_search":"#, searches)
-        body.append("}")
-        flag(#","structured_outputs":"#, abilities.contains(.structuredOutputs))
-        flag(#","thinking":"#, thinks)
-        body.removeLast(1)
-        flag(#","types":{"adaptive":"#, false)
-        flag(#","between_tools":"#, false)
-        flag(#","disabled":"#, false)
-        flag(#","enabled":"#, thinks)
-        body.append("}}}")
+    /// Returns for each capability whether model and relay support it.
+    private static func capabilities(_ abilities: ModelFacts.Abilities) -> JSONFragment {
+        func flag(_ ability: ModelFacts.Abilities) -> JSONFragment { #"{"supported":\#(abilities.contains(ability))}"# }
+        let no: JSONFragment = #"{"supported":false}"#
+        return #"""
+            {"batch":\#(no),"citations":\#(no),"code_execution":\#(no),"context_management":{"supported":false,\#
+            "clear_thinking_20251015":\#(no),"clear_tool_uses_20250919":\#(no),"compact_20260112":\#(no)},\#
+            "effort":{"supported":false,"high":\#(no),"low":\#(no),"max":\#(no),"medium":\#(no),"xhigh":\#(no)},\#
+            "image_input":\#(flag(.vision)),"pdf_input":\#(no),\#
+            "server_tools":{"supported":\#(abilities.contains(.webSearch)),"code_execution":\#(no),\#
+            "web_search":\#(flag(.webSearch))},"structured_outputs":\#(flag(.structuredOutputs)),\#
+            "thinking":{"supported":\#(abilities.contains(.reasoning)),"types":{"adaptive":\#(no),\#
+            "between_tools":\#(no),"disabled":\#(no),"enabled":\#(flag(.reasoning))}}}
+            """#
     }
 }

@@ -66,10 +66,4 @@ private func counted(
     }
 }
 
-private func send(_ tokens: Int, _ exchange: Exchange) {
-    var body = ByteBuffer()
-    body.append(#"{"input_tokens":"#)
-    body.append(decimal: tokens)
-    body.append("}")
-    exchange.send(json: body)
-}
+private func send(_ tokens: Int, _ exchange: Exchange) { exchange.send(json: #"{"input_tokens":\#(tokens)}"#) }

@@ -15,10 +15,7 @@ func countInputTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(API
     let tokens =
         draft.call.model.isEmpty
         ? draft.call.promptTokens : try await promptTokens(of: draft.call, for: caller, exchange)
-    var body = ByteBuffer(#"{"object":"response.input_tokens","input_tokens":"#)
-    body.append(decimal: tokens)
-    body.append("}")
-    exchange.send(json: body)
+    exchange.send(json: #"{"object":"response.input_tokens","input_tokens":\#(tokens)}"#)
 }
 
 extension ChatCall {
