@@ -79,10 +79,8 @@ enum ResponseNames {
         exchange.gateway.ids.appendID("chatcmpl-", into: &out)
         out.append(#"","object":""#)
         out.append(object)
-        out.append(#"","created":"#)
-        out.append(decimal: time(nil))
-        out.append(#","model":"#)
-        out.append(json: model)
+        out.append(#"","created":"#, decimal: time(nil))
+        out.append(#","model":"#, json: model)
         return out
     }
 }

@@ -167,8 +167,7 @@ package struct RequestFields: CallFields {
     ) -> Body? {
         var text = ByteBuffer()
         for (name, value) in members where !isKnown(name) {
-            text.append(",")
-            text.append(json: name)
+            text.append(",", json: name)
             text.append(":")
             value.append(to: &text)
         }

@@ -15,8 +15,7 @@ func writeImages(
 ) async throws(UpstreamError) {
     let files = try await makeImages(images, attempt)
     var body = ByteBuffer()
-    body.append(#"{"created":"#)
-    body.append(decimal: time(nil))
+    body.append(#"{"created":"#, decimal: time(nil))
     body.append(#","data":["#)
     if call.wantsData ?? images.returnsDataByDefault || !images.offersURLs {
         let loaded = try await allChoices(files.count) { (index) async throws(UpstreamError) in
@@ -37,11 +36,9 @@ func writeImages(
     } else {
         memory.remember(files, madeBy: images.call)
         for (index, file) in files.enumerated() {
-            body.append(index == 0 ? #"{"url":"# : #",{"url":"#)
-            body.append(json: file.address)
+            body.append(index == 0 ? #"{"url":"# : #",{"url":"#, json: file.address)
             if model.features.contains(.imageVariation) {
-                body.append(#","variation_commands":{"variation":"#)
-                body.append(json: "/v1 \(file.address)")
+                body.append(#","variation_commands":{"variation":"#, json: "/v1 \(file.address)")
                 body.append("}")
             }
             body.append("}")

@@ -32,10 +32,8 @@ extension Decision {
     /// if the client should not retry soon.
     package func appendRetry(to fields: inout ByteBuffer) {
         if let milliseconds = retryAfterMilliseconds {
-            fields.append("Retry-After: ")
-            fields.append(decimal: max(1, roundedUp(milliseconds, to: 1_000)))
-            fields.append("\r\nretry-after-ms: ")
-            fields.append(decimal: milliseconds)
+            fields.append("Retry-After: ", decimal: max(1, roundedUp(milliseconds, to: 1_000)))
+            fields.append("\r\nretry-after-ms: ", decimal: milliseconds)
             fields.append("\r\n")
         }
         if isRetryUseless { fields.append("x-should-retry: false\r\n") }
@@ -117,19 +115,15 @@ extension LimitStanding {
     fileprivate func appendPolicy(after before: StaticString, to fields: inout ByteBuffer) {
         fields.append(before)
         limit.quota.appendPolicyName(to: &fields)
-        fields.append(";q=")
-        fields.append(decimal: limit.quota.count)
-        fields.append(";w=")
-        fields.append(decimal: limit.quota.windowSeconds)
+        fields.append(";q=", decimal: limit.quota.count)
+        fields.append(";w=", decimal: limit.quota.windowSeconds)
     }
 
     fileprivate func appendRemainder(after before: StaticString, to fields: inout ByteBuffer) {
         fields.append(before)
         limit.quota.appendPolicyName(to: &fields)
-        fields.append(";r=")
-        fields.append(decimal: remaining)
-        fields.append(";t=")
-        fields.append(decimal: roundedUp(resetMicroseconds, to: 1_000_000))
+        fields.append(";r=", decimal: remaining)
+        fields.append(";t=", decimal: roundedUp(resetMicroseconds, to: 1_000_000))
     }
 }
 

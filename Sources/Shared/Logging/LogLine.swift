@@ -12,9 +12,7 @@ package struct LogLine: ~Copyable {
         _ = buffer.reserve(512)
         switch format {
         case .json:
-            buffer.append(",\"level\":\"")
-            buffer.append(level.name)
-            buffer.append("\",\"message\":\"")
+            buffer.append(",\"level\":\"", level.name, "\",\"message\":\"")
             buffer.append(message)
             buffer.append(UInt8(ascii: "\""))
         case .text:

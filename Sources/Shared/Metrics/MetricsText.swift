@@ -15,9 +15,7 @@ package struct MetricsText: ~Copyable {
     /// metric. Call it once for each metric.
     package mutating func family(_ name: StaticString, _ kind: Kind, help: StaticString) {
         self.name = name
-        body.append("# HELP ")
-        body.append(name)
-        body.append(" ")
+        body.append("# HELP ", name, " ")
         body.append(help)
         body.append("\n# TYPE ")
         body.append(name)
@@ -61,8 +59,7 @@ package struct MetricsText: ~Copyable {
             } else {
                 body.append("+Inf")
             }
-            body.append("\"} ")
-            body.append(decimal: count)
+            body.append("\"} ", decimal: count)
             body.append("\n")
         }
         begin("_sum", labels)

@@ -37,8 +37,7 @@ struct AnthropicDialect: Sendable {
     /// Appends the body's first member: the model, or Vertex AI's API version.
     func appendOpening(_ model: String, to out: inout ByteBuffer) {
         if isVertex { return out.append(#""anthropic_version":"vertex-2023-10-16""#) }
-        out.append(#""model":"#)
-        out.append(json: model)
+        out.append(#""model":"#, json: model)
     }
 
     /// Returns the finding that an organisation policy in Google Cloud forbids structured outputs; nil if Vertex AI

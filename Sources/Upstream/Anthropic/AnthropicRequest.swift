@@ -87,21 +87,13 @@ struct AnthropicRequest: ~Copyable {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
         out.append("{")
         dialect.appendOpening(name, to: &out)
-        out.append(#","max_tokens":"#)
-        out.append(decimal: bound.maxTokens)
+        out.append(#","max_tokens":"#, decimal: bound.maxTokens)
         for tool in chatOptions.tools { _ = names.name(tool.name) }
         appendTools(called: appendConversation())
         appendOutput()
         appendSampling()
         appendBookkeeping()
-        if !call.stops.isEmpty {
-            out.append(member: "stop_sequences")
-            for (index, stop) in call.stops.enumerated() {
-                out.append(index == 0 ? "[" : ",")
-                out.append(json: stop)
-            }
-            out.append("]")
-        }
+        if !call.stops.isEmpty { out.append("stop_sequences", call.stops) }
         if !dialect.isVertex, let mark = marks.mark(at: .anywhere) { out.append(mark) }
         if isStreamed { out.append("stream", true) }
         appendUnknown()
@@ -131,9 +123,7 @@ struct AnthropicRequest: ~Copyable {
         var turns = ClaudeTurns(call, names, marks, supportsSystemTurns: supportsSystemTurns)
         var system = ByteBuffer()
         if turns.appendSystem(to: &system) {
-            out.append(#","system":["#)
-            out.append(system.bytes)
-            out.append("]")
+            out.append(#","system":["#, system.bytes, "]")
         }
         out.append(#","messages":["#)
         turns.append(to: &out, prefill: model.supportsPrefill && !thinking.isThinking && schema == nil)
@@ -230,8 +220,7 @@ struct AnthropicRequest: ~Copyable {
         case .unsaid: break
         case .budget:
             if let budget = bound.budget {
-                out.append(#","thinking":{"type":"enabled","budget_tokens":"#)
-                out.append(decimal: budget)
+                out.append(#","thinking":{"type":"enabled","budget_tokens":"#, decimal: budget)
                 out.append("}")
             }
         case .disabled: out.append(#","thinking":{"type":"disabled"}"#)
@@ -248,9 +237,7 @@ struct AnthropicRequest: ~Copyable {
         guard thinking.effort != nil || schema != nil else { return }
         out.append(#","output_config":{"#)
         if let effort = thinking.effort {
-            out.append(#""effort":""#)
-            out.append(effort)
-            out.append("\"")
+            out.append(#""effort":""#, effort, "\"")
         }
         if let schema {
             out.append(

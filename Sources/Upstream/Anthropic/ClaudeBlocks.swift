@@ -56,8 +56,7 @@ struct ClaudeBlocks {
         text.withUTF8 { bytes in
             let bytes = UnsafeRawBufferPointer(bytes)
             list.open("text", to: &out)
-            out.append(#","text":"#)
-            out.append(json: isCut ? Self.cut(bytes) : bytes)
+            out.append(#","text":"#, json: isCut ? Self.cut(bytes) : bytes)
             out.append("}")
         }
     }
@@ -87,8 +86,7 @@ struct ClaudeBlocks {
             out.append(#","data":"#)
         } else {
             list.open("thinking", to: &out)
-            out.append(#","thinking":"#)
-            out.append(json: reasoningBlock.text)
+            out.append(#","thinking":"#, json: reasoningBlock.text)
             out.append(#","signature":"#)
         }
         out.append(json: signature)
@@ -101,8 +99,7 @@ struct ClaudeBlocks {
         let text = ByteBuffer(arguments)
         guard text.bytes.contains(where: { $0 > 32 }) else { return out.append("{}") }
         if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(text.bytes) }
-        out.append(#"{"_raw":"#)
-        out.append(json: text.bytes)
+        out.append(#"{"_raw":"#, json: text.bytes)
         out.append("}")
     }
 
@@ -125,8 +122,7 @@ struct ClaudeBlocks {
             if text.contentType == .pdf { append(text, as: .pdf, to: &out) } else { append(plain: text, to: &out) }
             if let name = part.name, name.utf8.contains(where: { $0 > 32 }) {
                 out.removeLast(1)
-                out.append(#","title":"#)
-                out.append(json: name)
+                out.append(#","title":"#, json: name)
                 out.append("}")
             }
         case (.audio, _): break
@@ -134,15 +130,12 @@ struct ClaudeBlocks {
     }
 
     private func append(address: String, to out: inout ByteBuffer) {
-        out.append(#","source":{"type":"url","url":"#)
-        out.append(json: address)
+        out.append(#","source":{"type":"url","url":"#, json: address)
         out.append("}}")
     }
 
     private func append(_ text: Base64Text, as type: MediaType, to out: inout ByteBuffer) {
-        out.append(#","source":{"type":"base64","media_type":""#)
-        out.append(type.rawValue)
-        out.append(#"","data":""#)
+        out.append(#","source":{"type":"base64","media_type":""#, type.rawValue, #"","data":""#)
         out.append(jsonContent: text.base64.bytes)
         out.append("\"}}")
     }
@@ -167,7 +160,7 @@ struct ClaudeBlocks {
             case (.file, .data(let text)):
                 guard let type = text.contentType, [.pdf, .text, .json, .xml].contains(type) else {
                     let why = "the provider of this model supports only PDF and plain text"
-                    return .value(part.param, why, code: "unsupported_value")
+                    return .unsupportedValue(part.param, why)
                 }
             default: break
             }

@@ -272,9 +272,7 @@ struct ClaudeTurns: ~Copyable {
         var list = BlockList()
         for piece in message.content { blocks.append(piece, &list, to: &content) }
         if !list.isEmpty {
-            out.append(#","content":["#)
-            out.append(content.bytes)
-            out.append("]")
+            out.append(#","content":["#, content.bytes, "]")
         }
         if message.role == .failedTool { out.append(#","is_error":true"#) }
     }

@@ -93,9 +93,7 @@ struct ContentBlockRecorder: ~Copyable {
         write()
         guard keeps, !written.isEmpty else { return nil }
         var out = ByteBuffer()
-        out.append("[")
-        out.append(written.bytes)
-        out.append("]")
+        out.append("[", written.bytes, "]")
         written.removeAll()
         return Body(out)
     }
@@ -109,8 +107,7 @@ struct ContentBlockRecorder: ~Copyable {
         case .thinking where !signature.isEmpty:
             open(#"{"type":"thinking","thinking":"#)
             written.append(json: said.bytes)
-            written.append(#","signature":"#)
-            written.append(json: signature.bytes)
+            written.append(#","signature":"#, json: signature.bytes)
             written.append("}")
         case .use where !said.isEmpty: writeUse()
         case .use, .other:

@@ -56,17 +56,11 @@ struct MessageRequestRewriter {
     private static let ofRequests = LearnedQuirks(rawValue: (1 << 14) - 1).union(.plainSchemas)
 
     private func append(_ root: RawJSON, to out: inout ByteBuffer) {
-        out.append("{")
-        var isFirst = true
-        for member in root.members where !isLeftOut(member, root) {
-            if !isFirst { out.append(",") }
-            isFirst = false
-            out.append("\"")
-            out.append(member.name)
-            out.append("\":")
+        root.append(to: &out, leavingOut: { isLeftOut($0, root) }) { member, out in
+            out.append("\"", member.name, "\":")
             append(member, to: &out)
+            return true
         }
-        out.append("}")
     }
 
     private func isLeftOut(_ member: RawJSON.Member, _ root: RawJSON) -> Bool {

@@ -35,8 +35,7 @@ struct OriginalMessage: ~Copyable {
         if lacksVersion, namesModel || !hasModel { insert(#""anthropic_version":"vertex-2023-10-16""#, members) }
         if namesModel, !hasModel {
             var opening = ByteBuffer()
-            opening.append(#""model":"#)
-            opening.append(json: model)
+            opening.append(#""model":"#, json: model)
             insert(opening.text, members)
         }
         for (index, member) in members.enumerated() {

@@ -43,9 +43,7 @@ enum SystemTurnRewriter {
             if turn.isSystemTurn { reminder.append(reminderOf: content) }
             let written = turn.isSystemTurn ? RawJSON(reminder.bytes) : content
             if written.content != nil {
-                others.append(#",{"type":"text","text":"#)
-                others.append(written.bytes)
-                others.append("}")
+                others.append(#",{"type":"text","text":"#, written.bytes, "}")
             }
             for block in written.elements {
                 if block["type"]?.content == "tool_result" {

@@ -83,10 +83,8 @@ extension PassedError {
         if Self.isPublic(said, shown), Self.isPublic(root, depth: 16) {
             out.append(RawJSON(data).bytes)
         } else {
-            out.append(#"{"type":"error","error":{"type":"#)
-            out.append(json: type)
-            out.append(#","message":"#)
-            out.append(json: shown)
+            out.append(#"{"type":"error","error":{"type":"#, json: type)
+            out.append(#","message":"#, json: shown)
             out.append("}")
             if let id = root["request_id"]?.string { out.append("request_id", id) }
             out.append("}")

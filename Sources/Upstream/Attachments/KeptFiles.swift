@@ -75,8 +75,7 @@ package struct KeptFiles: Sendable {
                     let name = names.first(where: { $0.id.utf8.elementsEqual(id) })
                 else { return false }
                 replaced += 1
-                out.append(#""file_id":"#)
-                out.append(json: name.vendorID)
+                out.append(#""file_id":"#, json: name.vendorID)
                 return true
             }
             return true

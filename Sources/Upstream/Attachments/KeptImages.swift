@@ -58,7 +58,7 @@ package struct KeptImages: Sendable {
 
     /// The error for the client if no candidate's provider has the files that the request names.
     package var refusal: APIError {
-        .value(ids[0].param, "the model's provider does not have this file", code: "unsupported_value")
+        .unsupportedValue(ids[0].param, "the model's provider does not have this file")
     }
 
     /// Returns the request body with the vendor's file ids in place of the relay's file ids.
@@ -89,8 +89,7 @@ package struct KeptImages: Sendable {
             }
             next += 1
             guard let name = vendorIDs[next - 1] else { return false }
-            out.append(#""file_id":"#)
-            out.append(json: name)
+            out.append(#""file_id":"#, json: name)
             return true
         }
     }

@@ -95,9 +95,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         }
         out.append(#"{"choices":["#)
         if result.has("response") || result.has("tool_calls") {
-            out.append(#"{"index":0,""#)
-            out.append(message.rawValue)
-            out.append(#"":{"role":"assistant""#)
+            out.append(#"{"index":0,""#, message.rawValue, #"":{"role":"assistant""#)
             append(result["response"], to: &out)
             append(calls: result["tool_calls"], to: &out)
             out.append("}")
@@ -139,11 +137,9 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
             out.append(decimal: calls)
             calls += 1
             if let id = call["id"]?.text, !id.isEmpty {
-                out.append(#","id":"#)
-                out.append(json: id)
+                out.append(#","id":"#, json: id)
             }
-            out.append(#","type":"function","function":{"name":"#)
-            out.append(json: name)
+            out.append(#","type":"function","function":{"name":"#, json: name)
             if let arguments = function["arguments"] {
                 out.append(#","arguments":"#)
                 arguments.append(to: &out)

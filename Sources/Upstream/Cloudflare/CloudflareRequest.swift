@@ -52,28 +52,26 @@ enum CloudflareRequest {
     }
 
     private static func append(_ root: RawJSON, _ quirks: LearnedQuirks, to out: inout ByteBuffer) {
-        out.append("{")
-        var isFirst = true
-        for member in root.members {
-            switch member.name {
-            case "model": if quirks.contains(.ownWire) { continue }
-            case "stream_options": if !quirks.isDisjoint(with: [.ownWire, .notStreamed]) { continue }
-            case "stream": if quirks.contains(.notStreamed) { continue }
-            default: break
-            }
-            if !isFirst { out.append(",") }
-            isFirst = false
-            out.append("\"")
-            out.append(member.name)
-            out.append("\":")
+        root.append(to: &out, leavingOut: { isLeftOut($0, quirks) }) { member, out in
             switch member.name {
             case "max_tokens" where quirks.contains(.lowBound) && member.value.bytes.equals("4096"):
-                out.append(decimal: lowTokens)
-            case "response_format" where quirks.contains(.ownWire): append(format: member.value, to: &out)
-            default: out.append(member.value.bytes)
+                out.append(#""max_tokens":"#, decimal: lowTokens)
+            case "response_format" where quirks.contains(.ownWire):
+                out.append(#""response_format":"#)
+                append(format: member.value, to: &out)
+            default: return false
             }
+            return true
         }
-        out.append("}")
+    }
+
+    private static func isLeftOut(_ member: RawJSON.Member, _ quirks: LearnedQuirks) -> Bool {
+        switch member.name {
+        case "model": quirks.contains(.ownWire)
+        case "stream_options": !quirks.isDisjoint(with: [.ownWire, .notStreamed])
+        case "stream": quirks.contains(.notStreamed)
+        default: false
+        }
     }
 
     /// Appends `response_format` as Cloudflare's own API expects it: `json_schema` is the schema itself.

@@ -103,16 +103,13 @@ struct CohereMessages: ~Copyable {
         out.append(member: "content")
         if content.count == 1, case .text(let text) = content[0], !text.isEmpty { return out.append(json: text) }
         if parts.isEmpty { return out.append(#"".""#) }
-        out.append("[")
-        out.append(parts.bytes)
-        out.append("]")
+        out.append("[", parts.bytes, "]")
     }
 
     /// Appends a text part to a list of parts. Appends nothing if the text is empty.
     private func append(text: String, to parts: inout ByteBuffer) {
         guard !text.isEmpty else { return }
-        parts.append(parts.isEmpty ? #"{"type":"text","text":"# : #",{"type":"text","text":"#)
-        parts.append(json: text)
+        parts.append(parts.isEmpty ? #"{"type":"text","text":"# : #",{"type":"text","text":"#, json: text)
         parts.append("}")
     }
 
@@ -142,8 +139,7 @@ struct CohereMessages: ~Copyable {
         if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(json: text.bytes) }
         guard text.bytes.contains(where: { $0 > 32 }) else { return out.append(#""{}""#) }
         var object = ByteBuffer()
-        object.append(#"{"_raw":"#)
-        object.append(json: text.bytes)
+        object.append(#"{"_raw":"#, json: text.bytes)
         object.append("}")
         out.append(json: object.bytes)
     }

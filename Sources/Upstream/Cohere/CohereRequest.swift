@@ -25,8 +25,7 @@ struct CohereRequest: ~Copyable {
     /// Returns the request body, and the map from the tool names in the body to the client's tool names.
     consuming func written() -> (Body, VendorNameMap) {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
-        out.append(#"{"model":"#)
-        out.append(json: model)
+        out.append(#"{"model":"#, json: model)
         out.append(#","messages":["#)
         var messages = CohereMessages(call, names)
         // Without the instruction, the output of a model might never end.
@@ -39,14 +38,7 @@ struct CohereRequest: ~Copyable {
         appendSampling()
         appendThinking()
         if let most = call.maxTokens { out.append("max_tokens", most) }
-        if !call.stops.isEmpty {
-            out.append(member: "stop_sequences")
-            for (index, stop) in call.stops.enumerated() {
-                out.append(index == 0 ? "[" : ",")
-                out.append(json: stop)
-            }
-            out.append("]")
-        }
+        if !call.stops.isEmpty { out.append("stop_sequences", call.stops) }
         if call.isStreamed { out.append("stream", true) }
         out.append("}")
         return (Body(out), names)

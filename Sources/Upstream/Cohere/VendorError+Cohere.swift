@@ -95,8 +95,7 @@ struct CohereRequestRewriter {
             out.append(out.isEmpty ? "{" : ",")
             let given = Int(member.value.bytes[part: 0..<min(18, member.value.bytes.count)].text)
             if member.name.equals("max_tokens"), let most, let given {
-                out.append(#""max_tokens":"#)
-                out.append(decimal: min(most, given))
+                out.append(#""max_tokens":"#, decimal: min(most, given))
             } else {
                 out.append(member)
             }

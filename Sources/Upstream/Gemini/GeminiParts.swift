@@ -17,8 +17,7 @@ struct GeminiParts {
         // The API refuses a part with neither text nor a signature.
         guard !text.isEmpty || signature != nil else { return }
         open(to: &out)
-        out.append(#"{"text":"#)
-        out.append(json: text)
+        out.append(#"{"text":"#, json: text)
         if let signature { out.append("thoughtSignature", signature) }
         out.append("}")
     }
@@ -34,8 +33,7 @@ struct GeminiParts {
         case .words(let text), .file(let text), .address(let text): append(text: text, to: &out)
         case .kept(let address):
             open(to: &out)
-            out.append(#"{"fileData":{"fileUri":"#)
-            out.append(json: address)
+            out.append(#"{"fileData":{"fileUri":"#, json: address)
             if let type = Self.type(ofAddress: address, part.kind) { out.append("mimeType", type) }
             out.append("}}")
         case .data(let text):
@@ -89,7 +87,7 @@ struct GeminiParts {
             case (.file, .data(let text)):
                 guard let type = text.contentType, [.pdf, .text, .json, .xml].contains(type) else {
                     let why = "the provider of this model supports only PDF and plain text"
-                    return .value(part.param, why, code: "unsupported_value")
+                    return .unsupportedValue(part.param, why)
                 }
             default: break
             }

@@ -155,11 +155,8 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         images += 1
         hasParts = true
         var around = ByteBuffer()
-        around.append(images == 1 ? "![Image " : "\n![Image ")
-        around.append(decimal: images)
-        around.append("](data:")
-        around.append(type)
-        around.append(";base64,")
+        around.append(images == 1 ? "![Image " : "\n![Image ", decimal: images)
+        around.append("](data:", type, ";base64,")
         emit(0, .text(around.bytes))
         // The data may be long, so it is emitted without a copy.
         if !base64.isEmpty { emit(0, .text(base64)) }

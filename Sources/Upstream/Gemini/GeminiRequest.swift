@@ -35,9 +35,7 @@ struct GeminiRequest: ~Copyable {
         turns.append(to: &out, before: model.isBare && isInstructed ? instructions.bytes : nil)
         out.append("]")
         if isInstructed, !model.isBare {
-            out.append(#","systemInstruction":{"parts":["#)
-            out.append(instructions.bytes)
-            out.append("]}")
+            out.append(#","systemInstruction":{"parts":["#, instructions.bytes, "]}")
         }
         names = turns.names
         appendTools()
@@ -80,9 +78,7 @@ struct GeminiRequest: ~Copyable {
     }
 
     private mutating func append(mode: StaticString, name: String? = nil) {
-        out.append(#","toolConfig":{"functionCallingConfig":{"mode":""#)
-        out.append(mode)
-        out.append("\"")
+        out.append(#","toolConfig":{"functionCallingConfig":{"mode":""#, mode, "\"")
         if let name {
             out.append(#","allowedFunctionNames":["#)
             append(name: name)
@@ -99,14 +95,7 @@ struct GeminiRequest: ~Copyable {
         let start = out.count
         appendSampling()
         if let most = call.maxTokens { out.append("maxOutputTokens", most) }
-        if !call.stops.isEmpty {
-            out.append(member: "stopSequences")
-            for (index, stop) in call.stops.enumerated() {
-                out.append(index == 0 ? "[" : ",")
-                out.append(json: stop)
-            }
-            out.append("]")
-        }
+        if !call.stops.isEmpty { out.append("stopSequences", call.stops) }
         appendFormat()
         appendThinking()
         guard out.count > start else { return }
@@ -114,9 +103,7 @@ struct GeminiRequest: ~Copyable {
         var members = ByteBuffer()
         members.append(out.bytes[part: (start + 1)..<out.count])
         out.removeLast(out.count - start)
-        out.append(#","generationConfig":{"#)
-        out.append(members.bytes)
-        out.append("}")
+        out.append(#","generationConfig":{"#, members.bytes, "}")
     }
 
     private mutating func appendSampling() {
@@ -148,13 +135,10 @@ struct GeminiRequest: ~Copyable {
         switch model.thinking(chatOptions.reasoning) {
         case .none: break
         case .level(let level):
-            out.append(#","thinkingConfig":{"includeThoughts":true,"thinkingLevel":""#)
-            out.append(level)
-            out.append("\"}")
+            out.append(#","thinkingConfig":{"includeThoughts":true,"thinkingLevel":""#, level, "\"}")
         case .budget(0): out.append(#","thinkingConfig":{"thinkingBudget":0}"#)
         case .budget(let tokens):
-            out.append(#","thinkingConfig":{"includeThoughts":true,"thinkingBudget":"#)
-            out.append(decimal: tokens)
+            out.append(#","thinkingConfig":{"includeThoughts":true,"thinkingBudget":"#, decimal: tokens)
             out.append("}")
         }
     }

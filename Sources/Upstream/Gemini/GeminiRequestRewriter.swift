@@ -32,23 +32,17 @@ struct GeminiRequestRewriter {
     }
 
     private func append(_ root: RawJSON, to out: inout ByteBuffer) {
-        out.append("{")
-        var isFirst = true
-        for member in root.members {
-            if member.name.equals("systemInstruction"), quirks.contains(.noInstructions) { continue }
-            if !isFirst { out.append(",") }
-            isFirst = false
-            out.append("\"")
-            out.append(member.name)
-            out.append("\":")
+        let hasNoInstructions = quirks.contains(.noInstructions)
+        root.append(to: &out, leavingOut: { hasNoInstructions && $0.name.equals("systemInstruction") }) { member, out in
+            out.append("\"", member.name, "\":")
             switch member.name {
             case "contents": appendContents(member.value, root["systemInstruction"]?["parts"], to: &out)
             case "tools" where quirks.contains(.plainSchemas): appendTools(member.value, to: &out)
             case "generationConfig": appendSettings(member.value, to: &out)
             default: out.append(member.value.bytes)
             }
+            return true
         }
-        out.append("}")
     }
 
     private func appendTools(_ tools: RawJSON, to out: inout ByteBuffer) {
@@ -65,19 +59,16 @@ struct GeminiRequestRewriter {
     }
 
     private func appendSettings(_ settings: RawJSON, to out: inout ByteBuffer) {
-        out.append("{")
-        var isFirst = true
-        for member in settings.members {
-            switch member.name {
-            case "presencePenalty", "frequencyPenalty": if quirks.contains(.noPenalties) { continue }
-            case "thinkingConfig": if quirks.contains(.noThinkingConfig) { continue }
-            default: break
+        settings.append(
+            to: &out,
+            leavingOut: { (member: RawJSON.Member) -> Bool in
+                switch member.name {
+                case "presencePenalty", "frequencyPenalty": quirks.contains(.noPenalties)
+                case "thinkingConfig": quirks.contains(.noThinkingConfig)
+                default: false
+                }
             }
-            if !isFirst { out.append(",") }
-            isFirst = false
-            out.append(member)
-        }
-        out.append("}")
+        )
     }
 
     private func appendContents(_ contents: RawJSON, _ instructions: RawJSON?, to out: inout ByteBuffer) {

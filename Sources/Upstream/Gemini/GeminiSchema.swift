@@ -119,10 +119,8 @@ struct GeminiSchema {
             let values = OpenSchema.values(of: schema)
             guard isListed(schema), name.equals("enum") || schema["enum"] == nil else { return }
             open(#""enum":"#, to: &out)
-            for (index, value) in values.filter({ $0.kind != .null }).enumerated() {
-                out.append(index == 0 ? "[" : ",")
-                value.append(to: &out)
-            }
+            out.append("[")
+            out.append(list: values.filter({ $0.kind != .null })) { value, out in value.append(to: &out) }
             out.append("]")
         case "$ref":
             open(name, to: &out)
@@ -203,10 +201,8 @@ struct GeminiSchema {
         out.append(out.isEmpty ? "\"" : ",\"")
         out.append(name)
         out.append("\":")
-        for (index, element) in elements.enumerated() {
-            out.append(index == 0 ? "[" : ",")
-            append(element, to: &out)
-        }
+        out.append("[")
+        out.append(list: elements) { element, out in append(element, to: &out) }
         out.append("]")
     }
 

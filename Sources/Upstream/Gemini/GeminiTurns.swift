@@ -131,8 +131,7 @@ struct GeminiTurns: ~Copyable {
 
     private func append(_ id: String?, _ name: [UInt8], to out: inout ByteBuffer) {
         if let id {
-            out.append(#""id":"#)
-            out.append(json: id)
+            out.append(#""id":"#, json: id)
             out.append(",")
         }
         out.append(#""name":"#)
@@ -149,8 +148,7 @@ struct GeminiTurns: ~Copyable {
         if isBlank, raw.utf8CodeUnitCount == 4 { return out.append("{}") }
         out.append("{\"")
         out.append(raw)
-        out.append("\":")
-        out.append(json: text.bytes)
+        out.append("\":", json: text.bytes)
         out.append("}")
     }
 

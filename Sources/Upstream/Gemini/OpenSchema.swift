@@ -27,9 +27,7 @@ struct OpenSchema {
         var members = ByteBuffer()
         writer.appendMembers(of: root, depth: 0, to: &members)
         if !members.isEmpty, !members.bytes.equals(#""type":"OBJECT""#) {
-            out.append("{")
-            out.append(members.bytes)
-            out.append("}")
+            out.append("{", members.bytes, "}")
         }
         withExtendedLifetime(parser) {}
         return true
@@ -43,9 +41,7 @@ struct OpenSchema {
     private mutating func append(_ schema: JSONValue, isNullable: Bool = false, depth: Int, to out: inout ByteBuffer) {
         var members = ByteBuffer()
         appendMembers(of: schema, isNullable: isNullable, depth: depth + 1, to: &members)
-        out.append("{")
-        out.append(members.bytes)
-        out.append("}")
+        out.append("{", members.bytes, "}")
     }
 
     /// Converts a schema and appends its members, without the braces around them.
@@ -151,10 +147,8 @@ struct OpenSchema {
         }
         guard schemas.isEmpty else {
             open(member: "anyOf", &out)
-            for (index, choice) in schemas.enumerated() {
-                out.append(index == 0 ? "[" : ",")
-                append(choice, depth: depth, to: &out)
-            }
+            out.append("[")
+            out.append(list: schemas) { choice, out in append(choice, depth: depth, to: &out) }
             out.append("]")
             return true
         }
@@ -182,10 +176,8 @@ struct OpenSchema {
             member("type", #""STRING""#, &out)
             member("format", #""enum""#, &out)
             open(member: "enum", &out)
-            for (index, value) in reported.enumerated() {
-                out.append(index == 0 ? "[" : ",")
-                value.append(to: &out)
-            }
+            out.append("[")
+            out.append(list: reported) { value, out in value.append(to: &out) }
             out.append("]")
             return
         }
@@ -292,8 +284,7 @@ struct OpenSchema {
         open(member: "properties", &out)
         var known: Set<[UInt8]> = []
         for property in own + allProperties(ofChoicesOf: schema) where known.insert(Array(property.name)).inserted {
-            out.append(known.count == 1 ? "{" : ",")
-            out.append(json: property.name)
+            out.append(known.count == 1 ? "{" : ",", json: property.name)
             out.append(":")
             if let value = property.value { append(value, depth: depth, to: &out) } else { out.append("{}") }
             bytesLeft -= property.name.count
@@ -306,10 +297,8 @@ struct OpenSchema {
         guard !required.isEmpty else { return }
         open(member: "required", &out)
         let start = out.count
-        for (index, name) in required.enumerated() {
-            out.append(index == 0 ? "[" : ",")
-            name.append(to: &out)
-        }
+        out.append("[")
+        out.append(list: required) { name, out in name.append(to: &out) }
         out.append("]")
         bytesLeft -= out.count - start
     }

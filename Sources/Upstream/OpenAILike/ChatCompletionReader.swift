@@ -213,9 +213,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         chunk.removeAll()
         chunk.append(opening.bytes)
         chunk.append(membersBesideUsage.bytes)
-        chunk.append(#","choices":[],"usage":"#)
-        chunk.append(reportedUsage.bytes)
-        chunk.append("}")
+        chunk.append(#","choices":[],"usage":"#, reportedUsage.bytes, "}")
         emit(-1, .native(.chat, chunk.bytes))
     }
 
@@ -288,9 +286,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         } else {
             ids.appendID("chatcmpl-", into: &out)
         }
-        out.append(#"","object":""#)
-        out.append(object)
-        out.append(#"","created":"#)
+        out.append(#"","object":""#, object, #"","created":"#)
         if let created = root["created"]?.bytes, created.count <= 15, created.allSatisfy({ 48...57 ~= $0 }),
             created.first != 48
         {
@@ -298,8 +294,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         } else {
             out.append(decimal: time(nil))
         }
-        out.append(#","model":"#)
-        out.append(json: responseOptions.model)
+        out.append(#","model":"#, json: responseOptions.model)
     }
 
     private func appendRemainder(

@@ -40,10 +40,7 @@ struct MessageWriter {
     private mutating func appendParts(of positions: [Int], to out: inout ByteBuffer) {
         open("user", to: &out)
         out.append(#","content":["#)
-        for (index, position) in positions.enumerated() {
-            if index > 0 { out.append(",") }
-            append(attachments[position], to: &out)
-        }
+        out.append(list: positions) { position, out in append(attachments[position], to: &out) }
         out.append("]}")
     }
 
@@ -59,12 +56,10 @@ struct MessageWriter {
         let isPlain = message.isResult && message.toolCallID == nil && !(message.role == .function && hasCalls)
         open(isPlain ? "user" : message.role.wireName, to: &out)
         if let name = message.name, !isPlain {
-            out.append(#","name":"#)
-            out.append(json: name)
+            out.append(#","name":"#, json: name)
         }
         if let id = message.toolCallID {
-            out.append(#","tool_call_id":"#)
-            out.append(json: id)
+            out.append(#","tool_call_id":"#, json: id)
         }
         appendContent(of: message, to: &out)
         if wantsReasoning, !message.toolCalls.isEmpty { append(reasoningBlock: message.plainReasoning, to: &out) }
@@ -74,8 +69,7 @@ struct MessageWriter {
 
     private func append(reasoningBlock: String, to out: inout ByteBuffer) {
         guard !reasoningBlock.isEmpty else { return }
-        out.append(#","reasoning_content":"#)
-        out.append(json: reasoningBlock)
+        out.append(#","reasoning_content":"#, json: reasoningBlock)
     }
 
     private mutating func appendContent(of message: ChatMessage, to out: inout ByteBuffer) {
@@ -100,12 +94,10 @@ struct MessageWriter {
             out.append(index == 0 ? "[" : ",")
             switch piece {
             case .text(let text):
-                out.append(#"{"type":"text","text":"#)
-                out.append(json: text)
+                out.append(#"{"type":"text","text":"#, json: text)
                 out.append("}")
             case .refusal(let text):
-                out.append(#"{"type":"refusal","refusal":"#)
-                out.append(json: text)
+                out.append(#"{"type":"refusal","refusal":"#, json: text)
                 out.append("}")
             case .attachment(let position): append(attachments[position], to: &out)
             case .reasoningBlock: break
@@ -121,8 +113,7 @@ struct MessageWriter {
             return
         }
         for (index, call) in calls.enumerated() {
-            out.append(index == 0 ? #","tool_calls":[{"id":"# : #",{"id":"#)
-            out.append(json: call.id ?? "")
+            out.append(index == 0 ? #","tool_calls":[{"id":"# : #",{"id":"#, json: call.id ?? "")
             out.append(#","type":"function","function":"#)
             append(function: call, to: &out)
             out.append("}")
@@ -131,10 +122,8 @@ struct MessageWriter {
     }
 
     private func append(function call: ToolCall, to out: inout ByteBuffer) {
-        out.append(#"{"name":"#)
-        out.append(json: call.name)
-        out.append(#","arguments":"#)
-        out.append(json: call.arguments)
+        out.append(#"{"name":"#, json: call.name)
+        out.append(#","arguments":"#, json: call.arguments)
         out.append("}")
     }
 
@@ -143,15 +132,12 @@ struct MessageWriter {
     private func append(_ part: Attachment, to out: inout ByteBuffer) {
         switch (part.kind, part.source) {
         case (_, .words(let text)), (_, .file(let text)):
-            out.append(#"{"type":"text","text":"#)
-            out.append(json: text)
+            out.append(#"{"type":"text","text":"#, json: text)
         case (_, .kept(let id)):
-            out.append(#"{"type":"file","file":{"file_id":"#)
-            out.append(json: id)
+            out.append(#"{"type":"file","file":{"file_id":"#, json: id)
             out.append("}")
         case (.image, .address(let address)):
-            out.append(#"{"type":"image_url","image_url":{"url":"#)
-            out.append(json: address)
+            out.append(#"{"type":"image_url","image_url":{"url":"#, json: address)
             appendDetail(of: part, to: &out)
             out.append("}")
         case (.image, .data(let text)):
@@ -167,14 +153,12 @@ struct MessageWriter {
             out.append(text.contentType == .wav ? "wav" : "mp3")
             out.append("\"}")
         case (.file, .data(let text)):
-            out.append(#"{"type":"file","file":{"filename":"#)
-            out.append(json: part.name ?? "file")
+            out.append(#"{"type":"file","file":{"filename":"#, json: part.name ?? "file")
             out.append(#","file_data":""#)
             out.append(dataURL: text, "application/pdf")
             out.append("\"}")
         case (.file, .address(let address)), (.audio, .address(let address)):
-            out.append(#"{"type":"file","file":{"file_url":"#)
-            out.append(json: address)
+            out.append(#"{"type":"file","file":{"file_url":"#, json: address)
             out.append("}")
         }
         out.append("}")

@@ -38,8 +38,7 @@ struct NativeChoices {
     }
 
     private func append(_ piece: ChoiceChunk, _ choice: RawJSON, to out: inout ByteBuffer) {
-        out.append(#"{"index":"#)
-        out.append(decimal: piece.index)
+        out.append(#"{"index":"#, decimal: piece.index)
         out.append(isWhole ? #","message":{"# : #","delta":{"#)
         append(piece, message: choice[message], to: &out)
         out.append("}")
@@ -64,15 +63,13 @@ struct NativeChoices {
         var out = ByteBuffer()
         if piece.role == .added || isWhole { out.append(#","role":"assistant""#) }
         if let text = piece.text {
-            out.append(#","content":"#)
-            out.append(json: text)
+            out.append(#","content":"#, json: text)
         } else if isWhole {
             let isBare = piece.calls.isEmpty && piece.function == nil && piece.refusal == nil
             out.append(isBare ? #","content":"""# : #","content":null"#)
         }
         if let reasoningBlock = piece.reasoning {
-            out.append(#","reasoning_content":"#)
-            out.append(json: reasoningBlock)
+            out.append(#","reasoning_content":"#, json: reasoningBlock)
         }
         var calls = RawJSON(UnsafeRawBufferPointer(start: nil, count: 0))
         for member in message?.members ?? calls.members {

@@ -33,8 +33,7 @@ package struct NativeRequest {
         guard let members, !mayHideFiles(members) else { return nil }
         var out = ByteBuffer()
         _ = out.reserve(original.bytes.count + 256)
-        out.append(#"{"model":"#)
-        out.append(json: model)
+        out.append(#"{"model":"#, json: model)
         var hasMessages = false
         var hasOptions = false
         // If the request has both limits, only the one that the server knows is sent.
@@ -50,8 +49,7 @@ package struct NativeRequest {
                 continue
             case "max_tokens" where hasBounds, "max_completion_tokens" where hasBounds:
                 if !member.name.equals(other), let bound = call.maxTokens {
-                    out.append(isOpenAI ? #","max_completion_tokens":"# : #","max_tokens":"#)
-                    out.append(decimal: bound)
+                    out.append(isOpenAI ? #","max_completion_tokens":"# : #","max_tokens":"#, decimal: bound)
                 }
                 continue
             case "max_tokens" where call.hasLowerBound, "max_completion_tokens" where call.hasLowerBound:
@@ -104,8 +102,7 @@ package struct NativeRequest {
         let members = try checkedMembers()
         var out = ByteBuffer()
         _ = out.reserve(original.bytes.count + 256)
-        out.append(#"{"model":"#)
-        out.append(json: model)
+        out.append(#"{"model":"#, json: model)
         for member in members where !member.name.equals("model") && !ForwardedRequest.isOfRelay(member.name.text) {
             if !FieldNames.isDisguised(member.name) { out.append(next: member) }
         }

@@ -22,8 +22,7 @@ struct OpenAILikeRequest: ~Copyable {
 
     consuming func written() -> Body {
         _ = out.reserve(512 + call.sentBytes + 48 * call.messages.count)
-        out.append(#"{"model":"#)
-        out.append(json: model)
+        out.append(#"{"model":"#, json: model)
         out.append(#","messages":["#)
         var messages = MessageWriter(call.attachments, wantsReasoning: wantsReasoning)
         messages.append(call.messages, to: &out)
@@ -35,10 +34,7 @@ struct OpenAILikeRequest: ~Copyable {
         if call.choices > 1 { append("n", call.choices) }
         if !call.stops.isEmpty {
             out.append(#","stop":["#)
-            for (index, stop) in call.stops.enumerated() {
-                if index > 0 { out.append(",") }
-                out.append(json: stop)
-            }
+            out.append(list: call.stops) { stop, out in out.append(json: stop) }
             out.append("]")
         }
         if let most = call.maxTokens { append(isOpenAI ? "max_completion_tokens" : "max_tokens", most) }
@@ -73,14 +69,12 @@ struct OpenAILikeRequest: ~Copyable {
 
     private mutating func appendChoice(_ name: String, _ isLegacy: Bool) {
         if isLegacy {
-            out.append(#","function_call":{"name":"#)
-            out.append(json: name)
+            out.append(#","function_call":{"name":"#, json: name)
             return out.append("}")
         }
         let isCustom = chatOptions.tools.contains { $0.kind == .custom && $0.name.hasSameBytes(as: name) }
         out.append(#","tool_choice":{"type":""#)
-        out.append(isCustom ? #"custom","custom":{"name":"# : #"function","function":{"name":"#)
-        out.append(json: name)
+        out.append(isCustom ? #"custom","custom":{"name":"# : #"function","function":{"name":"#, json: name)
         out.append("}}")
     }
 
@@ -105,8 +99,7 @@ struct OpenAILikeRequest: ~Copyable {
     }
 
     private mutating func append(_ tool: ChatOptions.Tool, schema name: StaticString) {
-        out.append(#"{"name":"#)
-        out.append(json: tool.name)
+        out.append(#"{"name":"#, json: tool.name)
         if let description = tool.description { append("description", description) }
         if let schema = tool.schema { append(name, schema) }
         if let isStrict = tool.isStrict, tool.kind == .function { append("strict", isStrict) }
@@ -118,8 +111,7 @@ struct OpenAILikeRequest: ~Copyable {
         case .text: break
         case .object: out.append(#","response_format":{"type":"json_object"}"#)
         case .schema(let name, let schema, let isStrict):
-            out.append(#","response_format":{"type":"json_schema","json_schema":{"name":"#)
-            out.append(json: name)
+            out.append(#","response_format":{"type":"json_schema","json_schema":{"name":"#, json: name)
             if let schema { append("schema", schema) }
             if let isStrict { append("strict", isStrict) }
             out.append("}}")
@@ -157,9 +149,7 @@ struct OpenAILikeRequest: ~Copyable {
     // MARK: Members
 
     private mutating func open(_ name: StaticString) {
-        out.append(",\"")
-        out.append(name)
-        out.append("\":")
+        out.append(",\"", name, "\":")
     }
 
     private mutating func append(_ name: StaticString, _ number: Int) {

@@ -29,8 +29,7 @@ struct ResponsesRequest: ~Copyable {
 
     consuming func written() -> Body {
         _ = out.reserve(512 + call.sentBytes + 48 * call.messages.count)
-        out.append(#"{"model":"#)
-        out.append(json: model)
+        out.append(#"{"model":"#, json: model)
         out.append(#","input":["#)
         for message in call.messages.withIDsOfFunctions.withResultInPlaceForEachCall { append(message) }
         if call.needs.contains(.compaction) {
@@ -76,9 +75,7 @@ struct ResponsesRequest: ~Copyable {
 
     private mutating func appendMessage(_ role: StaticString, _ message: ChatMessage) {
         open()
-        out.append(#"{"role":""#)
-        out.append(role)
-        out.append(#"","content":"#)
+        out.append(#"{"role":""#, role, #"","content":"#)
         appendContent(of: message)
         out.append("}")
     }
@@ -153,8 +150,7 @@ struct ResponsesRequest: ~Copyable {
     private mutating func append(_ call: ToolCall) {
         appendWaiting()
         open()
-        out.append(#"{"type":"function_call","call_id":"#)
-        out.append(json: call.id ?? "")
+        out.append(#"{"type":"function_call","call_id":"#, json: call.id ?? "")
         out.append("name", call.name)
         out.append("arguments", call.arguments)
         out.append("}")
@@ -165,12 +161,9 @@ struct ResponsesRequest: ~Copyable {
         guard !text.isEmpty else { return }
         appendWaiting()
         open()
-        out.append(#"{"role":"assistant","content":"#)
-        out.append(json: text.bytes)
+        out.append(#"{"role":"assistant","content":"#, json: text.bytes)
         if let phase = message.phase {
-            out.append(#","phase":""#)
-            out.append(phase.name)
-            out.append("\"")
+            out.append(#","phase":""#, phase.name, "\"")
         }
         out.append("}")
         text.removeAll()
@@ -187,8 +180,7 @@ struct ResponsesRequest: ~Copyable {
             return
         }
         open()
-        out.append(#"{"type":"reasoning","id":"#)
-        out.append(json: id)
+        out.append(#"{"type":"reasoning","id":"#, json: id)
         out.append(#","summary":["#)
         if !reasoningBlock.text.isEmpty {
             out.append(#"{"type":"summary_text""#)
@@ -214,8 +206,7 @@ struct ResponsesRequest: ~Copyable {
     private mutating func appendResult(_ message: ChatMessage) {
         guard let id = message.toolCallID else { return appendMessage("user", message) }
         open()
-        out.append(#"{"type":"function_call_output","call_id":"#)
-        out.append(json: id)
+        out.append(#"{"type":"function_call_output","call_id":"#, json: id)
         out.append(member: "output")
         appendContent(of: message)
         out.append("}")

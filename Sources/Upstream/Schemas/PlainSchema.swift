@@ -10,23 +10,17 @@ extension LearnedQuirks {
 struct PlainSchema {
     /// Appends a schema, with all schemas inside it, without other keywords.
     static func append(_ schema: RawJSON, to out: inout ByteBuffer) {
-        out.append("{")
-        var isFirst = true
         // With `prefixItems`, `items` is the schema of the rest only.
         let keepsItems = schema["prefixItems"] == nil
-        for member in schema.members where isKept(member) && (keepsItems || !member.name.equals("items")) {
-            if !isFirst { out.append(",") }
-            isFirst = false
-            out.append("\"")
-            out.append(member.name)
-            out.append("\":")
+        schema.append(to: &out, leavingOut: { !isKept($0) || !keepsItems && $0.name.equals("items") }) { member, out in
+            out.append("\"", member.name, "\":")
             switch member.name {
             case "items": append(member.value, to: &out)
             case "properties": appendMap(member.value, to: &out)
             default: out.append(member.value.bytes)
             }
+            return true
         }
-        out.append("}")
     }
 
     private static func isKept(_ member: RawJSON.Member) -> Bool {
@@ -39,15 +33,11 @@ struct PlainSchema {
     }
 
     private static func appendMap(_ map: RawJSON, to out: inout ByteBuffer) {
-        out.append("{")
-        for (index, member) in map.members.enumerated() {
-            if index > 0 { out.append(",") }
-            out.append("\"")
-            out.append(member.name)
-            out.append("\":")
+        map.append(to: &out) { member, out in
+            out.append("\"", member.name, "\":")
             append(member.value, to: &out)
+            return true
         }
-        out.append("}")
     }
 
     /// Appends a tool with its schema reduced.
@@ -56,9 +46,7 @@ struct PlainSchema {
     static func append(_ tool: RawJSON, schemaIn names: [StaticString], to out: inout ByteBuffer) {
         tool.append(to: &out) { member, out in
             guard names.contains(where: { member.name.equals($0) }), member.value.isObject else { return false }
-            out.append("\"")
-            out.append(member.name)
-            out.append("\":")
+            out.append("\"", member.name, "\":")
             append(member.value, to: &out)
             return true
         }

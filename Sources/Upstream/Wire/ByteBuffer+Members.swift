@@ -4,9 +4,7 @@ import Engine
 /// Appends members to a JSON object that has a member already. Each new member begins with a comma.
 extension ByteBuffer {
     mutating func append(member name: StaticString) {
-        append(",\"")
-        append(name)
-        append("\":")
+        append(",\"", name, "\":")
     }
 
     mutating func append(_ name: StaticString, _ number: Int) {
@@ -27,6 +25,13 @@ extension ByteBuffer {
     mutating func append(_ name: StaticString, _ text: String) {
         append(member: name)
         append(json: text)
+    }
+
+    mutating func append(_ name: StaticString, _ texts: [String]) {
+        append(member: name)
+        append("[")
+        append(list: texts) { text, out in out.append(json: text) }
+        append("]")
     }
 
     mutating func append(_ name: StaticString, _ json: Body) {

@@ -54,17 +54,14 @@ final class TextChunks: BatchWriter, OnLoop, @unchecked Sendable {
     private func open(_ choice: Int) {
         out.append(beginning.bytes)
         if includesUsage { out.append(#","usage":null"#) }
-        out.append(#","choices":[{"index":"#)
-        out.append(decimal: choice)
+        out.append(#","choices":[{"index":"#, decimal: choice)
         out.append(#","text":""#)
     }
 
     private func close(_ finish: FinishReason?) {
         out.append(#"","logprobs":null,"finish_reason":"#)
         if let finish {
-            out.append("\"")
-            out.append(finish.nameOfText)
-            out.append("\"")
+            out.append("\"", finish.nameOfText, "\"")
         } else {
             out.append("null")
         }

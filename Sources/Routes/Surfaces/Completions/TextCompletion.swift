@@ -28,10 +28,8 @@ struct TextCompletion: ChatResponseFormatter {
     static func append(beginning model: String, _ exchange: Exchange, to body: inout ByteBuffer) {
         body.append(#"{"id":""#)
         exchange.gateway.ids.appendID("cmpl-", into: &body)
-        body.append(#"","object":"text_completion","created":"#)
-        body.append(decimal: time(nil))
-        body.append(#","model":"#)
-        body.append(json: model)
+        body.append(#"","object":"text_completion","created":"#, decimal: time(nil))
+        body.append(#","model":"#, json: model)
     }
 
     func write(
@@ -62,11 +60,8 @@ struct TextCompletion: ChatResponseFormatter {
             for text in [choice.text, choice.refusal] {
                 if let text { body.append(jsonContent: text.bytes) }
             }
-            body.append(#"","index":"#)
-            body.append(decimal: index)
-            body.append(#","logprobs":null,"finish_reason":""#)
-            body.append(choice.finish.nameOfText)
-            body.append(#""}"#)
+            body.append(#"","index":"#, decimal: index)
+            body.append(#","logprobs":null,"finish_reason":""#, choice.finish.nameOfText, #""}"#)
         }
         body.append(#"],"usage":"#)
         usage.appendJSON(to: &body)

@@ -9,21 +9,14 @@ import Upstream
 struct Generate: ChatSurface {
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
         guard status(of: error) == 422 else {
-            body.append(#"{"detail":"#)
-            body.append(json: error.isCapacityShortage ? "All providers failed: \(error.message)" : error.message)
-            return body.append("}")
+            let text = error.isCapacityShortage ? "All providers failed: \(error.message)" : error.message
+            return body.json(#"{"detail":\#(text)}"#)
         }
         let isPrompt = error.param?.isSame(as: "prompt") ?? false
-        body.append(#"{"detail":[{"type":""#)
-        body.append(isPrompt ? "missing" : error.param == nil ? "json_invalid" : "value_error")
-        body.append(#"","loc":["body""#)
-        if let param = error.param {
-            body.append(",")
-            body.append(json: param)
-        }
-        body.append(#"],"msg":"#)
-        body.append(json: isPrompt ? "Field required" : error.message)
-        body.append(#","input":{}}]}"#)
+        let type = isPrompt ? "missing" : error.param == nil ? "json_invalid" : "value_error"
+        let message = isPrompt ? "Field required" : error.message
+        let location = ["body"] + [error.param].compactMap { $0 }
+        body.json(#"{"detail":[{"type":\#(type),"loc":\#(location),"msg":\#(message),"input":{}}]}"#)
     }
 
     func status(of error: APIError) -> Int {
@@ -84,10 +77,8 @@ private struct GeneratedText: ChatResponseFormatter {
         _ exchange: Exchange
     ) async throws(UpstreamError) {
         var body = ByteBuffer()
-        body.append(#"{"modelUsed":"#)
-        body.append(json: exchange.servedModel ?? wanted.model)
-        body.append(#","tokens":"#)
-        body.append(decimal: usage.totalTokens)
+        body.append(#"{"modelUsed":"#, json: exchange.servedModel ?? wanted.model)
+        body.append(#","tokens":"#, decimal: usage.totalTokens)
         body.append(#","cost":"#)
         body.append(exchange.record.cost?.text ?? "0")
         body.append(#","response":"#)

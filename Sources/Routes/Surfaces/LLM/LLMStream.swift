@@ -53,16 +53,13 @@ final class LLMEvents: BatchWriter, OnLoop, @unchecked Sendable {
         case .toolCall(let index, let id, let name):
             open(#"{"tool_calls":[{"index":"#)
             out.append(decimal: index)
-            out.append(#","id":"#)
-            out.append(json: id)
-            out.append(#","type":"function","function":{"name":"#)
-            out.append(json: name)
+            out.append(#","id":"#, json: id)
+            out.append(#","type":"function","function":{"name":"#, json: name)
             out.append(",\"arguments\":\"\"}}]}\n\n")
         case .toolArguments(let index, let text):
             open(#"{"tool_calls":[{"index":"#)
             out.append(decimal: index)
-            out.append(#","function":{"arguments":"#)
-            out.append(json: text)
+            out.append(#","function":{"arguments":"#, json: text)
             out.append("}}]}\n\n")
         case .reasoning, .finish, .signature, .encryptedReasoning, .message, .annotation, .comment, .native: break
         }

@@ -14,15 +14,12 @@ struct AnthropicMessages: ChatSurface {
         }
         body.append(#"{"type":"error","error":{"type":""#)
         body.append(Self.type(ofStatus: status(of: error)))
-        body.append(#"","message":"#)
-        body.append(json: Self.message(of: error))
+        body.append(#"","message":"#, json: Self.message(of: error))
         if let code = error.detailCode {
-            body.append(#","details":{"error_code":"#)
-            body.append(json: code)
+            body.append(#","details":{"error_code":"#, json: code)
             body.append("}")
         }
-        body.append(#"},"request_id":"#)
-        body.append(json: error.requestID)
+        body.append(#"},"request_id":"#, json: error.requestID)
         body.append(isMidStream ? "}\n\n" : "}")
     }
 
@@ -80,15 +77,11 @@ struct AnthropicMessages: ChatSurface {
 
     /// Appends Anthropic's response header lines, such as the request id and the rate limits.
     func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer) {
-        fields.append("Request-Id: ")
-        fields.append(requestID)
-        fields.append("\r\nAccess-Control-Expose-Headers: request-id")
+        fields.append("Request-Id: ", requestID, "\r\nAccess-Control-Expose-Headers: request-id")
         if let standing {
             for kind: StaticString in ["requests", "tokens"] {
                 for part: StaticString in ["limit", "remaining", "reset"] {
-                    fields.append(", anthropic-ratelimit-")
-                    fields.append(kind)
-                    fields.append("-")
+                    fields.append(", anthropic-ratelimit-", kind, "-")
                     fields.append(part)
                 }
             }

@@ -60,8 +60,7 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
             close()
         case .encryptedReasoning(let data):
             open(.thinking)
-            out.append(#"{"type":"redacted_thinking","data":"#)
-            out.append(json: data)
+            out.append(#"{"type":"redacted_thinking","data":"#, json: data)
             out.append("}}\n\n")
             close()
         case .toolCall(let call, let id, let name): open(call, id, name: name)
@@ -94,8 +93,7 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         open(.call(call))
         out.append(#"{"type":"tool_use","id":"#)
         out.append(toolUseID: id)
-        out.append(#","name":"#)
-        out.append(json: name)
+        out.append(#","name":"#, json: name)
         out.append(",\"input\":{}}}\n\n")
     }
 
@@ -128,8 +126,7 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         close()
         makeRoom()
         block = new
-        out.append("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":")
-        out.append(decimal: index)
+        out.append("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":", decimal: index)
         out.append(#","content_block":"#)
     }
 
@@ -137,16 +134,14 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         guard block != nil else { return }
         if input == .raw { add(json: #""}"#) }
         (block, input) = (nil, .notBegun)
-        out.append("event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":")
-        out.append(decimal: index)
+        out.append("event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":", decimal: index)
         out.append("}\n\n")
         index += 1
     }
 
     private func delta(_ opening: StaticString, _ text: UnsafeRawBufferPointer) {
         makeRoom()
-        out.append("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":")
-        out.append(decimal: index)
+        out.append("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":", decimal: index)
         out.append(#","delta":"#)
         out.append(opening)
         out.append(jsonContent: text)
@@ -166,8 +161,7 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         makeRoom()
         out.append("event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"")
         exchange.gateway.ids.appendID("msg_", into: &out)
-        out.append(#"","type":"message","role":"assistant","model":"#)
-        out.append(json: wanted.model)
+        out.append(#"","type":"message","role":"assistant","model":"#, json: wanted.model)
         out.append(#","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":"#)
         out.append(decimal: wanted.promptTokens)
         out.append(",\"output_tokens\":0}}}\n\n")

@@ -27,8 +27,7 @@ struct MessageFormatter: ChatResponseFormatter {
         _ = body.reserve(min(length, WorkQueue.loopBytes))
         body.append(#"{"id":""#)
         exchange.gateway.ids.appendID("msg_", into: &body)
-        body.append(#"","type":"message","role":"assistant","model":"#)
-        body.append(json: wanted.model)
+        body.append(#"","type":"message","role":"assistant","model":"#, json: wanted.model)
         guard length > WorkQueue.loopBytes else {
             Self.append(choice, usage, to: &body)
             return exchange.send(json: body)
@@ -45,31 +44,25 @@ struct MessageFormatter: ChatResponseFormatter {
         func open(_ type: StaticString) {
             if count > 0 { body.append(",") }
             count += 1
-            body.append(#"{"type":""#)
-            body.append(type)
-            body.append(#"","#)
+            body.append(#"{"type":""#, type, #"","#)
         }
         if let reasoning = choice.reasoning, !reasoning.bytes.isEmpty {
             open("thinking")
-            body.append(#""thinking":"#)
-            body.append(json: reasoning.bytes)
+            body.append(#""thinking":"#, json: reasoning.bytes)
             body.append(#","signature":""}"#)
         }
         func append(_ reasoningBlock: ReasoningBlock) {
             open(reasoningBlock.isSealed ? "redacted_thinking" : "thinking")
             if !reasoningBlock.isSealed {
-                body.append(#""thinking":"#)
-                body.append(json: reasoningBlock.text)
+                body.append(#""thinking":"#, json: reasoningBlock.text)
                 body.append(",")
             }
-            body.append(reasoningBlock.isSealed ? #""data":"# : #""signature":"#)
-            body.append(json: reasoningBlock.signature ?? "")
+            body.append(reasoningBlock.isSealed ? #""data":"# : #""signature":"#, json: reasoningBlock.signature ?? "")
             body.append("}")
         }
         func append(_ text: UnsafeRawBufferPointer) {
             open("text")
-            body.append(#""text":"#)
-            body.append(json: text)
+            body.append(#""text":"#, json: text)
             body.append("}")
         }
         // A call whose arguments were cut off cannot be made.
@@ -79,8 +72,7 @@ struct MessageFormatter: ChatResponseFormatter {
             open("tool_use")
             body.append(#""id":"#)
             (call.id ?? "").withBytes { body.append(toolUseID: $0) }
-            body.append(#","name":"#)
-            body.append(json: call.name)
+            body.append(#","name":"#, json: call.name)
             body.append(#","input":"#)
             Self.append(input: call.arguments, to: &body)
             body.append("}")
@@ -110,8 +102,7 @@ struct MessageFormatter: ChatResponseFormatter {
     private static func append(input arguments: String, to body: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         if !isObject(arguments) {
-            body.append(#"{"_raw":"#)
-            body.append(json: text.bytes)
+            body.append(#"{"_raw":"#, json: text.bytes)
             body.append("}")
         } else if text.bytes.contains(where: { $0 > 32 }) {
             body.append(text.bytes)
@@ -133,8 +124,7 @@ extension ByteBuffer {
     /// Appends the member `stop_details` with the reason of a refusal. Appends nothing if the reason is empty.
     mutating func append(stopDetails refusal: UnsafeRawBufferPointer) {
         if refusal.isEmpty { return }
-        append(#","stop_details":{"type":"refusal","category":null,"explanation":"#)
-        append(json: refusal)
+        append(#","stop_details":{"type":"refusal","category":null,"explanation":"#, json: refusal)
         append("}")
     }
 }
@@ -157,21 +147,16 @@ extension FinishReason {
 extension Usage {
     /// Appends the usage as a JSON object of the Messages API. `input_tokens` excludes cache reads and writes.
     func appendMessageJSON(to out: inout ByteBuffer) {
-        out.append(#"{"input_tokens":"#)
-        out.append(decimal: promptTokens - cachedTokens - cacheWriteTokens)
+        out.append(#"{"input_tokens":"#, decimal: promptTokens - cachedTokens - cacheWriteTokens)
         if cacheWriteTokens > 0 {
-            out.append(#","cache_creation_input_tokens":"#)
-            out.append(decimal: cacheWriteTokens)
+            out.append(#","cache_creation_input_tokens":"#, decimal: cacheWriteTokens)
         }
         if cachedTokens > 0 {
-            out.append(#","cache_read_input_tokens":"#)
-            out.append(decimal: cachedTokens)
+            out.append(#","cache_read_input_tokens":"#, decimal: cachedTokens)
         }
-        out.append(#","output_tokens":"#)
-        out.append(decimal: completionTokens)
+        out.append(#","output_tokens":"#, decimal: completionTokens)
         if reasoningTokens > 0 {
-            out.append(#","output_tokens_details":{"thinking_tokens":"#)
-            out.append(decimal: reasoningTokens)
+            out.append(#","output_tokens_details":{"thinking_tokens":"#, decimal: reasoningTokens)
             out.append("}")
         }
         out.append("}")

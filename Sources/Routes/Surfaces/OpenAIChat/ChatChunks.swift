@@ -38,10 +38,8 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
         mayBeNative = wanted.mayBeNative
         beginning.append(#"data: {"id":""#)
         exchange.gateway.ids.appendID("chatcmpl-", into: &beginning)
-        beginning.append(#"","object":"chat.completion.chunk","created":"#)
-        beginning.append(decimal: time(nil))
-        beginning.append(#","model":"#)
-        beginning.append(json: wanted.model)
+        beginning.append(#"","object":"chat.completion.chunk","created":"#, decimal: time(nil))
+        beginning.append(#","model":"#, json: wanted.model)
         if wanted.includesUsage { beginning.append(#","usage":null"#) }
         beginning.append(#","choices":[{"index":"#)
         opening.append(beginning.bytes)
@@ -115,25 +113,20 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
         makeRoom()
         open(choice)
         if hasFunctions {
-            out.append(#"{"function_call":{"name":"#)
-            out.append(json: name)
+            out.append(#"{"function_call":{"name":"#, json: name)
             out.append(#","arguments":""}},"finish_reason":null}]}"#)
             return out.append("\n\n")
         }
-        out.append(#"{"tool_calls":[{"index":"#)
-        out.append(decimal: index)
-        out.append(#","id":"#)
-        out.append(json: id)
+        out.append(#"{"tool_calls":[{"index":"#, decimal: index)
+        out.append(#","id":"#, json: id)
         if names[name].isCustom {
             // OpenAI's schema of a chunk has only the type `function`, but the type may be left out.
-            out.append(#","custom":{"name":"#)
-            out.append(json: name)
+            out.append(#","custom":{"name":"#, json: name)
             out.append(#","input":""}}]},"finish_reason":null}]}"#)
             customArguments[ToolCallPosition(choice: choice, index: index)] = []
             return out.append("\n\n")
         }
-        out.append(#","type":"function","function":{"name":"#)
-        out.append(json: name)
+        out.append(#","type":"function","function":{"name":"#, json: name)
         out.append(#","arguments":""}}]},"finish_reason":null}]}"#)
         out.append("\n\n")
     }
@@ -153,8 +146,7 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
             out.append(#""}},"finish_reason":null}]}"#)
             return out.append("\n\n")
         }
-        out.append(#"{"tool_calls":[{"index":"#)
-        out.append(decimal: index)
+        out.append(#"{"tool_calls":[{"index":"#, decimal: index)
         out.append(#","function":{"arguments":""#)
         out.append(jsonContent: text)
         out.append(#""}}]},"finish_reason":null}]}"#)
@@ -170,8 +162,7 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
         if !hasBegun { begin() }
         makeRoom()
         open(choice)
-        out.append(#"{"tool_calls":[{"index":"#)
-        out.append(decimal: call)
+        out.append(#"{"tool_calls":[{"index":"#, decimal: call)
         // OpenAI's client library expects a function in each chunk.
         out.append(#","function":{"arguments":""},"extra_content":{"google":{"thought_signature":""#)
         out.append(jsonContent: text)
@@ -187,8 +178,7 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
         for (position, arguments) in customArguments.sorted(by: { $0.key.index < $1.key.index })
         where position.choice == choice {
             open(choice)
-            out.append(#"{"tool_calls":[{"index":"#)
-            out.append(decimal: position.index)
+            out.append(#"{"tool_calls":[{"index":"#, decimal: position.index)
             out.append(#","custom":{"input":"#)
             arguments.withUnsafeBytes { text in ToolNames.input(of: text) { out.append(json: $0) } }
             out.append("}}]},\"finish_reason\":null}]}\n\n")

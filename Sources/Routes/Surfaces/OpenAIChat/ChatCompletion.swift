@@ -27,10 +27,8 @@ struct ChatCompletion: ChatResponseFormatter {
         _ = body.reserve(min(length, WorkQueue.loopBytes))
         body.append(#"{"id":""#)
         exchange.gateway.ids.appendID("chatcmpl-", into: &body)
-        body.append(#"","object":"chat.completion","created":"#)
-        body.append(decimal: time(nil))
-        body.append(#","model":"#)
-        body.append(json: wanted.model)
+        body.append(#"","object":"chat.completion","created":"#, decimal: time(nil))
+        body.append(#","model":"#, json: wanted.model)
         guard length > WorkQueue.loopBytes else {
             append(response, usage, isOld: wanted.hasFunctions, to: &body)
             return exchange.send(json: body)
@@ -57,13 +55,11 @@ struct ChatCompletion: ChatResponseFormatter {
     }
 
     private func append(_ choice: borrowing ChatResponse.Choice, _ index: Int, isOld: Bool, to body: inout ByteBuffer) {
-        body.append(index == 0 ? #"{"index":"# : #",{"index":"#)
-        body.append(decimal: index)
+        body.append(index == 0 ? #"{"index":"# : #",{"index":"#, decimal: index)
         body.append(#","message":{"role":"assistant","content":"#)
         body.append(choice.text)
         if let reasoning = choice.reasoning {
-            body.append(#","reasoning_content":"#)
-            body.append(json: reasoning.bytes)
+            body.append(#","reasoning_content":"#, json: reasoning.bytes)
         } else if !choice.reasoningBlocks.isEmpty {
             Self.append(choice.reasoningBlocks, to: &body)
         }
@@ -86,8 +82,7 @@ struct ChatCompletion: ChatResponseFormatter {
         body.append("\"")
         guard reasoningBlocks.count == 1, !reasoningBlocks[0].isSealed, let signature = reasoningBlocks[0].signature
         else { return }
-        body.append(#","extra_content":{"thought_signature":"#)
-        body.append(json: signature)
+        body.append(#","extra_content":{"thought_signature":"#, json: signature)
         body.append("}")
     }
 
@@ -97,17 +92,14 @@ struct ChatCompletion: ChatResponseFormatter {
     }
 
     private static func append(function call: ToolCall, to body: inout ByteBuffer) {
-        body.append(#","function_call":{"name":"#)
-        body.append(json: call.name)
-        body.append(#","arguments":"#)
-        body.append(json: call.arguments)
+        body.append(#","function_call":{"name":"#, json: call.name)
+        body.append(#","arguments":"#, json: call.arguments)
         body.append("}")
     }
 
     func append(_ calls: [ToolCall], to body: inout ByteBuffer) {
         for (index, call) in calls.enumerated() {
-            body.append(index == 0 ? #","tool_calls":[{"id":"# : #",{"id":"#)
-            body.append(json: call.id ?? "")
+            body.append(index == 0 ? #","tool_calls":[{"id":"# : #",{"id":"#, json: call.id ?? "")
             let isCustom = names.isCustom(call.name)
             body.append(isCustom ? #","type":"custom","custom":{"name":"# : #","type":"function","function":{"name":"#)
             body.append(json: call.name)
@@ -115,8 +107,7 @@ struct ChatCompletion: ChatResponseFormatter {
             if isCustom { Self.append(inputOf: call.arguments, to: &body) } else { body.append(json: call.arguments) }
             body.append("}")
             if let signature = call.signature {
-                body.append(#","extra_content":{"google":{"thought_signature":"#)
-                body.append(json: signature)
+                body.append(#","extra_content":{"google":{"thought_signature":"#, json: signature)
                 body.append("}}")
             }
             body.append("}")

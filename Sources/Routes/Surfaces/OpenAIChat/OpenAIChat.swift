@@ -8,15 +8,9 @@ struct OpenAIChat: ChatSurface {
 
     /// Appends an error in OpenAI's form, always with the members `message`, `type`, `param` and `code`.
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
-        body.append(isMidStream ? #"data: {"error":{"message":"# : #"{"error":{"message":"#)
-        body.append(json: error.shownMessage)
-        body.append(#","type":""#)
-        body.append(error.type)
-        body.append(#"","param":"#)
-        body.append(jsonOrNull: error.param)
-        body.append(#","code":"#)
-        body.append(jsonOrNull: error.code)
-        body.append(isMidStream ? "}}\n\n" : "}}")
+        if isMidStream { body.append("data: ") }
+        error.appendJSON(to: &body)
+        if isMidStream { body.append("\n\n") }
     }
 
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {

@@ -60,8 +60,7 @@ extension ResponseDraft {
             var out = ByteBuffer()
             out.append(#"{"id":"resp_"#)
             out.append(seed)
-            out.append(#"","object":"response.compaction","created_at":"#)
-            out.append(decimal: time(nil))
+            out.append(#"","object":"response.compaction","created_at":"#, decimal: time(nil))
             out.append(#","output":"#)
             users.append(to: &out, seed: seed)
             // More items follow, so the closing bracket is removed.

@@ -212,13 +212,10 @@ struct ItemList: Sendable {
                 text.append("\"")
                 text.append(item.type.prefix)
                 text.append(seed)
-                text.append("i")
-                text.append(decimal: index)
+                text.append("i", decimal: index)
                 text.append("\"")
             }
-            text.append(",")
-            text.append(members.bytes)
-            text.append("}")
+            text.append(",", members.bytes, "}")
         }
         text.append("]")
     }

@@ -60,8 +60,7 @@ extension InputReader {
         }
         var text = ByteBuffer()
         for (name, value) in members where !name.equals("id") {
-            text.append(text.isEmpty ? "{" : ",")
-            text.append(json: name)
+            text.append(text.isEmpty ? "{" : ",", json: name)
             text.append(":")
             value.append(to: &text)
         }
@@ -96,9 +95,7 @@ extension InputReader {
         if value.kind == .object {
             value.append(to: &text)
         } else {
-            text.append("{\"")
-            text.append(arguments)
-            text.append("\":")
+            text.append("{\"", arguments, "\":")
             value.append(to: &text)
             text.append("}")
         }
@@ -132,6 +129,6 @@ extension InputReader {
 
 extension APIError {
     static func unknownItem(_ param: String) -> APIError {
-        .value(param, "this type of item is not supported", code: "unsupported_value")
+        .unsupportedValue(param, "this type of item is not supported")
     }
 }

@@ -26,9 +26,7 @@ enum OutputItem {
         if let text { append(part: text, of: message, to: &out) }
         out.append("]")
         if let phase = message.phase {
-            out.append(#","phase":""#)
-            out.append(phase.name)
-            out.append("\"")
+            out.append(#","phase":""#, phase.name, "\"")
         }
         out.append("}")
     }
@@ -38,10 +36,7 @@ enum OutputItem {
             out.append(#"{"type":"refusal","refusal":"#)
         } else {
             out.append(#"{"type":"output_text","annotations":["#)
-            for (index, annotation) in message.annotations.enumerated() {
-                if index > 0 { out.append(",") }
-                out.append(annotation.bytes)
-            }
+            out.append(list: message.annotations) { annotation, out in out.append(annotation.bytes) }
             out.append(#"],"logprobs":[],"text":"#)
         }
         out.append(json: text)
@@ -65,8 +60,7 @@ enum OutputItem {
         if !text.isEmpty { append(reasoningBlock: text, to: &out) }
         out.append("]")
         if !signature.isEmpty {
-            out.append(#","encrypted_content":"#)
-            out.append(json: signature)
+            out.append(#","encrypted_content":"#, json: signature)
         }
         out.append("}")
     }
@@ -89,16 +83,13 @@ enum OutputItem {
 
     /// Appends an output item of the type `compaction`.
     static func append(compaction content: String, _ id: String, to out: inout ByteBuffer) {
-        out.append(#"{"id":"#)
-        out.append(json: id)
-        out.append(#","type":"compaction","encrypted_content":"#)
-        out.append(json: content)
+        out.append(#"{"id":"#, json: id)
+        out.append(#","type":"compaction","encrypted_content":"#, json: content)
         out.append("}")
     }
 
     static func append(reasoningBlock text: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
-        out.append(#"{"type":"reasoning_text","text":"#)
-        out.append(json: text)
+        out.append(#"{"type":"reasoning_text","text":"#, json: text)
         out.append("}")
     }
 
@@ -114,16 +105,12 @@ enum OutputItem {
         to out: inout ByteBuffer
     ) {
         open(name.isCustom ? "custom_tool_call" : "function_call", id, status: status, to: &out)
-        out.append(#","call_id":"#)
-        out.append(json: callID)
+        out.append(#","call_id":"#, json: callID)
         if let space = name.space {
-            out.append(#","namespace":"#)
-            out.append(json: space)
+            out.append(#","namespace":"#, json: space)
         }
-        out.append(#","name":"#)
-        out.append(json: name.name)
-        out.append(name.isCustom ? #","input":"# : #","arguments":"#)
-        out.append(json: arguments)
+        out.append(#","name":"#, json: name.name)
+        out.append(name.isCustom ? #","input":"# : #","arguments":"#, json: arguments)
         out.append("}")
     }
 
@@ -141,11 +128,8 @@ enum OutputItem {
     }
 
     private static func open(_ type: StaticString, _ id: String, status: StaticString, to out: inout ByteBuffer) {
-        out.append(#"{"id":"#)
-        out.append(json: id)
-        out.append(#","type":""#)
-        out.append(type)
-        out.append(#"","status":""#)
+        out.append(#"{"id":"#, json: id)
+        out.append(#","type":""#, type, #"","status":""#)
         out.append(status)
         out.append("\"")
     }

@@ -232,19 +232,14 @@ struct ResponseDraft: Sendable {
             text.append(fields["tool_choice"], or: "\"auto\"")
         }
         text.append(#","tools":["#)
-        for (index, tool) in tools.echo.enumerated() {
-            if index > 0 { text.append(",") }
-            text.append(tool.bytes)
-        }
+        text.append(list: tools.echo) { tool, text in text.append(tool.bytes) }
         text.append(#"],"top_logprobs":0,"top_p":"#)
         text.append(fields["top_p"], or: "1")
         text.append(#","truncation":"#)
         text.append(fields["truncation"], or: "\"disabled\"")
         for name: StaticString in ["user", "safety_identifier", "prompt_cache_key"] {
             guard let value = fields[name] else { continue }
-            text.append(",\"")
-            text.append(name)
-            text.append("\":")
+            text.append(",\"", name, "\":")
             value.append(to: &text)
         }
         return text
@@ -300,7 +295,7 @@ struct ToolDemandReader {
         case "function", "custom": chatOptions.toolChoice = .named(try name(of: choice, "tool_choice"))
         case "allowed_tools": try readAllowed(&chatOptions)
         case nil: throw .type("tool_choice.type", "a string")
-        default: throw .value("tool_choice.type", "this type is not supported", code: "unsupported_value")
+        default: throw .unsupportedValue("tool_choice.type", "this type is not supported")
         }
     }
 

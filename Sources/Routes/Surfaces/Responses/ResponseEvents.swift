@@ -90,11 +90,8 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         annotationBytes += json.count
         progress.open("response.output_text.annotation.added", in: &out)
         out.append(position.bytes)
-        out.append(#","annotation_index":"#)
-        out.append(decimal: message.annotations.count)
-        out.append(#","annotation":"#)
-        out.append(json)
-        out.append("}\n\n")
+        out.append(#","annotation_index":"#, decimal: message.annotations.count)
+        out.append(#","annotation":"#, json, "}\n\n")
         message.annotations.append(Body(copying: json))
     }
 
@@ -184,16 +181,14 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         position.removeAll()
         position.append(#","item_id":""#)
         position.append(itemID)
-        position.append(#"","output_index":"#)
-        position.append(decimal: progress.items)
+        position.append(#"","output_index":"#, decimal: progress.items)
         if case .call = kind {} else { position.append(#","content_index":0"#) }
         openItemEvent("response.output_item.added")
     }
 
     private func openItemEvent(_ type: StaticString) {
         progress.open(type, in: &out)
-        out.append(#","output_index":"#)
-        out.append(decimal: progress.items)
+        out.append(#","output_index":"#, decimal: progress.items)
         out.append(#","item":"#)
     }
 
@@ -264,10 +259,8 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         guard name.isCustom else {
             progress.open("response.function_call_arguments.done", in: &out)
             out.append(position.bytes)
-            out.append(#","name":"#)
-            out.append(json: name.name)
-            out.append(#","arguments":"#)
-            out.append(json: text.bytes)
+            out.append(#","name":"#, json: name.name)
+            out.append(#","arguments":"#, json: text.bytes)
             return out.append("}\n\n")
         }
         var arguments = ByteBuffer()

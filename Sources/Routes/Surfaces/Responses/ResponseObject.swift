@@ -34,11 +34,8 @@ struct ResponseObject: Sendable {
     ) {
         out.append(#"{"id":""#)
         out.append(id)
-        out.append(#"","object":"response","created_at":"#)
-        out.append(decimal: createdAt)
-        out.append(#","status":""#)
-        out.append(outcome.status)
-        out.append(#"","background":false,"error":"#)
+        out.append(#"","object":"response","created_at":"#, decimal: createdAt)
+        out.append(#","status":""#, outcome.status, #"","background":false,"error":"#)
         if case .failed(let error) = outcome {
             let isOfRate = error.isFromVendor && error.status == 429
             out.append(#"{"code":"#)
@@ -46,22 +43,18 @@ struct ResponseObject: Sendable {
                 json: error.isOfContextLength
                     ? APIError.contextLengthCode : isOfRate ? "rate_limit_exceeded" : "server_error"
             )
-            out.append(#","message":"#)
-            out.append(json: error.message)
+            out.append(#","message":"#, json: error.message)
             out.append("}")
         } else {
             out.append("null")
         }
         out.append(#","incomplete_details":"#)
         if let reason = outcome.incompleteReason {
-            out.append(#"{"reason":""#)
-            out.append(reason)
-            out.append(#""}"#)
+            out.append(#"{"reason":""#, reason, #""}"#)
         } else {
             out.append("null")
         }
-        out.append(#","model":"#)
-        out.append(json: model)
+        out.append(#","model":"#, json: model)
         out.append(",")
         out.append(echo.bytes)
         out.append(isStored ? #","store":true,"output":["# : #","store":false,"output":["#)
@@ -104,18 +97,12 @@ extension ResponseObject.Outcome {
 extension Usage {
     /// Appends the usage as a JSON object of the Responses API.
     func appendResponseJSON(to out: inout ByteBuffer) {
-        out.append(#"{"input_tokens":"#)
-        out.append(decimal: promptTokens)
-        out.append(#","input_tokens_details":{"cached_tokens":"#)
-        out.append(decimal: cachedTokens)
-        out.append(#","cache_write_tokens":"#)
-        out.append(decimal: cacheWriteTokens)
-        out.append(#"},"output_tokens":"#)
-        out.append(decimal: completionTokens)
-        out.append(#","output_tokens_details":{"reasoning_tokens":"#)
-        out.append(decimal: reasoningTokens)
-        out.append(#"},"total_tokens":"#)
-        out.append(decimal: totalTokens)
+        out.append(#"{"input_tokens":"#, decimal: promptTokens)
+        out.append(#","input_tokens_details":{"cached_tokens":"#, decimal: cachedTokens)
+        out.append(#","cache_write_tokens":"#, decimal: cacheWriteTokens)
+        out.append(#"},"output_tokens":"#, decimal: completionTokens)
+        out.append(#","output_tokens_details":{"reasoning_tokens":"#, decimal: reasoningTokens)
+        out.append(#"},"total_tokens":"#, decimal: totalTokens)
         out.append("}")
     }
 }

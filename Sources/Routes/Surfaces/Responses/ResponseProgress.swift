@@ -39,11 +39,8 @@ final class ResponseProgress: OnLoop, @unchecked Sendable {
     /// Appends an event about the output item that is being written.
     func append(_ type: StaticString, item: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
         open(type, in: &out)
-        out.append(#","output_index":"#)
-        out.append(decimal: items)
-        out.append(#","item":"#)
-        out.append(item)
-        out.append("}\n\n")
+        out.append(#","output_index":"#, decimal: items)
+        out.append(#","item":"#, item, "}\n\n")
     }
 
     /// The size of the complete output items as JSON, in bytes.
@@ -51,12 +48,9 @@ final class ResponseProgress: OnLoop, @unchecked Sendable {
 
     /// Appends the type and sequence number of the next event. The JSON object stays open.
     func open(_ type: StaticString, in out: inout ByteBuffer) {
-        out.append("event: ")
+        out.append("event: ", type, "\ndata: {\"type\":\"")
         out.append(type)
-        out.append("\ndata: {\"type\":\"")
-        out.append(type)
-        out.append(#"","sequence_number":"#)
-        out.append(decimal: events)
+        out.append(#"","sequence_number":"#, decimal: events)
         events += 1
     }
 

@@ -26,10 +26,7 @@ func deleteResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
         throw .storeUnreachable("Responses cannot be deleted at the moment.", error)
     }
     guard wasThere else { throw .noResponse(id) }
-    var body = ByteBuffer(#"{"id":"#)
-    body.append(json: id)
-    body.append(#","object":"response","deleted":true}"#)
-    exchange.send(json: body)
+    exchange.send(json: #"{"id":\#(id),"object":"response","deleted":true}"#)
 }
 
 /// Handles `POST /v1/responses/{id}/cancel`. Always throws an error, because the relay makes no responses in the
@@ -109,14 +106,9 @@ private struct ItemPage: Sendable {
         }
         let shown = items.prefix(limit)
         var body = ByteBuffer(#"{"object":"list","data":["#)
-        for (index, item) in shown.enumerated() {
-            if index > 0 { body.append(",") }
-            item.append(to: &body)
-        }
-        body.append(#"],"first_id":"#)
-        body.append(json: shown.first?["id"]?.text ?? .empty)
-        body.append(#","last_id":"#)
-        body.append(json: shown.last?["id"]?.text ?? .empty)
+        body.append(list: shown) { item, body in item.append(to: &body) }
+        body.append(#"],"first_id":"#, json: shown.first?["id"]?.text ?? .empty)
+        body.append(#","last_id":"#, json: shown.last?["id"]?.text ?? .empty)
         body.append(items.count > limit ? #","has_more":true}"# : #","has_more":false}"#)
         return Body(body)
     }

@@ -12,8 +12,7 @@ struct UsageLine {
         out.append("{\"time\":\"")
         timestamp.append(milliseconds: record.timeMilliseconds, to: &out)
         if case .call = record.subject { out.append("\",\"kind\":\"call") }
-        out.append("\",\"request_id\":")
-        out.append(json: record.requestID)
+        out.append("\",\"request_id\":", json: record.requestID)
         append(",\"endpoint\":", record.endpoint, to: &out)
         append(",\"caller\":", record.caller, to: &out)
         if let session = record.session { append(",\"session\":", session, to: &out) }

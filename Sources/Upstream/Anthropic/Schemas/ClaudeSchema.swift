@@ -51,9 +51,7 @@ struct ClaudeSchema {
             }
             writer.append("\"")
         }
-        out.append("{")
-        out.append(writer.bytes)
-        out.append("}")
+        out.append("{", writer.bytes, "}")
     }
 
     private static func open(_ name: StaticString, _ out: inout ByteBuffer) {
@@ -133,10 +131,7 @@ struct ClaudeSchema {
     private static func appendList(_ name: StaticString, _ list: JSONValue, to out: inout ByteBuffer) {
         open(name, &out)
         out.append("[")
-        for (index, one) in (list.elements ?? JSONElements()).enumerated() {
-            if index > 0 { out.append(",") }
-            append(one, to: &out)
-        }
+        out.append(list: list.elements ?? JSONElements()) { one, out in append(one, to: &out) }
         out.append("]")
     }
 

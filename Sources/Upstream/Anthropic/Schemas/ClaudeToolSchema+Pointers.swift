@@ -35,10 +35,7 @@ extension ClaudeToolSchema {
             out.append("}")
         } else if let elements = value.elements {
             out.append("[")
-            for (index, element) in elements.enumerated() {
-                if index > 0 { out.append(",") }
-                append(element, to: &out)
-            }
+            out.append(list: elements) { element, out in append(element, to: &out) }
             out.append("]")
         } else {
             value.append(to: &out)

@@ -97,8 +97,7 @@ struct ClaudeToolSchema {
     }
 
     private func append(_ name: UnsafeRawBufferPointer, _ value: JSONValue, to out: inout ByteBuffer) {
-        out.append(",")
-        out.append(json: name)
+        out.append(",", json: name)
         out.append(":")
         append(value, to: &out)
     }
@@ -119,8 +118,7 @@ struct ClaudeToolSchema {
         let required = members.required
         guard !required.isEmpty else { return }
         out.append(#","required":["#)
-        for (index, name) in required.sorted(by: { $0.lexicographicallyPrecedes($1) }).enumerated() {
-            if index > 0 { out.append(",") }
+        out.append(list: required.sorted(by: { $0.lexicographicallyPrecedes($1) })) { name, out in
             name.withUnsafeBytes { out.append(json: $0) }
         }
         out.append("]")
@@ -137,10 +135,7 @@ struct ClaudeToolSchema {
         }
         if texts.isEmpty { return out.append("{}") }
         if texts.count > 1 { out.append(#"{"anyOf":["#) }
-        for (index, text) in texts.enumerated() {
-            if index > 0 { out.append(",") }
-            text.withUnsafeBytes { out.append($0) }
-        }
+        out.append(list: texts) { text, out in text.withUnsafeBytes { out.append($0) } }
         if texts.count > 1 { out.append("]}") }
     }
 

@@ -28,12 +28,9 @@ package struct FormatProtocol: Sendable {
         switch kind {
         case .object: buffer.append("object")
         case .schema(let name, let description, let text, _):
-            buffer.append("value, ")
-            buffer.append(json: name)
+            buffer.append("value, ", json: name)
             if let description {
-                buffer.append(" (")
-                buffer.append(description)
-                buffer.append(")")
+                buffer.append(" (", description, ")")
             }
             buffer.append(", that fits this JSON Schema:\n\n")
             buffer.append(text)

@@ -128,10 +128,8 @@ extension ToolCallParser {
     /// Parses a tool call that the vendor sent as fields of its API. Call it at the end of the response.
     mutating func consume(native name: UnsafeRawBufferPointer, _ arguments: UnsafeRawBufferPointer, _ pass: Pass) {
         held.removeAll()
-        held.append(#"{"name":"#)
-        held.append(json: name)
-        held.append(#","arguments":"#)
-        held.append(json: arguments)
+        held.append(#"{"name":"#, json: name)
+        held.append(#","arguments":"#, json: arguments)
         held.append("}")
         guard held.count <= Self.limitBytes else { return breakOff("it is too long", pass) }
         do throws(ToolCallReader.Problem) {
@@ -220,8 +218,7 @@ extension ToolCallParser {
         else { return true }
         let body = held.bytes[part: alienStart..<(held.count - closingBytes)]
         var text = ByteBuffer()
-        text.append(#"{"name":"#)
-        text.append(json: name())
+        text.append(#"{"name":"#, json: name())
         text.append(#","arguments":"#)
         ValueScan.append(body, to: &text)
         text.append("}")

@@ -67,18 +67,15 @@ package struct ToolProtocol: Sendable {
         case .auto: break
         case .required: buffer.append("You must call at least one tool now. Write the call and nothing else.\n")
         case .named(let name):
-            buffer.append("You must call the tool ")
-            buffer.append(json: name)
+            buffer.append("You must call the tool ", json: name)
             buffer.append(" now. Write the call and nothing else.\n")
         }
     }
 
     private func append(_ tool: ToolDefinition, to buffer: inout ByteBuffer) {
-        buffer.append(#"{"name": "#)
-        buffer.append(json: tool.name)
+        buffer.append(#"{"name": "#, json: tool.name)
         if let description = tool.description {
-            buffer.append(#", "description": "#)
-            buffer.append(json: description)
+            buffer.append(#", "description": "#, json: description)
         }
         buffer.append(#", "parameters": "#)
         if let parameters = tool.parameters {
@@ -104,13 +101,11 @@ package struct ToolProtocol: Sendable {
         id: String?,
         to buffer: inout ByteBuffer
     ) {
-        buffer.append("<tool_call>\n{\"name\": ")
-        buffer.append(json: name)
+        buffer.append("<tool_call>\n{\"name\": ", json: name)
         buffer.append(#", "arguments": "#)
         buffer.append(arguments.utf8.contains { $0 > 32 } ? arguments : "{}")
         if let id {
-            buffer.append(#", "id": "#)
-            buffer.append(json: id)
+            buffer.append(#", "id": "#, json: id)
         }
         buffer.append("}\n</tool_call>\n")
     }
@@ -125,12 +120,10 @@ package struct ToolProtocol: Sendable {
     ) {
         buffer.append("<tool_response")
         if let id {
-            buffer.append(" id=")
-            buffer.append(json: id)
+            buffer.append(" id=", json: id)
         }
         if let name {
-            buffer.append(" name=")
-            buffer.append(json: name)
+            buffer.append(" name=", json: name)
         }
         buffer.append(isError ? " error=\"true\">\n" : ">\n")
         let text = ByteBuffer(result)

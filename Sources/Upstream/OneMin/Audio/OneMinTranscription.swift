@@ -12,8 +12,7 @@ extension OneMin: TranscriptionProvider {
             guard model.id == "whisper-1" else { throw .modelNotFound(call.model) }
             opening.append(#"{"type":"AUDIO_TRANSLATOR","conversationId":"AUDIO_TRANSLATOR""#)
         }
-        opening.append(#","model":"#)
-        opening.append(json: model.id)
+        opening.append(#","model":"#, json: model.id)
         opening.append(#","promptObject":{"audioUrl":"#)
         var members = ByteBuffer()
         try TranscriptionFamily(of: model.id).append(call, to: &members)

@@ -22,15 +22,14 @@ struct SpeechFamily: Sendable {
         if let voices, !voices.contains(call.voice) {
             throw .value("voice", "must be one of \(voices.joined(separator: ", "))")
         }
-        body.append(#""text":"#)
-        body.append(json: call.text)
+        body.append(#""text":"#, json: call.text)
         body.append(member: "voice", call.voice)
         guard hasSettings else {
             if let format = call.format, format != "mp3" {
-                throw .value("response_format", "this model does not support choosing it", code: "unsupported_value")
+                throw .unsupportedValue("response_format", "this model does not support choosing it")
             }
             if let speed = call.speed, speed != 1 {
-                throw .value("speed", "this model supports only one speed", code: "unsupported_value")
+                throw .unsupportedValue("speed", "this model supports only one speed")
             }
             return
         }

@@ -56,10 +56,8 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         prompt = start..<body.count
         body.append(#"""#)
         if let search = call.webSearch, !isCode {
-            body.append(#","settings":{"webSearchSettings":{"webSearch":true,"numOfSite":"#)
-            body.append(decimal: search.sites)
-            body.append(#","maxWord":"#)
-            body.append(decimal: search.words)
+            body.append(#","settings":{"webSearchSettings":{"webSearch":true,"numOfSite":"#, decimal: search.sites)
+            body.append(#","maxWord":"#, decimal: search.words)
             body.append("}}")
         }
         if !call.attachments.isEmpty { Self.append(call.attachments, to: &body) }
@@ -151,10 +149,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
             body.append(isFirst ? #","attachments":{"# : ",")
             isFirst = false
             body.append(opening)
-            for (index, name) in names.enumerated() {
-                if index > 0 { body.append(",") }
-                body.append(json: name)
-            }
+            body.append(list: names) { name, body in body.append(json: name) }
             body.append("]")
         }
         if !isFirst { body.append("}") }

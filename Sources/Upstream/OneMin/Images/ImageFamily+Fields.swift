@@ -16,7 +16,7 @@ extension ImageFamily {
         try appendFormat(call, to: &body)
         if let negative = call.negativePrompt {
             guard let negativeField else {
-                throw .value("prompt", "this model does not support --no", code: "unsupported_value")
+                throw .unsupportedValue("prompt", "this model does not support --no")
             }
             body.append(member: negativeField, negative)
         }
@@ -33,7 +33,7 @@ extension ImageFamily {
         if let other = near[wanted], qualities.contains(other) { return other }
         // A model without qualities makes `standard` images.
         if qualities.isEmpty, wanted == "standard" { return nil }
-        throw .value("quality", "not supported by this model", code: "unsupported_value")
+        throw .unsupportedValue("quality", "not supported by this model")
     }
 
     private func appendStyle(_ style: String?, to body: inout ByteBuffer) throws(APIError) {
@@ -60,7 +60,7 @@ extension ImageFamily {
             }
             let name = format == "jpeg" && formats.contains("jpg") ? "jpg" : format
             guard formats.contains(name) else {
-                throw .value("output_format", "not supported by this model", code: "unsupported_value")
+                throw .unsupportedValue("output_format", "not supported by this model")
             }
             body.append(member: formatField, name)
         }
@@ -69,10 +69,9 @@ extension ImageFamily {
             throw .unsupported("output_compression", "This model does not support a compression.")
         }
         guard call.outputFormat == "jpeg" || call.outputFormat == "webp" else {
-            throw .value("output_compression", "only allowed with jpeg and webp", code: "unsupported_value")
+            throw .unsupportedValue("output_compression", "only allowed with jpeg and webp")
         }
-        body.append(#","output_compression":"#)
-        body.append(decimal: compression)
+        body.append(#","output_compression":"#, decimal: compression)
     }
 
     // MARK: Count
@@ -113,14 +112,12 @@ extension ByteBuffer {
     mutating func append(member name: StaticString, _ text: String) {
         append(#",""#)
         append(name)
-        append(#"":"#)
-        append(json: text)
+        append(#"":"#, json: text)
     }
 
     mutating func append(member name: StaticString, number: Int) {
         append(#",""#)
         append(name)
-        append(#"":"#)
-        append(decimal: number)
+        append(#"":"#, decimal: number)
     }
 }

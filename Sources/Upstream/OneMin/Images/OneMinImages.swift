@@ -24,8 +24,7 @@ extension OneMin: ImageProvider {
         var opening = ByteBuffer()
         opening.append(#"{"type":""#)
         opening.append(feature.rawValue)
-        opening.append(#"","model":"#)
-        opening.append(json: model.id)
+        opening.append(#"","model":"#, json: model.id)
         opening.append(#","promptObject":{"#)
         var members = ByteBuffer()
         if call.purpose != .variation { members.append(member: "prompt", call.prompt) }
@@ -116,8 +115,7 @@ final class OneMinImages: PreparedImages, OnLoop, @unchecked Sendable {
         body.append(parts.opening.bytes)
         let members = parts.members.bytes
         if let imageReference {
-            body.append(#""imageUrl":"#)
-            body.append(json: imageReference)
+            body.append(#""imageUrl":"#, json: imageReference)
             if let maskReference { body.append(member: "maskUrl", maskReference) }
             body.append(members)
         } else {

@@ -13,8 +13,7 @@ extension JSONValue {
             }
             var flat = ByteBuffer(#"{"type":"url_citation""#)
             for (name, value) in members where !name.equals("type") {
-                flat.append(",")
-                flat.append(json: name)
+                flat.append(",", json: name)
                 flat.append(":")
                 value.append(to: &flat)
             }

@@ -13,9 +13,7 @@ extension MemberScanner {
     func failure() -> ByteBuffer? {
         guard !error.isEmpty else { return nil }
         var reported = ByteBuffer()
-        reported.append(#"{"error":"#)
-        reported.append(error.bytes)
-        reported.append("}")
+        reported.append(#"{"error":"#, error.bytes, "}")
         return reported
     }
 }

@@ -77,19 +77,12 @@ struct MessageRewriter {
     }
 
     private func append(call: RawJSON, hasNoExtras: Bool, to out: inout ByteBuffer) {
-        out.append("{")
-        var isFirst = true
-        for member in call.members where !(hasNoExtras && member.name.equals("extra_content")) {
-            if !isFirst { out.append(",") }
-            isFirst = false
-            if member.name.equals("id"), isShortened(member.value) {
-                out.append(#""id":"#)
-                append(id: member.value, to: &out)
-            } else {
-                out.append(member)
-            }
+        call.append(to: &out, leavingOut: { hasNoExtras && $0.name.equals("extra_content") }) { member, out in
+            guard member.name.equals("id"), isShortened(member.value) else { return false }
+            out.append(#""id":"#)
+            append(id: member.value, to: &out)
+            return true
         }
-        out.append("}")
     }
 
     /// Appends the member `reasoning_content`: the remembered reasoning that led to the message's tool calls. It is
@@ -97,8 +90,7 @@ struct MessageRewriter {
     private func append(reasoningOf message: RawJSON, to out: inout ByteBuffer) {
         let first = message["tool_calls"]?.elements.first { _ in true }
         let known = first?["id"]?.content.flatMap { reasoningBlocks?.reasoningBlock(ofCall: $0.text) }
-        out.append(#","reasoning_content":"#)
-        out.append(json: known?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
+        out.append(#","reasoning_content":"#, json: known?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
     /// Returns the JSON of a message's content; nil if an empty text must replace the content `null` or `[]`.

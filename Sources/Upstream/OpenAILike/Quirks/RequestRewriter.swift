@@ -26,17 +26,13 @@ struct RequestRewriter {
     }
 
     private func append(_ root: RawJSON, to out: inout ByteBuffer) {
-        out.append("{")
-        var isFirst = true
-        for member in root.members where !isLeftOut(member) {
-            if !isFirst { out.append(",") }
-            isFirst = false
+        root.append(to: &out, leavingOut: isLeftOut) { member, out in
             out.append("\"")
             append(name: member.name, to: &out)
             out.append("\":")
             append(member, to: &out)
+            return true
         }
-        out.append("}")
     }
 
     private func isLeftOut(_ member: RawJSON.Member) -> Bool {
@@ -91,9 +87,7 @@ struct RequestRewriter {
         if quirks.contains(.noEffort) { return reasoning.append(to: &out, without: "effort") }
         reasoning.append(to: &out) { member, out in
             guard member.name.equals("effort"), let effort = effort(member.value) else { return false }
-            out.append(#""effort":""#)
-            out.append(effort)
-            out.append("\"")
+            out.append(#""effort":""#, effort, "\"")
             return true
         }
     }
@@ -116,35 +110,33 @@ extension RawJSON {
     /// Appends this JSON array. `write` must append each element or a replacement.
     func append(to out: inout ByteBuffer, _ write: (RawJSON, inout ByteBuffer) -> Void) {
         out.append("[")
-        for (index, element) in elements.enumerated() {
-            if index > 0 { out.append(",") }
-            write(element, &out)
-        }
+        out.append(list: elements) { element, out in write(element, &out) }
         out.append("]")
     }
 
     /// Appends this JSON object. `write` appends a replacement for a member and returns true, or returns false to keep
     /// the member.
     func append(to out: inout ByteBuffer, _ write: (Member, inout ByteBuffer) -> Bool) {
-        out.append("{")
-        for (index, member) in members.enumerated() {
-            if index > 0 { out.append(",") }
-            if !write(member, &out) { out.append(member) }
-        }
-        out.append("}")
+        append(to: &out, leavingOut: { _ in false }, write)
     }
 
     func append(to out: inout ByteBuffer, without name: StaticString) {
         append(to: &out, leavingOut: { $0.name.equals(name) })
     }
 
-    func append(to out: inout ByteBuffer, leavingOut isLeftOut: (Member) -> Bool) {
+    /// Appends this JSON object without some members. `write` appends a replacement for another member and returns true,
+    /// or returns false to keep the member.
+    func append(
+        to out: inout ByteBuffer,
+        leavingOut isLeftOut: (Member) -> Bool,
+        _ write: (Member, inout ByteBuffer) -> Bool = { _, _ in false }
+    ) {
         out.append("{")
         var isFirst = true
         for member in members where !isLeftOut(member) {
             if !isFirst { out.append(",") }
             isFirst = false
-            out.append(member)
+            if !write(member, &out) { out.append(member) }
         }
         out.append("}")
     }
@@ -152,9 +144,7 @@ extension RawJSON {
 
 extension ByteBuffer {
     mutating func append(_ member: RawJSON.Member) {
-        append("\"")
-        append(member.name)
-        append("\":")
+        append("\"", member.name, "\":")
         append(member.value.bytes)
     }
 }

@@ -29,9 +29,7 @@ enum ToolNameShortener {
     }
 
     private static func append(_ member: RawJSON.Member, to out: inout ByteBuffer) {
-        out.append("\"")
-        out.append(member.name)
-        out.append("\":")
+        out.append("\"", member.name, "\":")
         append(member.value, to: &out)
     }
 
