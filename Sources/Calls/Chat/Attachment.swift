@@ -73,9 +73,7 @@ package struct Attachment: Sendable {
         self.param = param
         self.isOfWhole = isOfWhole
     }
-}
 
-extension Attachment {
     /// The largest number of images in one request that the relay downloads for vendors, or that 1min.ai gets.
     package static let mostLoadedImages = 20
 

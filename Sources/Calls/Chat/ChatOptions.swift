@@ -197,9 +197,7 @@ package struct ChatOptions: Sendable {
         guard ignored.count < Self.maxIgnored, !ignored.contains(where: { "\($0)" == "\(name)" }) else { return }
         ignored.append(name)
     }
-}
 
-extension ChatOptions {
     private enum ToolList: Sendable {
         case read([Tool])
         case unread(UnreadTools)

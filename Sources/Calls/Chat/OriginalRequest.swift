@@ -75,9 +75,7 @@ package final class OriginalRequest: @unchecked Sendable {
         }
         return members
     }
-}
 
-extension OriginalRequest {
     /// Returns whether the relay can leave the tools of a chat request unparsed.
     ///
     /// - Parameter isPassedOn: returns whether all providers of the named model accept a request unchanged.

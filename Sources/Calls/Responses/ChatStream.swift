@@ -26,9 +26,7 @@ package protocol ChatStream: AnyObject, Sendable {
 extension ChatStream {
     package var countsItself: Bool { false }
     package var original: Body? { nil }
-}
 
-extension ChatStream {
     /// Reads the stream to its end. Returns the whole response.
     package func gathered() async throws(UpstreamError) -> ChatResponse {
         var gathered = ResponseAccumulator()

@@ -174,9 +174,7 @@ package struct UpstreamError: Error {
         get { fields.value[keyPath: path] }
         set { fields.value[keyPath: path] = newValue }
     }
-}
 
-extension UpstreamError {
     /// Whether the vendor might bill the call although the call failed.
     package var mayBeBilled: Bool {
         switch fields.value.transport?.kind {

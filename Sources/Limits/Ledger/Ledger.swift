@@ -228,9 +228,7 @@ struct Ledger {
         if outbox.lanes.last != account.lane { outbox.lanes.append(account.lane) }
         lanes[account.lane].inbox.append(account)
     }
-}
 
-extension Ledger {
     /// The options of the ledger: settings of the operator, and bounds of this process.
     struct Options {
         var storeDown = StoreDownRule.share

@@ -23,9 +23,7 @@ package struct Amounts: Sendable, Equatable {
         case .credits: credits
         }
     }
-}
 
-extension Amounts {
     /// Returns the sum of two amounts, unit by unit. A sum that overflows becomes `Int.max`.
     package static func + (one: Amounts, other: Amounts) -> Amounts {
         func sum(_ a: Int, _ b: Int) -> Int {

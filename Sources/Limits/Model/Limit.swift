@@ -70,9 +70,7 @@ package enum EndpointGroup: String, Sendable, Hashable, CaseIterable {
     case audio
     case files
     case models
-}
 
-extension EndpointGroup {
     /// The kinds of units that requests of the group can use, such as tokens or images.
     package var units: Set<Quota.Unit> {
         switch self {

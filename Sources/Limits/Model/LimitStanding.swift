@@ -10,9 +10,7 @@ package struct LimitStanding: Sendable {
         self.remaining = remaining
         self.resetMicroseconds = resetMicroseconds
     }
-}
 
-extension LimitStanding {
     /// Whether the limit counts all callers together and is not used up.
     package var isOpenToAll: Bool { limit.kind == .total && remaining > 0 }
 

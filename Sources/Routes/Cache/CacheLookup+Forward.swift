@@ -22,9 +22,7 @@ extension CacheLookup {
         }
         if let written = written ?? nil { keep(written) } else { giveUp() }
     }
-}
 
-extension CacheLookup {
     /// Sends a cached response if there is one, and returns whether there was.
     ///
     /// The request must have been admitted.

@@ -22,9 +22,7 @@ package struct Buckets: Sendable {
         self.edges = edges
         areTimes = false
     }
-}
 
-extension Buckets {
     package static let requests = Buckets(milliseconds: [
         5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000,
     ])

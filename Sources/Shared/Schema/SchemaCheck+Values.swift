@@ -54,11 +54,9 @@ extension SchemaCheck {
         guard spend((text.count / 8 + 1) * pattern.width) else { return nil }
         return pattern.matches(text)
     }
-}
 
-// MARK: Arrays
+    // MARK: Arrays
 
-extension SchemaCheck {
     mutating func fits(_ rules: SchemaNode.ArrayRules, _ value: JSONValue, _ marks: Marks?) -> Bool {
         var fits = true
         var (index, contained) = (0, 0)
@@ -98,11 +96,9 @@ extension SchemaCheck {
         if let most = rules.most, index > most { fits = refuse("must have at most \(most) items") }
         return fits
     }
-}
 
-// MARK: Objects
+    // MARK: Objects
 
-extension SchemaCheck {
     mutating func fits(_ rules: SchemaNode.ObjectRules, _ value: JSONValue, _ marks: Marks?) -> Bool {
         let members = value.members ?? []
         guard spend(members.count) else { return false }

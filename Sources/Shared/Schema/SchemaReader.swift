@@ -187,11 +187,9 @@ struct SchemaReader {
         }
         keyword.node.object = rules
     }
-}
 
-// MARK: Values of keywords
+    // MARK: Values of keywords
 
-extension SchemaReader {
     private func members(
         _ keyword: Keyword
     ) throws(SchemaError) -> [(name: UnsafeRawBufferPointer, value: JSONValue)] {

@@ -95,11 +95,9 @@ struct TextPattern: Sendable {
         steps[start] = .split(start + 1, steps.count)
         return true
     }
-}
 
-// MARK: Matching
+    // MARK: Matching
 
-extension TextPattern {
     /// Returns whether the pattern matches anywhere in the text. The text must be valid UTF-8.
     func matches(_ text: UnsafeRawBufferPointer) -> Bool {
         var now = Threads(count: steps.count)

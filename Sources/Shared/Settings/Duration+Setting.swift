@@ -37,9 +37,7 @@ extension Duration {
     package var nanoseconds: Int {
         Int(components.seconds) * 1_000_000_000 + Int(components.attoseconds / 1_000_000_000)
     }
-}
 
-extension Duration {
     /// The duration in milliseconds, rounded up and at least 1.
     package var milliseconds: Int {
         let (seconds, attoseconds) = components

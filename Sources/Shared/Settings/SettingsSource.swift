@@ -58,9 +58,7 @@ package struct SettingsSource: Sendable {
     }
 
     func location(of entry: Entry) -> String { entry.line.map { "\(name):\($0)" } ?? name }
-}
 
-extension SettingsSource {
     /// Returns the process environment and the `.env` file, or the file that `ENV_FILE` names. The environment
     /// overrides the file. A missing `.env` is ignored, but a missing `ENV_FILE` is a problem.
     package static func ofProcess() -> [SettingsSource] {

@@ -148,9 +148,7 @@ extension SettingsSource.Entry {
 
 extension String {
     fileprivate func holds(_ part: String) -> Bool { indices.contains { self[$0...].hasPrefix(part) } }
-}
 
-extension String {
     /// This `<NAME>` of a setting's variable as the relay shows it: `team-a` for `TEAM_A`.
     var asName: String { String(lowercased().map { $0 == "_" ? "-" : $0 }) }
 

@@ -43,9 +43,7 @@ package struct TokenCounters: Sendable {
         guard let name else { return .estimating }
         return TokenCounter(vocabulary: name == .o200k ? file?.o200k : file?.cl100k)
     }
-}
 
-extension TokenCounters {
     /// The counters from the file `relay.tokens` of the program. `failure` is the reason why the file could not be
     /// opened, or nil.
     package static let ofProcess: (counters: TokenCounters, failure: String?) = {

@@ -73,9 +73,7 @@ extension WireReader {
 
 extension UpstreamError {
     static func invalidResponse(_ cause: String) -> UpstreamError { UpstreamError(.failed, cause: cause) }
-}
 
-extension UpstreamError {
     /// Returns the error with the usage of the response, unless the error already has a usage.
     ///
     /// - Parameter usage: nil if the vendor reported none.

@@ -152,9 +152,7 @@ extension ChatCall {
         needs.formUnion(chatOptions.format.ability)
         isSaid = true
     }
-}
 
-extension ChatCall {
     private static func readThinking(_ thinking: JSONValue, _ reasoning: inout ChatOptions.Reasoning) throws(APIError) {
         guard let type = thinking.member("type") else { throw .missing("thinking.type") }
         guard let type = type.text else { throw .type("thinking.type", "a string") }

@@ -14,9 +14,7 @@ package final class FinishedRequest: Sendable {
         self.calls = calls
         self.bodies = bodies
     }
-}
 
-extension FinishedRequest {
     /// The number of records: one for the request and one for each upstream call.
     var recordCount: Int { record.count + calls.count }
 

@@ -100,9 +100,7 @@ package struct UsageFigures: Sendable, Equatable {
         sum.refusals &+= more.refusals
         if let cost = more.cost { sum.cost = (sum.cost ?? 0) &+ cost }
     }
-}
 
-extension UsageFigures {
     /// The number of records that failed because the request was invalid, or its client left.
     package var clientErrors: Int { failed - failures - refusals }
 

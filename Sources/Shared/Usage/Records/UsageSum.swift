@@ -88,9 +88,7 @@ struct UsageSum: Sendable {
         }
         if call { calls.add(record, sign) }
     }
-}
 
-extension UsageSum {
     /// Writes the totals and times in the order of `SumsTable.columns`.
     func write(to cells: inout some UsageCells) {
         for totals in [requests, calls] {
@@ -98,9 +96,7 @@ extension UsageSum {
         }
         for count in times?.counts ?? [] { cells.add(count) }
     }
-}
 
-extension UsageSum {
     /// Reads a row of stored sums, whose key columns begin at position `first`.
     static func row(_ row: some UsageRow, at first: Int) -> (key: SumKey, sum: UsageSum) {
         func text(_ position: Int) -> String { row.text(at: first + position) ?? "" }

@@ -49,9 +49,7 @@ struct SumKey: Sendable, Hashable {
         guard let text else { return "" }
         return text.utf8.count <= textBound ? text : text.beginning(ofBytes: textBound)
     }
-}
 
-extension SumKey {
     /// Returns this key for sums that are not grouped by `fields`. The texts of these fields become empty.
     func omitting(_ fields: SumFields) -> SumKey {
         func kept(_ text: String, _ field: SumFields) -> String { fields.contains(field) ? "" : text }

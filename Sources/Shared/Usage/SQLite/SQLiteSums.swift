@@ -97,9 +97,7 @@ struct SQLiteSums {
         try write(state)
         return state.mark > 0
     }
-}
 
-extension SQLiteSums {
     /// The statements that change one table of sums.
     fileprivate struct Table {
         private let table: SumsTable

@@ -45,9 +45,7 @@ struct ImageFamily: Sendable {
     var hasMode = false
     /// The largest length of a prompt, in Unicode scalars.
     var promptLimit = 32_000
-}
 
-extension ImageFamily {
     private static let openAISizes = ["1024x1024", "1024x1536", "1536x1024"]
     private static let openAIQualities = ["low", "medium", "high"]
     private static let squares = ["1024x1024", "512x512", "256x256"]
