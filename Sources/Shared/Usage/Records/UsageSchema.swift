@@ -23,6 +23,9 @@ enum UsageSchema {
     /// the time from the call's end to the request's end.
     static let callColumns = ["call_before_ms", "call_duration_ms", "call_key", "call_credits"]
 
+    /// The columns of a row in SQLite as SQL: its id, the record and its only call.
+    static let sqliteRow = (["id"] + columns + callColumns).joined(separator: ",")
+
     /// The columns by which the stored sums are grouped.
     static let sumKeys = ["omitted", "day", "caller", "model", "provider", "endpoint"]
 

@@ -14,12 +14,11 @@ enum SQLiteReading {
     /// Returns the records of the upstream calls of the requests with this id.
     static func calls(ofRequest id: String, folder: String) throws(UsageFailure) -> [UsageRecord] {
         try read(folder: folder) { (database) throws(SQLiteFailure) in
-            let names = (UsageSchema.columns + UsageSchema.callColumns).joined(separator: ",")
             let table = "\(UsageSchema.sqliteTable) WHERE request_id = ? ORDER BY id"
-            let rows = try database.prepare("SELECT id, \(names) FROM \(table)", [.text(id)])
+            let rows = try database.prepare("SELECT \(UsageSchema.sqliteRow) FROM \(table)", [.text(id)])
             var calls: [UsageRecord] = []
             while try rows.step() {
-                let record = UsageRecord(rows, at: 1, call: rows.firstCall)
+                let record = rows.record
                 if let call = record.isOfRequest ? record.onlyCall : record { calls.append(call) }
             }
             return calls
@@ -111,14 +110,13 @@ enum SQLiteReading {
         _ zone: DayZone,
         database: SQLiteDatabase
     ) throws(SQLiteFailure) -> UsageTable {
-        let names = (UsageSchema.columns + UsageSchema.callColumns).joined(separator: ",")
         // The call in a row may have ended a day earlier, but no row has a lower id than the time of its call gives.
         let start = query.first.map { zone.startMilliseconds(of: $0) } ?? 0
         let statement = try database.prepare(
-            "SELECT id, \(names) FROM \(UsageSchema.sqliteTable) WHERE id >= \(UsageSchema.firstSQLiteID(at: start))"
+            "SELECT \(UsageSchema.sqliteRow) FROM \(UsageSchema.sqliteTable) WHERE id >= \(UsageSchema.firstSQLiteID(at: start))"
         )
         var sums = UsageSums(zone)
-        while try statement.step() { sums.add(UsageRecord(statement, at: 1, call: statement.firstCall)) }
+        while try statement.step() { sums.add(statement.record) }
         return UsageTable(query, sums.days.rows)
     }
 }

@@ -126,7 +126,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
             filter.values
         )
         while try statement.step() {
-            plan.add(UsageRecord(statement, at: 1, call: statement.firstCall), to: &sums, in: range)
+            plan.add(statement.record, to: &sums, in: range)
         }
     }
 

@@ -75,14 +75,13 @@ extension SQLiteStore {
         let count = try opened.transaction { () throws(SQLiteFailure) in
             let state = try opened.sums.state()
             var sums = UsageSums(zone(of: state))
-            let names = (UsageSchema.columns + UsageSchema.callColumns).joined(separator: ",")
             let oldest = try opened.database.prepare(
-                "SELECT id, \(names) FROM \(table) WHERE id < \(bound) ORDER BY id LIMIT \(Self.maxDeleted)"
+                "SELECT \(UsageSchema.sqliteRow) FROM \(table) WHERE id < \(bound) ORDER BY id LIMIT \(Self.maxDeleted)"
             )
             var (count, last) = (0, 0)
             while try oldest.step() {
                 last = oldest.number(0) ?? 0
-                if last > state.mark { sums.add(UsageRecord(oldest, at: 1, call: oldest.firstCall), -1) }
+                if last > state.mark { sums.add(oldest.record, -1) }
                 count += 1
             }
             try opened.database.execute("DELETE FROM \(table) WHERE id <= \(last)")
@@ -98,9 +97,8 @@ struct SQLiteRequestRows {
     private let statement: SQLiteStatement
 
     init(_ database: SQLiteDatabase) throws(SQLiteFailure) {
-        let names = (UsageSchema.columns + UsageSchema.callColumns).joined(separator: ",")
         statement = try database.prepare(
-            "SELECT id, \(names) FROM \(UsageSchema.sqliteTable) WHERE id >= ? ORDER BY id LIMIT \(1 + SQLiteStore.maxCalls)"
+            "SELECT \(UsageSchema.sqliteRow) FROM \(UsageSchema.sqliteTable) WHERE id >= ? ORDER BY id LIMIT \(1 + SQLiteStore.maxCalls)"
         )
     }
 
@@ -110,7 +108,7 @@ struct SQLiteRequestRows {
         defer { statement.end() }
         var rows: [(id: Int, record: UsageRecord)] = []
         while try statement.step() {
-            let row = (id: statement.number(0) ?? 0, record: UsageRecord(statement, at: 1, call: statement.firstCall))
+            let row = (id: statement.number(0) ?? 0, record: statement.record)
             guard let first = rows.first else {
                 guard row.id == id, row.record.isOfRequest else { return [] }
                 rows.append(row)

@@ -21,8 +21,6 @@ struct SQLiteSums {
     private let below: SQLiteStatement
     private let between: SQLiteStatement
 
-    private static let names = (UsageSchema.columns + UsageSchema.callColumns).joined(separator: ",")
-
     init(_ database: SQLiteDatabase) throws(SQLiteFailure) {
         self.database = database
         read = try database.prepare("SELECT zone, mark, last_id, is_mixed FROM sums_state")
@@ -30,8 +28,10 @@ struct SQLiteSums {
         days = try Table(.days, database)
         hours = try Table(.hours, database)
         let table = UsageSchema.sqliteTable
-        below = try database.prepare("SELECT id, \(Self.names) FROM \(table) WHERE id <= ? ORDER BY id DESC LIMIT ?")
-        between = try database.prepare("SELECT id, \(Self.names) FROM \(table) WHERE id > ? AND id <= ?")
+        below = try database.prepare(
+            "SELECT \(UsageSchema.sqliteRow) FROM \(table) WHERE id <= ? ORDER BY id DESC LIMIT ?"
+        )
+        between = try database.prepare("SELECT \(UsageSchema.sqliteRow) FROM \(table) WHERE id > ? AND id <= ?")
     }
 
     func state() throws(SQLiteFailure) -> State {
@@ -74,7 +74,7 @@ struct SQLiteSums {
         between.add(newest)
         defer { between.end() }
         while try between.step() {
-            sums.add(UsageRecord(between, at: 1, call: between.firstCall), id: between.number(0) ?? 0)
+            sums.add(between.record, id: between.id)
         }
         (state.lastID, state.isMixed) = (newest, true)
     }
@@ -88,8 +88,8 @@ struct SQLiteSums {
         below.add(limit)
         defer { below.end() }
         while try below.step() {
-            lowest = below.number(0) ?? 0
-            sums.add(UsageRecord(below, at: 1, call: below.firstCall), id: lowest)
+            lowest = below.id
+            sums.add(below.record, id: lowest)
             count += 1
         }
         try write(sums)
@@ -141,9 +141,10 @@ struct SQLiteSums {
 }
 
 extension SQLiteStatement {
-    /// The position of the first of `UsageSchema.callColumns` in a row that begins with the id and
-    /// `UsageSchema.columns`.
-    var firstCall: Int { 1 + UsageSchema.columns.count }
+    /// The id in a row with the columns `UsageSchema.sqliteRow`.
+    var id: Int { number(0) ?? 0 }
+    /// The record in a row with the columns `UsageSchema.sqliteRow`.
+    var record: UsageRecord { UsageRecord(self, at: 1, call: 1 + UsageSchema.columns.count) }
 }
 
 extension SQLiteStatement: UsageRow {
