@@ -3,8 +3,8 @@ import Engine
 import Shared
 
 /// A reader for chat completions that remembers the reasoning before the first tool call of the first choice.
-final class ReasoningRecorder: WireReader, OnLoop, @unchecked Sendable {
-    private let inner: ChatCompletionReader
+final class ReasoningRecorder: WireReaderDecorator, OnLoop, @unchecked Sendable {
+    let inner: any WireReader
     private let reasoningBlocks: CallerReasoning
     private var reasoningBlock = ByteBuffer()
     /// Whether recording has ended: the reasoning was remembered, or it is too long to be remembered.
@@ -15,40 +15,9 @@ final class ReasoningRecorder: WireReader, OnLoop, @unchecked Sendable {
         self.reasoningBlocks = reasoningBlocks
     }
 
-    var usage: Usage? { inner.usage }
-    var hasBegun: Bool { inner.hasBegun }
-    var isFinished: Bool { inner.isFinished }
-    var isWhole: Bool { inner.isWhole }
-
-    func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool {
-        inner.consumeText(from: &events, emit)
-    }
-
-    func consume(
-        event data: UnsafeRawBufferPointer,
-        named name: UnsafeRawBufferPointer,
-        _ emit: Emit
-    ) throws(UpstreamError) -> Bool {
-        try inner.consume(event: data, named: name) { choice, event in
-            record(choice, event)
-            emit(choice, event)
-        }
-    }
-
-    func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
-        try inner.consume(whole: body) { choice, event in
-            record(choice, event)
-            emit(choice, event)
-        }
-    }
-
-    func end(_ emit: Emit) throws(UpstreamError) { try inner.end(emit) }
-
-    func read(whole body: Body, _ emit: Emit) throws(UpstreamError) -> Body? {
-        try inner.read(whole: body) { choice, event in
-            record(choice, event)
-            emit(choice, event)
-        }
+    func pass(_ choice: Int, _ event: ChatEvent, _ emit: Emit) {
+        record(choice, event)
+        emit(choice, event)
     }
 
     private func record(_ choice: Int, _ event: ChatEvent) {

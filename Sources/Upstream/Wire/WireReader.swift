@@ -71,6 +71,46 @@ extension WireReader {
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool { false }
 }
 
+/// A reader that passes on the events of another reader. It can look at each event, or replace it.
+protocol WireReaderDecorator: WireReader {
+    var inner: any WireReader { get }
+    /// Emits an event of the inner reader, or another event in its place.
+    func pass(_ choice: Int, _ event: ChatEvent, _ emit: Emit)
+}
+
+extension WireReaderDecorator {
+    var usage: Usage? { inner.usage }
+    var hasBegun: Bool { inner.hasBegun }
+    var isFinished: Bool { inner.isFinished }
+    var isWhole: Bool { inner.isWhole }
+    var eventLimitBytes: Int { inner.eventLimitBytes }
+    var pause: PausedResponse? { inner.pause }
+
+    func goOn() { inner.goOn() }
+
+    func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool {
+        inner.consumeText(from: &events, emit)
+    }
+
+    func consume(
+        event data: UnsafeRawBufferPointer,
+        named name: UnsafeRawBufferPointer,
+        _ emit: Emit
+    ) throws(UpstreamError) -> Bool {
+        try inner.consume(event: data, named: name) { pass($0, $1, emit) }
+    }
+
+    func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
+        try inner.consume(whole: body) { pass($0, $1, emit) }
+    }
+
+    func end(_ emit: Emit) throws(UpstreamError) { try inner.end { pass($0, $1, emit) } }
+
+    func read(whole body: Body, _ emit: Emit) throws(UpstreamError) -> Body? {
+        try inner.read(whole: body) { pass($0, $1, emit) }
+    }
+}
+
 extension UpstreamError {
     static func invalidResponse(_ cause: String) -> UpstreamError { UpstreamError(.failed, cause: cause) }
 

@@ -30,8 +30,8 @@ struct ShortToolNames: Sendable {
 /// A reader that restores the long names of called tools.
 ///
 /// `@unchecked`: used as the inner reader is.
-private final class ToolNameRestorer: WireReader, @unchecked Sendable {
-    private let inner: any WireReader
+private final class ToolNameRestorer: WireReaderDecorator, @unchecked Sendable {
+    let inner: any WireReader
     private let names: ShortToolNames
 
     init(_ inner: any WireReader, _ names: ShortToolNames) {
@@ -39,38 +39,7 @@ private final class ToolNameRestorer: WireReader, @unchecked Sendable {
         self.names = names
     }
 
-    var usage: Usage? { inner.usage }
-    var hasBegun: Bool { inner.hasBegun }
-    var isFinished: Bool { inner.isFinished }
-    var isWhole: Bool { inner.isWhole }
-    var eventLimitBytes: Int { inner.eventLimitBytes }
-    var pause: PausedResponse? { inner.pause }
-
-    func goOn() { inner.goOn() }
-
-    func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool {
-        inner.consumeText(from: &events, emit)
-    }
-
-    func consume(
-        event data: UnsafeRawBufferPointer,
-        named name: UnsafeRawBufferPointer,
-        _ emit: Emit
-    ) throws(UpstreamError) -> Bool {
-        try inner.consume(event: data, named: name) { restore($0, $1, emit) }
-    }
-
-    func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
-        try inner.consume(whole: body) { restore($0, $1, emit) }
-    }
-
-    func end(_ emit: Emit) throws(UpstreamError) { try inner.end { restore($0, $1, emit) } }
-
-    func read(whole body: Body, _ emit: Emit) throws(UpstreamError) -> Body? {
-        try inner.read(whole: body) { restore($0, $1, emit) }
-    }
-
-    private func restore(_ choice: Int, _ event: ChatEvent, _ emit: Emit) {
+    func pass(_ choice: Int, _ event: ChatEvent, _ emit: Emit) {
         guard case .toolCall(let index, let id, let name) = event, let original = names.original(of: name) else {
             return emit(choice, event)
         }
