@@ -152,8 +152,7 @@ struct AnthropicRequest: ~Copyable {
         guard !chatOptions.tools.isEmpty else { return appendOldTools(called) }
         let hasSearch = call.sendsSearch && !chatOptions.tools.contains { $0.name.hasSameBytes(as: "web_search") }
         for (index, tool) in chatOptions.tools.enumerated() {
-            out.append(index == 0 ? #","tools":[{"name":"# : #",{"name":"#)
-            names.name(tool.name).withUnsafeBytes { out.append(json: $0) }
+            out.append(index == 0 ? #","tools":[{"name":"# : #",{"name":"#, json: names.name(tool.name))
             if let description = tool.description, !description.isEmpty { out.append("description", description) }
             if appendSchema(of: tool) { out.append("strict", true) }
             if let mark = marks.mark(at: .tool(index)) { out.append(mark) }
@@ -172,8 +171,7 @@ struct AnthropicRequest: ~Copyable {
         case .auto: out.append(#","tool_choice":{"type":"auto""#)
         case .required: out.append(#","tool_choice":{"type":"any""#)
         case .named(let name):
-            out.append(#","tool_choice":{"type":"tool","name":"#)
-            names.name(name).withUnsafeBytes { out.append(json: $0) }
+            out.append(#","tool_choice":{"type":"tool","name":"#, json: names.name(name))
         }
         if isSingle { out.append("disable_parallel_tool_use", true) }
         out.append("}")
@@ -184,8 +182,7 @@ struct AnthropicRequest: ~Copyable {
     private mutating func appendOldTools(_ called: [[UInt8]]) {
         var seen: Set<[UInt8]> = []
         for name in called where seen.insert(name).inserted {
-            out.append(seen.count == 1 ? #","tools":[{"name":"# : #",{"name":"#)
-            name.withUnsafeBytes { out.append(json: $0) }
+            out.append(seen.count == 1 ? #","tools":[{"name":"# : #",{"name":"#, json: name)
             out.append(#","input_schema":{"type":"object","properties":{}}}"#)
         }
         if call.sendsSearch {

@@ -214,10 +214,8 @@ struct ClaudeTurns: ~Copyable {
         calledNames.append(name)
         waiting.append(WaitingBlocks(key: key, id: id))
         list.open("tool_use", to: &out)
-        out.append(#","id":"#)
-        id.withUnsafeBytes { out.append(json: $0) }
-        out.append(#","name":"#)
-        name.withUnsafeBytes { out.append(json: $0) }
+        out.append(#","id":"#, json: id)
+        out.append(#","name":"#, json: name)
         out.append(#","input":"#)
         blocks.append(input: call.arguments, to: &out)
         out.append("}")
@@ -247,8 +245,7 @@ struct ClaudeTurns: ~Copyable {
         }
         for call in waiting {
             list.open("tool_result", to: &out)
-            out.append(#","tool_use_id":"#)
-            call.id.withUnsafeBytes { out.append(json: $0) }
+            out.append(#","tool_use_id":"#, json: call.id)
             let position = results[call.key]?.popFirst()
             if let position {
                 appendResult(messages[position], to: &out)

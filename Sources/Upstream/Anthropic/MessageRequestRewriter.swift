@@ -43,8 +43,7 @@ struct MessageRequestRewriter {
         for (index, block) in blocks.enumerated() {
             if index > 0 { out.append(",") }
             if index == blocks.count - 1, let said = block.said {
-                out.append(#"{"type":"text","text":"#)
-                said.withUnsafeBytes { out.append(json: $0) }
+                out.append(#"{"type":"text","text":"#, json: said)
                 out.append("}")
             } else {
                 out.append(block.bytes)

@@ -121,10 +121,8 @@ struct CohereMessages: ~Copyable {
         for (index, call) in calls.enumerated() {
             let id = ids.once(call.id.map { Array($0.utf8) } ?? Array("call".utf8))
             written.append(id)
-            out.append(index == 0 ? #","tool_calls":[{"id":"# : #",{"id":"#)
-            id.withUnsafeBytes { out.append(json: $0) }
-            out.append(#","type":"function","function":{"name":"#)
-            names.name(call.name).withUnsafeBytes { out.append(json: $0) }
+            out.append(index == 0 ? #","tool_calls":[{"id":"# : #",{"id":"#, json: id)
+            out.append(#","type":"function","function":{"name":"#, json: names.name(call.name))
             out.append(#","arguments":"#)
             append(arguments: call.arguments, to: &out)
             out.append("}}")
@@ -160,7 +158,7 @@ struct CohereMessages: ~Copyable {
             calls += 1
             open("tool", to: &out)
             out.append(member: "tool_call_id")
-            id.withUnsafeBytes { out.append(json: $0) }
+            out.append(json: id)
             let text = position.map { messages[$0].text } ?? "No result."
             out.append("content", text.isEmpty ? "." : text)
             out.append("}")

@@ -63,7 +63,7 @@ struct CohereRequest: ~Copyable {
                 index == 0
                     ? #","tools":[{"type":"function","function":{"name":"# : #",{"type":"function","function":{"name":"#
             )
-            names.name(tool.name).withUnsafeBytes { out.append(json: $0) }
+            out.append(json: names.name(tool.name))
             if let description = tool.description { out.append("description", description) }
             out.append(member: "parameters")
             let hasSchema = tool.schema.map { !CohereSchema.isEmpty($0) } ?? false

@@ -134,8 +134,7 @@ struct GeminiTurns: ~Copyable {
             out.append(#""id":"#, json: id)
             out.append(",")
         }
-        out.append(#""name":"#)
-        name.withUnsafeBytes { out.append(json: $0) }
+        out.append(#""name":"#, json: name)
     }
 
     /// Appends a text that is a JSON object. Puts any other text into an object with one member.

@@ -110,8 +110,7 @@ struct NativeChoices {
             out.append(isWhole ? "{" : #"{"index":"#)
             if !isWhole { out.append(decimal: piece.index) }
             if piece.isFirst {
-                out.append(isWhole ? #""id":"# : #","id":"#)
-                piece.id.withUnsafeBytes { out.append(json: $0) }
+                out.append(isWhole ? #""id":"# : #","id":"#, json: piece.id)
                 out.append(#","type":"function""#)
             }
             append(function: piece, to: &out)
@@ -132,12 +131,10 @@ struct NativeChoices {
     private func append(function piece: ToolCallChunk, to out: inout ByteBuffer) {
         out.append(#","function":{"#)
         if piece.isFirst {
-            out.append(#""name":"#)
-            piece.name.withUnsafeBytes { out.append(json: $0) }
+            out.append(#""name":"#, json: piece.name)
             out.append(",")
         }
-        out.append(#""arguments":"#)
-        piece.arguments.withUnsafeBytes { out.append(json: $0) }
+        out.append(#""arguments":"#, json: piece.arguments)
         out.append("}")
     }
 }

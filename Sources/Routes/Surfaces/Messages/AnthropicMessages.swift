@@ -12,15 +12,15 @@ struct AnthropicMessages: ChatSurface {
             if isMidStream { body.append("\n\n") }
             return
         }
-        body.append(#"{"type":"error","error":{"type":""#)
-        body.append(Self.type(ofStatus: status(of: error)))
-        body.append(#"","message":"#, json: Self.message(of: error))
-        if let code = error.detailCode {
-            body.append(#","details":{"error_code":"#, json: code)
-            body.append("}")
-        }
-        body.append(#"},"request_id":"#, json: error.requestID)
-        body.append(isMidStream ? "}\n\n" : "}")
+        let type = "\(Self.type(ofStatus: status(of: error)))"
+        let details = error.detailCode.map { code -> JSONFragment in #"{"error_code":\#(code)}"# }
+        body.json(
+            #"""
+            {"type":"error","error":{"type":\#(type),"message":\#(Self.message(of: error))\#
+            \#(member: "details", details)},"request_id":\#(error.requestID)}
+            """#
+        )
+        if isMidStream { body.append("\n\n") }
     }
 
     /// Returns the message of an error, with the field names of Anthropic's API.

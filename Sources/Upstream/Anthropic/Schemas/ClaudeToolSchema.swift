@@ -105,8 +105,7 @@ struct ClaudeToolSchema {
     /// Appends the members `properties` and `required`.
     private func appendProperties(of members: Members, _ top: JSONValue, to out: inout ByteBuffer) {
         for (index, name) in members.names.enumerated() {
-            out.append(index == 0 ? #","properties":{"# : ",")
-            name.withUnsafeBytes { out.append(json: $0) }
+            out.append(index == 0 ? #","properties":{"# : ",", json: name)
             out.append(":")
             append(schemasAt: members.positions[name] ?? [], to: &out)
         }
@@ -119,7 +118,7 @@ struct ClaudeToolSchema {
         guard !required.isEmpty else { return }
         out.append(#","required":["#)
         out.append(list: required.sorted(by: { $0.lexicographicallyPrecedes($1) })) { name, out in
-            name.withUnsafeBytes { out.append(json: $0) }
+            out.append(json: name)
         }
         out.append("]")
     }
