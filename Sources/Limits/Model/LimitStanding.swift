@@ -5,12 +5,6 @@ package struct LimitStanding: Sendable {
     /// The time in microseconds until all units that are counted now are free again.
     package let resetMicroseconds: Int
 
-    package init(limit: Limit, remaining: Int, resetMicroseconds: Int) {
-        self.limit = limit
-        self.remaining = remaining
-        self.resetMicroseconds = resetMicroseconds
-    }
-
     /// Whether the limit counts all callers together and is not used up.
     package var isOpenToAll: Bool { limit.kind == .total && remaining > 0 }
 

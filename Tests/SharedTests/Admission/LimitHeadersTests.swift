@@ -1,7 +1,8 @@
 import Engine
-import Limits
 import Shared
 import Testing
+
+@testable import Limits
 
 @Suite struct LimitHeadersTests {
     let minute = Limit(.caller(.chat), Quota(60, per: .minute))
