@@ -1,25 +1,19 @@
 package import Engine
 package import Shared
 
-/// An endpoint whose requests can be forwarded to a vendor unchanged.
-package enum ForwardedEndpoint: Int, CaseIterable, Sendable {
-    case embeddings, moderations
-    case imageGenerations, imageEdits, imageVariations
-    case speech, transcriptions, translations
+/// An endpoint whose requests can be forwarded to a vendor unchanged. The raw value is its path, which follows the base
+/// URL of an OpenAI-compatible vendor.
+package enum ForwardedEndpoint: String, Sendable {
+    case embeddings = "/embeddings"
+    case moderations = "/moderations"
+    case imageGenerations = "/images/generations"
+    case imageEdits = "/images/edits"
+    case imageVariations = "/images/variations"
+    case speech = "/audio/speech"
+    case transcriptions = "/audio/transcriptions"
+    case translations = "/audio/translations"
 
-    /// The path of the endpoint, such as `/embeddings`. It follows the base URL of an OpenAI-compatible vendor.
-    package var path: String {
-        switch self {
-        case .embeddings: "/embeddings"
-        case .moderations: "/moderations"
-        case .imageGenerations: "/images/generations"
-        case .imageEdits: "/images/edits"
-        case .imageVariations: "/images/variations"
-        case .speech: "/audio/speech"
-        case .transcriptions: "/audio/transcriptions"
-        case .translations: "/audio/translations"
-        }
-    }
+    package var path: String { rawValue }
 
     /// The kind of content in the endpoint's responses, if they are not event streams.
     package var responseKind: ResponseKind {

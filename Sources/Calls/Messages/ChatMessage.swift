@@ -27,22 +27,9 @@ package struct ChatMessage: Sendable {
     }
 
     /// The part that an assistant's message has in its turn, as the Responses API names it.
-    package enum Phase: Sendable, CaseIterable {
+    package enum Phase: String, Sendable, CaseIterable {
         case commentary
-        case finalAnswer
-
-        package var name: StaticString {
-            switch self {
-            case .commentary: "commentary"
-            case .finalAnswer: "final_answer"
-            }
-        }
-
-        /// Creates the phase with this name; nil for an unknown name.
-        package init?(_ name: UnsafeRawBufferPointer) {
-            guard let phase = Self.allCases.first(where: { name.equals($0.name) }) else { return nil }
-            self = phase
-        }
+        case finalAnswer = "final_answer"
     }
 
     package var role: Role

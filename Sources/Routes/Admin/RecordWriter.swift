@@ -66,7 +66,7 @@ struct RecordWriter {
         [
             ("cached_tokens", "\(usage.cachedTokens)"), ("cache_writes", "\(usage.cacheWriteTokens)"),
             ("cache_writes_1h", "\(usage.longCacheWriteTokens)"),
-            ("service_tier", "\(usage.serviceTier.map { "\($0.word)" })"),
+            ("service_tier", "\(usage.serviceTier?.rawValue)"),
             ("tool_uses", "\(number: usage.toolUses.json ?? "{}")"),
         ]
     }

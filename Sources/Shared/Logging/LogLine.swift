@@ -12,12 +12,12 @@ package struct LogLine: ~Copyable {
         _ = buffer.reserve(512)
         switch format {
         case .json:
-            buffer.append(",\"level\":\"", level.name, "\",\"message\":\"")
+            buffer.append(",\"level\":\"", level.rawValue, "\",\"message\":\"")
             buffer.append(message)
             buffer.append(UInt8(ascii: "\""))
         case .text:
             buffer.append(UInt8(ascii: " "))
-            buffer.append(level.name)
+            buffer.append(level.rawValue)
             buffer.append(UInt8(ascii: " "))
             buffer.append(message)
         }
@@ -134,16 +134,5 @@ package struct LogLine: ~Copyable {
             }
         }
         return isWord ? .word : .ascii
-    }
-}
-
-extension LogLevel {
-    fileprivate var name: StaticString {
-        switch self {
-        case .debug: "debug"
-        case .info: "info"
-        case .warning: "warning"
-        case .error: "error"
-        }
     }
 }

@@ -149,7 +149,7 @@ package final class LoopMetrics: @unchecked Sendable {
     /// Counts a failure of an upstream call, such as a timeout or an incomplete response.
     package func count(_ fault: UpstreamFault, of provider: String) {
         let provider = number(ofProvider: provider)
-        faults.add(1, at: provider * UpstreamFault.allCases.count + fault.rawValue)
+        faults.add(1, at: provider * UpstreamFault.allCases.count + fault.index)
     }
 
     /// Counts an upstream call for which the vendor reported impossible usage.

@@ -141,9 +141,9 @@ package final class Metrics: MetricsSource {
         text.family("relay_upstream_errors_total", .counter, help: "Failures of providers, by cause.")
         for (index, provider) in labels.providers.names.enumerated() {
             for fault in UpstreamFault.allCases {
-                let count = sum(\.faults, at: index * UpstreamFault.allCases.count + fault.rawValue)
+                let count = sum(\.faults, at: index * UpstreamFault.allCases.count + fault.index)
                 guard count > 0 else { continue }
-                text.sample(("provider", provider), ("cause", "\(fault.name)"), value: count)
+                text.sample(("provider", provider), ("cause", fault.rawValue), value: count)
             }
         }
         text.family(

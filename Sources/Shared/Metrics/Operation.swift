@@ -69,9 +69,9 @@ package struct Operation {
     }
 
     /// The error as a number for the metrics: 0 for success, otherwise the HTTP status. For a provider's failure, it is
-    /// 101 plus the raw value of `fault`.
+    /// 101 plus the index of `fault`.
     var error: Int {
-        if let fault { return Self.firstFault + fault.rawValue }
+        if let fault { return Self.firstFault + fault.index }
         return status < 400 ? 0 : status
     }
 
@@ -79,6 +79,7 @@ package struct Operation {
 
     /// Returns the value of the label `error.type` for an error number.
     static func errorName(_ error: Int) -> String {
-        UpstreamFault(rawValue: error - firstFault).map { "\($0.name)" } ?? String(error)
+        let faults = UpstreamFault.allCases
+        return faults.indices.contains(error - firstFault) ? faults[error - firstFault].rawValue : String(error)
     }
 }

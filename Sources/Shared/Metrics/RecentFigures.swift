@@ -96,9 +96,8 @@ extension RecentFigures {
         firstByte = Percentiles(counts.firstBytes, Buckets.requests)
         providers = zip(names, zip(counts.faults, counts.durations)).compactMap { name, provider in
             let (faults, durations) = (provider.0, Percentiles(provider.1, Buckets.operations))
-            let failures = UpstreamFault.allCases.compactMap { fault in
-                let count = faults[fault.rawValue]
-                return count > 0 ? ("\(fault.name)", count) : nil
+            let failures = zip(UpstreamFault.allCases, faults).compactMap { fault, count in
+                count > 0 ? (fault.rawValue, count) : nil
             }
             return failures.isEmpty && durations == nil
                 ? nil : Provider(name: name, failures: failures, durations: durations)

@@ -9,7 +9,7 @@ extension Price {
         package init(requested word: String?) {
             switch word {
             case nil, "auto": self = .any
-            case let word?: self = .one(ServiceTier(word: word))
+            case let word?: self = .one(ServiceTier(rawValue: word))
             }
         }
     }

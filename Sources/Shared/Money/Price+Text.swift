@@ -36,7 +36,7 @@ extension Price {
         for tier in tiers {
             for condition in fields?.conditions ?? [] where condition.tier == tier {
                 words.append(
-                    condition.promptTokens < 0 ? tier.map { "\($0.word)" } ?? "" : "over \(condition.promptTokens)"
+                    condition.promptTokens < 0 ? tier?.rawValue ?? "" : "over \(condition.promptTokens)"
                 )
                 words.append(condition.prices.text)
             }
@@ -109,7 +109,7 @@ private struct PriceParser {
             var bound = -1
             if word == "over" {
                 bound = try tokens()
-            } else if let named = ServiceTier(word: word) {
+            } else if let named = ServiceTier(rawValue: String(word)) {
                 tier = named
             } else {
                 throw Price.Mistake(reason(of: word))

@@ -18,7 +18,7 @@ package final class OpenAILike: KeyChecker, OnLoop, @unchecked Sendable {
     /// The memory of the reasoning that led to tool calls; nil if the relay remembers no reasoning.
     private let reasoningBlocks: ToolCallMemory?
     let site: VendorSite
-    private var forwarded: [Endpoint?] = Array(repeating: nil, count: ForwardedEndpoint.allCases.count)
+    private var forwarded: [ForwardedEndpoint: Endpoint] = [:]
 
     /// Creates a vendor with OpenAI's error table. Returns nil if the URL of the site is invalid.
     package convenience init?(
@@ -87,9 +87,9 @@ package final class OpenAILike: KeyChecker, OnLoop, @unchecked Sendable {
     package var name: String { wire.name }
 
     func endpoint(_ endpoint: ForwardedEndpoint) -> Endpoint? {
-        if let known = forwarded[endpoint.rawValue] { return known }
-        forwarded[endpoint.rawValue] = Endpoint(site.baseURL + endpoint.path, site.options)
-        return forwarded[endpoint.rawValue]
+        if let known = forwarded[endpoint] { return known }
+        forwarded[endpoint] = Endpoint(site.baseURL + endpoint.path, site.options)
+        return forwarded[endpoint]
     }
 
     package func accepts(key: String) async -> Bool {

@@ -163,7 +163,7 @@ struct ResponsesRequest: ~Copyable {
         open()
         out.append(#"{"role":"assistant","content":"#, json: text.bytes)
         if let phase = message.phase {
-            out.append(#","phase":""#, phase.name, "\"")
+            out.append(#","phase":""#, phase.rawValue, "\"")
         }
         out.append("}")
         text.removeAll()

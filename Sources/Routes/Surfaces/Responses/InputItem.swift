@@ -31,21 +31,14 @@ struct InputItem: Sendable {
     let members: Body?
 }
 
-/// The type of an input or output item, which determines the prefix of the item's id.
-enum ItemType: Sendable {
-    case message, functionCall, functionOutput, customCall, reasoning, other
-
-    /// The prefix of ids of this item type, such as `msg_`.
-    var prefix: StaticString {
-        switch self {
-        case .message: "msg_"
-        case .functionCall: "fc_"
-        case .functionOutput: "fco_"
-        case .customCall: "ctc_"
-        case .reasoning: "rs_"
-        case .other: "item_"
-        }
-    }
+/// The type of an input or output item. The raw value is the prefix of the item's id.
+enum ItemType: String, Sendable {
+    case message = "msg_"
+    case functionCall = "fc_"
+    case functionOutput = "fco_"
+    case customCall = "ctc_"
+    case reasoning = "rs_"
+    case other = "item_"
 }
 
 /// The items of a conversation, and the attachments that their messages refer to by index.
@@ -210,7 +203,7 @@ struct ItemList: Sendable {
                 text.append(json: id)
             } else {
                 text.append("\"")
-                text.append(item.type.prefix)
+                text.append(item.type.rawValue)
                 text.append(seed)
                 text.append("i", decimal: index)
                 text.append("\"")

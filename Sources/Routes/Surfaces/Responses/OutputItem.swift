@@ -26,7 +26,7 @@ enum OutputItem {
         if let text { append(part: text, of: message, to: &out) }
         out.append("]")
         if let phase = message.phase {
-            out.append(#","phase":""#, phase.name, "\"")
+            out.append(#","phase":""#, phase.rawValue, "\"")
         }
         out.append("}")
     }

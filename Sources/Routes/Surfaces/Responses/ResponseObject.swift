@@ -18,7 +18,7 @@ struct ResponseObject: Sendable {
 
     var id: String { "resp_\(seed)" }
 
-    func itemID(_ type: ItemType, _ index: Int) -> String { "\(type.prefix)\(seed)\(index)" }
+    func itemID(_ type: ItemType, _ index: Int) -> String { "\(type.rawValue)\(seed)\(index)" }
 
     /// Appends the response object as JSON.
     ///

@@ -50,7 +50,7 @@ struct UsageLine {
             (",\"cache_writes_1h\":", usage.longCacheWriteTokens),
         ]
         for (name, count) in counts where count > 0 { append(name, count, to: &out) }
-        if let tier = usage.serviceTier { append(",\"service_tier\":", "\(tier.word)", to: &out) }
+        if let tier = usage.serviceTier { append(",\"service_tier\":", tier.rawValue, to: &out) }
         if let uses = usage.toolUses.json {
             out.append(",\"tool_uses\":")
             out.append(uses)

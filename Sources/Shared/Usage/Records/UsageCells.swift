@@ -49,7 +49,7 @@ extension UsageRecord {
         cells.add(keptCachedTokens)
         cells.add(keptCacheWrites)
         cells.add(keptLongCacheWrites)
-        cells.add(usage.serviceTier.map { "\($0.word)" })
+        cells.add(usage.serviceTier?.rawValue)
         cells.add(usage.toolUses.text)
         cells.add(bill?.bill)
     }
