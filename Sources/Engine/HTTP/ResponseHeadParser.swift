@@ -127,7 +127,8 @@ package struct ResponseHeadParser {
             case let name where name.equalsLowered("retry-after-ms"): head.retryAfterMilliseconds = ByteRange(value)
             case let name where name.equalsLowered("x-should-retry"): head.shouldRetry = ByteRange(value)
             case let name where name.equalsLowered("location"): head.location = ByteRange(value)
-            default: break
+            case let name:
+                guard (try? RequestParser.checkName(name)) != nil else { throw MalformedResponse() }
             }
         }
         guard !isChunked || contentLength == nil && !isHTTP10 else { throw MalformedResponse() }
