@@ -38,6 +38,18 @@ static inline unsigned relay_json_unescaped(const void *bytes) {
   return (unsigned)__builtin_ctz(relay_json_marks16(bytes) | 1U << 16);
 }
 
+/// Returns the number of bytes, of sixteen, before the first one that needs an escape or is not ASCII.
+static inline unsigned relay_json_plain(const void *bytes) {
+  unsigned marks = relay_json_marks16(bytes);
+#if defined(__SSE2__)
+  marks |= (unsigned)_mm_movemask_epi8(_mm_loadu_si128((const __m128i *)bytes));
+#else
+  const uint8_t *text = (const uint8_t *)bytes;
+  for (int place = 0; place < 16; place++) marks |= (unsigned)(text[place] >> 7) << place;
+#endif
+  return (unsigned)__builtin_ctz(marks | 1U << 16);
+}
+
 /// Returns a bit for each of sixty-four bytes that needs an escape.
 static inline uint64_t relay_json_marks(const uint8_t *bytes) {
   uint64_t found = 0;

@@ -1,3 +1,5 @@
+import CSimdjson
+
 // Functions that check texts eight bytes at a time: text that needs no escape in JSON, ASCII, UTF-8.
 
 /// Returns a word whose lowest set bit is the highest bit of the first byte that needs an escape in a JSON string; 0 if
@@ -16,17 +18,17 @@ func escapes(in word: UInt64) -> UInt64 {
 func odd(in word: UInt64) -> UInt64 { escapes(in: word) | word & 0x8080_8080_8080_8080 }
 
 extension UnsafeRawPointer {
-    /// Returns how many of the first `count` bytes come before a byte that is not ASCII or needs a JSON escape. Seven
+    /// Returns how many of the first `count` bytes come before a byte that is not ASCII or needs a JSON escape. Fifteen
     /// bytes after `count` must be readable.
     @inline(__always)
     func endOfPlain(_ count: Int) -> Int {
         var position = 0
         while position < count {
-            let hit = odd(in: loadUnaligned(fromByteOffset: position, as: UInt64.self))
-            if hit != 0 { return min(count, position + hit.trailingZeroBitCount / 8) }
-            position += 8
+            let plain = Int(relay_json_plain(self + position))
+            position += plain
+            if plain < 16 { break }
         }
-        return count
+        return min(count, position)
     }
 }
 
