@@ -62,13 +62,14 @@ package protocol PreparedChat: AnyObject, Sendable {
     /// - Parameter isStreamed: whether the response is needed while it arrives. If false, the vendor sends a whole
     ///   response, whose events are emitted in the same way.
     func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream
+    /// Sends the call. Returns the whole response.
+    func gathered() async throws(UpstreamError) -> ChatResponse
 }
 
 extension PreparedChat {
     package func write() {}
     package var isBilled: Bool { false }
 
-    /// Sends the call. Returns the whole response.
     package func gathered() async throws(UpstreamError) -> ChatResponse {
         let stream = try await open(isStreamed: false)
         defer { stream.stop() }

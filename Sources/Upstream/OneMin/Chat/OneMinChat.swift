@@ -87,7 +87,15 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     }
 
     func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
-        guard isStreamed else { return try await whole() }
+        guard isStreamed else {
+            let response = try await gathered()
+            let log = EventLog()
+            for choice in response.choices {
+                if let text = choice.text { log.append(0, .text(text.bytes)) }
+                log.append(0, .finish(choice.finish, stop: nil))
+            }
+            return LoggedStream(log, usage: response.usage, credits: response.credits)
+        }
         let stream: any UpstreamStream
         var reopening: OneMinStream.Reopening?
         do throws(UpstreamError) {
@@ -108,27 +116,21 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         )
     }
 
-    private func whole() async throws(UpstreamError) -> LoggedStream {
+    func gathered() async throws(UpstreamError) -> ChatResponse {
         do throws(UpstreamError) {
-            return try await wholeOnce()
+            return try await gatheredOnce()
         } catch {
             try await attempt.waitToRepeat(after: error)
-            return try await wholeOnce()
+            return try await gatheredOnce()
         }
     }
 
-    private func wholeOnce() async throws(UpstreamError) -> LoggedStream {
+    private func gatheredOnce() async throws(UpstreamError) -> ChatResponse {
         let response = try await vendor.record(of: upstream, use, attempt)
         let record = try OneMinRecord(response.bytes, vendor.parser)
-        let log = EventLog()
-        if searchesWeb {
-            let text = ProgressFilter.filtered(record.text)
-            log.append(0, .text(text.bytes))
-        } else {
-            log.append(0, .text(record.text))
-        }
-        log.append(0, .finish(record.finish, stop: nil))
-        return LoggedStream(log, usage: UsageBounds(model).checked(record.usage), credits: record.credits)
+        let text = searchesWeb ? ProgressFilter.filtered(record.text) : record.copy()
+        let choice = ChatResponse.Choice(text: Body(text), finish: record.finish)
+        return ChatResponse([choice], usage: UsageBounds(model).checked(record.usage), credits: record.credits)
     }
 
     /// Waits, and makes the upstream call once more. Throws the failure `error` if a new call would not help.
