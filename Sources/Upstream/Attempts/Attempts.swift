@@ -276,7 +276,8 @@ package final class Attempts: OnLoop, @unchecked Sendable {
 
     /// Returns what can follow a failed call. Selects the next key if the failure asks for another one.
     private func remaining(_ position: Int, after call: Attempt, _ error: UpstreamError) -> RemainingChoices {
-        let isLast = rules.attempts > 0 && asked >= rules.attempts || loop.now >= repeatsEndAt
+        let isSpent = rules.attempts > 0 && asked >= rules.attempts
+        let isLast = isSpent || loop.now >= repeatsEndAt || Task.isCancelled
         let mayUseKey = error.recovery.contains(.nextKey) && !isLast && (error.isOfFit || !error.isFinal)
         return RemainingChoices(
             isCallersKey: call.credential.label == nil,

@@ -107,6 +107,23 @@ import Testing
         }
     }
 
+    @Test(
+        "a client that leaves while the vendor fails causes no other call",
+        arguments: [false, true],
+        ["PRIORITY=1", "PRIORITY=1 API_KEYS=a1,a2", "PRIORITY=1 RETRIES=1"]
+    )
+    func leftInTheTurnOfAFailure(isStreamed: Bool, settings: String) async {
+        await ScriptedRelay.run([settings, "PRIORITY=2"]) { relay in
+            relay.a.follow([.refuse(500, "broken")])
+            let client = relay.send(isStreamed: isStreamed)
+            relay.a.refused = { client.leave() }
+            _ = await relay.end(of: client)
+            await relay.settle()
+            #expect(relay.a.calls.count == 1 && relay.b.calls.isEmpty)
+            #expect(relay.records().calls.map(\.isSuccess) == [false])
+        }
+    }
+
     @Test("a client that leaves between two calls ends the request", arguments: [false, true])
     func betweenCalls(isStreamed: Bool) async {
         await ScriptedRelay.run(["PRIORITY=1", "PRIORITY=2 CONCURRENCY=1"], "QUEUE_TIMEOUT=30") { relay in

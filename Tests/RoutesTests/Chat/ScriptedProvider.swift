@@ -26,6 +26,8 @@ final class ScriptedProvider: Transport, @unchecked Sendable {
     private let loop: EventLoop
     private var scripts: [[CallStep]] = []
     private(set) var calls: [ScriptedCall] = []
+    /// Called when the provider has refused a call.
+    var refused: () -> Void = {}
 
     init(_ name: String, on loop: EventLoop) {
         self.name = name
@@ -49,7 +51,7 @@ final class ScriptedProvider: Transport, @unchecked Sendable {
 
     private func call(_ call: UpstreamCall) -> ScriptedCall {
         let script = scripts.isEmpty ? [.text("from \(name)")] : scripts.removeFirst()
-        let new = ScriptedCall(call, script, on: loop)
+        let new = ScriptedCall(call, script, on: loop) { [weak self] in self?.refused() }
         calls.append(new)
         return new
     }
@@ -94,13 +96,15 @@ final class ScriptedCall: UpstreamStream, TimerTarget, @unchecked Sendable {
     private(set) var ending: Ending?
     private let loop: EventLoop
     private let deadline: (any ResponseDeadline)?
+    private let refused: () -> Void
     private var steps: [CallStep]
     private var received = ByteBuffer()
     private var isOver = false
     private let waiter = Waiter()
     private lazy var timer = Timer(self)
 
-    fileprivate init(_ call: UpstreamCall, _ script: [CallStep], on loop: EventLoop) {
+    fileprivate init(_ call: UpstreamCall, _ script: [CallStep], on loop: EventLoop, refused: @escaping () -> Void) {
+        self.refused = refused
         let lines = String(decoding: call.headers.lines, as: UTF8.self).split(separator: "\r\n")
         key = lines.first { $0.hasPrefix("Authorization: Bearer ") }.map { String($0.dropFirst(22)) } ?? ""
         body = call.body?.text ?? ""
@@ -149,6 +153,7 @@ final class ScriptedCall: UpstreamStream, TimerTarget, @unchecked Sendable {
             received.append(#"{"error":{"message":"\#(message)","type":"some_error","code":"\#(code)"}}"#)
             end(.failed)
             isOver = true
+            refused()
         case .breakOff: throw failure(.broken)
         default: break
         }
