@@ -69,9 +69,9 @@ final class RecordingWriter: ChatStreamWriter, OnLoop, @unchecked Sendable {
 
     var isFull: Bool { writer.isFull }
 
-    func flush() async throws(UpstreamError) { try await writer.flush() }
+    var failure: UpstreamError? { writer.failure }
 
-    func flushNow() { writer.flushNow() }
+    func flush() { writer.flush() }
 
     func end(_ usage: Usage) async {
         if !isDropped {

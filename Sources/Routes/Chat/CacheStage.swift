@@ -84,14 +84,21 @@ final class CacheStage: OnLoop, @unchecked Sendable {
         var step = reader.position
         while reader.next(writer) {
             guard writer.isFull else { continue }
-            try await writer.flush()
+            try await flush(writer)
             if reader.position - step > Self.stepBytes {
                 step = reader.position
                 await Task.yield()
             }
         }
-        try await writer.flush()
+        try await flush(writer)
         await writer.end(found.usage)
+    }
+
+    /// Sends the collected output, and waits for a slow client.
+    private func flush(_ writer: any ChatStreamWriter) async throws(UpstreamError) {
+        writer.flush()
+        if let failure = writer.failure { throw failure }
+        if exchange.writer.isFull { await exchange.writer.drained() }
     }
 
     // MARK: Storing

@@ -64,7 +64,7 @@ final class ChatDelivery: Delivery, OnLoop, @unchecked Sendable {
         let stream = open.stream
         defer {
             // Bytes that came before a failure are sent, too.
-            writer.flushNow()
+            writer.flush()
             stream.stop()
         }
         var mayHaveMore = false
@@ -82,10 +82,10 @@ final class ChatDelivery: Delivery, OnLoop, @unchecked Sendable {
                 }
             }
             mayHaveMore = false
-            while try stream.next({ write($0, $1) }) {
-                if writer.isFull { try await writer.flush() }
-            }
-            try await writer.flush()
+            while !mayHaveMore, try stream.next({ write($0, $1) }) { mayHaveMore = writer.isFull }
+            writer.flush()
+            if let failure = writer.failure { throw failure }
+            if exchange.writer.isFull { await exchange.writer.drained() }
         }
         finish()
     }
@@ -129,7 +129,7 @@ final class Pinging: TimerTarget, OnLoop, @unchecked Sendable {
 
     func timerFired() {
         writer.ping()
-        writer.flushNow()
+        writer.flush()
         start()
     }
 

@@ -20,7 +20,7 @@ struct PanelFeedback {
         case .reasoning: " ".withBytes { writer.write(0, .reasoning($0)) }
         case .comment, .off: return
         }
-        writer.flushNow()
+        writer.flush()
     }
 
     /// Sends the progress line of a panel member that has ended.
@@ -34,6 +34,6 @@ struct PanelFeedback {
         case .comment: String(line.dropLast()).withBytes { writer.write(0, .comment($0)) }
         case .off: return
         }
-        writer.flushNow()
+        writer.flush()
     }
 }

@@ -15,14 +15,7 @@ extension BatchWriter {
 
     var isFull: Bool { hasBatch }
 
-    func flush() async throws(UpstreamError) { await flushBatch() }
-
-    func flushBatch() async {
-        flushNow()
-        if exchange.writer.isFull { await exchange.writer.drained() }
-    }
-
-    func flushNow() { exchange.send(batch: &out) }
+    func flush() { exchange.send(batch: &out) }
 
     func makeRoom() { out.makeBatchRoom() }
 }

@@ -148,14 +148,16 @@ protocol ChatStreamWriter: AnyObject, Sendable {
     func ping()
     /// Whether the collected output should be sent before more output is added.
     var isFull: Bool { get }
-    /// Sends the collected output, and waits for a slow client. Throws if memory is short or the output is too long.
-    func flush() async throws(UpstreamError)
+    /// The reason why no more output can be added: memory is short, or the output is too long. Nil if there is none.
+    var failure: UpstreamError? { get }
     /// Sends the collected output without waiting for the client.
-    func flushNow()
+    func flush()
     func end(_ usage: Usage) async
 }
 
 extension ChatStreamWriter {
+    var failure: UpstreamError? { nil }
+
     func begin(with text: StaticString) {
         write(0, .text(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)))
     }

@@ -33,8 +33,7 @@ private final class RecordedEvents: ChatStreamWriter, @unchecked Sendable {
     func begin(with text: StaticString) { lines.append("begin '\(text)'") }
     func ping() {}
     var isFull: Bool { false }
-    func flush() async throws(UpstreamError) {}
-    func flushNow() {}
+    func flush() {}
     func end(_ usage: Usage) async {}
 }
 

@@ -65,15 +65,14 @@ private final class LinesWriter: ChatStreamWriter, @unchecked Sendable {
     }
 
     func ping() {}
-    func flush() async { flushNow() }
 
-    func flushNow() {
+    func flush() {
         exchange.writer.write(out)
         out.removeAll()
     }
 
     func end(_ usage: Usage) async {
-        flushNow()
+        flush()
         exchange.writer.end()
     }
 }

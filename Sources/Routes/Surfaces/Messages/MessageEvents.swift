@@ -175,7 +175,7 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
 
     func end(_ usage: Usage) async {
         if isNative {
-            flushNow()
+            flush()
             return exchange.writer.end()
         }
         begin()

@@ -234,13 +234,7 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
 
     var isFull: Bool { out.count >= batchBytes }
 
-    /// Sends the collected chunks. Waits while the connection to the client cannot accept more data.
-    func flush() async {
-        flushNow()
-        if exchange.writer.isFull { await exchange.writer.drained() }
-    }
-
-    func flushNow() { exchange.send(batch: &out) }
+    func flush() { exchange.send(batch: &out) }
 
     func end(_ usage: Usage) async {
         if includesUsage, !hasUsage { appendUsage(usage) }

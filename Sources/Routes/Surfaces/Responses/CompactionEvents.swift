@@ -14,7 +14,7 @@ final class CompactionEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private var block: ReasoningBlock?
     private var outcome = ResponseObject.Outcome.finished(.stop)
     private var reservation: MemoryReservation?
-    private var failure: UpstreamError?
+    private(set) var failure: UpstreamError?
 
     init(_ formatter: ResponsesFormatter, _ object: ResponseObject, exchange: Exchange) {
         self.formatter = formatter
@@ -61,11 +61,6 @@ final class CompactionEvents: BatchWriter, OnLoop, @unchecked Sendable {
 
     var isFull: Bool { failure != nil || hasBatch }
 
-    func flush() async throws(UpstreamError) {
-        if let failure { throw failure }
-        await flushBatch()
-    }
-
     func end(_ usage: Usage) async {
         var choice = ChatResponse.Choice(text: Body(copying: summary.bytes))
         if let block { choice.reasoningBlocks = [block] }
@@ -80,7 +75,7 @@ final class CompactionEvents: BatchWriter, OnLoop, @unchecked Sendable {
             exchange.writer.write(out)
             exchange.writer.end()
         } catch {
-            flushNow()
+            flush()
             exchange.fail(APIError(error, model: progress.object.model))
         }
     }

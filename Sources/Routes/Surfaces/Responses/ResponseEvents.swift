@@ -29,7 +29,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private var outcome = ResponseObject.Outcome.finished(.stop)
     private var reservation: MemoryReservation?
     /// The failure that ends the response, such as a used-up memory budget; nil if nothing has failed.
-    private var failure: UpstreamError?
+    private(set) var failure: UpstreamError?
 
     init(_ formatter: ResponsesFormatter, _ object: ResponseObject, exchange: Exchange) {
         self.formatter = formatter
@@ -304,14 +304,9 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
 
     var isFull: Bool { failure != nil || hasBatch }
 
-    func flush() async throws(UpstreamError) {
-        if let failure { throw failure }
-        await flushBatch()
-    }
-
     func end(_ usage: Usage) async {
         if progress.isStored {
-            flushNow()
+            flush()
             await formatter.store(progress, outcome, usage, exchange)
         }
         progress.end(outcome, usage, in: &out)
