@@ -39,18 +39,28 @@ final class ChatDelivery: Delivery, OnLoop, @unchecked Sendable {
     func run() async {
         do throws(UpstreamError) {
             try await passOnInTime()
-            let usage = open.completed { accumulator.tokens }
-            exchange.record.usage = usage
-            await writer.end(usage)
-            open.ended?(usage, nil)
+            await end()
         } catch {
-            let (failure, used) = open.brokeOff(error, deliveredTokens: accumulator.tokens)
-            exchange.record.usage = used
-            exchange.fail(APIError(failure, model: wanted.model))
+            fail(error)
         }
         // The limits are settled before the request is counted.
         admission = nil
         exchange.finish()
+    }
+
+    /// Completes the response.
+    private func end() async {
+        let usage = open.completed { accumulator.tokens }
+        exchange.record.usage = usage
+        await writer.end(usage)
+        open.ended?(usage, nil)
+    }
+
+    @inline(never)  // Rarely called.
+    private func fail(_ error: UpstreamError) {
+        let (failure, used) = open.brokeOff(error, deliveredTokens: accumulator.tokens)
+        exchange.record.usage = used
+        exchange.fail(APIError(failure, model: wanted.model))
     }
 
     private func passOnInTime() async throws(UpstreamError) {
@@ -86,6 +96,8 @@ final class ChatDelivery: Delivery, OnLoop, @unchecked Sendable {
             writer.flush()
             if let failure = writer.failure { throw failure }
             if exchange.writer.isFull { await exchange.writer.drained() }
+            // After the first events, which do not wait for it.
+            open.count.countUnreported()
         }
         finish()
     }

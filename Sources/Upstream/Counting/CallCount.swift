@@ -179,6 +179,11 @@ package final class CallCount: OnLoop, @unchecked Sendable {
         return knownPromptTokens(or: estimate)
     }
 
+    /// Counts the prompt now if the vendor will probably not report its tokens, so that its messages are no longer kept.
+    package func countUnreported() {
+        if case .waiting = prompt, !isExpected { _ = promptTokens(or: 0) }
+    }
+
     /// Returns the number of prompt tokens, which was counted earlier or is estimated.
     ///
     /// - Parameter estimate: the vendor-specific estimate; used if the relay neither counts nor estimates the prompt.
