@@ -15,10 +15,10 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
     private var customArguments: [ToolCallPosition: [UInt8]] = [:]
     /// The signature of each choice's reasoning; empty if the signature must not be sent.
     private var signatures: [Int: [UInt8]] = [:]
-    /// The bytes that all chunks begin with, up to the index of the choice.
-    private var beginning = ByteBuffer()
     /// The bytes that each text chunk of the first choice begins with.
     private var opening = ByteBuffer()
+    /// The length of `beginning`.
+    private var beginningBytes = 0
     private var out = ByteBuffer()
     private var hasBegun = false
     /// Whether the response head was sent, with or without chunks.
@@ -36,15 +36,18 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
         includesUsage = wanted.includesUsage
         hasFunctions = wanted.hasFunctions
         mayBeNative = wanted.mayBeNative
-        beginning.append(#"data: {"id":""#)
-        exchange.gateway.ids.appendID("chatcmpl-", into: &beginning)
-        beginning.append(#"","object":"chat.completion.chunk","created":"#, decimal: time(nil))
-        beginning.append(#","model":"#, json: wanted.model)
-        if wanted.includesUsage { beginning.append(#","usage":null"#) }
-        beginning.append(#","choices":[{"index":"#)
-        opening.append(beginning.bytes)
+        opening.append(#"data: {"id":""#)
+        exchange.gateway.ids.appendID("chatcmpl-", into: &opening)
+        opening.append(#"","object":"chat.completion.chunk","created":"#, decimal: time(nil))
+        opening.append(#","model":"#, json: wanted.model)
+        if wanted.includesUsage { opening.append(#","usage":null"#) }
+        opening.append(#","choices":[{"index":"#)
+        beginningBytes = opening.count
         opening.append(#"0,"delta":{"content":""#)
     }
+
+    /// The bytes that all chunks begin with, up to the index of the choice.
+    private var beginning: UnsafeRawBufferPointer { opening.bytes[part: 0..<beginningBytes] }
 
     func write(_ choice: Int, _ event: ChatEvent) {
         if isNative {
@@ -74,11 +77,12 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
             isNative = true
             beginHead()
             let names = Array(RawJSON(chunk).members.prefix(4))
-            beginning.removeAll()
-            beginning.append("data: ")
+            opening.removeAll()
+            opening.append("data: ")
             if let last = names.last?.value.bytes, let end = last.baseAddress, let start = chunk.baseAddress {
-                beginning.append(chunk[part: 0..<(end - start + last.count)])
+                opening.append(chunk[part: 0..<(end - start + last.count)])
             }
+            beginningBytes = opening.count
         }
         if choice < 0 { hasUsage = true }
         makeRoom()
@@ -227,7 +231,7 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
     private func makeRoom() { out.makeBatchRoom() }
 
     private func open(_ choice: Int) {
-        out.append(beginning.bytes)
+        out.append(beginning)
         out.append(decimal: choice)
         out.append(#","delta":"#)
     }
@@ -245,7 +249,7 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
 
     private func appendUsage(_ usage: Usage) {
         // The common beginning ends with members of a choice, which the usage chunk does not have.
-        let text = beginning.bytes
+        let text = beginning
         let end = isNative ? 0 : #","usage":null,"choices":[{"index":"#.utf8.count
         out.append(text[part: 0..<(text.count - end)])
         out.append(#","choices":[],"usage":"#)
