@@ -20,22 +20,18 @@ package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
         buffer.append(prefix)
         let room = buffer.reserve(RandomBytes.idLength)
         let characters = RandomBytes.characters.utf8Start
-        var position = self.position
-        var count = 0
-        while count < RandomBytes.idLength {
-            if position == RandomBytes.capacity {
-                refill()
-                position = 0
+        var place = 0
+        while place < RandomBytes.idLength {
+            // Eight digits of base 62 of the number as a fraction of 2^64: their likelihoods differ by one in 80,000.
+            var fraction = next()
+            for _ in 0..<8 {
+                let (digit, rest) = fraction.multipliedFullWidth(by: 62)
+                room.storeBytes(of: characters[Int(truncatingIfNeeded: digit)], toByteOffset: place, as: UInt8.self)
+                fraction = rest
+                place &+= 1
             }
-            let value = Int(bytes.load(fromByteOffset: position, as: UInt8.self) & 63)
-            bytes.storeBytes(of: 0, toByteOffset: position, as: UInt8.self)  // used once, and kept nowhere
-            position &+= 1
-            guard value < 62 else { continue }  // so that all characters are equally likely
-            room.storeBytes(of: characters[value], toByteOffset: count, as: UInt8.self)
-            count &+= 1
         }
-        self.position = position
-        buffer.wrote(count)
+        buffer.wrote(RandomBytes.idLength)
     }
 
     package func id(_ prefix: StaticString) -> String {
@@ -44,6 +40,7 @@ package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
         return String(decoding: buffer.bytes, as: UTF8.self)
     }
 
+    /// Returns a random number. Its bytes are used once, and kept nowhere.
     package func next() -> UInt64 {
         if position > RandomBytes.capacity - 8 {
             refill()
