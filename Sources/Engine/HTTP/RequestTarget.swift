@@ -7,7 +7,7 @@ enum RequestTarget {
     ) throws(RequestError) -> (range: Range<Int>, isPlain: Bool) {
         if target.equals("*"), method == .options { return (0..<1, true) }
         let start = try startOfPath(target)
-        let end = target[start...].firstIndex(of: 63) ?? target.count
+        let end = target[part: start..<target.count].first(63).map { start + $0 } ?? target.count
         var isPlain = start < end
         var index = start
         while index < target.count {
@@ -47,7 +47,7 @@ enum RequestTarget {
 
     /// Throws if the path contains a `..` segment, also in an escaped form such as `%2e%2e`.
     private static func refuseParents(_ path: UnsafeRawBufferPointer) throws(RequestError) {
-        guard path.contains(46) || path.contains(37) else { return }
+        guard path.first(46) != nil || path.first(37) != nil else { return }
         var decoded = ByteBuffer()
         normalise(path, into: &decoded)
         for segment in decoded.bytes.split(separator: 47) where segment.elementsEqual([46, 46]) {
