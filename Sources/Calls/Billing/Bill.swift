@@ -113,10 +113,11 @@ package struct Bill: ~Copyable, Sendable {
         return Set(entries.lazy.filter { $0.call.outcome.end == .refused }.map(\.round))
     }
 
+    /// Whether a response may have been rejected.
+    var mayHaveRejected: Bool { !others.isEmpty || first?.isRejected == true }
+
     /// The usage of the responses that were rejected, which the client's usage contains.
-    package var rejected: Usage {
-        others.isEmpty && first?.isRejected != true ? .nothing : usage(where: \.isRejected)
-    }
+    package var rejected: Usage { mayHaveRejected ? usage(where: \.isRejected) : .nothing }
 
     /// The usage of all calls. A request that failed has no other one.
     package var usage: Usage { usage { _ in true } }

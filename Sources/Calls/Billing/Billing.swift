@@ -114,8 +114,8 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
 
     package var isOfPanel: Bool { !parts.isEmpty }
 
-    /// The usage of responses that lacked the requested format and were therefore requested again.
-    package var unmet: Usage { bill.rejected }
+    /// Returns `usage` with that of responses that lacked the requested format and were therefore requested again.
+    package func withUnmet(_ usage: Usage) -> Usage { bill.mayHaveRejected ? usage + bill.rejected : usage }
 
     /// The usage of all calls of a request that failed; nil if nothing was used. A panel's calls count for themselves.
     package var usageOfFailure: Usage? {

@@ -64,7 +64,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
         used.cover(delivered: deliveredTokens)
         if !isBilled { attempt.failed(error, after: used) }
         let isUsed = used.completionTokens > 0 || error.mayBeBilled
-        return (attempt.failure(error), isUsed ? used + attempt.billing.unmet : nil)
+        return (attempt.failure(error), isUsed ? attempt.billing.withUnmet(used) : nil)
     }
 
     /// Bills the complete response, and returns its usage.
@@ -80,7 +80,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
         )
         if !isBilled { attempt.recordResponse(usage, credits: stream.credits) }
         if let attempts { attempts.served() } else { attempt.served() }
-        return usage + attempt.billing.unmet
+        return attempt.billing.withUnmet(usage)
     }
 
     package var loop: EventLoop { attempt.loop }

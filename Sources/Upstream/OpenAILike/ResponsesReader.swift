@@ -394,7 +394,7 @@ extension Usage {
         reasoningTokens = others?["reasoning_tokens"]?.tokens ?? 0
         readAudio(prompt: details, completion: others)
         readCost(reported)
-        serviceTier = response["service_tier"]?.text.flatMap { ServiceTier(rawValue: $0.text) }
+        serviceTier = response["service_tier"]?.text.flatMap { ServiceTier($0) }
         for item in response["output"]?.elements ?? JSONElements() {
             if let tool = item["type"]?.text.flatMap(HostedTool.init(itemType:)) { toolUses[tool] += 1 }
         }

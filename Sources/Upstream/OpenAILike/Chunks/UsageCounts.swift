@@ -34,7 +34,7 @@ struct UsageCounts {
 
     /// Records the service tier that a chunk or response names.
     mutating func read(tier: JSONValue?) {
-        if let word = tier?.text { rare.serviceTier = ServiceTier(rawValue: word.text) }
+        if let word = tier?.text { rare.serviceTier = ServiceTier(word) }
     }
 
     /// Reads a report. Returns whether its numbers of prompt and completion tokens are the largest so far.
