@@ -663,13 +663,14 @@ def test_the_axis_of_a_chart_has_room_for_great_numbers(visit: Callable[..., Vis
         route.fulfill(json=told | {"series": series})
 
     page.route("**/admin/timeline*", answer)
-    for measure, factor, word in (("requests", 1, ""), ("requests", 9_000, " M"), ("requests", 1e13, " P"), ("cost", 1e9, " M"), ("cost", 1e-7, "$0.0")):
+    # The hour decides how many of the records fall into one bar.
+    for measure, factor, word in (("requests", 1, ""), ("requests", 9_000, " [kMG]"), ("requests", 1e13, " [TPE]"), ("cost", 1e9, " [MG]"), ("cost", 1e-7, r"\$0\.0")):
         visitor.show(f"usage?measure={measure}&to=&x={factor}")
         marks = page.locator(".chart svg > text[y]:not([y='171'])").evaluate_all(
             """marks => marks.map((mark) => [mark.textContent, mark.getBoundingClientRect().left - mark.closest("svg").getBoundingClientRect().left])"""
         )
         assert len(marks) == 3 and all(left >= 0 for _, left in marks), marks
-        assert word in marks[-1][0], marks
+        assert re.search(word, marks[-1][0]), marks
         assert_fits(visitor, "a chart of great numbers")
     visitor.assert_content()
 
