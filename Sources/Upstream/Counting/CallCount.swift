@@ -181,7 +181,7 @@ package final class CallCount: OnLoop, @unchecked Sendable {
 
     /// Counts the prompt now if the vendor will probably not report its tokens, so that its messages are no longer kept.
     package func countUnreported() {
-        if case .waiting = prompt, !isExpected { _ = promptTokens(or: 0) }
+        if case .waiting = prompt, reports != nil, !isExpected { _ = promptTokens(or: 0) }
     }
 
     /// Returns the number of prompt tokens, which was counted earlier or is estimated.
