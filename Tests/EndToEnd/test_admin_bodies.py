@@ -106,4 +106,4 @@ def test_long_bodies_are_recorded_whole(launch, count):
     for record in records:
         for body in (record["request_data"], record["response_data"]):
             # At a cut, a record may end with the first characters of a key.
-            assert len(body.encode()) <= limit and "0 *** 1 *** 2 *** 3 ***" in body and not re.search(r"vk-[\w-]{2}", body)
+            assert len(body.encode()) <= limit and "0 *** 1 *** 2 *** 3 ***" in body and not re.search("vk-..", body.rstrip('"}]'))

@@ -78,7 +78,8 @@ FIXED = [
     ("Relay/Reports/UsageReport.swift", '"{}":', "by from to rows total is_cut bad_lines".split()),
     ("Relay/LimitTable.swift", '"{}"', ["LIMIT", "OF", "USED", "LEFT", "ALL FREE IN"]),
     ("Relay/LimitTable.swift", '"{}":', ["caller", "limits", "limit"]),
-    ("Relay/ModelTable.swift", '"{}"', "model provider upstream priority weight price shutdown_date list".split()),
+    ("Relay/ModelTable.swift", '"{}":', "model provider upstream priority weight price shutdown_date".split()),
+    ("Relay/ModelTable.swift", 'member: "{}"', ["list"]),
     # Exit statuses.
     ("Relay/Command.swift", "case {}\n", ["success = 0", "failure = 1", "usage = 64", "unavailable = 69", "configuration = 78"]),
 ]
