@@ -1,0 +1,35 @@
+import Calls
+import Engine
+import Shared
+import Support
+import Testing
+
+@testable import Upstream
+
+@Suite struct CallCountTests {
+    /// - Parameter reports: the number of responses in a row whose usage was reported; nil without statistics.
+    @Test(
+        "a prompt is counted before its response only if statistics say that its tokens will not be reported",
+        arguments: [(reports: nil, isCounted: false), (0, true), (UsageReports.expectedAfter, false)]
+    )
+    func early(reports: Int?, isCounted: Bool) async {
+        let worker = WorkQueue(bytes: 1 << 20)
+        defer { worker.stop() }
+        let (before, after) = await onLoop { loop in
+            let count = CallCount(Model(chatModel: "gpt-4o", owner: ""), by: worker, on: loop)
+            if let reports {
+                let statistics = UsageReports()
+                for _ in 0..<reports { statistics.record(isReported: true) }
+                count.follow(statistics)
+            }
+            var call = ChatCall()
+            call.messages = [ChatMessage(role: .user, text: "internationalization and localization")]
+            #expect(count.countShort(call) && count.counter.isExact)
+            let before = count.knownPromptTokens(or: 0)
+            count.countUnreported()
+            return (before, count.knownPromptTokens(or: 0))
+        }
+        // Until the prompt is counted, its tokens are estimated, as more than they are.
+        #expect((after < before) == isCounted && (after == before) == !isCounted)
+    }
+}
