@@ -117,7 +117,7 @@ package struct Bill: ~Copyable, Sendable {
     var mayHaveRejected: Bool { !others.isEmpty || first?.isRejected == true }
 
     /// The usage of the responses that were rejected, which the client's usage contains.
-    package var rejected: Usage { mayHaveRejected ? usage(where: \.isRejected) : .nothing }
+    package var rejected: Usage { usage(where: \.isRejected) }
 
     /// The usage of all calls. A request that failed has no other one.
     package var usage: Usage { usage { _ in true } }

@@ -90,10 +90,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         guard isStreamed else {
             let response = try await gathered()
             let log = EventLog()
-            for choice in response.choices {
-                if let text = choice.text { log.append(0, .text(text.bytes)) }
-                log.append(0, .finish(choice.finish, stop: nil))
-            }
+            response.emit(log.append)
             return LoggedStream(log, usage: response.usage, credits: response.credits)
         }
         let stream: any UpstreamStream
