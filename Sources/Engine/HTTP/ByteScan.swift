@@ -76,6 +76,14 @@ package func == (text: UnsafeRawBufferPointer?, word: StaticString) -> Bool { te
 
 package func != (text: UnsafeRawBufferPointer?, word: StaticString) -> Bool { !(text == word) }
 
+extension RawRepresentable where Self: CaseIterable, RawValue == String {
+    /// Creates the case with this raw value; nil if there is none.
+    package init?(word: UnsafeRawBufferPointer) {
+        guard let named = Self.allCases.first(where: { $0.rawValue.utf8.elementsEqual(word) }) else { return nil }
+        self = named
+    }
+}
+
 extension StringProtocol {
     /// Returns whether both texts have the same UTF-8 bytes.
     package func hasSameBytes(as other: some StringProtocol) -> Bool {

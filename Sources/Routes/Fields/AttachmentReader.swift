@@ -17,9 +17,7 @@ struct AttachmentReader {
             image = try imageOfURL(param)
         }
         let detail = (part["image_url"]?["detail"] ?? part["detail"])?.text
-        image.detail = detail.flatMap { word in
-            Attachment.Detail.allCases.first { $0.rawValue.utf8.elementsEqual(word) }
-        }
+        image.detail = detail.flatMap { Attachment.Detail(word: $0) }
         return image
     }
 

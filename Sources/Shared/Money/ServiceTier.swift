@@ -5,10 +5,4 @@ package enum ServiceTier: String, CaseIterable, Sendable {
     case batch
     case priority
     case fast
-
-    /// Creates the tier with this word; nil for another word.
-    package init?(_ word: UnsafeRawBufferPointer) {
-        guard let tier = Self.allCases.first(where: { $0.rawValue.utf8.elementsEqual(word) }) else { return nil }
-        self = tier
-    }
 }

@@ -29,7 +29,7 @@ struct MessageUsage {
         if reported["speed"]?.text?.equals("fast") ?? false {
             serviceTier = .fast
         } else if serviceTier != .fast, let tier = reported["service_tier"]?.text {
-            serviceTier = ServiceTier(tier)
+            serviceTier = ServiceTier(word: tier)
         }
         reasoningBlock = max(reasoningBlock, reported["output_tokens_details"]?["thinking_tokens"]?.tokens ?? 0)
     }

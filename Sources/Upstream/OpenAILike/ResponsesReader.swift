@@ -163,7 +163,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
         guard !items[position].isMessage else { return }
         items[position].isMessage = true
         messages += 1
-        let phase = item?["phase"]?.text.flatMap { ChatMessage.Phase(rawValue: $0.text) }
+        let phase = item?["phase"]?.text.flatMap { ChatMessage.Phase(word: $0) }
         guard keepsMessages, messages > 1 || phase != nil else { return }
         try order.emitEvent(.message(phase)) { emit(0, $0) }
     }
@@ -394,7 +394,7 @@ extension Usage {
         reasoningTokens = others?["reasoning_tokens"]?.tokens ?? 0
         readAudio(prompt: details, completion: others)
         readCost(reported)
-        serviceTier = response["service_tier"]?.text.flatMap { ServiceTier($0) }
+        serviceTier = response["service_tier"]?.text.flatMap { ServiceTier(word: $0) }
         for item in response["output"]?.elements ?? JSONElements() {
             if let tool = item["type"]?.text.flatMap(HostedTool.init(itemType:)) { toolUses[tool] += 1 }
         }

@@ -106,7 +106,7 @@ struct InputReader {
             return ChatMessage(role: role, content: [])
         }
         var message = ChatMessage(role: role, content: try pieces(content, role, position: position, name: "content"))
-        if role == .assistant { message.phase = item["phase"]?.text.flatMap { ChatMessage.Phase(rawValue: $0.text) } }
+        if role == .assistant { message.phase = item["phase"]?.text.flatMap { ChatMessage.Phase(word: $0) } }
         return message
     }
 

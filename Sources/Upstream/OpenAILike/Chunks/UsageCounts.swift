@@ -34,7 +34,7 @@ struct UsageCounts {
 
     /// Records the service tier that a chunk or response names.
     mutating func read(tier: JSONValue?) {
-        if let word = tier?.text { rare.serviceTier = ServiceTier(word) }
+        if let word = tier?.text { rare.serviceTier = ServiceTier(word: word) }
     }
 
     /// Reads a report. Returns whether its numbers of prompt and completion tokens are the largest so far.
