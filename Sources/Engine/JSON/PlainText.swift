@@ -1,6 +1,6 @@
 import CSimdjson
 
-// Functions that check texts eight bytes at a time: text that needs no escape in JSON, ASCII, UTF-8.
+// Functions that check texts eight or sixteen bytes at a time: text that needs no escape in JSON, ASCII, UTF-8.
 
 /// Returns a word whose lowest set bit is the highest bit of the first byte that needs an escape in a JSON string; 0 if
 /// no byte of `word` needs one.

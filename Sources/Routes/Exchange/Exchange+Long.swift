@@ -4,6 +4,8 @@ import Shared
 import Upstream
 
 extension Exchange {
+    func send(_ status: Int = 200, json fragment: JSONFragment) { send(status, json: ByteBuffer(json: fragment)) }
+
     /// Sends a JSON body that takes long to write, and returns whether it was sent.
     ///
     /// - Parameters:

@@ -84,8 +84,6 @@ final class Exchange: OnLoop, @unchecked Sendable {
         send(status, type: "application/json", body: body)
     }
 
-    func send(_ status: Int = 200, json fragment: JSONFragment) { send(status, json: ByteBuffer(json: fragment)) }
-
     func send(_ status: Int, type: StaticString, body: borrowing ByteBuffer) {
         let head = head(status, type: type)
         begin(status)
