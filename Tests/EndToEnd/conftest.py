@@ -236,6 +236,7 @@ def passing(launch: Callable[..., Relay], server: Server) -> Iterator[Relay]:
     """A relay with one provider of the kind openai: model `fast`, which is `big/model:1` at the vendor. What the relay
     learns about the model is used within the file only."""
     secrets.update((VENDOR_KEY, TEAM_TOKEN))
+    server.says("big/model:1", {})
     relay = launch(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
         PROVIDER_ROW_MODELS="fast=big/model:1", KEY_TEAM_TOKEN=TEAM_TOKEN,
