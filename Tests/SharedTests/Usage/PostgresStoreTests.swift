@@ -42,7 +42,7 @@ private final class PostgresServer {
 
 private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
 
-@Suite(.timeLimit(.minutes(3)), .serialized) struct PostgresStoreTests {
+@Suite(.timeLimit(.minutes(10)), .serialized) struct PostgresStoreTests {
     private static func store(
         _ server: PostgresServer,
         days: Int = 90,
