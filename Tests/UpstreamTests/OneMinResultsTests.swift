@@ -20,7 +20,7 @@ import Testing
         arguments: [
             (#"["images/a.png"]"#, "null", "https://assets/images/a.png", 1),
             (#""images/a.png""#, "null", "https://assets/images/a.png", 1),
-            (#"["images/a b%20\u00e9?.png"]"#, "null", "https://assets/images/a%20b%20%c3%a9%3f.png", 1),
+            (#"["images/a b%20\u00e9?.png"]"#, "null", "https://assets/images/a%20b%20%C3%A9%3F.png", 1),
             (#"["/images/a.png"]"#, "null", "https://assets/images/a.png", 1),
             (#"["images/a.png"]"#, #""https://s/x/a.png?sig=1""#, "https://s/x/a.png?sig=1", 2),
             (#"["images/a.png"]"#, #""https://s/other?sig=1""#, "https://s/other?sig=1", 2),

@@ -90,15 +90,3 @@ enum RequestTarget {
         return out.text
     }
 }
-
-extension UInt8 {
-    /// The value of this byte as a hexadecimal digit; nil if it is not such a digit.
-    package var hexValue: UInt8? {
-        switch self {
-        case 48...57: self - 48
-        case 65...70: self - 55
-        case 97...102: self - 87
-        default: nil
-        }
-    }
-}

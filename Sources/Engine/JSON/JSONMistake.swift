@@ -20,7 +20,7 @@ package struct JSONMistake: Sendable, Equatable {
 
 private struct JSONScan {
     private let text: UnsafeRawBufferPointer
-    private(set) var position = 0
+    private(set) var position: Int
     /// The open arrays and objects, outermost first; true for an object, false for an array.
     private var open: [Bool] = []
 
@@ -28,7 +28,7 @@ private struct JSONScan {
 
     init(_ text: UnsafeRawBufferPointer) {
         self.text = text
-        if text.count >= 3, text[0] == 0xef, text[1] == 0xbb, text[2] == 0xbf { position = 3 }
+        position = RawJSON.start(of: text)
     }
 
     private var byte: UInt8? { position < text.count ? text[position] : nil }
@@ -37,11 +37,9 @@ private struct JSONScan {
     /// nested too deeply.
     mutating func run() -> StaticString? {
         while true {
-            if let expected = consumeValue() {
-                if open.count > Self.maxDepth { return nil }
-                return expected
-            }
+            let expected = consumeValue()
             if open.count > Self.maxDepth { return nil }
+            if let expected { return expected }
             if isValueOpen { continue }
             // After a value, the next characters may end several containers.
             while true {
@@ -137,7 +135,7 @@ private struct JSONScan {
         case UInt8(ascii: "u"):
             position += 1
             for _ in 0..<4 {
-                guard let byte, Self.isHexadecimal(byte) else { return "four hexadecimal digits" }
+                guard byte?.hexValue != nil else { return "four hexadecimal digits" }
                 position += 1
             }
             return nil
@@ -146,13 +144,6 @@ private struct JSONScan {
             position += 1
             return nil
         default: return "an escape such as \\n or \\\\"
-        }
-    }
-
-    private static func isHexadecimal(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 48...57, 65...70, 97...102: true
-        default: false
         }
     }
 

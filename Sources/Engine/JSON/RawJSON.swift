@@ -8,14 +8,16 @@ package struct RawJSON {
 
     /// Creates a value from a whole JSON text. Skips a byte order mark.
     package init(_ text: UnsafeRawBufferPointer) {
-        let hasMark = text.count >= 3 && text[0] == 0xef && text[1] == 0xbb && text[2] == 0xbf
-        var position = hasMark ? 3 : 0
+        var position = Self.start(of: text)
         Self.skipSpace(text, &position)
         // A valid text ends with its value.
         var end = text.count
         while end > position, Self.isSpace(text[end - 1]) { end -= 1 }
         bytes = text[part: position..<end]
     }
+
+    /// Returns the index after a UTF-8 byte order mark at the beginning of a text; 0 if there is none.
+    static func start(of text: UnsafeRawBufferPointer) -> Int { text.hasPrefix("\u{feff}") ? 3 : 0 }
 
     /// Creates a value from its own bytes, without white space around them.
     init(value: UnsafeRawBufferPointer) { bytes = value }

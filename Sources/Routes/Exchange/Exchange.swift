@@ -335,13 +335,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
 
     /// Returns whether the text is a valid request id: at most 64 letters, digits, `.`, `_` and `-`.
     private static func isID(_ text: UnsafeRawBufferPointer) -> Bool {
-        1...64 ~= text.count
-            && text.allSatisfy {
-                switch $0 {
-                case 48...57, 65...90, 97...122, 45, 46, 95: true
-                default: false
-                }
-            }
+        1...64 ~= text.count && text.allSatisfy { $0.isLetterOrDigit(or: "-._") }
     }
 }
 

@@ -1,3 +1,5 @@
+import Engine
+
 /// The setup of one client program: a text to copy into the program or a shell, so that the program uses this relay.
 package struct ClientSetup: Sendable {
     /// The name of the program, such as `curl`.
@@ -145,11 +147,7 @@ extension String {
 
     /// The text as one word of a POSIX shell, in quotes if needed.
     fileprivate var inShell: String {
-        let plain = utf8.allSatisfy { byte in
-            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
-                || [45, 46, 47, 58, 95].contains(byte)
-        }
-        if plain, !isEmpty { return self }
+        if !isEmpty, utf8.allSatisfy({ $0.isLetterOrDigit(or: "-./:_") }) { return self }
         return "'" + split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 }

@@ -13,7 +13,8 @@ package enum AssetPath {
         for _ in 0..<rounds {
             let steps = bytes.split { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }
             if steps.contains(where: { $0.elementsEqual([46, 46]) }) { return true }
-            guard let plain = decoded(bytes) else { return false }
+            let plain = bytes.percentDecoded
+            if plain.count == bytes.count { return false }
             bytes = plain
         }
         return true
@@ -27,7 +28,8 @@ package enum AssetPath {
             guard !bytes.contains(where: { $0 < 32 || $0 == 127 || $0 == UInt8(ascii: "\\") }) else { return false }
             guard !bytes.starts(with: Array("//".utf8)) else { return false }
             guard !hasScheme(bytes) else { return false }
-            guard let plain = decoded(bytes) else { return true }
+            let plain = bytes.percentDecoded
+            if plain.count == bytes.count { return true }
             bytes = plain
         }
         return false
@@ -40,24 +42,6 @@ package enum AssetPath {
         return name.count < bytes.count && bytes[name.count] == UInt8(ascii: ":")
     }
 
-    /// Decodes one layer of percent-encoding. Returns nil if the bytes contain no percent-encoding.
-    private static func decoded(_ bytes: [UInt8]) -> [UInt8]? {
-        var out: [UInt8] = []
-        out.reserveCapacity(bytes.count)
-        var index = 0
-        while index < bytes.count {
-            if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count, let high = bytes[index + 1].hexValue,
-                let low = bytes[index + 2].hexValue
-            {
-                out.append(high * 16 + low)
-                index += 3
-            } else {
-                out.append(bytes[index])
-                index += 1
-            }
-        }
-        return out.count == bytes.count ? nil : out
-    }
 }
 
 extension StoredFile {

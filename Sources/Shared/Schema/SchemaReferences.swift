@@ -49,7 +49,7 @@ package struct SchemaReferences {
     }
 
     private mutating func value(of fragment: UnsafeRawBufferPointer, in root: JSONValue) -> JSONValue? {
-        let text = Self.unescaped(fragment)
+        let text = fragment.percentDecoded
         return text.withUnsafeBytes { named($0, root) }
     }
 
@@ -100,33 +100,6 @@ package struct SchemaReferences {
         }
         guard let known = members[value.position], let number = known.names.number(of: name) else { return nil }
         return known.values[number]
-    }
-
-    /// Returns the bytes of a text after percent-decoding.
-    private static func unescaped(_ text: UnsafeRawBufferPointer) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var index = 0
-        while index < text.count {
-            if text[index] == UInt8(ascii: "%"), index + 2 < text.count, let high = digit(text[index + 1]),
-                let low = digit(text[index + 2])
-            {
-                bytes.append(high << 4 | low)
-                index += 3
-            } else {
-                bytes.append(text[index])
-                index += 1
-            }
-        }
-        return bytes
-    }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 48...57: byte - 48
-        case 65...70: byte - 55
-        case 97...102: byte - 87
-        default: nil
-        }
     }
 
     /// Returns the absolute URI for a reference and a base URI, without resolving `.` and `..`.

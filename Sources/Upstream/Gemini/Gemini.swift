@@ -116,17 +116,5 @@ extension Gemini: ChatVendor {
 
 extension String {
     /// The string escaped for the path of a URL. Slashes are not escaped.
-    var escapedInPath: String {
-        var out = ByteBuffer()
-        for byte in utf8 {
-            switch byte {
-            case 0...32, 127..., UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: "%"), UInt8(ascii: ";"):
-                out.append("%")
-                out.append(byte < 16 ? "0" : "")
-                out.append(hex: UInt(byte))
-            default: out.append(byte)
-            }
-        }
-        return out.text
-    }
+    var escapedInPath: String { utf8.percentEncoded(except: "!\"$&'()*+,-./:<=>@[\\]^_`{|}~") }
 }

@@ -144,19 +144,12 @@ extension UpstreamError {
         var out = ByteBuffer()
         var start = 0
         for index in 0...text.count {
-            if index < text.count, isOfIdentifier(text[index]) { continue }
+            if index < text.count, text[index].isLetterOrDigit { continue }
             if index - start > identifierBytes { out.append("…") } else { out.append(text[part: start..<index]) }
             if index < text.count { out.append(text[index]) }
             start = index + 1
         }
         return out.text
-    }
-
-    private static func isOfIdentifier(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 48...57, 65...90, 97...122: true
-        default: false
-        }
     }
 
     private static let identifierBytes = 30

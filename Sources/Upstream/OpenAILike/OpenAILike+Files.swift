@@ -99,15 +99,8 @@ extension OpenAILike: FileProvider {
     }
 
     private static func isID(_ id: String) -> Bool {
-        guard (1...idLimitBytes).contains(id.utf8.count), !id.utf8.allSatisfy({ $0 == UInt8(ascii: ".") }) else {
-            return false
-        }
-        return id.utf8.allSatisfy { byte in
-            switch byte {
-            case 48...57, 65...90, 97...122, UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."): true
-            default: false
-            }
-        }
+        (1...idLimitBytes).contains(id.utf8.count) && !id.utf8.allSatisfy { $0 == UInt8(ascii: ".") }
+            && id.utf8.allSatisfy { $0.isLetterOrDigit(or: "-_.") }
     }
 
     /// Returns the error in the body of a response whose HTTP status is successful.

@@ -187,12 +187,6 @@ struct VendorError {
     }
 
     private static func isPath(_ param: String) -> Bool {
-        (1...100).contains(param.utf8.count)
-            && param.utf8.allSatisfy { byte in
-                switch byte {
-                case 48...57, 65...90, 97...122, 46, 91, 93, 95: true
-                default: false
-                }
-            }
+        (1...100).contains(param.utf8.count) && param.utf8.allSatisfy { $0.isLetterOrDigit(or: ".[]_") }
     }
 }

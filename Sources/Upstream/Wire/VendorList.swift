@@ -113,23 +113,7 @@ package final class VendorList: ModelList, OnLoop, @unchecked Sendable {
 
 extension String {
     /// The string percent-encoded for a URL query, except letters, digits, `-`, `.`, `_` and `~`.
-    var escapedInQuery: String {
-        var out = ByteBuffer()
-        for byte in utf8 {
-            switch byte {
-            case 48...57, 65...90, 97...122, 45, 46, 95, 126: out.append(byte)
-            default:
-                out.append("%")
-                out.append(UInt8.hexadecimal[Int(byte >> 4)])
-                out.append(UInt8.hexadecimal[Int(byte & 15)])
-            }
-        }
-        return out.bytes.text
-    }
-}
-
-extension UInt8 {
-    fileprivate static let hexadecimal = Array("0123456789ABCDEF".utf8)
+    var escapedInQuery: String { utf8.percentEncoded(except: "-._~") }
 }
 
 extension APIError {

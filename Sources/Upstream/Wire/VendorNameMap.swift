@@ -59,12 +59,7 @@ struct VendorNameMap: Sendable {
         return stem + Array("_\(number)".utf8)
     }
 
-    private func isPlain(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 48...57, 65...90, 97...122: true
-        default: marks.withUTF8Buffer { $0.contains(byte) }
-        }
-    }
+    private func isPlain(_ byte: UInt8) -> Bool { byte.isLetterOrDigit(or: marks) }
 }
 
 /// A name that fits into a limit, made from the whole name alone, so that it is the same in each request.

@@ -77,11 +77,6 @@ package struct BodyText: Sendable {
 
     /// Returns whether a byte can occur in a JSON string of base64, including an escaped line end.
     private static func isEncoded(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 48...57, 65...90, 97...122, UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "="), UInt8(ascii: "-"),
-            UInt8(ascii: "_"), UInt8(ascii: "\\"):
-            true
-        default: false
-        }
+        byte.isLetterOrDigit(or: "+/=-_\\")
     }
 }

@@ -1,3 +1,5 @@
+import Engine
+
 /// The forms of keys, and the names of JSON members with secret values.
 enum SecretShapes {
     /// The text that replaces a secret.
@@ -45,10 +47,7 @@ enum SecretShapes {
     }
 
     static func isKeyByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 48...57, 65...90, 97...122, UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."): true
-        default: false
-        }
+        byte.isLetterOrDigit || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ".")
     }
 
     private static func lower(_ byte: UInt8) -> UInt8 { (65...90).contains(byte) ? byte + 32 : byte }

@@ -86,7 +86,7 @@ struct UnescapedText {
         switch original[end] {
         case UInt8(ascii: "u"):
             if let code = code(at: end) { return (code < 0x80 ? UInt8(code) : Self.other, end + 5) }
-            if original.count < end + 5, original[(end + 1)...].allSatisfy(Self.isHex) { return nil }
+            if original.count < end + 5, original[(end + 1)...].allSatisfy({ $0.hexValue != nil }) { return nil }
             return (original[end], end + 1)
         case UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"), UInt8(ascii: "b"), UInt8(ascii: "f"):
             return (10, end + 1)
@@ -101,7 +101,7 @@ struct UnescapedText {
             end += 2
         }
         let digits = original[end...].prefix(2)
-        guard digits.allSatisfy(Self.isHex) else { return (original[position], end) }
+        guard digits.allSatisfy({ $0.hexValue != nil }) else { return (original[position], end) }
         return digits.count == 2 ? (UInt8(truncatingIfNeeded: Self.number(digits)), end + 2) : nil
     }
 
@@ -109,17 +109,10 @@ struct UnescapedText {
     private func code(at position: Int) -> Int? {
         guard position + 5 <= original.count, original[position] == UInt8(ascii: "u") else { return nil }
         let digits = original[(position + 1)..<(position + 5)]
-        return digits.allSatisfy(Self.isHex) ? Self.number(digits) : nil
+        return digits.allSatisfy { $0.hexValue != nil } ? Self.number(digits) : nil
     }
 
     private static func number(_ digits: ArraySlice<UInt8>) -> Int {
         digits.reduce(0) { $0 << 4 + Int($1 < 58 ? $1 - 48 : ($1 | 32) - 87) }
-    }
-
-    private static func isHex(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 48...57, 65...70, 97...102: true
-        default: false
-        }
     }
 }

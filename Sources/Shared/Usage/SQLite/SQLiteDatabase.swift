@@ -76,7 +76,7 @@ final class SQLiteDatabase {
             case .readImmutable: SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI
             }
         _ = isPrepared
-        let name = access == .readImmutable ? "file:\(encoded(path))?immutable=1" : path
+        let name = access == .readImmutable ? "file:\(path.utf8.percentEncoded(except: "/."))?immutable=1" : path
         var handle: OpaquePointer?
         let code = sqlite3_open_v2(name, &handle, flags, nil)
         guard let handle else { throw SQLiteFailure(code: code, text: "out of memory") }
@@ -91,17 +91,6 @@ final class SQLiteDatabase {
     /// Whether SQLite's memory statistics are off in this process. The first use of this property turns them off,
     /// because they would take a lock for each allocation.
     private static let isPrepared = relay_sqlite_count_no_memory() == SQLITE_OK
-
-    /// Returns the path with percent-encoding, so that it can be part of a `file:` URI.
-    private static func encoded(_ path: String) -> String {
-        path.utf8.map { byte in
-            switch byte {
-            case UInt8(ascii: "/"), UInt8(ascii: "."), 48...57, 65...90, 97...122: String(UnicodeScalar(byte))
-            default: "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
-            }
-        }
-        .joined()
-    }
 
     /// Runs one or more SQL statements without parameters.
     func execute(_ sql: String) throws(SQLiteFailure) {

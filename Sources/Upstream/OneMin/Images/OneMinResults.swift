@@ -72,19 +72,6 @@ struct OneMinResults {
     /// Returns a path escaped for a URL, without leading slashes. Escapes that the path already contains stay as they
     /// are.
     private static func encoded(_ path: String) -> String {
-        var out = ByteBuffer()
-        for byte in path.utf8.drop(while: { $0 == UInt8(ascii: "/") }) {
-            switch byte {
-            case 48...57, 65...90, 97...122, UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "-"),
-                UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: "%"), UInt8(ascii: ":"), UInt8(ascii: "@"),
-                UInt8(ascii: "+"), UInt8(ascii: ","), UInt8(ascii: "="):
-                out.append(byte)
-            default:
-                out.append(UInt8(ascii: "%"))
-                if byte < 16 { out.append(UInt8(ascii: "0")) }
-                out.append(hex: UInt(byte))
-            }
-        }
-        return out.text
+        path.utf8.drop { $0 == UInt8(ascii: "/") }.percentEncoded(except: "/.-_~%:@+,=")
     }
 }
