@@ -53,12 +53,7 @@ final class ConnectionPool: TimerTarget {
         let key = Key(origin: form.origin, isStreamed: isStreamed)
         let found =
             origins[key]
-            ?? OriginConnections(
-                key,
-                hasTLS: form.hasTLS,
-                multis: isStreamed ? streamMultis : wholeMultis,
-                self
-            )
+            ?? OriginConnections(key, hasTLS: form.hasTLS, multis: isStreamed ? streamMultis : wholeMultis, self)
         lastFound = found
         return found
     }

@@ -65,9 +65,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     }
 
     private func connect() -> Bool {
-        guard let endpoint, let new = UpstreamConnection(to: endpoint, form, for: self, origin) else {
-            return false
-        }
+        guard let endpoint, let new = UpstreamConnection(to: endpoint, form, for: self, origin) else { return false }
         connection = new
         restartTimeLimit()
         return true
@@ -160,11 +158,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         try response.consume(bytes, into: &received) { begin($0, $1) }
         if isIdleTimeout { return }
         guard isWithinLimit() else { return refuse() }
-        if isUnwanted {
-            received.removeAll()
-        } else if received.count > before {
-            hasReceived()
-        }
+        if isUnwanted { received.removeAll() } else if received.count > before { hasReceived() }
         if response.isDone { return complete() }
         if isStreamed, received.count >= Self.streamLimitBytes {
             isPaused = true

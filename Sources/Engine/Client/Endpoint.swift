@@ -79,11 +79,7 @@ package final class Endpoint: @unchecked Sendable {
     }
 }
 
-private func urlPart(
-    _ url: OpaquePointer,
-    _ which: CURLUPart,
-    flags: UInt32 = UInt32(CURLU_DEFAULT_PORT)
-) -> String? {
+private func urlPart(_ url: OpaquePointer, _ which: CURLUPart, flags: UInt32 = UInt32(CURLU_DEFAULT_PORT)) -> String? {
     var text: UnsafeMutablePointer<CChar>?
     guard curl_url_get(url, which, &text, flags) == CURLUE_OK, let text else { return nil }
     defer { curl_free(text) }

@@ -29,9 +29,7 @@ package struct Digest: Hashable, Sendable {
         words = (word(0), word(1), word(2), word(3))
     }
 
-    package init(of text: String) {
-        self = text.withBytes { Digest(of: $0) }
-    }
+    package init(of text: String) { self = text.withBytes { Digest(of: $0) } }
 
     package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         withUnsafeBytes(of: words, body)

@@ -64,9 +64,7 @@ struct MultipartFields {
                 bytes.append(byte)
                 continue
             }
-            guard let high = rest.popFirst()?.hexValue, let low = rest.popFirst()?.hexValue else {
-                throw malformed
-            }
+            guard let high = rest.popFirst()?.hexValue, let low = rest.popFirst()?.hexValue else { throw malformed }
             bytes.append(high << 4 | low)
         }
         guard bytes.allSatisfy({ $0 >= 32 && $0 != 127 }) else { throw malformed }
@@ -110,9 +108,7 @@ struct MultipartFields {
         }
     }
 
-    static var malformed: RequestError {
-        MultipartReader.malformed("The header lines of a part are malformed.")
-    }
+    static var malformed: RequestError { MultipartReader.malformed("The header lines of a part are malformed.") }
 }
 
 /// A parser for a header value with parameters: `value; name=token; name="quoted"`.

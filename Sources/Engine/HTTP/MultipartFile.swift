@@ -9,12 +9,7 @@ package struct MultipartFile: ~Copyable {
     /// Creates the body.
     ///
     /// - Parameter fields: the text fields of the form, which come before the file.
-    package init(
-        name: String,
-        filename: String,
-        contentType: String,
-        fields: [(name: String, value: String)] = []
-    ) {
+    package init(name: String, filename: String, contentType: String, fields: [(name: String, value: String)] = []) {
         let boundary = Self.boundary()
         var head = ByteBuffer()
         for field in fields { Self.append(field, boundary, to: &head) }

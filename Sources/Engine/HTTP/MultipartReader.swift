@@ -38,11 +38,7 @@ package struct MultipartReader: ~Copyable {
 
     /// Appends the bytes of `bytes` to the body, and empties `bytes`.
     package mutating func append(_ bytes: inout ByteBuffer) {
-        if rest.isEmpty {
-            swap(&rest, &bytes)
-        } else {
-            rest.append(bytes.bytes)
-        }
+        if rest.isEmpty { swap(&rest, &bytes) } else { rest.append(bytes.bytes) }
         bytes.removeAll()
     }
 

@@ -162,8 +162,7 @@ package struct ResponseHeadParser {
         _ head: inout ParsedResponseHead
     ) throws(MalformedResponse) -> Bool {
         guard line.count >= 12, line[7] == 48 || line[7] == 49, line[8] == 32, line.count == 12 || line[12] == 32,
-            let status = number(line[part: 9..<12]), status >= 100,
-            !hasControl(line)
+            let status = number(line[part: 9..<12]), status >= 100, !hasControl(line)
         else { throw MalformedResponse() }
         head.status = status
         return line[7] == 48

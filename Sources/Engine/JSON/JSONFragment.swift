@@ -50,9 +50,7 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
         }
 
         /// Appends a value as JSON.
-        package mutating func appendInterpolation(_ value: some JSONWritable) {
-            value.appendJSON(to: &output.bytes)
-        }
+        package mutating func appendInterpolation(_ value: some JSONWritable) { value.appendJSON(to: &output.bytes) }
 
         /// Appends a value as JSON; `null` for nil.
         package mutating func appendInterpolation(_ value: (some JSONWritable)?) { value.appendJSON(to: &output.bytes) }

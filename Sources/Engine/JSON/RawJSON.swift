@@ -69,9 +69,7 @@ package struct RawJSON {
     package struct Members: Sequence, IteratorProtocol {
         private var items: Elements
 
-        fileprivate init(_ bytes: UnsafeRawBufferPointer, opening: UInt8) {
-            items = Elements(bytes, opening: opening)
-        }
+        fileprivate init(_ bytes: UnsafeRawBufferPointer, opening: UInt8) { items = Elements(bytes, opening: opening) }
 
         package mutating func next() -> Member? {
             guard let name = items.next()?.content, let value = items.next() else { return nil }

@@ -29,10 +29,7 @@ package struct LoopTime: Comparable, Sendable {
 
     /// The time as a `timespec`, for C functions that use `CLOCK_MONOTONIC`.
     var systemTime: timespec {
-        timespec(
-            tv_sec: Int(loopNanoseconds / 1_000_000_000),
-            tv_nsec: Int(loopNanoseconds % 1_000_000_000)
-        )
+        timespec(tv_sec: Int(loopNanoseconds / 1_000_000_000), tv_nsec: Int(loopNanoseconds % 1_000_000_000))
     }
 
     /// Returns the nanoseconds from `earlier` to this time; 0 if `earlier` is later.

@@ -29,12 +29,7 @@ package enum WholeFile {
     /// - Parameters:
     ///   - new: the path of a temporary file, which is renamed to `path` when it is complete.
     ///   - isSynced: whether the content is flushed to the disk before the rename.
-    package static func write(
-        _ bytes: [UInt8],
-        to path: String,
-        by new: String,
-        isSynced: Bool = false
-    ) -> Bool {
+    package static func write(_ bytes: [UInt8], to path: String, by new: String, isSynced: Bool = false) -> Bool {
         let file = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0o600)
         guard file >= 0 else { return false }
         var isWritten = fchmod(file, 0o600) == 0 && bytes.withUnsafeBytes { writeAll($0, to: file) }

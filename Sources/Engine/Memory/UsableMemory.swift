@@ -29,8 +29,7 @@ private func memoryGroups(_ groups: String) -> [String] {
         for folder in parts[2].split(separator: "/") {
             path += "/\(folder)"
             files.append(
-                isUnified
-                    ? "/sys/fs/cgroup\(path)/memory.max" : "/sys/fs/cgroup/memory\(path)/memory.limit_in_bytes"
+                isUnified ? "/sys/fs/cgroup\(path)/memory.max" : "/sys/fs/cgroup/memory\(path)/memory.limit_in_bytes"
             )
         }
     }
