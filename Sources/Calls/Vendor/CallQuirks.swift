@@ -5,10 +5,11 @@ package import Shared
 /// A set of quirks of a model at a provider: changes of a request that the model needs.
 ///
 /// Each vendor defines its own quirks in bits that `LearnedQuirks.ofAbilities` does not use.
-package struct LearnedQuirks: OptionSet, Hashable, Sendable {
-    package let rawValue: UInt64
+public struct LearnedQuirks: OptionSet, Hashable, Sendable {
+    // The type is public because only public code is inlined in other modules.
+    public let rawValue: UInt64
 
-    package init(rawValue: UInt64) { self.rawValue = rawValue }
+    @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
 }
 
 /// The quirks that one chat call has met itself, and the caller for whom quirks are remembered.

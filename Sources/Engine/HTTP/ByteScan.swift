@@ -78,7 +78,7 @@ package func != (text: UnsafeRawBufferPointer?, word: StaticString) -> Bool { !(
 
 extension RawRepresentable where Self: CaseIterable, RawValue == String {
     /// Creates the case with this raw value; nil if there is none.
-    package init?(word: UnsafeRawBufferPointer) {
+    @inlinable public init?(word: UnsafeRawBufferPointer) {
         guard let named = Self.allCases.first(where: { $0.rawValue.utf8.elementsEqual(word) }) else { return nil }
         self = named
     }
