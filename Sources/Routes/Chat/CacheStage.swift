@@ -12,9 +12,7 @@ final class CacheStage: OnLoop, @unchecked Sendable {
     /// The ids of the caller's files to which the request refers.
     private var files: [String] = []
 
-    /// Creates the stage; nil if the request does not use the cache.
-    init?(_ asked: ChatRequest, _ exchange: Exchange) {
-        guard let cache = exchange.gateway.cache, let digest = asked.digest else { return nil }
+    init(_ asked: ChatRequest, _ digest: Digest, in cache: ConfiguredCache, _ exchange: Exchange) {
         formatter = asked.formatter
         self.exchange = exchange
         lookup = CacheLookup(cache, digest.with(asked.call.original?.messageHeaders), exchange: exchange)

@@ -18,13 +18,14 @@ extension Exchange {
         reading.toleratesUnknown = surface.wire == .messages
         // The digest of a cached request needs its tools.
         let mayLeave = isShort && gateway.cache == nil
-        let completed = completing(surface)
+        let (isEstimated, isKept) = (gateway.limits.countsLate, keepsResponse(of: surface))
         let (asked, original) = try await jsonAndOriginal {
             mayLeave && OriginalRequest.canLeaveTools($0, reading.isPassedOn)
         } read: { [reading] (root, tools) throws(APIError) in
             var reading = reading
             reading.checked = tools
-            return completed(try surface.read(root, defaultModel: defaultModel, reading), root)
+            return try surface.read(root, defaultModel: defaultModel, reading)
+                .completed(root, isEstimated: isEstimated, isKept: isKept)
         }
         if asked.isOfOtherAPI { return asked }
         if surface.wire == .chat { asked.call.keep(original) } else { try keep(message: original, asked) }
@@ -57,7 +58,10 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
     let asked = try await exchange.asked(surface)
     if asked.formatter.hasReferences { try await asked.resolve(for: caller, exchange) }
     try asked.call.attachments.checkImages(most: exchange.gateway.settings.maxImages, param: "messages")
-    let cache = CacheStage(asked, exchange)
+    let cache: CacheStage? =
+        if let cache = exchange.gateway.cache, let digest = asked.digest {
+            CacheStage(asked, digest, in: cache, exchange)
+        } else { nil }
     let source = try exchange.source(of: asked, surface, caller)
     let admission = try await source.admitted(exchange)
     guard let outline = source.outline else { throw .modelNotFound(exchange.record.model ?? "") }
@@ -93,22 +97,15 @@ extension Exchange {
         if let wire = surface.wire, gateway.registry.speaks(wire) {
             return try await original(surface, defaultModel: defaultModel)
         }
-        let completed = completing(surface)
+        let (isEstimated, isKept) = (gateway.limits.countsLate, keepsResponse(of: surface))
         return try await json { (root) throws(APIError) in
-            completed(try surface.read(root, defaultModel: defaultModel), root)
+            try surface.read(root, defaultModel: defaultModel).completed(root, isEstimated: isEstimated, isKept: isKept)
         }
     }
 
-    /// Returns a function that completes a chat request while its body is read: with the estimated tokens of a long
-    /// one if a limit needs them, and with the digest for the response cache if it may hold the response.
-    private func completing(_ surface: any ChatSurface) -> @Sendable (ChatRequest, JSONValue) -> ChatRequest {
-        let estimates = gateway.limits.countsLate
-        let keeps = gateway.cache != nil && surface.mayKeep && !request.forbidsCaching
-        return { asked, root in
-            if estimates { asked.call.estimateIfLong() }
-            if keeps { asked.digest = RequestDigest.of(root) }
-            return asked
-        }
+    /// Whether the response cache may hold the response.
+    private func keepsResponse(of surface: any ChatSurface) -> Bool {
+        gateway.cache != nil && surface.mayKeep && !request.forbidsCaching
     }
 
     /// Logs what the request contains that vendors with another API do not get.
@@ -151,5 +148,15 @@ extension Exchange {
             if let error = asked.call.unreadError { throw error }
             return PanelChat(asked.removeCall(), panel, caller: caller, exchange: self)
         }
+    }
+}
+
+extension ChatRequest {
+    /// Completes the request while its body is read: with the estimated tokens of a long one if a limit needs them, and
+    /// with the digest for the response cache.
+    fileprivate func completed(_ root: JSONValue, isEstimated: Bool, isKept: Bool) -> ChatRequest {
+        if isEstimated { call.estimateIfLong() }
+        if isKept { digest = RequestDigest.of(root) }
+        return self
     }
 }
