@@ -86,12 +86,7 @@ final class Assembly {
     }
 
     /// Starts the measurement of the event loops' delays and the history of the metrics.
-    private static func watch(
-        _ served: [ServedLoop],
-        _ paces: LoopDelays,
-        metrics: Metrics,
-        process: ProcessState
-    ) {
+    private static func watch(_ served: [ServedLoop], _ paces: LoopDelays, metrics: Metrics, process: ProcessState) {
         paces.watch(served.map(\.loop.pace))
         let history = FigureHistory(of: metrics, on: served[0].loop)
         process.figures.withLock { $0 = history }

@@ -89,9 +89,7 @@ enum Command: Equatable {
         let isToServe = command == .serve || command == .check(asks: false) || command == .check(asks: true)
         let problems = (outcome.problems + (isToServe ? StorageCheck.problems(of: outcome.effective) : [])).byPlace
         let reports = [problems.report("problem"), outcome.warnings.report("warning")].joined()
-        guard let settings = outcome.settings, problems.isEmpty else {
-            end(.configuration, errors: reports)
-        }
+        guard let settings = outcome.settings, problems.isEmpty else { end(.configuration, errors: reports) }
         switch command {
         case .check(let asks):
             let responses =

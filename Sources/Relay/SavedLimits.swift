@@ -34,9 +34,7 @@ extension CounterKeeperEvent {
                 "another relay uses DATA_DIR; limits are counted in memory only; set another DATA_DIR, or use memcached"
             )
         case .unlocked(let reason):
-            log.warning("cannot lock DATA_DIR; limits are counted in memory only") {
-                $0.add("cause", reason)
-            }
+            log.warning("cannot lock DATA_DIR; limits are counted in memory only") { $0.add("cause", reason) }
         case .restored(let counters):
             log.info("counters of limits were read from DATA_DIR") { $0.add("counters", counters) }
         case .ahead(let counters):
@@ -49,8 +47,7 @@ extension CounterKeeperEvent {
                 if let keptAs { line.add("kept_as", keptAs) }
             }
         case .overfull(let kept, let all):
-            log.warning("not all counters of limits fit in DATA_DIR; a restart resets the least used ones") {
-                line in
+            log.warning("not all counters of limits fit in DATA_DIR; a restart resets the least used ones") { line in
                 line.add("counters", all)
                 line.add("kept", kept)
             }

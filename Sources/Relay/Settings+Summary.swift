@@ -41,9 +41,7 @@ extension Settings {
         var parts: [String] = []
         if !keys.isEmpty { parts.append("\(keys.count) known") }
         if providers.contains(where: \.isPassthrough) { parts.append("any with a key of the provider's") }
-        if !anonymousModels.isEmpty {
-            parts.append("without a key for \(Self.list(anonymousModels.map { "\($0)" }))")
-        }
+        if !anonymousModels.isEmpty { parts.append("without a key for \(Self.list(anonymousModels.map { "\($0)" }))") }
         return parts.joined(separator: ", ")
     }
 

@@ -54,11 +54,7 @@ struct SetupBuilder {
     }
 
     /// Returns the state of load balancing for these settings.
-    private static func balance(
-        _ settings: Settings,
-        _ notices: ProviderNotices,
-        after old: SetupBuilder?
-    ) -> Balance {
+    private static func balance(_ settings: Settings, _ notices: ProviderNotices, after old: SetupBuilder?) -> Balance {
         let named = (providers: settings.providers.map(\.name), all: notices)
         guard let old else { return Balance(settings.balance, notices: named) }
         if old.settings == settings {
@@ -79,9 +75,7 @@ struct SetupBuilder {
         telling cooldowns: CooldownRingCount
     ) -> KeyRing? {
         guard !provider.apiKeys.isEmpty else { return nil }
-        let position = old?.settings.providers.firstIndex {
-            $0.name == provider.name && $0.baseURL == provider.baseURL
-        }
+        let position = old?.settings.providers.firstIndex { $0.name == provider.name && $0.baseURL == provider.baseURL }
         let named = (provider: provider.name, all: notices)
         guard let old, let position, let ring = old.rings[position] else {
             notices.forgetKeys(of: provider.name)

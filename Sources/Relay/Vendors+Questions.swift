@@ -63,8 +63,7 @@ extension Vendors {
         let names = models.map { String($0.prefix { $0 != "@" }) }
         return ProviderQuestion(provider, label, models: names) {
             let project = provider.cloud.projectID
-            return await exchange?
-                .checkResult(on: publisher.rawValue, at: site, project: project, options, by: client)
+            return await exchange?.checkResult(on: publisher.rawValue, at: site, project: project, options, by: client)
                 ?? .failed("PROVIDER_\(provider.name.asInstance)_TOKEN_URL is not a URL")
         }
     }

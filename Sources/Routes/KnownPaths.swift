@@ -21,7 +21,6 @@ struct KnownPaths {
         guard path.count <= Self.maxBytes else { return nil }
         let text = path.text
         let ends = paths.filter { text.hasSuffix($0.end) }
-        return ends.max { $0.end.utf8.count < $1.end.utf8.count }?.whole
-            ?? nearest(to: text, among: paths.map(\.whole))
+        return ends.max { $0.end.utf8.count < $1.end.utf8.count }?.whole ?? nearest(to: text, among: paths.map(\.whole))
     }
 }

@@ -157,9 +157,7 @@ extension Attachment {
     package static let cloudScheme = "gs://"
 
     /// The error for a file that the model's provider does not have.
-    package var refusalAsAbsent: APIError {
-        .unsupportedValue(param, "the model's provider does not have this file")
-    }
+    package var refusalAsAbsent: APIError { .unsupportedValue(param, "the model's provider does not have this file") }
 
     package var refusalAsAudio: APIError {
         .unsupported(param, "The provider of this model does not support audio input.")

@@ -216,9 +216,7 @@ package struct ChatCall: Sendable {
     }
 
     /// Whether the call has tools and its messages contain earlier tool calls.
-    package var keepsTools: Bool {
-        rare?.value.hasTools == true && messages.contains { !$0.toolCalls.isEmpty }
-    }
+    package var keepsTools: Bool { rare?.value.hasTools == true && messages.contains { !$0.toolCalls.isEmpty } }
 
     /// Whether the relay sends the call's tools to the vendor.
     package var usesTools: Bool { !needs.isDisjoint(with: [.tools, .functions]) || keepsTools }

@@ -9,9 +9,7 @@ extension Usage {
         body.append(#","total_tokens":"#, decimal: totalTokens)
         if cachedTokens > 0 || cacheWriteTokens > 0 {
             body.append(#","prompt_tokens_details":{"cached_tokens":"#, decimal: cachedTokens)
-            if cacheWriteTokens > 0 {
-                body.append(#","cache_write_tokens":"#, decimal: cacheWriteTokens)
-            }
+            if cacheWriteTokens > 0 { body.append(#","cache_write_tokens":"#, decimal: cacheWriteTokens) }
             body.append("}")
         }
         if reasoningTokens > 0 {

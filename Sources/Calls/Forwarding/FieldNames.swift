@@ -33,8 +33,7 @@ package enum FieldNames {
     private static let ofOthers: [StaticString] = [
         "input", "prompt", "stream_format", "dimensions", "encoding_format", "size", "quality", "style", "background",
         "moderation", "output_format", "output_compression", "partial_images", "input_fidelity", "voice", "speed",
-        "instructions", "language", "timestamp_granularities", "include", "include_usage",
-        "chunking_strategy",
+        "instructions", "language", "timestamp_granularities", "include", "include_usage", "chunking_strategy",
     ]
 
     private static let ofValues = ofChats + ofOthers

@@ -179,9 +179,7 @@ private struct FoldedName: IteratorProtocol {
     private mutating func escape() -> Int {
         let kind = name[index]
         index += 1
-        guard kind == UInt8(ascii: "u") else {
-            return "bfnrt".utf8.contains(kind) ? 0x20 : Int(kind)
-        }
+        guard kind == UInt8(ascii: "u") else { return "bfnrt".utf8.contains(kind) ? 0x20 : Int(kind) }
         var scalar = 0
         for _ in 0..<4 where index < name.count {
             let digit = name[index]

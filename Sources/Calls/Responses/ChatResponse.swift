@@ -63,8 +63,7 @@ package struct ChatResponse: Sendable {
             var (nextBlock, nextMark) = (0, 0)
             func emitOthers(beforeCall index: Int) {
                 while true {
-                    let hasBlock =
-                        nextBlock < reasoningBlocks.count && reasoningBlocks[nextBlock].callsBefore <= index
+                    let hasBlock = nextBlock < reasoningBlocks.count && reasoningBlocks[nextBlock].callsBefore <= index
                     if nextMark < marks.count, marks[nextMark].callsBefore <= index,
                         !hasBlock || marks[nextMark].reasoningBefore <= nextBlock
                     {
@@ -89,8 +88,7 @@ package struct ChatResponse: Sendable {
             (text?.bytes.count ?? 0) + (reasoning?.bytes.count ?? 0) + (refusal?.bytes.count ?? 0)
                 + toolCalls.reduce(0) {
                     $0 + $1.name.utf8.count + $1.arguments.utf8.count + ($1.signature?.utf8.count ?? 0)
-                }
-                + reasoningBlocks.reduce(0) { $0 + $1.bytes + 64 } + marks.reduce(0) { $0 + $1.bytes + 64 }
+                } + reasoningBlocks.reduce(0) { $0 + $1.bytes + 64 } + marks.reduce(0) { $0 + $1.bytes + 64 }
         }
     }
 
@@ -180,9 +178,7 @@ extension ChatResponse.Choice {
             emit(.text($0))
         } call: { call in
             emitReasoning()
-            (call.id ?? "").withBytes { id in
-                call.name.withBytes { emit(.toolCall(index: index, id: id, name: $0)) }
-            }
+            (call.id ?? "").withBytes { id in call.name.withBytes { emit(.toolCall(index: index, id: id, name: $0)) } }
             if !call.arguments.isEmpty { call.arguments.withBytes { emit(.toolArguments(index: index, $0)) } }
             call.signature?.withBytes { emit(.signature(call: index, $0)) }
             index += 1

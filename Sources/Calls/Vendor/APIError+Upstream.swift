@@ -75,18 +75,11 @@ extension APIError {
     private static var refusedRelay: APIError {
         // Without this advice, callers would look for a mistake in their own key.
         let advice = "The operator can check PROVIDER_<NAME>_API_KEYS with `relay check --ask`."
-        return APIError(
-            502,
-            "The provider refused the relay. \(advice)",
-            type: "server_error",
-            code: "upstream_error"
-        )
+        return APIError(502, "The provider refused the relay. \(advice)", type: "server_error", code: "upstream_error")
     }
 
     /// Converts the failure of an upstream call into an error for the client. Reads the credential from the failure.
-    package init(_ error: UpstreamError, model: String) {
-        self.init(error, model: model, error.credential ?? .none)
-    }
+    package init(_ error: UpstreamError, model: String) { self.init(error, model: model, error.credential ?? .none) }
 }
 
 extension UpstreamError {

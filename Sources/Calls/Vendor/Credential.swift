@@ -22,9 +22,7 @@ package struct Credential: Sendable {
     /// The digest of the key, which stands for the account at the vendor.
     package var account: Digest { Digest(of: key) }
     /// The first eight bytes of `account`, as stored in file ids.
-    package var accountNumber: UInt64 {
-        account.withBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
-    }
+    package var accountNumber: UInt64 { account.withBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) } }
 
     /// The credential for a provider that needs no key.
     package static let none = Credential(own: "", label: "k0")

@@ -178,8 +178,7 @@ package struct UpstreamError: Error {
     /// Whether the vendor might bill the call although the call failed.
     package var mayBeBilled: Bool {
         switch fields.value.transport?.kind {
-        case .firstByteTimeout, .idleTimeout, .totalTimeout, .late, .broken, .tooLarge, .coded, .overloaded,
-            .cancelled:
+        case .firstByteTimeout, .idleTimeout, .totalTimeout, .late, .broken, .tooLarge, .coded, .overloaded, .cancelled:
             true
         case .unreachable, .insecure, .connectTimeout: false
         case nil: self.isCut || self.usage != nil || kind == .cancelled

@@ -29,9 +29,7 @@ struct Outage {
 
     mutating func giveBack(_ units: Int, in bucket: Int) { own.giveBack(units, in: bucket) }
 
-    func remaining(of bound: Int, by rule: OutageRule) -> Int {
-        max(0, rule.part(of: bound - copy.total) - own.total)
-    }
+    func remaining(of bound: Int, by rule: OutageRule) -> Int { max(0, rule.part(of: bound - copy.total) - own.total) }
 
     func hasRoom(for units: Int, of bound: Int, by rule: OutageRule) -> Bool {
         units <= rule.part(of: bound - copy.total) - own.total

@@ -170,8 +170,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         guard let next = draft else { return false }
         let mine = held + next.change + units
         if mine > bound - min(bound, heldByOthers(next.record, at: time)), units > 0 { return false }
-        if let rule, rule.rule == .share,
-            mine > rule.part(of: bound - min(bound, heldByOthers(next.record, at: time)))
+        if let rule, rule.rule == .share, mine > rule.part(of: bound - min(bound, heldByOthers(next.record, at: time)))
         {
             return false
         }

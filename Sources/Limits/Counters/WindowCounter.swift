@@ -172,11 +172,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         if let rule, rule.rule == .share, let outage {
             remaining = min(remaining, outage.remaining(of: bound, by: rule))
         }
-        return LimitStanding(
-            limit: limit,
-            remaining: remaining,
-            resetMicroseconds: view.reset(at: time)
-        )
+        return LimitStanding(limit: limit, remaining: remaining, resetMicroseconds: view.reset(at: time))
     }
 
     // MARK: Leases

@@ -36,9 +36,7 @@ extension Ledger {
     mutating func isKnownFull(_ charges: [LimitCharge], at now: ClockReading) -> Bool {
         let now = read(now)
         return charges.contains { charge in
-            existing(charge, now).map { account in
-                isKnownFull(account, charge.units, now: now)
-            } ?? false
+            existing(charge, now).map { account in isKnownFull(account, charge.units, now: now) } ?? false
         }
     }
 

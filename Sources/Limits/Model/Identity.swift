@@ -29,14 +29,10 @@ package struct Identity: Sendable, Hashable {
     static let instances = Identity("instances", "", isKnown: true)
 
     /// Returns the identity that counts this caller's use of one model.
-    package func using(_ model: String) -> Identity {
-        Identity("model", "\(text) \(model)", isKnown: isKnown)
-    }
+    package func using(_ model: String) -> Identity { Identity("model", "\(text) \(model)", isKnown: isKnown) }
 
     /// Returns the identity that counts this caller's requests from one address.
-    package func from(_ address: String) -> Identity {
-        Identity("from", "\(text) \(address)")
-    }
+    package func from(_ address: String) -> Identity { Identity("from", "\(text) \(address)") }
 
     /// The digest as 43 characters, which reveal neither a key nor an address.
     package var text: String { digest.base64url(characters: 43) }

@@ -70,8 +70,7 @@ struct CounterFile {
         guard bytes.starts(with: Self.mark), bytes.count > Self.mark.count else { throw .format }
         guard bytes[Self.mark.count] == Self.version else { throw .version }
         var reader = Varint.Reader(rest: bytes[(Self.mark.count + 1)...])
-        guard let length = reader.word(), bytes.count >= Self.headBytes,
-            length == UInt64(bytes.count - Self.headBytes)
+        guard let length = reader.word(), bytes.count >= Self.headBytes, length == UInt64(bytes.count - Self.headBytes)
         else { throw .length }
         let written = bytes.withUnsafeBytes {
             Digest(bytes: UnsafeRawBufferPointer(rebasing: $0[(Self.headBytes - Digest.byteCount)..<Self.headBytes]))

@@ -14,9 +14,7 @@ package struct SlotRecord: Sendable, Equatable {
         package var clockMilliseconds: Int?
 
         /// The difference between the instance's and the store's clock in microseconds; nil if unknown or implausible.
-        var clockMicroseconds: Int? {
-            clockMilliseconds.flatMap { abs($0) < Self.clockBound ? $0 * 1_000 : nil }
-        }
+        var clockMicroseconds: Int? { clockMilliseconds.flatMap { abs($0) < Self.clockBound ? $0 * 1_000 : nil } }
 
         /// The largest plausible difference between an instance's clock and the store's clock: a thousand years, in
         /// milliseconds.

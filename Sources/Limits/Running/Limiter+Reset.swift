@@ -20,10 +20,7 @@ extension Limiter {
         }
         let limit = charge.limit
         let (key, time, expirySeconds) = update { ledger, now in
-            (
-                charge.identity.storeKey(limit, ledger.options.secret), ledger.read(now).wall,
-                ledger.expirySeconds(limit)
-            )
+            (charge.identity.storeKey(limit, ledger.options.secret), ledger.read(now).wall, ledger.expirySeconds(limit))
         }
         _ = try await shared.update(key, expirySeconds: expirySeconds, on: loop) { bytes in
             guard let bytes, case .counts(var record)? = try? StoredRecord(bytes, of: limit) else {
@@ -32,8 +29,7 @@ extension Limiter {
             record.empty(at: time)
             return SharedState.Change(StoredRecord.counts(record).encoded(), true)
         }
-        update { ledger, now in
-            if let account = ledger.account(of: charge, at: now) { ledger.forget(account, at: now) }
+        update { ledger, now in if let account = ledger.account(of: charge, at: now) { ledger.forget(account, at: now) }
         }
         return key
     }
@@ -49,9 +45,7 @@ extension Limiter {
             return all
         }
         let found = accounts.filter { keys.contains($0.storeKey) }
-        update { ledger, now in
-            for account in found { ledger.forget(account, at: now) }
-        }
+        update { ledger, now in for account in found { ledger.forget(account, at: now) } }
     }
 
     /// Returns this instance's knowledge of the limits' use, in the order of the charges.

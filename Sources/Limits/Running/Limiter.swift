@@ -86,10 +86,7 @@ package final class Limiter: Sendable {
         )
         let servers = ledger.withLock { $0.lanes.map(\.server) }
         dispatcher.begin(
-            servers.enumerated()
-                .map { lane, server in
-                    CounterLane(lane, server, on: loops[lane % loops.count], parts)
-                }
+            servers.enumerated().map { lane, server in CounterLane(lane, server, on: loops[lane % loops.count], parts) }
         )
     }
 
@@ -119,9 +116,7 @@ package final class Limiter: Sendable {
 
     /// Returns a refusal if one of the charges' limits is known to be full; nil if `reserve` must decide. Counts no
     /// units.
-    package func knownRefusal(_ charges: [LimitCharge]) -> Decision? {
-        update { $0.knownRefusal(charges, at: $1) }
-    }
+    package func knownRefusal(_ charges: [LimitCharge]) -> Decision? { update { $0.knownRefusal(charges, at: $1) } }
 
     /// Returns whether at least one of the charges' limits is known to be full.
     package func isKnownFull(_ charges: [LimitCharge]) -> Bool { update { $0.isKnownFull(charges, at: $1) } }

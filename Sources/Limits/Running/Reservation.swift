@@ -18,9 +18,7 @@ package struct Reservation: ~Copyable, Sendable {
     package consuming func settle(used: Amounts) { self.used = used }
 
     /// Settles the reservation. If `settle` was not called, releases the slots; all other units stay charged.
-    deinit {
-        if isOpen { limiter.settle(decision.held, used) }
-    }
+    deinit { if isOpen { limiter.settle(decision.held, used) } }
 }
 
 extension Quota.Unit {

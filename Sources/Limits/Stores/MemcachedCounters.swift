@@ -19,9 +19,7 @@ package final class MemcachedCounters: CounterStore {
         ring = Lock(try MemcachedRing(addresses))
     }
 
-    package func server(of key: String) -> Int {
-        addresses.count == 1 ? 0 : ring.withLock { $0.server(of: key) }
-    }
+    package func server(of key: String) -> Int { addresses.count == 1 ? 0 : ring.withLock { $0.server(of: key) } }
 
     package func connect(to server: Int) throws(StoreFailure) -> any CounterConnection {
         try MemcachedConnection(addresses[server], timeoutMilliseconds: timeoutMilliseconds)

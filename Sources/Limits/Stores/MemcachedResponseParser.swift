@@ -110,10 +110,7 @@ struct MemcachedResponseParser {
         if count == 1 { ended = .values(values) }
     }
 
-    private func value(
-        _ head: MemcachedHead,
-        _ body: UnsafeRawBufferPointer?
-    ) throws(StoreFailure) -> StoredValue? {
+    private func value(_ head: MemcachedHead, _ body: UnsafeRawBufferPointer?) throws(StoreFailure) -> StoredValue? {
         switch head.status {
         case MemcachedHead.Status.done:
             guard head.number != 0 else { throw .outOfStep }

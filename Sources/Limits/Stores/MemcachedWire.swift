@@ -61,8 +61,7 @@ enum MemcachedRequest {
 
     private var byteCount: Int {
         switch self {
-        case .read(let keys):
-            return (keys.count == 1 ? 0 : Self.headBytes) + Self.byteCount(keys)
+        case .read(let keys): return (keys.count == 1 ? 0 : Self.headBytes) + Self.byteCount(keys)
         case .write(let writes, let keys):
             return writes.reduce(Self.byteCount(keys)) {
                 $0 + Self.headBytes + Self.extraBytes + $1.key.utf8.count + $1.value.count
@@ -71,9 +70,7 @@ enum MemcachedRequest {
         }
     }
 
-    private static func byteCount(_ keys: [String]) -> Int {
-        keys.reduce(0) { $0 + headBytes + $1.utf8.count }
-    }
+    private static func byteCount(_ keys: [String]) -> Int { keys.reduce(0) { $0 + headBytes + $1.utf8.count } }
 
     /// The size of the extra fields of a write, in bytes: unused flags and the expiry.
     private static let extraBytes = 8

@@ -21,11 +21,7 @@ struct ProviderCheck {
     /// - Parameters:
     ///   - given: the names of the settings that the operator has set.
     ///   - questions: returns the requests that check a provider.
-    init(
-        _ settings: Settings,
-        given: Set<String>,
-        questions: (ProviderSettings, CurlClient) -> [ProviderQuestion]
-    ) {
+    init(_ settings: Settings, given: Set<String>, questions: (ProviderSettings, CurlClient) -> [ProviderQuestion]) {
         CurlClient.prepareProcess()
         let loop = EventLoop()
         let client = CurlClient(loop: loop)

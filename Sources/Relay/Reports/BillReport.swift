@@ -22,9 +22,7 @@ struct BillReport {
         for call in calls {
             var names = [call.provider ?? "-", call.modelUsed ?? "-"]
             let lines = call.bill?.lines ?? []
-            if lines.isEmpty {
-                table.rows.append(names + ["", "", "", call.cost?.exactText ?? "no price is known"])
-            }
+            if lines.isEmpty { table.rows.append(names + ["", "", "", call.cost?.exactText ?? "no price is known"]) }
             for line in lines {
                 let numbers = ["\(line.amount)", line.price.exactText, line.product.exactText]
                 table.rows.append(names + [line.unit] + numbers)

@@ -41,9 +41,7 @@ func listCache(_ visit: AdminVisit) async throws(APIError) {
 /// - Parameter isDetail: whether to throw if the cache is off or is not in memory; if false, the list is then empty.
 private func listedResponses(_ visit: AdminVisit, isDetail: Bool) throws(APIError) -> [MemoryCache.Listed] {
     let store = visit.gateway.settings.cache?.store
-    if store == .memory {
-        return visit.gateway.cachedResponses.memory.listed(at: visit.gateway.loop.now)
-    }
+    if store == .memory { return visit.gateway.cachedResponses.memory.listed(at: visit.gateway.loop.now) }
     // Other stores encrypt the responses with keys that derive from their requests.
     guard isDetail else { return [] }
     guard store != nil else { throw APIError(404, "The cache is off (CACHE).") }

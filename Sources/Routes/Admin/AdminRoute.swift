@@ -63,9 +63,7 @@ struct AdminRoute: Sendable {
         AdminRoute(.post, "/admin/reload", .writer, reloadByOperator),
     ]
 
-    static func parts(_ path: String) -> [Substring] {
-        path.split(separator: "/", omittingEmptySubsequences: true)
-    }
+    static func parts(_ path: String) -> [Substring] { path.split(separator: "/", omittingEmptySubsequences: true) }
 
     /// Returns the path's variable parts by name; nil if the path does not fit this route.
     func values(in path: [Substring]) -> [String: String]? {

@@ -21,9 +21,8 @@ func showTimeline(_ visit: AdminVisit) async throws(APIError) {
     let listed = found.groups.prefix(maxListed)
     let items = listed.map { one in JSONFragment.sum(names.map { ($0, "\(one.name)") }, one.sum) }
     var more: [(name: String, value: JSONFragment)] = [
-        ("sum", .sum([], found.sum)), ("step", "\(found.step.rawValue)"),
-        ("from", "\(query.range.lowerBound / 1_000)"), ("to", "\(query.range.upperBound / 1_000)"),
-        ("times", "\(found.starts.map { $0 / 1_000 })"),
+        ("sum", .sum([], found.sum)), ("step", "\(found.step.rawValue)"), ("from", "\(query.range.lowerBound / 1_000)"),
+        ("to", "\(query.range.upperBound / 1_000)"), ("times", "\(found.starts.map { $0 / 1_000 })"),
         ("series", "\(measures.flatMap { $0.series(found, isGrouped: group != nil) })"),
     ]
     if found.isPartial { more.append(("partial", "true")) }

@@ -56,9 +56,7 @@ struct AdminVisit: Sendable {
     func send(_ message: StaticString = "", data: JSONFragment) {
         let message = "\(message)"
         exchange.send(
-            json: ByteBuffer(
-                json: #"{"status":0,"msg":\#(message),"data":\#(data),"instance":\#(admin.instance)}"#
-            )
+            json: ByteBuffer(json: #"{"status":0,"msg":\#(message),"data":\#(data),"instance":\#(admin.instance)}"#)
         )
     }
 

@@ -65,8 +65,7 @@ struct RecordWriter {
     private func details(_ usage: Usage) -> [(name: String, value: JSONFragment)] {
         [
             ("cached_tokens", "\(usage.cachedTokens)"), ("cache_writes", "\(usage.cacheWriteTokens)"),
-            ("cache_writes_1h", "\(usage.longCacheWriteTokens)"),
-            ("service_tier", "\(usage.serviceTier?.rawValue)"),
+            ("cache_writes_1h", "\(usage.longCacheWriteTokens)"), ("service_tier", "\(usage.serviceTier?.rawValue)"),
             ("tool_uses", "\(number: usage.toolUses.json ?? "{}")"),
         ]
     }

@@ -47,9 +47,7 @@ extension TranscriptionCall {
             (1...4).contains(parts.count)
             && parts.enumerated().allSatisfy { index, part in
                 (index == 0 ? 2...3 : 2...8).contains(part.count)
-                    && part.allSatisfy {
-                        (97...122).contains($0 | 32) || index > 0 && (48...57).contains($0)
-                    }
+                    && part.allSatisfy { (97...122).contains($0 | 32) || index > 0 && (48...57).contains($0) }
             }
         guard isTag else { throw .value("language", "must be a language code such as en or en-US") }
         return tag

@@ -162,11 +162,7 @@ private struct TranscriptionRequest {
         }
     }
 
-    func transcript(
-        _ plan: Plan,
-        _ file: UploadedAsset,
-        by upload: Upload
-    ) async throws(APIError) -> Transcript {
+    func transcript(_ plan: Plan, _ file: UploadedAsset, by upload: Upload) async throws(APIError) -> Transcript {
         // The model may have come after the recording in the form.
         exchange.billing?.server = plan.candidate.server
         do throws(UpstreamError) {

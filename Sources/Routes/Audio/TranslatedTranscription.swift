@@ -50,12 +50,7 @@ final class TranslatedTranscription: TranslatedEndpoint, OnLoop, @unchecked Send
         guard let uploader = candidate.assetUploader else {
             throw UpstreamError(.failed, cause: "the provider has no upload of recordings")
         }
-        let file = try await uploader.keep(
-            recording,
-            filename: label.name,
-            mediaType: label.contentType,
-            by: attempt
-        )
+        let file = try await uploader.keep(recording, filename: label.name, mediaType: label.contentType, by: attempt)
         let transcript = try await exchange.transcript(prepared, of: file, by: attempt)
         do throws(APIError) {
             try exchange.send(transcript, call)

@@ -6,10 +6,7 @@ import Upstream
 
 extension Exchange {
     /// Reads a chat request, and keeps the raw request body for forwarding.
-    fileprivate func original(
-        _ surface: any ChatSurface,
-        defaultModel: String?
-    ) async throws(APIError) -> ChatRequest {
+    fileprivate func original(_ surface: any ChatSurface, defaultModel: String?) async throws(APIError) -> ChatRequest {
         // A longer request is read on a worker thread, which has time to read its tools, too.
         var isShort = (request.body.declaredBytes ?? .max) <= JSONBody.loopBytes && surface.wire == .chat
         // A compressed body may become long.

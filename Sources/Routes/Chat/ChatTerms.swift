@@ -83,8 +83,7 @@ extension UsageReservation {
             self.init(reserving: Amounts(images: images), model: model.id, creditsPerCall: 0, averages: averages)
             return
         }
-        let counted =
-            extras.roughTokens ?? call.promptTokens(by: extras.isEstimated ? .estimating : .of(model))
+        let counted = extras.roughTokens ?? call.promptTokens(by: extras.isEstimated ? .estimating : .of(model))
         let expected = averages.expected(of: model.id, for: caller.identity)
         let needs = ChatNeeds(
             candidate: candidate,

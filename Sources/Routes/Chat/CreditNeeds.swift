@@ -54,9 +54,7 @@ struct CreditNeeds {
 
     /// Returns the credits of one upstream call.
     func one(at prices: CreditPrices) -> Int {
-        if let chat = prices.chat {
-            return chat.credits(usage, promptImages) / (arePromptsSeparate ? calls : 1)
-        }
+        if let chat = prices.chat { return chat.credits(usage, promptImages) / (arePromptsSeparate ? calls : 1) }
         return prices.ofImages(images, mean: mean) ?? expected
     }
 }

@@ -182,10 +182,7 @@ final class PanelChat: ChatSource, OnLoop, @unchecked Sendable {
     private static let tooLate = "the summary took longer than SUMMARY_TIMEOUT"
 
     /// Calls all members. Returns the call for the summary model, which contains the members' responses.
-    private func askedSummary(
-        billing: Billing,
-        _ feedback: PanelFeedback?
-    ) async throws(UpstreamError) -> ChatCall {
+    private func askedSummary(billing: Billing, _ feedback: PanelFeedback?) async throws(UpstreamError) -> ChatCall {
         var references: [String] = []
         if !cast.members.isEmpty {
             let members = PanelMembers(self, billing, feedback: feedback)

@@ -29,9 +29,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
     /// The last decision of the limits about the request; nil if no limit has decided.
     var standing: Decision?
     /// The billing to which the request's upstream calls are billed; nil before the admission of the request.
-    var billing: Billing? {
-        didSet { admittedAt = gateway.loop.now }
-    }
+    var billing: Billing? { didSet { admittedAt = gateway.loop.now } }
     private(set) var admittedAt = LoopTime.distantPast
     /// The request's lookup in the response cache; nil if the request does not use the cache.
     var lookup: (any RequestCaching)?
@@ -200,11 +198,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
     private func head(_ status: Int, type: StaticString?) -> ResponseHead {
         var head = gateway.head(status, type: type, id: record.id, since: record.startedAt, isShared: isShared)
         head.closes = closes
-        if isShared {
-            addOrigin(&head)
-        } else {
-            head.fields.append(operatorFields)
-        }
+        if isShared { addOrigin(&head) } else { head.fields.append(operatorFields) }
         let standing = standing
         standing?.appendLimits(to: &head.fields)
         surface.appendFields(record.id, standing, to: &head.fields)

@@ -123,9 +123,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             scout = nil
             return false
         case nil:
-            guard try await readMore() else {
-                throw APIError(400, "The body ends before its last boundary.")
-            }
+            guard try await readMore() else { throw APIError(400, "The body ends before its last boundary.") }
             scout?.append(&piece)
         }
         return true

@@ -127,8 +127,7 @@ protocol ChatResponseFormatter: Sendable {
         _ usage: Usage,
         _ wanted: FormatterOptions,
         _ exchange: Exchange
-    )
-        async throws(UpstreamError)
+    ) async throws(UpstreamError)
 }
 
 extension ChatResponseFormatter {

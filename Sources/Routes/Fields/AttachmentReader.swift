@@ -103,22 +103,13 @@ struct AttachmentReader {
         return new(.audio, .data(try data(text, .audio, param: "\(path).data")), param: "\(path).data")
     }
 
-    func data(
-        _ base64: UnsafeRawBufferPointer,
-        _ kind: Attachment.Kind,
-        param: String
-    ) throws(APIError) -> Base64Text {
+    func data(_ base64: UnsafeRawBufferPointer, _ kind: Attachment.Kind, param: String) throws(APIError) -> Base64Text {
         guard !base64.isEmpty else { throw .value(param, "is empty") }
         guard base64.count / 4 * 3 <= kind.limitBytes else { throw .value(param, "is too large") }
         return Base64Text(base64)
     }
 
-    func new(
-        _ kind: Attachment.Kind,
-        _ source: Attachment.Source,
-        name: String? = nil,
-        param: String
-    ) -> Attachment {
+    func new(_ kind: Attachment.Kind, _ source: Attachment.Source, name: String? = nil, param: String) -> Attachment {
         Attachment(kind, source, name: name, param: param)
     }
 }

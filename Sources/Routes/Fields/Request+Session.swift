@@ -10,8 +10,7 @@ extension Request {
     /// The name of the agent's session for the usage record; nil if the request belongs to no session.
     var sessionName: String? {
         guard let session else { return nil }
-        return session.count <= Self.sessionLimitBytes
-            ? session.text : Digest(of: session).base64url(characters: 43)
+        return session.count <= Self.sessionLimitBytes ? session.text : Digest(of: session).base64url(characters: 43)
     }
 
     /// Returns a hash of the caller and the session of the request; nil if the request belongs to no session.

@@ -80,9 +80,7 @@ package struct FormFields: CallFields {
     package func length(_ name: StaticString) throws(APIError) -> Int? { try string(name)?.utf8.count }
 
     /// Returns the values of all fields of this name.
-    package func strings(_ name: StaticString) -> [String] {
-        fields.filter { $0.name.isSame(as: name) }.map(\.text)
-    }
+    package func strings(_ name: StaticString) -> [String] { fields.filter { $0.name.isSame(as: name) }.map(\.text) }
 
     private func short(_ name: StaticString) throws(APIError) -> String? {
         // A longer text is no valid number, either.
@@ -119,9 +117,7 @@ extension String {
     }
 
     /// The field name without an index in brackets at its end: `image` for `image[0]`.
-    package var withoutIndex: Substring {
-        self[..<(utf8.firstIndex(of: UInt8(ascii: "[")) ?? endIndex)]
-    }
+    package var withoutIndex: Substring { self[..<(utf8.firstIndex(of: UInt8(ascii: "[")) ?? endIndex)] }
 }
 
 /// The fields of a JSON object. A field with the value `null` counts as absent.

@@ -55,8 +55,7 @@ private func hand(
     let claimed = form.file?.contentType
     let label =
         fileCall.provider.keepsLabels
-        ? FileLabel(given: name, claimed: claimed)
-        : FileLabel(name, claimed: claimed, beginning: beginning.bytes)
+        ? FileLabel(given: name, claimed: claimed) : FileLabel(name, claimed: claimed, beginning: beginning.bytes)
     let early = try FileMetadata(form.fields, isWhole: false)
     var metadata = early
     var bytes = 0

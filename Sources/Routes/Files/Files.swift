@@ -104,11 +104,7 @@ private func namedFile(
 }
 
 extension Gateway {
-    func fileCall(
-        of file: StoredFile,
-        for caller: Caller,
-        billing: Billing
-    ) async throws(APIError) -> FileCall {
+    func fileCall(of file: StoredFile, for caller: Caller, billing: Billing) async throws(APIError) -> FileCall {
         let fileCall: FileCall?
         do throws(UpstreamError) {
             fileCall = try await registry.fileCall(of: file, for: caller, billing: billing)

@@ -15,11 +15,7 @@ func createModeration(_ exchange: Exchange, _ gateway: Gateway) async throws(API
 }
 
 /// Serves an endpoint whose requests the relay can only forward unchanged, not translate.
-private func forward(
-    _ endpoint: ForwardedEndpoint,
-    _ exchange: Exchange,
-    gateway: Gateway
-) async throws(APIError) {
+private func forward(_ endpoint: ForwardedEndpoint, _ exchange: Exchange, gateway: Gateway) async throws(APIError) {
     guard gateway.registry.forwards else { throw .notOffered(endpoint.path) }
     let caller = try await exchange.caller(.chat)
     guard try await exchange.forward(endpoint, for: caller) else {
@@ -78,14 +74,7 @@ extension Exchange {
         }
         try await countUnknownKey(caller, servedBy: candidates.leading)
         let request = ForwardedRequest(endpoint, sent, model: named, wantsEvents: fields.wantsEvents)
-        let call = ForwardedCall(
-            self,
-            caller,
-            fields,
-            request: request,
-            own: isShared ? own : nil,
-            cached: cached
-        )
+        let call = ForwardedCall(self, caller, fields, request: request, own: isShared ? own : nil, cached: cached)
         try await call.serve(candidates)
         return true
     }
@@ -158,11 +147,7 @@ extension Exchange {
             attempt.made(reported ?? fields.pieces, credits: nil)
             return recordCost()
         }
-        var usage = Usage.completed(
-            reported,
-            prompt: { fields.estimate?.promptTokens ?? 0 },
-            completion: { 0 }
-        )
+        var usage = Usage.completed(reported, prompt: { fields.estimate?.promptTokens ?? 0 }, completion: { 0 })
         if usage.pieces == 0 { (usage.pieces, usage.pieceUnit) = (fields.pieces.pieces, fields.pieces.pieceUnit) }
         record.usage = usage
         attempt.recordResponse(usage, credits: nil)

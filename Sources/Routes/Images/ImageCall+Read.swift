@@ -43,9 +43,7 @@ extension ImageCall {
 
     private mutating func readChatOptions(_ fields: some CallFields) throws(APIError) {
         count = try fields.integer("n", 1...10) ?? 1
-        if let size = try fields.string("size", limitBytes: Self.wordLimitBytes) {
-            shape = try Self.shape(size)
-        }
+        if let size = try fields.string("size", limitBytes: Self.wordLimitBytes) { shape = try Self.shape(size) }
         quality = try fields.choice("quality", ["auto", "standard", "hd", "low", "medium", "high"])
         style = try fields.string("style", limitBytes: Self.wordLimitBytes)
         background = try fields.choice("background", ["auto", "opaque", "transparent"])

@@ -85,9 +85,7 @@ let imageLimitBytes = 26_214_400
 func editedImage(in form: Form) throws(APIError) -> ImageCall.Image {
     let images = form.files.filter { $0.name == "image" }
     guard let first = images.first, !first.bytes.bytes.isEmpty else { throw .missing("image") }
-    guard images.count == 1 else {
-        throw .unsupportedValue("image", "only one image per request is supported")
-    }
+    guard images.count == 1 else { throw .unsupportedValue("image", "only one image per request is supported") }
     return try editable(first.bytes, "image")
 }
 

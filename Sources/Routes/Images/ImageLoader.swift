@@ -21,9 +21,7 @@ struct ImageLoader: Sendable {
         if case .file(let id) = part.source, !isMasked {
             let file = try await stored(id, part.param)
             if let reader = candidate.reading(file) {
-                guard file.isImage else {
-                    throw .image(part.param, "is not an image", code: "invalid_image_format")
-                }
+                guard file.isImage else { throw .image(part.param, "is not an image", code: "invalid_image_format") }
                 return (.address(file.path), reader)
             }
         }

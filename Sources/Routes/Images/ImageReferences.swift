@@ -12,9 +12,7 @@ package struct ImageReferences: Sendable {
         var images: [JSONValue] = []
         for image in try fields.array("images") ?? JSONElements() { images.append(image) }
         guard let first = images.first else { throw .missing("images") }
-        guard images.count == 1 else {
-            throw .unsupportedValue("images", "only one image per request is supported")
-        }
+        guard images.count == 1 else { throw .unsupportedValue("images", "only one image per request is supported") }
         image = try Self.named(first, "images[0]")
         mask = try fields["mask"].map { (mask) throws(APIError) in try Self.named(mask, "mask") }
     }

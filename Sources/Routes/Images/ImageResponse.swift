@@ -105,10 +105,7 @@ private func listed(_ images: [Body], _ length: Int) -> Body {
 
 /// Makes all upstream calls for the images. If one fails, cancels the others, or returns what they make if some of it
 /// must be paid.
-func makeImages(
-    _ images: any PreparedImages,
-    _ attempt: Attempt
-) async throws(UpstreamError) -> [GeneratedImage] {
+func makeImages(_ images: any PreparedImages, _ attempt: Attempt) async throws(UpstreamError) -> [GeneratedImage] {
     try await images.begin(by: attempt)
     try await attempt.start()
     let choiceCapacity = ChoiceCapacity(attempt)
@@ -133,17 +130,12 @@ func makeImages(
 }
 
 /// Allocates the response body and reserves the memory for building it.
-private func holdMemory(
-    _ bytes: Int,
-    _ body: inout ByteBuffer,
-    exchange: Exchange
-) async throws(UpstreamError) {
+private func holdMemory(_ bytes: Int, _ body: inout ByteBuffer, exchange: Exchange) async throws(UpstreamError) {
     do throws(RequestError) {
         if bytes > MemoryBudget.smallBytes { try await exchange.request.body.hold(2 * bytes) }
         guard body.canReserve(bytes) else { throw .overloaded }
     } catch {
         throw Task.isCancelled
-            ? UpstreamError(.cancelled, cause: "cancelled")
-            : UpstreamError(TransportError(.overloaded))
+            ? UpstreamError(.cancelled, cause: "cancelled") : UpstreamError(TransportError(.overloaded))
     }
 }

@@ -49,12 +49,7 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
 }
 
 /// Returns the candidates that can make the variations, first those of the requested model; nil if there are none.
-private func varying(
-    _ named: Candidates,
-    _ call: ImageCall,
-    caller: Caller,
-    gateway: Gateway
-) -> Candidates? {
+private func varying(_ named: Candidates, _ call: ImageCall, caller: Caller, gateway: Gateway) -> Candidates? {
     let others = standIns(for: call, besides: named, caller, gateway)
     let own = named.replaced { $0.model.features.contains(.imageVariation) ? $0 : nil }
     if let own, own.count > 1 { return own.then(others) }

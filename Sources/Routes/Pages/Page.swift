@@ -30,9 +30,7 @@ struct Page {
     }
 
     /// Creates the page on which a caller sees the usage of a key.
-    static func usage(title: String) -> Page {
-        Page(title, [], content: relay_page_usage(), relay_page_usage_script())
-    }
+    static func usage(title: String) -> Page { Page(title, [], content: relay_page_usage(), relay_page_usage_script()) }
 
     /// Sends the page. The browser runs only style and script with the nonce of this response.
     func send(by exchange: Exchange, _ gateway: Gateway) {

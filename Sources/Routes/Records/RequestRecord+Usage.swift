@@ -92,11 +92,9 @@ extension UsageRecord {
     ///
     /// - Returns: false, without a change, if the records cannot be merged.
     mutating func add(_ call: CallRecord, at now: LoopTime) -> Bool {
-        guard isSuccess, call.error == nil, status == call.status,
-            usage.isRecorded(like: call.usage), cost == call.cost,
-            isRebuilt == call.isRebuilt,
-            model.isSame(as: call.server.name), modelUsed.isSame(as: call.server.model),
-            provider.isSame(as: call.server.provider)
+        guard isSuccess, call.error == nil, status == call.status, usage.isRecorded(like: call.usage),
+            cost == call.cost, isRebuilt == call.isRebuilt, model.isSame(as: call.server.name),
+            modelUsed.isSame(as: call.server.model), provider.isSame(as: call.server.provider)
         else { return false }
         if cost != nil { bill = call }
         subject = .requestWithCall(

@@ -81,9 +81,7 @@ struct RequestRecord {
     }
 
     /// Records that the relay closed the connection because the client did not read its response.
-    mutating func record(stallSeconds seconds: Int) {
-        cause = "the client did not read its response for \(seconds) s"
-    }
+    mutating func record(stallSeconds seconds: Int) { cause = "the client did not read its response for \(seconds) s" }
 
     /// Counts the request in the metrics. It is called once, when the request has ended.
     mutating func count(in counts: LoopMetrics, at now: LoopTime) {

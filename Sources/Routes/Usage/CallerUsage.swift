@@ -21,9 +21,7 @@ func showOwnUsage(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
         }
     let days = try await ownDays(of: caller, gateway)
     exchange.send(
-        json: ByteBuffer(
-            json: #"{"object":"usage","caller":\#(caller.name),"limits":\#(limits),"days":\#(days)}"#
-        )
+        json: ByteBuffer(json: #"{"object":"usage","caller":\#(caller.name),"limits":\#(limits),"days":\#(days)}"#)
     )
 }
 

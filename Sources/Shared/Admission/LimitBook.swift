@@ -44,9 +44,7 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         identity = own.identity
         trustedProxies = own.trustedProxies
         limits = Dictionary(
-            uniqueKeysWithValues: own.groups.map { group, quotas in
-                (group, quotas.map { Limit(.caller(group), $0) })
-            }
+            uniqueKeysWithValues: own.groups.map { group, quotas in (group, quotas.map { Limit(.caller(group), $0) }) }
         )
         byModel = own.byModel.map { row in (row.pattern, row.quotas.map { Limit(.model, $0) }) }
         total = own.total.map { Limit(.total, $0) }
@@ -114,9 +112,7 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     package var countsFailures: Bool { !failedAuth.isEmpty }
 
     /// Returns the client's address as limits count it: an IPv4 address, or the /64 network of an IPv6 address.
-    package func address(_ request: Request) -> String {
-        request.clientAddress(trusting: trustedProxies).callerText
-    }
+    package func address(_ request: Request) -> String { request.clientAddress(trusting: trustedProxies).callerText }
 
     /// A limit that can apply to a caller. `model` is the model whose requests it counts; nil for all models.
     package typealias Demand = (charge: LimitCharge, model: String?)

@@ -61,8 +61,7 @@ extension Decision {
         case .refused(let refusal):
             let quota = refusal.limit.quota
             let isBudget = refusal.isOfBudget
-            let type: StaticString =
-                isBudget ? "insufficient_quota" : quota.unit == .tokens ? "tokens" : "requests"
+            let type: StaticString = isBudget ? "insufficient_quota" : quota.unit == .tokens ? "tokens" : "requests"
             error = APIError(
                 429,
                 refusal.message(retryAfterMilliseconds),

@@ -83,13 +83,7 @@ package final class MemoryCache: Sendable {
     /// Adds or replaces a response. A response that exceeds the bounds or the memory budget is not kept.
     ///
     /// - Parameter label: nil if the response is not shown in the operator's list.
-    package func add(
-        _ response: Body,
-        _ key: Digest,
-        until end: LoopTime,
-        within bounds: Bounds,
-        label: Label? = nil
-    ) {
+    package func add(_ response: Body, _ key: Digest, until end: LoopTime, within bounds: Bounds, label: Label? = nil) {
         let now = label == nil ? 0 : Timestamp.now()
         responseCache.withLock { responseCache in
             responseCache.remove(key)
@@ -141,8 +135,7 @@ package final class MemoryCache: Sendable {
 
         /// The name of the response in the operator's list: the first 32 hexadecimal digits of its key.
         package var name: String {
-            key.withBytes { bytes in
-                bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
+            key.withBytes { bytes in bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
             }
         }
     }

@@ -23,13 +23,7 @@ package struct CloudSettings: Sendable, Equatable {
         Account(clientID: clientID, clientSecret: clientSecret, refreshToken: refreshToken, tokenURL: tokenURL)
     }
 
-    package init(
-        projectID: String,
-        clientID: String,
-        clientSecret: String,
-        locations: [String],
-        tokenURL: String
-    ) {
+    package init(projectID: String, clientID: String, clientSecret: String, locations: [String], tokenURL: String) {
         accountID = ""
         self.projectID = projectID
         self.clientID = clientID
@@ -42,12 +36,7 @@ package struct CloudSettings: Sendable, Equatable {
         "PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "LOCATIONS", "TOKEN_URL",
     ]
 
-    init(
-        _ instance: String,
-        _ kind: ProviderSettings.Kind,
-        isPassthrough: Bool,
-        reader: inout SettingsReader
-    ) {
+    init(_ instance: String, _ kind: ProviderSettings.Kind, isPassthrough: Bool, reader: inout SettingsReader) {
         func key(_ field: String) -> SettingKey { ProviderSettings.key(instance, field) }
         accountID = reader.text(key("ACCOUNT_ID")) ?? ""
         projectID = reader.text(key("PROJECT_ID")) ?? ""
@@ -81,8 +70,7 @@ package struct CloudSettings: Sendable, Equatable {
         } else {
             reader.demand(
                 [
-                    "CLIENT_ID": "the id of an OAuth client",
-                    "CLIENT_SECRET": "the secret of the OAuth client",
+                    "CLIENT_ID": "the id of an OAuth client", "CLIENT_SECRET": "the secret of the OAuth client",
                     "REFRESH_TOKEN": "a refresh token of an account for the OAuth client",
                 ],
                 of: instance

@@ -37,9 +37,7 @@ package struct MemorySettings: Sendable, Equatable {
     /// Returns the default of `MEMORY_MB`, in megabytes.
     ///
     /// - Parameter usableBytes: the memory of the container or machine.
-    static func megabytes(usableBytes: Int) -> Int {
-        max(minMegabytes, min(maxMegabytes, usableBytes / 2 / 1_048_576))
-    }
+    static func megabytes(usableBytes: Int) -> Int { max(minMegabytes, min(maxMegabytes, usableBytes / 2 / 1_048_576)) }
 
     static func bodyMegabytes(memoryBytes: Int, most: Int = maxBodyMegabytes) -> Int {
         max(1, min(most, memoryBytes / bodyShare / 1_048_576))

@@ -224,16 +224,10 @@ extension SettingsReader {
     }
 
     /// Returns whether no source sets the setting. A setting with a reported problem counts as set.
-    func isUnset(_ key: SettingKey) -> Bool {
-        given[key] == nil && !problems.contains { $0.name == key.name }
-    }
+    func isUnset(_ key: SettingKey) -> Bool { given[key] == nil && !problems.contains { $0.name == key.name } }
 
     /// Returns whether a provider is called with the callers' own keys.
-    fileprivate mutating func isPassthrough(
-        _ provider: String,
-        hasKeys: Bool,
-        _ kind: ProviderSettings.Kind
-    ) -> Bool {
+    fileprivate mutating func isPassthrough(_ provider: String, hasKeys: Bool, _ kind: ProviderSettings.Kind) -> Bool {
         let key = ProviderSettings.key(provider, "PASSTHROUGH")
         let areKeysWrong = problems.contains { $0.name?.hasPrefix("PROVIDER_\(provider)_API_KEY") ?? false }
         guard given[key] != nil else { return !hasKeys && !areKeysWrong && !kind.row.areKeysOptional }

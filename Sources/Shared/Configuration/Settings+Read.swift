@@ -86,8 +86,7 @@ extension Settings {
         }
         remoteLocation = RemoteLocation(reader)
         admin = AdminSettings(&reader)
-        reloadAccess =
-            reader.text("RELOAD_ACCESS").flatMap(ReloadAccess.init) ?? (admin == nil ? .local : .admin)
+        reloadAccess = reader.text("RELOAD_ACCESS").flatMap(ReloadAccess.init) ?? (admin == nil ? .local : .admin)
         reader.refuseShortSecret("ADMIN_SESSION_SECRET")
         traceURL = reader.text("OTEL_EXPORTER_OTLP_ENDPOINT")
         reader.warnOfMissingParts(traceURL)
@@ -121,11 +120,7 @@ extension SettingsReader {
 
     /// Warns if `RELOAD_ACCESS` allows nobody. Also warns if logins are enabled and memcached servers are set, but not
     /// `ADMIN_SESSION_SECRET`.
-    fileprivate mutating func warnOfLogins(
-        _ admin: AdminSettings?,
-        _ access: ReloadAccess,
-        limits: LimitSettings
-    ) {
+    fileprivate mutating func warnOfLogins(_ admin: AdminSettings?, _ access: ReloadAccess, limits: LimitSettings) {
         guard let admin else {
             if access == .admin {
                 warn("RELOAD_ACCESS", "admin allows nobody without ADMIN_PASSWORD; set ADMIN_PASSWORD, or use local")
@@ -144,10 +139,9 @@ extension SettingsReader {
     fileprivate var effective: [EffectiveSetting] {
         let globals = table.globals.map { SettingKey.global($0.name) }
         let fields = table.families.flatMap { family in
-            instances(of: family.prefix)
-                .flatMap { instance in
-                    family.rows.map { SettingKey(prefix: family.prefix, instance: instance, field: $0.name) }
-                }
+            instances(of: family.prefix).flatMap { instance in
+                family.rows.map { SettingKey(prefix: family.prefix, instance: instance, field: $0.name) }
+            }
         }
         return globals.map(effective) + fields.map(effective).filter { !$0.shown.isEmpty }
     }

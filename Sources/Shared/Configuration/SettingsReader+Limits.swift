@@ -101,9 +101,7 @@ extension SettingsReader {
 
     /// Warns once if a restart resets limits with windows of an hour or more.
     private mutating func warnOfRestarts(_ limits: [(key: SettingKey, quotas: [Quota], group: EndpointGroup?)]) {
-        let long = limits.filter { limit in
-            limit.quotas.contains { $0.windowSeconds >= Quota.TimeUnit.hour.rawValue }
-        }
+        let long = limits.filter { limit in limit.quotas.contains { $0.windowSeconds >= Quota.TimeUnit.hour.rawValue } }
         guard let first = long.first else { return }
         let others = long.dropFirst().prefix(Self.shownNames).map(\.key.name).joined(separator: ", ")
         warn(
@@ -148,9 +146,7 @@ extension SettingsReader {
 
     /// Returns the settings for limits, except `RATE_LIMIT_FAILED_AUTH`, with their limits. The group is the endpoint
     /// group that the setting is for; nil if it is for several.
-    private func givenLimits(
-        _ settings: Settings
-    ) -> [(key: SettingKey, quotas: [Quota], group: EndpointGroup?)] {
+    private func givenLimits(_ settings: Settings) -> [(key: SettingKey, quotas: [Quota], group: EndpointGroup?)] {
         var limits: [(key: SettingKey, quotas: [Quota], group: EndpointGroup?)] = [
             ("RATE_LIMIT", quotas("RATE_LIMIT") ?? [], nil),
             ("RATE_LIMIT_BY_MODEL", settings.limits.byModel.flatMap(\.quotas), nil),

@@ -5,16 +5,11 @@ extension SettingsTable {
     /// The table of all settings that the relay knows.
     package static let product = SettingsTable(
         sections: sections,
-        families: [
-            .keys,
-            .providers,
-            .panels,
-        ],
+        families: [.keys, .providers, .panels],
         ownPrefixes: ["PROVIDER_", "PANEL_", "RATE_LIMIT_", "ONE_MIN_", "SUBSET_OF_", "PERMIT_MODELS_"],
         sharedPrefixes: [
             "KEY_", "CACHE_", "ADMIN_", "MEMCACHED_", "CONFIG_", "USAGE_LOG_", "USAGE_DATA_", "FALLBACK_", "BREAKER_",
-            "BALANCE_",
-            "GENERATE_", "RELOAD_",
+            "BALANCE_", "GENERATE_", "RELOAD_",
         ],
         exampleHeading: """
             # Settings of the relay. Copy this file to .env and uncomment the lines that you change.

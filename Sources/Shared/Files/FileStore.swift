@@ -28,11 +28,10 @@ package struct FileStore: Sendable {
         on loop: EventLoop
     ) async throws(StoreFailure) -> [Listed] {
         let list = Self.decoded(try await state.read(Self.listKey(owner), on: loop))
-        return list.reversed()
-            .compactMap { id in
-                guard let file = owner.open(id), file.isLive(at: seconds) else { return nil }
-                return (id, file)
-            }
+        return list.reversed().compactMap { id in
+            guard let file = owner.open(id), file.isLive(at: seconds) else { return nil }
+            return (id, file)
+        }
     }
 
     /// Returns a file by its id; nil if it is another owner's, has expired or was deleted.
@@ -75,15 +74,13 @@ package struct FileStore: Sendable {
 
     private static func encoded(_ list: [FileID]) -> [UInt8] {
         var size = 1
-        let kept = list.reversed()
-            .prefix { id in
-                size += 2 + id.sealed.count
-                return size <= listLimitBytes
-            }
-        return kept.reversed()
-            .reduce(into: [format]) { bytes, id in
-                bytes += [UInt8(id.sealed.count & 255), UInt8(id.sealed.count >> 8)] + id.sealed
-            }
+        let kept = list.reversed().prefix { id in
+            size += 2 + id.sealed.count
+            return size <= listLimitBytes
+        }
+        return kept.reversed().reduce(into: [format]) { bytes, id in
+            bytes += [UInt8(id.sealed.count & 255), UInt8(id.sealed.count >> 8)] + id.sealed
+        }
     }
 
     /// Decodes a list of file ids. Returns an empty list if the bytes are damaged or missing.

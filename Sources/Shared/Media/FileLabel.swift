@@ -12,9 +12,7 @@ package struct FileLabel: Sendable, Equatable {
         self.contentType = contentType
     }
 
-    package init(_ name: String, _ type: MediaType) {
-        self.init(name: type.fileName(name), contentType: type.rawValue)
-    }
+    package init(_ name: String, _ type: MediaType) { self.init(name: type.fileName(name), contentType: type.rawValue) }
 
     /// Creates the label from the client's file name and content type. Replaces unsafe characters.
     package init(given name: String, claimed: String?) {

@@ -20,9 +20,7 @@ package struct Image: Sendable {
         guard (size != nil || type == .svg) && type.mayBeWhole(bytes.bytes) else {
             throw .image(param, "is a damaged image", code: "invalid_image_format")
         }
-        guard size?.isWithinLimit ?? true else {
-            throw .image(param, "has too many pixels", code: "image_too_large")
-        }
+        guard size?.isWithinLimit ?? true else { throw .image(param, "has too many pixels", code: "image_too_large") }
         self.bytes = bytes
         self.type = type
     }

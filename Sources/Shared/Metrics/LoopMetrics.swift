@@ -153,7 +153,5 @@ package final class LoopMetrics: @unchecked Sendable {
     }
 
     /// Counts an upstream call for which the vendor reported impossible usage.
-    package func count(impossibleUsageOf provider: String) {
-        impossibleUsage.add(1, at: number(ofProvider: provider))
-    }
+    package func count(impossibleUsageOf provider: String) { impossibleUsage.add(1, at: number(ofProvider: provider)) }
 }

@@ -69,9 +69,7 @@ package final class Metrics: MetricsSource {
         for other in others { other.write(to: &text) }
     }
 
-    func sum(_ cells: (LoopMetrics) -> Cells, at index: Int) -> Int {
-        loops.reduce(0) { $0 &+ cells($1)[index] }
-    }
+    func sum(_ cells: (LoopMetrics) -> Cells, at index: Int) -> Int { loops.reduce(0) { $0 &+ cells($1)[index] } }
 
     func gauge(_ gauge: LoopMetrics.Gauge) -> Int { sum(\.gauges, at: gauge.rawValue) }
 

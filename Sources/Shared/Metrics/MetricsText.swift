@@ -74,11 +74,7 @@ package struct MetricsText: ~Copyable {
         if buckets.areTimes { append(value, of: 1_000_000_000) } else { body.append(decimal: value) }
     }
 
-    private mutating func begin(
-        _ suffix: StaticString,
-        _ labels: [(StaticString, String)],
-        isOpen: Bool = false
-    ) {
+    private mutating func begin(_ suffix: StaticString, _ labels: [(StaticString, String)], isOpen: Bool = false) {
         body.append(name)
         body.append(suffix)
         for (index, label) in labels.enumerated() {

@@ -35,8 +35,7 @@ package struct Operation {
                 self = .chat
             case "/completions": self = .textCompletion
             case "/embeddings": self = .embeddings
-            case "/images/generations", "/images/edits", "/images/variations", "/audio/speech":
-                self = .generateContent
+            case "/images/generations", "/images/edits", "/images/variations", "/audio/speech": self = .generateContent
             case "/audio/transcriptions", "/audio/translations": self = .transcription
             case "/moderations": self = .moderation
             default: return nil

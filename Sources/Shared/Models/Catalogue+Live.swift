@@ -30,9 +30,7 @@ package struct LiveModel: Sendable, Equatable {
         self.hasVision = hasVision
     }
 
-    private static func tokens(_ count: Int?) -> Int? {
-        count.flatMap { (1...Int(Int32.max)).contains($0) ? $0 : nil }
-    }
+    private static func tokens(_ count: Int?) -> Int? { count.flatMap { (1...Int(Int32.max)).contains($0) ? $0 : nil } }
 
     /// Returns whether the text has 1 to 128 visible ASCII characters.
     private static func isName(_ text: String) -> Bool {
@@ -47,9 +45,7 @@ extension Catalogue {
     package func merged(with live: [LiveModel]) -> Catalogue {
         var found: [String: LiveModel] = [:]
         for model in live where !model.isDisabled { found[model.id] = model }
-        let known = models.compactMap { model in
-            found.removeValue(forKey: model.id).map { Model($0, before: model) }
-        }
+        let known = models.compactMap { model in found.removeValue(forKey: model.id).map { Model($0, before: model) } }
         let new = live.filter { found.removeValue(forKey: $0.id) != nil }.map { Model($0, before: nil) }
         let served = known + new
         let servedIDs = Set(served.map(\.id))
@@ -97,9 +93,7 @@ extension Catalogue {
             guard let family = family(model.id) else { continue }
             let later = (models[(position + 1)...] + models[..<position]).compactMap { servedByID[$0.id] } + served
             next[model.id] =
-                later.first {
-                    self.family($0.id) == family && !$0.features.isDisjoint(with: model.features)
-                }?.id
+                later.first { self.family($0.id) == family && !$0.features.isDisjoint(with: model.features) }?.id
         }
         return next
     }

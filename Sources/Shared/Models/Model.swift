@@ -86,14 +86,7 @@ public struct Model: Sendable, Equatable {
 
     /// Creates a chat model without vision and with unknown limits.
     package init(chatModel id: String, owner: String) {
-        self.init(
-            id: id,
-            owner: owner,
-            features: .chat,
-            hasVision: false,
-            contextWindow: nil,
-            maxOutputTokens: nil
-        )
+        self.init(id: id, owner: owner, features: .chat, hasVision: false, contextWindow: nil, maxOutputTokens: nil)
     }
 }
 

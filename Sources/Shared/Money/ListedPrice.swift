@@ -81,8 +81,6 @@ extension Price {
             return Int(dollars: "\(parts[0]).\(parts[1].prefix(12))", decimals: 12).map { $0 + 1 }
         }
         guard let prompt = units(.prompt), let completion = units(.completion) else { return nil }
-        self.init(
-            TokenPrices([prompt, completion, units(.cacheRead) ?? prompt, units(.cacheWrite) ?? prompt])
-        )
+        self.init(TokenPrices([prompt, completion, units(.cacheRead) ?? prompt, units(.cacheWrite) ?? prompt]))
     }
 }

@@ -35,9 +35,7 @@ extension Price {
         let tiers: [ServiceTier?] = [nil] + ServiceTier.allCases
         for tier in tiers {
             for condition in fields?.conditions ?? [] where condition.tier == tier {
-                words.append(
-                    condition.promptTokens < 0 ? tier?.rawValue ?? "" : "over \(condition.promptTokens)"
-                )
+                words.append(condition.promptTokens < 0 ? tier?.rawValue ?? "" : "over \(condition.promptTokens)")
                 words.append(condition.prices.text)
             }
         }
@@ -117,9 +115,7 @@ private struct PriceParser {
             guard !fields.conditions.contains(where: { $0.tier == tier && $0.promptTokens == bound }) else {
                 throw Price.Mistake("it has two prices for the same condition; remove one of them")
             }
-            fields.conditions.append(
-                PriceTerms.Condition(tier: tier, promptTokens: bound, prices: try prices())
-            )
+            fields.conditions.append(PriceTerms.Condition(tier: tier, promptTokens: bound, prices: try prices()))
         }
         fields.conditions.sort { $0.promptTokens < $1.promptTokens }
         return Price(plain, terms: fields == PriceTerms.Fields() ? nil : PriceTerms(fields))

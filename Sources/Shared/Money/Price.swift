@@ -98,9 +98,7 @@ struct TokenPrices: Sendable, Equatable {
 
     /// Creates the prices from one to seven numbers, in the order of the properties.
     init(_ numbers: [Int]) {
-        func number(_ position: Int, or other: Int) -> Int {
-            position < numbers.count ? numbers[position] : other
-        }
+        func number(_ position: Int, or other: Int) -> Int { position < numbers.count ? numbers[position] : other }
         prompt = number(0, or: 0)
         completion = number(1, or: prompt)
         cached = number(2, or: prompt)
@@ -110,9 +108,7 @@ struct TokenPrices: Sendable, Equatable {
         audioCompletion = number(6, or: completion)
     }
 
-    var numbers: [Int] {
-        [prompt, completion, cached, cacheWrite, longCacheWrite, audioPrompt, audioCompletion]
-    }
+    var numbers: [Int] { [prompt, completion, cached, cacheWrite, longCacheWrite, audioPrompt, audioCompletion] }
 
     /// The highest price of a prompt token that is text.
     var dearestPrompt: Int { max(prompt, cacheWrite, longCacheWrite) }

@@ -65,9 +65,7 @@ package struct Usage: Sendable, Equatable {
     }
 
     /// Whether tokens were cached, or the response has a service tier or tool uses.
-    package var hasDetails: Bool {
-        cachedTokens > 0 || cacheWriteTokens > 0 || serviceTier != nil || !toolUses.isEmpty
-    }
+    package var hasDetails: Bool { cachedTokens > 0 || cacheWriteTokens > 0 || serviceTier != nil || !toolUses.isEmpty }
 
     /// Returns whether usage records of this usage and of `other` are the same.
     package func isRecorded(like other: Usage) -> Bool {

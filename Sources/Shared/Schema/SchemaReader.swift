@@ -180,8 +180,7 @@ struct SchemaReader {
                     rules.dependentRequired.append(required.map(\.text))
                 }
             }
-        case "dependentSchemas":
-            (rules.dependentSchemaNames, rules.dependentSchemas) = try named(keyword)
+        case "dependentSchemas": (rules.dependentSchemaNames, rules.dependentSchemas) = try named(keyword)
         case "unevaluatedProperties": rules.unevaluated = try node(keyword.value, keyword)
         default: return
         }
@@ -190,9 +189,7 @@ struct SchemaReader {
 
     // MARK: Values of keywords
 
-    private func members(
-        _ keyword: Keyword
-    ) throws(SchemaError) -> [(name: UnsafeRawBufferPointer, value: JSONValue)] {
+    private func members(_ keyword: Keyword) throws(SchemaError) -> [(name: UnsafeRawBufferPointer, value: JSONValue)] {
         guard let members = keyword.value.members else {
             throw SchemaError("`\(shortened(keyword.name))` must be an object")
         }

@@ -197,13 +197,12 @@ private func listenAddress(_ text: String) -> String? {
 }
 
 private func originList(_ text: String) -> [String]? {
-    items(of: text)?
-        .collect { item in
-            if item == "*" { return item }
-            let address = WebAddress(item, schemes: ["http", "https"], mayHoldCredentials: false)
-            guard let address, address.path.isEmpty, item.last != "/" else { return nil }
-            return address.text.lowercased()
-        }
+    items(of: text)?.collect { item in
+        if item == "*" { return item }
+        let address = WebAddress(item, schemes: ["http", "https"], mayHoldCredentials: false)
+        guard let address, address.path.isEmpty, item.last != "/" else { return nil }
+        return address.text.lowercased()
+    }
 }
 
 private func modelNames(_ text: String) -> [ModelName]? {
@@ -264,11 +263,7 @@ private func startRate(_ text: String) -> Double? {
 /// - Parameters:
 ///   - sign: the character between name and value.
 ///   - read: parses a value; nil if it is invalid.
-private func byModel<Value>(
-    _ text: String,
-    _ sign: Character,
-    _ read: (String) -> Value?
-) -> [String: Value]? {
+private func byModel<Value>(_ text: String, _ sign: Character, _ read: (String) -> Value?) -> [String: Value]? {
     var values: [String: Value] = [:]
     for item in items(of: text) ?? [] {
         // The last colon may belong to the suffix of the other model's name.
@@ -284,9 +279,7 @@ private func byModel<Value>(
 
 private func otherModel(_ text: String) -> String? { !text.isEmpty && isVisible(text) ? text : nil }
 
-private func isLabel(_ text: String) -> Bool {
-    (1...64).contains(text.utf8.count) && text.utf8.allSatisfy(isOfName)
-}
+private func isLabel(_ text: String) -> Bool { (1...64).contains(text.utf8.count) && text.utf8.allSatisfy(isOfName) }
 
 extension [String] {
     /// The items in their order, each only once.

@@ -219,8 +219,7 @@ extension SettingsReader {
 
     func row(_ key: SettingKey) -> SettingRow {
         let rows =
-            key.prefix.isEmpty
-            ? table.globals : table.families.filter { $0.prefix == key.prefix }.flatMap(\.rows)
+            key.prefix.isEmpty ? table.globals : table.families.filter { $0.prefix == key.prefix }.flatMap(\.rows)
         guard let row = rows.first(where: { $0.name == key.field }) else {
             preconditionFailure("no row for \(key.name)")
         }

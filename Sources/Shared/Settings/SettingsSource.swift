@@ -121,9 +121,7 @@ package struct FileProblem: Error, Equatable, Sendable {
 package func readSettingsFile(_ path: String) throws(FileProblem) -> [UInt8] {
     let limitBytes = 4 << 20
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else {
-        throw FileProblem(text: systemError, isAbsence: errno == ENOENT, code: errno)
-    }
+    guard descriptor >= 0 else { throw FileProblem(text: systemError, isAbsence: errno == ENOENT, code: errno) }
     defer { close(descriptor) }
     var bytes: [UInt8] = []
     var room = [UInt8](repeating: 0, count: 65_536)
@@ -138,9 +136,7 @@ package func readSettingsFile(_ path: String) throws(FileProblem) -> [UInt8] {
         let count = read(descriptor, &room, room.count)
         if count < 0, errno == EAGAIN || errno == EINTR { continue }
         if count == 0 { return bytes }
-        guard count > 0 else {
-            throw FileProblem(text: systemError, isAbsence: false, code: errno)
-        }
+        guard count > 0 else { throw FileProblem(text: systemError, isAbsence: false, code: errno) }
         bytes += room[..<count]
         guard bytes.count <= limitBytes else {
             throw FileProblem(text: "larger than \(limitBytes >> 20) MB", isAbsence: false)

@@ -204,9 +204,7 @@ struct PieceScanner {
         while after > 0 {
             let before = characterBefore(after)
             let next = character(after).classes
-            if next & joined == 0, text[after] != UInt8(ascii: "'"),
-                character(before).classes & word != 0
-            {
+            if next & joined == 0, text[after] != UInt8(ascii: "'"), character(before).classes & word != 0 {
                 return after
             }
             after = before

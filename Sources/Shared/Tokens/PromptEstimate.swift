@@ -21,7 +21,5 @@ package struct PromptEstimate: Sendable {
         parts &+= relay_tokens_estimate(start, text.count)
     }
 
-    package mutating func add(_ text: String) {
-        text.withBytes { add($0) }
-    }
+    package mutating func add(_ text: String) { text.withBytes { add($0) } }
 }

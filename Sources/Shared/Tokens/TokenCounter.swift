@@ -23,9 +23,7 @@ package struct TokenCounter: Sendable {
         return estimate.tokens
     }
 
-    package func count(_ text: String) -> Int {
-        text.withBytes { count($0) }
-    }
+    package func count(_ text: String) -> Int { text.withBytes { count($0) } }
 }
 
 /// The token counters for all models. Without a token file, all of them estimate.

@@ -37,9 +37,7 @@ package struct TokenEstimate: Sendable {
         }
     }
 
-    package mutating func add(_ text: String) {
-        text.withBytes { add($0) }
-    }
+    package mutating func add(_ text: String) { text.withBytes { add($0) } }
 
     /// Adds the beginning of `text` that fits into `limit` tokens in total. Returns the number of bytes added.
     package mutating func add(_ text: UnsafeRawBufferPointer, upTo limit: Int) -> Int {

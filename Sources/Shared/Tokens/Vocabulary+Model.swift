@@ -29,7 +29,6 @@ extension Vocabulary.Name {
         ("gpt-4.1-", .o200k), ("chatgpt-4o-", .o200k), ("gpt-4o-", .o200k), ("gpt-4-", .cl100k),
         // gpt-oss has the vocabulary of o200k_base; only its special tokens differ.
         ("gpt-3.5-turbo-", .cl100k), ("gpt-35-turbo-", .cl100k), ("gpt-oss-", .o200k), ("ft:gpt-4o", .o200k),
-        ("ft:gpt-4", .cl100k), ("ft:gpt-3.5-turbo", .cl100k), ("ft:davinci-002", .cl100k),
-        ("ft:babbage-002", .cl100k),
+        ("ft:gpt-4", .cl100k), ("ft:gpt-3.5-turbo", .cl100k), ("ft:davinci-002", .cl100k), ("ft:babbage-002", .cl100k),
     ]
 }

@@ -9,8 +9,7 @@ package enum StorageCheck {
         let file = settings.first { $0.name == "USAGE_LOG_FILE" && !$0.shown.isEmpty && $0.shown != "-" }
         return [
             folder.flatMap { setting in problem(ofFolder: setting.shown).map { setting.problem($0) } },
-            file.flatMap { setting in
-                problem(ofFile: setting.shown, besides: folder?.shown).map { setting.problem($0) }
+            file.flatMap { setting in problem(ofFile: setting.shown, besides: folder?.shown).map { setting.problem($0) }
             },
         ].compactMap(\.self)
     }

@@ -57,8 +57,6 @@ package struct Timeline: Sendable {
             found[name]?.sum += figures
             self.sum += figures
         }
-        groups = found.values.sorted {
-            ($1.sum.usage.requests, $0.name ?? "") < ($0.sum.usage.requests, $1.name ?? "")
-        }
+        groups = found.values.sorted { ($1.sum.usage.requests, $0.name ?? "") < ($0.sum.usage.requests, $1.name ?? "") }
     }
 }

@@ -167,8 +167,7 @@ package final class UsageQueue: Sendable {
         let pause = isFailing ? Self.retryNanoseconds : gatheringNanoseconds
         let end = LoopTime.current() + pause
         while LoopTime.current() < end {
-            let isUrgent = state.withLock { state in
-                state.isReported || !isFailing && state.count > Self.maxRecords / 2
+            let isUrgent = state.withLock { state in state.isReported || !isFailing && state.count > Self.maxRecords / 2
             }
             if isUrgent { return }
             signal.wait(until: end)

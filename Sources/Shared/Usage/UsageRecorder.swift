@@ -110,11 +110,7 @@ extension UsageRecorder: MetricsSource {
             help: "Usage records that were dropped because the queue was full."
         )
         for queue in queues { text.sample(("to", queue.name), value: queue.dropped.load(ordering: .relaxed)) }
-        text.family(
-            "relay_usage_write_failures_total",
-            .counter,
-            help: "Failed attempts to write usage records."
-        )
+        text.family("relay_usage_write_failures_total", .counter, help: "Failed attempts to write usage records.")
         for queue in queues { text.sample(("to", queue.name), value: queue.failures.load(ordering: .relaxed)) }
         text.family("relay_usage_records_waiting", .gauge, help: "Usage records that wait to be written.")
         for queue in queues { text.sample(("to", queue.name), value: queue.waitingRecords) }

@@ -71,9 +71,7 @@ package final class Anthropic: KeyChecker, OnLoop, @unchecked Sendable {
 
     package var name: String { wire.name }
 
-    package func accepts(key: String) async -> Bool {
-        await wire.transport.accepts(key, at: models, wire.headers)
-    }
+    package func accepts(key: String) async -> Bool { await wire.transport.accepts(key, at: models, wire.headers) }
 }
 
 extension Anthropic: ChatVendor {

@@ -65,12 +65,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
         if let original = call.original {
             refusal = messages == nil ? .modelNotFound(model) : refusal(of: call, original)
-            let body = OriginalMessage.written(
-                original,
-                model: model,
-                dialect: dialect,
-                namesModel: !dialect.isVertex
-            )
+            let body = OriginalMessage.written(original, model: model, dialect: dialect, namesModel: !dialect.isVertex)
             let written = rewritten(body, with: quirks)
             isRebuilt = !written.bytes.equals(body.bytes)
             return written
@@ -109,12 +104,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         guard wantsLongWindow || clientHeaders != nil else { return headers.headers(for: key) }
         var client = clientHeaders ?? MessageHeaders(betas: "", version: nil, hasBearer: false)
         if wantsLongWindow { client.askForLongWindow() }
-        return headers.headers(
-            for: key,
-            passing: client,
-            without: refusedBetas,
-            isCallersKey: attempt.isCallersKey
-        )
+        return headers.headers(for: key, passing: client, without: refusedBetas, isCallersKey: attempt.isCallersKey)
     }
 
     /// Returns the finding that the server does not know betas of the client; nil if the error is not about betas.

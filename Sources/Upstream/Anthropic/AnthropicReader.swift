@@ -95,9 +95,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         named name: UnsafeRawBufferPointer,
         _ emit: Emit
     ) throws(UpstreamError) -> Bool {
-        if name.equals("error") {
-            throw error(ofEvent: data)
-        }
+        if name.equals("error") { throw error(ofEvent: data) }
         if let text = deltas.text(data, named: name) {
             if isNative { passOn(data, named: name, emit) }
             if finish == nil {

@@ -122,9 +122,7 @@ struct AnthropicRequest: ~Copyable {
         if promptsForToolCall { call.messages.append(ChatMessage(role: .system, text: demand())) }
         var turns = ClaudeTurns(call, names, marks, supportsSystemTurns: supportsSystemTurns)
         var system = ByteBuffer()
-        if turns.appendSystem(to: &system) {
-            out.append(#","system":["#, system.bytes, "]")
-        }
+        if turns.appendSystem(to: &system) { out.append(#","system":["#, system.bytes, "]") }
         out.append(#","messages":["#)
         turns.append(to: &out, prefill: model.supportsPrefill && !thinking.isThinking && schema == nil)
         out.append("]")
@@ -170,8 +168,7 @@ struct AnthropicRequest: ~Copyable {
         case .auto where !isSingle: return
         case .auto: out.append(#","tool_choice":{"type":"auto""#)
         case .required: out.append(#","tool_choice":{"type":"any""#)
-        case .named(let name):
-            out.append(#","tool_choice":{"type":"tool","name":"#, json: names.name(name))
+        case .named(let name): out.append(#","tool_choice":{"type":"tool","name":"#, json: names.name(name))
         }
         if isSingle { out.append("disable_parallel_tool_use", true) }
         out.append("}")
@@ -233,9 +230,7 @@ struct AnthropicRequest: ~Copyable {
         }
         guard thinking.effort != nil || schema != nil else { return }
         out.append(#","output_config":{"#)
-        if let effort = thinking.effort {
-            out.append(#""effort":""#, effort, "\"")
-        }
+        if let effort = thinking.effort { out.append(#""effort":""#, effort, "\"") }
         if let schema {
             out.append(
                 thinking.effort == nil

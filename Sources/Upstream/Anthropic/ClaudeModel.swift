@@ -99,8 +99,7 @@ struct ClaudeModel: Sendable {
         ("haiku-4-5", ClaudeModel(64_000, .budget, sampling: .one, effort: .none, lacks: .systemTurns)),
         ("sonnet-4-5", ClaudeModel(64_000, .budget, sampling: .one, effort: .none, lacks: .systemTurns)),
         ("opus-4-5", ClaudeModel(64_000, .budget, sampling: .one, effort: .high, lacks: .systemTurns)),
-        ("sonnet-4-6", older),
-        ("opus-4-6", older),
+        ("sonnet-4-6", older), ("opus-4-6", older),
         (
             "opus-4-7",
             ClaudeModel(

@@ -268,9 +268,7 @@ struct ClaudeTurns: ~Copyable {
         var content = ByteBuffer()
         var list = BlockList()
         for piece in message.content { blocks.append(piece, &list, to: &content) }
-        if !list.isEmpty {
-            out.append(#","content":["#, content.bytes, "]")
-        }
+        if !list.isEmpty { out.append(#","content":["#, content.bytes, "]") }
         if message.role == .failedTool { out.append(#","is_error":true"#) }
     }
 }

@@ -65,8 +65,7 @@ struct MessageRequestRewriter {
     private func isLeftOut(_ member: RawJSON.Member, _ root: RawJSON) -> Bool {
         switch member.name {
         case "temperature", "top_k": quirks.contains(.noSampling)
-        case "top_p":
-            quirks.contains(.noSampling) || quirks.contains(.noSecondSampling) && root["temperature"] != nil
+        case "top_p": quirks.contains(.noSampling) || quirks.contains(.noSecondSampling) && root["temperature"] != nil
         case "thinking": !quirks.isDisjoint(with: [.noThinking, .noThinkingNow])
         case "service_tier": quirks.contains(.noTier)
         case "metadata": quirks.contains(.noMetadata)

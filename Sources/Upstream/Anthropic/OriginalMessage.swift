@@ -158,9 +158,7 @@ struct OriginalMessage: ~Copyable {
         let blocks = Array(system.elements)
         let lengths = blocks.map { $0["text"]?.content.flatMap(Self.attributionLength) }
         guard lengths.contains(where: { $0 != nil }) else { return }
-        let isWhole = { (index: Int) in
-            lengths[index].map { $0 == blocks[index]["text"]?.content?.count } ?? false
-        }
+        let isWhole = { (index: Int) in lengths[index].map { $0 == blocks[index]["text"]?.content?.count } ?? false }
         write(system, blocks.map(\.bytes), without: isWhole) { index, writer in
             guard let length = lengths[index], let text = blocks[index]["text"]?.content else { return }
             writer.replace(text[part: 0..<length]) { _ in }

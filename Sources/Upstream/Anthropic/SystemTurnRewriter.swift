@@ -42,9 +42,7 @@ enum SystemTurnRewriter {
             var reminder = ByteBuffer()
             if turn.isSystemTurn { reminder.append(reminderOf: content) }
             let written = turn.isSystemTurn ? RawJSON(reminder.bytes) : content
-            if written.content != nil {
-                others.append(#",{"type":"text","text":"#, written.bytes, "}")
-            }
+            if written.content != nil { others.append(#",{"type":"text","text":"#, written.bytes, "}") }
             for block in written.elements {
                 if block["type"]?.content == "tool_result" {
                     results.append(",")

@@ -19,10 +19,7 @@ struct TextDeltaScanner: ~Copyable {
 
     /// Returns the text of an event, valid until the next call; nil if the event has other content than text, or
     /// unusual JSON.
-    mutating func text(
-        _ data: UnsafeRawBufferPointer,
-        named name: UnsafeRawBufferPointer
-    ) -> UnsafeRawBufferPointer? {
+    mutating func text(_ data: UnsafeRawBufferPointer, named name: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard let written = Self.written(in: data), let text = texts.text(written) else { return nil }
         if name.equals(Self.name) { keepOpening(data, written) }
         return text

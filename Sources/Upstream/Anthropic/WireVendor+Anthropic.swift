@@ -39,12 +39,7 @@ extension WireVendor {
         return abilities
     }
 
-    func chatOfClaude(
-        _ form: AnthropicForm,
-        _ call: ChatCall,
-        model: Model,
-        attempt: Attempt
-    ) -> any PreparedChat {
+    func chatOfClaude(_ form: AnthropicForm, _ call: ChatCall, model: Model, attempt: Attempt) -> any PreparedChat {
         var call = call
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1

@@ -17,11 +17,7 @@ package final class AttachmentPlan: Sendable {
         "whisper-1", "gpt-4o-transcribe", "elevenlabs-speech-to-text", "qwen3-asr-flash",
     ]
 
-    package init(
-        _ call: ChatCall,
-        _ candidate: Candidate,
-        access: MediaAccess
-    ) async throws(APIError) {
+    package init(_ call: ChatCall, _ candidate: Candidate, access: MediaAccess) async throws(APIError) {
         guard candidate.model.features.contains(.chat), let uploader = candidate.assetUploader else {
             throw .unsupportedValue("messages", "this model supports only text")
         }
@@ -49,9 +45,7 @@ package final class AttachmentPlan: Sendable {
                 )
             case .address, .data, .kept, .words: break
             }
-            if isImage, !candidate.model.hasVision {
-                throw Self.imageRefusal(part, access)
-            }
+            if isImage, !candidate.model.hasVision { throw Self.imageRefusal(part, access) }
         }
         self.candidate = chosen ?? candidate
         self.files = files
@@ -67,10 +61,7 @@ package final class AttachmentPlan: Sendable {
         return .unsupportedValue("messages", "this model takes no pictures, and '\(part.param)' is one\(hint)")
     }
 
-    private static func transcriber(
-        _ attachments: [Attachment],
-        _ access: MediaAccess
-    ) throws(APIError) -> Candidate? {
+    private static func transcriber(_ attachments: [Attachment], _ access: MediaAccess) throws(APIError) -> Candidate? {
         guard let audio = attachments.first(where: { $0.kind == .audio }) else { return nil }
         for name in transcribers where !access.registry.modelCatalog[name].isEmpty {
             let all = try? access.registry.candidates(name, for: access.caller, able: .speechToText)

@@ -57,9 +57,7 @@ package struct KeptImages: Sendable {
     }
 
     /// The error for the client if no candidate's provider has the files that the request names.
-    package var refusal: APIError {
-        .unsupportedValue(ids[0].param, "the model's provider does not have this file")
-    }
+    package var refusal: APIError { .unsupportedValue(ids[0].param, "the model's provider does not have this file") }
 
     /// Returns the request body with the vendor's file ids in place of the relay's file ids.
     package func written(into body: Body) -> Body {

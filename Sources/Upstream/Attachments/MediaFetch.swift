@@ -37,8 +37,7 @@ package struct MediaFetch: Sendable {
                 )
             }
             let contents = try await allChoices(positions.count, atOnce: Self.atOnce) {
-                (index) async throws(APIError) in
-                try await content(of: parts[positions[index]])
+                (index) async throws(APIError) in try await content(of: parts[positions[index]])
             }
             var fetched = parts
             var bytes = 0

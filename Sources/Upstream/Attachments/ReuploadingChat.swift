@@ -20,14 +20,7 @@ extension AttachmentPlan {
         let bytes = call.textBytes
         let chat: any PreparedChat
         if loader.mayBeLost {
-            chat = ReuploadingChat(
-                call,
-                candidate,
-                parts: loader,
-                loaded: loaded,
-                attempt: attempt,
-                access: access
-            )
+            chat = ReuploadingChat(call, candidate, parts: loader, loaded: loaded, attempt: attempt, access: access)
         } else {
             call.attachments = loaded
             chat = candidate.provider.prepare(call, for: candidate.model, by: attempt)

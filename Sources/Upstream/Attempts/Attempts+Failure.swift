@@ -9,8 +9,7 @@ extension Attempts {
         let last =
             failures.last { !$0.error.kind.isLimit } ?? failures.last { $0.error.kind == .rateLimited } ?? failures.last
         guard var error = last?.error else {
-            return refusal.map { UpstreamError(refusing: $0) }
-                ?? UpstreamError(.failed, cause: "there is no candidate")
+            return refusal.map { UpstreamError(refusing: $0) } ?? UpstreamError(.failed, cause: "there is no candidate")
         }
         if error.kind == .rateLimited {
             let limits = failures.lazy.map(\.error).filter { $0.kind == .rateLimited }

@@ -79,11 +79,7 @@ package struct FileCandidate: Sendable {
         return fileCall(with: credential, held, billing: billing)
     }
 
-    private func fileCall(
-        with credential: Credential,
-        _ held: HeldCapacity?,
-        billing: Billing
-    ) -> FileCall {
+    private func fileCall(with credential: Credential, _ held: HeldCapacity?, billing: Billing) -> FileCall {
         let server = Billing.Server(name)
         billing.server = server
         return FileCall(

@@ -54,11 +54,7 @@ extension Candidates {
     ///   - affinity: a value, such as the user: calls with equal values use one provider and key. Nil without such a
     ///     value.
     ///   - spared: the positions of candidates that must not get the call. Must not contain all positions.
-    package func attempts(
-        billing: Billing,
-        affinity: AffinityValue? = nil,
-        besides spared: Set<Int> = []
-    ) -> Attempts {
+    package func attempts(billing: Billing, affinity: AffinityValue? = nil, besides spared: Set<Int> = []) -> Attempts {
         let attempts = Attempts(list, balance, order: order, caller: caller, billing: billing, affinity: affinity)
         if !spared.isEmpty { attempts.leaveOut(spared) }
         if affinity?.isSession == true { attempts.choosePlace() }
@@ -103,8 +99,7 @@ extension Candidates {
                     besides: { max(task.otherWaitNanoseconds, before) - before }
                 )
                 return try await timed.result(until: attempts.endsAt, orFailFor: UpstreamError.tooLate) {
-                    () async throws(UpstreamError) in
-                    try await task.open(fit, attempt)
+                    () async throws(UpstreamError) in try await task.open(fit, attempt)
                 }
             } catch {
                 attempts.postpone(byNanoseconds: max(task.otherWaitNanoseconds, before) - before)

@@ -13,9 +13,7 @@ package final class Balance: Sendable {
         private let low: UInt64
 
         /// Makes the key of the round-robin turns that all callers share.
-        init(model: String, priority: Int) {
-            (high, low, _, _) = Digest(of: "\(priority) \(model)").words
-        }
+        init(model: String, priority: Int) { (high, low, _, _) = Digest(of: "\(priority) \(model)").words }
 
         private init(_ key: TurnKey, of caller: Identity) {
             let (first, second, _, _) = caller.digest.words
@@ -153,9 +151,7 @@ package final class Balance: Sendable {
 
     /// Returns the time at which the circuit breaker lets requests call the candidate again; nil if they may call it
     /// now.
-    func openEnd(_ key: BreakerKey, at now: LoopTime) -> LoopTime? {
-        breakers.withLock { $0[key]?.openEnd(at: now) }
-    }
+    func openEnd(_ key: BreakerKey, at now: LoopTime) -> LoopTime? { breakers.withLock { $0[key]?.openEnd(at: now) } }
 
     /// Closes the circuit breakers of all models of a provider.
     func closeBreakers(ofProvider position: Int) {
@@ -229,11 +225,7 @@ package final class Balance: Sendable {
     func failed(_ key: BreakerKey, _ error: UpstreamError, at now: LoopTime) {
         let isTripped = breakers.withLock { breakers in
             var breaker = breakers[key] ?? Breaker()
-            breaker.failed(
-                at: now,
-                bound: rules.failures,
-                within: UInt64(clamping: rules.breakTime.nanoseconds)
-            )
+            breaker.failed(at: now, bound: rules.failures, within: UInt64(clamping: rules.breakTime.nanoseconds))
             breakers[key] = breaker
             failed.store(true, ordering: .relaxed)
             return breaker.isTripped(at: now)

@@ -111,7 +111,5 @@ package struct Candidates: Sendable {
 
     /// The properties of a request, such as `user`, by which its provider is chosen. Empty unless the order is
     /// `balanced`.
-    package var affinities: [BalanceSettings.Affinity] {
-        order == .balanced ? balance?.rules.affinity ?? [] : []
-    }
+    package var affinities: [BalanceSettings.Affinity] { order == .balanced ? balance?.rules.affinity ?? [] : [] }
 }

@@ -138,9 +138,7 @@ extension Registry {
         able features: Model.Features,
         isSubstituting: Bool
     ) throws(APIError) -> Resolution {
-        let isWanted = { (one: Candidate) in
-            one.forwarder != nil || !one.model.features.isDisjoint(with: features)
-        }
+        let isWanted = { (one: Candidate) in one.forwarder != nil || !one.model.features.isDisjoint(with: features) }
         let served = modelCatalog.replacement(of: name) ?? name
         let known = usable(modelCatalog[served], as: served, asked: name, caller)
         var wanted = known.filter { isWanted($0) }
@@ -155,11 +153,7 @@ extension Registry {
     /// Returns the candidates of the fallback model that replaces a model which no provider has.
     ///
     /// The caller needs the permission for the requested name, not for the fallback's.
-    private func substitutes(
-        for name: String,
-        _ caller: Caller,
-        able features: Model.Features? = nil
-    ) -> [Candidate] {
+    private func substitutes(for name: String, _ caller: Caller, able features: Model.Features? = nil) -> [Candidate] {
         let own = modelCatalog.fallback ?? name
         return usable(modelCatalog.substitutes(for: name), as: own, asked: name, caller, able: features)
     }
@@ -195,11 +189,7 @@ extension Registry {
         return all.map { $0.with(rivals: rivals) }
     }
 
-    private func candidates(
-        _ all: [Candidate],
-        _ caller: Caller,
-        order: Candidates.Order = .balanced
-    ) -> Resolution {
+    private func candidates(_ all: [Candidate], _ caller: Caller, order: Candidates.Order = .balanced) -> Resolution {
         .candidates(Candidates(CandidateList(all), balance, for: caller, order: order))
     }
 }

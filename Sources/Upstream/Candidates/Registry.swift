@@ -170,11 +170,7 @@ package final class Registry: OnLoop, @unchecked Sendable {
     }
 
     /// Returns the credit prices of all candidates that could serve the same call as this candidate.
-    package func creditPrices(
-        of candidate: Candidate,
-        asked name: String,
-        for caller: Caller
-    ) -> [CreditPrices] {
+    package func creditPrices(of candidate: Candidate, asked name: String, for caller: Caller) -> [CreditPrices] {
         if !candidate.rivals.isEmpty { return candidate.rivals.compactMap(\.credits) }
         let name = candidate.model.searchesWeb ? modelCatalog.knownName(name) : name
         if let list = list(of: candidate.name, asked: name, for: caller) { return list.creditPrices }

@@ -36,9 +36,7 @@ extension ChatFit {
         // With strict tools, the arguments may have been invalid rather than the tool call missing.
         let mayLackChoice = spare.value.needs.contains(.toolChoice) && !abilities.contains(.uncheckedArguments)
         var lacking = error.lacking
-        if isRepair, mayLackChoice {
-            lacking.formUnion(candidate.provider.quirks(lacking: .toolChoice))
-        }
+        if isRepair, mayLackChoice { lacking.formUnion(candidate.provider.quirks(lacking: .toolChoice)) }
         var asked = spare.value
         asked.quirks.met.formUnion(lacking)
         if isRepair || error.isLackLasting { asked.quirks.lasting.formUnion(lacking) }
@@ -77,11 +75,7 @@ extension ChatFit {
     }
 
     /// Bills a call that failed. Returns its error with the usage added.
-    private func billed(
-        _ error: UpstreamError,
-        of chat: any PreparedChat,
-        _ attempt: Attempt
-    ) -> UpstreamError {
+    private func billed(_ error: UpstreamError, of chat: any PreparedChat, _ attempt: Attempt) -> UpstreamError {
         let usage = error.usage ?? onlyPrompt(of: chat)
         if !chat.isBilled { attempt.failed(error, after: usage) }
         var error = error

@@ -86,14 +86,11 @@ package final class ChatFit: AttemptFit, OnLoop, @unchecked Sendable {
             route = .fetched(try MediaFetch(call, services.mediaAccess(for: caller)))
             isFetched = true
         }
-        namesFiles =
-            call.needs.contains(.inlineMedia) && !loadsMedia && KeptFiles.areNamed(in: call, by: candidate)
+        namesFiles = call.needs.contains(.inlineMedia) && !loadsMedia && KeptFiles.areNamed(in: call, by: candidate)
         isUnprepared = loadsMedia || form != nil || namesFiles
         let needed = call.needs.union(.uncheckedArguments)
         let isInDoubt = !needed.intersection(abilities).isDisjoint(with: Self.doubtful)
-        if isInDoubt || provider.isUnsure(of: call, for: model), call.unreadError == nil {
-            spare = Indirect(copy call)
-        }
+        if isInDoubt || provider.isUnsure(of: call, for: model), call.unreadError == nil { spare = Indirect(copy call) }
         if call.original != nil { Self.checkOriginal(of: &call, candidate, abilities, isFetched: isFetched) }
         if call.original == nil, let error = call.unreadError { throw error }
         leavesLength = call.original?.wire == .messages

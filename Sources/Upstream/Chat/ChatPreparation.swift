@@ -66,13 +66,8 @@ extension ChatFit {
         return emulation.isNeeded ? emulation.completed(chat, by: attempt) : chat
     }
 
-    private func preparedLater(
-        by attempt: Attempt,
-        _ isLast: Bool
-    ) async throws(UpstreamError) -> any PreparedChat {
-        if case .plain = route, call.arePromptsSeparate {
-            return try await prepareSeparatePrompts(by: attempt, isLast)
-        }
+    private func preparedLater(by attempt: Attempt, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
+        if case .plain = route, call.arePromptsSeparate { return try await prepareSeparatePrompts(by: attempt, isLast) }
         let chat = try await written(call, by: attempt)
         if let form {
             let context = OutputParserContext(
@@ -134,10 +129,7 @@ extension ChatFit {
         }
     }
 
-    private func writtenAsIs(
-        _ call: ChatCall,
-        by attempt: Attempt
-    ) async throws(UpstreamError) -> any PreparedChat {
+    private func writtenAsIs(_ call: ChatCall, by attempt: Attempt) async throws(UpstreamError) -> any PreparedChat {
         let bytes = call.sentBytes
         let chat = candidate.provider.prepare(call, for: candidate.model, by: attempt)
         if bytes <= WorkQueue.loopBytes {

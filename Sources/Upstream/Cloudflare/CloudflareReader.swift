@@ -78,10 +78,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
     }
 
     /// Converts a complete response or one stream event to OpenAI's format. Throws if the vendor reports an error.
-    private func normal(
-        _ data: UnsafeRawBufferPointer,
-        _ message: Message
-    ) throws(UpstreamError) -> ByteBuffer {
+    private func normal(_ data: UnsafeRawBufferPointer, _ message: Message) throws(UpstreamError) -> ByteBuffer {
         let root = try parser.response(data)
         let hasErrors = root["errors"]?.elements?.contains { _ in true } ?? false
         if root["success"]?.flag == false || hasErrors || root["error"] != nil {
@@ -136,9 +133,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
             // Cloudflare sends tool calls without an index.
             out.append(decimal: calls)
             calls += 1
-            if let id = call["id"]?.text, !id.isEmpty {
-                out.append(#","id":"#, json: id)
-            }
+            if let id = call["id"]?.text, !id.isEmpty { out.append(#","id":"#, json: id) }
             out.append(#","type":"function","function":{"name":"#, json: name)
             if let arguments = function["arguments"] {
                 out.append(#","arguments":"#)

@@ -43,9 +43,7 @@ final class CohereForm: WireForm, @unchecked Sendable {
         ErrorResponseReader(parser, VendorError.cohere, namesFields: false)
     }
 
-    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
-        refusal.cohereQuirk(known: known)
-    }
+    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? { refusal.cohereQuirk(known: known) }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
         CohereRequestRewriter.written(request, with: QuirkFinding(quirks))

@@ -108,9 +108,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
         hasParts = true
         let id = isLegacy ? [] : callIDs.next(given, ids)
         let reported = names.original(of: name) ?? Array(name)
-        id.withUnsafeBytes { id in
-            reported.withUnsafeBytes { emit(0, .toolCall(index: calls - 1, id: id, name: $0)) }
-        }
+        id.withUnsafeBytes { id in reported.withUnsafeBytes { emit(0, .toolCall(index: calls - 1, id: id, name: $0)) } }
         if let arguments = function?["arguments"] { try emitArguments(arguments, emit) }
     }
 

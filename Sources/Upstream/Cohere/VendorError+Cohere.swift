@@ -62,8 +62,7 @@ extension Refusal {
     private var quirkOfCohere: LearnedQuirks? {
         let isLacking = words.containsAny(of: [
             "not supported", "unsupported", "not support", "n't support", "not allowed", "not available",
-            "not compatible",
-            "unknown field", "unknown parameter",
+            "not compatible", "unknown field", "unknown parameter",
         ])
         guard isLacking else { return nil }
         if words.quote("tool_choice"), request["tool_choice"]?.content == "REQUIRED" { return .noForcing }

@@ -23,10 +23,7 @@ extension CallCount {
     /// fits. Throws if the prompt leaves too little room.
     ///
     /// - Parameter count: returns the tokens of the prompt; called only if the prompt might not fit.
-    func bound(
-        of call: ChatCall,
-        _ count: () async throws(APIError) -> Int
-    ) async throws(APIError) -> Int? {
+    func bound(of call: ChatCall, _ count: () async throws(APIError) -> Int) async throws(APIError) -> Int? {
         guard let window, !surelyFits(call, textBytes: call.textBytes) else { return nil }
         let room = room(in: window)
         // A prompt far below the window is not counted for this check: if it is too long after all, the vendor refuses

@@ -50,9 +50,7 @@ package final class CallCount: OnLoop, @unchecked Sendable {
     package func pass(to reports: UsageReports) { if self.reports != nil { follow(reports) } }
 
     /// Records in the provider's statistics whether a complete response contained the number of prompt tokens.
-    package func learn(from usage: Usage?) {
-        reports?.record(isReported: (usage?.promptTokens ?? 0) > 0)
-    }
+    package func learn(from usage: Usage?) { reports?.record(isReported: (usage?.promptTokens ?? 0) > 0) }
 
     /// Returns the response's usage, completed with the relay's own token counts.
     ///
@@ -244,10 +242,7 @@ package final class CallCount: OnLoop, @unchecked Sendable {
 
     /// Runs `work`, which counts tokens, and returns its result. Returns nil if the worker thread is too busy, or if
     /// the client has disconnected.
-    private func counted<Value: Sendable>(
-        _ bytes: Int,
-        _ work: @escaping @Sendable () -> Value
-    ) async -> Value? {
+    private func counted<Value: Sendable>(_ bytes: Int, _ work: @escaping @Sendable () -> Value) async -> Value? {
         await worker.result(ofBytes: bytes, weight: WorkQueue.countingWeight, on: loop, work)
     }
 }

@@ -107,8 +107,7 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         let streams = OpenStreams()
         let (use, choiceCapacity) = (use, ChoiceCapacity(call))
         do throws(UpstreamError) {
-            let opened = try await allChoices(choices) {
-                [self] (index) async throws(UpstreamError) -> any ChatStream in
+            let opened = try await allChoices(choices) { [self] (index) async throws(UpstreamError) -> any ChatStream in
                 do throws(UpstreamError) {
                     guard await choiceCapacity.acquireNow() else { return late(index, choiceCapacity) }
                     let stream = try await chat(ofChoice: index).open(isStreamed: true)

@@ -25,9 +25,7 @@ extension Candidate {
     }
 
     private func planned(_ call: ChatCall, _ memory: ImageMemory) throws(APIError) -> LinkPlan {
-        guard call.choices == 1 else {
-            throw .unsupportedValue("n", "this model supports only one choice")
-        }
+        guard call.choices == 1 else { throw .unsupportedValue("n", "this model supports only one choice") }
         let prompt = call.lastUserText
         if model.features.contains(.image), let provider = images {
             let call = try ImageCall(call, model)
@@ -40,8 +38,7 @@ extension Candidate {
                 try await images.begin(by: attempt)
                 let made = try await images.images(ofCall: 0, by: attempt)
                 memory.remember(made.files, madeBy: images.call)
-                let lines = made.files.enumerated()
-                    .map { "![Image \($0.offset + 1)](\($0.element.address))" }
+                let lines = made.files.enumerated().map { "![Image \($0.offset + 1)](\($0.element.address))" }
                 return (lines.joined(separator: "\n"), made.credits)
             }
         }

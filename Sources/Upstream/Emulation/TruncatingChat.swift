@@ -31,12 +31,7 @@ final class TruncatingChat: PreparedChat, @unchecked Sendable {  // `chat` is us
     var promptTokens: Int { chat.promptTokens }
 
     func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
-        TruncatingStream(
-            try await chat.open(isStreamed: isStreamed),
-            choices,
-            bounds: bounds,
-            counter: count.counter
-        )
+        TruncatingStream(try await chat.open(isStreamed: isStreamed), choices, bounds: bounds, counter: count.counter)
     }
 }
 

@@ -27,9 +27,7 @@ struct PhraseMatcher {
         return containsAny(of: Self.tooLong)
     }
 
-    private static let windows: [StaticString] = [
-        "context length", "context window", "context size", "context limit",
-    ]
+    private static let windows: [StaticString] = ["context length", "context window", "context size", "context limit"]
     private static let excesses: [StaticString] = [
         "exceed", "maximum", "longer than", "greater than", "too long", "too large", " only ",
     ]

@@ -42,9 +42,7 @@ struct AccountSignatures: Sendable {
         keep(Signature(text: "", hasOwnID: false), key(ofText: signature.text))
     }
 
-    private func keep(_ signature: Signature, _ key: Digest) {
-        memory.keep(signature.coded, key) { Array($0.bytes) }
-    }
+    private func keep(_ signature: Signature, _ key: Digest) { memory.keep(signature.coded, key) { Array($0.bytes) } }
 
     /// Loads the missing signatures of the conversation from the store that the instances share.
     func recall(for messages: [ChatMessage], on loop: EventLoop) async {

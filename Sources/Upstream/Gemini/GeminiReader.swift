@@ -118,11 +118,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         emit(0, .signature(call: nil, marked.bytes))
     }
 
-    private func emitCall(
-        _ call: JSONValue,
-        _ signature: UnsafeRawBufferPointer?,
-        _ emit: Emit
-    ) throws(UpstreamError) {
+    private func emitCall(_ call: JSONValue, _ signature: UnsafeRawBufferPointer?, _ emit: Emit) throws(UpstreamError) {
         let given = call["id"]?.text.flatMap { $0.isEmpty ? nil : $0 }
         guard let name = call["name"]?.text, !name.isEmpty, max(name.count, given?.count ?? 0) <= Self.nameLimitBytes
         else {
@@ -135,9 +131,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         hasParts = true
         let id = isLegacy ? [] : callIDs.next(given, ids)
         let reported = names.original(of: name) ?? Array(name)
-        id.withUnsafeBytes { id in
-            reported.withUnsafeBytes { emit(0, .toolCall(index: index, id: id, name: $0)) }
-        }
+        id.withUnsafeBytes { id in reported.withUnsafeBytes { emit(0, .toolCall(index: index, id: id, name: $0)) } }
         var arguments = ByteBuffer()
         if let args = call["args"], args.kind == .object { args.append(to: &arguments) } else { arguments.append("{}") }
         emit(0, .toolArguments(index: index, arguments.bytes))

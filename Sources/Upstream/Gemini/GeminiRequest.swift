@@ -34,9 +34,7 @@ struct GeminiRequest: ~Copyable {
         out.append(#"{"contents":["#)
         turns.append(to: &out, before: model.isBare && isInstructed ? instructions.bytes : nil)
         out.append("]")
-        if isInstructed, !model.isBare {
-            out.append(#","systemInstruction":{"parts":["#, instructions.bytes, "]}")
-        }
+        if isInstructed, !model.isBare { out.append(#","systemInstruction":{"parts":["#, instructions.bytes, "]}") }
         names = turns.names
         appendTools()
         appendGeneration()

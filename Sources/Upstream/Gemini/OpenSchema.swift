@@ -26,9 +26,7 @@ struct OpenSchema {
         var writer = OpenSchema(root, bytes: schema.bytes.count)
         var members = ByteBuffer()
         writer.appendMembers(of: root, depth: 0, to: &members)
-        if !members.isEmpty, !members.bytes.equals(#""type":"OBJECT""#) {
-            out.append("{", members.bytes, "}")
-        }
+        if !members.isEmpty, !members.bytes.equals(#""type":"OBJECT""#) { out.append("{", members.bytes, "}") }
         withExtendedLifetime(parser) {}
         return true
     }
@@ -135,13 +133,7 @@ struct OpenSchema {
             }
         }
         if schemas.count == 1 {
-            appendMembers(
-                of: schemas[0],
-                isNullable: isNullable,
-                description: description,
-                depth: depth + 1,
-                to: &out
-            )
+            appendMembers(of: schemas[0], isNullable: isNullable, description: description, depth: depth + 1, to: &out)
             isNullable = false
             return true
         }

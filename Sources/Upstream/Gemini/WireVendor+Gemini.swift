@@ -37,12 +37,7 @@ extension WireVendor {
         return abilities
     }
 
-    func chatOfGemini(
-        _ form: GeminiForm,
-        _ call: ChatCall,
-        model: Model,
-        attempt: Attempt
-    ) -> any PreparedChat {
+    func chatOfGemini(_ form: GeminiForm, _ call: ChatCall, model: Model, attempt: Attempt) -> any PreparedChat {
         var call = call
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1

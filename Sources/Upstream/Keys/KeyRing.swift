@@ -81,9 +81,7 @@ package final class KeyRing: KeyCooldowns {
     package var isSingle: Bool { credentials.count == 1 }
 
     /// Returns the key with this account number, which file ids contain; nil if the ring has no such key.
-    func credential(ofAccount account: UInt64) -> Credential? {
-        credentials.first { $0.accountNumber == account }
-    }
+    func credential(ofAccount account: UInt64) -> Credential? { credentials.first { $0.accountNumber == account } }
 
     /// Returns whether at least one key can be used now. A key in cooldown cannot be used.
     func isAvailable(at now: LoopTime) -> Bool {

@@ -66,9 +66,7 @@ extension OneMin {
         do throws(UpstreamError) {
             return try await ask(UpstreamCall(endpoint: making, headers: headers, body: body))
         } catch {
-            guard let filled = MissingFields.filled(body, for: use.feature, after: error, parser) else {
-                throw error
-            }
+            guard let filled = MissingFields.filled(body, for: use.feature, after: error, parser) else { throw error }
             try await attempt.prepareRepeat(after: error.status ?? 400)
             return try await ask(UpstreamCall(endpoint: making, headers: headers, body: filled))
         }

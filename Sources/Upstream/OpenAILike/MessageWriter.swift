@@ -55,12 +55,8 @@ struct MessageWriter {
         hasCalls = hasCalls || !message.toolCalls.isEmpty
         let isPlain = message.isResult && message.toolCallID == nil && !(message.role == .function && hasCalls)
         open(isPlain ? "user" : message.role.wireName, to: &out)
-        if let name = message.name, !isPlain {
-            out.append(#","name":"#, json: name)
-        }
-        if let id = message.toolCallID {
-            out.append(#","tool_call_id":"#, json: id)
-        }
+        if let name = message.name, !isPlain { out.append(#","name":"#, json: name) }
+        if let id = message.toolCallID { out.append(#","tool_call_id":"#, json: id) }
         appendContent(of: message, to: &out)
         if wantsReasoning, !message.toolCalls.isEmpty { append(reasoningBlock: message.plainReasoning, to: &out) }
         append(message.toolCalls, to: &out)
@@ -131,8 +127,7 @@ struct MessageWriter {
 
     private func append(_ part: Attachment, to out: inout ByteBuffer) {
         switch (part.kind, part.source) {
-        case (_, .words(let text)), (_, .file(let text)):
-            out.append(#"{"type":"text","text":"#, json: text)
+        case (_, .words(let text)), (_, .file(let text)): out.append(#"{"type":"text","text":"#, json: text)
         case (_, .kept(let id)):
             out.append(#"{"type":"file","file":{"file_id":"#, json: id)
             out.append("}")

@@ -68,9 +68,7 @@ struct NativeChoices {
             let isBare = piece.calls.isEmpty && piece.function == nil && piece.refusal == nil
             out.append(isBare ? #","content":"""# : #","content":null"#)
         }
-        if let reasoningBlock = piece.reasoning {
-            out.append(#","reasoning_content":"#, json: reasoningBlock)
-        }
+        if let reasoningBlock = piece.reasoning { out.append(#","reasoning_content":"#, json: reasoningBlock) }
         var calls = RawJSON(UnsafeRawBufferPointer(start: nil, count: 0))
         for member in message?.members ?? calls.members {
             switch member.name {

@@ -87,9 +87,7 @@ package struct NativeRequest {
     package func check() throws(APIError) { _ = try checkedMembers() }
 
     private func checkedMembers() throws(APIError) -> [RawJSON.Member] {
-        guard let members else {
-            throw APIError(400, "A field is sent twice, or its name contains escapes.")
-        }
+        guard let members else { throw APIError(400, "A field is sent twice, or its name contains escapes.") }
         return members
     }
 
@@ -143,11 +141,7 @@ package struct NativeRequest {
     }
 
     /// Appends the messages, in which the ids of tool calls become those that the relay has read or made.
-    private static func append(
-        messages: RawJSON,
-        withIDsOf read: [ChatMessage],
-        to out: inout ByteBuffer
-    ) {
+    private static func append(messages: RawJSON, withIDsOf read: [ChatMessage], to out: inout ByteBuffer) {
         var position = 0
         messages.append(to: &out) { (message: RawJSON, out: inout ByteBuffer) in
             let known = read[position]

@@ -114,7 +114,5 @@ extension APIError {
         APIError(404, "The provider does not store files.", code: "unsupported_endpoint")
     }
 
-    fileprivate static var lostFile: APIError {
-        APIError(404, "The provider no longer has this file.", param: "id")
-    }
+    fileprivate static var lostFile: APIError { APIError(404, "The provider no longer has this file.", param: "id") }
 }

@@ -92,9 +92,7 @@ package final class OpenAILike: KeyChecker, OnLoop, @unchecked Sendable {
         return forwarded[endpoint]
     }
 
-    package func accepts(key: String) async -> Bool {
-        await wire.transport.accepts(key, at: models, wire.headers)
-    }
+    package func accepts(key: String) async -> Bool { await wire.transport.accepts(key, at: models, wire.headers) }
 }
 
 extension OpenAILike: ChatVendor {
@@ -102,9 +100,7 @@ extension OpenAILike: ChatVendor {
     package var keepsDeadlines: Bool { true }
     package var offersSearch: Bool { true }
 
-    package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool {
-        !isByResponses(call, model)
-    }
+    package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool { !isByResponses(call, model) }
 
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool {
         // The server may turn out not to support tools, or not to download images.

@@ -40,9 +40,7 @@ struct OpenAILikeRequest: ~Copyable {
         if let most = call.maxTokens { append(isOpenAI ? "max_completion_tokens" : "max_tokens", most) }
         if call.isStreamed { out.append(#","stream":true,"stream_options":{"include_usage":true}"#) }
         if chatOptions.searchTool != nil { out.append(#","web_search_options":{}"#) }
-        if let original = call.original ?? call.changedOriginal {
-            NativeRequest.appendUnknown(of: original, to: &out)
-        }
+        if let original = call.original ?? call.changedOriginal { NativeRequest.appendUnknown(of: original, to: &out) }
         out.append("}")
         return Body(out)
     }
@@ -148,9 +146,7 @@ struct OpenAILikeRequest: ~Copyable {
 
     // MARK: Members
 
-    private mutating func open(_ name: StaticString) {
-        out.append(",\"", name, "\":")
-    }
+    private mutating func open(_ name: StaticString) { out.append(",\"", name, "\":") }
 
     private mutating func append(_ name: StaticString, _ number: Int) {
         open(name)

@@ -195,9 +195,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
         try emitText(root["delta"], of: root, emit) { .reasoning($0) }
     }
 
-    private func emitParagraph(_ emit: Emit) throws(UpstreamError) {
-        try emitEvent(.reasoning(Self.blankLine), emit)
-    }
+    private func emitParagraph(_ emit: Emit) throws(UpstreamError) { try emitEvent(.reasoning(Self.blankLine), emit) }
 
     private static var blankLine: UnsafeRawBufferPointer {
         let text: StaticString = "\n\n"

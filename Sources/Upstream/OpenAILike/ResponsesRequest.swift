@@ -162,9 +162,7 @@ struct ResponsesRequest: ~Copyable {
         appendWaiting()
         open()
         out.append(#"{"role":"assistant","content":"#, json: text.bytes)
-        if let phase = message.phase {
-            out.append(#","phase":""#, phase.rawValue, "\"")
-        }
+        if let phase = message.phase { out.append(#","phase":""#, phase.rawValue, "\"") }
         out.append("}")
         text.removeAll()
     }

@@ -26,8 +26,7 @@ extension VendorError {
 
     private static let creditCodes = [
         "insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted",
-        "organization_spend_limit_exceeded",
-        "project_spend_limit_exceeded", "organization_usage_limit_exceeded",
+        "organization_spend_limit_exceeded", "project_spend_limit_exceeded", "organization_usage_limit_exceeded",
     ]
 
     private var isOfCredit: Bool {

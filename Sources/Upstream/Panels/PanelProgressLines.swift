@@ -72,8 +72,7 @@ package struct PanelProgressLines: Sendable {
         guard
             let sign = Self.signs.first(where: {
                 reported.count > $0.count && reported.suffix($0.count).elementsEqual($0)
-            }),
-            names.contains(Array(reported.dropLast(sign.count)))
+            }), names.contains(Array(reported.dropLast(sign.count)))
         else { return nil }
         return min(line.endIndex + 1, bytes.endIndex)
     }

@@ -57,9 +57,7 @@ struct EchoFinder {
     private mutating func compare(_ byte: UInt8) {
         add(byte)
         guard length >= Self.window, filter[Self.slot(hash)], let positions = windows[hash] else { return }
-        let isEqual = (0..<Self.window).allSatisfy {
-            recent[(length + $0) % Self.window] == text[positions[0] + $0]
-        }
+        let isEqual = (0..<Self.window).allSatisfy { recent[(length + $0) % Self.window] == text[positions[0] + $0] }
         guard isEqual else { return }
         for position in positions { for index in position..<(position + Self.window) { isEcho[index] = true } }
         windows[hash] = nil

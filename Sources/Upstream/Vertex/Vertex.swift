@@ -102,9 +102,7 @@ extension Vertex: ChatVendor {
         }
     }
 
-    package func reads(_ address: String) -> Bool {
-        publisher == .google && address.hasPrefix(Attachment.cloudScheme)
-    }
+    package func reads(_ address: String) -> Bool { publisher == .google && address.hasPrefix(Attachment.cloudScheme) }
 
     package func mayRecall(_ messages: [ChatMessage], by attempt: Attempt) -> Bool {
         publisher == .google && !AccountSignatures(signatures, of: attempt.credential).unknown(in: messages).isEmpty

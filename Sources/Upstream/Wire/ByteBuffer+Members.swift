@@ -3,9 +3,7 @@ import Engine
 
 /// Appends members to a JSON object that has a member already. Each new member begins with a comma.
 extension ByteBuffer {
-    mutating func append(member name: StaticString) {
-        append(",\"", name, "\":")
-    }
+    mutating func append(member name: StaticString) { append(",\"", name, "\":") }
 
     mutating func append(_ name: StaticString, _ number: Int) {
         append(member: name)

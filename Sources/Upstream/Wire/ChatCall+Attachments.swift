@@ -74,9 +74,7 @@ extension ChatOptions.CacheBreakpoint {
 }
 
 extension ChatMessage {
-    fileprivate var movedParts: Int {
-        role == .assistant || isInstruction ? content.count(where: \.isAttachment) : 0
-    }
+    fileprivate var movedParts: Int { role == .assistant || isInstruction ? content.count(where: \.isAttachment) : 0 }
 }
 
 extension ChatMessage.Piece {

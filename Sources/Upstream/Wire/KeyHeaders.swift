@@ -58,9 +58,7 @@ final class KeyHeaders: OnLoop, @unchecked Sendable {
         return made(own.filter(isOther), lines(key).filter(isOther) + ["Content-Type: \(contentType)"])
     }
 
-    private func made(_ own: [String], _ lines: [String]) -> UpstreamHeaders {
-        UpstreamHeaders(joined(own, lines))
-    }
+    private func made(_ own: [String], _ lines: [String]) -> UpstreamHeaders { UpstreamHeaders(joined(own, lines)) }
 
     private func joined(_ own: [String], _ lines: [String]) -> [String] {
         // libcurl formats the lines again for each call, byte by byte, so they are few and short.
@@ -128,12 +126,7 @@ extension Transport {
     /// Returns whether the vendor accepts the key. Also true if the vendor cannot be reached.
     ///
     /// - Parameter refusals: the HTTP statuses of a refused key.
-    func accepts(
-        _ key: String,
-        at endpoint: Endpoint,
-        _ headers: KeyHeaders,
-        refusals: [Int] = [401]
-    ) async -> Bool {
+    func accepts(_ key: String, at endpoint: Endpoint, _ headers: KeyHeaders, refusals: [Int] = [401]) async -> Bool {
         let call = UpstreamCall(endpoint: endpoint, headers: headers.headers(for: key), body: nil)
         do throws(TransportError) {
             return try await !refusals.contains(send(call).head.status)

@@ -30,8 +30,7 @@ struct UsageBounds: Sendable {
         let prompts = call.arePromptsSeparate ? max(1, call.messages.count) : 1
         let bound = max(call.maxTokens ?? 0, model.maxOutputTokens ?? 0)
         maxPromptTokens = (model.contextWindow ?? Self.unknownPrompt).multipliedClamping(by: prompts)
-        maxCompletionTokens = (bound > 0 ? bound : Self.unknownCompletion)
-            .multipliedClamping(by: max(1, call.choices))
+        maxCompletionTokens = (bound > 0 ? bound : Self.unknownCompletion).multipliedClamping(by: max(1, call.choices))
     }
 
     /// Raises the bound for the output to the token limit of the upstream request. Never lowers the bound.

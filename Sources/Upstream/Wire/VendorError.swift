@@ -124,9 +124,7 @@ struct VendorError {
         }
     }
 
-    var isOfModel: Bool {
-        names("model_not_found") || names("DeploymentNotFound") || words.say("model")
-    }
+    var isOfModel: Bool { names("model_not_found") || names("DeploymentNotFound") || words.say("model") }
 
     /// Whether the vendor refused the request because the prompt does not fit the model's context window.
     var isPromptTooLong: Bool { Self.contextCodes.contains(where: names) || words.saysPromptTooLong }

@@ -60,11 +60,7 @@ final class TextChunks: BatchWriter, OnLoop, @unchecked Sendable {
 
     private func close(_ finish: FinishReason?) {
         out.append(#"","logprobs":null,"finish_reason":"#)
-        if let finish {
-            out.append("\"", finish.nameOfText, "\"")
-        } else {
-            out.append("null")
-        }
+        if let finish { out.append("\"", finish.nameOfText, "\"") } else { out.append("null") }
         out.append("}]}\n\n")
     }
 

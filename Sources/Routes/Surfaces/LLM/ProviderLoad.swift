@@ -80,11 +80,10 @@ struct ProviderLoad {
 
     /// Returns the labels and weights of the keys, with or without their loads, as JSON objects.
     func keys(haveLoads: Bool) -> [JSONFragment] {
-        keys.enumerated()
-            .map { position, key in
-                let load: JSONFragment? = haveLoads ? "\(number: key.load.used)" : nil
-                return #"{"key":"k\#(position + 1)","weight":\#(key.weight)\#(member: "current", load)}"#
-            }
+        keys.enumerated().map { position, key in
+            let load: JSONFragment? = haveLoads ? "\(number: key.load.used)" : nil
+            return #"{"key":"k\#(position + 1)","weight":\#(key.weight)\#(member: "current", load)}"#
+        }
     }
 }
 

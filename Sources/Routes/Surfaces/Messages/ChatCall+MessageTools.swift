@@ -100,9 +100,7 @@ extension ChatCall {
                 chatOptions.ignore(name)
                 return nil
             }
-            guard type.equals("custom") else {
-                throw .unsupportedValue("\(param).type", "this type is not supported")
-            }
+            guard type.equals("custom") else { throw .unsupportedValue("\(param).type", "this type is not supported") }
         }
         if value.has("defer_loading") { chatOptions.ignore("defer_loading") }
         let name = try value.toolName(param, limitBytes: Self.toolNameBytes)

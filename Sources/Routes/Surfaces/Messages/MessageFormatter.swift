@@ -148,12 +148,8 @@ extension Usage {
     /// Appends the usage as a JSON object of the Messages API. `input_tokens` excludes cache reads and writes.
     func appendMessageJSON(to out: inout ByteBuffer) {
         out.append(#"{"input_tokens":"#, decimal: promptTokens - cachedTokens - cacheWriteTokens)
-        if cacheWriteTokens > 0 {
-            out.append(#","cache_creation_input_tokens":"#, decimal: cacheWriteTokens)
-        }
-        if cachedTokens > 0 {
-            out.append(#","cache_read_input_tokens":"#, decimal: cachedTokens)
-        }
+        if cacheWriteTokens > 0 { out.append(#","cache_creation_input_tokens":"#, decimal: cacheWriteTokens) }
+        if cachedTokens > 0 { out.append(#","cache_read_input_tokens":"#, decimal: cachedTokens) }
         out.append(#","output_tokens":"#, decimal: completionTokens)
         if reasoningTokens > 0 {
             out.append(#","output_tokens_details":{"thinking_tokens":"#, decimal: reasoningTokens)

@@ -229,10 +229,8 @@ struct TurnReader {
         to pieces: inout [ChatMessage.Piece]
     ) throws(APIError) {
         switch type {
-        case "text":
-            pieces.append(.text(try Self.text(block, position).text))
-        case "image":
-            try add(try SourceReader(block, position("")).image(), to: &pieces)
+        case "text": pieces.append(.text(try Self.text(block, position).text))
+        case "image": try add(try SourceReader(block, position("")).image(), to: &pieces)
         case "document": try appendDocument(block, position, to: &pieces)
         case "search_result":
             for name: StaticString in ["title", "source"] {
@@ -243,8 +241,7 @@ struct TurnReader {
         case "tool_reference":
             guard let name = try block.string("tool_name", position("")) else { throw .missing(position(".tool_name")) }
             pieces.append(.text("The tool \(name) is available.\n"))
-        default:
-            throw .unsupportedValue(position(".type"), "blocks of this type are not supported")
+        default: throw .unsupportedValue(position(".type"), "blocks of this type are not supported")
         }
     }
 

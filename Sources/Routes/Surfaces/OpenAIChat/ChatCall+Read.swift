@@ -18,11 +18,7 @@ extension ChatCall {
     }
 
     // A function of its own: a value that is built in a throwing initializer is copied at its end.
-    private mutating func read(
-        _ root: JSONValue,
-        _ defaultModel: String?,
-        _ reading: ToolReading
-    ) throws(APIError) {
+    private mutating func read(_ root: JSONValue, _ defaultModel: String?, _ reading: ToolReading) throws(APIError) {
         let fields = try RequestFields(root)
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
         self.model = model
@@ -52,9 +48,7 @@ extension ChatCall {
 
     static func includesUsage(_ fields: RequestFields, isStreamed: Bool) throws(APIError) -> Bool {
         guard let options = try fields.object("stream_options") else { return false }
-        guard isStreamed else {
-            throw .value("stream_options", "is only allowed when 'stream' is true")
-        }
+        guard isStreamed else { throw .value("stream_options", "is only allowed when 'stream' is true") }
         guard let value = options["include_usage"] else { return false }
         guard let flag = value.flag else { throw .type("stream_options.include_usage", "a boolean") }
         return flag

@@ -19,8 +19,7 @@ extension ChatCall {
             // `tool_choice` may name one of the tools, and `functions` may add more.
             let areNeeded =
                 list.contains { $0["type"]?.isSearchType ?? false } || fields["tool_choice"]?.kind == .object
-                || fields["functions"] != nil
-                || !reading.isPassedOn(model)
+                || fields["functions"] != nil || !reading.isPassedOn(model)
             count = areNeeded ? try read(list, &chatOptions) : try check(list, &chatOptions)
         }
         var isSearch = false
@@ -144,11 +143,7 @@ extension ChatCall {
         return nil
     }
 
-    static func function(
-        _ value: JSONValue,
-        _ param: String,
-        isLegacy: Bool
-    ) throws(APIError) -> ChatOptions.Tool {
+    static func function(_ value: JSONValue, _ param: String, isLegacy: Bool) throws(APIError) -> ChatOptions.Tool {
         ChatOptions.Tool(
             .function,
             name: try value.toolName(param),

@@ -46,12 +46,7 @@ extension ResponseDraft {
         return asked
     }
 
-    fileprivate func compacted(
-        _ seal: CompactionSeal,
-        _ summary: Body,
-        usage: Usage,
-        gateway: Gateway
-    ) async -> Body? {
+    fileprivate func compacted(_ seal: CompactionSeal, _ summary: Body, usage: Usage, gateway: Gateway) async -> Body? {
         let seed = gateway.ids.id("")
         var users = ItemList()
         users.items = input.items.filter { $0.isOfUser }

@@ -62,10 +62,7 @@ extension InputReader {
         kept.append(isOutput ? #","annotations":[],"logprobs":[]}]"# : "}]")
     }
 
-    private static func withoutData(
-        _ name: UnsafeRawBufferPointer,
-        _ text: UnsafeRawBufferPointer
-    ) -> String? {
+    private static func withoutData(_ name: UnsafeRawBufferPointer, _ text: UnsafeRawBufferPointer) -> String? {
         let isImage = (name.equals("image_url") || name.equals("url")) && DataURL(text) != nil
         guard isImage || name.equals("file_data") || name.equals("data") else { return nil }
         return "\(digest)\(Digest(of: text).base64url(characters: 43))"

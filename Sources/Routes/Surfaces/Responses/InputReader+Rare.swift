@@ -4,11 +4,7 @@ import Shared
 
 /// Functions that read rare types of items, such as calls of built-in tools.
 extension InputReader {
-    mutating func other(
-        _ item: JSONValue,
-        _ position: ParameterPath,
-        index: Int
-    ) throws(APIError) -> InputItem.Kind {
+    mutating func other(_ item: JSONValue, _ position: ParameterPath, index: Int) throws(APIError) -> InputItem.Kind {
         switch item["type"]?.text {
         case let type? where tools.passesItem(type): return .reasoningBlock(ReasoningBlock(item: own(item)))
         case "item_reference": return .reference([UInt8](try text(item, "id", position: position).utf8))

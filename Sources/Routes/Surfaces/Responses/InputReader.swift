@@ -76,13 +76,7 @@ struct InputReader {
         return text.text
     }
 
-    mutating func add(
-        _ kind: InputItem.Kind,
-        _ param: String,
-        id: String?,
-        type: ItemType,
-        members: Body?
-    ) {
+    mutating func add(_ kind: InputItem.Kind, _ param: String, id: String?, type: ItemType, members: Body?) {
         keptBytes += members?.bytes.count ?? 0
         list.items.append(InputItem(kind: kind, param: param, id: id, type: type, members: members))
     }

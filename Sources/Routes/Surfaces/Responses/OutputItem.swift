@@ -25,9 +25,7 @@ enum OutputItem {
         out.append(#","role":"assistant","content":["#)
         if let text { append(part: text, of: message, to: &out) }
         out.append("]")
-        if let phase = message.phase {
-            out.append(#","phase":""#, phase.rawValue, "\"")
-        }
+        if let phase = message.phase { out.append(#","phase":""#, phase.rawValue, "\"") }
         out.append("}")
     }
 
@@ -59,9 +57,7 @@ enum OutputItem {
         out.append(#","summary":[],"content":["#)
         if !text.isEmpty { append(reasoningBlock: text, to: &out) }
         out.append("]")
-        if !signature.isEmpty {
-            out.append(#","encrypted_content":"#, json: signature)
-        }
+        if !signature.isEmpty { out.append(#","encrypted_content":"#, json: signature) }
         out.append("}")
     }
 
@@ -106,9 +102,7 @@ enum OutputItem {
     ) {
         open(name.isCustom ? "custom_tool_call" : "function_call", id, status: status, to: &out)
         out.append(#","call_id":"#, json: callID)
-        if let space = name.space {
-            out.append(#","namespace":"#, json: space)
-        }
+        if let space = name.space { out.append(#","namespace":"#, json: space) }
         out.append(#","name":"#, json: name.name)
         out.append(name.isCustom ? #","input":"# : #","arguments":"#, json: arguments)
         out.append("}")

@@ -5,11 +5,7 @@ import Shared
 /// Functions that read the parts of a request that only OpenAI's Responses API knows.
 extension ResponseDraft {
     /// Reads `tool_choice`. Keeps the value as it came if it may concern tools that only the Responses API knows.
-    func read(
-        _ choice: JSONValue,
-        _ chatOptions: inout ChatOptions,
-        _ own: inout OwnParts
-    ) throws(APIError) {
+    func read(_ choice: JSONValue, _ chatOptions: inout ChatOptions, _ own: inout OwnParts) throws(APIError) {
         let type = choice.text ?? choice["type"]?.text
         let isPlain = type == "auto" || type == "none" || type == "function" || type == "custom"
         do throws(APIError) {

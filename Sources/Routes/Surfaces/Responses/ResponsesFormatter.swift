@@ -161,13 +161,7 @@ extension ResponseObject {
             return itemID(type, count)
         }
         if let reasoning = choice.reasoning, !reasoning.bytes.isEmpty {
-            OutputItem.append(
-                reasoning: reasoning.bytes,
-                signature: .empty,
-                next(.reasoning),
-                "completed",
-                to: &out
-            )
+            OutputItem.append(reasoning: reasoning.bytes, signature: .empty, next(.reasoning), "completed", to: &out)
         }
         var left = (text: choice.text?.bytes.count ?? 0, calls: choice.toolCalls.count)
         func itemStatus() -> StaticString {

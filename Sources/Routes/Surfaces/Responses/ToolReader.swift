@@ -26,9 +26,8 @@ struct ToolReader: Sendable {
 
     private static let itemsOfOwnTools: [StaticString] = [
         "web_search_call", "file_search_call", "code_interpreter_call", "mcp_list_tools", "mcp_call",
-        "local_shell_call",
-        "local_shell_call_output", "shell_call", "shell_call_output", "apply_patch_call", "apply_patch_call_output",
-        "program", "program_output",
+        "local_shell_call", "local_shell_call_output", "shell_call", "shell_call_output", "apply_patch_call",
+        "apply_patch_call_output", "program", "program_output",
     ]
 
     mutating func read(_ list: JSONElements, _ param: String) throws(APIError) {

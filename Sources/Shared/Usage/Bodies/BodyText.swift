@@ -76,7 +76,5 @@ package struct BodyText: Sendable {
     }
 
     /// Returns whether a byte can occur in a JSON string of base64, including an escaped line end.
-    private static func isEncoded(_ byte: UInt8) -> Bool {
-        byte.isLetterOrDigit(or: "+/=-_\\")
-    }
+    private static func isEncoded(_ byte: UInt8) -> Bool { byte.isLetterOrDigit(or: "+/=-_\\") }
 }

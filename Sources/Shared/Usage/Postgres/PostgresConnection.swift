@@ -87,9 +87,7 @@ final class PostgresConnection {
         // Parameters after the URL (`dbname`) override those in it.
         let names = ["dbname", "connect_timeout", "client_encoding", "fallback_application_name"]
         let values = [address.url, "\(connectSeconds)", "UTF8", Product.name]
-        let handle = withTexts(names) { names in
-            withTexts(values) { values in PQconnectdbParams(names, values, 1) }
-        }
+        let handle = withTexts(names) { names in withTexts(values) { values in PQconnectdbParams(names, values, 1) } }
         guard let handle else { throw PostgresFailure(text: "out of memory") }
         let connection = PostgresConnection(handle, address, timeoutMilliseconds: timeoutMilliseconds)
         guard relay_pq_is_connected(handle) != 0 else { throw connection.failure() }
@@ -214,9 +212,7 @@ final class PostgresValues {
         end(of: start)
     }
 
-    fileprivate func withPointers<Result>(
-        _ body: (UnsafeBufferPointer<UnsafePointer<CChar>?>) -> Result
-    ) -> Result {
+    fileprivate func withPointers<Result>(_ body: (UnsafeBufferPointer<UnsafePointer<CChar>?>) -> Result) -> Result {
         let base = bytes.bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
         return starts.map { start in base.map { $0 + start } }.withUnsafeBufferPointer(body)
     }

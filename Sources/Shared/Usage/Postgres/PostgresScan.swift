@@ -83,9 +83,7 @@ struct PostgresScan {
         var filter = FilterSQL(.postgres)
         filter.add(query.filter)
         // The index of failed requests is only used with this condition.
-        if case .status(let status)? = query.filter.outcome, !(200..<400).contains(status) {
-            filter.add("NOT success")
-        }
+        if case .status(let status)? = query.filter.outcome, !(200..<400).contains(status) { filter.add("NOT success") }
         if case .triple(let time, let process, let number)? = query.filter.before {
             filter.add("time < \(time) OR time = \(time) AND (process, number) < (\(process), \(number))")
         }
@@ -168,10 +166,7 @@ struct PostgresScan {
                 number: row.number(at: 2) ?? 0
             )
             let isText = query.order.isText
-            collector.add(
-                id,
-                .init(number: isText ? nil : row.number(at: 3), text: isText ? row.text(at: 3) : nil)
-            )
+            collector.add(id, .init(number: isText ? nil : row.number(at: 3), text: isText ? row.text(at: 3) : nil))
         }
         guard column != nil, found.count == limit else { return }
         let count = try connection.run(

@@ -151,10 +151,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         if arrays.bytes > 0 { try insert(bodies: &arrays, connection) }
     }
 
-    private func insert(
-        bodies arrays: inout UsageArrays,
-        _ connection: PostgresConnection
-    ) throws(PostgresFailure) {
+    private func insert(bodies arrays: inout UsageArrays, _ connection: PostgresConnection) throws(PostgresFailure) {
         let values = PostgresValues()
         values.add("\(process)")
         arrays.end(in: values)

@@ -67,8 +67,7 @@ enum PostgresSumsSQL {
         isPacked: Bool = false
     ) -> String {
         let hasTimes = table?.hasTimes ?? isPacked
-        let names =
-            table?.hasTimes == true ? Self.names.filter { [.model, .provider].contains($0.field) } : Self.names
+        let names = table?.hasTimes == true ? Self.names.filter { [.model, .provider].contains($0.field) } : Self.names
         let omissions = table?.omissions ?? [[]]
         let cut = names.map { "left(coalesce(\($0.text), ''), \(SumKey.textBound)) AS \($0.text)" }
         let sets = omissions.map { omitted in

@@ -94,9 +94,7 @@ struct FilterSQL {
         for (column, text) in [
             ("caller", filter.caller), ("model", filter.model), ("provider", filter.provider),
             ("endpoint", filter.endpoint),
-        ] {
-            add(column, text.map { $0.beginning(ofBytes: SumKey.textBound) })
-        }
+        ] { add(column, text.map { $0.beginning(ofBytes: SumKey.textBound) }) }
         add("day", ">=", number: days?.lowerBound)
         add("day", "<=", number: days?.upperBound)
         switch filter.outcome {

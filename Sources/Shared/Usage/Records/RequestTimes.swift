@@ -31,9 +31,7 @@ package struct RequestTimes: Sendable, Equatable {
         return sum
     }
 
-    private static func bucket(of milliseconds: Int) -> Int {
-        edges.firstIndex { milliseconds < $0 } ?? edges.count
-    }
+    private static func bucket(of milliseconds: Int) -> Int { edges.firstIndex { milliseconds < $0 } ?? edges.count }
 
     /// The percentiles of the durations; nil if there are no requests.
     package var durations: Percentiles? { Self.percentiles(counts[..<Self.buckets]) }

@@ -76,7 +76,6 @@ struct SumsTable {
 
     /// Returns a set of omitted fields whose sums can be grouped by `fields`, with few rows; nil if there is none.
     func omitted(keeping fields: SumFields) -> SumFields? {
-        hasTimes
-            ? omissions.last { $0.isDisjoint(with: fields) } : omissions.first { $0.isDisjoint(with: fields) }
+        hasTimes ? omissions.last { $0.isDisjoint(with: fields) } : omissions.first { $0.isDisjoint(with: fields) }
     }
 }

@@ -212,9 +212,7 @@ extension UsageSchema {
         ALTER TABLE relay_usage_sums ADD COLUMN omitted smallint NOT NULL, DROP CONSTRAINT relay_usage_sums_pkey,
             ADD PRIMARY KEY (omitted, day, caller, model, provider, endpoint, process);
         UPDATE relay_usage_process SET summed_from = summed_to + 1;
-        """,
-        "ALTER TABLE relay_usage ADD COLUMN session text",
-        "ALTER TABLE relay_usage ADD COLUMN rebuilt boolean",
+        """, "ALTER TABLE relay_usage ADD COLUMN session text", "ALTER TABLE relay_usage ADD COLUMN rebuilt boolean",
         // All rows are added to the new sums in steps.
         """
         ALTER TABLE relay_usage ADD COLUMN cached_tokens bigint, ADD COLUMN cache_writes bigint,

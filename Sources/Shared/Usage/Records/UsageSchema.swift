@@ -63,9 +63,7 @@ enum UsageSchema {
     static let idBound = 1 << 62 + 1 << 40
 
     /// Returns the lowest id that a row of this time or of a later time can have.
-    static func firstSQLiteID(at milliseconds: Int) -> Int {
-        min(max(0, milliseconds), 1 << 50) * idsPerMillisecond
-    }
+    static func firstSQLiteID(at milliseconds: Int) -> Int { min(max(0, milliseconds), 1 << 50) * idsPerMillisecond }
 
     /// The PostgreSQL types of `columns`.
     static let postgresTypes = [

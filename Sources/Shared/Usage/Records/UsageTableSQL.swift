@@ -65,9 +65,7 @@ struct UsageTableSQL {
         )
     }
 
-    static func figures(_ row: some UsageRow, at first: Int) -> UsageFigures {
-        RecordTotals(row, at: first).figures
-    }
+    static func figures(_ row: some UsageRow, at first: Int) -> UsageFigures { RecordTotals(row, at: first).figures }
 }
 
 extension UsageTable {

@@ -99,15 +99,10 @@ final class SQLiteDatabase {
     }
 
     /// Runs a query and returns the number in the first column of its first row; 0 if there is no row or it is NULL.
-    func number(_ sql: String) throws(SQLiteFailure) -> Int {
-        try prepare(sql).firstNumber()
-    }
+    func number(_ sql: String) throws(SQLiteFailure) -> Int { try prepare(sql).firstNumber() }
 
     /// Prepares a statement. Bound texts longer than `textLimitBytes` are cut.
-    func prepare(
-        _ sql: String,
-        textLimitBytes: Int = UsageRecord.textBound
-    ) throws(SQLiteFailure) -> SQLiteStatement {
+    func prepare(_ sql: String, textLimitBytes: Int = UsageRecord.textBound) throws(SQLiteFailure) -> SQLiteStatement {
         var statement: OpaquePointer?
         let code = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
         guard code == SQLITE_OK, let statement else { throw failure(code) }

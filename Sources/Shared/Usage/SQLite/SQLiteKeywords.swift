@@ -17,11 +17,7 @@ enum SQLiteKeywords {
     }
 }
 
-private func hasKeywords(
-    _ context: OpaquePointer?,
-    _ count: Int32,
-    _ values: UnsafeMutablePointer<OpaquePointer?>?
-) {
+private func hasKeywords(_ context: OpaquePointer?, _ count: Int32, _ values: UnsafeMutablePointer<OpaquePointer?>?) {
     func text(_ position: Int) -> UnsafeRawBufferPointer? {
         guard let value = values?[position], let bytes = sqlite3_value_text(value) else { return nil }
         return UnsafeRawBufferPointer(start: bytes, count: Int(sqlite3_value_bytes(value)))

@@ -212,9 +212,7 @@ struct SQLiteState {
     }
 
     /// The last day whose sums might lack records, in days since 1970; nil if there is none.
-    var lastPartialDay: Int? {
-        mark > 0 ? zone.day(atMilliseconds: mark / UsageSchema.idsPerMillisecond).number : nil
-    }
+    var lastPartialDay: Int? { mark > 0 ? zone.day(atMilliseconds: mark / UsageSchema.idsPerMillisecond).number : nil }
 }
 
 /// A day that may have records that match a filter. It has the range of their ids, and the numbers of requests and

@@ -158,9 +158,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     }
 
     /// Returns the time zone of the daily sums, which another process may have set.
-    func zone(of state: SQLiteSums.State) -> DayZone {
-        state.zone == zone.name ? zone : DayZone(named: state.zone)
-    }
+    func zone(of state: SQLiteSums.State) -> DayZone { state.zone == zone.name ? zone : DayZone(named: state.zone) }
 
     // MARK: The file
 
@@ -240,9 +238,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
 
     private func version(_ database: SQLiteDatabase) throws(SQLiteFailure) -> Int {
         let version = try database.number("PRAGMA user_version")
-        guard (0...steps.count).contains(version) else {
-            throw .newer(version, than: steps.count)
-        }
+        guard (0...steps.count).contains(version) else { throw .newer(version, than: steps.count) }
         return version
     }
 

@@ -120,9 +120,7 @@ struct SQLiteSums {
                 """
             )
             let keys = table.keys.map { "\($0) = ?" }.joined(separator: " AND ")
-            removeEmpty = try database.prepare(
-                "DELETE FROM \(table.name) WHERE \(keys) AND requests = 0 AND calls = 0"
-            )
+            removeEmpty = try database.prepare("DELETE FROM \(table.name) WHERE \(keys) AND requests = 0 AND calls = 0")
         }
 
         func write(_ sums: SumTable, isRemoval: Bool) throws(SQLiteFailure) {

@@ -20,9 +20,7 @@ package struct DayZone: Sendable {
         self.init(name, rules)
     }
 
-    init(named name: String, _ file: [UInt8]) {
-        self.init(name, ZoneRules(file) ?? .utc)
-    }
+    init(named name: String, _ file: [UInt8]) { self.init(name, ZoneRules(file) ?? .utc) }
 
     package var today: Day { day(atMilliseconds: Timestamp.now()) }
 

@@ -118,9 +118,7 @@ struct ClaudeSchema {
     }
 
     /// Whether the schema allows every value: `true` or `{}`.
-    static func isFree(_ schema: JSONValue) -> Bool {
-        schema.flag == true || schema.members?.isEmpty == true
-    }
+    static func isFree(_ schema: JSONValue) -> Bool { schema.flag == true || schema.members?.isEmpty == true }
 
     private static func copy(_ name: StaticString, _ value: JSONValue, to out: inout ByteBuffer) -> Bool {
         open(name, &out)

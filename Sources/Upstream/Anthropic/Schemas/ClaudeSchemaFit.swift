@@ -100,8 +100,7 @@ private struct ClaudeSchemaFitReader {
     ) -> ClaudeSchemaFit {
         switch name {
         case "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment",
-            "$schema",
-            "$anchor", "required", "$defs", "definitions":
+            "$schema", "$anchor", "required", "$defs", "definitions":
             return .exact
         case "additionalProperties": return isObject ? .exact : .wider
         case "$id": return schema.position == root.position ? .exact : .narrower

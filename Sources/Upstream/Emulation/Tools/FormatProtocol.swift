@@ -29,9 +29,7 @@ package struct FormatProtocol: Sendable {
         case .object: buffer.append("object")
         case .schema(let name, let description, let text, _):
             buffer.append("value, ", json: name)
-            if let description {
-                buffer.append(" (", description, ")")
-            }
+            if let description { buffer.append(" (", description, ")") }
             buffer.append(", that fits this JSON Schema:\n\n")
             buffer.append(text)
             buffer.append(

@@ -29,9 +29,7 @@ package struct StructuredOutputParser: ~Copyable {
 
     package init(_ format: FormatProtocol) { self.format = format }
 
-    var heldBytes: Int {
-        held.count + (found?.utf8.count ?? 0) + (waiting?.text.bytes.count ?? 0) + after.count
-    }
+    var heldBytes: Int { held.count + (found?.utf8.count ?? 0) + (waiting?.text.bytes.count ?? 0) + after.count }
 
     /// The long JSON value that the owner of the parser must validate; nil if there is none. Pass the result to
     /// `settle`.

@@ -16,11 +16,7 @@ package struct TextProtocol: Sendable {
     /// that the call needs. Throws if a JSON Schema cannot be used.
     ///
     /// - Parameter abilities: the vendor's own abilities.
-    package init?(
-        _ call: borrowing ChatCall,
-        lacking abilities: Abilities,
-        isRepair: Bool = false
-    ) throws(APIError) {
+    package init?(_ call: borrowing ChatCall, lacking abilities: Abilities, isRepair: Bool = false) throws(APIError) {
         let needed = call.needs.subtracting(abilities)
         let wantsTools = needed.contains(.tools) || needed.contains(.functions)
         let wantsFormat = needed.contains(.objects) || needed.contains(.schemas)

@@ -169,9 +169,7 @@ package struct ToolCallParser: ~Copyable {
         while end > 0, Self.isSpace(start.load(fromByteOffset: end &- 1, as: UInt8.self)) { end &-= 1 }
         guard end > 0 else { return nil }
         StepCount.add(piece.count)
-        if hasLineEnd || !marks.isAmidLine {
-            for byte in piece { marks.consume(byte) }
-        }
+        if hasLineEnd || !marks.isAmidLine { for byte in piece { marks.consume(byte) } }
         isTextLast = true
         settle()
         let waiting = spaces.count

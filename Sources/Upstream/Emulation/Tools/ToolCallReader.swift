@@ -62,9 +62,7 @@ struct ToolCallReader {
 
     private func tool(_ name: UnsafeRawBufferPointer) -> ToolDefinition? {
         let name = name.hasPrefix("functions.") ? name[part: 10..<name.count] : name
-        return tools.first { tool in
-            tool.name.utf8.count == name.count && tool.name.utf8.elementsEqual(name)
-        }
+        return tools.first { tool in tool.name.utf8.count == name.count && tool.name.utf8.elementsEqual(name) }
     }
 
     /// Reads one tool call from a parsed JSON object.

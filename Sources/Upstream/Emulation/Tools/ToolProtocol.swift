@@ -74,9 +74,7 @@ package struct ToolProtocol: Sendable {
 
     private func append(_ tool: ToolDefinition, to buffer: inout ByteBuffer) {
         buffer.append(#"{"name": "#, json: tool.name)
-        if let description = tool.description {
-            buffer.append(#", "description": "#, json: description)
-        }
+        if let description = tool.description { buffer.append(#", "description": "#, json: description) }
         buffer.append(#", "parameters": "#)
         if let parameters = tool.parameters {
             Self.append(onOneLine: parameters, to: &buffer)
@@ -89,24 +87,15 @@ package struct ToolProtocol: Sendable {
     /// Appends JSON on one line: line breaks become spaces.
     private static func append(onOneLine json: String, to buffer: inout ByteBuffer) {
         var json = json
-        json.withUTF8 { bytes in
-            for byte in bytes { buffer.append(byte == 10 || byte == 13 ? 32 : byte) }
-        }
+        json.withUTF8 { bytes in for byte in bytes { buffer.append(byte == 10 || byte == 13 ? 32 : byte) } }
     }
 
     /// Appends a tool call that a model has made, as text. Blank arguments become `{}`.
-    package static func append(
-        call name: String,
-        arguments: String,
-        id: String?,
-        to buffer: inout ByteBuffer
-    ) {
+    package static func append(call name: String, arguments: String, id: String?, to buffer: inout ByteBuffer) {
         buffer.append("<tool_call>\n{\"name\": ", json: name)
         buffer.append(#", "arguments": "#)
         buffer.append(arguments.utf8.contains { $0 > 32 } ? arguments : "{}")
-        if let id {
-            buffer.append(#", "id": "#, json: id)
-        }
+        if let id { buffer.append(#", "id": "#, json: id) }
         buffer.append("}\n</tool_call>\n")
     }
 
@@ -119,12 +108,8 @@ package struct ToolProtocol: Sendable {
         to buffer: inout ByteBuffer
     ) {
         buffer.append("<tool_response")
-        if let id {
-            buffer.append(" id=", json: id)
-        }
-        if let name {
-            buffer.append(" name=", json: name)
-        }
+        if let id { buffer.append(" id=", json: id) }
+        if let name { buffer.append(" name=", json: name) }
         buffer.append(isError ? " error=\"true\">\n" : ">\n")
         let text = ByteBuffer(result)
         var scan = ByteScan(text.bytes)

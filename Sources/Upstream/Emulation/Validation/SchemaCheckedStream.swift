@@ -73,9 +73,7 @@ final class SchemaCheckedStream: ChatStream, OnLoop, @unchecked Sendable {
     func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         if held.next(emit) { return true }
         if !end.isEmpty { return false }
-        let hasMore = try stream.next { choice, event in
-            if passes(choice, event) { emit(choice, event) }
-        }
+        let hasMore = try stream.next { choice, event in if passes(choice, event) { emit(choice, event) } }
         try checkRoom()
         return hasMore
     }

@@ -35,8 +35,7 @@ final class OneMinSpeech: PreparedSpeech, OnLoop, @unchecked Sendable {
 
     func open(by attempt: Attempt) async throws(UpstreamError) -> any AudioStream {
         let stream = try await vendor.complete(body, use, attempt: attempt) {
-            [vendor, use] (call) async throws(UpstreamError) in
-            try await vendor.opened(call, use, attempt: attempt)
+            [vendor, use] (call) async throws(UpstreamError) in try await vendor.opened(call, use, attempt: attempt)
         }
         guard stream.head.isJSON else { return try await audio(stream) }
         let record = try await vendor.whole(stream, limitBytes: Self.recordLimitBytes)

@@ -120,9 +120,7 @@ package final class OneMinList: ModelList, OnLoop, @unchecked Sendable {
         guard feature.isSubset(of: [.chat, .code]), let prompt = parts(reported["INPUT"], orNone: true),
             let completion = parts(reported["OUTPUT"], orNone: true), prompt + completion > 0
         else { return CreditPrices() }
-        return CreditPrices(
-            chat: ChatCredits(promptParts: prompt, completionParts: completion, imageParts: image)
-        )
+        return CreditPrices(chat: ChatCredits(promptParts: prompt, completionParts: completion, imageParts: image))
     }
 
     /// Converts a price in credits to parts of 10^-9 credits; nil if the price is missing or implausible.

@@ -2,12 +2,9 @@
 enum ShortNames {
     private static let flux = "black-forest-labs/"
     private static let ids = [
-        "phoenix": "6b645e3a-d64f-4341-a6d8-7a3690fbf042",
-        "lightning-xl": "b24e16ff-06e3-43eb-8d33-4416c2d75876",
-        "anime-xl": "e71a1c2f-4f80-4800-934f-2c68979d8cc8",
-        "diffusion-xl": "1e60896f-3c26-4296-8ecc-53e2afecc132",
-        "kino-xl": "aa77f04e-3eec-4034-9c07-d0f619684628",
-        "vision-xl": "5c232a9e-9061-4777-980a-ddc8e65647c6",
+        "phoenix": "6b645e3a-d64f-4341-a6d8-7a3690fbf042", "lightning-xl": "b24e16ff-06e3-43eb-8d33-4416c2d75876",
+        "anime-xl": "e71a1c2f-4f80-4800-934f-2c68979d8cc8", "diffusion-xl": "1e60896f-3c26-4296-8ecc-53e2afecc132",
+        "kino-xl": "aa77f04e-3eec-4034-9c07-d0f619684628", "vision-xl": "5c232a9e-9061-4777-980a-ddc8e65647c6",
         "albedo-base-xl": "2067ae52-33fd-4a82-bb92-c2c55e7d2786",
     ]
 

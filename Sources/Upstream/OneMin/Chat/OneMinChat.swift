@@ -162,11 +162,7 @@ extension OneMin: ChatVendor {
     /// Returns the vendor's own abilities: only web search. The relay emulates the other abilities.
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities { .searchOptions }
 
-    package func prepare(
-        _ call: consuming ChatCall,
-        for model: Model,
-        by attempt: Attempt
-    ) -> any PreparedChat {
+    package func prepare(_ call: consuming ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         var call = consume call
         call.webSearch = call.search(with: model)
         let attachments = call.attachments

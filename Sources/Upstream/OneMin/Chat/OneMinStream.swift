@@ -133,10 +133,7 @@ final class OneMinStream: ChatStream, @unchecked Sendable {
             return false
         }
         if !isDone,
-            let text = events.text(
-                between: UnsafeRawBufferPointer(Self.opening),
-                UnsafeRawBufferPointer(Self.closing)
-            )
+            let text = events.text(between: UnsafeRawBufferPointer(Self.opening), UnsafeRawBufferPointer(Self.closing))
         {
             pass(text, isPlain: true, emit)
             return true
@@ -164,10 +161,7 @@ final class OneMinStream: ChatStream, @unchecked Sendable {
         return true
     }
 
-    private func content(
-        _ data: UnsafeRawBufferPointer,
-        _ emit: (Int, ChatEvent) -> Void
-    ) throws(UpstreamError) {
+    private func content(_ data: UnsafeRawBufferPointer, _ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) {
         if let root = try? parser.parse(data), root.kind == .object {
             guard let text = root["content"]?.text ?? root["delta"]?["content"]?.text else { return }
             pass(text, emit)
@@ -188,10 +182,7 @@ final class OneMinStream: ChatStream, @unchecked Sendable {
         if !repeats.holds(text) { emitText(text, isPlain: isPlain, emit) }
     }
 
-    private func result(
-        _ data: UnsafeRawBufferPointer,
-        _ emit: (Int, ChatEvent) -> Void
-    ) throws(UpstreamError) {
+    private func result(_ data: UnsafeRawBufferPointer, _ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) {
         let record = try OneMinRecord(data, parser)
         hasRecord = true
         report(record)

@@ -60,11 +60,7 @@ extension OneMin {
     }
 
     /// Makes a call and returns the response's body. Throws if the status is not 200 or 201.
-    func record(
-        of call: UpstreamCall,
-        _ use: OneMinUse,
-        _ attempt: Attempt
-    ) async throws(UpstreamError) -> Body {
+    func record(of call: UpstreamCall, _ use: OneMinUse, _ attempt: Attempt) async throws(UpstreamError) -> Body {
         try checkSupport(of: use, attempt)
         let response = try await attempt.send(call, on: transport)
         guard response.head.status == 200 || response.head.status == 201 else {

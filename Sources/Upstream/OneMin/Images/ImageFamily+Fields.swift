@@ -15,9 +15,7 @@ extension ImageFamily {
         try appendBackground(call.background, to: &body)
         try appendFormat(call, to: &body)
         if let negative = call.negativePrompt {
-            guard let negativeField else {
-                throw .unsupportedValue("prompt", "this model does not support --no")
-            }
+            guard let negativeField else { throw .unsupportedValue("prompt", "this model does not support --no") }
             body.append(member: negativeField, negative)
         }
         // A mode is ignored for models without modes, because this harms nobody.

@@ -64,8 +64,7 @@ extension ImageFamily {
             (width, height) = (scale * across, scale * down)
         }
         guard width % 16 == 0, height % 16 == 0, max(width, height) <= 3_840,
-            max(width, height) <= 3 * min(width, height),
-            (655_360...8_294_400).contains(width * height)
+            max(width, height) <= 3 * min(width, height), (655_360...8_294_400).contains(width * height)
         else { return nil }
         return (width, height)
     }

@@ -14,9 +14,7 @@ extension OneMin: ImageProvider {
         try await EditMask.converted(mask, for: size, by: worker, on: loop)
     }
 
-    package func imagesPerCall(of model: Model) -> Int {
-        ImageFamily.generation(of: model.id).plan(nil).reduce(0, +)
-    }
+    package func imagesPerCall(of model: Model) -> Int { ImageFamily.generation(of: model.id).plan(nil).reduce(0, +) }
 
     package func prepare(_ call: ImageCall, for model: Model) throws(APIError) -> any PreparedImages {
         let call = try Self.understood(call)

@@ -28,21 +28,12 @@ struct ToolCallSequencer {
     /// The memory that is counted for a waiting event besides its text, in bytes.
     private static let eventBytes = 128
 
-    mutating func begin(
-        _ index: Int,
-        id: [UInt8],
-        name: [UInt8],
-        _ emit: (ChatEvent) -> Void
-    ) {
+    mutating func begin(_ index: Int, id: [UInt8], name: [UInt8], _ emit: (ChatEvent) -> Void) {
         waiting.append(WaitingCall(index: index, id: id, name: name))
         emitWhole(emit)
     }
 
-    mutating func add(
-        _ arguments: [UInt8],
-        to index: Int,
-        _ emit: (ChatEvent) -> Void
-    ) throws(UpstreamError) {
+    mutating func add(_ arguments: [UInt8], to index: Int, _ emit: (ChatEvent) -> Void) throws(UpstreamError) {
         if index == open {
             emitArguments(arguments, emit)
             emitWhole(emit)

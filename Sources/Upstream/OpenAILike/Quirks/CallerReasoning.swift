@@ -51,10 +51,9 @@ struct CallerReasoning: Sendable {
     func unknown(in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
         return memory.unknown(
-            messages.reversed().lazy.filter { $0.plainReasoning.isEmpty }
-                .compactMap { message in
-                    message.toolCalls.first?.id.flatMap { ToolCallMemory.key(ofCall: $0, of: owner) }
-                }
+            messages.reversed().lazy.filter { $0.plainReasoning.isEmpty }.compactMap { message in
+                message.toolCalls.first?.id.flatMap { ToolCallMemory.key(ofCall: $0, of: owner) }
+            }
         )
     }
 

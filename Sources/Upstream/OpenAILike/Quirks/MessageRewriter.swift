@@ -46,8 +46,7 @@ struct MessageRewriter {
         var content: [UInt8]?
         var rest = ByteBuffer()
         let isForeign = quirks.contains(.noForeignReasoning) && message.hasForeignReasoning
-        let lacksReasoning =
-            quirks.contains(.reasoningBack) && (isForeign ? message.hasCalls : message.lacksReasoning)
+        let lacksReasoning = quirks.contains(.reasoningBack) && (isForeign ? message.hasCalls : message.lacksReasoning)
         let hasNoExtras = isForeign || quirks.contains(.noExtraContent)
         for member in message.members {
             switch member.name {

@@ -71,8 +71,7 @@ extension RefusedRequest {
     // MARK: Abilities
 
     var lackingAbility: QuirkFinding? {
-        let isSaid =
-            isUnsupported || words.say("must be") || words.say("unavailable") || words.say("at most 1")
+        let isSaid = isUnsupported || words.say("must be") || words.say("unavailable") || words.say("at most 1")
         guard isSaid else { return nil }
         if request["web_search_options"] != nil, names("web_search_options") || words.say("web search") {
             return scoped(.noSearch)

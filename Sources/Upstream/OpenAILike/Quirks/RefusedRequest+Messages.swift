@@ -16,11 +16,7 @@ extension RefusedRequest {
         if words.quote("developer"), messages.contains(where: { $0["role"]?.content == "developer" }) {
             return .noDeveloper
         }
-        if isUnsupported, messages.contains(where: { $0["name"] != nil }),
-            names("name")
-        {
-            return .noNames
-        }
+        if isUnsupported, messages.contains(where: { $0["name"] != nil }), names("name") { return .noNames }
         if vendorError.names("empty_array") || words.say("empty array"),
             messages.contains(where: { $0["content"]?.isEmptyArray ?? false })
         {
@@ -29,8 +25,7 @@ extension RefusedRequest {
         // An error of serde without the field's name, such as "messages[0]: invalid type: sequence, expected a string".
         let isOfList = words.quote("messages[") && words.say("invalid type: sequence")
         guard isOfList || words.quote("content") || isLast("content", of: vendorError.param ?? "") else { return nil }
-        let isTyped =
-            words.quoteAny(of: ["string", "sequence", "null", "none"])
+        let isTyped = words.quoteAny(of: ["string", "sequence", "null", "none"])
         guard isTyped || words.say("required") || words.say("missing") else { return nil }
         if !isOfList, messages.contains(where: { $0["content"]?.isNull ?? true }), !known.contains(.emptyContent) {
             return .emptyContent

@@ -24,9 +24,7 @@ enum ToolNameShortener {
         } ?? false
     }
 
-    private static func isLong(_ name: RawJSON?) -> Bool {
-        (name?.content?.count ?? 0) > ShortToolNames.limitBytes
-    }
+    private static func isLong(_ name: RawJSON?) -> Bool { (name?.content?.count ?? 0) > ShortToolNames.limitBytes }
 
     private static func append(_ member: RawJSON.Member, to out: inout ByteBuffer) {
         out.append("\"", member.name, "\":")
@@ -45,8 +43,7 @@ enum ToolNameShortener {
                 ShortName.bytes(of: Array(name), limitBytes: ShortToolNames.limitBytes).withUnsafeBytes {
                     out.append(json: $0)
                 }
-            case "function", "custom", "tool_calls", "function_call", "tools", "allowed_tools":
-                append(member, to: &out)
+            case "function", "custom", "tool_calls", "function_call", "tools", "allowed_tools": append(member, to: &out)
             default: return false
             }
             return true
