@@ -60,8 +60,7 @@ static inline uint64_t relay_json_marks(const uint8_t *bytes) {
 
 /// Writes the escape of a byte that needs one, and returns its length: 2 or 6.
 static inline size_t relay_json_escape(uint8_t *room, uint8_t byte) {
-  static const char letters[35] = {[9] = 't', [10] = 'n', [13] = 'r', [34] = '"'};
-  char letter = byte == '\\' ? '\\' : letters[byte];
+  char letter = byte == '\n' ? 'n' : byte == '"' || byte == '\\' ? (char)byte : byte == '\t' ? 't' : byte == '\r' ? 'r' : 0;
   room[0] = '\\';
   if (letter) {
     room[1] = (uint8_t)letter;
