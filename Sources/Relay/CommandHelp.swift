@@ -105,15 +105,12 @@ struct CommandHelp: Equatable, Sendable {
 
     private static func named(_ name: String) -> CommandHelp? { all.first { $0.name == name } }
 
-    /// The help of all commands.
     static var usage: String { "usage: \(Product.name) [COMMAND]\n\n" + all.map(\.text).joined() }
 
-    /// The help of all commands and settings.
     static var whole: String {
         usage + "\nSettings in the environment or .env file [default]\n" + SettingsTable.product.help
     }
 
-    /// The help of this command.
     var usage: String { "usage: \(Product.name) \(forms.map(\.words).joined(separator: " | "))\n\n" + text }
 
     private var text: String {

@@ -3,7 +3,6 @@ import Limits
 import Shared
 
 extension Settings {
-    /// A summary of the settings for the log.
     var summary: String { summary(withStore: limits.store) }
 
     /// Returns a summary of the settings for the log, with the counter store that is in use.

@@ -34,6 +34,7 @@ package protocol ChatVendor: AnyObject, Sendable {
 }
 
 extension ChatVendor {
+    package var wires: [Wire] { [] }
     package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool { wires.contains(.chat) }
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { false }
     package var keepsDeadlines: Bool { false }

@@ -2,7 +2,6 @@ import Engine
 
 /// The names of request fields that the relay checks, changes or uses itself.
 package enum FieldNames {
-    /// The names of fields in chat requests.
     package static let ofChats: [StaticString] = [
         "model", "messages", "n", "stop", "stream", "stream_options", "max_tokens", "max_completion_tokens",
         "temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "logit_bias", "tools", "tool_choice",

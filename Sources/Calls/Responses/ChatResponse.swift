@@ -156,7 +156,6 @@ extension ChatResponse.Choice {
 }
 
 extension ChatResponse {
-    /// Emits the response as the events of a stream.
     package func emit(_ emit: (Int, ChatEvent) -> Void) {
         for (index, choice) in choices.enumerated() { choice.emit { emit(index, $0) } }
     }

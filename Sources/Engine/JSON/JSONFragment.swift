@@ -20,7 +20,6 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
 
     package init(stringInterpolation: StringInterpolation) { output = stringInterpolation.output }
 
-    /// The JSON text of this fragment.
     package var text: String { output.bytes.text }
 
     /// Calls `body` with the bytes of the JSON text. The bytes are valid only during the call.
@@ -49,7 +48,6 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
             if !text.isEmpty { followsMember = false }
         }
 
-        /// Appends a value as JSON.
         package mutating func appendInterpolation(_ value: some JSONWritable) { value.appendJSON(to: &output.bytes) }
 
         /// Appends a value as JSON; `null` for nil.

@@ -6,7 +6,6 @@ import Glibc
 ///
 /// The messages are those of sd_notify(3).
 package struct ServiceManager: Sendable {
-    /// A state of the process that a service manager distinguishes.
     package enum State: Sendable {
         case ready
         case reloading

@@ -105,7 +105,6 @@ protocol LimitCounter: AnyObject {
     func close(at time: Int)
 }
 
-/// A refusal of units by a limit.
 struct Refusal {
     /// The microseconds until the limit has room if nobody else uses it; nil if the units never fit.
     let wait: Int?

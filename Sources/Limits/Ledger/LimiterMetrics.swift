@@ -59,7 +59,6 @@ package struct LimiterMetrics: Sendable {
 }
 
 extension Ledger {
-    /// The current metrics of the limits.
     var figures: LimiterMetrics {
         var figures = metrics
         figures.serversDown = servers.count { $0.isDown }

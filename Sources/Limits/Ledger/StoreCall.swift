@@ -8,7 +8,6 @@ enum StoreCall: Sendable {
     case write([WritePlan], thenRead: [Account])
 }
 
-/// The result of a call to a server of the store.
 enum StoreResult: Sendable {
     /// A connection to the server was opened. The value is the server's time in seconds since 1970.
     case connected(Int)

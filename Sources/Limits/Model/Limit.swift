@@ -63,7 +63,6 @@ package final class Limit: Sendable, Hashable {
     package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 }
 
-/// A group of endpoints that are limited together.
 package enum EndpointGroup: String, Sendable, Hashable, CaseIterable {
     case chat
     case images

@@ -95,11 +95,9 @@ struct CounterFile {
     }
 }
 
-/// A counter in the form in which the counter file stores it.
 struct SavedCounter {
     let key: RecordKey
     let windowSeconds: Int
-    /// The encoded record of the counter.
     let record: [UInt8]
 
     /// The maximum size of the counter in the file, in bytes.

@@ -30,7 +30,6 @@ package protocol CounterConnection: AnyObject {
         expirySeconds: Int
     ) throws(StoreFailure) -> WriteResult
 
-    /// Adds a value, if its key is absent.
     func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult
 
     /// Returns the time by the clock of the store's server, in seconds since 1970.

@@ -8,7 +8,6 @@ struct CreditNeeds {
     /// The estimated usage of one upstream call; of all upstream calls together if `arePromptsSeparate`.
     private let usage: Usage
     private let arePromptsSeparate: Bool
-    /// The images in the prompt.
     let promptImages: ChatCredits.Images
     /// The number of images that one upstream call makes; 0 if the model is no image model.
     private let images: Int

@@ -3,7 +3,6 @@ import Engine
 import Shared
 import Upstream
 
-/// A file that was uploaded to a vendor, and the call that uploaded it.
 struct UploadedFile {
     let asset: UploadedAsset
     let fileCall: FileCall

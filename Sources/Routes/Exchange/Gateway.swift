@@ -16,7 +16,6 @@ final class Gateway: ChatServices, @unchecked Sendable {
     let callers: Callers
     let limits: LimitBook
     let limiter: Limiter
-    /// The memory budget of the process.
     let memory: MemoryBudget
     let registry: Registry
     let keyCheckers: [any KeyChecker]

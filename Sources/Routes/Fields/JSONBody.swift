@@ -73,7 +73,6 @@ enum JSONBody {
         try check(JSONShape(bytes, upTo: bound))
     }
 
-    /// Returns the error for a body that is not JSON, with the location of the mistake.
     @inline(never)  // Rarely called.
     private static func notJSON(_ bytes: UnsafeRawBufferPointer) -> APIError {
         guard bytes.contains(where: { $0 > 32 }) else {

@@ -48,7 +48,6 @@ extension RequestRecord {
         return whole
     }
 
-    /// Returns the usage record of one upstream call.
     func usageRecord(_ call: CallRecord, _ counts: LoopMetrics, at now: LoopTime) -> UsageRecord {
         let name = call.server.name
         var record = UsageRecord(

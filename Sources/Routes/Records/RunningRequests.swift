@@ -30,7 +30,6 @@ struct RunningRequest: Sendable {
     let isStreamed: Bool
 }
 
-/// A request in the list of running requests.
 protocol RunningEntry: AnyObject {
     /// The index of this entry in its event loop's list. Only the list sets the index.
     var runningIndex: Int { get set }
@@ -39,7 +38,6 @@ protocol RunningEntry: AnyObject {
     var running: RunningRequest { get }
 }
 
-/// The list of the running requests of one event loop.
 final class RunningRequests: OnLoop, @unchecked Sendable {
     private struct Entry {
         /// The running request. The reference is unowned, because the request lives until it is removed from the list.

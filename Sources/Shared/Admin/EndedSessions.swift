@@ -49,7 +49,6 @@ extension EndedSessions {
     private static let headBytes = 9
     static let encodedBound = headBytes + bound * entryBytes
 
-    /// Encodes the list of ended sessions.
     func encoded() -> [UInt8] {
         var bytes = [Self.format]
         bytes.reserveCapacity(Self.headBytes + sessions.count * Self.entryBytes)

@@ -1,4 +1,3 @@
-/// The settings of the response cache.
 package struct CacheSettings: Sendable, Equatable {
     package enum Scope: String, CaseIterable, Sendable {
         /// Each caller has its own cached responses.

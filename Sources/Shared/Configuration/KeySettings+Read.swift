@@ -46,7 +46,6 @@ extension SettingsReader {
     private static let minCharacters = 16
     private static let advice = "`openssl rand -hex 24` makes a secure value"
 
-    /// Warns if a token is too short.
     mutating func warnIfShort(_ key: SettingKey, _ tokens: [String]) {
         guard tokens.contains(where: { $0.utf8.count < Self.minCharacters }) else { return }
         // Short tokens are no error, since many private relays use them.

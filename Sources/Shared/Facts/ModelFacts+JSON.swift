@@ -1,7 +1,6 @@
 package import Engine
 
 extension ModelFacts {
-    /// The known facts as members of a JSON object.
     package var members: [(name: String, value: JSONFragment)] {
         var members: [(name: String, value: JSONFragment)] = []
         func add(_ name: String, _ value: (some JSONWritable)?) {

@@ -25,7 +25,6 @@ package struct KeyToken: Sendable, Equatable {
         fileSecret = Self.fileSecret(of: token)
     }
 
-    /// Derives the secret for file ids from a token.
     package static func fileSecret(of token: String) -> [UInt8] {
         hkdf(Array(token.utf8), salt: [], info: Array("secret of file ids".utf8), count: SealingKey.byteCount)
     }

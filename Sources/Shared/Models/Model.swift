@@ -91,7 +91,6 @@ public struct Model: Sendable, Equatable {
 }
 
 extension TokenCounter {
-    /// Returns the token counter for the vocabulary of a model.
     package static func of(_ model: borrowing Model) -> TokenCounter {
         TokenCounters.ofProcess.counters.counter(by: model.vocabulary)
     }

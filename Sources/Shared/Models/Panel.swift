@@ -51,7 +51,6 @@ package struct Panel: Sendable, Equatable {
     /// The largest number of models that one request to a panel may call, with nested panels.
     package static let maxCalls = 64
 
-    /// A member of a panel: a model or another panel.
     package enum Member: Sendable {
         /// A model at one provider; at all providers that serve it if `provider` is nil.
         case model(String, provider: Int?)

@@ -28,7 +28,6 @@ package struct ListedPrice: Sendable, Equatable {
 
     package init() {}
 
-    /// Creates the listed price from a price in the settings.
     init(_ price: Price) {
         guard let prices = price.plain else { return }
         self[.prompt] = Cost(millionths: prices.prompt).exactText

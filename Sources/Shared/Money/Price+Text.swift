@@ -2,7 +2,6 @@ import Engine
 import Limits
 
 extension Price {
-    /// A mistake in the text of a price.
     package struct Mistake: Error {
         /// The description of the mistake and its correction; nil if the description of a price has it.
         package let reason: String?
@@ -54,7 +53,6 @@ extension TokenPrices {
     }
 }
 
-/// A parser of the words of a price.
 private struct PriceParser {
     private var words: [Substring] = []
     private var next = 0

@@ -1,4 +1,3 @@
-/// The prices of all models of one provider.
 package struct ProviderPrices: Sendable, Equatable {
     /// The price of the models that have no individual price; nil if unknown.
     let common: Price?

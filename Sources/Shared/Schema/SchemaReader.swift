@@ -78,7 +78,6 @@ struct SchemaReader {
         return number
     }
 
-    /// Parses a schema in the value of a keyword.
     private mutating func node(_ value: JSONValue, _ keyword: Keyword) throws(SchemaError) -> Int {
         try node(value, keyword.base, depth: keyword.depth)
     }

@@ -183,7 +183,6 @@ struct DotEnvParser {
 
     private var current: UInt8? { index < bytes.count ? bytes[index] : nil }
 
-    /// Whether the parser is at the end of a line or of the text.
     private var isAtLineEnd: Bool {
         guard let current else { return true }
         if current == UInt8(ascii: "\n") { return true }

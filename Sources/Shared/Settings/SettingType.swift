@@ -93,7 +93,6 @@ package enum SettingType: Sendable, Equatable {
     case listener
 }
 
-/// The parsed value of a setting.
 package enum SettingValue: Sendable, Equatable {
     case text(String)
     case number(Int)

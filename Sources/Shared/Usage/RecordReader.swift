@@ -56,7 +56,6 @@ package final class RecordReader: Sendable {
         try await result(on: loop) { [delete] _ throws(UsageFailure) in try delete(ids) }
     }
 
-    /// Returns the sums of usage records for a query.
     package func usage(_ query: UsageQuery, on loop: EventLoop) async throws(UsageFailure) -> UsageTable {
         try await result(on: loop) { [source] end throws(UsageFailure) in try source.table(query, until: end) }
     }

@@ -13,7 +13,6 @@ package final class UsageRecorder: Sendable {
     /// The store of usage records in memory; nil if a database is used or no records are kept in memory.
     private let memory = Lock<RecordStore?>(nil)
     private let budget: MemoryBudget
-    /// The memory budget for the bodies that usage records keep.
     package let bodies: BodyBudget
     private let log: Log
 

@@ -69,22 +69,15 @@ package final class Anthropic: KeyChecker, OnLoop, @unchecked Sendable {
         return VendorList(site, form, transport: transport, keys: keys)
     }
 
-    package var name: String { wire.name }
-
     package func accepts(key: String) async -> Bool { await wire.transport.accepts(key, at: models, wire.headers) }
 }
 
-extension Anthropic: ChatVendor {
+extension Anthropic: WireChatVendor {
     package var wires: [Wire] { [.messages] }
-    package var keepsDeadlines: Bool { true }
     package var offersSearch: Bool { true }
 
     package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool {
         call.original?.wire == .messages && !call.hasChangedCallIDs
-    }
-
-    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
-        wire.beginTrials(of: call, at: model)
     }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {

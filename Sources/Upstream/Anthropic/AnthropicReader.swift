@@ -86,7 +86,6 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     }
 
     var isFinished: Bool { finish != nil }
-    var isWhole: Bool { finish != nil }
 
     // MARK: Events
 

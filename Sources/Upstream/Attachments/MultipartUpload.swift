@@ -10,7 +10,6 @@ struct UploadRules {
     let asset: (Body) throws(UpstreamError) -> UploadedAsset
 }
 
-/// An upload of a file to a vendor as a multipart form.
 final class MultipartUpload: FileUpload, OnLoop, @unchecked Sendable {
     private let file: MultipartFile
     private let upload: any UpstreamUpload

@@ -165,7 +165,6 @@ package final class Balance: Sendable {
         if let provider = provider(at: position) { notices?.all.ends(.unreachable(provider: provider), at: .current()) }
     }
 
-    /// Returns the keys of the open and half-open circuit breakers.
     func openBreakers(at now: LoopTime) -> [BreakerKey] {
         guard hasFailures else { return [] }
         return breakers.withLock { $0.filter { $0.value.isTripped(at: now) }.map(\.key) }

@@ -10,7 +10,6 @@ struct TurnState {
     }
 
     struct Turn {
-        /// The position of the provider that has the turn.
         let position: Int
         /// The sequence number of the turn; 0 for an extra turn, given because an earlier turn was undone.
         fileprivate let number: Int

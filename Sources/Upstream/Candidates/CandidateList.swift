@@ -8,11 +8,9 @@ final class CandidateList: OnLoop, @unchecked Sendable {
     let all: [Candidate]
     /// Whether all candidates (true) or none (false) use passthrough keys; nil if only some do or it was not checked.
     let passOnKeys: Bool?
-    /// The features that all models of the list have.
     let features: Model.Features
     /// Whether there is only one candidate, with one key, no capacity limit and no retries.
     let isSingle: Bool
-    /// Whether some candidate has a capacity limit.
     let hasCapacityLimits: Bool
     /// Whether the settings of some candidate's provider exclude chats with tools or images.
     let excludesSomeCalls: Bool
@@ -20,7 +18,6 @@ final class CandidateList: OnLoop, @unchecked Sendable {
     let prices: [Price]
     /// The credit prices of the candidates that charge credits, without duplicates.
     let creditPrices: [CreditPrices]
-    /// The positions of all candidates in the list.
     let positions: [Int]
     let priorities: [Int]
     /// Whether all candidates have the same priority.

@@ -14,7 +14,6 @@ package protocol ChatServices: AnyObject, Sendable {
     func memory(of caller: Caller) -> ImageMemory
 }
 
-/// The request for which a chat is made.
 package protocol ChatRequester: AnyObject, Sendable {
     var services: any ChatServices { get }
     /// Returns the reservation by which a call is billed if the fit's candidate serves it; nil if no limit needs one.

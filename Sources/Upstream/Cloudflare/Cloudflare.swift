@@ -76,8 +76,6 @@ package final class Cloudflare: KeyChecker, OnLoop, @unchecked Sendable {
 
     private static let pageSize = 100
 
-    package var name: String { inner.name }
-
     package func accepts(key: String) async -> Bool {
         await inner.wire.transport.accepts(key, at: models, inner.wire.headers, refusals: [401, 403])
     }
@@ -93,17 +91,12 @@ package final class Cloudflare: KeyChecker, OnLoop, @unchecked Sendable {
     }
 }
 
-extension Cloudflare: ChatVendor {
-    package var wires: [Wire] { [] }
-    package var keepsDeadlines: Bool { true }
+extension Cloudflare: WireChatVendor {
+    var wire: WireVendor { inner.wire }
 
     /// Returns whether the model's support for the call is uncertain, which is true of calls with tools. Only a
     /// response shows whether the model supports tools.
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { call.needs.contains(.tools) }
-
-    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
-        inner.wire.beginTrials(of: call, at: model)
-    }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [

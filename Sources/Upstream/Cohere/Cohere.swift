@@ -40,21 +40,12 @@ package final class Cohere: KeyChecker, OnLoop, @unchecked Sendable {
         return VendorList(site, form, transport: transport, keys: keys)
     }
 
-    package var name: String { wire.name }
-
     package func accepts(key: String) async -> Bool {
         await wire.transport.accepts(key, at: models, wire.headers, refusals: [401, 498])
     }
 }
 
-extension Cohere: ChatVendor {
-    package var wires: [Wire] { [] }
-    package var keepsDeadlines: Bool { true }
-
-    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
-        wire.beginTrials(of: call, at: model)
-    }
-
+extension Cohere: WireChatVendor {
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         var abilities: Abilities = [
             .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sampling, .reasoning,

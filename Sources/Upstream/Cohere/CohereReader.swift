@@ -40,7 +40,6 @@ final class CohereReader: WireReader, @unchecked Sendable {
 
     var hasBegun: Bool { hasParts || finish != nil }
     var isFinished: Bool { finish != nil }
-    var isWhole: Bool { finish != nil }
 
     // MARK: Events
 

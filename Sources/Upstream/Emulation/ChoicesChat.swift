@@ -141,7 +141,6 @@ private final class OpenStreams: OnLoop, @unchecked Sendable {
     var list: [(choice: Int, any ChatStream)] = []
 }
 
-/// A stream that merges the streams of several choices.
 final class ChoicesStream: ChatStream, OnLoop, @unchecked Sendable {
     private final class ChoiceStream {
         let index: Int

@@ -53,7 +53,6 @@ private struct OwnerNames {
     }
 }
 
-/// One word of a vendor's message.
 private struct VendorMessageWord {
     let text: Substring
 

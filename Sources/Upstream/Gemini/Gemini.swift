@@ -53,8 +53,6 @@ package final class Gemini: KeyChecker, OnLoop, @unchecked Sendable {
         return VendorList(site, form, transport: transport, keys: keys)
     }
 
-    package var name: String { wire.name }
-
     /// Returns whether Google accepts the key. Google responds with status 400 to an invalid key.
     package func accepts(key: String) async -> Bool {
         await wire.transport.accepts(key, at: models, wire.headers, refusals: [400, 401])
@@ -75,14 +73,7 @@ package final class Gemini: KeyChecker, OnLoop, @unchecked Sendable {
     }
 }
 
-extension Gemini: ChatVendor {
-    package var wires: [Wire] { [] }
-    package var keepsDeadlines: Bool { true }
-
-    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
-        wire.beginTrials(of: call, at: model)
-    }
-
+extension Gemini: WireChatVendor {
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         wire.abilitiesOfGemini(for: call, of: model)
     }

@@ -48,7 +48,6 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     var usage: Usage? { accumulator.usage }
     var hasBegun: Bool { hasParts || finish != nil }
     var isFinished: Bool { finish != nil }
-    var isWhole: Bool { finish != nil }
 
     // MARK: Events
 

@@ -148,7 +148,6 @@ struct GeminiDialect: Sendable {
     let hasOpenSchemas: Bool
     let errorTable: VendorErrorTable
 
-    /// The dialect of the Gemini API.
     static let own = GeminiDialect(hasOpenSchemas: false, errorTable: VendorError.gemini)
 
     /// Appends a schema in the form that the service supports. Returns false without appending if the schema is not

@@ -84,8 +84,6 @@ package final class OpenAILike: KeyChecker, OnLoop, @unchecked Sendable {
         return VendorList(site, form, transport: transport, keys: keys)
     }
 
-    package var name: String { wire.name }
-
     func endpoint(_ endpoint: ForwardedEndpoint) -> Endpoint? {
         if let known = forwarded[endpoint] { return known }
         forwarded[endpoint] = Endpoint(site.baseURL + endpoint.path, site.options)
@@ -95,9 +93,8 @@ package final class OpenAILike: KeyChecker, OnLoop, @unchecked Sendable {
     package func accepts(key: String) async -> Bool { await wire.transport.accepts(key, at: models, wire.headers) }
 }
 
-extension OpenAILike: ChatVendor {
+extension OpenAILike: WireChatVendor {
     package var wires: [Wire] { [.chat] }
-    package var keepsDeadlines: Bool { true }
     package var offersSearch: Bool { true }
 
     package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool { !isByResponses(call, model) }
@@ -109,10 +106,6 @@ extension OpenAILike: ChatVendor {
             || call.needs.contains(.inlineMedia) && call.attachments.contains(where: \.isAddress)
             || call.needs.contains(.searchOptions)
         return (chatsBy == .auto || mayLack && !isOpenAI) && !isByResponses(call, model)
-    }
-
-    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
-        wire.beginTrials(of: call, at: model)
     }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {

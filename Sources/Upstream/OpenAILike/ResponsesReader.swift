@@ -68,7 +68,6 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     }
 
     var isFinished: Bool { finish != nil }
-    var isWhole: Bool { finish != nil }
 
     // MARK: Events
 

@@ -2,7 +2,6 @@ import Calls
 import Engine
 import Shared
 
-/// A chunk of a tool call that is ready to be emitted.
 struct ToolCallChunk {
     /// The index of the tool call in the choice, counted from 0 in the order of appearance.
     let index: Int
@@ -199,7 +198,6 @@ struct ToolCallTable {
         return withExtendedLifetime(body) { Array(body.bytes) }
     }
 
-    /// Returns whether the new arguments repeat all earlier arguments of the tool call.
     private func isRepeat(_ arguments: [UInt8], of index: Int) -> Bool {
         // Some servers send all arguments again at the end.
         let call = calls[index]

@@ -1,7 +1,6 @@
 import Calls
 
 extension VendorError {
-    /// The table of errors of OpenAI and compatible servers.
     static let openAI: VendorErrorTable = { $0.ofOpenAI }
 
     var ofOpenAI: UpstreamError? {

@@ -12,7 +12,6 @@ package struct PanelProgressLines: Sendable {
         longestBytes = names.reduce(0) { max($0, $1.count) }
     }
 
-    /// Returns the progress line for a member that has finished.
     package static func line(_ member: String, isGood: Bool) -> String { "\(member) \(isGood ? "✅" : "❌")\n" }
 
     /// Removes progress lines at the beginning of the assistant's texts and reasoning. Also removes messages that

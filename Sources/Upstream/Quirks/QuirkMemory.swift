@@ -71,7 +71,6 @@ package final class QuirkMemory: Sendable {
         return quirks.subtracting(call.tried).union(call.met)
     }
 
-    /// Returns the quirks with which a call is written.
     func known(of provider: String, _ model: String, for call: CallQuirks) -> Known {
         guard isUsed.load(ordering: .relaxed) else { return Known(sure: call.met) }
         var known = Known()

@@ -43,7 +43,6 @@ package struct GoogleExchange: Sendable {
         self.account = account
     }
 
-    /// The refresh token from the settings.
     var refreshToken: String { account.refreshToken }
 
     func token(for refreshToken: String, by transport: any Transport) async -> Outcome {

@@ -54,8 +54,6 @@ package final class Vertex: KeyChecker, OnLoop, @unchecked Sendable {
         ["Authorization: Bearer \(token)", "Content-Type: application/json"]
     }
 
-    package var name: String { wire.name }
-
     /// Returns whether Google accepts the key.
     ///
     /// - Parameter key: an access token of Google.
@@ -83,16 +81,13 @@ package final class Vertex: KeyChecker, OnLoop, @unchecked Sendable {
     }
 }
 
-extension Vertex: ChatVendor {
+extension Vertex: WireChatVendor {
     package var wires: [Wire] { publisher == .anthropic ? [.messages] : [] }
+    package var keepsDeadlines: Bool { false }
     package var offersSearch: Bool { publisher == .anthropic }
 
     package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool {
         publisher == .anthropic && call.original?.wire == .messages && !call.hasChangedCallIDs
-    }
-
-    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
-        wire.beginTrials(of: call, at: model)
     }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {

@@ -72,7 +72,6 @@ struct ErrorResponseReader {
         return table(vendorError) ?? vendorError.error
     }
 
-    /// Returns the error in an event of a stream.
     func error(ofEvent data: UnsafeRawBufferPointer) -> UpstreamError {
         if let root = try? parser.parse(data), root.kind == .object {
             var error = Self.error(in: root, table)
@@ -120,7 +119,6 @@ struct ErrorResponseReader {
 
 /// A vendor's refusal of a chat request, from which forms find the quirk that it shows.
 final class Refusal {
-    /// The HTTP status of the error response.
     let status: Int
     let vendorError: VendorError
     /// Whether the vendor's error table recognises the error.

@@ -57,6 +57,7 @@ final class PausedResponse: Sendable {
 }
 
 extension WireReader {
+    var isWhole: Bool { isFinished }
     var eventLimitBytes: Int { WireStream.eventLimitBytes }
     var pause: PausedResponse? { nil }
     func goOn() {}

@@ -22,7 +22,6 @@ final class WireVendor: OnLoop, @unchecked Sendable {
     /// Returns the quirks that decide what the call may ask of the model.
     func quirks(_ model: Model, for call: CallQuirks) -> LearnedQuirks { quirks.quirks(of: name, model.id, for: call) }
 
-    /// Returns the quirks with which the call is written.
     func known(_ model: Model, for call: CallQuirks) -> QuirkMemory.Known {
         quirks.known(of: name, model.id, for: call)
     }
@@ -43,10 +42,20 @@ final class WireVendor: OnLoop, @unchecked Sendable {
         let quirks = known(model, for: call.quirks)
         return WireChat(self, form, call: call, model: model, attempt: attempt, quirks: quirks)
     }
+}
 
-    func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
+/// A vendor that calls servers by a `WireVendor`.
+protocol WireChatVendor: ChatVendor {
+    var wire: WireVendor { get }
+}
+
+extension WireChatVendor {
+    package var name: String { wire.name }
+    package var keepsDeadlines: Bool { true }
+
+    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
         let needs = call.needs
-        return quirks.beginTrials(of: .concerning(needs), at: name, model.id, for: call.quirks.owner)
+        return wire.quirks.beginTrials(of: .concerning(needs), at: name, model.id, for: call.quirks.owner)
     }
 }
 

@@ -4,7 +4,6 @@ import Glibc
 import Shared
 import Upstream
 
-/// A writer of the chunks of a streamed chat completion.
 final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
     private let exchange: Exchange
     private let choices: Int

@@ -3,7 +3,6 @@ import Engine
 
 /// Functions that write the output items of the Responses API as JSON.
 enum OutputItem {
-    /// A message of the output.
     struct Message {
         var isRefusal = false
         var phase: ChatMessage.Phase?

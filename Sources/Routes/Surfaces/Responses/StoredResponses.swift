@@ -78,7 +78,6 @@ extension APIError {
     }
 }
 
-/// A page of the input items of a stored response.
 private struct ItemPage: Sendable {
     private let limit: Int
     private let isAscending: Bool

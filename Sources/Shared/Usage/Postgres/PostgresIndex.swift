@@ -5,11 +5,9 @@ struct PostgresIndex {
     /// The key of the PostgreSQL advisory lock for creating an index: an arbitrary number.
     private static let lock = 7_031_912_844_553
 
-    /// The index of failed requests.
     static var failed: PostgresIndex {
         PostgresIndex("relay_usage_failed", "(status, time) WHERE NOT success AND kind = 0")
     }
-    /// The index of the requests of sessions.
     static var session: PostgresIndex {
         PostgresIndex("relay_usage_session", "(session, time) WHERE session IS NOT NULL")
     }

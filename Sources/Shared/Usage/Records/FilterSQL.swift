@@ -34,7 +34,6 @@ struct FilterSQL {
 
     private var trueText: String { dialect == .sqlite ? "1" : "TRUE" }
 
-    /// Adds a condition that has no parameter.
     mutating func add(_ condition: String) { conditions.append(condition) }
 
     /// Adds a condition with a parameter. `condition` receives the parameter's name, such as `$1`, and returns SQL.

@@ -67,7 +67,6 @@ struct TimelinePlan: Sendable {
     /// The ranges of time whose records are read, in milliseconds since 1970.
     private(set) var read: [Range<Int>] = []
     private(set) var stored: [Stored] = []
-    /// The table of the stored sums.
     let table: SumsTable
     let step: TimelineQuery.Step
 
@@ -134,7 +133,6 @@ struct TimelinePlan: Sendable {
         return low
     }
 
-    /// An empty table for the sums of records that are read.
     var emptyTable: SumTable {
         SumTable(omitting: SumFields([.caller, .model, .provider, .endpoint]).subtracting(fields), hasTimes: true)
     }

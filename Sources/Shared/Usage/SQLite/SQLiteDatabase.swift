@@ -2,7 +2,6 @@ import CSQLite
 import Engine
 import Glibc
 
-/// An error that SQLite reported.
 struct SQLiteFailure: Error {
     let code: Int32
     let text: String

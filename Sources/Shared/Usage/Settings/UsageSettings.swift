@@ -1,4 +1,3 @@
-/// The settings of the file to which usage records are written.
 package struct UsageFileSettings: Sendable, Equatable {
     /// The path of the file; nil for standard output.
     package let path: String?
@@ -18,7 +17,6 @@ extension UsageFileSettings {
     }
 }
 
-/// The settings of the database in which usage records are stored.
 package struct UsageDatabaseSettings: Sendable, Equatable {
     package enum DatabaseLocation: Sendable, Equatable {
         /// The folder that contains the SQLite database, from `DATA_DIR`.

@@ -156,7 +156,6 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
 }
 
 extension OneMin: ChatVendor {
-    package var wires: [Wire] { [] }
     package var keepsDeadlines: Bool { true }
 
     /// Returns the vendor's own abilities: only web search. The relay emulates the other abilities.

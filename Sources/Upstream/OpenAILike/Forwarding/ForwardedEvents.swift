@@ -9,7 +9,6 @@ struct ForwardedEvents: ~Copyable {
     private(set) var usage: Usage?
     /// Whether the vendor sent an error. The error is not forwarded.
     private(set) var isFailure = false
-    /// Whether an event with data was forwarded.
     private(set) var hasData = false
     /// Whether at least one event had a type that OpenAI defines, such as `speech.audio.delta`.
     private var isTyped = false
