@@ -89,14 +89,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     // MARK: Events
 
-    func consume(
-        event data: UnsafeRawBufferPointer,
-        named name: UnsafeRawBufferPointer,
-        _ emit: Emit
-    ) throws(UpstreamError) -> Bool {
-        if name.equals("error") { throw error(ofEvent: data) }
-        if let text = deltas.text(data, named: name) {
-            if isNative { passOn(data, named: name, emit) }
+    func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
+        if event.name.equals("error") { throw error(ofEvent: event.data) }
+        if let text = deltas.text(event.data, named: event.name) {
+            if isNative { passOn(event.data, named: event.name, emit) }
             if finish == nil {
                 said.add(text)
                 emitText(text, emit)
@@ -105,14 +101,14 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         }
         let root: JSONValue
         do throws(UpstreamError) {
-            root = try parser.response(data)
+            root = try parser.response(event.data)
         } catch {
-            guard let rewritten = pairs.rewritten(data) else { throw error }
+            guard let rewritten = pairs.rewritten(event.data) else { throw error }
             root = try parser.response(rewritten)
         }
         guard isNative else { return try consume(root, emit) }
-        if root["type"]?.text == "error" { throw error(ofEvent: data) }
-        passOn(data, named: name, emit)
+        if root["type"]?.text == "error" { throw error(ofEvent: event.data) }
+        passOn(event.data, named: event.name, emit)
         do throws(UpstreamError) {
             return try consume(root, emit)
         } catch _ {

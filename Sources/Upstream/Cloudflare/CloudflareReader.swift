@@ -28,18 +28,12 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
 
     // MARK: Events
 
-    func consume(
-        event data: UnsafeRawBufferPointer,
-        named name: UnsafeRawBufferPointer,
-        _ emit: Emit
-    ) throws(UpstreamError) -> Bool {
-        if data.trimmed.equals("[DONE]") { return true }
-        if name.equals("error") { throw errorReader.error(ofEvent: data) }
-        let written = try normal(data, .delta)
-        return try inner.consume(event: written.bytes, named: Self.noName, emit)
+    func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
+        if event.data.trimmed.equals("[DONE]") { return true }
+        if event.name.equals("error") { throw errorReader.error(ofEvent: event.data) }
+        let written = try normal(event.data, .delta)
+        return try inner.consume(EventStreamParser.Event(written.bytes), emit)
     }
-
-    private static var noName: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
 
     private var errorReader: ErrorResponseReader {
         ErrorResponseReader(parser, VendorError.cloudflare, namesFields: false)
@@ -49,7 +43,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         // Cloudflare's own API does not report why a response ends.
         if hasBegun, !inner.isFinished, let usage = inner.usage, usage.completionTokens >= bound {
             let last = ByteBuffer(#"{"choices":[{"index":0,"delta":{},"finish_reason":"length"}]}"#)
-            _ = try inner.consume(event: last.bytes, named: Self.noName, emit)
+            _ = try inner.consume(EventStreamParser.Event(last.bytes), emit)
         }
         try inner.end(emit)
     }

@@ -43,17 +43,11 @@ final class CohereReader: WireReader, @unchecked Sendable {
 
     // MARK: Events
 
-    func consume(
-        event data: UnsafeRawBufferPointer,
-        named name: UnsafeRawBufferPointer,
-        _ emit: Emit
-    ) throws(UpstreamError) -> Bool {
+    func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
         // A response without the event that ends it is truncated.
-        if data.trimmed.equals("[DONE]") { return isWhole }
-        if name.equals("error") {
-            throw ErrorResponseReader(parser, VendorError.cohere, namesFields: false).error(ofEvent: data)
-        }
-        let root = try parser.response(data)
+        if event.data.trimmed.equals("[DONE]") { return isWhole }
+        try ErrorResponseReader.check(event, parser, VendorError.cohere)
+        let root = try parser.response(event.data)
         guard let type = root["type"]?.text else {
             if root["message"]?.text != nil || root["error"] != nil {
                 throw ErrorResponseReader.error(in: root, VendorError.cohere)

@@ -51,16 +51,10 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 
     // MARK: Events
 
-    func consume(
-        event data: UnsafeRawBufferPointer,
-        named name: UnsafeRawBufferPointer,
-        _ emit: Emit
-    ) throws(UpstreamError) -> Bool {
-        if data.trimmed.equals("[DONE]") { return true }
-        if name.equals("error") {
-            throw ErrorResponseReader(parser, VendorError.gemini, namesFields: false).error(ofEvent: data)
-        }
-        try read(try parser.value(ofResponse: data), emit)
+    func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
+        if event.data.trimmed.equals("[DONE]") { return true }
+        try ErrorResponseReader.check(event, parser, VendorError.gemini)
+        try read(try parser.value(ofResponse: event.data), emit)
         return false
     }
 

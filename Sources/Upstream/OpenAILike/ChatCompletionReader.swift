@@ -47,18 +47,12 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
 
     // MARK: Chunks
 
-    func consume(
-        event data: UnsafeRawBufferPointer,
-        named name: UnsafeRawBufferPointer,
-        _ emit: Emit
-    ) throws(UpstreamError) -> Bool {
-        if name.isEmpty, consumePlain(data, emit) { return false }
-        if data.trimmed.equals("[DONE]") { return true }
-        if name.equals("error") {
-            throw ErrorResponseReader(parser, VendorError.openAI, namesFields: false).error(ofEvent: data)
-        }
+    func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
+        if event.name.isEmpty, consumePlain(event.data, emit) { return false }
+        if event.data.trimmed.equals("[DONE]") { return true }
+        try ErrorResponseReader.check(event, parser, VendorError.openAI)
         let root: JSONValue
-        var data = data
+        var data = event.data
         do throws(UpstreamError) {
             root = try parsed(data)
         } catch {
@@ -71,7 +65,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         if responseOptions.isNative { passOn(data, pieces, isOdd: isOdd, message: "delta", emit) }
         if responseOptions.keepsMessages { root.forEachCitation(in: "delta") { emit(0, .annotation($0)) } }
         for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
-        if pieces.count == 1, !isOdd, name.isEmpty, !pieces[0].isDropped, choices[pieces[0].index].order.isWhole {
+        if pieces.count == 1, !isOdd, event.name.isEmpty, !pieces[0].isDropped, choices[pieces[0].index].order.isWhole {
             let none = UnsafeRawBufferPointer(start: nil, count: 0)
             plain.learn(data, pieces[0], passed: responseOptions.isNative ? chunk.bytes : none)
         }

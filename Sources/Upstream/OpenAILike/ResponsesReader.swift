@@ -71,20 +71,14 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
 
     // MARK: Events
 
-    func consume(
-        event data: UnsafeRawBufferPointer,
-        named name: UnsafeRawBufferPointer,
-        _ emit: Emit
-    ) throws(UpstreamError) -> Bool {
-        if data.trimmed.equals("[DONE]") { return finish != nil }
-        if name.equals("error") {
-            throw ErrorResponseReader(parser, VendorError.openAI, namesFields: false).error(ofEvent: data)
-        }
+    func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
+        if event.data.trimmed.equals("[DONE]") { return finish != nil }
+        try ErrorResponseReader.check(event, parser, VendorError.openAI)
         let root: JSONValue
         do throws(UpstreamError) {
-            root = try parsed(data)
+            root = try parsed(event.data)
         } catch {
-            guard let rewritten = pairs.rewritten(data) else { throw error }
+            guard let rewritten = pairs.rewritten(event.data) else { throw error }
             root = try parsed(rewritten)
         }
         guard finish == nil, let type = root["type"]?.text else { return false }

@@ -72,6 +72,16 @@ struct ErrorResponseReader {
         return table(vendorError) ?? vendorError.error
     }
 
+    /// Throws the error that an event named `error` contains.
+    static func check(
+        _ event: EventStreamParser.Event,
+        _ parser: JSONParser,
+        _ table: @escaping VendorErrorTable
+    ) throws(UpstreamError) {
+        guard event.name.equals("error") else { return }
+        throw ErrorResponseReader(parser, table, namesFields: false).error(ofEvent: event.data)
+    }
+
     func error(ofEvent data: UnsafeRawBufferPointer) -> UpstreamError {
         if let root = try? parser.parse(data), root.kind == .object {
             var error = Self.error(in: root, table)

@@ -21,12 +21,8 @@ protocol WireReader: AnyObject, Sendable {
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool
     /// Parses one event and emits its content. Returns whether the event is the end mark of the stream.
     ///
-    /// - Parameter data: the data of the event, never empty; must be in a `ByteBuffer`, as the JSON parser requires.
-    func consume(
-        event data: UnsafeRawBufferPointer,
-        named name: UnsafeRawBufferPointer,
-        _ emit: Emit
-    ) throws(UpstreamError) -> Bool
+    /// - Parameter event: its data, never empty, must be in a `ByteBuffer`, as the JSON parser requires.
+    func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool
     /// Parses a complete response that the vendor sent in place of a stream, and emits its content.
     ///
     /// - Parameter body: must be in a `ByteBuffer`, as the JSON parser requires.
@@ -93,12 +89,8 @@ extension WireReaderDecorator {
         inner.consumeText(from: &events, emit)
     }
 
-    func consume(
-        event data: UnsafeRawBufferPointer,
-        named name: UnsafeRawBufferPointer,
-        _ emit: Emit
-    ) throws(UpstreamError) -> Bool {
-        try inner.consume(event: data, named: name) { pass($0, $1, emit) }
+    func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
+        try inner.consume(event) { pass($0, $1, emit) }
     }
 
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {

@@ -174,7 +174,7 @@ final class WireStream: ChatStream, @unchecked Sendable {
         _ emit: (Int, ChatEvent) -> Void
     ) throws(UpstreamError) -> Bool {
         do throws(UpstreamError) {
-            return try reader.consume(event: event.data, named: event.name, emit)
+            return try reader.consume(event, emit)
         } catch {
             // All output that was requested has arrived.
             guard reader.hasBegun, reader.isFinished else { throw headers?.hiding(error, route?.token) ?? error }

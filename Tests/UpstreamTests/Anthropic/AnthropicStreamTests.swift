@@ -124,8 +124,8 @@ import Testing
             reported = []
             let bytes = ByteBuffer(data)
             do throws(UpstreamError) {
-                let isEnd = try reader.consume(event: bytes.bytes, named: UnsafeRawBufferPointer("content_block_delta"))
-                {
+                let event = EventStreamParser.Event(bytes.bytes, named: UnsafeRawBufferPointer("content_block_delta"))
+                let isEnd = try reader.consume(event) {
                     if case .text(let text, _) = $1 {
                         reported.append("\($0) \(text.text)")
                     } else {

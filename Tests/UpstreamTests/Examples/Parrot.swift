@@ -77,14 +77,8 @@ private final class ParrotReader: WireReader, OnLoop, @unchecked Sendable {
 
     init(_ parser: JSONParser) { self.parser = parser }
 
-    var isWhole: Bool { isFinished }
-
-    func consume(
-        event data: UnsafeRawBufferPointer,
-        named name: UnsafeRawBufferPointer,
-        _ emit: Emit
-    ) throws(UpstreamError) -> Bool {
-        let root = try parser.response(data)
+    func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
+        let root = try parser.response(event.data)
         if root.containsError { throw ErrorResponseReader.error(in: root) { _ in nil } }
         if let says = root["says"]?.string {
             hasBegun = true
@@ -98,7 +92,7 @@ private final class ParrotReader: WireReader, OnLoop, @unchecked Sendable {
     }
 
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
-        _ = try consume(event: body, named: UnsafeRawBufferPointer(start: nil, count: 0), emit)
+        _ = try consume(EventStreamParser.Event(body), emit)
     }
 
     func end(_ emit: Emit) throws(UpstreamError) {

@@ -36,9 +36,7 @@ import Testing
             var bytes = ByteBuffer()
             chunk.withUnsafeBytes { bytes.append($0) }
             do throws(UpstreamError) {
-                _ = try reader.consume(event: bytes.bytes, named: UnsafeRawBufferPointer(start: nil, count: 0)) {
-                    choice,
-                    event in
+                _ = try reader.consume(EventStreamParser.Event(bytes.bytes)) { choice, event in
                     switch event {
                     case .text(let text, _): heard.append("\(choice) text \(text.text)")
                     case .native(_, let text): heard.append("\(choice) native \(text.text)")
