@@ -19,8 +19,7 @@ extension UsageSchema {
         "DROP INDEX usage_time; UPDATE usage SET id = time * \(idsPerMillisecond) + id % \(idsPerMillisecond)",
         """
         ALTER TABLE usage RENAME TO records;
-        ALTER TABLE records ADD COLUMN call_before_ms INTEGER;
-        ALTER TABLE records ADD COLUMN call_duration_ms INTEGER;
+        \(added(to: "records", "INTEGER", ["call_before_ms", "call_duration_ms"]))
         ALTER TABLE records ADD COLUMN call_key TEXT;
         ALTER TABLE records ADD COLUMN call_credits INTEGER;
         \(view())
@@ -29,13 +28,7 @@ extension UsageSchema {
         """
         CREATE TABLE sums (
             day INTEGER NOT NULL, caller TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, endpoint TEXT NOT NULL,
-            requests INTEGER NOT NULL, failed INTEGER NOT NULL,
-            prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
-            costs INTEGER NOT NULL, cost INTEGER NOT NULL, cost_rest INTEGER NOT NULL,
-            calls INTEGER NOT NULL, failed_calls INTEGER NOT NULL,
-            call_prompt_tokens INTEGER NOT NULL, call_completion_tokens INTEGER NOT NULL,
-            call_costs INTEGER NOT NULL, call_cost INTEGER NOT NULL, call_cost_rest INTEGER NOT NULL,
-            last_id INTEGER NOT NULL,
+            \(sums("INTEGER")), last_id INTEGER NOT NULL,
             PRIMARY KEY (day, caller, model, provider, endpoint)
         ) WITHOUT ROWID;
         CREATE TABLE sums_state (
@@ -47,9 +40,7 @@ extension UsageSchema {
         // A record's bodies go with it.
         """
         DROP VIEW usage;
-        ALTER TABLE records ADD COLUMN first_byte_ms INTEGER;
-        ALTER TABLE records ADD COLUMN limits_wait_ms INTEGER;
-        ALTER TABLE records ADD COLUMN capacity_wait_ms INTEGER;
+        \(added(to: "records", "INTEGER", ["first_byte_ms", "limits_wait_ms", "capacity_wait_ms"]))
         ALTER TABLE records ADD COLUMN limits TEXT;
         \(view(ofRequests: waits))
         CREATE INDEX records_failed ON records (status) WHERE success = 0 AND kind = 0;
@@ -62,13 +53,7 @@ extension UsageSchema {
         CREATE TABLE sums (
             omitted INTEGER NOT NULL,
             day INTEGER NOT NULL, caller TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, endpoint TEXT NOT NULL,
-            requests INTEGER NOT NULL, failed INTEGER NOT NULL,
-            prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
-            costs INTEGER NOT NULL, cost INTEGER NOT NULL, cost_rest INTEGER NOT NULL,
-            calls INTEGER NOT NULL, failed_calls INTEGER NOT NULL,
-            call_prompt_tokens INTEGER NOT NULL, call_completion_tokens INTEGER NOT NULL,
-            call_costs INTEGER NOT NULL, call_cost INTEGER NOT NULL, call_cost_rest INTEGER NOT NULL,
-            last_id INTEGER NOT NULL,
+            \(sums("INTEGER")), last_id INTEGER NOT NULL,
             PRIMARY KEY (omitted, day, caller, model, provider, endpoint)
         ) WITHOUT ROWID;
         UPDATE sums_state SET last_id = max(last_id, (SELECT ifnull(max(id), 0) FROM records));
@@ -88,32 +73,19 @@ extension UsageSchema {
         // All rows are added to the new sums in steps.
         """
         DROP VIEW usage;
-        ALTER TABLE records ADD COLUMN cached_tokens INTEGER;
-        ALTER TABLE records ADD COLUMN cache_writes INTEGER;
-        ALTER TABLE records ADD COLUMN cache_writes_1h INTEGER;
-        ALTER TABLE records ADD COLUMN service_tier TEXT;
-        ALTER TABLE records ADD COLUMN tool_uses TEXT;
-        ALTER TABLE records ADD COLUMN bill TEXT;
+        \(added(to: "records", "INTEGER", ["cached_tokens", "cache_writes", "cache_writes_1h"]))
+        \(added(to: "records", "TEXT", ["service_tier", "tool_uses", "bill"]))
         \(view(ofRequests: waits + ["session"], ofBoth: ["rebuilt"] + details))
         DELETE FROM sums;
-        ALTER TABLE sums ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
-        ALTER TABLE sums ADD COLUMN cache_writes INTEGER NOT NULL DEFAULT 0;
-        ALTER TABLE sums ADD COLUMN cache_writes_1h INTEGER NOT NULL DEFAULT 0;
-        ALTER TABLE sums ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0;
-        ALTER TABLE sums ADD COLUMN call_cached_tokens INTEGER NOT NULL DEFAULT 0;
-        ALTER TABLE sums ADD COLUMN call_cache_writes INTEGER NOT NULL DEFAULT 0;
-        ALTER TABLE sums ADD COLUMN call_cache_writes_1h INTEGER NOT NULL DEFAULT 0;
-        ALTER TABLE sums ADD COLUMN unpriced_calls INTEGER NOT NULL DEFAULT 0;
+        \(added(to: "sums", count, ["cached_tokens", "cache_writes", "cache_writes_1h", "unpriced"]))
+        \(added(to: "sums", count, ["call_cached_tokens", "call_cache_writes", "call_cache_writes_1h", "unpriced_calls"]))
         UPDATE sums_state SET last_id = max(last_id, (SELECT ifnull(max(id), 0) FROM records));
         UPDATE sums_state SET mark = last_id;
         """,
         // All rows are added to the new sums in steps.
         """
         DELETE FROM sums;
-        ALTER TABLE sums ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
-        ALTER TABLE sums ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;
-        ALTER TABLE sums ADD COLUMN call_failures INTEGER NOT NULL DEFAULT 0;
-        ALTER TABLE sums ADD COLUMN call_refusals INTEGER NOT NULL DEFAULT 0;
+        \(added(to: "sums", count, ["failures", "refusals", "call_failures", "call_refusals"]))
         CREATE TABLE hours (
             omitted INTEGER NOT NULL, hour INTEGER NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL,
             \((hourColumns + times).map { "\($0) INTEGER NOT NULL" }.joined(separator: ", ")),
@@ -123,6 +95,22 @@ extension UsageSchema {
         UPDATE sums_state SET mark = last_id;
         """,
     ]
+
+    /// Returns the columns of sums in their first version, for a statement that creates the table.
+    private static func sums(_ type: String) -> String {
+        ["", "call_"].flatMap { prefix in
+            (prefix.isEmpty ? ["requests", "failed"] : ["calls", "failed_calls"])
+                + ["prompt_tokens", "completion_tokens", "costs", "cost", "cost_rest"].map { prefix + $0 }
+        }
+        .map { "\($0) \(type) NOT NULL" }.joined(separator: ", ")
+    }
+
+    private static let count = "INTEGER NOT NULL DEFAULT 0"
+
+    /// Returns the statements that add columns to a table of SQLite.
+    private static func added(to table: String, _ type: String, _ columns: [String]) -> String {
+        columns.map { "ALTER TABLE \(table) ADD COLUMN \($0) \(type);" }.joined(separator: "\n")
+    }
 
     private static let hourColumns = ["", "call_"].flatMap { prefix in
         [
@@ -182,12 +170,7 @@ extension UsageSchema {
         CREATE TABLE relay_usage_sums (
             process bigint NOT NULL,
             day integer NOT NULL, caller text NOT NULL, model text NOT NULL, provider text NOT NULL, endpoint text NOT NULL,
-            requests bigint NOT NULL, failed bigint NOT NULL,
-            prompt_tokens bigint NOT NULL, completion_tokens bigint NOT NULL,
-            costs bigint NOT NULL, cost bigint NOT NULL, cost_rest bigint NOT NULL,
-            calls bigint NOT NULL, failed_calls bigint NOT NULL,
-            call_prompt_tokens bigint NOT NULL, call_completion_tokens bigint NOT NULL,
-            call_costs bigint NOT NULL, call_cost bigint NOT NULL, call_cost_rest bigint NOT NULL,
+            \(sums("bigint")),
             PRIMARY KEY (day, caller, model, provider, endpoint, process)
         );
         CREATE TABLE relay_usage_process (
@@ -212,7 +195,9 @@ extension UsageSchema {
         ALTER TABLE relay_usage_sums ADD COLUMN omitted smallint NOT NULL, DROP CONSTRAINT relay_usage_sums_pkey,
             ADD PRIMARY KEY (omitted, day, caller, model, provider, endpoint, process);
         UPDATE relay_usage_process SET summed_from = summed_to + 1;
-        """, "ALTER TABLE relay_usage ADD COLUMN session text", "ALTER TABLE relay_usage ADD COLUMN rebuilt boolean",
+        """,
+        "ALTER TABLE relay_usage ADD COLUMN session text",
+        "ALTER TABLE relay_usage ADD COLUMN rebuilt boolean",
         // All rows are added to the new sums in steps.
         """
         ALTER TABLE relay_usage ADD COLUMN cached_tokens bigint, ADD COLUMN cache_writes bigint,
