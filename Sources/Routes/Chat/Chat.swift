@@ -143,7 +143,8 @@ extension Exchange {
             return try ChatTask(asked.removeCall(), candidates, caller: caller, for: self)
         case .panel(let panel):
             if let error = asked.call.unreadError { throw error }
-            return PanelChat(asked.removeCall(), panel, caller: caller, exchange: self)
+            gateway.panelMarks.remove(from: &asked.call.messages)
+            return PanelChat(asked.removeCall(), panel, caller: caller, for: self)
         }
     }
 }

@@ -13,7 +13,7 @@ protocol ChatSource: OnLoop {
     /// Calls vendors until a response has begun. A response that is not streamed is whole then.
     ///
     /// - Parameter notes: the writer of a streamed response, which also gets a panel's progress lines.
-    func open(_ billing: Billing, notes: (any ChatStreamWriter)?) async throws(UpstreamError) -> BegunChat
+    func open(_ billing: Billing, notes: (any ProgressNotes)?) async throws(UpstreamError) -> BegunChat
 }
 
 /// The facts of a chat's response that are known before the first call.
@@ -39,7 +39,7 @@ extension ChatTask: ChatSource {
         return ChatOutline(options: fit.options, cachedName: fit.candidate.chats ? name : nil)
     }
 
-    func open(_ billing: Billing, notes: (any ChatStreamWriter)?) async throws(UpstreamError) -> BegunChat {
+    func open(_ billing: Billing, notes: (any ProgressNotes)?) async throws(UpstreamError) -> BegunChat {
         try await open(billing)
     }
 }

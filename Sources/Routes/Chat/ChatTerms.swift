@@ -45,14 +45,7 @@ extension Exchange: ChatRequester {
         // One copy, because each use of the property would be a copy.
         let call = fit.call
         func reservation(_ extras: PromptExtras) -> UsageReservation? {
-            UsageReservation(
-                call,
-                fit.candidate,
-                caller: fit.caller,
-                applicableLimits: applicableLimits,
-                gateway: gateway,
-                extras: extras
-            )
+            UsageReservation(call, fit.candidate, fit.caller, under: applicableLimits, gateway, extras)
         }
         guard fit.count.isExpected else { return reservation(extras) }
         extras.roughTokens = fit.count.roughTokens(of: call)
@@ -70,10 +63,10 @@ extension UsageReservation {
     convenience init?(
         _ call: borrowing ChatCall,
         _ candidate: Candidate,
-        caller: Caller,
-        applicableLimits: ApplicableLimits,
-        gateway: Gateway,
-        extras: PromptExtras
+        _ caller: Caller,
+        under applicableLimits: ApplicableLimits,
+        _ gateway: Gateway,
+        _ extras: PromptExtras
     ) {
         let images = applicableLimits.isPlain ? 0 : candidate.imagesOfChat
         guard gateway.limits.countsLate || images > 0 else { return nil }

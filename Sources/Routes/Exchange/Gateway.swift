@@ -18,6 +18,8 @@ final class Gateway: ChatServices, @unchecked Sendable {
     let limiter: Limiter
     let memory: MemoryBudget
     let registry: Registry
+    /// A filter that removes the progress lines of all panels from the earlier messages of a request.
+    let panelMarks: PanelProgressLines
     let keyCheckers: [any KeyChecker]
     let files: FileStore
     let responses: StoredResponses
@@ -73,6 +75,7 @@ final class Gateway: ChatServices, @unchecked Sendable {
         limiter = shares.limiter
         memory = shares.memory
         registry = setup.registry
+        panelMarks = PanelProgressLines(of: setup.registry.modelCatalog.panels.all)
         keyCheckers = setup.keyCheckers
         files = shares.files
         responses = shares.responses

@@ -139,18 +139,13 @@ extension ChatResponseFormatter {
 }
 
 /// A writer of a streamed response. It is used on the event loop of its request only.
-protocol ChatStreamWriter: AnyObject, Sendable {
-    func write(_ choice: Int, _ event: ChatEvent)
-    /// Begins the response with a text, before the first event from the vendor.
-    func begin(with text: StaticString)
+protocol ChatStreamWriter: ProgressNotes {
     /// Sends a sign of life to the client while the relay waits for the vendor.
     func ping()
     /// Whether the collected output should be sent before more output is added.
     var isFull: Bool { get }
     /// The reason why no more output can be added: memory is short, or the output is too long. Nil if there is none.
     var failure: UpstreamError? { get }
-    /// Sends the collected output without waiting for the client.
-    func flush()
     func end(_ usage: Usage) async
 }
 

@@ -48,8 +48,6 @@ package final class Registry: OnLoop, @unchecked Sendable {
     package let modelCatalog: ModelCatalog
     /// Whether another model can replace a requested model: the settings contain a fallback model or replacements.
     package let haveSubstitutes: Bool
-    /// A filter that removes the progress lines of all panels from the earlier messages of a request.
-    package let marks: PanelProgressLines
     let balance: Balance
     /// A function that returns whether all providers of the named model accept OpenAI chat requests unchanged. Can be
     /// used on any thread.
@@ -68,7 +66,6 @@ package final class Registry: OnLoop, @unchecked Sendable {
         forwards = entries.contains { $0.provider is any Forwarder }
         self.modelCatalog = modelCatalog
         haveSubstitutes = modelCatalog.haveSubstitutes
-        marks = PanelProgressLines(of: modelCatalog.panels.all)
         self.balance = balance
         let takeChats = entries.map { $0.provider.wires.contains(.chat) }
         isPassedOn = { name in

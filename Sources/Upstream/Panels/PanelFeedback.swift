@@ -1,14 +1,13 @@
 import Calls
 import Engine
 import Shared
-import Upstream
 
 /// A writer of progress lines about the members of a panel.
 struct PanelFeedback {
     private let form: Panel.Feedback
-    private let writer: any ChatStreamWriter
+    private let writer: any ProgressNotes
 
-    init(_ form: Panel.Feedback, _ writer: any ChatStreamWriter) {
+    init(_ form: Panel.Feedback, _ writer: any ProgressNotes) {
         self.form = form
         self.writer = writer
     }

@@ -1,7 +1,6 @@
 import Calls
 import Engine
 import Shared
-import Upstream
 
 /// The calls of a panel's members, which run at the same time.
 final class PanelMembers: OnLoop, @unchecked Sendable {
@@ -70,7 +69,7 @@ final class PanelMembers: OnLoop, @unchecked Sendable {
     }
 
     private func outcome(of name: String) async -> Outcome {
-        guard let target = try? chat.gateway.registry.resolve(.member(name), for: chat.caller) else {
+        guard let target = try? chat.requester.registry.resolve(.member(name), for: chat.caller) else {
             return .failed("no provider")
         }
         let delay = UInt64(clamping: panel.retryDelay.nanoseconds)
@@ -114,7 +113,7 @@ final class PanelMembers: OnLoop, @unchecked Sendable {
     /// Reserves memory for this many more bytes. Returns false if there is not enough memory.
     private func covers(_ more: Int) -> Bool {
         bytes += more
-        return chat.gateway.memory.covers(bytes, &reservation)
+        return chat.requester.services.memory.covers(bytes, &reservation)
     }
 
     private func tooFew(_ outcomes: [Outcome], good: Int) -> UpstreamError {
