@@ -10,27 +10,20 @@ extension Limiter: MetricsSource {
     }
 
     private func writeDecisions(_ figures: LimiterMetrics, to text: inout MetricsText) {
-        text.family(
+        text.counter(
             "relay_limit_decisions_total",
-            .counter,
-            help:
-                "Decisions by kind of limit: one for each limit that admitted a request, one for the limit that refused a request."
+            "Decisions by kind of limit: one for each limit that admitted a request, one for the limit that refused a request."
         )
         for (position, kind) in Limit.Kind.positions.enumerated() {
             for outcome in LimiterMetrics.Outcome.allCases {
                 text.sample(("kind", kind), ("outcome", outcome.label), value: figures.decisions(position, outcome))
             }
         }
-        text.family(
-            "relay_limit_accounts",
-            .gauge,
-            help: "Limits of callers whose counters are in the memory of this process."
-        )
+        text.gauge("relay_limit_accounts", "Limits of callers whose counters are in the memory of this process.")
         text.sample(value: figures.accounts)
-        text.family(
+        text.counter(
             "relay_limit_unshared_decisions_total",
-            .counter,
-            help: "Requests that were decided without the counter store, by cause."
+            "Requests that were decided without the counter store, by cause."
         )
         text.sample(("cause", "down"), value: figures.byRule)
         text.sample(("cause", "timeout"), value: figures.expired)
@@ -38,74 +31,50 @@ extension Limiter: MetricsSource {
     }
 
     private func writeStore(_ figures: LimiterMetrics, to text: inout MetricsText) {
-        text.family("relay_store_operations_total", .counter, help: "Calls to the counter store, by kind.")
+        text.counter("relay_store_operations_total", "Calls to the counter store, by kind.")
         text.sample(("operation", "read"), value: figures.reads)
         text.sample(("operation", "write"), value: figures.writes)
         text.sample(("operation", "probe"), value: figures.probes)
-        text.family(
-            "relay_store_read_records_total",
-            .counter,
-            help: "Records that reads requested from the counter store."
-        )
+        text.counter("relay_store_read_records_total", "Records that reads requested from the counter store.")
         text.sample(value: figures.readRecords)
-        text.family(
+        text.counter(
             "relay_store_write_conflicts_total",
-            .counter,
-            help: "Writes that failed because another instance had written the record first."
+            "Writes that failed because another instance had written the record first.",
+            figures.lostRaces
         )
-        text.sample(value: figures.lostRaces)
-        text.family("relay_store_write_refusals_total", .counter, help: "Writes that the counter store rejected.")
+        text.counter("relay_store_write_refusals_total", "Writes that the counter store rejected.")
         text.sample(value: figures.refusedWrites)
-        text.family(
-            "relay_store_failures_total",
-            .counter,
-            help: "Calls of the counter store that failed or timed out."
-        )
+        text.counter("relay_store_failures_total", "Calls of the counter store that failed or timed out.")
         text.sample(value: figures.failures)
-        text.family("relay_store_servers_down", .gauge, help: "Servers of the counter store that are unavailable.")
+        text.gauge("relay_store_servers_down", "Servers of the counter store that are unavailable.")
         text.sample(value: figures.serversDown)
-        text.family(
-            "relay_store_down_seconds_total",
-            .counter,
-            help: "Total duration of past outages of counter store servers."
-        )
+        text.counter("relay_store_down_seconds_total", "Total duration of past outages of counter store servers.")
         text.sample(value: figures.downSeconds)
-        text.family(
+        text.counter(
             "relay_store_lost_records_total",
-            .counter,
-            help: "Records that the counter store had lost and that this process restored."
+            "Records that the counter store had lost and that this process restored.",
+            figures.rejoined
         )
-        text.sample(value: figures.rejoined)
     }
 
     private func writeHeld(_ figures: LimiterMetrics, to text: inout MetricsText) {
-        text.family(
-            "relay_limit_leases_total",
-            .counter,
-            help: "Leases of units, which are counted ahead for busy limits."
-        )
+        text.counter("relay_limit_leases_total", "Leases of units, which are counted ahead for busy limits.")
         text.sample(value: figures.leases)
-        text.family("relay_limit_leased_units_total", .counter, help: "Units that were counted by leases.")
-        text.sample(value: figures.leasedUnits)
-        text.family("relay_limit_open_leased_units", .gauge, help: "Units of open leases that are not used yet.")
-        text.sample(value: figures.openUnits)
-        text.family("relay_limit_slots", .gauge, help: "Concurrency slots that requests of this process hold.")
-        text.sample(value: figures.slots)
-        text.family("relay_instances", .gauge, help: "Relays that were last seen alive in the counter store.")
-        text.sample(value: figures.instances)
+        text.counter("relay_limit_leased_units_total", "Units that were counted by leases.", figures.leasedUnits)
+        text.gauge("relay_limit_open_leased_units", "Units of open leases that are not used yet.", figures.openUnits)
+        text.gauge("relay_limit_slots", "Concurrency slots that requests of this process hold.", figures.slots)
+        text.gauge("relay_instances", "Relays that were last seen alive in the counter store.", figures.instances)
     }
 
     private func writeClock(_ figures: LimiterMetrics, to text: inout MetricsText) {
-        text.family(
+        text.gauge(
             "relay_clock_difference_seconds",
-            .gauge,
-            help: "Difference of this machine's clock from the clock of the counter store."
+            "Difference of this machine's clock from the clock of the counter store."
         )
         if let clock = figures.clockMilliseconds { text.sample(billionths: clock * 1_000_000) }
-        text.family(
+        text.gauge(
             "relay_clock_correction_seconds",
-            .gauge,
-            help: "Correction of the clock difference that limits apply to agree with other instances."
+            "Correction of the clock difference that limits apply to agree with other instances."
         )
         text.sample(billionths: figures.correctionMilliseconds * 1_000_000)
     }

@@ -82,11 +82,7 @@ package final class Log: Sendable {
 
 extension Log: MetricsSource {
     package func write(to text: inout MetricsText) {
-        text.family(
-            "relay_log_lines_dropped_total",
-            .counter,
-            help: "Log lines that were dropped because the queue was full."
-        )
+        text.counter("relay_log_lines_dropped_total", "Log lines that were dropped because the queue was full.")
         text.sample(value: droppedLines)
     }
 }

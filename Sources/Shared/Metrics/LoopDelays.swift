@@ -10,10 +10,9 @@ package final class LoopDelays: MetricsSource {
     package func watch(_ paces: [LoopPace]) { self.paces.withLock { $0 = paces } }
 
     package func write(to text: inout MetricsText) {
-        text.family(
+        text.gauge(
             "relay_loop_iteration_seconds_max",
-            .gauge,
-            help: "Longest turn of an event loop in the last one to two minutes, during which its other clients waited."
+            "Longest turn of an event loop in the last one to two minutes, during which its other clients waited."
         )
         for (index, longest) in longestNanoseconds.enumerated() {
             text.sample(("loop", "\(index)"), billionths: Int(clamping: longest))

@@ -36,34 +36,22 @@ package final class Metrics: MetricsSource {
 
     package func write(to text: inout MetricsText) {
         writeRequests(to: &text)
-        text.family(
-            "relay_request_duration_seconds",
-            .histogram,
-            help: "Time from the head of a request to the end of its response."
-        )
+        text.histogram("relay_request_duration_seconds", "Time from the head of a request to the end of its response.")
         writeTimes(\.durations, to: &text)
-        text.family(
+        text.histogram(
             "relay_request_first_byte_seconds",
-            .histogram,
-            help: "Time from the head of a request to the head of its response."
+            "Time from the head of a request to the head of its response."
         )
         writeTimes(\.firstBytes, to: &text)
         writeTokens(to: &text)
         writeCallers(to: &text)
         writeFaults(to: &text)
-        text.family(
-            "relay_requests_in_flight",
-            .gauge,
-            help: "Requests in progress, including the request for these metrics."
-        )
+        text.gauge("relay_requests_in_flight", "Requests in progress, including the request for these metrics.")
         text.sample(value: runningRequests)
-        text.family("relay_open_streams", .gauge, help: "Streamed responses in progress.")
-        text.sample(value: openStreams)
-        text.family("relay_open_connections", .gauge, help: "Open connections of clients.")
-        text.sample(value: openConnections)
-        text.family("relay_loops", .gauge, help: "Event loops, each on a thread of its own.")
-        text.sample(value: loops.count)
-        text.family("relay_build_info", .gauge, help: "Always 1; the label is the running version.")
+        text.gauge("relay_open_streams", "Streamed responses in progress.", openStreams)
+        text.gauge("relay_open_connections", "Open connections of clients.", openConnections)
+        text.gauge("relay_loops", "Event loops, each on a thread of its own.", loops.count)
+        text.gauge("relay_build_info", "Always 1; the label is the running version.")
         text.sample(("version", Product.version), value: 1)
         writeOperations(to: &text)
         for other in others { other.write(to: &text) }
@@ -74,7 +62,7 @@ package final class Metrics: MetricsSource {
     func gauge(_ gauge: LoopMetrics.Gauge) -> Int { sum(\.gauges, at: gauge.rawValue) }
 
     private func writeRequests(to text: inout MetricsText) {
-        text.family("relay_requests_total", .counter, help: "Finished requests; status 499: the client disconnected.")
+        text.counter("relay_requests_total", "Finished requests; status 499: the client disconnected.")
         // The names are read after the numbers: a reload adds a name before a loop uses its number.
         let all = numbers.all
         let labels = labels
@@ -106,7 +94,7 @@ package final class Metrics: MetricsSource {
     }
 
     private func writeTokens(to text: inout MetricsText) {
-        text.family("relay_tokens_total", .counter, help: "Tokens of completed requests, as reported in the response.")
+        text.counter("relay_tokens_total", "Tokens of completed requests, as reported in the response.")
         for (index, model) in labels.models.names.enumerated() {
             let prompt = sum(\.tokens, at: index * 2)
             let completion = sum(\.tokens, at: index * 2 + 1)
@@ -122,21 +110,17 @@ package final class Metrics: MetricsSource {
                 if sum > 0 { write(caller, sum) }
             }
         }
-        text.family("relay_caller_requests_total", .counter, help: "Requests by known key; other: with any other key.")
+        text.counter("relay_caller_requests_total", "Requests by known key; other: with any other key.")
         each(.requests) { text.sample(("caller", $0), value: $1) }
-        text.family("relay_caller_tokens_total", .counter, help: "Tokens used by requests of known keys.")
+        text.counter("relay_caller_tokens_total", "Tokens used by requests of known keys.")
         each(.promptTokens) { text.sample(("caller", $0), ("kind", "prompt"), value: $1) }
         each(.completionTokens) { text.sample(("caller", $0), ("kind", "completion"), value: $1) }
-        text.family(
-            "relay_caller_cost_usd_total",
-            .counter,
-            help: "Cost of requests of known keys in USD, where prices are known."
-        )
+        text.counter("relay_caller_cost_usd_total", "Cost of requests of known keys in USD, where prices are known.")
         each(.cost) { text.sample(("caller", $0), trillionths: $1) }
     }
 
     private func writeFaults(to text: inout MetricsText) {
-        text.family("relay_upstream_errors_total", .counter, help: "Failures of providers, by cause.")
+        text.counter("relay_upstream_errors_total", "Failures of providers, by cause.")
         for (index, provider) in labels.providers.names.enumerated() {
             for fault in UpstreamFault.allCases {
                 let count = sum(\.faults, at: index * UpstreamFault.allCases.count + fault.index)
@@ -144,11 +128,7 @@ package final class Metrics: MetricsSource {
                 text.sample(("provider", provider), ("cause", fault.rawValue), value: count)
             }
         }
-        text.family(
-            "relay_upstream_impossible_usage_total",
-            .counter,
-            help: "Calls for which the provider reported impossible usage."
-        )
+        text.counter("relay_upstream_impossible_usage_total", "Calls for which the provider reported impossible usage.")
         for (index, provider) in labels.providers.names.enumerated() {
             let count = sum(\.impossibleUsage, at: index)
             if count > 0 { text.sample(("provider", provider), value: count) }

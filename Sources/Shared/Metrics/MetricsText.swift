@@ -5,25 +5,28 @@ package struct MetricsText: ~Copyable {
     package private(set) var body = ByteBuffer()
     private var name: StaticString = ""
 
-    package enum Kind {
-        case counter, gauge, histogram
-    }
-
     package init() {}
 
-    /// Writes the name, help and type of a metric (a family in Prometheus). The samples that follow belong to this
-    /// metric. Call it once for each metric.
-    package mutating func family(_ name: StaticString, _ kind: Kind, help: StaticString) {
+    /// Writes the name, help and type of a metric (a family in Prometheus), and its value if it is the only one. The
+    /// samples that follow belong to this metric. Call one of these functions once for each metric.
+    package mutating func counter(_ name: StaticString, _ help: StaticString, _ value: Int? = nil) {
+        family(name, " counter\n", help, value)
+    }
+
+    package mutating func gauge(_ name: StaticString, _ help: StaticString, _ value: Int? = nil) {
+        family(name, " gauge\n", help, value)
+    }
+
+    package mutating func histogram(_ name: StaticString, _ help: StaticString) {
+        family(name, " histogram\n", help, nil)
+    }
+
+    private mutating func family(_ name: StaticString, _ type: StaticString, _ help: StaticString, _ value: Int?) {
         self.name = name
         body.append("# HELP ", name, " ")
         body.append(help)
-        body.append("\n# TYPE ")
-        body.append(name)
-        switch kind {
-        case .counter: body.append(" counter\n")
-        case .gauge: body.append(" gauge\n")
-        case .histogram: body.append(" histogram\n")
-        }
+        body.append("\n# TYPE ", name, type)
+        if let value { sample(value: value) }
     }
 
     package mutating func sample(_ labels: (StaticString, String)..., value: Int) {

@@ -51,29 +51,24 @@ extension Series {
 
 extension Metrics {
     func writeOperations(to text: inout MetricsText) {
-        text.family(
+        text.histogram(
             "gen_ai_server_request_duration_seconds",
-            .histogram,
-            help: "Time from the head of a request for a model to the end of its response."
+            "Time from the head of a request for a model to the end of its response."
         )
         writeOperations(\.requests, to: &text)
-        text.family(
+        text.histogram(
             "gen_ai_server_time_to_first_token_seconds",
-            .histogram,
-            help: "Time from the head of a successful request for text to the beginning of its response."
+            "Time from the head of a successful request for text to the beginning of its response."
         )
         writeOperations(\.firstTokens, to: &text)
-        text.family(
+        text.histogram(
             "gen_ai_client_operation_duration_seconds",
-            .histogram,
-            help:
-                "Time from the first upstream call of a request to the end of its response, by the provider called last."
+            "Time from the first upstream call of a request to the end of its response, by the provider called last."
         )
         writeOperations(\.calls, to: &text)
-        text.family(
+        text.histogram(
             "gen_ai_client_token_usage",
-            .histogram,
-            help: "Tokens of the prompt and of the response of each request, as reported in the response."
+            "Tokens of the prompt and of the response of each request, as reported in the response."
         )
         writeOperations(\.promptTokens, tokens: "input", to: &text)
         writeOperations(\.completionTokens, tokens: "output", to: &text)

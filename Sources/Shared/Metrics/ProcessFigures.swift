@@ -13,30 +13,25 @@ package struct ProcessFigures: MetricsSource {
     }
 
     package func write(to text: inout MetricsText) {
-        text.family("process_start_time_seconds", .gauge, help: "When the process started, in seconds since 1970.")
+        text.gauge("process_start_time_seconds", "When the process started, in seconds since 1970.")
         text.sample(billionths: startMilliseconds * 1_000_000)
         if let memory = Self.residentBytes {
-            text.family("process_resident_memory_bytes", .gauge, help: "Memory in use.")
-            text.sample(value: memory)
+            text.gauge("process_resident_memory_bytes", "Memory in use.", memory)
         }
-        text.family("process_heap_bytes", .gauge, help: "Memory that the process has allocated and not freed.")
-        text.sample(value: Memory.allocatedBytes)
+        text.gauge("process_heap_bytes", "Memory that the process has allocated and not freed.", Memory.allocatedBytes)
         if let open = Self.openDescriptors() {
-            text.family("process_open_fds", .gauge, help: "Open file descriptors.")
-            text.sample(value: open)
+            text.gauge("process_open_fds", "Open file descriptors.", open)
         }
         var limit = rlimit()
         if getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0 {
-            text.family("process_max_fds", .gauge, help: "Maximum number of open file descriptors.")
-            text.sample(value: Int(clamping: limit.rlim_cur))
+            text.gauge("process_max_fds", "Maximum number of open file descriptors.", Int(clamping: limit.rlim_cur))
         }
         // The name in parentheses may contain spaces. All fields after it are numbers, except the first.
         if let stat = Self.numbers("/proc/self/stat", after: ")"), stat.count > 17 {
             let ticks = max(1, sysconf(Int32(_SC_CLK_TCK)))
-            text.family("process_cpu_seconds_total", .counter, help: "Processor time, user and system.")
+            text.counter("process_cpu_seconds_total", "Processor time, user and system.")
             text.sample(billionths: (stat[11] + stat[12]) * (1_000_000_000 / ticks))
-            text.family("process_threads", .gauge, help: "Threads, including those of the event loops.")
-            text.sample(value: stat[17])
+            text.gauge("process_threads", "Threads, including those of the event loops.", stat[17])
         }
     }
 

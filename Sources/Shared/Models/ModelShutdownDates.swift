@@ -31,10 +31,9 @@ package final class ModelShutdownDates: MetricsSource {
     }
 
     package func write(to text: inout MetricsText) {
-        text.family(
+        text.gauge(
             "relay_model_shutdown_timestamp_seconds",
-            .gauge,
-            help: "Day on which the vendor shuts down a model, in seconds since 1970."
+            "Day on which the vendor shuts down a model, in seconds since 1970."
         )
         for (name, day) in ends.withLock({ $0 }) { text.sample(("model", name), value: day.secondsSince1970) }
     }

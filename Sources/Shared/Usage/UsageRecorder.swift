@@ -101,17 +101,13 @@ extension UsageRecorder: MetricsSource {
     package func write(to text: inout MetricsText) {
         let queues = queues.withLock(\.self)
         guard !queues.isEmpty else { return }
-        text.family("relay_usage_records_total", .counter, help: "Usage records that were written, by destination.")
+        text.counter("relay_usage_records_total", "Usage records that were written, by destination.")
         for queue in queues { text.sample(("to", queue.name), value: queue.written.load(ordering: .relaxed)) }
-        text.family(
-            "relay_usage_records_dropped_total",
-            .counter,
-            help: "Usage records that were dropped because the queue was full."
-        )
+        text.counter("relay_usage_records_dropped_total", "Usage records that were dropped because the queue was full.")
         for queue in queues { text.sample(("to", queue.name), value: queue.dropped.load(ordering: .relaxed)) }
-        text.family("relay_usage_write_failures_total", .counter, help: "Failed attempts to write usage records.")
+        text.counter("relay_usage_write_failures_total", "Failed attempts to write usage records.")
         for queue in queues { text.sample(("to", queue.name), value: queue.failures.load(ordering: .relaxed)) }
-        text.family("relay_usage_records_waiting", .gauge, help: "Usage records that wait to be written.")
+        text.gauge("relay_usage_records_waiting", "Usage records that wait to be written.")
         for queue in queues { text.sample(("to", queue.name), value: queue.waitingRecords) }
     }
 }

@@ -34,21 +34,16 @@ package final class ProviderMetrics: MetricsSource {
 
     package func write(to text: inout MetricsText) {
         let known = known.withLock { $0 }
-        text.family("relay_queue_waiting", .gauge, help: "Calls that wait for the capacity of their providers.")
+        text.gauge("relay_queue_waiting", "Calls that wait for the capacity of their providers.")
         text.sample(value: known.queues.reduce(0) { $0 + $1.waiting })
         let now = LoopTime.current()
-        text.family(
-            "relay_provider_key_resting",
-            .gauge,
-            help: "1 for each key of a provider that is in cooldown after a failure."
-        )
+        text.gauge("relay_provider_key_resting", "1 for each key of a provider that is in cooldown after a failure.")
         for (provider, ring) in known.rings {
             for key in ring.cooldown(at: now) { text.sample(("provider", provider), ("key", key), value: 1) }
         }
-        text.family(
+        text.gauge(
             "relay_provider_breaker_open",
-            .gauge,
-            help: "1 for each model of a provider whose circuit breaker is open or half-open."
+            "1 for each model of a provider whose circuit breaker is open or half-open."
         )
         for breaker in known.balance?.openBreakers(at: now).prefix(Self.seriesLimit) ?? []
         where known.providers.indices.contains(breaker.provider) {

@@ -7,10 +7,10 @@ import Testing
     @Test("families and samples")
     func form() {
         var text = MetricsText()
-        text.family("a_total", .counter, help: "What a is.")
+        text.counter("a_total", "What a is.")
         text.sample(value: 3)
         text.sample(("b", "c"), ("d", "e"), value: -4)
-        text.family("f_seconds", .gauge, help: "F.")
+        text.gauge("f_seconds", "F.")
         text.sample(billionths: 1_020_000_000)
         text.sample(billionths: 7_000_000_000)
         text.sample(billionths: 1)
@@ -33,7 +33,7 @@ import Testing
     @Test("values of labels are escaped")
     func escaping() {
         var text = MetricsText()
-        text.family("a", .gauge, help: "A.")
+        text.gauge("a", "A.")
         text.sample(("b", "back\\slash \"quoted\"\nnext {}=, \t é"), value: 1)
         #expect(text.body.text.hasSuffix(#"a{b="back\\slash \"quoted\"\nnext {}=, \#t é"} 1"# + "\n"))
     }
@@ -41,7 +41,7 @@ import Testing
     @Test("a histogram counts up, to all at +Inf")
     func histogram() {
         var text = MetricsText()
-        text.family("t", .histogram, help: "T.")
+        text.histogram("t", "T.")
         let all = Buckets.requests
         var buckets = [Int](repeating: 0, count: all.count + 1)
         buckets[0] = 2
