@@ -29,7 +29,8 @@ extension Limiter {
             record.empty(at: time)
             return SharedState.Change(StoredRecord.counts(record).encoded(), true)
         }
-        update { ledger, now in if let account = ledger.account(of: charge, at: now) { ledger.forget(account, at: now) }
+        update { ledger, now in
+            if let account = ledger.account(of: charge, at: now) { ledger.forget(account, at: now) }
         }
         return key
     }

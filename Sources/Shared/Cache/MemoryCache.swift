@@ -135,7 +135,8 @@ package final class MemoryCache: Sendable {
 
         /// The name of the response in the operator's list: the first 32 hexadecimal digits of its key.
         package var name: String {
-            key.withBytes { bytes in bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
+            key.withBytes { bytes in
+                bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
             }
         }
     }
