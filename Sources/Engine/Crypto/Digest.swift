@@ -16,9 +16,9 @@ package struct Digest: Hashable, Sendable {
         let none: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         var room = (none, none)
         let isDone = withUnsafeMutableBytes(of: &room) { room in
-            EVP_Digest(bytes.baseAddress, bytes.count, room.baseAddress, nil, algorithm.pointer, nil)
+            relay_digest(bytes.baseAddress, bytes.count, room.baseAddress, algorithm.pointer, algorithm.number)
         }
-        precondition(isDone == 1, "no digest")
+        precondition(isDone, "no digest")
         words = room.0
     }
 
@@ -92,8 +92,9 @@ package func areEqualInConstantTime(_ one: UnsafeRawBufferPointer, _ other: Unsa
 /// `@unchecked`: an `EVP_MD` is constant, and lives as long as the process.
 private struct Algorithm: @unchecked Sendable {
     let pointer: OpaquePointer?
-    static let sha256 = Algorithm(pointer: EVP_MD_fetch(nil, "SHA256", nil))
-    static let quick = EVP_MD_fetch(nil, "BLAKE2B-512", nil).map { Algorithm(pointer: $0) } ?? sha256
+    let number: Int32
+    static let sha256 = Algorithm(pointer: EVP_MD_fetch(nil, "SHA256", nil), number: 0)
+    static let quick = EVP_MD_fetch(nil, "BLAKE2B-512", nil).map { Algorithm(pointer: $0, number: 1) } ?? sha256
 }
 
 private func base64urlCharacter(_ value: UInt) -> UInt8 {
