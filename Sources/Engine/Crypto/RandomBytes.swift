@@ -18,7 +18,11 @@ package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
     /// Appends an id to the buffer: `prefix`, then 24 random letters and digits.
     package func appendID(_ prefix: StaticString, into buffer: inout ByteBuffer) {
         buffer.append(prefix)
-        let room = buffer.reserve(RandomBytes.idLength)
+        fill(buffer.reserve(RandomBytes.idLength))
+        buffer.wrote(RandomBytes.idLength)
+    }
+
+    private func fill(_ room: UnsafeMutableRawPointer) {
         let characters = RandomBytes.characters.utf8Start
         var place = 0
         while place < RandomBytes.idLength {
@@ -31,13 +35,16 @@ package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
                 place &+= 1
             }
         }
-        buffer.wrote(RandomBytes.idLength)
     }
 
     package func id(_ prefix: StaticString) -> String {
-        var buffer = ByteBuffer()
-        appendID(prefix, into: &buffer)
-        return String(decoding: buffer.bytes, as: UTF8.self)
+        let start = prefix.utf8CodeUnitCount
+        return String(unsafeUninitializedCapacity: start + RandomBytes.idLength) { room in
+            guard let base = UnsafeMutableRawPointer(room.baseAddress) else { return 0 }
+            base.copyMemory(from: prefix.utf8Start, byteCount: start)
+            fill(base + start)
+            return start + RandomBytes.idLength
+        }
     }
 
     /// Returns a random number. Its bytes are used once, and kept nowhere.
