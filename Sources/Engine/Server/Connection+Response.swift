@@ -62,8 +62,7 @@ extension Connection: ResponseWriter {
             write(batch)
             return batch.release()
         }
-        output.append(hex: UInt(batch.count))
-        output.append("\r\n")
+        batch.prepend(sizeLineOf: batch.count)
         batch.prepend(output.bytes)
         batch.append("\r\n")
         swap(&output, &batch)
