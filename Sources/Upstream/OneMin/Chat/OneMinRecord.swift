@@ -67,7 +67,7 @@ struct OneMinRecord {
 
     private static func text(_ result: JSONValue) -> UnsafeRawBufferPointer? {
         if let text = result.text { return text.isEmpty ? nil : text }
-        return result.elements?.lazy.compactMap { $0.text }.first
+        return result.elements?.first { $0.text != nil }?.text
     }
 
     func copy() -> ByteBuffer {
