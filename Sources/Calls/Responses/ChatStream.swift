@@ -27,6 +27,20 @@ extension ChatStream {
     package var countsItself: Bool { false }
     package var original: Body? { nil }
 
+    /// Moves the events that have arrived into `log`, up to the first one that proves that the response has begun.
+    /// Returns whether there is one.
+    package func hasBegun(_ log: EventLog) throws(UpstreamError) -> Bool {
+        var hasBegun = false
+        while !hasBegun,
+            try next({ choice, event in
+                // A forwarded chunk proves nothing.
+                if case .native = event {} else { hasBegun = true }
+                log.append(choice, event)
+            })
+        {}
+        return hasBegun
+    }
+
     /// Reads the stream to its end. Returns the whole response.
     package func gathered() async throws(UpstreamError) -> ChatResponse {
         var gathered = ResponseAccumulator()

@@ -34,9 +34,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     func waitForEvent() async throws(UpstreamError) {
         let log = EventLog()
         do throws(UpstreamError) {
-            while !isWhole {
-                while log.isEmpty, try stream.next({ log.append($0, $1) }) {}
-                if !log.isEmpty { break }
+            while !isWhole, try !stream.hasBegun(log) {
                 isWhole = try await stream.more(patienceNanoseconds: .max / 4) == .end
             }
         } catch {

@@ -62,16 +62,7 @@ final class WireStream: ChatStream, @unchecked Sendable {
     /// Waits for the first event with output, and keeps the events that arrive until then.
     func begin() async throws(UpstreamError) {
         let log = EventLog()
-        var isBegun = false
-        while !isBegun, try await more(patienceNanoseconds: .max / 2) != .end {
-            while !isBegun,
-                try next({ choice, event in
-                    // A forwarded chunk does not prove that the response has begun.
-                    if case .native = event {} else { isBegun = true }
-                    log.append(choice, event)
-                })
-            {}
-        }
+        while try await more(patienceNanoseconds: .max / 2) != .end, try !hasBegun(log) {}
         if !log.isEmpty { early = log }
     }
 
