@@ -53,7 +53,7 @@ extension Exchange {
 func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(APIError) -> ChatDelivery? {
     let caller = try await exchange.caller(.chat)
     let asked = try await exchange.asked(surface)
-    if asked.formatter.hasReferences { try await asked.resolve(for: caller, exchange) }
+    if asked.formatter.hasReferences { try await asked.formatter.resolve(asked, for: caller, exchange) }
     try asked.call.attachments.checkImages(most: exchange.gateway.settings.maxImages, param: "messages")
     let cache: CacheStage? =
         if let cache = exchange.gateway.cache, let digest = asked.digest {

@@ -107,18 +107,14 @@ final class ChatRequest: @unchecked Sendable {
         swap(&taken, &call)
         return taken
     }
-
-    /// Adds the stored data that the request refers to, such as the messages of a stored response.
-    func resolve(for caller: Caller, _ exchange: Exchange) async throws(APIError) {
-        call = try await formatter.resolved(call, for: caller, exchange)
-    }
 }
 
 /// A formatter of the response to one chat request, in the format of the request's surface.
 protocol ChatResponseFormatter: Sendable {
-    /// Whether the request refers to stored data, such as an earlier response. `resolved` adds this data to the call.
+    /// Whether the request refers to stored data, such as the messages of an earlier response.
     var hasReferences: Bool { get }
-    func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall
+    /// Adds this data to the call of `asked`, the formatter's own request.
+    func resolve(_ asked: ChatRequest, for caller: Caller, _ exchange: Exchange) async throws(APIError)
     /// Creates the writer of a streamed response. The relay calls this function before it calls the vendor.
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter
     /// Sends a complete (not streamed) response to the client.
@@ -133,9 +129,7 @@ protocol ChatResponseFormatter: Sendable {
 extension ChatResponseFormatter {
     var hasReferences: Bool { false }
 
-    func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall {
-        call
-    }
+    func resolve(_ asked: ChatRequest, for caller: Caller, _ exchange: Exchange) async throws(APIError) {}
 }
 
 /// A writer of a streamed response. It is used on the event loop of its request only.

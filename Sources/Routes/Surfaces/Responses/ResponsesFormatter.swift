@@ -17,10 +17,10 @@ final class ResponsesFormatter: ChatResponseFormatter, OnLoop, @unchecked Sendab
     var names: ToolNames { draft.names }
     var hasReferences: Bool { draft.hasReferences }
 
-    func resolved(_ call: ChatCall, for caller: Caller, _ exchange: Exchange) async throws(APIError) -> ChatCall {
+    func resolve(_ asked: ChatRequest, for caller: Caller, _ exchange: Exchange) async throws(APIError) {
         try await draft.resolve(for: caller, exchange.gateway)
-        defer { giveUpCall() }
-        return draft.call
+        asked.call = draft.call
+        giveUpCall()
     }
 
     /// Frees the draft's call, items and attachments. The code that runs the call has its own copy.
