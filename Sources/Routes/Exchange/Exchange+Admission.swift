@@ -79,10 +79,8 @@ extension Exchange {
         _ applicableLimits: ApplicableLimits,
         _ usageReservation: UsageReservation? = nil
     ) async throws(APIError) -> Admission {
-        let charges = applicableLimits.charges(of: usageReservation)
-        counted = charges
-        if let reservation = heldAtOnce(charges) { return try admitted(usageReservation, reservation) }
-        return try admitted(usageReservation, await heldLater(charges))
+        counted = applicableLimits.charges(of: usageReservation)
+        return try admitted(usageReservation, await hold(counted))
     }
 
     /// Counts the request in its limits, and completes the pending `admission`.
