@@ -27,18 +27,22 @@ final class CacheStage: OnLoop, @unchecked Sendable {
     /// Sends the cached response if there is one, and returns whether it was sent.
     ///
     /// The request must have been admitted.
-    /// - Parameter writer: the writer of a streamed response; nil for a whole one.
-    func responds(_ outline: ChatOutline, _ writer: (any ChatStreamWriter)?) async throws(APIError) -> Bool {
+    /// - Parameter delivery: the delivery of a streamed response; nil for a whole one.
+    func responds(_ outline: ChatOutline, _ delivery: ChatDelivery?) async throws(APIError) -> Bool {
         guard let name = outline.cachedName, try await ownsFiles() else { return false }
         let wanted = outline.options
         let found = try await lookup.find(wanted.model, servedBy: name, isStreamed: wanted.isStreamed) {
-            let pinging = writer.map { Pinging($0, exchange.gateway.loop) }
-            defer { pinging?.stop() }
+            delivery?.startPings()
+            defer { delivery?.stopPings() }
             return await $0.outcome(until: $1)
         }
         guard let found else { return false }
         do throws(UpstreamError) {
-            if let writer { try await emit(found, to: writer, wanted) } else { try await write(found, wanted) }
+            if let delivery {
+                try await emit(found, to: delivery.writer, wanted)
+            } else {
+                try await write(found, wanted)
+            }
         } catch {
             throw APIError(error, model: wanted.model)
         }
@@ -101,10 +105,12 @@ final class CacheStage: OnLoop, @unchecked Sendable {
 
     // MARK: Storing
 
-    /// Returns a writer that also stores the response in the cache, or `writer` itself if the response is not stored.
-    func recording(_ writer: any ChatStreamWriter, _ wanted: FormatterOptions) -> any ChatStreamWriter {
-        guard lookup.isKeeping else { return writer }
-        return RecordingWriter(writer, lookup) { [exchange] in exchange.servedModel ?? wanted.model }
+    /// Returns a delivery that also stores the response in the cache, or `delivery` if the response is not stored.
+    func recording(_ delivery: ChatDelivery) -> ChatDelivery {
+        guard lookup.isKeeping else { return delivery }
+        let wanted = delivery.wanted
+        let writer = RecordingWriter(delivery.writer, lookup) { [exchange] in exchange.servedModel ?? wanted.model }
+        return ChatDelivery(to: writer, wanted, exchange)
     }
 
     /// Stores a whole response in the cache.

@@ -63,26 +63,25 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
     let admission = try await source.admitted(exchange)
     guard let outline = source.outline else { throw .modelNotFound(exchange.record.model ?? "") }
     let (formatter, wanted) = (asked.formatter, outline.options)
-    var writer = wanted.isStreamed ? formatter.writer(for: wanted, exchange) : nil
+    var delivery =
+        wanted.isStreamed ? ChatDelivery(to: formatter.writer(for: wanted, exchange), wanted, exchange) : nil
     if let cache {
-        if try await cache.responds(outline, writer) { return nil }
-        writer = writer.map { cache.recording($0, wanted) }
+        if try await cache.responds(outline, delivery) { return nil }
+        delivery = delivery.map(cache.recording)
     }
     do throws(UpstreamError) {
-        let pinging = writer.map { Pinging($0, exchange.gateway.loop) }
-        defer { pinging?.stop() }
-        switch try await source.open(admission.billing, notes: writer) {
-        case .stream(let open):
-            let writer = writer ?? formatter.writer(for: wanted, exchange)
-            return ChatDelivery(open, to: writer, wanted, consume admission, exchange)
+        delivery?.startPings()
+        defer { delivery?.stopPings() }
+        switch try await source.open(admission.billing, notes: delivery?.writer) {
+        case .stream(let open): delivery?.begin(open, consume admission)
         case .whole(var response, let usage):
             if response.usage?.isEstimated == true { response.includeUsage() }
             exchange.record.usage = usage
             exchange.recordCost()
             await cache?.keep(response, usage, wanted)
             try await formatter.write(response, usage, wanted, exchange)
-            return nil
         }
+        return delivery
     } catch {
         throw APIError(error, model: wanted.model)
     }
@@ -103,49 +102,6 @@ extension Exchange {
     /// Whether the response cache may hold the response.
     private func keepsResponse(of surface: any ChatSurface) -> Bool {
         gateway.cache != nil && surface.mayKeep && !request.forbidsCaching
-    }
-
-    /// Logs what the request contains that vendors with another API do not get.
-    private func logIgnored() {
-        gateway.log.debug("fields of the request are left out") { line in
-            line.add("fields", ignored.map { "\($0)" }.joined(separator: ", "))
-            line.add("id", record.id)
-        }
-    }
-
-    fileprivate func source(
-        of asked: ChatRequest,
-        _ surface: any ChatSurface,
-        _ caller: Caller
-    ) throws(APIError) -> any ChatSource {
-        if ModelCatalog.asksForLongWindow(asked.call.model),
-            let name = gateway.registry.modelCatalog.name(beforeWindowOf: asked.call.model)
-        {
-            asked.call.model = name
-            asked.call.wantsLongWindow = true
-        }
-        record.model = asked.call.model
-        asked.call.quirks.isOfSession = request.session != nil
-        if let rare = asked.call.rare {
-            ignored = rare.value.ignored
-            offersSearch = rare.value.searchTool?.isOffered == true
-            if !ignored.isEmpty { logIgnored() }
-        }
-        record.isStreamed = asked.call.isStreamed
-        switch try surface.target(of: asked, caller, self) {
-        case .candidates(let candidates):
-            if candidates.leading.model.searchesWeb {
-                record.model = gateway.registry.modelCatalog.knownName(asked.call.model)
-            }
-            if gateway.registry.haveSubstitutes, candidates.leading.name != record.model {
-                record.substitute = candidates.leading.name
-            }
-            return try ChatTask(asked.removeCall(), candidates, caller: caller, for: self)
-        case .panel(let panel):
-            if let error = asked.call.unreadError { throw error }
-            gateway.panelMarks.remove(from: &asked.call.messages)
-            return PanelChat(asked.removeCall(), panel, caller: caller, for: self)
-        }
     }
 }
 

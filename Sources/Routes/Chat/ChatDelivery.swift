@@ -6,42 +6,65 @@ import Upstream
 /// The time without a byte from the vendor after which the client gets a ping, in nanoseconds.
 private let patienceNanoseconds: UInt64 = 10_000_000_000
 
-/// The delivery of a streamed response that a vendor has begun. The second task of the request runs it.
-final class ChatDelivery: Delivery, OnLoop, @unchecked Sendable {
-    private let open: OpenChat
-    private let writer: any ChatStreamWriter
-    private let wanted: FormatterOptions
+/// The delivery of a streamed response. The second task of the request runs it when a vendor has begun the response;
+/// until then, it only sends pings.
+final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
+    let writer: any ChatStreamWriter
+    let wanted: FormatterOptions
     private let exchange: Exchange
+    private lazy var timer = Timer(self)
+    /// The response that a vendor has begun; nil before `begin`.
+    private var open: OpenChat?
     /// Ends the request's reservation when the delivery is over.
     private var admission: Admission?
-    private var accumulator: TokenCountAccumulator
+    private var accumulator = TokenCountAccumulator(.estimating)
     /// A bit set of the choices that have ended: bit 0 stands for choice 0.
     private var finished: UInt64 = 0
 
-    init(
-        _ open: OpenChat,
-        to writer: any ChatStreamWriter,
-        _ wanted: FormatterOptions,
-        _ admission: consuming Admission,
-        _ exchange: Exchange
-    ) {
-        self.open = open
+    init(to writer: any ChatStreamWriter, _ wanted: FormatterOptions, _ exchange: Exchange) {
         self.writer = writer
         self.wanted = wanted
-        self.admission = consume admission
         self.exchange = exchange
-        accumulator = TokenCountAccumulator(open.stream.countsItself ? .estimating : open.count.counter)
     }
+
+    // MARK: Before the response has begun
+
+    /// Sends pings to the client from now on.
+    func startPings() { exchange.gateway.loop.arm(timer, at: exchange.gateway.loop.now + patienceNanoseconds) }
+
+    func stopPings() { exchange.gateway.loop.remove(timer) }
+
+    func timerFired() {
+        writer.ping()
+        writer.flush()
+        startPings()
+    }
+
+    /// Takes the response that a vendor has begun. `run` sends it.
+    func begin(_ open: OpenChat, _ admission: consuming Admission) {
+        self.open = open
+        self.admission = consume admission
+        if !open.stream.countsItself { accumulator = TokenCountAccumulator(open.count.counter) }
+    }
+
+    // MARK: The response
 
     /// Sends the response to the client while it arrives, and ends the request.
     ///
     /// If the vendor fails, the chunks that arrived before the failure are sent first.
     func run() async {
+        guard let open else { return }
         do throws(UpstreamError) {
-            try await passOnInTime()
-            await end()
+            if let limit = open.limit {
+                try await TimedCall(by: open.loop).run(until: limit.end, orFailFor: limit.cause) {
+                    [self] () async throws(UpstreamError) in try await passOn(open)
+                }
+            } else {
+                try await passOn(open)
+            }
+            await end(open)
         } catch {
-            fail(error)
+            fail(error, open)
         }
         // The limits are settled before the request is counted.
         admission = nil
@@ -49,7 +72,7 @@ final class ChatDelivery: Delivery, OnLoop, @unchecked Sendable {
     }
 
     /// Completes the response.
-    private func end() async {
+    private func end(_ open: OpenChat) async {
         let usage = open.completed { accumulator.tokens }
         exchange.record.usage = usage
         await writer.end(usage)
@@ -57,20 +80,13 @@ final class ChatDelivery: Delivery, OnLoop, @unchecked Sendable {
     }
 
     @inline(never)  // Rarely called.
-    private func fail(_ error: UpstreamError) {
+    private func fail(_ error: UpstreamError, _ open: OpenChat) {
         let (failure, used) = open.brokeOff(error, deliveredTokens: accumulator.tokens)
         exchange.record.usage = used
         exchange.fail(APIError(failure, model: wanted.model))
     }
 
-    private func passOnInTime() async throws(UpstreamError) {
-        guard let limit = open.limit else { return try await passOn() }
-        try await TimedCall(by: open.loop).run(until: limit.end, orFailFor: limit.cause) {
-            [self] () async throws(UpstreamError) in try await passOn()
-        }
-    }
-
-    private func passOn() async throws(UpstreamError) {
+    private func passOn(_ open: OpenChat) async throws(UpstreamError) {
         let stream = open.stream
         defer {
             // Bytes that came before a failure are sent, too.
@@ -84,7 +100,7 @@ final class ChatDelivery: Delivery, OnLoop, @unchecked Sendable {
         }
         reading: while !open.isWhole {
             if !mayHaveMore {
-                if accumulator.isBehind { await catchUp() }
+                if accumulator.isBehind { await catchUp(open.count) }
                 switch try await stream.more(patienceNanoseconds: patienceNanoseconds) {
                 case .end: break reading
                 case .silence: writer.ping()
@@ -102,9 +118,9 @@ final class ChatDelivery: Delivery, OnLoop, @unchecked Sendable {
         finish()
     }
 
-    private func catchUp() async {
+    private func catchUp(_ count: CallCount) async {
         let text = accumulator.removeUncounted()
-        accumulator.putBack(text, await open.count.counted(text))
+        accumulator.putBack(text, await count.counted(text))
     }
 
     private func write(_ choice: Int, _ event: ChatEvent) {
@@ -123,27 +139,4 @@ final class ChatDelivery: Delivery, OnLoop, @unchecked Sendable {
             writer.write(choice, .finish(.stop, stop: nil))
         }
     }
-}
-
-/// A timer that sends pings to the client during a wait. `stop` ends the timer.
-final class Pinging: TimerTarget, OnLoop, @unchecked Sendable {
-    private let writer: any ChatStreamWriter
-    private let loop: EventLoop
-    private lazy var timer = Timer(self)
-
-    init(_ writer: any ChatStreamWriter, _ loop: EventLoop) {
-        self.writer = writer
-        self.loop = loop
-        start()
-    }
-
-    private func start() { loop.arm(timer, at: loop.now + patienceNanoseconds) }
-
-    func timerFired() {
-        writer.ping()
-        writer.flush()
-        start()
-    }
-
-    func stop() { loop.remove(timer) }
 }

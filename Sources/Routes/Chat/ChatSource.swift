@@ -43,3 +43,49 @@ extension ChatTask: ChatSource {
         try await open(billing)
     }
 }
+
+extension Exchange {
+    /// Logs what the request contains that vendors with another API do not get.
+    private func logIgnored() {
+        gateway.log.debug("fields of the request are left out") { line in
+            line.add("fields", ignored.map { "\($0)" }.joined(separator: ", "))
+            line.add("id", record.id)
+        }
+    }
+
+    /// Returns the candidates or the panel for the model that the request names.
+    func source(
+        of asked: ChatRequest,
+        _ surface: any ChatSurface,
+        _ caller: Caller
+    ) throws(APIError) -> any ChatSource {
+        if ModelCatalog.asksForLongWindow(asked.call.model),
+            let name = gateway.registry.modelCatalog.name(beforeWindowOf: asked.call.model)
+        {
+            asked.call.model = name
+            asked.call.wantsLongWindow = true
+        }
+        record.model = asked.call.model
+        asked.call.quirks.isOfSession = request.session != nil
+        if let rare = asked.call.rare {
+            ignored = rare.value.ignored
+            offersSearch = rare.value.searchTool?.isOffered == true
+            if !ignored.isEmpty { logIgnored() }
+        }
+        record.isStreamed = asked.call.isStreamed
+        switch try surface.target(of: asked, caller, self) {
+        case .candidates(let candidates):
+            if candidates.leading.model.searchesWeb {
+                record.model = gateway.registry.modelCatalog.knownName(asked.call.model)
+            }
+            if gateway.registry.haveSubstitutes, candidates.leading.name != record.model {
+                record.substitute = candidates.leading.name
+            }
+            return try ChatTask(asked.removeCall(), candidates, caller: caller, for: self)
+        case .panel(let panel):
+            if let error = asked.call.unreadError { throw error }
+            gateway.panelMarks.remove(from: &asked.call.messages)
+            return PanelChat(asked.removeCall(), panel, caller: caller, for: self)
+        }
+    }
+}
