@@ -208,11 +208,10 @@ struct ClaudeTurns: ~Copyable {
     }
 
     private mutating func append(_ call: ToolCall, _ list: inout BlockList, to out: inout ByteBuffer) {
-        let key = Self.key(id: call.id, name: call.name)
         let id = ids.once(call.id.map { Array($0.utf8) } ?? Array("call".utf8))
         let name = names.name(call.name)
         calledNames.append(name)
-        waiting.append(WaitingBlocks(key: key, id: id))
+        waiting.append(WaitingBlocks(key: ToolCall.key(id: call.id, name: call.name), id: id))
         list.open("tool_use", to: &out)
         out.append(#","id":"#, json: id)
         out.append(#","name":"#, json: name)
@@ -221,32 +220,14 @@ struct ClaudeTurns: ~Copyable {
         out.append("}")
     }
 
-    /// Returns the key that connects a tool call with its result: the tool call's id, or the tool's name if there is no
-    /// id.
-    private static func key(id: String?, name: String) -> [UInt8] {
-        id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
-    }
-
     // MARK: The user
 
     /// Appends a user turn. The results of the preceding assistant turn's tool calls are written first.
     private mutating func appendUser(_ turn: Turn, _ list: inout BlockList, to out: inout ByteBuffer) {
-        var results: [[UInt8]: ArraySlice<Int>] = [:]
-        var unasked: [Int] = []
-        var asked = waiting.reduce(into: [:]) { $0[$1.key, default: 0] += 1 }
-        for position in turn.positions where messages[position].isResult {
-            let key = Self.key(id: messages[position].toolCallID, name: messages[position].name ?? "")
-            if let count = asked[key], count > 0 {
-                asked[key] = count - 1
-                results[key, default: []].append(position)
-            } else {
-                unasked.append(position)
-            }
-        }
-        for call in waiting {
+        let (found, unasked) = messages.results(ofCalls: waiting.map(\.key), at: turn.positions)
+        for (call, position) in zip(waiting, found) {
             list.open("tool_result", to: &out)
             out.append(#","tool_use_id":"#, json: call.id)
-            let position = results[call.key]?.popFirst()
             if let position {
                 appendResult(messages[position], to: &out)
             } else {
@@ -256,9 +237,7 @@ struct ClaudeTurns: ~Copyable {
             if let position { list.close(marks.mark(at: .result(of: position)), to: &out) }
         }
         waiting = []
-        var next = unasked[...]
-        for position in turn.positions where !messages[position].isResult || next.first == position {
-            if next.first == position { next.removeFirst() }
+        for position in turn.positions where !messages[position].isResult || unasked.contains(position) {
             let message = messages[position]
             append(message.isInstruction ? message.asReminder : message, position, &list, to: &out)
         }

@@ -116,12 +116,12 @@ struct GeminiTurns: ~Copyable {
         let id = known?.hasOwnID == true ? call.id : nil
         let name = names.name(call.name)
         let isFirst = waiting.isEmpty
-        waiting.append(WaitingParts(key: Self.key(id: call.id, name: call.name), name: name, id: id))
+        waiting.append(WaitingParts(key: ToolCall.key(id: call.id, name: call.name), name: name, id: id))
         parts.open(to: &out)
         out.append(#"{"functionCall":{"#)
         append(id, name, to: &out)
         out.append(#","args":"#)
-        append(object: call.arguments, raw: "_raw", to: &out)
+        append(object: call.arguments, raw: "_raw", isEmptyIfBlank: true, to: &out)
         out.append("}")
         var signature = call.signature ?? known?.text ?? ""
         if signature.isEmpty, isFirst, wantsSignatures { signature = "skip_thought_signature_validator" }
@@ -139,47 +139,36 @@ struct GeminiTurns: ~Copyable {
 
     /// Appends a text that is a JSON object. Puts any other text into an object with one member.
     ///
-    /// - Parameter raw: the name of the member for any other text, such as `_raw`.
-    private func append(object text: String, raw: StaticString, to out: inout ByteBuffer) {
+    /// - Parameters:
+    ///   - raw: the name of the member for any other text, such as `_raw`.
+    ///   - isEmptyIfBlank: whether a blank text becomes an empty object.
+    private func append(
+        object text: String,
+        raw: StaticString,
+        isEmptyIfBlank: Bool = false,
+        to out: inout ByteBuffer
+    ) {
         let text = ByteBuffer(text)
         if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(text.bytes) }
-        let isBlank = !text.bytes.contains { $0 > 32 }
-        if isBlank, raw.utf8CodeUnitCount == 4 { return out.append("{}") }
+        if isEmptyIfBlank, !text.bytes.contains(where: { $0 > 32 }) { return out.append("{}") }
         out.append("{\"")
         out.append(raw)
         out.append("\":", json: text.bytes)
         out.append("}")
     }
 
-    /// Returns the key that connects a tool call with its result: the tool call's id, or the tool's name if there is no
-    /// id.
-    private static func key(id: String?, name: String) -> [UInt8] {
-        id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
-    }
-
     // MARK: The user
 
     /// Appends a user turn. It begins with one result for each tool call of the model turn before it.
     private mutating func appendUser(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
-        var results: [[UInt8]: ArraySlice<Int>] = [:]
-        var unasked: Set<Int> = []
-        var asked = waiting.reduce(into: [:]) { $0[$1.key, default: 0] += 1 }
-        for position in turn.positions where messages[position].isResult {
-            let key = Self.key(id: messages[position].toolCallID, name: messages[position].name ?? "")
-            if let count = asked[key], count > 0 {
-                asked[key] = count - 1
-                results[key, default: []].append(position)
-            } else {
-                unasked.insert(position)
-            }
-        }
+        let (found, unasked) = messages.results(ofCalls: waiting.map(\.key), at: turn.positions)
         var moved: [Int] = []
-        for call in waiting {
+        for (call, position) in zip(waiting, found) {
             parts.open(to: &out)
             out.append(#"{"functionResponse":{"#)
             append(call.id, call.name, to: &out)
             out.append(#","response":"#)
-            if let position = results[call.key]?.popFirst() {
+            if let position {
                 let message = messages[position]
                 append(object: message.text, raw: message.role == .failedTool ? "error" : "output", to: &out)
                 for case .attachment(let position) in message.content { moved.append(position) }

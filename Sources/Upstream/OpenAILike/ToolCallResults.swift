@@ -5,40 +5,28 @@ extension [ChatMessage] {
     /// The messages with each tool call's result directly after the message with the tool call.
     ///
     /// A missing result becomes the text "No result.". A result without a tool call loses its call id.
-    var withResultForEachCall: [ChatMessage] {
-        guard contains(where: { !$0.toolCalls.isEmpty || $0.toolCallID != nil }) else { return self }
-        let results = positionsOfResults
-        let asked = Set(results.values)
-        var answered: [ChatMessage] = []
-        answered.reserveCapacity(count + 4)
-        var calls = 0
-        for index in indices where !asked.contains(index) {
-            answered.append(self[index])
-            answered[answered.count - 1].toolCallID = nil
-            for id in self[index].toolCalls.lazy.compactMap(\.id) {
-                answered.append(results[calls].map { self[$0] } ?? ChatMessage(missingResultOf: id))
-                calls += 1
-            }
-        }
-        return answered
-    }
+    var withResultForEachCall: [ChatMessage] { withResultForEachCall(movesResults: true) }
 
     /// The messages with a result for each tool call. Existing results keep their positions.
     ///
     /// A missing result becomes the text "No result." after the message with the tool call. A result without a tool
     /// call loses its call id.
-    var withResultInPlaceForEachCall: [ChatMessage] {
+    var withResultInPlaceForEachCall: [ChatMessage] { withResultForEachCall(movesResults: false) }
+
+    private func withResultForEachCall(movesResults: Bool) -> [ChatMessage] {
         guard contains(where: { !$0.toolCalls.isEmpty || $0.toolCallID != nil }) else { return self }
         let results = positionsOfResults
         let asked = Set(results.values)
         var answered: [ChatMessage] = []
         answered.reserveCapacity(count + 4)
         var calls = 0
-        for index in indices {
+        for index in indices where !movesResults || !asked.contains(index) {
             answered.append(self[index])
             if !asked.contains(index) { answered[answered.count - 1].toolCallID = nil }
             for id in self[index].toolCalls.lazy.compactMap(\.id) {
-                if results[calls] == nil { answered.append(ChatMessage(missingResultOf: id)) }
+                if movesResults || results[calls] == nil {
+                    answered.append(results[calls].map { self[$0] } ?? ChatMessage(missingResultOf: id))
+                }
                 calls += 1
             }
         }
