@@ -71,7 +71,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
             return written
         }
         isRebuilt = call.isAmbiguous || call.changedOriginal?.wire == .messages
-        refusal = messages == nil ? .modelNotFound(model) : ClaudeBlocks.refusal(of: call.attachments)
+        refusal = messages == nil ? .modelNotFound(model) : call.attachments.refusal(hasPDF: true, hasFewImages: true)
         if let original = call.changedOriginal { refusal = refusal ?? self.refusal(of: call, original) }
         let written = AnthropicRequest(call, model, dialect: dialect, with: quirks).written()
         names = written.names

@@ -146,27 +146,6 @@ struct ClaudeBlocks {
         out.append(json: String(decoding: Base64.standard.bytes(text.base64.bytes) ?? [], as: UTF8.self))
         out.append("}}")
     }
-
-    /// Returns the error for the first attachment that the API refuses; nil if there is none.
-    static func refusal(of attachments: [Attachment]) -> APIError? {
-        for part in attachments {
-            switch (part.kind, part.source) {
-            case (_, .file): return part.refusalAsAbsent
-            case (.audio, .data), (.audio, .address): return part.refusalAsAudio
-            case (.image, .data(let text)):
-                guard let type = text.contentType, [.png, .jpeg, .gif, .webp].contains(type) else {
-                    return .image(part.param, "is not a PNG, JPEG, GIF or WebP image", code: "invalid_image_format")
-                }
-            case (.file, .data(let text)):
-                guard let type = text.contentType, [.pdf, .text, .json, .xml].contains(type) else {
-                    let why = "the provider of this model supports only PDF and plain text"
-                    return .unsupportedValue(part.param, why)
-                }
-            default: break
-            }
-        }
-        return nil
-    }
 }
 
 extension ByteBuffer {

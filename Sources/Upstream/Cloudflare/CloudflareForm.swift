@@ -38,7 +38,7 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
     }
 
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
-        refusal = call.attachments.refusalUnlessImagesOrText
+        refusal = call.attachments.refusal()
         isOwnBound = call.maxTokens == nil
         bound = call.maxTokens ?? CloudflareRequest.standardTokens
         adopt(QuirkFinding(quirks))

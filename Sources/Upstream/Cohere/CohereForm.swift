@@ -22,7 +22,7 @@ final class CohereForm: WireForm, @unchecked Sendable {
     }
 
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
-        refusal = call.attachments.refusalUnlessImagesOrText
+        refusal = call.attachments.refusal()
         isLegacy = call.needs.contains(.functions)
         maxCalls = call.maxCalls
         if call.stops.count == 1 { onlyStop = call.stops[0] }

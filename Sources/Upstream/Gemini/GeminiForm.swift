@@ -42,7 +42,7 @@ final class GeminiForm: WireForm, @unchecked Sendable {
     var refusal: APIError? { mayFail }
 
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
-        if mayFail == nil { mayFail = GeminiParts.refusal(of: call.attachments) }
+        if mayFail == nil { mayFail = call.attachments.refusal(hasPDF: true, hasAudio: true) }
         isLegacy = call.needs.contains(.functions)
         maxCalls = call.maxCalls
         hasCalls = call.messages.contains { !$0.toolCalls.isEmpty }

@@ -74,24 +74,4 @@ struct GeminiParts {
         case nil: kind == .image ? "image/png" : kind == .audio ? "audio/wav" : "application/pdf"
         }
     }
-
-    /// Returns the error for the first attachment that the API does not accept; nil if all are accepted.
-    static func refusal(of attachments: [Attachment]) -> APIError? {
-        for part in attachments {
-            switch (part.kind, part.source) {
-            case (_, .file): return part.refusalAsAbsent
-            case (.image, .data(let text)):
-                if text.contentType == .svg {
-                    return .image(part.param, "is an SVG, which models do not support", code: "invalid_image_format")
-                }
-            case (.file, .data(let text)):
-                guard let type = text.contentType, [.pdf, .text, .json, .xml].contains(type) else {
-                    let why = "the provider of this model supports only PDF and plain text"
-                    return .unsupportedValue(part.param, why)
-                }
-            default: break
-            }
-        }
-        return nil
-    }
 }

@@ -2,22 +2,26 @@ import Calls
 import Engine
 import Shared
 
-/// The check of attachments for vendors that accept only images and text files.
 extension [Attachment] {
-    /// The error for the first attachment that cannot be sent; nil if all attachments can be sent.
-    var refusalUnlessImagesOrText: APIError? {
+    /// Returns the error for the first attachment that a vendor's API does not accept; nil if it accepts all.
+    ///
+    /// All APIs accept texts as files, and images but SVG.
+    /// - Parameter hasFewImages: whether the API accepts images as PNG, JPEG, GIF and WebP only.
+    func refusal(hasPDF: Bool = false, hasAudio: Bool = false, hasFewImages: Bool = false) -> APIError? {
         for part in self {
             switch (part.kind, part.source) {
             case (_, .file): return part.refusalAsAbsent
-            case (.audio, .data), (.audio, .address): return part.refusalAsAudio
+            case (.audio, .data), (.audio, .address): if !hasAudio { return part.refusalAsAudio }
             case (.image, .data(let text)):
-                guard text.contentType != .svg else {
-                    return .image(part.param, "is an SVG, which models do not support", code: "invalid_image_format")
-                }
+                let isKnown = text.contentType.map { [.png, .jpeg, .gif, .webp].contains($0) } ?? false
+                guard hasFewImages ? !isKnown : text.contentType == .svg else { continue }
+                let why = hasFewImages ? "not a PNG, JPEG, GIF or WebP image" : "an SVG, which models do not support"
+                return .image(part.param, "is \(why)", code: "invalid_image_format")
             case (.file, .data(let text)):
-                guard let type = text.contentType, [.text, .json, .xml].contains(type) else {
-                    return .unsupportedValue(part.param, "the provider of this model supports only plain text")
-                }
+                let isText = text.contentType.map { [.text, .json, .xml].contains($0) } ?? false
+                if isText || hasPDF && text.contentType == .pdf { continue }
+                let types = hasPDF ? "PDF and plain text" : "plain text"
+                return .unsupportedValue(part.param, "the provider of this model supports only \(types)")
             default: break
             }
         }
