@@ -48,7 +48,7 @@ struct CohereMessages: ~Copyable {
     }
 
     mutating func append(instruction: String, to out: inout ByteBuffer) {
-        open("system", to: &out)
+        out.open(message: "system", &isFirst)
         out.append("content", instruction)
         out.append("}")
     }
@@ -57,13 +57,6 @@ struct CohereMessages: ~Copyable {
     mutating func append(to out: inout ByteBuffer) {
         let responses = Set(results.values)
         for position in messages.indices where !responses.contains(position) { append(messages[position], to: &out) }
-    }
-
-    private mutating func open(_ role: StaticString, to out: inout ByteBuffer) {
-        out.append(isFirst ? #"{"role":""# : #",{"role":""#)
-        isFirst = false
-        out.append(role)
-        out.append("\"")
     }
 
     // MARK: Messages
@@ -75,7 +68,7 @@ struct CohereMessages: ~Copyable {
             guard !text.isEmpty else { return }
             append(instruction: text, to: &out)
         case .assistant:
-            open("assistant", to: &out)
+            out.open(message: "assistant", &isFirst)
             // Cohere does not accept reasoning in a request.
             let text = message.text
             if !text.isEmpty || message.toolCalls.isEmpty { out.append("content", text.isEmpty ? "." : text) }
@@ -84,7 +77,7 @@ struct CohereMessages: ~Copyable {
             appendResults(of: ids, to: &out)
         // Results without a tool call are written as messages of the user.
         default:
-            open("user", to: &out)
+            out.open(message: "user", &isFirst)
             appendContent(message.content, to: &out)
             out.append("}")
         }
@@ -156,7 +149,7 @@ struct CohereMessages: ~Copyable {
         for id in ids {
             let position = results[calls]
             calls += 1
-            open("tool", to: &out)
+            out.open(message: "tool", &isFirst)
             out.append(member: "tool_call_id")
             out.append(json: id)
             let text = position.map { messages[$0].text } ?? "No result."
@@ -166,7 +159,7 @@ struct CohereMessages: ~Copyable {
             images += messages[position].content.filter { if case .attachment = $0 { true } else { false } }
         }
         guard !images.isEmpty else { return }
-        open("user", to: &out)
+        out.open(message: "user", &isFirst)
         appendContent(images, to: &out)
         out.append("}")
     }

@@ -119,9 +119,7 @@ struct GeminiSchema {
             let values = OpenSchema.values(of: schema)
             guard isListed(schema), name.equals("enum") || schema["enum"] == nil else { return }
             open(#""enum":"#, to: &out)
-            out.append("[")
-            out.append(list: values.filter({ $0.kind != .null })) { value, out in value.append(to: &out) }
-            out.append("]")
+            out.append(array: values.filter({ $0.kind != .null })) { value, out in value.append(to: &out) }
         case "$ref":
             open(name, to: &out)
             append(reference: value, to: &out)
@@ -201,9 +199,7 @@ struct GeminiSchema {
         out.append(out.isEmpty ? "\"" : ",\"")
         out.append(name)
         out.append("\":")
-        out.append("[")
-        out.append(list: elements) { element, out in append(element, to: &out) }
-        out.append("]")
+        out.append(array: elements) { element, out in append(element, to: &out) }
     }
 
     /// Merges the only schema of an `allOf` into the outer schema: appends the members that the outer schema lacks.

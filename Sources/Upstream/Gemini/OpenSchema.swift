@@ -139,9 +139,7 @@ struct OpenSchema {
         }
         guard schemas.isEmpty else {
             open(member: "anyOf", &out)
-            out.append("[")
-            out.append(list: schemas) { choice, out in append(choice, depth: depth, to: &out) }
-            out.append("]")
+            out.append(array: schemas) { choice, out in append(choice, depth: depth, to: &out) }
             return true
         }
         let types = schema["type"]?.elements.map { Array($0.prefix(8)) } ?? []
@@ -168,9 +166,7 @@ struct OpenSchema {
             member("type", #""STRING""#, &out)
             member("format", #""enum""#, &out)
             open(member: "enum", &out)
-            out.append("[")
-            out.append(list: reported) { value, out in value.append(to: &out) }
-            out.append("]")
+            out.append(array: reported) { value, out in value.append(to: &out) }
             return
         }
         let single = schema["type"]?.elements?.first { !($0.text?.equals("null") ?? true) } ?? schema["type"]
@@ -289,9 +285,7 @@ struct OpenSchema {
         guard !required.isEmpty else { return }
         open(member: "required", &out)
         let start = out.count
-        out.append("[")
-        out.append(list: required) { name, out in name.append(to: &out) }
-        out.append("]")
+        out.append(array: required) { name, out in name.append(to: &out) }
         bytesLeft -= out.count - start
     }
 

@@ -38,23 +38,16 @@ struct MessageWriter {
     }
 
     private mutating func appendParts(of positions: [Int], to out: inout ByteBuffer) {
-        open("user", to: &out)
+        out.open(message: "user", &isFirst)
         out.append(#","content":["#)
         out.append(list: positions) { position, out in append(attachments[position], to: &out) }
         out.append("]}")
     }
 
-    private mutating func open(_ role: StaticString, to out: inout ByteBuffer) {
-        out.append(isFirst ? #"{"role":""# : #",{"role":""#)
-        isFirst = false
-        out.append(role)
-        out.append("\"")
-    }
-
     private mutating func append(_ message: ChatMessage, to out: inout ByteBuffer) {
         hasCalls = hasCalls || !message.toolCalls.isEmpty
         let isPlain = message.isResult && message.toolCallID == nil && !(message.role == .function && hasCalls)
-        open(isPlain ? "user" : message.role.wireName, to: &out)
+        out.open(message: isPlain ? "user" : message.role.wireName, &isFirst)
         if let name = message.name, !isPlain { out.append(#","name":"#, json: name) }
         if let id = message.toolCallID { out.append(#","tool_call_id":"#, json: id) }
         appendContent(of: message, to: &out)

@@ -31,13 +31,9 @@ struct OpenAILikeRequest: ~Copyable {
         appendFormat()
         appendSampling()
         appendChatOptions()
-        if call.choices > 1 { append("n", call.choices) }
-        if !call.stops.isEmpty {
-            out.append(#","stop":["#)
-            out.append(list: call.stops) { stop, out in out.append(json: stop) }
-            out.append("]")
-        }
-        if let most = call.maxTokens { append(isOpenAI ? "max_completion_tokens" : "max_tokens", most) }
+        if call.choices > 1 { out.append("n", call.choices) }
+        if !call.stops.isEmpty { out.append("stop", call.stops) }
+        if let most = call.maxTokens { out.append(isOpenAI ? "max_completion_tokens" : "max_tokens", most) }
         if call.isStreamed { out.append(#","stream":true,"stream_options":{"include_usage":true}"#) }
         if chatOptions.searchTool != nil { out.append(#","web_search_options":{}"#) }
         if let original = call.original ?? call.changedOriginal { NativeRequest.appendUnknown(of: original, to: &out) }
@@ -62,7 +58,7 @@ struct OpenAILikeRequest: ~Copyable {
         case .required: if !isLegacy { out.append(#","tool_choice":"required""#) }
         case .named(let name): appendChoice(name, isLegacy)
         }
-        if let parallel = chatOptions.parallelToolCalls, !isLegacy { append("parallel_tool_calls", parallel) }
+        if let parallel = chatOptions.parallelToolCalls, !isLegacy { out.append("parallel_tool_calls", parallel) }
     }
 
     private mutating func appendChoice(_ name: String, _ isLegacy: Bool) {
@@ -78,7 +74,7 @@ struct OpenAILikeRequest: ~Copyable {
 
     private mutating func appendList(_ name: StaticString, _ tools: [ChatOptions.Tool]) {
         guard !tools.isEmpty else { return }
-        open(name)
+        out.append(member: name)
         for (index, tool) in tools.enumerated() {
             out.append(index == 0 ? "[" : ",")
             switch (tool.isLegacy, tool.kind) {
@@ -98,9 +94,9 @@ struct OpenAILikeRequest: ~Copyable {
 
     private mutating func append(_ tool: ChatOptions.Tool, schema name: StaticString) {
         out.append(#"{"name":"#, json: tool.name)
-        if let description = tool.description { append("description", description) }
-        if let schema = tool.schema { append(name, schema) }
-        if let isStrict = tool.isStrict, tool.kind == .function { append("strict", isStrict) }
+        if let description = tool.description { out.append("description", description) }
+        if let schema = tool.schema { out.append(name, schema) }
+        if let isStrict = tool.isStrict, tool.kind == .function { out.append("strict", isStrict) }
         out.append("}")
     }
 
@@ -110,8 +106,8 @@ struct OpenAILikeRequest: ~Copyable {
         case .object: out.append(#","response_format":{"type":"json_object"}"#)
         case .schema(let name, let schema, let isStrict):
             out.append(#","response_format":{"type":"json_schema","json_schema":{"name":"#, json: name)
-            if let schema { append("schema", schema) }
-            if let isStrict { append("strict", isStrict) }
+            if let schema { out.append("schema", schema) }
+            if let isStrict { out.append("strict", isStrict) }
             out.append("}}")
         }
     }
@@ -120,56 +116,20 @@ struct OpenAILikeRequest: ~Copyable {
 
     private mutating func appendSampling() {
         let sampling = chatOptions.sampling
-        if let temperature = sampling.temperature { append("temperature", temperature) }
-        if let topP = sampling.topP { append("top_p", topP) }
-        if let penalty = sampling.presencePenalty { append("presence_penalty", penalty) }
-        if let penalty = sampling.frequencyPenalty { append("frequency_penalty", penalty) }
-        if let seed = sampling.seed { append("seed", Int(seed)) }
-        if let bias = sampling.logitBias { append("logit_bias", bias) }
+        if let temperature = sampling.temperature { out.append("temperature", temperature) }
+        if let topP = sampling.topP { out.append("top_p", topP) }
+        if let penalty = sampling.presencePenalty { out.append("presence_penalty", penalty) }
+        if let penalty = sampling.frequencyPenalty { out.append("frequency_penalty", penalty) }
+        if let seed = sampling.seed { out.append("seed", Int(seed)) }
+        if let bias = sampling.logitBias { out.append("logit_bias", bias) }
     }
 
     private mutating func appendChatOptions() {
-        if let effort = chatOptions.reasoning.plainEffort { append("reasoning_effort", effort) }
-        if let verbosity = chatOptions.reasoning.verbosity { append("verbosity", verbosity) }
+        if let effort = chatOptions.reasoning.plainEffort { out.append("reasoning_effort", effort) }
+        if let verbosity = chatOptions.reasoning.verbosity { out.append("verbosity", verbosity) }
         let kept = chatOptions.bookkeeping
-        out.append(userOf: kept)
-        // Anthropic's service tiers are not known to other vendors.
-        if let tier = kept.serviceTier, ["auto", "default", "flex", "priority"].contains(where: tier.hasSameBytes) {
-            append("service_tier", tier)
-        }
-        if let key = kept.promptCacheKey { append("prompt_cache_key", key) }
-        if let id = kept.safetyIdentifier { append("safety_identifier", id) }
-        if let store = kept.store { append("store", store) }
-        if let metadata = kept.metadata { append("metadata", metadata) }
-        if let prediction = kept.prediction { append("prediction", prediction) }
-    }
-
-    // MARK: Members
-
-    private mutating func open(_ name: StaticString) { out.append(",\"", name, "\":") }
-
-    private mutating func append(_ name: StaticString, _ number: Int) {
-        open(name)
-        out.append(decimal: number)
-    }
-
-    private mutating func append(_ name: StaticString, _ number: Double) {
-        open(name)
-        out.append("\(number)")
-    }
-
-    private mutating func append(_ name: StaticString, _ flag: Bool) {
-        open(name)
-        out.append(flag ? "true" : "false")
-    }
-
-    private mutating func append(_ name: StaticString, _ text: String) {
-        open(name)
-        out.append(json: text)
-    }
-
-    private mutating func append(_ name: StaticString, _ json: Body) {
-        open(name)
-        out.append(json.bytes)
+        out.append(kept)
+        if let store = kept.store { out.append("store", store) }
+        if let prediction = kept.prediction { out.append("prediction", prediction) }
     }
 }

@@ -43,7 +43,7 @@ struct ResponsesRequest: ~Copyable {
         if let temperature = chatOptions.sampling.temperature { out.append("temperature", temperature) }
         if let topP = chatOptions.sampling.topP { out.append("top_p", topP) }
         if let most = call.maxTokens { out.append("max_output_tokens", max(most, Self.minTokens)) }
-        appendBookkeeping()
+        out.append(chatOptions.bookkeeping)
         if call.isStreamed { out.append("stream", true) }
         if let fields = own?.fields { out.append(fields.bytes) }
         out.append("}")
@@ -337,18 +337,6 @@ struct ResponsesRequest: ~Copyable {
         }
         if let fields = own?.reasoning { reasoning.append(fields.bytes) }
         appendObject("reasoning", reasoning)
-    }
-
-    private mutating func appendBookkeeping() {
-        let kept = chatOptions.bookkeeping
-        out.append(userOf: kept)
-        // Anthropic's service tiers are not known to other vendors.
-        if let tier = kept.serviceTier, ["auto", "default", "flex", "priority"].contains(where: tier.hasSameBytes) {
-            out.append("service_tier", tier)
-        }
-        if let key = kept.promptCacheKey { out.append("prompt_cache_key", key) }
-        if let id = kept.safetyIdentifier { out.append("safety_identifier", id) }
-        if let metadata = kept.metadata { out.append("metadata", metadata) }
     }
 }
 

@@ -27,9 +27,7 @@ extension ByteBuffer {
 
     mutating func append(_ name: StaticString, _ texts: [String]) {
         append(member: name)
-        append("[")
-        append(list: texts) { text, out in out.append(json: text) }
-        append("]")
+        append(array: texts) { text, out in out.append(json: text) }
     }
 
     mutating func append(_ name: StaticString, _ json: Body) {
@@ -37,15 +35,28 @@ extension ByteBuffer {
         append(json.bytes)
     }
 
-    /// Appends the member `user` of OpenAI's requests, hashed if `isUserPrivate` is true. Appends nothing if the client
-    /// sent no user.
-    mutating func append(userOf kept: ChatOptions.Bookkeeping) {
-        guard let user = kept.user else { return }
-        if !kept.isUserPrivate { return append("user", user) }
-        append(member: "user")
-        append("\"")
-        append(hexDigestOf: user)
-        append("\"")
+    /// Appends the members of OpenAI's requests that change no response. `user` is hashed if `isUserPrivate` is true.
+    mutating func append(_ kept: ChatOptions.Bookkeeping) {
+        if let user = kept.user, kept.isUserPrivate {
+            append(#","user":""#)
+            append(hexDigestOf: user)
+            append("\"")
+        } else if let user = kept.user {
+            append("user", user)
+        }
+        // Anthropic's service tiers are not known to other vendors.
+        if let tier = kept.serviceTier, ["auto", "default", "flex", "priority"].contains(where: tier.hasSameBytes) {
+            append("service_tier", tier)
+        }
+        if let key = kept.promptCacheKey { append("prompt_cache_key", key) }
+        if let id = kept.safetyIdentifier { append("safety_identifier", id) }
+        if let metadata = kept.metadata { append("metadata", metadata) }
+    }
+
+    /// Begins a message of this role in a list of messages.
+    mutating func open(message role: StaticString, _ isFirst: inout Bool) {
+        append(isFirst ? #"{"role":""# : #",{"role":""#, role, "\"")
+        isFirst = false
     }
 
     /// Appends the content of an instruction with tags around each text, for a message of the user.

@@ -128,9 +128,7 @@ struct ClaudeSchema {
 
     private static func appendList(_ name: StaticString, _ list: JSONValue, to out: inout ByteBuffer) {
         open(name, &out)
-        out.append("[")
-        out.append(list: list.elements ?? JSONElements()) { one, out in append(one, to: &out) }
-        out.append("]")
+        out.append(array: list.elements ?? JSONElements()) { one, out in append(one, to: &out) }
     }
 
     private static func appendMap(_ map: [(name: UnsafeRawBufferPointer, value: JSONValue)], to out: inout ByteBuffer) {

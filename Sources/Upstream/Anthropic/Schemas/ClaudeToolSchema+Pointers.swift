@@ -34,9 +34,7 @@ extension ClaudeToolSchema {
             }
             out.append("}")
         } else if let elements = value.elements {
-            out.append("[")
-            out.append(list: elements) { element, out in append(element, to: &out) }
-            out.append("]")
+            out.append(array: elements) { element, out in append(element, to: &out) }
         } else {
             value.append(to: &out)
         }

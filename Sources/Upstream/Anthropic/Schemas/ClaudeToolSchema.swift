@@ -11,7 +11,6 @@ struct ClaudeToolSchema {
     /// The number of schemas that may still be read. References can make their number endless.
     private var schemasLeft = 10_000
     private var depth = 0
-    /// The schemas of properties, by their position in the JSON.
     private var schemas: [Int: JSONValue] = [:]
     /// Whether references point into what is merged, which then remains as a definition.
     let keepsOriginal: Bool

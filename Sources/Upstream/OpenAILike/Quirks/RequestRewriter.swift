@@ -109,9 +109,7 @@ struct RequestRewriter {
 extension RawJSON {
     /// Appends this JSON array. `write` must append each element or a replacement.
     func append(to out: inout ByteBuffer, _ write: (RawJSON, inout ByteBuffer) -> Void) {
-        out.append("[")
-        out.append(list: elements) { element, out in write(element, &out) }
-        out.append("]")
+        out.append(array: elements) { element, out in write(element, &out) }
     }
 
     /// Appends this JSON object. `write` appends a replacement for a member and returns true, or returns false to keep
