@@ -1,7 +1,6 @@
 import Engine
 import Shared
 
-/// A new random key for a caller.
 struct NewKey {
     /// The NAME of the caller, as in `KEY_<NAME>_TOKEN`.
     private let instance: String

@@ -87,7 +87,6 @@ struct SetupBuilder {
         return KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: cooldowns, after: ring, notices: named)
     }
 
-    /// The models that a vendor rejected as unsupported.
     var unsupported: UnsupportedModels { shared.unsupported }
 
     /// Makes the metrics report the providers of these settings.

@@ -111,7 +111,6 @@ struct Vendors {
         let reasoningBlocks: ToolCallMemory
         /// The queue for work that would block an event loop.
         let worker: WorkQueue
-        /// The Vertex AI accounts, by the name of the provider.
         let accounts: [String: VertexAccount]
         private let tokens: [CloudSettings.Account: GoogleTokens]
 
@@ -151,7 +150,6 @@ struct Vendors {
         }
     }
 
-    /// A provider's account at Vertex AI.
     struct VertexAccount {
         fileprivate let location: VertexLocationID
         let locations: LocationCooldowns

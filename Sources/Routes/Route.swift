@@ -62,7 +62,6 @@ struct Route: Sendable {
         endpoint = .function(handle)
     }
 
-    /// Creates the route of a chat endpoint.
     init(_ method: Method, _ path: StaticString, speaks surface: any ChatSurface, position: PathPosition = .api) {
         self.method = method
         self.path = path

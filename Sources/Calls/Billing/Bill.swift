@@ -8,7 +8,6 @@ package import Shared
 package struct Bill: ~Copyable, Sendable {
     /// The kind of a call's end, which decides what is billed.
     package enum End: Sendable {
-        /// The vendor responded.
         case responded
         /// The vendor made images, speech or a transcript, and used no tokens.
         case made

@@ -39,7 +39,6 @@ package final class OriginalRequest: @unchecked Sendable {
         messageHeaders = nil
     }
 
-    /// The API of the request.
     package var wire: Wire { messageHeaders == nil ? .chat : .messages }
 
     package var bytes: UnsafeRawBufferPointer { body.bytes }

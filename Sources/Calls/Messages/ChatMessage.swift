@@ -1,6 +1,5 @@
 package import Engine
 
-/// One message of a conversation.
 package struct ChatMessage: Sendable {
     package enum Role: Sendable {
         case system
@@ -37,16 +36,13 @@ package struct ChatMessage: Sendable {
     package var phase: Phase?
     /// The name of the speaker, or of the function whose result the message contains; nil if there is none.
     package var name: String?
-    /// The pieces of the message's content, in order.
     package var content: [Piece]
-    /// The tool calls that the assistant requested in this message.
     package var toolCalls: [ToolCall] = []
     /// The id of the tool call whose result the message contains; nil for other messages.
     package var toolCallID: String?
 
     package var isInstruction: Bool { role.isInstruction }
 
-    /// Whether the message is the result of a tool call.
     package var isResult: Bool { role == .tool || role == .failedTool || role == .function }
 
     /// All text of the message, with a line feed between two pieces.
@@ -128,7 +124,6 @@ extension [ChatMessage.Piece] {
     }
 }
 
-/// A tool call that a model requested.
 package struct ToolCall: Sendable {
     /// The id of the tool call; nil in OpenAI's legacy form.
     package var id: String?

@@ -14,7 +14,6 @@ public struct LearnedQuirks: OptionSet, Hashable, Sendable {
 
 /// The quirks that one chat call has met itself, and the caller for whom quirks are remembered.
 package struct CallQuirks: Sendable {
-    /// The caller for whom quirks are remembered.
     package enum Owner: Hashable, Sendable {
         /// No caller. Nothing is remembered.
         case none

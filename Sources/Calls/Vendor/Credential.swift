@@ -8,7 +8,6 @@ package struct Credential: Sendable {
     /// The log's name for the key, such as `k1`; nil if the caller sent the key.
     package let label: String?
 
-    /// Creates the credential for a key that the caller sent.
     package init(passedOn key: String) {
         self.key = key
         label = nil

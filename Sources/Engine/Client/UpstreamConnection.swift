@@ -2,7 +2,6 @@ import CCurl
 import CLinux
 import Glibc
 
-/// An object that uses a connection to a vendor.
 protocol ConnectionUser: AnyObject {
     /// Called when the connection has been opened, or could not be opened.
     ///
@@ -29,7 +28,6 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
 
     /// The pool of connections to the same origin. This connection is kept there while it is idle.
     let origin: OriginConnections
-    /// The time at which this connection last became idle.
     var idleSince = LoopTime.distantPast
     /// The index of this connection in the list of idle connections, plus the number of entries removed from the front
     /// of the list.

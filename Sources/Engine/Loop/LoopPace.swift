@@ -2,7 +2,6 @@ import Synchronization
 
 /// A record of how long a loop's turns last. The loop writes the record, and any thread can read it.
 package final class LoopPace: Sendable {
-    /// The number of turns that the loop has begun.
     private let begun = Atomic<UInt64>(0)
     /// The time at which the current turn began; `distantPast` while the loop waits for events.
     private let busySince = Atomic(LoopTime.distantPast)

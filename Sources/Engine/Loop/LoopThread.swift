@@ -2,7 +2,6 @@ import CBlocks
 import CLinux
 import Glibc
 
-/// An event loop that runs on its own thread.
 package final class LoopThread: Sendable {
     package let loop: EventLoop
     private let worker = Worker()

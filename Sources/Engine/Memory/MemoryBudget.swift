@@ -6,7 +6,6 @@ import Synchronization
 /// One holder (a caller or an address) can normally use at most a quarter of the budget. If the holder's large requests
 /// already use that much, the holder's small requests can use another sixteenth of the budget.
 package final class MemoryBudget: Sendable {
-    /// The size of the whole budget in bytes.
     package let bytes: Int
     /// The number of bytes that are set aside in the budget for tables and caches.
     package let setAsideBytes: Int
@@ -62,7 +61,6 @@ package final class MemoryBudget: Sendable {
     /// have reserved for later requests.
     package var usedBytes: Int { used.load(ordering: .relaxed) }
 
-    /// The number of bytes that large requests use.
     package var largeUsedBytes: Int { large.load(ordering: .relaxed) }
 
     /// The number of times that a request or connection had to wait for memory.

@@ -45,7 +45,6 @@ package final class BodyDecoder: @unchecked Sendable {
     /// Whether the bytes so far are whole: they do not end inside a member or a frame.
     package var isWhole: Bool { stream.hasEnded && input.isEmpty }
 
-    /// The number of decoded bytes.
     package var outputBytes: Int { output.count }
 
     /// The memory that the decoder itself uses, in bytes.
@@ -79,7 +78,6 @@ package final class BodyDecoder: @unchecked Sendable {
     }
 }
 
-/// The state of a decoding library for one body.
 private protocol CodedStream: AnyObject {
     var hasEnded: Bool { get }
     var heldBytes: Int { get }

@@ -7,7 +7,6 @@ package struct LimitUse: Sendable {
     package let leased: Int
     /// The time in microseconds until all units that are counted now are free again.
     package let resetMicroseconds: Int
-    /// Whether any use of the limit is recorded.
     package let isRecorded: Bool
 
     /// The number of units that are left; 0 if more than the limit was used.

@@ -18,7 +18,6 @@ struct CounterFile {
     /// The saved counters. If two counters have the same key, only one of them is used.
     let counters: [SavedCounter]
 
-    /// The maximum size of the file, in bytes.
     static let limitBytes = 16 * 1_048_576
     /// The size of the file without counters, in bytes.
     static let emptyBytes = headBytes + 8
@@ -40,7 +39,6 @@ struct CounterFile {
         self.counters = counters
     }
 
-    /// Returns the file as bytes.
     func encoded() -> [UInt8] {
         var bytes = Self.mark
         bytes.reserveCapacity(Self.emptyBytes + counters.reduce(0) { $0 + $1.bytes })

@@ -36,7 +36,6 @@ extension TranscriptionCall {
         }
     }
 
-    /// The longest prompt that is accepted, in bytes.
     private static let promptLimitBytes = 32_000
     private static let languageLimitBytes = 100
 

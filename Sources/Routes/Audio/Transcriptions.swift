@@ -72,7 +72,6 @@ private func serveTranscription(
 /// The largest recording that is accepted, in bytes (25 MiB).
 let recordingLimitBytes = 26_214_400
 
-/// The state of one transcription or translation request.
 private struct TranscriptionRequest {
     /// The transcription call that the form's fields describe, and the candidates for it.
     struct Plan {

@@ -52,7 +52,6 @@ extension ChatResponse {
     }
 }
 
-/// A reader that replays the events of a cached stream to a writer.
 struct CachedEventReader: ~Copyable {
     private let events: UnsafeRawBufferPointer
     private var cursor = EventCursor()

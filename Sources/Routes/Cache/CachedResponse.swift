@@ -3,7 +3,6 @@ import Engine
 import Glibc
 import Shared
 
-/// A cached response with its usage and the model that produced it.
 struct CachedResponse: Sendable {
     /// The version of the cache format. Cached data of other versions is not read.
     private static let version = 6

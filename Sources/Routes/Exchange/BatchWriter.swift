@@ -1,7 +1,6 @@
 import Calls
 import Engine
 
-/// A stream writer that collects its output and sends it in batches.
 protocol BatchWriter: ChatStreamWriter {
     var exchange: Exchange { get }
     var out: ByteBuffer { get set }

@@ -16,7 +16,6 @@ final class FormStream: OnLoop, @unchecked Sendable {
     private var reader: MultipartReader
     private var piece = ByteBuffer()
     private var isInFile = false
-    /// The number of bytes of the current file that have arrived.
     private var fileBytes = 0
     /// The name of the current part.
     private var name = ""
@@ -179,7 +178,6 @@ struct UploadLimit {
         isSetting = settings.maxUploadBytes <= apiLimitBytes
     }
 
-    /// Returns the error for a form that could not be read.
     func error(_ error: RequestError) -> APIError {
         if Task.isCancelled { return .clientLeft }
         return isSetting ? APIError(error, boundBy: "MAX_UPLOAD_MB") : APIError(error)

@@ -38,11 +38,8 @@ final class Gateway: ChatServices, @unchecked Sendable {
     /// The state that all instances of the relay share.
     let shared: SharedState
     let process: ProcessState
-    /// The recorder of usage records, shared by all event loops of the process.
     let usage: UsageRecorder
-    /// The metrics of this gateway's event loop.
     let counts: LoopMetrics
-    /// The metrics of the process.
     let metrics: Metrics
     let parser: JSONParser
     let ids: RandomBytes

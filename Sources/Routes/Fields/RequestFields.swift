@@ -79,7 +79,6 @@ package struct FormFields: CallFields {
 
     package func length(_ name: StaticString) throws(APIError) -> Int? { try string(name)?.utf8.count }
 
-    /// Returns the values of all fields of this name.
     package func strings(_ name: StaticString) -> [String] { fields.filter { $0.name.isSame(as: name) }.map(\.text) }
 
     private func short(_ name: StaticString) throws(APIError) -> String? {

@@ -48,7 +48,6 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
 
     // MARK: The request
 
-    /// Copies the JSON body of the request.
     func keep(request body: UnsafeRawBufferPointer) {
         guard !isMasking, bodies.request == nil, !body.isEmpty else { return }
         let excerpt = text.excerpt(of: body)

@@ -1,15 +1,11 @@
 import Engine
 import Shared
 
-/// A request that has not ended.
 struct RunningRequest: Sendable {
-    /// The reason why a request waits.
     enum Wait: String, Sendable {
         /// The request waits for a decision of the limits, which may need the shared counter store.
         case limits
-        /// The request waits for free capacity of a provider.
         case capacity
-        /// The request waits for a provider's response.
         case provider
     }
 

@@ -41,7 +41,6 @@ package struct InstanceOrder: Sendable, Hashable {
 package struct InstanceEntry: Sendable, Equatable {
     /// The id of the instance, drawn at random when the process starts.
     package let id: String
-    /// The name of the instance: host name and port.
     package let name: String
     package let version: String
     /// The start of the process by the clock of its machine, in milliseconds since 1970.
@@ -54,7 +53,6 @@ package struct InstanceEntry: Sendable, Equatable {
     package let hasLeft: Bool
     package let orders: [InstanceOrder]
 
-    /// The largest entry that is read, in bytes.
     package static let limitBytes = 65_536
     private static let textLimitBytes = 512
     /// The latest time that an entry may contain, in milliseconds since 1970: the end of the year 9999.

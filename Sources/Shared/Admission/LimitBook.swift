@@ -25,7 +25,6 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     private let isOff: Bool
     /// Whether some limit counts a unit whose amount is known only after the upstream call, such as tokens.
     package let countsLate: Bool
-    /// Whether some limit counts the cost in dollars.
     package let countsCost: Bool
     /// Whether some limit counts 1min.ai's credits.
     package let countsCredits: Bool

@@ -50,7 +50,6 @@ package final class MemoryCache: Sendable {
 
         mutating func remove(_ key: Digest) { if let entry = entries.remove(key) { bytes -= entry.bytes } }
 
-        /// Removes the least recently used entry. Returns false if there is no entry.
         mutating func removeLeastRecentlyUsed() -> Bool {
             guard let old = entries.leastRecentlyUsed else { return false }
             remove(old.key)
@@ -174,6 +173,5 @@ package final class MemoryCache: Sendable {
         }
     }
 
-    /// The number of entries, and their size in bytes.
     package var size: (entries: Int, bytes: Int) { responseCache.withLock { ($0.entries.count, $0.bytes) } }
 }

@@ -109,7 +109,6 @@ package struct ConfiguredCache: Sendable {
         }
     }
 
-    /// The largest response that this cache accepts, in bytes.
     package var longestBytes: Int {
         if case .shared = position { return Self.longestSharedBytes }
         return min(Self.longestBytes, settings.maxBytes / 4)

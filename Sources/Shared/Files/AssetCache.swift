@@ -3,7 +3,6 @@ import Limits
 
 /// A file that was uploaded to a vendor: the file's path and id at the vendor.
 package struct UploadedAsset: Sendable, Equatable {
-    /// The path of the file at the vendor.
     package let path: String
     /// The vendor's id of the file; empty if the vendor gave none.
     package let id: String
@@ -84,6 +83,5 @@ package final class AssetCache: Sendable {
     /// Removes the entry of a file that the vendor no longer has.
     package func forget(_ key: Key) { fileStore.withLock { $0.remove(key) } }
 
-    /// The number of entries, and their size in bytes.
     package var size: (entries: Int, bytes: Int) { fileStore.withLock { ($0.entries.count, $0.bytes) } }
 }

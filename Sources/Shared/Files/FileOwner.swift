@@ -8,7 +8,6 @@ package struct FileOwner: Sendable {
     /// The identity of the caller. The stored lists of the owner's files are named after it.
     var identity: Identity { seal.identity }
 
-    /// The longest valid file id, in bytes.
     package static let idLimitBytes = 1_000
     /// The version of the format of file ids. It is the first byte of each decoded id.
     private static let version: UInt8 = 1

@@ -16,7 +16,6 @@ package struct FileStore: Sendable {
 
     package init(_ state: SharedState) { self.state = state }
 
-    /// Adds a new file to its owner's list.
     package func add(_ id: FileID, of owner: FileOwner, on loop: EventLoop) async throws(StoreFailure) {
         try await change(owner, on: loop) { $0.contains(id) ? nil : $0 + [id] }
     }

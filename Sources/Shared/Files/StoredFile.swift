@@ -2,13 +2,10 @@ import Engine
 
 /// A file that a vendor stores for a caller. The file's id contains these properties.
 package struct StoredFile: Sendable, Equatable {
-    /// The name of the provider that stores the file.
     package var provider: String
     /// The first 8 bytes of the digest of the credential that uploaded the file.
     package var account: UInt64
-    /// The vendor's id of the file.
     package var vendorID: String
-    /// The path of the file at the vendor.
     package var path: String
     package var name: String
     package var bytes: Int

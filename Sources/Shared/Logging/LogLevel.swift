@@ -16,7 +16,6 @@ package enum LogLevel: String, CaseIterable, Comparable, Sendable {
     }
 }
 
-/// The format of log lines.
 package enum LogFormat: String, CaseIterable, Sendable {
     case text
     case json

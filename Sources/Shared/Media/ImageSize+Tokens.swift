@@ -1,7 +1,5 @@
 extension ImageSize {
-    /// The number of tokens for an image of unknown size.
     package static let unknownTokens = 765
-    /// The tokens of an image that the model sees with low detail.
     package static let lowDetailTokens = 85
 
     private static let maxSide = 2_048

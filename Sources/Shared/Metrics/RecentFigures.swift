@@ -135,7 +135,6 @@ extension Metrics {
     /// The number of streamed responses in progress.
     package var openStreams: Int { gauge(.streams) }
 
-    /// The number of open client connections.
     package var openConnections: Int { loops.reduce(0) { $0 + $1.connections.count } }
 
     /// Returns the current counts of response times and failures, added up over all loops.

@@ -23,10 +23,8 @@ public struct Model: Sendable, Equatable {
         @inlinable public static var chatting: Features { Features(rawValue: 1 | 2 | 32 | 256) }
     }
 
-    /// The largest length of a model name in a request, in bytes.
     package static let nameLimitBytes = 200
 
-    /// The vendor's id of the model.
     package let id: String
     /// The owner of the model according to the vendor's list, such as `openai`.
     package let owner: String

@@ -1,6 +1,5 @@
 /// A line of a bill: an amount of one unit and its price.
 package struct BillLine: Sendable, Equatable {
-    /// The kind of unit that a line charges for.
     package enum Unit: Sendable, Equatable {
         case prompt
         case cachedPrompt
@@ -11,7 +10,6 @@ package struct BillLine: Sendable, Equatable {
         case audioCompletion
         case use(HostedTool)
         case pieces(PieceUnit)
-        /// The cost of a call as the vendor reported it.
         case reportedCost
         /// A credit of 1min.ai.
         case credit

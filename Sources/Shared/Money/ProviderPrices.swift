@@ -4,7 +4,6 @@ package struct ProviderPrices: Sendable, Equatable {
     /// The individual prices of models, by the names that callers use.
     let ofModels: [String: Price]
 
-    /// The prices of the uses of hosted tools.
     var fees = ToolFees()
     /// The price of one of 1min.ai's credits; nil if it is unknown.
     var credit: Cost?

@@ -8,7 +8,6 @@ package struct JSONSchema: Sendable {
     package let remarks: [String]
 
     package static let maxNodes = 20_000
-    /// The largest nesting depth of schemas.
     package static let maxDepth = 100
 
     /// Parses a schema. Throws if the schema is invalid, refers to another document, or uses `$dynamicRef`.

@@ -21,7 +21,6 @@ struct SchemaReader {
     private struct Keyword {
         let name: UnsafeRawBufferPointer
         let value: JSONValue
-        /// The node of the schema to which the keyword belongs.
         let node: SchemaNode
         let base: Base
         /// The nesting depth of schemas in the keyword's value.

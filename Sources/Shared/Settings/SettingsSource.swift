@@ -21,7 +21,6 @@ package struct SettingsSource: Sendable {
     /// Whether the source is the process environment. Its unknown variables are usually those of other programs.
     package let isEnvironment: Bool
     package let entries: [Entry]
-    /// The problems that occurred while the source was read.
     package let problems: [SettingsProblem]
 
     package init(name: String, isEnvironment: Bool, entries: [Entry], problems: [SettingsProblem] = []) {

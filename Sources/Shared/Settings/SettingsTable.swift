@@ -9,7 +9,6 @@ package struct SettingsTable: Sendable {
     let sharedPrefixes: [String]
     /// The first lines of `.env.example`.
     let exampleHeading: String
-    /// The definitions of all global settings, from all sections.
     let globals: [SettingRow]
 
     package init(

@@ -14,7 +14,6 @@ package struct TokenTable: @unchecked Sendable {
     private let byteCount: UInt32
     /// The rank of each two-byte token; `noRank` if there is none. The first byte is in the lower 8 bits of the index.
     private let pairs: UnsafePointer<UInt32>
-    /// The length of the longest token, in bytes.
     let longest: Int
     private let keeper: TokenFile.Mapping
 

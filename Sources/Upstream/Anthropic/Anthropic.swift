@@ -7,7 +7,6 @@ package import Shared
 package final class Anthropic: KeyChecker, OnLoop, @unchecked Sendable {
     let wire: WireVendor
     private let messages: Endpoint
-    /// The endpoint that counts the tokens of a prompt.
     private let counting: Endpoint
     private let dialect: AnthropicDialect
     private let models: Endpoint

@@ -30,7 +30,6 @@ struct AnthropicRequest: ~Copyable {
         let body: Body
         let names: VendorNameMap
         let maxTokens: Int
-        /// Whether the request body asks for a stream.
         let isStreamed: Bool
     }
 

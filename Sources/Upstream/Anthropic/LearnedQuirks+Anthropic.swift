@@ -1,6 +1,5 @@
 import Calls
 
-/// The quirks of servers with Anthropic's API.
 extension LearnedQuirks {
     /// The quirk of a model that refuses `temperature`, `top_p` and `top_k`. These fields are then left out.
     static let noSampling = LearnedQuirks(rawValue: 1)

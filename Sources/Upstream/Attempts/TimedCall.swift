@@ -82,7 +82,6 @@ package final class TimedCall: TimerTarget, OnLoop, @unchecked Sendable {
     }
 }
 
-/// The stored result of one timed call.
 private final class Outcome<Value: Sendable>: OnLoop, @unchecked Sendable {
     var value: Value?
 }

@@ -3,7 +3,6 @@ import Engine
 import Shared
 import Upstream
 
-/// A writer of the chunks of a streamed legacy completion.
 final class TextChunks: BatchWriter, OnLoop, @unchecked Sendable {
     let exchange: Exchange
     private let formatter: TextCompletion

@@ -242,7 +242,6 @@ extension ChatCall {
 }
 
 extension JSONValue {
-    /// Whether the value is the type of a tool for web search.
     fileprivate var isSearchType: Bool {
         text == "web_search" || text == "web_search_preview" || text == "google_search"
     }

@@ -2,7 +2,6 @@ import Calls
 import Engine
 import Shared
 
-/// A writer of the events of a streamed response of OpenAI's Responses API.
 final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private enum OpenItem {
         case nothing
@@ -19,7 +18,6 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private var open = OpenItem.nothing
     /// The message that is open, or the message that the next text begins.
     private var message = OutputItem.Message()
-    /// The size of the annotations of all messages, in bytes.
     private var annotationBytes = 0
     private var itemID = ""
     private var callID = ByteBuffer()

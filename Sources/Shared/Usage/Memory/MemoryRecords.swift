@@ -22,7 +22,6 @@ final class MemoryRecords: UsageStore, RecordSource {
         var bytes = 0
         var lastID = 0
         var sums: UsageSums
-        /// The memory that is reserved in the memory budget for records and sums.
         var reservation: MemoryReservation?
         var bound: Int
 

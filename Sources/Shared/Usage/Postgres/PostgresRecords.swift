@@ -5,7 +5,6 @@ import Engine
 /// `@unchecked`: used by the reader's thread only.
 final class PostgresRecords: RecordSource, @unchecked Sendable {
     private static let connectSeconds = 2
-    /// The timeout of each statement, in milliseconds.
     private static let timeoutMilliseconds = 2_000
 
     private let address: PostgresAddress

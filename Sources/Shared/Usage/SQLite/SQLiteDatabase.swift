@@ -108,7 +108,6 @@ final class SQLiteDatabase {
         return SQLiteStatement(statement, of: self, textLimitBytes)
     }
 
-    /// Prepares a statement and binds values to its parameters.
     func prepare(_ sql: String, _ values: [FilterSQL.Value]) throws(SQLiteFailure) -> SQLiteStatement {
         let statement = try prepare(sql)
         statement.bind(values)
@@ -231,7 +230,6 @@ extension SQLiteStatement: UsageCells {
 
     func add(_ flag: Bool) { add(flag ? 1 : 0) }
 
-    /// Binds the values to the next parameters of the statement.
     func bind(_ values: [FilterSQL.Value]) {
         for value in values {
             switch value {

@@ -98,7 +98,6 @@ struct SQLiteSums {
         return state.mark > 0
     }
 
-    /// The statements that change one table of sums.
     fileprivate struct Table {
         private let table: SumsTable
         private let add: SQLiteStatement
