@@ -40,6 +40,13 @@ package struct ChatCall: Sendable {
 
     package init() {}
 
+    /// Moves the call out, and leaves an empty call.
+    package mutating func taken() -> ChatCall {
+        var taken = ChatCall()
+        swap(&taken, &self)
+        return taken
+    }
+
     /// The options that only few calls have, such as tools. A call without such options uses no memory for them.
     package var chatOptions: ChatOptions {
         get { rare?.value ?? ChatOptions() }
@@ -206,7 +213,6 @@ package struct ChatCall: Sendable {
     /// The stored size of the texts of all messages; nil after a change of the messages.
     private var knownTextBytes: Int?
 
-    /// The size of the texts of all messages, in bytes.
     package var textBytes: Int {
         if let knownTextBytes { return knownTextBytes }
         var bytes = 0

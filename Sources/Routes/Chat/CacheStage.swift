@@ -66,10 +66,11 @@ final class CacheStage: OnLoop, @unchecked Sendable {
         let response: ChatResponse?? = await gateway.worker.result(ofBytes: found.bytes.count, on: gateway.loop) {
             var response: ChatResponse?
             names.read { response = ChatResponse(cached: found.bytes, $0) }
+            response?.usage = found.usage
             return response
         }
         guard let response = response ?? nil else { throw .tooMuchWork }
-        try await formatter.write(response, found.usage, wanted, exchange)
+        try await formatter.write(response, wanted, exchange)
     }
 
     /// The number of bytes of a cached response to send before other tasks may run.
@@ -113,15 +114,14 @@ final class CacheStage: OnLoop, @unchecked Sendable {
         return ChatDelivery(to: writer, wanted, exchange)
     }
 
-    /// Stores a whole response in the cache.
-    func keep(_ response: ChatResponse, _ usage: Usage, _ wanted: FormatterOptions) async {
+    func keep(_ response: ChatResponse, _ wanted: FormatterOptions) async {
         guard lookup.isKeeping else { return }
         let gateway = exchange.gateway
         let bytes = response.encodedBytes
         guard lookup.hasRoom(for: bytes) else { return }
         let model = exchange.servedModel ?? wanted.model
         let written: Body?? = await gateway.worker.result(ofBytes: bytes, on: gateway.loop) {
-            response.cachedEvents.map { CachedResponse.written(usage, model, $0.bytes) }
+            response.cachedEvents.map { CachedResponse.written(response.usage ?? .nothing, model, $0.bytes) }
         }
         if let written = written ?? nil { lookup.keep(written) } else { lookup.end() }
     }

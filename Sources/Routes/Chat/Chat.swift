@@ -74,12 +74,12 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
         defer { delivery?.stopPings() }
         switch try await source.open(admission.billing, notes: delivery?.writer) {
         case .stream(let open): delivery?.begin(open, consume admission)
-        case .whole(var response, let usage):
+        case .whole(var response):
             if response.usage?.isEstimated == true { response.includeUsage() }
-            exchange.record.usage = usage
+            exchange.record.usage = response.usage
             exchange.recordCost()
-            await cache?.keep(response, usage, wanted)
-            try await formatter.write(response, usage, wanted, exchange)
+            await cache?.keep(response, wanted)
+            try await formatter.write(response, wanted, exchange)
         }
         return delivery
     } catch {

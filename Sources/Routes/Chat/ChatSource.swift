@@ -81,11 +81,11 @@ extension Exchange {
             if gateway.registry.haveSubstitutes, candidates.leading.name != record.model {
                 record.substitute = candidates.leading.name
             }
-            return try ChatTask(asked.removeCall(), candidates, caller: caller, for: self)
+            return try ChatTask(asked.call.taken(), candidates, caller: caller, for: self)
         case .panel(let panel):
             if let error = asked.call.unreadError { throw error }
             gateway.panelMarks.remove(from: &asked.call.messages)
-            return PanelChat(asked.removeCall(), panel, caller: caller, for: self)
+            return PanelChat(asked.call.taken(), panel, caller: caller, for: self)
         }
     }
 }

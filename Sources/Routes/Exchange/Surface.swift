@@ -100,13 +100,6 @@ final class ChatRequest: @unchecked Sendable {
         self.formatter = formatter
         self.isOfOtherAPI = isOfOtherAPI
     }
-
-    /// Moves the call out of the request and leaves an empty call.
-    func removeCall() -> ChatCall {
-        var taken = ChatCall()
-        swap(&taken, &call)
-        return taken
-    }
 }
 
 /// A formatter of the response to one chat request, in the format of the request's surface.
@@ -117,13 +110,8 @@ protocol ChatResponseFormatter: Sendable {
     func resolve(_ asked: ChatRequest, for caller: Caller, _ exchange: Exchange) async throws(APIError)
     /// Creates the writer of a streamed response. The relay calls this function before it calls the vendor.
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter
-    /// Sends a complete (not streamed) response to the client.
-    func write(
-        _ response: ChatResponse,
-        _ usage: Usage,
-        _ wanted: FormatterOptions,
-        _ exchange: Exchange
-    ) async throws(UpstreamError)
+    /// Sends a complete (not streamed) response, which has a usage, to the client.
+    func write(_ response: ChatResponse, _ wanted: FormatterOptions, _ exchange: Exchange) async throws(UpstreamError)
 }
 
 extension ChatResponseFormatter {

@@ -68,7 +68,8 @@ extension ChatFit {
             if response.usage?.isReported != true { response = try await count.counted(response, of: chat) }
             let usage = response.usage ?? onlyPrompt(of: chat)
             if !chat.isBilled { attempt.recordResponse(usage, credits: response.credits) }
-            return .whole(response, attempt.billing.withUnmet(usage))
+            response.usage = attempt.billing.withUnmet(usage)
+            return .whole(response)
         } catch {
             throw billed(await count.countedPart(of: error, of: chat), of: chat, attempt)
         }

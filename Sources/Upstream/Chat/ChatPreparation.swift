@@ -45,8 +45,10 @@ extension ChatFit {
         if candidate.provider.mayRecall(call.messages, by: attempt) {
             await candidate.provider.recall(call.messages, by: attempt)
         }
-        if let chat = preparedAtOnce(by: attempt, isLast) { return chat }
-        return try await preparedLater(by: attempt, isLast)
+        guard isPlain else { return try await preparedLater(by: attempt, isLast) }
+        let chat = candidate.provider.prepare(isLast ? call.taken() : call, for: candidate.model, by: attempt)
+        chat.write()
+        return emulation.isNeeded ? emulation.completed(chat, by: attempt) : chat
     }
 
     /// Whether the call can be converted without waiting for files or a worker thread.
@@ -57,14 +59,6 @@ extension ChatFit {
 
     /// Whether all waits of the call end at the time by which its response must begin (`Billing.endsAt`).
     package var keepsDeadline: Bool { isPlain && candidate.provider.keepsDeadlines }
-
-    /// Returns the call in the vendor's form; nil if the conversion has to wait.
-    private func preparedAtOnce(by attempt: Attempt, _ isLast: Bool) -> (any PreparedChat)? {
-        guard isPlain else { return nil }
-        let chat = candidate.provider.prepare(isLast ? removedCall() : call, for: candidate.model, by: attempt)
-        chat.write()
-        return emulation.isNeeded ? emulation.completed(chat, by: attempt) : chat
-    }
 
     private func preparedLater(by attempt: Attempt, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
         if case .plain = route, call.arePromptsSeparate { return try await prepareSeparatePrompts(by: attempt, isLast) }
@@ -94,13 +88,6 @@ extension ChatFit {
         call.messages = []
         call.original = nil
         call.changedOriginal = nil
-    }
-
-    /// Moves the call out of the plan and leaves an empty call.
-    private func removedCall() -> ChatCall {
-        var taken = ChatCall()
-        swap(&taken, &call)
-        return taken
     }
 
     /// Converts a call with several prompts into the vendor's form: one chat for each prompt.

@@ -4,8 +4,8 @@ package import Shared
 
 /// A response that a vendor has begun.
 package enum BegunChat: Sendable {
-    /// The whole response with its reported, counted or estimated usage.
-    case whole(ChatResponse, Usage)
+    /// The whole response. Its usage is reported, counted or estimated.
+    case whole(ChatResponse)
     case stream(OpenChat)
 }
 

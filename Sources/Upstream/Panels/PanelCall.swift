@@ -45,7 +45,7 @@ package final class PanelCall: OnLoop, @unchecked Sendable {
     func open(_ task: ChatTask) async throws(UpstreamError) -> BegunChat {
         let begun = try await task.open(billing)
         switch begun {
-        case .whole(_, let usage): ended(usage, nil)
+        case .whole(let response): ended(response.usage, nil)
         case .stream(let open): open.ended = ended
         }
         return begun

@@ -98,7 +98,7 @@ final class PanelMembers: OnLoop, @unchecked Sendable {
             [self] () async throws(UpstreamError) in
             try await chat.open(target, name, asked, isLast: false, billing: billing)
         }
-        guard case .whole(let response, _) = begun, let text = response.choices.first?.text,
+        guard case .whole(let response) = begun, let text = response.choices.first?.text,
             text.bytes.contains(where: { $0 > 32 })
         else {
             return .failed("empty response")

@@ -24,12 +24,7 @@ struct LinesSurface: ChatSurface, ChatResponseFormatter {
 
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter { LinesWriter(exchange) }
 
-    func write(
-        _ response: ChatResponse,
-        _ usage: Usage,
-        _ wanted: FormatterOptions,
-        _ exchange: Exchange
-    ) async throws(UpstreamError) {
+    func write(_ response: ChatResponse, _ wanted: FormatterOptions, _ exchange: Exchange) async throws(UpstreamError) {
         var body = ByteBuffer()
         for (index, choice) in response.choices.enumerated() {
             if let reasoningBlock = choice.reasoning { body.append("\(index) thinks: \(reasoningBlock.text)\n") }

@@ -32,27 +32,22 @@ struct TextCompletion: ChatResponseFormatter {
         body.append(#","model":"#, json: model)
     }
 
-    func write(
-        _ response: ChatResponse,
-        _ usage: Usage,
-        _ wanted: FormatterOptions,
-        _ exchange: Exchange
-    ) async throws(UpstreamError) {
+    func write(_ response: ChatResponse, _ wanted: FormatterOptions, _ exchange: Exchange) async throws(UpstreamError) {
         let echoed = (0..<choices).reduce(0) { $0 + (prompt(ofChoice: $1)?.utf8.count ?? 0) }
         let length = response.choices.reduce(512 + echoed) { $0 + $1.bytes + 128 }
         var body = ByteBuffer()
         Self.append(beginning: wanted.model, exchange, to: &body)
         guard length > WorkQueue.loopBytes else {
-            append(response, usage, to: &body)
+            append(response, to: &body)
             return exchange.send(json: body)
         }
         _ = try await exchange.send(longer: body, ofBytes: length) {
-            append(response, usage, to: &$0)
+            append(response, to: &$0)
             return true
         }
     }
 
-    private func append(_ response: ChatResponse, _ usage: Usage, to body: inout ByteBuffer) {
+    private func append(_ response: ChatResponse, to body: inout ByteBuffer) {
         body.append(#","choices":["#)
         for (index, choice) in response.choices.enumerated() {
             body.append(index == 0 ? #"{"text":""# : #",{"text":""#)
@@ -64,7 +59,7 @@ struct TextCompletion: ChatResponseFormatter {
             body.append(#","logprobs":null,"finish_reason":""#, choice.finish.nameOfText, #""}"#)
         }
         body.append(#"],"usage":"#)
-        usage.appendJSON(to: &body)
+        response.usage?.appendJSON(to: &body)
         body.append("}")
     }
 }

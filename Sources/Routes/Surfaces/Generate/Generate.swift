@@ -70,15 +70,10 @@ private struct GeneratedText: ChatResponseFormatter {
         preconditionFailure("such a call is never streamed")
     }
 
-    func write(
-        _ response: ChatResponse,
-        _ usage: Usage,
-        _ wanted: FormatterOptions,
-        _ exchange: Exchange
-    ) async throws(UpstreamError) {
+    func write(_ response: ChatResponse, _ wanted: FormatterOptions, _ exchange: Exchange) async throws(UpstreamError) {
         var body = ByteBuffer()
         body.append(#"{"modelUsed":"#, json: exchange.servedModel ?? wanted.model)
-        body.append(#","tokens":"#, decimal: usage.totalTokens)
+        body.append(#","tokens":"#, decimal: response.usage?.totalTokens ?? 0)
         body.append(#","cost":"#)
         body.append(exchange.record.cost?.text ?? "0")
         body.append(#","response":"#)

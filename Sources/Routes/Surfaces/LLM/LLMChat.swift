@@ -62,12 +62,7 @@ private struct LLMFormatter: ChatResponseFormatter {
         exchange.request.wantsEvents ? LLMEvents(exchange) : LLMText(exchange)
     }
 
-    func write(
-        _ response: ChatResponse,
-        _ usage: Usage,
-        _ wanted: FormatterOptions,
-        _ exchange: Exchange
-    ) async throws(UpstreamError) {
+    func write(_ response: ChatResponse, _ wanted: FormatterOptions, _ exchange: Exchange) async throws(UpstreamError) {
         var body = ByteBuffer()
         body.append(#"{"result":"#)
         let names = names

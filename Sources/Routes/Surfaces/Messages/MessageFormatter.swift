@@ -9,12 +9,7 @@ struct MessageFormatter: ChatResponseFormatter {
         MessageEvents(wanted, exchange)
     }
 
-    func write(
-        _ response: ChatResponse,
-        _ usage: Usage,
-        _ wanted: FormatterOptions,
-        _ exchange: Exchange
-    ) async throws(UpstreamError) {
+    func write(_ response: ChatResponse, _ wanted: FormatterOptions, _ exchange: Exchange) async throws(UpstreamError) {
         if let original = response.original {
             original.read { exchange.send(json: $0) }
             return
@@ -22,6 +17,7 @@ struct MessageFormatter: ChatResponseFormatter {
         guard let choice = response.choices.first else {
             throw UpstreamError(.failed, cause: "the response has no choice")
         }
+        let usage = response.usage ?? .nothing
         let length = choice.bytes + 512
         var body = ByteBuffer()
         _ = body.reserve(min(length, WorkQueue.loopBytes))

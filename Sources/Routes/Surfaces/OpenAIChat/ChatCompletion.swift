@@ -4,7 +4,6 @@ import Glibc
 import Shared
 import Upstream
 
-/// A formatter of a chat completion, as one JSON body or as a stream of chunks.
 struct ChatCompletion: ChatResponseFormatter {
     let names: ToolNames
 
@@ -12,12 +11,7 @@ struct ChatCompletion: ChatResponseFormatter {
         ChatChunks(wanted, names, exchange: exchange)
     }
 
-    func write(
-        _ response: ChatResponse,
-        _ usage: Usage,
-        _ wanted: FormatterOptions,
-        _ exchange: Exchange
-    ) async throws(UpstreamError) {
+    func write(_ response: ChatResponse, _ wanted: FormatterOptions, _ exchange: Exchange) async throws(UpstreamError) {
         if let original = response.original {
             original.read { exchange.send(json: $0) }
             return
@@ -30,12 +24,12 @@ struct ChatCompletion: ChatResponseFormatter {
         body.append(#"","object":"chat.completion","created":"#, decimal: time(nil))
         body.append(#","model":"#, json: wanted.model)
         guard length > WorkQueue.loopBytes else {
-            append(response, usage, isOld: wanted.hasFunctions, to: &body)
+            append(response, isOld: wanted.hasFunctions, to: &body)
             return exchange.send(json: body)
         }
         let isOld = wanted.hasFunctions
         _ = try await exchange.send(longer: body, ofBytes: length) {
-            append(response, usage, isOld: isOld, to: &$0)
+            append(response, isOld: isOld, to: &$0)
             return true
         }
     }
@@ -43,14 +37,14 @@ struct ChatCompletion: ChatResponseFormatter {
     /// Appends the members `choices` and `usage`, and closes the JSON object.
     ///
     /// - Parameter isOld: whether a tool call is written as the legacy `function_call`.
-    private func append(_ response: ChatResponse, _ usage: Usage, isOld: Bool, to body: inout ByteBuffer) {
+    private func append(_ response: ChatResponse, isOld: Bool, to body: inout ByteBuffer) {
         body.append(#","choices":["#)
         // In place: a loop over the array would copy each choice.
         response.choices.withUnsafeBufferPointer { choices in
             for index in choices.indices { append(choices[index], index, isOld: isOld, to: &body) }
         }
         body.append(#"],"usage":"#)
-        usage.appendJSON(to: &body)
+        response.usage?.appendJSON(to: &body)
         body.append("}")
     }
 

@@ -19,7 +19,7 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
     let task = try ChatTask(call, candidates, caller: caller, for: exchange)
     let admission = try await task.admitted(exchange)
     do throws(UpstreamError) {
-        guard case .whole(let response, let usage) = try await task.open(admission.billing),
+        guard case .whole(let response) = try await task.open(admission.billing), let usage = response.usage,
             let summary = response.choices.first?.text, !summary.bytes.isEmpty
         else {
             throw UpstreamError(.failed, cause: "a summary without text")

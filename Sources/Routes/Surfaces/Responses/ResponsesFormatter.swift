@@ -41,12 +41,7 @@ final class ResponsesFormatter: ChatResponseFormatter, OnLoop, @unchecked Sendab
         return CompactionEvents(self, object, exchange: exchange)
     }
 
-    func write(
-        _ response: ChatResponse,
-        _ usage: Usage,
-        _ wanted: FormatterOptions,
-        _ exchange: Exchange
-    ) async throws(UpstreamError) {
+    func write(_ response: ChatResponse, _ wanted: FormatterOptions, _ exchange: Exchange) async throws(UpstreamError) {
         guard let choice = response.choices.first else {
             throw UpstreamError(.failed, cause: "the response has no choice")
         }
@@ -54,7 +49,7 @@ final class ResponsesFormatter: ChatResponseFormatter, OnLoop, @unchecked Sendab
         let mayStore = mayStore(exchange)
         let length = choice.bytes + draft.echo.bytes.count + 2_048
         let gateway = exchange.gateway
-        let names = names
+        let (names, usage) = (names, response.usage ?? .nothing)
         let compaction = draft.isCompacting ? try await compaction(choice, of: object, exchange) : nil
         func body(isStored: Bool) async throws(UpstreamError) -> Body {
             let body = await gateway.worker.result(ofBytes: length, on: gateway.loop) {
