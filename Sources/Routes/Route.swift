@@ -48,7 +48,7 @@ struct Route: Sendable {
     init(
         _ method: Method,
         _ path: StaticString,
-        position: PathPosition,
+        position: PathPosition = .api,
         rest: PathRest = .none,
         label: StaticString? = nil,
         handle: @escaping Handle
