@@ -73,15 +73,17 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
         delivery?.startPings()
         defer { delivery?.stopPings() }
         switch try await source.open(admission.billing, notes: delivery?.writer) {
-        case .stream(let open): delivery?.begin(open, consume admission)
+        case .stream(let open):
+            delivery?.begin(open, consume admission)
+            return delivery
         case .whole(var response):
             if response.usage?.isEstimated == true { response.includeUsage() }
             exchange.record.usage = response.usage
             exchange.recordCost()
             await cache?.keep(response, wanted)
             try await formatter.write(response, wanted, exchange)
+            return nil
         }
-        return delivery
     } catch {
         throw APIError(error, model: wanted.model)
     }

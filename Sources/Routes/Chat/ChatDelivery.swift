@@ -12,7 +12,8 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
     let writer: any ChatStreamWriter
     let wanted: FormatterOptions
     private let exchange: Exchange
-    private lazy var timer = Timer(self)
+    /// The timer of the next ping; nil if no pings are sent.
+    private var timer: Timer?
     /// The response that a vendor has begun; nil before `begin`.
     private var open: OpenChat?
     /// Ends the request's reservation when the delivery is over.
@@ -30,9 +31,16 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
     // MARK: Before the response has begun
 
     /// Sends pings to the client from now on.
-    func startPings() { exchange.gateway.loop.arm(timer, at: exchange.gateway.loop.now + patienceNanoseconds) }
+    func startPings() {
+        let (timer, loop) = (timer ?? Timer(self), exchange.gateway.loop)
+        self.timer = timer
+        loop.arm(timer, at: loop.now + patienceNanoseconds)
+    }
 
-    func stopPings() { exchange.gateway.loop.remove(timer) }
+    func stopPings() {
+        if let timer { exchange.gateway.loop.remove(timer) }
+        timer = nil
+    }
 
     func timerFired() {
         writer.ping()
