@@ -6,45 +6,14 @@ extension ModelCatalog {
         package private(set) var id: String
         package let owner: String
         /// The shutdown date of the model at the first provider that serves it; nil if unknown.
-        package let shutdownDate: Day?
+        package private(set) var shutdownDate: Day?
         /// The creation time in seconds since 1970; nil if unknown.
         package var created: Int?
         /// Whether the settings name a replacement for the model.
-        package let isReplaced: Bool
-        package fileprivate(set) var facts: ModelFacts
+        package private(set) var isReplaced = false
+        package fileprivate(set) var facts = ModelFacts()
         /// The union of the features that the model has at the providers that serve it.
         package fileprivate(set) var features: Model.Features = []
-
-        fileprivate init(
-            id: String,
-            owner: String,
-            shutdownDate: Day?,
-            created: Int?,
-            isReplaced: Bool,
-            facts: ModelFacts,
-            features: Model.Features
-        ) {
-            self.id = id
-            self.owner = owner
-            self.shutdownDate = shutdownDate
-            self.created = created
-            self.isReplaced = isReplaced
-            self.facts = facts
-            self.features = features
-        }
-
-        /// Creates the list entry of a panel. It has the panel's name and no facts.
-        fileprivate init(panel name: String) {
-            self.init(
-                id: name,
-                owner: "relay",
-                shutdownDate: nil,
-                created: nil,
-                isReplaced: false,
-                facts: ModelFacts(),
-                features: .chat
-            )
-        }
 
         /// Returns a copy of this entry with another model name.
         func named(_ name: String) -> Listed {
@@ -102,7 +71,8 @@ extension ModelCatalog {
             }
         }
         let own = panels.all.filter { mayUse($0, caller) }
-        return listed + own.map { Listed(panel: $0.name) }
+        // A panel has its name and no facts.
+        return listed + own.map { Listed(id: $0.name, owner: "relay", features: .chat) }
     }
 
     /// Returns the known facts about a model at one provider; empty if the provider does not list it.

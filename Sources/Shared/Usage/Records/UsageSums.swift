@@ -14,25 +14,6 @@ struct SumKey: Sendable, Hashable {
     /// The largest length of each text in bytes; longer texts are cut.
     static let textBound = 300
 
-    init(omitted: SumFields, day: Int, caller: String, model: String, provider: String, endpoint: String) {
-        self.omitted = omitted
-        self.day = day
-        self.caller = caller
-        self.model = model
-        self.provider = provider
-        self.endpoint = endpoint
-    }
-
-    init(_ record: UsageRecord, day: Int, omitting omitted: SumFields) {
-        func kept(_ text: String?, _ field: SumFields) -> String { omitted.contains(field) ? "" : Self.bounded(text) }
-        self.omitted = omitted
-        self.day = day
-        caller = kept(record.caller, .caller)
-        model = kept(record.model, .model)
-        provider = kept(record.provider, .provider)
-        endpoint = kept(record.endpoint, .endpoint)
-    }
-
     /// Returns whether a record of this day belongs to the sum with this key. Always false if a text of the record is
     /// longer than `textBound`.
     func isKey(of record: UsageRecord, day: Int) -> Bool {
@@ -162,6 +143,18 @@ struct UsageSums {
         }
         days.add(record, sign, id: id, in: day, callSpan: callDay)
         hours.add(record, sign, id: id, in: hour, callSpan: callHour)
+    }
+}
+
+extension SumKey {
+    init(_ record: UsageRecord, day: Int, omitting omitted: SumFields) {
+        func kept(_ text: String?, _ field: SumFields) -> String { omitted.contains(field) ? "" : Self.bounded(text) }
+        self.omitted = omitted
+        self.day = day
+        caller = kept(record.caller, .caller)
+        model = kept(record.model, .model)
+        provider = kept(record.provider, .provider)
+        endpoint = kept(record.endpoint, .endpoint)
     }
 }
 
