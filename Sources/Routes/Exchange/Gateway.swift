@@ -7,45 +7,16 @@ import Upstream
 
 /// The services and settings that endpoints use on one event loop.
 ///
-/// `@unchecked`: `parser`, `ids`, `callers`, `limits`, `registry` and `keyAcceptance` are used on its loop only. Parts
-/// that all loops share are immutable or thread-safe.
+/// `@unchecked`: `parser`, `ids`, `callers`, `limits`, `registry` and `keyAcceptance` are used on its loop only. Services
+/// of the process are immutable or thread-safe.
 final class Gateway: ChatServices, @unchecked Sendable {
-    let settings: Settings
-    let loop: EventLoop
-    let log: Log
-    let callers: Callers
-    let limits: LimitBook
-    let limiter: Limiter
-    let memory: MemoryBudget
-    let registry: Registry
+    let setup: Setup
+    private let services: SharedServices
+    private let own: LoopServices
     /// A filter that removes the progress lines of all panels from the earlier messages of a request.
     let panelMarks: PanelProgressLines
-    let keyCheckers: [any KeyChecker]
-    let files: FileStore
-    let responses: StoredResponses
     /// The response cache with its settings; nil if the cache is off.
     let cache: ConfiguredCache?
-    /// The cached responses of the process. New settings keep this object.
-    let cachedResponses: ResponseCache
-    /// The queue of long jobs, which run on a thread of their own.
-    let worker: WorkQueue
-    /// The worker thread that parses large request bodies.
-    let reader: Worker
-    /// The HTTP client for images in requests; nil if the relay must not download images.
-    let fetcher: Fetcher?
-    /// The process's cache of files that the relay has uploaded to vendors.
-    let assets: AssetCache
-    /// The state that all instances of the relay share.
-    let shared: SharedState
-    let process: ProcessState
-    let usage: UsageRecorder
-    let counts: LoopMetrics
-    let metrics: Metrics
-    let parser: JSONParser
-    let ids: RandomBytes
-    /// The running requests of this event loop, which the operator's page shows.
-    let running: RunningRequests
-    let keyAcceptance: KeyAcceptanceCache
     /// The time during which a request may retry calls and try further candidates, in nanoseconds.
     let fallbackNanoseconds: UInt64
     let isOpenToAllOrigins: Bool
@@ -56,44 +27,57 @@ final class Gateway: ChatServices, @unchecked Sendable {
     /// The header lines that are the same in all responses that web pages of other sites may read.
     let commonFields: ByteBuffer
 
-    init(_ shares: SharedServices, _ own: LoopServices, setup: Setup) {
-        settings = setup.settings
-        fallbackNanoseconds = UInt64(clamping: setup.settings.balance.deadline.nanoseconds)
-        hasOperator = setup.settings.admin != nil
-        bodyText = setup.settings.admin?.bodyLimitBytes.map { limitBytes in
-            BodyText(limitBytes: limitBytes, hiding: SecretFinder(setup.settings.providers.flatMap(\.apiKeys)))
-        }
-        isOpenToAllOrigins = setup.settings.corsOrigins == ["*"]
-        commonFields = Self.commonFields(isOpenToAllOrigins: isOpenToAllOrigins)
-        loop = own.loop
-        log = shares.log
-        callers = setup.callers
-        limits = setup.limits
-        limiter = shares.limiter
-        memory = shares.memory
-        registry = setup.registry
+    init(_ services: SharedServices, _ own: LoopServices, setup: Setup) {
+        self.setup = setup
+        self.services = services
+        self.own = own
+        let settings = setup.settings
         panelMarks = PanelProgressLines(of: setup.registry.modelCatalog.panels.all)
-        keyCheckers = setup.keyCheckers
-        files = shares.files
-        responses = shares.responses
-        cachedResponses = shares.cachedResponses
-        cache = setup.settings.cache.map { ConfiguredCache($0, shares.cachedResponses) }
-        if setup.settings.cache?.store != .memory { shares.cachedResponses.removeAll() }
-        shares.process.admin.sessions.use(setup.settings.admin)
-        worker = shares.worker
-        reader = shares.reader
-        fetcher = setup.fetcher
-        assets = shares.assets
-        shared = shares.shared
-        process = shares.process
-        usage = shares.usage
-        counts = own.counts
-        metrics = shares.metrics
-        parser = own.parser
-        ids = own.ids
-        running = own.running
-        keyAcceptance = own.keyAcceptance
+        cache = settings.cache.map { ConfiguredCache($0, services.cachedResponses) }
+        fallbackNanoseconds = UInt64(clamping: settings.balance.deadline.nanoseconds)
+        isOpenToAllOrigins = settings.corsOrigins == ["*"]
+        hasOperator = settings.admin != nil
+        bodyText = settings.admin?.bodyLimitBytes.map { limitBytes in
+            BodyText(limitBytes: limitBytes, hiding: SecretFinder(settings.providers.flatMap(\.apiKeys)))
+        }
+        commonFields = Self.commonFields(isOpenToAllOrigins: isOpenToAllOrigins)
+        if settings.cache?.store != .memory { services.cachedResponses.removeAll() }
+        services.process.admin.sessions.use(settings.admin)
     }
+
+    func with(_ setup: Setup) -> Gateway { Gateway(services, own, setup: setup) }
+
+    // Of the settings in use:
+    var settings: Settings { setup.settings }
+    var callers: Callers { setup.callers }
+    var limits: LimitBook { setup.limits }
+    var registry: Registry { setup.registry }
+    var keyCheckers: [any KeyChecker] { setup.keyCheckers }
+    var fetcher: Fetcher? { setup.fetcher }
+
+    // Of the event loop:
+    var loop: EventLoop { own.loop }
+    var counts: LoopMetrics { own.counts }
+    var parser: JSONParser { own.parser }
+    var ids: RandomBytes { own.ids }
+    var running: RunningRequests { own.running }
+    var keyAcceptance: KeyAcceptanceCache { own.keyAcceptance }
+
+    // Of the process:
+    var log: Log { services.log }
+    var limiter: Limiter { services.limiter }
+    var memory: MemoryBudget { services.memory }
+    var files: FileStore { services.files }
+    var responses: StoredResponses { services.responses }
+    /// The cached responses of the process. New settings keep this object.
+    var cachedResponses: ResponseCache { services.cachedResponses }
+    var worker: WorkQueue { services.worker }
+    var reader: Worker { services.reader }
+    var assets: AssetCache { services.assets }
+    var shared: SharedState { services.shared }
+    var process: ProcessState { services.process }
+    var usage: UsageRecorder { services.usage }
+    var metrics: Metrics { services.metrics }
 
     func memory(of caller: Caller) -> ImageMemory { ImageMemory(shared, of: caller, on: loop) }
 

@@ -8,7 +8,7 @@ package struct Setup {
     let settings: Settings
     let callers: Callers
     let limits: LimitBook
-    let registry: Registry
+    private(set) var registry: Registry
     let keyCheckers: [any KeyChecker]
     /// The HTTP client for images in requests; nil if the relay must not download images.
     let fetcher: Fetcher?
@@ -22,15 +22,10 @@ package struct Setup {
         self.fetcher = fetcher
     }
 
-    private init(_ old: Setup, _ registry: Registry) {
-        settings = old.settings
-        callers = old.callers
-        limits = old.limits
-        self.registry = registry
-        keyCheckers = old.keyCheckers
-        fetcher = old.fetcher
-    }
-
     /// Returns a copy of this setup with another catalogue of models.
-    func offering(_ modelCatalog: ModelCatalog) -> Setup { Setup(self, registry.offering(modelCatalog)) }
+    func offering(_ modelCatalog: ModelCatalog) -> Setup {
+        var other = self
+        other.registry = registry.offering(modelCatalog)
+        return other
+    }
 }
