@@ -232,43 +232,27 @@ extension Settings {
 
     /// Returns the names of the settings that differ in `next` and only take effect after a restart.
     func waitingForRestart(_ next: Settings) -> [String] {
-        var names: [String] = []
-        if host != next.host { names.append("HOST") }
-        if port != next.port { names.append("PORT") }
-        if admin?.listener != next.admin?.listener { names.append("ADMIN_LISTEN") }
-        if threads != next.threads { names.append("THREADS") }
-        if memory.bytes != next.memory.bytes { names.append("MEMORY_MB") }
-        if limits.store != next.limits.store { names.append(Self.ofStore) }
-        if limits.storeSecret != next.limits.storeSecret { names.append("STORE_SECRET") }
-        if limits.storeTimeout != next.limits.storeTimeout { names.append("MEMCACHED_TIMEOUT") }
-        if limits.slotLease != next.limits.slotLease { names.append("SLOT_SECONDS") }
-        if logFormat != next.logFormat { names.append("LOG_FORMAT") }
-        names += waitingRemote(next)
-        names += waitingDatabase(next)
-        return names
+        let (remote, database) = (remoteLocation, usageDatabase)
+        let (nextRemote, nextDatabase) = (next.remoteLocation, next.usageDatabase)
+        let settings: [(name: String, isChanged: Bool)] = [
+            ("HOST", host != next.host), ("PORT", port != next.port),
+            ("ADMIN_LISTEN", admin?.listener != next.admin?.listener), ("THREADS", threads != next.threads),
+            ("MEMORY_MB", memory.bytes != next.memory.bytes), (Self.ofStore, limits.store != next.limits.store),
+            ("STORE_SECRET", limits.storeSecret != next.limits.storeSecret),
+            ("MEMCACHED_TIMEOUT", limits.storeTimeout != next.limits.storeTimeout),
+            ("SLOT_SECONDS", limits.slotLease != next.limits.slotLease), ("LOG_FORMAT", logFormat != next.logFormat),
+            ("CONFIG_URL", remote.url != nextRemote.url), ("CONFIG_KEY", remote.key != nextRemote.key),
+            ("CONFIG_REQUIRED", remote.isRequired != nextRemote.isRequired),
+            ("CONFIG_REFRESH_SECONDS", remote.refreshPause != nextRemote.refreshPause),
+            ("DATA_DIR", dataFolder != next.dataFolder),
+            ("USAGE_DATABASE_URL", database?.server != nextDatabase?.server),
+            ("USAGE_DATA_DAYS", database?.days != nextDatabase?.days),
+            ("USAGE_DATA_MAX_MB", database?.maxBytes != nextDatabase?.maxBytes),
+        ]
+        return settings.filter(\.isChanged).map(\.name)
     }
 
     fileprivate static let ofStore = "MEMCACHED_*"
-
-    private func waitingRemote(_ next: Settings) -> [String] {
-        var names: [String] = []
-        if remoteLocation.url != next.remoteLocation.url { names.append("CONFIG_URL") }
-        if remoteLocation.key != next.remoteLocation.key { names.append("CONFIG_KEY") }
-        if remoteLocation.isRequired != next.remoteLocation.isRequired { names.append("CONFIG_REQUIRED") }
-        if remoteLocation.refreshPause != next.remoteLocation.refreshPause { names.append("CONFIG_REFRESH_SECONDS") }
-        return names
-    }
-
-    /// Returns the names of usage storage settings whose change in `next` needs a restart.
-    private func waitingDatabase(_ next: Settings) -> [String] {
-        var names: [String] = []
-        if dataFolder != next.dataFolder { names.append("DATA_DIR") }
-        guard usageDatabase != next.usageDatabase else { return names }
-        if usageDatabase?.server != next.usageDatabase?.server { names.append("USAGE_DATABASE_URL") }
-        if usageDatabase?.days != next.usageDatabase?.days { names.append("USAGE_DATA_DAYS") }
-        if usageDatabase?.maxBytes != next.usageDatabase?.maxBytes { names.append("USAGE_DATA_MAX_MB") }
-        return names
-    }
 }
 
 extension UsageDatabaseSettings {
