@@ -1,30 +1,13 @@
 /// A request whose head has been parsed and checked. Its body may still be arriving.
-///
-/// `@unchecked`: only its loop's thread uses `delivery`.
-package final class Request: @unchecked Sendable {
+package final class Request: Sendable {
     package let method: Method
     package let body: RequestBody
     package let peer: PeerAddress
     private let head: RequestHead
     private let bytes: ByteBuffer
     private let pathRange: Range<Int>
-    /// The connection that serves the request; nil if it came without one.
-    let connection: Connection?
-    /// The number of the request on its connection, from 1.
-    let number: Int
-    /// The delivery of the response that has begun; nil before and after it.
-    var delivery: (any Delivery)?
 
-    init(
-        _ head: RequestHead,
-        _ bytes: UnsafeRawBufferPointer,
-        body: RequestBody,
-        peer: PeerAddress,
-        on connection: Connection? = nil,
-        number: Int = 1
-    ) {
-        self.connection = connection
-        self.number = number
+    init(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, body: RequestBody, peer: PeerAddress) {
         method = head.method
         self.body = body
         self.peer = peer
