@@ -29,7 +29,7 @@ extension ChatStream {
 
     /// Moves the events that have arrived into `log`, up to the first one that proves that the response has begun.
     /// Returns whether there is one.
-    package func hasBegun(_ log: EventLog) throws(UpstreamError) -> Bool {
+    package func keepBeginning(in log: EventLog) throws(UpstreamError) -> Bool {
         var hasBegun = false
         while !hasBegun,
             try next({ choice, event in

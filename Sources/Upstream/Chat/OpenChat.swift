@@ -34,7 +34,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     func waitForEvent() async throws(UpstreamError) {
         let log = EventLog()
         do throws(UpstreamError) {
-            while !isWhole, try !stream.hasBegun(log) {
+            while !isWhole, try !stream.keepBeginning(in: log) {
                 isWhole = try await stream.more(patienceNanoseconds: .max / 4) == .end
             }
         } catch {

@@ -62,7 +62,7 @@ final class WireStream: ChatStream, @unchecked Sendable {
     /// Waits for the first event with output, and keeps the events that arrive until then.
     func begin() async throws(UpstreamError) {
         let log = EventLog()
-        while try await more(patienceNanoseconds: .max / 2) != .end, try !hasBegun(log) {}
+        while try await more(patienceNanoseconds: .max / 2) != .end, try !keepBeginning(in: log) {}
         if !log.isEmpty { early = log }
     }
 
