@@ -59,7 +59,7 @@ struct TextCompletion: ChatResponseFormatter {
             body.append(#","logprobs":null,"finish_reason":""#, choice.finish.nameOfText, #""}"#)
         }
         body.append(#"],"usage":"#)
-        response.usage?.appendJSON(to: &body)
+        (response.usage ?? .nothing).appendJSON(to: &body)
         body.append("}")
     }
 }

@@ -44,7 +44,7 @@ struct ChatCompletion: ChatResponseFormatter {
             for index in choices.indices { append(choices[index], index, isOld: isOld, to: &body) }
         }
         body.append(#"],"usage":"#)
-        response.usage?.appendJSON(to: &body)
+        (response.usage ?? .nothing).appendJSON(to: &body)
         body.append("}")
     }
 
