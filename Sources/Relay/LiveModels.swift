@@ -7,6 +7,7 @@ import Upstream
 /// A reader that regularly reads the vendors' model lists on one event loop. It passes on a new `ModelCatalog` after
 /// each change.
 final class LiveModels: Sendable {
+    /// The vendors' model lists, as last read.
     struct ModelLists: Sendable {
         fileprivate(set) var catalogues = Vendors.catalogues
         /// The model lists by the index of their provider in the settings.

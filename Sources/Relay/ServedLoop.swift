@@ -95,6 +95,7 @@ private final class CountdownLatch: Sendable {
 
 /// The sockets that the relay listens on. The relay opens them before it creates anything else.
 struct Sockets {
+    /// The sockets of the API, one for each loop.
     let api: [Int32]
     /// The socket of `ADMIN_LISTEN`; nil if the sockets of the API also serve the admin pages.
     private let operators: Int32?

@@ -111,6 +111,7 @@ struct Vendors {
         let reasoningBlocks: ToolCallMemory
         /// The queue for work that would block an event loop.
         let worker: WorkQueue
+        /// The Vertex AI accounts, by the name of the provider.
         let accounts: [String: VertexAccount]
         private let tokens: [CloudSettings.Account: GoogleTokens]
 

@@ -5,6 +5,7 @@ import Shared
 struct KnownPaths {
     /// The paths of all routes that are always enabled and need no id. `end` is `whole` without `/v1`.
     private let paths: [(whole: String, end: String)]
+    /// The longest path for which a similar path is searched, in bytes.
     private static let maxBytes = 200
 
     init(_ routes: [Route]) {

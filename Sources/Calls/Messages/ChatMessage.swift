@@ -36,6 +36,7 @@ package struct ChatMessage: Sendable {
     package var phase: Phase?
     /// The name of the speaker, or of the function whose result the message contains; nil if there is none.
     package var name: String?
+    /// The pieces of the message's content, in order.
     package var content: [Piece]
     package var toolCalls: [ToolCall] = []
     /// The id of the tool call whose result the message contains; nil for other messages.

@@ -25,6 +25,7 @@ final class ConnectionPool: TimerTarget {
         let isStreamed: Bool
     }
 
+    /// The largest number of connections in one libcurl multi handle.
     static let connectionsPerMulti = 16  // libcurl searches all at each read or write.
     /// The file descriptors that libcurl opens for each multi handle, besides those of its connections.
     static let descriptorsPerMulti = 2

@@ -21,6 +21,7 @@ package final class Fetcher: OnLoop, @unchecked Sendable {
         let agent: String
         /// The PEM file of certificates trusted in addition to the system's; nil if there is none.
         let certificateFile: String?
+        /// The time limit for one fetch with all its redirects, in milliseconds.
         let limitMilliseconds: UInt64
 
         package init(

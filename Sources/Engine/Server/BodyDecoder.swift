@@ -78,6 +78,7 @@ package final class BodyDecoder: @unchecked Sendable {
     }
 }
 
+/// The state of a decoding library for one body.
 private protocol CodedStream: AnyObject {
     var hasEnded: Bool { get }
     var heldBytes: Int { get }

@@ -139,6 +139,7 @@ struct OutageRule {
 final class CounterSums: @unchecked Sendable {
     /// The number of leases that were opened.
     var leases = 0
+    /// The sum of the units of all leases that were opened.
     var leasedUnits = 0
     /// The units of open leases that are not used yet.
     var openUnits = 0

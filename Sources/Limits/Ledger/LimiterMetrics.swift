@@ -28,7 +28,9 @@ package struct LimiterMetrics: Sendable {
     package internal(set) var accounts = 0
     /// The number of leases that were opened.
     package internal(set) var leases = 0
+    /// The sum of the units of all leases that were opened.
     package internal(set) var leasedUnits = 0
+    /// The unused units of the open leases.
     package internal(set) var openUnits = 0
     /// The slots that requests of this instance hold.
     package internal(set) var slots = 0

@@ -1,3 +1,4 @@
+/// A copy of one counter, made to save it in the counter file.
 struct CounterCopy {
     let key: RecordKey
     let limit: Limit

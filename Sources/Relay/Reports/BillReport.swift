@@ -56,5 +56,6 @@ struct BillReport {
 }
 
 extension Cost {
+    /// The amount in dollars as a JSON number.
     fileprivate var number: JSONFragment { JSONFragment(stringLiteral: exactText) }
 }

@@ -21,6 +21,7 @@ enum RecordFields {
         return query
     }
 
+    /// The names of the parameters that set a filter.
     static let filterNames = names.filter { !["per_page", "page", "order_by", "order_dir", "before"].contains($0) }
 
     static func filter(_ fields: AdminQuery, _ zone: DayZone) throws(APIError) -> RecordFilter {

@@ -36,6 +36,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
     /// The start of the wait for the limits; nil while the request is not waiting.
     private var limitsWaitStart: LoopTime?
     private var limitsWaitNanoseconds: UInt64 = 0
+    /// The charges of the limits that have counted the request.
     var counted: [LimitCharge] = []
     /// The recorder of the request's and response's bodies; nil if bodies are not recorded.
     let recorder: BodyRecorder?

@@ -16,6 +16,7 @@ final class FormStream: OnLoop, @unchecked Sendable {
     private var reader: MultipartReader
     private var piece = ByteBuffer()
     private var isInFile = false
+    /// The number of bytes of the current file that have arrived.
     private var fileBytes = 0
     /// The name of the current part.
     private var name = ""

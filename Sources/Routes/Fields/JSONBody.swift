@@ -4,6 +4,7 @@ import Shared
 
 /// Functions that check and parse JSON request bodies and pass them to the endpoint.
 enum JSONBody {
+    /// The largest body that is parsed on the event loop, in bytes.
     static let loopBytes = 262_144
     /// The smallest body, in bytes, for which the parser creates an outline, which is a list of the JSON object's
     /// members.

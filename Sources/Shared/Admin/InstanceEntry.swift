@@ -41,6 +41,7 @@ package struct InstanceOrder: Sendable, Hashable {
 package struct InstanceEntry: Sendable, Equatable {
     /// The id of the instance, drawn at random when the process starts.
     package let id: String
+    /// The name of the instance: host name and port.
     package let name: String
     package let version: String
     /// The start of the process by the clock of its machine, in milliseconds since 1970.

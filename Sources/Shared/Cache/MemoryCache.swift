@@ -50,6 +50,7 @@ package final class MemoryCache: Sendable {
 
         mutating func remove(_ key: Digest) { if let entry = entries.remove(key) { bytes -= entry.bytes } }
 
+        /// Removes the least recently used entry. Returns false if there is no entry.
         mutating func removeLeastRecentlyUsed() -> Bool {
             guard let old = entries.leastRecentlyUsed else { return false }
             remove(old.key)

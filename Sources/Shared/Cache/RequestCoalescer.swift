@@ -44,6 +44,7 @@ package final class RequestCoalescer: Sendable {
         }
     }
 
+    /// The number of requests that wait for the response to an equal request.
     package var waiting: Int { state.withLock { $0.waiting } }
 
     /// Passes the outcome of the request that called the vendor to the requests that wait for it. If `ending` is nil,

@@ -1,3 +1,4 @@
+/// The settings of one provider, which is an account at a vendor.
 package struct ProviderSettings: Sendable, Equatable {
     /// The endpoint that chat calls to an OpenAI-compatible provider use.
     package enum ChatPath: String, CaseIterable, Sendable {

@@ -11,6 +11,7 @@ package enum UpstreamFault: String, CaseIterable, Sendable {
     case tooLarge = "too_large"
     /// The relay did not have enough free memory for the vendor's response.
     case overloaded = "no_memory"
+    /// The relay was too busy to process the upstream call.
     case busy = "relay_busy"
     case cancelled
     // Errors that the vendor reported.

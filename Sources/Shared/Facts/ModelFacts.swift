@@ -30,6 +30,7 @@ package struct ModelFacts: Sendable, Equatable {
     package var inputs: [String]?
     /// The kinds of output that the model creates, such as `text`; nil if unknown.
     package var outputs: [String]?
+    /// The abilities that the model certainly has.
     package private(set) var abilities: Abilities = []
     /// The abilities that the model is known to have or known to lack.
     private var judged: Abilities = []

@@ -3,6 +3,7 @@ import Limits
 
 /// A file that was uploaded to a vendor: the file's path and id at the vendor.
 package struct UploadedAsset: Sendable, Equatable {
+    /// The path of the file at the vendor.
     package let path: String
     /// The vendor's id of the file; empty if the vendor gave none.
     package let id: String

@@ -36,6 +36,7 @@ package enum MediaType: String, CaseIterable, Sendable {
         }
     }
 
+    /// The file extension of this type, without a dot.
     package var fileExtension: String {
         switch self {
         case .png: "png"

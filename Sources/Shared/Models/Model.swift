@@ -25,6 +25,7 @@ public struct Model: Sendable, Equatable {
 
     package static let nameLimitBytes = 200
 
+    /// The vendor's id of the model.
     package let id: String
     /// The owner of the model according to the vendor's list, such as `openai`.
     package let owner: String

@@ -46,6 +46,7 @@ package struct ModelCatalog: Sendable {
         let hasSearchSuffix: Bool
         /// Whether the provider refuses models of its catalogue that the settings do not select (`subset`).
         let isSubsetOnly: Bool
+        /// The owner of the models, as model lists show it.
         let owner: String
         /// Whether upstream calls use the caller's own key.
         let isPassthrough: Bool
@@ -285,6 +286,7 @@ package struct ModelCatalog: Sendable {
             }
     }
 
+    /// The names of all listed models, in the order of providers.
     package var names: [String] { listing.map(\.name) }
 
     package var allNames: [String] { names + panels.all.map(\.name) }

@@ -10,6 +10,7 @@ package struct BillLine: Sendable, Equatable {
         case audioCompletion
         case use(HostedTool)
         case pieces(PieceUnit)
+        /// The cost of a call as the vendor reported it.
         case reportedCost
         /// A credit of 1min.ai.
         case credit

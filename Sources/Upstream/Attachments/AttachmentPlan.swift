@@ -9,6 +9,7 @@ package final class AttachmentPlan: Sendable {
     let uploader: any AssetUploader
     /// The candidate that transcribes audio; nil if the chat has no audio attachments.
     package let transcriber: Candidate?
+    /// The stored files to which the chat refers, by the index of their attachment.
     let files: [Int: StoredFile]
 
     /// The names of the transcription models, in order of preference.

@@ -263,6 +263,7 @@ private struct ToolCallPosition: Hashable {
 }
 
 extension ByteBuffer {
+    /// Appends each line of the text as a comment of an event stream.
     mutating func append(comment text: UnsafeRawBufferPointer) {
         append(": ")
         for byte in text {

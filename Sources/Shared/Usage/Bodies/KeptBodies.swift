@@ -14,6 +14,7 @@ package final class KeptBodies: Sendable {
 
     private let texts = Lock(Texts())
     private let budget: BodyBudget
+    /// The largest number of bytes that are kept of each body.
     package let limitBytes: Int
 
     package init(limitBytes: Int, _ budget: BodyBudget) {

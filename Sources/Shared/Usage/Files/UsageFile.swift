@@ -25,6 +25,7 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
         file = nil
     }
 
+    /// Opens the file. Throws if the file cannot be written.
     package func check() throws(UsageFailure) { _ = try opened() }
 
     package func write(_ requests: ArraySlice<FinishedRequest>) throws(UsageFailure) -> Int {

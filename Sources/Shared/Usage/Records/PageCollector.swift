@@ -88,6 +88,7 @@ struct PageCollector<ID> {
         candidates.removeLast(max(0, candidates.count - needed))
     }
 
+    /// Returns the ids of the records on the page, in the order of the page.
     mutating func ids() -> [ID] {
         if isByID { return candidates.map(\.id) }
         sort()

@@ -36,7 +36,9 @@ extension RecordFilter {
 
 /// A table of stored sums: by day, or by hour.
 struct SumsTable {
+    /// The table's name in SQLite.
     let name: String
+    /// The table's name in PostgreSQL.
     let postgresName: String
     /// The columns by which the sums are grouped. The first is `omitted`, the second the day or hour since 1970.
     let keys: [String]
