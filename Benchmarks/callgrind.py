@@ -40,18 +40,31 @@ def functions(path: Path, program: str = "") -> Counter[str]:
 
 def callees(path: Path) -> dict[str, list[str]]:
     """The functions that each function called, each once, in the order of the file."""
-    names: dict[str, str] = {}
     found: dict[str, dict[str, None]] = {}
-    current = ""
+    for caller, called, _ in _calls(path):
+        found.setdefault(caller, {})[called] = None
+    return {caller: list(called) for caller, called in found.items()}
+
+
+def calls(path: Path, functions: frozenset[str]) -> int:
+    """How often these functions were called by others than themselves."""
+    return sum(count for caller, called, count in _calls(path) if called in functions and caller not in functions)
+
+
+def _calls(path: Path) -> Iterator[tuple[str, str, int]]:
+    """Returns caller, called function and number of each line that counts calls."""
+    names: dict[str, str] = {}
+    caller = called = ""
     for line in path.read_text().splitlines():
         if (match := NAME.match(line)) and match[2] == "fn":
             if match[4]:
                 names[match[3]] = match[4].partition("'")[0]
             if match[1]:
-                found.setdefault(current, {})[names[match[3]]] = None
+                called = names[match[3]]
             else:
-                current = names[match[3]]
-    return {caller: list(called) for caller, called in found.items()}
+                caller = names[match[3]]
+        elif line.startswith("calls="):
+            yield caller, called, int(line.removeprefix("calls=").split()[0])
 
 
 def _own(path: Path) -> Iterator[tuple[str, str, int]]:

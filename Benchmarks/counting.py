@@ -18,19 +18,22 @@ from bench import QUICK, Bench, OtherWire
 
 FEW, MANY = 200, 1200  # requests of the two runs whose difference counts
 OWN = ("libswift", "libdispatch", "libBlocksRuntime")  # Swift's runtime, where it is not linked in
+ALLOCATING = frozenset(("malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign", "memalign"))
 # Swift seeds each process's hashes by chance, and with them the collisions in its dictionaries.
 SAME_EACH_TIME = {"SWIFT_DETERMINISTIC_HASHING": "1"}
 
 
 @dataclass(frozen=True)
 class Count:
-    """Instructions: `own` of the relay's code and Swift's runtime, `other` of all libraries."""
+    """Instructions: `own` of the relay's code and Swift's runtime, `other` of all libraries; and allocations of memory."""
 
     own: float
     other: float
+    allocations: float = 0
 
     def minus(self, less: Count, divisor: int) -> Count:
-        return Count((self.own - less.own) / divisor, (self.other - less.other) / divisor)
+        own, other = self.own - less.own, self.other - less.other
+        return Count(own / divisor, other / divisor, (self.allocations - less.allocations) / divisor)
 
 
 @dataclass(frozen=True)
@@ -102,4 +105,4 @@ def _count(bench: Bench, out: Path) -> Count:
     spent: Counter[bool] = Counter()
     for path, count in callgrind.costs(out).items():
         spent[path == str(bench.setup.relay) or Path(path).name.startswith(OWN)] += count
-    return Count(spent[True], spent[False])
+    return Count(spent[True], spent[False], callgrind.calls(out, ALLOCATING))
