@@ -107,7 +107,9 @@ class Relay:
     def await_ready(self) -> None:
         ends = time.monotonic() + START_SECONDS
         while True:
-            assert self.process.poll() is None, f"relay ended with {self.process.returncode}: {self.tail()}"
+            if self.process.poll() is not None:
+                self.reader.join(5)  # a busy machine may not have read all that the relay wrote
+            assert self.process.returncode is None, f"relay ended with {self.process.returncode}: {self.tail()}"
             try:
                 if local_http.get(self.base_url + "/ready").status_code == 200:
                     return
