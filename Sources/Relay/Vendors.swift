@@ -211,7 +211,8 @@ extension VendorSite {
             options: EndpointOptions(provider, settings),
             chatsBy: provider.chatsBy,
             allowedFields: provider.allowedFields,
-            clientInfo: provider.clientInfo
+            clientInfo: provider.clientInfo,
+            advisor: provider.advisor
         )
     }
 }

@@ -434,9 +434,9 @@ def test_a_candidate_of_another_kind_is_skipped(start_relay, anthropic_server):
     with client(relay) as http:
         answer = http.post(PATH, json=asked(messages=[{"role": "user", "content": [{"type": "video"}]}]))
         assert answer.status_code == 529 and answer.json() == failure("overloaded_error", "Busy.")
-        answer = http.post(PATH, json=asked(container="c"))
+        answer = http.post(PATH, json=asked(diagnostics=["c"]))
         assert answer.status_code == 200 and answer.json()["content"][0]["text"]
-        answer = http.post(PATH, json=asked(container="c", stream=True))
+        answer = http.post(PATH, json=asked(diagnostics=["c"], stream=True))
         assert answer.status_code == 200 and answer.text.startswith("event: message_start\n") and "message_stop" in answer.text
 
 

@@ -41,7 +41,7 @@ def test_an_earlier_answer_that_was_spoken(team, server, more):
 def test_a_request_goes_on_as_it_came_but_for_the_model(team, server):
     server.says(MODEL, {"extra": True, "nulls": True})
     text = """ {"messages": [{"role":"user" , "content":"H\\u00e9llo \\"x\\" }]", "odd":[1.50, -0, 18446744073709551615]}],
-        "model":"fast","temperature" : 0.30, "top_k":5, "seed":null,"vendor_own":{"a":[ ],"b":null,"model":"x"}} """
+        "model":"fast","temperature" : 0.30, "top_k":5, "seed":null,"vendor_own":{"a":[ ],"b":null,"modes":"x"}} """
     answer = team.post(PATH, content=text, headers={"Content-Type": "application/json"})
     assert text_of(answer) == "Hello there"
     (seen,) = server.asked(MODEL)

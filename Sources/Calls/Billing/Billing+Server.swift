@@ -15,6 +15,8 @@ extension Billing {
         package let credits: CreditPrices?
         /// The day on which the vendor shuts down the model; nil if no day is known.
         package let shutdownDate: Day?
+        /// The models of the provider; nil if they are not known.
+        package let models: ProviderModels?
 
         /// The destination of a call whose provider is not known.
         static let unknown = Server("")
@@ -25,7 +27,8 @@ extension Billing {
             model: String = "",
             price: Price? = nil,
             credits: CreditPrices? = nil,
-            shutdownDate: Day? = nil
+            shutdownDate: Day? = nil,
+            models: ProviderModels? = nil
         ) {
             self.provider = provider
             self.name = name
@@ -33,6 +36,33 @@ extension Billing {
             self.price = price
             self.credits = credits
             self.shutdownDate = shutdownDate
+            self.models = models
+        }
+
+        /// Returns the destination with the price of the model that wrote a response.
+        ///
+        /// - Parameter id: the vendor's id of the model. If the provider has no such model, the response has the price of
+        ///   the requested one.
+        func server(ofWriter id: String) -> Server { sibling(id) ?? self }
+
+        /// Returns the destination with the price of a model that worked on a response; without a price if the provider
+        /// has no such model.
+        ///
+        /// - Parameter id: the vendor's id of the model; nil for the requested one.
+        func server(ofPart id: String?) -> Server {
+            guard let id, !isSelf(id) else { return self }
+            return sibling(id) ?? Server(provider, name: id, model: id)
+        }
+
+        private func sibling(_ id: String) -> Server? {
+            guard let (name, served) = models?.served(as: id) else { return nil }
+            return Server(provider, name: name, model: id, price: served.price, models: models)
+        }
+
+        /// Whether the id is that of this model, perhaps with the date of a version.
+        private func isSelf(_ id: String) -> Bool {
+            guard id.utf8.starts(with: model.utf8) else { return false }
+            return id.utf8.dropFirst(model.utf8.count).allSatisfy { $0 == UInt8(ascii: "-") || 48...57 ~= $0 }
         }
 
         /// Returns the credits of an upstream call by the vendor's price list; 0 if the model uses no credits.

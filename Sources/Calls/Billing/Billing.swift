@@ -47,6 +47,15 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
     /// The time by which the response to a chat must begin; `distantFuture` if there is no deadline.
     package var endsAt = LoopTime.distantFuture
 
+    /// Whether a limit that covers the request counts dollars.
+    package var limitsCost = false
+    /// The names of fields and tools that the vendor does not get because of the settings or the limits.
+    package private(set) var leftOut: [StaticString] = []
+
+    package func leaveOut(_ name: StaticString) {
+        if !leftOut.contains(where: { "\($0)" == "\(name)" }) { leftOut.append(name) }
+    }
+
     fileprivate init(_ usageReservation: UsageReservation?) { self.usageReservation = usageReservation }
 
     /// Keeps the capacity of an upstream call. The capacity is released when the request ends, if not earlier.
@@ -82,6 +91,7 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
     package func part() -> Billing {
         let part = Billing(nil)
         part.caller = caller
+        part.limitsCost = limitsCost
         part.recordsCalls = recordsCalls
         parts.append(part)
         return part

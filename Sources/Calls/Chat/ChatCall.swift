@@ -282,8 +282,29 @@ package struct ChatCall: Sendable {
     /// Whether the vendor's request contains its own tool or option for web search.
     package var sendsSearch: Bool { needs.contains(.searchOptions) || rare?.value.searchTool != nil }
 
-    /// The service tier that the request asks for; nil if it names none.
-    package var serviceTier: String? { rare?.value.bookkeeping.serviceTier }
+    /// The service tier or the speed that the request asks for; nil if it names none.
+    package var tier: String? {
+        guard let rare else { return nil }
+        // The price of a fast response is its own at each tier.
+        return rare.value.bookkeeping.speed ?? rare.value.bookkeeping.serviceTier
+    }
+
+    package var advisors: [ChatOptions.Advisor] { rare?.value.advisors ?? [] }
+
+    /// Leaves out the tier and the speed that the request asks for if their price is unknown.
+    package mutating func leaveOutTiers(by check: RequestCheck, for billing: Billing) {
+        guard let kept = rare?.value.bookkeeping, kept.serviceTier != nil || kept.speed != nil else { return }
+        var options = chatOptions
+        if kept.serviceTier.map(check.drops(tier:)) ?? false {
+            options.bookkeeping.serviceTier = nil
+            billing.leaveOut("service_tier")
+        }
+        if kept.speed.map(check.drops(tier:)) ?? false {
+            options.bookkeeping.speed = nil
+            billing.leaveOut("speed")
+        }
+        chatOptions = options
+    }
 
     /// The largest number of searches that the request allows; nil if it sets none.
     package var maxSearches: Int? { rare?.value.searchTool?.maxUses }

@@ -126,6 +126,8 @@ package struct ChatOptions: Sendable {
         /// Whether `user` names an account and a device. Vendors then get only a digest of `user`.
         package var isUserPrivate = false
         package var serviceTier: String?
+        /// The speed of Anthropic's API that the request asks for, such as `fast`; nil if it names none.
+        package var speed: String?
         package var promptCacheKey: String?
         package var safetyIdentifier: String?
         package var store: Bool?
@@ -135,6 +137,18 @@ package struct ChatOptions: Sendable {
         package var prediction: Body?
 
         package init() {}
+    }
+
+    package struct Advisor: Sendable {
+        /// The model as the request names it.
+        package let model: String
+        /// The number of times that the vendor may ask the advisor.
+        package let uses: Int
+
+        package init(model: String, uses: Int) {
+            self.model = model
+            self.uses = uses
+        }
     }
 
     /// A position in a prompt up to which the vendor caches the prompt for later calls.
@@ -182,6 +196,8 @@ package struct ChatOptions: Sendable {
     package var wantsAudioOutput = false
     /// The voice and the format of audio output, a JSON object.
     package var audio: Body?
+    /// The advisors among Anthropic's own tools: models that the vendor may ask in the course of the response.
+    package var advisors: [Advisor] = []
     package var wantsLogProbabilities = false
     /// The number of alternative tokens to report for each output token.
     package var topLogProbabilities = 0

@@ -8,34 +8,42 @@ package final class OriginalRequest: @unchecked Sendable {
     package let body: Body
     /// The top-level members of the body, as the initializer received them; nil if it received none.
     private let outlined: [RawJSON.Member]?
-    /// Whether the messages are known to contain only texts and no files.
-    package let hasTextsOnly: Bool
+    /// The peculiarities of the names in the body, at all levels.
+    package let names: JSONValue.Names
+    /// Whether all tools are known to be functions without unknown members.
+    package let hasPlainTools: Bool
     /// The header lines that go on with a Messages request; nil for a request of another API.
     package let messageHeaders: MessageHeaders?
 
-    package init(_ body: Body) {
+    package init(_ body: Body, names: JSONValue.Names = []) {
         self.body = body
+        self.names = names
         outlined = nil
-        hasTextsOnly = false
+        hasPlainTools = false
         messageHeaders = nil
     }
 
-    /// Creates a Messages request from a request body that was already read.
-    package init(_ request: OriginalRequest, _ messageHeaders: MessageHeaders) {
-        body = request.body
+    /// Creates a Messages request from a request that was already read.
+    ///
+    /// - Parameter body: the changed body; nil for that of the request.
+    package init(_ request: OriginalRequest, _ messageHeaders: MessageHeaders?, body changed: Body? = nil) {
+        body = changed ?? request.body
+        names = request.names
         let root = RawJSON(body.bytes)
         // Its members are needed several times, and to find them takes a look at the whole body.
-        outlined = request.outlined ?? (root.isObject ? Array(root.members.prefix(Self.maxMembers + 1)) : nil)
-        hasTextsOnly = request.hasTextsOnly
+        outlined =
+            (changed == nil ? request.outlined : nil)
+            ?? (root.isObject ? Array(root.members.prefix(Self.maxMembers + 1)) : nil)
+        hasPlainTools = request.hasPlainTools
         self.messageHeaders = messageHeaders
     }
 
     /// Creates a request from its body and the members that were already found in it.
-    package init(_ body: Body, _ outline: JSONOutline) {
+    package init(_ body: Body, _ outline: JSONOutline, names: JSONValue.Names) {
         self.body = body
+        self.names = names
         outlined = outline.members.map(\.raw)
-        // An array of objects without arrays and objects in them.
-        hasTextsOnly = outline.members.allSatisfy { !$0.raw.name.equals("messages") || $0.levels <= 2 }
+        hasPlainTools = outline["tools"].map { $0.plainTools > 0 } ?? false
         messageHeaders = nil
     }
 
@@ -57,9 +65,16 @@ package final class OriginalRequest: @unchecked Sendable {
     /// Also nil for more than 100 members and for names longer than 100 bytes.
     package static func distinct(_ object: RawJSON) -> [RawJSON.Member]? { distinct(object.members, 8) }
 
-    /// Whether all JSON parsers find the same top-level fields in the body: no name occurs twice, has an escape, or is
-    /// a known name in unusual letters.
-    package var isUnambiguous: Bool { members?.allSatisfy { !FieldNames.isDisguised($0.name) } ?? false }
+    /// Whether all JSON parsers find the same fields in the body: no object has a name twice, and no top-level name has
+    /// an escape or is a known name in unusual letters.
+    package var isUnambiguous: Bool {
+        !names.contains(.repeated) && members?.allSatisfy { !FieldNames.isDisguised($0.name) } ?? false
+    }
+
+    /// Returns this request with the changes that it needs before it goes on.
+    package func applying(_ changes: RequestCheck.Changes) -> OriginalRequest {
+        changes.isEmpty ? self : OriginalRequest(self, messageHeaders, body: changes.applied(to: bytes))
+    }
 
     private static let maxMembers = 100
 

@@ -7,7 +7,7 @@ package struct OwnParts: Sendable {
     package struct Tool: Sendable {
         /// The number of the request's known tools before this tool.
         package let position: Int
-        package let json: Body
+        package var json: Body
 
         package init(position: Int, json: Body) {
             self.position = position

@@ -30,7 +30,7 @@ package struct ForwardedFieldCheck: Sendable {
 
     private func refusal(of members: some Sequence<RawJSON.Member>, within path: String, depth: Int) -> APIError? {
         for member in members {
-            guard let field = Field(member.name) else { continue }
+            guard let field = Field(member.name) ?? Field(byWordsOf: member.name) else { continue }
             let name = path + field.name
             switch field {
             case .extra:
@@ -124,11 +124,75 @@ private enum Field {
         self.init(of: FoldedName(name))
     }
 
+    /// Creates the field of a name that chooses models by its words, such as `fallback_models`; nil for other names.
+    init?(byWordsOf name: UnsafeRawBufferPointer) {
+        guard !name.equals("model"), name.isNameOfModel || name.count < 100 && name.isNameOfFallbacks,
+            // The relay reads such a name as `model`, or leaves it out.
+            !IteratorSequence(FoldedName(name)).elementsEqual("model".utf8)
+        else { return nil }
+        self = .routing(name[part: 0..<min(100, name.count)].text)
+    }
+
     @inline(never)
     private init?(of name: FoldedName) {
         let letters = Array(IteratorSequence(name).prefix(Self.maxLetters + 1))
         guard let found = Self.known.first(where: { $0.letters == letters }) else { return nil }
         self = found.field
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether a member with this name, in any spelling, names models: whether it is or ends in `model` or one of its like.
+    var isNameOfModel: Bool {
+        guard count >= 5, let last, Self.mayEndName(last) else { return false }
+        let letters = Array(IteratorSequence(FoldedName(self)))
+        return Self.endings.contains { letters.reversed().starts(with: $0.reversed()) }
+    }
+
+    private static let endings: [[UInt8]] = ["model", "models", "modelname", "modelnames", "modelid", "modelids"]
+        .map { Array($0.utf8) }
+
+    /// Whether a name with this last byte may end in `l`, `s`, `e` or `d`, also by an escape or with a separator after it.
+    private static func mayEndName(_ last: UInt8) -> Bool {
+        switch last | 32 {
+        case UInt8(ascii: "l"), UInt8(ascii: "s"), UInt8(ascii: "a")...UInt8(ascii: "f"): true
+        case UInt8(ascii: "g")...UInt8(ascii: "z"): false
+        default: true
+        }
+    }
+
+    /// Whether the letters of the name contain `fallback`.
+    fileprivate var isNameOfFallbacks: Bool {
+        guard count >= 8, contains(where: { $0 | 32 == UInt8(ascii: "k") || $0 >= 128 || $0 == UInt8(ascii: "\\") })
+        else { return false }
+        let letters = Array(IteratorSequence(FoldedName(self)))
+        let word = Array("fallback".utf8)
+        return letters.indices.contains { letters[$0...].starts(with: word) }
+    }
+
+    /// Whether a member with this name has the id of a resource of an account, such as `file_id`.
+    ///
+    /// - Parameter parent: the name of the object with the member; nil if it has none.
+    func isNameOfResource(in parent: UnsafeRawBufferPointer?) -> Bool {
+        guard count >= 2, count <= 100 else { return false }
+        let letters = Array(IteratorSequence(FoldedName(self)))
+        if letters.elementsEqual("id".utf8) { return parent?.isNameOfContainer ?? false }
+        return Self.resources.contains { letters.elementsEqual($0.utf8) }
+    }
+
+    private var isNameOfContainer: Bool { IteratorSequence(FoldedName(self)).elementsEqual("container".utf8) }
+
+    private static let resources = [
+        "fileid", "fileids", "container", "containerid", "vectorstoreid", "vectorstoreids", "skillid", "connectorid",
+    ]
+
+    /// The text of a JSON string with this content; nil if its escapes are invalid.
+    var string: String? {
+        guard first(UInt8(ascii: "\\")) != nil else { return text }
+        guard let start = baseAddress else { return nil }
+        let parser = JSONParser()
+        defer { withExtendedLifetime(parser) {} }
+        return (try? parser.parse(UnsafeRawBufferPointer(start: start - 1, count: count + 2)))?.string
     }
 }
 

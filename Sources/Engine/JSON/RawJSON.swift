@@ -60,7 +60,7 @@ package struct RawJSON {
         package let value: RawJSON
 
         /// The bytes of the member, from the name's opening quote to the value's end.
-        fileprivate var bytes: UnsafeRawBufferPointer {
+        package var bytes: UnsafeRawBufferPointer {
             guard let name = name.baseAddress, let value = value.bytes.baseAddress else { return self.name }
             return UnsafeRawBufferPointer(start: name - 1, count: value - name + 1 + self.value.bytes.count)
         }
@@ -111,7 +111,7 @@ package struct RawJSON {
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }
 
     /// Returns the index after the end of the value that begins at `start`.
-    private static func end(of bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+    package static func end(of bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
         guard start < bytes.count else { return bytes.count }
         switch bytes[start] {
         case UInt8(ascii: "\""): return min(bytes.count, JSONShape.endOfString(in: bytes, after: start + 1) + 1)

@@ -58,7 +58,8 @@ struct RecordWriter {
             "status":\#(call.status),"error":\#(call.error),"prompt":\#(call.promptTokens),\#
             "completion":\#(call.completionTokens)\#(members: details(call.usage)),\#
             "quota":\#(number: call.cost?.text),"estimated":\#(call.isEstimated),\#
-            "bill":\#((call.bill?.lines ?? []).map(JSONFragment.init(line:)))}
+            "bill":\#((call.bill?.lines ?? []).map(JSONFragment.init(line:)))\#
+            \#(member: "cost_is_partial", call.isCostPartial ? true : nil)}
             """#
     }
 

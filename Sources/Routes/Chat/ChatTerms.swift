@@ -110,14 +110,36 @@ extension UsageReservation {
             reserved.credits += AttachmentPlan.audioParts(in: call) * one
         }
         let tokens = extras.roughTokens == nil ? counted + extras.tokens : nil
+        let advice = candidate.amounts(ofAdvisors: call.advisors, prompt, expected.completionTokens, for: caller)
         self.init(
-            reserving: reserved,
-            atLeast: minimum,
+            reserving: reserved + advice,
+            atLeast: minimum + advice,
             model: model.id,
             creditsPerCall: credits?.one ?? 0,
             averages: averages,
             prompt: Prompt(images: credits?.images ?? .none, tokens: tokens)
         )
+    }
+}
+
+extension Candidate {
+    /// Returns the amounts that advisors can use. An advisor that the caller may not use does not reach the vendor.
+    ///
+    /// - Parameters:
+    ///   - prompt: the tokens of the prompt, which an advisor reads each time.
+    ///   - completion: the likely tokens of an advisor's response.
+    fileprivate func amounts(
+        ofAdvisors advisors: [ChatOptions.Advisor],
+        _ prompt: Int,
+        _ completion: Int,
+        for caller: Caller
+    ) -> Amounts {
+        let usage = Usage(promptTokens: prompt, completionTokens: completion)
+        return advisors.reduce(Amounts()) { sum, advisor in
+            guard let models = server.models, let id = models.id(of: advisor.model, for: caller) else { return sum }
+            let cost = models.served(as: id)?.model.price?.highestCost(usage).usdParts ?? 0
+            return sum + Amounts(tokens: advisor.uses * usage.totalTokens, usd: advisor.uses * cost)
+        }
     }
 }
 
@@ -150,7 +172,7 @@ private struct ChatNeeds {
         var amounts = Amounts(images: images)
         amounts.tokens = usage.totalTokens
         if !prices.isEmpty { paid.addDetails(of: call, with: candidate.model) }
-        let tiers = Price.Tiers(requested: call.serviceTier)
+        let tiers = Price.Tiers(requested: call.tier)
         let costs = prices.lazy.map { [paid] in
             averages == nil ? $0.lowestCost(paid, tiers: tiers).usdParts : $0.highestCost(paid, tiers: tiers).usdParts
         }

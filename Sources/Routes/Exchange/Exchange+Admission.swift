@@ -110,6 +110,7 @@ extension Exchange {
     /// Sets the billing to which the upstream calls of this request are billed.
     func use(_ billing: Billing) {
         billing.caller = asking?.caller
+        billing.limitsCost = counted.contains { $0.limit.quota.unit == .usd }
         billing.recordsCalls = gateway.usage.isOn
         self.billing = billing
     }

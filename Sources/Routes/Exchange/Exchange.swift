@@ -208,7 +208,9 @@ final class Exchange: OnLoop, @unchecked Sendable {
             head.fields.append(decimal: billing.allAttempts)
             head.fields.append("\r\n")
             head.fields.append((lookup?.state ?? .off).line)
-            if offersSearch || !ignored.isEmpty { addIgnored(to: &head, by: server.provider) }
+            if offersSearch || !ignored.isEmpty || !billing.leftOut.isEmpty {
+                addIgnored(to: &head, by: server.provider, billing.leftOut)
+            }
             if let day = server.shutdownDate { head.add("Sunset", text: day.httpDate) }
             if let cost = record.cost { head.add("X-Relay-Cost", text: cost.text) }
         } else if let lookup, lookup.state != .off {
@@ -221,12 +223,12 @@ final class Exchange: OnLoop, @unchecked Sendable {
 
     /// Adds the names of the request's fields and tools that the provider does not get.
     @inline(never)  // Rarely called.
-    private func addIgnored(to head: inout ResponseHead, by provider: String) {
-        // A vendor of the same API gets all that the client sent.
+    private func addIgnored(to head: inout ResponseHead, by provider: String, _ leftOut: [StaticString]) {
+        // A vendor of the same API gets all else that the client sent.
         let isOfMessages = (surface as? any ChatSurface)?.wire == .messages
-        if isOfMessages, gateway.registry.passesMessages(to: provider) { return }
-        var ignored = ignored
-        if offersSearch, gateway.registry.lacksOfferedSearch(provider) { ignored.append("web_search") }
+        let isPassed = isOfMessages && gateway.registry.passesMessages(to: provider)
+        var ignored = isPassed ? leftOut : ignored + leftOut
+        if !isPassed, offersSearch, gateway.registry.lacksOfferedSearch(provider) { ignored.append("web_search") }
         if !ignored.isEmpty { head.add("X-Relay-Ignored", text: ignored.map { "\($0)" }.joined(separator: ", ")) }
     }
 

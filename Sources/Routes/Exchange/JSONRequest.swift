@@ -45,8 +45,10 @@ extension Exchange {
     ) async throws(APIError) -> (Value, OriginalRequest) {
         let body = try await wholeBody()
         if body.bytes.count > JSONBody.loopBytes {
-            let value = try await readOnWorker(body) { (root) throws(APIError) in try read(root, 0) }
-            return (value, OriginalRequest(body))
+            let (value, names) = try await readOnWorker(body) { (root) throws(APIError) in
+                (try read(root, 0), root.names)
+            }
+            return (value, OriginalRequest(body, names: names))
         }
         recorder?.keep(request: body.bytes)
         return try JSONBody.read(body, by: gateway.parser, canLeaveTools, read)

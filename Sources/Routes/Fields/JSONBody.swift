@@ -33,14 +33,16 @@ enum JSONBody {
         defer { parser.trim() }
         try begin(body.bytes, parser)
         guard body.bytes.count >= outlinedBytes, let outline = parser.outline() else {
-            return (try read(try finish(body.bytes, parser), 0), OriginalRequest(body))
+            let root = try finish(body.bytes, parser)
+            return (try read(root, 0), OriginalRequest(body, names: root.names))
         }
         var left = 0
         if let tools = outline["tools"], tools.plainTools > 0, canLeaveTools(outline) {
             left = tools.plainTools
             parser.leaveOut(tools)
         }
-        return (try read(try finish(body.bytes, parser), left), OriginalRequest(body, outline))
+        let root = try finish(body.bytes, parser)
+        return (try read(root, left), OriginalRequest(body, outline, names: root.names))
     }
 
     /// Starts parsing a body. Throws if the body has too many values.

@@ -78,22 +78,30 @@ extension ProviderSettings {
         supportsTools = reader.boolean(key("TOOLS"))
         acceptsImages = reader.boolean(key("VISION"))
         chatsBy = reader.text(key("CHAT_VIA")).flatMap { ProviderSettings.ChatPath(rawValue: $0) }
-        if kind != .openai { reader.refuse(key("CHAT_VIA"), "is only for the kind openai; remove this line") }
         learnsQuirks = reader.text(key("QUIRKS")) != "none"
         generates = reader.boolean(key("GENERATE"))
         generateModel = reader.text(key("GENERATE_MODEL"))
         cloud = CloudSettings(instance, kind, isPassthrough: isPassthrough, reader: &reader)
         allowedFields = reader.list(key("ALLOW_FIELDS"))
-        if kind != .openai { reader.refuse(key("ALLOW_FIELDS"), "is only for the kind openai; remove this line") }
         clientInfo = reader.text(key("CLIENT_INFO")).flatMap { ProviderSettings.ClientInfo(rawValue: $0) } ?? .own
-        if kind != .anthropic, kind != .vertexClaude {
-            reader.refuse(key("CLIENT_INFO"), "is only for the kinds anthropic and vertexai_claude; remove this line")
+        advisor = reader.text(key("ADVISOR")).flatMap { ProviderSettings.Advisor(rawValue: $0) } ?? .drop
+        for (field, kinds) in Self.fieldsOfKinds where !kinds.contains(kind) {
+            let names = kinds.map(\.rawValue)
+            let all = [names.dropLast().joined(separator: ", "), names.last ?? ""].filter { !$0.isEmpty }
+            let word = kinds.count == 1 ? "kind" : "kinds"
+            reader.refuse(key(field), "is only for the \(word) \(all.joined(separator: " and ")); remove this line")
         }
         headers = reader.list(key("HEADERS"))
         if !row.allowsHeaders {
             reader.refuse(key("HEADERS"), "the kind \(kind.rawValue) does not support headers; remove this line")
         }
     }
+
+    /// The fields of providers that only some kinds have.
+    private static let fieldsOfKinds: [(field: String, kinds: [Kind])] = [
+        ("CHAT_VIA", [.openai]), ("ALLOW_FIELDS", [.openai, .anthropic, .vertexClaude]),
+        ("CLIENT_INFO", [.anthropic, .vertexClaude]), ("ADVISOR", [.anthropic, .vertexClaude]),
+    ]
 
     static func key(_ instance: String, _ field: String) -> SettingKey {
         SettingKey(prefix: prefix, instance: instance, field: field)

@@ -24,13 +24,17 @@ extension SettingFamily {
                 .help(
                     "learn: remember for an hour what the provider refuses (not for onemin and echo); none: learn nothing"
                 ),
-            SettingRow("ALLOW_FIELDS", .options(RoutingFields.names))
+            SettingRow("ALLOW_FIELDS", .list)
                 .help(
-                    "fields that may choose another model or server and are forwarded anyway; price and limits follow the alias"
+                    "top-level fields that go on whatever models, servers or resources they name, such as models,route (openai, anthropic, vertexai_claude)"
                 ),
             SettingRow("CLIENT_INFO", .choice(of: ProviderSettings.ClientInfo.self), "own")
                 .help(
                     "user id and attribution of /v1/messages that go to anthropic, vertexai_claude: own digests the id; all; none"
+                ),
+            SettingRow("ADVISOR", .choice(of: ProviderSettings.Advisor.self), "drop")
+                .help(
+                    "advisor tools of /v1/messages whose model the caller may not use: drop, refuse, or allow (anthropic, vertexai_claude)"
                 ),
             SettingRow("ACCOUNT_ID", .label).help("account id (cloudflare)"),
             SettingRow("PROJECT_ID", .label).help("project id (vertexai_gemini, vertexai_claude)"),

@@ -17,6 +17,16 @@ package struct ProviderSettings: Sendable, Equatable {
         case none
     }
 
+    /// The treatment of an advisor's tool in a Messages request if the caller may not use the advisor's model.
+    package enum Advisor: String, CaseIterable, Sendable {
+        /// The tool and its beta are left out.
+        case drop
+        /// The request is refused.
+        case refuse
+        /// The tool goes on.
+        case allow
+    }
+
     package enum Kind: String, CaseIterable, Sendable {
         case onemin
         /// A server with an OpenAI-compatible API.
@@ -79,6 +89,7 @@ package struct ProviderSettings: Sendable, Equatable {
     /// account.
     package let allowedFields: [String]
     package let clientInfo: ClientInfo
+    package let advisor: Advisor
     package let cloud: CloudSettings
 }
 

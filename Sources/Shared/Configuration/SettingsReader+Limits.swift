@@ -64,11 +64,31 @@ extension SettingsReader {
         guard isForAll || !keys.isEmpty else { return }
         let patterns = keys.map(\.models) + (isForAll ? [settings.anonymousModels] : [])
         for provider in settings.providers where provider.kind.usesNetwork {
-            warnOfUnpriced(provider) { name in
+            func mayReach(_ name: String) -> Bool {
                 name == settings.fallbackModel || isForAll && provider.isPassthrough
                     || patterns.contains { $0.contains { $0.matches(name) } }
             }
+            warnOfUnpriced(provider, mayReach)
+            warnOfFees(provider, mayReach)
         }
+    }
+
+    /// Warns if the provider has a model with a price for which `mayReach` returns true, and bills uses of tools that have
+    /// no price.
+    private mutating func warnOfFees(_ provider: ProviderSettings, _ mayReach: (String) -> Bool) {
+        let isOpenAIs = provider.kind == .openai && provider.baseURL.hasPrefix("https://api.openai.com")
+        let hasTools = isOpenAIs || provider.kind == .anthropic || provider.kind == .vertexClaude
+        guard hasTools, provider.prices.fees.isEmpty,
+            let name = provider.models.map(\.alias).first(where: mayReach),
+            let price = provider.prices.setting(of: name), !price.isFree, !price.usesReported
+        else { return }
+        warn(
+            ProviderSettings.key(provider.name.asInstance, "FEES"),
+            """
+            is not set, so limits in usd count the tokens of searches and of other tools that the vendor runs, but not its \
+            fee for each use; set PROVIDER_\(provider.name.asInstance)_FEES=web_search=0.01
+            """
+        )
     }
 
     /// Warns if the provider has models without a price for which `mayReach` returns true.

@@ -75,6 +75,9 @@ package final class Caller: Sendable {
     /// count.
     func isPermitted(exactly name: String) -> Bool { models.contains(.exactly(name)) }
 
+    /// Whether the caller may use all models for which the relay has credentials.
+    package var mayUseAllModels: Bool { models.contains(.all) }
+
     /// Returns a copy that may use all models if this caller may use the named one; otherwise this caller.
     package func allowingAllModels(ifAllowed name: String) -> Caller {
         guard models.match(name) else { return self }

@@ -1,3 +1,5 @@
+import Engine
+
 extension Price {
     /// The service tiers that a request may get.
     package enum Tiers: Sendable, Equatable {
@@ -12,6 +14,17 @@ extension Price {
             case let word?: self = .one(ServiceTier(rawValue: word))
             }
         }
+    }
+
+    /// The words for tiers and places that cost no more than the plain price.
+    private static let plainTiers = ["auto", "default", "standard", "standard_only", "flex", "batch", "global"]
+
+    /// Returns whether the cost of a call is known if the request asks for this tier, speed or place.
+    package func knows(tier word: String) -> Bool {
+        if isFree || Self.plainTiers.contains(where: { $0.hasSameBytes(as: word) }) { return true }
+        guard let fields = terms?.fields else { return false }
+        return fields.usesReported || fields.pricesAnyTier
+            || fields.conditions.contains { $0.tier?.rawValue.hasSameBytes(as: word) ?? false }
     }
 
     /// Returns the highest possible cost of a call with this estimated usage: the prompt is written into the vendor's

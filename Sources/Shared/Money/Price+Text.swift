@@ -39,6 +39,7 @@ extension Price {
             }
         }
         if let piece = fields?.piece { words.append(piece.text) }
+        if fields?.pricesAnyTier ?? false { words.append("any tier") }
         return words.joined(separator: " ")
     }
 }
@@ -102,6 +103,10 @@ private struct PriceParser {
                 fields.piece = try piece()
                 continue
             }
+            if word == "any", skip("tier") {
+                fields.pricesAnyTier = true
+                continue
+            }
             var bound = -1
             if word == "over" {
                 bound = try tokens()
@@ -126,7 +131,7 @@ private struct PriceParser {
         if word.utf8.first.map({ (48...57).contains($0) }) ?? true { return nil }
         return """
             "\(word.prefix(20))" is not a word of a price; behind the first price write per million, over 200000 PRICE, \
-            flex PRICE, batch PRICE, priority PRICE, fast PRICE or each PRICE
+            flex PRICE, batch PRICE, priority PRICE, fast PRICE, any tier or each PRICE
             """
     }
 

@@ -36,6 +36,9 @@ package struct Price: Sendable, Equatable {
     /// Whether the provider's model list has the price.
     package var isListed: Bool { terms?.isListed ?? false }
 
+    /// Whether a cost that the vendor reports is used instead of the prices.
+    var usesReported: Bool { terms?.fields.usesReported ?? false }
+
     /// Whether calls cost nothing.
     package var isFree: Bool { plain == TokenPrices([0]) && terms == nil }
 
@@ -133,6 +136,8 @@ final class PriceTerms: Sendable, Equatable {
         var conditions: [Condition] = []
         /// Whether a cost that the vendor reports is used instead of the prices.
         var usesReported = false
+        /// Whether tiers without a price of their own have the plain one, even if a request asks for them.
+        var pricesAnyTier = false
         /// Whether the provider's model list has the price.
         var isListed = false
         var fees = ToolFees()

@@ -24,6 +24,12 @@ extension Price {
 }
 
 extension BillSource {
+    /// Returns whether some of these uses of hosted tools have no price, so that the known cost lacks them.
+    package func lacksFees(of uses: ToolUses) -> Bool {
+        guard !uses.isEmpty, let bill, !bill.contains("\(BillLine.Unit.reportedCost.name) at") else { return false }
+        return HostedTool.allCases.contains { uses[$0] > 0 && !bill.contains(" \($0.name) at") }
+    }
+
     /// A line of the bill: an amount of a unit, the price of one unit (or of several, `per` in the unit), and the
     /// product.
     package typealias Line = (amount: Int, unit: String, price: Cost, product: Cost)

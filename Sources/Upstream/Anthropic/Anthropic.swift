@@ -31,6 +31,8 @@ package final class Anthropic: KeyChecker, OnLoop, @unchecked Sendable {
             isVertex: false,
             isAnthropics: AnthropicDialect.isAnthropics(messages),
             clientInfo: site.clientInfo,
+            advisor: site.advisor,
+            allowedFields: site.allowedFields,
             errorTable: VendorError.anthropic
         )
     }
@@ -99,7 +101,7 @@ extension Anthropic: MessageTokenCounter {
         for model: Model,
         by attempt: Attempt
     ) async throws(UpstreamError) -> Body {
-        let body = OriginalMessage.written(request, model: model.id, dialect: dialect, namesModel: true)
+        let body = try dialect.countedBody(request, model, attempt)
         let headers = wire.headers(of: request, dialect, model, attempt, wire.headers, for: attempt.key)
         return try await wire.tokenCount(at: counting, headers, body, by: attempt)
     }

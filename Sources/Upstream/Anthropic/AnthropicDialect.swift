@@ -12,6 +12,10 @@ struct AnthropicDialect: Sendable {
     var isAnthropics = false
     /// The setting that says which information about the client goes on to the vendor.
     var clientInfo = ProviderSettings.ClientInfo.own
+    /// The treatment of an advisor's tool if the caller may not use the advisor's model.
+    var advisor = ProviderSettings.Advisor.drop
+    /// The fields that the settings allow, whatever models they choose.
+    var allowedFields: [String] = []
     let errorTable: VendorErrorTable
 
     /// Whether Claude Code's attribution line goes on to the vendor.
@@ -21,6 +25,11 @@ struct AnthropicDialect: Sendable {
         case .all: true
         case .none: false
         }
+    }
+
+    /// Returns the check of a client's Messages request.
+    func check(for attempt: Attempt) -> RequestCheck {
+        RequestCheck(for: attempt, allowing: allowedFields, permitting: ["fallbacks"], advisor: advisor)
     }
 
     /// Returns the client's header lines that go on to the vendor.

@@ -20,6 +20,8 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private let isNative: Bool
     /// The header lines of a client's Messages request; nil for a request of another API.
     private let clientHeaders: MessageHeaders?
+    let check: RequestCheck
+    private var changes = RequestCheck.Changes()
     /// The client's betas that the server does not know.
     private var refusedBetas: [String] = []
     private(set) var refusal: APIError?
@@ -50,6 +52,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         by route: (any WireRoute)? = nil
     ) {
         self.attempt = attempt
+        check = dialect.check(for: attempt)
         isNative = call.original != nil
         clientHeaders = (call.original ?? call.changedOriginal)?.messageHeaders.map(dialect.headers)
         self.messages = messages
@@ -63,16 +66,30 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     }
 
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
+        var call = call
+        refusal = messages == nil ? .modelNotFound(model) : nil
+        if let original = call.original ?? call.changedOriginal {
+            do throws(APIError) {
+                changes = try check.changes(of: original)
+            } catch {
+                refusal = refusal ?? error
+                return original.body
+            }
+        }
         if let original = call.original {
-            refusal = messages == nil ? .modelNotFound(model) : refusal(of: call, original)
-            let body = OriginalMessage.written(original, model: model, dialect: dialect, namesModel: !dialect.isVertex)
+            let body = OriginalMessage.written(
+                original.applying(changes),
+                model: model,
+                dialect: dialect,
+                namesModel: !dialect.isVertex
+            )
             let written = rewritten(body, with: quirks)
             isRebuilt = !written.bytes.equals(body.bytes)
             return written
         }
+        call.changedOriginal = call.changedOriginal?.applying(changes)
         isRebuilt = call.isAmbiguous || call.changedOriginal?.wire == .messages
-        refusal = messages == nil ? .modelNotFound(model) : call.attachments.refusal(hasPDF: true, hasFewImages: true)
-        if let original = call.changedOriginal { refusal = refusal ?? self.refusal(of: call, original) }
+        refusal = refusal ?? call.attachments.refusal(hasPDF: true, hasFewImages: true)
         let written = AnthropicRequest(call, model, dialect: dialect, with: quirks).written()
         names = written.names
         maxTokens = written.maxTokens
@@ -82,29 +99,16 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         return MessageRequestRewriter.written(written.body, with: quirks)
     }
 
-    /// Returns the error for a request that must not go on as the client sent it; nil if it may.
-    private func refusal(of call: ChatCall, _ original: OriginalRequest) -> APIError? {
-        if attempt.isCallersKey { return nil }
-        for part in call.attachments { if case .file = part.source { return part.refusalAsAbsent } }
-        let fields = ForwardedFieldCheck(allowing: ["fallbacks"], isCallersKey: false)
-        let members = original.members ?? []
-        if let refusal = fields.refusal(of: members) { return refusal }
-        // Each of these models may serve the request.
-        guard let fallbacks = members.first(where: { $0.name.equals("fallbacks") })?.value else { return nil }
-        for fallback in fallbacks.isArray ? Array(fallbacks.elements) : [fallbacks] where !fallback.isNull {
-            let name = (fallback["model"] ?? fallback).content?.text ?? ""
-            guard attempt.billing.caller?.mayUse(name, ofPassthrough: false) ?? false else {
-                return .modelNotFound(name)
-            }
-        }
-        return nil
-    }
-
     func headers(_ headers: KeyHeaders, for key: String) -> UpstreamHeaders {
         guard wantsLongWindow || clientHeaders != nil else { return headers.headers(for: key) }
         var client = clientHeaders ?? MessageHeaders(betas: "", version: nil, hasBearer: false)
         if wantsLongWindow { client.askForLongWindow() }
-        return headers.headers(for: key, passing: client, without: refusedBetas, isCallersKey: attempt.isCallersKey)
+        var leftOut = refusedBetas
+        if changes.dropsAdvisor {
+            attempt.billing.leaveOut("advisor")
+            leftOut += client.betas.betas.filter { $0.hasPrefix("advisor-tool-") }
+        }
+        return headers.headers(for: key, passing: client, without: leftOut, isCallersKey: attempt.isCallersKey)
     }
 
     /// Returns the finding that the server does not know betas of the client; nil if the error is not about betas.

@@ -41,6 +41,7 @@ extension WireVendor {
 
     func chatOfClaude(_ form: AnthropicForm, _ call: ChatCall, model: Model, attempt: Attempt) -> any PreparedChat {
         var call = call
+        call.leaveOutTiers(by: form.check, for: attempt.billing)
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
         if quirks(model, for: call.quirks).contains(.noSearch) { call.dropSearch() }
@@ -94,6 +95,22 @@ extension WireVendor {
             without: quirks.refusedBetas(of: name, model.id, for: .of(attempt)),
             isCallersKey: attempt.isCallersKey
         )
+    }
+}
+
+extension AnthropicDialect {
+    /// Returns the body of a request for the number of a prompt's tokens.
+    func countedBody(
+        _ request: OriginalRequest,
+        _ model: Model,
+        _ attempt: Attempt
+    ) throws(UpstreamError) -> Body {
+        do throws(APIError) {
+            let changes = try check(for: attempt).changes(of: request)
+            return OriginalMessage.written(request.applying(changes), model: model.id, dialect: self, namesModel: true)
+        } catch {
+            throw UpstreamError(refusing: error)
+        }
     }
 }
 

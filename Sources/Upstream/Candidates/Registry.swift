@@ -52,6 +52,8 @@ package final class Registry: OnLoop, @unchecked Sendable {
     /// A function that returns whether all providers of the named model accept OpenAI chat requests unchanged. Can be
     /// used on any thread.
     package let isPassedOn: @Sendable (String) -> Bool
+    /// The models of each provider, in the order of `entries`.
+    private let models: [ProviderModels]
     /// The cached lists of candidates, by the model name's position in the catalog; nil for a list not needed yet.
     private var lists: [CandidateList?]
 
@@ -72,6 +74,7 @@ package final class Registry: OnLoop, @unchecked Sendable {
             let found = modelCatalog[name]
             return !found.isEmpty && found.allSatisfy { takeChats[$0.provider] }
         }
+        models = entries.indices.map { ProviderModels(modelCatalog, at: $0) }
         lists = Array(repeating: nil, count: modelCatalog.all.count)
     }
 
@@ -190,7 +193,8 @@ package final class Registry: OnLoop, @unchecked Sendable {
             model: servedModel.model.id,
             price: servedModel.price,
             credits: entry.countsCredits ? servedModel.model.creditPrices : nil,
-            shutdownDate: servedModel.model.shutdownDate
+            shutdownDate: servedModel.model.shutdownDate,
+            models: models[servedModel.provider]
         )
         return Candidate(
             server: server,

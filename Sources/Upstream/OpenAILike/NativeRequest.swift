@@ -17,9 +17,15 @@ package struct NativeRequest {
 
     package init(_ body: Body) { self.init(OriginalRequest(body)) }
 
-    /// Returns the error for the client if the request must not be forwarded; otherwise nil.
-    func refusal(by fields: ForwardedFieldCheck) -> APIError? {
-        if let members { fields.refusal(of: members) } else { fields.refusal(of: RawJSON(original.bytes)) }
+    /// Returns the request with the changes that it needs before it goes on. Throws if the request must not be forwarded.
+    func permitted(by check: RequestCheck) throws(APIError) -> NativeRequest {
+        let members = members ?? Array(RawJSON(original.bytes).members)
+        let changes = try check.changes(
+            of: members,
+            hasPlainTools: original.hasPlainTools,
+            names: original.names.subtracting(.resources)
+        )
+        return changes.isEmpty ? self : NativeRequest(original.applying(changes))
     }
 
     /// Returns the client's chat request, adapted for the vendor's server; nil if the request cannot be forwarded in
@@ -29,8 +35,7 @@ package struct NativeRequest {
     ///   - model: the vendor's name for the model.
     ///   - isOpenAI: whether the server is OpenAI's or Azure's, which support `max_completion_tokens`.
     func written(for call: borrowing ChatCall, model: String, isOpenAI: Bool) -> Body? {
-        // The relay has not checked who owns a file whose id only the vendor's JSON parser finds.
-        guard let members, !mayHideFiles(members) else { return nil }
+        guard let members, !original.names.contains(.repeated) else { return nil }
         var out = ByteBuffer()
         _ = out.reserve(original.bytes.count + 256)
         out.append(#"{"model":"#, json: model)
@@ -120,24 +125,6 @@ package struct NativeRequest {
     @inline(__always)
     private static func mayBeDisguised(_ name: UnsafeRawBufferPointer) -> Bool {
         name.contains { $0 < 91 || $0 >= 128 }
-    }
-
-    /// Returns whether the messages might contain a file id that the relay overlooks but the vendor's parser finds.
-    private func mayHideFiles(_ members: [RawJSON.Member]) -> Bool {
-        guard !original.hasTextsOnly, let messages = members.first(where: { $0.name.equals("messages") })?.value else {
-            return false
-        }
-        // Looks for `file_id` by its rarer bytes, or for escapes that may spell it.
-        guard messages.has("_i", or: #"\u"#) else { return false }
-        var (name, escape) = (ByteScan(messages.bytes), ByteScan(messages.bytes))
-        guard name.find("_id") || escape.find(#"\u00"#) else { return false }
-        return !messages.elements.allSatisfy { message in
-            guard let members = OriginalRequest.distinct(message) else { return false }
-            let content = members.first { $0.name.equals("content") }?.value
-            return content?.elements.allSatisfy { part in
-                OriginalRequest.distinct(part)?.allSatisfy { OriginalRequest.distinct($0.value) != nil } ?? false
-            } ?? true
-        }
     }
 
     /// Appends the messages, in which the ids of tool calls become those that the relay has read or made.

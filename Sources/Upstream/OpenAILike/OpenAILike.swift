@@ -162,14 +162,15 @@ extension OpenAILike: WireChatVendor {
         if quirks.sure.contains(.noSearch) { call.dropSearch() }
         if isOpenAI, call.hasLongNames { quirks.sure.insert(.shortNames) }
         if quirks.sure.contains(.shortNames), !call.hasLongNames { quirks.sure.remove(.shortNames) }
+        let check = RequestCheck(for: attempt, allowing: site.allowedFields, choices: call.choices)
+        call.leaveOutTiers(by: check, for: attempt.billing)
         let form: any WireForm
         if isByResponses(call, model) {
             form = ResponsesForm(
                 responses,
                 call,
                 model: model,
-                allowing: site.allowedFields,
-                isCallersKey: attempt.isCallersKey
+                check
             )
         } else {
             // The other choices are requested by further calls.
@@ -179,7 +180,7 @@ extension OpenAILike: WireChatVendor {
                 call,
                 model: model,
                 reasoningBlocks: reasoningBlocks(of: attempt),
-                isCallersKey: attempt.isCallersKey
+                check
             )
         }
         return WireChat(wire, form, call: call, model: model, attempt: attempt, quirks: quirks)

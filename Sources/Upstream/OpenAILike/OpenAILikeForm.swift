@@ -20,20 +20,19 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     /// The reader of the response, kept to find out whether the vendor made all requested choices; nil if not needed.
     private var reader: ChatCompletionReader?
     private(set) var refusal: APIError?
-    private let passed: ForwardedFieldCheck
+    private let check: RequestCheck
     private let names: ShortToolNames
 
     /// Prepares one call to a vendor.
     ///
     /// - Parameters:
     ///   - reasoningBlocks: the reasoning that is remembered for the caller; nil if none is.
-    ///   - isCallersKey: whether the call uses the caller's own key.
     init(
         _ vendor: OpenAILike,
         _ call: borrowing ChatCall,
         model: Model,
         reasoningBlocks: CallerReasoning?,
-        isCallersKey: Bool
+        _ check: RequestCheck
     ) {
         completions = vendor.completions
         isOpenAI = vendor.isOpenAI
@@ -43,11 +42,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         names = ShortToolNames(call)
         self.model = model.id
         self.reasoningBlocks = reasoningBlocks
-        passed = ForwardedFieldCheck(
-            allowing: vendor.site.allowedFields,
-            isCallersKey: isCallersKey,
-            choices: call.choices
-        )
+        self.check = check
         remembersReasoning = vendor.isDeepSeek
         responseOptions = ResponseOptions(
             model: call.model,
@@ -71,13 +66,14 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
 
     private func written(_ call: ChatCall, _ quirks: LearnedQuirks) -> Body {
         if let original = call.original ?? call.changedOriginal {
-            let request = NativeRequest(original)
-            if let refusal = request.refusal(by: passed) {
-                self.refusal = refusal
+            do throws(APIError) {
+                let request = try NativeRequest(original).permitted(by: check)
+                if call.original != nil, let written = request.written(for: call, model: model, isOpenAI: isOpenAI) {
+                    return written
+                }
+            } catch {
+                refusal = error
                 return original.body
-            }
-            if call.original != nil, let written = request.written(for: call, model: model, isOpenAI: isOpenAI) {
-                return written
             }
         }
         refusal = call.refusalOfFiles(acceptsImages: false)

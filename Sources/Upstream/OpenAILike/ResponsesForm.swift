@@ -14,28 +14,16 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     /// The reader of the last response; nil before the first response.
     private var reader: ResponsesReader?
     private let keepsMessages: Bool
-    private let isCallersKey: Bool
-    private let passed: ForwardedFieldCheck
+    private let check: RequestCheck
     private let names: ShortToolNames
     /// Whether output items whose type the relay does not know go to the client.
     private let keepsItems: Bool
     private(set) var refusal: APIError?
 
     /// Prepares one call to a vendor.
-    ///
-    /// - Parameters:
-    ///   - allowed: the routing fields that the settings allow.
-    ///   - isCallersKey: whether the call uses the caller's own key.
-    init(
-        _ endpoint: Endpoint,
-        _ call: borrowing ChatCall,
-        model: Model,
-        allowing allowed: [String],
-        isCallersKey: Bool
-    ) {
+    init(_ endpoint: Endpoint, _ call: borrowing ChatCall, model: Model, _ check: RequestCheck) {
         self.endpoint = endpoint
-        self.isCallersKey = isCallersKey
-        passed = ForwardedFieldCheck(allowing: allowed, isCallersKey: isCallersKey)
+        self.check = check
         self.model = model.id
         names = ShortToolNames(call)
         isLegacy = call.needs.contains(.functions)
@@ -46,10 +34,10 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     }
 
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
+        var call = call
         let audio = call.attachments.first { $0.kind == .audio }
-        refusal =
-            audio?.refusalAsAudio ?? call.refusalOfFiles(acceptsImages: true)
-            ?? call.refusal(of: passed, isCallersKey: isCallersKey)
+        refusal = audio?.refusalAsAudio ?? call.refusalOfFiles(acceptsImages: true)
+        do throws(APIError) { try call.permitOwnParts(by: check) } catch { refusal = refusal ?? error }
         return rewritten(ResponsesRequest(call, model: model).written(), with: quirks)
     }
 
@@ -142,34 +130,28 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
 }
 
 extension ChatCall {
-    /// Returns the error for a field, tool or item of the Responses API that must not be passed on; nil if all may.
-    fileprivate func refusal(of fields: ForwardedFieldCheck, isCallersKey: Bool) -> APIError? {
-        guard let own = chatOptions.own?.value else { return nil }
-        if let unknown = own.fields {
-            var object = ByteBuffer("{")
-            object.append(unknown.bytes[part: 1..<unknown.bytes.count])
-            object.append("}")
-            if let refusal = fields.refusal(of: RawJSON(object.bytes)) { return refusal }
+    /// Puts the vendor's ids in the place of the models that the request's own fields, tools and items name.
+    ///
+    /// Throws if a part must not go on.
+    fileprivate mutating func permitOwnParts(by check: RequestCheck) throws(APIError) {
+        guard var own = rare?.value.own?.value else { return }
+        own.fields = try own.fields.map { (fields) throws(APIError) in try check.permitted(members: fields) }
+        own.reasoning = try own.reasoning.map { (part) throws(APIError) in try check.permitted(members: part) }
+        own.text = try own.text.map { (part) throws(APIError) in try check.permitted(members: part) }
+        for index in own.tools.indices {
+            own.tools[index].json = try check.permitted(own.tools[index].json, at: "tools[\(index)]")
         }
-        // The relay does not know who owns a file, vector store or container of the provider's account.
-        if isCallersKey { return nil }
-        let items = messages.lazy.flatMap(\.content).compactMap { piece -> Body? in
-            if case .reasoningBlock(let block) = piece { block.item } else { nil }
+        for index in messages.indices {
+            for position in messages[index].content.indices {
+                guard case .reasoningBlock(let block) = messages[index].content[position], let item = block.item else {
+                    continue
+                }
+                let permitted = try check.permitted(item, at: "input")
+                messages[index].content[position] = .reasoningBlock(ReasoningBlock(item: permitted))
+            }
         }
-        let parts = own.tools.map(\.json) + [own.fields, own.reasoning, own.text].compactMap(\.self) + items
-        guard parts.contains(where: \.namesResources) else { return nil }
-        let why = "Files, vector stores and containers of the provider's account are not supported here."
-        return own.refusal ?? .unsupported("file_id", why)
-    }
-}
-
-extension Body {
-    /// Whether the JSON may contain the id of a resource of the vendor's account.
-    fileprivate var namesResources: Bool {
-        for name: StaticString in [#""file_id"#, #""vector_store"#, #""container":""#, #""container_id"#] {
-            var scan = ByteScan(bytes)
-            if scan.find(name) { return true }
-        }
-        return false
+        var options = chatOptions
+        options.own = Indirect(own)
+        chatOptions = options
     }
 }

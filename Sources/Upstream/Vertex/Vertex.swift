@@ -118,7 +118,7 @@ extension Vertex: WireChatVendor {
         case .anthropic:
             let form = AnthropicForm(
                 addresses.first?.whole,
-                .vertex(site.vendor.clientInfo),
+                .vertex(site.vendor),
                 call: call,
                 model: model,
                 attempt: attempt,
@@ -134,12 +134,14 @@ extension GeminiDialect {
 }
 
 extension AnthropicDialect {
-    static func vertex(_ clientInfo: ProviderSettings.ClientInfo) -> AnthropicDialect {
+    static func vertex(_ site: VendorSite) -> AnthropicDialect {
         AnthropicDialect(
             supportsSampling: true,
             isVertex: true,
             isAnthropics: true,
-            clientInfo: clientInfo,
+            clientInfo: site.clientInfo,
+            advisor: site.advisor,
+            allowedFields: site.allowedFields,
             errorTable: VendorError.vertexClaude
         )
     }
@@ -155,8 +157,8 @@ extension Vertex: MessageTokenCounter {
         guard publisher == .anthropic, !addresses.isEmpty else { throw .invalidResponse("the model is not counted") }
         let route = VertexRoute(self, "count-tokens", addresses: addresses, attempt: attempt)
         try await route.begin()
-        let dialect = AnthropicDialect.vertex(site.vendor.clientInfo)
-        let body = OriginalMessage.written(request, model: model.id, dialect: dialect, namesModel: true)
+        let dialect = AnthropicDialect.vertex(site.vendor)
+        let body = try dialect.countedBody(request, model, attempt)
         let headers = wire.headers(of: request, dialect, model, attempt, route.headers, for: route.key)
         let endpoint = route.endpoint(isStreamed: false)
         return try await wire.tokenCount(at: endpoint, headers, body, by: attempt)

@@ -17,6 +17,7 @@ package struct VendorSite: Sendable {
     let allowedFields: [String]
     /// The information about clients that goes on to Anthropic's API.
     let clientInfo: ProviderSettings.ClientInfo
+    let advisor: ProviderSettings.Advisor
 
     package init(
         name: String,
@@ -25,9 +26,11 @@ package struct VendorSite: Sendable {
         options: EndpointOptions,
         chatsBy: ProviderSettings.ChatPath? = nil,
         allowedFields: [String] = [],
-        clientInfo: ProviderSettings.ClientInfo = .own
+        clientInfo: ProviderSettings.ClientInfo = .own,
+        advisor: ProviderSettings.Advisor = .drop
     ) {
         self.clientInfo = clientInfo
+        self.advisor = advisor
         self.allowedFields = allowedFields
         self.chatsBy = chatsBy
         self.name = name

@@ -109,6 +109,7 @@ extension ChatCall {
             chatOptions.bookkeeping.isUserPrivate = true
         }
         chatOptions.bookkeeping.serviceTier = try fields.string("service_tier")
+        chatOptions.bookkeeping.speed = fields["speed"]?.string
         isSaid =
             isSaid || chatOptions.sampling.temperature != nil || chatOptions.sampling.topP != nil
             || chatOptions.sampling.topK != nil

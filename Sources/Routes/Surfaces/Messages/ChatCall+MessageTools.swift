@@ -98,6 +98,10 @@ extension ChatCall {
             }
             if let name = Self.serverTools.first(where: { type.hasPrefix($0) }) {
                 chatOptions.ignore(name)
+                if type.hasPrefix("advisor"), let model = value["model"]?.string {
+                    let uses = value["max_uses"]?.integer.flatMap { Int(exactly: $0) } ?? 1
+                    chatOptions.advisors.append(.init(model: model, uses: min(max(1, uses), 100)))
+                }
                 return nil
             }
             guard type.equals("custom") else { throw .unsupportedValue("\(param).type", "this type is not supported") }

@@ -38,6 +38,7 @@ struct UsageLine {
         if let status = record.status { out.append(decimal: status) } else { out.append("null") }
         append(",\"error\":", record.error, to: &out)
         if record.isRebuilt { append(",\"rebuilt\":", true, to: &out) }
+        if record.isCostPartial { append(",\"cost_is_partial\":", true, to: &out) }
         if record.isEstimated, record.isExact { append(",\"exact\":", true, to: &out) }
         if record.isEstimated { append(",\"estimated\":", true, to: &out) }
         out.append("}\n")

@@ -125,6 +125,9 @@ extension UsageRecord {
         set { usage.isExact = newValue }
     }
 
+    /// Whether the cost lacks uses of hosted tools, which have no price.
+    package var isCostPartial: Bool { cost != nil && bill?.lacksFees(of: usage.toolUses) ?? false }
+
     /// Whether a vendor was called, and the cost is unknown.
     var isUnpriced: Bool { cost == nil && provider != nil }
 

@@ -52,12 +52,10 @@ extension OpenAILike: Forwarder {
         _ model: Model,
         attempt: Attempt
     ) async throws(UpstreamError) -> any UpstreamStream {
-        let passed = ForwardedFieldCheck(allowing: site.allowedFields, isCallersKey: attempt.isCallersKey)
-        let request = NativeRequest(body)
-        if let refusal = request.refusal(by: passed) { throw UpstreamError(refusing: refusal) }
         let written: Body
         do throws(APIError) {
-            written = try request.written(model: model.id)
+            let check = RequestCheck(for: attempt, allowing: site.allowedFields)
+            written = try NativeRequest(body).permitted(by: check).written(model: model.id)
         } catch {
             throw UpstreamError(refusing: error)
         }
