@@ -141,12 +141,27 @@ extension Attempt {
         isRecorded = true
         billing.end(self)
         let now = time ?? loop.now
-        let server = server ?? .unknown
+        var server = server ?? .unknown
+        if let models = outcome.usage.models {
+            for part in models.others {
+                let of = server.server(ofPart: part.model ?? models.writer)
+                record(Bill.Outcome(.inner, part.usage, status: 200), of: of, at: now)
+            }
+            let own = outcome.usage.ofWriter
+            let ofOthers = outcome.usage.promptTokens - own.promptTokens
+            outcome.promptTokens = outcome.promptTokens.map { max(0, $0 - ofOthers) }
+            outcome.usage = own
+            if let writer = models.writer { server = server.server(ofWriter: writer) }
+        }
         outcome.pricedCredits = server.pricedCredits(
             outcome.usage,
             reported: outcome.credits ?? outcome.pricedCredits,
             billing.usageReservation?.prompt.images ?? .none
         )
+        record(outcome, of: server, at: now)
+    }
+
+    private func record(_ outcome: consuming Bill.Outcome, of server: Billing.Server, at now: LoopTime) {
         billing.record(
             CallRecord(
                 endedAt: now,

@@ -22,6 +22,9 @@ package struct Bill: ~Copyable, Sendable {
         /// The response lacked the requested form, and the relay had the model correct it. It is billed beside the
         /// corrected response, and the client's usage contains it.
         case corrected
+        /// A model worked on the response within the vendor's call. It is billed beside the response, and the client's
+        /// usage contains it.
+        case inner
         /// Another model did work for the request. Only its credits are billed.
         case helped
         /// Nothing is billed for the call, for example because it concerned a file.
@@ -46,7 +49,8 @@ package struct Bill: ~Copyable, Sendable {
         var fate: Fate
 
         var hasOutput: Bool {
-            (call.outcome.end.usesTokens || call.outcome.end == .corrected) && call.usage.completionTokens > 0
+            (call.outcome.end.usesTokens || call.outcome.end == .corrected || call.outcome.end == .inner)
+                && call.usage.completionTokens > 0
         }
 
         /// Whether the client's usage contains the call, although another call made its response.
@@ -151,7 +155,7 @@ package struct Bill: ~Copyable, Sendable {
         forEachBilled { entry in
             let call = entry.call
             switch call.outcome.end {
-            case .responded, .broke, .abandoned, .repeated, .corrected, .refused: break
+            case .responded, .broke, .abandoned, .repeated, .corrected, .inner, .refused: break
             case .made:
                 if call.outcome.pricedCredits == nil, !(call.server.price?.pricesPieces ?? false) { return }
             case .helped, .free: return
@@ -219,5 +223,5 @@ extension Bill.End {
     fileprivate var usesTokens: Bool { self == .responded || self == .broke || self == .abandoned }
 
     /// Whether the call is billed beside its response, with its prompt.
-    fileprivate var hasOwnPrompt: Bool { self == .repeated || self == .corrected }
+    fileprivate var hasOwnPrompt: Bool { self == .repeated || self == .corrected || self == .inner }
 }

@@ -149,6 +149,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
         let reader = AnthropicReader(parser, ids, names: names, isLegacy: isLegacy, after: parts, mayGoOn: mayGoOn)
+        reader.model = model
         reader.maxCalls = maxCalls
         reader.isNative = isNative
         return reader

@@ -30,6 +30,11 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     var maxCalls = Int.max
     /// Whether the client sent `functions` (legacy tools). Tool calls then have no ids.
     private let isLegacy: Bool
+    /// The requested model, by the vendor's id.
+    var model: String {
+        get { accumulator.model }
+        set { accumulator = MessageUsage(of: newValue) }
+    }
     /// Whether the client gets the vendor's events and body unchanged. Whatever the relay does not understand then is
     /// no error.
     var isNative = false
@@ -44,7 +49,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     /// Whether the vendor paused the response (`pause_turn`) and the relay has not requested the rest yet.
     private var isPaused = false
     private(set) var pause: PausedResponse?
-    private var accumulator = MessageUsage()
+    private var accumulator = MessageUsage(of: "")
     /// The earlier parts of the response, in order; each ended with a pause of the vendor (`pause_turn`).
     private var earlier: [PausedResponse]
     private var isEarlierReported = false
@@ -148,6 +153,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             }
         case "content_block_stop": if finish == nil { close(number(of: root), emit) }
         case "message_start":
+            accumulator.read(model: root["message"]?["model"])
             accumulator.read(root["message"]?["usage"])
             if !earlier.isEmpty { try emitEarlier(emit) }
         case "message_delta":
@@ -365,7 +371,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         if let pause { earlier.append(pause) }
         (pause, isPaused, finish) = (nil, false, nil)
         isEarlierReported = true
-        accumulator = MessageUsage()
+        accumulator = MessageUsage(of: accumulator.model)
     }
 
     // MARK: Whole responses
@@ -401,6 +407,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         guard let content = message["content"]?.elements else {
             throw .invalidResponse("the vendor's response has no content")
         }
+        accumulator.read(model: message["model"])
         accumulator.read(message["usage"])
         try emitBlocks(content, emit)
         try end(message, emit)

@@ -45,8 +45,21 @@ struct UsageBounds: Sendable {
         max(usage.completionTokens, usage.reasoningTokens) / calls <= maxCompletionTokens
     }
 
+    /// Returns the usage without the parts of several models if one of these is implausible.
+    private func checkedParts(_ usage: Usage, _ models: ModelUsages) -> Usage {
+        let others = UsageBounds()
+        let isPlausible = models.others.allSatisfy {
+            others.allowsPrompt($0.usage) && others.allowsCompletion($0.usage)
+        }
+        var own = usage.ofWriter
+        if isPlausible, allowsPrompt(own), allowsCompletion(own) { return usage }
+        own.hasImpossibleFigure = true
+        return checked(own) ?? own
+    }
+
     /// Returns the usage with implausible token counts set to 0, as if not reported.
     func checked(_ usage: Usage?) -> Usage? {
+        if let usage, let models = usage.models { return checkedParts(usage, models) }
         guard var usage, !allowsPrompt(usage) || !allowsCompletion(usage) else { return usage }
         usage.hasImpossibleFigure = true
         if !allowsPrompt(usage) {
