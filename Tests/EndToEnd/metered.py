@@ -1,7 +1,7 @@
 """Limits of tokens, money and credits, as the official client sees them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -80,13 +80,16 @@ class Account:
         wait_for(is_admitted, 5)
         return headers[0]
 
-    def assert_left(self, tokens: int, **fields: Any) -> None:
-        """Asserts that so many are left, now, or very soon if a store must be written or a client was seen to leave."""
+    def assert_left(self, tokens: int, unseen: Collection[int] = (0,), **fields: Any) -> None:
+        """Asserts that so many are left, now, or very soon if a store must be written or a client was seen to leave.
+
+        `unseen`: how many tokens less may be left, for the output that the vendor may have written until the call was left.
+        """
         seen: list[int] = []
 
         def is_so() -> bool:
             seen.append(self.left(**fields))
-            return seen[-1] == tokens
+            return tokens - seen[-1] in unseen
 
         try:
             wait_for(is_so, 5)

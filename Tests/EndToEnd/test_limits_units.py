@@ -24,6 +24,8 @@ from relay_process import Relay
 N = 10_000
 TOKENS = f"{N} tokens/hour"
 PRICED = {"PROVIDER_A_KIND": "onemin", "PROVIDER_A_PASSTHROUGH": "true", "PROVIDER_A_COST": "0.001/0.004"}
+SOON = range(100)
+"""The tokens that a vendor may have written when its client leaves at once: 50 a second before the model's first response."""
 BUSY = {"status": 400, "json": {"errorCode": "OPEN_AI_UNEXPECTED_ERROR", "message": "The model provider is busy"}}
 
 
@@ -149,7 +151,7 @@ def test_choices_of_a_client_that_leaves(limited, caller, vendor):
         vendor.wait(one.key, "stalled", 3)
     vendor.wait(one.key, "client_closed", 3)
     # The prompt once, and what each call may have cost.
-    one.assert_left(N - PROMPT_TOKENS)
+    one.assert_left(N - PROMPT_TOKENS, unseen=SOON)
     assert_refused(one.refused(max_tokens=1), "credits", "300 per hour")
 
 
@@ -192,7 +194,7 @@ def test_a_vendor_that_takes_too_long(limited, caller, vendor, stream):
     one = caller(limited(RATE_LIMIT_CHAT=TOKENS, **PRICED, PROVIDER_A_TIMEOUT="200ms"))
     vendor.answers(one.key, {"stall_at": -1})
     assert one.refused(stream=stream).status_code == 504
-    one.assert_left(N - PROMPT_TOKENS)
+    one.assert_left(N - PROMPT_TOKENS, unseen=range(10, 100))
 
 
 def test_a_client_that_leaves_in_the_midst(limited, caller, vendor):
@@ -204,7 +206,7 @@ def test_a_client_that_leaves_in_the_midst(limited, caller, vendor):
     assert one.left() == N - PROMPT_TOKENS - FIRST_ANSWER, "held as long as it runs"
     stream.close()
     vendor.wait(one.key, "client_closed")
-    one.assert_left(N - PROMPT_TOKENS - 2)
+    one.assert_left(N - PROMPT_TOKENS - 2, unseen=SOON)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -215,7 +217,7 @@ def test_a_client_that_leaves_before_the_answer(limited, caller, vendor, stream)
     with sending(relay, one.key, {"role": "user", "content": PROMPT}, stream=stream):
         vendor.wait(one.key, "stalled")
     vendor.wait(one.key, "client_closed")
-    one.assert_left(N - PROMPT_TOKENS)
+    one.assert_left(N - PROMPT_TOKENS, unseen=SOON)
 
 
 def test_too_large(limited, caller, vendor):

@@ -3,11 +3,13 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 from chat import PATH, ask, body
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from memcached import Memcached, wait_for
-from openai_vendor import whole
+from openai_vendor import chunk, events, whole
+from usage import File
 
 MODEL = "cached/1"
 PROMPT = "word " * 1000
@@ -65,6 +67,45 @@ def test_near_the_end_a_request_holds_what_is_left_until_it_ends(relay_with, ser
     assert [ask(http, PROMPT, model="m").status_code for _ in range(2)] == [200, 200]
     spent = ask(http, PROMPT, model="m")
     assert spent.status_code == 429 and int(spent.headers["retry-after"]) > 3_000, "nobody holds what is gone"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_clients_that_leave_while_the_vendor_thinks_pay_for_what_it_writes_until_then(relay_with, server, caller, tmp_path, is_streamed):
+    """Before the first response of a model, it writes 50 tokens a second. Each costs 1000 here, and the prompt is free."""
+    http = caller(relay_with(110_000, "0/1000 per million", USAGE_LOG_FILE=tmp_path / "records"), TEAM_TOKEN)
+    server.says(MODEL, {"gate": threading.Event()})
+    request = body("Think.", model="m", max_tokens=40, stream=is_streamed)
+    answers: list[httpx.Response] = []
+    left = 0
+    while not answers and left < 10:
+        try:
+            answers.append(http.post(PATH, json=request, timeout=0.5))
+        except httpx.ReadTimeout:
+            left += 1
+            while server.gone.get(timeout=5) != MODEL:  # another test may have left one
+                pass
+    assert [answer.status_code for answer in answers] == [429]
+    assert left in (2, 3), "each used about 25 to 40 tokens, and the next one reserves 40"
+    for record in File(tmp_path / "records").more(2 * left + 1)[:-1]:
+        assert 20 <= record["completion_tokens"] <= 40 and record["estimated"], record
+        assert record["cost"] == pytest.approx(record["completion_tokens"] / 1000), record
+
+
+def test_a_call_that_is_left_has_the_pace_of_the_streams_before(relay_with, server, caller, tmp_path):
+    """A stream brings 1000 tokens within a fifth of a second, so that half a second is enough for all reserved tokens."""
+    http = caller(relay_with(10_000_000, "0/1000 per million", USAGE_LOG_FILE=tmp_path / "records"), TEAM_TOKEN)
+    pause = threading.Event()
+    usage = {"prompt_tokens": 1, "completion_tokens": 1000, "total_tokens": 1001}
+    chunks = [chunk({"role": "assistant", "content": ""}), chunk({"content": "one"}), chunk({}, "stop", usage=usage)]
+    first = len(events({"events": chunks[:2], "done": False}))
+    server.says(MODEL, {"events": chunks, "pieces": first, "pause": pause}, {"gate": threading.Event()})
+    with http.stream("POST", PATH, json=body("Go.", model="m", stream=True)) as answer:
+        for line in answer.iter_lines():
+            if "one" in line:
+                threading.Timer(0.2, pause.set).start()
+    with pytest.raises(httpx.ReadTimeout):
+        http.post(PATH, json=body("Think.", model="m", max_tokens=200), timeout=0.5)
+    assert [record["completion_tokens"] for record in File(tmp_path / "records").more(4)] == [1000, 1000, 200, 200]
 
 
 def test_a_tier_that_the_request_names_reserves_its_own_price(relay_with, caller):

@@ -1,4 +1,4 @@
-import Engine
+package import Engine
 import Limits
 package import Shared
 
@@ -33,21 +33,44 @@ extension Attempt {
         billing.learn(completionTokens: 0, credits: credits)
     }
 
-    /// Bills and records a call that failed. A call that the vendor refused is free.
+    /// Records how fast a streamed response came, for the pace by which calls are billed that are left.
     ///
+    /// - Parameters:
+    ///   - firstOutput: the time of the first output.
+    ///   - stalled: the time in which the relay did not read the response, in nanoseconds.
+    ///   - hidden: the tokens that were written before the first output, but did not arrive.
+    package func recordPace(_ usage: Usage, firstOutput: LoopTime, stalled: UInt64, hiddenTokens hidden: Int) {
+        guard let terms = billing.usageReservation else { return }
+        terms.averages.recordPace(
+            of: terms.model,
+            wait: firstOutput.milliseconds(since: startedAt),
+            output: loop.now.milliseconds(since: firstOutput + stalled),
+            tokens: usage.completionTokens - hidden,
+            hidden: hidden
+        )
+    }
+
+    /// Bills and records a call that failed, and returns the billed usage. A call that the vendor refused is free.
+    ///
+    /// The output of a call that was left is estimated by the time since the call began.
     /// - Parameters:
     ///   - usage: the tokens of the prompt and of the delivered output.
     ///   - promptTokens: the tokens of all the client's prompts; nil if this prompt is the only one.
     ///   - isOneOfSeveral: whether this object stands for several calls, each with a record.
+    ///   - isSent: whether the vendor got the whole request.
+    @discardableResult
     package func failed(
         _ error: UpstreamError,
         after usage: Usage = .nothing,
         ofPrompts promptTokens: Int? = nil,
-        isOneOfSeveral: Bool = false
-    ) {
+        isOneOfSeveral: Bool = false,
+        isSent: Bool = true
+    ) -> Usage {
         var outcome = self.outcome(.refused, error)
+        var usage = usage
         if usage.completionTokens > 0 || error.mayBeBilled {
             let isAbandoned = usage.completionTokens == 0 && error.kind == .cancelled
+            if error.isLeft, isSent { usage.cover(delivered: unreportedOutput) }
             outcome.end = isAbandoned ? .abandoned : .broke
             outcome.usage = usage
             outcome.promptTokens = promptTokens
@@ -56,6 +79,12 @@ extension Attempt {
         outcome.isImpossible = usage.hasImpossibleFigure
         outcome.isShown = outcome.isShown && (isOneOfSeveral || !isRecorded)
         record(outcome)
+        return usage
+    }
+
+    /// The output tokens that the vendor has probably written, if it has not reported them; 0 before the call.
+    private var unreportedOutput: Int {
+        endpoint == nil ? 0 : billing.outputTokens(ofCallLeftAfter: loop.now.milliseconds(since: startedAt))
     }
 
     /// Records the end of this call without billing it, unless its end is already recorded.
@@ -94,11 +123,9 @@ extension Attempt {
 
     // A vendor may charge for it, as for an abandoned call.
     func recordDropped() {
-        var outcome = Bill.Outcome(.abandoned, status: nil, error: "the call was dropped")
-        if let prompt = billing.usageReservation?.prompt.tokens {
-            outcome.usage = Usage(estimating: prompt, completionTokens: 0)
-        }
-        record(outcome)
+        let prompt = billing.usageReservation?.prompt.tokens ?? 0
+        let usage = Usage(estimating: prompt, completionTokens: unreportedOutput)
+        record(Bill.Outcome(.abandoned, usage, status: nil, error: "the call was dropped"))
     }
 
     /// Bills and records a helper call, in which another model did work for the request. Only its credits are billed.

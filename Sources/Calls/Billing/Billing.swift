@@ -32,6 +32,8 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
     private var open: (any OpenCall)?
     /// Further calls that have begun and not ended.
     private var othersOpen: [any OpenCall] = []
+    /// The output tokens that are billed for calls that were left without a report of their usage.
+    private var unreportedTokens = 0
     /// Whether the calls' causes of failure are kept.
     package var recordsCalls = false
     /// The billings of a panel's calls. Their usage is added to the usage of this billing.
@@ -176,6 +178,19 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
             completionTokens: completionTokens,
             credits: credits
         )
+    }
+
+    /// Returns the output tokens that are billed for a call that was left without a report of its usage, by the pace of
+    /// the model's recent responses. All such calls of the request get at most the reserved output together.
+    ///
+    /// - Parameter milliseconds: the time since the call began.
+    func outputTokens(ofCallLeftAfter milliseconds: Int) -> Int {
+        guard let usageReservation else { return 0 }
+        let rest = usageReservation.prompt.outputTokens - unreportedTokens
+        let pace = usageReservation.averages.pace(of: usageReservation.model)
+        let tokens = pace.tokens(after: milliseconds, atMost: rest)
+        unreportedTokens += tokens
+        return tokens
     }
 
     /// Forgets, before the next upstream call, whether the vendor refused a call for the same response.

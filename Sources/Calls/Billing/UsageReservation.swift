@@ -8,10 +8,13 @@ package final class UsageReservation: Sendable {
         package var images = ChatCredits.Images.none
         /// The number of prompt tokens; nil if they were not counted.
         package var tokens: Int?
+        /// The tokens that are reserved for the output that follows the prompt.
+        package var outputTokens: Int
 
-        package init(images: ChatCredits.Images = .none, tokens: Int? = nil) {
+        package init(images: ChatCredits.Images = .none, tokens: Int? = nil, outputTokens: Int = 0) {
             self.images = images
             self.tokens = tokens
+            self.outputTokens = outputTokens
         }
     }
 

@@ -185,6 +185,9 @@ package struct UpstreamError: Error {
         }
     }
 
+    /// Whether the client or the relay left the call before its end, so that the vendor may have written unseen output.
+    package var isLeft: Bool { mayBeBilled && (kind == .cancelled || kind == .timedOut) }
+
     /// Records the called endpoint of the vendor's API, unless one is already recorded.
     package mutating func locate(at api: Endpoint) { if fields.value.api == nil { fields.value.api = api } }
 

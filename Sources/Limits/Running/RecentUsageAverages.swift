@@ -1,11 +1,13 @@
 import Engine
 
-/// The average usage of each model's last hundred responses in this process: of each caller, and of all callers. Each
-/// ten minutes without a response halve the averages, down to a minimum.
+/// The average usage and pace of each model's last hundred responses in this process: of each caller, and of all
+/// callers. Each ten minutes without a response halve the averages of the usage, down to a minimum.
 package final class RecentUsageAverages: Sendable {
     private struct Row {
         var completions = RecentNumbers()
         var credits = RecentNumbers()
+        /// The times until the first output, and the times and tokens of the output after it.
+        var (waits, outputTimes, outputTokens) = (RecentNumbers(), RecentNumbers(), RecentNumbers())
         /// The wall-clock time of the model's last response, in microseconds.
         var recordedAt = 0
 
@@ -73,6 +75,37 @@ package final class RecentUsageAverages: Sendable {
         }
     }
 
+    /// Records how fast a streamed response of a model arrived, after `record` has recorded its usage.
+    ///
+    /// - Parameters:
+    ///   - wait: the time from the call to the first output, in milliseconds.
+    ///   - output: the time from the first output to the end, in milliseconds.
+    ///   - tokens: the tokens that arrived in this time.
+    ///   - hidden: the tokens that the model had written before the first output, but that did not arrive.
+    package func recordPace(of model: String, wait: Int, output: Int, tokens: Int, hidden: Int) {
+        // An output that arrived at once does not show how fast it was written.
+        guard output >= 100, tokens > 0 else { return }
+        rows.withLock { rows in
+            _ = rows.withValue(of: Key(model: model, caller: nil)) { row in
+                let hiddenOutput = Double(hidden) * Double(output) / Double(tokens)
+                row.waits.add(wait - Int(min(hiddenOutput, Double(wait))))
+                row.outputTimes.add(output)
+                row.outputTokens.add(tokens)
+            }
+        }
+    }
+
+    /// Returns the average pace of the model's streamed responses to all callers.
+    package func pace(of model: String) -> OutputPace {
+        rows.withLock { rows in
+            rows.withValue(of: Key(model: model, caller: nil)) { row in
+                guard let wait = row.waits.mean, let output = row.outputTimes.mean, let tokens = row.outputTokens.mean
+                else { return nil }
+                return OutputPace(waitMilliseconds: wait, tokensPerSecond: 1_000 * Double(tokens) / Double(output))
+            } ?? nil
+        } ?? OutputPace()
+    }
+
     /// Returns the average credits of one call of the model for any caller; nil if the vendor has reported none.
     package func credits(of model: String) -> Int? { mean(of: model, for: nil) { $0.credits(at: $1) } }
 
@@ -136,5 +169,5 @@ private struct RecentNumbers {
     }
 
     /// The average, rounded up and at least 1; nil if there are no numbers.
-    private var mean: Int? { numbers.isEmpty ? nil : max(1, (sum + numbers.count - 1) / numbers.count) }
+    var mean: Int? { numbers.isEmpty ? nil : max(1, (sum + numbers.count - 1) / numbers.count) }
 }

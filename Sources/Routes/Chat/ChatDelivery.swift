@@ -21,6 +21,11 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
     private var accumulator = TokenCountAccumulator(.estimating)
     /// A bit set of the choices that have ended: bit 0 stands for choice 0.
     private var finished: UInt64 = 0
+    /// The time of the first output; nil before it.
+    private var firstOutput: LoopTime?
+    private var isReasoningHidden = true
+    /// The time in which the response was not read, because the client read nothing, in nanoseconds.
+    private var stalled: UInt64 = 0
 
     init(to writer: any ChatStreamWriter, _ wanted: FormatterOptions, _ exchange: Exchange) {
         self.writer = writer
@@ -83,6 +88,10 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
     private func end(_ open: OpenChat) async {
         let usage = open.completed { accumulator.tokens }
         exchange.record.usage = usage
+        if let firstOutput {
+            let hidden = isReasoningHidden ? usage.reasoningTokens : 0
+            open.attempt.recordPace(usage, firstOutput: firstOutput, stalled: stalled, hiddenTokens: hidden)
+        }
         await writer.end(usage)
         open.ended?(usage, nil)
     }
@@ -119,7 +128,11 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
             while !mayHaveMore, try stream.next({ write($0, $1) }) { mayHaveMore = writer.isFull }
             writer.flush()
             if let failure = writer.failure { throw failure }
-            if exchange.writer.isFull { await exchange.writer.drained() }
+            if exchange.writer.isFull {
+                let start = open.loop.now
+                await exchange.writer.drained()
+                stalled += open.loop.now.nanoseconds(since: start)
+            }
             // After the first events, which do not wait for it.
             open.count.countUnreported()
         }
@@ -135,6 +148,8 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
         switch event {
         case .text(let text, _), .reasoning(let text), .refusal(let text), .toolArguments(_, let text):
             accumulator.add(text)
+            if firstOutput == nil { firstOutput = exchange.gateway.loop.now }
+            if case .reasoning = event { isReasoningHidden = false }
         case .finish: finished |= 1 << UInt64(truncatingIfNeeded: choice)
         default: break
         }

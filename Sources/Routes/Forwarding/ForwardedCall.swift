@@ -133,7 +133,8 @@ final class ForwardedCall: OnLoop, @unchecked Sendable {
             atLeast: amounts(prompt, prices.map { $0.lowestCost(prompt) }),
             model: candidate.model.id,
             creditsPerCall: 0,
-            averages: gateway.limiter.averages
+            averages: gateway.limiter.averages,
+            prompt: UsageReservation.Prompt(outputTokens: expected.completionTokens)
         )
     }
 
@@ -195,7 +196,7 @@ extension ForwardedCall: UpstreamTask {
             // It is not known whether the vendor began a response.
             if !error.isCut, error.kind != .cancelled { used?.completionTokens = 0 }
         }
-        attempt.failed(error, after: used ?? .nothing)
-        exchange.record.usage = used
+        let billed = attempt.failed(error, after: used ?? .nothing, isSent: request.isSent)
+        exchange.record.usage = used == nil ? nil : billed
     }
 }

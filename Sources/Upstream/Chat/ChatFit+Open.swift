@@ -77,8 +77,8 @@ extension ChatFit {
 
     /// Bills a call that failed. Returns its error with the usage added.
     private func billed(_ error: UpstreamError, of chat: any PreparedChat, _ attempt: Attempt) -> UpstreamError {
-        let usage = error.usage ?? onlyPrompt(of: chat)
-        if !chat.isBilled { attempt.failed(error, after: usage) }
+        var usage = error.usage ?? onlyPrompt(of: chat)
+        if !chat.isBilled { usage = attempt.failed(error, after: usage) }
         var error = error
         error.usage = usage
         return error

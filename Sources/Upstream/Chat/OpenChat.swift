@@ -10,7 +10,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     package let count: CallCount
     /// Whether the stream itself bills the usage to the billing. If false, this object bills it.
     private let isBilled: Bool
-    private let attempt: Attempt
+    package let attempt: Attempt
     /// The attempts of the request, which get to know how the response ends; nil if there was only one candidate.
     var attempts: Attempts?
     /// A function that gets the usage of the complete response, or its failure; nil if not needed.
@@ -60,7 +60,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
             used.isEstimated = true
         }
         used.cover(delivered: deliveredTokens)
-        if !isBilled { attempt.failed(error, after: used) }
+        if !isBilled { used = attempt.failed(error, after: used) }
         let isUsed = used.completionTokens > 0 || error.mayBeBilled
         return (attempt.failure(error), isUsed ? attempt.billing.withUnmet(used) : nil)
     }
