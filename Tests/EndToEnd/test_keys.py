@@ -342,8 +342,8 @@ def test_an_alias_of_a_forbidden_model_is_refused(start_relay, caller, api_key, 
 def test_default_and_fallback(start_relay, caller, vendor, is_streamed):
     (own,) = own_keys(1)
     relay = start_relay(
-        ONE_MIN_API_KEYS=own, KEY_A_TOKEN="sk-a", KEY_B_TOKEN="sk-b", KEY_B_MODELS="old-*", DEFAULT_MODEL="o3",
-        FALLBACK_MODEL="gpt-4o-mini",
+        ONE_MIN_API_KEYS=own, KEY_A_TOKEN="sk-a", KEY_B_TOKEN="sk-b", KEY_B_MODELS="old-*,old-one", DEFAULT_MODEL="o3",
+        KEY_C_TOKEN="sk-c", KEY_C_MODELS="old-*,gpt-4o-mini", FALLBACK_MODEL="gpt-4o-mini",
     )  # fmt: skip
 
     def used(token: str, **fields: Any) -> tuple[str, str]:
@@ -361,7 +361,9 @@ def test_default_and_fallback(start_relay, caller, vendor, is_streamed):
     assert used("sk-a", model="gpt-4.1") == ("gpt-4.1", "gpt-4.1")
     assert used("sk-a", model="no-such") == ("no-such", "gpt-4o-mini")
     assert used("sk-b", model="old-one") == ("old-one", "gpt-4o-mini")
-    for name in ("no-such", "gpt-4o-mini", None):
+    assert used("sk-c", model="old-two") == ("old-two", "gpt-4o-mini")
+    # The pattern fits also what nobody ever served.
+    for name in ("no-such", "old-two", "gpt-4o-mini", None):
         assert refusal(caller(relay, "sk-b"), is_streamed, model=name)[1]["code"] == "model_not_found"
     assert refusal(caller(relay, "sk-a"), is_streamed, model="whisper-1")[1]["code"] == "model_not_found"
 

@@ -38,6 +38,14 @@ extension ModelCatalog {
 
     package var haveSubstitutes: Bool { namedFallback != nil || !replacements.isEmpty }
 
+    /// Returns whether the fallback model may serve an unknown model that the caller may use: the caller may also use the
+    /// fallback model, or its list contains exactly this name. A pattern also matches names that nobody ever served.
+    package func maySubstitute(for name: String, _ caller: Caller, ofPassthrough isPassthrough: Bool) -> Bool {
+        guard let namedFallback else { return false }
+        return caller.isPermitted(exactly: knownName(name))
+            || mayUse(knownName(namedFallback), caller, ofPassthrough: isPassthrough)
+    }
+
     /// Returns the fallback model at each provider that serves it, as a substitute for an unknown model. Returns
     /// nothing without a fallback model, or if the settings exclude the model `name`.
     package func substitutes(for name: String) -> [ServedModel] {
@@ -45,10 +53,13 @@ extension ModelCatalog {
         return self[fallback]
     }
 
-    /// Returns the panel that is the fallback model; nil if the fallback model is no panel. Also nil if the settings
-    /// exclude the model `name`.
-    package func substitutePanel(for name: String) -> Panel? {
-        guard let fallback, let panel = panels[fallback], forbiddenModel(name) == nil else { return nil }
+    /// Returns the panel that is the fallback model; nil if the fallback model is no panel, or if the caller may not use
+    /// it in place of the model `name`. Also nil if the settings exclude that model.
+    package func substitutePanel(for name: String, _ caller: Caller) -> Panel? {
+        guard let fallback, let panel = panels[fallback], forbiddenModel(name) == nil,
+            mayUse(panel, asked: name, caller),
+            caller.isPermitted(exactly: name) || mayUse(panel, asked: namedFallback, caller)
+        else { return nil }
         return panel
     }
 }

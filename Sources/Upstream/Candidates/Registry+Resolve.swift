@@ -126,9 +126,7 @@ extension Registry {
         if modelCatalog.mayBeListed(name, for: caller) { throw .listAwaited }
         let others = substitutes(for: name, caller, able: features)
         if !others.isEmpty { return candidates(others, caller) }
-        if let panel = modelCatalog.substitutePanel(for: name), modelCatalog.mayUse(panel, asked: name, caller) {
-            return .panel(panel)
-        }
+        if let panel = modelCatalog.substitutePanel(for: name, caller) { return .panel(panel) }
         throw modelCatalog.notFound(name, for: caller, able: features)
     }
 
@@ -152,10 +150,14 @@ extension Registry {
 
     /// Returns the candidates of the fallback model that replaces a model which no provider has.
     ///
-    /// The caller needs the permission for the requested name, not for the fallback's.
+    /// The caller needs the permission for the requested name, and for the fallback unless that name is listed exactly.
     private func substitutes(for name: String, _ caller: Caller, able features: Model.Features? = nil) -> [Candidate] {
         let own = modelCatalog.fallback ?? name
-        return usable(modelCatalog.substitutes(for: name), as: own, asked: name, caller, able: features)
+        let served = modelCatalog.substitutes(for: name).filter {
+            let isPassthrough = entries[$0.provider].isPassthrough
+            return modelCatalog.maySubstitute(for: name, caller, ofPassthrough: isPassthrough)
+        }
+        return usable(served, as: own, asked: name, caller, able: features)
     }
 
     /// Returns a candidate for each served model that the caller may use.
