@@ -199,6 +199,25 @@ def test_cors_of_named_origins(start_relay: Callable[..., Relay]) -> None:
             assert other["access-control-allow-origin"] not in ("*", origin)
 
 
+@pytest.mark.parametrize("origin", ["https://evil.test", "https://chat.test.evil.test", "null", "https://chat.test\r\nOrigin: https://evil.test"])
+def test_pages_of_other_origins_cause_no_call(start_relay: Callable[..., Relay], origin: str) -> None:
+    """A browser sends a POST without a JSON type from any page, and asks nobody before."""
+    relay = start_relay(**ECHO_RELAY, CORS_ORIGINS="https://chat.test")
+
+    def sent(data: bytes, origin: str) -> Answer:
+        return ask(relay.port, data.replace(b"\r\n", f"\r\nOrigin: {origin}\r\n".encode(), 1))
+
+    for kind in (None, "application/json", "text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"):
+        for path in (CHAT, "/v1/messages", "/generate", "/llm/chat", "/v1/embeddings", "/v1/files", "/v1/audio/transcriptions"):
+            refused = sent(request("POST", path, chat_body(), content_type=kind), origin)
+            assert refused.status == 403 and b"CORS_ORIGINS" in refused.body, (kind, path)
+            assert refused["access-control-allow-origin"] is None
+    assert sent(request("DELETE", "/v1/files/file-1"), origin).status == 403
+    assert sent(request("GET", "/v1/models"), origin).status == 200
+    for known in ("https://chat.test", "https://CHAT.test", "http://relay.test"):
+        assert sent(request("POST", CHAT, chat_body()), known).status == 200
+
+
 # Request ids ------------------------------------------------------------------------------------------------------
 
 

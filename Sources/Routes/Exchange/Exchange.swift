@@ -232,13 +232,8 @@ final class Exchange: OnLoop, @unchecked Sendable {
         if !ignored.isEmpty { head.add("X-Relay-Ignored", text: ignored.map { "\($0)" }.joined(separator: ", ")) }
     }
 
-    /// The longest `Origin` header that is compared with `CORS_ORIGINS`, in bytes.
-    private static let originLimitBytes = 300
-
     private func addOrigin(_ head: inout ResponseHead) {
-        guard !gateway.isOpenToAllOrigins, let given = request[.origin], given.count <= Self.originLimitBytes,
-            case let origin = given.text, gateway.settings.corsOrigins.contains(origin.lowercased())
-        else { return }
+        guard !gateway.isOpenToAllOrigins, let origin = request.listedOrigin(gateway.settings) else { return }
         head.add("Access-Control-Allow-Origin", text: origin)
     }
 

@@ -24,6 +24,21 @@ extension Request {
         return text == "http://\(host)" || text == "https://\(host)"
     }
 
+    /// Returns whether a web page sent the request whose origin is neither the relay's own nor in `CORS_ORIGINS`.
+    func isOfForeignPage(_ settings: Settings) -> Bool {
+        settings.corsOrigins != ["*"] && self[.origin] != nil && listedOrigin(settings) == nil && !isOfOwnPage(settings)
+    }
+
+    /// Returns the only `Origin` of the request if `CORS_ORIGINS` contains it; otherwise nil.
+    func listedOrigin(_ settings: Settings) -> String? {
+        guard let given = self[.origin], given.count <= Self.originLimitBytes, hasOneOrigin else { return nil }
+        let origin = given.text
+        return settings.corsOrigins.contains(origin.lowercased()) ? origin : nil
+    }
+
+    /// The longest `Origin` header that is compared with `CORS_ORIGINS`, in bytes.
+    private static let originLimitBytes = 300
+
     /// Returns whether `Origin` is present and is the origin of this request or of `PUBLIC_URL`.
     func isOfOwnOrigin(_ settings: Settings) -> Bool {
         guard let origin = self[.origin]?.text.lowercased(), hasOneOrigin else { return false }
