@@ -388,6 +388,37 @@ def test_errors_tell_nothing_private(lane, anthropic_server, said, shown):
     assert answer.json() == failure("invalid_request_error", "It is wrong.")
 
 
+HIDDEN = {
+    "an address in a name": (lambda it: it["error"].update({"10.0.0.5:8080": 1}), "10.0.0.5"),
+    "an address in an inner message": (lambda it: it["error"].update(details=[{"message": "See https://inner.example/x."}]), "inner.example"),
+    "an account in an inner request id": (lambda it: it["error"].update(request_id="acct_1234567890"), "acct_"),
+    "an address as the request id": (lambda it: it.update(request_id="http://inner.example/x"), "inner.example"),
+    "an account as the type": (lambda it: it["error"].update(type="acct_1234567890"), "acct_"),
+    "the number of an account": (lambda it: it.update(owner=123456789012), "123456789012"),
+    "an address in the second of two errors": (lambda it: it.update(second={"message": "See https://inner.example/x."}), "inner.example"),
+    "the key as the type": (lambda it: it["error"].update(type=CLAUDE_KEY), CLAUDE_KEY),
+    "the key as the request id": (lambda it: it.update(request_id=CLAUDE_KEY), CLAUDE_KEY),
+    "the key as a name": (lambda it: it.update({CLAUDE_KEY: 1}), CLAUDE_KEY),
+    "the key in an inner message": (lambda it: it["error"].update(inner={"message": f"{CLAUDE_KEY}\u0301"}), CLAUDE_KEY),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_event", [False, True], ids=["response", "event"])
+@pytest.mark.parametrize("is_escaped", [False, True], ids=["plain", "escaped"])
+@pytest.mark.parametrize("name", HIDDEN)
+def test_errors_hide_what_is_private_wherever_it_stands(lane, anthropic_server, name, is_escaped, is_event):
+    change, private = HIDDEN[name]
+    error = failure("invalid_request_error", "It is wrong.", new=1)
+    change(error)
+    raw = json.dumps(error).replace('"second"', '"error"')
+    if is_escaped and not private.isdigit():
+        raw = raw.replace(private, "".join(f"\\u{ord(letter):04x}" for letter in private))
+    script = {"events": [f"event: error\ndata: {raw}"]} if is_event else {"status": 400, "raw": raw.encode()}
+    answer, _ = sent(lane, anthropic_server, written(asked(stream=is_event), "compact"), script)
+    assert answer.status_code >= 400
+    assert private not in answer.text and private not in json.dumps(answer.json())
+
+
 def test_what_is_no_error_of_anthropics(lane, anthropic_server):
     for raw in (b"<html>secret</html>", b'{"error":"secret"}', b'{"type":"error","error":{"type":"api_error"}}'):
         answer, _ = sent(lane, anthropic_server, written(asked(), "compact"), {"status": 500, "raw": raw, "type": "text/html"})

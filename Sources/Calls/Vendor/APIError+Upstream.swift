@@ -12,7 +12,9 @@ extension APIError {
             return
         }
         var error = error
-        if !credential.key.isEmpty, error.message.contains(credential.key) { error.message = "" }
+        if credential.isReported(in: error.message) { error.message = "" }
+        if credential.isReported(in: error.code) { error.code = nil }
+        if credential.isReported(in: error.param) { error.param = nil }
         switch error.kind {
         case .badKey where credential.label == nil: self = .wrongKey(credential.key)
         // The status is 502, because the client did nothing wrong.
@@ -65,7 +67,7 @@ extension APIError {
     /// Replaces the response for the client by the vendor's own, unless the vendor's response is about the relay's key.
     private mutating func pass(_ error: UpstreamError, _ credential: Credential) {
         guard let passed = error.passed, credential.label == nil || !error.kind.isOfAccount,
-            credential.key.isEmpty || !passed.body.text.contains(credential.key)
+            !credential.isReported(in: passed.text)
         else { return }
         self.status = passed.status
         self.vendorBody = passed.body

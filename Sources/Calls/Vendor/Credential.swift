@@ -18,6 +18,9 @@ package struct Credential: Sendable {
         self.label = label
     }
 
+    /// Returns whether a text contains the key.
+    package func isReported(in text: String?) -> Bool { !key.isEmpty && text?.utf8.contains(key.utf8) ?? false }
+
     /// The digest of the key, which stands for the account at the vendor.
     package var account: Digest { Digest(of: key) }
     /// The first eight bytes of `account`, as stored in file ids.

@@ -6,11 +6,14 @@ package struct PassedError: Sendable {
     package let status: Int
     /// The vendor's error as JSON on one line, without addresses, keys and account names.
     package let body: Body
+    /// All names and strings in `body` without escapes, in which keys are searched.
+    package let text: String
     package let retryAfterSeconds: Int?
 
-    package init(status: Int, body: Body, retryAfterSeconds: Int?) {
+    package init(status: Int, body: Body, text: String, retryAfterSeconds: Int?) {
         self.status = status
         self.body = body
+        self.text = text
         self.retryAfterSeconds = retryAfterSeconds
     }
 }

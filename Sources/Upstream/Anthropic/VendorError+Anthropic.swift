@@ -78,34 +78,47 @@ extension PassedError {
         else { return nil }
         let vendorError = VendorError(root, status: 0)
         let eventStatus = vendorError.names("api_error") ? 500 : vendorError.statusOfCode
-        let shown = UpstreamError.words(of: said, maxBytes: 16_384, maxCharacters: 8_192)
+        var texts: [String] = []
         var out = ByteBuffer()
-        if Self.isPublic(said, shown), Self.isPublic(root, depth: 16) {
+        if Self.collect(root, into: &texts), texts.allSatisfy(Self.isPublic) {
             out.append(RawJSON(data).bytes)
         } else {
-            out.append(#"{"type":"error","error":{"type":"#, json: type)
-            out.append(#","message":"#, json: shown)
+            let id = root["request_id"]?.string.flatMap { Self.isRequestID($0) ? $0 : nil }
+            texts = [Self.isPublic(type) ? type : "api_error", Self.words(of: said), id ?? ""]
+            out.append(#"{"type":"error","error":{"type":"#, json: texts[0])
+            out.append(#","message":"#, json: texts[1])
             out.append("}")
-            if let id = root["request_id"]?.string { out.append("request_id", id) }
+            if let id { out.append("request_id", id) }
             out.append("}")
         }
         out.putOnOneLine()
-        self.init(status: status ?? eventStatus, body: Body(out), retryAfterSeconds: retryAfterSeconds)
+        let text = texts.joined(separator: "\n")
+        self.init(status: status ?? eventStatus, body: Body(out), text: text, retryAfterSeconds: retryAfterSeconds)
     }
 
-    /// Returns whether nothing of a text is hidden in `shown`, in which all white space is a single space.
-    private static func isPublic(_ said: String, _ shown: String) -> Bool {
-        said.split(whereSeparator: \.isWhitespace).joined(separator: " ") == shown
+    /// Returns a text of the vendor without addresses, keys and account names.
+    private static func words(of text: String) -> String {
+        isRequestID(text) ? text : UpstreamError.words(of: text, maxBytes: 16_384, maxCharacters: 8_192)
     }
 
-    /// Returns whether a value contains no address, key or account name besides its `message` and `request_id`.
-    private static func isPublic(_ value: JSONValue, depth: Int) -> Bool {
+    private static func isRequestID(_ text: String) -> Bool {
+        text.utf8.count <= 64 && text.hasPrefix("req_") && text.utf8.allSatisfy { $0.isLetterOrDigit(or: "_-") }
+    }
+
+    /// Returns whether nothing of a text is hidden in its words, between which all white space is a single space.
+    private static func isPublic(_ text: String) -> Bool {
+        text.split(whereSeparator: \.isWhitespace).joined(separator: " ") == words(of: text)
+    }
+
+    /// Appends the names, strings and whole numbers in a value. Returns false if the value is nested too deeply.
+    private static func collect(_ value: JSONValue, into texts: inout [String], depth: Int = 16) -> Bool {
         guard depth > 0 else { return false }
-        if let text = value.string { return isPublic(text, UpstreamError.words(of: text)) }
-        if let elements = value.elements { return elements.allSatisfy { isPublic($0, depth: depth - 1) } }
-        return (value.members ?? []).allSatisfy { member in
-            member.name.equals("message") || member.name.equals("request_id")
-                || isPublic(member.value, depth: depth - 1)
-        }
+        if let text = value.string ?? value.integer.map({ "\($0)" }) { texts.append(text) }
+        let isCollected = (value.elements ?? JSONElements()).allSatisfy { collect($0, into: &texts, depth: depth - 1) }
+        return isCollected
+            && (value.members ?? []).allSatisfy { member in
+                texts.append(member.name.text)
+                return collect(member.value, into: &texts, depth: depth - 1)
+            }
     }
 }

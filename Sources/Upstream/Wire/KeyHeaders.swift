@@ -28,23 +28,25 @@ final class KeyHeaders: OnLoop, @unchecked Sendable {
         return new
     }
 
-    /// Returns the error. Removes its message if the message contains a secret: `token`, or a long word of a value in
-    /// the settings' header lines.
+    /// Returns the error without those of its texts that contain a secret: `token`, or a long word of a value in the
+    /// settings' header lines.
     func hiding(_ error: UpstreamError, _ token: String? = nil) -> UpstreamError {
-        var error = error
-        if let text = error.passed?.body.text, areReported(in: text) || token.map(text.contains) ?? false {
-            error.passed = nil
+        func isSecret(_ text: String?) -> Bool {
+            guard let text else { return false }
+            return areReported(in: text) || token.map { text.utf8.contains($0.utf8) } ?? false
         }
-        guard !error.message.isEmpty else { return error }
-        guard areReported(in: error.message) || token.map(error.message.contains) ?? false else { return error }
-        error.message = ""
+        var error = error
+        if isSecret(error.passed?.text) { error.passed = nil }
+        if isSecret(error.message) { error.message = "" }
+        if isSecret(error.param) { error.param = nil }
+        if isSecret(error.code) { error.code = nil }
         return error
     }
 
     private func areReported(in text: String) -> Bool {
         own.contains { line in
             line.split { $0.isWhitespace || $0 == ":" || $0 == "," }.dropFirst().contains { word in
-                word.utf8.count >= Self.minSecretBytes && text.contains(word)
+                word.utf8.count >= Self.minSecretBytes && text.utf8.contains(word.utf8)
             }
         }
     }

@@ -160,7 +160,7 @@ struct VendorError {
         var error = UpstreamError(.badRequest, message: UpstreamError.words(of: said), cause: cause)
         // The type `invalid_request_error` is left out, as all such errors have it.
         error.code = [code, type].first { Self.isPlain($0) && !$0.hasSameBytes(as: "invalid_request_error") }
-        error.param = param.flatMap { Self.isPath($0) ? $0 : nil }
+        error.param = param.flatMap { Self.isPath($0) && UpstreamError.words(of: $0) == $0 ? $0 : nil }
         return error
     }
 
