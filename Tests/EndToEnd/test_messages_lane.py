@@ -388,6 +388,14 @@ def test_errors_tell_nothing_private(lane, anthropic_server, said, shown):
     assert answer.json() == failure("invalid_request_error", "It is wrong.")
 
 
+@pytest.mark.parametrize("status", [600, 999])
+@pytest.mark.parametrize("wait, shown", [("1e9", "86400"), ("-5", None), ("Fri, 31 Dec 9999 23:59:59 GMT", "86400")])
+def test_statuses_that_http_does_not_have_and_waits_without_end(lane, anthropic_server, status, wait, shown):
+    script = {"status": status, "json": failure("api_error", "It failed."), "headers": {"Retry-After": wait}}
+    answer, _ = sent(lane, anthropic_server, written(asked(), "compact"), script)
+    assert answer.status_code == 502 and answer.headers.get("retry-after") == shown
+
+
 HIDDEN = {
     "an address in a name": (lambda it: it["error"].update({"10.0.0.5:8080": 1}), "10.0.0.5"),
     "an address in an inner message": (lambda it: it["error"].update(details=[{"message": "See https://inner.example/x."}]), "inner.example"),

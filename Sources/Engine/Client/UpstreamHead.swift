@@ -9,7 +9,7 @@ package struct UpstreamHead: Sendable {
     package let isJSON: Bool
     /// Whether the body is compressed, although the relay never asks for that (`Content-Encoding`).
     package let isCoded: Bool
-    /// The wait in seconds before a retry; nil if the vendor gives no time in the future.
+    /// The wait in seconds before a retry, at most a day; nil if the vendor gives no time in the future.
     package let retryAfterSeconds: Int?
     /// Whether the vendor recommends a retry in `X-Should-Retry`; nil if the field is absent or invalid.
     package let shouldRetry: Bool?
@@ -48,6 +48,8 @@ package struct UpstreamHead: Sendable {
         retry: @autoclosure () -> Retry,
         redirectURL: @autoclosure () -> String?
     ) {
+        // A status that HTTP does not have says nothing but that the vendor failed.
+        let status = (200...599).contains(status) ? status : 502
         let retry = status == 200 ? nil : retry()
         self.init(
             status: status,
@@ -64,18 +66,20 @@ package struct UpstreamHead: Sendable {
         text.equalsLowered("true") ? true : text.equalsLowered("false") ? false : nil
     }
 
-    /// Returns the wait in seconds before a retry; nil if the vendor gives no time in the future.
+    /// Returns the wait in seconds before a retry, at most a day; nil if the vendor gives no time in the future.
     private static func seconds(_ wait: Retry) -> Int? {
+        let day = 86_400
         if !wait.milliseconds.isEmpty, wait.milliseconds.count <= 20, let number = Double(wait.milliseconds.text),
             (1...1e9).contains(number)
         {
-            return Int((number / 1_000).rounded(.up))
+            return min(day, Int((number / 1_000).rounded(.up)))
         }
         guard !wait.seconds.isEmpty, wait.seconds.count <= 40 else { return nil }
         let text = wait.seconds.text
-        let number = Double(text).flatMap { (0...1e9).contains($0) ? Int($0.rounded(.up)) : nil }
+        // A number is never read as a date.
+        let number = Double(text).map { (0...1e9).contains($0) ? Int($0.rounded(.up)) : 0 }
         let seconds = number ?? curl_getdate(text, nil) - time(nil)
-        return seconds > 0 ? seconds : nil
+        return seconds > 0 ? min(day, seconds) : nil
     }
 
     /// Returns the value of a `Content-Type` field; empty if it is too long or not printable ASCII.

@@ -38,13 +38,39 @@ import Testing
     func waits() {
         #expect(seconds("7") == 7 && seconds("0.2") == 1 && seconds("1e3") == 1_000)
         #expect(seconds("7", milliseconds: "1001") == 2)
-        #expect(seconds("Fri, 31 Dec 9999 23:59:59 GMT") ?? 0 > 1_000_000_000)
+    }
+
+    @Test(
+        "a wait is at most a day",
+        arguments: ["86401", "1e9", "999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 2199 23:59:59 GMT"]
+    )
+    func longWaits(text: String) {
+        #expect(seconds(text) == 86_400)
+        #expect(seconds("7", milliseconds: "1e9") == 86_400)
+    }
+
+    @Test("a status that HTTP does not have is a failure of the vendor", arguments: [-1, 0, 99, 100, 199, 600, 1_000])
+    func statuses(status: Int) {
+        let empty = UnsafeRawBufferPointer(start: nil, count: 0)
+        func read(_ number: Int) -> Int {
+            UpstreamHead(
+                status: number,
+                type: empty,
+                coding: empty,
+                retry: (empty, empty, empty),
+                redirectURL: nil
+            )
+            .status
+        }
+        #expect(read(status) == 502)
+        #expect([200, 299, 418, 529, 599].allSatisfy { read($0) == $0 })
     }
 
     @Test(
         "a wait that cannot be is none",
         arguments: [
-            "", "0", "-1", "nan", "inf", "-inf", "1e300", "-1e300", "9223372036854775808", "soon",
+            "", "0", "-1", "nan", "inf", "-inf", "1e300", "-1e300", "9223372036854775808", "soon", "1e10",
+            "20991231235959",
             "Thu, 01 Jan 1970 00:00:00 GMT",
         ]
     )
