@@ -69,6 +69,7 @@ TABLE = {
     "a tier that nobody knows": ("ANT", CLAUDE + " batch 1.5/7.5", claude(100, service_tier="standard"), {}, 1050),
     "fast": ("ANT", CLAUDE + " fast 30/150", claude(100, service_tier="standard", speed="fast"), {}, 3000 + 7500),
     "searches": ("ANT", CLAUDE, claude(100, server_tool_use={"web_search_requests": 2, "web_fetch_requests": 0}), {}, 1050 + 20000),
+    "more searches than there can be": ("ANT", CLAUDE, claude(100, server_tool_use={"web_search_requests": 1_000_000}), {}, 1050 + 100 * 10000),
     "a tool without a fee": ("ANT", CLAUDE, claude(100, server_tool_use={"web_search_requests": 1, "web_fetch_requests": 4}), {}, 11050),
     "run code": ("ANT", CLAUDE, claude(100, server_tool_use={"code_execution_requests": 3}), {}, 1050 + 150000),
     "long": (

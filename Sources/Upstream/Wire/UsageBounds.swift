@@ -2,16 +2,20 @@ import Calls
 import Engine
 package import Shared
 
-/// The largest plausible token counts of one upstream call. Larger reported counts are ignored.
+/// The largest plausible token counts of one upstream call, and uses of tools that the vendor runs. Larger reported
+/// token counts are ignored, and larger numbers of uses are lowered.
 struct UsageBounds: Sendable {
     private let maxPromptTokens: Int
     private var maxCompletionTokens: Int
+    private var maxSearches = Self.maxToolUses
     /// The number of upstream calls whose usage is checked together, as one sum.
     private var calls = 1
 
     /// The largest plausible number of prompt tokens for a model whose context window is unknown.
     private static let unknownPrompt = 10_000_000
     private static let unknownCompletion = 1_000_000
+    /// The largest plausible number of uses of a tool without a bound of the request's own.
+    private static let maxToolUses = 100
 
     /// Creates bounds for a call whose request and model are unknown.
     init() {
@@ -28,6 +32,7 @@ struct UsageBounds: Sendable {
     /// Creates bounds for a chat call. The usage of all its choices and prompts counts together.
     init(_ call: borrowing ChatCall, _ model: borrowing Model) {
         let prompts = call.arePromptsSeparate ? max(1, call.messages.count) : 1
+        maxSearches = call.maxSearches ?? Self.maxToolUses
         let bound = max(call.maxTokens ?? 0, model.maxOutputTokens ?? 0)
         maxPromptTokens = (model.contextWindow ?? Self.unknownPrompt).multipliedClamping(by: prompts)
         maxCompletionTokens = (bound > 0 ? bound : Self.unknownCompletion).multipliedClamping(by: max(1, call.choices))
@@ -45,22 +50,32 @@ struct UsageBounds: Sendable {
         max(usage.completionTokens, usage.reasoningTokens) / calls <= maxCompletionTokens
     }
 
-    /// Returns the usage without the parts of several models if one of these is implausible.
-    private func checkedParts(_ usage: Usage, _ models: ModelUsages) -> Usage {
-        let others = UsageBounds()
-        let isPlausible = models.others.allSatisfy {
-            others.allowsPrompt($0.usage) && others.allowsCompletion($0.usage)
-        }
-        var own = usage.ofWriter
-        if isPlausible, allowsPrompt(own), allowsCompletion(own) { return usage }
-        own.hasImpossibleFigure = true
-        return checked(own) ?? own
+    /// Returns whether the tokens of the last call of the model that wrote the response, and those of each other call, are
+    /// plausible.
+    private func allowsParts(of usage: Usage, _ models: ModelUsages) -> Bool {
+        let (own, others) = (usage.ofWriter, UsageBounds())
+        return allowsPrompt(own) && allowsCompletion(own)
+            && models.others.allSatisfy { others.allowsPrompt($0.usage) && others.allowsCompletion($0.usage) }
     }
 
-    /// Returns the usage with implausible token counts set to 0, as if not reported.
+    /// Returns the usage with implausible token counts set to 0, as if not reported, and implausible numbers of uses
+    /// of tools lowered.
     func checked(_ usage: Usage?) -> Usage? {
-        if let usage, let models = usage.models { return checkedParts(usage, models) }
-        guard var usage, !allowsPrompt(usage) || !allowsCompletion(usage) else { return usage }
+        guard var usage else { return nil }
+        var uses = usage.toolUses
+        for tool in HostedTool.allCases where !uses.isEmpty {
+            uses[tool] = min(uses[tool], calls * (tool == .webSearch ? maxSearches : Self.maxToolUses))
+        }
+        if uses != usage.toolUses {
+            usage.toolUses = uses
+            usage.hasImpossibleFigure = true
+        }
+        if let models = usage.models {
+            if allowsParts(of: usage, models) { return usage }
+            usage = usage.ofWriter
+            usage.hasImpossibleFigure = true
+        }
+        if allowsPrompt(usage), allowsCompletion(usage) { return usage }
         usage.hasImpossibleFigure = true
         if !allowsPrompt(usage) {
             (usage.promptTokens, usage.cachedTokens, usage.cacheWriteTokens) = (0, 0, 0)

@@ -1,0 +1,28 @@
+import Calls
+import Shared
+import Testing
+
+@testable import Upstream
+
+@Suite struct UsageBoundsTests {
+    @Test(
+        "uses of hosted tools are at most those that the request allows, else a hundred",
+        arguments: [
+            (3, .webSearch, 3, 3), (3, .webSearch, 4, 3), (3, .webFetch, 4, 4), (3, .codeExecution, 101, 100),
+            (nil, .webSearch, 100, 100), (nil, .webSearch, 101, 100), (nil, .fileSearch, 1_000_000, 100),
+        ] as [(Int?, HostedTool, Int, Int)]
+    )
+    func toolUses(maxUses: Int?, tool: HostedTool, reported: Int, counted: Int) {
+        var call = ChatCall()
+        call.chatOptions.searchTool = ChatOptions.SearchTool(index: 0, maxUses: maxUses)
+        var usage = Usage(promptTokens: 10, completionTokens: 5)
+        usage.toolUses[tool] = reported
+        var bounds = UsageBounds(call, anyModel)
+        let checked = bounds.checked(usage)
+        #expect(checked?.toolUses[tool] == counted)
+        #expect(checked?.hasImpossibleFigure == (reported != counted))
+        #expect(checked?.promptTokens == 10 && checked?.completionTokens == 5)
+        bounds.addCall()
+        #expect(bounds.checked(usage)?.toolUses[tool] == min(reported, 2 * (tool == .webSearch ? maxUses ?? 100 : 100)))
+    }
+}
