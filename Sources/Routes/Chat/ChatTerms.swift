@@ -109,7 +109,6 @@ extension UsageReservation {
             let one = averages.expected(of: transcriber.model.id, for: caller.identity).credits
             reserved.credits += AttachmentPlan.audioParts(in: call) * one
         }
-        let outputTokens = call.choices * response
         let tokens = extras.roughTokens == nil ? counted + extras.tokens : nil
         let advice = candidate.amounts(ofAdvisors: call.advisors, prompt, expected.completionTokens, for: caller)
         self.init(
@@ -118,7 +117,7 @@ extension UsageReservation {
             model: model.id,
             creditsPerCall: credits?.one ?? 0,
             averages: averages,
-            prompt: Prompt(images: credits?.images ?? .none, tokens: tokens, outputTokens: outputTokens)
+            prompt: Prompt(images: credits?.images ?? .none, tokens: tokens, outputTokens: call.choices * response)
         )
     }
 }
