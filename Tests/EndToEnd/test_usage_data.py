@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -284,6 +285,36 @@ def test_the_first_start_with_an_empty_database_warns_of_nothing(start_relay):
         assert [line for line in relay.log_lines() if line["level"] not in ("info", "debug")] == []
     finally:
         relay.stop()
+        postgres.remove()
+
+
+def test_relays_that_start_together_on_an_empty_database(launch):
+    """One of them creates the tables, the others wait for it."""
+    for _ in range(3):
+        postgres = Postgres()
+        try:
+            with ThreadPoolExecutor(3) as pool:
+                relays = list(pool.map(lambda _: launch(**SETTINGS, USAGE_DATABASE_URL=postgres.url), range(3)))  # noqa: B023
+            for relay in relays:
+                assert Operator(relay.base_url).get("/admin/usage?by=model").status_code == 200
+                assert [line for line in relay.log_lines() if line["level"] not in ("info", "debug")] == []
+                relay.stop()
+        finally:
+            postgres.remove()
+
+
+def test_a_failed_start_is_taken_back(start_relay, server, team):
+    postgres = Postgres()
+    try:
+        postgres.run("stop")
+        relay = start_relay(**settings(server, USAGE_DATABASE_URL=postgres.url))
+        relay.wait_for_line(lambda line: line["message"] == "the usage database cannot be used")
+        postgres.run("start")
+        use(team(relay), good=1, bad=0)
+        relay.wait_for_line(lambda line: line["message"] == "usage records are written again")
+        relay.stop()
+        assert sum(line["message"] == "usage records are written again" for line in relay.log_lines()) == 1
+    finally:
         postgres.remove()
 
 

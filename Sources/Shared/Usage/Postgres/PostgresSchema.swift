@@ -30,8 +30,9 @@ struct PostgresSchema {
 
     /// Returns the version of the tables in the database; 0 if there are no tables.
     private func version() throws(PostgresFailure) -> Int {
-        let hasTable = try connection.run("SELECT to_regclass('\(Self.versionTable)')").first?.first ?? nil
-        guard hasTable != nil else { return 0 }
+        // PostgreSQL remembers within a transaction that `to_regclass` found no table, so the catalog is read.
+        let look = "SELECT 1 FROM pg_class WHERE relname = '\(Self.versionTable)' AND pg_table_is_visible(oid)"
+        guard try !connection.run(look).isEmpty else { return 0 }
         let found = try connection.run("SELECT max(version) FROM \(Self.versionTable)").first?.first ?? nil
         let version = found.flatMap { Int($0) } ?? 0
         guard version <= steps.count else {

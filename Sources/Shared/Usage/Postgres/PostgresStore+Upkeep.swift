@@ -15,9 +15,11 @@ extension PostgresStore {
                 if !hasUnsummed, steps.count >= UsageSchema.postgresSteps.count { createIndexes(connection) }
             }
         } catch {
+            if !hasWarned { isUnusable = true }
             warn("the usage database cannot be used", error.cause)
             return Self.upkeepSeconds * 1_000
         }
+        reportUse()
         return hasUnsummed ? Self.stepMilliseconds : Self.upkeepSeconds * 1_000
     }
 
@@ -42,6 +44,13 @@ extension PostgresStore {
             disconnect()
             warn("old usage records cannot be deleted", error.text)
         }
+    }
+
+    /// Logs that the database can be used again, if a warning said otherwise.
+    func reportUse() {
+        guard isUnusable else { return }
+        (isUnusable, hasWarned) = (false, false)
+        log.warning("usage records are written again") { $0.add("to", "postgres") }
     }
 
     func warn(_ event: StaticString, _ cause: String) {

@@ -32,6 +32,8 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     private var written = 0
     var nextUpkeep = LoopTime.distantPast
     var hasWarned = false
+    /// Whether a warning said that the database cannot be used, and no line has taken it back.
+    var isUnusable = false
     /// Whether the database may have rows that are not in the daily sums yet.
     var hasUnsummed = true
     private var indexes = [PostgresIndex.failed, .session]
@@ -77,6 +79,9 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
 
     package func write(_ requests: ArraySlice<FinishedRequest>) throws(UsageFailure) -> Int {
         let batch = requests.prefix(Self.maxRequests)
+        // If this write fails, the queue says so, and when records are written again.
+        let wasUnusable = isUnusable
+        isUnusable = false
         try access { connection throws(PostgresFailure) in
             do throws(PostgresFailure) {
                 try insert(batch, isPlain: false, connection)
@@ -88,6 +93,8 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
             written += batch.recordCount
             keepUp(connection)
         }
+        isUnusable = wasUnusable
+        reportUse()
         return batch.count
     }
 
