@@ -16,19 +16,19 @@ LIMITS = "You have reached your specified workspace API usage limits. You will r
 TABLE = [
     # status, headers, type, message, more -> status, code, param, header
     (400, {}, "invalid_request_error", "It is wrong.", {}, 400, None, None, {}),
-    (400, {}, "invalid_request_error", LIMITS, {}, 429, "insufficient_quota", None, {"x-should-retry": "false"}),
-    (400, {}, "invalid_request_error", "Your credit balance is too low to access", {}, 429, "insufficient_quota", None, {}),
+    (400, {}, "invalid_request_error", LIMITS, {}, 402, "insufficient_quota", None, {"x-should-retry": "false"}),
+    (400, {}, "invalid_request_error", "Your credit balance is too low to access", {}, 402, "insufficient_quota", None, {}),
     (400, {}, "invalid_request_error", "prompt is too long: 2 tokens > 1 maximum", {}, 400, "context_length_exceeded", "messages", {}),
     (400, {}, "invalid_request_error", "input length and `max_tokens` exceed context limit: 1 + 2 > 2", {}, 400, "context_length_exceeded", "messages", {}),
     (400, {}, "invalid_request_error", "Output blocked by content filtering policy", {}, 400, "content_filter", None, {}),
     (401, {}, "authentication_error", "invalid x-api-key", {}, 502, "upstream_error", None, {}),
-    (402, {}, "billing_error", "Pay", {}, 429, "insufficient_quota", None, {"x-should-retry": "false"}),
+    (402, {}, "billing_error", "Pay", {}, 402, "insufficient_quota", None, {"x-should-retry": "false"}),
     (403, {}, "permission_error", "Not you", {}, 502, "upstream_error", None, {}),
     (403, {}, "permission_error", "Your key may not use this model", {}, 403, "permission_denied", None, {}),
     (404, {}, "not_found_error", "model: claude-x", {}, 404, "model_not_found", "model", {}),
     (413, {}, "request_too_large", "Too large", {}, 413, "request_too_large", None, {}),
     (429, {"Retry-After": "7"}, "rate_limit_error", "Slow down", {}, 429, "rate_limit_exceeded", None, {"retry-after": "7"}),
-    (429, {}, "rate_limit_error", "No", {"details": {"error_code": "workspace_spend_limit_reached"}}, 429, "insufficient_quota", None, {}),
+    (429, {}, "rate_limit_error", "No", {"details": {"error_code": "workspace_spend_limit_reached"}}, 402, "insufficient_quota", None, {}),
     (429, {"Retry-After": "7"}, "rate_limit_error", "No", {"details": {"error_code": "org_spend_limit_reached"}}, 429, "rate_limit_exceeded", None, {}),
     (500, {}, "api_error", "Oops", {}, 502, "upstream_error", None, {}),
     (504, {}, "timeout_error", "Slow", {}, 504, "upstream_timeout", None, {}),
@@ -90,7 +90,7 @@ def test_the_vendor_says_what_to_try_again(talking, anthropic_server, status, ki
 
 IN_EVENTS = [
     ("overloaded_error", 503), ("api_error", 502), ("timeout_error", 504), ("rate_limit_error", 429), ("authentication_error", 502),
-    ("permission_error", 502), ("not_found_error", 404), ("request_too_large", 413), ("billing_error", 429), ("invalid_request_error", 400),
+    ("permission_error", 502), ("not_found_error", 404), ("request_too_large", 413), ("billing_error", 402), ("invalid_request_error", 400),
 ]  # fmt: skip
 
 
@@ -198,7 +198,7 @@ def test_the_callers_own_key(start_relay, anthropic_server, caller, new_key):
         PROVIDER_OWN_KIND="anthropic", PROVIDER_OWN_BASE_URL=anthropic_server.base_url, PROVIDER_OWN_MODELS="m7", PROVIDER_OWN_PASSTHROUGH="true"
     )
     http = caller(relay, new_key())
-    for status, told, code in [(401, 401, "invalid_api_key"), (402, 429, "insufficient_quota"), (403, 403, "permission_denied"), (429, 429, "rate_limit_exceeded")]:
+    for status, told, code in [(401, 401, "invalid_api_key"), (402, 402, "insufficient_quota"), (403, 403, "permission_denied"), (429, 429, "rate_limit_exceeded")]:
         anthropic_server.says("m7", {"status": status, "json": failure("error")})
         got, error, _ = refusal(http, model="m7")
         assert (got, error["code"]) == (told, code)

@@ -20,8 +20,8 @@ MAPPED = [
      (401, INVALID, "invalid_api_key")),
     ({"status": 401, "text": ""}, (401, INVALID, "invalid_api_key")),
     ({"status": 403, "json": vendor_error("Forbidden")}, (403, INVALID, "permission_denied")),
-    ({"status": 402, "json": vendor_error("Payment required")}, (429, "insufficient_quota", "insufficient_quota")),
-    ({"status": 406, "json": NO_CREDITS}, (429, "insufficient_quota", "insufficient_quota")),
+    ({"status": 402, "json": vendor_error("Payment required")}, (402, "insufficient_quota", "insufficient_quota")),
+    ({"status": 406, "json": NO_CREDITS}, (402, "insufficient_quota", "insufficient_quota")),
     ({"status": 400, "json": vendor_error("Invalid model gpt-4o-mini for AI feature UNIFY_CHAT_WITH_AI!")},
      (404, INVALID, "model_not_found")),
     ({"status": 400, "json": vendor_error("prompt is too odd")}, (400, INVALID, ...)),
@@ -108,7 +108,7 @@ def test_failures_under_status_200(http, vendor, api_key, is_streamed, scenario)
 FAILURE_CODES = [
     ("UNAUTHORIZED", (401, INVALID, "invalid_api_key")),
     ("RATE_LIMITED", (429, "requests", "rate_limit_exceeded")),
-    ("INSUFFICIENT_CREDITS", (429, "insufficient_quota", "insufficient_quota")),
+    ("INSUFFICIENT_CREDITS", (402, "insufficient_quota", "insufficient_quota")),
     ("PROMPT_OBJECT_VALIDATION_FAILED", (400, INVALID, None)),
 ]
 
@@ -362,9 +362,9 @@ def test_the_official_client_raises_in_the_midst_of_a_stream(client, vendor, api
 
 def test_the_official_client_raises_before_a_stream(client, vendor, api_key):
     vendor.answers(api_key, {"status": 406, "json": NO_CREDITS})
-    with pytest.raises(openai.RateLimitError) as caught:
+    with pytest.raises(openai.APIStatusError) as caught:
         client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "a"}], stream=True)
-    assert caught.value.code == "insufficient_quota"
+    assert (caught.value.status_code, caught.value.code) == (402, "insufficient_quota")
 
 
 def post(relay, http, **fields):

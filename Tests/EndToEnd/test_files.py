@@ -515,7 +515,7 @@ def test_the_process_cuts_an_upload_that_takes_too_long(start_relay, vendor, new
     [
         ({"status": 401, "json": {"message": "API Key has been deleted"}}, (401, "invalid_api_key", None)),
         ({"status": 403, "text": ""}, (403, "permission_denied", None)),
-        ({"status": 406, "json": {"errorCode": "INSUFFICIENT_CREDITS"}}, (429, "insufficient_quota", None)),
+        ({"status": 406, "json": {"errorCode": "INSUFFICIENT_CREDITS"}}, (402, "insufficient_quota", None)),
         ({"status": 400, "json": {"errorCode": "UNSUPPORTED_FILE_TYPE", "message": "odd"}}, (400, None, None)),
         ({"status": 413, "text": "<html>"}, (400, None, None)), ({"status": 429, "text": ""},
         (429, "rate_limit_exceeded", None)), ({"status": 404, "text": ""}, UPSTREAM),

@@ -267,7 +267,7 @@ def test_another_takes_over_from_what_is_no_answer(two, server, pieces):
 FAILURES = {
     b'{"object":"error","message":"Bad size.","code":400}': (400, None),
     b'{"type":"error","error":{"type":"rate_limit_error","message":"no"}}': (429, "rate_limit_exceeded"),
-    b'{"error":"no","code":"insufficient_quota"}': (429, "insufficient_quota"),
+    b'{"error":"no","code":"insufficient_quota"}': (402, "insufficient_quota"),
     b'{"errors":[{"code":"model_not_found","message":"no"}]}': (404, "model_not_found"),
     b'{"data":[1],"type":"error","code":"overloaded_error"}': (503, "upstream_error"),
 }

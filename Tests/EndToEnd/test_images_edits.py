@@ -344,7 +344,7 @@ def test_all_models_fail(http, vendor, api_key):
     ("scenario", "expected"),
     [
         ({"status": 401, "text": ""}, (401, "invalid_api_key", None)),
-        ({"status": 406, "text": ""}, (429, "insufficient_quota", None)),
+        ({"status": 406, "text": ""}, (402, "insufficient_quota", None)),
         ({"status": 429, "text": ""}, (429, "rate_limit_exceeded", None)),
         ({"status": 400, "json": {"message": "odd"}}, (400, None, None)),
     ],

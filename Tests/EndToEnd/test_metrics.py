@@ -134,7 +134,7 @@ def test_failures_by_cause(own, http, vendor, new_key):
     fail({"status": 401, "json": {"message": "no"}}, 401, "refused_key")
     fail({"status": 429, "json": {"message": "no"}}, 429, "refused_rate_limit")
     fail({"status": 400, "json": {"message": "no"}}, 400, "refused_request")
-    fail({"status": 406, "json": {"message": "no"}}, 429, "refused_credit")
+    fail({"status": 406, "json": {"message": "no"}}, 402, "refused_credit")
     fail({"cut_at": 10, "framing": "length"}, 502, "broken")
     fail({"stall_at": -1}, 504, "first_byte_timeout")
     fail({"stall_at": 10, "framing": "length"}, 504, "idle_timeout")
@@ -146,7 +146,8 @@ def test_failures_by_cause(own, http, vendor, new_key):
     assert got.requests() == {
         (MODEL, ROUTE, "502"): 3,
         (MODEL, ROUTE, "401"): 1,
-        (MODEL, ROUTE, "429"): 2,
+        (MODEL, ROUTE, "402"): 1,
+        (MODEL, ROUTE, "429"): 1,
         (MODEL, ROUTE, "400"): 1,
         (MODEL, ROUTE, "504"): 2,
         ("", "/ready", "200"): 1,

@@ -138,7 +138,7 @@ def test_fields_that_are_right(http, fields):
     ("scenario", "expected"),
     [
         ({"status": 401, "json": {"message": "API Key has been deleted"}}, (401, "invalid_api_key", None)),
-        ({"status": 406, "json": {"errorCode": "INSUFFICIENT_CREDITS"}}, (429, "insufficient_quota", None)),
+        ({"status": 406, "json": {"errorCode": "INSUFFICIENT_CREDITS"}}, (402, "insufficient_quota", None)),
         ({"status": 400, "json": {"message": "text is too odd"}}, (400, None, None)),
         ({"status": 500, "text": "<html>"}, UPSTREAM), ({"status": 503, "text": ""}, (503, "upstream_error", None)),
         ({"record": {"status": "FAILED"}}, UPSTREAM), ({"results": 0}, UPSTREAM), ({"json": {}}, UPSTREAM),

@@ -415,7 +415,7 @@ def test_uploads_that_fail(http, vendor, api_key, upload, expected, is_first):
     ("scenario", "expected"),
     [
         ({"status": 401, "text": ""}, (401, "invalid_api_key", None)),
-        ({"status": 406, "json": {"errorCode": "INSUFFICIENT_CREDITS"}}, (429, "insufficient_quota", None)),
+        ({"status": 406, "json": {"errorCode": "INSUFFICIENT_CREDITS"}}, (402, "insufficient_quota", None)),
         ({"status": 400, "json": {"message": "Cannot read https://s3.example/private/x.mp3"}}, (400, None, None)),
         ({"status": 400, "json": {"message": "Invalid model whisper-1 for AI feature"}},
          (404, "model_not_found", "model")),

@@ -23,14 +23,14 @@ extension APIError {
         case .forbidden:
             self.init(403, "The provider denied access to this model or feature.", code: "permission_denied")
         case .outOfCredit:
+            // A client that obeys `Retry-After` would wait in vain.
             self.init(
-                429,
+                402,
                 "The provider's account does not have enough credit for this request.",
                 type: "insufficient_quota",
                 code: "insufficient_quota"
             )
             self.isRetryUseless = true
-            self.retryAfterSeconds = min(error.retryAfterSeconds ?? 300, UpstreamError.maxCooldownSeconds)
         case .unknownModel:
             self = .modelNotFound(model)
             self.message += " The provider does not serve this model; the operator can check PROVIDER_<NAME>_MODELS."

@@ -8,6 +8,7 @@ func reasonPhrase(_ status: Int) -> StaticString {
     case 304: "Not Modified"
     case 400: "Bad Request"
     case 401: "Unauthorized"
+    case 402: "Payment Required"
     case 403: "Forbidden"
     case 404: "Not Found"
     case 405: "Method Not Allowed"

@@ -65,7 +65,7 @@ enum RecordFields {
         case "completed": return .completed
         case "failed": return .failed
         case "failures": return .failure
-        case "refusals": return .status(429)
+        case "refusals": return .refusal
         case "client_errors": return .clientError
         case let text?:
             guard text.utf8.count == 3, let status = Int(text), (100...599).contains(status) else {

@@ -92,6 +92,11 @@ struct RequestRecord {
             counts.change(.endedRequestsOfPages, by: 1)
         }
         if isStreaming { counts.change(.streams, by: -1) }
+        if status >= 500 || isVendorShort {
+            if !isPolled { counts.change(.failedRequests, by: 1) }
+        } else if status == 429 {
+            counts.change(.refusedRequests, by: 1)
+        }
         for failure in failures { counts.count(failure.fault, of: failure.provider) }
         if failures.isEmpty, let fault, let provider { counts.count(fault, of: provider) }
         counts.count(
@@ -142,6 +147,9 @@ struct RequestRecord {
         log.write(line)
     }
 
+    /// Whether the vendor's account has no credit, or the vendor's rate limit is reached.
+    private var isVendorShort: Bool { provider != nil && (status == 402 || status == 429) }
+
     /// Whether the request is a poll, such as a health check, that ended as usual: with a status below 400 or with 503.
     var isRoutinePoll: Bool { isPolled && (status < 400 || status == 503) }
 
@@ -150,7 +158,8 @@ struct RequestRecord {
         if isRoutinePoll { return .debug }
         // A refused key of the relay has probably expired. Warn even if another provider served the request.
         let isKeyRefused = failures.contains { $0.fault == .badKey && $0.key != nil }
-        return status >= 500 || isKeyRefused ? .warning : .info
+        // The vendor of a caller's own key concerns the caller alone.
+        return status >= 500 || isKeyRefused || isVendorShort && key != nil ? .warning : .info
     }
 }
 

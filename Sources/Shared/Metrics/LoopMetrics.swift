@@ -37,6 +37,8 @@ package final class LoopMetrics: @unchecked Sendable {
         case requestsOfPages
         /// The requests of these pages that have ended since the start.
         case endedRequestsOfPages
+        /// The requests that a vendor or the relay failed to serve, and those that a limit of the relay refused.
+        case failedRequests, refusedRequests
     }
 
     enum CallerCount: Int, CaseIterable {

@@ -36,6 +36,7 @@ package final class Metrics: MetricsSource {
 
     package func write(to text: inout MetricsText) {
         writeRequests(to: &text)
+        writeFailures(to: &text)
         text.histogram("relay_request_duration_seconds", "Time from the head of a request to the end of its response.")
         writeTimes(\.durations, to: &text)
         text.histogram(
@@ -76,6 +77,15 @@ package final class Metrics: MetricsSource {
                 value: count
             )
         }
+    }
+
+    private func writeFailures(to text: inout MetricsText) {
+        text.counter(
+            "relay_request_failures_total",
+            "Requests that failed at a vendor or the relay, or were refused by a limit."
+        )
+        text.sample(("class", "failed"), value: gauge(.failedRequests))
+        text.sample(("class", "refused"), value: gauge(.refusedRequests))
     }
 
     private func writeTimes(_ cells: (LoopMetrics) -> HistogramCells, to text: inout MetricsText) {

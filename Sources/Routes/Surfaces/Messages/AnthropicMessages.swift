@@ -54,7 +54,6 @@ struct AnthropicMessages: ChatSurface {
     func status(of error: APIError) -> Int {
         if error.vendorBody != nil { return error.status }
         return switch error.status {
-        case 429 where error.isFromVendor && error.type.isCredit: 402
         case 503: 529
         default: error.status
         }
@@ -125,9 +124,4 @@ struct AnthropicMessages: ChatSurface {
         )
         return ChatRequest(call, MessageFormatter())
     }
-}
-
-extension StaticString {
-    /// Whether the error type means that an account has no credit left.
-    fileprivate var isCredit: Bool { "\(self)" == "insufficient_quota" }
 }

@@ -25,10 +25,11 @@ struct FilterSQL {
     /// The SQL text of all conditions, joined with `AND`.
     var condition: String { conditions.isEmpty ? trueText : conditions.map { "(\($0))" }.joined(separator: " AND ") }
 
-    /// The condition of failed requests that a provider or the relay failed to serve.
-    static let isFailure = "status >= 500"
-    /// The condition of failed requests that a limit refused.
-    static let isRefusal = "status = 429"
+    /// The condition of failed requests that a provider or the relay failed to serve. A vendor without credit, or with a
+    /// rate limit of its own, has failed.
+    static let isFailure = "(status >= 500 OR status IN (402, 429) AND provider IS NOT NULL)"
+    /// The condition of failed requests that a limit of the relay refused.
+    static let isRefusal = "(status = 429 AND provider IS NULL)"
 
     private var hasFailed: String { dialect == .sqlite ? "success = 0" : "NOT success" }
 
@@ -64,7 +65,9 @@ struct FilterSQL {
         case .completed: add(dialect == .sqlite ? "success = 1" : "success")
         case .failed: add(hasFailed)
         case .failure: add("\(hasFailed) AND \(Self.isFailure)")
-        case .clientError: add("\(hasFailed) AND status BETWEEN 400 AND 499 AND NOT \(Self.isRefusal)")
+        case .refusal: add("\(hasFailed) AND \(Self.isRefusal)")
+        case .clientError:
+            add("\(hasFailed) AND status BETWEEN 400 AND 499 AND NOT \(Self.isFailure) AND NOT \(Self.isRefusal)")
         case .status(let status): add("status", "=", number: status)
         case nil: break
         }
@@ -98,7 +101,7 @@ struct FilterSQL {
         add("day", "<=", number: days?.upperBound)
         switch filter.outcome {
         case .completed: add("requests > failed")
-        case .failed, .failure, .clientError: add("failed > 0")
+        case .failed, .failure, .refusal, .clientError: add("failed > 0")
         case .status(let status): add((200..<400).contains(status) ? "requests > failed" : "failed > 0")
         case nil: add("requests > 0")
         }

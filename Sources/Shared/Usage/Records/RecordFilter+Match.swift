@@ -20,6 +20,7 @@ extension RecordFilter {
         case .completed: if !record.isSuccess { return false }
         case .failed: if record.isSuccess { return false }
         case .failure: if !record.isFailure { return false }
+        case .refusal: if !record.isRefusal { return false }
         case .clientError: if record.isSuccess || record.isFailure || record.isRefusal { return false }
         case .status(let status): if record.status != status { return false }
         case nil: break
@@ -35,10 +36,13 @@ extension RecordFilter {
 }
 
 extension UsageRecord {
-    /// Whether a provider or the relay failed to serve the request.
-    var isFailure: Bool { !isSuccess && status ?? 0 >= 500 }
-    /// Whether a limit refused the request.
-    var isRefusal: Bool { !isSuccess && status == 429 }
+    /// Whether a provider or the relay failed to serve the request. A vendor without credit, or with a rate limit of its
+    /// own, has failed.
+    var isFailure: Bool {
+        !isSuccess && (status ?? 0 >= 500 || provider != nil && (status == 402 || status == 429))
+    }
+    /// Whether a limit of the relay refused the request.
+    var isRefusal: Bool { !isSuccess && status == 429 && provider == nil }
 }
 
 /// A search for keywords in texts. It ignores the case of ASCII letters.

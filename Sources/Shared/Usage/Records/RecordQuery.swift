@@ -27,9 +27,11 @@ package struct RecordFilter: Sendable, Equatable {
     package enum Outcome: Sendable, Equatable {
         case completed
         case failed
-        /// A provider or the relay failed (5xx), or the response was cut off.
+        /// A provider or the relay failed (5xx; 402 or 429 of a vendor), or the response was cut off.
         case failure
-        /// The request was invalid, or its client left: 4xx except 429, with which limits refuse requests.
+        /// A limit of the relay refused the request.
+        case refusal
+        /// The request was invalid, or its client left: all other 4xx.
         case clientError
         /// The response to the client had this HTTP status.
         case status(Int)
