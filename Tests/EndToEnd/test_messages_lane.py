@@ -213,6 +213,16 @@ def test_both_headers_go_on(lane, anthropic_server):
     assert "anthropic-beta" not in seen["headers"] and seen["headers"]["anthropic-version"] == "2023-06-01"
 
 
+@pytest.mark.parametrize("path", [PATH, "/v1/messages/count_tokens"])
+def test_a_long_version_is_refused(lane, anthropic_server, path):
+    anthropic_server.says(MODEL, OPEN | {"json": whole({}) | {"input_tokens": 14}})
+    for count, status in ((64, 200), (65, 400), (20_000, 400)):
+        answer = lane.post(path, json=asked(), headers={"anthropic-version": "v" * count})
+        assert answer.status_code == status, answer.text
+    assert answer.json()["error"]["message"] == "Invalid 'anthropic-version': string too long: 20000 bytes, the maximum is 64."
+    assert len(anthropic_server.asked(MODEL)) == 1
+
+
 def test_several_lines_are_joined(lane, anthropic_server):
     anthropic_server.says(MODEL, OPEN)
     lines = [("x-api-key", TEAM_TOKEN), ("anthropic-beta", "b,a"), ("Anthropic-Beta", "c, a")]
@@ -502,6 +512,10 @@ def test_an_unknown_beta_is_left_out(start_relay, anthropic_server):
         assert http.post(PATH, content=body, headers={"anthropic-beta": "b-1"}).json() == refused
         _, seen = sent(http, anthropic_server, body, **{"anthropic-beta": "b-1"})
         assert seen["headers"]["anthropic-beta"] == "b-1"
+        # A long name is no beta.
+        refused = failure("invalid_request_error", f"{'long-' * 13} is no anthropic-beta")
+        answer, _ = sent(http, anthropic_server, body, {"status": 400, "json": refused}, **{"anthropic-beta": "long-" * 13})
+        assert answer.status_code == 400 and answer.json() == refused
         # What is no beta of the client's cannot be left out.
         refused = failure("invalid_request_error", "`other-1` is no anthropic-beta")
         answer, _ = sent(http, anthropic_server, body, {"status": 400, "json": refused}, **{"anthropic-beta": "a"})

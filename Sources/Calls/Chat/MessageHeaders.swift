@@ -13,6 +13,8 @@ package struct MessageHeaders: Sendable {
         self.hasBearer = hasBearer
     }
 
+    /// The longest `anthropic-version` of a client, in bytes.
+    package static let versionLimitBytes = 64
     private static let longWindowBeta = "context-1m-2025-08-07"
 
     /// Adds the beta for a context window of a million tokens, unless the client sent the beta itself.

@@ -38,6 +38,12 @@ extension Exchange {
         asked.call.isAmbiguous = true
     }
 
+    /// Throws if the client's version of the Messages API is too long.
+    func checkMessagesVersion() throws(APIError) {
+        guard let bytes = request[.anthropicVersion]?.count, bytes > MessageHeaders.versionLimitBytes else { return }
+        throw .tooLong("anthropic-version", bytes, limitBytes: MessageHeaders.versionLimitBytes)
+    }
+
     /// The header lines that go on with a Messages request.
     var messageHeaders: MessageHeaders {
         MessageHeaders(
@@ -92,6 +98,7 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
 extension Exchange {
     fileprivate func asked(_ surface: any ChatSurface) async throws(APIError) -> ChatRequest {
         let defaultModel = gateway.settings.defaultModel
+        if surface.wire == .messages { try checkMessagesVersion() }
         if let wire = surface.wire, gateway.registry.speaks(wire) {
             return try await original(surface, defaultModel: defaultModel)
         }

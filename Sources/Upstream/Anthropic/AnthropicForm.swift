@@ -37,6 +37,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private static let keptBytes = 32_768
     /// The most betas that one refusal can name.
     private static let maxBetas = 16
+    private static let maxBetaBytes = 64
 
     /// Creates the form for one call to the Messages API.
     ///
@@ -118,7 +119,9 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         guard words.quote("anthropic-beta") else { return nil }
         let said = words.hyphenated
         let names = clientHeaders.betas.betas.lazy
-            .filter { [refusedBetas] in said.contains($0.lowercased()) && !refusedBetas.contains($0) }
+            .filter { [refusedBetas] beta in
+                beta.utf8.count <= Self.maxBetaBytes && said.contains(beta.lowercased()) && !refusedBetas.contains(beta)
+            }
             .prefix(Self.maxBetas)
         if names.isEmpty { return nil }
         return QuirkFinding(.refusedBetas, when: .betas(Array(names)), isLasting: words.isComplete)

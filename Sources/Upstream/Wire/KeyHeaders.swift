@@ -9,7 +9,8 @@ final class KeyHeaders: OnLoop, @unchecked Sendable {
     private let lines: @Sendable (String) -> [String]
     private var known = RecentTable<String, UpstreamHeaders>()
 
-    private static let keptKeys = 1_024
+    /// The largest number of cached keys. Clients choose up to 1,600 bytes of each, so all take at most about 1 MB.
+    private static let keptKeys = 256
 
     /// Creates the headers of a provider.
     ///
@@ -70,8 +71,8 @@ final class KeyHeaders: OnLoop, @unchecked Sendable {
         return own + lines.filter { !names.contains($0.headerName) }
     }
 
-    /// The largest size in bytes of a client's betas for which the header lines are cached.
-    private static let keptBetaBytes = 1_024
+    /// The largest size in bytes of a client's own values, version and betas, for which the header lines are cached.
+    private static let keptClientBytes = 1_024
 
     /// Returns the header lines of a call that passes a client's Messages request on.
     ///
@@ -86,7 +87,8 @@ final class KeyHeaders: OnLoop, @unchecked Sendable {
         isCallersKey: Bool
     ) -> UpstreamHeaders {
         let hasBearer = isCallersKey && client.hasBearer
-        let isKept = client.betas.utf8.count <= Self.keptBetaBytes && refused.isEmpty
+        let clientBytes = client.betas.utf8.count + (client.version?.utf8.count ?? 0)
+        let isKept = clientBytes <= Self.keptClientBytes && refused.isEmpty
         let id = "\(key)\n\(hasBearer)\n\(client.version ?? "")\n\(client.betas)"
         if isKept, let known = known.use(id) { return known }
         var lines: [String] = []

@@ -10,6 +10,7 @@ import Upstream
 /// them.
 func countTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
+    try exchange.checkMessagesVersion()
     let defaultModel = gateway.settings.defaultModel
     let reading = MessageReading(isCounted: true, toleratesUnknown: gateway.registry.speaks(.messages))
     let (call, original) = try await exchange.jsonAndOriginal({ _ in false }) { (root, _) throws(APIError) in
