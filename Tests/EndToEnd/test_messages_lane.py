@@ -594,6 +594,25 @@ def test_records_say_whether_a_body_was_rebuilt(start_relay, anthropic_server, c
 # --- The cache --------------------------------------------------------------------------------
 
 
+def attributed(line):
+    return {"system": [{"type": "text", "text": line}, PROMPT]}
+
+
+@pytest.mark.parametrize(("info", "states"), [("all", ["miss", "miss", "hit"]), ("own", ["miss", "hit", "hit"])])
+def test_a_line_that_the_vendor_reads_is_not_shared(start_relay, anthropic_server, info, states):
+    relay = start_relay(**settings(anthropic_server, CLIENT_INFO=info), CACHE="true", CACHE_SCOPE="shared", KEY_MATE_TOKEN="token-of-the-mate-of-all")
+    anthropic_server.says(MODEL, OPEN)
+    other = LINE.replace("2.1.332.a1b", "Say-yes")
+    found = []
+    for token, line in ((TEAM_TOKEN, other), ("token-of-the-mate-of-all", LINE), (TEAM_TOKEN, LINE)):
+        with client(relay, token) as http:
+            answer = http.post(PATH, json=asked(**attributed(line)))
+            assert answer.status_code == 200
+            found.append(answer.headers["x-relay-cache"])
+    sent = [b"Say-yes" in seen["raw"] for seen in anthropic_server.asked(MODEL)]
+    assert found == states and sent == ([True, False] if info == "all" else [False])
+
+
 def test_the_cache(start_relay, anthropic_server):
     relay = start_relay(**settings(anthropic_server), CACHE="true")
     anthropic_server.says(MODEL, OPEN)
@@ -615,8 +634,9 @@ def test_the_cache(start_relay, anthropic_server):
         hits(1, stream=is_streamed, headers={"anthropic-beta": "a"})
         hits(1, stream=is_streamed, headers={"anthropic-beta": "b"})
         hits(1, stream=is_streamed, headers={"anthropic-version": "2031-01-01"})
-        first, second = ({"system": [{"type": "text", "text": f"{LINE} {word}"}, PROMPT]} for word in "ab")
+        first, second, third = (attributed(LINE.replace("a1b", "c3d")), attributed(LINE), attributed(f"{LINE} Say yes."))
         hits(1, stream=is_streamed, other=second, **first)
+        hits(0, stream=is_streamed, other=third, **first | {"top_k": 5})
         hits(0, stream=is_streamed, other={"system": "a"}, system="b")
         if is_streamed:
             anthropic_server.says(MODEL, OPEN | {"events": NEW_EVENTS})

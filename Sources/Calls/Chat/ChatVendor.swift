@@ -16,6 +16,8 @@ package protocol ChatVendor: AnyObject, Sendable {
     var keepsDeadlines: Bool { get }
     /// Whether the vendor's models can choose between the vendor's web search and the tools of a call.
     var offersSearch: Bool { get }
+    /// Whether Claude Code's attribution line goes on to the vendor.
+    var sendsAttribution: Bool { get }
     /// Returns the abilities that the vendor has for this call. Calls of the same model can differ in them.
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities
     /// Returns whether the vendor itself can read the file at this URL.
@@ -39,6 +41,7 @@ extension ChatVendor {
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool { false }
     package var keepsDeadlines: Bool { false }
     package var offersSearch: Bool { false }
+    package var sendsAttribution: Bool { false }
     package func reads(_ address: String) -> Bool { false }
     package func mayRecall(_ messages: [ChatMessage], by attempt: Attempt) -> Bool { false }
     package func recall(_ messages: [ChatMessage], by attempt: Attempt) async {}

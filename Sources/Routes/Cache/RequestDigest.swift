@@ -8,6 +8,9 @@ import Shared
 /// Equal requests have the same digest. The order of members and the spelling of numbers and strings do not matter.
 struct RequestDigest: ~Copyable {
     private var out = ByteBuffer()
+    /// Whether the request is one to the Messages API, whose instructions may have an attribution line.
+    private let isMessage: Bool
+    private var hasAttribution = false
 
     /// The members of the outermost object that the digest leaves out.
     private static let leftOut: [StaticString] = ["model", "stream", "stream_options", "user", "metadata"]
@@ -16,13 +19,15 @@ struct RequestDigest: ~Copyable {
     private static let longBytes = 64
     private static let depth = 128
 
-    private init() {}
+    private init(isMessage: Bool) { self.isMessage = isMessage }
 
     /// Returns the digest of a request body; nil if the body is nested too deeply.
-    static func of(_ root: JSONValue) -> Digest? {
-        var digest = RequestDigest()
+    ///
+    /// The digest of a Messages request leaves out an attribution line. `attributed` contains it; nil without a line.
+    static func of(_ root: JSONValue, isMessage: Bool = false) -> (plain: Digest, attributed: Digest?)? {
+        var digest = RequestDigest(isMessage: isMessage)
         guard digest.add(root, depth: depth, isOutermost: true) else { return nil }
-        return Digest(quicklyOf: digest.out.bytes)
+        return (Digest(quicklyOf: digest.out.bytes), digest.hasAttribution ? of(root)?.plain : nil)
     }
 
     /// Adds a JSON value's kind and content to the digest's input. Returns false if the nesting is too deep.
@@ -45,7 +50,7 @@ struct RequestDigest: ~Copyable {
                 // The cache key contains the model and the streaming option separately.
                 if isOutermost, Self.leftOut.contains(where: member.name.equals) { continue }
                 add(text: member.name)
-                if isOutermost, member.name == "system" {
+                if isOutermost, isMessage, member.name == "system" {
                     guard add(system: member.value, depth: depth - 1) else { return false }
                     continue
                 }
@@ -58,18 +63,30 @@ struct RequestDigest: ~Copyable {
 
     /// Adds the instructions of a Messages request without the attribution line, which differs in each conversation.
     private mutating func add(system: JSONValue, depth: Int) -> Bool {
-        if let text = system.text {
-            add(text: text[part: ChatMessage.attributionBytes(in: text)..<text.count])
-            return true
-        }
         guard let blocks = system.elements else { return add(system, depth: depth) }
         out.append("[")
         for block in blocks {
-            if let text = block["text"]?.text, ChatMessage.attributionBytes(in: text) == text.count { continue }
-            guard add(block, depth: depth - 1) else { return false }
+            if Self.isAttribution(block) {
+                hasAttribution = true
+            } else {
+                guard add(block, depth: depth - 1) else { return false }
+            }
         }
         out.append("]")
         return true
+    }
+
+    /// Returns whether a block of instructions is an attribution line of exactly Claude Code's form.
+    private static func isAttribution(_ block: JSONValue) -> Bool {
+        guard let fields = block.texts("type", "text"), fields.0.equals("text") else { return false }
+        var rest = fields.1
+        for name: StaticString in ["x-anthropic-billing-header: cc_version=", " cc_entrypoint="] {
+            guard rest.hasPrefix(name), let end = rest.first(UInt8(ascii: ";")) else { return false }
+            let value = rest[part: name.utf8CodeUnitCount..<end]
+            guard value.allSatisfy({ $0.isLetterOrDigit || "._-".utf8.contains($0) }) else { return false }
+            rest = rest[part: (end + 1)..<rest.count]
+        }
+        return rest.isEmpty && fields.1.count < 200
     }
 
     private mutating func add(text: UnsafeRawBufferPointer) {

@@ -9,12 +9,14 @@ final class CacheStage: OnLoop, @unchecked Sendable {
     private let lookup: CacheLookup
     private let formatter: any ChatResponseFormatter
     private let exchange: Exchange
+    private let attributed: Digest?
     /// The ids of the caller's files to which the request refers.
     private var files: [String] = []
 
     init(_ asked: ChatRequest, _ digest: Digest, in cache: ConfiguredCache, _ exchange: Exchange) {
         formatter = asked.formatter
         self.exchange = exchange
+        attributed = asked.attributed
         lookup = CacheLookup(cache, digest.with(asked.call.original?.messageHeaders), exchange: exchange)
         for index in asked.call.attachments.indices {
             if case .file(let id) = asked.call.attachments[index].source { files.append(id) }
@@ -28,8 +30,10 @@ final class CacheStage: OnLoop, @unchecked Sendable {
     ///
     /// The request must have been admitted.
     /// - Parameter delivery: the delivery of a streamed response; nil for a whole one.
-    func responds(_ outline: ChatOutline, _ delivery: ChatDelivery?) async throws(APIError) -> Bool {
-        guard let name = outline.cachedName, try await ownsFiles() else { return false }
+    func responds(to source: any ChatSource, _ delivery: ChatDelivery?) async throws(APIError) -> Bool {
+        guard let outline = source.outline, var name = outline.cachedName, try await ownsFiles() else { return false }
+        // A client may write anything into a line that its vendor reads.
+        if let attributed, source.sendsAttribution { name += "\n\(attributed.base64url(characters: 43))" }
         let wanted = outline.options
         let found = try await lookup.find(wanted.model, servedBy: name, isStreamed: wanted.isStreamed) {
             delivery?.startPings()

@@ -22,7 +22,7 @@ extension Exchange {
             var reading = reading
             reading.checked = tools
             return try surface.read(root, defaultModel: defaultModel, reading)
-                .completed(root, isEstimated: isEstimated, isKept: isKept)
+                .completed(root, isEstimated: isEstimated, isKept: isKept, surface.wire)
         }
         if asked.isOfOtherAPI { return asked }
         if surface.wire == .chat { asked.call.keep(original) } else { try keep(message: original, asked) }
@@ -72,7 +72,7 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
     var delivery =
         wanted.isStreamed ? ChatDelivery(to: formatter.writer(for: wanted, exchange), wanted, exchange) : nil
     if let cache {
-        if try await cache.responds(outline, delivery) { return nil }
+        if try await cache.responds(to: source, delivery) { return nil }
         delivery = delivery.map(cache.recording)
     }
     do throws(UpstreamError) {
@@ -104,7 +104,8 @@ extension Exchange {
         }
         let (isEstimated, isKept) = (gateway.limits.countsLate, keepsResponse(of: surface))
         return try await json { (root) throws(APIError) in
-            try surface.read(root, defaultModel: defaultModel).completed(root, isEstimated: isEstimated, isKept: isKept)
+            try surface.read(root, defaultModel: defaultModel)
+                .completed(root, isEstimated: isEstimated, isKept: isKept, surface.wire)
         }
     }
 
@@ -117,9 +118,9 @@ extension Exchange {
 extension ChatRequest {
     /// Completes the request while its body is read: with the estimated tokens of a long one if a limit needs them, and
     /// with the digest for the response cache.
-    fileprivate func completed(_ root: JSONValue, isEstimated: Bool, isKept: Bool) -> ChatRequest {
+    fileprivate func completed(_ root: JSONValue, isEstimated: Bool, isKept: Bool, _ wire: Wire?) -> ChatRequest {
         if isEstimated { call.estimateIfLong() }
-        if isKept { digest = RequestDigest.of(root) }
+        if isKept, let found = RequestDigest.of(root, isMessage: wire == .messages) { (digest, attributed) = found }
         return self
     }
 }

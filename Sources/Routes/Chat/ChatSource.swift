@@ -10,6 +10,8 @@ protocol ChatSource: OnLoop {
     func admitted(_ exchange: Exchange) async throws(APIError) -> Admission
     /// The facts of the response; nil before `admitted`.
     var outline: ChatOutline? { get }
+    /// Whether Claude Code's attribution line may reach a vendor.
+    var sendsAttribution: Bool { get }
     /// Calls vendors until a response has begun. A response that is not streamed is whole then.
     ///
     /// - Parameter notes: the writer of a streamed response, which also gets a panel's progress lines.

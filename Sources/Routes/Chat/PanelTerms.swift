@@ -5,6 +5,7 @@ import Shared
 import Upstream
 
 extension PanelChat: ChatSource {
+    var sendsAttribution: Bool { false }
     var outline: ChatOutline? { lastDraft.map { ChatOutline(options: $0.options, cachedName: panel.name) } }
 
     /// Counts the request in its limits, and reserves units for all its upstream calls.

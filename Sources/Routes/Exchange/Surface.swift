@@ -94,6 +94,8 @@ final class ChatRequest: @unchecked Sendable {
     let isOfOtherAPI: Bool
     /// The digest of the body, by which the response cache finds responses; nil if the request does not use the cache.
     var digest: Digest?
+    /// The digest of a body with an attribution line, which `digest` leaves out; nil if it has no such line.
+    var attributed: Digest?
 
     init(_ call: consuming ChatCall, _ formatter: any ChatResponseFormatter, isOfOtherAPI: Bool = false) {
         self.call = call

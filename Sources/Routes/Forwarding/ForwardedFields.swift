@@ -38,7 +38,7 @@ struct ForwardedFields: Sendable {
     /// - Parameter isDigested: whether to compute the digest for the response cache.
     init(_ root: JSONValue, _ endpoint: ForwardedEndpoint, isDigested: Bool) throws(APIError) {
         let fields = try RequestFields(root)
-        if isDigested { digest = RequestDigest.of(root) }
+        if isDigested { digest = RequestDigest.of(root)?.plain }
         model = try fields.model()
         cacheKey = root["prompt_cache_key"]?.text.flatMap(Self.hash)
         user = root["user"]?.text.flatMap(Self.hash)

@@ -76,6 +76,7 @@ package final class Anthropic: KeyChecker, OnLoop, @unchecked Sendable {
 extension Anthropic: WireChatVendor {
     package var wires: [Wire] { [.messages] }
     package var offersSearch: Bool { true }
+    package var sendsAttribution: Bool { dialect.sendsAttribution }
 
     package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool {
         call.original?.wire == .messages && !call.hasChangedCallIDs

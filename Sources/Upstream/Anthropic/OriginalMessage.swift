@@ -156,13 +156,22 @@ struct OriginalMessage: ~Copyable {
             return replace(whole[part: 0..<length]) { _ in }
         }
         let blocks = Array(system.elements)
-        let lengths = blocks.map { $0["text"]?.content.flatMap(Self.attributionLength) }
-        guard lengths.contains(where: { $0 != nil }) else { return }
-        let isWhole = { (index: Int) in lengths[index].map { $0 == blocks[index]["text"]?.content?.count } ?? false }
+        let texts = blocks.map(Self.attributedText)
+        guard texts.contains(where: { $0 != nil }) else { return }
+        let isWhole = { (index: Int) in texts[index].map { Self.attributionLength($0) == $0.count } ?? false }
         write(system, blocks.map(\.bytes), without: isWhole) { index, writer in
-            guard let length = lengths[index], let text = blocks[index]["text"]?.content else { return }
+            guard let text = texts[index], let length = Self.attributionLength(text) else { return }
             writer.replace(text[part: 0..<length]) { _ in }
         }
+    }
+
+    /// Returns the content of a block's text that begins with an attribution line; nil if there is none. A name with an
+    /// escape counts as `text`.
+    private static func attributedText(_ block: RawJSON) -> UnsafeRawBufferPointer? {
+        for member in block.members where member.name.equals("text") || member.name.first(UInt8(ascii: "\\")) != nil {
+            if let text = member.value.content, attributionLength(text) != nil { return text }
+        }
+        return nil
     }
 
     private static let attribution: StaticString = "x-anthropic-billing-header:"

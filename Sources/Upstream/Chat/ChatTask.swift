@@ -41,6 +41,9 @@ package final class ChatTask: UpstreamTask, OnLoop, @unchecked Sendable {
         }
     }
 
+    /// Whether Claude Code's attribution line may reach a vendor.
+    package var sendsAttribution: Bool { candidates.list.all.contains { $0.provider.sendsAttribution } }
+
     // MARK: Fits
 
     /// The fit for the first candidate that can serve the call; nil before `leadingFit()` has returned.

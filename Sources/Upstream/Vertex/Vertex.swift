@@ -85,6 +85,7 @@ extension Vertex: WireChatVendor {
     package var wires: [Wire] { publisher == .anthropic ? [.messages] : [] }
     package var keepsDeadlines: Bool { false }
     package var offersSearch: Bool { publisher == .anthropic }
+    package var sendsAttribution: Bool { publisher == .anthropic && site.vendor.clientInfo != .none }
 
     package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool {
         publisher == .anthropic && call.original?.wire == .messages && !call.hasChangedCallIDs

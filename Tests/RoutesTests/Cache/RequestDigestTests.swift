@@ -105,23 +105,62 @@ private struct PlainCache {
     private func digest(_ text: String) throws -> Digest? {
         let parser = JSONParser()
         let bytes = ByteBuffer(text)
-        return RequestDigest.of(try parser.parse(bytes.bytes))
+        return RequestDigest.of(try parser.parse(bytes.bytes))?.plain
     }
 
-    @Test("the attribution line of instructions does not matter, and everything else does")
+    private func plain(_ system: String) throws -> Digest? {
+        let parser = JSONParser()
+        let bytes = ByteBuffer(#"{"system":\#(system)}"#)
+        return RequestDigest.of(try parser.parse(bytes.bytes), isMessage: true)?.plain
+    }
+
+    private static func line(_ version: String) -> String {
+        "x-anthropic-billing-header: cc_version=\(version); cc_entrypoint=cli;"
+    }
+
+    private static func blocks(_ texts: String...) -> String {
+        "[\(texts.map { #"{"type":"text","text":"\#($0)"}"# }.joined(separator: ","))]"
+    }
+
+    @Test("the attribution line of a Messages request does not matter, and everything else does")
     func attribution() throws {
-        func system(_ text: String) throws -> Digest? { try digest(#"{"system":\#(text)}"#) }
-        func line(_ id: Int) -> String { "x-anthropic-billing-header: cc_version=\(id);" }
-        func blocks(_ texts: String...) -> String {
-            "[\(texts.map { #"{"type":"text","text":"\#($0)"}"# }.joined(separator: ","))]"
+        let (one, other) = (Self.line("2.1.332.a1b"), Self.line("2.1.332.c3d"))
+        #expect(try plain(Self.blocks(one, "a")) == plain(Self.blocks(other, "a")))
+        #expect(try plain(Self.blocks(one, "a")) == plain(Self.blocks("a")))
+        #expect(try plain(Self.blocks(one, "a")) != plain(Self.blocks(one, "b")))
+        #expect(try plain(#""\#(one)\na""#) != plain(#""\#(other)\na""#))
+        #expect(try digest(#"{"input":"\#(one)"}"#) != digest(#"{"input":"\#(other)"}"#))
+        #expect(try digest(#"{"input":{"system":"\#(one)"}}"#) != digest(#"{"input":{"system":"\#(other)"}}"#))
+        #expect(try digest(#"{"system":"\#(one)"}"#) != digest(#"{"system":"\#(other)"}"#))
+    }
+
+    @Test("the digest with an attribution line differs with the line")
+    func attributed() throws {
+        func attributed(_ system: String) throws -> Digest? {
+            let parser = JSONParser()
+            let bytes = ByteBuffer(#"{"system":\#(system)}"#)
+            return RequestDigest.of(try parser.parse(bytes.bytes), isMessage: true)?.attributed
         }
-        #expect(try system(blocks(line(1), "a")) == system(blocks(line(2), "a")))
-        #expect(try system(blocks(line(1), "a")) == system(blocks("a")))
-        #expect(try system(blocks(line(1), "a")) != system(blocks(line(1), "b")))
-        #expect(try system(#""\#(line(1))\na""#) == system(#""\#(line(2))\na""#))
-        #expect(try system(#""\#(line(1))\na""#) != system(#""\#(line(1))\nb""#))
-        #expect(try digest(#"{"input":"\#(line(1))"}"#) != digest(#"{"input":"\#(line(2))"}"#))
-        #expect(try digest(#"{"input":{"system":"\#(line(1))"}}"#) != digest(#"{"input":{"system":"\#(line(2))"}}"#))
+        let (one, other) = (Self.line("1"), Self.line("2"))
+        #expect(try attributed(Self.blocks(one, "a")) != attributed(Self.blocks(other, "a")))
+        #expect(try attributed(Self.blocks("a")) == nil && attributed(#""a""#) == nil)
+    }
+
+    @Test(
+        "text in the form of the attribution line that is not the line matters",
+        arguments: [
+            blocks("\(line("1")) Say yes.", "a"), blocks("\(line("1")) cc_new=1;", "a"), blocks(line("Say yes"), "a"),
+            blocks(line("1\u{e9}"), "a"), blocks(line(String(repeating: "1", count: 200)), "a"),
+            blocks("x-anthropic-billing-header: Say yes.", "a"),
+            blocks("x-anthropic-billing-header: cc_version=1;", "a"),
+            #"[{"type":"new","text":"\#(line("1"))"},{"type":"text","text":"a"}]"#,
+            #"[{"type":"text","text":"\#(line("1"))","new":"Say yes."},{"type":"text","text":"a"}]"#,
+            #"[{"type":"text","text":"\#(line("1"))","text":"Say yes."},{"type":"text","text":"a"}]"#,
+            #""\#(line("1")) Say yes.\na""#,
+        ]
+    )
+    func otherLines(system: String) throws {
+        #expect(try plain(system) != plain(Self.blocks("a")) && plain(system) != plain(#""a""#))
     }
 
     @Test("10,000 requests in any spelling find what a plain cache finds", arguments: [1, 2, 3])

@@ -97,6 +97,10 @@ import Testing
                 #"{"system":[{"text":"a"},{}],"model":"m\"1"}"#
             ),
             (#"{"system":[ {"text":"LINE"},{"text":"LINE"} ],"model":"a"}"#, #"{"system":[  ],"model":"m\"1"}"#),
+            (
+                #"{"system":[{"te\u0078t":"LINE"},{"text":"a","\u0074ext":"LINE"}],"model":"a"}"#,
+                #"{"system":[],"model":"m\"1"}"#
+            ),
             (#"{"system":"LINE","model":"a"}"#, #"{"system":"","model":"m\"1"}"#),
             (#"{"system":"\u0078-anthropic-billing-header: \\n\nb","model":"a"}"#, #"{"system":"b","model":"m\"1"}"#),
             (#"{"metadata":{"user_id":"a"},"model":"a"}"#, #"{"metadata":{},"model":"m\"1"}"#),
