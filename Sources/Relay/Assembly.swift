@@ -165,6 +165,7 @@ final class Assembly {
             dataFolder: settings.dataFolder,
             hasOwnAdminSocket: settings.admin?.listener != nil,
             shared: states.ofInstances,
+            scope: StoreScope(settings.limits.storeSecret, settings.keys),
             counters: store
         )
     }

@@ -449,6 +449,28 @@ def test_a_relay_ends_while_requests_wait(launch, server, prompt):
 # --- In memcached --------------------------------------------------------------------------------
 
 
+def test_relays_with_other_secrets_share_nothing(start_relay, server, store, prompt):
+    """They use the same memcached, and have callers of the same names."""
+    shared = environment(server, CACHE_STORE="memcached", MEMCACHED_SERVERS=store.address, CACHE_TTL="1h")
+    tokens, secret = {"KEY_TEAM_TOKEN": "token-of-another-team-0"}, {"STORE_SECRET": "a-secret-of-the-stores"}
+    conftest.secrets.update([*tokens.values(), *secret.values()])
+
+    def found(scope, *settings):
+        server.says(UP, {"text": "answer"})
+        seen = []
+        for more in settings:
+            with client_of(start_relay(**shared | {"CACHE_SCOPE": scope} | more), more.get("KEY_TEAM_TOKEN", TEAM)) as http:
+                before = sum(":answer:" in key for key in store.keys())
+                seen += states(http, body(prompt, user=scope, seed=len(scope)))
+                if seen[-1] == "miss":
+                    wait_for(lambda before=before: sum(":answer:" in key for key in store.keys()) > before)
+        return seen
+
+    mate = {"KEY_MATE_TOKEN": "token-of-another-mate-0"}
+    assert found("key", {}, mate, tokens, secret) == ["miss", "hit", "miss", "miss"]
+    assert found("shared", {}, mate, secret, secret | tokens) == ["miss", "miss", "miss", "hit"]
+
+
 def test_relays_share_by_memcached(start_relay, server, store, prompt, mark):
     shared = environment(server, CACHE_STORE="memcached", MEMCACHED_SERVERS=store.address, CACHE_TTL="1h")
     answer = f"answer{uuid.uuid4().hex}"

@@ -35,6 +35,16 @@ def test_a_relay_that_starts_later_finds_a_killed_one_silent(start_relay, store,
     assert not is_silent or time.monotonic() - began > 20, "its entry is not 30 seconds old"
 
 
+def test_relays_with_another_secret_are_not_listed(start_relay, store):
+    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address}
+    one, other = (start_relay(**settings, STORE_SECRET=f"the-secret-of-relay-{name}") for name in "ab")
+    mate = start_relay(**settings, STORE_SECRET="the-secret-of-relay-a")
+    both = {str(one.port), str(mate.port)}
+    operators = {relay: Operator(relay.base_url) for relay in (one, other, mate)}
+    wait_for(lambda: all(set(silent(operators[relay])) == both for relay in (one, mate)), NEXT_ENTRY_SECONDS)
+    assert set(silent(operators[other])) == {str(other.port)}
+
+
 @pytest.mark.skipif(not os.environ.get("REAL_TIMES"), reason="takes 40 seconds: set REAL_TIMES=1")
 def test_a_killed_relay_is_silent_within_40_seconds(start_relay, store):
     settings = SETTINGS | {"MEMCACHED_SERVERS": store.address}

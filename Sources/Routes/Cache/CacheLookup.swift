@@ -109,6 +109,8 @@ final class CacheLookup: RequestCaching, OnLoop, @unchecked Sendable {
     private func key(_ name: String, isStreamed: Bool) -> CacheKey? {
         guard let caller = exchange.asking?.caller, let route = exchange.record.route else { return nil }
         var parts = ByteBuffer()
+        let isOwn = caller.kind == .known && cache.settings.scope == .key
+        cache.storeScope.append(to: &parts, of: isOwn ? caller : nil)
         switch caller.kind {
         case .known where cache.settings.scope == .shared: parts.append("all")
         case .known: parts.append("key")

@@ -33,7 +33,8 @@ final class Gateway: ChatServices, @unchecked Sendable {
         self.own = own
         let settings = setup.settings
         panelMarks = PanelProgressLines(of: setup.registry.modelCatalog.panels.all)
-        cache = settings.cache.map { ConfiguredCache($0, services.cachedResponses) }
+        let scope = StoreScope(settings.limits.storeSecret, settings.keys)
+        cache = settings.cache.map { ConfiguredCache($0, services.cachedResponses, scope) }
         fallbackNanoseconds = UInt64(clamping: settings.balance.deadline.nanoseconds)
         isOpenToAllOrigins = settings.corsOrigins == ["*"]
         hasOperator = settings.admin != nil

@@ -44,6 +44,7 @@ package final class AdminState: Sendable {
         dataFolder: String?,
         hasOwnAdminSocket: Bool,
         shared: SharedState?,
+        scope: StoreScope = StoreScope(nil, []),
         counters: (any CounterStore)? = nil
     ) {
         sessions = AdminSessions(dataFolder: dataFolder)
@@ -51,7 +52,7 @@ package final class AdminState: Sendable {
         self.instance = instance
         self.shared = shared
         self.counters = counters
-        board = InstanceBoard(name: instance)
+        board = InstanceBoard(name: instance, in: scope)
     }
 
     package func stop() { worker.join() }

@@ -38,17 +38,21 @@ package final class InstanceBoard: Sendable {
     /// The lifetime of an instance's entry in the store after its last write, in seconds.
     private static let keptSeconds = 3_600
     private static let maxInstances = 200
-    private static let indexKey = "relay:1:admin:instances"
     /// The time for which an operator's order stays in this instance's entry, in milliseconds.
     private static let orderMilliseconds = 86_400_000
 
-    package init(name: String) {
+    /// The beginning of the board's keys in the store, which other relays at the same memcached do not use.
+    private let prefix: String
+
+    /// Creates the board of the instance with this name.
+    package init(name: String, in scope: StoreScope = StoreScope(nil, [])) {
         self.name = name
+        prefix = "relay:1:admin:\(scope.name):"
         id = RandomBytes().id("")
         startedAt = Timestamp.now()
     }
 
-    private static func key(_ id: String) -> String { "relay:1:admin:instance:\(id)" }
+    private func key(_ id: String) -> String { "\(prefix)instance:\(id)" }
 
     /// Adds an operator's order, which all other instances then carry out.
     package func add(_ order: InstanceOrder) {
@@ -114,11 +118,11 @@ package final class InstanceBoard: Sendable {
         on loop: EventLoop,
         _ parser: JSONParser
     ) async throws(StoreFailure) -> [InstanceOrder] {
-        shared.put(Self.key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
+        shared.put(key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
         let ids = try await ids(in: shared, on: loop)
         removeOthers(except: ids)
         for other in ids where other != id {
-            let bytes = try await shared.read(Self.key(other), on: loop)
+            let bytes = try await shared.read(key(other), on: loop)
             see(bytes.flatMap { InstanceEntry($0, parser) }, other, at: loop.now)
         }
         return newOrders()
@@ -126,14 +130,14 @@ package final class InstanceBoard: Sendable {
 
     /// Writes this instance's last entry, so that other instances no longer list it. Call it before the process ends.
     package func leave(_ entry: InstanceEntry, _ shared: SharedState) {
-        shared.put(Self.key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
+        shared.put(key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
     }
 
     /// Returns the ids of all instances in memcached's list of instances. Adds this instance to the list, or renews its
     /// time there after 60 seconds.
     private func ids(in shared: SharedState, on loop: EventLoop) async throws(StoreFailure) -> [String] {
         let (id, now) = (id, Timestamp.now() / 1_000)
-        return try await shared.update(Self.indexKey, expirySeconds: Self.keptSeconds, on: loop) { bytes in
+        return try await shared.update("\(prefix)instances", expirySeconds: Self.keptSeconds, on: loop) { bytes in
             var times = bytes.map(Self.index) ?? [:]
             let isRecent = times[id].map { now - $0 < 60 } ?? false
             guard !isRecent else { return SharedState.Change(nil, Array(times.keys)) }

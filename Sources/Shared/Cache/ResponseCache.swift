@@ -76,6 +76,7 @@ package final class ResponseCache: Sendable {
 package struct ConfiguredCache: Sendable {
     package let settings: CacheSettings
     package let responseCache: ResponseCache
+    package let storeScope: StoreScope
     private let position: StorageLocation
     private let lifeNanoseconds: UInt64
     private let bounds: MemoryCache.Bounds
@@ -95,8 +96,9 @@ package struct ConfiguredCache: Sendable {
     private static let leavingBytes = 16 * 1_048_576
     private static let patienceNanoseconds: UInt64 = 5_000_000_000
 
-    package init(_ settings: CacheSettings, _ responseCache: ResponseCache) {
+    package init(_ settings: CacheSettings, _ responseCache: ResponseCache, _ storeScope: StoreScope) {
         self.settings = settings
+        self.storeScope = storeScope
         self.responseCache = responseCache
         lifeNanoseconds = UInt64(clamping: settings.life.nanoseconds)
         bounds = MemoryCache.Bounds(entries: settings.maxEntries, bytes: settings.maxBytes)
