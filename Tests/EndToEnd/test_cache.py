@@ -19,6 +19,7 @@ import pytest
 from chat import PATH, streamed
 from memcached import wait_for
 from openai_vendor import chunk
+from rawhttp import connected, request
 from sealed import altered
 
 TEAM, MATE = "token-of-the-cache-team-0", "token-of-the-cache-mate-0"
@@ -444,6 +445,25 @@ def test_a_relay_ends_while_requests_wait(launch, server, prompt):
         )
     waiting(relay, 2)
     relay.stop()
+
+
+def test_a_client_that_does_not_read_holds_up_nobody(start_relay, server, prompt):
+    """Others wait five seconds for it. It gets the whole response when it reads on."""
+    relay = start_relay(**environment(server, CACHE_COALESCE="true", MEMORY_MB="1024", CACHE_MAX_MB="64"))
+    texts = [f"{number:06}" * 2_000 for number in range(500)]
+    events = [chunk({"role": "assistant", "content": ""}), *(chunk({"content": text}) for text in texts), chunk({}, "stop")]
+    server.says(UP, {"events": events})
+    asks = json.dumps(body(prompt, stream=True)).encode()
+    with connected(relay.port, receive_bytes=4_096) as leader:
+        leader.send(request("POST", PATH, asks, authorization=f"Bearer {TEAM}"))
+        wait_for(lambda: asked(server) == 1)
+        (answer,) = Together(relay, body(prompt, stream=True)).ended()
+        assert state(answer) == "hit" and asked(server) == 1
+        first = leader.receive(seconds=20)
+    for events in (first.events(), [line.removeprefix("data: ") for line in answer.text.split("\n\n") if line]):
+        assert events.pop() == "[DONE]"
+        chunks = [json.loads(event)["choices"] for event in events]
+        assert [choices[0]["delta"]["content"] for choices in chunks if choices and choices[0]["delta"].get("content")] == texts
 
 
 # --- In memcached --------------------------------------------------------------------------------

@@ -200,7 +200,7 @@ final class ResponseCollector: ResponseWriter, @unchecked Sendable {
     }
 
     func write(_ bytes: borrowing ByteBuffer) { answered.body += bytes.text }
-    func drained() async {}
+    func drained(by deadline: LoopTime) async {}
     func end() {}
     func cut() { answered.status = 499 }
 }

@@ -27,3 +27,7 @@ package final class Waiter: @unchecked Sendable {
         continuation.resume()
     }
 }
+
+extension Waiter: TimerTarget {
+    package func timerFired() { wake() }
+}

@@ -75,8 +75,13 @@ extension Connection: ResponseWriter {
 
     var isFull: Bool { output.count > server.bounds.outputBytes }
 
-    func drained() async {
-        while isFull, phase == .active, !Task.isCancelled { await drainWaiter.wait() }
+    var unsentBytes: Int { output.count }
+
+    func drained(by deadline: LoopTime) async {
+        let timer = Timer(drainWaiter)
+        if deadline != .distantFuture { loop.arm(timer, at: deadline) }
+        defer { loop.remove(timer) }
+        while isFull, phase == .active, !Task.isCancelled, loop.now < deadline { await drainWaiter.wait() }
     }
 
     func end() {

@@ -135,6 +135,12 @@ final class CacheLookup: RequestCaching, OnLoop, @unchecked Sendable {
     /// Whether the relay intends to store the response in the cache.
     var isKeeping: Bool { key != nil }
 
+    func isAwaited(unsentBytes: Int) -> Bool {
+        // One of the waiting requests calls the vendor then.
+        if unsentBytes > cache.longestBytes { end() }
+        return leader?.isAwaited ?? false
+    }
+
     /// Reserves memory for storing a response of this many bytes. Returns false, and ends the lookup, if the
     /// response cannot be stored.
     func hasRoom(for bytes: Int) -> Bool {

@@ -24,8 +24,8 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
     /// The time of the first output; nil before it.
     private var firstOutput: LoopTime?
     private var isReasoningHidden = true
-    /// The time in which the response was not read, because the client read nothing, in nanoseconds.
-    private var stalled: UInt64 = 0
+    /// The time for which the delivery has waited for the client, in nanoseconds.
+    private var waitedNanoseconds: UInt64 = 0
 
     init(to writer: any ChatStreamWriter, _ wanted: FormatterOptions, _ exchange: Exchange) {
         self.writer = writer
@@ -90,7 +90,7 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
         exchange.record.usage = usage
         if let firstOutput {
             let hidden = isReasoningHidden ? usage.reasoningTokens : 0
-            open.attempt.recordPace(usage, firstOutput: firstOutput, stalled: stalled, hiddenTokens: hidden)
+            open.attempt.recordPace(usage, firstOutput: firstOutput, stalled: waitedNanoseconds, hiddenTokens: hidden)
         }
         await writer.end(usage)
         open.ended?(usage, nil)
@@ -128,15 +128,24 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
             while !mayHaveMore, try stream.next({ write($0, $1) }) { mayHaveMore = writer.isFull }
             writer.flush()
             if let failure = writer.failure { throw failure }
-            if exchange.writer.isFull {
-                let start = open.loop.now
-                await exchange.writer.drained()
-                stalled += open.loop.now.nanoseconds(since: start)
-            }
+            if exchange.writer.isFull { await waitForClient() }
             // After the first events, which do not wait for it.
             open.count.countUnreported()
         }
         finish()
+    }
+
+    /// Waits until the client has read enough. After five seconds of such waits, goes on without the client while other
+    /// requests wait for the response. The client's output then waits in memory.
+    private func waitForClient() async {
+        let (loop, slowNanoseconds) = (exchange.gateway.loop, UInt64(5_000_000_000))
+        while exchange.writer.isFull, !Task.isCancelled {
+            let isSlow = waitedNanoseconds >= slowNanoseconds
+            if isSlow, exchange.lookup?.isAwaited(unsentBytes: exchange.writer.unsentBytes) == true { return }
+            let start = loop.now
+            await exchange.writer.drained(by: start + (isSlow ? slowNanoseconds : slowNanoseconds - waitedNanoseconds))
+            waitedNanoseconds += loop.now.nanoseconds(since: start)
+        }
     }
 
     private func catchUp(_ count: CallCount) async {

@@ -9,6 +9,8 @@ protocol RequestCaching: AnyObject, Sendable {
     var state: CacheState { get }
     /// The vendor's name of the cached response's model; nil if no cached response was found.
     var servedModel: String? { get }
+    /// Returns whether equal requests wait for the response, of which a slow client has not read `unsentBytes`.
+    func isAwaited(unsentBytes: Int) -> Bool
     /// Ends the request's use of the response cache.
     func end()
 }

@@ -158,7 +158,8 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
     var sentBytes: Int { writer.sentBytes }
     var isFull: Bool { writer.isFull }
     var stalledSeconds: Int? { writer.stalledSeconds }
-    func drained() async { await writer.drained() }
+    var unsentBytes: Int { writer.unsentBytes }
+    func drained(by deadline: LoopTime) async { await writer.drained(by: deadline) }
     func end() { writer.end() }
     func cut() { writer.cut() }
 }

@@ -68,6 +68,8 @@ package final class RequestCoalescer: Sendable {
         }
     }
 
+    fileprivate func isAwaited(_ key: CacheKey) -> Bool { state.withLock { $0.coalescer[key]?.isEmpty == false } }
+
     fileprivate func leave(_ coalescedWaiter: CoalescedWaiter) {
         state.withLock { state in
             guard let position = state.coalescer[coalescedWaiter.key]?.firstIndex(where: { $0 === coalescedWaiter })
@@ -96,6 +98,9 @@ package final class CoalescedLeader: Sendable {
     }
 
     deinit { end() }
+
+    /// Whether requests wait for the response of this request.
+    package var isAwaited: Bool { coalescer.withLock { $0 }?.isAwaited(key) ?? false }
 
     /// Passes the outcome of the upstream call to the waiting requests. If `ending` is nil, the next waiting request
     /// calls the vendor. Only the first call of this function has an effect.
