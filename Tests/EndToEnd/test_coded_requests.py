@@ -141,8 +141,7 @@ def test_bodies_of_each_size(echo: Relay, coding: str, size: int, kind: str) -> 
     envelope = len(chat(""))
     wanted = size - envelope
     if kind == "noise":
-        noise = b"".join(zlib.crc32(number.to_bytes(4)).to_bytes(4) for number in range(wanted // 4))
-        content = base64.b64encode(noise).decode()[:wanted]
+        content = noise(2 * wanted)[:wanted]
     else:
         content = ("All work and no play. " * (wanted // 22 + 1))[:wanted]
     plain = chat(content)
@@ -241,33 +240,63 @@ def test_bombs_end_at_the_limit(start_relay: Callable[..., Relay], coding: str, 
     assert [answer.status for answer in answers] == [413] * 4
     # A caller has a quarter of the memory budget.
     assert resident(relay) - before < 128 * MEGABYTE
-    assert wait_until(lambda: Scrape(relay)("relay_memory_held_bytes", by="large") == 0, 20)
+    assert wait_until(lambda: held(relay) == 0, 20)
 
 
-@pytest.mark.parametrize(("coding", "own"), [("gzip", 40_000), ("zstd", LIMIT)])
-def test_decoded_bytes_and_the_window_are_counted(echo: Relay, coding: str, own: int) -> None:
+def held(relay: Relay) -> float:
+    return Scrape(relay)("relay_memory_held_bytes", by="large") or 0
+
+
+def at(server: Server) -> dict[str, str]:
+    settings = {"KIND": "openai", "BASE_URL": server.base_url, "API_KEY": "key-of-the-row", "MODELS": "echo=up-coded"}
+    return ECHO | {f"PROVIDER_DEMO_{name}": value for name, value in settings.items()}
+
+
+@CODINGS
+def test_decoded_bytes_are_counted(start_relay: Callable[..., Relay], server: Server, coding: str) -> None:
+    relay = start_relay(**at(server))
+    gate = threading.Event()
+    server.says("up-coded", {"gate": gate})
     content = "All work and no play. " * (4 * MEGABYTE // 22)
-    packed = CODERS[coding](chat(content)) if coding == "gzip" else zstd(chat(content), "--long=23")
+    with connected(relay.port) as peer:
+        peer.send(request("POST", CHAT, CODERS[coding](chat(content)), content_encoding=coding))
+        assert wait_until(lambda: len(server.asked("up-coded")) == 1, 20)
+        assert 2 * len(content) <= held(relay) <= 2 * len(content) + 2 * MEGABYTE
+        gate.set()
+        assert peer.receive().status == 200
+    assert wait_until(lambda: held(relay) == 0, 20)
+    assert server.take_violations() == []
 
-    def held() -> float:
-        return Scrape(echo)("relay_memory_held_bytes", by="large") or 0
 
-    with connected(echo.port) as peer:
-        peer.send(request("POST", CHAT, packed, content_encoding=coding)[:-1])
-        assert wait_until(lambda: held() >= 2 * len(content) + own, 20), held()
-        assert held() <= 2 * len(content) + own + 2 * MEGABYTE
-        peer.send(packed[-1:])
-        assert text_of(peer.receive()).endswith(content[-100:])
-    assert wait_until(lambda: held() == 0, 20)
+def noise(size: int) -> str:
+    """Returns text that is compressed to three quarters of its size."""
+    return base64.b64encode(b"".join(zlib.crc32(number.to_bytes(4)).to_bytes(4) for number in range(size * 3 // 16))).decode()
+
+
+@CODINGS
+@pytest.mark.parametrize("content", ["All work and no play. " * (5 * MEGABYTE // 22), noise(5 * MEGABYTE)], ids=["text", "noise"])
+def test_bodies_do_not_wait_for_each_other(start_relay: Callable[..., Relay], server: Server, coding: str, content: str) -> None:
+    """Three of them fit into the memory of an address. The others wait for these, and not for each other."""
+    relay = start_relay(**at(server))
+    server.says("up-coded", {})
+    packed = request("POST", CHAT, CODERS[coding](chat(content)), content_encoding=coding)
+    answers: list[Answer] = []
+    threads = [threading.Thread(target=lambda: answers.append(ask(relay.port, packed, seconds=30))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer.status for answer in answers] == [200] * 8, [answer.body[:200] for answer in answers]
+    assert wait_until(lambda: held(relay) == 0, 20)
 
 
 @CODINGS
 def test_a_client_that_leaves_gives_the_memory_back(echo: Relay, coding: str) -> None:
-    packed = CODERS[coding](chat("All work and no play. " * 100_000))
+    packed = CODERS[coding](chat(noise(4 * MEGABYTE)))
     with connected(echo.port) as peer:
         peer.send(request("POST", CHAT, packed, content_encoding=coding)[:-1])
-        assert wait_until(lambda: (Scrape(echo)("relay_memory_held_bytes", by="large") or 0) > 2_000_000, 20)
-    assert wait_until(lambda: Scrape(echo)("relay_memory_held_bytes", by="large") == 0, 20)
+        assert wait_until(lambda: held(echo) > 2_000_000, 20)
+    assert wait_until(lambda: held(echo) == 0, 20)
 
 
 def test_a_memory_too_small_for_the_window_is_told(start_relay: Callable[..., Relay]) -> None:

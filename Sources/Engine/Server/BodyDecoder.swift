@@ -15,6 +15,19 @@ package enum ContentCoding: Sendable {
     }
 }
 
+extension ContentCoding {
+    /// Returns the number of decoded bytes that a compressed body claims: in its trailer (gzip) or in the head of its
+    /// first frame (zstd). Returns nil if it claims none. It may have more, and the claim may be false.
+    package func claimedBytes(of coded: UnsafeRawBufferPointer) -> Int? {
+        switch self {
+        case .gzip:
+            guard coded.count >= 4 else { return nil }
+            return Int(UInt32(littleEndian: coded.loadUnaligned(fromByteOffset: coded.count - 4, as: UInt32.self)))
+        case .zstd: return Int(exactly: ZSTD_getFrameContentSize(coded.baseAddress, coded.count))
+        }
+    }
+}
+
 /// A decoder of one compressed body, which works in steps of limited length.
 ///
 /// A gzip body is one member or several (RFC 1952), a zstd body is one frame or several (RFC 8878).
@@ -22,16 +35,25 @@ package enum ContentCoding: Sendable {
 /// `@unchecked`: one thread at a time uses it.
 package final class BodyDecoder: @unchecked Sendable {
     private let stream: any CodedStream
-    /// The compressed bytes that are not decoded yet.
-    private var input = ByteBuffer()
+    private let coded: Body
+    /// The number of compressed bytes that are decoded.
+    private var position = 0
     private var output = ByteBuffer()
-    /// The number of compressed bytes received so far.
-    package private(set) var inputBytes = 0
+    private let keepsOutput: Bool
+    /// The number of decoded bytes.
+    package private(set) var outputBytes = 0
     /// The reservation for the memory of the decoder. A thread may use the decoder after the request has ended.
     private let reservation: MemoryReservation?
 
     /// Creates a decoder. Throws an error with status 503 if there is no memory.
-    package init(_ coding: ContentCoding, _ reservation: MemoryReservation?) throws(RequestError) {
+    ///
+    /// - Parameter keepsOutput: whether the decoded bytes are kept, and not only counted.
+    package init(
+        _ coding: ContentCoding,
+        _ coded: Body,
+        _ reservation: MemoryReservation?,
+        keepsOutput: Bool = true
+    ) throws(RequestError) {
         let stream: (any CodedStream)? =
             switch coding {
             case .gzip: GzipStream()
@@ -39,35 +61,32 @@ package final class BodyDecoder: @unchecked Sendable {
             }
         guard let stream else { throw .overloaded }
         self.stream = stream
+        self.coded = coded
         self.reservation = reservation
+        self.keepsOutput = keepsOutput
     }
 
-    /// Whether the bytes so far are whole: they do not end inside a member or a frame.
-    package var isWhole: Bool { stream.hasEnded && input.isEmpty }
-
-    package var outputBytes: Int { output.count }
+    /// Whether the decoded bytes are whole: the body does not end inside a member or a frame.
+    package var isWhole: Bool { stream.hasEnded && position == coded.bytes.count }
 
     /// The memory that the decoder itself uses, in bytes.
     package var ownBytes: Int { stream.heldBytes }
 
-    /// Receives the next compressed bytes. All earlier ones must be decoded.
-    package func receive(_ piece: inout ByteBuffer) {
-        swap(&input, &piece)
-        inputBytes += input.count
-    }
+    /// Reserves the memory for `bytes` decoded bytes. Returns false if memory is short.
+    package func makeRoom(_ bytes: Int) -> Bool { output.canReserve(bytes - output.count) }
 
-    /// Decodes the received bytes until the output has `limitBytes` bytes. Returns whether the output has as many, so
-    /// that more might follow.
+    /// Decodes at most `bytes` more bytes. Returns whether there were as many, so that more might follow.
     ///
     /// Throws an error with status 400 if the bytes are invalid, and with status 503 if there is no memory.
-    package func decode(limitBytes: Int) throws(RequestError) -> Bool {
-        let free = limitBytes - output.count
-        guard output.canReserve(free) else { throw .overloaded }
-        let room = UnsafeMutableRawBufferPointer(start: output.reserve(free), count: free)
-        let (read, written) = try stream.decode(input.bytes, into: room)
-        input.removeFirst(read)
+    package func decode(atMost bytes: Int) throws(RequestError) -> Bool {
+        if !keepsOutput { output.removeAll() }
+        guard output.canReserve(bytes) else { throw .overloaded }
+        let room = UnsafeMutableRawBufferPointer(start: output.reserve(bytes), count: bytes)
+        let (read, written) = try stream.decode(coded.bytes[part: position..<coded.bytes.count], into: room)
+        position += read
         output.wrote(written)
-        return written == free
+        outputBytes += written
+        return written == bytes
     }
 
     /// Removes the decoded bytes and returns them.

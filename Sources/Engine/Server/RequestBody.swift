@@ -54,9 +54,12 @@ package final class RequestBody: OnLoop, @unchecked Sendable {
 
     /// Waits until the whole body has arrived in `bytes`. Throws an error with status 413 if the body is larger than
     /// `limitBytes`.
-    package func collect(limitBytes: Int) async throws(RequestError) {
+    ///
+    /// - Parameter isHeld: whether the memory of a body with a declared length is already reserved.
+    package func collect(limitBytes: Int, isHeld: Bool = false) async throws(RequestError) {
         if !isComplete, failure == nil {
             reading = .whole(limitBytes: limitBytes)
+            if isHeld { coveredBytes = max(coveredBytes, declaredBytes ?? 0) }
             if (declaredBytes ?? total) > limitBytes { throw .bodyTooLarge(declaredBytes, limitBytes: limitBytes) }
             if isLarge { watch() }
             if received.count >= coveredBytes { reserveReceived() }

@@ -59,6 +59,7 @@ final class Gateway: ChatServices, @unchecked Sendable {
     // Of the event loop:
     var loop: EventLoop { own.loop }
     var counts: LoopMetrics { own.counts }
+    var compressedNeeds: CompressedNeeds { own.compressedNeeds }
     var parser: JSONParser { own.parser }
     var ids: RandomBytes { own.ids }
     var running: RunningRequests { own.running }

@@ -62,6 +62,7 @@ package struct LoopServices: @unchecked Sendable {
     package let parser = JSONParser()
     package let ids = RandomBytes()
     let keyAcceptance = KeyAcceptanceCache()
+    let compressedNeeds = CompressedNeeds()
     let running = RunningRequests()
     /// The HTTP client for calls to vendors.
     package let client: CurlClient

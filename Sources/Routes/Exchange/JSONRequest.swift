@@ -62,7 +62,13 @@ extension Exchange {
         let limitBytes = min(maxBytes, ownLimitBytes ?? .max)
         do throws(RequestError) {
             if let coding {
-                try await collect(coding, limitBytes: limitBytes)
+                var body = CompressedBody(
+                    coding: coding,
+                    request: request.body,
+                    gateway: gateway,
+                    limitBytes: limitBytes
+                )
+                try await body.decode()
             } else {
                 try await request.body.collect(limitBytes: limitBytes)
             }
@@ -137,66 +143,6 @@ extension Exchange {
                 throw .media("The charset must be UTF-8.")
             }
         }
-    }
-}
-
-// MARK: Compressed bodies
-
-extension Exchange {
-    /// Waits for the whole compressed body of the request, decodes it as it arrives, and leaves the decoded bytes in
-    /// `request.body`.
-    ///
-    /// Reserves memory for the decoder, and for twice the decoded bytes: the body, and what is parsed from it. Throws an
-    /// error with status 413 if the compressed or decoded body is larger than `limitBytes`, and with status 400 if the
-    /// body cannot be decoded.
-    private func collect(_ coding: ContentCoding, limitBytes: Int) async throws(RequestError) {
-        let body = request.body
-        var ownBytes = Self.firstDecoderBytes
-        try await body.hold(ownBytes)
-        let decoder = try BodyDecoder(coding, body.largeHold)
-        var coveredBytes = 0
-        var piece = ByteBuffer()
-        while try await body.next(into: &piece, limitBytes: limitBytes) {
-            decoder.receive(&piece)
-            var isFull = false
-            repeat {
-                if decoder.outputBytes == coveredBytes {
-                    let step = coveredBytes == 0 ? Self.firstStepBytes : Self.stepBytes
-                    // The byte beyond the limit shows that the body is too large.
-                    let moreBytes = min(step, limitBytes + 1 - coveredBytes)
-                    try await body.hold(2 * moreBytes)
-                    coveredBytes += moreBytes
-                }
-                isFull = try await decode(decoder, limitBytes: coveredBytes)
-                if decoder.outputBytes > limitBytes { throw .bodyTooLarge(nil, limitBytes: limitBytes) }
-                // A window is allocated whole, but only the part that has bytes takes memory.
-                let moreBytes = decoder.ownBytes - ownBytes
-                if moreBytes > 0 { try await body.hold(moreBytes) }
-                ownBytes += max(0, moreBytes)
-            } while isFull
-        }
-        guard decoder.isWhole else { throw RequestError(400, "The compressed request body ends too early.") }
-        body.giveBack(ownBytes + 2 * (coveredBytes - decoder.outputBytes))
-        body.replace(by: decoder.removeOutput())
-    }
-
-    /// The memory for a decoder before it knows the window of the body, in bytes.
-    private static let firstDecoderBytes = 65_536
-    private static let firstStepBytes = 65_536
-    private static let stepBytes = 262_144
-    /// The number of compressed bytes of a body that are decoded on the event loop; more are decoded on a worker.
-    private static let loopBytes = 16_384
-
-    /// Runs one step of the decoder, and returns its result.
-    private func decode(_ decoder: BodyDecoder, limitBytes: Int) async throws(RequestError) -> Bool {
-        if decoder.inputBytes <= Self.loopBytes, limitBytes <= JSONBody.loopBytes {
-            return try decoder.decode(limitBytes: limitBytes)
-        }
-        let result = await gateway.reader.result(on: gateway.loop, withinNanoseconds: JSONBody.patienceNanoseconds) {
-            Result { () throws(RequestError) in try decoder.decode(limitBytes: limitBytes) }
-        }
-        guard let result else { throw Task.isCancelled ? .clientLeft : .overloaded }
-        return try result.get()
     }
 }
 

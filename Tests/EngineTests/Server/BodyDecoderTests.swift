@@ -7,22 +7,31 @@ import Testing
 @Suite struct BodyDecoderTests {
     static let texts = ["", "a", "{\"a\":[1,2,3]}", String(repeating: "all work and no play. ", count: 3_000)]
 
-    @Test("a body is decoded, however it is cut and however small the room is", arguments: ["gzip", "zstd"], texts)
+    @Test("a body is decoded, however small the room is, and counted", arguments: ["gzip", "zstd"], texts)
     func decodes(_ name: String, _ text: String) throws {
         let packed = pack(name, text)
-        for pieceBytes in [1, 7, packed.count] {
-            for stepBytes in [1, 1_000, 1_000_000] where stepBytes > 1 || text.utf8.count < 100 {
-                #expect(try decoded(name, packed, pieceBytes, stepBytes) == text)
-                #expect(try decoded(name, packed + packed, pieceBytes, stepBytes) == text + text)
-            }
+        for stepBytes in [1, 1_000, 1_000_000] where stepBytes > 1 || text.utf8.count < 100 {
+            #expect(try decoded(name, packed, stepBytes) == text)
+            #expect(try decoded(name, packed + packed, stepBytes) == text + text)
+            #expect(try count(name, packed + packed, stepBytes) == 2 * text.utf8.count)
+        }
+    }
+
+    @Test("a body claims its size, or none, but never ends the process", arguments: ["gzip", "zstd"], texts)
+    func claims(_ name: String, _ text: String) throws {
+        let (packed, coding) = (pack(name, text), try #require(name.withBytes { ContentCoding($0) }))
+        #expect(packed.withUnsafeBytes { coding.claimedBytes(of: $0) } == text.utf8.count)
+        for length in packed.indices {
+            let claim = Array(packed[..<length]).withUnsafeBytes { coding.claimedBytes(of: $0) }
+            #expect(claim ?? 0 >= 0)
         }
     }
 
     @Test("a body that ends too early is not whole", arguments: ["gzip", "zstd"])
     func findsCuts(_ name: String) throws {
         let packed = pack(name, Self.texts[2])
-        for length in 0..<packed.count { #expect(try decoded(name, Array(packed[..<length]), 5, 1_000) == nil) }
-        #expect(throws: RequestError.self) { try decoded(name, packed + [0, 0, 0, 0, 0], 5, 1_000) }
+        for length in 0..<packed.count { #expect(try decoded(name, Array(packed[..<length]), 1_000) == nil) }
+        #expect(throws: RequestError.self) { try decoded(name, packed + [0, 0, 0, 0, 0], 1_000) }
     }
 
     @Test("any damage is an error or harmless, and never ends the process", arguments: ["gzip", "zstd"])
@@ -32,29 +41,32 @@ import Testing
             for change: UInt8 in [1, 0x80, 0xff] {
                 var damaged = packed
                 damaged[position] ^= change
-                let text = try? decoded(name, damaged, 64, 10_000)
+                let text = try? decoded(name, damaged, 10_000)
                 // A header has fields without meaning, such as the time.
                 #expect(text == nil || text == Self.texts[3] || position < 10)
             }
         }
     }
 
-    private func decoded(
+    private func decoder(
         _ name: String,
         _ packed: [UInt8],
-        _ pieceBytes: Int,
-        _ stepBytes: Int
-    ) throws(RequestError) -> String? {
+        _ stepBytes: Int,
+        keepsOutput: Bool = true
+    ) throws(RequestError) -> BodyDecoder? {
         guard let coding = name.withBytes({ ContentCoding($0) }) else { return nil }
-        let decoder = try BodyDecoder(coding, nil)
-        var limitBytes = stepBytes
-        for start in stride(from: 0, to: packed.count, by: pieceBytes) {
-            var piece = ByteBuffer()
-            packed[start..<min(start + pieceBytes, packed.count)].withUnsafeBytes { piece.append($0) }
-            decoder.receive(&piece)
-            while try decoder.decode(limitBytes: limitBytes) { limitBytes += stepBytes }
-        }
-        return decoder.isWhole ? decoder.removeOutput().text : nil
+        let coded = packed.withUnsafeBytes { Body(copying: $0) }
+        let decoder = try BodyDecoder(coding, coded, nil, keepsOutput: keepsOutput)
+        while try decoder.decode(atMost: stepBytes) {}
+        return decoder.isWhole ? decoder : nil
+    }
+
+    private func decoded(_ name: String, _ packed: [UInt8], _ stepBytes: Int) throws(RequestError) -> String? {
+        try decoder(name, packed, stepBytes)?.removeOutput().text
+    }
+
+    private func count(_ name: String, _ packed: [UInt8], _ stepBytes: Int) throws(RequestError) -> Int? {
+        try decoder(name, packed, stepBytes, keepsOutput: false)?.outputBytes
     }
 
     private func pack(_ name: String, _ text: String) -> [UInt8] {
