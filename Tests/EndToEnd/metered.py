@@ -17,7 +17,7 @@ PROMPT_TOKENS = 2
 """By the vocabulary and as estimated."""
 FIRST_ANSWER = 1000
 """Reserved for the answer of a model that has not answered yet."""
-HUGE = 2**31 - 1
+HUGE_PROMPT = [{"role": "user", "content": "x " * 12_000}]
 
 
 def metadata(prompt: int = 10, answer: int = 20, credit: Any = 12) -> dict[str, Any]:
@@ -59,9 +59,9 @@ class Account:
         raise AssertionError("it was answered")
 
     def left(self, **fields: Any) -> int:
-        """Returns the tokens that are left: the error for a request too large for any limit contains them, and it uses
+        """Returns the tokens that are left: the error for a prompt too large for any limit contains them, and it uses
         none."""
-        error = self.refused(max_tokens=HUGE, **fields)
+        error = self.refused(messages=HUGE_PROMPT, **fields)
         assert error.status_code == 429 and "too large" in error.message, error
         return int(error.response.headers["x-ratelimit-remaining-tokens"])
 
@@ -113,7 +113,7 @@ def without_hint(error: Any) -> Any:
 
 def assert_refused(error: openai.APIStatusError, unit: str, text: str) -> int:
     """Asserts a complete refusal by the limit `text` of `unit`. Returns the milliseconds to wait."""
-    budget = unit in ("usd", "credits")
+    budget = unit in ("usd", "credits") or unit == "tokens" and text.endswith(("hour", "day"))
     assert error.status_code == 429, error
     wait = int(error.response.headers["retry-after-ms"])
     assert error.response.headers["retry-after"] == str(max(1, -(-wait // 1000)))
@@ -121,11 +121,22 @@ def assert_refused(error: openai.APIStatusError, unit: str, text: str) -> int:
     assert error.response.headers.get("x-should-retry") == ("false" if hopeless else None)
     assert error.response.headers["x-relay-limited-by"] == "relay"
     kind = "insufficient_quota" if budget else "tokens" if unit == "tokens" else "requests"
+    if budget and unit in ("tokens", "usd", "credits"):
+        assert_budget(error.body, text.replace(" per ", f" {unit} per "))
+        return wait
     assert without_hint(error.body) == {
         "message": f"Rate limit reached for {unit}: {text}. Please try again in {duration(wait)}.",
         "type": kind, "param": None, "code": "insufficient_quota" if budget else "rate_limit_exceeded",
     }  # fmt: skip
     return wait
+
+
+def assert_budget(body: Any, text: str) -> None:
+    """Asserts the words of a used-up budget."""
+    rest = r"(is used up|has [0-9.]+ left, and this request needs [0-9.]+)"
+    free = r"[0-9.]+ are free again at \d+ [A-Z][a-z]{2} \d\d:\d\d UTC\."
+    assert re.fullmatch(rf"The budget of [a-z ]+, {re.escape(text)}, {rest}\. {free}", body["message"]), body
+    assert (body["type"], body["param"], body["code"]) == ("insufficient_quota", None, "insufficient_quota")
 
 
 def assert_too_large(error: openai.APIStatusError, unit: str, text: str, requested: str) -> None:
@@ -134,7 +145,7 @@ def assert_too_large(error: openai.APIStatusError, unit: str, text: str, request
     assert error.response.headers["x-should-retry"] == "false"
     assert error.response.headers["x-relay-limited-by"] == "relay"
     assert not {"retry-after", "retry-after-ms"} & set(error.response.headers)
-    budget = unit in ("usd", "credits")
+    budget = unit in ("usd", "credits") or unit == "tokens" and text.endswith(("hour", "day"))
     assert error.body == {
         "message": f"Request too large for {unit}: limit {text}, requested {requested}.",
         "type": "insufficient_quota" if budget else "tokens", "param": None,

@@ -21,7 +21,6 @@ from chat import PATH, body, streamed
 from conftest import TEAM_TOKEN, VENDOR_KEY, secrets
 from limited import client as plain
 from memcached import wait_for
-from metered import HUGE
 from test_openai_stream import Built
 from usage import is_call, lines_so_far
 
@@ -73,7 +72,7 @@ def records(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def relay(launch, fakes, records):
-    settings = {"USAGE_LOG_FILE": records, "KEY_METERED_TOKEN": METERED_TOKEN, "KEY_METERED_RATE_LIMIT": "9000000 tokens/hour"}
+    settings = {"USAGE_LOG_FILE": records, "KEY_METERED_TOKEN": METERED_TOKEN, "KEY_METERED_RATE_LIMIT": "90000 tokens/hour"}
     settings |= {f"PROVIDER_{row.upper()}_COST": "1" for row in ROWS}
     for row, (wire, model) in ROWS.items():
         kind = "openai" if wire == "responses" else wire
@@ -491,7 +490,7 @@ def assert_used(http, records, headers, before, tokens, calls, is_streamed):
 
 def left(http):
     """Returns the tokens that are left: a request that is too large for the limit reports them, and uses none."""
-    answer = http.post(PATH, json=body(model="claude", max_tokens=HUGE))
+    answer = http.post(PATH, json=body("x " * 150_000, model="claude"))
     assert answer.status_code == 429, answer.text
     return int(answer.headers["x-ratelimit-remaining-tokens"])
 

@@ -58,23 +58,39 @@ def of_day(credits: int) -> dict[str, str]:
     return {"RATE_LIMIT_TOTAL": f"{credits} credits/day"}
 
 
-def held(one: Account, bound: int, **fields: Any) -> int:
-    """Returns the credits that a request reserves, which must be more than the limit."""
+def too_large(one: Account, bound: int, **fields: Any) -> int:
+    """Returns the credits that a request needs at least, which must be more than the limit."""
     error = one.refused(**fields)
     requested = error.message.rpartition(" ")[2].rstrip(".")
     assert_too_large(error, "credits", f"{bound} per day", requested)
     return int(requested)
 
 
-def test_what_a_chat_is_held_to(priced):
+LARGE = {"RATE_LIMIT_CHAT": f"{10**8} credits/day"}
+
+
+def held(one: Account, source: Vendor, **fields: Any) -> int:
+    """Returns the credits that a request reserves under a large limit. The vendor refuses it, so that it uses none."""
+    source.answers(one.key, {"status": 400, "json": {"errorCode": "HTTP_EXCEPTION", "message": "no"}})
+    budget = one.refused(**fields).response.headers["x-relay-budget"]
+    return int(budget.partition(";used=")[2].partition(";")[0])
+
+
+def test_what_a_chat_is_held_to(priced, source):
+    one = priced({CHAT: [entry(MODEL, **PRICE)]}, **LARGE)
+    assert held(one, source, max_tokens=20) == HELD
+    assert held(one, source, max_tokens=20, stream=True) == HELD
+    assert held(one, source, max_tokens=20, n=3) == 3 * HELD
+    assert held(one, source, stream=True) == 3 + 6 * 1000  # what is likely
+    assert held(one, source, max_tokens=20, messages=[{"role": "user", "content": " ".join([PROMPT] * 3)}]) > HELD
+    assert held(one, source, max_tokens=10**6) == 3 + 6 * 10**6  # less than half of what is free
+    assert held(one, source, max_tokens=10**6, stream=True) == 3 + 6 * 1000
+
+
+def test_a_part_of_a_credit_is_one(priced):
     one = priced({CHAT: [entry(MODEL, **PRICE), entry("o3-mini", INPUT=0.0000001, OUTPUT=0)]}, **of_day(1))
-    assert held(one, 1, max_tokens=20) == HELD
-    assert held(one, 1, max_tokens=20, stream=True) == HELD
-    assert held(one, 1, max_tokens=20, n=3) == 3 * HELD
-    assert held(one, 1) == 3  # the prompt: a mean is reserved as far as it is free
-    assert held(one, 1, max_tokens=20, messages=[{"role": "user", "content": " ".join([PROMPT] * 3)}]) > HELD
-    assert held(one, 1, max_tokens=10**6) == 3 + 6 * 10**6
-    one.ask(model="o3-mini")  # a part of a credit is one
+    assert too_large(one, 1) == 3
+    one.ask(model="o3-mini")
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -133,22 +149,22 @@ def test_a_call_that_broke_off(priced, source):
     one.ask(max_tokens=20)
 
 
-def test_pictures_of_a_prompt(priced):
+def test_pictures_of_a_prompt(priced, source):
     lists = [
         entry(MODEL, "text", "image", **PRICE, LOW_IMAGE=250.5),
         entry("gpt-4o", "text", "image", **PRICE),
     ]
-    one = priced({CHAT: lists}, **of_day(1))
+    one = priced({CHAT: lists}, **LARGE)
     parts = [{"type": "text", "text": PROMPT}]
     shown = {"type": "image_url", "image_url": {"url": data_url(picture("one")), "detail": "low"}}
 
     def messages(count: int) -> list[dict[str, Any]]:
         return [{"role": "user", "content": parts + [shown] * count}]
 
-    assert held(one, 1, max_tokens=20, messages=messages(2)) == HELD + 501
-    assert held(one, 1, max_tokens=20, messages=messages(1), n=2) == 2 * (HELD + 251)
+    assert held(one, source, max_tokens=20, messages=messages(2)) == HELD + 501
+    assert held(one, source, max_tokens=20, messages=messages(1), n=2) == 2 * (HELD + 251)
     # 85 tokens each, where they have no price of their own.
-    assert held(one, 1, model="gpt-4o", max_tokens=20, messages=messages(2)) == HELD + 255
+    assert held(one, source, model="gpt-4o", max_tokens=20, messages=messages(2)) == HELD + 255
 
 
 @pytest.mark.parametrize(
@@ -160,21 +176,21 @@ def test_pictures_of_a_prompt(priced):
 )  # fmt: skip
 def test_a_list_that_does_not_tell(priced, source, credits):
     one = priced({CHAT: [entry(MODEL, **credits), entry("gpt-4o", **credits)]}, **of_day(150))
-    assert held(one, 150, max_tokens=20, n=2) == 200
-    assert held(one, 150, model="gpt-4o", n=2) == 200
+    assert too_large(one, 150, max_tokens=20, n=2) == 200
+    assert too_large(one, 150, model="gpt-4o", n=2) == 200
     source.answers(one.key, *[{"answer": "good"} | metadata(credit=15)] * 3)
     for _ in range(3):  # 100 held, and then the mean of 15
         one.ask(max_tokens=20)
 
 
-def test_the_dearest_of_those_who_could_serve(priced):
+def test_the_dearest_of_those_who_could_serve(priced, source):
     lists = {CHAT: [entry(MODEL, **PRICE), entry("gpt-4o", INPUT=2.5, OUTPUT=10)]}
     one = priced(
-        lists, **of_day(1), PROVIDERS="a,b", PROVIDER_A_KIND="onemin", PROVIDER_A_PASSTHROUGH="true",
+        lists, **LARGE, PROVIDERS="a,b", PROVIDER_A_KIND="onemin", PROVIDER_A_PASSTHROUGH="true",
         PROVIDER_A_MODELS=f"any={MODEL}", PROVIDER_B_KIND="onemin", PROVIDER_B_PASSTHROUGH="true",
         PROVIDER_B_MODELS="any=gpt-4o",
     )  # fmt: skip
-    assert held(one, 1, model="any", max_tokens=20) == 5 + 200
+    assert held(one, source, model="any", max_tokens=20) == 5 + 200
 
 
 def test_a_provider_that_takes_none_counts_none(priced, source):

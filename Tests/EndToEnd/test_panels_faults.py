@@ -246,7 +246,7 @@ def test_the_tokens_of_all_calls_count_and_the_request_once(team, faulty, server
 
 def test_a_panel_that_cannot_be_admitted_asks_nobody(team, faulty, server):
     with client(faulty, "token-of-the-caller-small") as http:
-        refused = whole(http, "once", max_tokens=4_990)
+        refused = whole(http, "once", messages=[{"role": "user", "content": "x " * 2_000}])
         assert refused.status_code == 429 and "Request too large for tokens" in refused.json()["error"]["message"]
         assert not any(server.asked(f"up-{model}") for model in "abcs")
         # One call of that size is admitted.

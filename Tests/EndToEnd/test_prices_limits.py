@@ -50,9 +50,10 @@ def test_parallel_sessions_of_cached_prompts_fit_into_three_times_their_cost(rel
         assert [status for each in pool.map(session, range(sessions)) for status in each] == [200] * (sessions * turns)
 
 
-def test_near_the_end_a_request_holds_what_is_left_until_it_ends(relay_with, server, caller):
-    """The prompt alone would cost 3000 if it were new, and 300 if it is read from the cache."""
-    http = caller(relay_with(2000), TEAM_TOKEN)
+def test_a_request_is_kept_out_by_what_another_holds_and_later_by_the_usual_price(relay_with, server, caller):
+    """The prompt alone would cost 3750 if it were new, and 300 if it is read from the cache."""
+    budget = 12_000
+    http = caller(relay_with(budget), TEAM_TOKEN)
     gate = threading.Event()
     server.says(MODEL, ANSWER | {"pieces": 20, "pause": gate}, ANSWER)
     with ThreadPoolExecutor(1) as pool:
@@ -62,11 +63,16 @@ def test_near_the_end_a_request_holds_what_is_left_until_it_ends(relay_with, ser
         gate.set()
         assert first.result().status_code == 200
     assert refused.status_code == 429 and refused.json()["error"]["code"] == "rate_limit_exceeded"
+    assert refused.json()["error"]["message"].startswith("Running requests hold the rest of the budget of this key, 0.012 usd per hour.")
     assert refused.headers["retry-after"] == "1" and "x-should-retry" not in refused.headers
-    # 720 of 2000 are used, then 1440, and each time the next prompt still fits; then 2160.
-    assert [ask(http, PROMPT, model="m").status_code for _ in range(2)] == [200, 200]
-    spent = ask(http, PROMPT, model="m")
-    assert spent.status_code == 429 and int(spent.headers["retry-after"]) > 3_000, "nobody holds what is gone"
+    # From now on a prompt usually costs 570, and at most 10 tokens follow it.
+    served = 1
+    while (answer := ask(http, PROMPT, model="m", max_tokens=10)).status_code == 200:
+        served += 1
+    assert served == budget // COST
+    error = answer.json()["error"]
+    assert error["code"] == "insufficient_quota" and int(answer.headers["retry-after"]) > 3_000, "nobody holds what is gone"
+    assert error["message"].startswith("The budget of this key, 0.012 usd per hour, is used up. 0.0008")
 
 
 @pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])

@@ -14,7 +14,14 @@ extension Attempt {
         outcome.promptTokens = sum.promptTokens
         bill(usage, credits: credits, in: &outcome)
         record(outcome)
-        billing.learn(completionTokens: usage.completionTokens, credits: credits)
+        learn(usage, credits: credits)
+    }
+
+    /// Bills and records a call whose response the relay ended because its budget was used up.
+    package func recordCut(_ usage: Usage, credits: Int?) {
+        var outcome = Bill.Outcome(.broke, usage, credits: credits, status: 200)
+        bill(usage, credits: credits, in: &outcome)
+        record(outcome)
     }
 
     /// Bills and records a successful call that uses no tokens, for example one that made images.
@@ -30,7 +37,7 @@ extension Attempt {
             outcome.images = images > 0 ? images : terms.reserved.images
         }
         record(outcome)
-        billing.learn(completionTokens: 0, credits: credits)
+        billing.learn(RecentUsageAverages.Lesson(completionTokens: 0, credits: credits))
     }
 
     /// Records how fast a streamed response came, for the pace by which calls are billed that are left.
@@ -118,7 +125,7 @@ extension Attempt {
         var outcome = Bill.Outcome(.corrected, usage, credits: credits, status: 200)
         bill(usage, credits: credits, in: &outcome)
         record(outcome)
-        billing.learn(completionTokens: usage.completionTokens, credits: credits)
+        learn(usage, credits: credits)
     }
 
     // A vendor may charge for it, as for an abandoned call.
@@ -139,12 +146,27 @@ extension Attempt {
             outcome.billedCredits = credits ?? terms.averages.expected(of: model, for: billing.caller?.identity).credits
         }
         record(outcome)
-        billing.learn(completionTokens: 0, credits: credits, of: model)
+        billing.learn(RecentUsageAverages.Lesson(completionTokens: 0, credits: credits), of: model)
     }
 
     /// Records that the vendor refused the call with this HTTP status.
     func recordRefusal(status: Int) {
         record(Bill.Outcome(.free, status: status, error: "the vendor answered \(status)"))
+    }
+
+    /// Records the usage of a response for the averages by which further requests are reserved.
+    private func learn(_ usage: Usage, credits: Int?) {
+        guard let usageReservation = billing.usageReservation else { return }
+        var lesson = RecentUsageAverages.Lesson(credits: credits)
+        // A response that its lowered bound cut off tells nothing about the length of others.
+        if !billing.isCutByBound(usage) { lesson.completionTokens = usage.completionTokens }
+        if usage.promptTokens > 0, let price = server?.price, usageReservation.output != nil {
+            var prompt = usage
+            (prompt.completionTokens, prompt.audioCompletionTokens, prompt.toolUses) = (0, 0, ToolUses())
+            prompt.reportedCost = nil
+            lesson.promptPrice = price.knownCost(prompt).map { $0.usdParts(perMillionOf: usage.promptTokens) }
+        }
+        billing.learn(lesson)
     }
 
     /// Sets the credits and images that are billed for tokens.

@@ -60,6 +60,7 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     /// capacity.
     package func another() async throws(UpstreamError) -> Attempt {
         try await follow()
+        try await billing.fundNextCall()
         billing.clearRefusal()
         return Attempt(credential, of: ownServer, billing: billing, on: loop, with: keys, within: capacity)
     }
@@ -107,12 +108,14 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
             throw shortage
         }
         recordRepeated(error, at: time)
+        try await billing.fundNextCall()
         beginNext()
     }
 
     /// Prepares the next call with the same key, after the end of this call was recorded.
     private func restart() async throws(UpstreamError) {
         try await follow()
+        try await billing.fundNextCall()
         beginNext()
     }
 

@@ -17,6 +17,14 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
     /// Nothing is reserved, for example, if the limits count only requests.
     package private(set) var usageReservation: UsageReservation?
     fileprivate var reservation: Reservation?
+    /// The limits from which the request reserves more while it runs; nil if it does not.
+    var funding: Funding?
+    /// The tokens of output that budgets paid at the admission; nil without a budget.
+    package internal(set) var fundedOutput: Int?
+    /// The tokens of output that a panel's call may use; nil if nothing bounds them.
+    package var outputShare: Int?
+    /// The bound of the output of a choice that budgets have lowered, and that of all choices; nil if they lowered none.
+    package internal(set) var lowered: (bound: Int, ofAll: Int)?
     /// The capacity held for calls to providers that have a concurrency or rate limit.
     private var capacity: [HeldCapacity] = []
     /// The number of attempts to serve the request. Each attempt uses one candidate and one key.
@@ -170,14 +178,17 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
     /// Records what a successful call used, for the averages by which further requests are reserved.
     ///
     /// - Parameter model: the model that served the call; nil for that of the reservation.
-    func learn(completionTokens: Int, credits: Int?, of model: String? = nil) {
+    func learn(_ lesson: RecentUsageAverages.Lesson, of model: String? = nil) {
         guard let usageReservation else { return }
-        usageReservation.averages.record(
-            model ?? usageReservation.model,
-            by: caller?.identity,
-            completionTokens: completionTokens,
-            credits: credits
-        )
+        usageReservation.averages.record(model ?? usageReservation.model, by: caller?.identity, lesson)
+    }
+
+    /// Records the size of a response, of which the vendor reported the tokens.
+    package func learn(bytes: Int, of usage: Usage) {
+        guard usageReservation?.output != nil, usage.completionTokens > 0, bytes > 0 else { return }
+        var lesson = RecentUsageAverages.Lesson()
+        lesson.bytesPerThousand = bytes * 1_000 / usage.completionTokens
+        learn(lesson)
     }
 
     /// Returns the output tokens that are billed for a call that was left without a report of its usage, by the pace of
@@ -225,11 +236,28 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
         if !capacity.isEmpty { freeCapacity() }
         for part in parts { part.freeCapacity() }
         guard let reservation = reservation.take() else { return }
-        guard let usageReservation else { return }
-        reservation.settle(used: parts.reduce(used(under: usageReservation)) { $0 + $1.used })
+        guard usageReservation != nil else { return }
+        reservation.settle(used: usedSoFar)
     }
 
     private var used: Amounts { usageReservation.map(used) ?? Amounts() }
+
+    /// The amounts that the ended calls of the request have used.
+    var usedSoFar: Amounts { parts.reduce(used) { $0 + $1.used } }
+
+    /// Whether budgets have lowered the bound of a panel's call.
+    var hasLoweredPart: Bool { parts.contains { $0.lowered != nil } }
+
+    /// Adds the units of a draw to the reservation. Returns false, and gives them back, if the request has ended.
+    func add(_ draw: consuming Reservation) -> Bool {
+        guard var own = reservation.take() else {
+            draw.settle(used: Amounts())
+            return false
+        }
+        own.add(draw)
+        reservation = consume own
+        return true
+    }
 
     private func used(under usageReservation: UsageReservation) -> Amounts {
         bill.used(mostImages: usageReservation.reserved.images)

@@ -27,6 +27,8 @@ package final class UsageReservation: Sendable {
     package let creditsPerCall: Int
     package let averages: RecentUsageAverages
     package let prompt: Prompt
+    /// The likely output of a chat, by which it reserves in place of `reserved`; nil for other requests.
+    package let output: LikelyOutput?
 
     /// Creates the reservation of a request.
     ///
@@ -46,5 +48,26 @@ package final class UsageReservation: Sendable {
         self.creditsPerCall = creditsPerCall
         self.averages = averages
         self.prompt = prompt
+        output = nil
+    }
+
+    /// Creates the reservation of a chat with this likely output.
+    package init(
+        _ output: LikelyOutput,
+        images: Int,
+        model: String,
+        creditsPerCall: Int = 0,
+        averages: RecentUsageAverages,
+        prompt: Prompt = Prompt()
+    ) {
+        var reserved = output.reserved
+        reserved.images = images
+        self.reserved = reserved
+        minimum = output.minimum
+        self.model = model
+        self.creditsPerCall = creditsPerCall
+        self.averages = averages
+        self.prompt = prompt
+        self.output = output
     }
 }

@@ -22,6 +22,10 @@ package protocol ChatVendor: AnyObject, Sendable {
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities
     /// Returns whether the vendor itself can read the file at this URL.
     func reads(_ address: String) -> Bool
+    /// Returns whether the model may reason at length without sending its reasoning while a response is streamed.
+    func hidesReasoning(of call: borrowing ChatCall, for model: Model) -> Bool
+    /// Returns the tokens that the request gives to reasoning alone, and whether they come on top of the client's limit.
+    func reasoning(of call: borrowing ChatCall, for model: Model) -> (tokens: Int, isOnTop: Bool)
     /// Returns whether another instance might have stored data about this conversation's earlier responses.
     func mayRecall(_ messages: [ChatMessage], by attempt: Attempt) -> Bool
     /// Reads the data that other instances stored about earlier responses in this conversation. Call it before
@@ -43,6 +47,8 @@ extension ChatVendor {
     package var offersSearch: Bool { false }
     package var sendsAttribution: Bool { false }
     package func reads(_ address: String) -> Bool { false }
+    package func hidesReasoning(of call: borrowing ChatCall, for model: Model) -> Bool { false }
+    package func reasoning(of call: borrowing ChatCall, for model: Model) -> (tokens: Int, isOnTop: Bool) { (0, false) }
     package func mayRecall(_ messages: [ChatMessage], by attempt: Attempt) -> Bool { false }
     package func recall(_ messages: [ChatMessage], by attempt: Attempt) async {}
     package func quirks(lacking ability: Abilities) -> LearnedQuirks { [] }

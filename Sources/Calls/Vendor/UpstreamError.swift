@@ -31,6 +31,8 @@ package struct UpstreamError: Error {
         package var recovery: RecoveryOptions
         /// Whether the call must not be retried, because the client's request can no longer be read from its beginning.
         package var isFinal = false
+        /// Whether a budget does not pay the call, or the rest of the response.
+        package var isOfBudget = false
         /// The vendor's own error code; nil if there is none that clients may see.
         package var code: String?
         /// The vendor's name for the invalid field; nil if there is none that clients may see.
@@ -102,6 +104,12 @@ package struct UpstreamError: Error {
         self.init(refusal.status == 499 ? .cancelled : .badRequest, cause: refusal.message)
         self.recovery = []
         self.refusal = refusal.status == 499 ? nil : refusal
+    }
+
+    /// Creates the error for a further call, or for the rest of a response, that a budget does not pay.
+    package init(ofBudget refusal: APIError) {
+        self.init(refusing: refusal)
+        self.isOfBudget = true
     }
 
     /// Creates the error for a candidate that is skipped, because it cannot serve the call. The next candidate might.

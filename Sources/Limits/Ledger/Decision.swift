@@ -15,12 +15,21 @@ package struct Decision: Sendable {
         package let retryAfterMicroseconds: Int?
         /// Whether running requests hold the units that are missing, and may give them back.
         package let isHeld: Bool
+        /// The units that are free, but too few.
+        package let remaining: Int
 
-        package init(limit: Limit, requested: Int, retryAfterMicroseconds: Int?, isHeld: Bool = false) {
+        package init(
+            limit: Limit,
+            requested: Int,
+            retryAfterMicroseconds: Int?,
+            isHeld: Bool = false,
+            remaining: Int = 0
+        ) {
             self.limit = limit
             self.requested = requested
             self.retryAfterMicroseconds = retryAfterMicroseconds
             self.isHeld = isHeld
+            self.remaining = remaining
         }
     }
 
@@ -29,8 +38,10 @@ package struct Decision: Sendable {
     package private(set) var requests: LimitStanding?
     /// The state of the limit with the fewest tokens left; nil if no limit counts tokens.
     package private(set) var tokens: LimitStanding?
+    /// The state of the budget with the smallest part left; nil if no budget covers the request.
+    package private(set) var budget: LimitStanding?
     /// The reserved units that the request holds until it ends.
-    var held: [ReservedUnits] = []
+    package internal(set) var held: [ReservedUnits] = []
 
     package init(_ outcome: Outcome) { self.outcome = outcome }
 
@@ -56,5 +67,6 @@ package struct Decision: Sendable {
         case .tokens: if standing.isTighter(than: tokens) { tokens = standing }
         case .images, .usd, .credits, .concurrent: break
         }
+        if standing.limit.quota.isBudget, standing.hasLess(than: budget) { budget = standing }
     }
 }

@@ -8,10 +8,12 @@ extension Ledger {
             let units = part.units(ofFree: account.counter.standing(by: nil, at: now.wall).remaining)
             let position = account.counter.charge(units, at: now.wall)
             var decision = Decision(.admitted)
-            decision.record(account.counter.standing(by: nil, at: now.wall))
+            let standing = account.counter.standing(by: nil, at: now.wall)
+            decision.record(standing)
             if account.limit.quota.unit.isHeld {
                 account.heldUnits += units
-                decision.held = [ReservedUnits(account: account, units: units, position: position)]
+                let free = standing.remaining
+                decision.held = [ReservedUnits(account: account, units: units, position: position, free: free)]
             }
             metrics.count(.admitted, account.limit.kind)
             return decision
@@ -60,7 +62,12 @@ extension Ledger {
             }
             guard part.account.limit.quota.unit.isHeld, case .claimed(let position) = part.state else { continue }
             part.account.heldUnits += part.units
-            decision.held.append(ReservedUnits(account: part.account, units: part.units, position: position))
+            let free =
+                part.account.limit.quota.unit.isKnownLate
+                ? part.account.counter.standing(by: ruleNow(part.account, now), at: now.wall).remaining : 0
+            decision.held.append(
+                ReservedUnits(account: part.account, units: part.units, position: position, free: free)
+            )
         }
         return decision
     }
@@ -106,16 +113,18 @@ extension Ledger {
             }
             var wait = refusal.wait
             // Running requests give back what they do not use.
+            let remaining = account.counter.standing(by: rule, at: now.wall).remaining
             let isHeld =
                 account.limit.quota.unit.isKnownLate && account.heldUnits > 0
-                && account.counter.standing(by: rule, at: now.wall).remaining + account.heldUnits >= part.minimum
+                && remaining + account.heldUnits >= part.minimum
             if isHeld { wait = wait.map { min($0, Self.heldMicroseconds) } }
             if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (wait ?? .max) }) ?? true {
                 worst = Decision.Refusal(
                     limit: account.limit,
                     requested: part.minimum,
                     retryAfterMicroseconds: wait,
-                    isHeld: isHeld
+                    isHeld: isHeld,
+                    remaining: remaining
                 )
             }
         }

@@ -120,13 +120,22 @@ extension Ledger {
     }
 
     /// Settles the units that a request holds. If `used` is nil, slots are released and all other units stay counted.
+    ///
+    /// The use of a limit fills the units that were reserved first, and then each draw's in order. What is used beyond
+    /// all of them is charged with the last ones.
     mutating func settle(_ held: [ReservedUnits], _ used: Amounts?, at now: ClockReading) {
         let now = read(now)
         corrections &+= 1
-        for units in held {
+        for (index, units) in held.enumerated() {
             let account = units.account
             account.heldUnits = max(0, account.heldUnits - units.units)
-            account.counter.settle(units.units, used: used?[account.limit.quota.unit], in: units.position, at: now.wall)
+            var own = used?[account.limit.quota.unit]
+            if held.count > 1, let all = own {
+                let before = held[..<index].reduce(0) { $0 + ($1.account === account ? $1.units : 0) }
+                let isLast = !held[(index + 1)...].contains { $0.account === account }
+                own = isLast ? max(0, all - before) : min(units.units, max(0, all - before))
+            }
+            account.counter.settle(units.units, used: own, in: units.position, at: now.wall)
             scheduleWrite(account, now)
         }
     }

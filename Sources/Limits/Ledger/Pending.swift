@@ -17,10 +17,7 @@ final class Pending: @unchecked Sendable {
 
     struct Share {
         let account: Account
-        /// The units without which the limit refuses the request.
-        let minimum: Int
-        /// The units to reserve as far as they are free.
-        let wish: Int
+        private let charge: LimitCharge
         /// The units that the limit has counted for the request; `minimum` before that.
         var units: Int
         var state: State
@@ -28,15 +25,16 @@ final class Pending: @unchecked Sendable {
         init(_ account: Account, _ charge: LimitCharge, _ state: State) {
             self.account = account
             self.state = state
-            (minimum, wish, units) = (charge.units, charge.wish, charge.units)
+            self.charge = charge
+            units = charge.units
         }
+
+        /// The units without which the limit refuses the request.
+        var minimum: Int { charge.units }
 
         var isTaken: Bool { if case .claimed = state { true } else { false } }
 
-        /// Returns the units to count: the wish, cut to the free units, but not below the minimum.
-        func units(ofFree free: @autoclosure () -> Int) -> Int {
-            wish > minimum ? min(wish, max(minimum, free())) : minimum
-        }
+        func units(ofFree free: @autoclosure () -> Int) -> Int { charge.units(ofFree: free()) }
     }
 
     /// The units that the request needs of each of its limits, in the order of the limits' store keys.

@@ -1,6 +1,10 @@
 /// The units of one limit that a request holds until it ends.
-struct ReservedUnits: Sendable {
+package struct ReservedUnits: Sendable {
     let account: Account
-    let units: Int
+    package let units: Int
     let position: BucketIndex
+    /// The units of the limit that were free after the decision.
+    package let free: Int
+
+    package var limit: Limit { account.limit }
 }

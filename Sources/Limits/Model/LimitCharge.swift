@@ -6,15 +6,33 @@ package struct LimitCharge: Sendable {
     package let units: Int
     /// The units that the request reserves as far as they are free; at least `units`.
     package let wish: Int
+    /// The units that the request reserves as far as they are half of what is free; at least `wish`.
+    package let largeWish: Int
 
     /// Creates a charge.
     ///
-    /// - Parameter wish: the units to reserve if they are free; nil for `units`.
-    package init(_ limit: Limit, _ identity: Identity, units: Int = 1, upTo wish: Int? = nil) {
+    /// - Parameters:
+    ///   - wish: the units to reserve if they are free; nil for `units`.
+    ///   - largeWish: the units to reserve if twice as many are free; nil for `wish`.
+    package init(
+        _ limit: Limit,
+        _ identity: Identity,
+        units: Int = 1,
+        upTo wish: Int? = nil,
+        ifHalfIsFree largeWish: Int? = nil
+    ) {
         precondition(units >= 0)
         self.limit = limit
         self.identity = identity
         self.units = units
         self.wish = max(units, wish ?? units)
+        self.largeWish = max(self.wish, largeWish ?? self.wish)
+    }
+
+    /// Returns the units to count: the wish, cut to the free units, but not below the minimum.
+    func units(ofFree free: @autoclosure () -> Int) -> Int {
+        guard largeWish > units else { return units }
+        let free = free()
+        return min(max(wish, min(largeWish, free / 2)), max(units, free))
     }
 }

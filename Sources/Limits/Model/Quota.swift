@@ -50,6 +50,9 @@ package struct Quota: Sendable, Hashable {
 
     package var windowSeconds: Int { timeUnitCount * timeUnit.rawValue }
 
+    /// Whether the quota is a budget, which running responses never pass: tokens, dollars or credits of an hour or more.
+    package var isBudget: Bool { unit.isKnownLate && windowSeconds >= TimeUnit.hour.rawValue }
+
     /// The quota as text, without a word such as `requests`: `60 per minute`, `50 per 10 seconds`, `5 concurrent`.
     package var text: String {
         switch timeUnitCount {

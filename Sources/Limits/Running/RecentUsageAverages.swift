@@ -8,6 +8,10 @@ package final class RecentUsageAverages: Sendable {
         var credits = RecentNumbers()
         /// The times until the first output, and the times and tokens of the output after it.
         var (waits, outputTimes, outputTokens) = (RecentNumbers(), RecentNumbers(), RecentNumbers())
+        /// The prices of prompt tokens, in 10^-9 dollars for a million.
+        var promptPrices = RecentNumbers()
+        /// The bytes of output for a thousand tokens.
+        var bytes = RecentNumbers()
         /// The wall-clock time of the model's last response, in microseconds.
         var recordedAt = 0
 
@@ -43,6 +47,23 @@ package final class RecentUsageAverages: Sendable {
     package static let firstCompletion = 1_000
     /// The credits that are assumed for a model without a response so far.
     package static let firstCredits = 100
+    /// The fewest completion tokens that are likely.
+    private static let leastLikely = 256
+
+    /// The figures of a successful call, from which the averages follow; nil for those that it did not show.
+    package struct Lesson: Sendable {
+        package var completionTokens: Int?
+        package var credits: Int?
+        /// The price of the prompt, in 10^-9 dollars for a million tokens.
+        package var promptPrice: Int?
+        /// The bytes of output for a thousand tokens.
+        package var bytesPerThousand: Int?
+
+        package init(completionTokens: Int? = nil, credits: Int? = nil) {
+            self.completionTokens = completionTokens
+            self.credits = credits
+        }
+    }
 
     /// Creates averages without any responses.
     ///
@@ -51,10 +72,8 @@ package final class RecentUsageAverages: Sendable {
 
     /// Records the usage of a successful call of a model.
     ///
-    /// - Parameters:
-    ///   - caller: the caller; nil if it is anonymous.
-    ///   - credits: the credits that the vendor reported; nil if it reported none.
-    package func record(_ model: String, by caller: Identity?, completionTokens: Int, credits: Int?) {
+    /// - Parameter caller: the caller; nil if it is anonymous.
+    package func record(_ model: String, by caller: Identity?, _ lesson: Lesson) {
         let now = now()
         rows.withLock { rows in
             func add(to row: inout Row) {
@@ -62,8 +81,10 @@ package final class RecentUsageAverages: Sendable {
                 row.completions.halve(halvings, downTo: Self.firstCompletion)
                 row.credits.halve(halvings, downTo: Self.firstCredits)
                 row.recordedAt = now
-                row.completions.add(completionTokens)
-                if let credits { row.credits.add(credits) }
+                if let tokens = lesson.completionTokens { row.completions.add(tokens) }
+                if let credits = lesson.credits { row.credits.add(credits) }
+                if let price = lesson.promptPrice { row.promptPrices.add(price) }
+                if let bytes = lesson.bytesPerThousand { row.bytes.add(bytes) }
             }
             for who in caller == nil ? [nil] : [nil, caller] {
                 let key = Key(model: model, caller: who)
@@ -118,6 +139,20 @@ package final class RecentUsageAverages: Sendable {
             mean(of: model, for: caller) { $0.credits(at: $1) } ?? Self.firstCredits
         )
     }
+
+    /// Returns the completion tokens that a response of the model is likely to have at most: twice the average.
+    package func likely(of model: String, for caller: Identity?) -> Int {
+        let mean = mean(of: model, for: caller) { $0.completions(at: $1) }
+        return mean.map { max(Self.leastLikely, 2 * $0) } ?? Self.firstCompletion
+    }
+
+    /// Returns the average price of a prompt of the model, in 10^-9 dollars for a million tokens; nil if unknown.
+    package func promptPrice(of model: String, for caller: Identity?) -> Int? {
+        mean(of: model, for: caller) { row, _ in row.promptPrices.mean }
+    }
+
+    /// Returns the average bytes of a thousand tokens of the model's output; nil if unknown.
+    package func bytesPerThousand(of model: String) -> Int? { mean(of: model, for: nil) { row, _ in row.bytes.mean } }
 
     /// Returns an average of the caller's responses; of all callers' responses if the caller has none.
     private func mean(of model: String, for caller: Identity?, _ mean: (inout Row, Int) -> Int?) -> Int? {

@@ -2,7 +2,7 @@
 ///
 /// The request itself stays counted, even if its calls fail.
 package struct Reservation: ~Copyable, Sendable {
-    package let decision: Decision
+    package private(set) var decision: Decision
     private let limiter: Limiter
     private var used: Amounts?
 
@@ -13,6 +13,12 @@ package struct Reservation: ~Copyable, Sendable {
 
     /// Whether the reservation holds any units.
     package var isOpen: Bool { !decision.held.isEmpty }
+
+    /// Adds the units of `draw` to this reservation, with which they are settled.
+    package mutating func add(_ draw: consuming Reservation) {
+        decision.held += draw.decision.held
+        draw.decision.held = []
+    }
 
     /// Ends the reservation and corrects the reserved units to the used units.
     package consuming func settle(used: Amounts) { self.used = used }

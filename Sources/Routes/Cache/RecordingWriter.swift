@@ -73,7 +73,14 @@ final class RecordingWriter: ChatStreamWriter, OnLoop, @unchecked Sendable {
 
     func flush() { writer.flush() }
 
+    func finishEarly(_ choice: Int) {
+        // Others get a whole response of their own.
+        if !isDropped { drop { lookup.end() } }
+        writer.finishEarly(choice)
+    }
+
     func end(_ usage: Usage) async {
+        if !isDropped, lookup.exchange.billing?.mayBeCut(usage) ?? false { drop { lookup.end() } }
         if !isDropped {
             lookup.keep(CachedResponse.written(usage, servedModel(), hasOpening: hasOpening, log.bytes))
             log.removeAll()

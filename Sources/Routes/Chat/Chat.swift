@@ -86,7 +86,7 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
             if response.usage?.isEstimated == true { response.includeUsage() }
             exchange.record.usage = response.usage
             exchange.recordCost()
-            await cache?.keep(response, wanted)
+            if !admission.billing.mayBeCut(response.usage ?? .nothing) { await cache?.keep(response, wanted) }
             try await formatter.write(response, wanted, exchange)
             return nil
         }

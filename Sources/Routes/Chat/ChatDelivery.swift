@@ -1,5 +1,6 @@
 import Calls
 import Engine
+import Limits
 import Shared
 import Upstream
 
@@ -26,6 +27,14 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
     private var isReasoningHidden = true
     /// The time for which the delivery has waited for the client, in nanoseconds.
     private var waitedNanoseconds: UInt64 = 0
+    /// The bytes of the output so far.
+    private var outputBytes = 0
+    /// The bytes of the largest piece of output.
+    private var pieceBytes = 0
+    /// The meter of the output; nil if no limit needs one.
+    private var meter: OutputMeter?
+    /// The number of bytes at which the meter is asked; `.max` without one.
+    private var meteredBytes = Int.max
 
     init(to writer: any ChatStreamWriter, _ wanted: FormatterOptions, _ exchange: Exchange) {
         self.writer = writer
@@ -58,6 +67,8 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
         self.open = open
         self.admission = consume admission
         if !open.stream.countsItself { accumulator = TokenCountAccumulator(open.count.counter) }
+        meter = exchange.billing.flatMap { OutputMeter($0, on: exchange.gateway.loop) }
+        if let meter { meteredBytes = meter.nextBytes }
     }
 
     // MARK: The response
@@ -77,7 +88,7 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
             }
             await end(open)
         } catch {
-            fail(error, open)
+            if meter != nil, error.isOfBudget { await endEarly(open) } else { fail(error, open) }
         }
         // The limits are settled before the request is counted.
         admission = nil
@@ -86,12 +97,26 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
 
     /// Completes the response.
     private func end(_ open: OpenChat) async {
-        let usage = open.completed { accumulator.tokens }
+        let usage = open.completed(bytes: outputBytes) { accumulator.tokens }
         exchange.record.usage = usage
         if let firstOutput {
             let hidden = isReasoningHidden ? usage.reasoningTokens : 0
             open.attempt.recordPace(usage, firstOutput: firstOutput, stalled: waitedNanoseconds, hiddenTokens: hidden)
         }
+        await writer.end(usage)
+        open.ended?(usage, nil)
+    }
+
+    /// Ends the response because its budget is used up, as if it had met the client's own limit.
+    @inline(never)  // Rarely called.
+    private func endEarly(_ open: OpenChat) async {
+        for choice in 0..<wanted.choices where finished & 1 << UInt64(truncatingIfNeeded: choice) == 0 {
+            writer.finishEarly(choice)
+        }
+        let usage = open.endedEarly(deliveredTokens: accumulator.tokens)
+        exchange.record.usage = usage
+        exchange.record.cause = "budget"
+        if let limit = meter?.limit { exchange.gateway.counts.count(budgetEndOf: limit.quota.unit) }
         await writer.end(usage)
         open.ended?(usage, nil)
     }
@@ -125,9 +150,14 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
                 }
             }
             mayHaveMore = false
-            while !mayHaveMore, try stream.next({ write($0, $1) }) { mayHaveMore = writer.isFull }
+            while !mayHaveMore, try stream.next({ write($0, $1) }) {
+                mayHaveMore = writer.isFull || outputBytes >= meteredBytes
+            }
             writer.flush()
             if let failure = writer.failure { throw failure }
+            if meteredBytes != .max, try await isOver(stream) {
+                throw UpstreamError(ofBudget: APIError(429, "the budget is used up"))
+            }
             if exchange.writer.isFull { await waitForClient() }
             // After the first events, which do not wait for it.
             open.count.countUnreported()
@@ -148,6 +178,24 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
         }
     }
 
+    /// Returns whether nothing is left for the rest of the response.
+    @inline(never)  // Called only under limits of tokens, dollars or credits.
+    private func isOver(_ stream: any ChatStream) async throws(UpstreamError) -> Bool {
+        guard let meter, finished.nonzeroBitCount < wanted.choices else { return false }
+        let reported = stream.usage?.completionTokens
+        guard outputBytes >= meteredBytes || meter.isBehind(reported) else { return false }
+        let isExact = accumulator.counter.isExact
+        let isOver = await meter.isOver(
+            outputBytes,
+            pieceBytes: pieceBytes,
+            isExact: isExact,
+            { accumulator.tokens },
+            reported: reported
+        )
+        meteredBytes = meter.nextBytes
+        return isOver
+    }
+
     private func catchUp(_ count: CallCount) async {
         let text = accumulator.removeUncounted()
         accumulator.putBack(text, await count.counted(text))
@@ -159,6 +207,8 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
             accumulator.add(text)
             if firstOutput == nil { firstOutput = exchange.gateway.loop.now }
             if case .reasoning = event { isReasoningHidden = false }
+            outputBytes += text.count
+            if text.count > pieceBytes { pieceBytes = text.count }
         case .finish: finished |= 1 << UInt64(truncatingIfNeeded: choice)
         default: break
         }

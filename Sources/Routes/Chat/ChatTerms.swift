@@ -84,40 +84,55 @@ extension UsageReservation {
             prices: gateway.limits.countsCost
                 ? gateway.registry.prices(of: candidate, asked: call.model, for: caller) : [],
             creditPrices: gateway.limits.countsCredits || gateway.limits.countsCost
-                ? gateway.registry.creditPrices(of: candidate, asked: call.model, for: caller) : []
+                ? gateway.registry.creditPrices(of: candidate, asked: call.model, for: caller) : [],
+            averages: averages,
+            expectedCredits: expected.credits,
+            promptPrice: averages.promptPrice(of: model.id, for: caller.identity)
         )
-        let response = call.maxTokens ?? min(expected.completionTokens, model.maxOutputTokens ?? .max)
         // 1min.ai charges for the text that its search adds to the prompt.
         let found = candidate.countsCredits ? call.search(with: model)?.tokens ?? 0 : 0
         let prompt = counted + extras.tokens + found
-        var (reserved, credits) = needs.amounts(
-            of: call,
-            prompt: prompt,
-            response: response,
-            expecting: expected.credits,
-            averages
-        )
-        // The first credits of a model without a price are no mean, so they belong to the minimum.
-        let (minimum, _) = needs.amounts(
-            of: call,
-            prompt: counted + found,
-            response: call.maxTokens ?? 0,
-            expecting: min(expected.credits, RecentUsageAverages.firstCredits),
-            nil
-        )
+        var dearest = needs.amounts(of: call, prompt: prompt, isLeast: false)
+        let advice = candidate.amounts(ofAdvisors: call.advisors, prompt, averages.likely(of: model.id, for: caller.identity), for: caller)
+        dearest = dearest + advice
+        let usual = needs.amounts(of: call, prompt: counted + found, isLeast: true) + advice
         if let transcriber = extras.transcriber, transcriber.countsCredits {
             let one = averages.expected(of: transcriber.model.id, for: caller.identity).credits
-            reserved.credits += AttachmentPlan.audioParts(in: call) * one
+            dearest.credits += AttachmentPlan.audioParts(in: call) * one
         }
+        let output = LikelyOutput(
+            call,
+            candidate,
+            likely: averages.likely(of: model.id, for: caller.identity),
+            OutputNeeds(usual: usual, dearest: dearest, perMillion: needs.perMillion(of: call, prompt: prompt))
+        )
         let tokens = extras.roughTokens == nil ? counted + extras.tokens : nil
-        let advice = candidate.amounts(ofAdvisors: call.advisors, prompt, expected.completionTokens, for: caller)
+        let (one, promptImages) = needs.ofOneCall(of: call, prompt: prompt, response: output.likely)
         self.init(
-            reserving: reserved + advice,
-            atLeast: minimum + advice,
+            output,
+            images: images,
             model: model.id,
-            creditsPerCall: credits?.one ?? 0,
+            creditsPerCall: one,
             averages: averages,
-            prompt: Prompt(images: credits?.images ?? .none, tokens: tokens, outputTokens: call.choices * response)
+            prompt: Prompt(images: promptImages, tokens: tokens, outputTokens: output.asked ?? output.likely)
+        )
+    }
+}
+
+extension LikelyOutput {
+    /// Creates the output of a call.
+    ///
+    /// - Parameter likely: the tokens that one choice is likely to have.
+    fileprivate init(_ call: borrowing ChatCall, _ candidate: Candidate, likely: Int, _ needs: OutputNeeds) {
+        let (model, provider, choices) = (candidate.model, candidate.provider, call.choices)
+        let added = provider.reasoning(of: call, for: model)
+        let asked = (call.maxTokens ?? model.maxOutputTokens).map { $0 + (added.isOnTop ? added.tokens : 0) }
+        self.init(
+            likely: choices * min(likely, asked ?? .max),
+            asked: asked.map { choices * $0 },
+            demanding: choices * added.tokens,
+            isSeen: call.isStreamed && !provider.hidesReasoning(of: call, for: model),
+            needs
         )
     }
 }
@@ -149,45 +164,73 @@ private struct ChatNeeds {
     let images: Int
     let prices: [Price]
     let creditPrices: [CreditPrices]
+    let averages: RecentUsageAverages
+    /// The credits of an upstream call if the model has no list price.
+    let expectedCredits: Int
+    /// The usual price of a prompt, in 10^-9 dollars for a million tokens; nil if it is not known.
+    let promptPrice: Int?
 
-    /// Returns the amounts that the call can use, such as tokens and dollars.
-    ///
-    /// The second result contains the credits of one upstream call and the images in the prompt. It is nil if no
-    /// credits are counted.
-    /// - Parameters:
-    ///   - response: the expected output tokens of each choice.
-    ///   - expected: the credits of an upstream call if the model has no list price.
-    ///   - averages: the averages of earlier responses; nil for the least amounts.
-    func amounts(
-        of call: borrowing ChatCall,
-        prompt: Int,
-        response: Int,
-        expecting expected: Int,
-        _ averages: RecentUsageAverages?
-    ) -> (Amounts, credits: (one: Int, images: ChatCredits.Images)?) {
-        let usage = Usage(promptTokens: prompt, completionTokens: call.choices * response)
-        // Each choice may be an upstream call of its own.
-        var paid = usage
+    /// Returns what all upstream calls use together. Each choice may be an upstream call of its own.
+    private func paid(_ call: borrowing ChatCall, prompt: Int, response: Int) -> Usage {
+        var paid = Usage(promptTokens: prompt, completionTokens: response)
         paid.promptTokens *= call.arePromptsSeparate ? call.choices / max(1, call.messages.count) : call.choices
-        var amounts = Amounts(images: images)
-        amounts.tokens = usage.totalTokens
         if !prices.isEmpty { paid.addDetails(of: call, with: candidate.model) }
+        return paid
+    }
+
+    private func credits(_ call: borrowing ChatCall, _ paid: Usage, isLeast: Bool = false) -> Int {
+        // The first credits of a model without a price are no mean, so they belong to the minimum.
+        let expected = isLeast ? min(expectedCredits, RecentUsageAverages.firstCredits) : expectedCredits
+        let means = isLeast ? nil : averages
+        let needs = CreditNeeds(call, paid, images: images, model: candidate.model.id, expecting: expected, means)
+        return creditPrices.reduce(0) { max($0, needs.all(at: $1)) }
+    }
+
+    private func usd(ofCredits credits: Int) -> Int {
+        prices.lazy.filter(\.usesCredits).map { $0.cost(ofCredits: credits).usdParts }.max() ?? 0
+    }
+
+    /// Returns the amounts of the prompt: the dearest or, if `isLeast`, the usual ones.
+    func amounts(of call: borrowing ChatCall, prompt: Int, isLeast: Bool) -> Amounts {
+        let paid = paid(call, prompt: prompt, response: 0)
+        var tiers = Price.Tiers(requested: call.tier)
+        // A request that names no tier gets the plain one as a rule.
+        if isLeast, tiers == .any { tiers = .one(nil) }
+        var amounts = Amounts(tokens: prompt)
+        amounts.usd = prices.lazy.map { $0.highestCost(paid, tiers: tiers).usdParts }.max() ?? 0
+        if isLeast, let promptPrice {
+            let usual = OutputNeed(usualPrompt: 0, dearestPrompt: 0, perMillion: promptPrice)
+            amounts.usd = min(amounts.usd, usual.units(ofOutput: paid.promptTokens))
+        }
+        amounts.credits = creditPrices.isEmpty ? 0 : credits(call, paid, isLeast: isLeast)
+        amounts.usd = max(amounts.usd, usd(ofCredits: amounts.credits))
+        return amounts
+    }
+
+    /// Returns the amounts of a million output tokens.
+    func perMillion(of call: borrowing ChatCall, prompt: Int) -> Amounts {
+        let million = 1_000_000
+        let (without, with) = (paid(call, prompt: prompt, response: 0), paid(call, prompt: prompt, response: million))
         let tiers = Price.Tiers(requested: call.tier)
-        let costs = prices.lazy.map { [paid] in
-            averages == nil ? $0.lowestCost(paid, tiers: tiers).usdParts : $0.highestCost(paid, tiers: tiers).usdParts
-        }
-        // A bound of the caller's own is no guess, so it counts whole.
-        let isCheapest = averages == nil && call.maxTokens == nil
-        amounts.usd = (isCheapest ? costs.min() : costs.max()) ?? 0
-        guard !creditPrices.isEmpty else { return (amounts, nil) }
+        var amounts = Amounts(tokens: million)
+        amounts.usd =
+            prices.lazy.map {
+                $0.highestCost(with, tiers: tiers).usdParts - $0.highestCost(without, tiers: tiers).usdParts
+            }
+            .max() ?? 0
+        guard !creditPrices.isEmpty else { return amounts }
+        amounts.credits = max(0, credits(call, with) - credits(call, without))
+        amounts.usd = max(amounts.usd, usd(ofCredits: amounts.credits))
+        return amounts
+    }
+
+    /// Returns the credits of one upstream call, and the images in its prompt.
+    func ofOneCall(of call: borrowing ChatCall, prompt: Int, response: Int) -> (Int, ChatCredits.Images) {
+        guard !creditPrices.isEmpty else { return (0, .none) }
+        let paid = paid(call, prompt: prompt, response: response)
         let model = candidate.model.id
-        let needs = CreditNeeds(call, paid, images: images, model: model, expecting: expected, averages)
-        amounts.credits = creditPrices.reduce(0) { max($0, needs.all(at: $1)) }
-        let ofCredits = prices.lazy.filter(\.usesCredits).map { [credits = amounts.credits] in
-            $0.cost(ofCredits: credits)
-        }
-        amounts.usd = max(amounts.usd, ofCredits.max()?.usdParts ?? 0)
-        return (amounts, (candidate.server.credits.map(needs.one) ?? 0, needs.promptImages))
+        let needs = CreditNeeds(call, paid, images: images, model: model, expecting: expectedCredits, averages)
+        return (candidate.server.credits.map(needs.one) ?? 0, needs.promptImages)
     }
 }
 
@@ -205,6 +248,9 @@ extension ApplicableLimits {
     /// Returns the charges for a request with this reserved usage; if it is nil, only the request itself is charged.
     func charges(of usageReservation: UsageReservation?) -> [LimitCharge] {
         guard let usageReservation else { return charges(of: Amounts()) }
+        if let output = usageReservation.output {
+            return charges(of: output, images: usageReservation.reserved.images)
+        }
         return charges(of: usageReservation.reserved, atLeast: usageReservation.minimum)
     }
 }

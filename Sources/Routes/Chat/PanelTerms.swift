@@ -18,15 +18,12 @@ extension PanelChat: ChatSource {
             try await exchange.countUnknownKey(asking, servedBy: draft.candidate)
         }
         let applicableLimits = exchange.applicableLimits(asking, .chat, servedBy: panel.name)
-        let (reserved, minimum, _) = reservation(under: applicableLimits, exchange)
-        let usageReservation = UsageReservation(
-            reserving: reserved,
-            atLeast: minimum,
-            model: panel.name,
-            creditsPerCall: 0,
-            averages: exchange.gateway.limiter.averages
-        )
-        let isNeeded = exchange.gateway.limits.countsLate || reserved.images > 0
+        let (output, images, _) = reservation(under: applicableLimits, exchange)
+        let (name, averages) = (panel.name, exchange.gateway.limiter.averages)
+        let isNeeded = exchange.gateway.limits.countsLate || images > 0
+        let usageReservation =
+            output.map { UsageReservation($0, images: images, model: name, averages: averages) }
+            ?? UsageReservation(reserving: Amounts(images: images), model: name, creditsPerCall: 0, averages: averages)
         return try await exchange.admit(applicableLimits, isNeeded ? usageReservation : nil)
     }
 
@@ -35,46 +32,48 @@ extension PanelChat: ChatSource {
 
     /// Returns the units to reserve for all upstream calls of the panel.
     ///
-    /// - Returns: `amounts` are the units to reserve. `minimum` are the units without what averages of earlier
-    ///   responses add. `responseTokens` is the expected length of the panel's response in tokens.
+    /// - Returns: `output` is the likely output of all calls; nil if no limit needs it. `responseTokens` is the expected
+    ///   length of the panel's response in tokens.
     private func reservation(
         under applicableLimits: ApplicableLimits,
         _ exchange: Exchange
-    ) -> (amounts: Amounts, minimum: Amounts, responseTokens: Int) {
+    ) -> (output: LikelyOutput?, images: Int, responseTokens: Int) {
         let gateway = exchange.gateway
-        guard gateway.limits.countsLate || !applicableLimits.isPlain else { return (Amounts(), Amounts(), 0) }
+        guard gateway.limits.countsLate || !applicableLimits.isPlain else { return (nil, 0, 0) }
         let asked = panel.memberCall(of: call)
         // Each member may count with its own vocabulary.
         let isLong = asked.allTextBytes * (cast.members.count + 1) > PanelChat.countedBytes
         let extras = PromptExtras(isEstimated: isLong)
-        var (amounts, minimum) = (Amounts(), Amounts())
-        var referenceTokens = 0
+        var (output, images, referenceTokens) = (LikelyOutput?.none, 0, 0)
+        func add(_ more: LikelyOutput?, _ moreImages: Int) {
+            if let more { output = output.map { $0 + more } ?? more }
+            images += moreImages
+        }
         for name in cast.members {
             switch try? gateway.registry.resolve(.member(name), for: caller) {
             case .candidates(let candidates):
                 let leading = candidates.leading
                 let one = UsageReservation(asked, leading, caller, under: applicableLimits, gateway, extras)
-                amounts = amounts + (one?.reserved ?? Amounts())
-                minimum = minimum + (one?.minimum ?? Amounts())
+                add(one?.output, one?.reserved.images ?? 0)
                 referenceTokens += gateway.expectedTokens(of: leading.model, for: caller)
             case .panel(let panel):
                 let inner = PanelChat(asked, panel, caller: caller, for: exchange, isInner: true)
-                let (more, least, tokens) = inner.reservation(under: applicableLimits, exchange)
-                (amounts, minimum) = (amounts + more, minimum + least)
+                let (more, moreImages, tokens) = inner.reservation(under: applicableLimits, exchange)
+                add(more, moreImages)
                 referenceTokens += tokens
             case nil: break
             }
         }
         if let draft = draft ?? ownDraft() {
             let last = exchange.usageReservation(for: draft, under: applicableLimits, expecting: referenceTokens)
-            return (
-                amounts + (last?.reserved ?? Amounts()), minimum + (last?.minimum ?? Amounts()),
-                call.maxTokens ?? gateway.expectedTokens(of: draft.candidate.model, for: caller)
-            )
+            add(last?.output, last?.reserved.images ?? 0)
+            let expected = gateway.expectedTokens(of: draft.candidate.model, for: caller)
+            return (output, images, min(expected, call.maxTokens ?? .max))
         }
-        guard let maker else { return (amounts, minimum, 0) }
-        let (more, least, tokens) = maker.reservation(under: applicableLimits, exchange)
-        return (amounts + more + Amounts(tokens: referenceTokens), minimum + least, tokens)
+        guard let maker else { return (output, images, 0) }
+        let (more, moreImages, tokens) = maker.reservation(under: applicableLimits, exchange)
+        add(more, moreImages)
+        return (output, images, tokens)
     }
 }
 
@@ -87,6 +86,19 @@ extension Exchange: PanelRequester {
         _ leading: Candidate,
         for caller: Caller
     ) async throws(UpstreamError) {
+        if let whole = billing, let funded = whole.fundedOutput, let all = whole.usageReservation?.output?.likely {
+            let one = UsageReservation(
+                asked,
+                leading,
+                caller,
+                under: applicableLimits(caller, .chat, servedBy: leading.name),
+                gateway,
+                PromptExtras(isEstimated: true)
+            )
+            if let likely = one?.output?.likely {
+                call.billing.outputShare = Int(Double(funded) * Double(likely) / Double(max(1, all)))
+            }
+        }
         guard gateway.limits.dependsOnModels else { return }
         let name = registry.limitedName(leading.name, asked: registry.modelCatalog.countedName(ofMember: call.name))
         let limits = gateway.limits.limitsOfPartialCall(caller, request, model: name)
@@ -95,8 +107,10 @@ extension Exchange: PanelRequester {
         guard !charges.isEmpty else { return }
         let reservation = await hold(charges)
         if let refusal = reservation.decision.error { throw UpstreamError(refusing: refusal) }
+        let decision = reservation.decision
         call.billing.bill(by: usageReservation)
         call.billing.hold(reservation)
+        call.billing.fund(charges, decision, by: gateway.limiter, on: gateway.loop)
     }
 
     func ended(_ call: PanelCall, _ usage: Usage?, _ error: UpstreamError?) {

@@ -102,8 +102,10 @@ extension Exchange {
         _ reservation: consuming Reservation
     ) throws(APIError) -> Admission {
         try setRateLimits(of: reservation)
+        let decision = reservation.decision
         let admission = Admission(usageReservation, holding: reservation)
         use(admission.billing)
+        admission.billing.fund(counted, decision, by: gateway.limiter, on: gateway.loop)
         return admission
     }
 
@@ -118,8 +120,11 @@ extension Exchange {
     /// Stores the decision of the limits, which the response's header lines show. Throws if it is a refusal.
     private func setRateLimits(of reservation: borrowing Reservation) throws(APIError) {
         standing = reservation.decision
-        guard let error = reservation.decision.error else { return }
+        guard var error = reservation.decision.error else { return }
         counted = []
+        if let contact = gateway.settings.budgetContact, reservation.decision.isOfBudget {
+            error.message += " \(contact)"
+        }
         throw error
     }
 

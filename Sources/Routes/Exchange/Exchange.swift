@@ -213,6 +213,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
             }
             if let day = server.shutdownDate { head.add("Sunset", text: day.httpDate) }
             if let cost = record.cost { head.add("X-Relay-Cost", text: cost.text) }
+            if let bound = billing.lowered?.bound { head.add("X-Relay-Max-Tokens", text: "\(bound)") }
         } else if let lookup, lookup.state != .off {
             head.fields.append(lookup.state.line)
             if lookup.state == .hit { head.add("X-Relay-Attempts", "0") }
@@ -248,6 +249,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
             record.name(provider: billing.provider)
             record.record(costOf: billing)
             if record.usage == nil { record.usage = billing.usageOfFailure }
+            if billing.lowered?.bound != nil { gateway.counts.change(.lowered, by: 1) }
             let failures = billing.allFailures
             if !failures.isEmpty { record.failures = failures }
             for server in billing.impossibleUsage { record(impossibleUsageOf: server) }

@@ -132,10 +132,14 @@ protocol ChatStreamWriter: ProgressNotes {
     var isFull: Bool { get }
     /// The reason why no more output can be added: memory is short, or the output is too long. Nil if there is none.
     var failure: UpstreamError? { get }
+    /// Ends a choice that the relay cuts off, as if it had met the client's own limit.
+    func finishEarly(_ choice: Int)
     func end(_ usage: Usage) async
 }
 
 extension ChatStreamWriter {
+    func finishEarly(_ choice: Int) { write(choice, .finish(.length, stop: nil)) }
+
     var failure: UpstreamError? { nil }
 
     func begin(with text: StaticString) {

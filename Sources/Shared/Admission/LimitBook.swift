@@ -212,6 +212,17 @@ package struct ApplicableLimits: Sendable {
         }
     }
 
+    /// Returns the charge of each limit for a response with this likely output. Omits limits of which it needs no units.
+    package func charges(of output: LikelyOutput, images: Int) -> [LimitCharge] {
+        if isPlain { return charges }
+        var output = output
+        output.fit(charges)
+        return charges.compactMap { charge in
+            guard charge.limit.quota.unit == .images else { return output.charge(charge) }
+            return images > 0 ? LimitCharge(charge.limit, charge.identity, units: images) : nil
+        }
+    }
+
     /// Returns whether a request of these amounts might exceed a limit of tokens, dollars or credits. Adds half of each
     /// amount before comparing, because amounts are estimates.
     package func mayBeExceeded(by amounts: Amounts) -> Bool {

@@ -8,7 +8,11 @@ extension Decision {
     package func appendLimits(to fields: inout ByteBuffer) {
         let requests = requests.flatMap { $0.isOpenToAll ? nil : $0 }
         let tokens = tokens.flatMap { $0.isOpenToAll ? nil : $0 }
-        guard requests != nil || tokens != nil else { return }
+        var budget = budget.flatMap { $0.isOpenToAll ? nil : $0 }
+        if let budget { budget.appendBudget(to: &fields) }
+        // Its tokens are among the policies already.
+        if let tokens, tokens.limit == budget?.limit { budget = nil }
+        guard requests != nil || tokens != nil || budget != nil else { return }
         requests?.append(
             "x-ratelimit-limit-requests: ",
             "\r\nx-ratelimit-remaining-requests: ",
@@ -21,10 +25,13 @@ extension Decision {
             "\r\nx-ratelimit-reset-tokens: ",
             to: &fields
         )
-        requests?.appendPolicy(after: "RateLimit-Policy: ", to: &fields)
-        tokens?.appendPolicy(after: requests == nil ? "RateLimit-Policy: " : ", ", to: &fields)
-        requests?.appendRemainder(after: "\r\nRateLimit: ", to: &fields)
-        tokens?.appendRemainder(after: requests == nil ? "\r\nRateLimit: " : ", ", to: &fields)
+        let all = [requests, tokens, budget].compactMap { $0 }
+        for (index, each) in all.enumerated() {
+            each.appendPolicy(after: index == 0 ? "RateLimit-Policy: " : ", ", to: &fields)
+        }
+        for (index, each) in all.enumerated() {
+            each.appendRemainder(after: index == 0 ? "\r\nRateLimit: " : ", ", to: &fields)
+        }
         fields.append("\r\n")
     }
 
@@ -45,6 +52,9 @@ extension Decision {
         guard let wait = refusal.retryAfterMicroseconds else { return true }
         return refusal.isOfBudget || wait > 120_000_000
     }
+
+    /// Whether a budget refused the request, and not only because running requests hold it.
+    package var isOfBudget: Bool { refusal?.isOfBudget ?? false }
 
     /// The error response to a rejected request; nil if the request was admitted.
     package var error: APIError? {
@@ -76,8 +86,8 @@ extension Decision {
 }
 
 extension Decision.Refusal {
-    /// Whether a budget is used up.
-    fileprivate var isOfBudget: Bool { limit.quota.unit.isBudget && !isHeld }
+    /// Whether money is used up, or another budget.
+    fileprivate var isOfBudget: Bool { (limit.quota.unit.isMoney || limit.quota.isBudget) && !isHeld }
 
     fileprivate func message(_ retryAfterMilliseconds: Int?) -> String {
         let quota = limit.quota
@@ -85,6 +95,7 @@ extension Decision.Refusal {
         guard let retryAfterMilliseconds else {
             return "Request too large for \(unit): limit \(quota.text), requested \(quota.amount(requested))."
         }
+        if quota.isBudget { return budgetMessage(retryAfterMilliseconds) }
         let wait = durationText(microseconds: retryAfterMilliseconds * 1_000)
         let what =
             limit.kind == .failedAuth
@@ -93,9 +104,48 @@ extension Decision.Refusal {
         let sharing = limit.kind == .total ? " All callers share this limit." : ""
         return "Rate limit reached for \(unit): \(what). Please try again in \(wait).\(sharing)"
     }
+
+    private func budgetMessage(_ retryAfterMilliseconds: Int) -> String {
+        let quota = limit.quota
+        let owner =
+            switch limit.kind {
+            case .total: "all callers together"
+            case .model: "this caller for this model"
+            case .key: "this key"
+            case .caller, .failedAuth, .provider, .login: "this caller"
+            }
+        let name = "the budget of \(owner), \(quota.textWithUnit)"
+        if isHeld {
+            let wait = durationText(microseconds: retryAfterMilliseconds * 1_000)
+            return "Running requests hold the rest of \(name). Please try again in \(wait)."
+        }
+        let isLeft = remaining >= (quota.unit == .usd ? Quota.usdParts / 100 : 1)
+        let rest =
+            isLeft
+            ? "has \(quota.amount(remaining)) left, and this request needs \(quota.amount(requested))" : "is used up"
+        let second = (Timestamp.now() + retryAfterMilliseconds + 999) / 1_000
+        return
+            "T\(name.dropFirst()), \(rest). \(quota.amount(requested)) are free again at \(Timestamp.minute(second)) UTC."
+    }
 }
 
 extension LimitStanding {
+    /// Appends the header line of a budget: its number, what is used and left, and when all of it is free.
+    fileprivate func appendBudget(to fields: inout ByteBuffer) {
+        let quota = limit.quota
+        fields.append("X-Relay-Budget: ")
+        fields.append(quota.unit.rawValue)
+        fields.append(";limit=")
+        fields.append(quota.amount(quota.count))
+        fields.append(";used=")
+        fields.append(quota.amount(quota.count - remaining))
+        fields.append(";left=")
+        fields.append(quota.amount(remaining))
+        fields.append(";resets=")
+        fields.append(Timestamp.text(second: (Timestamp.now() + resetMicroseconds / 1_000 + 999) / 1_000))
+        fields.append("\r\n")
+    }
+
     fileprivate func append(
         _ most: StaticString,
         _ left: StaticString,
@@ -114,19 +164,23 @@ extension LimitStanding {
     fileprivate func appendPolicy(after before: StaticString, to fields: inout ByteBuffer) {
         fields.append(before)
         limit.quota.appendPolicyName(to: &fields)
-        fields.append(";q=", decimal: limit.quota.count)
+        fields.append(";q=", decimal: limit.quota.policyUnits(limit.quota.count))
         fields.append(";w=", decimal: limit.quota.windowSeconds)
+        if limit.quota.unit == .usd { fields.append(#";qu="usd-micro""#) }
     }
 
     fileprivate func appendRemainder(after before: StaticString, to fields: inout ByteBuffer) {
         fields.append(before)
         limit.quota.appendPolicyName(to: &fields)
-        fields.append(";r=", decimal: remaining)
+        fields.append(";r=", decimal: limit.quota.policyUnits(remaining))
         fields.append(";t=", decimal: roundedUp(resetMicroseconds, to: 1_000_000))
     }
 }
 
 extension Quota {
+    /// Returns units as the `RateLimit` headers count them: dollars in millionths.
+    fileprivate func policyUnits(_ units: Int) -> Int { unit == .usd ? units / (Self.usdParts / 1_000_000) : units }
+
     /// Appends the name that stands for the quota in the `RateLimit` headers: `"minute"`, `"10-seconds"` or
     /// `"minute-tokens"`.
     fileprivate func appendPolicyName(to fields: inout ByteBuffer) {
@@ -149,7 +203,7 @@ extension Quota {
 extension Quota.Unit {
     /// Whether the unit is money or credits. The error for an exceeded budget is `insufficient_quota`, not
     /// `rate_limit_exceeded`.
-    fileprivate var isBudget: Bool { self == .usd || self == .credits }
+    fileprivate var isMoney: Bool { self == .usd || self == .credits }
 }
 
 /// Returns a duration such as `12ms`, `1s`, `6m0s` or `24h0m0s`, rounded up.

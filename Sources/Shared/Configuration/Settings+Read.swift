@@ -49,6 +49,16 @@ extension Settings {
         )
     }
 
+    private static let contactLimitBytes = 200
+
+    private static func budgetContact(_ reader: inout SettingsReader) -> String? {
+        let text = reader.text("BUDGET_CONTACT")
+        if let text, text.utf8.count > contactLimitBytes {
+            reader.report("BUDGET_CONTACT", "has more than \(contactLimitBytes) characters")
+        }
+        return text
+    }
+
     private init(_ reader: inout SettingsReader, _ catalogues: Catalogues, usableBytes: Int) {
         host = reader.text("HOST") ?? ""
         port = reader.number("PORT")
@@ -68,6 +78,7 @@ extension Settings {
         keys = KeySettings.all(&reader)
         anonymousModels = reader.patterns("ANONYMOUS_MODELS")
         limits = LimitSettings(&reader)
+        budgetContact = Self.budgetContact(&reader)
         memory = MemorySettings(bytes: memoryBytes, hasStore: limits.store != .memory)
         cache = reader.readCache(memory, limits, maxBodyBytes: maxBodyBytes)
         fetch = FetchSettings(reader)

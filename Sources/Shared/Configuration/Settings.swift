@@ -23,6 +23,8 @@ package struct Settings: Sendable, Equatable {
     package let publicURL: String?
     /// Whether the relay has the page `/usage`, on which callers see their own usage.
     package let hasUsagePage: Bool
+    /// The sentence at the end of the error for a used-up budget; nil if there is none.
+    package let budgetContact: String?
     /// The URL to which requests for unknown paths are redirected; nil to send a 404 response.
     package let notFoundURL: String?
     /// The web origins that may call the relay: `["*"]`, or `scheme://host[:port]` in lower case.

@@ -88,6 +88,10 @@ extension SettingsTable {
             SettingRow("RATE_LIMIT_BY_MODEL", .modelLimits)
                 .help("limits of each caller for each model; the first matching pattern counts"),
             SettingRow("RATE_LIMIT_TOTAL", .limits).help("limits that all callers of all instances share"),
+            SettingRow("BUDGET_CONTACT", .text)
+                .help(
+                    "sentence at the end of the error for a used-up budget, for example whom to ask; up to 200 characters"
+                ),
             SettingRow("RATE_LIMIT_BY", .choice(of: LimitSettings.Identity.self), "key")
                 .help("how limits identify callers"),
             SettingRow("RATE_LIMIT_FAILED_AUTH", .limits, "20/minute")

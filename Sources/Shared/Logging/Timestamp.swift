@@ -30,6 +30,15 @@ package struct Timestamp: Sendable {
         return String(decoding: timestamp.text, as: UTF8.self) + "Z"
     }
 
+    /// Returns the minute of a time as `28 Nov 05:12`, from seconds since 1970. The minute is rounded up.
+    package static func minute(_ second: Int) -> String {
+        let text = Array(text(second: second + 59).utf8)
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        func part(_ range: Range<Int>) -> String { String(decoding: text[range], as: UTF8.self) }
+        let month = (Int(part(5..<7)) ?? 1) - 1
+        return "\(Int(part(8..<10)) ?? 1) \(months.indices.contains(month) ? months[month] : "") \(part(11..<16))"
+    }
+
     /// Returns the wall-clock time of the machine in milliseconds since 1970.
     package static func now() -> Int {
         var time = timespec()

@@ -1,4 +1,5 @@
 package import Engine
+package import Limits
 
 /// The metrics counters of one event loop.
 ///
@@ -26,6 +27,8 @@ package final class LoopMetrics: @unchecked Sendable {
     let faults: Cells
     /// The number of upstream calls for which the vendor reported impossible usage, by provider.
     let impossibleUsage: Cells
+    /// The number of responses that ended because a budget was used up, by the unit of the budget.
+    let budgetEnds = Cells(count: Quota.Unit.allCases.count)
     /// The totals of each caller: requests, prompt tokens, completion tokens, and the cost in 10^-12 dollars.
     let callers: Cells
     let operations = OperationCells()
@@ -39,6 +42,8 @@ package final class LoopMetrics: @unchecked Sendable {
         case endedRequestsOfPages
         /// The requests that a vendor or the relay failed to serve, and those that a limit of the relay refused.
         case failedRequests, refusedRequests
+        /// The ended requests whose largest output a budget lowered.
+        case lowered
     }
 
     enum CallerCount: Int, CaseIterable {
@@ -152,6 +157,11 @@ package final class LoopMetrics: @unchecked Sendable {
     package func count(_ fault: UpstreamFault, of provider: String) {
         let provider = number(ofProvider: provider)
         faults.add(1, at: provider * UpstreamFault.allCases.count + fault.index)
+    }
+
+    /// Counts a response that ended because a budget of this unit was used up.
+    package func count(budgetEndOf unit: Quota.Unit) {
+        budgetEnds.add(1, at: Quota.Unit.allCases.firstIndex(of: unit) ?? 0)
     }
 
     /// Counts an upstream call for which the vendor reported impossible usage.

@@ -1,4 +1,5 @@
 import Engine
+import Limits
 
 /// A source of metrics, such as a type with atomic counters.
 ///
@@ -47,6 +48,7 @@ package final class Metrics: MetricsSource {
         writeTokens(to: &text)
         writeCallers(to: &text)
         writeFaults(to: &text)
+        writeBudgets(to: &text)
         text.gauge("relay_requests_in_flight", "Requests in progress, including the request for these metrics.")
         text.sample(value: runningRequests)
         text.gauge("relay_open_streams", "Streamed responses in progress.", openStreams)
@@ -143,6 +145,14 @@ package final class Metrics: MetricsSource {
             let count = sum(\.impossibleUsage, at: index)
             if count > 0 { text.sample(("provider", provider), value: count) }
         }
+    }
+
+    private func writeBudgets(to text: inout MetricsText) {
+        text.counter("relay_budget_ends_total", "Responses that ended because a budget was used up, by its unit.")
+        for (index, unit) in Quota.Unit.allCases.enumerated() where unit.isKnownLate {
+            text.sample(("unit", unit.rawValue), value: sum(\.budgetEnds, at: index))
+        }
+        text.counter("relay_lowered_total", "Requests whose largest output a budget lowered.", gauge(.lowered))
     }
 
     /// The number of requests that have ended since the start of the process, on all event loops. Requests of the

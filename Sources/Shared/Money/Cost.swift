@@ -13,6 +13,12 @@ package struct Cost: Sendable, Equatable, Comparable {
     /// The amount in the unit in which limits count dollars, 10^-9 dollars, rounded up.
     package var usdParts: Int { millionths / 1_000 + (millionths % 1_000 == 0 ? 0 : 1) }
 
+    /// Returns the cost of a million pieces, of which `count` cost this amount, in 10^-9 dollars.
+    package func usdParts(perMillionOf count: Int) -> Int {
+        let (millions, isTooLarge) = millionths.multipliedReportingOverflow(by: 1_000)
+        return isTooLarge ? Self.maxMillionths / max(1, count) * 1_000 : millions / max(1, count)
+    }
+
     package static func + (one: Cost, other: Cost) -> Cost {
         let (sum, isTooLarge) = one.millionths.addingReportingOverflow(other.millionths)
         return Cost(millionths: isTooLarge ? maxMillionths : min(sum, maxMillionths))

@@ -86,6 +86,12 @@ extension Anthropic: WireChatVendor {
         wire.abilitiesOfClaude(for: call, of: model)
     }
 
+    package func hidesReasoning(of call: borrowing ChatCall, for model: Model) -> Bool { call.omitsReasoning }
+
+    package func reasoning(of call: borrowing ChatCall, for model: Model) -> (tokens: Int, isOnTop: Bool) {
+        call.reasoning(ofClaude: model)
+    }
+
     package func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         wire.chatOfClaude(
             AnthropicForm(messages, dialect, call: call, model: model, attempt: attempt),

@@ -82,7 +82,8 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
                 original.applying(changes),
                 model: model,
                 dialect: dialect,
-                namesModel: !dialect.isVertex
+                namesModel: !dialect.isVertex,
+                bound: call.hasLowerBound ? call.maxTokens : nil
             )
             let written = rewritten(body, with: quirks)
             isRebuilt = !written.bytes.equals(body.bytes)

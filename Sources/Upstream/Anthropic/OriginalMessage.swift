@@ -18,16 +18,23 @@ struct OriginalMessage: ~Copyable {
     ///   - original: a request that is unambiguous (`OriginalRequest.isUnambiguous`).
     ///   - model: the vendor's name for the model.
     ///   - namesModel: whether the body names the model, and not the URL.
+    ///   - bound: the value of `max_tokens`; nil for the client's own.
     static func written(
         _ original: OriginalRequest,
         model: String,
         dialect: AnthropicDialect,
-        namesModel: Bool
+        namesModel: Bool,
+        bound: Int? = nil
     ) -> Body {
-        OriginalMessage(original).written(model, dialect, namesModel: namesModel)
+        OriginalMessage(original).written(model, dialect, namesModel: namesModel, bound)
     }
 
-    private consuming func written(_ model: String, _ dialect: AnthropicDialect, namesModel: Bool) -> Body {
+    private consuming func written(
+        _ model: String,
+        _ dialect: AnthropicDialect,
+        namesModel: Bool,
+        _ bound: Int?
+    ) -> Body {
         _ = out.reserve(text.count + 256)
         let members = original.members ?? []
         let hasModel = members.contains { $0.name.equals("model") }
@@ -43,6 +50,7 @@ struct OriginalMessage: ~Copyable {
             case "model" where namesModel: replace(member.value.bytes) { $0.append(json: model) }
             case "model" where lacksVersion: replace(bytes(of: member)) { dialect.appendOpening(model, to: &$0) }
             case "model": leaveOut(member, before: index + 1 < members.count ? members[index + 1] : nil)
+            case "max_tokens": if let bound { replace(member.value.bytes) { $0.append(decimal: bound) } }
             case "metadata": writeMetadata(member.value, dialect.clientInfo)
             case "system" where !dialect.sendsAttribution: writeSystem(member.value)
             default: break

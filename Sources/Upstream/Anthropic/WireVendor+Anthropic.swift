@@ -2,6 +2,21 @@ import Calls
 import Engine
 import Shared
 
+extension ChatCall {
+    /// The tokens that the request gives to Claude's reasoning alone, and whether they come on top of its limit.
+    func reasoning(ofClaude model: Model) -> (tokens: Int, isOnTop: Bool) {
+        guard let reasoning = rare?.value.reasoning else { return (0, false) }
+        if original?.wire == .messages {
+            return (reasoning.thinking == .budget ? reasoning.budgetTokens ?? 0 : 0, false)
+        }
+        let plan = ThinkingPlan(reasoning, ClaudeModel(model.id), canThink: true, hasReasoning: true)
+        guard case .budget(let tokens) = plan.kind else { return (0, false) }
+        return (tokens, plan.isOnTop || maxTokens.map { $0 <= tokens } ?? false)
+    }
+
+    var omitsReasoning: Bool { rare?.value.reasoning.display == .omitted }
+}
+
 /// Chat calls to Claude, for Anthropic and Vertex AI.
 extension WireVendor {
     func abilitiesOfClaude(for call: borrowing ChatCall, of model: Model) -> Abilities {

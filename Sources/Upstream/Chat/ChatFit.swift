@@ -38,6 +38,8 @@ package final class ChatFit: AttemptFit, OnLoop, @unchecked Sendable {
     var isUnprepared = false
     /// Whether the relay must replace file ids by the vendor's names for these files.
     let namesFiles: Bool
+    /// The limit of the completion before budgets lowered it, and whether the context window did; nil if they did not.
+    private var unlowered: (maxTokens: Int?, hasLowerBound: Bool)?
     /// A copy of the call for a second attempt with emulation; nil if no such attempt can be needed.
     var spare: Indirect<ChatCall>?
 
@@ -155,6 +157,23 @@ package final class ChatFit: AttemptFit, OnLoop, @unchecked Sendable {
     /// Returns whether the call's length need not be checked, for example because the call is short.
     func isShort(_ usageReservation: UsageReservation?) -> Bool {
         !candidate.chats || leavesLength || isShort && usageReservation?.prompt.tokens == nil
+    }
+
+    /// Gives the call its own limit of the completion back, before it is made again.
+    func restoreBound() {
+        if let unlowered { (call.maxTokens, call.hasLowerBound) = unlowered }
+        unlowered = nil
+    }
+
+    /// Lowers the limit of the completion to what the budgets of the request pay, if that is less.
+    func lower(by billing: Billing) {
+        guard candidate.chats else { return }
+        let added = candidate.provider.reasoning(of: call, for: candidate.model)
+        let asked = (call.maxTokens ?? candidate.model.maxOutputTokens).map { $0 + (added.isOnTop ? added.tokens : 0) }
+        guard let bound = billing.lowerBound(asked, choices: call.choices) else { return }
+        unlowered = (call.maxTokens, call.hasLowerBound)
+        call.maxTokens = min(call.maxTokens ?? .max, max(1, added.isOnTop ? bound - added.tokens : bound))
+        call.hasLowerBound = true
     }
 
     /// Lowers the limit of the completion to what the model's context window leaves beside the prompt. Throws if the

@@ -88,10 +88,19 @@ package final class ChatTask: UpstreamTask, OnLoop, @unchecked Sendable {
         guard let fit = try await made(position) else {
             throw fits.refusals[position] ?? .modelNotFound(asked?.call.model ?? "")
         }
+        fit.restoreBound()
         let usageReservation = billed(fit)
         // A call that is too long may fit the model of another candidate.
         if fits.isFirstCheck(fit), !fit.isShort(usageReservation) {
             try await fit.check(usageReservation?.prompt.tokens)
+        }
+        if let billing {
+            do throws(UpstreamError) {
+                try await billing.fundNextCall()
+            } catch {
+                throw APIError(error, model: fit.options.model)
+            }
+            fit.lower(by: billing)
         }
         return fit
     }
@@ -114,6 +123,7 @@ package final class ChatTask: UpstreamTask, OnLoop, @unchecked Sendable {
             // A part of a panel has no reservation of its own.
             let usageReservation = billing.usageReservation ?? billed(fit)
             if !fit.isShort(usageReservation) { try await fit.check(usageReservation?.prompt.tokens) }
+            fit.lower(by: billing)
         } catch {
             throw UpstreamError(refusing: error)
         }

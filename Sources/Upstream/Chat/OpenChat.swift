@@ -53,13 +53,28 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
         return (attempts?.brokeOff(failure) ?? failure, used)
     }
 
-    private func failure(_ error: UpstreamError, deliveredTokens: Int) -> (UpstreamError, Usage?) {
-        var used = error.usage ?? stream.usage ?? .nothing
+    /// Bills a response that the relay has ended, and returns its usage.
+    ///
+    /// - Parameter deliveredTokens: the number of tokens in the events so far.
+    package func endedEarly(deliveredTokens: Int) -> Usage {
+        let used = usedSoFar(stream.usage, deliveredTokens)
+        if !isBilled { attempt.recordCut(used, credits: stream.credits) }
+        if let attempts { attempts.served() } else { attempt.served() }
+        return attempt.billing.withUnmet(used)
+    }
+
+    private func usedSoFar(_ reported: Usage?, _ deliveredTokens: Int) -> Usage {
+        var used = reported ?? .nothing
         if used.promptTokens == 0 {
             used.promptTokens = count.knownPromptTokens(or: promptTokens)
             used.isEstimated = true
         }
         used.cover(delivered: deliveredTokens)
+        return used
+    }
+
+    private func failure(_ error: UpstreamError, deliveredTokens: Int) -> (UpstreamError, Usage?) {
+        var used = usedSoFar(error.usage ?? stream.usage, deliveredTokens)
         if !isBilled { used = attempt.failed(error, after: used) }
         let isUsed = used.completionTokens > 0 || error.mayBeBilled
         return (attempt.failure(error), isUsed ? attempt.billing.withUnmet(used) : nil)
@@ -67,8 +82,10 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
 
     /// Bills the complete response, and returns its usage.
     ///
-    /// - Parameter deliveredTokens: returns the number of tokens in all events.
-    package func completed(deliveredTokens: () -> Int) -> Usage {
+    /// - Parameters:
+    ///   - bytes: the bytes of text in all events.
+    ///   - deliveredTokens: returns the number of tokens in all events.
+    package func completed(bytes: Int, deliveredTokens: () -> Int) -> Usage {
         let reported = stream.usage
         count.learn(from: reported)
         let usage = count.completed(
@@ -77,6 +94,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
             completion: deliveredTokens
         )
         if !isBilled { attempt.recordResponse(usage, credits: stream.credits) }
+        if reported?.completionTokens ?? 0 > 0 { attempt.billing.learn(bytes: bytes, of: usage) }
         if let attempts { attempts.served() } else { attempt.served() }
         return attempt.billing.withUnmet(usage)
     }

@@ -78,6 +78,9 @@ extension Gemini: WireChatVendor {
         wire.abilitiesOfGemini(for: call, of: model)
     }
 
+    /// Whether Gemini thinks unseen: it sends at most summaries of its thoughts.
+    package func hidesReasoning(of call: borrowing ChatCall, for model: Model) -> Bool { true }
+
     /// Whether Google itself can read the file at this URL.
     package func reads(_ address: String) -> Bool {
         if address.hasPrefix(Attachment.cloudScheme) || address.hasPrefix(Self.files) { return true }

@@ -40,12 +40,10 @@ package struct NativeRequest {
         _ = out.reserve(original.bytes.count + 256)
         out.append(#"{"model":"#, json: model)
         var hasMessages = false
-        var hasOptions = false
+        var (hasOptions, hasBound) = (false, hasBounds(members))
         // If the request has both limits, only the one that the server knows is sent.
         let other: StaticString = isOpenAI ? "max_tokens" : "max_completion_tokens"
-        let hasBounds = ["max_tokens", "max_completion_tokens"].allSatisfy { (name: StaticString) in
-            members.contains { $0.name.equals(name) && !$0.value.isNull }
-        }
+        let hasBounds = hasBound
         for member in members where !Self.mayBeDisguised(member.name) || !FieldNames.isDisguised(member.name) {
             switch member.name {
             case "model", "web_search", "num_of_site", "max_word": continue
@@ -58,9 +56,11 @@ package struct NativeRequest {
                 }
                 continue
             case "max_tokens" where call.hasLowerBound, "max_completion_tokens" where call.hasLowerBound:
-                if let bound = call.maxTokens, !member.value.isNull {
+                if member.value.isNull { continue }
+                if let bound = call.maxTokens {
                     out.append(member: member.name.equals("max_tokens") ? "max_tokens" : "max_completion_tokens")
                     out.append(decimal: bound)
+                    hasBound = true
                     continue
                 }
             case "tools": guard !call.hasRelayTools else { return nil }
@@ -81,9 +81,18 @@ package struct NativeRequest {
             out.append(next: member)
         }
         guard hasMessages else { return nil }
+        if call.hasLowerBound, !hasBound, let bound = call.maxTokens {
+            out.append(isOpenAI ? #","max_completion_tokens":"# : #","max_tokens":"#, decimal: bound)
+        }
         if call.isStreamed, !hasOptions { out.append(#","stream_options":{"include_usage":true}"#) }
         out.append("}")
         return Body(out)
+    }
+
+    private func hasBounds(_ members: [RawJSON.Member]) -> Bool {
+        ["max_tokens", "max_completion_tokens"].allSatisfy { (name: StaticString) in
+            members.contains { $0.name.equals(name) && !$0.value.isNull }
+        }
     }
 
     /// Checks that all JSON parsers read the same fields in a request to an endpoint other than chat.

@@ -99,6 +99,12 @@ extension OpenAILike: WireChatVendor {
 
     package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool { !isByResponses(call, model) }
 
+    package func hidesReasoning(of call: borrowing ChatCall, for model: Model) -> Bool {
+        // OpenAI's models reason unseen since `o1`. At Azure the name says nothing.
+        if isByResponses(call, model) { return true }
+        return isOpenAI && !["gpt-3", "gpt-4", "chatgpt-4"].contains { model.id.utf8.starts(with: $0.utf8) }
+    }
+
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool {
         // The server may turn out not to support tools, or not to download images.
         let mayLack =

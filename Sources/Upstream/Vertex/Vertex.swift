@@ -98,6 +98,14 @@ extension Vertex: WireChatVendor {
         }
     }
 
+    package func hidesReasoning(of call: borrowing ChatCall, for model: Model) -> Bool {
+        publisher == .google || call.omitsReasoning
+    }
+
+    package func reasoning(of call: borrowing ChatCall, for model: Model) -> (tokens: Int, isOnTop: Bool) {
+        publisher == .anthropic ? call.reasoning(ofClaude: model) : (0, false)
+    }
+
     package func reads(_ address: String) -> Bool { publisher == .google && address.hasPrefix(Attachment.cloudScheme) }
 
     package func mayRecall(_ messages: [ChatMessage], by attempt: Attempt) -> Bool {

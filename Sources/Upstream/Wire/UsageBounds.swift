@@ -33,7 +33,8 @@ struct UsageBounds: Sendable {
     init(_ call: borrowing ChatCall, _ model: borrowing Model) {
         let prompts = call.arePromptsSeparate ? max(1, call.messages.count) : 1
         maxSearches = call.maxSearches ?? Self.maxToolUses
-        let bound = max(call.maxTokens ?? 0, model.maxOutputTokens ?? 0)
+        // The client asked for more than a lowered bound, and a vendor may not obey the latter.
+        let bound = max(call.hasLowerBound ? 0 : call.maxTokens ?? 0, model.maxOutputTokens ?? 0)
         maxPromptTokens = (model.contextWindow ?? Self.unknownPrompt).multipliedClamping(by: prompts)
         maxCompletionTokens = (bound > 0 ? bound : Self.unknownCompletion).multipliedClamping(by: max(1, call.choices))
     }

@@ -22,7 +22,7 @@ import Testing
     /// Returns the pace of a model after these streamed responses.
     private func pace(_ responses: [(wait: Int, output: Int, tokens: Int, hidden: Int)]) -> OutputPace {
         let averages = RecentUsageAverages { 0 }
-        averages.record("a", by: nil, completionTokens: 1, credits: nil)
+        averages.record("a", by: nil, RecentUsageAverages.Lesson(completionTokens: 1))
         for one in responses {
             averages.recordPace(
                 of: "a",

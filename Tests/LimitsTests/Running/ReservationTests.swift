@@ -73,3 +73,31 @@ import Testing
         }
     }
 }
+
+@Suite struct DrawTests {
+    private let limit = Limit(.total, Quota(1_000, .tokens, per: .hour))
+
+    /// Returns the units that are left after a reservation of 100 and draws of 200 and 300, of which so many are used.
+    private func left(used: Int?, _ limiter: Limiter) -> Int {
+        guard var reservation = limiter.reserveInMemory([LimitCharge(limit, .everybody, units: 100)]) else { return -1 }
+        for units in [200, 300] {
+            guard let draw = limiter.reserveInMemory([LimitCharge(limit, .everybody, units: units)]) else { return -1 }
+            reservation.add(draw)
+        }
+        settle(reservation, used)
+        return limiter.reserveInMemory([LimitCharge(limit, .everybody, units: 0)])?.decision.tokens?.remaining ?? -1
+    }
+
+    private func settle(_ reservation: consuming Reservation, _ used: Int?) {
+        if let used { reservation.settle(used: Amounts(tokens: used)) }
+    }
+
+    @Test(
+        "a reservation and its draws are settled once, together",
+        arguments: [(0, 1_000), (50, 950), (100, 900), (250, 750), (600, 400), (700, 300), (nil, 400)]
+            as [(Int?, Int)]
+    )
+    func settles(used: Int?, left: Int) {
+        #expect(self.left(used: used, Limiter(store: nil)) == left)
+    }
+}

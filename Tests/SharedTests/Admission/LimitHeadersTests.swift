@@ -82,11 +82,13 @@ import Testing
         let error = try #require(large.error)
         #expect(error.message == "Request too large for tokens: limit 100000 per minute, requested 128512.")
         #expect("\(error.type)" == "tokens" && error.retryAfterSeconds == nil && error.isRetryUseless)
-        let budget = refused(Limit(.key(nil), Quota(3_500_000_000, .usd, per: .day)), 1_000_000)
+        let budget = refused(Limit(.key(nil), Quota(3_500_000_000, .usd, per: .day)), 1_000_000, units: 190_000_000)
         #expect(lines(budget) == ["Retry-After: 1", "retry-after-ms: 1000", "x-should-retry: false"])
         let spent = try #require(budget.error)
         #expect("\(spent.type)" == "insufficient_quota" && "\(spent.code ?? "")" == "insufficient_quota")
-        #expect(spent.message == "Rate limit reached for usd: 3.50 per day. Please try again in 1s.")
+        let words = "The budget of this key, 3.50 usd per day, is used up. 0.19 are free again at "
+        #expect(spent.message.hasPrefix(words) && spent.message.hasSuffix(" UTC."))
+        #expect(Timestamp.minute(1_795_842_659) == "28 Nov 05:11")
     }
 
     @Test("where the store is down and the rule says deny")

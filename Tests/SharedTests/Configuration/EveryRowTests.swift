@@ -188,7 +188,7 @@ import Testing
         let table = SettingsTable.product
         let rows = table.globals.filter { $0.name != "ENV_FILE" } + table.families.flatMap(\.rows)
         let texts = rows.filter { $0.type == .text }.map(\.name)
-        #expect(texts == ["SUMMARY_PROMPT", "VISION_SUMMARY_PROMPT", "REFERENCE_LABEL"])
+        #expect(texts == ["BUDGET_CONTACT", "SUMMARY_PROMPT", "VISION_SUMMARY_PROMPT", "REFERENCE_LABEL"])
         #expect(Set(Self.cases.map(\.name)).count == rows.count - texts.count)
     }
 }

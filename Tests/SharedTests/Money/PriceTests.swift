@@ -107,31 +107,31 @@ import Testing
     func mean() {
         let means = RecentUsageAverages { 0 }
         #expect(means.expected(of: "a", for: nil) == (1_000, 100))
-        means.record("a", by: nil, completionTokens: 10, credits: nil)
+        means.record("a", by: nil, .init(completionTokens: 10, credits: nil))
         #expect(means.expected(of: "a", for: nil) == (10, 100))
-        means.record("a", by: nil, completionTokens: 11, credits: 7)
+        means.record("a", by: nil, .init(completionTokens: 11, credits: 7))
         #expect(means.expected(of: "a", for: nil) == (11, 7))
         #expect(means.expected(of: "b", for: nil) == (1_000, 100))
-        for _ in 0..<99 { means.record("a", by: nil, completionTokens: 200, credits: 3) }
+        for _ in 0..<99 { means.record("a", by: nil, .init(completionTokens: 200, credits: 3)) }
         // The means of 11 and 99 times 200, and of 7 and 99 times 3.
         #expect(means.expected(of: "a", for: nil) == (199, 4))
-        means.record("a", by: nil, completionTokens: 200, credits: 3)
+        means.record("a", by: nil, .init(completionTokens: 200, credits: 3))
         #expect(means.expected(of: "a", for: nil) == (200, 3))
     }
 
     @Test("nothing is less than 1, and nothing overflows")
     func bounds() {
         let means = RecentUsageAverages { 0 }
-        means.record("a", by: nil, completionTokens: 0, credits: 0)
+        means.record("a", by: nil, .init(completionTokens: 0, credits: 0))
         #expect(means.expected(of: "a", for: nil) == (1, 1))
-        for _ in 0..<200 { means.record("b", by: nil, completionTokens: .max, credits: .max) }
+        for _ in 0..<200 { means.record("b", by: nil, .init(completionTokens: .max, credits: .max)) }
         #expect(means.expected(of: "b", for: nil).completionTokens == Quota.countBound)
     }
 
     @Test("of any number of models the last ones are remembered")
     func bounded() {
         let means = RecentUsageAverages { 0 }
-        for number in 0..<3_000 { means.record("model-\(number)", by: nil, completionTokens: 5, credits: 5) }
+        for number in 0..<3_000 { means.record("model-\(number)", by: nil, .init(completionTokens: 5, credits: 5)) }
         #expect(means.expected(of: "model-2999", for: nil) == (5, 5))
         #expect(means.expected(of: "model-0", for: nil) == (1_000, 100))
     }
@@ -140,12 +140,37 @@ import Testing
     func ofCallers() {
         let means = RecentUsageAverages { 0 }
         let (one, other) = (Identity.address("1.1.1.1"), Identity.address("2.2.2.2"))
-        for _ in 0..<100 { means.record("a", by: one, completionTokens: 4_000, credits: 4_000) }
+        for _ in 0..<100 { means.record("a", by: one, .init(completionTokens: 4_000, credits: 4_000)) }
         #expect(means.expected(of: "a", for: other) == (4_000, 4_000))
         #expect(means.expected(of: "a", for: nil) == (4_000, 4_000))
-        means.record("a", by: other, completionTokens: 30, credits: nil)
+        means.record("a", by: other, .init(completionTokens: 30, credits: nil))
         #expect(means.expected(of: "a", for: other) == (30, 4_000))
         #expect(means.expected(of: "a", for: one) == (4_000, 4_000))
         #expect(means.expected(of: "b", for: other) == (1_000, 100))
+    }
+
+    @Test("twice the mean is likely, at least 256 tokens, and 1000 of a model without a response")
+    func likely() {
+        let means = RecentUsageAverages { 0 }
+        #expect(means.likely(of: "a", for: nil) == 1_000)
+        means.record("a", by: nil, .init(completionTokens: 500))
+        #expect(means.likely(of: "a", for: nil) == 1_000)
+        means.record("a", by: nil, .init(completionTokens: 2_500))
+        #expect(means.likely(of: "a", for: nil) == 3_000)
+        means.record("b", by: nil, .init(completionTokens: 3))
+        #expect(means.likely(of: "b", for: nil) == 256)
+    }
+
+    @Test("a lesson without completion tokens, as of a response that was cut off, leaves their mean")
+    func lessons() {
+        let means = RecentUsageAverages { 0 }
+        means.record("a", by: nil, .init(completionTokens: 40))
+        var lesson = RecentUsageAverages.Lesson(credits: 7)
+        lesson.promptPrice = 300
+        lesson.bytesPerThousand = 4_500
+        means.record("a", by: nil, lesson)
+        #expect(means.expected(of: "a", for: nil) == (40, 7))
+        #expect(means.promptPrice(of: "a", for: nil) == 300 && means.bytesPerThousand(of: "a") == 4_500)
+        #expect(means.promptPrice(of: "b", for: nil) == nil && means.bytesPerThousand(of: "b") == nil)
     }
 }

@@ -33,6 +33,10 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
     /// The index of the open content block; between two blocks, the index of the next.
     private var index = 0
     private var finish = FinishReason.stop
+    /// The index of the open content block of the vendor's own events; nil between two blocks.
+    private var nativeBlock: Int?
+    /// Whether the relay has cut the response off, so that it writes the last events itself.
+    private var isCut = false
     private var stop: Body?
     private var refusal = ByteBuffer()
 
@@ -80,7 +84,26 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         isNative = true
         beginHead()
         makeRoom()
+        trackBlock(event)
         out.append(event)
+    }
+
+    /// Finds out whether the vendor's event begins or ends a content block.
+    private func trackBlock(_ event: UnsafeRawBufferPointer) {
+        guard event.hasPrefix("event: content_block_st") || event.hasPrefix(#"data: {"type":"content_block_st"#) else {
+            return
+        }
+        var data = event
+        if let line = event.firstNewline(), event.hasPrefix("event: ") { data = event[part: (line + 1)..<event.count] }
+        let root = RawJSON(data[part: min(6, data.count)..<data.count])
+        let isStart = root["type"]?.content.map { $0.hasPrefix("content_block_start") } ?? false
+        nativeBlock = isStart ? root["index"].flatMap { Int($0.bytes.text) } ?? 0 : nil
+    }
+
+    func finishEarly(_ choice: Int) {
+        write(choice, .finish(.length, stop: nil))
+        finish = .length
+        isCut = true
     }
 
     private func add(_ text: UnsafeRawBufferPointer) {
@@ -175,10 +198,14 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
 
     func end(_ usage: Usage) async {
         if isNative {
-            flush()
-            return exchange.writer.end()
+            guard isCut else {
+                flush()
+                return exchange.writer.end()
+            }
+            if let open = nativeBlock { (block, index) = (.text, open) }
+        } else {
+            begin()
         }
-        begin()
         close()
         out.append("event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"")
         out.append(finish.stopReason(hasSequence: stop != nil))

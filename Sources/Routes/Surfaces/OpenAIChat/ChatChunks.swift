@@ -200,6 +200,13 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
         out.append("\"}]}\n\n")
     }
 
+    func finishEarly(_ choice: Int) {
+        guard isNative else { return finish(choice, .length) }
+        out.append(beginning)
+        out.append(#","choices":[{"index":"#, decimal: choice)
+        out.append(",\"delta\":{},\"finish_reason\":\"length\"}]}\n\n")
+    }
+
     /// Appends a sign of progress: an event-stream comment, or the first chunk if nothing was sent.
     func ping() {
         // A first chunk of the relay would have another id than the vendor's chunks.

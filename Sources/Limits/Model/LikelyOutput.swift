@@ -1,0 +1,78 @@
+/// The output that a request is assumed to make, and what it needs of each unit, by which it reserves.
+package struct LikelyOutput: Sendable, Equatable {
+    /// The tokens that the response is likely to have, for all its choices.
+    package private(set) var likely: Int
+    /// The most tokens that the response can have, for all its choices; nil if nothing bounds it.
+    package let asked: Int?
+    /// The part of `likely` that the request itself demands, for reasoning.
+    package let demanded: Int
+    /// Whether the relay sees all output while it arrives, so that the response can reserve more then.
+    package let isSeen: Bool
+    private let needs: OutputNeeds
+
+    /// The output that is assumed for a response without any bound.
+    package static let unbounded = 4_096
+
+    package init(likely: Int, asked: Int?, demanding demanded: Int = 0, isSeen: Bool, _ needs: OutputNeeds) {
+        self.likely = min(likely + demanded, asked ?? .max)
+        self.asked = asked
+        self.demanded = min(demanded, self.likely)
+        self.isSeen = isSeen
+        self.needs = needs
+    }
+
+    /// The response's need of a unit; nil if its use is known before the call.
+    package subscript(unit: Quota.Unit) -> OutputNeed? { needs[unit] }
+
+    /// The amounts without which no limit admits the request.
+    package var minimum: Amounts { needs.amounts { $0.usualPrompt + $0.units(ofOutput: likely) } }
+
+    /// The amounts that the request reserves if they are free.
+    package var reserved: Amounts { needs.amounts { $0.dearestPrompt + $0.units(ofOutput: surely) } }
+
+    /// The most output for which the request reserves, if it is more than what is likely but not half of what is free.
+    private var surely: Int { min(most, 4 * min(likely, Quota.countBound)) }
+
+    /// The most output for which the request reserves at all before its call.
+    private var most: Int { isSeen ? likely : asked ?? max(likely, Self.unbounded) }
+
+    /// Returns the output of two calls of one request together, as a panel's members.
+    package static func + (one: LikelyOutput, other: LikelyOutput) -> LikelyOutput {
+        let likely = one.likely + other.likely
+        // A reservation is shared in proportion to the likely output.
+        let (a, b) = (Double(one.likely) / Double(max(1, likely)), Double(other.likely) / Double(max(1, likely)))
+        return LikelyOutput(
+            likely: likely,
+            asked: one.asked.flatMap { own in other.asked.map { own + $0 } },
+            isSeen: false,
+            OutputNeeds(
+                usual: one.needs.amounts(\.usualPrompt) + other.needs.amounts(\.usualPrompt),
+                dearest: one.needs.amounts(\.dearestPrompt) + other.needs.amounts(\.dearestPrompt),
+                perMillion: one.needs.amounts { Int((Double($0.perMillion) * a).rounded(.up)) }
+                    + other.needs.amounts { Int((Double($0.perMillion) * b).rounded(.up)) }
+            )
+        )
+    }
+
+    /// Lowers the likely output to what each limit can pay beside the prompt.
+    package mutating func fit(_ charges: [LimitCharge]) {
+        for charge in charges {
+            guard let need = self[charge.limit.quota.unit] else { continue }
+            likely = max(demanded, min(likely, need.output(paidBy: charge.limit.quota.count - need.usualPrompt)))
+        }
+    }
+
+    /// Returns the charge of a limit; nil if the response needs nothing of it.
+    package func charge(_ charge: LimitCharge) -> LimitCharge? {
+        guard let need = self[charge.limit.quota.unit] else { return charge }
+        let large = need.dearestPrompt + need.units(ofOutput: most)
+        guard large > 0 else { return nil }
+        return LimitCharge(
+            charge.limit,
+            charge.identity,
+            units: max(1, minimum[charge.limit.quota.unit]),
+            upTo: need.dearestPrompt + need.units(ofOutput: surely),
+            ifHalfIsFree: large
+        )
+    }
+}
