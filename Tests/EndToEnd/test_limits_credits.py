@@ -263,3 +263,15 @@ def test_the_list_has_no_units_of_speech(priced):
         headers={"Authorization": f"Bearer {one.key}"},
     )  # fmt: skip
     assert message(answer) == "Request too large for credits: limit 99 per day, requested 100."
+
+
+BY_CREDITS = {
+    "PROVIDERS": "a", "PROVIDER_A_KIND": "onemin", "PROVIDER_A_PASSTHROUGH": "true", "PROVIDER_A_CREDIT_COST": "0.00001",
+}  # fmt: skip
+
+
+def test_dollars_of_images_by_their_credits(priced, source):
+    """Each takes 60 credits, 0.0006 dollars; the list's price of 41 is reserved at least."""
+    one = priced({IMAGE: [entry("dall-e-2", LOW_IMAGE=40.5)]}, RATE_LIMIT_IMAGES="0.002 usd/day", **BY_CREDITS)
+    source.answers(one.key, {"metadata": {"credit": 60}})
+    assert [images(one).status_code for _ in range(4)] == [200, 200, 200, 429]

@@ -69,3 +69,17 @@ def test_a_budget_reserves_what_images_cost(http, server):
     one = http("each 0.04", RATE_LIMIT_IMAGES="0.1 usd/hour")
     server.says(MODEL, {"json": IMAGES})
     assert [generate(one, "m", n=count).status_code for count in (3, 2, 1)] == [429, 200, 429]
+
+
+def test_a_budget_counts_the_minutes_of_recordings(http, server):
+    """Each recording of a minute costs 0.006: three of them fit, where all ten were served."""
+    one = http("each minute 0.006", RATE_LIMIT_AUDIO="0.02 usd/day")
+    server.says(MODEL, {"json": {"text": "Hi", "usage": {"type": "duration", "seconds": 60}}})
+    assert [transcribe(one, "m").status_code for _ in range(10)] == [200] * 3 + [429] * 7
+
+
+def test_a_budget_reserves_the_usual_length_of_recordings(http, server):
+    one = http("each minute 0.006", RATE_LIMIT_AUDIO="0.02 usd/day")
+    server.says(MODEL, {"json": {"text": "Hi", "usage": {"type": "duration", "seconds": 10}}})
+    # A minute is reserved at first, then the mean of ten seconds.
+    assert [transcribe(one, "m").status_code for _ in range(21)] == [200] * 20 + [429]

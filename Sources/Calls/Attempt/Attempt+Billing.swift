@@ -37,7 +37,9 @@ extension Attempt {
             outcome.images = images > 0 ? images : terms.reserved.images
         }
         record(outcome)
-        billing.learn(RecentUsageAverages.Lesson(completionTokens: 0, credits: credits))
+        var lesson = RecentUsageAverages.Lesson(completionTokens: 0, credits: credits)
+        lesson.seconds = usage.seconds
+        billing.learn(lesson)
     }
 
     /// Records how fast a streamed response came, for the pace by which calls are billed that are left.
@@ -158,6 +160,7 @@ extension Attempt {
     private func learn(_ usage: Usage, credits: Int?) {
         guard let usageReservation = billing.usageReservation else { return }
         var lesson = RecentUsageAverages.Lesson(credits: credits)
+        lesson.seconds = usage.seconds
         // A response that its lowered bound cut off tells nothing about the length of others.
         if !billing.isCutByBound(usage) { lesson.completionTokens = usage.completionTokens }
         if usage.promptTokens > 0, let price = server?.price, usageReservation.output != nil {
@@ -222,6 +225,11 @@ extension Attempt {
             )
         )
     }
+}
+
+extension Usage {
+    /// The seconds of the recording; nil if the response did not report them.
+    fileprivate var seconds: Int? { pieces > 0 && pieceUnit == .second ? pieces : nil }
 }
 
 extension UpstreamError {

@@ -10,6 +10,8 @@ package final class RecentUsageAverages: Sendable {
         var (waits, outputTimes, outputTokens) = (RecentNumbers(), RecentNumbers(), RecentNumbers())
         /// The prices of prompt tokens, in 10^-9 dollars for a million.
         var promptPrices = RecentNumbers()
+        /// The seconds of recordings.
+        var seconds = RecentNumbers()
         /// The bytes of output for a thousand tokens.
         var bytes = RecentNumbers()
         /// The wall-clock time of the model's last response, in microseconds.
@@ -47,6 +49,8 @@ package final class RecentUsageAverages: Sendable {
     package static let firstCompletion = 1_000
     /// The credits that are assumed for a model without a response so far.
     package static let firstCredits = 100
+    /// The seconds that are assumed for a recording of a model without a response so far.
+    package static let firstSeconds = 60
     /// The fewest completion tokens that are likely.
     private static let leastLikely = 256
 
@@ -58,6 +62,8 @@ package final class RecentUsageAverages: Sendable {
         package var promptPrice: Int?
         /// The bytes of output for a thousand tokens.
         package var bytesPerThousand: Int?
+        /// The seconds of the recording.
+        package var seconds: Int?
 
         package init(completionTokens: Int? = nil, credits: Int? = nil) {
             self.completionTokens = completionTokens
@@ -85,6 +91,7 @@ package final class RecentUsageAverages: Sendable {
                 if let credits = lesson.credits { row.credits.add(credits) }
                 if let price = lesson.promptPrice { row.promptPrices.add(price) }
                 if let bytes = lesson.bytesPerThousand { row.bytes.add(bytes) }
+                if let seconds = lesson.seconds { row.seconds.add(seconds) }
             }
             for who in caller == nil ? [nil] : [nil, caller] {
                 let key = Key(model: model, caller: who)
@@ -149,6 +156,11 @@ package final class RecentUsageAverages: Sendable {
     /// Returns the average price of a prompt of the model, in 10^-9 dollars for a million tokens; nil if unknown.
     package func promptPrice(of model: String, for caller: Identity?) -> Int? {
         mean(of: model, for: caller) { row, _ in row.promptPrices.mean }
+    }
+
+    /// Returns the average seconds of the model's recordings.
+    package func seconds(of model: String, for caller: Identity?) -> Int {
+        mean(of: model, for: caller) { row, _ in row.seconds.mean } ?? Self.firstSeconds
     }
 
     /// Returns the average bytes of a thousand tokens of the model's output; nil if unknown.

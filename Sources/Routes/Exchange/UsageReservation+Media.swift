@@ -24,10 +24,12 @@ extension UsageReservation {
             let guess = min(mean ?? RecentUsageAverages.firstCredits, RecentUsageAverages.firstCredits)
             least = prices.ofImages(images, mean: nil) ?? calls * guess
         }
-        let usd = candidate.price?.highestCost(Usage(pieces: images, .image)).usdParts ?? 0
+        let price = candidate.price
+        let usd = price?.highestCost(Usage(pieces: images, .image)).usdParts ?? 0
+        func dollars(_ credits: Int) -> Int { max(usd, price?.cost(ofCredits: credits).usdParts ?? 0) }
         self.init(
-            reserving: Amounts(images: images, usd: usd, credits: credits),
-            atLeast: Amounts(images: images, usd: usd, credits: least),
+            reserving: Amounts(images: images, usd: dollars(credits), credits: credits),
+            atLeast: Amounts(images: images, usd: dollars(least), credits: least),
             model: candidate.model.id,
             creditsPerCall: credits / max(1, calls),
             averages: averages
@@ -47,15 +49,19 @@ extension UsageReservation {
         else {
             return nil
         }
-        var reserved = usageReservation.reserved
+        var (reserved, least) = (usageReservation.reserved, usageReservation.minimum)
         if !applicableLimits.isPlain {
             let expected = gateway.expectedTokens(of: candidate.model, for: caller)
-            let usage = Usage(promptTokens: 0, completionTokens: expected)
+            let averages = gateway.limiter.averages
+            var usage = Usage(pieces: averages.seconds(of: candidate.model.id, for: caller.identity), .second)
+            usage.completionTokens = expected
             let prices = gateway.registry.prices(of: candidate, asked: name, for: caller)
             reserved.tokens = usage.totalTokens
-            reserved.usd = prices.map { $0.highestCost(usage).usdParts }.max() ?? 0
+            reserved.usd = max(reserved.usd, prices.map { $0.highestCost(usage).usdParts }.max() ?? 0)
+            let minute = Usage(pieces: min(usage.pieces, RecentUsageAverages.firstSeconds), .second)
+            least.usd = max(least.usd, prices.map { $0.lowestCost(minute).usdParts }.max() ?? 0)
         }
-        self.init(reserving: reserved, atLeast: usageReservation.minimum, usageReservation)
+        self.init(reserving: reserved, atLeast: least, usageReservation)
     }
 
     /// Creates a copy of `usageReservation` with the given amounts.

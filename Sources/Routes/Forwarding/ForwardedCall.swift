@@ -128,6 +128,11 @@ final class ForwardedCall: OnLoop, @unchecked Sendable {
         var prompt = Usage(promptTokens: expected.promptTokens, completionTokens: 0)
         (expected.pieces, expected.pieceUnit) = (fields.pieces.pieces, fields.pieces.pieceUnit)
         (prompt.pieces, prompt.pieceUnit) = (expected.pieces, expected.pieceUnit)
+        if request.endpoint.isOfRecordings {
+            let seconds = gateway.limiter.averages.seconds(of: candidate.model.id, for: caller.identity)
+            (expected.pieces, expected.pieceUnit) = (seconds, .second)
+            (prompt.pieces, prompt.pieceUnit) = (min(seconds, RecentUsageAverages.firstSeconds), .second)
+        }
         return UsageReservation(
             reserving: amounts(expected, prices.map { $0.highestCost(expected) }),
             atLeast: amounts(prompt, prices.map { $0.lowestCost(prompt) }),
