@@ -1,5 +1,6 @@
 """Budgets (limits in tokens and dollars of an hour or more): used to the end and never passed, whatever bound requests have."""
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -114,3 +115,101 @@ def test_hidden_reasoning_is_bounded_by_the_vendor(relay_with, seller, caller):
         answers = list(pool.map(lambda _: ask(http, "c", max_tokens=32_000, stream=True, thinking=thinking), range(8)))
     assert [answer.status_code for answer in answers].count(200) >= 2
     assert seller.billed <= 1, f"{seller.billed} of 1 dollar"
+
+
+# The lowered bound ------------------------------------------------------------------------------------------------
+
+
+def test_only_the_digits_of_the_bound_change(relay_with, seller, caller):
+    http = caller(relay_with("0.05 usd/day"), TEAM_TOKEN)
+    raw = '{ "max_tokens" : 32000 , "model":"c", "stream": true, "messages" : [{"role":"user","content":"Hello"}] }'
+    answer = http.post("/v1/messages", content=raw, headers={"Content-Type": "application/json"})
+    bound = answer.headers["x-relay-max-tokens"]
+    assert answer.status_code == 200 and 1_900 < int(bound) < 2_000
+    assert seller.raw[0].decode() == raw.replace("32000", bound)
+    assert seller.bounds == [int(bound)]
+
+
+@pytest.mark.parametrize("fields", [{"max_tokens": 32_000}, {"max_completion_tokens": 32_000}, {}, {"max_tokens": None}])
+def test_a_chat_gets_what_is_paid(relay_with, seller, caller, fields):
+    http = caller(relay_with("0.05 usd/day"), TEAM_TOKEN)
+    answer = http.post(PATH, json=body("Hello", model="m", stream=True, **fields))
+    assert answer.status_code == 200
+    assert 1_900 < seller.bounds[0] < 2_000 and answer.headers["x-relay-max-tokens"] == str(seller.bounds[0])
+
+
+def test_a_bound_that_is_paid_is_not_touched(relay_with, seller, caller):
+    http = caller(relay_with("5 usd/day"), TEAM_TOKEN)
+    for model in "mc":
+        answer = ask(http, model, max_tokens=32_000, stream=True)
+        assert answer.status_code == 200 and "x-relay-max-tokens" not in answer.headers
+    assert ask(http, stream=True).status_code == 200
+    assert seller.bounds == [32_000, 32_000, None]
+
+
+def test_a_thinking_budget_is_kept(relay_with, seller, caller):
+    http = caller(relay_with("0.05 usd/day"), TEAM_TOKEN)
+    thinking = {"type": "enabled", "budget_tokens": 1_500}
+    answer = http.post("/v1/messages", json=messages(max_tokens=32_000, thinking=thinking, stream=True))
+    assert answer.status_code == 200 and 1_500 < seller.bounds[0] < 2_000
+    refused = http.post("/v1/messages", json=messages(max_tokens=32_000, thinking=thinking | {"budget_tokens": 3_000}))
+    assert refused.status_code == 429 and "too large" in refused.text
+
+
+# The end ----------------------------------------------------------------------------------------------------------
+
+
+def events(answer):
+    return [json.loads(line.removeprefix("data: ")) for line in answer.text.splitlines() if line.startswith("data: {")]
+
+
+@pytest.mark.parametrize("surface", ["chat", "completions", "responses", "messages", "messages elsewhere"])
+def test_a_stream_ends_in_order_where_the_vendor_obeys_no_bound(relay_with, seller, caller, surface):
+    relay = relay_with("0.1 usd/day")
+    http = caller(relay, TEAM_TOKEN)
+    (seller.length, seller.obeys, seller.pace) = (30_000, False, 0.001)
+    if surface == "chat":
+        answer = http.post(PATH, json=body("Hello", model="m", stream=True, stream_options={"include_usage": True}))
+        *_, last, usage = events(answer)
+        assert last["choices"] == [{"index": 0, "delta": {}, "finish_reason": "length"}] and answer.text.endswith("data: [DONE]\n\n")
+        used = usage["usage"]["completion_tokens"]
+    elif surface == "completions":
+        fields = {"model": "m", "prompt": "Hello", "stream": True, "stream_options": {"include_usage": True}}
+        answer = http.post("/v1/completions", json=fields)
+        *_, last, usage = events(answer)
+        assert last["choices"][0]["finish_reason"] == "length"
+        used = usage["usage"]["completion_tokens"]
+    elif surface == "responses":
+        answer = http.post("/v1/responses", json={"model": "m", "input": "Hello", "stream": True})
+        last = events(answer)[-1]
+        assert last["type"] == "response.incomplete"
+        assert last["response"]["incomplete_details"] == {"reason": "max_output_tokens"}
+        used = last["response"]["usage"]["output_tokens"]
+    else:
+        answer = http.post("/v1/messages", json=messages(model="c" if surface == "messages" else "m", max_tokens=32_000, stream=True))
+        stop, delta, last = events(answer)[-3:]
+        assert stop == {"type": "content_block_stop", "index": 0} and last == {"type": "message_stop"}
+        assert delta["delta"] == {"stop_reason": "max_tokens", "stop_sequence": None}
+        used = delta["usage"]["output_tokens"]
+    assert answer.status_code == 200
+    assert seller.left.wait(2), "the vendor's call is cancelled"
+    assert 0.6 * 4_000 < used < 1.3 * 4_000
+    line = relay.wait_for_line(lambda line: line.get("message") == "request" and line.get("cause") == "budget")
+    assert line["status"] == 200
+    assert 'relay_budget_ends_total{unit="usd"} 1' in http.get("/metrics").text
+
+
+@pytest.mark.parametrize("obeys", [True, False], ids=["lowered", "ended"])
+def test_the_end_of_a_budget_is_given_to_nobody_else(relay_with, seller, caller, obeys):
+    relay = relay_with(
+        "0.1 usd/day", KEY_RICH_TOKEN="the-token-of-the-rich-one", KEY_RICH_RATE_LIMIT="100 usd/day", CACHE="true", CACHE_COALESCE="true",
+        CACHE_SCOPE="shared",
+    )  # fmt: skip
+    poor, rich = caller(relay, TEAM_TOKEN), caller(relay, "the-token-of-the-rich-one")
+    (seller.length, seller.pace, seller.obeys) = (30_000, 0.001, obeys)
+    for stream in (True, False):
+        fields = {"max_tokens": 32_000, "stream": stream, "temperature": 0}
+        assert ask(poor, **fields).status_code == (200 if stream else 429)
+        answer = ask(rich, **fields)
+        assert answer.headers["x-relay-cache"] == "miss" and answer.text.count("word") == 30_000
+        assert ask(rich, **fields).headers["x-relay-cache"] == "hit"

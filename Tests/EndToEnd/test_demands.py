@@ -490,7 +490,7 @@ def assert_used(http, records, headers, before, tokens, calls, is_streamed):
 
 def left(http):
     """Returns the tokens that are left: a request that is too large for the limit reports them, and uses none."""
-    answer = http.post(PATH, json=body("x " * 150_000, model="claude"))
+    answer = http.post(PATH, json=body("x " * 250_000, model="claude"))
     assert answer.status_code == 429, answer.text
     return int(answer.headers["x-ratelimit-remaining-tokens"])
 

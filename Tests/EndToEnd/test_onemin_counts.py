@@ -47,7 +47,7 @@ def asked(start_relay, source, new_key, caller):
         source.answers(key, *[{"answer": answer, "metadata": nothing} for _, answer in CHATS])
         http, answers = caller(relay, TOKEN), []
         for prompt, _ in CHATS:
-            answers.append(ask(http, prompt, model=model))
+            answers.append(ask(http, prompt, model=model, max_tokens=400))
             if answers[-1].status_code == 429:
                 break
         assert {answer.status_code for answer in answers} <= {200, 429}

@@ -13,15 +13,6 @@ struct Funding {
 }
 
 extension Billing {
-    /// The output that the reservation pays for the present call, in tokens.
-    package struct PaidOutput: Sendable {
-        package var reserved: Int
-        /// The tokens that were free beside the reservation after the last decision.
-        package var free: Int
-        /// The limit that pays least.
-        package var limit: Limit
-    }
-
     package enum DrawOutcome: Sendable { case drawn, refused, unavailable }
 
     /// Lets the request reserve more from the limits that have admitted it.
@@ -33,30 +24,11 @@ extension Billing {
         if let paid = paidOutput, paid.limit.quota.isBudget { fundedOutput = paid.reserved }
     }
 
-    /// The output that the budgets of the request pay, or its rates if it has no budget; nil without such limits.
-    package var paidOutput: PaidOutput? {
+    /// The output that the budgets of the request pay for its present call, or its rates if it has no budget; nil without
+    /// such limits.
+    package var paidOutput: LikelyOutput.Paid? {
         guard let funding, let output = usageReservation?.output else { return nil }
-        let hasBudget = funding.charges.contains { $0.limit.quota.isBudget }
-        let used = usedSoFar
-        var tightest: PaidOutput?
-        for charge in funding.charges where charge.limit.quota.isBudget == hasBudget {
-            guard let need = output[charge.limit.quota.unit] else { continue }
-            let own = funding.held.filter { $0.limit == charge.limit }
-            let left = own.reduce(-used[charge.limit.quota.unit]) { $0 + $1.units }
-            let reserved = need.output(reserving: left, likely: output.likely)
-            let most = reserved + need.output(paidBy: own.last?.free ?? 0)
-            guard let other = tightest else {
-                tightest = PaidOutput(reserved: reserved, free: most - reserved, limit: charge.limit)
-                continue
-            }
-            let least = min(reserved, other.reserved)
-            tightest = PaidOutput(
-                reserved: least,
-                free: min(most, other.reserved + other.free) - least,
-                limit: other.reserved <= reserved ? other.limit : charge.limit
-            )
-        }
-        return tightest
+        return output.paid(by: funding.held, after: usedSoFar)
     }
 
     /// Returns the bound of the output of each choice that the vendor gets in place of the request's own; nil if that is
@@ -86,12 +58,8 @@ extension Billing {
     /// Reserves units for so many further tokens of output in all limits that cover the request, as far as they are
     /// free.
     package func draw(_ tokens: Int) async -> DrawOutcome {
-        guard let output = usageReservation?.output else { return .refused }
-        return await draw { charge in
-            guard let need = output[charge.limit.quota.unit], need.perMillion > 0 else { return nil }
-            let least = need.units(ofOutput: min(tokens, Allowance.leastDraw))
-            return (least, need.units(ofOutput: tokens))
-        }.outcome
+        guard let funding, let output = usageReservation?.output else { return .refused }
+        return await draw(funding.charges.compactMap { output.draw(tokens, $0) }).outcome
     }
 
     /// Reserves what a further call of the request needs at least, unless what earlier calls did not use suffices.
@@ -100,32 +68,19 @@ extension Billing {
     package func fundNextCall() async throws(UpstreamError) {
         guard let funding, let output = usageReservation?.output else { return }
         let (used, minimum) = (usedSoFar, output.minimum)
-        let drawn = await draw { charge in
-            let unit = charge.limit.quota.unit
-            let held = funding.held.reduce(0) { $0 + ($1.limit == charge.limit ? $1.units : 0) }
-            let missing = min(minimum[unit], charge.limit.quota.count) - (held - used[unit])
-            return missing > 0 ? (missing, missing) : nil
-        }
+        let drawn = await draw(
+            funding.charges.compactMap { charge in
+                let unit = charge.limit.quota.unit
+                let held = funding.held.reduce(0) { $0 + ($1.limit == charge.limit ? $1.units : 0) }
+                let missing = min(minimum[unit], charge.limit.quota.count) - (held - used[unit])
+                return missing > 0 ? charge.drawing(missing, upTo: missing) : nil
+            }
+        )
         if drawn.outcome != .drawn, let refusal = drawn.refusal?.error { throw UpstreamError(ofBudget: refusal) }
     }
 
-    /// Reserves units in all limits that cover the request. Rates reserve only what is free.
-    ///
-    /// - Parameter units: returns the least units and the wish for a limit; nil for none.
-    private func draw(
-        _ units: (LimitCharge) -> (least: Int, wish: Int)?
-    ) async -> (outcome: DrawOutcome, refusal: Decision?) {
+    private func draw(_ charges: [LimitCharge]) async -> (outcome: DrawOutcome, refusal: Decision?) {
         guard let funding else { return (.refused, nil) }
-        let charges = funding.charges.compactMap { charge in
-            units(charge).map { (least, wish) in
-                LimitCharge(
-                    charge.limit,
-                    charge.identity,
-                    units: charge.limit.quota.isBudget ? least : 0,
-                    upTo: wish
-                )
-            }
-        }
         if charges.isEmpty { return (.drawn, nil) }
         let draw = await funding.limiter.reserve(charges, on: funding.loop)
         guard draw.decision.isAdmitted else {

@@ -34,8 +34,8 @@ package struct Allowance: Sendable, Equatable {
     }
 
     package var step: Step {
-        // The vendor itself ends at its bound, and all of that is reserved.
-        if let bound, reserved >= bound { return .goOn }
+        // The vendor itself ends at its bound, and all of that is reserved. A vendor that obeys is counted about right.
+        if let bound, reserved >= bound { return counted <= bound + bound / 4 + Self.leastDraw ? .goOn : .end }
         if counted < drawsAt { return .goOn }
         let wish = min(max(reserved, Self.leastWish), (bound ?? .max) - reserved)
         let drawn = min(wish, free ?? wish)

@@ -75,4 +75,11 @@ package struct LikelyOutput: Sendable, Equatable {
             ifHalfIsFree: large
         )
     }
+
+    /// Returns the charge by which a running response reserves so many further tokens; nil if they cost nothing.
+    package func draw(_ tokens: Int, _ charge: LimitCharge) -> LimitCharge? {
+        guard let need = self[charge.limit.quota.unit], need.perMillion > 0 else { return nil }
+        let least = need.units(ofOutput: min(tokens, Allowance.leastDraw))
+        return charge.drawing(least, upTo: need.units(ofOutput: tokens))
+    }
 }

@@ -29,6 +29,11 @@ package struct LimitCharge: Sendable {
         self.largeWish = max(self.wish, largeWish ?? self.wish)
     }
 
+    /// Returns a charge of the same limit for a running request. Rates reserve only what is free.
+    package func drawing(_ least: Int, upTo wish: Int) -> LimitCharge {
+        LimitCharge(limit, identity, units: limit.quota.isBudget ? least : 0, upTo: wish)
+    }
+
     /// Returns the units to count: the wish, cut to the free units, but not below the minimum.
     func units(ofFree free: @autoclosure () -> Int) -> Int {
         guard largeWish > units else { return units }

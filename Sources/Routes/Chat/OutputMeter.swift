@@ -79,7 +79,8 @@ final class OutputMeter: OnLoop, @unchecked Sendable {
                 nextBytes = .max
                 return false
             }
-            let target = allowance.counted < allowance.drawsAt ? allowance.drawsAt : allowance.endsAt
+            var target = allowance.counted < allowance.drawsAt ? allowance.drawsAt : allowance.endsAt
+            if allowance.counted >= target { target = allowance.counted + Allowance.leastDraw }
             nextBytes = bytes + max(1, self.bytes(of: target - allowance.counted))
             return false
         }

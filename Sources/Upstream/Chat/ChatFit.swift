@@ -167,7 +167,7 @@ package final class ChatFit: AttemptFit, OnLoop, @unchecked Sendable {
 
     /// Lowers the limit of the completion to what the budgets of the request pay, if that is less.
     func lower(by billing: Billing) {
-        guard candidate.chats else { return }
+        guard candidate.chats, abilities.contains(.tokenBound) else { return }
         let added = candidate.provider.reasoning(of: call, for: candidate.model)
         let asked = (call.maxTokens ?? candidate.model.maxOutputTokens).map { $0 + (added.isOnTop ? added.tokens : 0) }
         guard let bound = billing.lowerBound(asked, choices: call.choices) else { return }

@@ -15,7 +15,8 @@ import Testing
 
     @Test("the vendor ends at a bound that is reserved, however the relay counts")
     func bounds() {
-        #expect(Allowance(counted: 2_000, reserved: 1_000, free: 0, bound: 1_000).step == .goOn)
+        #expect(Allowance(counted: 1_250, reserved: 1_000, free: 0, bound: 1_000).step == .goOn)
+        #expect(Allowance(counted: 2_000, reserved: 1_000, free: 0, bound: 1_000).step == .end)
         #expect(Allowance(counted: 900, reserved: 1_000, bound: 1_010).step == .draw(10))
         #expect(Allowance(counted: 900, reserved: 1_000, free: 5, bound: 1_010).step == .goOn)
     }

@@ -1,0 +1,38 @@
+extension LikelyOutput {
+    /// The output that a reservation pays, in tokens.
+    package struct Paid: Sendable {
+        package let reserved: Int
+        /// The tokens that were free beside the reservation after the last decision.
+        package let free: Int
+        /// The limit that pays least.
+        package let limit: Limit
+    }
+
+    /// Returns the output that the held units pay: those of budgets or, without a budget, those of rates. Returns nil
+    /// without either.
+    ///
+    /// - Parameter used: the amounts that earlier calls of the request have used.
+    package func paid(by held: [ReservedUnits], after used: Amounts) -> Paid? {
+        let hasBudget = held.contains { $0.limit.quota.isBudget }
+        var tightest: Paid?
+        for (index, first) in held.enumerated() where !held[..<index].contains(where: { $0.limit == first.limit }) {
+            let quota = first.limit.quota
+            guard let need = self[quota.unit], quota.isBudget == hasBudget else { continue }
+            let own = held[index...].filter { $0.limit == first.limit }
+            let left = own.reduce(-used[quota.unit]) { $0 + $1.units }
+            let reserved = need.output(reserving: left, likely: likely)
+            let most = reserved + need.output(paidBy: own.last?.free ?? 0)
+            guard let other = tightest else {
+                tightest = Paid(reserved: reserved, free: most - reserved, limit: first.limit)
+                continue
+            }
+            let least = min(reserved, other.reserved)
+            tightest = Paid(
+                reserved: least,
+                free: min(most, other.reserved + other.free) - least,
+                limit: other.reserved <= reserved ? other.limit : first.limit
+            )
+        }
+        return tightest
+    }
+}
