@@ -220,6 +220,8 @@ def test_what_a_usage_costs(relay, server, claudes, google, caller, path, name, 
     expected = None if cost is None else pytest.approx(cost / 1e6, abs=1e-12)
     for record in records.more(2):
         assert record["cost"] == expected, ("call" if is_call(record) else "request", record)
+        if is_call(record) and name == "a tool without a fee":
+            assert record["cost_is_partial"] is True
 
 
 # --- Prices from elsewhere --------------------------------------------------------------------

@@ -15,7 +15,7 @@ CALL = (
     "completion_tokens", "tokens", "cost", "duration_ms", "success", "status", "error",
 )  # fmt: skip
 DETAILS = ("cached_tokens", "cache_writes", "cache_writes_1h", "service_tier", "tool_uses")
-OPTIONAL = (*DETAILS, "credits", "session", "rebuilt", "exact", "estimated")
+OPTIONAL = (*DETAILS, "credits", "session", "rebuilt", "cost_is_partial", "exact", "estimated")
 """The members of a line, in their order, but for `credits`, `rebuilt`, `exact` and `estimated`."""
 
 
@@ -27,7 +27,7 @@ def lines(text: str) -> list[dict[str, Any]]:
         members = tuple(name for name in record if name not in OPTIONAL)
         assert members == (CALL if is_call(record) else REQUEST), record
         assert all(record.get(name, True) for name in DETAILS), record
-        assert record.get("estimated", True) is True and record.get("rebuilt", True) is True
+        assert all(record.get(name, True) is True for name in ("estimated", "rebuilt", "cost_is_partial"))
         assert record.get("exact", True) is True and ("exact" not in record or "estimated" in record)
         assert record["tokens"] == record["prompt_tokens"] + record["completion_tokens"]
         assert record["success"] is (record["error"] is None), record

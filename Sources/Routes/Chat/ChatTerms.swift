@@ -93,7 +93,8 @@ extension UsageReservation {
         let found = candidate.countsCredits ? call.search(with: model)?.tokens ?? 0 : 0
         let prompt = counted + extras.tokens + found
         var dearest = needs.amounts(of: call, prompt: prompt, isLeast: false)
-        let advice = candidate.amounts(ofAdvisors: call.advisors, prompt, averages.likely(of: model.id, for: caller.identity), for: caller)
+        let likely = averages.likely(of: model.id, for: caller.identity)
+        let advice = candidate.amounts(ofAdvisors: call.advisors, prompt, likely, for: caller)
         dearest = dearest + advice
         let usual = needs.amounts(of: call, prompt: counted + found, isLeast: true) + advice
         if let transcriber = extras.transcriber, transcriber.countsCredits {
@@ -103,7 +104,7 @@ extension UsageReservation {
         let output = LikelyOutput(
             call,
             candidate,
-            likely: averages.likely(of: model.id, for: caller.identity),
+            likely: likely,
             OutputNeeds(usual: usual, dearest: dearest, perMillion: needs.perMillion(of: call, prompt: prompt))
         )
         let tokens = extras.roughTokens == nil ? counted + extras.tokens : nil
