@@ -46,7 +46,7 @@ struct RandomUsage {
         let calls = kind < 2 ? 0 : kind < 7 ? 1 : 2 + random.below(4)
         let made = (0..<calls).map { _ in call(of: request) }
         request.isSuccess = random.below(8) > 0
-        request.status = request.isSuccess ? 200 : random.one(of: [400, 429, 500, 502, 499])
+        request.status = request.isSuccess ? 200 : random.one(of: [400, 402, 429, 500, 502, 499])
         request.error = request.isSuccess ? nil : "the vendor answered 500: \(random.below(50))"
         request.isCached = kind == 0
         request.isRebuilt = made.contains { $0.isRebuilt }
@@ -102,7 +102,7 @@ struct RandomUsage {
         if random.below(4) == 0 { filter.endpoint = random.one(of: Self.endpoints) }
         if random.below(4) == 0 { filter.session = random.one(of: Self.sessions) }
         if random.below(2) == 0 {
-            let outcomes: [RecordFilter.Outcome] = [.completed, .failed, .failure, .clientError]
+            let outcomes: [RecordFilter.Outcome] = [.completed, .failed, .failure, .refusal, .clientError]
             filter.outcome = random.one(of: outcomes + [.status(429), .status(200)])
         }
         if random.below(3) == 0 { filter.fromMilliseconds = now - random.below(6 * 86_400_000) }
@@ -252,14 +252,22 @@ struct UsageAgreement {
             figures.cacheWrites = request.usage.cacheWriteTokens
             figures.longCacheWrites = request.usage.longCacheWriteTokens
             figures.unpriced = request.provider != nil && request.cost == nil ? 1 : 0
-            figures.failures = [500, 502].contains(request.status) && !request.isSuccess ? 1 : 0
-            figures.refusals = request.status == 429 ? 1 : 0
+            figures.failures = hasFailed(request) ? 1 : 0
+            figures.refusals = request.status == 429 && request.provider == nil ? 1 : 0
             let names = request.session == nil ? [nil, nil] : [request.session, request.caller]
             expected[names, default: UsageFigures()] += figures
         }
         let found = summary.rows.map { ([$0.name, $0.caller], $0.figures) }
         #expect(Dictionary(uniqueKeysWithValues: found) == expected, "\(position.name)")
         #expect(summary.total == expected.values.reduce(into: UsageFigures()) { $0 += $1 }, "\(position.name)")
+    }
+
+    private func hasFailed(_ record: UsageRecord) -> Bool {
+        switch record.status {
+        case 500, 502: !record.isSuccess
+        case 402, 429: !record.isSuccess && record.provider != nil
+        default: false
+        }
     }
 
     private func expected(_ query: UsageQuery) -> [[String?]: UsageFigures] {
@@ -289,8 +297,8 @@ struct UsageAgreement {
             figures.cacheWrites = record.usage.cacheWriteTokens
             figures.longCacheWrites = record.usage.longCacheWriteTokens
             figures.unpriced = record.provider != nil && record.cost == nil ? 1 : 0
-            figures.failures = [500, 502].contains(record.status) && !record.isSuccess ? 1 : 0
-            figures.refusals = record.status == 429 ? 1 : 0
+            figures.failures = hasFailed(record) ? 1 : 0
+            figures.refusals = record.status == 429 && record.provider == nil ? 1 : 0
             sums[values, default: UsageFigures()] += figures
         }
         return sums
@@ -356,8 +364,8 @@ struct UsageAgreement {
             expected[minute].counts.requests += 1
             guard !request.isSuccess else { continue }
             expected[minute].counts.errors += 1
-            expected[minute].counts.failures += [500, 502].contains(request.status) ? 1 : 0
-            expected[minute].counts.refusals += request.status == 429 ? 1 : 0
+            expected[minute].counts.failures += hasFailed(request) ? 1 : 0
+            expected[minute].counts.refusals += request.status == 429 && request.provider == nil ? 1 : 0
         }
         #expect(try position.source.count(since: first * 60_000, into: &found, until: Self.end))
         #expect(found == expected, "\(position.name)")

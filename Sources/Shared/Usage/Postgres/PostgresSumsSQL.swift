@@ -91,7 +91,8 @@ enum PostgresSumsSQL {
             \(isPacked ? "concat_ws(',', \(signed))" : signed) \
             FROM (SELECT process, \(span) AS span, \(cut.joined(separator: ", ")), kind, success, status, prompt_tokens, \
             completion_tokens, cost, cached_tokens, cache_writes, cache_writes_1h\(inputs), \
-            cost IS NULL AND provider IS NOT NULL AS unpriced FROM \(source)\
+            cost IS NULL AND provider IS NOT NULL AS unpriced, NOT success AND \(FilterSQL.isFailure) AS is_failure, \
+            NOT success AND \(FilterSQL.isRefusal) AS is_refusal FROM \(source)\
             ) AS records GROUP BY process, span, GROUPING SETS (\(sets.joined(separator: ", ")))
             """
     }
@@ -109,8 +110,7 @@ enum PostgresSumsSQL {
             "coalesce(sum(cached_tokens) FILTER (WHERE \(kind)), 0)",
             "coalesce(sum(cache_writes) FILTER (WHERE \(kind)), 0)",
             "coalesce(sum(cache_writes_1h) FILTER (WHERE \(kind)), 0)", "count(*) FILTER (WHERE \(kind) AND unpriced)",
-            "count(*) FILTER (WHERE \(kind) AND NOT success AND \(FilterSQL.isFailure))",
-            "count(*) FILTER (WHERE \(kind) AND NOT success AND \(FilterSQL.isRefusal))",
+            "count(*) FILTER (WHERE \(kind) AND is_failure)", "count(*) FILTER (WHERE \(kind) AND is_refusal)",
         ]
     }
 

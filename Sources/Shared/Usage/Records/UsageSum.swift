@@ -15,9 +15,9 @@ struct RecordTotals: Sendable, Equatable {
     var longCacheWrites = 0
     /// The number of records that reached a vendor and have no known cost.
     var unpriced = 0
-    /// The number of failed records with a status of 500 or above.
+    /// The number of failed records that a vendor or the relay failed to serve.
     var failures = 0
-    /// The number of failed records with the status 429.
+    /// The number of failed records that a limit of the relay refused.
     var refusals = 0
 
     static let costScale = 1_000_000
