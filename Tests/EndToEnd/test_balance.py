@@ -471,7 +471,7 @@ def test_an_uploads_key_rests_too(serve, vendor):
         ).status_code
         for _ in range(3)
     ]
-    assert statuses == [429, 200, 200]
+    assert statuses == [402, 200, 200]
 
 
 # --- the breaker ------------------------------------------------------------------------------------------------

@@ -149,6 +149,7 @@ def test_a_limit_says_whose_it_is(start_relay, server, caller, path, is_streamed
     told = []
     for model in ("rate", "paid", "rate"):
         answer = http.post(path, json=body | {"stream": is_streamed, "model": model})
-        assert int(answer.headers["retry-after"]) > 0 and ("provider" in answer.text) is (len(told) < 2), answer.text
+        # An empty account is not filled by waiting.
+        assert ("retry-after" in answer.headers) is (model == "rate") and ("provider" in answer.text) is (len(told) < 2), answer.text
         told.append((answer.status_code, answer.headers.get("x-relay-limited-by")))
-    assert told == [(429, "upstream"), (402 if path == "/v1/messages" else 429, "upstream"), (429, "relay")]
+    assert told == [(429, "upstream"), (402, "upstream"), (429, "relay")]

@@ -60,7 +60,7 @@ def test_a_request_over_a_limit_takes_no_turn(two_keys, vendor, keys):
     assert sorted(used(vendor, keys)) == [1, 2]
     http = two_keys(RATE_LIMIT="1 tokens/hour")
     before = used(vendor, keys)
-    assert [ask(http, max_tokens=1).status_code for _ in range(3)] == [429] * 3
+    assert [ask(http, "a prompt of more than one token", max_tokens=1).status_code for _ in range(3)] == [429] * 3
     assert used(vendor, keys) == before
 
 

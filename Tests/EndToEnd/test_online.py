@@ -145,7 +145,7 @@ def test_the_cache_keeps_answers_with_and_without_search_apart(searching, vendor
 
 
 def test_what_a_search_adds_is_reserved(searching, vendor):
-    http = searching(RATE_LIMIT_CHAT="2500 tokens/hour")
+    http = searching(RATE_LIMIT_CHAT="1500 tokens/hour")
     vendor.answers(http.key, {"answer": "a"})
     assert ask(http, model=NAME, max_tokens=900).status_code == 429, "3 sites with 500 words are about 2,000 tokens"
     assert ask(http, model="gpt-4o-mini", max_tokens=900).status_code == 200

@@ -240,7 +240,7 @@ def test_an_answer_that_is_cut(team, server):
 FAULTS = {
     "refused": ({"status": 400, "json": {"error": {"message": "Bad size.", "type": "invalid_request_error", "param": "size", "code": "bad"}}}, 400, "bad"),
     "key": ({"status": 401, "json": {"error": {"message": "no", "code": "invalid_api_key"}}}, 502, "upstream_error"),
-    "credit": ({"status": 429, "json": {"error": {"message": "no", "type": "insufficient_quota"}}}, 429, "insufficient_quota"),
+    "credit": ({"status": 429, "json": {"error": {"message": "no", "type": "insufficient_quota"}}}, 402, "insufficient_quota"),
     "model": ({"status": 404, "json": {"error": {"message": "no", "code": "model_not_found"}}}, 404, "model_not_found"),
     "path": ({"status": 404, "raw": b"Not Found", "type": "text/plain"}, 502, "upstream_error"),
     "failed": (FAILED, 502, "upstream_error"),

@@ -234,7 +234,7 @@ def test_events_cut_anywhere(http, server, pieces):
 
 
 FAULTS = [
-    ({"status": 429, "json": {"error": {"type": "insufficient_quota", "message": "x"}}}, 429, "insufficient_quota"),
+    ({"status": 429, "json": {"error": {"type": "insufficient_quota", "message": "x"}}}, 402, "insufficient_quota"),
     ({"status": 400, "json": {"error": {"message": "Bad.", "param": "input[0]", "code": "bad_thing"}}}, 400, "bad_thing"),
     ({"json": response({}, status="failed", error={"code": "rate_limit_exceeded", "message": "x"})}, 429, "rate_limit_exceeded"),
     ({"json": {"id": "x"}}, 502, "upstream_error"),

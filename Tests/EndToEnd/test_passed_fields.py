@@ -146,7 +146,7 @@ def test_some_may_be_allowed(start_relay, server):
     server.take_violations()
 
 
-def test_of_two_bounds_the_larger_is_reserved_and_one_is_sent(team, server):
+def test_of_two_bounds_the_larger_is_sent(team, server):
     for stream in (False, True):
         for newer, older in [(1, 100_000), (100_000, 1)]:
             server.says("good", {"streams": stream})
@@ -154,10 +154,6 @@ def test_of_two_bounds_the_larger_is_reserved_and_one_is_sent(team, server):
             assert answer.status_code == 200, answer.text
             asked = server.body("good")
             assert asked["max_tokens"] == 100_000 and "max_completion_tokens" not in asked
-            left = int(answer.headers["x-ratelimit-remaining-tokens"])
-            server.says("good", {})
-            after = int(team.post(PATH, json=body(model="good", max_tokens=1)).headers["x-ratelimit-remaining-tokens"])
-            assert after - left > 90_000
     server.says("good", {})
     assert team.post(PATH, json=body(model="good", max_completion_tokens=5)).status_code == 200
     assert server.body("good")["max_completion_tokens"] == 5

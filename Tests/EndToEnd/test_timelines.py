@@ -52,7 +52,8 @@ def check(place: SQLite | PostgreSQL, operator: Operator, choice: dict[str, str]
     told = operator.get(query(choice | {"measure": measures})).json()
     failed = "CASE WHEN success THEN 0 ELSE 1 END"
     sums = f"count(*), coalesce(sum({failed}), 0), coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0)"
-    [found] = one(place, f"{sums}, coalesce(sum({failed} * CASE WHEN status >= 500 THEN 1 ELSE 0 END), 0)", told)
+    is_failure = "status >= 500 OR status IN (402, 429) AND provider IS NOT NULL"
+    [found] = one(place, f"{sums}, coalesce(sum({failed} * CASE WHEN {is_failure} THEN 1 ELSE 0 END), 0)", told)
     names = ("requests", "failed", "prompt_tokens", "completion_tokens", "failures")
     assert [told["sum"][name] for name in names] == [int(value) for value in found], choice
     series = {(row["measure"], row["name"]): row["values"] for row in told["series"]}

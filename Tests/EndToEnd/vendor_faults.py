@@ -207,7 +207,7 @@ GOOD = {"answers in the other form", "calls it text", "calls it the other form"}
 """What it says is true, but not how: a good answer, or a failure."""
 STATUS = {
     "never answers": 504, "stalls in its head": 504, "stalls after its head": 504, "stalls in its answer": 504, "drips": 504,
-    "429": 429, "402": 429, "503": 503,
+    "429": 429, "402": 402, "503": 503,
 }  # fmt: skip
 """Of an error that was told before an answer; else 502."""
 TOLD_IN_A_200 = {

@@ -180,7 +180,9 @@ final class Exchange: OnLoop, @unchecked Sendable {
         } else {
             head.addRetry(error)
         }
-        if error.status == 429 { head.add("X-Relay-Limited-By", error.isFromVendor ? "upstream" : "relay") }
+        if [402, 429].contains(error.status) {
+            head.add("X-Relay-Limited-By", error.isFromVendor ? "upstream" : "relay")
+        }
         begin(status)
         writer.send(head, body: body)
     }

@@ -50,7 +50,7 @@ package struct KeptFiles: Sendable {
             append(messages: member.value, to: &out, &replaced)
             return true
         }
-        call.original = replaced == names.count ? OriginalRequest(Body(out)) : nil
+        call.original = replaced == names.count ? OriginalRequest(Body(out), names: original.names) : nil
         return call
     }
 
