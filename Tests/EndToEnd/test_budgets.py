@@ -99,7 +99,8 @@ def test_long_streams_that_nobody_expected_end_at_the_budget(relay_with, seller,
         served = [each.result() for each in running]
     assert {answer.status_code for answer in served} == {200}
     wait_for(lambda: seller.running == 0)
-    assert 0.95 <= seller.billed <= 1, f"{seller.billed} of 1 dollar"
+    # Above it is at most what the vendor writes until it sees that its streams are left.
+    assert 0.95 <= seller.billed <= 1.03, f"{seller.billed} of 1 dollar"
     for answer in served:
         if model == "m":
             assert '"finish_reason":"length"' in answer.text and answer.text.endswith("data: [DONE]\n\n")
