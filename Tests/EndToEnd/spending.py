@@ -4,6 +4,7 @@ It speaks OpenAI's chat completions and Anthropic's Messages. Each event has `st
 """
 
 import json
+import select
 import socketserver
 import threading
 import time
@@ -21,7 +22,8 @@ class Vendor:
 
     def __init__(self) -> None:
         self.length, self.hidden, self.step, self.obeys, self.reports = 500, 0, 100, True, True
-        self.gate: threading.Event | None = None
+        self.unread: threading.Semaphore | None = None
+        """Each event takes one, and whoever reads it gives it back: so a vendor writes no faster than its output is read."""
         self.pace = 0.0
         """The seconds that an event takes: a vendor writes no faster than its model."""
         self.lock = threading.Lock()
@@ -83,9 +85,12 @@ def handler(vendor: Vendor) -> type[BaseHTTPRequestHandler]:
                 step = min(vendor.step, length - vendor.written[at])
                 yield WORD * step
                 vendor.written[at] += step
-                if vendor.gate:
-                    vendor.gate.wait(20)
                 time.sleep(vendor.pace)
+                if vendor.unread:
+                    vendor.unread.acquire(timeout=20)
+                    # A client that has left can be read to its end.
+                    if select.select([self.connection], [], [], 0)[0]:
+                        raise ConnectionResetError
 
         def chat(self, body: dict[str, Any], at: int, length: int) -> None:
             finish = "length" if length < vendor.length else "stop"
