@@ -80,7 +80,7 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
             try await restart(after: error, at: time)
         } catch let shortage {
             // If the failure would put the key in cooldown, throw the shortage: another location may accept the key.
-            throw error.cooldown == nil ? error : shortage
+            throw error.cooldown == nil && !shortage.isOfBudget ? error : shortage
         }
     }
 

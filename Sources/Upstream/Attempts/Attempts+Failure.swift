@@ -2,9 +2,10 @@ package import Calls
 import Shared
 
 extension Attempts {
-    /// The failure that the client gets for the request. If no call failed, it contains the first refusal: why a
-    /// candidate was skipped, or that no capacity was free.
+    /// The failure that the client gets for the request. If no call failed, or a limit refused a call after a failed one,
+    /// it contains the refusal: why a candidate was skipped, or that no capacity was free.
     package var failure: UpstreamError {
+        if let limitRefusal { return UpstreamError(refusing: limitRefusal) }
         // A rate limit or lack of credit is reported only if no call failed for another reason.
         let last =
             failures.last { !$0.error.kind.isLimit } ?? failures.last { $0.error.kind == .rateLimited } ?? failures.last

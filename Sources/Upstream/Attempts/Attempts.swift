@@ -35,6 +35,8 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     private var asked = 0
     private(set) var failures: [(candidate: Int, error: UpstreamError)] = []
     private(set) var refusal: APIError?
+    /// The limit's error for a candidate that was to be called after a failed one; nil if no limit refused one.
+    private(set) var limitRefusal: APIError?
 
     init(
         _ list: CandidateList,
@@ -140,6 +142,9 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     /// - Parameter refusal: the reason; the client gets the first refusal if no call has failed.
     func skip(_ refusal: APIError) {
         self.refusal = self.refusal ?? refusal
+        if refusal.status == 429, !refusal.isCapacityShortage, !failures.isEmpty {
+            limitRefusal = limitRefusal ?? refusal
+        }
         endTrial()
         giveUp(isUnfit: true)
     }
