@@ -131,6 +131,8 @@ TABLE = {
         "RSP", GPT, rsp(input_tokens_details={"cached_tokens": 600}), {"tools": ["web_search_call", "web_search_call"]}, 6750 + 20000,
     ),
     "Responses with code": ("RSP", GPT, rsp(), {"tools": ["code_interpreter_call"]}, 7500 + 30000),
+    "a word of the vendor's own": ("ANT", CLAUDE + " ultrafast 30/150", claude(100, service_tier="ultrafast"), {}, 3000 + 7500),
+    "a word without a price": ("ANT", CLAUDE, claude(100, service_tier="ultrafast"), {}, 1050),
     "Responses at a tier": ("RSP", GPT + " priority 5/20", rsp(), {"service_tier": "priority"}, 15000),
     "thoughts": ("GEM", GEMINI, gem(), {}, 1250 + 5000),
     "Gemini cached": ("GEM", GEMINI, gem(cachedContentTokenCount=600), {}, 500 + 75 + 5000),
@@ -220,8 +222,14 @@ def test_what_a_usage_costs(relay, server, claudes, google, caller, path, name, 
     expected = None if cost is None else pytest.approx(cost / 1e6, abs=1e-12)
     for record in records.more(2):
         assert record["cost"] == expected, ("call" if is_call(record) else "request", record)
-        if is_call(record) and name == "a tool without a fee":
-            assert record["cost_is_partial"] is True
+        if is_call(record):
+            lacks = ("a tool without a fee", "a tier without a price", "a word without a price")
+            assert record.get("cost_is_partial", False) is (name in lacks)
+    if name == "a word without a price":
+        # Another row may have been first: the model is named once an hour.
+        warned = relay.wait_for_line(lambda line: "service_tier" in line)
+        assert (warned["level"], warned["provider"], warned["model"]) == ("warning", "ant", MODELS["ANT"])
+        assert len([line for line in relay.log_lines() if "service_tier" in line]) == 1
 
 
 # --- Prices from elsewhere --------------------------------------------------------------------

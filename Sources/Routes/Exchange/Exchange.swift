@@ -255,6 +255,9 @@ final class Exchange: OnLoop, @unchecked Sendable {
             let failures = billing.allFailures
             if !failures.isEmpty { record.failures = failures }
             for server in billing.impossibleUsage { record(impossibleUsageOf: server) }
+            if let tier = record.usage?.serviceTier, let server = billing.server, server.price?.knows(tier) == false {
+                warn(of: tier, of: server, at: now)
+            }
         }
         if let given = request[.id], Self.isID(given) { record.givenID = given.text }
         record.count(in: gateway.counts, at: now)
@@ -272,12 +275,23 @@ final class Exchange: OnLoop, @unchecked Sendable {
         }
     }
 
+    @inline(never)  // Rarely called.
+    private func warn(of tier: ServiceTier, of server: Billing.Server, at now: LoopTime) {
+        guard gateway.process.unpricedTiers.begins("\(server.provider) \(server.model)", at: now) else { return }
+        gateway.log.warning("a service tier has no price; its responses count at the plain price") { line in
+            line.add("provider", server.provider)
+            line.add("model", server.model)
+            line.add("service_tier", tier.rawValue)
+            line.add("remedy", "add \(tier.rawValue) PRICE to the model's price in the settings")
+        }
+    }
+
     /// Returns whether the request gets a usage record: what strangers send must not fill the disk.
     private func hasUsageRecord(at now: LoopTime) -> Bool {
         guard record.isOfEndpoint, !record.isRoutinePoll, !record.isOfOperator else { return false }
         if asking?.caller.kind == .known { return true }
         if record.status == 401 || asking == nil && record.status == 429 {
-            return gateway.process.refusedAddresses.needsRecord(gateway.limits.address(request), at: now)
+            return gateway.process.refusedAddresses.begins(gateway.limits.address(request), at: now)
         }
         // A reload that failed is one that was permitted.
         let isReload = !isShared && record.status != 403 && record.status != 404

@@ -129,7 +129,10 @@ package final class ProcessState: Sendable {
     package let isDraining = Atomic<Bool>(false)
     package let admin: AdminState
     let unknownKeys = RecentUnknownKeys()
-    let refusedAddresses = RefusedAddresses()
+    /// The addresses whose requests with a refused key have a usage record.
+    let refusedAddresses = RecentNames(pauseSeconds: 60)
+    /// The models whose responses were at a service tier without a price.
+    let unpricedTiers = RecentNames(pauseSeconds: 3_600)
     /// The list of all running requests of the process.
     let running = RunningRegister()
     /// The metrics of the last hour; nil until the event loops run.

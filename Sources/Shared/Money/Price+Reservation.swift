@@ -11,20 +11,20 @@ extension Price {
         package init(requested word: String?) {
             switch word {
             case nil, "auto": self = .any
-            case let word?: self = .one(ServiceTier(rawValue: word))
+            case let word?: self = .one(ServiceTier(word: word))
             }
         }
     }
 
-    /// The words for tiers and places that cost no more than the plain price.
-    private static let plainTiers = ["auto", "default", "standard", "standard_only", "flex", "batch", "global"]
-
-    /// Returns whether the cost of a call is known if the request asks for this tier, speed or place.
+    /// Returns whether the cost of a call at this tier, speed or place is known, or at most that of the plain one.
     package func knows(tier word: String) -> Bool {
-        if isFree || Self.plainTiers.contains(where: { $0.hasSameBytes(as: word) }) { return true }
+        ServiceTier.isPlain(word) || ServiceTier(word: word).map { knows($0) } ?? isFree
+    }
+
+    package func knows(_ tier: ServiceTier) -> Bool {
+        if isFree || tier.isCheaper { return true }
         guard let fields = terms?.fields else { return false }
-        return fields.usesReported || fields.pricesAnyTier
-            || fields.conditions.contains { $0.tier?.rawValue.hasSameBytes(as: word) ?? false }
+        return fields.usesReported || fields.pricesAnyTier || fields.tiers.contains(tier)
     }
 
     /// Returns the highest possible cost of a call with this estimated usage: the prompt is written into the vendor's
@@ -67,7 +67,7 @@ extension Price {
         let lengths = [promptTokens - promptTokens / 3, promptTokens, promptTokens.addingReportingOverflow(error).0]
         let all: [ServiceTier?]
         switch tiers {
-        case .any: all = [nil] + ServiceTier.allCases.filter { tier in conditions.contains { $0.tier == tier } }
+        case .any: all = [nil] + (terms?.fields.tiers ?? [])
         case .one(let tier): all = [tier]
         }
         for tier in all {

@@ -31,8 +31,7 @@ extension Price {
         let fields = terms?.fields
         var words = fields?.usesReported ?? false ? ["reported"] : []
         if let plain, plain != TokenPrices([0]) || fields?.piece == nil { words.append(plain.text) }
-        let tiers: [ServiceTier?] = [nil] + ServiceTier.allCases
-        for tier in tiers {
+        for tier in [nil] + (fields?.tiers ?? []) {
             for condition in fields?.conditions ?? [] where condition.tier == tier {
                 words.append(condition.promptTokens < 0 ? tier?.rawValue ?? "" : "over \(condition.promptTokens)")
                 words.append(condition.prices.text)
@@ -61,6 +60,8 @@ private struct PriceParser {
     private var isPerMillion = false
 
     private static let maxTokens = 1_000_000_000
+    /// The words that never name a tier.
+    private static let otherWords: Set<Substring> = ["per", "list", "free", "reported", "each", "any", "million"]
 
     init(_ text: String) {
         // Spaces around a slash belong to the price.
@@ -110,7 +111,7 @@ private struct PriceParser {
             var bound = -1
             if word == "over" {
                 bound = try tokens()
-            } else if let named = ServiceTier(rawValue: String(word)) {
+            } else if !Self.otherWords.contains(word), mayPriceFollow, let named = ServiceTier(word: String(word)) {
                 tier = named
             } else {
                 throw Price.Mistake(reason(of: word))
@@ -124,6 +125,8 @@ private struct PriceParser {
         return Price(plain, terms: fields == PriceTerms.Fields() ? nil : PriceTerms(fields))
     }
 
+    private var mayPriceFollow: Bool { word?.utf8.first.map { (48...57).contains($0) } ?? true }
+
     private func reason(of word: Substring) -> String? {
         if word == "per" { return "write \"per million\" once, behind the first price" }
         if word == "list" || word == "free" { return "\"\(word)\" stands alone, without other words" }
@@ -131,7 +134,7 @@ private struct PriceParser {
         if word.utf8.first.map({ (48...57).contains($0) }) ?? true { return nil }
         return """
             "\(word.prefix(20))" is not a word of a price; behind the first price write per million, over 200000 PRICE, \
-            flex PRICE, batch PRICE, priority PRICE, fast PRICE, any tier or each PRICE
+            flex PRICE or another tier's word, any tier or each PRICE
             """
     }
 

@@ -134,6 +134,12 @@ final class PriceTerms: Sendable, Equatable {
     struct Fields: Sendable, Equatable {
         /// The conditions, sorted by `promptTokens`.
         var conditions: [Condition] = []
+        /// The tiers with prices of their own.
+        var tiers: [ServiceTier] {
+            conditions.reduce(into: []) { all, next in
+                if let tier = next.tier, !all.contains(tier) { all.append(tier) }
+            }
+        }
         /// Whether a cost that the vendor reports is used instead of the prices.
         var usesReported = false
         /// Whether tiers without a price of their own have the plain one, even if a request asks for them.

@@ -19,14 +19,20 @@ extension Price {
             let size = line.size == 1 ? "" : " per \(line.size)"
             lines.append("\(line.amount) \(line.unit.name) at \(line.price.exactText)\(size)")
         }
+        if let tier = usage.serviceTier, !knows(tier) { lines.append("\(unknownTier)\(tier.rawValue)") }
         return isKnown ? lines.joined(separator: "; ") : nil
     }
 }
 
+private let unknownTier = "at the plain price, because none is known of "
+
 extension BillSource {
-    /// Returns whether some of these uses of hosted tools have no price, so that the known cost lacks them.
-    package func lacksFees(of uses: ToolUses) -> Bool {
-        guard !uses.isEmpty, let bill, !bill.contains("\(BillLine.Unit.reportedCost.name) at") else { return false }
+    /// Returns whether the service tier, or some of these uses of hosted tools, have no price, so that the known cost
+    /// lacks them.
+    package func lacksPrices(of uses: ToolUses) -> Bool {
+        guard let bill else { return false }
+        if bill.contains(unknownTier) { return true }
+        if uses.isEmpty || bill.contains("\(BillLine.Unit.reportedCost.name) at") { return false }
         return HostedTool.allCases.contains { uses[$0] > 0 && !bill.contains(" \($0.name) at") }
     }
 

@@ -35,7 +35,7 @@ import Testing
             ("1 over x 2", "write a number of tokens behind \"over\""),
             ("1 over 0 2", "write a number of tokens behind"),
             ("1 over 9999999999 2", "write a number of tokens behind"),
-            ("1 cheap 2", "\"cheap\" is not a word of a price"),
+            ("1 cheap tier 2", "\"cheap\" is not a word of a price"),
             ("1 flex 2 flex 3", "two prices for the same condition"),
             ("1 over 5 2 over 5 3", "two prices for the same"),
             ("1 flex 2 per million", "write \"per million\" once"), ("1 per", "write \"per million\" once"),
@@ -72,7 +72,7 @@ import Testing
         usage.audioPromptTokens = .random(in: 0...50_000)
         usage.cachedAudioTokens = .random(in: 0...50_000)
         usage.audioCompletionTokens = .random(in: 0...9_999)
-        usage.serviceTier = Bool.random() ? nil : ServiceTier.allCases.randomElement()
+        usage.serviceTier = Bool.random() ? nil : [.flex, .fast, ServiceTier(word: "ultrafast")].randomElement() ?? nil
         usage.toolUses[.webSearch] = .random(in: 0...3)
         if Bool.random() { usage.reportedCost = Cost(millionths: .random(in: 0...1_000_000)) }
         return usage

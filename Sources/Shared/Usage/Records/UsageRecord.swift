@@ -125,8 +125,10 @@ extension UsageRecord {
         set { usage.isExact = newValue }
     }
 
-    /// Whether the cost lacks uses of hosted tools, which have no price.
-    package var isCostPartial: Bool { cost != nil && bill?.lacksFees(of: usage.toolUses) ?? false }
+    /// Whether the cost lacks uses of hosted tools, which have no price, or is that of the plain tier.
+    package var isCostPartial: Bool {
+        cost != nil && usage.hasDetails && bill?.lacksPrices(of: usage.toolUses) ?? false
+    }
 
     /// Whether a vendor was called, and the cost is unknown.
     var isUnpriced: Bool { cost == nil && provider != nil }

@@ -51,7 +51,7 @@ extension UsageRecord {
         usage.cachedTokens = row.number(at: first + 27) ?? 0
         usage.cacheWriteTokens = row.number(at: first + 28) ?? 0
         usage.longCacheWriteTokens = row.number(at: first + 29) ?? 0
-        usage.serviceTier = row.text(at: first + 30).flatMap { ServiceTier(rawValue: $0) }
+        usage.serviceTier = row.text(at: first + 30).flatMap { ServiceTier(word: $0) }
         if let text = row.text(at: first + 31) { usage.toolUses = ToolUses(text: text) }
         bill = row.text(at: first + 32).map { StoredBill($0) }
         guard row.number(at: first + 1) == 0 else { return }
