@@ -384,6 +384,25 @@ def test_errors(lane, own_key, anthropic_server, case, is_own, is_streamed):
         assert answer.status_code == (402 if status in (400, 402) else 502)
 
 
+@pytest.mark.parametrize("script", [{}, {"status": 429, "json": failure("rate_limit_error", "Later.")}], ids=["answered", "refused"])
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("is_own", [False, True], ids=["relays", "own"])
+def test_fields_of_the_vendor(lane, own_key, anthropic_server, is_own, is_streamed, script):
+    fields = {
+        "request-id": "req_vendor", "anthropic-organization-id": "org-1", "anthropic-ratelimit-unified-5h-status": "allowed",
+        "anthropic-ratelimit-requests-limit": "50",
+    }  # fmt: skip
+    script = script | {"headers": fields | {"x-internal": "host-7"}}
+    answer, _ = sent(own_key if is_own else lane, anthropic_server, written(asked(stream=is_streamed), "compact"), script)
+    got = {name: answer.headers.get_list(name) for name in (*fields, "x-internal", "x-relay-upstream-request-id")}
+    nothing = {name: [] for name in got}
+    if is_own:
+        assert got == nothing | {name: [value] for name, value in fields.items()}
+        assert "anthropic-ratelimit-unified-5h-status" in answer.headers["access-control-expose-headers"]
+    else:
+        assert got == nothing | {"request-id": [answer.headers["x-request-id"]], "x-relay-upstream-request-id": ["req_vendor"]}
+
+
 @pytest.mark.parametrize("said, shown", [
     ("See https://api.internal.example/x for more.", "See … for more."), ("Key sk-ant-abcdef is used up.", "Key … is used up."),
     ("The organization `acme-prod-1` may not.", "The organization … may not."), ("Ask a.person@example.com", "Ask …"),

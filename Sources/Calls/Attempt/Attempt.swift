@@ -191,7 +191,13 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
         on transport: any Transport
     ) async throws(UpstreamError) -> UpstreamResponse {
         begin(request.endpoint)
-        do throws(TransportError) { return try await transport.send(request) } catch { throw UpstreamError(error) }
+        do throws(TransportError) {
+            let response = try await transport.send(request)
+            keepFields(of: response.head)
+            return response
+        } catch {
+            throw UpstreamError(error)
+        }
     }
 
     /// Sends a request, and waits for the head of its response.
@@ -200,7 +206,21 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
         on transport: any Transport
     ) async throws(UpstreamError) -> any UpstreamStream {
         begin(request.endpoint)
-        do throws(TransportError) { return try await transport.open(request) } catch { throw UpstreamError(error) }
+        do throws(TransportError) {
+            let stream = try await transport.open(request)
+            keepFields(of: stream.head)
+            return stream
+        } catch {
+            throw UpstreamError(error)
+        }
+    }
+
+    /// Whether the call uses the caller's own key for the vendor.
+    package var isCallersKey: Bool { credential.label == nil }
+
+    private func keepFields(of head: UpstreamHead) {
+        if head.fields.isEmpty, billing.vendorFields == nil { return }
+        billing.vendorFields = (head.fields, isCallersKey)
     }
 
     /// Begins a POST request whose body is written in chunks.

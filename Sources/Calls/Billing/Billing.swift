@@ -23,6 +23,9 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
     package internal(set) var fundedOutput: Int?
     /// The tokens of output that a panel's call may use; nil if nothing bounds them.
     package var outputShare: Int?
+    /// The kept fields of the last response of a vendor of the client's own API, and whether the call used the caller's
+    /// own key; nil if there is none.
+    package internal(set) var vendorFields: (all: [VendorField], isOfCaller: Bool)?
     /// The bound of the output of a choice that budgets have lowered, and that of all choices; nil if they lowered none.
     package internal(set) var lowered: (bound: Int, ofAll: Int)?
     /// The capacity held for calls to providers that have a concurrency or rate limit.

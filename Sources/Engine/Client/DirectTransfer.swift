@@ -20,6 +20,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     /// Whether the vendor has ended a kept connection with the status 408 (Request Timeout), which answers no request.
     private var isIdleTimeout = false
     private var media = ""
+    private let keptFields: [StaticString]
     /// The largest request body that is copied into `request`, in bytes.
     private static let joinedBytes = 16_384
 
@@ -31,6 +32,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
     ) {
         origin = pool.connections(for: form, isStreamed: isStreamed)
         self.form = copy form
+        keptFields = call.headers.keptFields
         super.init(client: pool.client, isStreamed: isStreamed)
         compose(call)
         start(at: call.endpoint, by: call.deadline)
@@ -196,6 +198,13 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
             ),
             redirectURL: endpoint?.resolved(bytes[part: response.location.range])
         )
+        if !keptFields.isEmpty {
+            for line in bytes.split(whereSeparator: { $0 == 13 || $0 == 10 }) {
+                let line = UnsafeRawBufferPointer(rebasing: line)
+                guard let colon = line.first(58) else { continue }
+                head.keep(line[part: 0..<colon], line[part: colon + 1..<line.count].trimmed, of: keptFields)
+            }
+        }
         dropRequest()
         if isStreamed { waiter.wake() }
     }

@@ -146,12 +146,15 @@ package final class UpstreamHeaders: @unchecked Sendable {
     let hasContentType: Bool
     /// Whether the lines contain no header field that the transport sets itself, such as `Host`.
     let isPlain: Bool
+    /// The beginnings, in lower case, of the names of the response's fields that are kept (`UpstreamHead.fields`).
+    let keptFields: [StaticString]
 
     /// Creates the header lines of a request. Adds the line `Expect:` if it is missing.
     ///
     /// - Parameter lines: lines without control characters, such as `Accept: */*`. A line without a value, such as
     ///   `Accept:`, stops libcurl from adding this field.
-    package init(_ lines: [String]) {
+    package init(_ lines: [String], keeping keptFields: [StaticString] = []) {
+        self.keptFields = keptFields
         var list: UnsafeMutablePointer<curl_slist>?
         for line in lines.contains("Expect:") ? lines : lines + ["Expect:"] { list = curl_slist_append(list, line) }
         self.list = list

@@ -1,6 +1,9 @@
 import CCurl
 import Glibc
 
+/// A field of a vendor's response. The name is in lower case.
+package typealias VendorField = (name: String, value: String)
+
 /// The status and the relevant header fields of a vendor's response.
 package struct UpstreamHead: Sendable {
     package let status: Int
@@ -13,6 +16,8 @@ package struct UpstreamHead: Sendable {
     package let retryAfterSeconds: Int?
     /// Whether the vendor recommends a retry in `X-Should-Retry`; nil if the field is absent or invalid.
     package let shouldRetry: Bool?
+    /// The fields that the call asked to keep, with their names in lower case.
+    package var fields: [VendorField] = []
     /// The absolute URL of a redirect (status 3xx); nil for other responses, or if the vendor gives no valid URL.
     package let redirectURL: String?
 
@@ -60,6 +65,14 @@ package struct UpstreamHead: Sendable {
             shouldRetry: retry.flatMap { Self.boolean($0.should) },
             redirectURL: status / 100 == 3 ? redirectURL() : nil
         )
+    }
+
+    /// Keeps a field of the response if its name begins with one of `names`, and its value is short printable ASCII.
+    mutating func keep(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, of names: [StaticString]) {
+        guard names.contains(where: name.beginsLowered), fields.count < 64, name.count <= 64, value.count <= 256,
+            value.allSatisfy({ (32..<127).contains($0) })
+        else { return }
+        fields.append((name.text.lowercased(), value.text))
     }
 
     private static func boolean(_ text: UnsafeRawBufferPointer) -> Bool? {

@@ -165,7 +165,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
         record.record(error)
         if error.status == 499 || isBinary { return writer.cut() }
         var error = error
-        error.requestID = record.id
+        error.requestID = vendorFields.first { $0.name.hasSameBytes(as: "request-id") }?.value ?? record.id
         var body = ByteBuffer()
         surface.append(error, isMidStream: hasBegun, to: &body)
         if hasBegun {
@@ -197,13 +197,24 @@ final class Exchange: OnLoop, @unchecked Sendable {
         record.firstByteNanoseconds = gateway.loop.now.nanoseconds(since: record.startedAt)
     }
 
+    /// The fields of the vendor's response that a caller with a key of its own gets.
+    private var vendorFields: [VendorField] {
+        guard let fields = billing?.vendorFields, fields.isOfCaller else { return [] }
+        return fields.all
+    }
+
     private func head(_ status: Int, type: StaticString?) -> ResponseHead {
         var head = gateway.head(status, type: type, id: record.id, since: record.startedAt, isShared: isShared)
         head.closes = closes
         if isShared { addOrigin(&head) } else { head.fields.append(operatorFields) }
         let standing = standing
         standing?.appendLimits(to: &head.fields)
-        surface.appendFields(record.id, standing, to: &head.fields)
+        surface.appendFields(record.id, standing, vendorFields, to: &head.fields)
+        if let vendor = billing?.vendorFields, !vendor.isOfCaller,
+            let id = vendor.all.first(where: { $0.name.hasSameBytes(as: "request-id") })
+        {
+            head.add("X-Relay-Upstream-Request-Id", text: id.value)
+        }
         if let billing, let server = billing.server {
             head.add("X-Relay-Provider", text: server.provider)
             head.fields.append("X-Relay-Attempts: ")
@@ -391,7 +402,7 @@ struct RefusedHead {
         surface.append(error, isMidStream: false, to: &body)
         let status = surface.status(of: error)
         var head = gateway.head(status, type: "application/json", id: record.id, since: record.startedAt)
-        surface.appendFields(record.id, nil, to: &head.fields)
+        surface.appendFields(record.id, nil, [], to: &head.fields)
         if refusal.status == 405 {
             head.add("Allow", text: Method.allCases.map { "\($0.name)" }.joined(separator: ", "))
         }

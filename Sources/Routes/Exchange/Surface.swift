@@ -42,15 +42,18 @@ protocol Surface: Sendable {
     func streams(_ error: APIError) -> Bool
     /// Appends the header lines that only responses of this API have.
     ///
-    /// - Parameter standing: the last decision of the limits; nil if no limit has decided.
-    func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer)
+    /// - Parameters:
+    ///   - standing: the last decision of the limits; nil if no limit has decided.
+    ///   - vendor: the fields of the vendor's response, which take the place of the relay's own.
+    func appendFields(_ requestID: String, _ standing: Decision?, _ vendor: [VendorField], to fields: inout ByteBuffer)
 }
 
 extension Surface {
     func status(of error: APIError) -> Int { error.status }
     func streams(_ error: APIError) -> Bool { false }
 
-    func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer) {}
+    func appendFields(_ requestID: String, _ standing: Decision?, _ vendor: [VendorField], to fields: inout ByteBuffer)
+    {}
 }
 
 /// An API that accepts chat requests.

@@ -102,7 +102,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     }
 
     func headers(_ headers: KeyHeaders, for key: String) -> UpstreamHeaders {
-        guard wantsLongWindow || clientHeaders != nil else { return headers.headers(for: key) }
+        guard wantsLongWindow || clientHeaders != nil || isNative else { return headers.headers(for: key) }
         var client = clientHeaders ?? MessageHeaders(betas: "", version: nil, hasBearer: false)
         if wantsLongWindow { client.askForLongWindow() }
         var leftOut = refusedBetas

@@ -193,11 +193,6 @@ extension OpenAILike: WireChatVendor {
     }
 }
 
-extension Attempt {
-    /// Whether the call uses the caller's own key for the vendor.
-    var isCallersKey: Bool { credential.label == nil }
-}
-
 extension ChatCall {
     /// Whether a tool, or an earlier tool call, has a name that is too long for OpenAI. A request in OpenAI's own format
     /// has none.

@@ -73,6 +73,10 @@ final class KeyHeaders: OnLoop, @unchecked Sendable {
 
     /// The largest size in bytes of a client's own values, version and betas, for which the header lines are cached.
     private static let keptClientBytes = 1_024
+    /// The beginnings of the names of the response's fields that a client of the Messages API may get.
+    private static let messageFields: [StaticString] = [
+        "request-id", "anthropic-ratelimit-", "anthropic-organization-id",
+    ]
 
     /// Returns the header lines of a call that passes a client's Messages request on.
     ///
@@ -110,7 +114,7 @@ final class KeyHeaders: OnLoop, @unchecked Sendable {
             let isAsSent = !isChanged && shown.count == betas.count
             lines.append("anthropic-beta: \(isAsSent ? client.betas : shown.joined(separator: ","))")
         }
-        let new = UpstreamHeaders(lines)
+        let new = UpstreamHeaders(lines, keeping: Self.messageFields)
         if isKept { self.known.set(id, new, atMost: Self.keptKeys) }
         return new
     }

@@ -292,13 +292,11 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     var errorReader: ErrorResponseReader { form.errorReader(vendor.tools.parser) }
 
-    private var isCallersKey: Bool { attempt.credential.label == nil }
-
     /// Returns the error without secrets, and without recovery options if a passthrough key was refused.
     func judged(_ error: UpstreamError) -> UpstreamError {
         var error = vendor.headers.hiding(error, form.route?.token)
         // For a passthrough key, the relay must not use another key.
-        guard isCallersKey else { return error }
+        guard attempt.isCallersKey else { return error }
         switch error.kind {
         case .badKey, .outOfCredit, .forbidden, .rateLimited: error.recovery = []
         default: break

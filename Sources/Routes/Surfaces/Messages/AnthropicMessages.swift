@@ -75,7 +75,13 @@ struct AnthropicMessages: ChatSurface {
     }
 
     /// Appends Anthropic's response header lines, such as the request id and the rate limits.
-    func appendFields(_ requestID: String, _ standing: Decision?, to fields: inout ByteBuffer) {
+    func appendFields(_ requestID: String, _ standing: Decision?, _ vendor: [VendorField], to fields: inout ByteBuffer)
+    {
+        guard vendor.isEmpty else {
+            for field in vendor { fields.append("\(field.name): \(field.value)\r\n" as String) }
+            let names = vendor.map(\.name).joined(separator: ", ")
+            return fields.append("Access-Control-Expose-Headers: ", names, "\r\n")
+        }
         fields.append("Request-Id: ", requestID, "\r\nAccess-Control-Expose-Headers: request-id")
         if let standing {
             for kind: StaticString in ["requests", "tokens"] {
