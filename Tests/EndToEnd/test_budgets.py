@@ -9,6 +9,7 @@ from chat import PATH, body
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from memcached import Memcached, wait_for
 from spending import PRICE, PROMPT, WORD, Vendor
+from usage import File
 
 WORDS = "word " * PROMPT
 ONE = (PROMPT * PRICE[0] + 500 * PRICE[1]) / 1e6
@@ -148,11 +149,13 @@ def test_only_the_digits_of_the_bound_change(relay_with, seller, caller):
 
 
 @pytest.mark.parametrize("fields", [{"max_tokens": 32_000}, {"max_completion_tokens": 32_000}, {}, {"max_tokens": None}])
-def test_a_chat_gets_what_is_paid(relay_with, seller, caller, fields):
-    http = caller(relay_with("0.05 usd/day"), TEAM_TOKEN)
+def test_a_chat_gets_what_is_paid(relay_with, seller, caller, tmp_path, fields):
+    log = File(tmp_path / "usage.jsonl")
+    http = caller(relay_with("0.05 usd/day", USAGE_LOG_FILE=log.path), TEAM_TOKEN)
     answer = http.post(PATH, json=body("Hello", model="m", stream=True, **fields))
     assert answer.status_code == 200
     assert 1_900 < seller.bounds[0] < 2_000 and answer.headers["x-relay-max-tokens"] == str(seller.bounds[0])
+    assert [record.get("lowered_max_tokens") for record in log.more(2)] == [seller.bounds[0], None]
 
 
 def test_a_bound_that_is_paid_is_not_touched(relay_with, seller, caller):

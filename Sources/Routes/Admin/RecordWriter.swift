@@ -43,7 +43,7 @@ struct RecordWriter {
             "updated_at":\#(time: request.timeMilliseconds),"md5":\#(digits(of: request.requestID)),\#
             "ttfb_ms":\#(request.firstByteMilliseconds),"wait_limits_ms":\#(request.limitsWaitMilliseconds),\#
             "wait_capacity_ms":\#(request.capacityWaitMilliseconds),"session":\#(request.session),\#
-            "rebuilt":\#(request.isRebuilt),\#
+            "rebuilt":\#(request.isRebuilt),"lowered_max_tokens":\#(request.loweredMaxTokens),\#
             "limits":\#(request.limits?.split(separator: "; ").map(String.init) ?? [])\#
             \#(member: "calls", found.map { $0.calls.map(json(call:)) })}
             """#

@@ -44,6 +44,7 @@ extension RequestRecord {
         whole.isCached = isCached
         whole.isSuccess = isSuccess
         whole.isRebuilt = calls.contains { $0.isRebuilt }
+        whole.loweredMaxTokens = billing?.lowered?.bound
         whole.status = status
         return whole
     }

@@ -37,6 +37,7 @@ struct UsageLine {
         out.append(",\"status\":")
         if let status = record.status { out.append(decimal: status) } else { out.append("null") }
         append(",\"error\":", record.error, to: &out)
+        if let bound = record.loweredMaxTokens { append(",\"lowered_max_tokens\":", bound, to: &out) }
         if record.isRebuilt { append(",\"rebuilt\":", true, to: &out) }
         if record.isCostPartial { append(",\"cost_is_partial\":", true, to: &out) }
         if record.isEstimated, record.isExact { append(",\"exact\":", true, to: &out) }

@@ -52,6 +52,7 @@ extension UsageRecord {
         cells.add(usage.serviceTier?.rawValue)
         cells.add(usage.toolUses.text)
         cells.add(bill?.bill)
+        cells.add(loweredMaxTokens)
     }
 
     /// Writes the values of a request's only call in the order of `UsageSchema.callColumns`.

@@ -69,6 +69,9 @@ package struct UsageRecord: Sendable {
     package var session: String?
     /// Whether the body of a client's Messages request was written anew for a vendor of the same API.
     package var isRebuilt = false
+    /// The bound that the vendor got in place of the request's own, because budgets pay no more; nil for upstream calls
+    /// and if none was lowered.
+    package var loweredMaxTokens: Int?
 }
 
 extension UsageRecord {
@@ -151,7 +154,7 @@ extension UsageRecord {
         call.durationMilliseconds = own.durationMilliseconds
         (call.attempts, call.isStreamed, call.isCached) = (0, false, false)
         (call.firstByteMilliseconds, call.limits, call.session) = (nil, nil, nil)
-        (call.limitsWaitMilliseconds, call.capacityWaitMilliseconds) = (0, 0)
+        (call.limitsWaitMilliseconds, call.capacityWaitMilliseconds, call.loweredMaxTokens) = (0, 0, nil)
         return call
     }
 }

@@ -60,5 +60,6 @@ extension UsageRecord {
         capacityWaitMilliseconds = row.number(at: first + 23) ?? 0
         limits = row.text(at: first + 24)
         session = row.text(at: first + 25)
+        loweredMaxTokens = row.number(at: first + 33)
     }
 }

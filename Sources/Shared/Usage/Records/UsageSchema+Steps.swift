@@ -94,6 +94,11 @@ extension UsageSchema {
         UPDATE sums_state SET last_id = max(last_id, (SELECT ifnull(max(id), 0) FROM records));
         UPDATE sums_state SET mark = last_id;
         """,
+        """
+        DROP VIEW usage;
+        ALTER TABLE records ADD COLUMN lowered_max_tokens INTEGER;
+        \(view(ofRequests: waits + ["session", "lowered_max_tokens"], ofBoth: ["rebuilt"] + details))
+        """,
     ]
 
     /// Returns the columns of sums in their first version, for a statement that creates the table.
@@ -227,5 +232,6 @@ extension UsageSchema {
         );
         UPDATE relay_usage_process SET summed_from = summed_to + 1;
         """,
+        "ALTER TABLE relay_usage ADD COLUMN lowered_max_tokens bigint",
     ]
 }

@@ -7,6 +7,7 @@ enum UsageSchema {
         "completion_tokens", "estimated", "cost", "credits", "duration_ms", "attempts", "stream", "cached", "success",
         "status", "error", "first_byte_ms", "limits_wait_ms", "capacity_wait_ms", "limits",
         "session", "rebuilt", "cached_tokens", "cache_writes", "cache_writes_1h", "service_tier", "tool_uses", "bill",
+        "lowered_max_tokens",
     ]
 
     static let postgresTable = "relay_usage"
@@ -70,5 +71,6 @@ enum UsageSchema {
         "bigint", "smallint", "text", "text", "text", "text", "text", "text", "text", "bigint", "bigint", "boolean",
         "bigint", "bigint", "bigint", "bigint", "boolean", "boolean", "boolean", "integer", "text", "bigint", "bigint",
         "bigint", "text", "text", "boolean", "bigint", "bigint", "bigint", "text", "text", "text",
+        "bigint",
     ]
 }
