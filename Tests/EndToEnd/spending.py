@@ -17,6 +17,10 @@ PRICE = (5, 25)
 """Dollars for a million tokens."""
 
 
+class Listener(socketserver.ThreadingTCPServer):
+    request_queue_size = 256
+
+
 class Vendor:
     """`length` tokens for each response; `hidden` of them are reasoning that nobody sees."""
 
@@ -32,7 +36,7 @@ class Vendor:
         self.written: list[int] = []
         self.running = 0
         self.left = threading.Event()
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler(self))
+        self.server = Listener(("127.0.0.1", 0), handler(self))
         self.server.daemon_threads = True
         self.server.handle_error = lambda *_: None
         self.base_url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -82,15 +86,15 @@ def handler(vendor: Vendor) -> type[BaseHTTPRequestHandler]:
         def pieces(self, at: int, length: int) -> Any:
             vendor.written[at] = min(length - 1, vendor.hidden)
             while vendor.written[at] < length:
-                step = min(vendor.step, length - vendor.written[at])
-                yield WORD * step
-                vendor.written[at] += step
-                time.sleep(vendor.pace)
                 if vendor.unread:
                     vendor.unread.acquire(timeout=20)
                     # A client that has left can be read to its end.
                     if select.select([self.connection], [], [], 0)[0]:
                         raise ConnectionResetError
+                step = min(vendor.step, length - vendor.written[at])
+                yield WORD * step
+                vendor.written[at] += step
+                time.sleep(vendor.pace)
 
         def chat(self, body: dict[str, Any], at: int, length: int) -> None:
             finish = "length" if length < vendor.length else "stop"
