@@ -38,7 +38,7 @@ extension Billing {
     package func lowerBound(_ asked: Int?, choices: Int) -> Int? {
         var most = outputShare ?? .max
         if let paid = paidOutput, paid.limit.quota.isBudget, let output = usageReservation?.output {
-            most = min(most, output.isSeen ? paid.reserved + paid.free : paid.reserved)
+            most = min(most, output.isSeen ? paid.reserved + paid.spare + paid.free : paid.reserved)
         }
         let bound = max(1, most / choices)
         guard bound < asked ?? LikelyOutput.unbounded else {

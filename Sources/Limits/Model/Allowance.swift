@@ -14,6 +14,8 @@ package struct Allowance: Sendable, Equatable {
     package var counted: Int
     /// The tokens of output for which units are reserved.
     package var reserved: Int
+    /// The tokens that the reservation pays besides if nothing is free: the prompt then counts at its usual price.
+    package var spare = 0
     /// The tokens that are free beside the reservation; nil if not known.
     package var free: Int?
     /// The largest output that the vendor may make; nil if it is not bounded.
@@ -26,9 +28,10 @@ package struct Allowance: Sendable, Equatable {
     /// The fewest tokens that are worth a draw.
     package static let leastDraw = 64
 
-    package init(counted: Int = 0, reserved: Int, free: Int? = nil, bound: Int? = nil) {
+    package init(counted: Int = 0, reserved: Int, spare: Int = 0, free: Int? = nil, bound: Int? = nil) {
         self.counted = counted
         self.reserved = reserved
+        self.spare = spare
         self.free = free
         self.bound = bound
     }
@@ -47,5 +50,5 @@ package struct Allowance: Sendable, Equatable {
     package var drawsAt: Int { reserved - reserved / 4 }
 
     /// The number of counted tokens at which the response ends if nothing is free.
-    package var endsAt: Int { max(reserved - onTheirWay, drawsAt) }
+    package var endsAt: Int { max(reserved + spare - onTheirWay, drawsAt) }
 }

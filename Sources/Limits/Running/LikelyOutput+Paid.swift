@@ -2,6 +2,8 @@ extension LikelyOutput {
     /// The output that a reservation pays, in tokens.
     package struct Paid: Sendable {
         package let reserved: Int
+        /// The tokens that the reservation pays beside these if the prompt has its usual price, not its dearest one.
+        package let spare: Int
         /// The tokens that were free beside the reservation after the last decision.
         package let free: Int
         /// The limit that pays least.
@@ -21,15 +23,17 @@ extension LikelyOutput {
             let own = held[index...].filter { $0.limit == first.limit }
             let left = own.reduce(-used[quota.unit]) { $0 + $1.units }
             let reserved = need.output(reserving: left, likely: likely)
-            let most = reserved + need.output(paidBy: own.last?.free ?? 0)
+            let spared = max(reserved, need.output(paidBy: left - need.usualPrompt))
+            let most = spared + need.output(paidBy: own.last?.free ?? 0)
             guard let other = tightest else {
-                tightest = Paid(reserved: reserved, free: most - reserved, limit: first.limit)
+                tightest = Paid(reserved: reserved, spare: spared - reserved, free: most - spared, limit: first.limit)
                 continue
             }
-            let least = min(reserved, other.reserved)
+            let (least, leastSpared) = (min(reserved, other.reserved), min(spared, other.reserved + other.spare))
             tightest = Paid(
                 reserved: least,
-                free: min(most, other.reserved + other.free) - least,
+                spare: leastSpared - least,
+                free: min(most, other.reserved + other.spare + other.free) - leastSpared,
                 limit: other.reserved <= reserved ? other.limit : first.limit
             )
         }

@@ -35,7 +35,7 @@ final class OutputMeter: OnLoop, @unchecked Sendable {
         self.loop = loop
         bytesPerThousand = reservation.averages.bytesPerThousand(of: reservation.model)
         limit = paid.limit
-        allowance = Allowance(reserved: paid.reserved, bound: billing.lowered?.ofAll ?? output.asked)
+        allowance = Allowance(reserved: paid.reserved, spare: paid.spare, bound: billing.lowered?.ofAll ?? output.asked)
         nextBytes = bytes(of: allowance.drawsAt)
     }
 
@@ -95,7 +95,9 @@ final class OutputMeter: OnLoop, @unchecked Sendable {
             switch outcome {
             case .drawn:
                 (undecided, allowance.free) = (nil, nil)
-                if let paid = billing.paidOutput { (allowance.reserved, limit) = (paid.reserved, paid.limit) }
+                if let paid = billing.paidOutput {
+                    (allowance.reserved, allowance.spare, limit) = (paid.reserved, paid.spare, paid.limit)
+                }
             case .refused: (undecided, allowance.free, isRefused) = (nil, 0, !isLate)
             case .unavailable:
                 let since = undecided?.since ?? loop.now

@@ -120,7 +120,7 @@ struct BudgetWorld {
         let holder = Holder(reservation)
         guard let paid = output.paid(by: holder.held, after: Amounts()) else { return }
         var bound = output.asked
-        let most = output.isSeen ? paid.reserved + paid.free : paid.reserved
+        let most = output.isSeen ? paid.reserved + paid.spare + paid.free : paid.reserved
         if most < bound ?? .max, plant != .unsentBound { bound = most }
         let length = dice.below(4) == 0 ? dice.below(40_000) : dice.below(1_000)
         running.append(
@@ -129,7 +129,7 @@ struct BudgetWorld {
                 output: output,
                 length: min(length, bound ?? .max),
                 bound: bound,
-                allowance: Allowance(reserved: paid.reserved, bound: bound)
+                allowance: Allowance(reserved: paid.reserved, spare: paid.spare, bound: bound)
             )
         )
     }
@@ -168,7 +168,8 @@ struct BudgetWorld {
         }
         one.reservation.add(draw)
         one.allowance.free = nil
-        one.allowance.reserved = one.output.paid(by: one.reservation.held, after: Amounts())?.reserved ?? 0
+        guard let paid = one.output.paid(by: one.reservation.held, after: Amounts()) else { return }
+        (one.allowance.reserved, one.allowance.spare) = (paid.reserved, paid.spare)
     }
 
     private mutating func end(_ index: Int) {
