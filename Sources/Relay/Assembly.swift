@@ -201,7 +201,8 @@ final class Assembly {
                 timeoutMicroseconds: settings.storeTimeout.milliseconds * 1_000,
                 slotSeconds: settings.slotSeconds,
                 bytes: bytes,
-                secret: settings.storeSecret.map { StoreSecret($0) }
+                secret: settings.storeSecret.map { StoreSecret($0) },
+                readsFormerKeys: true
             ),
             on: loops,
             onEvent: { $0.log(to: log) }

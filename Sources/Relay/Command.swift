@@ -14,6 +14,8 @@ enum Command: Equatable {
     case key(String, isJSON: Bool)
     /// Prints how much one caller has used of each of its limits.
     case limits(LimitTable.Subject, isJSON: Bool)
+    /// Gives back an amount of a caller's limits, such as `3.20 usd`, and prints them.
+    case giveBack(String, LimitTable.Subject, isJSON: Bool)
     /// Prints the usage of the last days, from the usage records.
     case usage(UsageReportQuery, isJSON: Bool)
     /// Prints the bill of the request with this id, from the usage records.
@@ -49,6 +51,8 @@ enum Command: Equatable {
         case ("key", 2) where !words[1].hasPrefix("-"): self = .key(words[1], isJSON: isJSON)
         case ("limits", 2) where !words[1].hasPrefix("-"): self = .limits(.name(words[1]), isJSON: isJSON)
         case ("limits", 3) where words[1] == "--digest": self = .limits(.digest(words[2]), isJSON: isJSON)
+        case ("limits", 4...5) where !words[1].hasPrefix("-") && words[2] == "--give-back":
+            self = .giveBack(words[3...].joined(separator: " "), .name(words[1]), isJSON: isJSON)
         case _ where isJSON: return nil
         case (nil, _), ("serve", 1): self = .serve
         case ("check", 1): self = .check(asks: false)
@@ -81,7 +85,7 @@ enum Command: Equatable {
             }
             end(.success, isJSON ? key.json : key.lines)
         case .serve: MallocTunables.apply(arguments: CommandLine.unsafeArgv)
-        case .check, .config, .models, .limits, .usage, .bill: break
+        case .check, .config, .models, .limits, .giveBack, .usage, .bill: break
         }
         var remote: Settings.Remote?
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote)
@@ -110,6 +114,8 @@ enum Command: Equatable {
                 errors: reports + failures
             )
         case .limits(let subject, let isJSON): showLimits(subject, settings, isJSON: isJSON)
+        case .giveBack(let amount, let subject, let isJSON):
+            showLimits(subject, settings, isJSON: isJSON, givingBack: amount)
         case .usage(let question, let isJSON):
             do throws(UsageFailure) {
                 let report = try UsageReport(question, settings)
@@ -131,9 +137,14 @@ enum Command: Equatable {
         }
     }
 
-    private static func showLimits(_ subject: LimitTable.Subject, _ settings: Settings, isJSON: Bool) -> Never {
+    private static func showLimits(
+        _ subject: LimitTable.Subject,
+        _ settings: Settings,
+        isJSON: Bool,
+        givingBack amount: String? = nil
+    ) -> Never {
         do throws(LimitTable.Failure) {
-            let table = try LimitTable(subject, settings, catalogues: Vendors.catalogues)
+            let table = try LimitTable(subject, settings, catalogues: Vendors.catalogues, givingBack: amount)
             end(.success, isJSON ? table.json : table.text(isColoured: TextTable.isColoured))
         } catch {
             end(error.isMistake ? .usage : .failure, errors: "limits: \(error.text)\n")

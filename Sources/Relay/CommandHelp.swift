@@ -62,12 +62,17 @@ struct CommandHelp: Equatable, Sendable {
         ),
         CommandHelp(
             "limits",
-            options: ["--digest", "--json"],
-            expected: "expected a NAME or --digest DIGEST, then optionally --json",
+            options: ["--digest", "--give-back", "--json"],
+            expected: "expected a NAME or --digest DIGEST, or NAME --give-back AMOUNT UNIT, then optionally --json",
             Form("limits NAME", "show the units that a caller used of its limits, as counted in memcached; --json"),
             Form(
                 "limits --digest DIGEST",
                 "the same for a caller without a NAME: its `caller` in the log, or the SHA-256 of its key"
+            ),
+            Form(
+                "limits NAME --give-back 3.20 usd",
+                "give back an amount of all limits in this unit that count the caller, without those of models, and",
+                "show them: for a price that was wrong"
             )
         ),
         CommandHelp(

@@ -30,7 +30,14 @@ struct LimitTable {
     private let remark: String?
 
     /// Reads how much the caller has used of each limit from the counter store. Blocks.
-    init(_ subject: Subject, _ settings: Settings, catalogues: Catalogues) throws(Failure) {
+    ///
+    /// - Parameter amount: an amount to give back before, such as `3.20 usd`; nil for none.
+    init(
+        _ subject: Subject,
+        _ settings: Settings,
+        catalogues: Catalogues,
+        givingBack amount: String? = nil
+    ) throws(Failure) {
         let caller = try Self.caller(subject, settings)
         self.caller = caller.name ?? ""
         let modelCatalog = settings.limits.byModel.isEmpty ? nil : ModelCatalog(settings, catalogues)
@@ -41,6 +48,12 @@ struct LimitTable {
             guard let store = try MemcachedCounters.store(settings.limits) else { throw Self.noStore }
             let secret = settings.limits.storeSecret.map { StoreSecret($0) }
             let reader = LimitReader(store, slotSeconds: settings.limits.slotSeconds, secret: secret)
+            if let amount {
+                guard let amount = Quota.amount(amount), amount.unit.isKnownLate else { throw Self.noAmount }
+                for demand in demands where demand.model == nil && demand.charge.limit.quota.unit == amount.unit {
+                    try reader.giveBack(amount.units, of: demand.charge)
+                }
+            }
             let uses = try reader.read(demands.map(\.charge))
             rows = zip(demands, uses)
                 .map { Row(model: $0.model, use: $1) }
@@ -56,6 +69,10 @@ struct LimitTable {
             admin page (ADMIN_PASSWORD), or send GET /v1/usage with the caller's key; with MEMCACHED_HOST they are \
             counted in memcached, where this command reads them
             """
+    )
+
+    private static let noAmount = StoreFailure(
+        reason: "an amount to give back is a number with tokens, usd or credits, as in 3.20 usd"
     )
 
     private static func remarkOnAddresses(_ identity: LimitSettings.Identity) -> String {

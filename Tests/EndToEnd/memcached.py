@@ -110,8 +110,8 @@ class Memcached:
             assert peer.recv(100) == b"STORED\r\n"
 
     def keys_of(self, limit: str) -> list[str]:
-        """Returns the keys of one limit, as `chat.requests.60.60`."""
-        return [key for key in self.keys() if re.fullmatch(rf"relay:1:{re.escape(limit)}:[\w-]{{22}}", key)]
+        """Returns the keys of one limit, as `chat.requests.60`."""
+        return [key for key in self.keys() if re.fullmatch(rf"relay:[12]:{re.escape(limit)}:[\w-]{{22}}", key)]
 
     def dump(self) -> bytes:
         """Returns all keys and values, as they are sent and stored."""

@@ -57,7 +57,7 @@ def entries(value: bytes) -> list[Entry]:
 
 
 def slots(store: Memcached, limit: str) -> list[Entry]:
-    """Returns the entries of all callers under a limit, as `chat.concurrent.5.0`. A list of keys that is made while
+    """Returns the entries of all callers under a limit, as `chat.concurrent.0`. A list of keys that is made while
     records are written may lack some, so keys that were seen once are kept."""
     known = store.seen.setdefault(limit, set())
     known.update(store.keys_of(limit))

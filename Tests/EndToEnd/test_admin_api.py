@@ -75,6 +75,16 @@ def test_limits_are_what_the_next_request_is_told(operated, operator):
     assert ask(operated).headers["x-ratelimit-remaining-requests"] == "9"
     for body, status in (({"caller": "team", "id": "x"}, 404), ({"caller": "none", "id": chat["id"]}, 404), ({"caller": "team"}, 400), ([], 400)):
         assert operator.ask("POST", "/admin/limits/reset", json=body).status_code == status
+    [tokens] = [item for item in operator.items("/admin/limits", caller="team") if item["unit"] == "tokens"]
+    assert int(tokens["used"]) > 3
+
+    def give_back(amount):
+        return operator.ask("POST", "/admin/limits/give-back", json={"caller": "team", "id": tokens["id"], "amount": amount})
+
+    assert give_back("3 tokens").json()["data"] == {"all_instances": False}
+    [after] = [item for item in operator.items("/admin/limits", caller="team") if item["unit"] == "tokens"]
+    assert int(after["used"]) == int(tokens["used"]) - 3
+    assert [give_back(amount).status_code for amount in ("3 usd", "-3 tokens", "3", None)] == [400] * 4
     everybody = operator.get("/admin/limits").json()
     assert everybody["total"] >= 2 and {item["caller"] for item in everybody["items"]} >= {"team"}
 

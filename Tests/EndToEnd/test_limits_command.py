@@ -139,3 +139,19 @@ def test_when_there_is_nothing_to_tell(store: Memcached) -> None:
     for words in (["--digest", "no-digest"], ["--digest", "g" * 64], ["nobody"], [TEAM], ["--digest"], [], ["a", "b"]):
         wrong = told(*words, **SETTINGS, MEMCACHED_SERVERS=store.address)
         assert (wrong.returncode, wrong.stdout) == (64, ""), words
+
+
+def test_an_amount_is_given_back(start_relay: Callable[..., Relay], store: Memcached) -> None:
+    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address, "KEY_TEAM_A_RATE_LIMIT": "100000 tokens/day;7/hour"}
+    conftest.secrets.update((TEAM, STRANGER))
+    relay = start_relay(**settings)
+    with client(relay, TEAM) as http:
+        assert chat(http).status_code == 200
+    wait_for(lambda: 0 < used("team-a", **settings)["key tokens/86400"][0] < 1000)
+    before = used("team-a", **settings)["key tokens/86400"][0]
+    after = used("team-a", "--give-back", "2", "tokens", **settings)
+    assert after["key tokens/86400"][0] == before - 2 and after["key requests/3600"][0] == 1
+    assert used("team-a", "--give-back", "900 tokens", **settings)["key tokens/86400"][0] == 0
+    for words in (["1", "request"], ["x", "usd"], ["1.5", "tokens"], ["1"]):
+        done = told("team-a", "--give-back", *words, **settings)
+        assert done.returncode != 0 and "3.20 usd" in done.stderr, done.stderr

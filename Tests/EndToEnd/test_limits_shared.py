@@ -262,11 +262,11 @@ def test_no_secret_in_the_store_nor_in_logs(store, start_relay, vendor, new_key)
                 chat(http)
     found = sorted(set(store.keys()) - seen_before)
     for key in found:
-        assert re.fullmatch(r"relay:1:[a-z.]+\.\d+\.\d+:[A-Za-z0-9_-]{22}", key), key
+        assert re.fullmatch(r"relay:2:[a-z.]+\.\d+:[A-Za-z0-9_-]{22}", key), key
     kinds = {key.split(":")[2] for key in found}
     assert kinds == {
-        "chat.requests.7.60", "chat.requests.70.86400", "models.requests.7.60", "models.requests.70.86400",
-        "key.requests.9.86400", "key.chat.requests.8.86400", "auth.requests.6.86400",
+        "chat.requests.60", "chat.requests.86400", "models.requests.60", "models.requests.86400",
+        "key.requests.86400", "key.chat.requests.86400", "auth.requests.86400",
     }  # fmt: skip
     dump, log = store.dump(), relay.text().encode()
     assert len(dump) > 1000
@@ -276,4 +276,4 @@ def test_no_secret_in_the_store_nor_in_logs(store, start_relay, vendor, new_key)
         assert not [form for form in forms if form in dump], secret
         assert secret.encode() not in log, secret
     for line in map(json.loads, relay.text().splitlines()):
-        assert "relay:1:" not in json.dumps(line)
+        assert "relay:2:" not in json.dumps(line)

@@ -49,7 +49,7 @@ BY_ADDRESS = {
     "RATE_LIMIT": "1000/hour;2 concurrent", "RATE_LIMIT_BY": "ip", "TRUSTED_PROXIES": "127.0.0.1",
     "SLOT_SECONDS": LONG_SECONDS,
 }  # fmt: skip
-SHARED = "chat.concurrent.2.0"
+SHARED = "chat.concurrent.0"
 """The slots of all these addresses in the store."""
 started: dict[str, list[Relay]] = {}
 
@@ -293,7 +293,7 @@ def test_what_is_refused_for_another_limit_holds_no_slot(start_relay, store, ven
     for number in range(20):
         answer = ask(relays[number % 2], key)
         assert answer.status_code == 429 and "3 per hour" in answer.text
-    wait_for(lambda: held(store, "chat.concurrent.7.0") == 0)
+    wait_for(lambda: held(store, "chat.concurrent.0") == 0)
     assert in_flight(relays) == [0, 0]
 
 
@@ -303,11 +303,11 @@ def test_a_relay_that_ends_frees_its_slots(start_relay, store, vendor, new_key):
     living = int(metric(staying, "relay_instances"))
     key = new_key()
     requests = [Held(ending, vendor, key) for _ in range(3)]
-    wait_for(lambda: held(store, "chat.concurrent.3.0") == 3)
+    wait_for(lambda: held(store, "chat.concurrent.0") == 3)
     ending.signal(signal.SIGTERM)
     # A second's grace for what runs, then it is cut, and the slots are free: no lease has ended.
     ending.stop()
-    assert held(store, "chat.concurrent.3.0") == 0
+    assert held(store, "chat.concurrent.0") == 0
     vendor.answers(key, {})
     assert ask(staying, key).status_code == 200
     assert sum(entry.held for entry in slots(store, INSTANCES)) < max(living, 2)
@@ -341,11 +341,11 @@ class Scene:
     def held(self) -> list[int]:
         """Returns the slots that living relays report, in order of number."""
         now = time.time()
-        return sorted(entry.held for entry in slots(self.store, "chat.concurrent.3.0") if entry.end > now)
+        return sorted(entry.held for entry in slots(self.store, "chat.concurrent.0") if entry.end > now)
 
     def end(self) -> float:
         """Returns when the latest entry ends."""
-        return max(entry.end for entry in slots(self.store, "chat.concurrent.3.0"))
+        return max(entry.end for entry in slots(self.store, "chat.concurrent.0"))
 
     def is_admitted(self, relay: int) -> bool:
         """Sends a request that is refused, or else stays with the vendor and is left at once. Returns whether it was
@@ -406,7 +406,7 @@ def long(scene: Scene) -> None:
     while time.monotonic() < begun + 2.4 * SHORT_SECONDS:
         assert not scene.is_admitted(1) and not scene.is_admitted(0)
         assert (scene.held(), in_flight(scene.relays)) == ([1, 2], [1, 2])
-        ends |= {entry.end for entry in slots(scene.store, "chat.concurrent.3.0")}
+        ends |= {entry.end for entry in slots(scene.store, "chat.concurrent.0")}
         time.sleep(0.2)
     assert len(ends) >= 8, "each is renewed every third of a lease"
     assert one_of_three.end() == 200

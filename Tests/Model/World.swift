@@ -79,13 +79,14 @@ final class World {
 
     static func subjects(_ setting: Setting, fault: Fault?) -> [Subject] {
         let spare = setting.spareBuckets - (fault == .bucketLess ? 1 : 0)
-        return setting.quotas.map { quota in
+        // The second limit is one of another kind, and its store key is the later one.
+        return zip(setting.quotas, [Limit.Kind.caller(.chat), .total]).map { quota, kind in
             let layout = BucketLayout(
                 windowSeconds: quota.windowSeconds,
                 spareBuckets: spare,
                 perWindow: setting.perWindow
             )
-            let limit = Limit(.total, quota, layout: layout, countsExpiredBuckets: fault != .leftForgotten)
+            let limit = Limit(kind, quota, layout: layout, countsExpiredBuckets: fault != .leftForgotten)
             let identity = Identity.address("0")
             return Subject(limit: limit, identity: identity, key: identity.storeKey(limit))
         }

@@ -18,6 +18,8 @@ package enum Drill: CaseIterable, Sendable {
     case steps
     /// An operator resets a limit that is used up, twice.
     case resets
+    /// The number of a limit that is used up changes a hundred times in ten minutes, at one instance after the other.
+    case numbers
 }
 
 extension Simulation {
@@ -39,6 +41,7 @@ extension Simulation {
             case .thirdJoins: .thirdJoins(start, &dice)
             case .steps: .steps(start, &dice)
             case .resets: .resets(start, &dice)
+            case .numbers: .numbers(start, &dice)
             }
         let simulation = Simulation(scenario, seed: seed, plant: plant, dice, trace: trace)
         let quota = scenario.quotas[0]
@@ -184,6 +187,26 @@ extension Scenario {
             seconds: 45,
             instances: instances,
             incidents: [reset(10, &dice), reset(28, &dice)]
+        )
+    }
+
+    /// Returns a schedule in which the greatest number in force is that of the limit. Every fifth change replaces the
+    /// instance, too.
+    fileprivate static func numbers(_ start: Int, _ dice: inout Seeded) -> Scenario {
+        var incidents: [Incident] = []
+        for change in 0..<100 {
+            let (time, instance) = (start + 6_000_000 * (change + 1), change % 2)
+            if change % 5 == 4 { incidents.append(Incident(time: time, what: .replace(instance: instance, after: 0))) }
+            let count = change % 4 < 2 ? 100 : 120
+            incidents.append(Incident(time: time + 1_000, what: .renumber(instance: instance, count: count)))
+        }
+        return drill(
+            .staggered,
+            Quota(120, dice.pick([.requests, .images, .tokens]), per: .minute),
+            from: start,
+            seconds: 610,
+            instances: 2,
+            incidents: incidents
         )
     }
 

@@ -34,4 +34,6 @@ package enum Plant: String, CaseIterable, Sendable {
     case resetNewBirth
     /// Instances keep what they know of a record that was reset.
     case resetUnheard
+    /// A limit whose number changes gets another record.
+    case numberInKey
 }

@@ -78,6 +78,8 @@ struct Scenario {
             case storeSleep(server: Int, lasting: Int)
             /// An operator resets a limit at the first instance; the others hear of it after a while each.
             case reset(subject: Int, heardAfter: [Int])
+            /// One instance's settings get another number of the limits.
+            case renumber(instance: Int, count: Int)
         }
 
         let time: Int

@@ -50,6 +50,8 @@ final class SimulatedInstance {
     private var isOpen = false
     private var early: [() -> Void] = []
     private var lastConnection: UInt64 = 0
+    /// The number of all limits in this instance's settings; nil if each limit has its own.
+    var count: Int?
 
     init(_ number: Int, _ clock: MachineClock, _ simulation: Simulation, _ dice: Seeded) {
         var dice = dice
@@ -184,7 +186,7 @@ final class SimulatedInstance {
 
     private func ask(_ ask: Judge.Ask, at reading: ClockReading, _ then: @escaping (Decision) -> Void) {
         let charges = ask.parts.map { part in
-            let (limit, bound) = (part.subject.limit, part.subject.bound)
+            let (limit, bound) = (limit(of: part.subject), part.subject.bound)
             let wishesMore = ask.wishesMore && limit.quota.unit.isKnownLate && part.units > 0
             return LimitCharge(
                 limit,
@@ -210,6 +212,19 @@ final class SimulatedInstance {
             drain()
             expireLater(request, at: request.due)
         }
+    }
+
+    /// Returns the limit of a subject as this instance's settings have it.
+    private func limit(of subject: Subject) -> Limit {
+        guard let count else { return subject.limit }
+        let (limit, quota) = (subject.limit, subject.limit.quota)
+        return Limit(
+            limit.kind,
+            Quota(count, quota.unit, per: .second, times: quota.windowSeconds),
+            layout: limit.layout,
+            countsExpiredBuckets: limit.countsExpiredBuckets,
+            id: plant == .numberInKey ? "\(limit.id).\(count)" : nil
+        )
     }
 
     /// Starts the request's timer.

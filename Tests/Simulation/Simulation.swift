@@ -167,6 +167,7 @@ package final class Simulation {
                 timeline.at(now + delay) { self.instances[position].forget(subject.storeKey) }
             }
             judge.resets(subject, at: now, heardBy: now + (delays.max() ?? 0))
+        case .renumber(let position, let count): instances[position].count = count
         case .replace(let position, let delay):
             mayLoseAsks = true
             judge.dies(instance: instances[position].number, at: now)

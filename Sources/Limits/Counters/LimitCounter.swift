@@ -82,6 +82,8 @@ protocol LimitCounter: AnyObject {
 
     // MARK: Upkeep
 
+    /// Makes the counter count by the number of `limit`, which differs from its present limit in nothing else.
+    func use(_ limit: Limit)
     /// Returns whether the counter has something to write to the store now, even without a request.
     func needsWrite(at time: Int) -> Bool
     /// Returns the wall-clock time of the next delayed write to the store; nil if no write is delayed. Ignores changes

@@ -10,7 +10,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         var entry: SlotRecord.Entry
     }
 
-    private let limit: Limit
+    private var limit: Limit
     private let isShared: Bool
     private let sums: CounterSums
     private let instance: UInt64
@@ -45,6 +45,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     }
 
     private var bound: Int { limit.quota.count }
+
+    func use(_ limit: Limit) { self.limit = limit }
 
     /// Sets how this instance's corrected clock differs from the store's clock. A change makes the counter write this
     /// instance's entry again.

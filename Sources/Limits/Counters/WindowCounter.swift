@@ -23,7 +23,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         }
     }
 
-    private let limit: Limit
+    private var limit: Limit
     private let isShared: Bool
     private let sums: CounterSums
     /// The record as last seen in the store. Without a store, it is the only record.
@@ -63,6 +63,18 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     }
 
     private var bound: Int { limit.quota.count }
+
+    func use(_ limit: Limit) {
+        self.limit = limit
+        sizing.limit = limit
+    }
+
+    /// Adds the counts of another record of this limit, which an earlier version of the relay wrote.
+    func join(_ former: Record) {
+        guard former.total > 0 else { return }
+        if unmerged == nil { unmerged = former } else { unmerged?.join(former) }
+        record.join(former)
+    }
 
     /// Makes the current bucket the newest bucket of the record. Remembers the buckets that the record drops.
     private func roll(to time: Int) {
@@ -404,6 +416,9 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         returns = []
         for back in all { giveBack(back.units, in: back.position) }
     }
+
+    /// Gives back units of a limit that is counted in this process, from the newest buckets first.
+    func giveBack(_ units: Int) { record.giveBack(units) }
 
     private func giveBack(_ units: Int, in position: BucketIndex) {
         var rest = units

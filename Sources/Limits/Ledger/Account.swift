@@ -19,7 +19,7 @@ final class Account: @unchecked Sendable {
     }
 
     let key: RecordKey
-    let limit: Limit
+    private(set) var limit: Limit
     let storeKey: String
     let server: Int
     /// The index of the lane for this account's calls to the store. The index changes only while the account is idle.
@@ -57,6 +57,10 @@ final class Account: @unchecked Sendable {
     var remembersFrom = 0
     /// The monotonic time of the last request for this account.
     var usedAt = 0
+    /// The account of the record that earlier versions of the relay counted in; nil once that record was read.
+    var former: Account?
+    /// The account whose `former` account this is; nil for all others.
+    weak var successor: Account?
 
     init(_ key: RecordKey, _ limit: Limit, storeKey: String, server: Int, lane: Int, counter: any LimitCounter) {
         self.key = key
@@ -65,6 +69,14 @@ final class Account: @unchecked Sendable {
         self.server = server
         self.lane = lane
         self.counter = counter
+    }
+
+    /// Makes the account count by the limit's number, if it counted by another.
+    func use(_ next: Limit) {
+        if next === limit || next.quota.count == limit.quota.count { return }
+        limit = next
+        counter.use(next)
+        fullAt = nil
     }
 
     /// The number of requests that wait to be counted in this limit.

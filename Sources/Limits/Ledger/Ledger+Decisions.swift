@@ -42,7 +42,7 @@ extension Ledger {
         }
         if isFull { return refused(parts, now) }
         var parts = parts
-        for index in parts.indices where parts[index].state == .local {
+        for index in parts.indices where parts[index].state == .local && parts[index].account.successor == nil {
             let account = parts[index].account
             let rule = isShared ? outageRule(account, now) : nil
             let units = parts[index].units(ofFree: account.counter.standing(by: rule, at: now.wall).remaining)
@@ -55,7 +55,7 @@ extension Ledger {
 
     mutating func admission(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         var decision = describe(Decision(.admitted), parts, now: now)
-        for part in parts {
+        for part in parts where part.account.successor == nil {
             // A request of zero units only reads a provider's capacity.
             if part.units > 0 || part.account.limit.kind != .provider {
                 metrics.count(.admitted, part.account.limit.kind)
@@ -74,7 +74,7 @@ extension Ledger {
 
     private func describe(_ decision: Decision, _ parts: [Pending.Share], now: ClockReading) -> Decision {
         var decision = decision
-        for part in parts {
+        for part in parts where part.account.successor == nil {
             let rule = ruleNow(part.account, now)
             decision.record(part.account.counter.standing(by: rule, at: now.wall))
         }

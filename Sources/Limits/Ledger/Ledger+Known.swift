@@ -43,8 +43,11 @@ extension Ledger {
     /// Returns the account of a charge; nil if this process has neither an account nor a saved counter.
     mutating func existing(_ charge: LimitCharge, _ now: ClockReading) -> Account? {
         let key = RecordKey(charge.limit, charge.identity)
-        if let account = accounts.use(key, AccountTable.PartitionKind(charge)) { return account }
-        return saved.contains(key) ? account(charge, now) : nil
+        if let account = accounts.use(key, AccountTable.PartitionKind(charge)) {
+            account.use(charge.limit)
+            return account
+        }
+        return saved.contains(key, charge.limit) ? account(charge, now) : nil
     }
 
     /// A number that changes whenever a counter changes. It shows whether the counters must be saved again.

@@ -54,6 +54,10 @@ extension Ledger {
             account.counter.absorb(record, birth: birth, isAhead: false, at: now.wall)
         }
         if account === living?.account { sawLiving(now) }
+        if let next = account.successor?.counter as? WindowCounter, let former = account.counter as? WindowCounter {
+            account.successor?.former = nil
+            next.join(former.record)
+        }
         saw(account, now)
     }
 

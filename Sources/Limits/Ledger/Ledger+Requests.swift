@@ -23,6 +23,11 @@ extension Ledger {
         let now = read(now)
         guard isShared else { return .decided(decideInMemory(charges, now)) }
         var parts = charges.map { share(of: $0, now) }
+        for (charge, part) in zip(charges, parts) where part.state == .unread {
+            guard let former = part.account.former, !isUnderRule(former, now) else { continue }
+            // A part without units is read before the request is counted.
+            parts.append(Pending.Share(former, LimitCharge(charge.limit, charge.identity, units: 0), .unread))
+        }
         if parts.count > 1 { parts.sort { $0.account.storeKey < $1.account.storeKey } }
         let isKnownFull = parts.contains { part in
             part.minimum > part.account.limit.quota.count

@@ -8,6 +8,7 @@ extension Ledger {
         let now = read(now)
         corrections &+= 1
         account.known = nil
+        account.former = nil
         account.refusedUntil = 0
         account.fullAt = nil
         account.ruleUntil = 0

@@ -50,6 +50,8 @@ struct Ledger {
     var accounts: AccountTable
     /// The counters that an earlier process saved; empty if there is a shared store.
     var saved = SavedCounters()
+    /// The monotonic time at which the first account was made; nil before that.
+    var startedAt: Int?
     /// The number of settlements and resets so far.
     var corrections = 0
     var outbox = Outbox()
@@ -94,7 +96,7 @@ struct Ledger {
 
     /// Adds this instance to the record of living instances.
     private mutating func join() {
-        let entry = entry(Limit(.total, Quota(Quota.countBound, .concurrent, per: .second)))
+        let entry = entry(Limit("total.concurrent.\(Quota.countBound).0", .concurrent))
         entry.counter.hold(1)
         living = entry
         shareRecord = self.entry(Self.shareRecordLimit)
@@ -121,6 +123,7 @@ struct Ledger {
         if let account = accounts.use(key, part) {
             if account.state == .idle, account.counter.moveBackIfAhead(of: now.wall) { account.known = nil }
             account.usedAt = now.steady
+            account.use(charge.limit)
             return account
         }
         for dropped in accounts.makeRoom(part, now) where !servers.isEmpty {
@@ -141,17 +144,46 @@ struct Ledger {
                     isShared: isShared,
                     sums: sums,
                     at: now.wall,
-                    saved: saved.restore(key, charge.limit.layout)
+                    saved: saved.restore(key, charge.limit)
                 )
             }
         let account = account(key, charge.limit, identity: charge.identity, counter: counter)
         account.usedAt = now.steady
+        account.former = former(of: account, charge.identity, now)
         accounts.add(account, part)
         return account
     }
 
-    private func account(_ key: RecordKey, _ limit: Limit, identity: Identity, counter: any LimitCounter) -> Account {
-        let storeKey = isShared ? identity.storeKey(limit, options.secret) : ""
+    /// Makes the account of the record that earlier versions of the relay counted in. Returns nil if such a record no
+    /// longer matters.
+    private mutating func former(of account: Account, _ identity: Identity, _ now: ClockReading) -> Account? {
+        let limit = account.limit
+        let since = startedAt ?? now.steady
+        startedAt = since
+        guard options.readsFormerKeys, isShared, limit.quota.unit != .concurrent,
+            now.steady - since < 2 * limit.layout.windowMicroseconds
+        else { return nil }
+        let counter = WindowCounter(limit, isShared: true, sums: sums, at: now.wall)
+        let key = identity.formerStoreKey(limit, options.secret)
+        let former = self.account(
+            account.key.former(of: limit),
+            limit,
+            identity: identity,
+            counter: counter,
+            storeKey: key
+        )
+        former.successor = account
+        return former
+    }
+
+    private func account(
+        _ key: RecordKey,
+        _ limit: Limit,
+        identity: Identity,
+        counter: any LimitCounter,
+        storeKey: String? = nil
+    ) -> Account {
+        let storeKey = storeKey ?? (isShared ? identity.storeKey(limit, options.secret) : "")
         let server = store?.server(of: storeKey) ?? 0
         let lane = server * options.loops
         return Account(key, limit, storeKey: storeKey, server: server, lane: lane, counter: counter)
@@ -244,5 +276,7 @@ struct Ledger {
         var bytes = 64 * 1_048_576
         /// The secret that hides callers and addresses in the store's keys; nil if there is no secret.
         var secret: StoreSecret?
+        /// Whether the records of earlier versions of the relay are read when a limit is first used.
+        var readsFormerKeys = false
     }
 }

@@ -42,10 +42,20 @@ package struct Identity: Sendable, Hashable {
         self.isKnown = isKnown
     }
 
-    /// Returns the store key of this identity's record for a limit: `relay:1:<limit id>:<22 characters>`.
+    /// Returns the store key of this identity's record for a limit: `relay:2:<limit id>:<22 characters>`. The records
+    /// of instances have the keys of earlier versions, so that all versions see each other.
     func storeKey(_ limit: Limit, _ secret: StoreSecret? = nil) -> String {
-        let name = self == .instances ? digest : secret?.digest(of: digest) ?? digest
-        return "relay:1:\(limit.id):\(name.base64url(characters: 22))"
+        if self == .instances { return "relay:1:\(limit.id):\(digest.base64url(characters: 22))" }
+        return "relay:2:\(limit.id):\(storeName(secret))"
+    }
+
+    /// Returns the store key that earlier versions of the relay used for a limit.
+    func formerStoreKey(_ limit: Limit, _ secret: StoreSecret?) -> String {
+        "relay:1:\(limit.formerID):\(storeName(secret))"
+    }
+
+    private func storeName(_ secret: StoreSecret?) -> String {
+        (secret?.digest(of: digest) ?? digest).base64url(characters: 22)
     }
 }
 
@@ -67,6 +77,12 @@ struct RecordKey: Hashable {
         let (first, second, _, _) = identity.digest.words
         high = first ^ limit.words.0
         low = second ^ limit.words.1
+    }
+
+    /// Returns the key that earlier versions of the relay used for this record of a limit.
+    func former(of limit: borrowing Limit) -> RecordKey {
+        let (first, second, _, _) = Digest(of: limit.formerID).words
+        return RecordKey(high ^ limit.words.0 ^ first, low ^ limit.words.1 ^ second)
     }
 
     func hash(into hasher: inout Hasher) { hasher.combine(high) }

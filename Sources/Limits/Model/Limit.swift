@@ -2,7 +2,7 @@ import Engine
 
 /// A limit: the number of units that callers can use within a window. All instances count together.
 ///
-/// Limits with the same `id` are equal and share their records.
+/// Limits with the same `id` are equal and share their records, whatever their numbers are.
 package final class Limit: Sendable, Hashable {
     /// The callers and requests that a limit covers.
     package enum Kind: Sendable, Hashable {
@@ -24,7 +24,7 @@ package final class Limit: Sendable, Hashable {
 
     package let kind: Kind
     package let quota: Quota
-    /// The id of the limit: its kind, unit, number and window, as text for store keys.
+    /// The id of the limit: its kind, unit and window, as text for store keys. A limit whose number changes keeps it.
     package let id: String
     /// The kind and the quota of the limit as text for readers: `chat: 60 requests per minute`.
     package let text: String
@@ -44,7 +44,7 @@ package final class Limit: Sendable, Hashable {
     init(_ kind: Kind, _ quota: Quota, layout: BucketLayout, countsExpiredBuckets: Bool = true, id: String? = nil) {
         self.kind = kind
         self.quota = quota
-        self.id = id ?? "\(kind.name).\(quota.unit.rawValue).\(quota.count).\(quota.windowSeconds)"
+        self.id = id ?? "\(kind.name).\(quota.unit.rawValue).\(quota.windowSeconds)"
         text = "\(kind.name): \(quota.textWithUnit)"
         self.layout = layout
         self.countsExpiredBuckets = countsExpiredBuckets
@@ -57,6 +57,9 @@ package final class Limit: Sendable, Hashable {
         let quota = Quota(Quota.countBound, unit, per: .second)
         self.init(.total, quota, layout: BucketLayout(windowSeconds: quota.windowSeconds), id: id)
     }
+
+    /// The id of the limit in earlier versions of the relay, which contains the limit's number.
+    var formerID: String { "\(kind.name).\(quota.unit.rawValue).\(quota.count).\(quota.windowSeconds)" }
 
     package static func == (one: Limit, other: Limit) -> Bool { one === other || one.id == other.id }
 

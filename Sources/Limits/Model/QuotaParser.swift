@@ -77,6 +77,15 @@ extension Quota {
         self.init(count, unit, per: timeUnit, times: timeUnitCount)
     }
 
+    /// Parses an amount with its unit, such as `3.20 usd`. Returns nil if the text is no amount.
+    package static func amount(_ text: String) -> (units: Int, unit: Unit)? {
+        let words = text.lowercased().split(separator: " ").map(String.init)
+        guard words.count == 2, let unit = Unit(rawValue: words[1]) ?? Unit(rawValue: words[1] + "s"),
+            let units = try? count(words[0], of: unit, text)
+        else { return nil }
+        return (units, unit)
+    }
+
     private static func count(_ text: String, of unit: Unit, _ item: String) throws(Mistake) -> Int {
         func mistake(_ reason: String) -> Mistake { Mistake(item: item, reason: reason) }
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)

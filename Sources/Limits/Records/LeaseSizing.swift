@@ -1,6 +1,6 @@
 /// The calculation of how many units a new lease of one limit gets.
 struct LeaseSizing {
-    private let limit: Limit
+    var limit: Limit
     private var pace: Pace
     /// The rate at which this instance uses units of the limit, in units per second.
     private var longPace = Pace(spanMicroseconds: Lease.longestMicroseconds)

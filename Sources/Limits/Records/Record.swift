@@ -102,6 +102,17 @@ package struct Record: Sendable, Equatable {
         change(bucket, to: count(in: bucket) - min(units, Self.countBound))
     }
 
+    /// Removes units from the newest buckets that have any. Removes at most all units.
+    package mutating func giveBack(_ units: Int) {
+        var (rest, bucket) = (min(units, total), newest)
+        while rest > 0 {
+            let part = min(rest, count(in: bucket))
+            giveBack(part, in: bucket)
+            rest -= part
+            bucket -= 1
+        }
+    }
+
     /// Adds a lease to the record. The units of the lease must already be counted.
     package mutating func addLease(_ units: Int, until end: Int, at time: Int) {
         if leased(at: time) == 0 { lease = Lease() }

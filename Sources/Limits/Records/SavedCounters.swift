@@ -30,13 +30,16 @@ struct SavedCounters {
         counters = records.map { SavedCounter(key: $0, windowSeconds: seconds[$0] ?? 0, record: $1) }
     }
 
-    /// Returns whether an earlier process saved a counter with this key that no request has used yet.
-    func contains(_ key: RecordKey) -> Bool { records[key] != nil }
+    /// Returns whether an earlier process saved a counter of this limit that no request has used yet.
+    func contains(_ key: RecordKey, _ limit: Limit) -> Bool {
+        !records.isEmpty && (records[key] != nil || records[key.former(of: limit)] != nil)
+    }
 
-    /// Removes a saved counter and returns its record; nil if there is no record that fits `layout`.
-    mutating func restore(_ key: RecordKey, _ layout: BucketLayout) -> Record? {
+    /// Removes a saved counter and returns its record; nil if there is no record that fits the limit.
+    mutating func restore(_ key: RecordKey, _ limit: Limit) -> Record? {
         if records.isEmpty { return nil }
-        return records.removeValue(forKey: key).flatMap { try? Record($0, layout) }
+        let former = records.removeValue(forKey: key.former(of: limit))
+        return (records.removeValue(forKey: key) ?? former).flatMap { try? Record($0, limit.layout) }
     }
 }
 

@@ -193,7 +193,7 @@ package final class CounterKeeper: @unchecked Sendable {
         var keys: Set<RecordKey> = []
         let hasUnclaimed = !state.unclaimed.isEmpty
         limiter.copyCounters { copy in
-            if hasUnclaimed { keys.insert(copy.key) }
+            if hasUnclaimed { keys.formUnion([copy.key, copy.key.former(of: copy.limit)]) }
             guard copy.record.total > 0 else { return }
             add(copy.saved, share: Double(copy.record.total) / Double(copy.limit.quota.count))
         }

@@ -9,6 +9,7 @@ package struct LimitReader {
 
     /// The maximum number of records that are read in one call to the store.
     private static let batch = 100
+    private static let tries = 16
 
     /// Creates a reader of the records in a store.
     ///
@@ -27,12 +28,23 @@ package struct LimitReader {
 
     /// Returns the use of the charges' limits from the store, in the order of the charges. Blocks.
     package func read(_ charges: [LimitCharge]) throws(StoreFailure) -> [LimitUse] {
-        let keys = charges.map { $0.identity.storeKey($0.limit, secret) }
-        var values = [[UInt8]?](repeating: nil, count: charges.count)
+        var uses = zip(charges, try read(charges.map { $0.identity.storeKey($0.limit, secret) })).map {
+            use($0.limit, $1)
+        }
+        // A record that nobody has used yet begins with what earlier versions of the relay counted.
+        let open = charges.indices.filter { !uses[$0].isRecorded && charges[$0].limit.quota.unit != .concurrent }
+        let former = try read(open.map { charges[$0].identity.formerStoreKey(charges[$0].limit, secret) })
+        for (index, value) in zip(open, former) { uses[index] = use(charges[index].limit, value) }
+        return uses
+    }
+
+    /// Returns the values of keys, in the order of the keys; nil for each key that is absent.
+    private func read(_ keys: [String]) throws(StoreFailure) -> [[UInt8]?] {
+        var values = [[UInt8]?](repeating: nil, count: keys.count)
         let servers = keys.map(store.server)
         for server in Set(servers) {
             let connection = try store.connect(to: server)
-            var positions = charges.indices.filter { servers[$0] == server }[...]
+            var positions = keys.indices.filter { servers[$0] == server }[...]
             while !positions.isEmpty {
                 let some = positions.prefix(Self.batch)
                 positions = positions.dropFirst(Self.batch)
@@ -41,7 +53,29 @@ package struct LimitReader {
                 }
             }
         }
-        return zip(charges, values).map { use($0.limit, $1) }
+        return values
+    }
+
+    /// Gives back units of a limit that were counted wrongly, from the newest buckets first. At most the counted units
+    /// are given back. Blocks.
+    package func giveBack(_ units: Int, of charge: LimitCharge) throws(StoreFailure) {
+        try giveBack(units, of: charge.limit, key: charge.identity.storeKey(charge.limit, secret))
+        try giveBack(units, of: charge.limit, key: charge.identity.formerStoreKey(charge.limit, secret))
+    }
+
+    private func giveBack(_ units: Int, of limit: Limit, key: String) throws(StoreFailure) {
+        let connection = try store.connect(to: store.server(of: key))
+        for _ in 0..<Self.tries {
+            guard let found = try connection.read([key]).first ?? nil,
+                case .counts(var record)? = try? StoredRecord(found.bytes, of: limit)
+            else { return }
+            record.giveBack(units)
+            let seconds = 2 * max(limit.quota.windowSeconds, slotMicroseconds / 1_000_000)
+            let value = record.encoded()
+            let result = try connection.replace(key, value, version: found.version, expirySeconds: max(10, seconds))
+            if result.isWritten { return }
+        }
+        throw StoreFailure(reason: "other instances keep changing the record")
     }
 
     /// Returns the use of a limit from its value in the store. An unreadable value counts as absent.

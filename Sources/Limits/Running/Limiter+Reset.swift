@@ -18,21 +18,58 @@ extension Limiter {
             }
             return nil
         }
-        let limit = charge.limit
-        let (key, time, expirySeconds) = update { ledger, now in
-            (charge.identity.storeKey(limit, ledger.options.secret), ledger.read(now).wall, ledger.expirySeconds(limit))
-        }
-        _ = try await shared.update(key, expirySeconds: expirySeconds, on: loop) { bytes in
-            guard let bytes, case .counts(var record)? = try? StoredRecord(bytes, of: limit) else {
-                return SharedState.Change(nil, true)
-            }
-            record.empty(at: time)
-            return SharedState.Change(StoredRecord.counts(record).encoded(), true)
-        }
+        let key = try await change(charge, in: shared, on: loop) { $0.empty(at: $1) }
         update { ledger, now in
             if let account = ledger.account(of: charge, at: now) { ledger.forget(account, at: now) }
         }
         return key
+    }
+
+    /// Gives back units of one limit of one caller that were counted wrongly, from the newest buckets first. At most
+    /// the counted units are given back.
+    ///
+    /// - Parameter shared: the limiter's store; nil if limits are counted in this process.
+    package func giveBack(
+        _ units: Int,
+        of charge: LimitCharge,
+        in shared: SharedState?,
+        on loop: EventLoop
+    ) async throws(StoreFailure) {
+        if let shared { _ = try await change(charge, in: shared, on: loop) { record, _ in record.giveBack(units) } }
+        update { ledger, now in
+            guard let account = ledger.account(of: charge, at: now) else { return }
+            ledger.corrections &+= 1
+            account.refusedUntil = 0
+            if shared == nil { (account.counter as? WindowCounter)?.giveBack(units) }
+        }
+    }
+
+    /// Changes a limit's record in the store, also the one that earlier versions of the relay counted in. Returns the
+    /// record's key.
+    ///
+    /// - Parameter body: gets the record and the current time; can be called several times.
+    private func change(
+        _ charge: LimitCharge,
+        in shared: SharedState,
+        on loop: EventLoop,
+        _ body: @escaping @Sendable (inout Record, Int) -> Void
+    ) async throws(StoreFailure) -> String {
+        let limit = charge.limit
+        let (keys, time, expirySeconds) = update { ledger, now in
+            let secret = ledger.options.secret
+            let keys = [charge.identity.storeKey(limit, secret), charge.identity.formerStoreKey(limit, secret)]
+            return (keys, ledger.read(now).wall, ledger.expirySeconds(limit))
+        }
+        for key in keys {
+            _ = try await shared.update(key, expirySeconds: expirySeconds, on: loop) { bytes in
+                guard let bytes, case .counts(var record)? = try? StoredRecord(bytes, of: limit) else {
+                    return SharedState.Change(nil, true)
+                }
+                body(&record, time)
+                return SharedState.Change(StoredRecord.counts(record).encoded(), true)
+            }
+        }
+        return keys[0]
     }
 
     /// Forgets the records with these store keys after another instance has reset them.

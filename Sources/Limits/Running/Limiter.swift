@@ -23,6 +23,8 @@ package final class Limiter: Sendable {
         /// The memory for accounts, in bytes. An account is the state of one limit of one caller.
         let bytes: Int
         let secret: StoreSecret?
+        /// Whether the records of earlier versions of the relay are read when a limit is first used.
+        let readsFormerKeys: Bool
 
         package init(
             rule: StoreDownRule = .share,
@@ -30,7 +32,8 @@ package final class Limiter: Sendable {
             timeoutMicroseconds: Int = 250_000,
             slotSeconds: Int = 30,
             bytes: Int = 64 * 1_048_576,
-            secret: StoreSecret? = nil
+            secret: StoreSecret? = nil,
+            readsFormerKeys: Bool = false
         ) {
             self.rule = rule
             self.instances = instances
@@ -38,6 +41,7 @@ package final class Limiter: Sendable {
             self.slotSeconds = slotSeconds
             self.bytes = bytes
             self.secret = secret
+            self.readsFormerKeys = readsFormerKeys
         }
     }
 
@@ -62,7 +66,8 @@ package final class Limiter: Sendable {
             slotMicroseconds: options.slotSeconds * 1_000_000,
             loops: max(1, loops.count),
             bytes: options.bytes,
-            secret: options.secret
+            secret: options.secret,
+            readsFormerKeys: options.readsFormerKeys
         )
         let ledger = Lock(Ledger(store: store, options: options, random: RandomBytes()))
         self.ledger = ledger

@@ -64,13 +64,9 @@ private func busiestCallers(_ visit: AdminVisit) async -> [Caller] {
 
 /// Handles POST /admin/limits/reset: resets the usage of one limit to 0, of one caller or of all callers together.
 func resetLimit(_ visit: AdminVisit) async throws(APIError) {
-    let (name, id) = try await visit.body { (root) throws(APIError) in
-        guard let id = try root.string("id", "body") else { throw .missing("id") }
-        return (try root.string("caller", "body"), id)
-    }
     let gateway = visit.gateway
-    let demand = try demands(of: name, visit).first { LimitStates.id($0) == id }
-    guard let demand else { throw noSuchLimit(id, of: name, gateway) }
+    let (demand, name, _) = try await limit(visit)
+    let id = LimitStates.id(demand)
     guard demand.charge.limit.quota.unit != .concurrent else {
         throw APIError(400, "A limit of concurrent requests cannot be reset: a slot is released when its request ends.")
     }
@@ -84,6 +80,39 @@ func resetLimit(_ visit: AdminVisit) async throws(APIError) {
     visit.record("reset limit", "\(name ?? "all callers") \(id)")
     let scope: JSONFragment = #"{"all_instances":\#(key != nil)}"#
     visit.send("Limit reset", data: scope)
+}
+
+/// Handles POST /admin/limits/give-back: gives back an amount of one limit that was counted wrongly.
+func giveBack(_ visit: AdminVisit) async throws(APIError) {
+    let gateway = visit.gateway
+    let (demand, name, text) = try await limit(visit)
+    guard let text else { throw .missing("amount") }
+    guard let amount = Quota.amount(text), amount.unit == demand.charge.limit.quota.unit, amount.unit.isKnownLate else {
+        throw .value(
+            "amount",
+            "must be an amount in the limit's unit, as 3.20 usd; only tokens, usd and credits are given back"
+        )
+    }
+    do throws(StoreFailure) {
+        try await gateway.limiter.giveBack(amount.units, of: demand.charge, in: visit.admin.shared, on: gateway.loop)
+    } catch {
+        throw .storeUnavailable
+    }
+    visit.record("give back", "\(text) of \(name ?? "all callers") \(LimitStates.id(demand))")
+    let scope: JSONFragment = #"{"all_instances":\#(visit.admin.shared != nil)}"#
+    visit.send("Amount given back", data: scope)
+}
+
+/// Reads the body of a change of one limit. Returns the limit, the caller's name (nil for all callers together) and the
+/// amount.
+private func limit(_ visit: AdminVisit) async throws(APIError) -> (LimitBook.Demand, name: String?, amount: String?) {
+    let (name, id, amount) = try await visit.body { (root) throws(APIError) in
+        guard let id = try root.string("id", "body") else { throw .missing("id") }
+        return (try root.string("caller", "body"), id, try root.string("amount", "body"))
+    }
+    let demand = try demands(of: name, visit).first { LimitStates.id($0) == id }
+    guard let demand else { throw noSuchLimit(id, of: name, visit.gateway) }
+    return (demand, name, amount)
 }
 
 /// Returns the limits of the caller with this name; without a name those that count all callers together.

@@ -48,6 +48,7 @@ struct AdminRoute: Sendable {
         AdminRoute(.get, "/admin/statistics_model_day", .reader, showModelDays),
         AdminRoute(.get, "/admin/limits", .reader, listLimits),
         AdminRoute(.post, "/admin/limits/reset", .writer, resetLimit),
+        AdminRoute(.post, "/admin/limits/give-back", .writer, giveBack),
         AdminRoute(.get, "/admin/provider", .reader, listProviders),
         AdminRoute(.post, "/admin/provider/{name}/resume", .writer, resumeProvider),
         AdminRoute(.get, "/admin/instances", .reader, listInstances),

@@ -31,8 +31,8 @@ import Testing
         #expect(read.behindMicroseconds == 5_000_000)
         var saved = try SavedCounters(read, at: epoch + 5_000_000)
         #expect(saved.counters.count == 300 && saved.movedBack == 0)
-        #expect(saved.contains(RecordKey(7, 49)))
-        let taken = (0..<2).map { _ in saved.restore(RecordKey(7, 49), Self.minute)?.total }
+        #expect(saved.contains(RecordKey(7, 49), Limit(.total, Quota(1, per: .minute))))
+        let taken = (0..<2).map { _ in saved.restore(RecordKey(7, 49), Limit(.total, Quota(1, per: .minute)))?.total }
         #expect(taken == [7, nil])
         #expect(try CounterFile(CounterFile(behindMicroseconds: 0, []).encoded()).counters.isEmpty)
     }
@@ -88,8 +88,8 @@ import Testing
         ]
         var saved = try SavedCounters(CounterFile(behindMicroseconds: 0, counters), at: epoch)
         #expect(saved.counters.count == 2 && saved.movedBack == 1)
-        #expect(!saved.contains(RecordKey(1, 7)))
-        let moved = saved.restore(RecordKey(3, 21), hour)
+        #expect(!saved.contains(RecordKey(1, 7), Limit(.total, Quota(1, per: .minute))))
+        let moved = saved.restore(RecordKey(3, 21), Limit(.total, Quota(1, per: .hour)))
         #expect(moved?.newest == hour.bucket(at: epoch) && moved?.total == 3)
     }
 
@@ -100,7 +100,7 @@ import Testing
             [Self.counter(1, 3, at: epoch, BucketLayout(windowSeconds: 3_600))]
         )
         var saved = try SavedCounters(file, at: epoch + 1_800_000_000)
-        let record = saved.restore(RecordKey(1, 7), BucketLayout(windowSeconds: 3_600))
+        let record = saved.restore(RecordKey(1, 7), Limit(.total, Quota(1, per: .hour)))
         #expect(record?.reset(at: epoch + 1_800_000_000) ?? 0 > 3_570_000_000)
         // Two readings of clocks that agree differ a little.
         #expect(CounterFile(behindMicroseconds: 99_999, []).behindMicroseconds == 0)

@@ -128,14 +128,15 @@ private final class Relays {
         second.keeper.stop()
     }
 
-    @Test("a limit that has changed starts anew")
+    @Test("a limit whose number has changed keeps its count, one whose window has changed starts anew")
     func changed() {
         let first = relays.start()
         #expect(first.admits(day, units: 3))
         first.keeper.stop()
         let second = relays.start()
-        #expect(second.admits(Limit(.total, Quota(4, per: .day)), units: 4))
-        #expect(!second.admits(day))
+        #expect(!second.admits(Limit(.total, Quota(4, per: .day)), units: 2))
+        #expect(second.admits(Limit(.total, Quota(4, per: .day))))
+        #expect(second.admits(Limit(.total, Quota(4, per: .day, times: 2)), units: 4))
         second.keeper.stop()
     }
 

@@ -74,7 +74,7 @@ import Testing
 
     @Test("many are read in their order")
     func many() throws {
-        let limits = (1...250).map { Limit(.caller(.chat), Quota($0, per: .minute)) }
+        let limits = (1...250).map { Limit(.caller(.chat), Quota($0, per: .minute, times: $0)) }
         for limit in limits where limit.quota.count % 3 == 0 {
             var record = Record(limit.layout, at: epoch)
             record.charge(limit.quota.count / 3)

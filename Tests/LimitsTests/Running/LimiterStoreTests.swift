@@ -43,7 +43,7 @@ import Testing
             #expect(limiter.metrics().reads < before.reads + 20, "what cannot change does not touch the store")
         }
         let keys = memcached.keyList
-        #expect(keys.contains("relay") && keys.contains("chat.requests.70.3600"))
+        #expect(keys.contains("relay") && keys.contains("chat.requests.3600"))
         #expect(!keys.contains("secret"))
     }
 

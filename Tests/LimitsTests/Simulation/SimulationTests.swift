@@ -39,6 +39,7 @@ import Testing
             (Drill.clocksApart, Plant.clockJudgedLate), (.slowAnswers, .timerDeaf), (.slowAnswers, .lateGivenUp),
             (.slowAnswers, .lateAnswer), (.storeBehind, .aheadDropped), (.sharedOut, .roundedUp),
             (.steps, .stepFollowed), (.thirdJoins, .partTooLarge), (.resets, .resetNewBirth), (.resets, .resetUnheard),
+            (.numbers, .numberInKey),
         ]
     )
     func quirks(_ drill: Drill, _ plant: Plant) async {
