@@ -43,7 +43,7 @@ struct LimitTable {
         let modelCatalog = settings.limits.byModel.isEmpty ? nil : ModelCatalog(settings, catalogues)
         let names = modelCatalog.map { $0.allNames + $0.replacedNames } ?? []
         let demands = LimitBook(settings).demands(of: caller, models: names)
-        remark = settings.limits.identity == .key ? nil : Self.remarkOnAddresses(settings.limits.identity)
+        var remark = settings.limits.identity == .key ? nil : Self.remarkOnAddresses(settings.limits.identity)
         do throws(StoreFailure) {
             guard let store = try MemcachedCounters.store(settings.limits) else { throw Self.noStore }
             let secret = settings.limits.storeSecret.map { StoreSecret($0) }
@@ -55,6 +55,12 @@ struct LimitTable {
                 }
             }
             let uses = try reader.read(demands.map(\.charge))
+            if let seconds = try reader.secondsSinceStart() {
+                remark =
+                    (remark ?? "")
+                    + "memcached started \(seconds) s ago: relays may still be putting back what they know.\n"
+            }
+            self.remark = remark
             rows = zip(demands, uses)
                 .map { Row(model: $0.model, use: $1) }
                 .filter { $0.model == nil || $0.use.isRecorded }

@@ -31,6 +31,11 @@ extension LimiterEvent {
                 line.add("server", server)
                 line.add("away_s", seconds)
             }
+        case .recordsLost(let server, let copies):
+            log.warning("counter store has lost its records; this relay puts back what it knows") { line in
+                line.add("server", server)
+                line.add("records", copies)
+            }
         case .brokenRecord(let key, let reason):
             log.warning("a counter was not readable, and is replaced") { line in
                 line.add("key", key)

@@ -85,6 +85,11 @@ class Counts:
 
 def counts(value: bytes) -> Counts:
     reader = Reader(value)
+    if value[0] == 3:  # restored: the version and the length of its origin, and the origin itself
+        reader.byte()
+        reader.word()
+        length = reader.number()
+        reader.rest = reader.rest[length:]
     assert reader.byte() == 1, "the format of counts"
     newest, birth, leased = reader.number(), reader.word(), reader.number()
     if leased:

@@ -100,5 +100,5 @@ private final class Connection: CounterConnection {
         try store.write(key) { store.inner.add(key, value, expirySeconds: expirySeconds) }
     }
 
-    func time() -> Int { store.inner.time() }
+    func status() -> StoreState { store.inner.status() }
 }

@@ -1,6 +1,7 @@
 import Engine
-import Limits
 import Support
+
+@testable import Limits
 
 /// The generator SplitMix64, which gives the same numbers for the same seed.
 struct Dice: RandomNumberGenerator {
@@ -155,4 +156,13 @@ extension Limiter {
         }
         return false
     }
+}
+
+extension LimitCounter {
+    /// Passes a record to the counter whose version does not matter.
+    func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int) {
+        absorb(found, version: 0, birth: birth, isAhead: isAhead, at: time)
+    }
+
+    func written(at time: Int) { written(version: 0, at: time) }
 }

@@ -7,11 +7,12 @@ struct Fingerprint: Hashable {
 }
 
 /// The description of a state as a list of words. Numbers that only distinguish things (births, versions, connections)
-/// are marked, because their values do not matter.
+/// are marked, because their values do not matter: of versions that are compared with each other, only the order does.
 struct Words {
     enum Mark: UInt64 {
         case birth
         case connection
+        case order
         case version
     }
 
@@ -25,6 +26,9 @@ struct Words {
         marks.append((words.count, mark))
         words.append(word)
     }
+
+    /// The versions of which only the order matters.
+    fileprivate var orders: [UInt64] { marks.filter { $0.mark == .order }.map { words[$0.position] } }
 
     mutating func put(_ text: StaticString) {
         var hash: UInt64 = 14_695_981_039_346_656_037
@@ -43,12 +47,14 @@ struct Words {
     static func fingerprint(_ all: [Words], current: Set<UInt64>) -> Fingerprint {
         var (high, low): (UInt64, UInt64) = (0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f)
         var names: [UInt64: UInt64] = [:]
+        let orders = Set(all.flatMap(\.orders)).sorted()
         for words in all {
             var mark = 0
             for (position, word) in words.words.enumerated() {
                 var word = word
                 if mark < words.marks.count, words.marks[mark].position == position {
                     switch words.marks[mark].mark {
+                    case .order: word = UInt64(orders.firstIndex(of: word) ?? 0)
                     case .version: word = current.contains(word) ? 1 : 0
                     case .birth, .connection:
                         let name = names[word] ?? UInt64(names.count) + 1

@@ -81,7 +81,7 @@ final class ModelInstance {
             case .call(let call):
                 let isSearched =
                     switch call {
-                    case .connect, .time: false
+                    case .connect, .state: false
                     case .read, .write: World.loops.contains(lane)
                     }
                 if isSearched {

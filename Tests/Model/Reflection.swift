@@ -7,10 +7,13 @@ struct Reflection {
     /// The current time. Times before it are equal, and records that differ only by being rolled to it are equal, too.
     private let now: ClockReading
     private let isTimed: Bool
+    /// Whether records can be lost, so that it matters which of two copies is the newer one.
+    private let losesRecords: Bool
     private var positions: [ObjectIdentifier: Int] = [:]
 
     /// - Parameter isTimed: whether the start of a call under way matters.
-    init(now: ClockReading, isTimed: Bool) {
+    init(now: ClockReading, isTimed: Bool, losesRecords: Bool) {
+        self.losesRecords = losesRecords
         self.now = now
         self.isTimed = isTimed
     }
@@ -127,6 +130,10 @@ struct Reflection {
             words.put(record.lease.units)
             words.put(record.lease.endMilliseconds)
         }
+        if let origin = record.origin {
+            words.put(origin.version, .order)
+            put(origin.record)
+        }
         if record.total == 0 { return }
         for bucket in newest - record.layout.kept + 1...newest { words.put(record.count(in: bucket)) }
     }
@@ -134,7 +141,7 @@ struct Reflection {
     mutating func put(_ result: StoreResult) {
         switch result {
         case .connected: words.put(0)
-        case .time: words.put(1)
+        case .state: words.put(1)
         case .wrote(let results, let found):
             for result in results { put(result) }
             for found in found { put(found) }
@@ -222,6 +229,10 @@ struct Reflection {
             return
         }
         if type == Kinds.word, let word = value as? UInt64 {
+            if label == "version" || label == "unmergedVersion" {
+                if losesRecords { words.put(word, .order) }
+                return
+            }
             return label == "birth" ? words.put(word, .birth) : words.put(word)
         }
         let mirror = Mirror(reflecting: value)
@@ -250,7 +261,11 @@ extension World {
 
     /// The description of everything except the instances.
     var surroundings: Words {
-        var all = Reflection(now: ClockReading(wall: now + (setting.clocks.min() ?? 0), steady: now), isTimed: false)
+        var all = Reflection(
+            now: ClockReading(wall: now + (setting.clocks.min() ?? 0), steady: now),
+            isTimed: false,
+            losesRecords: setting.losses > 0
+        )
         all.words.put(now)
         all.words.put(asks.count)
         all.words.put(spent.failures << 48 | spent.doubles << 32 | spent.losses << 16 | spent.deaths)
@@ -286,7 +301,7 @@ extension World {
     }
 
     func words(of instance: ModelInstance) -> Words {
-        var all = Reflection(now: instance.now, isTimed: isTimed)
+        var all = Reflection(now: instance.now, isTimed: isTimed, losesRecords: setting.losses > 0)
         all.words.put(instance.isDead ? 1 : 0)
         if instance.isDead { return all.words }
         for account in accounts(of: instance) { all.put(account) }

@@ -20,8 +20,8 @@ struct ScriptedStore {
 
     mutating func perform(_ call: StoreCall, connection: UInt64, seconds: Int) -> StoreResult {
         switch call {
-        case .connect: return .connected(seconds)
-        case .time: return .time(seconds)
+        case .connect: return .connected(StoreState(seconds: seconds))
+        case .state: return .state(StoreState(seconds: seconds))
         case .read(let accounts): return .found(accounts.map { found($0, connection) })
         case .write(let plans, let accounts):
             let results = plans.map { write($0, connection: connection) }

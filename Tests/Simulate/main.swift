@@ -4,7 +4,7 @@ import Simulation
 // simulate [SEEDS]: runs so many seeds (300), from FIRST_SEED (0), each STRIDE (1) apart, and prints a summary. A
 // seed's remainder by the number of kinds is its kind. SEED=n runs one seed and prints all its events. PLANT=name puts
 // a fault in. DRILL=name runs ten seeds of a schedule made for one fault, or SEED=n of it. CROWD=4 lets so many
-// instances race while responses are late, in SEEDS (10) runs. Exit status 1: a promise was broken.
+// instances race while responses are late, in SEEDS (10) runs. LOSSES=seed is a run in which records are lost. Exit status 1: a promise was broken.
 
 func variable(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
 
@@ -31,6 +31,12 @@ if let name = getenv("DRILL").map({ String(cString: $0) }), let drill = Drill.al
     }
     print("\(found) of 10")
     exit(0)
+}
+
+if let seed = variable("LOSSES") {
+    let run = Losses(seed: seed, plant: plant, trace: { print($0) })
+    print(run.breaches.joined(separator: "\n"))
+    exit(run.breaches.isEmpty ? 0 : 1)
 }
 
 if let instances = variable("CROWD") {

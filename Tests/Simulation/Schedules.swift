@@ -90,11 +90,12 @@ extension Simulation {
         let subject = simulation.judge.add(limit, simulation.identity(0), isExclusive: false)
         let other = simulation.judge.add(limit, simulation.identity(1), isExclusive: false)
         let (timeline, server) = (simulation.timeline, simulation.servers[0])
+        server.reportsLife = false
         let start = simulation.scenario.start + 1_000_000
         var reservation: (Judge.Ask, Decision)?
-        timeline.at(start) { simulation.ask(0, subject, 8) { reservation = ($0, $1) } }
+        timeline.at(start) { simulation.ask(0, subject, 12) { reservation = ($0, $1) } }
         // The last request finds the record full.
-        for number in 1...13 { timeline.at(start + number * 10_000) { simulation.ask(0, subject) } }
+        for number in 1...9 { timeline.at(start + number * 10_000) { simulation.ask(0, subject) } }
         var kept: UInt64?
         timeline.at(start + 5_000_000) {
             kept = server.version(subject.storeKey)

@@ -356,10 +356,10 @@ final class SimulatedInstance {
             lanes[lane].connection = nil
             lastConnection += 1
             let connection = SimulatedConnection(server, id: lastConnection, plant: plant)
-            let work = { () throws(StoreFailure) -> Int in
-                try connection.time()
+            let work = { () throws(StoreFailure) -> StoreState in
+                try connection.status()
             }
-            network.send(from: number, to: position, server, work) { (result: Result<Int, StoreFailure>, _) in
+            network.send(from: number, to: position, server, work) { (result: Result<StoreState, StoreFailure>, _) in
                 self.isBack(lane, position, sentAt)
                 self.at(self.timeline.now) {
                     if case .success = result {
@@ -373,7 +373,7 @@ final class SimulatedInstance {
                     } else {
                         self.judge.fails(instance: self.number, server: position, sentAt: sentAt, at: self.timeline.now)
                     }
-                    self.run(lane, result.map { .connected(self.planted(seconds: $0)) }, since: since)
+                    self.run(lane, result.map { .connected(self.planted($0)) }, since: since)
                 }
             }
             return
@@ -445,9 +445,9 @@ final class SimulatedInstance {
 
 /// Faults that are put in between the ledger and the store.
 extension SimulatedInstance {
-    private func planted(seconds: Int) -> Int {
-        guard plant == .clockJudgedLate, timeline.now < startedAt + 10_000_000 else { return seconds }
-        return clock.wall(at: timeline.now) / 1_000_000
+    private func planted(_ state: StoreState) -> StoreState {
+        guard plant == .clockJudgedLate, timeline.now < startedAt + 10_000_000 else { return state }
+        return StoreState(seconds: clock.wall(at: timeline.now) / 1_000_000, life: state.life)
     }
 
     private func planted(
@@ -457,7 +457,7 @@ extension SimulatedInstance {
     ) -> Result<StoreResult, StoreFailure> {
         let wall = clock.wall(at: timeline.now) - ledger.clock.correction
         switch (result, call) {
-        case (.time(let seconds), _): return .success(.time(planted(seconds: seconds)))
+        case (.state(let state), _): return .success(.state(planted(state)))
         case (.found(let found), _) where plant == .aheadDropped:
             let storeTime = servers[0].seconds * 1_000_000 + 1_500_000
             return .success(

@@ -13,9 +13,12 @@ final class SimulatedServer {
     private var aheadMicroseconds: Int
     private let plant: Plant?
     private var items: [String: Item] = [:]
-    private var lastVersion: UInt64 = 0
+    private var lastVersion = UInt64(1) << 40
     /// The number of restarts. A connection does not outlive one.
     private(set) var life = 0
+    private var flushes = 0
+    /// Whether the server reports restarts and flushes.
+    var reportsLife: Bool
     var isUp = true
     /// The time before which the server sends no response.
     var hangsUntil = 0
@@ -26,6 +29,7 @@ final class SimulatedServer {
         self.timeline = timeline
         self.aheadMicroseconds = aheadMicroseconds
         self.plant = plant
+        reportsLife = plant != .lossUnnoticed
     }
 
     var seconds: Int { (timeline.now + aheadMicroseconds) / 1_000_000 }
@@ -33,12 +37,20 @@ final class SimulatedServer {
     /// Ends the server. It is empty afterwards, and counts versions from the beginning.
     func stop() {
         items = [:]
-        lastVersion = 0
+        lastVersion = 1 << 40
         life += 1
         isUp = false
     }
 
-    func flush() { items = [:] }
+    func flush() {
+        items = [:]
+        flushes += 1
+    }
+
+    /// The server's state as it reports it itself.
+    fileprivate var state: StoreState {
+        StoreState(seconds: seconds, life: reportsLife ? [life, flushes] : [])
+    }
 
     /// Puts the server's machine to sleep: it sends no response, and its clock stays behind.
     func sleep(_ microseconds: Int) {
@@ -59,9 +71,8 @@ final class SimulatedServer {
         } else {
             record.empty(at: wall)
         }
-        lastVersion += 1
         let bytes = StoredRecord.counts(record).encoded()
-        items[key] = Item(bytes: bytes, version: lastVersion, expirySecond: item.expirySecond)
+        items[key] = Item(bytes: bytes, version: nextVersion(), expirySecond: item.expirySecond)
     }
 
     func value(_ key: String) -> [UInt8]? { find(key)?.bytes }
@@ -90,10 +101,24 @@ final class SimulatedServer {
 
     private func put(_ write: StoreWrite, _ connection: UInt64) -> WriteResult {
         guard timeline.now >= refusesUntil else { return .refused(reason: "out of memory") }
-        lastVersion += 1
-        let bytes = plant == .noJoin ? withoutBirth(write.value) : write.value
-        items[write.key] = Item(bytes: bytes, version: lastVersion, expirySecond: seconds + write.expirySeconds)
-        return .written(StoredValue.Version(number: lastVersion, connection: connection))
+        let version = nextVersion()
+        var bytes = plant == .noJoin ? withoutBirth(write.value) : write.value
+        if plant == .originForgotten { bytes = withoutOrigin(bytes) }
+        items[write.key] = Item(bytes: bytes, version: version, expirySecond: seconds + write.expirySeconds)
+        return .written(StoredValue.Version(number: version, connection: connection))
+    }
+
+    private func nextVersion() -> UInt64 {
+        lastVersion = plant == .versionsFall ? lastVersion - 1 : lastVersion + 1
+        return lastVersion
+    }
+
+    /// Returns a restored record's bytes without those of its origin.
+    private func withoutOrigin(_ value: [UInt8]) -> [UInt8] {
+        guard value.first == 3 else { return value }
+        var reader = Varint.Reader(rest: value.dropFirst(9))
+        let length = reader.number() ?? 0
+        return [UInt8](reader.rest.dropFirst(length))
     }
 
     /// Returns a record's bytes with a birth number that all records have.
@@ -155,9 +180,9 @@ final class SimulatedConnection: CounterConnection {
         return result
     }
 
-    func time() throws(StoreFailure) -> Int {
+    func status() throws(StoreFailure) -> StoreState {
         try check()
-        return server.seconds
+        return server.state
     }
 }
 

@@ -55,9 +55,10 @@ protocol LimitCounter: AnyObject {
     ///
     /// - Parameters:
     ///   - found: the record; nil if the store has none.
+    ///   - version: the number of the record's version; 0 if there is no record.
     ///   - birth: the birth number (random id) for a new record. It is used if the store has no record.
     ///   - isAhead: whether the newest bucket of the record is far in the future. If so, the record is moved back.
-    func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int)
+    func absorb(_ found: StoredRecord?, version: UInt64, birth: UInt64, isAhead: Bool, at time: Int)
     /// Begins a draft of the record that the next write puts into the store.
     ///
     /// - Parameter isTaking: whether the write can admit waiting requests.
@@ -74,7 +75,8 @@ protocol LimitCounter: AnyObject {
     func dropDraft()
     /// Completes the draft of a write. Returns the record to write, and the bucket in which it counts admitted units.
     func commitDraft(leasing: LeaseConditions?, at time: Int) -> (StoredRecord, BucketIndex)
-    func written(at time: Int)
+    /// Ends a write that gave the record this version in the store.
+    func written(version: UInt64, at time: Int)
     /// Ends a write that certainly did not reach the store. All its changes must still be written.
     func notWritten()
     /// Ends a write whose outcome is unknown. The next write repeats the charges but not the refunds.

@@ -146,7 +146,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     // MARK: The store
 
-    func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int) {
+    func absorb(_ found: StoredRecord?, version: UInt64, birth: UInt64, isAhead: Bool, at time: Int) {
         if case .slots(let found)? = found { record = found } else { record = SlotRecord() }
         entry = record.entry(of: instance)
         seenAt = time
@@ -197,7 +197,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         return (.slots(next.record), BucketIndex(number: end * 1_000 + aheadMicroseconds, birth: nil))
     }
 
-    func written(at time: Int) {
+    func written(version: UInt64, at time: Int) {
         guard let done = draft else { return }
         draft = nil
         isUncertain = false

@@ -28,13 +28,17 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private let sums: CounterSums
     /// The record as last seen in the store. Without a store, it is the only record.
     private(set) var record: Record
-    /// Whether the record was read from the store at least once.
+    /// Whether the record is one that the store had.
     private var isKnown = false
+    /// The number of the version of the record that the store had; 0 if the record differs from it.
+    private var version: UInt64 = 0
     /// Whether this instance moved the record back to the current time after last reading it. The record was too far in
     /// the future.
     private var isMoved = false
     /// The record that the store has lost and that the next write merges into the new record; nil if there is none.
     private var unmerged: Record?
+    /// The number of the version of the lost record; 0 if it is a mixture of records.
+    private var unmergedVersion: UInt64 = 0
     /// The units that the next write must add to the store's record; nil if there are none.
     private var owed: Record?
     /// The units that the next write must remove from their buckets in the store.
@@ -73,8 +77,12 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     func join(_ former: Record) {
         guard former.total > 0 else { return }
         if unmerged == nil { unmerged = former } else { unmerged?.join(former) }
+        unmergedVersion = 0
         record.join(former)
     }
+
+    /// Whether the counter has units that the store should have.
+    var knowsUnits: Bool { (isKnown && record.total > 0) || hasUnmerged }
 
     /// Makes the current bucket the newest bucket of the record. Remembers the buckets that the record drops.
     private func roll(to time: Int) {
@@ -286,7 +294,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     // MARK: The store
 
-    func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int) {
+    func absorb(_ found: StoredRecord?, version: UInt64, birth: UInt64, isAhead: Bool, at time: Int) {
         var next = if case .counts(let found)? = found { found } else { Record(limit.layout, at: time, birth: birth) }
         if isAhead {
             next.moveBack(to: time)
@@ -299,18 +307,31 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         }
         if isKnown, record.birth != next.birth {
             sums.rejoined += 1
-            // The units are known to be unused, so they are not merged. The new record may not contain them.
-            for back in returns where isCounted(back.position) { record.giveBack(back.units, in: back.position.number) }
-            returns.removeAll { isCounted($0.position) }
-            if unmerged == nil { unmerged = record } else { unmerged?.join(record) }
+            keepLost()
         }
         record = next
-        isKnown = true
+        isKnown = found != nil
+        self.version = isAhead ? 0 : version
         outage?.hasSeenStore = true
         guard hasUnmerged else { return }
         unmerged?.roll(to: time)
-        if unmerged?.total == 0 { unmerged = nil }
-        if let unmerged { record.join(unmerged) }
+        guard let lost = unmerged, lost.total > 0, record.restore(lost, version: unmergedVersion) else {
+            unmerged = nil
+            return
+        }
+    }
+
+    /// Keeps the record that the store has lost, until it is written back.
+    private func keepLost() {
+        if unmerged == nil, version > 0 {
+            (unmerged, unmergedVersion) = (record, version)
+            return
+        }
+        // The units are known to be unused, so they are not merged. The new record may not contain them.
+        for back in returns where isCounted(back.position) { record.giveBack(back.units, in: back.position.number) }
+        returns.removeAll { isCounted($0.position) }
+        if unmerged == nil { unmerged = record } else { unmerged?.join(record) }
+        unmergedVersion = 0
     }
 
     func beginDraft(isTaking: Bool, at time: Int) {
@@ -333,8 +354,11 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     }
 
     /// Returns whether the current record can contain units that were counted at `position`. It cannot if the store has
-    /// lost the record since then.
-    private func isCounted(_ position: BucketIndex) -> Bool { position.birth == nil || position.birth == record.birth }
+    /// lost the record since then, unless it was put back.
+    private func isCounted(_ position: BucketIndex) -> Bool {
+        guard let birth = position.birth, birth != record.birth else { return true }
+        return record.origin?.record.birth == birth
+    }
 
     func remove(_ units: Int, from position: BucketIndex) {
         draft?.isChanged = true
@@ -380,9 +404,11 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return (.counts(next.record), position)
     }
 
-    func written(at time: Int) {
+    func written(version: UInt64, at time: Int) {
         guard let done = draft.take() else { return }
         record = done.record
+        isKnown = true
+        self.version = version
         if hasUnmerged { unmerged = nil }
         isMoved = false
         if done.admitted > 0 { sizing.record(done.admitted, at: time) }
@@ -432,7 +458,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     // MARK: Upkeep
 
     func needsWrite(at time: Int) -> Bool {
-        if hasChanges, !isDeferred(at: time) { return true }
+        if hasUnmerged || hasChanges && !isDeferred(at: time) { return true }
         return lease.map { $0.left > 0 && time >= $0.returnsBy } ?? false
     }
 
@@ -450,11 +476,12 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     var isPinned: Bool { draft != nil || (lease?.left ?? 0) > 0 }
 
-    var owes: Bool { hasChanges }
+    var owes: Bool { hasChanges || hasUnmerged }
 
     func moveBackIfAhead(of time: Int) -> Bool {
         guard record.isTooFarAhead(of: time), draft == nil else { return false }
         record.moveBack(to: time)
+        version = 0
         moveBack(to: time)
         return true
     }

@@ -26,7 +26,7 @@ extension Ledger {
                     lanes[lane].round = .none
                     continue
                 }
-                return call(lanes[lane].connectedEpoch == epoch ? .time : .connect, lane, now: now)
+                return call(lanes[lane].connectedEpoch == epoch ? .state : .connect, lane, now: now)
             case .serve(let serving):
                 if let next = nextCall(serving, lane, now: now) { return call(next, lane, now: now) }
                 lanes[lane].round = .none
@@ -57,10 +57,11 @@ extension Ledger {
             let isForOther = account.state == .idle && schedule(account, now) && account.lane != lane
             if isForOther { outbox.lanes.append(account.lane) }
         }
-        if isClockReference(lane), now.steady >= clock.measureAt {
+        if isLookDue(lane, now) {
             lanes[lane].round = .measure(epoch: servers[position].epoch)
             return nil
         }
+        if lanes[lane].isFirst { sweep(position, now) }
         let batch = nextBatch(lane, now)
         if batch.isEmpty, let idle = beginWatch(lane, now) { return idle }
         if !batch.isEmpty {
@@ -114,15 +115,14 @@ extension Ledger {
             lanes[lane].round = .measure(epoch: servers[own].epoch)
             return nil
         }
-        let next = max(isClockReference(lane) ? clock.measureAt : 0, now.steady + Self.probeMicroseconds)
-        return .wait(until: min(due ?? next, next))
+        return .wait(until: min(due ?? .max, nextLook(lane)))
     }
 
     /// Returns the next store call of a round that reads and writes accounts' records; nil if the round is over.
     private mutating func nextCall(_ serving: Round.Serving, _ lane: Int, now: ClockReading) -> StoreCall? {
         guard servers[lanes[lane].server].epoch == serving.epoch else { return nil }
         if lanes[lane].connectedEpoch != serving.epoch { return .connect }
-        if !serving.doubtful.isEmpty { return .time }
+        if !serving.doubtful.isEmpty { return .state }
         let roundTrip = lanes[lane].roundTrip
         for account in serving.accounts where !isHeldBack(account) && !isWrittenAfter(account, serving) {
             if serving.reread.contains(where: { $0 === account }) { continue }
@@ -205,9 +205,7 @@ extension Ledger {
         }
         lanes[lane].connectedEpoch = servers[server].epoch
         restore(server, at: now)
-        if isClockReference(lane), case .success(.connected(let seconds)) = outcome {
-            measured(seconds, took: now.steady - began, now)
-        }
+        if case .success(.connected(let state)) = outcome { saw(state, lane, began, now) }
     }
 
     private mutating func measured(
@@ -221,14 +219,14 @@ extension Ledger {
         case .failure(let failure):
             lanes[lane].round = .none
             fail(lanes[lane].server, epoch: epoch, failure.reason, at: now)
-        case .success(.time(let seconds)):
+        case .success(.state(let state)):
             lanes[lane].round = .none
-            measured(seconds, took: now.steady - began, now)
-        case .success(.connected(let seconds)):
+            saw(state, lane, began, now)
+        case .success(.connected(let state)):
             lanes[lane].round = .none
             guard servers[lanes[lane].server].epoch == epoch else { return }
             lanes[lane].connectedEpoch = epoch
-            if isClockReference(lane) { measured(seconds, took: now.steady - began, now) }
+            saw(state, lane, began, now)
         case .success: lanes[lane].round = .none
         }
     }
@@ -240,9 +238,9 @@ extension Ledger {
             metrics.reads += 1
             metrics.readRecords += found.count
             read(found, serving, now: now)
-        case .time(let seconds):
+        case .state(let state):
             // The store's seconds may be late by one and a half.
-            let storeTime = seconds * 1_000_000 + 1_500_000
+            let storeTime = state.seconds * 1_000_000 + 1_500_000
             let found = serving.doubtful.map { found in
                 guard case .record(let record, let version) = found, found.isTooFarAhead(of: now.wall),
                     found.isTooFarAhead(of: storeTime)

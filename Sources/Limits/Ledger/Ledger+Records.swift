@@ -38,20 +38,20 @@ extension Ledger {
         switch found {
         case .absent:
             account.fresh = .absent
-            account.counter.absorb(nil, birth: birth, isAhead: false, at: now.wall)
+            account.counter.absorb(nil, version: 0, birth: birth, isAhead: false, at: now.wall)
         case .broken(let version, let reason):
             account.fresh = .version(version)
-            account.counter.absorb(nil, birth: birth, isAhead: false, at: now.wall)
+            account.counter.absorb(nil, version: 0, birth: birth, isAhead: false, at: now.wall)
             outbox.events.append(.brokenRecord(key: account.storeKey, reason: reason))
         case .ahead(let record, let version):
             account.fresh = .version(version)
-            account.counter.absorb(record, birth: birth, isAhead: true, at: now.wall)
+            account.counter.absorb(record, version: version.number, birth: birth, isAhead: true, at: now.wall)
             outbox.events.append(.recordAhead(key: account.storeKey))
         case .record(let record, let version):
             account.fresh = .version(version)
             account.known = version
             account.isOurs = known == version
-            account.counter.absorb(record, birth: birth, isAhead: false, at: now.wall)
+            account.counter.absorb(record, version: version.number, birth: birth, isAhead: false, at: now.wall)
         }
         if account === living?.account { sawLiving(now) }
         if let next = account.successor?.counter as? WindowCounter, let former = account.counter as? WindowCounter {
@@ -145,7 +145,7 @@ extension Ledger {
             metrics.writes += 1
             account.known = version
             account.losses = 0
-            account.counter.written(at: now.wall)
+            account.counter.written(version: version.number, at: now.wall)
             for part in plan.takers { count(part, in: plan.position, now) }
             spendLease(account, now)
             for part in plan.refused where part.request.decision == nil {

@@ -17,6 +17,11 @@ extension Ledger {
                 outbox.events.append(.sharesNothing)
             }
         }
+        // A sweep that an outage interrupts begins anew.
+        if !servers[server].sweep.isEmpty || now.steady < servers[server].sweepAt + Self.probeMicroseconds {
+            servers[server].life = [servers[server].epoch]
+            servers[server].sweep = []
+        }
         for lane in lanes.indices where lanes[lane].server == server {
             lanes[lane].inbox = []
             if lanes[lane].isFirst { outbox.lanes.append(lane) }
@@ -59,11 +64,16 @@ extension Ledger {
         for lane in lanes.indices where lanes[lane].server == server { outbox.lanes.append(lane) }
     }
 
+    /// The time for the last writes to the store, in microseconds.
+    private static let endMicroseconds = 2_000_000
+
     /// Prepares the ledger for the end of the process. Pending changes are still written to the store if that does not
     /// take long.
     mutating func close(at now: ClockReading) {
         let now = read(now)
-        stopBy = now.steady + options.timeoutMicroseconds
+        stopBy = now.steady + max(options.timeoutMicroseconds, Self.endMicroseconds)
+        // The store may have lost records since the last look. The fullest ones are put back first.
+        for account in copies(where: { isShared && !servers[$0.server].isDown }).reversed() { compare(account) }
         if let living {
             living.counter.settle(1, used: nil, in: .nowhere, at: now.wall)
             scheduleWrite(living.account, now)
@@ -78,5 +88,72 @@ extension Ledger {
             account.counter.close(at: now.wall)
             scheduleWrite(account, now)
         }
+    }
+}
+
+/// The losses of a server of the store: a restart and a flush are noticed, and what this instance knew is written back.
+extension Ledger {
+    /// The number of accounts that a sweep adds to the lanes' work at a time.
+    private static let sweepBatch = 50
+    /// The time between two such additions, in microseconds: a sweep takes at most 500 records a second.
+    private static let sweepMicroseconds = 100_000
+
+    /// Returns whether the lane must read the state of its server now.
+    func isLookDue(_ lane: Int, _ now: ClockReading) -> Bool {
+        guard lanes[lane].isFirst else { return false }
+        let isMeasured = !isClockReference(lane) || now.steady < clock.measureAt
+        return !isMeasured || now.steady >= servers[lanes[lane].server].lookAt
+    }
+
+    /// Returns the monotonic time at which a first lane looks at its server, or continues a sweep.
+    func nextLook(_ lane: Int) -> Int {
+        let server = servers[lanes[lane].server]
+        let measureAt = isClockReference(lane) ? clock.measureAt : .max
+        return min(server.lookAt, measureAt, server.sweep.isEmpty ? .max : server.sweepAt)
+    }
+
+    /// Handles a reading of a server's state, whose call began at the monotonic time `began`.
+    mutating func saw(_ state: StoreState, _ lane: Int, _ began: Int, _ now: ClockReading) {
+        let server = lanes[lane].server
+        if isClockReference(lane), now.steady >= clock.measureAt {
+            measured(state.seconds, took: now.steady - began, now)
+        }
+        servers[server].lookAt = now.steady + Self.probeMicroseconds
+        let known = servers[server].life
+        servers[server].life = state.life
+        guard let known, known != state.life else { return }
+        servers[server].sweep = copies { $0.server == server }
+        outbox.events.append(.recordsLost(server: servers[server].name, copies: servers[server].sweep.count))
+        outbox.lanes.append(server * options.loops)
+    }
+
+    /// Returns the accounts that know a record of the store, the fullest ones last.
+    func copies(where isMeant: (Account) -> Bool) -> [Account] {
+        var all: [(account: Account, share: Double)] = []
+        accounts.forEach { account in
+            guard isMeant(account), account.limit.kind != .provider, let counter = account.counter as? WindowCounter,
+                counter.knowsUnits
+            else { return }
+            all.append((account, Double(counter.record.total) / Double(account.limit.quota.count)))
+        }
+        return all.sorted { ($0.share, $0.account.storeKey) < ($1.share, $1.account.storeKey) }.map(\.account)
+    }
+
+    /// Lets the lanes read the next records of a sweep. Each one that the server lacks is then written.
+    mutating func sweep(_ server: Int, _ now: ClockReading) {
+        guard !servers[server].sweep.isEmpty, now.steady >= servers[server].sweepAt else { return }
+        servers[server].sweepAt = now.steady + Self.sweepMicroseconds
+        for _ in 0..<Self.sweepBatch {
+            guard let account = servers[server].sweep.popLast() else { return }
+            compare(account)
+        }
+    }
+
+    /// Lets a lane read the account's record, and write what it lacks. An account in use is read and written anyway.
+    mutating func compare(_ account: Account) {
+        guard account.state == .idle else { return }
+        account.known = nil
+        account.fresh = .nothing
+        enqueue(account)
     }
 }

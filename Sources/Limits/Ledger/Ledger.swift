@@ -19,6 +19,15 @@ struct Ledger {
         var active: [RecordKey: Account] = [:]
         /// The accounts whose records must be written when this server of the store is available again.
         var owing: [RecordKey: Account] = [:]
+        /// The server's life as last seen; nil before the first look.
+        var life: [Int]?
+        /// The monotonic time of the next look at the server's state.
+        var lookAt = 0
+        /// The accounts whose records must be compared with the server's, because it lost its records. The last ones are
+        /// the next.
+        var sweep: [Account] = []
+        /// The monotonic time of the next records of the sweep.
+        var sweepAt = 0
     }
 
     struct Lane {

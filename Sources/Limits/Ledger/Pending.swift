@@ -89,6 +89,8 @@ package enum LimiterEvent: Sendable {
     /// A server of the store cannot be reached. Until it is back, `rule` decides.
     case storeDown(server: String, reason: String, rule: StoreDownRule)
     case storeBack(server: String, seconds: Int)
+    /// A server of the store has lost its records. This instance writes back its copies.
+    case recordsLost(server: String, copies: Int)
     /// A value in the store was not a valid record. The relay replaces it.
     case brokenRecord(key: String, reason: String)
     /// The newest bucket of a record in the store was far in the future.

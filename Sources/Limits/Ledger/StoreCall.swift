@@ -3,18 +3,17 @@ enum StoreCall: Sendable {
     /// Closes the lane's connection and opens another one.
     case connect
     case read([Account])
-    case time
+    case state
     /// Writes the planned records, and then reads some accounts' records in the same call.
     case write([WritePlan], thenRead: [Account])
 }
 
 enum StoreResult: Sendable {
-    /// A connection to the server was opened. The value is the server's time in seconds since 1970.
-    case connected(Int)
+    /// A connection to the server was opened. The value is the server's state.
+    case connected(StoreState)
     /// The results of reading records, in the order of the accounts in the call.
     case found([FoundRecord])
-    /// The server's time in seconds since 1970.
-    case time(Int)
+    case state(StoreState)
     /// The results of the writes, in the order of the plans, and the records read, in the order of the accounts.
     case wrote([WriteResult], [FoundRecord])
 }
@@ -53,7 +52,7 @@ extension StoreCall {
         switch self {
         case .connect: nil
         case .read(let accounts): .read(accounts.map(\.storeKey))
-        case .time: .time
+        case .state: .state
         case .write(let plans, let accounts): .write(plans.map(\.write), thenRead: accounts.map(\.storeKey))
         }
     }
@@ -66,7 +65,7 @@ extension StoreCall {
         case .wrote(let results, let values):
             guard case .write(_, let accounts) = self else { preconditionFailure("nothing was written") }
             return .wrote(results, Self.found(values, accounts))
-        case .time(let seconds): return .time(seconds)
+        case .state(let state): return .state(state)
         }
     }
 
@@ -78,10 +77,10 @@ extension StoreCall {
 extension CounterConnection {
     /// Makes a call of the ledger on this connection and returns the result. Blocks.
     func perform(_ call: StoreCall) throws(StoreFailure) -> StoreResult {
-        guard let asked = call.polled else { return .connected(try time()) }
+        guard let asked = call.polled else { return .connected(try status()) }
         switch asked {
         case .read(let keys): return call.result(.values(try read(keys)))
-        case .time: return .time(try time())
+        case .state: return .state(try status())
         case .write(let writes, let keys):
             var results: [WriteResult] = []
             for write in writes { results.append(try perform(write)) }

@@ -10,11 +10,20 @@ extension Record {
 
     package static let encodedBound = 4_096
     private static let format: UInt8 = 1
+    /// The format of a record with an origin: the version and the length of the origin, the origin, and the record.
+    private static let restoredFormat: UInt8 = 3
 
     /// Encodes the record: the format, newest bucket, random id (`birth`), lease and counts (newest first).
     package func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(160)
+        if let origin {
+            let copy = origin.record.encoded()
+            bytes.append(Self.restoredFormat)
+            Varint.write(origin.version, to: &bytes)
+            Varint.write(copy.count, to: &bytes)
+            bytes += copy
+        }
         bytes.append(Self.format)
         Varint.write(newest, to: &bytes)
         Varint.write(birth, to: &bytes)
@@ -42,6 +51,18 @@ extension Record {
     package init(_ bytes: [UInt8], _ layout: BucketLayout) throws(ReadError) {
         guard bytes.count <= Self.encodedBound else { throw .length }
         var reader = Varint.Reader(rest: bytes[...])
+        if reader.rest.first == Self.restoredFormat {
+            _ = reader.byte()
+            guard let version = reader.word(), let length = reader.number(), length <= reader.rest.count,
+                bytes.count > length, reader.rest.first == Self.format
+            else { throw .format }
+            let copy = try Record(Array(reader.rest.prefix(length)), layout)
+            let rest = Array(reader.rest.dropFirst(length))
+            guard rest.first == Self.format else { throw .format }
+            self = try Record(rest, layout)
+            origin = RecordOrigin(copy, version: version)
+            return
+        }
         guard reader.byte() == Self.format else { throw .format }
         guard let newest = reader.number(), let birth = reader.word() else { throw .number }
         self.init(layout, newest: newest, birth: birth)

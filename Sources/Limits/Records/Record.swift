@@ -10,6 +10,8 @@ package struct Record: Sendable, Equatable {
     package var birth: UInt64
     /// The open leases of all instances in the newest bucket: the sum of their units, and the end of the last lease.
     package internal(set) var lease = Lease()
+    /// The copy of the lost record from which this record was restored; nil if the store has lost none within the window.
+    package internal(set) var origin: RecordOrigin?
     /// The counts of the buckets. Bucket `k` is at index `k` modulo the number of kept buckets.
     private var counts: [Int]
 
@@ -85,6 +87,7 @@ package struct Record: Sendable, Equatable {
             }
         }
         newest = bucket
+        if let origin, origin.record.newest < oldest { self.origin = nil }
     }
 
     /// Counts the units in the newest bucket if they fit into the limit. Returns whether they fit.
@@ -133,7 +136,9 @@ package struct Record: Sendable, Equatable {
     package mutating func empty(at time: Int) {
         let present = layout.bucket(at: time)
         let next = max(newest, min(max(newest, present) + 1, present + Self.bucketsAhead))
-        self = Record(layout, newest: next, birth: birth)
+        var emptied = Record(layout, newest: next, birth: birth)
+        emptied.origin = origin
+        self = emptied
     }
 
     /// The largest number of buckets by which resets can move the newest bucket beyond the current one.
@@ -159,9 +164,37 @@ package struct Record: Sendable, Equatable {
         for bucket in max(0, oldest)...newest where other.count(in: bucket) > count(in: bucket) {
             change(bucket, to: other.count(in: bucket))
         }
+        joinLease(other)
+    }
+
+    private mutating func joinLease(_ other: Record) {
         guard other.newest == newest else { return }
         lease.units = max(lease.units, other.lease.units)
         lease.endMilliseconds = max(lease.endMilliseconds, other.lease.endMilliseconds)
+    }
+
+    /// Puts back a copy of the record that the store has lost before this one. Of two copies of one record, the newer one
+    /// takes the place of the older one. What was counted and given back since the loss stays as it is.
+    ///
+    /// - Parameter version: the number of the version of the copy; 0 if it is a mixture of records.
+    /// - Returns: whether this record has changed. It does not if it has a newer copy.
+    mutating func restore(_ copy: Record, version: UInt64) -> Bool {
+        let before = origin
+        let isSame = before?.record.birth == copy.birth
+        guard version > 0, before == nil || isSame else {
+            join(copy)
+            // A record without an origin would get the counts of other copies in addition.
+            if before == nil { origin = RecordOrigin(Record(layout, newest: newest, birth: 0), version: .max) }
+            return true
+        }
+        if let before, before.version >= version { return false }
+        roll(toBucket: copy.newest)
+        for bucket in max(0, oldest)...newest {
+            change(bucket, to: count(in: bucket) + copy.count(in: bucket) - (before?.record.count(in: bucket) ?? 0))
+        }
+        joinLease(copy)
+        origin = RecordOrigin(copy, version: version)
+        return true
     }
 
     /// Adds the counts of `other` to this record, each in its bucket.

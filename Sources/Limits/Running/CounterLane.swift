@@ -111,9 +111,9 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
             drop()
             help { lane throws(StoreFailure) in
                 let opened = try lane.store.connect(to: lane.server)
-                let seconds = try opened.time()
+                let state = try opened.status()
                 lane.connection = opened
-                return .connected(seconds)
+                return .connected(state)
             }
             return nil
         }

@@ -38,6 +38,18 @@ package struct LimitReader {
         return uses
     }
 
+    /// Returns how many seconds ago a server of the store started, if that was within the last minute: its records may
+    /// not all be put back. Blocks.
+    package func secondsSinceStart() throws(StoreFailure) -> Int? {
+        var latest: Int?
+        for server in store.servers.indices {
+            let state = try store.connect(to: server).status()
+            guard let startedAt = state.startedAt, state.seconds - startedAt < 60 else { continue }
+            latest = min(latest ?? .max, max(0, state.seconds - startedAt))
+        }
+        return latest
+    }
+
     /// Returns the values of keys, in the order of the keys; nil for each key that is absent.
     private func read(_ keys: [String]) throws(StoreFailure) -> [[UInt8]?] {
         var values = [[UInt8]?](repeating: nil, count: keys.count)

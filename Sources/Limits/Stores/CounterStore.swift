@@ -32,8 +32,18 @@ package protocol CounterConnection: AnyObject {
 
     func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult
 
-    /// Returns the time by the clock of the store's server, in seconds since 1970.
-    func time() throws(StoreFailure) -> Int
+    /// Returns the state of the store's server.
+    func status() throws(StoreFailure) -> StoreState
+}
+
+/// The clock and the life of one server of the store.
+package struct StoreState: Sendable {
+    /// The time by the server's clock, in seconds since 1970.
+    package let seconds: Int
+    /// The start of the server's process by its own clock, in seconds since 1970; nil if the server does not report it.
+    package var startedAt: Int?
+    /// Numbers that differ after the server has lost all values: after a restart or a flush.
+    var life: [Int] = []
 }
 
 /// A connection that an event loop can watch. The connection makes one call at a time.
@@ -50,12 +60,12 @@ package protocol PolledConnection: CounterConnection {
     func proceed() throws(StoreFailure) -> PolledResult?
 }
 
-/// A call to make on a connection to the store: a read, a series of writes, or a reading of the server's clock.
+/// A call to make on a connection to the store: a read, a series of writes, or a reading of the server's state.
 package enum PolledCall: Sendable {
     case read([String])
     /// Writes each value independently of the others, then reads the keys.
     case write([StoreWrite], thenRead: [String])
-    case time
+    case state
 }
 
 package struct StoreWrite: Sendable {
@@ -69,7 +79,7 @@ package struct StoreWrite: Sendable {
 package enum PolledResult: Sendable {
     case values([StoredValue?])
     case wrote([WriteResult], [StoredValue?])
-    case time(Int)
+    case state(StoreState)
 }
 
 package struct StoredValue: Sendable {

@@ -33,7 +33,7 @@ final class MemcachedConnection: PolledConnection {
             try PlainSocket(host: address.host, port: address.port, timeoutMilliseconds: wait)
         }
         id = Self.lastID.add(1, ordering: .relaxed).newValue
-        offsetSeconds = try time() - Glibc.time(nil)
+        offsetSeconds = try status().seconds - Glibc.time(nil)
     }
 
     // MARK: Without blocking
@@ -46,7 +46,7 @@ final class MemcachedConnection: PolledConnection {
         case .read(let keys):
             if keys.isEmpty { return .values([]) }
             try send(.read(keys))
-        case .time: try send(.time)
+        case .state: try send(.state)
         case .write(let writes, let keys):
             known = writes.map(result)
             var asked: [MemcachedRequest.Write] = []
@@ -145,9 +145,9 @@ final class MemcachedConnection: PolledConnection {
         return results[0]
     }
 
-    func time() throws(StoreFailure) -> Int {
-        guard case .time(let seconds) = try response(.time) else { preconditionFailure("another answer") }
-        return seconds
+    func status() throws(StoreFailure) -> StoreState {
+        guard case .state(let state) = try response(.state) else { preconditionFailure("another answer") }
+        return state
     }
 
     private func response(_ call: PolledCall) throws(StoreFailure) -> PolledResult {

@@ -9,11 +9,14 @@ struct MemcachedResponseParser {
     private var skippedBytes = 0
     private var values: [StoredValue?] = []
     private var results: [WriteResult] = []
-    private var seconds: Int?
+    /// The statistics that have been read, in the order of `statistics`; nil for each that is missing.
+    private var numbers = [Int?](repeating: nil, count: statistics.count)
     private var ended: PolledResult?
 
     /// The maximum size of an accepted value, in bytes.
     static let valueBytes = 1_048_576
+    /// The statistics that are used.
+    private static let statistics = ["time", "uptime", "pid", "cmd_flush"]
     /// The times of memcached's clock that are accepted, in seconds since 1970: until the year 2514.
     private static let times = 0..<1 << 34
     /// The maximum size of an accepted message's body, in bytes.
@@ -82,7 +85,7 @@ struct MemcachedResponseParser {
                 values.append(try value(head, body))
             }
             if results.count + values.count == writes.count + keys.count { ended = .wrote(results, values) }
-        case .time: try consumeStatistic(head, body)
+        case .state: try consumeStatistic(head, body)
         }
     }
 
@@ -140,15 +143,18 @@ struct MemcachedResponseParser {
         try check(head, MemcachedRequest.Opcode.statistics, position: 0)
         guard head.status == MemcachedHead.Status.done else { throw head.failure }
         guard head.keyBytes > 0 else {
-            guard let seconds else { throw .outOfStep }
-            ended = .time(seconds)
+            guard let seconds = numbers[0], Self.times.contains(seconds) else { throw .outOfStep }
+            let startedAt = numbers[1].map { seconds - $0 }
+            let life = startedAt.map { [$0, numbers[2] ?? 0, numbers[3] ?? 0] } ?? []
+            ended = .state(StoreState(seconds: seconds, startedAt: startedAt, life: life))
             return
         }
         guard let body else { return }
         let value = head.extraBytes + head.keyBytes
-        if body[head.extraBytes..<value].elementsEqual("time".utf8) {
-            seconds = Int(String(decoding: body[value...], as: UTF8.self)).flatMap {
-                Self.times.contains($0) ? $0 : nil
+        let index = Self.statistics.firstIndex { body[head.extraBytes..<value].elementsEqual($0.utf8) }
+        if let index {
+            numbers[index] = Int(String(decoding: body[value...], as: UTF8.self)).flatMap {
+                0..<Self.times.upperBound ~= $0 ? $0 : nil
             }
         }
     }

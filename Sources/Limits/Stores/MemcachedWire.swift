@@ -2,7 +2,7 @@
 enum MemcachedRequest {
     case read([String])
     case write([Write], thenRead: [String])
-    case time
+    case state
 
     struct Write {
         let key: String
@@ -44,7 +44,7 @@ enum MemcachedRequest {
             case .write(let writes, let keys):
                 for write in writes { output.put(write.opcode, write.key, write) }
                 for key in keys { output.put(Opcode.get, key) }
-            case .time: output.put(Opcode.statistics, "")
+            case .state: output.put(Opcode.statistics, "")
             }
             count = byteCount
         }
@@ -55,7 +55,7 @@ enum MemcachedRequest {
         switch self {
         case .read(let keys): UInt32(keys.count == 1 ? 1 : keys.count + 1)
         case .write(let writes, let keys): UInt32(writes.count + keys.count)
-        case .time: 1
+        case .state: 1
         }
     }
 
@@ -66,7 +66,7 @@ enum MemcachedRequest {
             return writes.reduce(Self.byteCount(keys)) {
                 $0 + Self.headBytes + Self.extraBytes + $1.key.utf8.count + $1.value.count
             }
-        case .time: return Self.headBytes
+        case .state: return Self.headBytes
         }
     }
 

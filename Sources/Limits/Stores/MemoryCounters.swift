@@ -65,7 +65,7 @@ package final class MemoryCounters: CounterStore, CounterConnection {
         }
     }
 
-    package func time() -> Int { seconds() }
+    package func status() -> StoreState { StoreState(seconds: seconds()) }
 
     /// The size of all entries in bytes, including the estimated overhead of each entry.
     package var byteCount: Int { state.withLock { $0.bytes } }

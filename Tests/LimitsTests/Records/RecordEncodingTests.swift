@@ -1,5 +1,6 @@
-import Limits
 import Testing
+
+@testable import Limits
 
 @Suite struct RecordEncodingTests {
     @Test("what is written is read", arguments: [1, 30, 60, 3_600, 31_622_400])
@@ -36,6 +37,26 @@ import Testing
         }
         #expect(throws: Record.ReadError.length) { try Record([UInt8](repeating: 1, count: 4_097), layout) }
         #expect(throws: (any Error).self) { try Record([UInt8](repeating: 255, count: 300), layout) }
+    }
+
+    @Test("a restored record is read with its origin, and refused if it is cut", arguments: [30, 60])
+    func restored(window: Int) throws {
+        let layout = BucketLayout(windowSeconds: window)
+        for seed in 0..<40 {
+            var dice = Dice(seed: seed)
+            var record = Record(random: &dice, layout, near: epoch, most: 1 << 20)
+            let copy = Record(random: &dice, layout, near: epoch, most: 1 << 20)
+            let isChanged = record.restore(copy, version: UInt64(seed) + 1)
+            #expect(isChanged && record.origin?.record.birth == copy.birth)
+            let bytes = record.encoded()
+            #expect(try Record(bytes, layout) == record)
+            for length in 0..<bytes.count {
+                #expect(throws: Record.ReadError.self) { try Record([UInt8](bytes.prefix(length)), layout) }
+            }
+            var changed = bytes
+            changed[dice.below(changed.count)] ^= UInt8(1 << dice.below(8))
+            if let record = try? Record(changed, layout) { #expect(try Record(record.encoded(), layout) == record) }
+        }
     }
 
     @Test("numbers that no record has are refused")

@@ -1,5 +1,6 @@
-import Limits
 import Testing
+
+@testable import Limits
 
 @Suite struct RecordTests {
     static let windows = [1, 59, 60, 86_400, 31_622_400]
@@ -224,5 +225,68 @@ extension Record {
         var joined = self
         joined.join(other)
         return joined
+    }
+}
+
+/// Records that the store has lost, and that instances put back from their copies.
+@Suite struct LostRecordTests {
+    private let layout = BucketLayout(windowSeconds: 3_600)
+
+    private func copy(_ units: Int, birth: UInt64 = 1) -> Record {
+        var record = Record(layout, at: epoch, birth: birth)
+        record.charge(units)
+        return record
+    }
+
+    @Test(
+        "of two copies the newer one counts, whichever is put back first",
+        arguments: [[5, 6], [6, 5], [5, 6, 5, 6]]
+    )
+    func newer(versions: [UInt64]) {
+        var record = copy(4, birth: 2)
+        for version in versions { _ = record.restore(copy(version == 5 ? 60_000 : 15), version: version) }
+        #expect(record.total == 19)
+    }
+
+    @Test("units that are given back between two copies stay given back")
+    func settled() {
+        var record = Record(layout, at: epoch, birth: 2)
+        _ = record.restore(copy(60_000), version: 5)
+        record.giveBack(59_985, in: record.newest)
+        for version in [6, 5] as [UInt64] {
+            let isChanged = record.restore(copy(version == 5 ? 60_000 : 60_061), version: version)
+            #expect(isChanged == (version == 6) && record.total == 76)
+        }
+    }
+
+    @Test("a mixture of records, and a copy of a third record, raise buckets to the larger count only")
+    func mixture() {
+        var record = Record(layout, at: epoch, birth: 2)
+        for (other, version) in [(copy(10), 5), (copy(8), 0), (copy(12, birth: 3), 9)] as [(Record, UInt64)] {
+            let isChanged = record.restore(other, version: version)
+            #expect(isChanged && record.total == max(10, other.total))
+        }
+    }
+
+    @Test("a copy is not added to a mixture that may contain it")
+    func copyAfterMixture() {
+        var record = copy(4, birth: 2)
+        for (other, version) in [(copy(10), 0), (copy(12), 5), (copy(11), 6)] as [(Record, UInt64)] {
+            _ = record.restore(other, version: version)
+        }
+        #expect(record.total == 12)
+    }
+
+    @Test("an origin leaves the record with its last bucket, and stays when an operator resets the limit")
+    func origin() {
+        var record = Record(layout, at: epoch, birth: 2)
+        _ = record.restore(copy(10), version: 5)
+        record.empty(at: epoch)
+        let isChanged = record.restore(copy(10), version: 5)
+        #expect(!isChanged && record.total == 0)
+        record.roll(to: epoch + 3_600_000_000)
+        #expect(record.origin != nil)
+        record.roll(to: epoch + 3_720_000_000)
+        #expect(record.origin == nil)
     }
 }

@@ -43,7 +43,7 @@ import Testing
         ]
     )
     func quirks(_ drill: Drill, _ plant: Plant) async {
-        let found = await aside { (0..<10).first { !Simulation.drill(drill, seed: $0, plant: plant).breaches.isEmpty } }
+        let found = await aside { (0..<20).first { !Simulation.drill(drill, seed: $0, plant: plant).breaches.isEmpty } }
         #expect(found != nil)
     }
 
@@ -101,12 +101,27 @@ import Testing
     func crowdOfSixteen() async {
         let (correct, unsound) = await aside {
             let crowds = [nil, Plant.leftForgotten].map {
-                Crowd(seed: 16, instances: 16, seconds: 12, .crowded, plant: $0)
+                Crowd(seed: 165, instances: 16, seconds: 12, .crowded, plant: $0)
             }
             return (crowds[0], crowds[1])
         }
         #expect(correct.breaches.map(\.text) == [])
         #expect(unsound.breaches.contains { $0.promise == "L1" })
+    }
+
+    @Test("what an instance knew of lost records is there when each has been replaced, and nothing is charged twice")
+    func losses() async {
+        let runs = await aside { (0..<300).map { Losses(seed: $0) } }
+        for (seed, run) in runs.enumerated() { #expect(run.breaches == [] && run.used > 0, "seed \(seed)") }
+    }
+
+    @Test(
+        "faults in putting back lost records are found",
+        arguments: [Plant.lossUnnoticed, .originForgotten, .versionsFall, .noJoin]
+    )
+    func plantedLosses(_ plant: Plant) async {
+        let found = await aside { (0..<100).first { !Losses(seed: $0, plant: plant).breaches.isEmpty } }
+        #expect(found != nil)
     }
 
     @Test("a lease ends when all clocks are set back")

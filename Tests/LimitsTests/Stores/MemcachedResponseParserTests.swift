@@ -79,9 +79,17 @@ import Testing
         ),
         Case(
             description: "the clock",
-            request: .time,
+            request: .state,
             bytes: message(16, key: "pid", [49]) + message(16, key: "time", [50, 51]) + message(16),
-            said: "23"
+            said: "23 []"
+        ),
+        Case(
+            description: "the clock and the life of a server",
+            request: .state,
+            bytes: message(16, key: "pid", [55]) + message(16, key: "uptime", [51])
+                + message(16, key: "time", [50, 51])
+                + message(16, key: "cmd_flush", [50]) + message(16),
+            said: "23 [20, 7, 2]"
         ),
     ]
 
@@ -91,7 +99,7 @@ import Testing
             values.map(said).joined(separator: " ")
         case .wrote(let results, let values):
             (results.map(said) + values.map(said)).joined(separator: " ")
-        case .time(let seconds): "\(seconds)"
+        case .state(let state): "\(state.seconds) \(state.life)"
         }
     }
 
@@ -146,7 +154,7 @@ import Testing
     )
     func impossibleClock(seconds: String) {
         let bytes = Self.message(16, key: "time", Array(seconds.utf8)) + Self.message(16)
-        #expect(throws: StoreFailure.self) { try Self.said(.time, [bytes[...]]) }
+        #expect(throws: StoreFailure.self) { try Self.said(.state, [bytes[...]]) }
     }
 
     @Test("an answer to another request is none", arguments: cases)

@@ -219,7 +219,7 @@ private final class Recorder: CounterStore, CounterConnection {
     func server(of key: String) -> Int { 0 }
     func connect(to server: Int) -> any CounterConnection { self }
     func read(_ keys: [String]) -> [StoredValue?] { store.read(keys) }
-    func time() -> Int { store.time() }
+    func status() -> StoreState { store.status() }
 
     func replace(_ key: String, _ value: [UInt8], version: StoredValue.Version, expirySeconds: Int) -> WriteResult {
         keep(key, value)
@@ -292,7 +292,7 @@ private final class MeetingStore: CounterStore {
             self.connection = connection
         }
 
-        func time() throws(StoreFailure) -> Int { try connection.time() }
+        func status() throws(StoreFailure) -> StoreState { try connection.status() }
 
         func read(_ keys: [String]) throws(StoreFailure) -> [StoredValue?] {
             let values = try connection.read(keys)

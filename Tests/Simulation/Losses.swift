@@ -1,0 +1,126 @@
+import Support
+
+@testable import Limits
+
+/// Runs in which the store loses records, and then each instance is replaced by one that knows nothing.
+package struct Losses {
+    package let breaches: [String]
+    /// The units that were used under all limits.
+    package let used: Int
+
+    /// A reservation: what it asks for and what it uses.
+    private struct Hold {
+        let units: Int
+        let used: Int
+        let seconds: Double
+    }
+
+    /// - Parameters:
+    ///   - seed: decides the kind of the loss, and who asks when for how much.
+    ///   - plant: a fault that is put in.
+    package init(seed: Int, plant: Plant? = nil, trace: ((String) -> Void)? = nil) {
+        var dice = Seeded(UInt64(bitPattern: Int64(seed)))
+        _ = dice.next()
+        let (instances, start, second) = (1 + dice.below(4), 1_800_000_000_000_000 + dice.below(60_000_000), 1_000_000)
+        let quota = Quota(100_000, .tokens, per: .minute, times: 30)
+        let ring = SimulatedRing(servers: dice.below(3) == 0 ? ["one", "two"] : ["one"])
+        let lostAt = start + 12 * second
+        let kind = dice.below(3)
+        let server = dice.below(ring.servers.count)
+        // After an eviction only an orderly end puts back what nobody uses.
+        let isOrderly = kind == 2 || dice.below(2) == 0
+        var incidents = [
+            Scenario.Incident(
+                time: lostAt,
+                what: kind == 0 ? .flush(server: server) : .restart(server: server, lasting: second / 5)
+            )
+        ]
+        let subjects = 8
+        if kind == 2 { incidents = (0..<subjects).map { .init(time: lostAt, what: .evict(subject: $0)) } }
+        for position in 0..<instances {
+            incidents.append(
+                .init(time: lostAt + (10 + 2 * position) * second, what: .replace(instance: position, after: 0))
+            )
+        }
+        let scenario = Scenario(
+            kind: .slow,
+            ring: ring,
+            rule: .share,
+            timeoutMicroseconds: 250_000,
+            instances: instances,
+            countedInstances: nil,
+            slotMicroseconds: 30 * second,
+            spread: 0,
+            weather: Network.Weather(delay: 20...1_000),
+            detours: [Int](repeating: 0, count: instances),
+            quotas: [quota],
+            start: start,
+            loadEnd: lostAt + (12 + 2 * instances) * second,
+            incidents: incidents,
+            asksBound: 10_000
+        )
+        let simulation = Simulation(scenario, seed: seed, plant: plant, dice, trace: trace)
+        let all = (0..<subjects).map {
+            simulation.judge.add(simulation.limit(quota), simulation.identity($0), isExclusive: false)
+        }
+        // The list of what was used, by subject.
+        let list = List(subjects)
+        let timeline = simulation.timeline
+        for (number, subject) in all.enumerated() {
+            let isBusy = dice.below(2) == 0
+            for _ in 0...dice.below(12) {
+                var time = start + second + dice.below(10 * second)
+                if isBusy, dice.below(3) == 0 { time = lostAt + 2 * second + dice.below(3 * second) }
+                let units = 1 + dice.below(5_000)
+                let hold = Hold(
+                    units: units,
+                    used: dice.below(units + units / 4 + 1),
+                    seconds: Double(dice.below(400)) / 100
+                )
+                let position = dice.below(instances)
+                timeline.at(time) { Self.ask(simulation, position, subject, hold) { list.used[number] += $0 } }
+            }
+        }
+        if isOrderly {
+            for position in 0..<instances {
+                timeline.at(lostAt + (10 + 2 * position) * second - second / 2) {
+                    simulation.instance(position).close()
+                }
+            }
+        }
+        var breaches = simulation.run().breaches.map(\.text)
+        for (number, subject) in all.enumerated() {
+            let value = simulation.servers[ring.server(of: subject.storeKey)].value(subject.storeKey)
+            let total = value.flatMap { try? Record($0, subject.limit.layout) }?.total ?? 0
+            if total != list.used[number] {
+                breaches.append("the record of \(number) holds \(total) of \(list.used[number]) used units")
+            }
+        }
+        self.breaches = breaches
+        used = list.used.reduce(0, +)
+    }
+
+    private final class List {
+        var used: [Int]
+
+        init(_ count: Int) { used = [Int](repeating: 0, count: count) }
+    }
+
+    private static func ask(
+        _ simulation: Simulation,
+        _ position: Int,
+        _ subject: Subject,
+        _ hold: Hold,
+        _ then: @escaping (Int) -> Void
+    ) {
+        let ask = Judge.Ask(simulation.instance(position).number, [(subject: subject, units: hold.units)])
+        let instance = simulation.instance(position)
+        instance.ask(ask) { decision in
+            guard decision.isAdmitted else { return }
+            simulation.timeline.at(simulation.timeline.now + Int(hold.seconds * 1_000_000)) {
+                instance.settle(ask, decision, Amounts(tokens: hold.used))
+                then(hold.used)
+            }
+        }
+    }
+}
