@@ -259,7 +259,8 @@ final class Assembly {
         // A request that was cut also ends properly: its usage is charged and logged, and its slots are released.
         for _ in 0..<Self.endingMilliseconds where remaining.count.load(ordering: .acquiring) > 0 { usleep(1_000) }
         reloader.stop()
-        limiter.stop()
+        // The usage records are written after that.
+        limiter.stop(withinMilliseconds: end.milliseconds(since: .current()) - Self.endingMilliseconds / 2)
         for one in served { one.loop.stop() }
         for one in served { one.thread.join() }
         savedLimits.stop()

@@ -64,14 +64,13 @@ extension Ledger {
         for lane in lanes.indices where lanes[lane].server == server { outbox.lanes.append(lane) }
     }
 
-    /// The time for the last writes to the store, in microseconds.
-    private static let endMicroseconds = 2_000_000
-
     /// Prepares the ledger for the end of the process. Pending changes are still written to the store if that does not
     /// take long.
-    mutating func close(at now: ClockReading) {
+    ///
+    /// - Parameter microseconds: the time for it; at least one call's time-out is used.
+    mutating func close(within microseconds: Int = 0, at now: ClockReading) {
         let now = read(now)
-        stopBy = now.steady + max(options.timeoutMicroseconds, Self.endMicroseconds)
+        stopBy = now.steady + max(options.timeoutMicroseconds, microseconds)
         // The store may have lost records since the last look. The fullest ones are put back first.
         for account in copies(where: { isShared && !servers[$0.server].isDown }).reversed() { compare(account) }
         if let living {

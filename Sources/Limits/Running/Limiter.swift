@@ -174,9 +174,12 @@ package final class Limiter: Sendable {
 
     package func metrics() -> LimiterMetrics { ledger.withLock { $0.figures } }
 
-    /// Writes pending changes to the store, and waits for current store calls. Blocks; the event loops must still run.
-    package func stop() {
-        update { $0.close(at: $1) }
+    /// Writes pending changes to the store, and what it lacks, and waits for current store calls. Blocks; the event loops
+    /// must still run.
+    ///
+    /// - Parameter milliseconds: the time for it; at least one call's time-out is used.
+    package func stop(withinMilliseconds milliseconds: Int = 0) {
+        update { $0.close(within: milliseconds * 1_000, at: $1) }
         dispatcher.end()
     }
 
