@@ -120,12 +120,13 @@ extension Decision.Refusal {
             return "Running requests hold the rest of \(name). Please try again in \(wait)."
         }
         let isLeft = remaining >= (quota.unit == .usd ? Quota.usdParts / 100 : 1)
-        let rest =
-            isLeft
-            ? "has \(quota.amount(remaining)) left, and this request needs \(quota.amount(requested))" : "is used up"
+        // Dollars are told to a hundredth of a cent.
+        let step = quota.unit == .usd && requested >= Quota.usdParts / 1_000 ? Quota.usdParts / 10_000 : 1
+        let needed = quota.amount(roundedUp(requested, to: step) * step)
+        let left = quota.amount(remaining / step * step)
+        let rest = isLeft ? "has \(left) left, and this request needs \(needed)" : "is used up"
         let second = (Timestamp.now() + retryAfterMilliseconds + 999) / 1_000
-        return
-            "T\(name.dropFirst()), \(rest). \(quota.amount(requested)) are free again at \(Timestamp.minute(second)) UTC."
+        return "T\(name.dropFirst()), \(rest). \(needed) are free again at \(Timestamp.minute(second)) UTC."
     }
 }
 

@@ -88,6 +88,8 @@ import Testing
         #expect("\(spent.type)" == "insufficient_quota" && "\(spent.code ?? "")" == "insufficient_quota")
         let words = "The budget of this key, 3.50 usd per day, is used up. 0.19 are free again at "
         #expect(spent.message.hasPrefix(words) && spent.message.hasSuffix(" UTC."))
+        let odd = refused(Limit(.key(nil), Quota(3_500_000_000, .usd, per: .day)), 1_000_000, units: 190_000_001)
+        #expect(odd.error?.message.contains(" is used up. 0.1901 are free again at ") ?? false)
         #expect(Timestamp.minute(1_795_842_659) == "28 Nov 05:11")
     }
 
