@@ -81,6 +81,40 @@ def test_for_whom_and_how_long(quirky, server, caller, is_streamed):
     assert warm(alice) == [True] and warm(bob) == [True], "what is no longer refused is forgotten"
 
 
+COMBINED = {
+    # words of the refusal: the refused pair, and the field that is left out
+    "'temperature' is not supported when 'top_p' is set.": ({"temperature": 0.5, "top_p": 0.5}, "temperature"),
+    "Unsupported: seed and n cannot both be specified": ({"seed": 3, "n": 2}, "n"),
+    "temperature cannot be used in thinking mode": ({"temperature": 0.5, "enable_thinking": True}, "temperature"),
+    "response_format json_object is not supported with tools": ({"response_format": {"type": "json_object"}, "tools": [TOOL]}, "response_format"),
+    "tool_choice required is not supported while streaming": ({"tool_choice": "required", "tools": [TOOL], "metadata": {"a": "b"}}, "tool_choice"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", COMBINED)
+def test_a_refused_combination_is_no_lack(quirky, server, caller, words):
+    at = f"combined-{list(COMBINED).index(words)}"
+    relay, _ = quirky(at)
+    pair, field = COMBINED[words]
+    alice, bob, carol = (caller(relay, token) for token in (ALICE, BOB, CAROL))
+    fine = {"text": '{"a":1}', "extra": True, "nulls": True}
+    for http in (alice, bob):
+        server.says(at, said(words), fine)
+        ask(http, model=at, **pair)
+    for http in (carol, alice):
+        for name in pair:
+            alone = {name: pair[name]} | ({"tools": [TOOL]} if name == "tool_choice" else {})
+            server.says(at, fine)
+            ask(http, model=at, **alone)
+            body = server.asked(at)[0]["body"]
+            assert {name: body.get(name) for name in alone} == alone, "a request with one of the two is not changed"
+    if field == "temperature":
+        server.says(at, fine)
+        ask(carol, model=at, **pair)
+        assert field not in server.asked(at)[0]["body"], "after two callers the pair is changed for all"
+    server.take_violations()
+
+
 def test_home(quirky, server, caller):
     """One anonymous caller, and one with a key, pay a second call once an hour."""
     at = "home"

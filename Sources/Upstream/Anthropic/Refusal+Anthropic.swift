@@ -35,7 +35,10 @@ private struct RefusedMessage {
         // A change that was already made does not help.
         guard let quirk = candidates.first(where: { !known.isSuperset(of: $0) }) else { return nil }
         if quirk == .plainSchemas { return .ofSchemas(words) }
-        return QuirkFinding(quirk, isLasting: words.isComplete && !words.containsAny(of: Self.bounds) && !isOfPart)
+        let isLasting = words.isComplete && !words.containsAny(of: Self.bounds) && !isOfPart
+        var finding = QuirkFinding(quirk, isLasting: isLasting)
+        finding.isOfPair = quirk == .noSecondSampling
+        return finding
     }
 
     /// Whether the error is about a part of a field that the relay would leave out as a whole.

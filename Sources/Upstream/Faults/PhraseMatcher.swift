@@ -87,6 +87,24 @@ struct PhraseMatcher {
         }
     }
 
+    /// The words of each part of the text between punctuation marks. A name may have points: `thinking.type`.
+    var clauses: [[String]] {
+        var clauses: [[String]] = [[]]
+        var word: [UInt8] = []
+        for index in 0...bytes.count {
+            let byte = index < bytes.count ? bytes[index] : UInt8(ascii: ".")
+            let isInner = index + 1 < bytes.count && Self.isOfName(bytes[index + 1]) && !word.isEmpty
+            if index < bytes.count, Self.isOfName(byte) || isInner && ".-".utf8.contains(byte) {
+                word.append(byte)
+                continue
+            }
+            if !word.isEmpty { clauses[clauses.count - 1].append(String(decoding: word, as: UTF8.self)) }
+            word = []
+            if ".,;:()\n".utf8.contains(byte) { clauses.append([]) }
+        }
+        return clauses.filter { !$0.isEmpty }
+    }
+
     /// Returns the quoted words behind a phrase, up to the end of the sentence; empty if the phrase is absent.
     func names(behind phrase: StaticString) -> [String] {
         bytes.withUnsafeBytes { bytes in

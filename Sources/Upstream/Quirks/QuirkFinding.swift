@@ -23,13 +23,17 @@ struct QuirkFinding: Sendable, Equatable {
     let quirks: LearnedQuirks
     /// The condition that a request must meet to need the change; nil if all requests need it.
     var condition: Condition?
+    /// The second field of a refused combination, without which requests need no change; nil for a single field.
+    var beside: OtherField?
     /// Whether the quirk holds for later requests, too. If false, only the refused request is changed.
     var isLasting = true
     /// Whether the quirk comes from what this caller sends, so that it never changes requests of others.
     var isOfCaller = false
+    /// Whether the quirk or its condition already says which combination of fields was refused.
+    var isOfPair = false
 
     static func == (one: QuirkFinding, other: QuirkFinding) -> Bool {
-        one.quirks == other.quirks && one.condition == other.condition
+        one.quirks == other.quirks && one.condition == other.condition && one.beside == other.beside
     }
 
     init(_ quirks: LearnedQuirks, when condition: Condition? = nil, isLasting: Bool = true) {
@@ -40,9 +44,13 @@ struct QuirkFinding: Sendable, Equatable {
 
     /// The findings that are remembered one by one: one for each quirk, unless they depend on a condition together.
     var single: [QuirkFinding] {
-        if case .betas(let names) = condition { return names.map { QuirkFinding(quirks, when: .betas([$0])) } }
-        if case .fields(let names) = condition { return names.map { QuirkFinding(quirks, when: .fields([$0])) } }
-        if condition != nil { return [self] }
+        let conditions: [Condition]
+        switch condition {
+        case .betas(let names): conditions = names.map { .betas([$0]) }
+        case .fields(let names): conditions = names.map { .fields([$0]) }
+        default: conditions = condition.map { [$0] } ?? []
+        }
+        if !isUnconditional { return conditions.isEmpty ? [self] : conditions.map { alone($0) } }
         return (0..<64).map { LearnedQuirks(rawValue: 1 << UInt64($0)) }
             .filter { quirks.contains($0) }.map { (quirk) -> QuirkFinding in
                 var finding = QuirkFinding(quirk)
@@ -51,12 +59,22 @@ struct QuirkFinding: Sendable, Equatable {
             }
     }
 
+    private func alone(_ condition: Condition) -> QuirkFinding {
+        var finding = self
+        finding.condition = condition
+        return finding
+    }
+
+    /// Whether all requests need the change.
+    var isUnconditional: Bool { condition == nil && beside == nil }
+
     /// The betas in the condition; empty if it is another one.
     var betas: [String] { if case .betas(let names) = condition { names } else { [] } }
 
-    /// Whether a caller has chosen the names in the condition.
+    /// Whether a caller has chosen the names or values in the condition.
     var hasChosenNames: Bool {
-        switch condition {
+        if beside != nil { return true }
+        return switch condition {
         case .betas, .fields: true
         default: false
         }
@@ -64,6 +82,7 @@ struct QuirkFinding: Sendable, Equatable {
 
     /// Returns whether the body of a request meets the condition, so that the vendor would refuse the request.
     func concerns(_ request: RawJSON) -> Bool {
+        if let beside, !beside.isIn(request) { return false }
         switch condition {
         case nil: return true
         case .otherValue(let accepted, let field):

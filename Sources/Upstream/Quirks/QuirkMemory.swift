@@ -18,7 +18,7 @@ package final class QuirkMemory: Sendable {
         var others: [(finding: QuirkFinding, isDue: Bool)] = []
 
         fileprivate mutating func add(_ finding: QuirkFinding, isDue: Bool) {
-            if isDue || finding.condition != nil {
+            if isDue || !finding.isUnconditional {
                 others.append((finding, isDue))
             } else {
                 sure.formUnion(finding.quirks)
@@ -60,11 +60,11 @@ package final class QuirkMemory: Sendable {
         let now = now()
         rows.withLock { rows in
             rows.visit(provider, model, call.owner) { row, isMet in
-                for entry in row.entries where entry.finding.condition == nil && isMet(entry) {
+                for entry in row.entries where entry.finding.isUnconditional && isMet(entry) {
                     quirks.formUnion(entry.finding.quirks)
                 }
             }
-            for finding in rows.confirmed(provider, model, for: call.owner, at: now) where finding.condition == nil {
+            for finding in rows.confirmed(provider, model, for: call.owner, at: now) where finding.isUnconditional {
                 quirks.formUnion(finding.quirks)
             }
         }
@@ -93,7 +93,7 @@ package final class QuirkMemory: Sendable {
 
     /// Returns the remembered betas that the model's server refuses.
     func refusedBetas(of provider: String, _ model: String, for call: CallQuirks) -> [String] {
-        known(of: provider, model, for: call).others.flatMap(\.finding.betas)
+        known(of: provider, model, for: call).others.filter { $0.finding.beside == nil }.flatMap(\.finding.betas)
     }
 
     /// Returns those of the quirks that this call should ignore, because they have been remembered for an hour. No

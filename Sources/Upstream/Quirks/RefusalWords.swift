@@ -74,6 +74,9 @@ struct RefusalWords {
     /// The words of the message, in lower case and with their hyphens and points: `beta-2025.1`.
     var hyphenated: Set<String> { Set(named.hyphenated) }
 
+    /// The words of each part of the message between punctuation marks, in lower case.
+    var clauses: [[String]] { named.clauses }
+
     /// Returns whether the message names only parts of the field: `metadata.key` or `tools[0]`.
     func nameOnlyPart(of field: StaticString) -> Bool { named.nameOnlyPart(of: field) }
 

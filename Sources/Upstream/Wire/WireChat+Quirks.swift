@@ -22,7 +22,7 @@ extension WireChat {
     /// Returns the request body with the change for a finding; nil if the finding does not concern the request.
     private func changedBody(for finding: QuirkFinding) -> Body? {
         guard let request = body else { return nil }
-        if form.sends(betasOf: finding) { return request }
+        if form.sends(betasOf: finding), finding.beside?.isIn(RawJSON(request.bytes)) ?? true { return request }
         guard finding.concerns(RawJSON(request.bytes)) else { return nil }
         let changed = form.rewritten(request, for: finding)
         return changed.bytes.equals(request.bytes) ? nil : changed
@@ -34,11 +34,6 @@ extension WireChat {
         body = changed
     }
 
-    private func learn(_ finding: QuirkFinding, of request: Body) {
-        learned.append(finding)
-        change(to: form.rewritten(request, for: finding), for: finding)
-    }
-
     /// Rewrites the request body for the quirk that the vendor's refusal shows.
     ///
     /// Throws the error of the refusal if no change helps. If the model lacks an ability, the error has the lack and the
@@ -46,10 +41,17 @@ extension WireChat {
     func rewrite(after head: UpstreamHead, _ refused: UnsafeRawBufferPointer) throws(UpstreamError) {
         guard let request = body else { throw judged(errorReader.error(head, refused)) }
         let refusal = errorReader.refusal(head, refused, of: request)
-        guard let finding = form.quirk(refusal, known: quirks) else { throw judged(refusal.error) }
-        guard finding.quirks.isDisjoint(with: .ofAbilities) else { throw lacking(finding, judged(refusal.error)) }
+        guard let found = form.quirk(refusal, known: quirks) else { throw judged(refusal.error) }
+        let combination = RefusedCombination(refusal.words, of: refusal.request)
+        guard found.quirks.isDisjoint(with: .ofAbilities) else {
+            let isOfPath = !found.quirks.isDisjoint(with: [.otherPath, .otherPathWithTools])
+            throw lacking(isOfPath ? found : combination.scoped(found, changed: nil), judged(refusal.error))
+        }
         guard learned.count < Self.maxQuirks else { throw judged(refusal.error) }
-        learn(finding, of: request)
+        let changed = form.rewritten(request, for: found)
+        let finding = combination.scoped(found, changed: RawJSON(changed.bytes))
+        learned.append(finding)
+        change(to: changed, for: finding)
     }
 
     /// Rewrites the request body if an unusable response shows a quirk. Returns whether the body was rewritten.
@@ -57,7 +59,9 @@ extension WireChat {
         guard !error.recovery.contains(.emulation), learned.count < Self.maxQuirks, let request = body,
             let quirk = form.quirkOfResponse, !quirks.isSuperset(of: quirk)
         else { return false }
-        learn(QuirkFinding(quirk), of: request)
+        let finding = QuirkFinding(quirk)
+        learned.append(finding)
+        change(to: form.rewritten(request, for: finding), for: finding)
         return true
     }
 

@@ -150,6 +150,7 @@ struct RefusedRequest {
         var finding = scoped(quirks, to: named)
         if words.say("only allowed when"), names("store") || words.name("store") {
             finding.condition = .without("true", of: "store")
+            finding.isOfPair = true
         }
         return finding
     }

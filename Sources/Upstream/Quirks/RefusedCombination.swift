@@ -1,0 +1,169 @@
+import Calls
+import Engine
+
+/// A field beside which alone a quirk holds, because the vendor refused a combination of fields.
+struct OtherField: Sendable, Equatable {
+    enum State: Sendable, Equatable {
+        case absent
+        case present
+        /// The field has this value, or is an object of this type.
+        case equal(String)
+    }
+
+    /// The paths in the request's body, of which the first that is present counts.
+    let paths: [String]
+    let state: State
+
+    /// Returns whether the request has the field in this state.
+    func isIn(_ request: RawJSON) -> Bool { Self.state(of: paths, in: request) == state }
+
+    fileprivate static func state(of paths: [String], in request: RawJSON) -> State {
+        guard let value = paths.lazy.compactMap({ request.value(at: $0) }).first else { return .absent }
+        let scalar = value.isObject ? value["type"] ?? value : value
+        let bytes = scalar.content ?? scalar.bytes
+        return scalar.isObject || scalar.isArray || bytes.count > 64 ? .present : .equal(bytes.text)
+    }
+}
+
+/// The words of a refusal that concern a combination: a field that the vendor accepts without another one.
+struct RefusedCombination {
+    private let request: RawJSON
+    private let fields: [(path: String, name: String)]
+    /// The words of each clause, without clauses that offer a replacement.
+    private let clauses: [[String]]
+
+    init(_ words: RefusalWords, of request: RawJSON) {
+        self.request = request
+        fields = request.paths.map { ($0, Self.plain($0.split(separator: ".").last.map(String.init) ?? $0)) }
+        clauses = words.clauses.filter { clause in
+            clause.first { !["or", "and", "please"].contains($0) }.map { !Self.offers.contains($0) } ?? false
+        }
+    }
+
+    private static let offers: Set = ["use", "try", "consider", "see", "set", "instead"]
+    /// The words before a condition. Behind `with`, only a field or a mode is a condition.
+    private static let markers: Set = ["when", "whenever", "while", "if", "unless", "without", "with", "alongside"]
+    private static let pairs: Set = [
+        "together", "incompatible", "compatible", "both", "simultaneously", "exclusive", "combined", "combination",
+        "conflict", "conflicts", "conflicting", "combining",
+    ]
+    /// The names of fields that a request may lack. Names that are ordinary words, too, are not among them.
+    private static let known = Set(FieldNames.ofChats.map { "\($0)" })
+        .subtracting(["model", "messages", "n", "stop", "user", "audio"])
+    /// The nouns of places in which a field is refused whatever the other fields are, and the word for a reader.
+    private static let places: Set = [
+        "model", "models", "endpoint", "account", "organization", "deployment", "api", "provider", "version", "server",
+        "key", "region", "project", "plan", "you",
+    ]
+
+    /// The fields that vendors mean by a plain word.
+    private static let meanings: [(words: Set<String>, paths: [String])] = [
+        (
+            ["thinking", "reasoning"],
+            [
+                "thinking", "enable_thinking", "reasoning_effort", "reasoning", "generationConfig.thinkingConfig",
+                "chat_template_kwargs",
+            ]
+        ),
+        (["tools", "tool", "functions", "function"], ["tools", "functions"]), (["toolchoice"], ["tool_choice"]),
+        (
+            ["json", "structured", "schema"],
+            ["response_format", "output_config.format", "text.format", "generationConfig.responseMimeType"]
+        ),
+        (["streaming", "streamed"], ["stream"]), (["fast"], ["speed"]),
+    ]
+
+    /// Returns the name as it is compared: in lower case and without underscores.
+    private static func plain(_ name: String) -> String { name.lowercased().filter { $0 != "_" } }
+
+    /// Returns the finding as it holds for later requests. If the refusal names a condition, the quirk holds only
+    /// beside the other field, or only for this request if that field cannot be found.
+    ///
+    /// - Parameter changed: the request with the finding's change; nil for a lacking ability.
+    func scoped(_ finding: QuirkFinding, changed: RawJSON?) -> QuirkFinding {
+        guard finding.isLasting, !finding.isOfPair, isCondition else { return finding }
+        var finding = finding
+        finding.beside = changed.flatMap { other(changed: $0) }
+        finding.isLasting = finding.beside != nil
+        return finding
+    }
+
+    /// Whether the words contain a condition.
+    private var isCondition: Bool {
+        clauses.contains { clause in
+            clause.indices.contains { index in
+                let word = clause[index]
+                let rest = clause[(index + 1)...].prefix { !Self.markers.contains($0) }
+                if word == "in" { return rest.dropFirst().prefix(3).contains("mode") }
+                guard Self.markers.contains(word) || Self.pairs.contains(word) else { return false }
+                if rest.indices.contains(where: { !paths(clause, $0).isEmpty }) { return true }
+                if Self.pairs.contains(word), namesSeveral { return true }
+                if word == "with" { return rest.contains("mode") }
+                let behind = clause[(index + 1)...]
+                return !behind.contains { Self.places.contains($0) || Self.isModel($0) }
+            }
+        }
+    }
+
+    private var namesSeveral: Bool {
+        Set(clauses.flatMap { clause in clause.indices.compactMap { paths(clause, $0).first } }).count > 1
+    }
+
+    /// Returns whether a word is a model's name, such as `gpt-5`.
+    private static func isModel(_ word: String) -> Bool {
+        word.contains("-") && word.utf8.contains { (48...57).contains($0) }
+    }
+
+    /// Returns the paths that a word may mean; empty if it names no field.
+    private func paths(_ clause: [String], _ index: Int) -> [String] {
+        var names = clause[index].split(separator: ".").map { Self.plain(String($0)) }
+        let next = index + 1 < clause.count ? clause[index + 1] : ""
+        if names == ["tool"], next == "choice" { names = ["toolchoice"] }
+        let named = fields.filter { names.contains($0.name) }.map(\.path)
+        if !named.isEmpty { return named }
+        if Self.known.contains(clause[index]) { return [clause[index]] }
+        return Self.meanings.first { !$0.words.isDisjoint(with: names) }?.paths ?? []
+    }
+
+    /// Returns the field beside which the changed field was refused; nil if the words name none.
+    private func other(changed: RawJSON) -> OtherField? {
+        let isKept = { (path: String) -> Bool in
+            guard let value = changed.value(at: path) else { return request.value(at: path) == nil }
+            return request.value(at: path)?.bytes.equals(value.bytes) ?? false
+        }
+        var absent: OtherField?
+        for clause in clauses {
+            for index in clause.indices {
+                let paths = paths(clause, index)
+                guard !paths.isEmpty, paths.allSatisfy(isKept) else { continue }
+                let state = OtherField.state(of: paths, in: request)
+                let other = OtherField(paths: paths, state: state)
+                if state != .absent { return other }
+                absent = absent ?? other
+            }
+        }
+        return absent
+    }
+}
+
+extension RawJSON {
+    private static let containers: [StaticString] = ["generationConfig", "output_config", "reasoning", "text"]
+
+    /// The paths of the fields in a request's body, without the conversation.
+    fileprivate var paths: [String] {
+        let others: [StaticString] = ["model", "messages", "input", "contents", "system"]
+        return members.flatMap { member -> [String] in
+            let name = member.name.text
+            if others.contains(where: { member.name.equals($0) }) { return [] }
+            guard Self.containers.contains(where: { member.name.equals($0) }) else { return [name] }
+            return [name] + member.value.members.map { "\(name).\($0.name.text)" }
+        }
+    }
+
+    /// Returns the value at a path of names with points between them; nil if it is absent.
+    fileprivate func value(at path: String) -> RawJSON? {
+        path.split(separator: ".").reduce(self) { (value: RawJSON?, name) in
+            value?.members.first { member in String(name).withBytes { $0.elementsEqual(member.name) } }?.value
+        }
+    }
+}
