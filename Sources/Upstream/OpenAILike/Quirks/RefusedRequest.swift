@@ -9,7 +9,7 @@ extension Refusal {
         guard [400, 422, 500].contains(status), !isSpecial else { return nil }
         let refused = RefusedRequest(self, known)
         // Some servers report an error of the model's chat template with status 500.
-        return status == 500 ? refused.quirkOfTurns.map { refused.scoped($0) } : refused.finding
+        return status == 500 ? refused.quirkOfTurns.map { refused.ofMessages($0) } : refused.finding
     }
 }
 
@@ -63,7 +63,7 @@ struct RefusedRequest {
         if words.quote("name"), words.containsAny(of: Self.lengths), ToolNameShortener.finds(in: request) {
             return new(.shortNames).map { scoped($0) }
         }
-        if let quirk = quirkOfMessages { return new(quirk).map { scoped($0, to: quirk == .noNames ? "name" : nil) } }
+        if let quirk = quirkOfMessages { return new(quirk).map { ofMessages($0) } }
         if let finding = lackingAbility { return new(finding.quirks) == nil ? nil : finding }
         if request["tools"] != nil || request["functions"] != nil, lacksTools {
             return new(.noTools).map { scoped($0) }
@@ -84,6 +84,13 @@ struct RefusedRequest {
     }
 
     // MARK: For which requests a quirk holds
+
+    /// Returns a quirk of the form of messages. It changes only messages of that form, whatever the other fields are.
+    func ofMessages(_ quirk: LearnedQuirks) -> QuirkFinding {
+        var finding = scoped(quirk, to: quirk == .noNames ? "name" : nil)
+        finding.isOfPair = true
+        return finding
+    }
 
     /// Returns a quirk with the requests for which it holds.
     ///
