@@ -64,15 +64,14 @@ struct CommandHelp: Equatable, Sendable {
             "limits",
             options: ["--digest", "--give-back", "--json"],
             expected: "expected a NAME or --digest DIGEST, or NAME --give-back AMOUNT UNIT, then optionally --json",
-            Form("limits NAME", "show the units that a caller used of its limits, as counted in memcached; --json"),
+            Form(
+                "limits NAME",
+                "show the units that a caller used of its limits, as counted in memcached; --json",
+                "--give-back 3.20 usd gives back this amount before, in all its limits of the unit but those of models"
+            ),
             Form(
                 "limits --digest DIGEST",
                 "the same for a caller without a NAME: its `caller` in the log, or the SHA-256 of its key"
-            ),
-            Form(
-                "limits NAME --give-back 3.20 usd",
-                "give back an amount of all limits in this unit that count the caller, without those of models, and",
-                "show them: for a price that was wrong"
             )
         ),
         CommandHelp(
