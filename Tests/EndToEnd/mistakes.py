@@ -373,3 +373,92 @@ OWN = [
         "is not an IP address", "HOST", "127.0.0.1", "HOST=127.0.0.1\n",
     ),
 ]  # fmt: skip
+
+NAMES = "is not a list of name or alias=upstream, each alias once, separated by commas"
+CALLED = OPENAI.replace("PROVIDER_B_MODELS=llama", "PROVIDER_B_MODELS={}")
+
+
+def written(name: str, file: str, value: str, what: str, do: str, mended: str, line: str = "", **more: object) -> Mistake:
+    """A mistake in the value of the last line of a file, which has `{}` in its place. The message ends in `what: do`."""
+    lines = file.format(value).splitlines()
+    at, setting = next((at, found.partition("=")[0]) for at, found in enumerate(file.splitlines(), 1) if "{}" in found)
+    text = line or f'"{value}" {what}: {do}'
+    assert len(lines) == len(file.splitlines())
+    return Mistake(name, file.format(value), f".env:{at}  {setting}: {text}", what, setting, do, file.format(mended), **more)  # type: ignore[arg-type]
+
+
+PRICED = OPENAI + "PROVIDER_B_COST={}\n"
+WRITTEN = [
+    written("hyphen", CALLED, "fast=gpt\u20114o", NAMES, "it has U+2011, which only looks like -; write -", "fast=gpt-4o"),
+    written("wide slash", ECHO + "RATE_LIMIT={}\n", "60\uff0fminute", LIMITS, "it has the wide character U+FF0F; write /", "60/minute"),
+    written("space that cannot be seen", CALLED, "gpt-\u200b4o", NAMES, "it has the invisible character U+200B; remove it", "gpt-4o"),
+    Mistake(
+        "typographic quotes", f"PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN=\u201c{TOKEN}\u201d\n",
+        f'.env:2  KEY_TEAM_TOKEN: {VISIBLE}: it has U+201C, which only looks like "; remove it', "U+201C", "KEY_TEAM_TOKEN", "remove it",
+        ECHO,
+    ),
+    Mistake(
+        "YAML", ECHO + "PORT: 5002\n", ".env:3  this line is not NAME=value: write = in place of : behind the name", "not NAME=value",
+        ".env:3", "write =", ECHO + "PORT=5002\n",
+    ),
+    Mistake(
+        "invisible character in a name", ECHO + "PO\u200bRT=5002\n",
+        ".env:3  this line is not NAME=value: it has the invisible character U+200B; remove it", "not NAME=value", ".env:3", "remove it",
+        ECHO + "PORT=5002\n",
+    ),
+    written("list as JSON", CALLED, '["a","b"]', NAMES, "write names with commas, without brackets and quotes", "a,b"),
+    written("semicolons", CALLED, "fast=a;smart=b", NAMES, "write a comma between two names; ; stands between limits", "fast=a,smart=b"),
+    written("spaces between models", CALLED, "a b", NAMES, "write a comma between two names", "a,b"),
+    written("commas between limits", ECHO + "RATE_LIMIT={}\n", "60/minute, 2000/minute", LIMITS, "write ; between two limits", "60/minute;50/second"),
+    written("thousands by k", ECHO + "RATE_LIMIT={}\n", "100k tokens/minute", LIMITS, "write 100000", "100000 tokens/minute"),
+    written("grouped digits", ECHO + "RATE_LIMIT={}\n", "1,000,000 tokens/minute", LIMITS, "write 1000000, without a comma", "1000000 tokens/minute"),
+    written("decimal comma", PRICED.format("1/2 per million") + "RATE_LIMIT={}\n", "5,50 usd/minute", LIMITS, "write 5.50, without a comma", "5.50 usd/minute"),
+    written("month", PRICED.format("1/2 per million") + "RATE_LIMIT={}\n", "100 usd/month", LIMITS, "write 30 days for a month", "100 usd/30 days"),
+    written("limit of nothing", ECHO + "RATE_LIMIT={}\n", "0/minute", LIMITS, "a limit of 0 lets nobody in; remove the key in its place, or write off", "off"),
+    written(
+        "dollar signs", PRICED, "$0.01 / $0.06",
+        "is not a price such as 0.002, 0.001/0.004 or 0.001/0.004/0.0005, up to 1000 dollars, with at most nine decimals",
+        "write dollars without $", "0.01/0.06",
+    ),
+    written(
+        "price of a million", PRICED, "0.15/0.60", "0.15/0.60 is 150/600 dollars for a million tokens", "write `0.15/0.60 per million`",
+        "0.15/0.60 per million", is_warning=True,
+        line="0.15/0.60 is 150/600 dollars for a million tokens; if the vendor lists 0.15/0.60 per million, write `0.15/0.60 per million`, and "
+        "if it is meant so, `0.15/0.60 per 1000`",
+    ),
+    written(
+        "price of one token", PRICED, "0.00000015", "0.00000015 is 0.00015/0.00015 dollars for a million tokens",
+        "write `0.15/0.15 per million`", "0.15/0.15 per million", is_warning=True,
+        line="0.00000015 is 0.00015/0.00015 dollars for a million tokens; if 0.00000015 is for one token, write `0.15/0.15 per million`, and if "
+        "it is meant so, `0.00000015 per 1000`",
+    ),
+    Mistake(
+        "price by the vendor's name", CALLED.format("fast=gpt-4o-mini") + "PROVIDER_B_COSTS=gpt-4o-mini=0.001\n",
+        '.env:5  PROVIDER_B_COSTS: PROVIDER_B_MODELS does not contain "gpt-4o-mini"; did you mean "fast"?', "does not contain",
+        "PROVIDER_B_COSTS", '"fast"', CALLED.format("fast=gpt-4o-mini") + "PROVIDER_B_COSTS=fast=0.001\n",
+    ),
+    written(
+        "Redis", ECHO + "MEMCACHED_HOST={}\n", "redis://cache:6379", "is not the name or address of a host",
+        "counters are kept in memcached; write a memcached server without ://", "cache",
+    ),
+    Mistake(
+        "database of SQLAlchemy", ECHO + "USAGE_DATABASE_URL=postgresql+asyncpg://u:p@h/db\n",
+        ".env:3  USAGE_DATABASE_URL: the value is not a URL such as postgres://user:password@host:5432/database, with %40 for an @ in the "
+        "password: write postgres:// in place of postgresql+asyncpg://", "is not a URL", "USAGE_DATABASE_URL", "write postgres://",
+        ECHO + "USAGE_DATABASE_URL=postgres://u:p@h/db\n",
+    ),
+    Mistake(
+        "database of SQLite", ECHO + "USAGE_DATABASE_URL=sqlite:///usage.db\n",
+        ".env:3  USAGE_DATABASE_URL: the value is not a URL such as postgres://user:password@host:5432/database, with %40 for an @ in the "
+        "password: for SQLite set DATA_DIR to a folder in its place", "is not a URL", "USAGE_DATABASE_URL", "DATA_DIR",
+        ECHO + "DATA_DIR={folder}/data\n",
+    ),
+    written(
+        "port in the address", ECHO + "HOST={}\n", "127.0.0.1:5002", "is not an IP address such as 127.0.0.1, or 0.0.0.0 for all of this machine",
+        "set the port separately: HOST=127.0.0.1 and PORT=5002", "127.0.0.1",
+    ),
+    written(
+        "origin with a slash", ECHO + "CORS_ORIGINS={}\n", "https://chat.example.org/",
+        "is not * or a list of origins such as https://chat.example.org", "write an origin without the / at its end", "https://chat.example.org",
+    ),
+]

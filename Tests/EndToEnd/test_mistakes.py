@@ -11,7 +11,7 @@ from pathlib import Path
 import local_http
 import pytest
 import trustme
-from mistakes import OWN, THE_LIST, TOKEN, Mistake
+from mistakes import OWN, THE_LIST, TOKEN, WRITTEN, Mistake
 from relay_process import INHERITED, binary, free_port
 
 
@@ -26,7 +26,7 @@ def reported(ended: subprocess.CompletedProcess[str]) -> list[str]:
     return [line.removeprefix("  ") for line in ended.stderr.splitlines() if line.startswith("  ")]
 
 
-@pytest.mark.parametrize("row", THE_LIST + OWN, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", THE_LIST + OWN + WRITTEN, ids=lambda row: row.name)
 def test_a_mistake_is_named_with_its_place_and_the_way_out(tmp_path: Path, row: Mistake) -> None:
     (tmp_path / "written").write_text(TOKEN + "\n")
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -52,7 +52,7 @@ def test_a_mistake_is_named_with_its_place_and_the_way_out(tmp_path: Path, row: 
 
 def test_there_are_enough_rows() -> None:
     assert len(OWN) >= 36
-    assert len({row.name for row in THE_LIST + OWN}) == len(THE_LIST + OWN)
+    assert len({row.name for row in THE_LIST + OWN + WRITTEN}) == len(THE_LIST + OWN + WRITTEN)
 
 
 SETTINGS = {"PROVIDER_A_KIND": "echo", "ANONYMOUS_MODELS": "all"}

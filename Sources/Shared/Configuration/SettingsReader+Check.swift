@@ -137,7 +137,8 @@ extension SettingsReader {
             for (key, name) in weights + prices {
                 if !provider.models.isEmpty {
                     if !provider.servesList, !provider.models.contains(where: { $0.alias == name }) {
-                        let hint = hint(nearestModel(to: name, among: provider.models.map(\.alias)))
+                        let named = provider.models.first { $0.upstream == name }?.alias
+                        let hint = hint(named ?? nearestModel(to: name, among: provider.models.map(\.alias)))
                         report(key, "PROVIDER_\(provider.instance)_MODELS does not contain \"\(name)\"\(hint)")
                     }
                 } else if let catalogue = catalogues[provider.kind], !settings.permittedModels.contains(name) {

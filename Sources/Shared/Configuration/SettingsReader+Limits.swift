@@ -1,3 +1,4 @@
+import Engine
 import Limits
 
 /// Checks of limits that are valid but would not have the intended effect.
@@ -43,16 +44,25 @@ extension SettingsReader {
     /// limit in dollars may use.
     mutating func checkPrices(_ settings: Settings) {
         for provider in settings.providers {
-            let prices = provider.prices
-            let fields = [("COST", prices.common), ("COSTS", prices.ofModels.values.max { $0.highest < $1.highest })]
-            for case (let field, let price?) in fields where price.highest > Price.usualMaximum {
-                warn(
-                    ProviderSettings.key(provider.name.asInstance, field),
-                    """
-                    a number is above 1, which is a dollar for 1000 tokens; prices are often listed per million tokens: \
-                    write `2.50/10 per million`
-                    """
-                )
+            let common = provider.prices.common.map { [($0, "")] } ?? []
+            let ofModels = provider.prices.ofModels.sorted { $0.key < $1.key }.map { ($0.value, $0.key) }
+            for (field, prices) in [("COST", common), ("COSTS", ofModels)] {
+                let key = ProviderSettings.key(provider.name.asInstance, field)
+                let texts =
+                    given[key].map { $0.text.split { $0 == "," || $0.isNewline }.map { String($0.trimmed) } } ?? []
+                for (price, model) in prices where price.isUnusual {
+                    let text = texts.first { $0.prefix { $0 != "=" }.trimmed == model } ?? texts.first ?? ""
+                    let numbers = text.drop { field == "COSTS" && $0 != "=" }.drop { $0 == "=" }.trimmed
+                    // Whoever writes a unit has thought of it.
+                    if numbers.contains(" per ") { continue }
+                    let own = String(numbers.prefix { $0 != " " })
+                    let meant =
+                        price.isAboveUsual
+                        ? "if the vendor lists \(own) per million, write `\(own) per million`"
+                        : "if \(own) is for one token, write `\(price.perMillionText(timesAs: 1_000)) per million`"
+                    let reading = "\(own) is \(price.perMillionText()) dollars for a million tokens"
+                    warn(key, "\(reading); \(meant), and if it is meant so, `\(own) per 1000`")
+                }
             }
         }
         let isForAll = givenLimits(settings).contains { limit in

@@ -24,14 +24,22 @@ package struct Price: Sendable, Equatable {
     package var promptParts: Int { plain?.prompt ?? 0 }
     package var completionParts: Int { plain?.completion ?? 0 }
 
-    /// The highest price of one token, in 10^-12 dollars.
-    var highest: Int {
-        let all = (plain?.numbers ?? []) + (terms?.fields.conditions ?? []).flatMap(\.prices.numbers)
-        return all.max() ?? 0
+    /// Whether 1000 tokens of prompt or completion cost more than 0.1 dollars, as if it were the price of a million.
+    var isAboveUsual: Bool { plain.map { max($0.prompt, $0.completion) > 100_000_000 } ?? false }
+
+    /// Whether `isAboveUsual`, or 1000 tokens cost less than 0.00001 dollars, as if it were the price of one.
+    var isUnusual: Bool {
+        isAboveUsual || (plain.map { [$0.prompt, $0.completion].contains { (1..<10_000).contains($0) } } ?? false)
     }
 
-    /// The highest usual price of one token in 10^-12 dollars: a dollar for 1000 tokens.
-    static let usualMaximum = 1_000_000_000
+    /// Returns the prices of a million tokens of prompt and completion in dollars, such as `2.5/10`.
+    ///
+    /// - Parameter factor: the number by which they are multiplied.
+    func perMillionText(timesAs factor: Int = 1) -> String {
+        guard let plain else { return "" }
+        return [plain.prompt, plain.completion].map { Cost(millionths: $0 * 1_000_000 * factor).text }
+            .joined(separator: "/")
+    }
 
     /// Whether the provider's model list has the price.
     package var isListed: Bool { terms?.isListed ?? false }

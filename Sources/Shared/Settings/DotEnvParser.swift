@@ -32,22 +32,25 @@ struct DotEnvParser {
         skipBlanks()
         guard !isAtLineEnd, current != UInt8(ascii: "#") else { return }
         skipExport()
-        guard let name = consumeName() else { return report(nil, "this line is not NAME=value") }
+        let start = index
+        let read = consumeName()
         skipBlanks()
         // The line is not quoted, since it may be the second line of a secret.
-        guard current == UInt8(ascii: "=") else { return report(nil, "this line is not NAME=value") }
+        guard let name = read, current == UInt8(ascii: "=") else {
+            return report(nil, "this line is not NAME=value\(adviceOnName(from: start).map { ": \($0)" } ?? "")")
+        }
         index += 1
         let isAfterBlank = isBlank(current)
         skipBlanks()
-        let start = line
+        let firstLine = line
         guard let value = consumeValue(named: name, isAfterBlank: isAfterBlank) else { return }
         guard value.allSatisfy({ $0 != 0 }), let text = String(validating: value, as: UTF8.self) else {
             return report(name, "the value is not UTF-8 text; save the file as UTF-8")
         }
-        if let first = linesByName.updateValue(start, forKey: name) {
-            return mistakes.append(Mistake(line: start, name: name, text: "already set in line \(first)"))
+        if let first = linesByName.updateValue(firstLine, forKey: name) {
+            return mistakes.append(Mistake(line: firstLine, name: name, text: "already set in line \(first)"))
         }
-        entries.append(SettingsSource.Entry(name, text, line: start))
+        entries.append(SettingsSource.Entry(name, text, line: firstLine))
     }
 
     private mutating func consumeValue(named name: String, isAfterBlank: Bool) -> [UInt8]? {
@@ -140,6 +143,13 @@ struct DotEnvParser {
         if isAtLineEnd || (current == UInt8(ascii: "#") && isAfterBlank) { return true }
         report(name, "there is text after the closing quote")
         return false
+    }
+
+    /// Returns the advice on a line whose name ends too early; nil if it has no usual mistake.
+    private func adviceOnName(from start: Int) -> String? {
+        if index > start, current == UInt8(ascii: ":") { return "write = in place of : behind the name" }
+        let rest = bytes[start...].prefix { $0 != UInt8(ascii: "=") && $0 != UInt8(ascii: "\n") }
+        return SettingType.adviceOnLookalikes(String(decoding: rest, as: UTF8.self))
     }
 
     private mutating func consumeName() -> String? {

@@ -70,8 +70,16 @@ package struct ModelName: Sendable, Equatable {
             String($0.trimmed)
         }
         guard let alias = parts.first, let upstream = parts.last else { return nil }
-        guard parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { $0 > 32 && $0 != 127 } }) else { return nil }
+        guard parts.allSatisfy(Self.isName) else { return nil }
         self.alias = alias
         self.upstream = upstream
+    }
+
+    /// Returns whether a text can be the name of a model. Marks of other lists, and characters that only look like others,
+    /// are typing mistakes.
+    static func isName(_ text: String) -> Bool {
+        guard let first = text.utf8.first, first != UInt8(ascii: "[") else { return false }
+        return text.utf8.allSatisfy { $0 > 32 && $0 != 127 && $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: "\"") }
+            && SettingType.adviceOnLookalikes(text) == nil
     }
 }

@@ -1,0 +1,86 @@
+import Engine
+
+extension SettingType {
+    /// Returns what to write in place of a usual mistake; nil if the text has none.
+    func advice(on text: String) -> String? {
+        if let advice = Self.adviceOnLookalikes(text) { return advice }
+        switch self {
+        case .models, .names, .patterns, .model: return adviceOnNames(text)
+        case .limits, .modelLimits: return adviceOnLimits(text)
+        case .price, .modelPrices, .dollars: return text.contains("$") ? "write dollars without $" : nil
+        case .host, .servers:
+            return text.contains("://") ? "counters are kept in memcached; write a memcached server without ://" : nil
+        case .database:
+            if text.hasPrefix("sqlite") { return "for SQLite set DATA_DIR to a folder in its place" }
+            let scheme = text.prefix { $0 != ":" }
+            guard scheme.hasPrefix("postgres"), scheme.contains("+") else { return nil }
+            return "write postgres:// in place of \(scheme)://"
+        case .address:
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count == 2, value(of: String(parts[0])) != nil else { return nil }
+            return "set the port separately: HOST=\(parts[0]) and PORT=\(parts[1])"
+        case .origins:
+            let isEnded = text.split(separator: ",").contains { $0.trimmed.hasSuffix("/") }
+            return isEnded ? "write an origin without the / at its end" : nil
+        default: return nil
+        }
+    }
+
+    /// Characters that look like others, and those that are meant; a space for those that cannot be seen.
+    private static let lookalikes: [(ClosedRange<UInt32>, String)] = [
+        (0x2010...0x2015, "-"), (0x2212...0x2212, "-"), (0x2018...0x201B, "'"), (0x201C...0x201F, "\""),
+        (0x00A0...0x00A0, " "), (0x200B...0x200F, ""), (0x2060...0x2060, ""), (0xFEFF...0xFEFF, ""),
+    ]
+
+    /// Returns what to do about a character that looks like an ASCII character, or like nothing; nil if there is none.
+    static func adviceOnLookalikes(_ text: String) -> String? {
+        for scalar in text.unicodeScalars where scalar.value > 127 {
+            let number = "U+" + String(scalar.value, radix: 16, uppercase: true).padded(to: 4)
+            if (0xFF01...0xFF5E).contains(scalar.value), let meant = Unicode.Scalar(scalar.value - 0xFEE0) {
+                return "it has the wide character \(number); write \(meant)"
+            }
+            guard let (_, meant) = lookalikes.first(where: { $0.0.contains(scalar.value) }) else { continue }
+            if meant.isEmpty || meant == " " { return "it has the invisible character \(number); remove it" }
+            let isQuote = meant != "-"
+            return "it has \(number), which only looks like \(meant); \(isQuote ? "remove it" : "write -")"
+        }
+        return nil
+    }
+
+    private func adviceOnNames(_ text: String) -> String? {
+        if text.hasPrefix("[") || text.contains("\"") { return "write names with commas, without brackets and quotes" }
+        if text.contains(";") { return "write a comma between two names; ; stands between limits" }
+        return text.contains(" ") ? "write a comma between two names" : nil
+    }
+
+    private func adviceOnLimits(_ text: String) -> String? {
+        for item in text.lowercased().split(separator: ";") {
+            let words = item.split { " /".contains($0) }
+            let number = words.first ?? ""
+            let digits = number.filter(\.isNumber)
+            if digits.isEmpty { continue }
+            if words.count > 1, words[1...].contains(where: { $0.hasPrefix("month") }) {
+                return "write 30 days for a month"
+            }
+            if number.dropLast().allSatisfy(\.isNumber), let factor = ["k": 1_000, "m": 1_000_000][number.suffix(1)],
+                let count = Int(digits)
+            {
+                return "write \(count * factor)"
+            }
+            if self == .limits, number.contains(",") {
+                let parts = number.split(separator: ",")
+                let isGrouped = parts.dropFirst().allSatisfy { $0.count == 3 }
+                return "write \(isGrouped ? digits : parts.joined(separator: ".")), without a comma"
+            }
+            if self == .limits, item.contains(",") { return "write ; between two limits" }
+            if Int(digits) == 0 { return "a limit of 0 lets nobody in; remove the key in its place, or write off" }
+        }
+        return nil
+    }
+}
+
+extension String {
+    fileprivate func padded(to count: Int) -> String {
+        String(repeating: "0", count: max(0, count - utf8.count)) + self
+    }
+}
