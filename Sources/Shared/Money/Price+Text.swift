@@ -181,7 +181,7 @@ private struct PriceParser {
         var numbers: [Int] = []
         for text in texts { numbers.append(try number(text)) }
         if isPerMillion, skip("per"), !skip("million") { throw Price.Mistake(reason(of: "per")) }
-        if !isPerMillion, word == "per", words.indices.contains(next + 1), words[next + 1] == "1000" { next += 2 }
+        if !isPerMillion, self.word == "per", words.indices.contains(next + 1), words[next + 1] == "1000" { next += 2 }
         return TokenPrices(numbers)
     }
 

@@ -109,34 +109,39 @@ import Testing
     @Test(
         "prices that look like those of a million tokens, and models without a price, are warnings",
         arguments: [
-            ("COST=2.50/10", [], "PROVIDER_A_COST: a number is above 1"),
-            ("COSTS=b=1,a=1/2", [], "PROVIDER_A_COSTS: a number is above 1"),
-            ("COST=1 over 9 1/1/1.5", [], "PROVIDER_A_COST: a number is above 1"),
-            ("COST=2.50/10 per million", [], nil), ("COST=1", ["RATE_LIMIT=5 usd/day"], nil),
             (
-                "COSTS=a=1", ["RATE_LIMIT=5 usd/day"],
+                "COST=2.50/10", [],
+                "PROVIDER_A_COST: 2.50/10 is 2500/10000 dollars for a million tokens; if the vendor lists"
+            ),
+            ("COSTS=b=0.01,a=0.01/2", [], "PROVIDER_A_COSTS: 0.01/2 is 10/2000 dollars"),
+            ("COST=0.11 over 9 0.01", [], "write `0.11 per million`, and if it is meant so, `0.11 per 1000`"),
+            ("COST=0.0000001/0.0000004", [], "if 0.0000001/0.0000004 is for one token, write `0.1/0.4 per million`"),
+            ("COST=0.11 per 1000", [], nil), ("COST=0.1/0.00001", [], nil), ("COST=2.50/10 per million", [], nil),
+            ("COST=0.01", ["RATE_LIMIT=5 usd/day"], nil),
+            (
+                "COSTS=a=0.01", ["RATE_LIMIT=5 usd/day"],
                 "PROVIDER_A_MODELS: \"b\" has no price, so limits in usd do not count it"
             ),
             (
-                "COSTS=c=1", ["RATE_LIMIT=5 usd/day"],
+                "COSTS=c=0.01", ["RATE_LIMIT=5 usd/day"],
                 "PROVIDER_A_MODELS: \"a\" has no price, like 1 others of this provider,"
             ),
-            ("COSTS=a=1", ["KEY_T_RATE_LIMIT_CHAT=5 usd/day"], "PROVIDER_A_MODELS: \"b\" has no price"),
-            ("COSTS=a=1", ["KEY_T_RATE_LIMIT=5 usd/day", "KEY_T_MODELS=a,c"], nil),
+            ("COSTS=a=0.01", ["KEY_T_RATE_LIMIT_CHAT=5 usd/day"], "PROVIDER_A_MODELS: \"b\" has no price"),
+            ("COSTS=a=0.01", ["KEY_T_RATE_LIMIT=5 usd/day", "KEY_T_MODELS=a,c"], nil),
             (
-                "COSTS=a=1", ["KEY_T_RATE_LIMIT=5 usd/day", "KEY_T_MODELS=a,c", "FALLBACK_MODEL=b"],
+                "COSTS=a=0.01", ["KEY_T_RATE_LIMIT=5 usd/day", "KEY_T_MODELS=a,c", "FALLBACK_MODEL=b"],
                 "PROVIDER_A_MODELS: \"b\" has no price"
             ),
-            ("COSTS=a=1,b=free", ["RATE_LIMIT_TOTAL=5 usd/day"], nil),
-            ("COSTS=a=1,b=reported", ["RATE_LIMIT_TOTAL=5 usd/day"], nil), ("COSTS=a=1", [], nil),
+            ("COSTS=a=0.01,b=free", ["RATE_LIMIT_TOTAL=5 usd/day"], nil),
+            ("COSTS=a=0.01,b=reported", ["RATE_LIMIT_TOTAL=5 usd/day"], nil), ("COSTS=a=0.01", [], nil),
         ] as [(String, [String], String?)]
     )
     func unpriced(price: String, more: [String], warning: String?) {
         let provider = ["KIND=openai", "BASE_URL=https://host/v1", "API_KEY=key-of-a", "MODELS=a,b,c", price]
         let lines = provider.map { "PROVIDER_A_\($0)" } + ["KEY_T_TOKEN=sk-of-the-team-1", "DATA_DIR=/data"] + more
         let priced =
-            price.hasPrefix("COSTS=") && !price.contains("c=1")
-            ? lines.map { $0 == "PROVIDER_A_\(price)" ? $0 + ",c=1" : $0 } : lines
+            price.hasPrefix("COSTS=") && !price.contains("c=0.01")
+            ? lines.map { $0 == "PROVIDER_A_\(price)" ? $0 + ",c=0.01" : $0 } : lines
         let outcome = outcome(file: priced.joined(separator: "\n") + "\n")
         #expect(outcome.problemTexts == [])
         let texts = outcome.warningTexts
@@ -148,7 +153,7 @@ import Testing
         arguments: ["", "list", "free", "0.1"]
     )
     func unpricedList(price: String) {
-        let cost = price.isEmpty ? "PROVIDER_A_COSTS=a=1" : "PROVIDER_A_COST=\(price)"
+        let cost = price.isEmpty ? "PROVIDER_A_COSTS=a=0.01" : "PROVIDER_A_COST=\(price)"
         let outcome = outcome(
             file: """
                 PROVIDER_A_KIND=openai\nPROVIDER_A_BASE_URL=https://host/v1\nPROVIDER_A_API_KEY=key-of-a
