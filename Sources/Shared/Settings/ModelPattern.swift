@@ -78,8 +78,8 @@ package struct ModelName: Sendable, Equatable {
     /// Returns whether a text can be the name of a model. Marks of other lists, and characters that only look like others,
     /// are typing mistakes.
     static func isName(_ text: String) -> Bool {
-        guard let first = text.utf8.first, first != UInt8(ascii: "[") else { return false }
-        return text.utf8.allSatisfy { $0 > 32 && $0 != 127 && $0 != UInt8(ascii: ";") && $0 != UInt8(ascii: "\"") }
+        guard let first = text.utf8.first, !"[\"".utf8.contains(first) else { return false }
+        return text.utf8.allSatisfy { $0 > 32 && $0 != 127 && $0 != UInt8(ascii: ";") }
             && SettingType.adviceOnLookalikes(text) == nil
     }
 }

@@ -5,7 +5,7 @@ extension SettingType {
     func advice(on text: String) -> String? {
         if let advice = Self.adviceOnLookalikes(text) { return advice }
         switch self {
-        case .models, .names, .patterns, .model: return adviceOnNames(text)
+        case .models, .names, .patterns: return adviceOnNames(text)
         case .limits, .modelLimits: return adviceOnLimits(text)
         case .price, .modelPrices, .dollars: return text.contains("$") ? "write dollars without $" : nil
         case .host, .servers:
