@@ -411,6 +411,7 @@ WRITTEN = [
     written("spaces between models", CALLED, "a b", NAMES, "write a comma between two names", "a,b"),
     written("commas between limits", ECHO + "RATE_LIMIT={}\n", "60/minute, 2000/minute", LIMITS, "write ; between two limits", "60/minute;50/second"),
     written("thousands by k", ECHO + "RATE_LIMIT={}\n", "100k tokens/minute", LIMITS, "write 100000", "100000 tokens/minute"),
+    written("more thousands than any number has", ECHO + "RATE_LIMIT={}\n", "9999999999999999k/minute", LIMITS, "write 9999999999999999000", "99/minute"),
     written("grouped digits", ECHO + "RATE_LIMIT={}\n", "1,000,000 tokens/minute", LIMITS, "write 1000000, without a comma", "1000000 tokens/minute"),
     written("decimal comma", PRICED.format("1/2 per million") + "RATE_LIMIT={}\n", "5,50 usd/minute", LIMITS, "write 5.50, without a comma", "5.50 usd/minute"),
     written("month", PRICED.format("1/2 per million") + "RATE_LIMIT={}\n", "100 usd/month", LIMITS, "write 30 days for a month", "100 usd/30 days"),

@@ -191,13 +191,10 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
         on transport: any Transport
     ) async throws(UpstreamError) -> UpstreamResponse {
         begin(request.endpoint)
-        do throws(TransportError) {
-            let response = try await transport.send(request)
-            keepFields(of: response.head)
-            return response
-        } catch {
-            throw UpstreamError(error)
-        }
+        let response: UpstreamResponse
+        do throws(TransportError) { response = try await transport.send(request) } catch { throw UpstreamError(error) }
+        keepFields(of: response.head)
+        return response
     }
 
     /// Sends a request, and waits for the head of its response.
@@ -206,21 +203,17 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
         on transport: any Transport
     ) async throws(UpstreamError) -> any UpstreamStream {
         begin(request.endpoint)
-        do throws(TransportError) {
-            let stream = try await transport.open(request)
-            keepFields(of: stream.head)
-            return stream
-        } catch {
-            throw UpstreamError(error)
-        }
+        let stream: any UpstreamStream
+        do throws(TransportError) { stream = try await transport.open(request) } catch { throw UpstreamError(error) }
+        keepFields(of: stream.head)
+        return stream
     }
 
     /// Whether the call uses the caller's own key for the vendor.
     package var isCallersKey: Bool { credential.label == nil }
 
     private func keepFields(of head: UpstreamHead) {
-        if head.fields.isEmpty, billing.vendorFields == nil { return }
-        billing.vendorFields = (head.fields, isCallersKey)
+        if !head.fields.isEmpty || billing.vendorFields != nil { billing.vendorFields = (head.fields, isCallersKey) }
     }
 
     /// Begins a POST request whose body is written in chunks.

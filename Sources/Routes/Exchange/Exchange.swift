@@ -165,7 +165,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
         record.record(error)
         if error.status == 499 || isBinary { return writer.cut() }
         var error = error
-        error.requestID = vendorFields.first { $0.name.hasSameBytes(as: "request-id") }?.value ?? record.id
+        error.requestID = (vendorFields.isEmpty ? nil : vendorRequestID) ?? record.id
         var body = ByteBuffer()
         surface.append(error, isMidStream: hasBegun, to: &body)
         if hasBegun {
@@ -203,6 +203,10 @@ final class Exchange: OnLoop, @unchecked Sendable {
         return fields.all
     }
 
+    private var vendorRequestID: String? {
+        billing?.vendorFields?.all.first { $0.name.hasSameBytes(as: "request-id") }?.value
+    }
+
     private func head(_ status: Int, type: StaticString?) -> ResponseHead {
         var head = gateway.head(status, type: type, id: record.id, since: record.startedAt, isShared: isShared)
         head.closes = closes
@@ -210,11 +214,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
         let standing = standing
         standing?.appendLimits(to: &head.fields)
         surface.appendFields(record.id, standing, vendorFields, to: &head.fields)
-        if let vendor = billing?.vendorFields, !vendor.isOfCaller,
-            let id = vendor.all.first(where: { $0.name.hasSameBytes(as: "request-id") })
-        {
-            head.add("X-Relay-Upstream-Request-Id", text: id.value)
-        }
+        if vendorFields.isEmpty, let vendorRequestID { head.add("X-Relay-Upstream-Request-Id", text: vendorRequestID) }
         if let billing, let server = billing.server {
             head.add("X-Relay-Provider", text: server.provider)
             head.fields.append("X-Relay-Attempts: ")

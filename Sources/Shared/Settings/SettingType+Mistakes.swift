@@ -1,4 +1,5 @@
 import Engine
+import Limits
 
 extension SettingType {
     /// Returns what to write in place of a usual mistake; nil if the text has none.
@@ -8,8 +9,16 @@ extension SettingType {
         case .models, .names, .patterns: return adviceOnNames(text)
         case .limits, .modelLimits: return adviceOnLimits(text)
         case .price, .modelPrices, .dollars: return text.contains("$") ? "write dollars without $" : nil
+        case .host where !text.contains("://"):
+            guard let address = MemcachedAddress(text), text.contains(":") else { return nil }
+            return """
+                set the port separately: MEMCACHED_HOST=\(address.host) and MEMCACHED_PORT=\(address.port), or \
+                MEMCACHED_SERVERS=\(address.text)
+                """
         case .host, .servers:
             return text.contains("://") ? "counters are kept in memcached; write a memcached server without ://" : nil
+        case .password: return "`openssl rand -hex 24` makes one"
+        case .url: return text.contains("?") ? "a base URL has no query; remove the part from ? on" : nil
         case .database:
             if text.hasPrefix("sqlite") { return "for SQLite set DATA_DIR to a folder in its place" }
             let scheme = text.prefix { $0 != ":" }
@@ -26,23 +35,25 @@ extension SettingType {
         }
     }
 
-    /// Characters that look like others, and those that are meant; a space for those that cannot be seen.
+    /// Characters that look like others, and those that are meant; none for those that cannot be seen.
     private static let lookalikes: [(ClosedRange<UInt32>, String)] = [
         (0x2010...0x2015, "-"), (0x2212...0x2212, "-"), (0x2018...0x201B, "'"), (0x201C...0x201F, "\""),
-        (0x00A0...0x00A0, " "), (0x200B...0x200F, ""), (0x2060...0x2060, ""), (0xFEFF...0xFEFF, ""),
+        (0x00A0...0x00A0, ""), (0x200B...0x200F, ""), (0x2060...0x2060, ""), (0xFEFF...0xFEFF, ""),
     ]
 
     /// Returns what to do about a character that looks like an ASCII character, or like nothing; nil if there is none.
     static func adviceOnLookalikes(_ text: String) -> String? {
         for scalar in text.unicodeScalars where scalar.value > 127 {
-            let number = "U+" + String(scalar.value, radix: 16, uppercase: true).padded(to: 4)
+            var number: String {
+                let digits = String(scalar.value, radix: 16, uppercase: true)
+                return "U+" + String(repeating: "0", count: max(0, 4 - digits.utf8.count)) + digits
+            }
             if (0xFF01...0xFF5E).contains(scalar.value), let meant = Unicode.Scalar(scalar.value - 0xFEE0) {
                 return "it has the wide character \(number); write \(meant)"
             }
             guard let (_, meant) = lookalikes.first(where: { $0.0.contains(scalar.value) }) else { continue }
-            if meant.isEmpty || meant == " " { return "it has the invisible character \(number); remove it" }
-            let isQuote = meant != "-"
-            return "it has \(number), which only looks like \(meant); \(isQuote ? "remove it" : "write -")"
+            if meant.isEmpty { return "it has the invisible character \(number); remove it" }
+            return "it has \(number), which only looks like \(meant); \(meant == "-" ? "write -" : "remove it")"
         }
         return nil
     }
@@ -62,10 +73,8 @@ extension SettingType {
             if words.count > 1, words[1...].contains(where: { $0.hasPrefix("month") }) {
                 return "write 30 days for a month"
             }
-            if number.dropLast().allSatisfy(\.isNumber), let factor = ["k": 1_000, "m": 1_000_000][number.suffix(1)],
-                let count = Int(digits)
-            {
-                return "write \(count * factor)"
+            if number.dropLast().allSatisfy(\.isNumber), let zeros = ["k": "000", "m": "000000"][number.suffix(1)] {
+                return "write \(digits)\(zeros)"
             }
             if self == .limits, number.contains(",") {
                 let parts = number.split(separator: ",")
@@ -76,11 +85,5 @@ extension SettingType {
             if Int(digits) == 0 { return "a limit of 0 lets nobody in; remove the key in its place, or write off" }
         }
         return nil
-    }
-}
-
-extension String {
-    fileprivate func padded(to count: Int) -> String {
-        String(repeating: "0", count: max(0, count - utf8.count)) + self
     }
 }

@@ -26,9 +26,9 @@ extension SettingType {
         case .list: return items(of: text).map { .list($0) }
         case .patterns: return items(of: text)?.collect(ModelPattern.init).map { .patterns($0) }
         case .models: return modelNames(text).map { .models($0) }
-        case .model: return isModel(text) ? .text(text) : nil
+        case .model: return ModelName.isName(text) ? .text(text) : nil
         case .names:
-            return items(of: text)?.collect { isModel($0) ? $0 : nil }.map { .list($0.withoutRepeats) }
+            return items(of: text)?.collect { ModelName.isName($0) ? $0 : nil }.map { .list($0.withoutRepeats) }
         case .label: return isLabel(text) ? .text(text) : nil
         case .token: return isToken(text) ? .text(text) : nil
         case .phrase:
@@ -63,15 +63,7 @@ extension SettingType {
     /// Returns a specific reason why a text is invalid; nil if only the general description, `expectation`, applies.
     func reason(_ text: String) -> String? {
         if let advice = advice(on: text) { return advice }
-        if self == .host, let address = MemcachedAddress(text), text.contains(":") {
-            return """
-                set the port separately: MEMCACHED_HOST=\(address.host) and MEMCACHED_PORT=\(address.port), or \
-                MEMCACHED_SERVERS=\(address.text)
-                """
-        }
         if self == .tokens || self == .token { return keyReason(text) }
-        if self == .password { return "`openssl rand -hex 24` makes one" }
-        if self == .url, text.contains("?") { return "a base URL has no query; remove the part from ? on" }
         if self == .modelInfo {
             do throws(ModelFacts.Mistake) { _ = try ModelFacts.byModel(text) } catch { return error.reason }
         }
@@ -211,8 +203,6 @@ private func modelNames(_ text: String) -> [ModelName]? {
     return Set(names.map(\.alias)).count == names.count ? names : nil
 }
 
-private func isModel(_ text: String) -> Bool { ModelName.isName(text) }
-
 private func isToken(_ text: String) -> Bool {
     text.utf8.count <= SettingType.tokenLimit && text.utf8.allSatisfy { $0 > 32 && $0 < 127 }
 }
@@ -273,12 +263,12 @@ private func byModel<Value>(_ text: String, _ sign: Character, _ read: (String) 
             let value = read(String(item[item.index(after: position)...].trimmed))
         else { return nil }
         let name = String(item[..<position].trimmed)
-        guard !name.isEmpty, isModel(name), values.updateValue(value, forKey: name) == nil else { return nil }
+        guard ModelName.isName(name), values.updateValue(value, forKey: name) == nil else { return nil }
     }
     return values.isEmpty ? nil : values
 }
 
-private func otherModel(_ text: String) -> String? { !text.isEmpty && isModel(text) ? text : nil }
+private func otherModel(_ text: String) -> String? { ModelName.isName(text) ? text : nil }
 
 private func isLabel(_ text: String) -> Bool { (1...64).contains(text.utf8.count) && text.utf8.allSatisfy(isOfName) }
 
