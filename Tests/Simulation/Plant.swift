@@ -38,6 +38,8 @@ package enum Plant: String, CaseIterable, Sendable {
     case numberInKey
     /// A server does not report restarts and flushes, so that copies are written only when they are used.
     case lossUnnoticed
+    /// A server reports each eviction as a loss.
+    case evictionIsLoss
     /// A record that was put back does not name its copy, so that each copy is added to it.
     case originForgotten
     /// The versions of a server fall, so that an older copy takes the place of a newer one.

@@ -271,14 +271,15 @@ final class SimulatedInstance {
         for lane in lanes.indices { wake(lane) }
     }
 
-    /// An operator has reset a record, as this instance hears now.
-    func forget(_ key: String) {
+    /// An operator has reset a limit, as this instance hears now, or at this instance.
+    func forget(_ subject: Subject, isHere: Bool = false) {
         guard plant != .resetUnheard else { return }
         at(timeline.now) {
             self.readAt = self.timeline.now
             let now = self.clock.reading(at: self.timeline.now)
-            var found: Account?
-            self.ledger.accounts.forEach { if $0.storeKey == key { found = $0 } }
+            let charge = LimitCharge(subject.limit, subject.identity)
+            let found =
+                isHere ? self.ledger.account(charge, self.ledger.read(now)) : self.ledger.account(of: charge, at: now)
             if let found { self.ledger.forget(found, at: now) }
             self.drain()
         }

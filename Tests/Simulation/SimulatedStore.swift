@@ -17,6 +17,10 @@ final class SimulatedServer {
     /// The number of restarts. A connection does not outlive one.
     private(set) var life = 0
     private var flushes = 0
+    /// The number of records that the server has room for. Another one evicts the one that was written the longest ago.
+    var capacity = Int.max
+    private(set) var evictions = 0
+    private(set) var writes = 0
     /// Whether the server reports restarts and flushes.
     var reportsLife: Bool
     var isUp = true
@@ -49,7 +53,8 @@ final class SimulatedServer {
 
     /// The server's state as it reports it itself.
     fileprivate var state: StoreState {
-        StoreState(seconds: seconds, life: reportsLife ? [life, flushes] : [])
+        let losses = plant == .evictionIsLoss ? flushes + evictions : flushes
+        return StoreState(seconds: seconds, life: reportsLife ? [life, losses] : [])
     }
 
     /// Puts the server's machine to sleep: it sends no response, and its clock stays behind.
@@ -104,7 +109,12 @@ final class SimulatedServer {
         let version = nextVersion()
         var bytes = plant == .noJoin ? withoutBirth(write.value) : write.value
         if plant == .originForgotten { bytes = withoutOrigin(bytes) }
+        writes += 1
         items[write.key] = Item(bytes: bytes, version: version, expirySecond: seconds + write.expirySeconds)
+        if items.count > capacity, let oldest = items.min(by: { $0.value.version < $1.value.version }) {
+            items[oldest.key] = nil
+            evictions += 1
+        }
         return .written(StoredValue.Version(number: version, connection: connection))
     }
 

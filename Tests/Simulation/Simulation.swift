@@ -162,9 +162,9 @@ package final class Simulation {
             let subject = judge.subjects[number]
             let server = servers[ring.server(of: subject.storeKey)]
             server.reset(subject.storeKey, of: subject.limit, at: instances[0].clock.wall(at: now))
-            instances[0].forget(subject.storeKey)
+            instances[0].forget(subject, isHere: true)
             for (position, delay) in zip(1..., delays) where position < instances.count {
-                timeline.at(now + delay) { self.instances[position].forget(subject.storeKey) }
+                timeline.at(now + delay) { self.instances[position].forget(subject) }
             }
             judge.resets(subject, at: now, heardBy: now + (delays.max() ?? 0))
         case .renumber(let position, let count): instances[position].count = count

@@ -39,6 +39,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private var unmerged: Record?
     /// The number of the version of the lost record; 0 if it is a mixture of records.
     private var unmergedVersion: UInt64 = 0
+    /// Whether an operator has reset the limit. The empty record then takes the place of older copies that others put back.
+    private var isReset = false
     /// The units that the next write must add to the store's record; nil if there are none.
     private var owed: Record?
     /// The units that the next write must remove from their buckets in the store.
@@ -81,8 +83,11 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         record.join(former)
     }
 
-    /// Whether the counter has units that the store should have.
-    var knowsUnits: Bool { (isKnown && record.total > 0) || hasUnmerged }
+    /// Whether the counter knows a record that the store should have.
+    var isCopy: Bool { (isKnown && (record.total > 0 || isReset)) || hasUnmerged }
+
+    /// The random id of the record that the store has or had; nil if this instance has seen none.
+    var birth: UInt64? { isKnown ? record.birth : nil }
 
     /// Makes the current bucket the newest bucket of the record. Remembers the buckets that the record drops.
     private func roll(to time: Int) {
@@ -315,7 +320,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         outage?.hasSeenStore = true
         guard hasUnmerged else { return }
         unmerged?.roll(to: time)
-        guard let lost = unmerged, lost.total > 0, record.restore(lost, version: unmergedVersion) else {
+        guard let lost = unmerged, lost.total > 0 || isReset, record.restore(lost, version: unmergedVersion) else {
             unmerged = nil
             return
         }
@@ -505,6 +510,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     /// Forgets all counted units after an operator has reset the limit. A write that is under way continues.
     func reset(at time: Int) {
         record.empty(at: time)
+        isReset = true
         unmerged = nil
         owed = nil
         returns = []

@@ -33,6 +33,8 @@ final class Account: @unchecked Sendable {
     var fresh = WriteBase.nothing
     /// The version of the record after this instance's last read or write; nil if the version is unknown.
     var known: StoredValue.Version?
+    /// Whether the record must be read although nothing else asks for it, because the store may have lost it.
+    var isCompared = false
     /// Whether the last read of the record found the version that this instance already knew. If so, no other instance
     /// wrote the record in between.
     var isOurs = false

@@ -221,6 +221,7 @@ extension Ledger {
             fail(lanes[lane].server, epoch: epoch, failure.reason, at: now)
         case .success(.state(let state)):
             lanes[lane].round = .none
+            metrics.probes += 1
             saw(state, lane, began, now)
         case .success(.connected(let state)):
             lanes[lane].round = .none

@@ -11,7 +11,7 @@ extension Ledger {
     mutating func useKnownVersion(_ account: Account, lane: Int, epoch: Int, at now: ClockReading) -> Bool {
         let isLeft = account.othersAt.map { now.steady - $0 > Self.othersMicroseconds } ?? true
         let isTried = account.isOurs && isLeft || Self.isContended(account, roundTrip: lanes[lane].roundTrip, now)
-        guard isTried, let known = account.known, lanes[lane].connectedEpoch == epoch,
+        guard isTried, !account.isCompared, let known = account.known, lanes[lane].connectedEpoch == epoch,
             now.steady - lanes[lane].heardAt < Self.silenceMicroseconds, ruleNow(account, now) == nil
         else { return false }
         account.counter.lateness = lateness(account)
@@ -33,6 +33,7 @@ extension Ledger {
         let birth = random.next()
         let known = account.known.take()
         account.isOurs = false
+        account.isCompared = false
         if case .record(_, let version) = found, known?.number != version.number { account.othersAt = now.steady }
         account.counter.lateness = lateness(account)
         switch found {

@@ -14,7 +14,10 @@ extension Ledger {
         account.ruleUntil = 0
         account.remembersFrom = now.steady + Self.resetMicroseconds
         account.counter.reset(at: now.wall)
-        if isShared { servers[account.server].owing[account.key] = nil }
+        guard isShared else { return }
+        servers[account.server].owing[account.key] = nil
+        // The version of the empty record shows that it is newer than copies of it from before.
+        if !servers[account.server].isDown { compare(account) }
     }
 
     /// Returns the account of a charge; nil if this instance knows nothing about this limit.
@@ -24,14 +27,16 @@ extension Ledger {
     mutating func uses(_ charges: [LimitCharge], at now: ClockReading) -> [LimitUse] {
         let now = read(now)
         return charges.map { charge in
-            let standing = account(of: charge, at: now)?.counter.standing(by: nil, at: now.wall)
+            let counter = account(of: charge, at: now)?.counter
+            let standing = counter?.standing(by: nil, at: now.wall)
             let used = charge.limit.quota.count - (standing?.remaining ?? charge.limit.quota.count)
             return LimitUse(
                 limit: charge.limit,
                 used: max(0, used),
                 leased: 0,
                 resetMicroseconds: standing?.resetMicroseconds ?? 0,
-                isRecorded: used > 0
+                isRecorded: used > 0,
+                births: (counter as? WindowCounter)?.birth.map { [$0] } ?? []
             )
         }
     }

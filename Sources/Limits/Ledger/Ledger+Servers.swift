@@ -18,10 +18,12 @@ extension Ledger {
             }
         }
         // A sweep that an outage interrupts begins anew.
-        if !servers[server].sweep.isEmpty || now.steady < servers[server].sweepAt + Self.probeMicroseconds {
+        if servers[server].hasLost,
+            !servers[server].sweep.isEmpty || now.steady < servers[server].sweepAt + Self.probeMicroseconds
+        {
             servers[server].life = [servers[server].epoch]
-            servers[server].sweep = []
         }
+        servers[server].sweep = []
         for lane in lanes.indices where lanes[lane].server == server {
             lanes[lane].inbox = []
             if lanes[lane].isFirst { outbox.lanes.append(lane) }
@@ -91,11 +93,17 @@ extension Ledger {
 }
 
 /// The losses of a server of the store: a restart and a flush are noticed, and what this instance knew is written back.
+/// A slow sweep finds single records that the server evicted.
 extension Ledger {
     /// The number of accounts that a sweep adds to the lanes' work at a time.
     private static let sweepBatch = 50
-    /// The time between two such additions, in microseconds: a sweep takes at most 500 records a second.
+    /// The time between two such additions after a loss, in microseconds: a sweep takes at most 500 records a second. A
+    /// slow sweep takes 50.
     private static let sweepMicroseconds = 100_000
+    /// The time from the start of a slow sweep to the next one, in microseconds. It doubles each time that records were
+    /// missing, because a server that is too small would evict others for each one that is put back.
+    private static let slowSweepMicroseconds = 60_000_000
+    private static let slowestSweepMicroseconds = 3_600_000_000
 
     /// Returns whether the lane must read the state of its server now.
     func isLookDue(_ lane: Int, _ now: ClockReading) -> Bool {
@@ -120,10 +128,23 @@ extension Ledger {
         servers[server].lookAt = now.steady + Self.probeMicroseconds
         let known = servers[server].life
         servers[server].life = state.life
-        guard let known, known != state.life else { return }
+        guard let known, known != state.life else { return sweepSlowly(server, now) }
+        servers[server].hasLost = true
         servers[server].sweep = copies { $0.server == server }
         outbox.events.append(.recordsLost(server: servers[server].name, copies: servers[server].sweep.count))
         outbox.lanes.append(server * options.loops)
+    }
+
+    /// Begins a slow sweep if no sweep is under way and the last one is long enough ago.
+    private mutating func sweepSlowly(_ server: Int, _ now: ClockReading) {
+        guard servers[server].sweep.isEmpty, now.steady >= servers[server].slowSweepAt else { return }
+        let isFirst = servers[server].slowSweepAt == 0
+        let pause = isFirst || sums.rejoined == servers[server].rejoined ? 0 : 2 * servers[server].slowSweepPause
+        servers[server].slowSweepPause = min(max(pause, Self.slowSweepMicroseconds), Self.slowestSweepMicroseconds)
+        servers[server].slowSweepAt = now.steady + servers[server].slowSweepPause
+        servers[server].rejoined = sums.rejoined
+        servers[server].hasLost = false
+        if !isFirst { servers[server].sweep = copies { $0.server == server } }
     }
 
     /// Returns the accounts that know a record of the store, the fullest ones last.
@@ -131,17 +152,17 @@ extension Ledger {
         var all: [(account: Account, share: Double)] = []
         accounts.forEach { account in
             guard isMeant(account), account.limit.kind != .provider, let counter = account.counter as? WindowCounter,
-                counter.knowsUnits
+                counter.isCopy
             else { return }
             all.append((account, Double(counter.record.total) / Double(account.limit.quota.count)))
         }
-        return all.sorted { ($0.share, $0.account.storeKey) < ($1.share, $1.account.storeKey) }.map(\.account)
+        return all.sorted { $0.share < $1.share }.map(\.account)
     }
 
     /// Lets the lanes read the next records of a sweep. Each one that the server lacks is then written.
     mutating func sweep(_ server: Int, _ now: ClockReading) {
         guard !servers[server].sweep.isEmpty, now.steady >= servers[server].sweepAt else { return }
-        servers[server].sweepAt = now.steady + Self.sweepMicroseconds
+        servers[server].sweepAt = now.steady + (servers[server].hasLost ? 1 : 10) * Self.sweepMicroseconds
         for _ in 0..<Self.sweepBatch {
             guard let account = servers[server].sweep.popLast() else { return }
             compare(account)
@@ -151,7 +172,7 @@ extension Ledger {
     /// Lets a lane read the account's record, and write what it lacks. An account in use is read and written anyway.
     mutating func compare(_ account: Account) {
         guard account.state == .idle else { return }
-        account.known = nil
+        account.isCompared = true
         account.fresh = .nothing
         enqueue(account)
     }

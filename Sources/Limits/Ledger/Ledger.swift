@@ -23,11 +23,18 @@ struct Ledger {
         var life: [Int]?
         /// The monotonic time of the next look at the server's state.
         var lookAt = 0
-        /// The accounts whose records must be compared with the server's, because it lost its records. The last ones are
-        /// the next.
+        /// The accounts whose records must be compared with the server's, because it may have lost records. The last ones
+        /// are the next.
         var sweep: [Account] = []
+        /// Whether the sweep follows a restart or a flush of the server, so that it is fast.
+        var hasLost = false
         /// The monotonic time of the next records of the sweep.
         var sweepAt = 0
+        /// The monotonic time of the next slow sweep; 0 before the first look.
+        var slowSweepAt = 0
+        var slowSweepPause = 0
+        /// The number of records that were missing before the last slow sweep.
+        var rejoined = 0
     }
 
     struct Lane {

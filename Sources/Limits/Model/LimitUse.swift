@@ -8,7 +8,15 @@ package struct LimitUse: Sendable {
     /// The time in microseconds until all units that are counted now are free again.
     package let resetMicroseconds: Int
     package let isRecorded: Bool
+    /// The random ids of the record, and of the lost record from which it was restored; empty if there is no record.
+    var births: [UInt64] = []
 
     /// The number of units that are left; 0 if more than the limit was used.
     package var left: Int { max(0, limit.quota.count - used) }
+
+    /// Returns the use that an instance knows in place of this one of the store, if the store has lost the instance's record
+    /// and it is not put back yet.
+    package func unlessLost(_ known: LimitUse) -> LimitUse {
+        known.used > used && !known.births.isEmpty && Set(known.births).isDisjoint(with: births) ? known : self
+    }
 }

@@ -101,7 +101,8 @@ package struct LimitReader {
                 used: record.total,
                 leased: record.leased(at: time),
                 resetMicroseconds: record.reset(at: time),
-                isRecorded: record.total > 0
+                isRecorded: record.total > 0,
+                births: [record.birth] + (record.origin.map { [$0.record.birth] } ?? [])
             )
         case .slots(let record):
             let living = record.living(at: time, slotMicroseconds: slotMicroseconds)

@@ -19,9 +19,8 @@ extension Limiter {
             return nil
         }
         let key = try await change(charge, in: shared, on: loop) { $0.empty(at: $1) }
-        update { ledger, now in
-            if let account = ledger.account(of: charge, at: now) { ledger.forget(account, at: now) }
-        }
+        // If the store loses the record, this instance must know that it was emptied.
+        update { ledger, now in ledger.forget(ledger.account(charge, ledger.read(now)), at: now) }
         return key
     }
 
@@ -40,7 +39,7 @@ extension Limiter {
             guard let account = ledger.account(of: charge, at: now) else { return }
             ledger.corrections &+= 1
             account.refusedUntil = 0
-            if shared == nil { (account.counter as? WindowCounter)?.giveBack(units) }
+            if shared == nil { (account.counter as? WindowCounter)?.giveBack(units) } else { ledger.compare(account) }
         }
     }
 

@@ -80,7 +80,7 @@ struct LimitStates: Sendable {
 
     /// Returns the used units of the limits, and whether they come from the shared store.
     ///
-    /// If the store is missing or unavailable, the units are those of this instance.
+    /// If the store is missing or unavailable, or has lost a record, the units are those of this instance.
     private static func uses(of charges: [LimitCharge], _ gateway: Gateway) async -> (uses: [LimitUse], isOfStore: Bool)
     {
         let (admin, limits) = (gateway.process.admin, gateway.settings.limits)
@@ -89,7 +89,9 @@ struct LimitStates: Sendable {
             let read = await admin.worker.result(on: gateway.loop, withinNanoseconds: patienceNanoseconds) {
                 try? LimitReader(store, slotSeconds: limits.slotSeconds, secret: secret).read(charges)
             }
-            if let uses = read ?? nil { return (uses, true) }
+            if let uses = read ?? nil {
+                return (zip(uses, gateway.limiter.knownUses(charges)).map { $0.unlessLost($1) }, true)
+            }
         }
         return (gateway.limiter.knownUses(charges), false)
     }

@@ -41,6 +41,29 @@ import Testing
         #expect(now.used == 170 && now.left == 0)
     }
 
+    @Test("of a record that the store has lost, the instance's copy is told until it is put back")
+    func lost() throws {
+        var copy = Record(minute.layout, at: epoch, birth: 7)
+        copy.charge(10)
+        func known(_ used: Int) -> LimitUse {
+            LimitUse(limit: minute, used: used, leased: 0, resetMicroseconds: 1, isRecorded: true, births: [7])
+        }
+        #expect(try use(minute).unlessLost(known(10)).used == 10)
+        var next = Record(minute.layout, at: epoch, birth: 8)
+        next.charge(2)
+        put(minute, next.encoded())
+        #expect(try use(minute).unlessLost(known(10)).used == 10)
+        #expect(try use(minute).unlessLost(known(1)).used == 2)
+        _ = next.restore(copy, version: 5)
+        let other = Limit(.caller(.images), minute.quota)
+        put(other, next.encoded())
+        #expect(try use(other).unlessLost(known(20)).used == 12)
+        copy.giveBack(6)
+        let third = Limit(.caller(.audio), minute.quota)
+        put(third, copy.encoded())
+        #expect(try use(third).unlessLost(known(10)).used == 4)
+    }
+
     @Test("slots are those of instances that are alive")
     func slots() throws {
         let limit = Limit(.caller(.chat), Quota(5, .concurrent, per: .second))

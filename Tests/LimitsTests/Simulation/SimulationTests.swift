@@ -117,11 +117,21 @@ import Testing
 
     @Test(
         "faults in putting back lost records are found",
-        arguments: [Plant.lossUnnoticed, .originForgotten, .versionsFall, .noJoin]
+        arguments: [Plant.lossUnnoticed, .originForgotten, .versionsFall, .noJoin, .resetUnheard]
     )
     func plantedLosses(_ plant: Plant) async {
         let found = await aside { (0..<100).first { !Losses(seed: $0, plant: plant).breaches.isEmpty } }
         #expect(found != nil)
+    }
+
+    @Test("a server that is too small for its records is not filled again and again")
+    func fullServer() async {
+        let (correct, unsound) = await aside {
+            (Losses.writesOfFullServer(seed: 1), Losses.writesOfFullServer(seed: 1, plant: .evictionIsLoss))
+        }
+        // Each record is written twice when it is used, and again in two slow sweeps at most.
+        #expect(correct > 2 * 40 && correct <= 5 * 40, "\(correct)")
+        #expect(unsound > 40 * 40, "\(unsound)")
     }
 
     @Test("a lease ends when all clocks are set back")
