@@ -1,12 +1,14 @@
 """Budgets (limits in tokens and dollars of an hour or more): used to the end and never passed, whatever bound requests have."""
 
 import json
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from chat import PATH, body
 from conftest import TEAM_TOKEN, VENDOR_KEY
+from limited import metric
 from memcached import Memcached, wait_for
 from spending import PRICE, PROMPT, WORD, Vendor
 from usage import File
@@ -32,12 +34,13 @@ def store():
 
 @pytest.fixture
 def relay_with(start_relay, seller):
-    def start(limit, **more):
+    def start(limit, scale=1, **more):
+        cost = f"{PRICE[0] * scale}/{PRICE[1] * scale} per million"
         return start_relay(
             PROVIDER_CHATS_KIND="openai", PROVIDER_CHATS_BASE_URL=f"{seller.base_url}/v1", PROVIDER_CHATS_API_KEY=VENDOR_KEY,
-            PROVIDER_CHATS_MODELS="m", PROVIDER_CHATS_COST="5/25 per million",
+            PROVIDER_CHATS_MODELS="m", PROVIDER_CHATS_COST=cost,
             PROVIDER_CLAUDE_KIND="anthropic", PROVIDER_CLAUDE_BASE_URL=seller.base_url, PROVIDER_CLAUDE_API_KEY=VENDOR_KEY,
-            PROVIDER_CLAUDE_MODELS="c", PROVIDER_CLAUDE_COST="5/25 per million", KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT="off",
+            PROVIDER_CLAUDE_MODELS="c", PROVIDER_CLAUDE_COST=cost, KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT="off",
             KEY_TEAM_RATE_LIMIT=limit, **more,
         )  # fmt: skip
 
@@ -67,6 +70,53 @@ def test_one_after_the_other_uses_a_budget_to_its_end(relay_with, seller, caller
     print(f"{seller.billed} of 3 dollars")
     assert 0.97 * 3 <= seller.billed <= 3, f"{seller.billed} of 3 dollars"
     assert seller.written.count(500) >= len(seller.written) - 3, "hardly any response was lowered below what it used"
+
+
+@pytest.mark.parametrize("bound", [32_000, None])
+@pytest.mark.parametrize(
+    "limit, amount, scale",
+    [("0.50 usd/day", 0.5, 0.25), ("500 usd/30 days", 500, 100), ("100000 tokens/hour", 100_000, 1)],
+    ids=["small", "large", "tokens"],
+)
+def test_budgets_of_every_size_are_used_to_their_end(relay_with, seller, caller, limit, amount, scale, bound):
+    http = caller(relay_with(limit, scale), TEAM_TOKEN)
+    fields = {"max_tokens": bound} if bound else {}
+    for _ in range(400):
+        answer = ask(http, stream=True, **fields)
+        if answer.status_code != 200:
+            break
+    assert answer.status_code == 429
+    tokens = len(seller.written) * PROMPT + sum(seller.written)
+    used = tokens if "tokens" in limit else seller.billed * scale
+    assert 0.97 * amount <= used <= amount, f"{used} of {limit}"
+    assert seller.written.count(500) >= len(seller.written) - 3, "hardly any response was lowered below what it used"
+
+
+def test_what_a_budget_costs_at_memcached(relay_with, seller, caller, store):
+    """A response up to three quarters of what is likely costs no more than a whole one; a longer one costs its draws."""
+    more = {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s", "SLOT_SECONDS": "3600"}
+    relay = relay_with("500 usd/day", **more)
+    http = caller(relay, TEAM_TOKEN)
+
+    def operations():
+        return sum(metric(relay, "relay_store_operations_total", operation=name) for name in ("read", "write"))
+
+    def cost(length, stream):
+        seller.length = length
+        before = operations()
+        assert ask(http, max_tokens=32_000, stream=stream).status_code == 200
+        seen = [before - 1, before]
+        # What is settled is written after the response.
+        wait_for(lambda: seen.append(operations()) or (seen[-1] > before and seen[-1] == seen[-2] == seen[-3]))
+        return seen[-1] - before
+
+    for _ in range(3):
+        cost(500, stream=False)
+    whole = cost(500, stream=False)
+    assert cost(500, stream=True) <= whole  # 1,000 tokens are likely
+    assert cost(740, stream=True) <= whole
+    likely = 2 * (4 * 500 + 500 + 740) / 6
+    assert cost(30_000, stream=True) - whole <= 2 * (math.log2(30_000 / likely) + 1), "a draw reads and writes at most"
 
 
 @pytest.mark.parametrize("relays", [1, 4])

@@ -132,6 +132,19 @@ def test_where_it_does_not_the_list_does(priced, source, stream):
     one.ask(max_tokens=19, stream=stream)
 
 
+def test_a_budget_is_used_to_its_end_whatever_is_asked_for(priced, source):
+    """500 tokens at 6 and 10 at 1.5 are 3015 credits."""
+    one = priced({CHAT: [entry(MODEL, **PRICE)]}, **of_day(400_000))
+    source.answers(one.key, *[{"answer": "good", "metadata": {"inputToken": 10, "outputToken": 500}}] * 200)
+    for _ in range(200):
+        try:
+            one.ask(max_tokens=16_000, stream=True)
+        except openai.RateLimitError as error:
+            assert_refused(error, "credits", "400000 per day")
+            break
+    assert 0.97 * 400_000 <= 3015 * len(source.requests(one.key)) <= 400_000
+
+
 def test_choices_that_the_vendor_does_not_tell(priced, source):
     one = priced({CHAT: [entry(MODEL, **PRICE)]}, **of_day(3 * 135 + HELD))
     source.answers(one.key, *[{"answer": "good"} | UNTOLD] * 4)

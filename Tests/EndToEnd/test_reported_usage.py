@@ -148,13 +148,15 @@ def test_a_vendor_that_stops_reporting_is_estimated_once_at_most(one, chat, reco
     assert records()["prompt_tokens"] == count
 
 
-def test_if_a_request_can_ever_be_admitted_is_said_by_the_exact_count(relay, chat, count):
+def test_if_a_request_can_ever_be_admitted_is_said_by_the_exact_count(relay, chat, count, encodings):
+    large = PROMPT + " one" * 101
+    assert len(encodings[MODEL].encode_ordinary(large)) == count + 101, "a token more than the limit"
     for _ in range(LEARNED):
         chat(False, REPORTED)
     small = Account(relay, SMALL)
     try:
         with pytest.raises(openai.APIStatusError) as refused:
-            small.ask(MODEL, max_tokens=100, messages=[{"role": "user", "content": PROMPT * 2}])
+            small.ask(MODEL, max_tokens=100, messages=[{"role": "user", "content": large}])
         assert (refused.value.status_code, "too large" in refused.value.message) == (429, True), refused.value
         assert chat(False, REPORTED | {"prompt_tokens": 1}, small) == 0
     finally:
