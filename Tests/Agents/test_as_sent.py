@@ -33,6 +33,22 @@ def test_requests_of_claude_code_reach_anthropic_as_they_came(serve, claude, tmp
             assert got.header(name) == asked.header(name) is not None
 
 
+def test_requests_of_codex_reach_a_responses_api_as_they_came(serve, codex, tmp_path):
+    relay, vendor = serve("responses", jobs.codex_job())
+    recorder = Recorder(relay.port)
+    made = codex(f"{recorder.origin}/v1", home=tmp_path / "relayed")
+    run = made.run(jobs.PROMPT)
+    recorder.close()
+    assert jobs.problems_of(run, tmp_path / "relayed" / "work") == []
+    sent = [asked for asked in recorder.requests() if asked.path == "/v1/responses"]
+    arrived = [got for got in vendor.main() if got.path == "/v1/responses"]
+    assert len(sent) == len(arrived) == 4
+    for asked, got in zip(sent, arrived, strict=True):
+        assert got.raw == asked.raw.replace(b'"model":"%s"' % MODEL.encode(), b'"model":"scripted"', 1)
+    # Its thinking is shown by the summaries that the vendor sent.
+    assert "A file first." in run.out
+
+
 @pytest.mark.parametrize("kind", jobs.KINDS["claude"])
 def test_claude_code_finds_tools_searches_and_delegates(serve, claude, tmp_path, kind):
     relay, vendor = serve(kind, jobs.wide_claude_job())

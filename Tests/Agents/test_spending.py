@@ -42,7 +42,7 @@ def test_a_budget_is_used_to_its_end(serve, claude, codex, cached, tmp_path, pro
     print(f"{program}: {answered} prompts, {used:.4f} of {budget}; then exit {run.code} after {run.seconds:.1f} s: {said(run)}")
     assert answered > 5 and share * budget <= used <= budget
     # Codex has words of its own for this code.
-    assert {"claude": f"The budget of this key, {'0.50' if budget < 1 else budget} usd per day", "codex": "Quota exceeded."}[program] in run.out + run.error
+    assert {"claude": f"The budget of this key, {budget:.2f} usd per day", "codex": "Quota exceeded."}[program] in run.out + run.error
     cut = [record for record in requests if record["completion_tokens"] >= record.get("lowered_max_tokens", 10**9)]
     assert cut == [], "a response was lowered below what it used"
 

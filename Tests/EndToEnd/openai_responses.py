@@ -47,6 +47,8 @@ def without_own(body: dict[str, Any], own: dict[str, list[str]]) -> dict[str, An
 
 
 def problems_of(body: dict[str, Any], script: dict[str, Any]) -> Iterator[str]:
+    if isinstance(body["input"], str):
+        body = body | {"input": [{"role": "user", "content": body["input"]}]}
     if "own" in script:
         body = without_own(body, script["own"])
     if unknown := set(body) - FIELDS:
@@ -65,10 +67,10 @@ def problems_of(body: dict[str, Any], script: dict[str, Any]) -> Iterator[str]:
     thought = False
     for at, item in enumerate(body["input"]):
         kind = item.get("type", "message")
-        if kind != "message" and set(item) != ITEMS[kind]:
+        # What a client sends back has more members than what the relay writes.
+        known = ({"role", "content"} if kind == "message" else ITEMS.get(kind, set())) | {"type"}
+        if not known <= set(item) | {"type"} or set(item) - known - {"id", "status"} - ({"phase"} if item.get("role") == "assistant" else set()):
             yield f"input[{at}]: {kind} with {sorted(item)}"
-        if kind == "message" and set(item) - ({"phase"} if item["role"] == "assistant" else set()) != {"role", "content"}:
-            yield f"input[{at}]: a message with {sorted(item)}"
         if kind == "compaction_trigger" and at != len(body["input"]) - 1:
             yield f"input[{at}]: a trigger that is not last"
         if kind == "function_call":
@@ -112,12 +114,17 @@ def response(script: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {
         "id": "resp_vendor", "object": "response", "created_at": 1700000000, "status": status, "error": None,
         "incomplete_details": details, "instructions": None, "model": "the-server's-own", "output": output(script),
-        "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "usage": USAGE, "metadata": {},
+        "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "usage": USAGE, "metadata": {}, "background": False,
+        "max_output_tokens": None, "previous_response_id": None, "reasoning": {"effort": None, "summary": None}, "store": False,
+        "temperature": 1.0, "text": {"format": {"type": "text"}}, "top_p": 1.0, "truncation": "disabled", "top_logprobs": 0,
+        "service_tier": "default", "max_tool_calls": None,
     } | more  # fmt: skip
 
 
 def events(script: dict[str, Any]) -> list[dict[str, Any]]:
-    out: list[dict[str, Any]] = [{"type": "response.created", "response": response(script, output=[], usage=None, status="in_progress")}]
+    begun = response(script, output=[], status="in_progress", incomplete_details=None)
+    del begun["usage"]
+    out: list[dict[str, Any]] = [{"type": f"response.{kind}", "response": begun} for kind in ("created", "in_progress")]
     for at, item in enumerate(output(script)):
         where = {"output_index": at, "item_id": item["id"]}
         if item["type"] == "reasoning":
@@ -127,20 +134,25 @@ def events(script: dict[str, Any]) -> list[dict[str, Any]]:
                 out.append({"type": "response.reasoning_summary_part.added", **place, "part": {"type": "summary_text", "text": ""}})
                 out.append({"type": "response.reasoning_summary_text.delta", **place, "delta": part["text"]})
                 out.append({"type": "response.reasoning_summary_text.done", **place, "text": part["text"]})
+                out.append({"type": "response.reasoning_summary_part.done", **place, "part": part})
         elif item["type"] == "compaction":
             out.append({"type": "response.output_item.added", "output_index": at, "item": {"id": item["id"], "type": "compaction"}})
         elif item["type"] == "message":
-            out.append({"type": "response.output_item.added", "output_index": at, "item": item | {"content": []}})
+            out.append({"type": "response.output_item.added", "output_index": at, "item": item | {"content": [], "status": "in_progress"}})
             (part,) = item["content"]
             kind = part["type"]
             text = part["refusal" if kind == "refusal" else "text"]
             place = where | {"content_index": 0}
+            logs = {} if kind == "refusal" else {"logprobs": []}
+            empty = {"type": kind, "refusal": ""} if kind == "refusal" else {"type": kind, "text": "", "annotations": [], "logprobs": []}
+            out.append({"type": "response.content_part.added", **place, "part": empty})
             for piece in (text[: len(text) // 2], text[len(text) // 2 :]):
-                out.append({"type": f"response.{kind}.delta", **place, "delta": piece})
+                out.append({"type": f"response.{kind}.delta", **place, "delta": piece, **logs})
             for index, annotation in enumerate(part.get("annotations", ())):
                 place = where | {"content_index": 0, "annotation_index": index, "annotation": annotation}
                 out.append({"type": "response.output_text.annotation.added", **place})
-            out.append({"type": f"response.{kind}.done", **where, "content_index": 0, "refusal" if kind == "refusal" else "text": text})
+            out.append({"type": f"response.{kind}.done", **place, "refusal" if kind == "refusal" else "text": text, **logs})
+            out.append({"type": "response.content_part.done", **place, "part": part})
         elif item["type"] != "function_call":
             out.append({"type": "response.output_item.added", "output_index": at, "item": item | {"status": "in_progress"}})
             out.append({"type": f"response.{item['type']}.in_progress", **where})
@@ -149,10 +161,12 @@ def events(script: dict[str, Any]) -> list[dict[str, Any]]:
             half = len(item["arguments"]) // 2
             for piece in () if script.get("at_once") else (item["arguments"][:half], item["arguments"][half:]):
                 out.append({"type": "response.function_call_arguments.delta", **where, "delta": piece})
-            out.append({"type": "response.function_call_arguments.done", **where, "arguments": item["arguments"]})
+            name, arguments = item["name"], item["arguments"]
+            out.append({"type": "response.function_call_arguments.done", **where, "name": name, "arguments": arguments})
         out.append({"type": "response.output_item.done", "output_index": at, "item": item})
     whole = response(script)
-    return [*out, {"type": f"response.{whole['status']}", "response": whole}]
+    out.append({"type": f"response.{whole['status']}", "response": whole})
+    return [event | {"sequence_number": number} for number, event in enumerate(out)]
 
 
 def answered(body: dict[str, Any], script: dict[str, Any]) -> dict[str, Any]:

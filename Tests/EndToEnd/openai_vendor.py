@@ -108,7 +108,7 @@ def empty_ones(value: Any, path: str) -> Iterator[str]:
         yield f"{path} is {value}"
     if isinstance(value, dict):
         for name, inner in value.items():
-            if name not in ("parameters", "schema", "metadata", "summary"):
+            if name not in ("parameters", "schema", "metadata", "summary", "annotations", "logprobs"):
                 yield from empty_ones(inner, f"{path}.{name}")
     elif isinstance(value, list):
         for at, inner in enumerate(value):

@@ -299,7 +299,7 @@ def unanswered(server, official, anthropics, model, upstream):
     output = {"type": "function_call_output", "call_id": "call_b", "output": "fine"}
     server.says(upstream, {})
     official.responses.create(
-        model=model, store=False, tools=[{"type": "function", "name": "weather", "parameters": parameters, "strict": False}],
+        model=model, tools=[{"type": "function", "name": "weather", "parameters": parameters, "strict": False}],
         input=[{"role": "user", "content": "Hi"}, *calls, output, {"role": "user", "content": "Go on"}],
     )  # fmt: skip
     yield server.body(upstream)

@@ -22,7 +22,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "a text": {"input": "Hi"},
     "a history with tools": {
         "instructions": "You are a pirate.", "input": HISTORY, "tools": [TOOL], "tool_choice": "auto", "parallel_tool_calls": False,
-        "max_output_tokens": 321, "include": ["reasoning.encrypted_content"], "store": False, "truncation": "disabled",
+        "max_output_tokens": 321, "include": ["reasoning.encrypted_content"], "truncation": "disabled",
     },
     "tools of a chat": {"input": HISTORY, "tools": [{"type": "function", "function": FUNCTION}], "tool_choice": "auto"},
     "a custom tool": {"input": HISTORY, "tools": [TOOL, {"type": "custom", "name": "c", "description": "d"}]},

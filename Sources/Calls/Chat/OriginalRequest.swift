@@ -14,6 +14,8 @@ package final class OriginalRequest: @unchecked Sendable {
     package let hasPlainTools: Bool
     /// The header lines that go on with a Messages request; nil for a request of another API.
     package let messageHeaders: MessageHeaders?
+    /// The API whose vendors accept the request as it is.
+    package let wire: Wire
 
     package init(_ body: Body, names: JSONValue.Names = []) {
         self.body = body
@@ -21,12 +23,19 @@ package final class OriginalRequest: @unchecked Sendable {
         outlined = nil
         hasPlainTools = false
         messageHeaders = nil
+        wire = .chat
     }
 
-    /// Creates a Messages request from a request that was already read.
+    /// Creates a request of another API than chat completions from a request that was already read.
     ///
     /// - Parameter body: the changed body; nil for that of the request.
-    package init(_ request: OriginalRequest, _ messageHeaders: MessageHeaders?, body changed: Body? = nil) {
+    package init(
+        _ request: OriginalRequest,
+        of wire: Wire,
+        _ messageHeaders: MessageHeaders? = nil,
+        body changed: Body? = nil
+    ) {
+        self.wire = wire
         body = changed ?? request.body
         names = request.names
         let root = RawJSON(body.bytes)
@@ -45,9 +54,8 @@ package final class OriginalRequest: @unchecked Sendable {
         outlined = outline.members.map(\.raw)
         hasPlainTools = outline["tools"].map { $0.plainTools > 0 } ?? false
         messageHeaders = nil
+        wire = .chat
     }
-
-    package var wire: Wire { messageHeaders == nil ? .chat : .messages }
 
     package var bytes: UnsafeRawBufferPointer { body.bytes }
 
@@ -73,7 +81,34 @@ package final class OriginalRequest: @unchecked Sendable {
 
     /// Returns this request with the changes that it needs before it goes on.
     package func applying(_ changes: RequestCheck.Changes) -> OriginalRequest {
-        changes.isEmpty ? self : OriginalRequest(self, messageHeaders, body: changes.applied(to: bytes))
+        changes.isEmpty ? self : OriginalRequest(self, of: wire, messageHeaders, body: changes.applied(to: bytes))
+    }
+
+    /// Returns the body with other values of some top-level members. A member that is missing is added at the end.
+    ///
+    /// - Parameter values: the values as JSON.
+    package func replacing(_ values: KeyValuePairs<StaticString, Body>) -> Body {
+        var out = ByteBuffer()
+        _ = out.reserve(bytes.count + 64 * values.count)
+        let members = members ?? []
+        var done = 0
+        for member in members {
+            guard let value = values.first(where: { member.name.equals($0.key) })?.value,
+                let start = member.value.bytes.baseAddress, let base = bytes.baseAddress
+            else { continue }
+            out.append(bytes[part: done..<(start - base)], value.bytes)
+            done = start - base + member.value.bytes.count
+        }
+        let end = bytes.lastIndex(of: UInt8(ascii: "}")) ?? bytes.count
+        out.append(bytes[part: done..<end])
+        var isFirst = members.isEmpty
+        for (name, value) in values where !members.contains(where: { $0.name.equals(name) }) {
+            out.append(isFirst ? "\"" : ",\"", name, "\":")
+            out.append(value.bytes)
+            isFirst = false
+        }
+        out.append(bytes[part: end..<bytes.count])
+        return Body(out)
     }
 
     private static let maxMembers = 100

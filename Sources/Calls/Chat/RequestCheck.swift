@@ -293,6 +293,15 @@ package struct RequestCheck: Sendable {
         throw Self.refusal(ofResource: found.path)
     }
 
+    /// Returns whether the input of a request to the Responses API has such an id.
+    package static func namesResources(inInputOf request: OriginalRequest) -> Bool {
+        var search = MemberSearch(inObjects: false) { name, parent in name.isNameOfResource(in: parent) }
+        if let input = RawJSON(request.bytes)["input"] {
+            search.search(input, named: nil, at: "input") { Self.isData($0) && !$0.equals("content") }
+        }
+        return !search.found.isEmpty
+    }
+
     package static func refusal(ofResource path: String) -> APIError {
         let what = "ids of files, containers, skills, connectors and vector stores of the provider's account"
         return .unsupported(path, "'\(path)' is not supported: \(what) are not accepted here.")

@@ -1,5 +1,5 @@
 /// A chat API: chat completions, legacy completions, or Anthropic's Messages API (`messages`).
-package enum Wire: Sendable { case chat, completions, messages }
+package enum Wire: Sendable { case chat, completions, messages, responses }
 
 /// One event of a chat response, such as a piece of text.
 ///

@@ -137,7 +137,7 @@ extension FinishReason {
 }
 
 extension Wire {
-    private static let all: [Wire] = [.chat, .completions, .messages]
+    private static let all: [Wire] = [.chat, .completions, .messages, .responses]
 
     var encodedNumber: Int { Self.all.firstIndex(of: self) ?? 0 }
 

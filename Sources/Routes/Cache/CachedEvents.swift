@@ -19,7 +19,7 @@ extension ChatResponse {
         if let original, RawJSON(original.bytes)["type"]?.content == "message" {
             // A known message is written anew from its choice.
             guard KnownMessage.isKnown(part: RawJSON(original.bytes)) else { return nil }
-        } else if let original {
+        } else if let original, !(RawJSON(original.bytes)["object"]?.content?.equals("response") ?? false) {
             guard let end = ResponseNames.end(in: original.bytes) else { return nil }
             log.append(0, .native(.chat, original.bytes[part: end..<original.bytes.count]))
             return log

@@ -12,7 +12,7 @@ extension Exchange {
         // A compressed body may become long.
         if request[.contentEncoding] != nil { isShort = false }
         var reading = isShort ? ToolReading(isPassedOn: gateway.registry.isPassedOn) : .whole
-        reading.toleratesUnknown = surface.wire == .messages
+        reading.toleratesUnknown = surface.wire != .chat
         // The digest of a cached request needs its tools.
         let mayLeave = isShort && gateway.cache == nil
         let (isEstimated, isKept) = (gateway.limits.countsLate, keepsResponse(of: surface))
@@ -25,17 +25,21 @@ extension Exchange {
                 .completed(root, isEstimated: isEstimated, isKept: isKept, surface.wire)
         }
         if asked.isOfOtherAPI { return asked }
-        if surface.wire == .chat { asked.call.keep(original) } else { try keep(message: original, asked) }
+        switch surface.wire {
+        case .messages: try keep(OriginalRequest(original, of: .messages, messageHeaders), asked)
+        case .responses: try keep(OriginalRequest(original, of: .responses), asked)
+        default: asked.call.keep(original)
+        }
         return asked
     }
 
-    /// Keeps a Messages request for a vendor of the same API, unless parsers could find different fields in the
-    /// request. Such a request is written anew.
-    private func keep(message original: OriginalRequest, _ asked: ChatRequest) throws(APIError) {
-        let original = OriginalRequest(original, messageHeaders)
-        if original.isUnambiguous { return asked.call.keep(original) }
+    /// Keeps a request for a vendor of the same API, unless it refers to what only the relay knows, or parsers could
+    /// find different fields in it. Such a request is written anew.
+    private func keep(_ original: OriginalRequest, _ asked: ChatRequest) throws(APIError) {
+        let isUnambiguous = original.isUnambiguous
+        if isUnambiguous, asked.formatter.passes(original) { return asked.call.keep(original) }
         if let error = asked.call.unreadError { throw error }
-        asked.call.isAmbiguous = true
+        asked.call.isAmbiguous = !isUnambiguous
     }
 
     /// Throws if the client's version of the Messages API is too long.

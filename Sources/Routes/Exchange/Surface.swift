@@ -113,6 +113,8 @@ final class ChatRequest: @unchecked Sendable {
 protocol ChatResponseFormatter: Sendable {
     /// Whether the request refers to stored data, such as the messages of an earlier response.
     var hasReferences: Bool { get }
+    /// Returns whether a vendor of the request's API could answer the request as it came.
+    func passes(_ request: OriginalRequest) -> Bool
     /// Adds this data to the call of `asked`, the formatter's own request.
     func resolve(_ asked: ChatRequest, for caller: Caller, _ exchange: Exchange) async throws(APIError)
     /// Creates the writer of a streamed response. The relay calls this function before it calls the vendor.
@@ -123,6 +125,8 @@ protocol ChatResponseFormatter: Sendable {
 
 extension ChatResponseFormatter {
     var hasReferences: Bool { false }
+
+    func passes(_ request: OriginalRequest) -> Bool { true }
 
     func resolve(_ asked: ChatRequest, for caller: Caller, _ exchange: Exchange) async throws(APIError) {}
 }

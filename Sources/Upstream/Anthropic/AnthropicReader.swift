@@ -129,13 +129,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     /// Emits an event of the vendor for the client.
     private func passOn(_ data: UnsafeRawBufferPointer, named name: UnsafeRawBufferPointer, _ emit: Emit) {
         passed.removeAll()
-        if !name.isEmpty { passed.append("event: ", name, "\n") }
-        var rest = data
-        while let end = rest.firstNewline() {
-            passed.append("data: ", rest[part: 0..<end], "\n")
-            rest = rest[part: (end + 1)..<rest.count]
-        }
-        passed.append("data: ", rest, "\n\n")
+        EventStreamParser.Event(data, named: name).append(to: &passed)
         emit(0, .native(.messages, passed.bytes))
     }
 

@@ -38,10 +38,8 @@ package final class Registry: OnLoop, @unchecked Sendable {
     }
 
     package let entries: [Entry]
-    /// Whether some vendor accepts OpenAI chat requests unchanged.
-    private let speaksChat: Bool
-    /// Whether some vendor accepts Messages requests unchanged.
-    private let speaksMessages: Bool
+    /// The APIs whose requests some vendor accepts unchanged.
+    private let wires: Set<Wire>
     /// Whether some vendor accepts unchanged requests to OpenAI's endpoints other than chat.
     package let forwards: Bool
     let loop: EventLoop
@@ -63,8 +61,7 @@ package final class Registry: OnLoop, @unchecked Sendable {
     package init(_ entries: [Entry], _ modelCatalog: ModelCatalog, balance: Balance, on loop: EventLoop) {
         self.loop = loop
         self.entries = entries
-        speaksChat = entries.contains { $0.provider.wires.contains(.chat) }
-        speaksMessages = entries.contains { $0.provider.wires.contains(.messages) }
+        wires = Set(entries.flatMap { $0.provider.wires })
         forwards = entries.contains { $0.provider is any Forwarder }
         self.modelCatalog = modelCatalog
         haveSubstitutes = modelCatalog.haveSubstitutes
@@ -85,17 +82,11 @@ package final class Registry: OnLoop, @unchecked Sendable {
 
     /// Returns whether the named provider accepts Messages requests unchanged.
     package func passesMessages(to provider: String) -> Bool {
-        speaksMessages && entries.contains { $0.provider.name == provider && $0.provider.wires.contains(.messages) }
+        speaks(.messages) && entries.contains { $0.provider.name == provider && $0.provider.wires.contains(.messages) }
     }
 
     /// Returns whether some vendor accepts requests of this API unchanged.
-    package func speaks(_ wire: Wire) -> Bool {
-        switch wire {
-        case .chat: speaksChat
-        case .messages: speaksMessages
-        case .completions: false
-        }
-    }
+    package func speaks(_ wire: Wire) -> Bool { wires.contains(wire) }
 
     /// Returns a registry with the same providers and another model catalog.
     package func offering(_ modelCatalog: ModelCatalog) -> Registry {

@@ -62,7 +62,7 @@ package final class ChatFit: AttemptFit, OnLoop, @unchecked Sendable {
         isRepair: Bool = false
     ) throws(APIError) {
         let (model, provider) = (candidate.model, candidate.provider)
-        if call.original?.wire == .messages, !provider.wires.contains(.messages) { call.original = nil }
+        if let wire = call.original?.wire, wire != .chat, !provider.wires.contains(wire) { call.original = nil }
         try candidate.begin(&call, for: caller)
         if call.needs.contains(.inlineMedia) {
             try call.attachments.leave(to: provider, isCallersKey: !candidate.usesOwnKey)
@@ -95,7 +95,7 @@ package final class ChatFit: AttemptFit, OnLoop, @unchecked Sendable {
         if isInDoubt || provider.isUnsure(of: call, for: model), call.unreadError == nil { spare = Indirect(copy call) }
         if call.original != nil { Self.checkOriginal(of: &call, candidate, abilities, isFetched: isFetched) }
         if call.original == nil, let error = call.unreadError { throw error }
-        leavesLength = call.original?.wire == .messages
+        leavesLength = call.original.map { $0.wire != .chat } ?? false
         count = CallCount(model, by: services.worker, on: services.loop)
         options = FormatterOptions(call, candidate)
         let emulation = Self.emulation(of: call, lacking: abilities, count, services)

@@ -4,11 +4,13 @@ import Shared
 
 extension OpenAILike {
     /// Returns whether the call is sent to the Responses API instead of the chat completions API.
-    func isByResponses(_ call: borrowing ChatCall, _ model: Model) -> Bool {
+    ///
+    /// - Parameter mayPass: whether a request of the Responses API may go on as it came.
+    func isByResponses(_ call: borrowing ChatCall, _ model: Model, mayPass: Bool = true) -> Bool {
         switch chatsBy {
         case .chat: return false
         case .responses: return true
-        case .auto: break
+        case .auto: if mayPass, call.original?.wire == .responses { return true }
         }
         let quirks = wire.quirks(model, for: call.quirks)
         if isOpenAI, !call.needs.isDisjoint(with: [.ownCompactions, .ownItems]) { return true }

@@ -94,10 +94,16 @@ package final class OpenAILike: KeyChecker, OnLoop, @unchecked Sendable {
 }
 
 extension OpenAILike: WireChatVendor {
-    package var wires: [Wire] { [.chat] }
+    package var wires: [Wire] { hasResponses ? [.chat, .responses] : [.chat] }
+
+    /// Whether requests of the Responses API go on as they came.
+    var hasResponses: Bool { chatsBy == .responses || isOpenAI && chatsBy == .auto }
+
     package var offersSearch: Bool { true }
 
-    package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool { !isByResponses(call, model) }
+    package func acceptsOriginal(of call: borrowing ChatCall, for model: Model) -> Bool {
+        isByResponses(call, model) == (call.original?.wire == .responses)
+    }
 
     package func hidesReasoning(of call: borrowing ChatCall, for model: Model) -> Bool {
         // OpenAI's models reason unseen since `o1`. At Azure the name says nothing.
@@ -115,7 +121,13 @@ extension OpenAILike: WireChatVendor {
     }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
-        if isByResponses(call, model) { return responsesAbilities(for: call, of: model) }
+        if call.original?.wire == .responses {
+            // The vendor does what the client asks for, and the client gets the vendor's own response.
+            let native: Abilities = [.demands, .customTools]
+            let abilities = responsesAbilities(for: call, of: model).union(native)
+            if call.needs.isSubset(of: abilities) { return abilities }
+        }
+        if isByResponses(call, model, mayPass: false) { return responsesAbilities(for: call, of: model) }
         var abilities: Abilities = [
             .choices, .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .audioInput,
             .sampling,

@@ -18,6 +18,9 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     private let names: ShortToolNames
     /// Whether output items whose type the relay does not know go to the client.
     private let keepsItems: Bool
+    /// Whether the vendor gets the client's body, and the client the vendor's responses.
+    private let isNative: Bool
+    private(set) var isRebuilt = false
     private(set) var refusal: APIError?
 
     /// Prepares one call to a vendor.
@@ -28,9 +31,10 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         names = ShortToolNames(call)
         isLegacy = call.needs.contains(.functions)
         isCompacting = call.needs.contains(.compaction)
-        maxCalls = isCompacting ? 0 : call.maxCalls
+        isNative = call.original != nil
+        maxCalls = isCompacting ? 0 : isNative ? .max : call.maxCalls
         keepsMessages = call.keepsMessages && !isCompacting
-        keepsItems = keepsMessages && call.chatOptions.own?.value.tools.isEmpty == false
+        keepsItems = keepsMessages && (isNative || call.chatOptions.own?.value.tools.isEmpty == false)
     }
 
     func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
@@ -38,7 +42,28 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         let audio = call.attachments.first { $0.kind == .audio }
         refusal = audio?.refusalAsAudio ?? call.refusalOfFiles(acceptsImages: true)
         do throws(APIError) { try call.permitOwnParts(by: check) } catch { refusal = refusal ?? error }
-        return rewritten(ResponsesRequest(call, model: model).written(), with: quirks)
+        guard let original = call.original else {
+            isRebuilt = call.isAmbiguous || call.changedOriginal != nil
+            return rewritten(ResponsesRequest(call, model: model).written(), with: quirks)
+        }
+        do throws(APIError) {
+            let body = Self.written(try original.applying(check.changes(of: original)), call, model: model)
+            let written = rewritten(body, with: quirks)
+            isRebuilt = !written.bytes.equals(body.bytes)
+            return written
+        } catch {
+            refusal = refusal ?? error
+            return original.body
+        }
+    }
+
+    private static func written(_ original: OriginalRequest, _ call: ChatCall, model: String) -> Body {
+        var name = ByteBuffer()
+        name.append(json: model)
+        guard call.hasLowerBound, let bound = call.maxTokens else { return original.replacing(["model": Body(name)]) }
+        var most = ByteBuffer()
+        most.append(decimal: max(bound, ResponsesRequest.minTokens))
+        return original.replacing(["model": Body(name), "max_output_tokens": Body(most)])
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint { endpoint }
@@ -53,15 +78,17 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
             keepsItems: keepsItems
         )
         reader.maxCalls = maxCalls
+        reader.isNative = isNative
         self.reader = reader
         return names.restoring(reader)
     }
 
     var quirkOfResponse: LearnedQuirks? { reader?.lacksCompaction ?? false ? .noCompaction : nil }
 
-    /// Returns the reader for error responses. It drops `param`, which names a field of the upstream request.
+    /// Returns the reader for error responses. It drops `param`, which names a field of the upstream request, unless that
+    /// is the client's own.
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
-        ErrorResponseReader(parser, VendorError.openAI, namesFields: false)
+        ErrorResponseReader(parser, VendorError.openAI, namesFields: isNative)
     }
 
     func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {

@@ -28,6 +28,10 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     private let keepsMessages: Bool
     /// Whether items whose type the relay does not know are emitted as they came.
     private let keepsItems: Bool
+    /// Whether the client gets the vendor's events and body unchanged. Whatever the relay does not understand then is
+    /// no error.
+    var isNative = false
+    private var passed = ByteBuffer()
     private var items: [Item] = []
     private var messages = 0
     /// The `output_index` of the message whose text was emitted last; nil if none was.
@@ -81,6 +85,18 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
             guard let rewritten = pairs.rewritten(event.data) else { throw error }
             root = try parsed(rewritten)
         }
+        guard isNative else { return try consume(root, emit) }
+        // The end of a failed response is an error, which the client gets in the relay's words.
+        let type = root["type"]?.text
+        if type == "response.failed" || type == "response.cancelled" { return try consume(root, emit) }
+        passed.removeAll()
+        event.append(to: &passed)
+        emit(0, .native(.responses, passed.bytes))
+        do throws(UpstreamError) { return try consume(root, emit) } catch _ { return isFinished }
+    }
+
+    /// Consumes a parsed event. Returns whether it is the last one of the response.
+    private func consume(_ root: JSONValue, _ emit: Emit) throws(UpstreamError) -> Bool {
         guard finish == nil, let type = root["type"]?.text else { return false }
         switch type {
         case "response.output_text.delta": try emitWords(root["delta"], number(of: root), emit) { .text($0) }
@@ -357,6 +373,17 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     func end(_ emit: Emit) {}
 
     // MARK: Whole responses
+
+    func read(whole body: Body, _ emit: Emit) throws(UpstreamError) -> Body? {
+        do throws(UpstreamError) {
+            try consume(whole: body.bytes, emit)
+        } catch {
+            // The client gets what the relay does not understand, too.
+            guard isNative, hasBegun else { throw error }
+        }
+        guard hasBegun else { throw .invalidResponse("the vendor's response has no candidate") }
+        return isNative ? body : nil
+    }
 
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         let root = try parsed(body)

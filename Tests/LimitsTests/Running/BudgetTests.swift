@@ -63,7 +63,12 @@ struct BudgetWorld {
             let store = MemoryCounters { epoch / 1_000_000 }
             let clock = TestClock().clock
             limiters = (0..<instances).map { _ in
-                Limiter(store: store, Limiter.Options(timeoutMicroseconds: 60_000_000), on: TestLoops.ofStores, clock: clock)
+                Limiter(
+                    store: store,
+                    Limiter.Options(timeoutMicroseconds: 60_000_000),
+                    on: TestLoops.ofStores,
+                    clock: clock
+                )
             }
         }
         let units: [Quota.Unit] = [.tokens, .usd, .credits]
@@ -149,7 +154,9 @@ struct BudgetWorld {
         for charge in own where charge.units > (await free(charge.limit, at: limiter)) { fits = false }
         guard let reservation = await Self.reserve(own, at: limiter, on: loop) else { return }
         // Meanwhile another instance may have written what it gives back.
-        if reservation.decision.isAdmitted != fits, loop == nil || fits { violations.append("admission differs from what fits") }
+        if reservation.decision.isAdmitted != fits, loop == nil || fits {
+            violations.append("admission differs from what fits")
+        }
         guard reservation.decision.isAdmitted else { return }
         let holder = Holder(reservation)
         guard let paid = output.paid(by: holder.held, after: Amounts()) else { return }

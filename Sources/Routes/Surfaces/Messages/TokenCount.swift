@@ -35,7 +35,7 @@ func countTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
     let admission = try await exchange.admit(
         gateway.limits.applicableLimits(caller, .models, request: exchange.request)
     )
-    let request = OriginalRequest(original, headers)
+    let request = OriginalRequest(original, of: .messages, headers)
     if let body = await counted(request, counter, by: candidate, billing: admission.billing) {
         return body.read { exchange.send(json: $0) }
     }

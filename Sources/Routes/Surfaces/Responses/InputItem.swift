@@ -39,6 +39,15 @@ enum ItemType: String, Sendable {
     case customCall = "ctc_"
     case reasoning = "rs_"
     case other = "item_"
+
+    /// Returns whether an item's id has the form that the relay gives: a prefix, the random part of a response's id, and
+    /// a number.
+    static func isMadeByRelay(_ id: UnsafeRawBufferPointer) -> Bool {
+        guard let mark = id.firstIndex(of: UInt8(ascii: "_")) else { return false }
+        let rest = id.count - mark - 1
+        return rest > RandomBytes.idLength && rest <= RandomBytes.idLength + 4
+            && !id[(mark + 1)...].contains(UInt8(ascii: "-"))
+    }
 }
 
 /// The items of a conversation, and the attachments that their messages refer to by index.

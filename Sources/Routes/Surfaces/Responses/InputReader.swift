@@ -20,6 +20,12 @@ struct InputReader {
     var keptBytes = 0
     /// The path of the item that asks for a compaction of the conversation; nil if there is none.
     var trigger: String?
+    /// Whether an item that the relay does not understand is left out, and its error kept in `unreadError`.
+    var toleratesUnknown = false
+    /// The error for the first item that was left out.
+    private(set) var unreadError: APIError?
+    /// Whether an item has an id or a signature that the relay has made.
+    private(set) var hasRelayIDs = false
 
     init(keeping: Keeping, isHistory: Bool = false, _ tools: ToolReader = ToolReader()) {
         self.keeping = keeping
@@ -45,7 +51,12 @@ struct InputReader {
     mutating func read(_ elements: JSONElements) throws(APIError) {
         for (index, item) in elements.enumerated() {
             guard item.kind == .object else { throw .type("input[\(index)]", "an object") }
-            try readItem(item, index)
+            do throws(APIError) {
+                try readItem(item, index)
+            } catch {
+                guard toleratesUnknown, trigger == nil else { throw error }
+                unreadError = unreadError ?? error
+            }
         }
     }
 
@@ -69,10 +80,11 @@ struct InputReader {
         if item["type"]?.text == "mcp_call" { try addResult(ofRemote: item, position) }
     }
 
-    private func id(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> String? {
+    private mutating func id(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> String? {
         guard let id = item.member("id") else { return nil }
         guard let text = id.text else { throw .type(position(".id"), "a string") }
         guard text.count <= 256 else { throw .tooLong(position(".id"), text.count, limitBytes: 256) }
+        hasRelayIDs = hasRelayIDs || ItemType.isMadeByRelay(text)
         return text.text
     }
 
@@ -137,14 +149,18 @@ struct InputReader {
         return .text("[A file of an earlier turn that is no longer available: \(part["filename"]?.string ?? "file")]")
     }
 
-    private func reasoningBlock(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> InputItem.Kind {
+    private mutating func reasoningBlock(
+        _ item: JSONValue,
+        _ position: ParameterPath
+    ) throws(APIError) -> InputItem.Kind {
         var text = ""
         for list in [item["content"], item["summary"]] where text.isEmpty {
             for part in list?.elements ?? JSONElements() { text += part["text"]?.string ?? "" }
         }
         let signature = try item.string("encrypted_content", position(""))
-        return ReasoningBlock(text, signature: signature, isSealed: text.isEmpty).map { .reasoningBlock($0) }
-            ?? .ignored
+        guard let block = ReasoningBlock(text, signature: signature, isSealed: text.isEmpty) else { return .ignored }
+        hasRelayIDs = hasRelayIDs || block.isMarked
+        return .reasoningBlock(block)
     }
 
     // MARK: Calls and their results

@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Shared
 
@@ -7,8 +8,19 @@ struct OpenAIResponses: ChatSurface {
         error.inResponses.appendJSON(to: &body)
     }
 
+    var wire: Wire? { .responses }
+
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
-        let draft = try ResponseDraft(root, defaultModel: defaultModel, for: .response)
+        try read(root, defaultModel: defaultModel, .whole)
+    }
+
+    func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest {
+        let draft = try ResponseDraft(
+            root,
+            defaultModel: defaultModel,
+            for: .response,
+            toleratesUnknown: reading.toleratesUnknown
+        )
         return ChatRequest(draft.call, ResponsesFormatter(draft))
     }
 }

@@ -23,14 +23,26 @@ struct ResponseDraft: Sendable {
     private(set) var passesOwn = false
     /// Whether the client asks for a compaction of the conversation.
     private(set) var isCompacting = false
+    /// Whether items of the input have ids or signatures that the relay has made, which no vendor knows.
+    private var hasRelayIDs = false
     var names = ToolNames()
     /// The response's members that repeat request fields, as JSON text separated by commas.
     private(set) var echo = Body(ByteBuffer())
 
+    /// Whether a vendor of the Responses API could answer the request as it came.
+    var isWhole: Bool { !isStored && !hasReferences && !isCompacting && !hasRelayIDs }
     var hasReferences: Bool { previousID != nil || input.hasReferences }
 
     /// Creates a draft from the body of a Responses API request.
-    init(_ root: JSONValue, defaultModel: String?, for purpose: Purpose) throws(APIError) {
+    ///
+    /// - Parameter toleratesUnknown: whether a vendor may get the request as it came, so that content which the relay does
+    ///   not understand is no error yet.
+    init(
+        _ root: JSONValue,
+        defaultModel: String?,
+        for purpose: Purpose,
+        toleratesUnknown: Bool = false
+    ) throws(APIError) {
         let fields = try RequestFields(root)
         instructions = try fields.string("instructions")
         previousID = try fields.string("previous_response_id", limitBytes: 256)
@@ -47,7 +59,7 @@ struct ResponseDraft: Sendable {
         _ = try fields.object("stream_options")
         call.maxTokens = try fields.integer("max_output_tokens", 1...Int(Int32.max))
         if call.maxTokens != nil { call.needs.insert(.tokenBound) }
-        let tools = try readInput(fields, purpose)
+        let tools = try readInput(fields, purpose, toleratesUnknown: toleratesUnknown && !isStored)
         names = tools.names
         try readChatOptions(fields, tools)
         if purpose == .response { echo = Body(try Self.echo(fields, call, tools: tools)) }
@@ -62,7 +74,7 @@ struct ResponseDraft: Sendable {
         settleOwnItems()
         call.messages = try input.messages(after: instructions, isAmbiguous: &isAmbiguous)
         if isAmbiguous { call.distinguishCalls() }
-        guard mayBeEmpty || !call.messages.isEmpty else {
+        guard mayBeEmpty || call.unreadError != nil || !call.messages.isEmpty else {
             throw APIError(400, "'input' must not be empty.", code: "empty_array", param: "input")
         }
         call.attachments = input.attachments
@@ -82,7 +94,11 @@ struct ResponseDraft: Sendable {
     }
 
     /// Reads `tools` and `input`. Returns the tools of both, because input items can add tools.
-    private mutating func readInput(_ fields: RequestFields, _ purpose: Purpose) throws(APIError) -> ToolReader {
+    private mutating func readInput(
+        _ fields: RequestFields,
+        _ purpose: Purpose,
+        toleratesUnknown: Bool
+    ) throws(APIError) -> ToolReader {
         var tools = ToolReader(passesOwn: purpose == .response || purpose == .chat)
         passesOwn = tools.passesOwn
         try tools.read(try fields.array("tools") ?? JSONElements(), "tools")
@@ -93,12 +109,15 @@ struct ResponseDraft: Sendable {
             case .chat, .count: .nothing
             }
         var reader = InputReader(keeping: keeping, tools)
+        reader.toleratesUnknown = toleratesUnknown
         if let value = fields["input"] {
             try reader.read(value)
         } else if previousID == nil, purpose != .count {
             throw .missing("input")
         }
         input = reader.list
+        call.unreadError = reader.unreadError
+        hasRelayIDs = reader.hasRelayIDs
         if let trigger = reader.trigger {
             guard purpose != .chat else { throw .value(trigger, "a chat completion cannot be a compaction") }
             isCompacting = purpose == .response

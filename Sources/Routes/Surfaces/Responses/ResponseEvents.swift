@@ -26,11 +26,17 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private var position = ByteBuffer()
     private var outcome = ResponseObject.Outcome.finished(.stop)
     private var reservation: MemoryReservation?
+    /// Whether the vendor's own events may be forwarded.
+    private let mayBeNative: Bool
+    /// Whether the vendor's own events are forwarded. No budget ends them, because the vendor's reasoning is not seen.
+    private var isNative = false
+    private var hasHead = false
     /// The failure that ends the response, such as a used-up memory budget; nil if nothing has failed.
     private(set) var failure: UpstreamError?
 
-    init(_ formatter: ResponsesFormatter, _ object: ResponseObject, exchange: Exchange) {
+    init(_ formatter: ResponsesFormatter, _ object: ResponseObject, mayBeNative: Bool, exchange: Exchange) {
         self.formatter = formatter
+        self.mayBeNative = mayBeNative
         self.exchange = exchange
         progress = ResponseProgress(object, isStored: formatter.mayStore(exchange))
         exchange.surface = FailedResponse(progress: progress)
@@ -39,6 +45,8 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
 
     func write(_ choice: Int, _ event: ChatEvent) {
         guard choice == 0 else { return }
+        if case .native(_, let event) = event { return pass(event) }
+        if isNative { return }
         switch event {
         case .text(let text, _): add(text, isRefusal: false)
         case .refusal(let text): add(text, isRefusal: true)
@@ -54,6 +62,15 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         case .annotation(let json): add(annotation: json)
         case .signature, .native: break
         }
+    }
+
+    /// Forwards an event of the vendor unchanged.
+    private func pass(_ event: UnsafeRawBufferPointer) {
+        beginHead()
+        isNative = true
+        progress.passed()
+        makeRoom()
+        out.append(event)
     }
 
     // MARK: Items
@@ -285,12 +302,21 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     // MARK: The beginning and the end
 
     func ping() {
-        if progress.hasBegun { out.append(": ping\n\n") } else { begin() }
+        // The vendor's own first event may follow.
+        if !mayBeNative, !progress.hasBegun { return begin() }
+        beginHead()
+        out.append(": ping\n\n")
     }
 
     private func begin() {
-        exchange.beginEvents()
+        beginHead()
         progress.begin(in: &out)
+    }
+
+    private func beginHead() {
+        guard !hasHead else { return }
+        hasHead = true
+        exchange.beginEvents()
     }
 
     private func finish(_ reason: FinishReason) {
@@ -303,6 +329,10 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     var isFull: Bool { failure != nil || hasBatch }
 
     func end(_ usage: Usage) async {
+        if isNative {
+            flush()
+            return exchange.writer.end()
+        }
         if progress.isStored {
             flush()
             await formatter.store(progress, outcome, usage, exchange)

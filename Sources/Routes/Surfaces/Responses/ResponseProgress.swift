@@ -18,6 +18,9 @@ final class ResponseProgress: OnLoop, @unchecked Sendable {
 
     var hasBegun: Bool { events > 0 }
 
+    /// Counts an event of the vendor that goes on as it came.
+    func passed() { events += 1 }
+
     /// Appends the events with which each stream begins.
     func begin(in out: inout ByteBuffer) {
         for type: StaticString in ["response.created", "response.in_progress"] {

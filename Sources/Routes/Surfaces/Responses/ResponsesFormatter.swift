@@ -17,6 +17,10 @@ final class ResponsesFormatter: ChatResponseFormatter, OnLoop, @unchecked Sendab
     var names: ToolNames { draft.names }
     var hasReferences: Bool { draft.hasReferences }
 
+    func passes(_ request: OriginalRequest) -> Bool {
+        draft.isWhole && !(request.names.contains(.resources) && RequestCheck.namesResources(inInputOf: request))
+    }
+
     func resolve(_ asked: ChatRequest, for caller: Caller, _ exchange: Exchange) async throws(APIError) {
         try await draft.resolve(for: caller, exchange.gateway)
         asked.call = draft.call
@@ -37,11 +41,14 @@ final class ResponsesFormatter: ChatResponseFormatter, OnLoop, @unchecked Sendab
 
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {
         let object = object(wanted, exchange)
-        guard draft.isCompacting else { return ResponseEvents(self, object, exchange: exchange) }
+        guard draft.isCompacting else {
+            return ResponseEvents(self, object, mayBeNative: wanted.mayBeNative, exchange: exchange)
+        }
         return CompactionEvents(self, object, exchange: exchange)
     }
 
     func write(_ response: ChatResponse, _ wanted: FormatterOptions, _ exchange: Exchange) async throws(UpstreamError) {
+        if let original = response.original { return original.read { exchange.send(json: $0) } }
         guard let choice = response.choices.first else {
             throw UpstreamError(.failed, cause: "the response has no choice")
         }

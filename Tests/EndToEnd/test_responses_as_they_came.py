@@ -1,0 +1,159 @@
+"""Requests of the Responses API reach a provider that has one as they came, and so do its events and responses. A request
+that refers to what only the relay knows is written anew, and other providers get a translation."""
+
+import json
+
+import conftest
+import httpx
+import pytest
+from conftest import TEAM_TOKEN, VENDOR_KEY
+from openai_responses import events as vendor_events
+from openai_responses import response
+from usage import File
+
+AT = "as/it-came"
+CUSTOM = {"type": "custom", "name": "apply_patch", "description": "Edits files", "format": {"type": "grammar", "syntax": "lark", "definition": 'start: "x"'}}
+FUNCTION = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}, "strict": False}
+HISTORY = [
+    {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}, {"type": "input_of_tomorrow", "data": [1.50, 1e3]}]},
+    {"type": "reasoning", "id": "rs_" + "0a" * 24, "summary": [{"type": "summary_text", "text": "Hm"}], "content": None, "encrypted_content": "gAAAA-other"},
+    {"type": "custom_tool_call", "id": "ctc_" + "0b" * 24, "call_id": "call_1", "name": "apply_patch", "input": "*** Begin"},
+    {"type": "custom_tool_call_output", "call_id": "call_1", "output": "done"},
+    {"type": "item_of_tomorrow", "x": {"y": []}},
+]  # fmt: skip
+BODY = {
+    "instructions": "Be brief. \u2600", "input": HISTORY, "tools": [CUSTOM, {"type": "web_search", "external_web_access": True}, FUNCTION],
+    "model": "m", "store": False, "include": ["reasoning.encrypted_content"], "truncation": "auto", "max_tool_calls": 3, "moderation": {"x": 1},
+    "reasoning": {"summary": "detailed"}, "parallel_tool_calls": True, "field_of_tomorrow": {"a": [None, ""]},
+}  # fmt: skip
+ITEMS = [
+    {"id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "I think."}], "encrypted_content": "gAAAA-own"},
+    {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [{"type": "output_text", "text": "Well.", "annotations": [], "logprobs": []}]},
+    {"id": "it_1", "type": "output_of_tomorrow", "z": 1},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def relay(launch, server):
+    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN))
+    return launch(**settings(server), KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_TEAM_MODELS="m,both,chats")
+
+
+def settings(server):
+    return {
+        "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url, "PROVIDER_ROW_API_KEY": VENDOR_KEY,
+        "PROVIDER_ROW_MODELS": f"m={AT},both={AT},other=as/other", "PROVIDER_ROW_CHAT_VIA": "responses", "PROVIDER_ROW_COST": "5/25 per million",
+        "PROVIDER_CHATS_KIND": "openai", "PROVIDER_CHATS_BASE_URL": server.base_url, "PROVIDER_CHATS_MODELS": "both=as/chats,chats=as/chats",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def http(relay, server, unchecked):
+    with unchecked(relay, TEAM_TOKEN) as client:
+        yield client
+    server.take_violations()
+
+
+@pytest.fixture
+def unchecked():
+    """`unchecked(relay, token)`: a client that does not check responses by OpenAI's schemas, which lack items of these tests."""
+    return lambda relay, token: httpx.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+
+def written(body):
+    """Returns the body in a writing that no parser would give again."""
+    return json.dumps(body, indent=1).encode()
+
+
+def post(http, body, **more):
+    return http.post("/v1/responses", content=written(body | more), headers={"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+def test_bodies_and_responses_pass_as_they_came(http, server, is_streamed):
+    script = {"items": ITEMS}
+    server.says(AT, script)
+    answer = post(http, BODY, stream=is_streamed)
+    assert answer.status_code == 200, answer.text
+    (asked,) = server.asked(AT)
+    assert asked["raw"] == written(BODY | {"stream": is_streamed}).replace(b'"model": "m"', b'"model": "%s"' % AT.encode())
+    if is_streamed:
+        assert answer.text == "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in vendor_events(script))
+    else:
+        assert answer.text == json.dumps(response(script), separators=(",", ":"))
+
+
+def test_what_refers_to_the_relay_is_written_anew(http, server):
+    made = [
+        {"store": True, "input": "Hi"}, {"input": [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "rs_1.gAAAA"}, *HISTORY[3:4]]},
+        {"input": [{"type": "message", "id": "msg_" + "aB3" * 8 + "0", "role": "assistant", "content": "So."}, {"role": "user", "content": "Hi"}]},
+    ]  # fmt: skip
+    for more in made:
+        body = {"model": "m", "store": False} | more
+        body["input"] = [item for item in body["input"] if item.get("type") != "custom_tool_call_output"] if isinstance(body["input"], list) else body["input"]
+        server.says(AT, {})
+        answer = post(http, body)
+        assert answer.status_code == 200, answer.text
+        (asked,) = server.asked(AT)
+        assert asked["body"]["store"] is False and asked["body"]["include"] == ["reasoning.encrypted_content"]
+        assert answer.json()["id"] != "resp_vendor"
+
+
+def test_a_fallback_gets_a_translation(http, server):
+    for more in ({}, {"stream": True}):
+        server.says(AT, {"status": 503, "json": {"error": {"message": "busy"}}})
+        server.says("as/chats", {"text": "Fine."})
+        body = {"model": "both", "input": [{"role": "user", "content": "Hi"}], "store": False, "tools": [FUNCTION]} | more
+        answer = post(http, body)
+        assert answer.status_code == 200 and "Fine." in answer.text
+        (asked,) = server.asked("as/chats")
+        assert asked["body"]["messages"] == [{"role": "user", "content": "Hi"}]
+
+
+def test_what_only_a_responses_api_understands_is_refused_elsewhere(http, server):
+    server.says("as/chats", {})
+    answer = post(http, {"model": "chats", "input": HISTORY[:1], "store": False})
+    assert answer.status_code == 400 and "input[0].content[1]" in answer.json()["error"]["param"]
+    assert server.asked("as/chats") == []
+
+
+def test_models_and_resources_of_others_are_refused(http, server):
+    server.says(AT, {})
+    tool = {"type": "image_generation", "model": "other"}
+    answer = post(http, BODY | {"tools": [tool]})
+    assert answer.status_code == 404 and "tools[0].model" in answer.text
+    for part in ({"type": "input_file", "file_id": "file-abc"}, {"type": "input_of_tomorrow", "container_id": "cntr_1"}):
+        answer = post(http, BODY | {"input": [{"role": "user", "content": [part]}]})
+        assert answer.status_code in (400, 404), answer.text
+    assert server.asked(AT) == []
+
+
+def test_a_name_that_stands_twice_is_not_passed(http, server):
+    server.says(AT, {})
+    raw = b'{"model":"m","store":false,"input":"Hi","max_output_tokens":20,"max_output_tokens":30}'
+    answer = http.post("/v1/responses", content=raw, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200 and server.asked(AT)[0]["raw"].count(b"max_output_tokens") == 1
+
+
+def test_usage_is_recorded(start_relay, server, unchecked, tmp_path):
+    relay = start_relay(**settings(server), KEY_TEAM_TOKEN=TEAM_TOKEN, USAGE_LOG_FILE=str(tmp_path / "usage"))
+    server.says(AT, {"items": ITEMS}, {"items": ITEMS})
+    with unchecked(relay, TEAM_TOKEN) as http:
+        for is_streamed in (False, True):
+            assert post(http, BODY, stream=is_streamed).status_code == 200
+    records = [record for record in File(tmp_path / "usage").more(4) if "attempts" in record]
+    assert len(records) == 2
+    for record in records:
+        assert (record["prompt_tokens"], record["completion_tokens"]) == (9, 8) and record["cost"] == pytest.approx((9 * 5 + 8 * 25) / 1e6)
+    server.take_violations()
+
+
+def test_a_budget_lowers_nothing_but_the_digits(start_relay, server, unchecked):
+    relay = start_relay(**settings(server), KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT="off", KEY_TEAM_RATE_LIMIT="0.03 usd/day")
+    server.says(AT, {})
+    body = {"model": "m", "input": "Hi", "store": False, "stream": True, "max_output_tokens": 100_000}
+    with unchecked(relay, TEAM_TOKEN) as http:
+        answer = post(http, body)
+    assert answer.status_code == 200
+    lowered = int(answer.headers["x-relay-max-tokens"])
+    assert server.asked(AT)[0]["raw"] == written(body).replace(b'"m"', b'"%s"' % AT.encode()).replace(b"100000", b"%d" % lowered)
