@@ -121,7 +121,7 @@ QUIRKS = {
     "null arguments": ([ROLE, chunk({"tool_calls": [{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": None}}]}), STOP], ("", "", [("f", {})], "tool_calls")),
     "empty list": ([ROLE, chunk({"content": "Hello", "tool_calls": []}), STOP], HELLO),
     "a call that says nothing": ([ROLE, call(0, "a", "f", '{"x":1}'), call(1, arguments=""), STOP], ONE),
-    "tool_calls without calls": ([ROLE, text("Hello"), chunk({"tool_calls": [{"index": 0, "function": {}}]}), chunk({}, "tool_calls")], HELLO),
+    "tool_calls without calls": ([ROLE, text("Hello"), chunk({"tool_calls": [{"index": 0, "function": {}}]}), chunk({}, "tool_calls")], ("Hello", "", [], "tool_calls")),
     "stop with calls": ([ROLE, call(0, "a", "f", '{"x":1}'), STOP], ONE),
     "openrouter": ([": OPENROUTER PROCESSING", call(0, "a", "f", '{"x":1}'),
                     "data:" + json.dumps(chunk({"tool_calls": [{"index": 0, "id": "b", "function": {"name": "g", "arguments": {"x": 2}}}]}, "stop"))], CALLED),
@@ -129,7 +129,7 @@ QUIRKS = {
     "two in a chunk, without index": ([ROLE, chunk({"tool_calls": [{"function": {"name": "f", "arguments": '{"x":1}'}}, {"function": {"name": "g", "arguments": '{"x":2}'}}]}), STOP], CALLED),
     "two in a chunk, with one index": ([ROLE, chunk({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": '{"x":1}'}}, {"index": 0, "function": {"name": "g", "arguments": '{"x"'}}]}),
                                         call(0, arguments=":2}"), STOP], CALLED),
-    "wrong types": ([chunk({"role": 5, "content": 5, "refusal": 5, "tool_calls": {}, "function_call": 5, "reasoning_content": []}), text("Hello"),
+    "wrong types": ([chunk({"role": 5, "content": {}, "refusal": 5, "tool_calls": {}, "function_call": 5, "reasoning_content": []}), text("Hello"),
                      {key: value for key, value in STOP.items() if key != "choices"} | {"choices": [{"index": "0", "delta": {}, "finish_reason": 5}]}, STOP], HELLO),
     "no finish_reason": ([{key: value for key, value in one.items() if key != "choices"} | {"choices": [{"index": 0, "delta": one["choices"][0]["delta"]}]}
                           for one in (ROLE, text("Hel"), text("lo"))] + [STOP], HELLO),
@@ -452,6 +452,26 @@ def test_a_whole_answer_in_place_of_a_stream(team, server):
     assert messages_told(team) == ("Look.", [F1], "tool_use")
 
 
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/json", "text/plain"])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_stream_of_any_type_in_place_of_any_answer(team, server, kind, is_streamed):
+    events = [ROLE, text("Look."), call(0, "a", "f", '{"x":'), call(0, arguments="1}"), chunk({}, "tool_calls"), usage_chunk()]
+    raw = "".join(f"data: {json.dumps(one)}\r\n\r\n" for one in events) + "data: [DONE]\r\n\r\n"
+    server.says(MODEL, {"raw": b": wait\r\n\r\n" + raw.encode(), "type": kind})
+    if is_streamed:
+        got = stream(team, model="fast", stream_options={"include_usage": True})
+        assert Built([one for one in got.chunks if one["choices"]]).told() == ("Look.", "", [F1], "tool_calls")
+        assert got.usage() == USAGE and got.is_done
+        return
+    told = ask(team, model="fast").json()
+    (choice,) = told["choices"]
+    assert choice["message"]["content"] == "Look." and choice["finish_reason"] == "tool_calls"
+    assert choice["message"]["tool_calls"][0]["function"]["arguments"] == '{"x":1}' and told["usage"] == USAGE
+    assert messages_told(team) == ("Look.", [F1], "tool_use")
+    server.says(MODEL, {"raw": raw.encode()[:200], "type": kind})
+    assert refusal(team, model="fast")[0] == 502
+
+
 def test_json_on_several_lines(team, server):
     """The client's events have one line each, however the server spreads its JSON."""
     told = json.dumps(whole({"text": "Look."}) | {"more": {"a": [1, 2]}}, indent=2)
@@ -485,7 +505,8 @@ WHOLES = {
     "parts": (message(content=[{"type": "thinking", "thinking": "Hm"}, {"type": "text", "text": "Hi"}]), {"content": "Hi", "reasoning_content": "Hm"}),
     "object": (message(tool_calls=calls({"function": {"name": "f", "arguments": {"x": 1}}})), {"content": None, "tool_calls": calls({})}),
     "index and more": (message(tool_calls=calls({"index": 3, "vendor": 1, "function": {"name": "f"}})), {"content": None, "tool_calls": calls({"vendor": 1, "function": {"name": "f", "arguments": "{}"}})}),
-    "wrong types": (message(content=5, tool_calls={}, refusal=5), {"content": "", "refusal": None}),
+    "wrong types": (message(content={}, tool_calls={}, refusal=5), {"content": "", "refusal": None}),
+    "a number": (message(content=5), {"content": "5"}),
     "no type": (message(tool_calls=[{"id": "a", "function": {"name": "f", "arguments": '{"x":1}'}}]), {"content": None, "tool_calls": calls({})}),
 }  # fmt: skip
 

@@ -32,6 +32,14 @@ package enum ChatEvent {
     /// The events that are parsed from the chunk follow this event. Each event is emitted with a choice index: for this
     /// event, -1 means that the chunk reports the usage, and any other index has no meaning.
     case native(Wire, UnsafeRawBufferPointer)
+
+    /// Whether the event is reasoning, or its signature.
+    package var isReasoning: Bool {
+        switch self {
+        case .reasoning, .signature(call: nil, _), .encryptedReasoning: true
+        default: false
+        }
+    }
 }
 
 package enum FinishReason: Sendable {

@@ -84,6 +84,13 @@ package struct ChatResponse: Sendable {
             emitOthers(beforeCall: .max)
         }
 
+        /// The blocks of reasoning behind the text; empty if there is no text or a tool call follows.
+        package var lateBlocks: ArraySlice<ReasoningBlock> {
+            guard let textBytes = text?.bytes.count, textBytes > 0, toolCalls.isEmpty else { return [] }
+            let early = reasoningBlocks.lastIndex { $0.textBytesBefore < textBytes }
+            return reasoningBlocks[(early.map { $0 + 1 } ?? 0)...]
+        }
+
         package var bytes: Int {
             (text?.bytes.count ?? 0) + (reasoning?.bytes.count ?? 0) + (refusal?.bytes.count ?? 0)
                 + toolCalls.reduce(0) {

@@ -331,7 +331,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private func end(_ delta: JSONValue, _ emit: Emit) throws(UpstreamError) {
         guard let word = delta["stop_reason"]?.text, !word.isEmpty else { return }
         while let last = blocks.last { close(last.number, emit) }
-        guard let known = FinishReason(ofMessage: word) ?? (hasBegun || isNative ? .stop : nil) else {
+        var known = FinishReason.stop
+        if case .reason(let reason) = FinishWord(word) {
+            known = reason
+        } else if !hasBegun, !isNative {
             throw .invalidResponse("the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)")
         }
         if known == .refusal, let why = delta["stop_details"]?["explanation"]?.text, !why.isEmpty {
@@ -430,20 +433,6 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         for block in content where block.kind == .object {
             try open(block, 0, emit)
             close(0, emit)
-        }
-    }
-}
-
-extension FinishReason {
-    /// Creates the finish reason for a `stop_reason` of the Messages API; nil if the value is unknown.
-    fileprivate init?(ofMessage word: UnsafeRawBufferPointer) {
-        switch word {
-        case "end_turn", "stop_sequence": self = .stop
-        case "max_tokens", "model_context_window_exceeded": self = .length
-        case "tool_use": self = .toolCalls
-        case "refusal": self = .refusal
-        case "pause_turn": self = .pause
-        default: return nil
         }
     }
 }

@@ -143,17 +143,13 @@ final class CohereReader: WireReader, @unchecked Sendable {
         closeCall(emit)
         if let read = reported["usage"].flatMap(Usage.init(ofCohere:)) { usage = read }
         let word = reported["finish_reason"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
-        let reason: FinishReason
-        switch word {
-        case "COMPLETE", "STOP_SEQUENCE": reason = .stop
-        case "MAX_TOKENS": reason = .length
-        case "TOOL_CALL": reason = maxCalls > 0 ? .toolCalls : .stop
-        case "ERROR_TOXIC": reason = .contentFilter
-        case "TIMEOUT": throw Self.failed(.timedOut, word)
-        case "ERROR": throw Self.failed(.failed, word)
-        default:
+        var reason = FinishReason.stop
+        switch FinishWord(word) {
+        case .reason(.toolCalls) where maxCalls == 0: break
+        case .reason(let known): reason = known
+        case .failed: throw Self.failed(word == "TIMEOUT" ? .timedOut : .failed, word)
+        case .unknown:
             guard hasParts, reported["error"] == nil else { throw Self.failed(.failed, word) }
-            reason = .stop
         }
         finish = reason == .stop && calls > 0 ? .toolCalls : reason
         guard finish == .stop, word == "STOP_SEQUENCE", let onlyStop else {

@@ -42,6 +42,17 @@ struct AccountSignatures: Sendable {
         keep(Signature(text: "", hasOwnID: false), key(ofText: signature.text))
     }
 
+    /// Returns the signature that Google sent with a whole text, or behind it; nil if none is remembered.
+    func signature(of text: SaidText) -> String? {
+        text.isEmpty ? nil : memory.text(key(of: text)).flatMap { Signature($0) }?.text
+    }
+
+    func remember(_ signature: String, of text: SaidText) {
+        keep(Signature(text: signature, hasOwnID: false), key(of: text))
+    }
+
+    private func key(of text: SaidText) -> Digest { ToolCallMemory.key("said", text.name, of: account) }
+
     private func keep(_ signature: Signature, _ key: Digest) { memory.keep(signature.coded, key) { Array($0.bytes) } }
 
     /// Loads the missing signatures of the conversation from the store that the instances share.
@@ -58,6 +69,8 @@ struct AccountSignatures: Sendable {
             for call in message.toolCalls where call.signature == nil {
                 if let key = call.id.flatMap({ ToolCallMemory.key(ofCall: $0, of: account) }) { keys.append(key) }
             }
+            let said = message.said
+            if !said.isEmpty { keys.append(key(of: said)) }
             for case .reasoningBlock(let reasoningBlock) in message.content {
                 if let bare = reasoningBlock.signature.map(TextSignature.bare) { keys.append(key(ofText: bare)) }
             }

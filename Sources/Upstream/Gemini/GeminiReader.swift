@@ -17,8 +17,11 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     private let isLegacy: Bool
     private var calls = 0
     private var callIDs = EmittedCallIDs()
-    private var images = 0
+    private var images = MarkdownImages()
     private var finish: FinishReason?
+    private var text = SaidText()
+    /// The signature that arrived last with a text or behind it; empty if none has.
+    private var signature = ByteBuffer()
     private var hasParts = false
     /// Whether Google ended the response because a tool call in the request lacks a valid thought signature.
     private(set) var missesSignature = false
@@ -91,7 +94,9 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         if let text = part["text"]?.text {
             if !text.isEmpty {
                 hasParts = true
-                emit(0, part["thought"]?.flag == true ? .reasoning(text) : .text(text))
+                let isThought = part["thought"]?.flag == true
+                if !isThought { self.text.add(text) }
+                emit(0, isThought ? .reasoning(text) : .text(text))
             }
             if let signature { emitSignature(signature, emit) }
         } else if let call = part["functionCall"], call.kind == .object {
@@ -106,6 +111,8 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     private func emitSignature(_ signature: UnsafeRawBufferPointer, _ emit: Emit) {
         hasParts = true
         memory.remember(signature)
+        self.signature.removeAll()
+        self.signature.append(signature)
         var marked = ByteBuffer(TextSignature.mark)
         marked.append(signature)
         emit(0, .signature(call: nil, marked.bytes))
@@ -139,17 +146,10 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         guard let type = data["mimeType"]?.text, type.hasPrefix("image/"), type.count <= 64,
             let base64 = data["data"]?.text
         else { return }
-        images += 1
         hasParts = true
-        var around = ByteBuffer()
-        around.append(images == 1 ? "![Image " : "\n![Image ", decimal: images)
-        around.append("](data:", type, ";base64,")
-        emit(0, .text(around.bytes))
-        // The data may be long, so it is emitted without a copy.
-        if !base64.isEmpty { emit(0, .text(base64)) }
-        around.removeAll()
-        around.append(")")
-        emit(0, .text(around.bytes))
+        var opening = images.opening()
+        opening.append("data:", type, ";base64,")
+        for part in [opening.bytes, base64, MarkdownImages.closing] where !part.isEmpty { emit(0, .text(part)) }
     }
 
     // MARK: The end
@@ -157,14 +157,6 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     /// Records the finish reason, which `end` emits later. Throws if the reason stands for a failure.
     private func recordFinish(_ word: UnsafeRawBufferPointer) throws(UpstreamError) {
         switch word {
-        case "STOP": finish = calls > 0 ? .toolCalls : .stop
-        case "MAX_TOKENS", "CONTINUATION": finish = .length
-        case "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY",
-            "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR", "ESCALATION":
-            finish = .contentFilter
-        case "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE", "TOO_MANY_TOOL_CALLS", "OTHER",
-            "NO_IMAGE", "IMAGE_OTHER":
-            throw Self.failed(word)
         case "MISSING_THOUGHT_SIGNATURE":
             missesSignature = true
             let why =
@@ -173,8 +165,9 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         case "PUP_LIMITED_DISABLED":
             throw UpstreamError(.forbidden, cause: "the vendor ended the response with \(word.text)")
         default:
-            guard hasParts else { throw Self.failed(word) }
-            finish = calls > 0 ? .toolCalls : .stop
+            let meaning = FinishWord(word)
+            guard meaning != .failed, meaning != .unknown || hasParts else { throw Self.failed(word) }
+            if case .reason(let reason) = meaning { finish = reason } else { finish = .stop }
         }
     }
 
@@ -191,6 +184,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         guard let finish else { throw .invalidResponse("the vendor's response has no end") }
         // An empty response is an error.
         guard hasParts || finish != .stop else { throw Self.failed(Self.nothing) }
+        if !signature.isEmpty { memory.remember(signature.text, of: text) }
         emit(0, .finish(finish == .stop && calls > 0 ? .toolCalls : finish, stop: nil))
     }
 

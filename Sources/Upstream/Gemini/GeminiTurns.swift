@@ -92,6 +92,7 @@ struct GeminiTurns: ~Copyable {
                 signature = reasoningBlock.signature.map(TextSignature.bare) ?? signature
             }
             if let known = signature, !memory.isKnown(known) { signature = nil }
+            signature = signature ?? memory.signature(of: messages[position].said)
             let lastText = content.lastIndex { if case .text = $0 { true } else { false } }
             for (index, piece) in content.enumerated() {
                 switch piece {

@@ -23,6 +23,9 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     private var chunk = ByteBuffer()
     private var plain = TextChunkMatcher()
     private var pairs = SurrogatePairJoiner()
+    /// The index of a second choice that contains the tool calls of the only requested choice; nil if there is none.
+    private var joined: Int64?
+    private var images = MarkdownImages()
     /// Whether at least one choice has arrived.
     private(set) var hasBegun = false
     /// Whether the response ended without output and with an unknown finish reason.
@@ -34,16 +37,17 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         self.responseOptions = responseOptions
         self.parser = parser
         self.ids = ids
-        choices = Array(repeating: ChoiceReader(maxCalls: responseOptions.maxCalls), count: responseOptions.choices)
+        let choice = ChoiceReader(maxCalls: responseOptions.maxCalls, ids: ids)
+        choices = Array(repeating: choice, count: responseOptions.choices)
     }
 
     var usage: Usage? { counts.usage }
 
     /// Whether all requested choices have ended. After them, only the usage can follow.
-    var isFinished: Bool { !endedWithoutOutput && choices.allSatisfy { $0.finish != nil } }
+    var isFinished: Bool { !endedWithoutOutput && choices.allSatisfy(\.isFinished) }
 
     /// Whether every choice that has begun has also ended; false before the first choice.
-    var isWhole: Bool { hasBegun && !endedWithoutOutput && choices.allSatisfy { !$0.isReported || $0.finish != nil } }
+    var isWhole: Bool { hasBegun && !endedWithoutOutput && choices.allSatisfy { !$0.isReported || $0.isWhole } }
 
     // MARK: Chunks
 
@@ -60,8 +64,8 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
             data = rewritten
             root = try parsed(data)
         }
-        recordUsage(root, data)
-        let (pieces, isOdd) = try self.pieces(of: root, message: "delta", isWhole: false)
+        try recordUsage(root, data)
+        let (pieces, isOdd) = try self.pieces(of: root, data, message: "delta", isWhole: false)
         if responseOptions.isNative { passOn(data, pieces, isOdd: isOdd, message: "delta", emit) }
         if responseOptions.keepsMessages { root.forEachCitation(in: "delta") { emit(0, .annotation($0)) } }
         for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
@@ -112,6 +116,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     /// - Returns: the content of each choice, and whether the choices differ from OpenAI's format.
     private func pieces(
         of root: JSONValue,
+        _ data: UnsafeRawBufferPointer,
         message: StaticString,
         isWhole: Bool
     ) throws(UpstreamError) -> ([ChoiceChunk], isOdd: Bool) {
@@ -120,13 +125,29 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         var unknown: UnsafeRawBufferPointer?
         for choice in root["choices"]?.elements ?? JSONElements() {
             let number = choice["index"]?.integer
-            let index = number ?? Int64(isWhole ? pieces.count : 0)
+            var index = number ?? Int64(isWhole ? pieces.count : 0)
+            let isKnown = isWhole && pieces.contains { $0.index == index }
+            if index > 0 || isKnown, choices.count == 1, isRest(choice, index, message) {
+                index = 0
+            } else if isKnown {
+                index = -1
+            }
             var piece: ChoiceChunk
             if index >= 0, index < choices.count {
                 let position = Int(index)
-                piece = try choices[position].consume(choice, index: position, message: message, isWhole: isWhole, ids)
-                if number == nil { piece.isOdd = true }
-                if isWhole, piece.finish == nil { try choices[position].end(&piece) }
+                let raw = { RawJSON(response: data)["choices"]?.elements.dropFirst(pieces.count).first { _ in true } }
+                piece = try choices[position].consume(
+                    choice,
+                    index: position,
+                    message: message,
+                    isWhole: isWhole,
+                    raw: raw()
+                )
+                if number != index { piece.isOdd = true }
+                if isWhole, let first = pieces.firstIndex(where: { $0.index == position }) {
+                    pieces[first].join(piece)
+                    piece.isDropped = true
+                }
             } else {
                 piece = ChoiceChunk(index: -1)
                 piece.isDropped = true
@@ -136,8 +157,18 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
             if let word = piece.unknownFinish { unknown = word }
             pieces.append(consume piece)
         }
+        for position in pieces.indices where isWhole && !pieces[position].isDropped {
+            try choices[pieces[position].index].end(&pieces[position])
+            isOdd = isOdd || pieces[position].isOdd
+        }
         if let unknown { try recordUnknownFinish(unknown) }
         return (pieces, isOdd)
+    }
+
+    /// Returns whether a choice that was not requested contains the tool calls of the only requested choice, or its end.
+    private func isRest(_ choice: JSONValue, _ index: Int64, _ message: StaticString) -> Bool {
+        if choice[message]?["tool_calls"]?.count ?? 0 > 0 { joined = index }
+        return joined == index
     }
 
     /// Logs an unknown finish reason. Throws if the response contains no output at all.
@@ -156,6 +187,12 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
             try choices[number].order.emitEvent(.reasoning(reasoningBlock)) { emit(number, $0) }
         }
         if let text = piece.text { try choices[number].order.emitEvent(.text(text)) { emit(number, $0) } }
+        for url in piece.images where !responseOptions.isNative {
+            let opening = images.opening()
+            for part in [opening.bytes, url, MarkdownImages.closing] where !part.isEmpty {
+                try choices[number].order.emitEvent(.text(part)) { emit(number, $0) }
+            }
+        }
         if let refusal = piece.refusal { try choices[number].order.emitEvent(.refusal(refusal)) { emit(number, $0) } }
         // A text after a tool call may have to wait for the rest of the call, so it is not passed on directly.
         if !piece.calls.isEmpty || piece.function != nil { plain.forget() }
@@ -314,8 +351,8 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
 
     func read(whole body: Body, _ emit: Emit) throws(UpstreamError) -> Body? {
         let root = try parsed(body.bytes)
-        recordUsage(root, body.bytes)
-        let (pieces, isOdd) = try self.pieces(of: root, message: "message", isWhole: true)
+        try recordUsage(root, body.bytes)
+        let (pieces, isOdd) = try self.pieces(of: root, body.bytes, message: "message", isWhole: true)
         do throws(UpstreamError) {
             try checkChoices()
         } catch {
@@ -377,8 +414,8 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     /// Emits the content of a complete response that the vendor sent in place of a stream.
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         let root = try parsed(body)
-        recordUsage(root, body)
-        let (pieces, _) = try self.pieces(of: root, message: "message", isWhole: true)
+        try recordUsage(root, body)
+        let (pieces, _) = try self.pieces(of: root, body, message: "message", isWhole: true)
         try checkChoices()
         if responseOptions.isNative { passOn(body, pieces, isOdd: true, message: "message", emit) }
         try emitWhole(pieces, root, emit)
@@ -387,10 +424,11 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     // MARK: Usage
 
     /// Records the usage in a chunk or response.
-    private func recordUsage(_ root: JSONValue, _ data: UnsafeRawBufferPointer) {
+    private func recordUsage(_ root: JSONValue, _ data: UnsafeRawBufferPointer) throws(UpstreamError) {
         let own = root["usage"]
         hasUsageInPlace = false
-        guard let reported = own ?? elsewhere(root), reported.kind == .object else { return }
+        let found = if let own { own } else { try elsewhere(root) }
+        guard let reported = found, reported.kind == .object else { return }
         counts.read(tier: root["service_tier"])
         // Some vendors report the usage in every chunk, or one field at a time.
         let isLargest = counts.read(reported)
@@ -423,9 +461,11 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     }
 
     /// Returns a usage that is not in the member `usage`, but in `x_groq` (Groq) or in the first choice (Moonshot).
-    /// Returns nil if there is none.
-    private func elsewhere(_ root: JSONValue) -> JSONValue? {
-        root["x_groq"]?["usage"] ?? root["choices"]?.elements?.first { _ in true }?["usage"]
+    /// Returns nil if there is none. Throws an error that Groq reports at the same place.
+    private func elsewhere(_ root: JSONValue) throws(UpstreamError) -> JSONValue? {
+        let groq = root["x_groq"]
+        if let groq, groq.containsError { throw ErrorResponseReader.error(in: groq, VendorError.openAI) }
+        return groq?["usage"] ?? root["choices"]?.elements?.first { _ in true }?["usage"]
     }
 
     private static func usage(in root: RawJSON) -> RawJSON? {

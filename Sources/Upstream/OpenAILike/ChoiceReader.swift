@@ -22,6 +22,8 @@ struct ChoiceChunk {
     var text: UnsafeRawBufferPointer?
     var reasoning: UnsafeRawBufferPointer?
     var refusal: UnsafeRawBufferPointer?
+    /// The URLs of generated images.
+    var images: [UnsafeRawBufferPointer] = []
     var calls: [ToolCallChunk] = []
     /// A function call in OpenAI's legacy form.
     var function: (name: UnsafeRawBufferPointer?, arguments: UnsafeRawBufferPointer?)?
@@ -33,7 +35,7 @@ struct ChoiceChunk {
     fileprivate(set) var joinedReasoning: Body?
 
     fileprivate var isFilled: Bool {
-        text != nil || reasoning != nil || refusal != nil || !calls.isEmpty || function != nil
+        text != nil || reasoning != nil || refusal != nil || !calls.isEmpty || function != nil || !images.isEmpty
     }
 
     /// Whether the choice contains no output, no finish reason and no new role.
@@ -44,18 +46,36 @@ struct ChoiceChunk {
         guard text != nil, reasoning == nil, refusal == nil, calls.isEmpty, function == nil, finish == nil else {
             return false
         }
-        return !isDropped && !isOdd && role == .asIs && joinedText == nil
+        return !isDropped && !isOdd && role == .asIs && joinedText == nil && images.isEmpty
+    }
+
+    /// Adds the content of another choice of the vendor that is a part of this choice.
+    mutating func join(_ other: ChoiceChunk) {
+        isOdd = true
+        if text == nil { (text, joinedText) = (other.text, other.joinedText) }
+        if reasoning == nil { (reasoning, joinedReasoning) = (other.reasoning, other.joinedReasoning) }
+        // The elements of the other list are not at the same positions.
+        for var call in other.calls {
+            call.position = nil
+            calls.append(call)
+        }
+        unknownFinish = other.unknownFinish
     }
 }
 
 /// A reader for one choice of a response. It corrects what differs from OpenAI's format.
 struct ChoiceReader {
-    private var calls = ToolCallTable()
+    private var calls: ToolCallTable
     /// The sequencer that emits the tool calls of the choice one after the other.
     var order = ToolCallSequencer()
     private var hasRole = false
     private var hasFunction = false
     private(set) var finish: FinishReason?
+    /// The reason that arrived last together with output, in a stream. More output can follow: some servers send the
+    /// reason in every chunk.
+    private var reported: FinishReason?
+    /// Whether output has followed a finish reason.
+    private var goesOn = false
     /// Whether at least one chunk of the choice has arrived.
     private(set) var isReported = false
     /// Whether the choice contains a text, a tool call or other output so far.
@@ -63,19 +83,28 @@ struct ChoiceReader {
     private let maxCalls: Int
 
     /// Creates a reader for one choice. The reader ignores all tool calls after the first `maxCalls`.
-    init(maxCalls: Int) { self.maxCalls = maxCalls }
+    init(maxCalls: Int, ids: RandomBytes) {
+        self.maxCalls = maxCalls
+        calls = ToolCallTable(ids: ids)
+    }
+
+    /// Whether the choice is complete.
+    var isWhole: Bool { finish != nil || reported != nil }
+    /// Whether no more output of the choice is expected.
+    var isFinished: Bool { finish != nil || reported != nil && isFilled && !goesOn }
 
     /// Reads the choice in the next chunk, or in a whole response.
     ///
     /// - Parameters:
     ///   - name: the member that contains the output: `delta` or `message`.
     ///   - isWhole: whether the choice belongs to a response that is not streamed.
+    ///   - raw: the JSON of the choice.
     mutating func consume(
         _ choice: JSONValue,
         index: Int,
         message name: StaticString,
         isWhole: Bool,
-        _ ids: RandomBytes
+        raw: @autoclosure () -> RawJSON?
     ) throws(UpstreamError) -> ChoiceChunk {
         var piece = ChoiceChunk(index: index)
         if let error = choice["error"], error.kind == .object || error.kind == .string {
@@ -87,15 +116,19 @@ struct ChoiceReader {
         }
         if let message = choice[name], message.kind == .object {
             readRole(message, &piece, isWhole: isWhole)
-            readTexts(message, &piece)
-            try readCalls(message, of: choice, &piece, isWhole: isWhole, ids: ids)
+            readTexts(message, &piece) { raw()?[name]?[$0]?.bytes }
+            for image in message["images"]?.elements ?? JSONElements() {
+                if let url = image["image_url"]?["url"]?.text { piece.images.append(url) }
+            }
+            try readCalls(message, of: choice, &piece, isWhole: isWhole)
         } else if choice["finish_reason"]?.text == nil {
             piece.isDropped = true
             return piece
         } else {
             piece.isOdd = true
         }
-        try readFinish(choice, &piece)
+        if reported != nil, piece.isFilled { goesOn = true }
+        try readFinish(choice, &piece, isWhole: isWhole)
         if !isFilled { isFilled = piece.isFilled || choice[name]?["audio"]?.kind == .object }
         isReported = true
         return piece
@@ -104,17 +137,25 @@ struct ChoiceReader {
     /// Whether no tool call of the choice has been emitted.
     private var isWithoutCalls: Bool { maxCalls == 0 || calls.isEmpty }
 
-    /// Ends a choice for which the vendor sent no finish reason: adds the reason `stop` or `tool_calls`.
+    /// Ends a choice with the finish reason that arrived last; without one, with `stop` or `tool_calls`.
     mutating func end(_ piece: inout ChoiceChunk) throws(UpstreamError) {
-        piece.isOdd = true
-        piece.calls += try missingCalls(isCut: false)
-        let reason: FinishReason = isWithoutCalls && !hasFunction ? .stop : .toolCalls
-        finish = reason
-        piece.finish = reason
+        if reported == nil { piece.isOdd = true }
+        try end(&piece, reported ?? (hasFunction ? .toolCalls : .stop))
         if hasFunction, calls.isEmpty, piece.function == nil { piece.function = (nil, nil) }
     }
 
-    private func missingCalls(isCut: Bool) throws(UpstreamError) -> [ToolCallChunk] {
+    private mutating func end(_ piece: inout ChoiceChunk, _ reported: FinishReason) throws(UpstreamError) {
+        let missing = try missingCalls(isCut: reported == .length || reported == .contentFilter)
+        var reason = reported
+        if reason == .stop, !isWithoutCalls { reason = .toolCalls }
+        if reason == .toolCalls, maxCalls == 0, !hasFunction { reason = .stop }
+        finish = reason
+        piece.finish = reason
+        piece.calls += missing
+        if reason != reported || !missing.isEmpty { piece.isOdd = true }
+    }
+
+    private mutating func missingCalls(isCut: Bool) throws(UpstreamError) -> [ToolCallChunk] {
         try calls.end(isCut: isCut).filter { $0.index < maxCalls }
     }
 
@@ -131,7 +172,14 @@ struct ChoiceReader {
 
     // MARK: Texts
 
-    private func readTexts(_ message: JSONValue, _ piece: inout ChoiceChunk) {
+    /// Reads the texts of a message.
+    ///
+    /// - Parameter written: returns the JSON of a member. Some servers send a text such as `1` without quotes.
+    private func readTexts(
+        _ message: JSONValue,
+        _ piece: inout ChoiceChunk,
+        written: (StaticString) -> UnsafeRawBufferPointer?
+    ) {
         if let content = message["content"] {
             if let text = content.text {
                 piece.text = text.isEmpty ? nil : text
@@ -140,12 +188,17 @@ struct ChoiceReader {
                 readParts(parts, &piece)
             } else {
                 piece.isOdd = true
+                if content.isBareText { piece.text = written("content") }
             }
         }
         let reportedReasoning = message["reasoning_content"]
-        let named = reportedReasoning?.text
-        if reportedReasoning != nil, named == nil { piece.isOdd = true }
-        let other = message["reasoning"]?.text ?? message["thinking"]?.text
+        var named = reportedReasoning?.text
+        if let reportedReasoning, named == nil {
+            piece.isOdd = true
+            if reportedReasoning.isBareText { named = written("reasoning_content") }
+        }
+        var other = message["reasoning"]?.text ?? message["thinking"]?.text
+        if other == nil, named == nil, message["reasoning"]?.isBareText ?? false { other = written("reasoning") }
         if let reasoningBlock = named ?? other, !reasoningBlock.isEmpty {
             piece.reasoning = reasoningBlock
             if named == nil { piece.isOdd = true }
@@ -190,14 +243,13 @@ struct ChoiceReader {
         _ message: JSONValue,
         of choice: JSONValue,
         _ piece: inout ChoiceChunk,
-        isWhole: Bool,
-        ids: RandomBytes
+        isWhole: Bool
     ) throws(UpstreamError) {
         if let list = message["tool_calls"] {
             calls.isLastList = isWhole || choice["finish_reason"]?.text?.isEmpty == false
             var position = 0
             for delta in list.elements ?? JSONElements() {
-                let read = try calls.consume(delta, at: position, isWhole: isWhole, &piece.isOdd, ids: ids)
+                let read = try calls.consume(delta, at: position, isWhole: isWhole, &piece.isOdd)
                 if let read, read.index < maxCalls {
                     if read.isFirst { try appendUnsentObjects(to: &piece) }
                     piece.calls.append(read)
@@ -227,50 +279,41 @@ struct ChoiceReader {
 
     // MARK: The end
 
-    private mutating func readFinish(_ choice: JSONValue, _ piece: inout ChoiceChunk) throws(UpstreamError) {
-        guard let reported = choice["finish_reason"] else {
+    private mutating func readFinish(
+        _ choice: JSONValue,
+        _ piece: inout ChoiceChunk,
+        isWhole: Bool
+    ) throws(UpstreamError) {
+        guard let said = choice["finish_reason"] else {
             if !choice.has("finish_reason") { piece.isOdd = true }
             return
         }
-        guard let word = reported.text, !word.isEmpty else {
+        guard let word = said.text, !word.isEmpty else {
             piece.isOdd = true
             return
         }
-        var isUnknown = false
-        var reason = try FinishReason(ofWire: word, isUnknown: &isUnknown)
-        if isUnknown { piece.unknownFinish = word }
-        let missing = try missingCalls(isCut: reason == .length || reason == .contentFilter)
-        if reason == .stop, !isWithoutCalls { reason = .toolCalls }
-        if reason == .toolCalls, isWithoutCalls, !hasFunction { reason = .stop }
-        finish = reason
-        piece.finish = reason
-        let isOld = hasFunction && calls.isEmpty
-        if !word.equals(reason.name(isOld: isOld)), !(isOld && reason == .stop) { piece.isOdd = true }
-        if !missing.isEmpty {
-            piece.isOdd = true
-            piece.calls += missing
+        let mayGoOn = piece.isFilled || piece.role == .reported || goesOn
+        var reason = FinishReason.stop
+        switch FinishWord(word) {
+        case .failed:
+            throw .invalidResponse("the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)")
+        case .reason(.pause), .unknown: if isWhole || piece.isFilled || !mayGoOn { piece.unknownFinish = word }
+        case .reason(let known): reason = known
         }
+        if !word.equals(reason.name(isOld: hasFunction && calls.isEmpty)) { piece.isOdd = true }
+        if reason == .toolCalls, maxCalls > 0, isWithoutCalls, !hasFunction, !mayGoOn { piece.unknownFinish = word }
+        guard isWhole || mayGoOn else { return try end(&piece, reason) }
+        reported = reason
+        if !isWhole { piece.isOdd = true }
     }
 }
 
-extension FinishReason {
-    /// Creates a finish reason from the vendor's word for it. An unknown word becomes `stop` and sets `isUnknown`. The
-    /// calling function must then check that the response has output.
-    ///
-    /// - Throws: an error if the word means that the response failed.
-    fileprivate init(ofWire word: UnsafeRawBufferPointer, isUnknown: inout Bool) throws(UpstreamError) {
-        switch word {
-        case "stop", "eos", "eos_token", "end_turn", "complete", "completed", "stop_sequence": self = .stop
-        case "length", "model_length", "max_tokens": self = .length
-        case "tool_calls", "tool_use", "function_call": self = .toolCalls
-        case "content_filter", "safety", "sensitive": self = .contentFilter
-        case "error", "abort", "network_error", "insufficient_system_resource":
-            throw .invalidResponse("the vendor ended the response with \(word.text)")
-        case _ where word.hasPrefix("function_call_filter"):
-            throw .invalidResponse("the vendor ended the response with function_call_filter")
-        default:
-            isUnknown = true
-            self = .stop
+extension JSONValue {
+    /// Whether the value is a number or a boolean, which some servers send in place of a text.
+    fileprivate var isBareText: Bool {
+        switch kind {
+        case .integer, .decimal, .flag: true
+        default: false
         }
     }
 }

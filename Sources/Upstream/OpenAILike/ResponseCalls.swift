@@ -88,6 +88,16 @@ struct ResponseCalls {
     mutating func close(_ number: Int64, _ whole: UnsafeRawBufferPointer) throws(UpstreamError) -> [ToolCallChunk] {
         guard let position = position(of: number), !calls[position].isClosed else { return [] }
         calls[position].isClosed = true
+        guard let object = CallArguments.object(in: whole) else { return try close(at: position, whole) }
+        var decoded = ByteBuffer()
+        object.withUnsafeBytes { decoded.append($0) }
+        return try close(at: position, decoded.bytes)
+    }
+
+    private mutating func close(
+        at position: Int,
+        _ whole: UnsafeRawBufferPointer
+    ) throws(UpstreamError) -> [ToolCallChunk] {
         var pieces: [ToolCallChunk] = []
         if whole.equals("null") { return unsentChunks() }
         if !calls[position].isReported {

@@ -33,6 +33,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     var isNative = false
     private var passed = ByteBuffer()
     private var items: [Item] = []
+    private var numbers = OutputItems()
     private var messages = 0
     /// The `output_index` of the message whose text was emitted last; nil if none was.
     private var speaking: Int64?
@@ -98,6 +99,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     /// Consumes a parsed event. Returns whether it is the last one of the response.
     private func consume(_ root: JSONValue, _ emit: Emit) throws(UpstreamError) -> Bool {
         guard finish == nil, let type = root["type"]?.text else { return false }
+        guard numbers.count <= Self.maxItems else { throw Self.tooManyItems }
         switch type {
         case "response.output_text.delta": try emitWords(root["delta"], number(of: root), emit) { .text($0) }
         case "response.refusal.delta": try emitWords(root["delta"], number(of: root), emit) { .refusal($0) }
@@ -108,8 +110,9 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
             if let piece = root["delta"]?.text { try emitCalls(calls.consume(piece, of: number(of: root)), emit) }
         case "response.function_call_arguments.done":
             if root["arguments"]?.text?.isEmpty == false { try closeCall(root, number(of: root), emit) }
-        case "response.output_item.added": if let item = root["item"] { try open(item, number(of: root), emit) }
-        case "response.output_item.done": if let item = root["item"] { try close(item, number(of: root), emit) }
+        case "response.output_item.added": if let item = root["item"] { try open(item, numbers.open(item, root), emit) }
+        case "response.output_item.done":
+            if let item = root["item"] { try close(item, numbers.close(item, root), emit) }
         case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
             guard let response = root["response"] else { break }
             try end(response, emit)
@@ -119,7 +122,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
         return false
     }
 
-    private func number(of root: JSONValue) -> Int64 { root["output_index"]?.integer ?? 0 }
+    private func number(of root: JSONValue) -> Int64 { numbers.number(of: root) }
 
     private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
         let root = try parser.response(data)
@@ -133,10 +136,12 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
 
     private func position(of number: Int64) throws(UpstreamError) -> Int {
         if let position = items.lastIndex(where: { $0.number == number }) { return position }
-        guard items.count < Self.maxItems else { throw .invalidResponse("the response has too many items") }
+        guard items.count < Self.maxItems else { throw Self.tooManyItems }
         items.append(Item(number: number))
         return items.count - 1
     }
+
+    private static var tooManyItems: UpstreamError { .invalidResponse("the response has too many items") }
 
     private func emitText(
         _ piece: JSONValue?,
@@ -339,9 +344,9 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
             throw .invalidResponse("the response has no compaction")
         }
         var reason: FinishReason = calls.isEmpty ? .stop : .toolCalls
-        switch response["incomplete_details"]?["reason"]?.text {
+        switch response["incomplete_details"]?["reason"]?.text.map(FinishWord.init) {
         case nil: break
-        case "content_filter"?: reason = .contentFilter
+        case .reason(.contentFilter)?, .reason(.refusal)?: reason = .contentFilter
         default: reason = .length
         }
         finish = reason
@@ -405,8 +410,8 @@ extension Usage {
         self.init(promptTokens: prompt, completionTokens: completion)
         let details = reported["input_tokens_details"]
         recordPrompt(
-            cached: details?["cached_tokens"]?.tokens ?? 0,
-            written: details?["cache_write_tokens"]?.tokens ?? 0
+            cached: reported.cachedTokens(details),
+            written: reported.cacheWriteTokens(details)
         )
         let others = reported["output_tokens_details"]
         reasoningTokens = others?["reasoning_tokens"]?.tokens ?? 0

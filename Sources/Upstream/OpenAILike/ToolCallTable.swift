@@ -34,8 +34,15 @@ struct ToolCallTable {
         var bytes = 0
         var hash: UInt64 = ToolCallTable.basis
         var last: UInt8 = 0
+
+        /// Returns whether another piece of the name can follow an element without arguments.
+        func isNameOpen(_ function: JSONValue?) -> Bool {
+            let hasArguments = function?["arguments"] != nil || function?["input"] != nil
+            return !hasArguments || !(name.last?.isLetterOrDigit ?? true)
+        }
     }
 
+    private let ids: RandomBytes
     private var calls: [Call] = []
     private var open = 0
     /// The number of `tool_calls` lists that were read so far.
@@ -49,8 +56,10 @@ struct ToolCallTable {
     private static let argumentLimitBytes = 8_388_608
     private static let nameLimitBytes = 4_096
 
-    /// Whether no chunk of a tool call has been emitted yet.
-    var isEmpty: Bool { !calls.contains(where: \.isFirstOut) }
+    init(ids: RandomBytes) { self.ids = ids }
+
+    /// Whether no tool call with a name has arrived yet.
+    var isEmpty: Bool { !calls.contains { $0.isFirstOut || !$0.name.isEmpty } }
 
     /// Reads an element of `tool_calls`. Returns the chunk to emit; nil if nothing can be emitted yet.
     ///
@@ -59,8 +68,7 @@ struct ToolCallTable {
         _ delta: JSONValue,
         at position: Int,
         isWhole: Bool,
-        _ isOdd: inout Bool,
-        ids: RandomBytes
+        _ isOdd: inout Bool
     ) throws(UpstreamError) -> ToolCallChunk? {
         if position == 0 { lists += 1 }
         let function = delta["function"] ?? delta["custom"]
@@ -73,14 +81,20 @@ struct ToolCallTable {
         let number = delta["index"]?.integer
         if id.isEmpty, name.isEmpty, !isWhole, function?.isEndOfCall ?? false {
             isOdd = true
-            if let position = known(number, id) { calls[position].isEnded = true }
+            if let position = known(number, id, name: name) { calls[position].isEnded = true }
             return nil
         }
         let index = try find(number, id, name: name, isWhole: isWhole)
         if calls[index].id.isEmpty, !calls[index].isFirstOut { calls[index].id = Array(id) }
-        if calls[index].name.isEmpty { calls[index].name = Array(name) }
+        if calls[index].name.isEmpty {
+            calls[index].name = Array(name)
+        } else if !calls[index].isFirstOut, !calls[index].name.elementsEqual(name) {
+            calls[index].name += name
+        }
+        if function == nil || delta["function"] == nil { calls[index].read.isAnyText = true }
         var piece = ToolCallChunk(index: index, position: position)
         var arguments = try arguments(of: function, &isOdd)
+        let hasArguments = !arguments.isEmpty
         if isRepeat(arguments, of: index) {
             isOdd = true
             arguments = []
@@ -96,25 +110,35 @@ struct ToolCallTable {
             piece.arguments = arguments
             return piece
         }
-        guard !calls[index].name.isEmpty else {
+        let mayNameGoOn = !hasArguments && !isWhole && !isLastList && calls[index].isNameOpen(function)
+        guard !calls[index].name.isEmpty, !mayNameGoOn else {
             isOdd = true
             calls[index].held += arguments
             return nil
         }
         let isPlain = delta["type"]?.text != nil && !id.isEmpty && !name.isEmpty
         if !isPlain || function?["arguments"] == nil && function?["input"] == nil { isOdd = true }
+        return first(ToolCallChunk(index: index, arguments: arguments, position: position), &isOdd)
+    }
+
+    /// Returns the first chunk of a tool call.
+    ///
+    /// - Parameter piece: the chunk with the arguments that follow those held back.
+    private mutating func first(_ piece: ToolCallChunk, _ isOdd: inout Bool) -> ToolCallChunk {
+        let index = piece.index
+        var piece = piece
         calls[index].isFirstOut = true
         piece.isFirst = true
-        piece.id = ownID(of: index, &isOdd, ids)
+        piece.id = ownID(of: index, &isOdd)
         piece.name = calls[index].name
-        piece.arguments = calls[index].held + arguments
+        piece.arguments = calls[index].held + piece.arguments
         calls[index].held = []
         return piece
     }
 
     /// Returns the id with which a tool call is emitted. Makes one if the vendor gave no id, or gave it to another tool
     /// call, too.
-    private mutating func ownID(of index: Int, _ isOdd: inout Bool, _ ids: RandomBytes) -> [UInt8] {
+    private mutating func ownID(of index: Int, _ isOdd: inout Bool) -> [UInt8] {
         let id = calls[index].id
         let isTaken = calls.indices.contains { $0 != index && calls[$0].isFirstOut && calls[$0].id == id }
         guard id.isEmpty || isTaken else { return id }
@@ -124,10 +148,11 @@ struct ToolCallTable {
         return made
     }
 
-    /// Returns chunks with the arguments that tool calls before the last one hold back.
+    /// Returns chunks with the names and arguments that tool calls before the last one hold back.
     mutating func unsentObjects() throws(UpstreamError) -> [ToolCallChunk] {
         var chunks: [ToolCallChunk] = []
-        for index in calls.indices.dropLast() where calls[index].isFirstOut {
+        for index in calls.indices.dropLast() {
+            if let begun = unsentName(of: index) { chunks.append(begun) }
             guard let object = calls[index].read.removeObject() else { continue }
             try record(object, of: index)
             chunks.append(ToolCallChunk(index: index, arguments: object))
@@ -135,15 +160,22 @@ struct ToolCallTable {
         return chunks
     }
 
+    /// Returns the first chunk of a tool call whose name was held back; nil if the call was emitted or has no name.
+    private mutating func unsentName(of index: Int) -> ToolCallChunk? {
+        guard !calls[index].isFirstOut, !calls[index].name.isEmpty else { return nil }
+        var isOdd = true
+        return first(ToolCallChunk(index: index), &isOdd)
+    }
+
     /// Ends all tool calls. Returns chunks with the arguments that were not emitted yet.
     ///
     /// - Parameter isCut: whether the output was truncated, so that a name can be missing.
-    func end(isCut: Bool) throws(UpstreamError) -> [ToolCallChunk] {
+    mutating func end(isCut: Bool) throws(UpstreamError) -> [ToolCallChunk] {
+        var pieces = calls.indices.compactMap { unsentName(of: $0) }
         // An element without a name, an id and arguments is ignored.
         guard isCut || !calls.contains(where: { !$0.isFirstOut && (!$0.id.isEmpty || $0.bytes > 0) }) else {
             throw .invalidResponse("a tool call has no name")
         }
-        var pieces: [ToolCallChunk] = []
         for (index, call) in calls.enumerated() where call.isFirstOut && call.bytes == 0 {
             let rest = call.read.rest
             pieces.append(ToolCallChunk(index: index, arguments: rest.isEmpty ? Array("{}".utf8) : rest))
@@ -163,7 +195,7 @@ struct ToolCallTable {
         name: UnsafeRawBufferPointer,
         isWhole: Bool
     ) throws(UpstreamError) -> Int {
-        if !isWhole, let known = known(number, id), !calls[known].isEnded || name.isEmpty,
+        if !isWhole, let known = known(number, id, name: name), !calls[known].isEnded || name.isEmpty,
             // A list contains each call only once.
             calls[known].list < lists || name.isEmpty
                 || !id.isEmpty && calls[known].bytes == 0 && !calls[known].read.holdsObject
@@ -179,11 +211,19 @@ struct ToolCallTable {
     }
 
     /// Returns the position in `calls` of the tool call with this index or id; nil if there is none. Without an index
-    /// and an id, this is the tool call that was used last.
-    private func known(_ number: Int64?, _ id: UnsafeRawBufferPointer) -> Int? {
+    /// and an id, this is the tool call that was used last. Without a name, a new id is that of a known index: some
+    /// servers make an id for each chunk.
+    private func known(
+        _ number: Int64?,
+        _ id: UnsafeRawBufferPointer,
+        name: UnsafeRawBufferPointer
+    ) -> Int? {
         if let number {
             let same = calls.lastIndex { $0.number == number }
-            guard let same, !id.isEmpty, !calls[same].id.isEmpty, !calls[same].id.elementsEqual(id) else { return same }
+            guard let same, !id.isEmpty, !name.isEmpty, !calls[same].id.isEmpty, !calls[same].id.elementsEqual(id)
+            else {
+                return same
+            }
             return calls.firstIndex { $0.number == number && $0.id.elementsEqual(id) }
         }
         if id.isEmpty { return calls.indices.contains(open) ? open : nil }

@@ -218,7 +218,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     ) throws(UpstreamError) -> (LoggedStream, PausedResponse?) {
         let log = EventLog()
         do throws(UpstreamError) {
-            let original = try reader.read(whole: body) { log.append($0, $1) }
+            let original = try reader.readAny(whole: body) { log.append($0, $1) }
             return (LoggedStream(log, usage: bounds.checked(reader.usage), original: original), reader.pause)
         } catch {
             var error = error.after(reader.usage)

@@ -66,6 +66,34 @@ extension WireReader {
     }
 
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool { false }
+
+    /// Reads a complete response in any form: some servers send a stream although none was requested.
+    func readAny(whole body: Body, _ emit: Emit) throws(UpstreamError) -> Body? {
+        guard body.bytes.beginsEvents else { return try read(whole: body, emit) }
+        var events = EventStreamParser()
+        var lines = LineEndConverter()
+        var bytes = ByteBuffer()
+        bytes.append(body.bytes)
+        bytes.append("\n\n")
+        lines.unify(&bytes)
+        events.append(&bytes)
+        var isEnded = false
+        while !isEnded, let event = events.next() {
+            if !event.data.isEmpty { isEnded = try consume(event, emit) }
+        }
+        guard hasBegun, isEnded || isWhole else { throw .invalidResponse("the vendor's stream was cut") }
+        try end(emit)
+        return nil
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether the bytes begin an event stream.
+    var beginsEvents: Bool {
+        guard let first = firstIndex(where: { $0 > 32 }) else { return false }
+        let start = self[part: first..<count]
+        return ["data:", "event:", ":", "id:", "retry:"].contains { (field: StaticString) in start.hasPrefix(field) }
+    }
 }
 
 /// A reader that passes on the events of another reader. It can look at each event, or replace it.
@@ -143,7 +171,7 @@ extension JSONValue {
     /// Whether the JSON object is an error and not a response.
     var containsError: Bool {
         guard let error = self["error"] else { return false }
-        return error.kind == .object || error.text?.isEmpty == false
+        return error.kind == .object || error.text?.isEmpty == false || error.flag == true || error.count > 0
     }
 
     /// The value as a number of tokens; nil if the value is no plausible number.

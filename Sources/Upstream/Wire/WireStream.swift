@@ -114,6 +114,7 @@ final class WireStream: ChatStream, @unchecked Sendable {
 
     private func receiveBytes() throws(UpstreamError) {
         stream.receive(into: &incoming)
+        if !isEventStream, whole.isEmpty, incoming.bytes.beginsEvents { isEventStream = true }
         if isEventStream {
             lines.unify(&incoming)
             let bytes = events.waitingBytes + incoming.count

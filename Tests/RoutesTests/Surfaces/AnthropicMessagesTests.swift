@@ -75,6 +75,17 @@ import Testing
         }
     }
 
+    @Test("a thought is never the last block of a turn", arguments: [false, true])
+    func lateThoughts(signs: Bool) async {
+        let vendor = LittleVendor(signs: signs, isLate: true)
+        let whole = await response(asked, by: vendor).body
+        #expect(whole.contains(#""content":[{"type":"thinking","thinking":"thought""#), "\(whole)")
+        #expect(whole.contains(#"{"type":"text","text":"said"}],"stop_reason":"end_turn""#), "\(whole)")
+        let streamed = await response(asked + #","stream":true"#, by: vendor).body
+        #expect(streamed.contains(#"{"type":"text_delta","text":"said"}"#), "\(streamed)")
+        #expect(!streamed.contains("thinking") && streamed.contains("message_stop"), "\(streamed)")
+    }
+
     @Test("a sequence that ends the text is told")
     func stopped() async {
         for fields in [#","stop_sequences":["zz","ai"]"#, #","stop_sequences":["zz","ai"],"stream":true"#] {

@@ -8,10 +8,12 @@ final class LittleVendor: ChatVendor, @unchecked Sendable {  // on one loop
     let wires: [Wire] = []
     /// Whether the reasoning is signed or sealed, and the call has a signature.
     let signs: Bool
+    /// Whether all reasoning follows the text, and no call does.
+    let isLate: Bool
     /// The messages of the last call.
     private(set) var heard: [ChatMessage] = []
 
-    init(signs: Bool = false) { self.signs = signs }
+    init(signs: Bool = false, isLate: Bool = false) { (self.signs, self.isLate) = (signs, isLate) }
 
     func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
         [.choices, .tools, .toolChoice, .reasoning]
@@ -19,7 +21,8 @@ final class LittleVendor: ChatVendor, @unchecked Sendable {  // on one loop
 
     func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         heard = call.messages
-        return LittleChat(choices: call.choices, tool: call.chatOptions.tools.first?.name ?? "none", signs: signs)
+        let tool = call.chatOptions.tools.first?.name ?? "none"
+        return LittleChat(choices: call.choices, tool: tool, signs: signs, isLate: isLate)
     }
 }
 
@@ -28,8 +31,11 @@ private final class LittleChat: PreparedChat {
     let choices: Int
     let tool: String
     let signs: Bool
+    let isLate: Bool
 
-    init(choices: Int, tool: String, signs: Bool) { (self.choices, self.tool, self.signs) = (choices, tool, signs) }
+    init(choices: Int, tool: String, signs: Bool, isLate: Bool) {
+        (self.choices, self.tool, self.signs, self.isLate) = (choices, tool, signs, isLate)
+    }
 
     func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
         LittleStream(self, usage: isStreamed ? Usage(promptTokens: 1, completionTokens: 2) : nil)
@@ -49,10 +55,15 @@ private final class LittleStream: ChatStream, @unchecked Sendable {  // on one l
     func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         guard left > 0 else { return false }
         left -= 1
+        if chat.isLate { withBytes("said") { emit(left, .text($0)) } }
         withBytes("thought") { emit(left, .reasoning($0)) }
         if chat.signs {
             withBytes("seal") { emit(left, .signature(call: nil, $0)) }
             withBytes("dark") { emit(left, .encryptedReasoning($0)) }
+        }
+        if chat.isLate {
+            emit(left, .finish(.stop, stop: nil))
+            return true
         }
         withBytes("said") { emit(left, .text($0)) }
         withBytes("call-1") { id in withBytes(chat.tool) { emit(left, .toolCall(index: 0, id: id, name: $0)) } }

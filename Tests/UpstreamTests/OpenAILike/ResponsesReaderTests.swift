@@ -33,6 +33,45 @@ import Testing
         }
     }
 
+    /// The events of two calls and a text, with the members by which items differ.
+    private static func parallel(_ members: (_ item: Int) -> String, ids: Bool) -> [UInt8] {
+        let names = ["a", "b"]
+        func event(_ type: String, _ more: String, _ item: Int) -> String {
+            #"data: {"type":"response.\#(type)"\#(members(item)),\#(more)}"# + "\n\n"
+        }
+        func item(_ number: Int, _ more: String = "") -> String {
+            let id = ids ? #""id":"fc_\#(number)","# : ""
+            return #""item":{"type":"function_call",\#(id)"call_id":"c\#(number)","name":"\#(names[number])"\#(more)}"#
+        }
+        var events = event("output_item.added", item(0), 0)
+        if ids { events += event("output_item.added", item(1), 1) }
+        events += event("function_call_arguments.delta", #""item_id":"fc_0","delta":"{""#, 0)
+        if !ids {
+            events += event("function_call_arguments.delta", #""delta":"}""#, 0)
+            events += event("output_item.done", item(0, #","arguments":"{}""#), 0)
+            events += event("output_item.added", item(1), 1)
+        }
+        events += event("function_call_arguments.delta", #""item_id":"fc_1","delta":"{""#, 1)
+        if ids { events += event("function_call_arguments.delta", #""item_id":"fc_0","delta":"}""#, 0) }
+        events += event("function_call_arguments.delta", #""item_id":"fc_1","delta":"}""#, 1)
+        events += event("output_item.done", item(1, #","arguments":"{}""#), 1)
+        if ids { events += event("output_item.done", item(0, #","arguments":"{}""#), 0) }
+        events += #"data: {"type":"response.completed","response":{"usage":{"input_tokens":3,"output_tokens":4}}}"#
+        return Array((events + "\n\n").utf8)
+    }
+
+    @Test("parallel calls are told apart by index, by id or by their order", arguments: [true, false])
+    func parallelCalls(ids: Bool) async {
+        let forms: [(Int) -> String] = [{ #","output_index":\#($0)"# }, { _ in #","output_index":0"# }, { _ in "" }]
+        for members in forms {
+            let heard = await hear(stream([Self.parallel(members, ids: ids)]))
+            #expect(
+                heard.calls[0]?.joined(separator: " ").replacing("{ }", with: "{}") == "c0 a {} c1 b {}",
+                "\(heard)"
+            )
+        }
+    }
+
     @Test("a signature tells its item")
     func signatures() {
         var signature = ByteBuffer()

@@ -29,6 +29,12 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
     /// Whether the vendor's own events are forwarded unchanged and all other events are ignored.
     private var isNative = false
     private var block: Block?
+    /// Whether a text or a tool call has begun.
+    private var hasOutput = false
+    private var hasCall = false
+    /// Reasoning that follows output, held back until more output arrives: it must not be the last block of a turn
+    /// without tool calls.
+    private var late: EventLog?
     private var input = Input.notBegun
     /// The index of the open content block; between two blocks, the index of the next.
     private var index = 0
@@ -48,6 +54,17 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
     func write(_ choice: Int, _ event: ChatEvent) {
         if case .native(_, let event) = event { return pass(event) }
         if isNative { return }
+        if hasOutput, event.isReasoning, (late?.bytes.count ?? 0) <= MemoryBudget.smallBytes {
+            close()
+            let log = late ?? EventLog()
+            log.append(choice, event)
+            late = log
+        } else {
+            add(event)
+        }
+    }
+
+    private func add(_ event: ChatEvent) {
         switch event {
         case .text(let text, _): add(text)
         case .refusal(let text):
@@ -70,6 +87,7 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         case .toolCall(let call, let id, let name): open(call, id, name: name)
         case .toolArguments(let call, let text) where block == .call(call): add(arguments: text)
         case .finish(let reason, let sequence):
+            if reason == .toolCalls { addLate() }
             finish = reason
             stop = sequence.map { Body(copying: $0) }
         case .comment(let text):
@@ -114,6 +132,7 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
 
     private func open(_ call: Int, _ id: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer) {
         open(.call(call))
+        hasCall = true
         out.append(#"{"type":"tool_use","id":"#)
         out.append(toolUseID: id)
         out.append(#","name":"#, json: name)
@@ -147,10 +166,18 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private func open(_ new: Block) {
         begin()
         close()
+        addLate()
+        hasOutput = hasOutput || new != .thinking
         makeRoom()
         block = new
         out.append("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":", decimal: index)
         out.append(#","content_block":"#)
+    }
+
+    private func addLate() {
+        guard let log = late.take() else { return }
+        while log.next({ add($1) }) {}
+        close()
     }
 
     private func close() {
@@ -208,7 +235,7 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         }
         close()
         out.append("event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"")
-        out.append(finish.stopReason(hasSequence: stop != nil))
+        out.append(finish.stopReason(hasSequence: stop != nil, hasCall: hasCall))
         out.append(#"","stop_sequence":"#)
         if let stop { out.append(json: stop.bytes) } else { out.append("null") }
         if finish == .refusal { out.append(stopDetails: refusal.bytes) }

@@ -73,10 +73,17 @@ struct MessageFormatter: ChatResponseFormatter {
             Self.append(input: call.arguments, to: &body)
             body.append("}")
         }
-        choice.forEachPart(reasoningBlock: append, text: append, call: append)
+        let late = choice.lateBlocks
+        // A turn does not end with reasoning.
+        for reasoningBlock in late { append(reasoningBlock) }
+        choice.forEachPart(
+            reasoningBlock: { block in if !late.contains(where: { $0 === block }) { append(block) } },
+            text: append,
+            call: append
+        )
         if let refusal = choice.refusal, !refusal.bytes.isEmpty { append(refusal.bytes) }
         body.append(#"],"stop_reason":""#)
-        body.append(choice.finish.stopReason(hasSequence: choice.stop != nil))
+        body.append(choice.finish.stopReason(hasSequence: choice.stop != nil, hasCall: !choice.toolCalls.isEmpty))
         body.append(#"","stop_sequence":"#)
         if let stop = choice.stop { body.append(json: stop.bytes) } else { body.append("null") }
         if choice.finish == .refusal, let refusal = choice.refusal { body.append(stopDetails: refusal.bytes) }
@@ -128,12 +135,14 @@ extension ByteBuffer {
 extension FinishReason {
     /// Returns the `stop_reason` of the Messages API for this finish reason.
     ///
-    /// - Parameter hasSequence: whether a stop sequence ended the output.
-    func stopReason(hasSequence: Bool) -> StaticString {
+    /// - Parameters:
+    ///   - hasSequence: whether a stop sequence ended the output.
+    ///   - hasCall: whether the output contains a tool call.
+    func stopReason(hasSequence: Bool, hasCall: Bool) -> StaticString {
         switch self {
         case .stop: hasSequence ? "stop_sequence" : "end_turn"
         case .length: "max_tokens"
-        case .toolCalls: "tool_use"
+        case .toolCalls: hasCall ? "tool_use" : "end_turn"
         case .contentFilter, .refusal: "refusal"
         case .pause: "pause_turn"
         }

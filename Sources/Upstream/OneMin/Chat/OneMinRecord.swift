@@ -94,13 +94,9 @@ struct OneMinRecord {
 
 extension FinishReason {
     fileprivate init(vendorWord word: UnsafeRawBufferPointer?) {
-        guard let word, !word.equals("stop"), word.count <= 64 else {
-            self = .stop
-            return
-        }
-        switch word.text.trimmed.lowercased() {
-        case "length", "max_tokens", "max_output_tokens": self = .length
-        case "safety", "content_filter", "recitation", "prohibited_content": self = .contentFilter
+        switch word.map(FinishWord.init) {
+        case .reason(.length)?: self = .length
+        case .reason(.contentFilter)?, .reason(.refusal)?: self = .contentFilter
         default: self = .stop
         }
     }

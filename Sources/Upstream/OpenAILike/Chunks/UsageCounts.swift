@@ -43,8 +43,8 @@ struct UsageCounts {
         completion.raise(to: reported["completion_tokens"]?.reportedTokens)
         total.raise(to: reported["total_tokens"]?.tokens)
         let details = reported["prompt_tokens_details"]
-        cached = max(cached, details?["cached_tokens"]?.tokens ?? reported["prompt_cache_hit_tokens"]?.tokens ?? 0)
-        written = max(written, details?["cache_write_tokens"]?.tokens ?? 0)
+        cached = max(cached, reported.cachedTokens(details))
+        written = max(written, reported.cacheWriteTokens(details))
         let others = reported["completion_tokens_details"]
         reasoning = max(reasoning, others?["reasoning_tokens"]?.tokens ?? 0)
         rare.readAudio(prompt: details, completion: others)
@@ -55,6 +55,25 @@ struct UsageCounts {
 }
 
 extension JSONValue {
+    /// Returns how many prompt tokens a `usage` reports as read from the vendor's cache, in the names of all servers.
+    ///
+    /// - Parameter details: OpenAI's member with the details of the prompt; nil if there is none.
+    func cachedTokens(_ details: JSONValue?) -> Int {
+        if let tokens = details?["cached_tokens"]?.tokens { return tokens }
+        if let tokens = self["input_tokens_details"]?["cached_tokens"]?.tokens { return tokens }
+        for name: StaticString in [
+            "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens",
+        ] {
+            if let tokens = self[name]?.tokens { return tokens }
+        }
+        return 0
+    }
+
+    /// Returns how many prompt tokens a `usage` reports as written to the vendor's cache.
+    func cacheWriteTokens(_ details: JSONValue?) -> Int {
+        details?["cache_write_tokens"]?.tokens ?? self["cache_creation_input_tokens"]?.tokens ?? 0
+    }
+
     /// Whether this `usage` contains prompt, completion and total tokens, and the total is their sum.
     var isWholeUsage: Bool {
         guard let prompt = self["prompt_tokens"]?.integer, let completion = self["completion_tokens"]?.integer,

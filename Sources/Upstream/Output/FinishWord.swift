@@ -1,0 +1,53 @@
+import Calls
+import Engine
+
+/// The meaning of the word with which a vendor ends a response. All kinds share one table, and ignore letter case.
+enum FinishWord: Equatable {
+    case reason(FinishReason)
+    /// The response failed, although the vendor sent it with a successful status.
+    case failed
+    case unknown
+
+    init(_ word: UnsafeRawBufferPointer) {
+        guard !word.equals("stop"), word.count <= Self.limitBytes else {
+            self = word.count <= Self.limitBytes ? .reason(.stop) : .unknown
+            return
+        }
+        self =
+            Self.table[word.text.trimmed.lowercased()] ?? (word.hasPrefix("function_call_filter") ? .failed : .unknown)
+    }
+
+    private static let limitBytes = 64
+    private static let table: [String: FinishWord] = {
+        let words: [(FinishWord, String)] = [
+            (.reason(.stop), "stop eos eos_token end_turn complete completed stop_sequence"),
+            (
+                .reason(.length),
+                "length max_length model_length max_tokens max_output_tokens model_context_window_exceeded continuation"
+            ),
+            (.reason(.toolCalls), "tool_calls tool_call tool_use function_call"),
+            (
+                .reason(.contentFilter),
+                """
+                content_filter content_filtered safety sensitive recitation blocklist prohibited_content spii language \
+                image_safety image_prohibited_content image_recitation model_armor escalation guardrail_intervened \
+                error_toxic
+                """
+            ),
+            (.reason(.refusal), "refusal"),
+            (.reason(.pause), "pause_turn"),
+            (
+                .failed,
+                """
+                error abort network_error insufficient_system_resource timeout malformed_function_call \
+                unexpected_tool_call malformed_response too_many_tool_calls other no_image image_other
+                """
+            ),
+        ]
+        var table: [String: FinishWord] = [:]
+        for (meaning, list) in words {
+            for word in list.split(separator: " ") { table[String(word)] = meaning }
+        }
+        return table
+    }()
+}

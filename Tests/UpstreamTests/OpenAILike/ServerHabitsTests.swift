@@ -1,0 +1,235 @@
+import Calls
+import Engine
+import Shared
+import Testing
+
+@testable import Upstream
+
+/// Tests responses of servers that mean more than their form says.
+@Suite struct ServerHabitsTests {
+    struct Habit: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        /// The choices of each chunk; a whole response has those of the last.
+        let chunks: [String]
+        var isWhole = false
+        /// Further members of each chunk.
+        var more = ""
+        var text: String?
+        var reasoning: String?
+        var calls: [String]?
+        var finish: FinishReason?
+        var failure: UpstreamError.Kind?
+    }
+
+    private static func text(_ text: String, _ finish: String? = nil, index: Int = 0) -> String {
+        let word = finish.map { "\"\($0)\"" } ?? "null"
+        return #"{"index":\#(index),"delta":{"content":"\#(text)"},"finish_reason":\#(word)}"#
+    }
+
+    private static func call(_ members: String, index: Int = 0, finish: String = "null") -> String {
+        #"{"index":\#(index),"delta":{"tool_calls":[{"index":0,\#(members)}]},"finish_reason":\#(finish)}"#
+    }
+
+    private static let role = #"{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"stop"}"#
+    private static let begun = #""id":"a","type":"function","function":{"name":"f","arguments":""}"#
+    private static let wholeCall =
+        #""tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]"#
+
+    static let habits: [Habit] = [
+        Habit(
+            testDescription: "an end in every chunk",
+            chunks: [role, text("a", "stop"), text("b", "stop"), text("", "stop"), text("c", "stop")],
+            text: "abc",
+            finish: .stop
+        ),
+        Habit(
+            testDescription: "the last end counts",
+            chunks: [text("a", "stop"), text("b"), text("c", "length")],
+            text: "abc",
+            finish: .length
+        ),
+        Habit(
+            testDescription: "an end before the pieces of a call",
+            chunks: [
+                text("a", "tool_calls"), call(begun, finish: #""tool_calls""#),
+                call(#""function":{"arguments":"{\"x\""}"#, finish: #""tool_calls""#),
+                call(#""function":{"arguments":":1}"}"#, finish: #""tool_calls""#),
+            ],
+            text: "a",
+            calls: ["a", "f", #"{"x":1}"#],
+            finish: .toolCalls
+        ),
+        Habit(
+            testDescription: "the call as a second choice",
+            chunks: [text("a"), call(begun, index: 1), #"{"index":1,"delta":{},"finish_reason":"tool_calls"}"#],
+            text: "a",
+            calls: ["a", "f", "{}"],
+            finish: .toolCalls
+        ),
+        Habit(
+            testDescription: "the call as a second whole choice",
+            chunks: [
+                #"{"index":0,"message":{"content":"a"},"finish_reason":"stop"},{"index":1,"message":{\#(wholeCall)},"finish_reason":"tool_calls"}"#
+            ],
+            isWhole: true,
+            text: "a",
+            calls: ["a", "f", "{}"],
+            finish: .toolCalls
+        ),
+        Habit(
+            testDescription: "the call as a second whole choice of the same index",
+            chunks: [
+                #"{"index":0,"message":{"content":"a"},"finish_reason":"tool_calls"},{"index":0,"message":{\#(wholeCall)},"finish_reason":"tool_calls"}"#
+            ],
+            isWhole: true,
+            text: "a",
+            calls: ["a", "f", "{}"],
+            finish: .toolCalls
+        ),
+        Habit(
+            testDescription: "calls that never come",
+            chunks: [text("a", "tool_calls")],
+            text: "a",
+            finish: .toolCalls
+        ),
+        Habit(
+            testDescription: "calls that never come, and no text",
+            chunks: [#"{"index":0,"delta":{},"finish_reason":"tool_calls"}"#],
+            failure: .failed
+        ),
+        Habit(
+            testDescription: "an error of Groq",
+            chunks: [text("a")],
+            more: #","x_groq":{"id":"r","error":"over_capacity"}"#,
+            failure: .failed
+        ),
+        Habit(testDescription: "an error as a flag", chunks: [text("a")], more: #","error":true"#, failure: .failed),
+        Habit(
+            testDescription: "texts without quotes",
+            chunks: [
+                #"{"index":0,"delta":{"reasoning":7}}"#, #"{"index":0,"delta":{"reasoning_content":8}}"#,
+                #"{"index":0,"delta":{"content":1}}"#, #"{"index":0,"delta":{"content":1.50}}"#,
+                #"{"index":0,"delta":{"content":true}}"#,
+            ],
+            text: "11.50true",
+            reasoning: "78",
+            finish: .stop
+        ),
+        Habit(
+            testDescription: "whole texts without quotes",
+            chunks: [#"{"index":0,"message":{"content":1.50,"reasoning":2},"finish_reason":"stop"}"#],
+            isWhole: true,
+            text: "1.50",
+            reasoning: "2",
+            finish: .stop
+        ),
+        Habit(
+            testDescription: "a new id in each chunk of a call",
+            chunks: [
+                call(begun), call(#""id":"b","function":{"arguments":"{\"x\""}"#),
+                call(#""id":"c","type":"function","function":{"name":null,"arguments":":1}"}"#),
+            ],
+            calls: ["a", "f", #"{"x""#, ":1}"],
+            finish: .toolCalls
+        ),
+        Habit(
+            testDescription: "a name in two pieces",
+            chunks: [
+                call(#""id":"a","type":"function","function":{"name":"get_","arguments":""}"#),
+                call(#""function":{"name":"weather"}"#), call(#""function":{"arguments":"{}"}"#),
+            ],
+            calls: ["a", "get_weather", "{}"],
+            finish: .toolCalls
+        ),
+        Habit(
+            testDescription: "a name in pieces without arguments, and again as a whole",
+            chunks: [
+                call(#""id":"a","function":{"name":"get"}"#), call(#""function":{"name":"weather"}"#),
+                call(#""function":{"name":"getweather"}"#),
+            ],
+            calls: ["a", "getweather", "{}"],
+            finish: .toolCalls
+        ),
+        Habit(
+            testDescription: "arguments in a string",
+            chunks: [
+                call(begun), call(#""function":{"arguments":"\"{\\\"a\\\""}"#),
+                call(#""function":{"arguments":":1}\""}"#),
+            ],
+            calls: ["a", "f", #"{"a":1}"#],
+            finish: .toolCalls
+        ),
+        Habit(
+            testDescription: "the string of a custom tool",
+            chunks: [call(#""id":"a","type":"custom","custom":{"name":"f","input":"\"{}\""}"#)],
+            calls: ["a", "f", #""{}""#],
+            finish: .toolCalls
+        ),
+        Habit(
+            testDescription: "images",
+            chunks: [
+                #"{"index":0,"delta":{"content":"a","images":[{"type":"image_url","image_url":{"url":"data:x"}}]}}"#,
+                #"{"index":0,"delta":{"images":[{"image_url":{"url":"data:y"}}]},"finish_reason":"stop"}"#,
+            ],
+            text: "a![Image 1](data:x)\n![Image 2](data:y)",
+            finish: .stop
+        ),
+    ]
+
+    @Test("responses are read as they are meant", arguments: habits, [false, true])
+    func meant(habit: Habit, isNative: Bool) async throws {
+        let options = ResponseOptions(model: "m", choices: 1, includesUsage: true, isNative: isNative)
+        let reader = ChatCompletionReader(options, JSONParser(), ids: RandomBytes())
+        var bytes: [UInt8] = []
+        for choices in habit.chunks {
+            let json = #"{"choices":[\#(choices)]\#(habit.more)}"#
+            bytes += Array((habit.isWhole ? json : "data: \(json)\n\n").utf8)
+        }
+        if !habit.isWhole { bytes += Array("data: [DONE]\n\n".utf8) }
+        let heard = await hear(WireStream(ScriptedStream([bytes], isEventStream: !habit.isWhole), reader))
+        #expect(heard.failure == habit.failure)
+        guard habit.failure == nil else { return }
+        // A native response passes images on as they came.
+        let text = isNative ? habit.text.map { String($0.prefix { $0 != "!" }) } : habit.text
+        #expect(heard.texts[0] == text && heard.reasoning[0] == habit.reasoning)
+        #expect(
+            heard.calls[0].map { $0.prefix(2) + [$0.dropFirst(2).joined()] }
+                == habit.calls.map { $0.prefix(2) + [$0.dropFirst(2).joined()] }
+        )
+        #expect(heard.ends[0] == [habit.finish ?? .stop])
+    }
+
+    @Test(
+        "one table has the words for the end of all kinds",
+        arguments: [
+            ("stop", FinishWord.reason(.stop)), ("END_TURN", .reason(.stop)), ("Length", .reason(.length)),
+            ("model_context_window_exceeded", .reason(.length)), ("MAX_TOKENS", .reason(.length)),
+            ("max_output_tokens", .reason(.length)), ("SAFETY", .reason(.contentFilter)),
+            ("content_filtered", .reason(.contentFilter)), ("guardrail_intervened", .reason(.contentFilter)),
+            ("Refusal", .reason(.refusal)), ("tool_use", .reason(.toolCalls)), ("ERROR", .failed),
+            ("function_call_filter: MALFORMED", .failed), ("bananas", .unknown), ("", .unknown),
+        ]
+    )
+    func words(word: String, meaning: FinishWord) { #expect(withBytes(word) { FinishWord($0) } == meaning) }
+
+    @Test(
+        "cached tokens are read in the words of all servers",
+        arguments: [
+            #""cached_tokens":5"#, #""num_cached_tokens":5"#, #""cache_read_input_tokens":5"#,
+            #""prompt_cache_hit_tokens":5"#, #""input_tokens_details":{"cached_tokens":5}"#,
+            #""prompt_tokens_details":{"cached_tokens":5}"#, #""prompt_tokens_details":null,"cached_tokens":5"#,
+        ]
+    )
+    func cachedTokens(members: String) async throws {
+        let usage = #""usage":{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10,\#(members)}"#
+        for chunk in [#"{"choices":[],\#(usage)}"#, #"{"choices":[{"index":0,"delta":{},\#(usage)}]}"#] {
+            let bytes = Array(
+                "data: {\"choices\":[\(Self.text("a", "stop"))]}\n\ndata: \(chunk)\n\ndata: [DONE]\n\n".utf8
+            )
+            let options = ResponseOptions(model: "m", choices: 1, includesUsage: true, isNative: false)
+            let reader = ChatCompletionReader(options, JSONParser(), ids: RandomBytes())
+            _ = await hear(WireStream(ScriptedStream([bytes]), reader))
+            #expect(reader.usage?.cachedTokens == 5)
+        }
+    }
+}
