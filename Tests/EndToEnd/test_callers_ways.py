@@ -37,6 +37,7 @@ def status(relay: Relay, *lines: str, target: str = "POST /v1/chat/completions",
         connection.socket.close()
 
 
+LOGIN = "Authorization: Bearer sk-ant-oat01-the-login-of-an-app"
 A, B = f"Authorization: Bearer {TEAM_TOKEN}", f"Authorization: Bearer {OTHER}"
 
 
@@ -51,6 +52,8 @@ A, B = f"Authorization: Bearer {TEAM_TOKEN}", f"Authorization: Bearer {OTHER}"
         ([A, f"x-api-key: {TEAM_TOKEN}"], 200), ([A, f"x-api-key: {TEAM_TOKEN}", f"api-key: {TEAM_TOKEN}"], 200),
         ([f"authorization: bearer   {TEAM_TOKEN}", f"API-KEY: {TEAM_TOKEN}"], 200),
         (["Authorization: Basic eDp5", f"x-api-key: {TEAM_TOKEN}"], 200), (["Authorization:", f"x-api-key: {TEAM_TOKEN}"], 200),
+        ([LOGIN, f"x-api-key: {TEAM_TOKEN}"], 200), ([LOGIN, f"api-key: {TEAM_TOKEN}"], 200), ([LOGIN, f"x-api-key: {OTHER}x"], 401),
+        ([LOGIN], 401), ([LOGIN, f"x-api-key: {TEAM_TOKEN}", f"api-key: {OTHER}"], 400),
         ([A, f"x-api-key: {TEAM_TOKEN}x"], 400), ([A, f"x-api-key: {TEAM_TOKEN[:-1]}"], 400),
     ],
 )  # fmt: skip

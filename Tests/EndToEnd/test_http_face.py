@@ -86,6 +86,23 @@ def test_post_routes(echo: Relay, path: str) -> None:
     assert answer.json()["object"] == "chat.completion"
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1" + CHAT, "/api" + CHAT, "/openai" + CHAT, "/openai/deployments/echo/chat/completions?api-version=2026-01-01"]
+)
+@pytest.mark.parametrize("model", ["echo", "another"])
+def test_paths_of_other_servers(echo: Relay, path: str, model: str) -> None:
+    """Azure's deployment is the model, whatever the body says."""
+    is_azure = "deployments" in path
+    if model == "another" and not is_azure:
+        return
+    answer = ask(echo.port, request("POST", path, chat_body(model=model)))
+    assert answer.status == 200 and answer.json()["model"] == "echo", answer.body
+    if is_azure:
+        body = json.dumps({"messages": [{"role": "user", "content": "Hi"}]}).encode()
+        assert ask(echo.port, request("POST", path, body)).status == 200
+        assert ask(echo.port, request("GET", "/openai/deployments/echo/health")).status == 404
+
+
 @pytest.mark.parametrize("path", GETS)
 def test_head_on_a_get_route_is_get_without_a_body(echo: Relay, path: str) -> None:
     with connected(echo.port) as connection:
@@ -249,7 +266,7 @@ def test_another_header_id_is_ignored(echo: Relay, name: str) -> None:
 
 @pytest.mark.parametrize(
     "form", ["Authorization: Bearer {}", "authorization: bearer {}", "AUTHORIZATION: BEARER   {}  ", "x-api-key: {}",
-             "X-API-Key:   {}  ", "api-key: {}"],
+             "X-API-Key:   {}  ", "api-key: {}", "Authorization: {}", "X-Goog-Api-Key: {}"],
 )  # fmt: skip
 def test_key_forms(keyed: Relay, vendor: Vendor, api_key: str, form: str) -> None:
     data = request("POST", CHAT, chat_body(model="gpt-4o-mini"))
@@ -283,13 +300,12 @@ def test_client_headers_are_not_forwarded(keyed: Relay, vendor: Vendor, api_key:
 
 
 @pytest.mark.parametrize(
-    "authorization", [None, "", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "Token abc", "sk-naked-key-0123456789"]
+    "authorization", [None, "", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "Token abc", "Bearer  "]
 )
 def test_no_key(keyed: Relay, authorization: str | None) -> None:
     for _ in range(2):
         error = assert_error(post(keyed, chat_body(model="gpt-4o-mini"), authorization=authorization), 401)
         assert error["code"] in (None, "invalid_api_key") and error["param"] is None
-        assert "naked" not in error["message"]
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])

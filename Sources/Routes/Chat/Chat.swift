@@ -101,7 +101,13 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
 
 extension Exchange {
     fileprivate func asked(_ surface: any ChatSurface) async throws(APIError) -> ChatRequest {
-        let defaultModel = gateway.settings.defaultModel
+        let asked = try await read(surface)
+        if let deployment { asked.call.model = deployment }
+        return asked
+    }
+
+    private func read(_ surface: any ChatSurface) async throws(APIError) -> ChatRequest {
+        let defaultModel = deployment ?? gateway.settings.defaultModel
         if surface.wire == .messages { try checkMessagesVersion() }
         if let wire = surface.wire, gateway.registry.speaks(wire) {
             return try await original(surface, defaultModel: defaultModel)

@@ -16,6 +16,8 @@ final class Exchange: OnLoop, @unchecked Sendable {
     var operation: Operation.Kind?
     /// The id at the end of the request's path; nil if the route's path has no id.
     var named: String?
+    /// The model that the path names, as a deployment of Azure; nil if the path names none.
+    var deployment: String?
     /// The JSON body if it was already read for a possible forwarding; otherwise nil.
     var jsonAhead: Body?
     /// The multipart form if its beginning was read ahead; otherwise nil.

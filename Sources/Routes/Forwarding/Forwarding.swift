@@ -37,7 +37,7 @@ extension Exchange {
     ) async throws(APIError) -> Bool {
         guard gateway.registry.forwards else { return false }
         let (fields, content) = try await read(endpoint)
-        let named = fields.model ?? endpoint.defaultModel
+        let named = deployment ?? fields.model ?? endpoint.defaultModel
         if endpoint == .embeddings, named?.isEmpty ?? true { throw .missing("model") }
         record.model = named
         let wish = ModelWish.forwarded(named ?? "", substituting: endpoint.allowsSubstitutes)

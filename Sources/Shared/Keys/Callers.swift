@@ -61,24 +61,38 @@ package final class Callers: OnLoop, @unchecked Sendable {
 }
 
 extension Request {
-    /// Returns the key in `Authorization: Bearer`, `x-api-key` or `api-key`; nil if there is none. Throws if the keys
-    /// differ or the key is malformed.
+    /// Returns the key in `Authorization`, `x-api-key`, `api-key` or `x-goog-api-key`; nil if there is none. Throws if
+    /// the keys differ or the key is malformed.
+    ///
+    /// The login of a Claude account in `Authorization` does not count if another header has a key.
     package func bearer() throws(APIError) -> UnsafeRawBufferPointer? {
         var key: UnsafeRawBufferPointer?
         for given in [self[.authorization].flatMap(Self.tokenValue), self[.xAPIKey], self[.apiKey]] {
             guard let given, !given.isEmpty else { continue }
-            if let key, !key.elementsEqual(given) { throw .keysDiffer }
+            if let known = key, !known.elementsEqual(given), !known.hasPrefix("sk-ant-oat") { throw .keysDiffer }
             key = given
         }
-        guard let key else { return nil }
+        guard let key = key ?? lines(named: "x-goog-api-key").first(where: { !$0.isEmpty }) else { return nil }
+        if let mistake = Self.mistake(in: key) { throw .wrongKey("", mistake) }
         let isPlain = key.count <= SettingType.tokenLimit && key.allSatisfy { $0 > 32 && $0 < 127 }
         guard isPlain else { throw .wrongKey("") }
         return key
     }
 
+    /// Returns the key in a value of `Authorization`: after `Bearer`, or the whole value if it is one word.
     private static func tokenValue(_ value: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-        guard value.count > 7, value[part: 0..<7].equalsLowered("bearer ") else { return nil }
+        guard value.beginsLowered("bearer ") else {
+            return value.first(UInt8(ascii: " ")) == nil && !value.equalsLowered("bearer") ? value : nil
+        }
         return value[part: 7..<value.count].trimmed
+    }
+
+    private static func mistake(in key: UnsafeRawBufferPointer) -> String? {
+        if key.beginsLowered("bearer ") {
+            return #"It begins with "Bearer ". Send that word once, in Authorization only"#
+        }
+        let isQuoted = key.first == UInt8(ascii: "\"") || key.first == UInt8(ascii: "'")
+        return isQuoted ? "It begins with a quotation mark. Send the key without quotes" : nil
     }
 }
 
@@ -95,8 +109,9 @@ extension APIError {
         )
     }
 
-    package static func wrongKey(_ key: String) -> APIError {
-        let shown = key.utf8.count < 12 ? "" : ": \(key.masked)"
+    /// - Parameter mistake: a sentence about the form of the key, without its full stop; nil if the form is right.
+    package static func wrongKey(_ key: String, _ mistake: String? = nil) -> APIError {
+        let shown = mistake.map { ". \($0)" } ?? (key.utf8.count < 12 ? "" : ": \(key.masked)")
         var error = APIError(401, "Incorrect API key provided\(shown).", code: "invalid_api_key")
         error.isWrongKey = true
         return error
