@@ -63,7 +63,12 @@ struct ResponsesRequest: ~Copyable {
         switch message.role {
         case .system: appendMessage(hasTurns ? "developer" : "system", message)
         case .developer: appendMessage("developer", message)
-        case .user: appendMessage("user", message)
+        case .user:
+            guard case .reasoningBlock(let block)? = message.content.first, let item = block.item else {
+                return appendMessage("user", message)
+            }
+            open()
+            out.append(item.bytes)
         case .assistant: appendTurn(message)
         case .tool, .function: appendResult(message)
         case .failedTool:

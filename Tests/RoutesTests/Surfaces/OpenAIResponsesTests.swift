@@ -1,4 +1,5 @@
 import Calls
+import Engine
 import Support
 import Testing
 
@@ -85,5 +86,35 @@ import Testing
         let ends = ["content_part.done", "output_item.done", "output_item.added", "output_item.done"]
         #expect(types.prefix(10).map(String.init) == ["created", "in_progress"] + reasoningBlock + ends, "\(types)")
         #expect(events.contains(items.dropLast()) && events.contains(#""content":[],"encrypted_content":"dark"}}"#))
+    }
+
+    @Test(
+        "a message between agents is the user's, and names its author",
+        arguments: [
+            (#""type":"agent_message","content":[{"type":"input_text","text":"go"}]"#, "go"),
+            (
+                #""type":"agent_message","content":[{"type":"encrypted_content","encrypted_content":"plain words"}]"#,
+                "plain words"
+            ),
+            (#""type":"multi_agent_call","name":"spawn","arguments":"{}""#, "spawn\n{}"),
+            (#""type":"multi_agent_call_output","output":[{"type":"input_text","text":"done"}]"#, "done"),
+        ]
+    )
+    func agents(members: String, text: String) async {
+        let vendor = LittleVendor()
+        let item = #"{"author":"/root",\#(members)}"#
+        let response = await onLoop { loop in
+            await answered(
+                #"{"model":"m","input":[{"role":"user","content":"hi"},\#(item)]}"#,
+                by: vendor,
+                through: OpenAIResponses(),
+                on: loop
+            )
+        }
+        #expect(response?.status == 200, "\(String(describing: response))")
+        #expect(vendor.heard.map(\.role) == [.user, .user] && vendor.heard[1].text == "Message from /root:\n\(text)")
+        let block = vendor.heard.dropFirst().first?.content.first
+        guard case .reasoningBlock(let own)? = block else { return #expect(Bool(false), "no item") }
+        #expect(own.item?.bytes.text == item)
     }
 }

@@ -6,6 +6,7 @@ import Shared
 extension InputReader {
     mutating func other(_ item: JSONValue, _ position: ParameterPath, index: Int) throws(APIError) -> InputItem.Kind {
         switch item["type"]?.text {
+        case "agent_message", "multi_agent_call", "multi_agent_call_output": return .message(agentMessage(item))
         case let type? where tools.passesItem(type): return .reasoningBlock(ReasoningBlock(item: own(item)))
         case "item_reference": return .reference([UInt8](try text(item, "id", position: position).utf8))
         case "compaction", "compaction_summary":
@@ -47,6 +48,27 @@ extension InputReader {
             guard tools.passesOwn || isHistory else { throw .unknownItem(position("")) }
             return .reasoningBlock(ReasoningBlock(item: own(item)))
         }
+    }
+
+    /// Converts a message between the threads of an agent into a message of the user, which names the author. A vendor
+    /// with the Responses API gets the item as it came.
+    private func agentMessage(_ item: JSONValue) -> ChatMessage {
+        var texts: [String] = []
+        for name: StaticString in ["name", "content", "arguments", "output"] {
+            guard let value = item[name] else { continue }
+            if let text = value.string { texts.append(text) }
+            for part in value.elements ?? JSONElements() {
+                let words = part["text"]?.string ?? part["encrypted_content"]?.string ?? part.string
+                // An encrypted text has no blanks.
+                if let words, part["text"] != nil || words.utf8.contains(32) || words.utf8.count < 64 {
+                    texts.append(words)
+                }
+            }
+        }
+        let author = (item["author"]?.string).map { "Message from \($0):\n" } ?? ""
+        let text = texts.isEmpty ? "[A message that the relay cannot read]" : texts.joined(separator: "\n")
+        let block = ReasoningBlock(item: own(item))
+        return ChatMessage(role: .user, content: [.reasoningBlock(block), .text(author + text)])
     }
 
     /// Returns the JSON of an item that goes to the vendor as it came, without an id that the relay has made.
