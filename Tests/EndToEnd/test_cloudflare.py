@@ -97,6 +97,13 @@ def test_pictures_and_files_of_text(team, cloud):
     assert cloud.body(LLAMA)["messages"][0]["content"] == [shown, {"type": "text", "text": "Words"}]
 
 
+def test_texts_of_one_message_are_joined(team, cloud):
+    """Cloudflare refuses lists of texts (5006)."""
+    parts = [{"type": "text", "text": "One"}, {"type": "text", "text": "Two"}]
+    assert ask(team, model="llama", messages=[{"role": "user", "content": parts}]).status_code == 200
+    assert cloud.body(LLAMA)["messages"][0]["content"] == "One\nTwo"
+
+
 def test_pictures_of_others_than_the_user(team, cloud):
     shown = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + base64.b64encode(picture("small")).decode()}}
     call = {"id": "a", "type": "function", "function": {"name": "weather", "arguments": "{}"}}

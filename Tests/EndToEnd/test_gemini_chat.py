@@ -530,6 +530,19 @@ def test_signatures_of_texts_go_over_turns(anthropics, gem, google, is_streamed)
     assert contents[3]["parts"] == [{"text": "Yes."}]
 
 
+def test_calls_between_texts_keep_their_places(anthropics, gem, google):
+    google.says(MODEL, {})
+    content = []
+    for number in (1, 2):
+        content += [{"type": "text", "text": f"Text {number}."}, {"type": "tool_use", "id": f"toolu_{number}", "name": "weather", "input": {"n": number}}]
+    results = [{"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": "fine"} for number in (1, 2)]
+    tool = {"name": "weather", "input_schema": {"type": "object", "properties": {"n": {"type": "integer"}}}}
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": content}, {"role": "user", "content": results}]
+    anthropics.messages.create(model="pro", max_tokens=99, tools=[tool], messages=turns)
+    parts = google.body(MODEL)["contents"][1]["parts"]
+    assert [part.get("text") or part["functionCall"]["args"] for part in parts] == ["Text 1.", {"n": 1}, "Text 2.", {"n": 2}]
+
+
 def test_one_call_at_a_time(gem, google):
     google.says(MODEL, {"calls": CALLS})
     for is_streamed in (False, True):

@@ -50,6 +50,16 @@ def asked(**fields):
     return {"model": "claude", "max_tokens": 32_000, "messages": [USER]} | fields
 
 
+@pytest.mark.parametrize("usage", [None, {}, {"input_tokens": 0, "output_tokens": 0}, {"input_tokens": "5", "output_tokens": "6"}])
+def test_a_loose_usage_goes_on_as_it_came(lane, anthropic_server, usage):
+    told = {"id": "msg_1", "type": "message", "role": "assistant", "model": MODEL, "content": [{"type": "text", "text": "Hello"}],
+            "stop_reason": "end_turn", "stop_sequence": None}  # fmt: skip
+    told |= {"usage": usage} if usage != {} else {}
+    anthropic_server.says(MODEL, OPEN | {"json": told})
+    answer = lane.post(PATH, json=asked())
+    assert answer.status_code == 200 and answer.json() == told
+
+
 def sent(http, server, body, script=None, **headers):
     """Sends the bytes of a body. Returns the response and the vendor's only request."""
     server.says(MODEL, OPEN | (script or {}))

@@ -305,6 +305,30 @@ def unanswered(server, official, anthropics, model, upstream):
     yield server.body(upstream)
 
 
+def test_members_that_say_nothing_are_left_out(team, server):
+    """openai-python sends the relay's own `refusal: null` back, which strict servers refuse."""
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    made = {"role": "assistant", "content": None, "tool_calls": [call], "odd": 1}
+    said = {"role": "assistant", "content": "null []", "odd": {"x": None}}
+    nothing = {"refusal": None, "audio": None, "annotations": [], "function_call": None}
+    result = {"role": "tool", "tool_call_id": "a", "content": "fine"}
+    server.says(MODEL, {"nulls": True})
+    user = {"role": "user", "content": "Hi"}
+    answer = ask(team, model="fast", messages=[user, made | nothing, result, said | nothing | {"tool_calls": []}, user])
+    assert answer.status_code == 200 and server.body(MODEL)["messages"] == [user, made, result, said, user]
+
+
+def test_a_result_without_its_call_is_the_users(team, server):
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    made = {"role": "assistant", "content": None, "tool_calls": [call]}
+    result = {"role": "tool", "tool_call_id": "a", "content": "fine"}
+    server.says(MODEL, {"nulls": True})
+    lost = {"role": "tool", "tool_call_id": "lost", "name": "g", "content": [{"type": "text", "text": "lost"}]}
+    answer = ask(team, model="fast", messages=[lost, made, result])
+    assert answer.status_code == 200
+    assert server.body(MODEL)["messages"] == [{"role": "user", "content": lost["content"]}, made, result]
+
+
 def test_a_call_without_a_result_gets_one(official, anthropics, server):
     for body in unanswered(server, official, anthropics, "fast", MODEL):
         made, *results = body["messages"][1:4]

@@ -4,9 +4,16 @@ package import Engine
 package final class Base64Text: OnLoop, @unchecked Sendable {
     private var text: Body
 
+    /// Creates the text. Leaves out line ends, which some programs write into a data URL.
     package init(_ text: UnsafeRawBufferPointer) {
         var copy = ByteBuffer()
-        copy.append(text)
+        var rest = text
+        while let end = rest.firstNewline() {
+            let isCRLF = end > 0 && rest[end - 1] == 13
+            copy.append(rest[part: 0..<(isCRLF ? end - 1 : end)])
+            rest = rest[part: (end + 1)..<rest.count]
+        }
+        copy.append(rest)
         self.text = Body(copy)
     }
 

@@ -38,7 +38,7 @@ enum CloudflareRequest {
         for position in call.attachments.indices { call.attachments[position].writeOut() }
         return RequestRewriter.written(
             OpenAILikeRequest(call, model: model, isOpenAI: false).written(),
-            with: .emptyContent
+            with: [.emptyContent, .joinedContent]
         )
     }
 

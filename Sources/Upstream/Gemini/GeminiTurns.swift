@@ -83,10 +83,12 @@ struct GeminiTurns: ~Copyable {
 
     // MARK: The model
 
-    /// Appends a model turn: its texts with their thought signatures, then its tool calls.
+    /// Appends a model turn: its texts with their thought signatures, and its tool calls, in the client's order.
     private mutating func appendModel(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
+        waiting = []
         for position in turn.positions {
             let content = messages[position].content
+            var calls = messages[position].toolCalls[...]
             var signature: String?
             for case .reasoningBlock(let reasoningBlock) in content {
                 signature = reasoningBlock.signature.map(TextSignature.bare) ?? signature
@@ -95,6 +97,7 @@ struct GeminiTurns: ~Copyable {
             signature = signature ?? memory.signature(of: messages[position].said)
             let lastText = content.lastIndex { if case .text = $0 { true } else { false } }
             for (index, piece) in content.enumerated() {
+                while let call = calls.first, call.position <= index { append(calls.removeFirst(), &parts, to: &out) }
                 switch piece {
                 case .text(let text):
                     let isSigned = index == lastText && signature != nil
@@ -105,10 +108,7 @@ struct GeminiTurns: ~Copyable {
                 }
             }
             if let signature { parts.append(text: "", signature: signature, to: &out) }
-        }
-        waiting = []
-        for position in turn.positions {
-            for call in messages[position].toolCalls { append(call, &parts, to: &out) }
+            for call in calls { append(call, &parts, to: &out) }
         }
     }
 

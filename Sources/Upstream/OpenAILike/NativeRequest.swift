@@ -66,10 +66,13 @@ package struct NativeRequest {
             case "tools": guard !call.hasRelayTools else { return nil }
             case "messages":
                 hasMessages = true
-                guard call.hasChangedCallIDs else { break }
-                guard member.value.elements.count(where: { _ in true }) == call.messages.count else { return nil }
+                if call.hasChangedCallIDs {
+                    guard member.value.elements.count(where: { _ in true }) == call.messages.count else { return nil }
+                } else if !Self.mayHaveEmptyMembers(member.value) {
+                    break
+                }
                 out.append(#","messages":"#)
-                Self.append(messages: member.value, withIDsOf: call.messages, to: &out)
+                Self.append(messages: member.value, as: call.hasChangedCallIDs ? call.messages : nil, to: &out)
                 continue
             case "stream_options" where call.isStreamed:
                 hasOptions = true
@@ -136,16 +139,28 @@ package struct NativeRequest {
         name.contains { $0 < 91 || $0 >= 128 }
     }
 
-    /// Appends the messages, in which the ids of tool calls become those that the relay has read or made.
-    private static func append(messages: RawJSON, withIDsOf read: [ChatMessage], to out: inout ByteBuffer) {
+    /// Returns whether a member of a message may be `null` or an empty list.
+    private static func mayHaveEmptyMembers(_ messages: RawJSON) -> Bool {
+        guard messages.has("nu", or: "[]") else { return false }
+        var (null, list) = (ByteScan(messages.bytes), ByteScan(messages.bytes))
+        return null.find("null") || list.find("[]")
+    }
+
+    /// Appends the messages without members that say nothing, such as `refusal: null`: strict servers refuse them.
+    ///
+    /// - Parameter read: the messages with the ids of tool calls that the relay has read or made; nil for no new ids.
+    private static func append(messages: RawJSON, as read: [ChatMessage]?, to out: inout ByteBuffer) {
         var position = 0
         messages.append(to: &out) { (message: RawJSON, out: inout ByteBuffer) in
-            let known = read[position]
+            let known = read?[position]
             position += 1
-            guard known.toolCallID != nil || !known.toolCalls.isEmpty else { return out.append(message.bytes) }
-            var ids = known.toolCalls.compactMap(\.id)[...]
-            message.append(to: &out) { (member, out) -> Bool in
+            let isLoose = known?.role == .user && known?.toolCallID == nil && message["tool_call_id"] != nil
+            var ids = (known?.toolCalls ?? []).compactMap(\.id)[...]
+            message.append(to: &out, leavingOut: { $0.saysNothing || isLoose && $0.isOfResult }) {
+                (member, out) -> Bool in
+                guard let known else { return false }
                 switch member.name {
+                case "role" where isLoose: out.append(#""role":"user""#)
                 case "tool_call_id": return append(id: known.toolCallID, as: #""tool_call_id":"#, to: &out)
                 case "tool_calls":
                     out.append(#""tool_calls":"#)
@@ -153,9 +168,9 @@ package struct NativeRequest {
                         let id = ids.popFirst()
                         call.append(to: &out) { $0.name.equals("id") && append(id: id, as: #""id":"#, to: &$1) }
                     }
-                    return true
                 default: return false
                 }
+                return true
             }
         }
     }
@@ -175,4 +190,12 @@ package struct NativeRequest {
         }
         out.append("}")
     }
+}
+
+extension RawJSON.Member {
+    /// Whether a message without the member says the same.
+    fileprivate var saysNothing: Bool { (value.isNull || value.isEmptyArray) && !name.equals("content") }
+
+    /// Whether only results of tool calls have the member.
+    fileprivate var isOfResult: Bool { name.equals("tool_call_id") || name.equals("name") }
 }

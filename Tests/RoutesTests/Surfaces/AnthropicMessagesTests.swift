@@ -86,6 +86,17 @@ import Testing
         #expect(!streamed.contains("thinking") && streamed.contains("message_stop"), "\(streamed)")
     }
 
+    @Test("a tool that is added in mid-conversation becomes a line of text")
+    func addedTools() async {
+        let vendor = LittleVendor()
+        let turn =
+            #","messages":[{"role":"user","content":"hi"},{"role":"system","content":[{"type":"tool_addition","tool":"#
+            + #"{"type":"tool_reference","tool_name":"f"}}]},{"role":"user","content":"go"}]"#
+        let response = await response(#""model":"m","max_tokens":50"# + turn, by: vendor)
+        #expect(response.status == 200, "\(response)")
+        #expect(vendor.heard.map(\.text) == ["hi", "The tool f is available.", "go"])
+    }
+
     @Test("a sequence that ends the text is told")
     func stopped() async {
         for fields in [#","stop_sequences":["zz","ai"]"#, #","stop_sequences":["zz","ai"],"stream":true"#] {

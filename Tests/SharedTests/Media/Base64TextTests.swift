@@ -23,6 +23,11 @@ import Testing
         #expect(await decoded(Base64.standard.text(bytes)) == bytes)
     }
 
+    @Test("line ends are left out", arguments: ["\n", "\r\n"])
+    func lines(end: String) async {
+        #expect(await decoded("AAEC\(end)AwQF\(end)BgcI\(end)") == Array(0...8))
+    }
+
     @Test("padding within is none")
     func padding() async {
         let slice = String(repeating: "A", count: 196_607) + "="

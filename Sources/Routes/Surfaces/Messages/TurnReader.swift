@@ -48,7 +48,16 @@ struct TurnReader {
             guard let blocks = content.elements else { throw .type(position(".content"), "a string or an array") }
             for (index, block) in blocks.enumerated() {
                 let position = position.part(index)
-                guard try Self.type(of: block, position) == "text" else {
+                let type = try Self.type(of: block, position)
+                if type == "tool_addition" {
+                    let tool = block["tool"] ?? block
+                    let name = tool["tool_name"]?.string ?? tool["name"]?.string
+                    message.content.append(
+                        .text(name.map { "The tool \($0) is available." } ?? "More tools are available.")
+                    )
+                    continue
+                }
+                guard type == "text" else {
                     throw .value(position(".type"), "a turn of the role system supports only text blocks")
                 }
                 record(.piece(index, of: messages.count), of: block)

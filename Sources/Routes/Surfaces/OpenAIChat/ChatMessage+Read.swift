@@ -48,7 +48,10 @@ private func readMessage(
         throw .value(position(".role"), "must be system, developer, user, assistant or tool")
     }
     var read = ChatMessage(role: role, content: [], name: message["name"]?.string)
-    if role == .tool { read.toolCallID = try resultOf(message, position, calls: calls) }
+    if role == .tool {
+        read.toolCallID = try callID(of: message, position)
+        calls.settle(&read)
+    }
     let hasCalls = role == .assistant && (message["tool_calls"] != nil || message["function_call"] != nil)
     if role == .assistant, let reasoningBlock = reasoningBlock(of: message) {
         read.content.append(.reasoningBlock(reasoningBlock))
@@ -191,11 +194,8 @@ private func toolCall(_ call: JSONValue, id: String?) -> ToolCall {
     return ToolCall(id: id, name: call["name"]?.string ?? "a tool", arguments: arguments ?? "{}")
 }
 
-private func resultOf(_ message: JSONValue, _ position: ParameterPath, calls: EarlierCalls) throws(APIError) -> String {
+private func callID(of message: JSONValue, _ position: ParameterPath) throws(APIError) -> String {
     guard let value = message["tool_call_id"] else { throw .missing(position(".tool_call_id")) }
     guard let id = value.text else { throw .type(position(".tool_call_id"), "a string") }
-    guard calls.contains(CallID(id)) else {
-        throw .value(position(".tool_call_id"), "no earlier message has this call")
-    }
     return id.text
 }
