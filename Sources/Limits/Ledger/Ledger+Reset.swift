@@ -29,7 +29,12 @@ extension Ledger {
         return charges.map { charge in
             let counter = account(of: charge, at: now)?.counter
             let standing = counter?.standing(by: nil, at: now.wall)
-            let used = charge.limit.quota.count - (standing?.remaining ?? charge.limit.quota.count)
+            let count = charge.limit.quota.count
+            var used = count - (standing?.remaining ?? count)
+            // More may have been used than the limit permits.
+            if used >= count, let share = counter?.usedShare(at: now.wall) {
+                used = max(used, Int((share * Double(count)).rounded()))
+            }
             return LimitUse(
                 limit: charge.limit,
                 used: max(0, used),

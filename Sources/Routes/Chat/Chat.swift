@@ -87,7 +87,7 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
             delivery?.begin(open, consume admission)
             return delivery
         case .whole(var response):
-            if response.usage?.isEstimated == true { response.includeUsage() }
+            if response.usage?.isEstimated == true, surface.wire != .messages { response.includeUsage() }
             exchange.record.usage = response.usage
             exchange.recordCost()
             if !admission.billing.mayBeCut(response.usage ?? .nothing) { await cache?.keep(response, wanted) }

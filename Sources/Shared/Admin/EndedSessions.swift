@@ -14,6 +14,8 @@ struct EndedSessions: Sendable, Equatable {
 
     /// The largest number of ended sessions in this list.
     static let bound = 10_000
+    /// The time for which the list keeps a session after its end, in milliseconds.
+    static let graceMilliseconds = 86_400_000
 
     init() {}
 
@@ -35,7 +37,10 @@ struct EndedSessions: Sendable, Equatable {
     }
 
     private mutating func shrink(at now: Int) {
-        sessions = sessions.filter { $0.value.expiresAt > now && $0.value.issuedAt > notBefore }
+        // A clock that was ahead goes back later, and the session must stay ended.
+        sessions = sessions.filter {
+            $0.value.expiresAt > now - Self.graceMilliseconds && $0.value.issuedAt > notBefore
+        }
         guard sessions.count > Self.bound else { return }
         let times = sessions.values.map(\.issuedAt).sorted()
         notBefore = times[sessions.count - Self.bound - 1]

@@ -411,7 +411,8 @@ extension Usage {
         let details = reported["input_tokens_details"]
         recordPrompt(
             cached: reported.cachedTokens(details),
-            written: reported.cacheWriteTokens(details)
+            written: reported.cacheWriteTokens(details),
+            long: reported.longCacheWriteTokens(details)
         )
         let others = reported["output_tokens_details"]
         reasoningTokens = others?["reasoning_tokens"]?.tokens ?? 0

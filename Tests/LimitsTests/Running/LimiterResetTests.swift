@@ -31,6 +31,18 @@ import Testing
         #expect(limiter.knownUses([charge])[0].left == 0)
     }
 
+    @Test("units beyond the limit are used, too")
+    func excess() async {
+        let limiter = Limiter(store: nil, clock: TestClock().clock)
+        let charge = LimitCharge(Limit(.key(nil), Quota(100, .tokens, per: .hour)), who, units: 80)
+        let used = await TestLoops().run { loop in
+            let reservation = await limiter.reserve([charge], on: loop)
+            reservation.settle(used: Amounts(tokens: 250))
+            return limiter.knownUses([charge])[0].used
+        }
+        #expect(used == 250)
+    }
+
     @Test("units that were counted before a reset are given back to nobody")
     func giveBacks() async throws {
         let limiter = Limiter(store: nil, clock: TestClock().clock)

@@ -1,4 +1,5 @@
 import Engine
+import Shared
 import Testing
 
 @testable import Upstream
@@ -55,6 +56,24 @@ import Testing
             #expect((read.usage, read.error) == (usage, error), "\(position)")
             #expect(read.isWhole && !read.isBroken, "\(position)")
         }
+    }
+
+    @Test(
+        "a recording is as long as the usage or the response says",
+        arguments: [
+            (#"{"text":"a","duration":90}"#, 90), (#"{"duration":"89.50","text":"a"}"#, 90),
+            (#"{"duration":1.5,"usage":null}"#, 2), (#"{"duration":"long"}"#, 0), (#"{"duration":-1}"#, 0),
+            (#"{"duration":5,"usage":{"type":"duration","seconds":6}}"#, 6),
+            (#"{"usage":{"prompt_audio_seconds":90,"prompt_tokens":4,"completion_tokens":5}}"#, 90),
+        ]
+    )
+    func recordings(text: String, seconds: Int) {
+        var scanner = MemberScanner(model: "m")
+        var out = ByteBuffer()
+        let bytes = ByteBuffer(text)
+        scanner.consume(bytes.bytes, into: &out)
+        let usage = scanner.usage(JSONParser())
+        #expect((usage?.pieces ?? 0) == seconds && out.bytes.text == text)
     }
 
     @Test("what is no object passes on as it is", arguments: ["[1,{\"model\":2}]", "<html>", "}{", "text", "\u{e9}]]"])

@@ -212,6 +212,18 @@ import Testing
     )
     func words(word: String, meaning: FinishWord) { #expect(withBytes(word) { FinishWord($0) } == meaning) }
 
+    @Test("tokens that are cached for longer than five minutes have the hour's price")
+    func longCacheWrites() {
+        let parts = #""cache_write_tokens_details":{"ttl_5m_tokens":1,"ttl_30m_tokens":2,"ttl_12h_tokens":3}"#
+        let usage =
+            #"{"prompt_tokens":9,"completion_tokens":1,"prompt_tokens_details":{"cache_write_tokens":6,\#(parts)}}"#
+        let bytes = ByteBuffer(usage)
+        let parser = JSONParser()
+        var counts = UsageCounts()
+        if let root = try? parser.parse(bytes.bytes) { _ = counts.read(root) }
+        #expect(counts.usage?.cacheWriteTokens == 6 && counts.usage?.longCacheWriteTokens == 5)
+    }
+
     @Test(
         "cached tokens are read in the words of all servers",
         arguments: [

@@ -8,6 +8,7 @@ struct UsageCounts {
     private var total: Int?
     private var cached = 0
     private var written = 0
+    private var writtenLong = 0
     private var reasoning = 0
     /// The counts that few vendors report.
     private var rare = Usage.nothing
@@ -18,7 +19,7 @@ struct UsageCounts {
         var usage = rare
         usage.promptTokens = prompt
         usage.completionTokens = completion + reasoningBlocks(beside: completion, prompt)
-        usage.recordPrompt(cached: cached, written: written)
+        usage.recordPrompt(cached: cached, written: written, long: writtenLong)
         usage.reasoningTokens = reasoning
         return usage
     }
@@ -45,6 +46,7 @@ struct UsageCounts {
         let details = reported["prompt_tokens_details"]
         cached = max(cached, reported.cachedTokens(details))
         written = max(written, reported.cacheWriteTokens(details))
+        if written > 0 { writtenLong = max(writtenLong, reported.longCacheWriteTokens(details)) }
         let others = reported["completion_tokens_details"]
         reasoning = max(reasoning, others?["reasoning_tokens"]?.tokens ?? 0)
         rare.readAudio(prompt: details, completion: others)
@@ -74,6 +76,15 @@ extension JSONValue {
         details?["cache_write_tokens"]?.tokens ?? self["cache_creation_input_tokens"]?.tokens ?? 0
     }
 
+    /// Returns how many prompt tokens a `usage` reports as written for longer than five minutes.
+    func longCacheWriteTokens(_ details: JSONValue?) -> Int {
+        let name: StaticString = "cache_write_tokens_details"
+        let parts = (details?[name] ?? self[name])?.members ?? []
+        return parts.reduce(0) {
+            $0 + ($1.name.hasPrefix("ttl_") && $1.name != "ttl_5m_tokens" ? $1.value.tokens ?? 0 : 0)
+        }
+    }
+
     /// Whether this `usage` contains prompt, completion and total tokens, and the total is their sum.
     var isWholeUsage: Bool {
         guard let prompt = self["prompt_tokens"]?.integer, let completion = self["completion_tokens"]?.integer,
@@ -85,9 +96,12 @@ extension JSONValue {
 
 extension Usage {
     /// Records how many prompt tokens the vendor read from its cache (`cached`), and how many it wrote to its cache.
-    mutating func recordPrompt(cached: Int, written: Int) {
+    ///
+    /// - Parameter long: the written tokens that are kept for longer than five minutes.
+    mutating func recordPrompt(cached: Int, written: Int, long: Int = 0) {
         cachedTokens = min(promptTokens, cached)
         cacheWriteTokens = min(promptTokens - cachedTokens, written)
+        longCacheWriteTokens = min(cacheWriteTokens, long)
     }
 
     /// Raises the audio tokens to those in the details of a report.

@@ -3,10 +3,14 @@ import Engine
 import Shared
 
 extension MemberScanner {
-    /// Returns the usage in the scanned JSON object; nil if the object contains no usage.
+    /// Returns the usage in the scanned JSON object, else the seconds of the recording; nil if the object contains
+    /// neither.
     func usage(_ parser: JSONParser) -> Usage? {
-        guard !usage.isEmpty, let reported = try? parser.parse(usage.bytes) else { return nil }
-        return UsageBounds().checked(Usage(ofForwarded: reported))
+        let reported = usage.isEmpty ? nil : try? parser.parse(usage.bytes)
+        if let usage = reported.flatMap(Usage.init(ofForwarded:)) { return UsageBounds().checked(usage) }
+        // Groq writes a number, OpenAI's Whisper a text.
+        let seconds = Double((RawJSON(duration.bytes).content ?? duration.bytes).text)
+        return seconds.flatMap(Usage.init(seconds:))
     }
 
     /// Returns a JSON object with the scanned member `error`; nil if there is none.
@@ -19,6 +23,12 @@ extension MemberScanner {
 }
 
 extension Usage {
+    /// Creates the usage of a recording; nil if its length is not plausible.
+    fileprivate init?(seconds: Double) {
+        guard (0...1_000_000).contains(seconds) else { return nil }
+        self.init(pieces: Int(seconds.rounded(.up)), .second)
+    }
+
     /// Creates a usage from a forwarded `usage` object; nil if the object contains no token counts.
     fileprivate init?(ofForwarded reported: JSONValue) {
         let completion = reported["completion_tokens"]?.reportedTokens ?? reported["output_tokens"]?.reportedTokens ?? 0
@@ -27,8 +37,8 @@ extension Usage {
         guard let prompt = reported["prompt_tokens"]?.reportedTokens ?? reported["input_tokens"]?.reportedTokens ?? rest
         else {
             // A transcription may be counted in seconds, which OpenAI rounds to whole ones.
-            guard let seconds = reported["seconds"]?.number, (0...1_000_000).contains(seconds) else { return nil }
-            self.init(pieces: Int(seconds.rounded(.up)), .second)
+            guard let usage = reported["seconds"]?.number.flatMap(Usage.init(seconds:)) else { return nil }
+            self = usage
             return
         }
         self.init(promptTokens: prompt, completionTokens: completion)
@@ -43,5 +53,9 @@ extension Usage {
         reasoningTokens = min(completion, others?["reasoning_tokens"]?.tokens ?? 0)
         readAudio(prompt: details, completion: others)
         readCost(reported)
+        // Mistral counts the recording beside the tokens.
+        if let audio = reported["prompt_audio_seconds"]?.number.flatMap(Usage.init(seconds:)) {
+            (pieces, pieceUnit) = (audio.pieces, audio.pieceUnit)
+        }
     }
 }

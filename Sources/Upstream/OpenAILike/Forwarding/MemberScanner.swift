@@ -1,7 +1,7 @@
 import Engine
 
 /// A scanner that reads the members of a JSON object while the object is passed on in chunks. It stores `usage`,
-/// `error` and `type`, and replaces `model`.
+/// `duration`, `error` and `type`, and replaces `model`.
 struct MemberScanner: ~Copyable {
     private enum ScanPosition { case before, name, colon, value, after }
     private var position = ScanPosition.before
@@ -15,6 +15,8 @@ struct MemberScanner: ~Copyable {
     private let model: String
     /// The JSON value of the member `usage`; empty if no such member has been scanned.
     private(set) var usage = ByteBuffer()
+    /// The JSON value of the member `duration`, the seconds of a recording; empty if none has been scanned.
+    private(set) var duration = ByteBuffer()
     private(set) var error = ByteBuffer()
     private(set) var type = ByteBuffer()
     /// The number of members that have been scanned completely.
@@ -25,7 +27,7 @@ struct MemberScanner: ~Copyable {
     /// Whether the value of a member `error` is passed on to the client. Must not change in the middle of such a value.
     var passesFailures = false
 
-    private enum RecordedMember { case none, model, usage, error, type }
+    private enum RecordedMember { case none, model, usage, duration, error, type }
 
     private static let nameLimitBytes = 64
     private static let valueLimitBytes = 65_536
@@ -158,6 +160,7 @@ struct MemberScanner: ~Copyable {
         switch name.bytes {
         case let name where name.equals("model"): kept = .model
         case let name where name.equals("usage"): kept = .usage
+        case let name where name.equals("duration"): kept = .duration
         case let name where name.equals("error"): kept = .error
         case let name where name.equals("type"): kept = .type
         default: kept = .none
@@ -182,6 +185,7 @@ struct MemberScanner: ~Copyable {
         case .model where value.bytes.first == 34: out.append(json: model)
         case .model: out.append(value.bytes)
         case .usage: swap(&usage, &value)
+        case .duration: swap(&duration, &value)
         case .error:
             if !passesFailures, !Self.isFailure(value.bytes) { out.append(value.bytes) }
             swap(&error, &value)
