@@ -385,6 +385,20 @@ def test_other_quirks_are_not_learned(later, name):
     assert "learned how" not in relay.text()
 
 
+@pytest.mark.parametrize(("sent", "left"), [("New-1,other", "other"), ("new-1", None), ("New-1,new-1", None)])
+def test_a_beta_is_refused_in_its_own_letter_case(start_relay, anthropic_server, sent, left):
+    relay = start_relay(
+        PROVIDER_ROW_KIND="anthropic", PROVIDER_ROW_BASE_URL=anthropic_server.base_url, PROVIDER_ROW_API_KEY=CLAUDE_KEY,
+        PROVIDER_ROW_MODELS="later", KEY_ALICE_TOKEN=ALICE,
+    )  # fmt: skip
+    refused = refusal_in("anthropic", "Unexpected value(s) `New-1` for the `anthropic-beta` header.")
+    anthropic_server.says("later", OPEN | {"extra": True} | refused, OPEN | {"extra": True})
+    body = {"model": "later", "max_tokens": 9, "messages": [USER]}
+    local_http.post(f"{relay.base_url}/v1/messages", json=body, headers={"x-api-key": ALICE, "anthropic-beta": sent})
+    assert [seen["headers"].get("anthropic-beta") for seen in anthropic_server.asked("later")] == [sent] + ([left] if left else [])
+    anthropic_server.take_violations()
+
+
 def test_a_prompt_about_betas_takes_none_away(start_relay, anthropic_server):
     relay = start_relay(
         PROVIDER_ROW_KIND="anthropic", PROVIDER_ROW_BASE_URL=anthropic_server.base_url, PROVIDER_ROW_API_KEY=CLAUDE_KEY,

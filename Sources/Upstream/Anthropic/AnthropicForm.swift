@@ -118,14 +118,17 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         guard let clientHeaders, refusal.status == 400, !clientHeaders.betas.isEmpty else { return nil }
         let words = refusal.words
         guard words.quote("anthropic-beta") else { return nil }
-        let said = words.hyphenated
-        let names = clientHeaders.betas.betas.lazy
-            .filter { [refusedBetas] beta in
-                beta.utf8.count <= Self.maxBetaBytes && said.contains(beta.lowercased()) && !refusedBetas.contains(beta)
-            }
-            .prefix(Self.maxBetas)
+        let betas = clientHeaders.betas.betas
+        let names = words.exact(
+            betas.filter { $0.utf8.count <= Self.maxBetaBytes && !refusedBetas.contains($0) },
+            among: betas
+        )
         if names.isEmpty { return nil }
-        return QuirkFinding(.refusedBetas, when: .betas(Array(names)), isLasting: words.isComplete)
+        return QuirkFinding(
+            .refusedBetas,
+            when: .betas(Array(names.prefix(Self.maxBetas))),
+            isLasting: words.isComplete
+        )
     }
 
     func sends(betasOf finding: QuirkFinding) -> Bool {

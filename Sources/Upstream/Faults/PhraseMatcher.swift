@@ -79,14 +79,6 @@ struct PhraseMatcher {
         }
     }
 
-    /// The words of the text with their hyphens and points: `beta-2025.1`.
-    var hyphenated: [String] {
-        let point = UInt8(ascii: ".")
-        return bytes.split { !Self.isOfName($0) && $0 != UInt8(ascii: "-") && $0 != point }.map { word in
-            String(decoding: word.last == point ? word.dropLast() : word, as: UTF8.self)
-        }
-    }
-
     /// The words of each part of the text between punctuation marks. A name may have points: `thinking.type`.
     var clauses: [[String]] {
         var clauses: [[String]] = [[]]
@@ -135,7 +127,7 @@ struct PhraseMatcher {
         }
     }
 
-    private static func isOfName(_ byte: UInt8) -> Bool {
+    static func isOfName(_ byte: UInt8) -> Bool {
         byte.isLetterOrDigit || byte == UInt8(ascii: "_") || byte >= 0x80
     }
 }

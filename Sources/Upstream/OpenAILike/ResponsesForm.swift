@@ -117,12 +117,13 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     private func findingOfFields(_ refused: RefusedRequest) -> QuirkFinding? {
         guard refused.isUnsupported else { return nil }
         let error = refused.vendorError
-        let texts = [error.param ?? ""] + error.otherParams + refused.words.hyphenated
-        let said = Set(texts.flatMap { $0.lowercased().split(separator: ".").map(String.init) })
-        var names: [String] = []
-        UnknownFields.forEach(in: refused.request) { name in
-            if name.count <= 64, said.contains(name.text.lowercased()) { names.append(name.text) }
-        }
+        var unknown: [String] = []
+        UnknownFields.forEach(in: refused.request) { if $0.count <= 64 { unknown.append($0.text) } }
+        let names = refused.words.exact(
+            unknown,
+            among: unknown + refused.request.members.map(\.name.text),
+            paths: [error.param ?? ""] + error.otherParams
+        )
         guard !names.isEmpty else { return nil }
         let first = Array(names.prefix(Self.maxRefusedFields))
         let isLasting = refused.words.isComplete && !refused.words.containsAny(of: RefusedRequest.bounds)

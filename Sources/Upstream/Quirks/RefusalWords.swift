@@ -12,6 +12,10 @@ struct RefusalWords {
     private let prose: PhraseMatcher
     /// The message with quoted names.
     private let named: PhraseMatcher
+    /// The message with quoted names, in its own letter case.
+    private let namedText: [UInt8]
+    /// The fields of the request that differ in letter case alone, in lower case. A refusal of one of them is not clear.
+    private let ambiguous: Set<String>
     /// The complete message.
     private let said: PhraseMatcher
 
@@ -37,6 +41,13 @@ struct RefusalWords {
         scan.read(to: text.count)
         prose = PhraseMatcher(String(decoding: scan.prose, as: UTF8.self))
         named = PhraseMatcher(String(decoding: scan.named, as: UTF8.self))
+        namedText = scan.named
+        ambiguous = Self.ambiguous(RawJSON(request).members.map(\.name.text))
+    }
+
+    /// Returns the names that differ from others in letter case alone, in lower case.
+    private static func ambiguous(_ names: [String]) -> Set<String> {
+        Set(Dictionary(grouping: Set(names)) { $0.lowercased() }.filter { $0.value.count > 1 }.keys)
     }
 
     /// Returns the text with ASCII quotes in place of typographic ones.
@@ -69,10 +80,25 @@ struct RefusalWords {
     func quoteAny(of phrases: [StaticString]) -> Bool { named.containsAny(of: phrases) }
 
     /// Returns whether the message contains the word, which may be quoted.
-    func name(_ word: StaticString) -> Bool { named.name(word) }
+    func name(_ word: StaticString) -> Bool { !ambiguous.contains("\(word)") && named.name(word) }
 
-    /// The words of the message, in lower case and with their hyphens and points: `beta-2025.1`.
-    var hyphenated: Set<String> { Set(named.hyphenated) }
+    /// Returns those of the names that the message has as separate words in the same letter case. Of names that differ
+    /// in letter case alone, none counts.
+    ///
+    /// - Parameters:
+    ///   - all: the names among which none may be ambiguous.
+    ///   - paths: further paths of the error response if a part of a path, too, is a name; nil if names have points.
+    func exact(_ names: [String], among all: [String], paths: [String]? = nil) -> [String] {
+        let point = UInt8(ascii: ".")
+        let texts = [namedText[...]] + (paths ?? []).map { Array($0.utf8)[...] }
+        var said: Set<String> = []
+        for word in texts.flatMap({ $0.split { !PhraseMatcher.isOfName($0) && !"-.".utf8.contains($0) } }) {
+            said.insert(String(decoding: word.last == point ? word.dropLast() : word, as: UTF8.self))
+            if paths != nil { said.formUnion(word.split(separator: point).map { String(decoding: $0, as: UTF8.self) }) }
+        }
+        let unclear = Self.ambiguous(all)
+        return names.filter { said.contains($0) && !unclear.contains($0.lowercased()) }
+    }
 
     /// The words of each part of the message between punctuation marks, in lower case.
     var clauses: [[String]] { named.clauses }

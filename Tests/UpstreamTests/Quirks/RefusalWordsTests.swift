@@ -56,6 +56,17 @@ import Testing
         #expect(Self.words("the model doesn't support tools", of: "don't").say("n't support tools"))
     }
 
+    @Test("names are compared with their case, and none counts beside another spelling") func letterCase() {
+        let said = Self.words("Unexpected value(s) `Beta-1.2`, `x.Odd` for the `anthropic-beta` header", of: "Hi")
+        #expect(said.exact(["Beta-1.2", "beta-1.2"], among: ["Beta-1.2"]) == ["Beta-1.2"])
+        #expect(said.exact(["Beta-1.2", "beta-1.2"], among: ["Beta-1.2", "beta-1.2"]) == [])
+        #expect(said.exact(["Odd", "beta-1", "2"], among: ["Odd"]) == [])
+        #expect(said.exact(["Odd", "odd", "Beta"], among: ["Odd"], paths: ["body.other"]) == ["Odd"])
+        let both = ByteBuffer(#"{"store":true,"Store":true,"user":"u"}"#)
+        let words = RefusalWords("Unknown parameters: Store, user", of: both.bytes)
+        #expect(!words.name("store") && words.name("user"))
+    }
+
     @Test("in a list of errors, the messages are the vendor's words and the input is not") func errorList() {
         let message =
             #"[{'type': 'literal_error', 'msg': "Input should be 'low' or 'high'", 'input': 'no \'msg\': "must alternate"'}]"#
