@@ -24,6 +24,8 @@ package struct CallQuirks: Sendable {
         /// A caller with a vendor's key of its own, as a part of the digest of its identity.
         case passThrough(UInt64)
 
+        /// Makes the owner of a caller's calls. Tokens of one `KEY_<NAME>` are one owner, because the operator did not
+        /// set them apart. No other code decides which callers count as one.
         package init(_ caller: Caller?) {
             switch (caller?.kind, caller?.identity) {
             case (.known?, let identity?): self = .known(identity.digest.words.0)
@@ -32,6 +34,9 @@ package struct CallQuirks: Sendable {
             default: self = .none
             }
         }
+
+        /// The number that differs between callers of one memory; 0 for owners with a memory of their own.
+        package var voice: UInt64 { if case .known(let caller) = self { caller } else { 0 } }
     }
 
     package var owner = Owner.none

@@ -59,8 +59,8 @@ package final class QuirkMemory: Sendable {
         var quirks: LearnedQuirks = []
         let now = now()
         rows.withLock { rows in
-            rows.visit(provider, model, call.owner) { row, isMet in
-                for entry in row.entries where entry.finding.isUnconditional && isMet(entry) {
+            rows.visit(provider, model, call.owner) { row in
+                for entry in row.entries where entry.finding.isUnconditional && entry.concerns(call.owner.voice) {
                     quirks.formUnion(entry.finding.quirks)
                 }
             }
@@ -76,12 +76,12 @@ package final class QuirkMemory: Sendable {
         var known = Known()
         let now = now()
         rows.withLock { rows in
-            rows.visit(provider, model, call.owner) { row, isMet in
-                for entry in row.entries where isMet(entry) {
+            rows.visit(provider, model, call.owner) { row in
+                for entry in row.entries where entry.concerns(call.owner.voice) {
                     let isOfField = entry.finding.quirks.isDisjoint(with: .ofAbilities)
-                    known.add(entry.finding, isDue: isOfField && row.isDue(entry, now))
+                    known.add(entry.finding, isDue: isOfField && row.isDue(entry, for: call.owner.voice, at: now))
                 }
-                if call.isOfSession { row.lastOfSession = now }
+                if call.isOfSession { row.recordSession(of: call.owner.voice, at: now) }
             }
             for finding in rows.confirmed(provider, model, for: call.owner, at: now) {
                 known.add(finding, isDue: false)
@@ -109,12 +109,12 @@ package final class QuirkMemory: Sendable {
         var tried: LearnedQuirks = []
         let now = now()
         rows.withLock { rows in
-            rows.visit(provider, model, owner) { row, isMet in
+            rows.visit(provider, model, owner) { row in
                 for index in row.entries.indices {
                     let entry = row.entries[index]
-                    guard isMet(entry), row.isDue(entry, now), quirks.isSuperset(of: entry.finding.quirks) else {
-                        continue
-                    }
+                    guard entry.concerns(owner.voice), row.isDue(entry, for: owner.voice, at: now),
+                        quirks.isSuperset(of: entry.finding.quirks)
+                    else { continue }
                     row.entries[index].learnedAt = now
                     tried.formUnion(entry.finding.quirks)
                 }
@@ -133,7 +133,7 @@ package final class QuirkMemory: Sendable {
         var isBegun = false
         let now = now()
         rows.withLock { rows in
-            rows.visit(provider, model, owner) { row, _ in
+            rows.visit(provider, model, owner) { row in
                 guard let index = row.entries.firstIndex(where: { $0.finding == finding }),
                     now - row.entries[index].learnedAt >= QuirkRows.lifeSeconds
                 else { return }
@@ -147,8 +147,9 @@ package final class QuirkMemory: Sendable {
     /// Forgets quirks without which the caller's call succeeded.
     func forget(_ findings: [QuirkFinding], of provider: String, _ model: String, for owner: CallQuirks.Owner) {
         let findings = findings.flatMap(\.single)
+        let now = now()
         rows.withLock { rows in
-            rows.visit(provider, model, owner) { row, _ in row.entries.removeAll { findings.contains($0.finding) } }
+            rows.visit(provider, model, owner) { row in row.forget(findings, by: owner.voice, at: now) }
         }
     }
 
@@ -166,12 +167,11 @@ package final class QuirkMemory: Sendable {
     ) {
         guard owner != .none, !forgetful.contains(provider), !findings.isEmpty else { return }
         isUsed.store(true, ordering: .relaxed)
-        let caller: UInt64 = if case .known(let caller) = owner { caller } else { 0 }
         let now = now()
         for finding in findings.flatMap(\.single) {
             let isForAll = rows.withLock { rows in
                 rows.change(provider, model, owner) { (row) -> Bool in
-                    row.learn(finding, by: caller, at: now, isProven: isProven && !finding.isOfCaller)
+                    row.learn(finding, by: owner.voice, at: now, isProven: isProven && !finding.isOfCaller)
                 }
             }
             record(finding, of: provider, model, owner, isForAll: isForAll, named: names)

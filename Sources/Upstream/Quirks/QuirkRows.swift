@@ -3,53 +3,88 @@ import Limits
 
 /// A quirk, and the callers that have met it.
 struct QuirkEntry {
+    /// The last refusal that showed a quirk to one caller.
+    struct Voice {
+        let caller: UInt64
+        var metAt: Int
+        /// Whether a changed call of the caller succeeded. If false, the changed call could not be sent.
+        var isProven: Bool
+    }
+
     let finding: QuirkFinding
     var learnedAt: Int
-    /// The known callers whose changed calls succeeded, at most two.
-    var callers: [UInt64] = []
-    /// The known callers whose changed calls could not be sent.
-    var unproven: [UInt64] = []
+    var voices: [Voice] = []
 
-    var isConfirmed: Bool { callers.count > 1 }
+    var isConfirmed: Bool { voices.count { $0.isProven } > 1 }
+
+    /// Returns whether the quirk changes calls of this caller.
+    func concerns(_ caller: UInt64) -> Bool { isConfirmed || voices.contains { $0.caller == caller } }
+
+    /// Returns whether another caller has met the quirk within an hour.
+    func isRecent(without caller: UInt64, at now: Int) -> Bool {
+        voices.contains { $0.caller != caller && $0.isProven && now - $0.metAt < QuirkRows.lifeSeconds }
+    }
 }
 
 /// The quirks of one model that some callers share.
 struct QuirkRow {
     var entries: [QuirkEntry] = []
-    /// The time of the last call that belonged to a session, in seconds since 1970.
-    var lastOfSession = Int.min / 2
+    /// The time of each caller's last call that belonged to a session, in seconds since 1970.
+    private var sessions: [UInt64: Int] = [:]
 
     private static let maxEntries = 48
+    private static let maxSessions = 1_000
     private static let sessionSeconds = 600
 
-    /// Returns whether an entry should be tried without, because it was learned an hour ago and no session is busy.
-    func isDue(_ entry: QuirkEntry, _ now: Int) -> Bool {
-        now - entry.learnedAt >= QuirkRows.lifeSeconds && now - lastOfSession >= Self.sessionSeconds
+    mutating func recordSession(of caller: UInt64, at now: Int) {
+        if sessions.count >= Self.maxSessions { sessions = sessions.filter { now - $0.value < Self.sessionSeconds } }
+        if sessions.count < Self.maxSessions { sessions[caller] = now }
+    }
+
+    /// Returns whether a caller's call should try to do without a quirk, because an hour has passed and no session of
+    /// the caller is busy.
+    func isDue(_ entry: QuirkEntry, for caller: UInt64, at now: Int) -> Bool {
+        now - entry.learnedAt >= QuirkRows.lifeSeconds
+            && sessions[caller].map { now - $0 >= Self.sessionSeconds } ?? true
     }
 
     /// Remembers a quirk. Returns whether two known callers have met it.
     mutating func learn(_ finding: QuirkFinding, by caller: UInt64, at now: Int, isProven: Bool) -> Bool {
-        if !entries.contains(where: { $0.finding == finding }) {
-            makeRoom(for: finding)
-            entries.append(QuirkEntry(finding: finding, learnedAt: now))
-        }
-        guard let index = entries.firstIndex(where: { $0.finding == finding }) else { return false }
+        guard let index = index(of: finding, by: caller, at: now) else { return false }
         entries[index].learnedAt = now
-        if isProven {
-            if entries[index].callers.count < 2, !entries[index].callers.contains(caller) {
-                entries[index].callers.append(caller)
-            }
-        } else if entries[index].unproven.count < Self.maxEntries, !entries[index].unproven.contains(caller) {
-            entries[index].unproven.append(caller)
+        if let voice = entries[index].voices.firstIndex(where: { $0.caller == caller }) {
+            entries[index].voices[voice].metAt = now
+            if isProven { entries[index].voices[voice].isProven = true }
+        } else if entries[index].voices.count < Self.maxEntries {
+            entries[index].voices.append(QuirkEntry.Voice(caller: caller, metAt: now, isProven: isProven))
         }
         return entries[index].isConfirmed
     }
 
-    /// Removes the oldest finding if there are too many. Callers choose the names of betas and fields, so that a new
-    /// name replaces a name only.
-    private mutating func makeRoom(for finding: QuirkFinding) {
+    /// Returns the index of a quirk's entry, which is added if it is new; nil if there is no room.
+    ///
+    /// Callers choose the names of betas and fields, so that a new name replaces a name only. What another caller has
+    /// met within an hour is not replaced.
+    private mutating func index(of finding: QuirkFinding, by caller: UInt64, at now: Int) -> Int? {
+        if let index = entries.firstIndex(where: { $0.finding == finding }) { return index }
         let rivals = entries.indices.filter { entries[$0].finding.hasChosenNames == finding.hasChosenNames }
-        if rivals.count >= Self.maxEntries, let oldest = rivals.first { entries.remove(at: oldest) }
+        if rivals.count >= Self.maxEntries {
+            guard let oldest = rivals.first(where: { !entries[$0].isRecent(without: caller, at: now) }) else {
+                return nil
+            }
+            entries.remove(at: oldest)
+        }
+        entries.append(QuirkEntry(finding: finding, learnedAt: now))
+        return entries.count - 1
+    }
+
+    /// Forgets quirks without which the caller's call succeeded. A quirk that others have met within an hour is
+    /// forgotten for this caller only.
+    mutating func forget(_ findings: [QuirkFinding], by caller: UInt64, at now: Int) {
+        entries.removeAll { findings.contains($0.finding) && !$0.isRecent(without: caller, at: now) }
+        for index in entries.indices where findings.contains(entries[index].finding) {
+            entries[index].voices.removeAll { $0.caller == caller }
+        }
     }
 }
 
@@ -73,23 +108,17 @@ struct QuirkRows {
     }
 
     /// Calls `body` with the row that the owner may change, if there is one.
-    ///
-    /// - Parameter body: its second parameter returns whether the quirk of an entry changes the owner's calls.
     mutating func visit(
         _ provider: String,
         _ model: String,
         _ owner: CallQuirks.Owner,
-        _ body: (inout QuirkRow, (QuirkEntry) -> Bool) -> Void
+        _ body: (inout QuirkRow) -> Void
     ) {
         let key = Self.key(provider, model, owner)
         switch owner {
         case .none: break
-        case .known(let caller):
-            shared.withValue(of: key) { row in
-                body(&row) { $0.isConfirmed || $0.callers.contains(caller) || $0.unproven.contains(caller) }
-            }
-        case .anonymous: shared.withValue(of: key) { body(&$0) { _ in true } }
-        case .passThrough: own.withValue(of: key) { body(&$0) { _ in true } }
+        case .known, .anonymous: shared.withValue(of: key, body)
+        case .passThrough: own.withValue(of: key, body)
         }
     }
 

@@ -19,11 +19,11 @@ import Testing
         case forgetsNothing
     }
 
-    /// The callers of a shared row that were refused, and the times of the last refusal and the last session call.
+    /// The callers of a shared row that were refused, and the times of the last refusal and of each session.
     private struct Row {
         var callers: Set<Owner> = []
         var since = Int.min / 2
-        var session = Int.min / 2
+        var sessions: [Owner: Int] = [:]
     }
 
     /// The facts about one call on which the rules depend, and whether the memory changed the call.
@@ -82,7 +82,7 @@ import Testing
                 isMet: own.callers.contains(owner) || key == .none && own.callers.count > 1,
                 isLent: owner == .anonymous && lent.callers.count > 1 && now - lent.since < 3_600,
                 isOld: now - own.since >= 3_600,
-                isBusy: now - own.session < 600,
+                isBusy: own.sessions[owner].map { now - $0 < 600 } ?? false,
                 isChanged: isChanged
             )
             if let rule = step.brokenRule { return rule }
@@ -99,7 +99,7 @@ import Testing
                 if mistake != .forgetsNothing { memory.forget([finding], of: "p", "m", for: owner) }
                 own.callers = []
             }
-            if isOfSession { own.session = now }
+            if isOfSession { own.sessions[owner] = now }
             rows[key] = own
         }
         return nil

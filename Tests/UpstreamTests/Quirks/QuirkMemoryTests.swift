@@ -77,6 +77,36 @@ import Testing
         #expect(memory.quirks(of: "p", "m", for: call).isEmpty)
     }
 
+    @Test("a session delays the trials of its own caller only") func sessions() {
+        let clock = WallClock()
+        let memory = QuirkMemory(now: { clock.seconds.load(ordering: .relaxed) })
+        let finding = QuirkFinding(.noTemperature)
+        for caller in [1, 2] as [UInt64] { memory.learn([finding], of: "p", "m", for: .known(caller)) }
+        clock.seconds.add(3_600, ordering: .relaxed)
+        _ = memory.known(of: "p", "m", for: Self.call(.known(1), isOfSession: true))
+        for (caller, isDue) in [(1, false), (2, true), (3, true)] as [(UInt64, Bool)] {
+            #expect(memory.known(of: "p", "m", for: Self.call(.known(caller))).others.isEmpty != isDue)
+        }
+    }
+
+    @Test("what others have met within the hour, one caller does not make the memory forget") func oneCaller() {
+        let clock = WallClock()
+        let memory = QuirkMemory(now: { clock.seconds.load(ordering: .relaxed) })
+        let finding = QuirkFinding(.noTemperature)
+        memory.learn([finding], of: "p", "m", for: .known(1))
+        clock.seconds.add(3_600, ordering: .relaxed)
+        #expect(memory.beginTrial(of: finding, at: "p", "m", for: .known(1)))
+        memory.learn([finding], of: "p", "m", for: .known(2))
+        memory.forget([finding], of: "p", "m", for: .known(1))
+        #expect(memory.quirks(of: "p", "m", for: Self.call(.known(1))).isEmpty)
+        #expect(memory.quirks(of: "p", "m", for: Self.call(.known(2))) == .noTemperature)
+        memory.learn([QuirkFinding(.refusedBetas, when: .betas(["b"]))], of: "p", "m", for: .known(2))
+        let names = (0..<100).map { "beta-\($0)" }
+        memory.learn([QuirkFinding(.refusedBetas, when: .betas(names))], of: "p", "m", for: .known(3))
+        #expect(memory.refusedBetas(of: "p", "m", for: Self.call(.known(2))) == ["b"])
+        #expect(memory.refusedBetas(of: "p", "m", for: Self.call(.known(3))) == Array(names.suffix(47)))
+    }
+
     @Test("of two bounds both hold, so the smaller one counts") func bounds() {
         let memory = QuirkMemory()
         for most in [4_096, 1_024, 2_048] {
