@@ -10,6 +10,8 @@ enum Command: Equatable {
     case config
     /// Lists the models that callers may name. If `isLive` is true, first reads the vendors' current model lists.
     case models(isLive: Bool, isJSON: Bool)
+    /// Lists the vendors' quirks that the running relay remembers.
+    case quirks(isJSON: Bool)
     /// Creates a key for a caller. The string is the NAME in `KEY_<NAME>_TOKEN`.
     case key(String, isJSON: Bool)
     /// Prints how much one caller has used of each of its limits.
@@ -48,6 +50,7 @@ enum Command: Equatable {
         switch (words.first, words.count) {
         case ("models", 1): self = .models(isLive: false, isJSON: isJSON)
         case ("models", 2) where words[1] == "--live": self = .models(isLive: true, isJSON: isJSON)
+        case ("models", 2) where words[1] == "--quirks": self = .quirks(isJSON: isJSON)
         case ("key", 2) where !words[1].hasPrefix("-"): self = .key(words[1], isJSON: isJSON)
         case ("limits", 2) where !words[1].hasPrefix("-"): self = .limits(.name(words[1]), isJSON: isJSON)
         case ("limits", 3) where words[1] == "--digest": self = .limits(.digest(words[2]), isJSON: isJSON)
@@ -85,7 +88,7 @@ enum Command: Equatable {
             }
             end(.success, isJSON ? key.json : key.lines)
         case .serve: MallocTunables.apply(arguments: CommandLine.unsafeArgv)
-        case .check, .config, .models, .limits, .giveBack, .usage, .bill: break
+        case .check, .config, .models, .quirks, .limits, .giveBack, .usage, .bill: break
         }
         var remote: Settings.Remote?
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote)
@@ -113,6 +116,7 @@ enum Command: Equatable {
                 isJSON ? table.json : table.text(isColoured: TextTable.isColoured),
                 errors: reports + failures
             )
+        case .quirks(let isJSON): showQuirks(settings, isJSON: isJSON, reports)
         case .limits(let subject, let isJSON): showLimits(subject, settings, isJSON: isJSON)
         case .giveBack(let amount, let subject, let isJSON):
             showLimits(subject, settings, isJSON: isJSON, givingBack: amount)
@@ -125,6 +129,15 @@ enum Command: Equatable {
             }
         case .bill(let id, let isJSON): showBill(id, settings, isJSON: isJSON, reports)
         default: return (settings, outcome, remote)
+        }
+    }
+
+    private static func showQuirks(_ settings: Settings, isJSON: Bool, _ reports: String) -> Never {
+        do throws(QuirkReport.Failure) {
+            let report = try QuirkReport(settings)
+            end(.success, isJSON ? report.json : report.text(isColoured: TextTable.isColoured), errors: reports)
+        } catch {
+            end(.failure, errors: "\(reports)models: \(error.text)\n")
         }
     }
 

@@ -46,12 +46,13 @@ struct CommandHelp: Equatable, Sendable {
         CommandHelp("config", Form("config", "print the effective settings with their source, secrets masked")),
         CommandHelp(
             "models",
-            options: ["--live", "--json"],
-            expected: "the only options are --live and --json",
+            options: ["--live", "--quirks", "--json"],
+            expected: "the only options are --live or --quirks, and --json",
             Form(
                 "models",
                 "list the models that callers may use, with their providers, features and",
-                "prices; --live reads the vendors' lists; --json"
+                "prices; --live reads the vendors' lists; --json; --quirks lists instead what the running relay",
+                "has learned from refusals of vendors (with ADMIN_PASSWORD)"
             )
         ),
         CommandHelp(

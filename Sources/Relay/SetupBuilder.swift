@@ -90,7 +90,9 @@ struct SetupBuilder {
     var unsupported: UnsupportedModels { shared.unsupported }
 
     /// Makes the metrics report the providers of these settings.
-    func show(in figures: ProviderMetrics) { figures.use(settings.providers, rings, balance: balance) }
+    func show(in figures: ProviderMetrics) {
+        figures.use(settings.providers, rings, balance: balance, quirks: shared.quirks)
+    }
 
     /// The values that labels in the metrics can have, such as the names of models.
     var labels: MetricLabels {
@@ -111,6 +113,7 @@ struct SetupBuilder {
         return Setup(
             settings,
             Registry(vendors.entries, modelCatalog, balance: balance, on: own.loop),
+            quirks: shared.quirks,
             keyCheckers: vendors.checkers,
             fetcher: fetcher(own.outside)
         )

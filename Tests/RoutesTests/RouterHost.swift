@@ -95,7 +95,7 @@ final class RouterHost: @unchecked Sendable {
             )
         }
         let registry = Registry(entries, modelCatalog, balance: balance, on: loop)
-        let setup = Setup(settings, registry, keyCheckers: [], fetcher: nil)
+        let setup = Setup(settings, registry, quirks: QuirkMemory(), keyCheckers: [], fetcher: nil)
         router = Router(parts, own, setup: setup)
         gateway = Gateway(parts, own, setup: setup)
     }

@@ -46,6 +46,8 @@ package struct CallQuirks: Sendable {
     package var met: LearnedQuirks = []
     /// The quirks in `met` that hold for later calls, too. They are remembered after the call has succeeded.
     package var lasting: LearnedQuirks = []
+    /// The vendor's words that showed the last of these quirks, for operators; empty if there are none.
+    package var words = ""
     /// The remembered quirks that this call ignores, to find out whether they still hold.
     package var tried: LearnedQuirks = []
 

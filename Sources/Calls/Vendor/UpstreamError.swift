@@ -59,6 +59,8 @@ package struct UpstreamError: Error {
         package var lacking: LearnedQuirks = []
         /// Whether `lacking` holds for later calls, too.
         package var isLackLasting = false
+        /// The vendor's words that show the lack, for operators; empty if there are none.
+        package var lackWords = ""
         /// Whether the failure concerns the model and not the key.
         package var isOfModel = false
         /// Whether the vendor might lack the called endpoint.

@@ -52,6 +52,8 @@ struct AdminRoute: Sendable {
         AdminRoute(.get, "/admin/provider", .reader, listProviders),
         AdminRoute(.post, "/admin/provider/{name}/resume", .writer, resumeProvider),
         AdminRoute(.get, "/admin/instances", .reader, listInstances),
+        AdminRoute(.get, "/admin/quirks", .reader, listQuirks),
+        AdminRoute(.delete, "/admin/quirks/{id}", .writer, forgetQuirk),
         AdminRoute(.get, "/admin/req_cache", .reader, listCache),
         AdminRoute(.get, "/admin/req_cache/{id}", .reader, showCached),
         AdminRoute(.get, "/admin/req_cache/md5/{md5}", .reader, showCached),

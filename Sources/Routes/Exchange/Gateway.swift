@@ -53,6 +53,7 @@ final class Gateway: ChatServices, @unchecked Sendable {
     var callers: Callers { setup.callers }
     var limits: LimitBook { setup.limits }
     var registry: Registry { setup.registry }
+    var quirks: QuirkMemory { setup.quirks }
     var keyCheckers: [any KeyChecker] { setup.keyCheckers }
     var fetcher: Fetcher? { setup.fetcher }
 

@@ -9,11 +9,20 @@ package struct Setup {
     let callers: Callers
     let limits: LimitBook
     private(set) var registry: Registry
+    /// The quirks of vendors that are remembered with these settings.
+    let quirks: QuirkMemory
     let keyCheckers: [any KeyChecker]
     /// The HTTP client for images in requests; nil if the relay must not download images.
     let fetcher: Fetcher?
 
-    package init(_ settings: Settings, _ registry: Registry, keyCheckers: [any KeyChecker], fetcher: Fetcher?) {
+    package init(
+        _ settings: Settings,
+        _ registry: Registry,
+        quirks: QuirkMemory,
+        keyCheckers: [any KeyChecker],
+        fetcher: Fetcher?
+    ) {
+        self.quirks = quirks
         self.settings = settings
         callers = Callers(settings)
         limits = LimitBook(settings)

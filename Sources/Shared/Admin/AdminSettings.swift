@@ -36,6 +36,13 @@ package struct AdminSettings: Sendable, Equatable {
     }
 }
 
+extension AdminSettings {
+    /// Returns the operator's password in the settings of this process; nil if they have none.
+    package static func passwordOfProcess() -> String? {
+        SettingsReader(SettingsSource.ofProcess(), table: .product, readFile: readSettingsFile).text("ADMIN_PASSWORD")
+    }
+}
+
 extension SettingsReader {
     /// Returns the address of `ADMIN_LISTEN`; nil if the setting is missing.
     fileprivate mutating func adminListener() -> MemcachedAddress? {

@@ -19,10 +19,12 @@ package struct InstanceOrder: Sendable, Hashable {
         case reset
         /// The operator ended the cooldown of a provider or of one of its keys.
         case resume
+        /// The operator deleted a remembered quirk of a vendor.
+        case forget
     }
 
     package let kind: Kind
-    /// The key of the limit's record for `reset`, or the name of the provider for `resume`.
+    /// The key of the limit's record for `reset`, the name of the provider for `resume`, the quirk's id for `forget`.
     package let target: String
     /// The name of the provider's key; nil if the order concerns all keys of the provider.
     package let key: String?

@@ -1,7 +1,7 @@
 import Engine
 package import Shared
 
-/// The metrics of provider keys in cooldown, of circuit breakers, and of calls that wait for capacity.
+/// The metrics of provider keys in cooldown, of circuit breakers, of quirks, and of calls that wait for capacity.
 package final class ProviderMetrics: MetricsSource {
     private struct KnownFigures: Sendable {
         var rings: [(provider: String, ring: KeyRing)] = []
@@ -9,6 +9,7 @@ package final class ProviderMetrics: MetricsSource {
         var queues: [CapacityQueue] = []
         var providers: [String] = []
         var balance: Balance?
+        var quirks: QuirkMemory?
     }
 
     private let known = Lock(KnownFigures())
@@ -18,7 +19,7 @@ package final class ProviderMetrics: MetricsSource {
     package init() {}
 
     /// Replaces the providers whose metrics are reported. Called after the settings are read.
-    package func use(_ providers: [ProviderSettings], _ rings: [KeyRing?], balance: Balance) {
+    package func use(_ providers: [ProviderSettings], _ rings: [KeyRing?], balance: Balance, quirks: QuirkMemory) {
         let queue = balance.queue
         let named = zip(providers, rings).compactMap { provider, ring in ring.map { (provider.name, $0) } }
         known.withLock { known in
@@ -27,7 +28,8 @@ package final class ProviderMetrics: MetricsSource {
                 rings: named,
                 queues: queues + [queue],
                 providers: providers.map(\.name),
-                balance: balance
+                balance: balance,
+                quirks: quirks
             )
         }
     }
@@ -50,5 +52,6 @@ package final class ProviderMetrics: MetricsSource {
             let provider = known.providers[breaker.provider]
             text.sample(("provider", provider), ("model", breaker.model), value: 1)
         }
+        known.quirks?.write(to: &text)
     }
 }

@@ -39,6 +39,7 @@ extension ChatFit {
         if isRepair, mayLackChoice { lacking.formUnion(candidate.provider.quirks(lacking: .toolChoice)) }
         var asked = spare.value
         asked.quirks.met.formUnion(lacking)
+        asked.quirks.words = error.lackWords
         if isRepair || error.isLackLasting { asked.quirks.lasting.formUnion(lacking) }
         asked.quirks.tried.subtract(lacking)
         do throws(APIError) {

@@ -31,6 +31,8 @@ struct QuirkFinding: Sendable, Equatable {
     var isOfCaller = false
     /// Whether the quirk or its condition already says which combination of fields was refused.
     var isOfPair = false
+    /// The vendor's words that show the quirk, for operators; empty if there are none.
+    var words = ""
 
     static func == (one: QuirkFinding, other: QuirkFinding) -> Bool {
         one.quirks == other.quirks && one.condition == other.condition && one.beside == other.beside
@@ -55,6 +57,7 @@ struct QuirkFinding: Sendable, Equatable {
             .filter { quirks.contains($0) }.map { (quirk) -> QuirkFinding in
                 var finding = QuirkFinding(quirk)
                 finding.isOfCaller = isOfCaller
+                finding.words = words
                 return finding
             }
     }
@@ -63,6 +66,19 @@ struct QuirkFinding: Sendable, Equatable {
         var finding = self
         finding.condition = condition
         return finding
+    }
+
+    /// The requests that need the change, in words; empty for all requests.
+    var conditionText: String {
+        let own: String? =
+            switch condition {
+            case nil: nil
+            case .otherValue(let accepted, let field): "\(field) is not \(accepted.joined(separator: " or "))"
+            case .without(let value, let field): "\(field) is not \(value)"
+            case .above(let most, let field): "\(field) is above \(most)"
+            case .betas(let names), .fields(let names): names.joined(separator: ", ")
+            }
+        return [own, beside?.text].compactMap { $0 }.joined(separator: ", ")
     }
 
     /// Whether all requests need the change.

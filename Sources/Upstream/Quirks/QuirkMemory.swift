@@ -26,7 +26,7 @@ package final class QuirkMemory: Sendable {
         }
     }
 
-    private let rows = Lock(QuirkRows())
+    let rows = Lock(QuirkRows())
     private let isUsed = Atomic(false)
     /// The unknown finish reasons that were already logged, by provider.
     private let finishes = Lock(RecentTable<String, Void>())
@@ -169,33 +169,35 @@ package final class QuirkMemory: Sendable {
         isUsed.store(true, ordering: .relaxed)
         let now = now()
         for finding in findings.flatMap(\.single) {
+            let found = names.filter { finding.quirks.contains($0.quirk) }.map { "\($0.name)" }
+            let name = found.isEmpty ? "\(finding.quirks.rawValue)" : found.joined(separator: ",")
             let isForAll = rows.withLock { rows in
                 rows.change(provider, model, owner) { (row) -> Bool in
-                    row.learn(finding, by: owner.voice, at: now, isProven: isProven && !finding.isOfCaller)
+                    row.learn(
+                        finding,
+                        named: name,
+                        by: owner.voice,
+                        at: now,
+                        isProven: isProven && !finding.isOfCaller
+                    )
                 }
             }
-            record(finding, of: provider, model, owner, isForAll: isForAll, named: names)
+            record(name, of: provider, model, owner, isForAll: isForAll)
         }
     }
 
     private func record(
-        _ finding: QuirkFinding,
+        _ quirk: String,
         of provider: String,
         _ model: String,
         _ owner: CallQuirks.Owner,
-        isForAll: Bool,
-        named names: [QuirkName]
+        isForAll: Bool
     ) {
-        let found = names.filter { finding.quirks.contains($0.quirk) }.map { "\($0.name)" }
         log?.info("learned how a model's requests must be changed") { line in
             line.add("provider", provider)
             line.add("model", model)
-            line.add("quirk", found.isEmpty ? "\(finding.quirks.rawValue)" : found.joined(separator: ","))
-            switch owner {
-            case .none, .known: line.add("for", isForAll ? "all callers" : "one caller")
-            case .anonymous: line.add("for", "anonymous callers")
-            case .passThrough: line.add("for", "one passthrough key")
-            }
+            line.add("quirk", quirk)
+            line.add("for", owner.scope(isForAll: isForAll))
         }
     }
 
@@ -213,6 +215,17 @@ package final class QuirkMemory: Sendable {
         log.warning("unknown finish reason") { line in
             line.add("provider", provider)
             line.add("reason", word)
+        }
+    }
+}
+
+extension CallQuirks.Owner {
+    /// The callers whose calls a quirk of this owner changes, in words.
+    func scope(isForAll: Bool) -> String {
+        switch self {
+        case .none, .known: isForAll ? "all callers" : "one caller"
+        case .anonymous: "anonymous callers"
+        case .passThrough: "one passthrough key"
         }
     }
 }

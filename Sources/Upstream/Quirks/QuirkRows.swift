@@ -12,8 +12,14 @@ struct QuirkEntry {
     }
 
     let finding: QuirkFinding
+    /// The name of the quirk for operators.
+    let name: String
+    /// The time of the first refusal, in seconds since 1970.
+    let firstLearnedAt: Int
     var learnedAt: Int
     var voices: [Voice] = []
+    /// The vendor's words of the last refusal; empty if there are none.
+    var words = ""
 
     var isConfirmed: Bool { voices.count { $0.isProven } > 1 }
 
@@ -49,9 +55,16 @@ struct QuirkRow {
     }
 
     /// Remembers a quirk. Returns whether two known callers have met it.
-    mutating func learn(_ finding: QuirkFinding, by caller: UInt64, at now: Int, isProven: Bool) -> Bool {
-        guard let index = index(of: finding, by: caller, at: now) else { return false }
+    mutating func learn(
+        _ finding: QuirkFinding,
+        named name: String,
+        by caller: UInt64,
+        at now: Int,
+        isProven: Bool
+    ) -> Bool {
+        guard let index = index(of: finding, named: name, by: caller, at: now) else { return false }
         entries[index].learnedAt = now
+        if !finding.words.isEmpty { entries[index].words = finding.words }
         if let voice = entries[index].voices.firstIndex(where: { $0.caller == caller }) {
             entries[index].voices[voice].metAt = now
             if isProven { entries[index].voices[voice].isProven = true }
@@ -65,7 +78,12 @@ struct QuirkRow {
     ///
     /// Callers choose the names of betas and fields, so that a new name replaces a name only. What another caller has
     /// met within an hour is not replaced.
-    private mutating func index(of finding: QuirkFinding, by caller: UInt64, at now: Int) -> Int? {
+    private mutating func index(
+        of finding: QuirkFinding,
+        named name: String,
+        by caller: UInt64,
+        at now: Int
+    ) -> Int? {
         if let index = entries.firstIndex(where: { $0.finding == finding }) { return index }
         let rivals = entries.indices.filter { entries[$0].finding.hasChosenNames == finding.hasChosenNames }
         if rivals.count >= Self.maxEntries {
@@ -74,7 +92,7 @@ struct QuirkRow {
             }
             entries.remove(at: oldest)
         }
-        entries.append(QuirkEntry(finding: finding, learnedAt: now))
+        entries.append(QuirkEntry(finding: finding, name: name, firstLearnedAt: now, learnedAt: now))
         return entries.count - 1
     }
 
@@ -94,16 +112,36 @@ struct QuirkRows {
     static let lifeSeconds = 3_600
     private static let maxModels = 1_000
 
-    /// The rows of known callers and of anonymous callers.
-    private var shared = RecentTable<String, QuirkRow>()
-    /// The rows of passthrough keys, which must not replace others' rows.
-    private var own = RecentTable<String, QuirkRow>()
+    /// The model of a row, and the callers that share the row.
+    struct Name: Hashable {
+        let provider: String
+        let model: String
+        /// The owner; `none` for all known callers.
+        let owner: CallQuirks.Owner
 
-    private static func key(_ provider: String, _ model: String, _ owner: CallQuirks.Owner) -> String {
-        switch owner {
-        case .none, .known: "\(provider)\n\(model)"
-        case .anonymous: "\(provider)\n\(model)\n"
-        case .passThrough(let key): "\(provider)\n\(model)\n\(key)"
+        init(_ provider: String, _ model: String, _ owner: CallQuirks.Owner) {
+            self.provider = provider
+            self.model = model
+            self.owner = if case .known = owner { .none } else { owner }
+        }
+    }
+
+    /// The rows of known callers and of anonymous callers.
+    private var shared = RecentTable<Name, QuirkRow>()
+    /// The rows of passthrough keys, which must not replace others' rows.
+    private var own = RecentTable<Name, QuirkRow>()
+
+    func forEach(_ body: (Name, QuirkRow) -> Void) {
+        shared.forEachPair(body)
+        own.forEachPair(body)
+    }
+
+    mutating func changeAll(_ body: (Name, inout QuirkRow) -> Void) {
+        var names: [Name] = []
+        forEach { name, _ in names.append(name) }
+        for name in names {
+            shared.withValue(of: name) { body(name, &$0) }
+            own.withValue(of: name) { body(name, &$0) }
         }
     }
 
@@ -114,7 +152,7 @@ struct QuirkRows {
         _ owner: CallQuirks.Owner,
         _ body: (inout QuirkRow) -> Void
     ) {
-        let key = Self.key(provider, model, owner)
+        let key = Name(provider, model, owner)
         switch owner {
         case .none: break
         case .known, .anonymous: shared.withValue(of: key, body)
@@ -132,7 +170,7 @@ struct QuirkRows {
         switch owner {
         case .known, .passThrough: return []
         case .none, .anonymous:
-            return shared.withValue(of: Self.key(provider, model, .none)) { row in
+            return shared.withValue(of: Name(provider, model, .none)) { row in
                 row.entries.filter { $0.isConfirmed && now - $0.learnedAt < Self.lifeSeconds }.map(\.finding)
             } ?? []
         }
@@ -145,14 +183,14 @@ struct QuirkRows {
         _ owner: CallQuirks.Owner,
         _ body: (inout QuirkRow) -> Result
     ) -> Result {
-        let key = Self.key(provider, model, owner)
+        let key = Name(provider, model, owner)
         if case .passThrough = owner { return Self.change(&own, key, body) }
         return Self.change(&shared, key, body)
     }
 
     private static func change<Result>(
-        _ table: inout RecentTable<String, QuirkRow>,
-        _ key: String,
+        _ table: inout RecentTable<Name, QuirkRow>,
+        _ key: Name,
         _ body: (inout QuirkRow) -> Result
     ) -> Result {
         var row = table.use(key) ?? QuirkRow()

@@ -69,6 +69,11 @@ struct RefusalWords {
         return plain
     }
 
+    /// The vendor's own words with quoted names, for operators: without other quotes, keys and addresses.
+    var forOperators: String {
+        UpstreamError.words(of: String(decoding: namedText.filter { $0 != Self.gap }, as: UTF8.self))
+    }
+
     /// Returns whether the vendor's own words contain a phrase in lower case.
     func say(_ phrase: StaticString) -> Bool { prose.say(phrase) }
 

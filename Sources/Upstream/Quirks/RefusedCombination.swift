@@ -14,6 +14,15 @@ struct OtherField: Sendable, Equatable {
     let paths: [String]
     let state: State
 
+    /// The field with its state, in words: `with thinking=enabled`.
+    var text: String {
+        switch state {
+        case .absent: "without \(paths[0])"
+        case .present: "with \(paths[0])"
+        case .equal(let value): "with \(paths[0])=\(value)"
+        }
+    }
+
     /// Returns whether the request has the field in this state.
     func isIn(_ request: RawJSON) -> Bool { Self.state(of: paths, in: request) == state }
 

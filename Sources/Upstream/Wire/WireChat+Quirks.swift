@@ -41,7 +41,9 @@ extension WireChat {
     func rewrite(after head: UpstreamHead, _ refused: UnsafeRawBufferPointer) throws(UpstreamError) {
         guard let request = body else { throw judged(errorReader.error(head, refused)) }
         let refusal = errorReader.refusal(head, refused, of: request)
-        guard let found = form.quirk(refusal, known: quirks) else { throw judged(refusal.error) }
+        guard var found = form.quirk(refusal, known: quirks) else { throw judged(refusal.error) }
+        // A message with a secret is not shown.
+        if !judged(refusal.error).message.isEmpty { found.words = refusal.words.forOperators }
         let combination = RefusedCombination(refusal.words, of: refusal.request)
         guard found.quirks.isDisjoint(with: .ofAbilities) else {
             let isOfPath = !found.quirks.isDisjoint(with: [.otherPath, .otherPathWithTools])
@@ -76,6 +78,7 @@ extension WireChat {
         var error = error
         error.lacking = finding.quirks
         error.isLackLasting = finding.isLasting
+        error.lackWords = finding.words
         error.recovery.insert(.emulation)
         return error
     }
@@ -102,7 +105,9 @@ extension WireChat {
         let wrong = tried.filter { finding in !learned.contains { $0.quirks.isSuperset(of: finding.quirks) } }
         let served = QuirkFinding(callQuirks.tried)
         vendor.quirks.forget(wrong + [served], of: vendor.name, model.id, for: callQuirks.owner)
-        keep(learned + [QuirkFinding(callQuirks.lasting)], isProven: true)
+        var lasting = QuirkFinding(callQuirks.lasting)
+        lasting.words = callQuirks.words
+        keep(learned + [lasting], isProven: true)
         learned.removeAll { $0.isLasting }
         tried = []
     }
