@@ -196,7 +196,7 @@ def test_a_mend_that_did_not_help_is_not_kept(model, server):
     "refused, fields",
     [
         (said("Invalid 'temperature': decimal above maximum value. Expected a value <= 1.", param="temperature", code="decimal_above_max_value"), {"temperature": 1.5}),
-        (said("max_tokens is too large: 9. This model supports at most 5", param="max_tokens"), {"max_tokens": 9}),
+        (said("max_tokens is too small: 9. This model wants at least 50", param="max_tokens"), {"max_tokens": 9}),
         (said("logprobs is not supported", param="logprobs", code="unsupported_parameter"), {"logprobs": True}),
         (said("Unsupported parameter: 'tools'", param="tools", code="unsupported_parameter"), {}),
         (said("Unsupported value: 'temperature'", param="temperature", code="unsupported_value"), {}),

@@ -17,8 +17,6 @@ extension LearnedQuirks {
     /// The quirk of a server that refuses the reasoning of earlier assistant turns. The reasoning is then left out.
     static let noEarlierReasoning = LearnedQuirks(rawValue: 256)
     static let noStrictTools = LearnedQuirks(rawValue: 512)
-    static let noTier = LearnedQuirks(rawValue: 1_024)
-    static let noMetadata = LearnedQuirks(rawValue: 2_048)
     /// The quirk of a server that refuses thinking if earlier turns lack their reasoning. Thinking is then turned off.
     static let noThinkingNow = LearnedQuirks(rawValue: 4_096)
     /// The quirk of a model that refuses turns of the role `system`. They are sent as turns of the user.
@@ -33,7 +31,7 @@ extension LearnedQuirks {
         (.noSampling, "sampling"), (.noSecondSampling, "temperature with top_p"), (.noThinking, "thinking"),
         (.adaptiveThinking, "thinking budget"), (.thinkingBetweenTools, "thinking disabled"),
         (.noEffortOfClaude, "effort"), (.highEffort, "effort above high"), (.noPrefill, "prefill"),
-        (.noStrictTools, "strict"), (.noTier, "service_tier"), (.noMetadata, "metadata"),
+        (.noStrictTools, "strict"),
         (.noSystemTurns, "system turns"), (.noThinkingNow, "thinking now"),
         (.noEarlierReasoning, "earlier reasoning"), (.refusedBetas, "anthropic-beta"),
     ]

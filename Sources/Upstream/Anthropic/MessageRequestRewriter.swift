@@ -67,8 +67,6 @@ struct MessageRequestRewriter {
         case "temperature", "top_k": quirks.contains(.noSampling)
         case "top_p": quirks.contains(.noSampling) || quirks.contains(.noSecondSampling) && root["temperature"] != nil
         case "thinking": !quirks.isDisjoint(with: [.noThinking, .noThinkingNow])
-        case "service_tier": quirks.contains(.noTier)
-        case "metadata": quirks.contains(.noMetadata)
         case "output_config": quirks.contains(.noEffortOfClaude) && member.value["format"] == nil
         default: false
         }

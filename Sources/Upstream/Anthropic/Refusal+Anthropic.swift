@@ -9,7 +9,7 @@ extension Refusal {
     /// - Returns: the quirk; nil if no change of the request is likely to help.
     func messageQuirk(known: LearnedQuirks) -> QuirkFinding? {
         guard status == 400 || status == 422, !isSpecial else { return nil }
-        return RefusedMessage(words, request, known).finding
+        return RefusedMessage(words, request, known).finding ?? RefusedRequest(self, known).openFinding
     }
 }
 
@@ -43,8 +43,7 @@ private struct RefusedMessage {
 
     /// Whether the error is about a part of a field that the relay would leave out as a whole.
     private var isOfPart: Bool {
-        let fields: [StaticString] = ["metadata", "output_config.format", "format"]
-        return words.areAboutSchema || fields.contains { words.nameOnlyPart(of: $0) }
+        words.areAboutSchema || ["output_config.format", "format"].contains { words.nameOnlyPart(of: $0) }
     }
 
     private static let bounds: [StaticString] = [
@@ -127,9 +126,6 @@ private struct RefusedMessage {
     }
 
     private var ofTheRest: [LearnedQuirks] {
-        if words.name("strict"), request["tools"] != nil { return [.noStrictTools] }
-        if words.name("service_tier"), request["service_tier"] != nil { return [.noTier] }
-        if words.name("metadata"), request["metadata"] != nil { return [.noMetadata] }
-        return []
+        words.name("strict") && request["tools"] != nil ? [.noStrictTools] : []
     }
 }

@@ -28,7 +28,7 @@ final class CohereForm: WireForm, @unchecked Sendable {
         if call.stops.count == 1 { onlyStop = call.stops[0] }
         let (body, names) = CohereRequest(call, model).written()
         self.names = names
-        return rewritten(body, with: quirks)
+        return body
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint { chat }
@@ -45,13 +45,7 @@ final class CohereForm: WireForm, @unchecked Sendable {
 
     func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? { refusal.cohereQuirk(known: known) }
 
-    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
-        CohereRequestRewriter.written(request, with: QuirkFinding(quirks))
-    }
+    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body { request }
 
-    func rewritten(_ request: Body, for finding: QuirkFinding) -> Body {
-        CohereRequestRewriter.written(request, with: finding)
-    }
-
-    var quirkNames: [QuirkName] { LearnedQuirks.namesOfCohere }
+    var quirkNames: [QuirkName] { [] }
 }

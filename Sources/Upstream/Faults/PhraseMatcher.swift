@@ -49,13 +49,14 @@ struct PhraseMatcher {
     }
 
     /// Returns whether the text names only parts of a field: `metadata.key` or `tools[0]`.
-    func nameOnlyPart(of field: StaticString) -> Bool {
+    func nameOnlyPart(of field: String) -> Bool {
         let isPart = { (end: Int) -> Bool in
             guard end + 1 < bytes.count else { return false }
             return bytes[end] == UInt8(ascii: "[") || bytes[end] == UInt8(ascii: ".") && Self.isOfName(bytes[end + 1])
         }
-        let field = Self.bytes(of: field)
-        return hasWord(field, where: isPart) && !hasWord(field) { !isPart($0) }
+        return field.lowercased().withBytes { field in
+            hasWord(field, where: isPart) && !hasWord(field) { !isPart($0) }
+        }
     }
 
     private static func bytes(of text: StaticString) -> UnsafeRawBufferPointer {

@@ -66,7 +66,9 @@ extension Refusal {
     func geminiQuirk(known: LearnedQuirks) -> QuirkFinding? {
         guard status == 400, !isSpecial else { return nil }
         // A change that was already made does not help.
-        guard let quirk = quirkOfGemini, !known.isSuperset(of: quirk) else { return nil }
+        guard let quirk = quirkOfGemini, !known.isSuperset(of: quirk) else {
+            return RefusedRequest(self, known).openFinding
+        }
         if quirk == .plainSchemas { return .ofSchemas(words) }
         let isOfValue = words.containsAny(of: [
             "too many states", "between", "range", "must be", "less than", "greater than", "at most", "at least",

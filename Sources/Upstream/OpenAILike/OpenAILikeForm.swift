@@ -107,7 +107,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     }
 
     func adopt(_ finding: QuirkFinding) {
-        if finding.quirks.contains(.noParallel) { responseOptions.maxCalls = maxCalls }
+        if finding.drops("parallel_tool_calls") { responseOptions.maxCalls = maxCalls }
         if finding.quirks.contains(.reasoningBack) { remembersReasoning = true }
     }
 

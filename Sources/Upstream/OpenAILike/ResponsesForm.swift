@@ -100,43 +100,14 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         {
             return QuirkFinding(.noReasoningFields, isLasting: words.isComplete)
         }
-        if let finding = findingOfFields(RefusedRequest(refusal, known)) { return finding }
         let finding = refusal.quirk(known: known)
         // Other quirks do not apply to this API.
         return finding.flatMap { $0.quirks.isSubset(of: Self.ofFields.union(.ofAbilities)) ? $0 : nil }
     }
 
-    private static let ofFields = LearnedQuirks([.noTemperature, .noTopP, .noParallel, .noStrict, .shortNames]).union(
-        .ofEffort
-    )
-    .union(.allSpare)
+    private static let ofFields = LearnedQuirks([.noStrict, .shortNames]).union(.ofEffort)
 
     var quirkNames: [QuirkName] { LearnedQuirks.namesOfOpenAI }
-
-    /// Returns the finding that the server does not know fields that the relay does not know, either.
-    private func findingOfFields(_ refused: RefusedRequest) -> QuirkFinding? {
-        guard refused.isUnsupported else { return nil }
-        let error = refused.vendorError
-        var unknown: [String] = []
-        UnknownFields.forEach(in: refused.request) { if $0.count <= 64 { unknown.append($0.text) } }
-        let names = refused.words.exact(
-            unknown,
-            among: unknown + refused.request.members.map(\.name.text),
-            paths: [error.param ?? ""] + error.otherParams
-        )
-        guard !names.isEmpty else { return nil }
-        let first = Array(names.prefix(Self.maxRefusedFields))
-        let isLasting = refused.words.isComplete && !refused.words.containsAny(of: RefusedRequest.bounds)
-        return QuirkFinding(.refusedFields, when: .fields(first), isLasting: isLasting)
-    }
-
-    /// The most fields that one refusal can name.
-    private static let maxRefusedFields = 16
-
-    func rewritten(_ request: Body, for finding: QuirkFinding) -> Body {
-        guard case .fields(let names) = finding.condition else { return rewritten(request, with: finding.quirks) }
-        return UnknownFields(names: names).removed(from: request)
-    }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
         let request = RequestRewriter.written(request, with: quirks.intersection(Self.ofFields))

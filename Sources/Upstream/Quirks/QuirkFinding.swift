@@ -10,17 +10,13 @@ struct QuirkFinding: Sendable, Equatable {
     enum Condition: Sendable, Equatable {
         /// The field has none of the accepted values, which are in lower case.
         case otherValue(than: [String], of: String)
-        /// The field is absent, or has another value than this one.
-        case without(String, of: String)
-        /// The field is a number above the highest accepted one.
-        case above(Int, of: String)
         /// The request's header names one of these betas.
         case betas([String])
-        /// The request has one of these fields, which the relay does not know.
-        case fields([String])
     }
 
     let quirks: LearnedQuirks
+    /// The fields that are changed.
+    var changes: [FieldChange] = []
     /// The condition that a request must meet to need the change; nil if all requests need it.
     var condition: Condition?
     /// The second field of a refused combination, without which requests need no change; nil for a single field.
@@ -35,7 +31,8 @@ struct QuirkFinding: Sendable, Equatable {
     var words = ""
 
     static func == (one: QuirkFinding, other: QuirkFinding) -> Bool {
-        one.quirks == other.quirks && one.condition == other.condition && one.beside == other.beside
+        one.quirks == other.quirks && one.changes == other.changes && one.condition == other.condition
+            && one.beside == other.beside
     }
 
     init(_ quirks: LearnedQuirks, when condition: Condition? = nil, isLasting: Bool = true) {
@@ -44,15 +41,27 @@ struct QuirkFinding: Sendable, Equatable {
         self.isLasting = isLasting
     }
 
+    /// Creates a finding that fields are changed.
+    init(changes: [FieldChange], isLasting: Bool = true) {
+        self.init(LearnedQuirks(), isLasting: isLasting)
+        self.changes = changes
+    }
+
     /// The findings that are remembered one by one: one for each quirk, unless they depend on a condition together.
     var single: [QuirkFinding] {
         let conditions: [Condition]
         switch condition {
         case .betas(let names): conditions = names.map { .betas([$0]) }
-        case .fields(let names): conditions = names.map { .fields([$0]) }
         default: conditions = condition.map { [$0] } ?? []
         }
         if !isUnconditional { return conditions.isEmpty ? [self] : conditions.map { alone($0) } }
+        if !changes.isEmpty {
+            return changes.map { (change) -> QuirkFinding in
+                var finding = QuirkFinding(changes: [change])
+                finding.words = words
+                return finding
+            }
+        }
         return (0..<64).map { LearnedQuirks(rawValue: 1 << UInt64($0)) }
             .filter { quirks.contains($0) }.map { (quirk) -> QuirkFinding in
                 var finding = QuirkFinding(quirk)
@@ -74,11 +83,19 @@ struct QuirkFinding: Sendable, Equatable {
             switch condition {
             case nil: nil
             case .otherValue(let accepted, let field): "\(field) is not \(accepted.joined(separator: " or "))"
-            case .without(let value, let field): "\(field) is not \(value)"
-            case .above(let most, let field): "\(field) is above \(most)"
-            case .betas(let names), .fields(let names): names.joined(separator: ", ")
+            case .betas(let names): names.joined(separator: ", ")
             }
-        return [own, beside?.text].compactMap { $0 }.joined(separator: ", ")
+        let bounds = changes.map { change -> String? in
+            if case .atMost(let most) = change.kind { "\(change.name) is above \(most)" } else { nil }
+        }
+        return (bounds + [own, beside?.text]).compactMap { $0 }.joined(separator: ", ")
+    }
+
+    func drops(_ field: String) -> Bool { changes.contains { $0.kind == .drop && $0.path == [field] } }
+
+    /// Returns whether this finding's changes are among those of another one.
+    func isCovered(by other: QuirkFinding) -> Bool {
+        other.quirks.isSuperset(of: quirks) && changes.allSatisfy { other.changes.contains($0) }
     }
 
     /// Whether all requests need the change.
@@ -89,27 +106,20 @@ struct QuirkFinding: Sendable, Equatable {
 
     /// Whether a caller has chosen the names or values in the condition.
     var hasChosenNames: Bool {
-        if beside != nil { return true }
-        return switch condition {
-        case .betas, .fields: true
-        default: false
-        }
+        if beside != nil || !betas.isEmpty { return true }
+        return changes.contains { $0.path.contains { name in !name.withBytes { FieldNames.isOfResponses($0) } } }
     }
 
     /// Returns whether the body of a request meets the condition, so that the vendor would refuse the request.
     func concerns(_ request: RawJSON) -> Bool {
         if let beside, !beside.isIn(request) { return false }
+        if !changes.isEmpty, !changes.contains(where: { $0.concerns(request) }) { return false }
         switch condition {
         case nil: return true
         case .otherValue(let accepted, let field):
             guard let value = request.option(field) else { return false }
             let bytes = value.content ?? value.bytes
             return !accepted.contains { Self.isEqual(bytes, $0) }
-        case .without(let value, let field): return request.option(field).map { !Self.isEqual($0.bytes, value) } ?? true
-        case .above(let most, let field):
-            let digits = request.option(field)?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0)
-            return Int(digits[part: 0..<min(18, digits.count)].text).map { $0 > most } ?? false
-        case .fields(let names): return UnknownFields(names: names).isIn(request)
         case .betas: return false
         }
     }

@@ -18,7 +18,7 @@ package final class QuirkMemory: Sendable {
         var others: [(finding: QuirkFinding, isDue: Bool)] = []
 
         fileprivate mutating func add(_ finding: QuirkFinding, isDue: Bool) {
-            if isDue || !finding.isUnconditional {
+            if isDue || !finding.isUnconditional || !finding.changes.isEmpty {
                 others.append((finding, isDue))
             } else {
                 sure.formUnion(finding.quirks)
@@ -113,7 +113,7 @@ package final class QuirkMemory: Sendable {
                 for index in row.entries.indices {
                     let entry = row.entries[index]
                     guard entry.concerns(owner.voice), row.isDue(entry, for: owner.voice, at: now),
-                        quirks.isSuperset(of: entry.finding.quirks)
+                        !entry.finding.quirks.isEmpty, quirks.isSuperset(of: entry.finding.quirks)
                     else { continue }
                     row.entries[index].learnedAt = now
                     tried.formUnion(entry.finding.quirks)
@@ -169,7 +169,8 @@ package final class QuirkMemory: Sendable {
         isUsed.store(true, ordering: .relaxed)
         let now = now()
         for finding in findings.flatMap(\.single) {
-            let found = names.filter { finding.quirks.contains($0.quirk) }.map { "\($0.name)" }
+            let found =
+                names.filter { finding.quirks.contains($0.quirk) }.map { "\($0.name)" } + finding.changes.map(\.name)
             let name = found.isEmpty ? "\(finding.quirks.rawValue)" : found.joined(separator: ",")
             let isForAll = rows.withLock { rows in
                 rows.change(provider, model, owner) { (row) -> Bool in

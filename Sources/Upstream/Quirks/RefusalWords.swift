@@ -13,9 +13,9 @@ struct RefusalWords {
     /// The message with quoted names.
     private let named: PhraseMatcher
     /// The message with quoted names, in its own letter case.
-    private let namedText: [UInt8]
+    let namedText: [UInt8]
     /// The fields of the request that differ in letter case alone, in lower case. A refusal of one of them is not clear.
-    private let ambiguous: Set<String>
+    let ambiguous: Set<String>
     /// The complete message.
     private let said: PhraseMatcher
 
@@ -90,17 +90,14 @@ struct RefusalWords {
     /// Returns those of the names that the message has as separate words in the same letter case. Of names that differ
     /// in letter case alone, none counts.
     ///
-    /// - Parameters:
-    ///   - all: the names among which none may be ambiguous.
-    ///   - paths: further paths of the error response if a part of a path, too, is a name; nil if names have points.
-    func exact(_ names: [String], among all: [String], paths: [String]? = nil) -> [String] {
+    /// - Parameter all: the names among which none may be ambiguous.
+    func exact(_ names: [String], among all: [String]) -> [String] {
         let point = UInt8(ascii: ".")
-        let texts = [namedText[...]] + (paths ?? []).map { Array($0.utf8)[...] }
-        var said: Set<String> = []
-        for word in texts.flatMap({ $0.split { !PhraseMatcher.isOfName($0) && !"-.".utf8.contains($0) } }) {
-            said.insert(String(decoding: word.last == point ? word.dropLast() : word, as: UTF8.self))
-            if paths != nil { said.formUnion(word.split(separator: point).map { String(decoding: $0, as: UTF8.self) }) }
-        }
+        let said = Set(
+            namedText.split { !PhraseMatcher.isOfName($0) && !"-.".utf8.contains($0) }.map { word in
+                String(decoding: word.last == point ? word.dropLast() : word, as: UTF8.self)
+            }
+        )
         let unclear = Self.ambiguous(all)
         return names.filter { said.contains($0) && !unclear.contains($0.lowercased()) }
     }
@@ -109,7 +106,7 @@ struct RefusalWords {
     var clauses: [[String]] { named.clauses }
 
     /// Returns whether the message names only parts of the field: `metadata.key` or `tools[0]`.
-    func nameOnlyPart(of field: StaticString) -> Bool { named.nameOnlyPart(of: field) }
+    func nameOnlyPart(of field: String) -> Bool { named.nameOnlyPart(of: field) }
 
     func number(behind phrase: StaticString) -> Int? { prose.number(behind: phrase) }
 

@@ -98,7 +98,7 @@ struct RefusedCombination {
     }
 
     /// Whether the words contain a condition.
-    private var isCondition: Bool {
+    var isCondition: Bool {
         clauses.contains { clause in
             clause.indices.contains { index in
                 let word = clause[index]
@@ -170,7 +170,7 @@ extension RawJSON {
     }
 
     /// Returns the value at a path of names with points between them; nil if it is absent.
-    fileprivate func value(at path: String) -> RawJSON? {
+    func value(at path: String) -> RawJSON? {
         path.split(separator: ".").reduce(self) { (value: RawJSON?, name) in
             value?.members.first { member in String(name).withBytes { $0.elementsEqual(member.name) } }?.value
         }

@@ -24,8 +24,14 @@ extension WireChat {
         guard let request = body else { return nil }
         if form.sends(betasOf: finding), finding.beside?.isIn(RawJSON(request.bytes)) ?? true { return request }
         guard finding.concerns(RawJSON(request.bytes)) else { return nil }
-        let changed = form.rewritten(request, for: finding)
+        let changed = rewritten(request, for: finding)
         return changed.bytes.equals(request.bytes) ? nil : changed
+    }
+
+    /// Returns the request body with the change for a further finding.
+    private func rewritten(_ request: Body, for finding: QuirkFinding) -> Body {
+        let body = finding.changes.reduce(request) { $1.applied(to: $0) }
+        return finding.quirks.isEmpty ? body : form.rewritten(body, with: finding.quirks)
     }
 
     private func change(to changed: Body, for finding: QuirkFinding) {
@@ -50,7 +56,7 @@ extension WireChat {
             throw lacking(isOfPath ? found : combination.scoped(found, changed: nil), judged(refusal.error))
         }
         guard learned.count < Self.maxQuirks else { throw judged(refusal.error) }
-        let changed = form.rewritten(request, for: found)
+        let changed = rewritten(request, for: found)
         let finding = combination.scoped(found, changed: RawJSON(changed.bytes))
         learned.append(finding)
         change(to: changed, for: finding)
@@ -63,7 +69,7 @@ extension WireChat {
         else { return false }
         let finding = QuirkFinding(quirk)
         learned.append(finding)
-        change(to: form.rewritten(request, for: finding), for: finding)
+        change(to: rewritten(request, for: finding), for: finding)
         return true
     }
 
@@ -102,7 +108,7 @@ extension WireChat {
 
     @inline(never)  // Rarely called.
     private func keepFoundQuirks() {
-        let wrong = tried.filter { finding in !learned.contains { $0.quirks.isSuperset(of: finding.quirks) } }
+        let wrong = tried.filter { finding in !learned.contains { finding.isCovered(by: $0) } }
         let served = QuirkFinding(callQuirks.tried)
         vendor.quirks.forget(wrong + [served], of: vendor.name, model.id, for: callQuirks.owner)
         var lasting = QuirkFinding(callQuirks.lasting)
@@ -113,7 +119,9 @@ extension WireChat {
     }
 
     private func keep(_ findings: [QuirkFinding], isProven: Bool) {
-        let lasting = findings.filter { $0.isLasting && !form.keptQuirks.isDisjoint(with: $0.quirks) }
+        let lasting = findings.filter { finding in
+            finding.isLasting && (finding.quirks.isEmpty || !form.keptQuirks.isDisjoint(with: finding.quirks))
+        }
         let (owner, names) = (callQuirks.owner, form.quirkNames)
         vendor.learn(lasting, of: model.id, for: owner, isProven: isProven, named: names)
     }

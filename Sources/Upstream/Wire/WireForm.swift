@@ -37,8 +37,6 @@ protocol WireForm: AnyObject, Sendable {
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body
     /// Returns the request body with the changes for further quirks. Has no other effect.
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body
-    /// Returns the request body with the change for a further finding. Has no other effect.
-    func rewritten(_ request: Body, for finding: QuirkFinding) -> Body
     /// Returns whether the request's header names betas of the finding's condition.
     func sends(betasOf finding: QuirkFinding) -> Bool
     /// Prepares the form for a request that was changed for the finding, and for its response.
@@ -59,6 +57,5 @@ extension WireForm {
     func sends(betasOf finding: QuirkFinding) -> Bool { false }
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body { request }
     var keptQuirks: LearnedQuirks { LearnedQuirks(rawValue: .max) }
-    func rewritten(_ request: Body, for finding: QuirkFinding) -> Body { rewritten(request, with: finding.quirks) }
     func adopt(_ finding: QuirkFinding) {}
 }

@@ -44,7 +44,7 @@ import Testing
     private static let owners: [Owner] = [
         .known(1), .known(2), .known(3), .anonymous, .anonymous, .passThrough(1), .passThrough(2),
     ]
-    private static let finding = QuirkFinding(.noTemperature)
+    private static let finding = QuirkFinding(.noStrict)
 
     private static func row(of owner: Owner) -> Owner { if case .known = owner { .none } else { owner } }
 
@@ -73,7 +73,7 @@ import Testing
             let isOfSession = random.below(60) == 0
             call.isOfSession = isOfSession && mistake != .noSessions
             let known = memory.known(of: "p", "m", for: call)
-            var isChanged = known.sure.contains(.noTemperature)
+            var isChanged = known.sure.contains(.noStrict)
             if !isChanged, let (finding, isDue) = known.others.first {
                 isChanged = !(isDue && memory.beginTrial(of: finding, at: "p", "m", for: owner))
             }
@@ -120,7 +120,7 @@ import Testing
         memory.learn([QuirkFinding(.refusedBetas, when: .betas(names))], of: "p", "m", for: .known(1))
         var call = CallQuirks()
         call.owner = .known(1)
-        #expect(memory.known(of: "p", "m", for: call).sure == .noTemperature)
+        #expect(memory.known(of: "p", "m", for: call).sure == .noStrict)
         #expect(memory.refusedBetas(of: "p", "m", for: call) == Array(names.suffix(48)))
         call.owner = .known(2)
         #expect(memory.refusedBetas(of: "p", "m", for: call).isEmpty)

@@ -59,7 +59,7 @@ import Testing
     @Test("a quirk that is an hour old is tried without by one call, unless a session is busy") func hour() {
         let clock = WallClock()
         let memory = QuirkMemory(now: { clock.seconds.load(ordering: .relaxed) })
-        let finding = QuirkFinding(.noTemperature)
+        let finding = QuirkFinding(.noStrict)
         let (owner, call) = (CallQuirks.Owner.known(1), Self.call(.known(1)))
         memory.learn([finding], of: "p", "m", for: owner)
         clock.seconds.add(3_599, ordering: .relaxed)
@@ -72,7 +72,7 @@ import Testing
         #expect(memory.known(of: "p", "m", for: call).others.map(\.isDue) == [true])
         #expect(memory.beginTrial(of: finding, at: "p", "m", for: owner))
         #expect(!memory.beginTrial(of: finding, at: "p", "m", for: owner))
-        #expect(memory.known(of: "p", "m", for: call).sure == .noTemperature)
+        #expect(memory.known(of: "p", "m", for: call).sure == .noStrict)
         memory.forget([finding], of: "p", "m", for: owner)
         #expect(memory.quirks(of: "p", "m", for: call).isEmpty)
     }
@@ -80,7 +80,7 @@ import Testing
     @Test("a session delays the trials of its own caller only") func sessions() {
         let clock = WallClock()
         let memory = QuirkMemory(now: { clock.seconds.load(ordering: .relaxed) })
-        let finding = QuirkFinding(.noTemperature)
+        let finding = QuirkFinding(.noStrict)
         for caller in [1, 2] as [UInt64] { memory.learn([finding], of: "p", "m", for: .known(caller)) }
         clock.seconds.add(3_600, ordering: .relaxed)
         _ = memory.known(of: "p", "m", for: Self.call(.known(1), isOfSession: true))
@@ -92,14 +92,14 @@ import Testing
     @Test("what others have met within the hour, one caller does not make the memory forget") func oneCaller() {
         let clock = WallClock()
         let memory = QuirkMemory(now: { clock.seconds.load(ordering: .relaxed) })
-        let finding = QuirkFinding(.noTemperature)
+        let finding = QuirkFinding(.noStrict)
         memory.learn([finding], of: "p", "m", for: .known(1))
         clock.seconds.add(3_600, ordering: .relaxed)
         #expect(memory.beginTrial(of: finding, at: "p", "m", for: .known(1)))
         memory.learn([finding], of: "p", "m", for: .known(2))
         memory.forget([finding], of: "p", "m", for: .known(1))
         #expect(memory.quirks(of: "p", "m", for: Self.call(.known(1))).isEmpty)
-        #expect(memory.quirks(of: "p", "m", for: Self.call(.known(2))) == .noTemperature)
+        #expect(memory.quirks(of: "p", "m", for: Self.call(.known(2))) == .noStrict)
         memory.learn([QuirkFinding(.refusedBetas, when: .betas(["b"]))], of: "p", "m", for: .known(2))
         let names = (0..<100).map { "beta-\($0)" }
         memory.learn([QuirkFinding(.refusedBetas, when: .betas(names))], of: "p", "m", for: .known(3))
@@ -111,7 +111,7 @@ import Testing
         let memory = QuirkMemory()
         for most in [4_096, 1_024, 2_048] {
             memory.learn(
-                [QuirkFinding(.lowerBound, when: .above(most, of: "max_tokens"))],
+                [QuirkFinding(changes: [FieldChange(path: ["max_tokens"], kind: .atMost(most))])],
                 of: "p",
                 "m",
                 for: .anonymous
@@ -119,10 +119,9 @@ import Testing
         }
         let known = memory.known(of: "p", "m", for: Self.call(.anonymous))
         #expect(known.sure.isEmpty && known.others.count == 3)
-        let form = CohereRequestRewriter.self
         var body = Body(ByteBuffer(#"{"max_tokens":9000}"#))
         for (finding, _) in known.others where finding.concerns(RawJSON(body.bytes)) {
-            body = form.written(body, with: finding)
+            body = finding.changes[0].applied(to: body)
         }
         #expect(body.bytes.text == #"{"max_tokens":1024}"#)
     }
@@ -130,9 +129,9 @@ import Testing
     @Test("what a call could not prove changes this caller's calls only") func unproven() {
         let memory = QuirkMemory()
         for caller in [1, 2] as [UInt64] {
-            memory.learn([QuirkFinding(.noTopP)], of: "p", "m", for: .known(caller), isProven: false)
+            memory.learn([QuirkFinding(.noEffort)], of: "p", "m", for: .known(caller), isProven: false)
         }
-        #expect(memory.quirks(of: "p", "m", for: Self.call(.known(1))) == .noTopP)
+        #expect(memory.quirks(of: "p", "m", for: Self.call(.known(1))) == .noEffort)
         #expect(memory.quirks(of: "p", "m", for: Self.call(.known(3))).isEmpty)
     }
 }

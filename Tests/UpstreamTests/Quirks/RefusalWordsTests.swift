@@ -61,7 +61,6 @@ import Testing
         #expect(said.exact(["Beta-1.2", "beta-1.2"], among: ["Beta-1.2"]) == ["Beta-1.2"])
         #expect(said.exact(["Beta-1.2", "beta-1.2"], among: ["Beta-1.2", "beta-1.2"]) == [])
         #expect(said.exact(["Odd", "beta-1", "2"], among: ["Odd"]) == [])
-        #expect(said.exact(["Odd", "odd", "Beta"], among: ["Odd"], paths: ["body.other"]) == ["Odd"])
         let both = ByteBuffer(#"{"store":true,"Store":true,"user":"u"}"#)
         let words = RefusalWords("Unknown parameters: Store, user", of: both.bytes)
         #expect(!words.name("store") && words.name("user"))

@@ -38,7 +38,7 @@ import Testing
         let (request, changed) = (body(fields), body(Array(fields.dropFirst())))
         return withExtendedLifetime((request, changed)) {
             RefusedCombination(RefusalWords(words, of: request.bytes), of: RawJSON(request.bytes))
-                .scoped(QuirkFinding(.noTemperature), changed: RawJSON(changed.bytes))
+                .scoped(QuirkFinding(.noStrict), changed: RawJSON(changed.bytes))
         }
     }
 

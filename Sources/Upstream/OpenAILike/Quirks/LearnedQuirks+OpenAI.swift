@@ -3,23 +3,10 @@ import Engine
 
 /// The quirks of OpenAI-compatible servers. Each one says how requests to such a server are changed.
 extension LearnedQuirks {
-    // The token limit gets its other name.
-    static let newBound = LearnedQuirks(rawValue: 1)
-    static let oldBound = LearnedQuirks(rawValue: 2)
-    // These fields are left out.
-    static let noStreamOptions = LearnedQuirks(rawValue: 4)
-    static let noTemperature = LearnedQuirks(rawValue: 8)
-    static let noTopP = LearnedQuirks(rawValue: 16)
-    static let noPresencePenalty = LearnedQuirks(rawValue: 32)
-    static let noFrequencyPenalty = LearnedQuirks(rawValue: 64)
-    static let noParallel = LearnedQuirks(rawValue: 128)
     static let noStrict = LearnedQuirks(rawValue: 256)
-    static let noNames = LearnedQuirks(rawValue: 512)
     static let noEffort = LearnedQuirks(rawValue: 1_024)
     /// The quirk that sets the reasoning effort to `none` if the request contains tools.
     static let effortNone = LearnedQuirks(rawValue: 2_048)
-    /// The quirk that renames the field `seed` to `random_seed`.
-    static let randomSeed = LearnedQuirks(rawValue: 4_096)
     /// The quirk that changes the role `developer` to `system`.
     static let noDeveloper = LearnedQuirks(rawValue: 8_192)
     /// The quirk that replaces all ids of tool calls with ids of nine letters and digits.
@@ -32,10 +19,6 @@ extension LearnedQuirks {
     static let mergedTurns = LearnedQuirks(rawValue: 131_072)
     /// The quirk that sends earlier reasoning back to the vendor, in the messages with the tool calls that followed.
     static let reasoningBack = LearnedQuirks(rawValue: 262_144)
-    /// The quirk that removes reasoning from messages.
-    static let noReasoning = LearnedQuirks(rawValue: 1 << 48)
-    /// The quirk that removes the field `extra_content` from messages and their tool calls.
-    static let noExtraContent = LearnedQuirks(rawValue: 1 << 49)
     /// The quirk that removes reasoning of another vendor from messages.
     static let noForeignReasoning = LearnedQuirks(rawValue: 1 << 50)
     /// The quirk that replaces tool call ids of more than 40 bytes with ids of nine letters and digits.
@@ -46,16 +29,12 @@ extension LearnedQuirks {
     static let shortNames = LearnedQuirks(rawValue: 1 << 55)
     /// The quirk that stops asking the Responses API for reasoning summaries and encrypted reasoning.
     static let noReasoningFields = LearnedQuirks(rawValue: 1 << 34)
-    /// The quirk of a server that refuses fields that the relay does not know. The finding's condition has the names.
-    static let refusedFields = LearnedQuirks(rawValue: 1 << 56)
-    /// The position of the first quirk bit for unsupported optional fields. Each field in `spareFields` has one bit.
-    private static let firstSpare: UInt32 = 40
     /// The position of the first quirk bit for supported reasoning efforts. Each effort in `efforts` has one bit.
     private static let firstEffort: UInt32 = 24
 
     static let ofMessages: LearnedQuirks = [
-        .noNames, .noDeveloper, .shortIDs, .emptyContent, .joinedContent, .mergedTurns, .reasoningBack, .noReasoning,
-        .noExtraContent, .noForeignReasoning, .noLongIDs, .oneInstruction,
+        .noDeveloper, .shortIDs, .emptyContent, .joinedContent, .mergedTurns, .reasoningBack, .noForeignReasoning,
+        .noLongIDs, .oneInstruction,
     ]
 
     static func isLong(_ id: String) -> Bool { id.utf8.count > 40 }
@@ -67,23 +46,6 @@ extension LearnedQuirks {
     }
 
     static let allEfforts = LearnedQuirks(rawValue: 127 << firstEffort)
-
-    /// The optional fields of a request that the relay leaves out if a server refuses them.
-    static let spareFields: [StaticString] = [
-        "store", "prompt_cache_key", "prompt_cache_retention", "user", "metadata", "service_tier", "verbosity",
-        "safety_identifier",
-    ]
-
-    static func spare(_ position: Int) -> LearnedQuirks {
-        LearnedQuirks(rawValue: 1 << (firstSpare + UInt32(position)))
-    }
-
-    static let allSpare = LearnedQuirks(rawValue: 255 << firstSpare)
-
-    func leavesOut(_ field: UnsafeRawBufferPointer) -> Bool {
-        !isDisjoint(with: Self.allSpare)
-            && Self.spareFields.indices.contains { contains(Self.spare($0)) && field.equals(Self.spareFields[$0]) }
-    }
 
     static let ofEffort: LearnedQuirks = [.noEffort, .effortNone, .allEfforts]
 
@@ -99,16 +61,10 @@ extension LearnedQuirks {
     /// The names of the quirks in the log.
     static let namesOfOpenAI: [QuirkName] =
         [
-            (.newBound, "max_tokens"), (.oldBound, "max_completion_tokens"), (.noStreamOptions, "stream_options"),
-            (.noTemperature, "temperature"), (.noTopP, "top_p"), (.noPresencePenalty, "presence_penalty"),
-            (.noFrequencyPenalty, "frequency_penalty"), (.noParallel, "parallel_tool_calls"), (.noStrict, "strict"),
-            (.noNames, "name"), (.noEffort, "reasoning_effort"), (.effortNone, "reasoning_effort with tools"),
-            (.randomSeed, "seed"), (.noDeveloper, "developer"), (.shortIDs, "tool call ids"),
-            (.emptyContent, "empty content"), (.joinedContent, "content parts"), (.mergedTurns, "order of roles"),
-            (.reasoningBack, "earlier reasoning"), (.noReasoning, "reasoning_content"),
-            (.noExtraContent, "extra_content"), (.noLongIDs, "long tool call ids"), (.shortNames, "long tool names"),
-            (.oneInstruction, "system messages"), (.noReasoningFields, "reasoning summary"),
-            (.refusedFields, "unknown fields"),
-        ] + spareFields.enumerated().map { (.spare($0), $1) }
-        + efforts.enumerated().map { (.effort($0), $1) }
+            (.noStrict, "strict"), (.noEffort, "reasoning_effort"), (.effortNone, "reasoning_effort with tools"),
+            (.noDeveloper, "developer"), (.shortIDs, "tool call ids"), (.emptyContent, "empty content"),
+            (.joinedContent, "content parts"), (.mergedTurns, "order of roles"), (.reasoningBack, "earlier reasoning"),
+            (.noLongIDs, "long tool call ids"), (.shortNames, "long tool names"), (.oneInstruction, "system messages"),
+            (.noReasoningFields, "reasoning summary"),
+        ] + efforts.enumerated().map { (.effort($0), $1) }
 }

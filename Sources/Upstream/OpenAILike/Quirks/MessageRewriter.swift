@@ -47,7 +47,6 @@ struct MessageRewriter {
         var rest = ByteBuffer()
         let isForeign = quirks.contains(.noForeignReasoning) && message.hasForeignReasoning
         let lacksReasoning = quirks.contains(.reasoningBack) && (isForeign ? message.hasCalls : message.lacksReasoning)
-        let hasNoExtras = isForeign || quirks.contains(.noExtraContent)
         for member in message.members {
             switch member.name {
             case "role":
@@ -55,16 +54,15 @@ struct MessageRewriter {
                 let isRewritten = quirks.contains(.noDeveloper) && name.equals("developer")
                 role = isRewritten ? Array("system".utf8) : Array(name)
             case "content": content = self.content(member.value)
-            case "name" where quirks.contains(.noNames): continue
             case "tool_call_id" where isShortened(member.value):
                 rest.append(#","tool_call_id":"#)
                 append(id: member.value, to: &rest)
-            case "tool_calls" where hasNoExtras || !quirks.isDisjoint(with: [.shortIDs, .noLongIDs]):
+            case "tool_calls" where isForeign || !quirks.isDisjoint(with: [.shortIDs, .noLongIDs]):
                 rest.append(#","tool_calls":"#)
-                member.value.append(to: &rest) { append(call: $0, hasNoExtras: hasNoExtras, to: &$1) }
-            case "reasoning_content" where lacksReasoning || isForeign || quirks.contains(.noReasoning): continue
+                member.value.append(to: &rest) { append(call: $0, hasNoExtras: isForeign, to: &$1) }
+            case "reasoning_content" where lacksReasoning || isForeign: continue
             case "reasoning" where isForeign: continue
-            case "extra_content" where hasNoExtras: continue
+            case "extra_content" where isForeign: continue
             default:
                 rest.append(",")
                 rest.append(member)
@@ -202,10 +200,6 @@ extension RawJSON {
         return id.dropFirst(5).allSatisfy { (48...57).contains($0) || (97...122).contains($0 | 32) }
     }
 
-    /// Whether the message or one of its tool calls contains the field `extra_content`.
-    var hasExtraContent: Bool {
-        self["extra_content"] != nil || self["tool_calls"]?.elements.contains { $0["extra_content"] != nil } ?? false
-    }
 }
 
 extension MessageRewriter.MessageRun {

@@ -12,11 +12,9 @@ extension RefusedRequest {
         {
             return .reasoningBack
         }
-        if isUnsupported, let quirks = unknownReasoning(messages) { return quirks }
         if words.quote("developer"), messages.contains(where: { $0["role"]?.content == "developer" }) {
             return .noDeveloper
         }
-        if isUnsupported, messages.contains(where: { $0["name"] != nil }), names("name") { return .noNames }
         if vendorError.names("empty_array") || words.say("empty array"),
             messages.contains(where: { $0["content"]?.isEmptyArray ?? false })
         {
@@ -31,16 +29,6 @@ extension RefusedRequest {
             return .emptyContent
         }
         return messages.contains { $0["content"]?.isArray ?? false } ? .joinedContent : nil
-    }
-
-    /// Returns the quirks for reasoning fields that the vendor does not know; nil if none are new.
-    private func unknownReasoning(_ messages: [RawJSON]) -> LearnedQuirks? {
-        var quirks: LearnedQuirks = []
-        if names("reasoning_content"), messages.contains(where: { $0["reasoning_content"] != nil }) {
-            quirks.insert(.noReasoning)
-        }
-        if names("extra_content"), messages.contains(where: \.hasExtraContent) { quirks.insert(.noExtraContent) }
-        return new(quirks)
     }
 
     /// The quirk for a refused order of the messages; nil if the error is not about their order.

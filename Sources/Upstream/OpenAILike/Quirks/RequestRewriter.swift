@@ -26,34 +26,11 @@ struct RequestRewriter {
     }
 
     private func append(_ root: RawJSON, to out: inout ByteBuffer) {
-        root.append(to: &out, leavingOut: isLeftOut) { member, out in
-            out.append("\"")
-            append(name: member.name, to: &out)
-            out.append("\":")
+        let hasNoEffort = quirks.contains(.noEffort)
+        root.append(to: &out, leavingOut: { hasNoEffort && $0.name.equals("reasoning_effort") }) { member, out in
+            out.append("\"", member.name, "\":")
             append(member, to: &out)
             return true
-        }
-    }
-
-    private func isLeftOut(_ member: RawJSON.Member) -> Bool {
-        switch member.name {
-        case "stream_options": quirks.contains(.noStreamOptions)
-        case "temperature": quirks.contains(.noTemperature)
-        case "top_p": quirks.contains(.noTopP)
-        case "presence_penalty": quirks.contains(.noPresencePenalty)
-        case "frequency_penalty": quirks.contains(.noFrequencyPenalty)
-        case "parallel_tool_calls": quirks.contains(.noParallel)
-        case "reasoning_effort": quirks.contains(.noEffort)
-        default: quirks.leavesOut(member.name)
-        }
-    }
-
-    private func append(name: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
-        switch name {
-        case "max_tokens" where quirks.contains(.newBound): out.append("max_completion_tokens")
-        case "max_completion_tokens" where quirks.contains(.oldBound): out.append("max_tokens")
-        case "seed" where quirks.contains(.randomSeed): out.append("random_seed")
-        default: out.append(name)
         }
     }
 
@@ -66,9 +43,6 @@ struct RequestRewriter {
             return out.append("\"")
         case "reasoning" where !quirks.isDisjoint(with: .ofEffort) && member.value.isObject:
             return append(reasoning: member.value, to: &out)
-        // The Responses API has `verbosity` in this object.
-        case "text" where !quirks.isDisjoint(with: .allSpare) && member.value.isObject:
-            return member.value.append(to: &out, leavingOut: { quirks.leavesOut($0.name) })
         case "tools" where quirks.contains(.noStrict): return appendTools(member.value, to: &out)
         case "messages" where !quirks.isDisjoint(with: .ofMessages):
             var messages = MessageRewriter(quirks, reasoningBlocks)

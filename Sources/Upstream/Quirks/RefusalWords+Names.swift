@@ -1,0 +1,86 @@
+import Calls
+import Engine
+
+extension RefusalWords {
+    /// The name of a field in a vendor's words, or a path to a field: `tools[0].function.strict`.
+    struct FieldName {
+        /// The names of the path, without indexes.
+        let parts: [String]
+
+        init(_ text: String) {
+            let all = text.split { ".[]".contains($0) }.map(String.init)
+            parts = all.filter { $0 != "body" && !$0.utf8.allSatisfy { (48...57).contains($0) } }
+        }
+
+        /// Returns whether this is a name of the field with that path.
+        func names(_ path: [String]) -> Bool {
+            guard let last = parts.last, let field = path.last, Self.areEqual(last, field) else { return false }
+            return parts.count == 1 || Self.areEqual(parts[0], path[0])
+                || path.count >= parts.count && zip(path.suffix(parts.count), parts).allSatisfy(Self.areEqual)
+        }
+
+        /// Returns whether a vendor's word is the field's name: in the same letter case, or in the vendor's own style
+        /// (`presencePenalty` for `presence_penalty`).
+        private static func areEqual(_ word: String, _ field: String) -> Bool {
+            if word.hasSameBytes(as: field) { return true }
+            guard word.utf8.contains(UInt8(ascii: "_")) != field.utf8.contains(UInt8(ascii: "_")) else { return false }
+            return word.lowercased().filter { $0 != "_" } == field.lowercased().filter { $0 != "_" }
+        }
+    }
+
+    /// The words that may name a field: those in quotes, with underscores or points, and known names. An ordinary word
+    /// counts if the sentence is about a parameter of this name. Words behind an offer, such as `use`, do not count.
+    var fieldNames: [FieldName] {
+        let words = tokens
+        let end = words.firstIndex { Self.offers.contains($0.text.lowercased()) } ?? words.count
+        return words[..<end].indices.compactMap { index in
+            let word = words[index]
+            let next = index + 1 < words.count ? words[index + 1].text : ""
+            let isMeant =
+                word.isQuoted || word.text.contains { $0 == "_" || $0 == "." || $0 == "[" } || Self.isKnown(word.text)
+                || Self.verbs.contains(next)
+                || words[max(0, index - 2)..<index].contains { Self.nouns.contains($0.text) }
+            let name = FieldName(word.text)
+            guard isMeant, let last = name.parts.last, !ambiguous.contains(last.lowercased()) else { return nil }
+            return name
+        }
+    }
+
+    private static let offers: Set = ["use", "mean", "instead", "allowed:", "supported:", "expected", "values"]
+    private static let verbs: Set = ["is", "are", "does", "cannot", "may", "must"]
+    private static let nouns: Set = [
+        "parameter", "parameters", "param", "argument", "supplied", "field", "fields", "property",
+    ]
+
+    private static func isKnown(_ word: String) -> Bool {
+        FieldNames.ofChats.contains { word.hasSameBytes(as: "\($0)") }
+    }
+
+    /// The numbers in the message that stand alone.
+    var numbers: [Int] { tokens.compactMap { Int($0.text.filter { $0 != "[" && $0 != "]" }) } }
+
+    private var tokens: [(text: String, isQuoted: Bool)] {
+        var tokens: [(text: String, isQuoted: Bool)] = []
+        var start: Int?
+        for index in 0...namedText.count {
+            if index < namedText.count,
+                PhraseMatcher.isOfName(namedText[index]) || "-.[]".utf8.contains(namedText[index])
+            {
+                start = start ?? index
+                continue
+            }
+            guard let begin = start else { continue }
+            start = nil
+            let isQuoted =
+                begin > 0 && index < namedText.count && namedText[begin - 1] == namedText[index]
+                && "'`\"".utf8.contains(namedText[index])
+            let word = namedText[begin..<index]
+            let text = String(decoding: word.last == UInt8(ascii: ".") ? word.dropLast() : word, as: UTF8.self)
+            if !text.isEmpty { tokens.append((text, isQuoted)) }
+        }
+        return tokens
+    }
+
+    /// Returns whether the vendor's own words contain a text, in its letter case.
+    func contains(_ text: String) -> Bool { String(decoding: namedText, as: UTF8.self).contains(text) }
+}

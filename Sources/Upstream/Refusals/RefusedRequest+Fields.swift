@@ -1,0 +1,136 @@
+import Calls
+import Engine
+
+/// The open rule: an optional field that a server refuses is left out, and a number above a bound is lowered, whatever
+/// the vendor and the field.
+extension RefusedRequest {
+    /// The finding of the open rule; nil if it does not apply.
+    var openFinding: QuirkFinding? { findingOfBound ?? findingOfFields }
+
+    // MARK: Bounds
+
+    /// The finding for a limit of tokens or candidates that is above the server's bound.
+    var findingOfBound: QuirkFinding? {
+        guard words.containsAny(of: Self.excesses), !words.areAboutSchema else { return nil }
+        let limits = fields.filter { Self.isLimit($0.last ?? "") }
+        var named = limits.filter(isNamed)
+        if named.isEmpty, words.quoteAny(of: ["completion tokens", "output tokens", "max tokens"]) {
+            named = limits.filter { $0.last?.lowercased().hasPrefix("max") ?? false }
+        }
+        guard named.count == 1, let given = request.value(at: named[0].joined(separator: "."))?.integer
+        else { return nil }
+        guard let most = words.numbers.filter({ $0 > 0 && $0 < given }).max() else { return nil }
+        let isBelow = words.contains("less than \(most)") || words.contains("< \(most)")
+        guard !isBelow || most > 1 else { return nil }
+        let change = FieldChange(path: named[0], kind: .atMost(isBelow ? most - 1 : most))
+        return QuirkFinding(changes: [change], isLasting: words.isComplete)
+    }
+
+    private static func isLimit(_ name: String) -> Bool {
+        let plain = name.lowercased()
+        return plain.hasPrefix("max") || ["top_k", "topk", "top_logprobs"].contains(plain)
+    }
+
+    private static let excesses: [StaticString] = [
+        "at most", "less than", "maximum", "too large", "too high", "exceed", "above", "up to", "between", "range",
+        "max tokens", "<", ">",
+    ]
+
+    // MARK: Fields
+
+    /// The finding that optional fields are refused, which are then left out.
+    var findingOfFields: QuirkFinding? {
+        guard isUnsupported else { return nil }
+        let named = refusedFields
+        guard let first = named.first?.last else { return nil }
+        var finding = scoped([], to: first)
+        finding.changes = named.map { FieldChange(path: $0, kind: .drop) }
+        finding.isOfPair = named.allSatisfy { $0.first == "messages" || $0.first == "input" }
+        return finding
+    }
+
+    /// The optional fields that the error names: all of them, or the first one if the words contain a condition.
+    private var refusedFields: [[String]] {
+        let fields = fields
+        let optional = fields.filter(isOptional)
+        var seen: Set<[String]> = []
+        let named = namesOfError.flatMap { name -> [[String]] in
+            if name.parts.count == 1 { return optional.first { name.names($0) }.map { [$0] } ?? [] }
+            // Words about a part that the caller has named, such as a key of `metadata`, are about the whole.
+            if vendorError.param == nil, !fields.contains(where: name.names) {
+                return optional.filter { $0 == [name.parts[0]] }
+            }
+            return optional.filter(name.names)
+        }
+        .filter { seen.insert($0).inserted }
+        let isPair = vendorError.param == nil && RefusedCombination(words, of: request).isCondition
+        return isPair ? Array(named.prefix(1)) : named
+    }
+
+    /// The names of fields in the error's `param`, or in its message.
+    private var namesOfError: [RefusalWords.FieldName] {
+        if let param = vendorError.param {
+            return ([param] + vendorError.otherParams).map { RefusalWords.FieldName($0) }.filter { !$0.parts.isEmpty }
+        }
+        // The word "user" may also mean the role of a message.
+        let isOfRole = words.say("role")
+        return words.fieldNames.filter { !isOfRole || $0.parts != ["user"] }
+    }
+
+    private func isNamed(_ path: [String]) -> Bool { namesOfError.contains { $0.names(path) } }
+
+    /// The paths of the request's fields, outer ones first. Data of the caller, such as schemas, has none.
+    private var fields: [[String]] {
+        var (paths, seen) = ([[String]](), Set<[String]>())
+        func visit(_ value: RawJSON, _ path: [String]) {
+            for element in value.elements { visit(element, path) }
+            for member in value.members {
+                let inner = path + [member.name.text]
+                guard member.name.count <= 64, !member.name.contains(UInt8(ascii: ".")) else { continue }
+                if seen.insert(inner).inserted { paths.append(inner) }
+                let isOfCaller = Self.data.contains(inner[inner.count - 1])
+                if inner.count < Self.maxDepth, !isOfCaller { visit(member.value, inner) }
+            }
+        }
+        visit(request, [])
+        return paths.sorted { $0.count < $1.count }
+    }
+
+    private static let maxDepth = 4
+    private static let data: Set = [
+        "arguments", "parameters", "input_schema", "schema", "json_schema", "logit_bias", "chat_template_kwargs",
+        "metadata",
+    ]
+
+    /// Returns whether a request means the same without the field, or nearly so.
+    private func isOptional(_ path: [String]) -> Bool {
+        let (parent, name) = (path.dropLast(), path[path.count - 1])
+        if parent.isEmpty {
+            // A group of fields stays if one of them must stay.
+            let inner = request.value(at: name)?.members.map { path + [$0.name.text] } ?? []
+            return !Self.essential.contains(name)
+                && inner.allSatisfy { $0[1] == "effort" || !Self.essential.contains($0[1]) }
+        }
+        if name == "name" || name == "id" { return parent == ["messages"] || parent == ["input"] }
+        return !Self.essential.contains(parent[0]) && !Self.essential.contains(name)
+            || Self.conversation.contains(parent[0]) && !Self.parts.contains(name)
+    }
+
+    private static let conversation: Set = ["messages", "input", "tools", "system", "contents"]
+    /// The fields without which a response would be another one.
+    private static let essential: Set = [
+        "model", "messages", "input", "prompt", "contents", "system", "systemInstruction", "instructions", "tools",
+        "functions", "tool_choice", "toolConfig", "function_call", "response_format", "format", "stream", "n", "stop",
+        "stop_sequences", "stopSequences", "max_tokens", "max_completion_tokens", "max_output_tokens",
+        "maxOutputTokens", "candidateCount", "modalities", "responseModalities", "audio", "web_search_options",
+        "logprobs", "top_logprobs", "logit_bias", "previous_response_id", "conversation", "background", "prediction",
+        "responseMimeType", "responseSchema", "responseJsonSchema", "effort", "reasoning_effort", "strict",
+    ]
+    /// The fields that make up a message, a part of a message or a tool.
+    private static let parts: Set = [
+        "role", "content", "parts", "type", "text", "thinking", "signature", "data", "tool_calls", "function",
+        "tool_call_id", "call_id", "tool_use_id", "arguments", "input", "output", "parameters", "input_schema",
+        "description", "source", "image_url", "file", "url", "media_type", "format", "strict", "custom",
+        "functionDeclarations", "functionCall", "functionResponse", "inlineData", "thoughtSignature", "is_error",
+    ]
+}

@@ -1,0 +1,144 @@
+"""Optional fields that servers refuse are left out, and numbers above a bound are lowered, whatever their names."""
+
+import local_http
+import pytest
+from chat import ask, either
+from conftest import CLAUDE_KEY
+from test_messages_lane import OPEN, USER
+from test_openai_mends import TOOL, said
+from test_quirks import refusal_in
+
+ALICE = "token-of-alice-0001"
+TEXT = "Say what parameter, store and user mean: is it supported?"
+OPTIONAL = {
+    "temperature": 0.5, "top_p": 0.5, "presence_penalty": 0.5, "frequency_penalty": 0.5, "store": True, "user": "me", "service_tier": "flex",
+    "parallel_tool_calls": True, "metadata": {"a": "b"}, "prompt_cache_key": "k", "prompt_cache_retention": "24h", "verbosity": "low",
+    "safety_identifier": "s", "top_k": 4, "min_p": 0.1, "repetition_penalty": 1.1, "chat_template_kwargs": {"a": 1}, "enable_thinking": True,
+    "thinking": {"type": "enabled"}, "provider": {"order": ["a"]}, "transforms": ["middle-out"], "lane": "fast", "reasoning": {"effort": "low", "exclude": True},
+    "include_reasoning": True, "guided_json": {"type": "object"}, "mirostat": 2, "cache_prompt": True, "num_ctx": 4096, "options": {"num_ctx": 1},
+    "keep_alive": "5m", "typical_p": 0.9, "seed_mode": "x", "best_effort": 1, "plugins": [{"id": "web"}], "safe_prompt": True, "usage": {"include": True},
+    "ignore_eos": True, "session_id": "s1", "extra_body": {"a": 1}, "reasoning_format": "parsed",
+}  # fmt: skip
+WORDS = {
+    "openai": lambda name: said(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter"),
+    "azure": lambda name: said(f"Unrecognized request argument supplied: {name}"),
+    "groq": lambda name: said(f"property '{name}' is unsupported, did you mean 'messages'?"),
+    "mistral": lambda name: {"status": 422, "json": {"detail": [{"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted"}]}},
+    "vllm": lambda name: said(f"`{name}` is not supported by this engine"),
+    "litellm": lambda name: said(f"Completions.create() got an unexpected keyword argument '{name}'"),
+    "llama.cpp": lambda name: said(f"Unsupported param: {name}"),
+    "fireworks": lambda name: said(f"Extra inputs are not permitted, field: '{name}'"),
+}  # fmt: skip
+INNER = {
+    # The field's place in the words: fields of the request, and what the server gets in their place.
+    "messages.0.refusal": ({"messages": [{"role": "user", "content": "a", "refusal": "no"}]}, {"messages": [{"role": "user", "content": "a"}]}),
+    "messages[0].annotations": ({"messages": [{"role": "user", "content": "a", "annotations": [1]}]}, {"messages": [{"role": "user", "content": "a"}]}),
+    "messages.0.content.0.cache_control": ({"messages": [{"role": "user", "content": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}]}]},
+                                           {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}]}),
+    "tools[0].cache_control": ({"tools": [TOOL | {"cache_control": {"type": "ephemeral"}}]}, {"tools": [TOOL]}),
+    "reasoning.exclude": ({"reasoning": {"exclude": True, "max": 1}}, {"reasoning": {"max": 1}}),
+}  # fmt: skip
+
+
+@pytest.fixture
+def opened(start_relay, server, caller):
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, KEY_ALICE_TOKEN=ALICE,
+        PROVIDER_ROW_MODELS=",".join(f"open-{number}" for number in range(400)),
+    )  # fmt: skip
+    yield caller(relay, ALICE), (f"open-{number}" for number in range(400))
+    server.take_violations()
+
+
+def answered(http, server, at, refused, fields, is_streamed=False):
+    """Returns the bodies of a refused request and its repetitions."""
+    fine = {"extra": True, "nulls": True}
+    server.says(at, refused | fine, fine)
+    asked = {"messages": [{"role": "user", "content": TEXT}]} | fields
+    assert either(http, is_streamed, model=at, **asked) == ("Hello there", "stop"), refused
+    return [request["body"] for request in server.asked(at)]
+
+
+@pytest.mark.parametrize("server_kind", WORDS)
+def test_an_optional_field_is_left_out_alone(opened, server, server_kind):
+    http, models = opened
+    for number, name in enumerate(OPTIONAL):
+        at = next(models)
+        neighbours = {other: OPTIONAL[other] for other in list(OPTIONAL)[number - 3 : number] if other not in ("extra_body",)}
+        bodies = answered(http, server, at, WORDS[server_kind](name), neighbours | {name: OPTIONAL[name]}, number % 2 == 1)
+        assert len(bodies) == 2 and name in bodies[0], (name, bodies)
+        assert bodies[1] == {other: value for other, value in bodies[0].items() if other != name}, name
+        server.says(at, {"extra": True, "nulls": True})
+        ask(http, model=at, **{name: OPTIONAL[name]})
+        assert name not in server.body(at), "it is remembered"
+
+
+@pytest.mark.parametrize("place", INNER)
+def test_a_member_is_left_out_and_not_its_group(opened, server, place):
+    http, models = opened
+    fields, left = INNER[place]
+    for refused in (said(f"{place}: Extra inputs are not permitted"), said("Unknown parameter", param=place, code="unknown_parameter")):
+        bodies = answered(http, server, next(models), refused, fields)
+        assert len(bodies) == 2 and {name: bodies[1][name] for name in left} == left, bodies
+
+
+@pytest.mark.parametrize("name", ["tools", "response_format", "stop", "logprobs", "modalities", "messages"])
+def test_what_a_response_depends_on_is_not_left_out(opened, server, name):
+    http, models = opened
+    at = next(models)
+    fields = {"tools": [TOOL], "stop": ["x"], "logprobs": True, "modalities": ["text"]}
+    server.says(at, said(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter") | {"extra": True})
+    assert ask(http, model=at, **{name: fields[name]} if name in fields and name != "tools" else {}).status_code == 400
+    assert len(server.asked(at)) == 1
+
+
+BOUNDS = [
+    ("max_tokens is too large: 9000. This model supports at most 5000 completion tokens, whereas you provided 9000.", {"max_tokens": 9000}, 5000),
+    ("`max_tokens` must be less than or equal to `5000`, the maximum value for `max_tokens` is less than the `context_window` for this model", {"max_tokens": 9000}, 5000),
+    ("Invalid max_tokens value, the valid range of max_tokens is [1, 5000]", {"max_tokens": 9000}, 5000),
+    ("max_completion_tokens: 9000 > 5000, which is the maximum allowed number of output tokens", {"max_completion_tokens": 9000}, 5000),
+    ("top_k must be less than 100", {"top_k": 200}, 99),
+    ("Too high: this model makes at most 5000 output tokens", {"max_tokens": 9000}, 5000),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words, fields, bound", BOUNDS)
+def test_a_number_above_a_bound_is_lowered(opened, server, words, fields, bound):
+    http, models = opened
+    at = next(models)
+    [name] = fields
+    assert [body[name] for body in answered(http, server, at, said(words), fields)] == [fields[name], bound]
+    for given, sent in ((bound + 7, bound), (3, 3)):
+        server.says(at, {"extra": True})
+        ask(http, model=at, **{name: given})
+        assert server.body(at)[name] == sent
+
+
+def test_of_two_bounds_the_smaller_one_counts(opened, server):
+    http, models = opened
+    at = next(models)
+    for bound in (5_000, 1_000):
+        answered(http, server, at, said(f"max_tokens must be at most {bound}"), {"max_tokens": 9_000})
+    server.says(at, {})
+    ask(http, model=at, max_tokens=9_000)
+    assert server.body(at)["max_tokens"] == 1_000
+
+
+@pytest.mark.parametrize("words, changed", [
+    ("max_tokens: 9000 > 8192, which is the maximum allowed number of output tokens for this model", {"max_tokens": 8192}),
+    ("context_hints: Extra inputs are not permitted", {"context_hints": None}),
+    ("messages.0.mood: Extra inputs are not permitted", {"messages": [USER]}),
+])  # fmt: skip
+def test_messages_that_go_on_as_they_came(start_relay, anthropic_server, words, changed):
+    relay = start_relay(
+        PROVIDER_ROW_KIND="anthropic", PROVIDER_ROW_BASE_URL=anthropic_server.base_url, PROVIDER_ROW_API_KEY=CLAUDE_KEY,
+        PROVIDER_ROW_MODELS="open", KEY_ALICE_TOKEN=ALICE,
+    )  # fmt: skip
+    body = {"model": "open", "max_tokens": 9000, "messages": [USER | {"mood": "odd"}], "context_hints": {"a": 1}}
+    wanted = {name: value for name, value in (body | changed).items() if value is not None}
+    for scripts in ([refusal_in("anthropic", words), {}], [{}]):
+        anthropic_server.says("open", *[OPEN | {"extra": True} | script for script in scripts])
+        answer = local_http.post(f"{relay.base_url}/v1/messages", json=body, headers={"x-api-key": ALICE})
+        assert answer.status_code == 200, answer.text
+        assert [seen["body"] for seen in anthropic_server.asked("open")][-1] == wanted
+    anthropic_server.take_violations()

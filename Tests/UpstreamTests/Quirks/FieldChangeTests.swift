@@ -1,0 +1,34 @@
+import Engine
+import Testing
+
+@testable import Upstream
+
+@Suite struct FieldChangeTests {
+    private static func changed(_ json: String, _ path: String, _ kind: FieldChange.Kind) -> String {
+        let body = Body(ByteBuffer(json))
+        let change = FieldChange(path: path.split(separator: ".").map(String.init), kind: kind)
+        let changed = change.applied(to: body)
+        return withExtendedLifetime(body) { change.concerns(RawJSON(body.bytes)) ? changed.bytes.text : "" }
+    }
+
+    @Test("a field is dropped at its path, in each element of a list, and a group that it leaves empty is, too")
+    func drop() {
+        #expect(Self.changed(#"{"a":1, "b" : [1.50,null]}"#, "a", .drop) == #"{"b":[1.50,null]}"#)
+        #expect(Self.changed(#"{"a":{"b":1,"c":2}}"#, "a.b", .drop) == #"{"a":{"c":2}}"#)
+        #expect(Self.changed(#"{"a":{"b":1},"d":{}}"#, "a.b", .drop) == #"{"d":{}}"#)
+        #expect(
+            Self.changed(#"{"m":[{"r":"x","n":1},{"n":2,"t":[{"n":3},{}]},"n"]}"#, "m.n", .drop)
+                == #"{"m":[{"r":"x"},{"t":[{"n":3},{}]},"n"]}"#
+        )
+        for json in [#"{"A":1}"#, #"{"b":{"a":1}}"#, "[]", "1"] { #expect(Self.changed(json, "a", .drop).isEmpty) }
+    }
+
+    @Test("a number is lowered to a bound, and a field gets another name") func others() {
+        #expect(Self.changed(#"{"max":9,"b":9}"#, "max", .atMost(5)) == #"{"max":5,"b":9}"#)
+        #expect(Self.changed(#"{"g":{"max":9}}"#, "g.max", .atMost(5)) == #"{"g":{"max":5}}"#)
+        for value in ["5", "4.5", #""9""#, "null", "-9"] {
+            #expect(Self.changed(#"{"max":\#(value)}"#, "max", .atMost(5)).isEmpty)
+        }
+        #expect(Self.changed(#"{"seed":{"x":1}}"#, "seed", .rename("random_seed")) == #"{"random_seed":{"x":1}}"#)
+    }
+}
