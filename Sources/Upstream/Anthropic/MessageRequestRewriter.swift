@@ -7,12 +7,19 @@ struct MessageRequestRewriter {
 
     static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
         if quirks.isDisjoint(with: ofRequests) { return body }
-        let root = RawJSON(body.bytes)
+        let body = body.dropping(dropped, of: quirks)
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count + 256)
-        MessageRequestRewriter(quirks: quirks).append(root, to: &out)
+        MessageRequestRewriter(quirks: quirks).append(RawJSON(body.bytes), to: &out)
         return Body(out)
     }
+
+    private static let dropped: [(quirks: LearnedQuirks, path: String)] = [
+        (.noSampling, "temperature"), (.noSampling, "top_p"), (.noSampling, "top_k"),
+        ([.noThinking, .noThinkingNow], "thinking"), (.noEffortOfClaude, "output_config.effort"),
+        // A tool with a plain schema could not be strict, either.
+        ([.noStrictTools, .plainSchemas], "tools.strict"),
+    ]
 
     /// Returns the request body that asks the vendor for the rest of a paused response.
     ///
@@ -55,27 +62,17 @@ struct MessageRequestRewriter {
     private static let ofRequests = LearnedQuirks(rawValue: (1 << 14) - 1).union(.plainSchemas)
 
     private func append(_ root: RawJSON, to out: inout ByteBuffer) {
-        root.append(to: &out, leavingOut: { isLeftOut($0, root) }) { member, out in
+        let hasSecondSampling = quirks.contains(.noSecondSampling) && root["temperature"] != nil
+        root.append(to: &out, leavingOut: { hasSecondSampling && $0.name.equals("top_p") }) { member, out in
             out.append("\"", member.name, "\":")
             append(member, to: &out)
             return true
         }
     }
 
-    private func isLeftOut(_ member: RawJSON.Member, _ root: RawJSON) -> Bool {
-        switch member.name {
-        case "temperature", "top_k": quirks.contains(.noSampling)
-        case "top_p": quirks.contains(.noSampling) || quirks.contains(.noSecondSampling) && root["temperature"] != nil
-        case "thinking": !quirks.isDisjoint(with: [.noThinking, .noThinkingNow])
-        case "output_config": quirks.contains(.noEffortOfClaude) && member.value["format"] == nil
-        default: false
-        }
-    }
-
     private func append(_ member: RawJSON.Member, to out: inout ByteBuffer) {
         switch member.name {
         case "thinking": appendThinking(member.value, to: &out)
-        case "output_config" where quirks.contains(.noEffortOfClaude): member.value.append(to: &out, without: "effort")
         case "output_config" where quirks.contains(.highEffort):
             member.value.append(to: &out) { member, out in
                 guard member.name.equals("effort"), let effort = member.value.content else { return false }
@@ -83,8 +80,9 @@ struct MessageRequestRewriter {
                 out.append(#""effort":"high""#)
                 return true
             }
-        case "tools" where quirks.contains(.noStrictTools) || quirks.contains(.plainSchemas):
-            member.value.append(to: &out) { tool, out in append(tool: tool, to: &out) }
+        case "tools" where quirks.contains(.plainSchemas):
+            member.value.append(to: &out) { tool, out in PlainSchema.append(tool, schemaIn: ["input_schema"], to: &out)
+            }
         case "messages" where quirks.contains(.noSystemTurns):
             var turns = ByteBuffer()
             SystemTurnRewriter.append(member.value, to: &turns)
@@ -93,14 +91,6 @@ struct MessageRequestRewriter {
             appendMessages(member.value, to: &out)
         default: out.append(member.value.bytes)
         }
-    }
-
-    /// Appends a tool without `strict`, which plain schemas could not follow either.
-    private func append(tool: RawJSON, to out: inout ByteBuffer) {
-        var loose = ByteBuffer()
-        tool.append(to: &loose, without: "strict")
-        guard quirks.contains(.plainSchemas) else { return out.append(loose.bytes) }
-        PlainSchema.append(RawJSON(loose.bytes), schemaIn: ["input_schema"], to: &out)
     }
 
     private func appendThinking(_ thinking: RawJSON, to out: inout ByteBuffer) {

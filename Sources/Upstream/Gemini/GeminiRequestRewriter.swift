@@ -24,12 +24,18 @@ struct GeminiRequestRewriter {
     static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
         let known: LearnedQuirks = [.noPenalties, .noThinkingConfig, .noInstructions, .anySignature, .plainSchemas]
         if quirks.isDisjoint(with: known) { return body }
+        let body = body.dropping(dropped, of: quirks)
         let root = RawJSON(body.bytes)
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count + 256)
         GeminiRequestRewriter(quirks: quirks).append(root, to: &out)
         return Body(out)
     }
+
+    private static let dropped: [(quirks: LearnedQuirks, path: String)] = [
+        (.noPenalties, "generationConfig.presencePenalty"), (.noPenalties, "generationConfig.frequencyPenalty"),
+        (.noThinkingConfig, "generationConfig.thinkingConfig"),
+    ]
 
     private func append(_ root: RawJSON, to out: inout ByteBuffer) {
         let hasNoInstructions = quirks.contains(.noInstructions)
@@ -38,7 +44,6 @@ struct GeminiRequestRewriter {
             switch member.name {
             case "contents": appendContents(member.value, root["systemInstruction"]?["parts"], to: &out)
             case "tools" where quirks.contains(.plainSchemas): appendTools(member.value, to: &out)
-            case "generationConfig": appendSettings(member.value, to: &out)
             default: out.append(member.value.bytes)
             }
             return true
@@ -56,19 +61,6 @@ struct GeminiRequestRewriter {
                 return true
             }
         }
-    }
-
-    private func appendSettings(_ settings: RawJSON, to out: inout ByteBuffer) {
-        settings.append(
-            to: &out,
-            leavingOut: { (member: RawJSON.Member) -> Bool in
-                switch member.name {
-                case "presencePenalty", "frequencyPenalty": quirks.contains(.noPenalties)
-                case "thinkingConfig": quirks.contains(.noThinkingConfig)
-                default: false
-                }
-            }
-        )
     }
 
     private func appendContents(_ contents: RawJSON, _ instructions: RawJSON?, to out: inout ByteBuffer) {

@@ -95,36 +95,22 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         guard refusal.status == 400 || refusal.status == 422 else { return nil }
         let words = refusal.words
         if isCompacting, words.quote("compaction") { return QuirkFinding(.noCompaction, isLasting: words.isComplete) }
-        if !known.contains(.noReasoningFields),
-            words.quoteAny(of: ["encrypted content", "encrypted_content", "summar"])
-        {
-            return QuirkFinding(.noReasoningFields, isLasting: words.isComplete)
+        if words.quoteAny(of: ["encrypted content", "encrypted_content", "summar"]) {
+            let changes = [["include"], ["reasoning", "summary"]].map { FieldChange(path: $0, kind: .drop) }
+                .filter { $0.concerns(refusal.request) }
+            if !changes.isEmpty { return QuirkFinding(changes: changes, isLasting: words.isComplete) }
         }
         let finding = refusal.quirk(known: known)
         // Other quirks do not apply to this API.
         return finding.flatMap { $0.quirks.isSubset(of: Self.ofFields.union(.ofAbilities)) ? $0 : nil }
     }
 
-    private static let ofFields = LearnedQuirks([.noStrict, .shortNames]).union(.ofEffort)
+    private static let ofFields = LearnedQuirks([.noStrict, .shortNames])
 
     var quirkNames: [QuirkName] { LearnedQuirks.namesOfOpenAI }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
-        let request = RequestRewriter.written(request, with: quirks.intersection(Self.ofFields))
-        guard quirks.contains(.noReasoningFields) else { return request }
-        var out = ByteBuffer()
-        _ = out.reserve(request.bytes.count)
-        RawJSON(request.bytes).append(to: &out, without: "include")
-        let bare = Body(out)
-        out = ByteBuffer()
-        _ = out.reserve(bare.bytes.count)
-        RawJSON(bare.bytes).append(to: &out) { member, out in
-            guard member.name.equals("reasoning") else { return false }
-            out.append(#""reasoning":"#)
-            member.value.append(to: &out, without: "summary")
-            return true
-        }
-        return Body(out)
+        RequestRewriter.written(request, with: quirks.intersection(Self.ofFields))
     }
 }
 

@@ -1,3 +1,4 @@
+import Calls
 import Engine
 
 /// A change of one field in the JSON body of a request, whatever the API.
@@ -6,7 +7,13 @@ struct FieldChange: Hashable, Sendable {
         case drop
         case atMost(Int)
         case rename(String)
+        /// The text is replaced by another one.
+        case replace(String)
+        /// The text is replaced by one of these: the nearest in the order of reasoning efforts.
+        case nearest([String])
     }
+
+    static let efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
     /// The names from the body to the field. A list counts as each of its elements: `messages`, `name`.
     let path: [String]
@@ -21,8 +28,10 @@ struct FieldChange: Hashable, Sendable {
     private func concerns(_ value: RawJSON, _ path: ArraySlice<String>) -> Bool {
         if value.isArray { return value.elements.contains { concerns($0, path) } }
         guard let name = path.first else {
-            guard case .atMost(let most) = kind else { return true }
-            return value.integer.map { $0 > most } ?? false
+            switch kind {
+            case .drop, .rename: return true
+            case .atMost, .replace, .nearest: return replacement(of: value) != nil
+            }
         }
         return value.members.contains { $0.isNamed(name) && concerns($0.value, path.dropFirst()) }
     }
@@ -54,10 +63,23 @@ struct FieldChange: Hashable, Sendable {
     }
 
     private func appendField(_ value: RawJSON, to out: inout ByteBuffer) {
-        guard case .atMost(let most) = kind, let number = value.integer, number > most else {
-            return out.append(value.bytes)
+        guard let other = replacement(of: value) else { return out.append(value.bytes) }
+        other.withBytes { out.append($0) }
+    }
+
+    /// Returns the JSON in place of the field's value; nil if the value stays.
+    private func replacement(of value: RawJSON) -> String? {
+        switch kind {
+        case .drop, .rename: return nil
+        case .atMost(let most): return value.integer.flatMap { $0 > most ? "\(most)" : nil }
+        case .replace(let text): return value.content?.text.hasSameBytes(as: text) ?? true ? nil : "\"\(text)\""
+        case .nearest(let accepted):
+            guard let text = value.content?.text, !accepted.contains(text),
+                let index = Self.efforts.firstIndex(of: text)
+            else { return nil }
+            let others = Self.efforts.indices.filter { accepted.contains(Self.efforts[$0]) }
+            return others.min { (abs($0 - index), $0) < (abs($1 - index), $1) }.map { "\"\(Self.efforts[$0])\"" }
         }
-        out.append(decimal: most)
     }
 
     /// Returns whether nothing is left of a value, so that the member with the value is left out, too.
@@ -65,6 +87,17 @@ struct FieldChange: Hashable, Sendable {
         guard kind == .drop, let name = path.first else { return kind == .drop }
         return value.isObject && value.members.contains { _ in true }
             && value.members.allSatisfy { $0.isNamed(name) && vanishes($0.value, path.dropFirst()) }
+    }
+}
+
+extension Body {
+    /// Returns the body without the fields of those quirks that are in the set.
+    ///
+    /// - Parameter fields: the paths of fields that are left out, each with the quirks that it belongs to.
+    func dropping(_ fields: [(quirks: LearnedQuirks, path: String)], of quirks: LearnedQuirks) -> Body {
+        fields.filter { !$0.quirks.isDisjoint(with: quirks) }.reduce(self) { body, field in
+            FieldChange(path: field.path.split(separator: ".").map(String.init), kind: .drop).applied(to: body)
+        }
     }
 }
 

@@ -87,6 +87,8 @@ struct RefusalWords {
     /// Returns whether the message contains the word, which may be quoted.
     func name(_ word: StaticString) -> Bool { !ambiguous.contains("\(word)") && named.name(word) }
 
+    func name(_ word: UnsafeRawBufferPointer) -> Bool { named.name(word) }
+
     /// Returns those of the names that the message has as separate words in the same letter case. Of names that differ
     /// in letter case alone, none counts.
     ///

@@ -31,4 +31,18 @@ import Testing
         }
         #expect(Self.changed(#"{"seed":{"x":1}}"#, "seed", .rename("random_seed")) == #"{"random_seed":{"x":1}}"#)
     }
+
+    @Test("a text is replaced by another one, or by the nearest accepted effort") func texts() {
+        #expect(Self.changed(#"{"e":"low"}"#, "e", .replace("none")) == #"{"e":"none"}"#)
+        #expect(Self.changed(#"{"e":"none"}"#, "e", .replace("none")).isEmpty)
+        for (given, sent) in [("minimal", "low"), ("max", "high"), ("none", "low")] {
+            #expect(
+                Self.changed(#"{"r":{"e":"\#(given)"}}"#, "r.e", .nearest(["low", "high"]))
+                    == #"{"r":{"e":"\#(sent)"}}"#
+            )
+        }
+        for given in ["low", "high", "huge"] {
+            #expect(Self.changed(#"{"e":"\#(given)"}"#, "e", .nearest(["low", "high"])).isEmpty)
+        }
+    }
 }

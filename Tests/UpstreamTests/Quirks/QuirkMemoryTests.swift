@@ -129,9 +129,9 @@ import Testing
     @Test("what a call could not prove changes this caller's calls only") func unproven() {
         let memory = QuirkMemory()
         for caller in [1, 2] as [UInt64] {
-            memory.learn([QuirkFinding(.noEffort)], of: "p", "m", for: .known(caller), isProven: false)
+            memory.learn([QuirkFinding(.shortIDs)], of: "p", "m", for: .known(caller), isProven: false)
         }
-        #expect(memory.quirks(of: "p", "m", for: Self.call(.known(1))) == .noEffort)
+        #expect(memory.quirks(of: "p", "m", for: Self.call(.known(1))) == .shortIDs)
         #expect(memory.quirks(of: "p", "m", for: Self.call(.known(3))).isEmpty)
     }
 }

@@ -4,9 +4,6 @@ import Engine
 /// The quirks of OpenAI-compatible servers. Each one says how requests to such a server are changed.
 extension LearnedQuirks {
     static let noStrict = LearnedQuirks(rawValue: 256)
-    static let noEffort = LearnedQuirks(rawValue: 1_024)
-    /// The quirk that sets the reasoning effort to `none` if the request contains tools.
-    static let effortNone = LearnedQuirks(rawValue: 2_048)
     /// The quirk that changes the role `developer` to `system`.
     static let noDeveloper = LearnedQuirks(rawValue: 8_192)
     /// The quirk that replaces all ids of tool calls with ids of nine letters and digits.
@@ -27,11 +24,6 @@ extension LearnedQuirks {
     static let oneInstruction = LearnedQuirks(rawValue: 1 << 54)
     /// The quirk that shortens names of tools of more than 64 bytes.
     static let shortNames = LearnedQuirks(rawValue: 1 << 55)
-    /// The quirk that stops asking the Responses API for reasoning summaries and encrypted reasoning.
-    static let noReasoningFields = LearnedQuirks(rawValue: 1 << 34)
-    /// The position of the first quirk bit for supported reasoning efforts. Each effort in `efforts` has one bit.
-    private static let firstEffort: UInt32 = 24
-
     static let ofMessages: LearnedQuirks = [
         .noDeveloper, .shortIDs, .emptyContent, .joinedContent, .mergedTurns, .reasoningBack, .noForeignReasoning,
         .noLongIDs, .oneInstruction,
@@ -39,32 +31,11 @@ extension LearnedQuirks {
 
     static func isLong(_ id: String) -> Bool { id.utf8.count > 40 }
 
-    static let efforts: [StaticString] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-
-    static func effort(_ position: Int) -> LearnedQuirks {
-        LearnedQuirks(rawValue: 1 << (firstEffort + UInt32(position)))
-    }
-
-    static let allEfforts = LearnedQuirks(rawValue: 127 << firstEffort)
-
-    static let ofEffort: LearnedQuirks = [.noEffort, .effortNone, .allEfforts]
-
-    /// Returns the supported reasoning effort that is nearest to `effort`; nil if `effort` or the supported efforts are
-    /// unknown.
-    func nearest(to effort: UnsafeRawBufferPointer) -> StaticString? {
-        guard !isDisjoint(with: Self.allEfforts), let position = Self.efforts.firstIndex(where: { effort.equals($0) })
-        else { return nil }
-        let known = Self.efforts.indices.filter { contains(Self.effort($0)) }
-        return known.min { (abs($0 - position), $0) < (abs($1 - position), $1) }.map { Self.efforts[$0] }
-    }
-
     /// The names of the quirks in the log.
-    static let namesOfOpenAI: [QuirkName] =
-        [
-            (.noStrict, "strict"), (.noEffort, "reasoning_effort"), (.effortNone, "reasoning_effort with tools"),
-            (.noDeveloper, "developer"), (.shortIDs, "tool call ids"), (.emptyContent, "empty content"),
-            (.joinedContent, "content parts"), (.mergedTurns, "order of roles"), (.reasoningBack, "earlier reasoning"),
-            (.noLongIDs, "long tool call ids"), (.shortNames, "long tool names"), (.oneInstruction, "system messages"),
-            (.noReasoningFields, "reasoning summary"),
-        ] + efforts.enumerated().map { (.effort($0), $1) }
+    static let namesOfOpenAI: [QuirkName] = [
+        (.noStrict, "strict"), (.noDeveloper, "developer"), (.shortIDs, "tool call ids"),
+        (.emptyContent, "empty content"), (.joinedContent, "content parts"), (.mergedTurns, "order of roles"),
+        (.reasoningBack, "earlier reasoning"), (.noLongIDs, "long tool call ids"), (.shortNames, "long tool names"),
+        (.oneInstruction, "system messages"),
+    ]
 }

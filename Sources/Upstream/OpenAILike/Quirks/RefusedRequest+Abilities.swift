@@ -35,37 +35,36 @@ extension RefusedRequest {
 
     // MARK: The effort
 
-    /// The finding for a refused reasoning effort; nil if the error is not about the effort.
+    /// The finding for a refused reasoning effort: `none` beside tools, or the nearest accepted effort, or no effort.
+    /// Nil if the error is not about the effort.
     var findingOfEffort: QuirkFinding? {
         let plain = request["reasoning_effort"]?.content
         // The Responses API has the effort in `reasoning`.
         guard let effort = plain ?? request["reasoning"]?["effort"]?.content else { return nil }
         let isNamed = names(plain == nil ? "effort" : "reasoning_effort")
-        let isKnown = LearnedQuirks.efforts.contains { effort.equals($0) }
+        let isKnown = FieldChange.efforts.contains(effort.text)
         let isMeant = isUnsupported && words.containsAny(of: ["support thinking", "reasoningeffort"])
-        return isNamed && (isUnsupported || isKnown) || isMeant ? finding(ofEffort: effort) : nil
+        return isNamed && (isUnsupported || isKnown) || isMeant
+            ? finding(ofEffort: effort.text, at: plain == nil ? ["reasoning", "effort"] : ["reasoning_effort"]) : nil
     }
 
-    /// Returns the finding for a refused reasoning effort; nil if there is no new quirk.
-    private func finding(ofEffort effort: UnsafeRawBufferPointer) -> QuirkFinding? {
-        if request["tools"] != nil, words.say("tool"), !known.contains(.effortNone), effort != "none" {
-            return scoped(.effortNone)
+    private func finding(ofEffort effort: String, at path: [String]) -> QuirkFinding {
+        if request["tools"] != nil, words.say("tool"), effort != "none" {
+            var finding = QuirkFinding(changes: [FieldChange(path: path, kind: .replace("none"))])
+            finding.isLasting = words.isComplete && !words.areAboutSchema
+            finding.beside = OtherField(paths: ["tools"], state: .present)
+            finding.isOfPair = true
+            return finding
         }
-        let reported = LearnedQuirks.efforts.indices.filter { position in
-            let name = LearnedQuirks.efforts[position]
-            return !effort.equals(name) && words.name(name)
-        }
-        if !reported.isEmpty, known.isDisjoint(with: .allEfforts) {
-            let accepted = reported.map { "\(LearnedQuirks.efforts[$0])" }
-            return QuirkFinding(
-                reported.reduce(into: []) { $0.formUnion(.effort($1)) },
-                when: .otherValue(than: accepted, of: "reasoning_effort"),
-                isLasting: words.isComplete
-            )
+        let accepted = FieldChange.efforts.filter { name in name != effort && name.withBytes { words.name($0) } }
+        if !accepted.isEmpty {
+            let change = FieldChange(path: path, kind: .nearest(accepted))
+            return QuirkFinding(changes: [change], isLasting: words.isComplete)
         }
         // Without a list of efforts, the refusal of one effort does not say that there are no others.
         let isOfValue = vendorError.names("unsupported_value") || vendorError.names("invalid_value")
-        return new(.noEffort).map { QuirkFinding($0, isLasting: words.isComplete && !isOfValue) }
+        let change = FieldChange(path: path, kind: .drop)
+        return QuirkFinding(changes: [change], isLasting: words.isComplete && !isOfValue)
     }
 
     // MARK: Abilities
