@@ -82,6 +82,37 @@ def test_a_member_is_left_out_and_not_its_group(opened, server, place):
         assert len(bodies) == 2 and {name: bodies[1][name] for name in left} == left, bodies
 
 
+PAIRS = [
+    "'{0}' is not supported when '{1}' is set.", "`{0}` cannot be used with {1} in this model.", "With {1} set, {0} is not supported.",
+    "The parameters '{0}' and '{1}' are mutually exclusive, so that {0} is not supported.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", PAIRS)
+def test_a_refused_pair_is_changed_together_only(start_relay, server, caller, words):
+    names = ["temperature", "top_p", "presence_penalty", "store", "parallel_tool_calls", "min_p", "top_k", "verbosity"]
+    pairs = [(one, other) for one in names for other in names if one != other]
+    tokens = [f"token-of-number-{number}-00" for number in range(3)]
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=",".join(f"pair-{number}" for number in range(len(pairs))),
+        **{f"KEY_N{number}_TOKEN": token for number, token in enumerate(tokens)},
+    )  # fmt: skip
+    *two, third = [caller(relay, token) for token in tokens]
+    for number, pair in enumerate(pairs):
+        at = f"pair-{number}"
+        both = {name: OPTIONAL[name] for name in pair}
+        for http in two:
+            assert len(answered(http, server, at, said(words.format(*pair)), both)) == 2, pair
+        for name in pair:
+            server.says(at, {"extra": True})
+            ask(third, model=at, **{name: OPTIONAL[name]})
+            assert server.body(at)[name] == OPTIONAL[name], (pair, name)
+        server.says(at, {"extra": True})
+        ask(third, model=at, **both)
+        assert len(set(pair) & set(server.body(at))) == 1, "the pair itself is changed for all"
+    server.take_violations()
+
+
 @pytest.mark.parametrize("name", ["tools", "response_format", "stop", "logprobs", "modalities", "messages"])
 def test_what_a_response_depends_on_is_not_left_out(opened, server, name):
     http, models = opened

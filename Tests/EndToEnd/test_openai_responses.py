@@ -41,7 +41,7 @@ def relay(launch, server):
     return launch(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT},m1,m2,m3,m4,m5",
         PROVIDER_ROW_CHAT_VIA="responses", PROVIDER_AUTO_KIND="openai", PROVIDER_AUTO_BASE_URL=server.base_url,
-        PROVIDER_AUTO_MODELS="a1,a2,a3,a4,a5,a6", PROVIDER_AUTO_CHAT_VIA="auto", KEY_A_TOKEN=TOKEN,
+        PROVIDER_AUTO_MODELS="a1,a2,a3,a4,a5,a6,a7", PROVIDER_AUTO_CHAT_VIA="auto", KEY_A_TOKEN=TOKEN,
     )  # fmt: skip
 
 
@@ -399,6 +399,14 @@ def test_thoughts_that_a_model_does_not_have(http, server):
     assert text_of(ask(http, model="a4", tools=[TOOL], reasoning_effort="low")) == "Hello there"
     body = server.asked("a4")[-1]["body"]
     assert "include" not in body and body["reasoning"] == {"effort": "low"}
+
+
+def test_summaries_that_a_model_does_not_have(http, server):
+    said = {"message": "Your organization must be verified to generate reasoning summaries.", "param": "reasoning.summary", "code": "unsupported_value"}
+    server.says("a7", REFUSED, {"status": 400, "json": {"error": said}}, {})
+    assert text_of(ask(http, model="a7", tools=[TOOL], reasoning_effort="low")) == "Hello there"
+    body = server.asked("a7")[-1]["body"]
+    assert body["include"] == ["reasoning.encrypted_content"] and body["reasoning"] == {"effort": "low"}
 
 
 def test_where_it_is_not_wanted(team, server):
