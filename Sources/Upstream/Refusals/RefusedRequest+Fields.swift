@@ -70,7 +70,9 @@ extension RefusedRequest {
     /// The names of fields in the error's `param`, or in its message.
     private var namesOfError: [RefusalWords.FieldName] {
         if let param = vendorError.param {
-            return ([param] + vendorError.otherParams).map { RefusalWords.FieldName($0) }.filter { !$0.parts.isEmpty }
+            let names = ([param] + vendorError.otherParams).map { RefusalWords.FieldName($0) }
+                .filter { !$0.parts.isEmpty }
+            if !names.isEmpty { return names }
         }
         // The word "user" may also mean the role of a message.
         let isOfRole = words.say("role")
