@@ -51,7 +51,7 @@ struct Vendors {
     ) -> (any ChatVendor)? {
         let client = own.client
         let tools = LoopTools(own.loop, own.parser, ids: own.ids, worker: shared.worker)
-        let site = VendorSite(provider, settings)
+        let site = VendorSite(provider, settings, shared.beginnings)
         switch provider.kind {
         case .onemin:
             let site = OneMinSite(
@@ -107,6 +107,7 @@ struct Vendors {
         fileprivate let onemin: OneMin.SharedServices
         var unsupported: UnsupportedModels { onemin.unsupported }
         let quirks: QuirkMemory
+        fileprivate let beginnings: RecentBeginnings
         let signatures: ToolCallMemory
         let reasoningBlocks: ToolCallMemory
         /// The queue for work that would block an event loop.
@@ -123,6 +124,7 @@ struct Vendors {
             onemin = old?.onemin ?? OneMin.SharedServices()
             let forgetful = settings.providers.filter { !$0.learnsQuirks }.map(\.name)
             quirks = QuirkMemory(lasting.log, except: Set(forgetful))
+            beginnings = old?.beginnings ?? RecentBeginnings()
             signatures = old?.signatures ?? ToolCallMemory(.signature, lasting.budget, state: lasting.shared)
             reasoningBlocks =
                 old?.reasoningBlocks ?? ToolCallMemory(.reasoningBlock, lasting.budget, state: lasting.shared)
@@ -203,7 +205,11 @@ struct Vendors {
 }
 
 extension VendorSite {
-    fileprivate init(_ provider: ProviderSettings, _ settings: Settings) {
+    fileprivate init(
+        _ provider: ProviderSettings,
+        _ settings: Settings,
+        _ beginnings: RecentBeginnings = RecentBeginnings()
+    ) {
         self.init(
             name: provider.name,
             baseURL: provider.baseURL,
@@ -212,7 +218,9 @@ extension VendorSite {
             chatsBy: provider.chatsBy,
             allowedFields: provider.allowedFields,
             clientInfo: provider.clientInfo,
-            advisor: provider.advisor
+            advisor: provider.advisor,
+            promptCache: provider.promptCache,
+            beginnings: beginnings
         )
     }
 }

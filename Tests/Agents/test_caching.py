@@ -3,6 +3,7 @@
 import caching
 import jobs
 import pytest
+from prompt_caching import PromptCache, dollars, whole
 
 CELLS = [(program, kind) for program, kinds in jobs.KINDS.items() for kind in kinds]
 
@@ -40,3 +41,20 @@ def test_everything_but_the_newest_turn_is_found(serve, scripted, onemin, claude
 def hits_of(bodies):
     """Returns what each request after the first finds of the one before it, and the other session of the first one."""
     return caching.hits(bodies[:8]) + caching.hits([bodies[0], bodies[8]])
+
+
+def test_what_a_cache_with_marks_reads_of_codex(serve, codex, tmp_path):
+    """Anthropic's cache needs marks, which Codex does not set, and which the relay does."""
+    relay, vendor = serve("anthropic", jobs.long_codex_job(), PROVIDER_ROW_PROMPT_CACHE="5m")
+    session("codex", codex(relay.v1, home=tmp_path / "marked"))
+    cache = PromptCache()
+    usages = [cache.usage(asked.body) for asked in vendor.main()]
+    assert len(usages) == 9
+    lengths, found = [whole(usage) for usage in usages], [usage["cache_read_input_tokens"] for usage in usages]
+    pairs = list(zip(lengths[:7], found[1:8], strict=True))
+    cost, unmarked = sum(map(dollars, usages)), sum(lengths) * 5 / 1e6
+    caching.TABLE.append("codex  with marks " + " ".join(f"{100 * read / before:6.1f}" for before, read in pairs) + f" ${cost:.3f}/{unmarked:.3f}")
+    assert all(read >= 0.9 * before for before, read in pairs[1:]), (lengths, found)
+    # Another session begins with the same tools and instructions.
+    assert found[8] > 0
+    assert cost < unmarked

@@ -23,6 +23,7 @@ import pydantic
 from anthropic.types import message_create_params
 from openai_vendor import Server, answer, empty_ones, passes
 from pictures import picture
+from prompt_caching import PromptCache
 from typing_extensions import is_typeddict
 
 VERSION = "2023-06-01"
@@ -298,6 +299,8 @@ class AnthropicServer(Server):
     """The running fake. `base_url` is without a path."""
 
     def __init__(self) -> None:
+        self.cache: PromptCache | None = None
+        """The prompt cache that counts the usage of each request; None: the script does."""
         super().__init__(handler)
         self.base_url = self.base_url.removesuffix("/v1")
 
@@ -339,6 +342,9 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 server.gone.put(body.get("model", ""))
                 self.close_connection = True
                 return
+            if isinstance(server, AnthropicServer) and server.cache:
+                with server.lock:
+                    script = {"usage": server.cache.usage(body)} | script
             if problems:
                 script = {"status": 400, "json": failure("invalid_request_error", problems[0])}
             answer(self, body, script, whole, events)

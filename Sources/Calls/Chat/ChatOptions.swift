@@ -129,6 +129,8 @@ package struct ChatOptions: Sendable {
         /// The speed of Anthropic's API that the request asks for, such as `fast`; nil if it names none.
         package var speed: String?
         package var promptCacheKey: String?
+        /// Whether the request asks the vendor to cache its prompt for a day (`prompt_cache_retention`).
+        package var wantsLongCache = false
         package var safetyIdentifier: String?
         package var store: Bool?
         /// The metadata that the caller sent, a JSON object; nil if there is none.

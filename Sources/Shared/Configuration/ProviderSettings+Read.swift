@@ -85,6 +85,7 @@ extension ProviderSettings {
         allowedFields = reader.list(key("ALLOW_FIELDS"))
         clientInfo = reader.text(key("CLIENT_INFO")).flatMap { ProviderSettings.ClientInfo(rawValue: $0) } ?? .own
         advisor = reader.text(key("ADVISOR")).flatMap { ProviderSettings.Advisor(rawValue: $0) } ?? .drop
+        promptCache = reader.text(key("PROMPT_CACHE")).flatMap { ProviderSettings.PromptCache(rawValue: $0) } ?? .auto
         for (field, kinds) in Self.fieldsOfKinds where !kinds.contains(kind) {
             let names = kinds.map(\.rawValue)
             let all = [names.dropLast().joined(separator: ", "), names.last ?? ""].filter { !$0.isEmpty }
@@ -101,6 +102,7 @@ extension ProviderSettings {
     private static let fieldsOfKinds: [(field: String, kinds: [Kind])] = [
         ("CHAT_VIA", [.openai]), ("ALLOW_FIELDS", [.openai, .anthropic, .vertexClaude]),
         ("CLIENT_INFO", [.anthropic, .vertexClaude]), ("ADVISOR", [.anthropic, .vertexClaude]),
+        ("PROMPT_CACHE", [.anthropic, .vertexClaude]),
     ]
 
     static func key(_ instance: String, _ field: String) -> SettingKey {

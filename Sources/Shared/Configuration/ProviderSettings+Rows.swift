@@ -36,6 +36,10 @@ extension SettingFamily {
                 .help(
                     "advisor tools of /v1/messages whose model the caller may not use: drop, refuse, or allow (anthropic, vertexai_claude)"
                 ),
+            SettingRow("PROMPT_CACHE", .choice(of: ProviderSettings.PromptCache.self), "auto")
+                .help(
+                    "cache marks in chats without any (anthropic, vertexai_claude): auto: at Anthropic's and Google's hosts; off; 5m or 1h: at any host"
+                ),
             SettingRow("ACCOUNT_ID", .label).help("account id (cloudflare)"),
             SettingRow("PROJECT_ID", .label).help("project id (vertexai_gemini, vertexai_claude)"),
             SettingRow("CLIENT_ID", .token).help("OAuth client id (vertexai_gemini, vertexai_claude)"),

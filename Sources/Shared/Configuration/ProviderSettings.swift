@@ -27,6 +27,16 @@ package struct ProviderSettings: Sendable, Equatable {
         case allow
     }
 
+    /// The cache breakpoints that the relay sets in requests of chats to Claude.
+    package enum PromptCache: String, CaseIterable, Sendable {
+        /// Breakpoints for five minutes, only for Anthropic's own servers and Vertex AI.
+        case auto
+        case off
+        case short = "5m"
+        /// Breakpoints for an hour at tools and instructions, for five minutes at turns.
+        case long = "1h"
+    }
+
     package enum Kind: String, CaseIterable, Sendable {
         case onemin
         /// A server with an OpenAI-compatible API.
@@ -90,6 +100,7 @@ package struct ProviderSettings: Sendable, Equatable {
     package let allowedFields: [String]
     package let clientInfo: ClientInfo
     package let advisor: Advisor
+    package let promptCache: PromptCache
     package let cloud: CloudSettings
 }
 

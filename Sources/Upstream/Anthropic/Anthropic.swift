@@ -26,13 +26,15 @@ package final class Anthropic: KeyChecker, OnLoop, @unchecked Sendable {
         self.counting = counting
         self.models = models
         let version = site.header("anthropic-version") ?? Self.version
+        let isAnthropics = AnthropicDialect.isAnthropics(messages)
         dialect = AnthropicDialect(
             supportsSampling: version.utf8.lexicographicallyPrecedes(Self.plainVersion.utf8),
             isVertex: false,
-            isAnthropics: AnthropicDialect.isAnthropics(messages),
+            isAnthropics: isAnthropics,
             clientInfo: site.clientInfo,
             advisor: site.advisor,
             allowedFields: site.allowedFields,
+            promptCache: PromptCache(site.promptCache, site.beginnings, isAnthropics: isAnthropics),
             errorTable: VendorError.anthropic
         )
     }

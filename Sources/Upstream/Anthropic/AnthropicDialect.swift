@@ -16,6 +16,8 @@ struct AnthropicDialect: Sendable {
     var advisor = ProviderSettings.Advisor.drop
     /// The fields that the settings allow, whatever models they choose.
     var allowedFields: [String] = []
+    /// The cache breakpoints that the relay sets; nil if it sets none.
+    var promptCache: PromptCache?
     let errorTable: VendorErrorTable
 
     /// Whether Claude Code's attribution line goes on to the vendor.

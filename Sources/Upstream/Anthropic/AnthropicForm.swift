@@ -30,6 +30,8 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private var names = VendorNameMap()
     private(set) var mayGoOn = false
     private(set) var isRebuilt = false
+    /// Whether the relay has set the request's cache breakpoints.
+    private var setsMarks = false
     /// The earlier parts of the response, in order; each ended with a pause of the vendor (`pause_turn`).
     private var parts: [PausedResponse] = []
 
@@ -92,13 +94,15 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         call.changedOriginal = call.changedOriginal?.applying(changes)
         isRebuilt = call.isAmbiguous || call.changedOriginal?.wire == .messages
         refusal = refusal ?? call.attachments.refusal(hasPDF: true, hasFewImages: true)
-        let written = AnthropicRequest(call, model, dialect: dialect, with: quirks).written()
+        let owner = CallQuirks.Owner(attempt.billing.caller)
+        let written = AnthropicRequest(call, model, dialect: dialect, with: quirks, for: owner).written()
         names = written.names
+        setsMarks = written.setsMarks
         maxTokens = written.maxTokens
         gathersStream = written.isStreamed && !wantsStream
         // The relay needs the body to request the rest of a response that the vendor paused.
         mayGoOn = gathersStream || written.body.bytes.count <= Self.keptBytes
-        return MessageRequestRewriter.written(written.body, with: quirks)
+        return rewritten(written.body, with: quirks)
     }
 
     func headers(_ headers: KeyHeaders, for key: String) -> UpstreamHeaders {
@@ -174,11 +178,12 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
 
     func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
         if !known.contains(.noSchemas), let finding = dialect.findingOfPolicy(refusal) { return finding }
-        return findingOfBetas(refusal) ?? refusal.messageQuirk(known: known)
+        // Only breakpoints that the relay has set are left out.
+        return findingOfBetas(refusal) ?? refusal.messageQuirk(known: setsMarks ? known : known.union(.noCacheMarks))
     }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
-        MessageRequestRewriter.written(request, with: quirks)
+        MessageRequestRewriter.written(request, with: setsMarks ? quirks : quirks.subtracting(.noCacheMarks))
     }
 
     var quirkNames: [QuirkName] { LearnedQuirks.namesOfAnthropic }

@@ -14,6 +14,8 @@ struct AnthropicRequest: ~Copyable {
     private let promptsForToolCall: Bool
     /// The cache breakpoints that the request contains: the last four of the call, because the API accepts no more.
     private let marks: [ChatOptions.CacheBreakpoint]
+    /// Whether the relay has set the breakpoints, not the client.
+    private let setsMarks: Bool
     private let bound: (maxTokens: Int, budget: Int?)
     /// Whether instructions may stand between the turns of the conversation.
     private let supportsSystemTurns: Bool
@@ -31,15 +33,27 @@ struct AnthropicRequest: ~Copyable {
         let names: VendorNameMap
         let maxTokens: Int
         let isStreamed: Bool
+        /// Whether the relay has set cache breakpoints.
+        let setsMarks: Bool
     }
 
-    init(_ call: ChatCall, _ name: String, dialect: AnthropicDialect, with quirks: LearnedQuirks) {
+    /// - Parameter owner: the caller whose earlier prompts decide about cache breakpoints.
+    init(
+        _ call: ChatCall,
+        _ name: String,
+        dialect: AnthropicDialect,
+        with quirks: LearnedQuirks,
+        for owner: CallQuirks.Owner = .none
+    ) {
         self.call = call
         self.name = name
         self.dialect = dialect
         chatOptions = call.chatOptions
         model = ClaudeModel(name)
-        marks = Array(chatOptions.cacheBreakpoints.suffix(Self.maxCacheBreakpoints))
+        let mayMark = chatOptions.cacheBreakpoints.isEmpty && !quirks.contains(.noCacheMarks) && !call.isOfMessages
+        let own = mayMark ? dialect.promptCache?.breakpoints(of: call, chatOptions, model, name: name, for: owner) : nil
+        marks = own ?? Array(chatOptions.cacheBreakpoints.suffix(Self.maxCacheBreakpoints))
+        setsMarks = own?.isEmpty == false
         let isDemanded = chatOptions.toolChoice != .auto && chatOptions.toolChoice != .none
         let supportsForcedToolChoice = model.supportsForcedToolChoice && !quirks.contains(.noForcing)
         promptsForToolCall = !chatOptions.tools.isEmpty && isDemanded && !supportsForcedToolChoice
@@ -98,7 +112,13 @@ struct AnthropicRequest: ~Copyable {
         appendUnknown()
         out.append("}")
         let isStreamed = isStreamed
-        return WrittenRequest(body: Body(out), names: names, maxTokens: bound.maxTokens, isStreamed: isStreamed)
+        return WrittenRequest(
+            body: Body(out),
+            names: names,
+            maxTokens: bound.maxTokens,
+            isStreamed: isStreamed,
+            setsMarks: setsMarks
+        )
     }
 
     private static let knownNames: [StaticString] = [
@@ -271,6 +291,11 @@ struct AnthropicRequest: ~Copyable {
         default: break
         }
     }
+}
+
+extension ChatCall {
+    /// Whether the call came as a Messages request, whose client decides about the vendor's cache.
+    fileprivate var isOfMessages: Bool { isAmbiguous || opensWithUsage || changedOriginal?.wire == .messages }
 }
 
 extension ChatMessage {

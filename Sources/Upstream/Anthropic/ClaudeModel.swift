@@ -53,6 +53,8 @@ struct ClaudeModel: Sendable {
     let supportsSystemTurns: Bool
     /// Whether the model is not Claude but another vendor's model with the Messages API.
     let isForeign: Bool
+    /// The length of the shortest prompt that the vendor caches, in tokens.
+    private(set) var minCachedTokens = 1_024
 
     private init(
         _ maxTokens: Int,
@@ -151,6 +153,17 @@ struct ClaudeModel: Sendable {
     )
     private static let foreign = ClaudeModel(8_192, .budget, sampling: .both, effort: .none, lacks: [.format, .name])
 
+    /// The shortest prompts that the vendor caches, by the beginnings of the models' ids as in `rows`.
+    private static let cachedLengths: [(StaticString, Int)] = [
+        ("3-haiku", 2_048), ("3-5-haiku", 2_048), ("haiku-4-5", 4_096), ("opus-4-5", 4_096), ("opus-4-6", 4_096),
+        ("opus-4-7", 2_048), ("opus-5", 512),
+    ]
+
+    private static func match<Value>(_ id: UnsafeRawBufferPointer, in rows: [(StaticString, Value)]) -> Value? {
+        let found = rows.filter { id.hasPrefix($0.0) }
+        return found.max { $0.0.utf8CodeUnitCount < $1.0.utf8CodeUnitCount }?.1
+    }
+
     /// Looks up the abilities of a model.
     ///
     /// - Parameter name: the vendor's model id. Text before `claude-` is ignored.
@@ -161,8 +174,9 @@ struct ClaudeModel: Sendable {
             var scan = ByteScan(bytes)
             guard scan.find("claude-") else { return Self.foreign }
             let rest = bytes[part: scan.position..<bytes.count]
-            let found = Self.rows.filter { rest.hasPrefix($0.0) }
-            return found.max { $0.0.utf8CodeUnitCount < $1.0.utf8CodeUnitCount }?.1 ?? Self.newest
+            var model = Self.match(rest, in: Self.rows) ?? Self.newest
+            model.minCachedTokens = Self.match(rest, in: Self.cachedLengths) ?? model.minCachedTokens
+            return model
         }
     }
 }

@@ -25,6 +25,9 @@ extension LearnedQuirks {
     /// The quirk of a server that does not know some of a client's betas. The finding's condition has their names.
     static let refusedBetas = LearnedQuirks(rawValue: 16_384)
 
+    /// The quirk of a server that refuses cache breakpoints. Those that the relay has set are then left out.
+    static let noCacheMarks = LearnedQuirks(rawValue: 32_768)
+
     /// The quirks that depend on the conversation, not on the model. They are not remembered for later calls.
     static let ofConversation: LearnedQuirks = [.noEarlierReasoning, .noThinkingNow]
     static let namesOfAnthropic: [QuirkName] = [
@@ -34,5 +37,6 @@ extension LearnedQuirks {
         (.noStrictTools, "strict"),
         (.noSystemTurns, "system turns"), (.noThinkingNow, "thinking now"),
         (.noEarlierReasoning, "earlier reasoning"), (.refusedBetas, "anthropic-beta"),
+        (.noCacheMarks, "cache_control"),
     ]
 }

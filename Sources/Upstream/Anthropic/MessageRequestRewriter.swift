@@ -19,6 +19,8 @@ struct MessageRequestRewriter {
         ([.noThinking, .noThinkingNow], "thinking"), (.noEffortOfClaude, "output_config.effort"),
         // A tool with a plain schema could not be strict, either.
         ([.noStrictTools, .plainSchemas], "tools.strict"),
+        (.noCacheMarks, "tools.cache_control"), (.noCacheMarks, "system.cache_control"),
+        (.noCacheMarks, "messages.content.cache_control"), (.noCacheMarks, "messages.content.content.cache_control"),
     ]
 
     /// Returns the request body that asks the vendor for the rest of a paused response.
@@ -59,7 +61,7 @@ struct MessageRequestRewriter {
         out.append("]}]")
     }
 
-    private static let ofRequests = LearnedQuirks(rawValue: (1 << 14) - 1).union(.plainSchemas)
+    private static let ofRequests = LearnedQuirks(rawValue: (1 << 14) - 1).union([.plainSchemas, .noCacheMarks])
 
     private func append(_ root: RawJSON, to out: inout ByteBuffer) {
         let hasSecondSampling = quirks.contains(.noSecondSampling) && root["temperature"] != nil

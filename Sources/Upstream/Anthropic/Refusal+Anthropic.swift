@@ -67,6 +67,7 @@ private struct RefusedMessage {
         }
         if words.quote("input_schema"), request["tools"] != nil { return [.plainSchemas] }
         guard words.containsAny(of: Self.phrases) else { return [] }
+        if words.quote("cache_control") { return [.noCacheMarks] }
         if words.quote("web_search") || words.say("web search"), hasSearch { return [.noSearch] }
         return ofTools + ofForm + ofSampling + (thinking.map(ofThinking) ?? []) + ofTheRest
     }

@@ -18,6 +18,8 @@ package struct VendorSite: Sendable {
     /// The information about clients that goes on to Anthropic's API.
     let clientInfo: ProviderSettings.ClientInfo
     let advisor: ProviderSettings.Advisor
+    let promptCache: ProviderSettings.PromptCache
+    let beginnings: RecentBeginnings
 
     package init(
         name: String,
@@ -27,8 +29,12 @@ package struct VendorSite: Sendable {
         chatsBy: ProviderSettings.ChatPath? = nil,
         allowedFields: [String] = [],
         clientInfo: ProviderSettings.ClientInfo = .own,
-        advisor: ProviderSettings.Advisor = .drop
+        advisor: ProviderSettings.Advisor = .drop,
+        promptCache: ProviderSettings.PromptCache = .auto,
+        beginnings: RecentBeginnings = RecentBeginnings()
     ) {
+        self.promptCache = promptCache
+        self.beginnings = beginnings
         self.clientInfo = clientInfo
         self.advisor = advisor
         self.allowedFields = allowedFields

@@ -288,7 +288,13 @@ struct TurnReader {
 extension ChatOptions.CacheBreakpoint {
     /// Creates the cache breakpoint from the value's `cache_control`; nil if the value has none.
     init?(_ position: Location, of value: JSONValue) {
-        guard let mark = value["cache_control"], mark["type"]?.text == "ephemeral" else { return nil }
+        guard let mark = value["cache_control"] else { return nil }
+        self.init(position, mark)
+    }
+
+    /// Creates the cache breakpoint from a value of `cache_control`; nil if the value is invalid.
+    init?(_ position: Location, _ mark: JSONValue) {
+        guard mark["type"]?.text == "ephemeral" else { return nil }
         self.init(position, isLong: mark["ttl"]?.text == "1h")
     }
 }

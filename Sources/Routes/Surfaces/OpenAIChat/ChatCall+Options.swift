@@ -88,6 +88,14 @@ extension ChatCall {
         try read("user", fields, &chatOptions.bookkeeping.user, &isSaid)
         try read("service_tier", fields, &chatOptions.bookkeeping.serviceTier, &isSaid)
         try read("prompt_cache_key", fields, &chatOptions.bookkeeping.promptCacheKey, &isSaid)
+        if fields["prompt_cache_retention"]?.text?.equals("24h") ?? false {
+            chatOptions.bookkeeping.wantsLongCache = true
+            isSaid = true
+        }
+        if let mark = fields["cache_control"].flatMap({ ChatOptions.CacheBreakpoint(.anywhere, $0) }) {
+            chatOptions.cacheBreakpoints.append(mark)
+            isSaid = true
+        }
         try read("safety_identifier", fields, &chatOptions.bookkeeping.safetyIdentifier, &isSaid)
         try read("reasoning_effort", fields, &chatOptions.reasoning.effort, &isSaid)
         try read("verbosity", fields, &chatOptions.reasoning.verbosity, &isSaid)
