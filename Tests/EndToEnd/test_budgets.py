@@ -2,14 +2,18 @@
 
 import json
 import math
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from chat import PATH, body
-from conftest import TEAM_TOKEN, VENDOR_KEY
+from conftest import TEAM_TOKEN, VENDOR_KEY, secrets
 from limited import metric
 from memcached import Memcached, wait_for
+from operating import SETTINGS, Operator
+from postgres import Postgres
+from relay_process import INHERITED, binary
 from spending import PRICE, PROMPT, WORD, Vendor
 from usage import File
 
@@ -283,3 +287,37 @@ def test_the_end_of_a_budget_is_given_to_nobody_else(relay_with, seller, caller,
         answer = ask(rich, **fields)
         assert answer.headers["x-relay-cache"] == "miss" and answer.text.count("word") == 30_000
         assert ask(rich, **fields).headers["x-relay-cache"] == "hit"
+
+
+# The operator's view ----------------------------------------------------------------------------------------------
+
+POOR_TOKEN, RICH_TOKEN = "the-token-of-the-poor-one", "the-token-of-the-rich-one-too"
+
+
+@pytest.mark.parametrize("place", ["file", "sqlite", "postgres"])
+def test_the_operator_sees_what_a_budget_ended_or_lowered(relay_with, seller, caller, tmp_path, request, place):
+    secrets.update((POOR_TOKEN, RICH_TOKEN))
+    server = Postgres() if place == "postgres" else None
+    if server:
+        request.addfinalizer(server.remove)
+    data = {"file": {"USAGE_LOG_FILE": str(tmp_path / "usage.jsonl")}, "sqlite": {"DATA_DIR": str(tmp_path)}, "postgres": {"USAGE_DATABASE_URL": server and server.url}}[place]
+    relay = relay_with("0.1 usd/day", **SETTINGS, **data, KEY_POOR_TOKEN=POOR_TOKEN, KEY_POOR_RATE_LIMIT="0.05 usd/day", KEY_RICH_TOKEN=RICH_TOKEN)
+    ended, lowered, served = (caller(relay, token) for token in (TEAM_TOKEN, POOR_TOKEN, RICH_TOKEN))
+    assert lowered.post(PATH, json=body("Hello", model="m", stream=True, max_tokens=32_000)).headers["x-relay-max-tokens"]
+    assert ask(served).status_code == 200
+    (seller.length, seller.obeys, seller.pace) = (30_000, False, 0.001)
+    assert '"length"' in ended.post(PATH, json=body("Hello", model="m", stream=True)).text
+    operator = Operator(relay.base_url)
+    wait_for(lambda: len(operator.items("/admin/req_logs")) == 3)
+    found = {item["caller"]: (item["status"], item["api_error"]) for item in operator.items("/admin/req_logs", status="budget")}
+    assert found == {"team": ("completed", "budget"), "poor": ("completed", None)}
+    assert operator.get("/admin/req_logs", status="budget").json()["total"] == 2 == operator.data("/admin/req_figures", status="budget")["requests"]
+    assert operator.get("/admin/req_logs", status="failed").json()["total"] == 0
+    wait_for(lambda: sum(minute["budgets"] for minute in operator.data("/admin/overview")["minutes"]) == 2)
+    command = [str(binary()), "usage", "--by", "cause", "--json"]
+    environment = INHERITED | {"KEY_TEAM_TOKEN": TEAM_TOKEN} | data
+    told = json.loads(subprocess.run(command, env=environment, capture_output=True, check=True, timeout=30).stdout)
+    assert {row["cause"]: row["requests"] for row in told["rows"]} == {"budget": 1, "lowered by a budget": 1, None: 1}
+    # What is used and left, and when it is free.
+    (own,) = [row for row in ended.get("/v1/usage").json()["limits"] if row["name"] != "total"]
+    assert own["limit"] == "0.10 usd per day" and float(own["used"]) + float(own["left"]) == pytest.approx(0.1, abs=0.001) and own["resets_at"]

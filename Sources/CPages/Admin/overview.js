@@ -86,6 +86,7 @@ function overviewTiles(told) {
     ["First byte, median", duration(ttfb.p50), `95 % within ${duration(ttfb.p95)}`],
     [link("Failures, last hour", "requests", { status: "failures" }), h(sum("failures") ? "span.bad" : "span", count(sum("failures"))), lately],
     [link("Refused, last hour", "requests", { status: "refusals" }), count(sum("refusals")), ["by limits; ", others]],
+    [link("Cut by budgets, last hour", "requests", { status: "budget" }), count(sum("budgets")), "ended, or bound lowered"],
     [link("Requests today", "requests"), count(today.requests), `yesterday ${count(yesterday.requests)}`],
     [link("Tokens today", "usage", { measure: "tokens" }), tokens(today), `yesterday ${tokens(yesterday)}`],
     [link("Cost today", "usage", { measure: "cost" }), costOf(today.cost, today.unpriced), ["yesterday ", costOf(yesterday.cost, yesterday.unpriced)]],

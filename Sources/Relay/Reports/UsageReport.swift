@@ -1,9 +1,9 @@
 import Engine
 import Shared
 
-/// A report that sums up usage records by key, model, provider, day or session, for the command `usage`.
+/// A report that sums up usage records by key, model, provider, day, session or cause, for the command `usage`.
 struct UsageReport {
-    static let options = "--by key|model|provider|day|session, --days N"
+    static let options = "--by key|model|provider|day|session|cause, --days N"
     private static let standardDays = 30
     private static let maxDays = 36_500
     private static let nameLength = 60

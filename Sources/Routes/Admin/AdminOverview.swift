@@ -81,7 +81,8 @@ private func makeOverview(_ visit: AdminVisit) async throws(APIError) -> JSONFra
         {"minutes":\#(usage.minutes, each: {
             #"""
             {"time":\#($0.startMilliseconds / 1_000),"requests":\#($0.counts.requests),"errors":\#($0.counts.errors),\#
-            "failures":\#($0.counts.failures),"refusals":\#($0.counts.refusals)}
+            "failures":\#($0.counts.failures),"refusals":\#($0.counts.refusals),\#
+            "budgets":\#($0.counts.budgets)}
             """#
         }),"ttfb_ms":{"p50":\#(firstByte?.p50),"p95":\#(firstByte?.p95)},\#
         "running":\#(running.count),"waiting":\#(running.count { $0.wait != nil }),\#

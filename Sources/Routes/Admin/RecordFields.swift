@@ -67,11 +67,12 @@ enum RecordFields {
         case "failures": return .failure
         case "refusals": return .refusal
         case "client_errors": return .clientError
+        case "budget": return .budget
         case let text?:
             guard text.utf8.count == 3, let status = Int(text), (100...599).contains(status) else {
                 throw .value(
                     "status",
-                    "must be completed, failed, failures, refusals, client_errors, running or an HTTP status"
+                    "must be completed, failed, failures, refusals, client_errors, budget, running or an HTTP status"
                 )
             }
             return .status(status)

@@ -115,7 +115,7 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
         }
         let usage = open.endedEarly(deliveredTokens: accumulator.tokens)
         exchange.record.usage = usage
-        exchange.record.cause = "budget"
+        exchange.record.cause = UsageRecord.budgetCause
         if let limit = meter?.limit { exchange.gateway.counts.count(budgetEndOf: limit.quota.unit) }
         await writer.end(usage)
         open.ended?(usage, nil)

@@ -29,7 +29,8 @@ extension RequestRecord {
             model: model?.beginning(ofBytes: Self.maxBytes),
             modelUsed: isSuccess || provider == server?.provider ? server?.modelUsed : nil,
             provider: isSuccess ? server?.provider : provider ?? server?.provider,
-            error: isSuccess ? nil : (cause ?? plainCause).beginning(ofBytes: Self.maxBytes),
+            error: isSuccess && cause != UsageRecord.budgetCause
+                ? nil : (cause ?? plainCause).beginning(ofBytes: Self.maxBytes),
             limits: limits,
             session: session
         )

@@ -97,10 +97,12 @@ package struct UsageFileReading {
             case .provider: root["provider"]?.text
             case .day: day
             case .session: root["session"]?.text
+            case .cause: nil
             }
         let figures = Self.figures(root, isSuccess: isSuccess)
         summary.total += figures
         var key = Array((name ?? day[part: 0..<0]).prefix(UsageRecord.textBound))
+        if question.group == .cause { key = Array(Self.cause(root, isSuccess: isSuccess).utf8) }
         if question.group == .session, !key.isEmpty {
             key.append(Self.separator)
             key += (root["caller"]?.text ?? day[part: 0..<0]).prefix(UsageRecord.textBound)
@@ -110,6 +112,12 @@ package struct UsageFileReading {
             return
         }
         groups[key, default: UsageFigures()] += figures
+    }
+
+    private static func cause(_ root: JSONValue, isSuccess: Bool) -> String {
+        if let error = root["error"]?.string { return error }
+        if !isSuccess { return root["status"]?.integer.map { "\($0)" } ?? "" }
+        return root["lowered_max_tokens"] == nil ? "" : UsageRecord.loweredCause
     }
 
     /// The largest cost in dollars that is read from a line. `Cost` cannot represent larger costs.

@@ -188,7 +188,8 @@ final class MemoryRecords: UsageStore, RecordSource {
                     requests: 1,
                     errors: kept.record.isSuccess ? 0 : 1,
                     failures: kept.record.isFailure ? 1 : 0,
-                    refusals: kept.record.isRefusal ? 1 : 0
+                    refusals: kept.record.isRefusal ? 1 : 0,
+                    budgets: kept.record.isOfBudget ? 1 : 0
                 )
                 found.add(counts, atMinute: kept.record.timeMilliseconds / 60_000)
             }

@@ -61,8 +61,9 @@ enum PostgresReading {
     ) throws(PostgresFailure) -> UsageSummary {
         var summary = UsageSummary(question, in: zone)
         let start = zone.startMilliseconds(of: summary.first)
-        let rows = SessionSQL.rows(from: "\(UsageSchema.postgresTable) WHERE time >= \(start)")
-        for columns in try connection.run(rows) { summary.add(session: PostgresRow(columns: columns)) }
+        let table = "\(UsageSchema.postgresTable) WHERE time >= \(start)"
+        let rows = UnstoredSumsSQL.rows(from: table, byCause: question.group == .cause)
+        for columns in try connection.run(rows) { summary.add(PostgresRow(columns: columns)) }
         return summary
     }
 

@@ -135,7 +135,8 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
                     """
                     SELECT time / 60000, count(*), count(*) FILTER (WHERE NOT success),
                         count(*) FILTER (WHERE NOT success AND \(FilterSQL.isFailure)),
-                        count(*) FILTER (WHERE NOT success AND \(FilterSQL.isRefusal)) FROM \(UsageSchema.postgresTable)
+                        count(*) FILTER (WHERE NOT success AND \(FilterSQL.isRefusal)),
+                        count(*) FILTER (WHERE \(FilterSQL.isOfBudget)) FROM \(UsageSchema.postgresTable)
                     WHERE time >= \(start) AND kind = 0 GROUP BY 1
                     """
                 ) as [[String?]]?

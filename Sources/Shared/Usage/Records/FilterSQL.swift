@@ -31,6 +31,9 @@ struct FilterSQL {
     /// The condition of failed requests that a limit of the relay refused.
     static let isRefusal = "(status = 429 AND provider IS NULL)"
 
+    /// The condition of responses that a budget ended, or whose bound it lowered.
+    static let isOfBudget = "(error = '\(UsageRecord.budgetCause)' OR lowered_max_tokens IS NOT NULL)"
+
     private var hasFailed: String { dialect == .sqlite ? "success = 0" : "NOT success" }
 
     private var trueText: String { dialect == .sqlite ? "1" : "TRUE" }
@@ -68,6 +71,7 @@ struct FilterSQL {
         case .refusal: add("\(hasFailed) AND \(Self.isRefusal)")
         case .clientError:
             add("\(hasFailed) AND status BETWEEN 400 AND 499 AND NOT \(Self.isFailure) AND NOT \(Self.isRefusal)")
+        case .budget: add(Self.isOfBudget)
         case .status(let status): add("status", "=", number: status)
         case nil: break
         }
@@ -103,7 +107,7 @@ struct FilterSQL {
         case .completed: add("requests > failed")
         case .failed, .failure, .refusal, .clientError: add("failed > 0")
         case .status(let status): add((200..<400).contains(status) ? "requests > failed" : "failed > 0")
-        case nil: add("requests > 0")
+        case .budget, nil: add("requests > 0")
         }
     }
 }

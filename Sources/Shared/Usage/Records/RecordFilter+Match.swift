@@ -22,6 +22,7 @@ extension RecordFilter {
         case .failure: if !record.isFailure { return false }
         case .refusal: if !record.isRefusal { return false }
         case .clientError: if record.isSuccess || record.isFailure || record.isRefusal { return false }
+        case .budget: if !record.isOfBudget { return false }
         case .status(let status): if record.status != status { return false }
         case nil: break
         }
@@ -41,6 +42,15 @@ extension UsageRecord {
     var isFailure: Bool {
         !isSuccess && (status ?? 0 >= 500 || provider != nil && (status == 402 || status == 429))
     }
+    /// The cause in records of responses that ended because a budget was used up. They are no failures.
+    package static let budgetCause = "budget"
+
+    /// The cause in sums of responses whose bound a budget lowered, unless they failed or the budget ended them.
+    static let loweredCause = "lowered by a budget"
+
+    /// Whether a budget ended the response, or lowered its bound.
+    var isOfBudget: Bool { error == Self.budgetCause || loweredMaxTokens != nil }
+
     /// Whether a limit of the relay refused the request.
     var isRefusal: Bool { !isSuccess && status == 429 && provider == nil }
 }

@@ -33,6 +33,8 @@ package struct RecordFilter: Sendable, Equatable {
         case refusal
         /// The request was invalid, or its client left: all other 4xx.
         case clientError
+        /// A budget ended the response, or lowered its bound.
+        case budget
         /// The response to the client had this HTTP status.
         case status(Int)
     }
@@ -67,7 +69,9 @@ package struct RecordFilter: Sendable, Equatable {
     package init() {}
 
     /// Whether the filter has conditions for which no database index exists, so that all records are read.
-    var readsRecords: Bool { keywords != nil || minCost != nil || minDurationMilliseconds != nil }
+    var readsRecords: Bool {
+        keywords != nil || minCost != nil || minDurationMilliseconds != nil || outcome == .budget
+    }
 }
 
 /// The field by which a list of records is sorted.

@@ -142,6 +142,8 @@ package struct UsageOverview: Sendable {
         package var failures = 0
         /// The number of failed requests that a limit refused (429).
         package var refusals = 0
+        /// The number of responses that budgets ended, or whose bound they lowered.
+        package var budgets = 0
     }
 
     /// The last sixty minutes, oldest first. The last minute has not ended yet.

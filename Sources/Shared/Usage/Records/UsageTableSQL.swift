@@ -75,29 +75,40 @@ extension UsageTable {
     }
 }
 
-/// The SQL query for the sums of the requests of each session, which the daily sums do not contain.
-enum SessionSQL {
-    /// Returns the query. A row contains the session, its caller, and the numbers of a `RecordTotals`; the sessions with
-    /// the most requests come first.
+/// The SQL query for the sums of the requests of each session or cause, which the daily sums do not contain.
+enum UnstoredSumsSQL {
+    /// Returns the query. A row contains the group, the caller of a session, and the numbers of a `RecordTotals`; the
+    /// groups with the most requests come first.
     ///
     /// - Parameter source: the SQL after `FROM`, with a condition.
-    static func rows(from source: String) -> String {
-        """
-        SELECT session, CASE WHEN session IS NOT NULL THEN caller END, count(*), sum(CASE WHEN success THEN 0 ELSE 1 END),
-            sum(prompt_tokens), sum(completion_tokens), count(cost), sum(cost / \(RecordTotals.costScale)),
-            sum(cost % \(RecordTotals.costScale)), sum(coalesce(cached_tokens, 0)), sum(coalesce(cache_writes, 0)),
-            sum(coalesce(cache_writes_1h, 0)), sum(CASE WHEN cost IS NULL AND provider IS NOT NULL THEN 1 ELSE 0 END),
-            sum(CASE WHEN NOT success AND \(FilterSQL.isFailure) THEN 1 ELSE 0 END),
-            sum(CASE WHEN NOT success AND \(FilterSQL.isRefusal) THEN 1 ELSE 0 END)
-        FROM \(source) AND kind = 0 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
-        """
+    static func rows(from source: String, byCause isByCause: Bool) -> String {
+        let names =
+            isByCause
+            ? "CASE WHEN error IS NOT NULL THEN error WHEN NOT success THEN CAST(status AS TEXT) "
+                + "WHEN lowered_max_tokens IS NOT NULL THEN '\(UsageRecord.loweredCause)' END, NULL"
+            : "session, CASE WHEN session IS NOT NULL THEN caller END"
+        return """
+            SELECT \(names), count(*), sum(CASE WHEN success THEN 0 ELSE 1 END),
+                sum(prompt_tokens), sum(completion_tokens), count(cost), sum(cost / \(RecordTotals.costScale)),
+                sum(cost % \(RecordTotals.costScale)), sum(coalesce(cached_tokens, 0)), sum(coalesce(cache_writes, 0)),
+                sum(coalesce(cache_writes_1h, 0)), sum(CASE WHEN cost IS NULL AND provider IS NOT NULL THEN 1 ELSE 0 END),
+                sum(CASE WHEN NOT success AND \(FilterSQL.isFailure) THEN 1 ELSE 0 END),
+                sum(CASE WHEN NOT success AND \(FilterSQL.isRefusal) THEN 1 ELSE 0 END)
+            FROM \(source) AND kind = 0 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
+            """
     }
 }
 
 extension UsageOverview.Counts {
-    /// Creates the counts from a row whose columns 1 to 4 have the numbers of requests, errors, failures and refusals.
+    /// Creates the counts from a row with the counts in their order, from column 1.
     init(inRow number: (Int) -> Int?) {
-        self.init(requests: number(1) ?? 0, errors: number(2) ?? 0, failures: number(3) ?? 0, refusals: number(4) ?? 0)
+        self.init(
+            requests: number(1) ?? 0,
+            errors: number(2) ?? 0,
+            failures: number(3) ?? 0,
+            refusals: number(4) ?? 0,
+            budgets: number(5) ?? 0
+        )
     }
 }
 
@@ -113,6 +124,7 @@ extension [UsageOverview.Minute] {
         self[position].counts.errors += counts.errors
         self[position].counts.failures += counts.failures
         self[position].counts.refusals += counts.refusals
+        self[position].counts.budgets += counts.budgets
     }
 }
 

@@ -8,6 +8,8 @@ package struct UsageReportQuery: Sendable, Equatable {
         case day
         /// One group for each session of each caller, and one for the requests without a session.
         case session
+        /// One group for each cause of failure, those that budgets ended or lowered, and one for all other requests.
+        case cause
 
         fileprivate var dimension: UsageQuery.Dimension? {
             switch self {
@@ -15,7 +17,7 @@ package struct UsageReportQuery: Sendable, Equatable {
             case .model: .model
             case .provider: .provider
             case .day: .day
-            case .session: nil
+            case .session, .cause: nil
             }
         }
     }
@@ -80,8 +82,8 @@ package struct UsageSummary: Sendable {
         }
     }
 
-    /// Adds the row of a session. `row` has the columns of `SessionSQL`.
-    mutating func add(session row: some UsageRow) {
+    /// Adds the row of a session or cause. `row` has the columns of `UnstoredSumsSQL`.
+    mutating func add(_ row: some UsageRow) {
         let figures = UsageTableSQL.figures(row, at: 2)
         total += figures
         isCut = rows.count == UsageReportQuery.maxRows

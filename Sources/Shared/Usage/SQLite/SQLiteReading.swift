@@ -89,8 +89,8 @@ enum SQLiteReading {
         let start = zone.startMilliseconds(of: summary.first)
         let table =
             "\(UsageSchema.sqliteTable) WHERE id >= \(UsageSchema.firstSQLiteID(at: start)) AND time >= \(start)"
-        let rows = try database.prepare(SessionSQL.rows(from: table))
-        while try rows.step() { summary.add(session: rows) }
+        let rows = try database.prepare(UnstoredSumsSQL.rows(from: table, byCause: question.group == .cause))
+        while try rows.step() { summary.add(rows) }
         return summary
     }
 

@@ -139,7 +139,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
             let statement = try database.prepare(
                 """
                 SELECT time / 60000, count(*), sum(success = 0), sum(success = 0 AND \(FilterSQL.isFailure)),
-                    sum(success = 0 AND \(FilterSQL.isRefusal)) FROM \(UsageSchema.sqliteTable)
+                    sum(success = 0 AND \(FilterSQL.isRefusal)), sum(\(FilterSQL.isOfBudget)) FROM \(UsageSchema.sqliteTable)
                 WHERE id >= \(UsageSchema.firstSQLiteID(at: start)) AND kind = 0 AND time >= \(start) GROUP BY 1
                 """
             )
