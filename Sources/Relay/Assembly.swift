@@ -22,6 +22,7 @@ final class Assembly {
     private let usage: UsageRecorder
     private let blocks: KeptBlocks
     private let clock: OperatorClock
+    private let alerts = BudgetAlerts()
 
     var threads: Int { served.count }
 
@@ -33,7 +34,7 @@ final class Assembly {
         let store = try Self.store(settings.limits)
         let memory = settings.memory
         let loops = sockets.api.map { _ in ServedLoop.loop(log) }
-        limiter = Self.limiter(settings.limits, store, on: loops, bytes: memory.limitBytes, log: log)
+        limiter = Self.limiter(settings.limits, store, on: loops, bytes: memory.limitBytes, log: log, alerts)
         savedLimits = SavedLimits(settings, of: limiter, log)
         worker = WorkQueue(bytes: memory.bytes / 8)
         let budget = MemoryBudget(bytes: memory.bytes, setAside: memory.setAsideBytes, loops: threads)
@@ -58,7 +59,7 @@ final class Assembly {
         let figures = ProviderMetrics()
         makers.show(in: figures)
         let others: [any MetricsSource] = [
-            log, limiter, budget, usage, cachedResponses, paces, figures, ends, ProcessFigures(),
+            log, limiter, budget, usage, cachedResponses, paces, figures, ends, ProcessFigures(), alerts,
         ]
         let metrics = Metrics(makers.labels, loops: threads, others: others)
         let parts = SharedServices(
@@ -82,6 +83,7 @@ final class Assembly {
         reloader = Reloader(makers, remote, live)
         let reloader: any SettingsReloader = reloader
         process.reloader.withLock { $0 = reloader }
+        alerts.begin(parts, served[0].own, served[0].router)
         clock = OperatorClock(parts, served[0].own, router: served[0].router, paces: served.map(\.loop.pace))
     }
 
@@ -191,7 +193,8 @@ final class Assembly {
         _ store: (any CounterStore)?,
         on loops: [EventLoop],
         bytes: Int,
-        log: Log
+        log: Log,
+        _ alerts: BudgetAlerts
     ) -> Limiter {
         Limiter(
             store: store,
@@ -205,7 +208,10 @@ final class Assembly {
                 readsFormerKeys: true
             ),
             on: loops,
-            onEvent: { $0.log(to: log) }
+            onEvent: { event in
+                event.log(to: log)
+                alerts.take(event)
+            }
         )
     }
 

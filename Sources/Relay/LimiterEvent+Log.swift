@@ -54,6 +54,7 @@ extension LimiterEvent {
             log.warning(
                 "the counter store was lost before the other relays made room for this one; it rejects what limits cover until the store is back"
             )
+        case .budgetUsed: break
         case .otherSecret:
             log.warning(
                 "another relay at the counter store has another STORE_SECRET, or none; each counts callers by itself"

@@ -28,6 +28,10 @@ final class Account: @unchecked Sendable {
 
     /// The units that running requests of this instance hold until their use is known.
     var heldUnits = 0
+    /// Whether units were settled that no write of the record has followed.
+    var hasSettled = false
+    /// The percentage of the budget that was last reported as used.
+    var reportedPercent = 0
     /// The undecided requests that wait to be counted in this limit, in order of arrival.
     var waiting: [RequestPart] = []
     var fresh = WriteBase.nothing

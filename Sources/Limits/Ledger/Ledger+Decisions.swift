@@ -117,6 +117,7 @@ extension Ledger {
             let isHeld =
                 account.limit.quota.unit.isKnownLate && account.heldUnits > 0
                 && remaining + account.heldUnits >= part.minimum
+            if !isHeld, wait != nil, !isLocal { report(budget: account, isUsedUp: true, now) }
             if isHeld { wait = wait.map { min($0, Self.heldMicroseconds) } }
             if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (wait ?? .max) }) ?? true {
                 worst = Decision.Refusal(

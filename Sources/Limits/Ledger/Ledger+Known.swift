@@ -50,6 +50,22 @@ extension Ledger {
         return saved.contains(key, charge.limit) ? account(charge, now) : nil
     }
 
+    /// Reports the use of a budget in dollars or credits if another percentage of it is used than at the last report.
+    ///
+    /// - Parameter isUsedUp: whether a request was refused because too little of the budget is left.
+    mutating func report(budget account: Account, isUsedUp: Bool = false, _ now: ClockReading) {
+        let (limit, count) = (account.limit, account.limit.quota.count)
+        guard limit.quota.isBudget, limit.quota.unit != .tokens else { return }
+        let counted = Int((account.counter.usedShare(at: now.wall) * Double(count)).rounded())
+        let used = isUsedUp ? count : max(0, counted - account.heldUnits)
+        guard used * 100 / count != account.reportedPercent else { return }
+        account.reportedPercent = used * 100 / count
+        let reset = account.counter.standing(by: nil, at: now.wall).resetMicroseconds
+        outbox.events.append(
+            .budgetUsed(BudgetUse(record: account.key.name, limit: limit, used: used, resetMicroseconds: reset))
+        )
+    }
+
     /// A number that changes whenever a counter changes. It shows whether the counters must be saved again.
     var changes: Int {
         let positions = Limit.Kind.positions.indices

@@ -147,6 +147,9 @@ extension Ledger {
             account.known = version
             account.losses = 0
             account.counter.written(version: version.number, at: now.wall)
+            // Reservations say nothing about the use.
+            if account.hasSettled { report(budget: account, now) }
+            account.hasSettled = false
             for part in plan.takers { count(part, in: plan.position, now) }
             spendLease(account, now)
             for part in plan.refused where part.request.decision == nil {

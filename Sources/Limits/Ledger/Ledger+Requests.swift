@@ -141,6 +141,7 @@ extension Ledger {
                 own = isLast ? max(0, all - before) : min(units.units, max(0, all - before))
             }
             account.counter.settle(units.units, used: own, in: units.position, at: now.wall)
+            if isShared { account.hasSettled = true } else { report(budget: account, now) }
             scheduleWrite(account, now)
         }
     }

@@ -102,6 +102,8 @@ package enum LimiterEvent: Sendable {
     /// The store was lost before the other instances had made room for this instance, which rejects all that limits
     /// cover until the store is back.
     case sharesNothing
+    /// Another percentage of a budget in dollars or credits is used.
+    case budgetUsed(BudgetUse)
     /// Other instances use a different `STORE_SECRET`, or no secret. They count callers separately.
     case otherSecret
 }

@@ -86,4 +86,7 @@ struct RecordKey: Hashable {
     }
 
     func hash(into hasher: inout Hasher) { hasher.combine(high) }
+
+    /// A name for the record, from which neither the limit nor the caller can be found.
+    var name: String { Digest(of: "record \(high) \(low)").base64url(characters: 22) }
 }

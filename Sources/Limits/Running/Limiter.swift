@@ -113,6 +113,8 @@ package final class Limiter: Sendable {
     package func reserveInMemory(_ charges: [LimitCharge]) -> Reservation? {
         guard !isShared else { return nil }
         let decision = ledger.withLock { $0.decideInMemory(charges, clock.now()) }
+        // A refusal can report that a budget is used up.
+        if !decision.isAdmitted { update { _, _ in } }
         return Reservation(decision, self)
     }
 

@@ -59,6 +59,12 @@ extension Settings {
         return text
     }
 
+    private static func budgetAlerts(_ reader: inout SettingsReader) -> (contact: String?, url: String?, marks: [Int]) {
+        let marks = reader.list("BUDGET_ALERTS").map { Int($0).flatMap { (1...100).contains($0) ? $0 : nil } }
+        if marks.contains(nil) { reader.report("BUDGET_ALERTS", "must be percentages from 1 to 100, such as 80,100") }
+        return (budgetContact(&reader), reader.text("BUDGET_ALERT_URL"), marks.compactMap(\.self).sorted())
+    }
+
     private init(_ reader: inout SettingsReader, _ catalogues: Catalogues, usableBytes: Int) {
         host = reader.text("HOST") ?? ""
         port = reader.number("PORT")
@@ -78,7 +84,7 @@ extension Settings {
         keys = KeySettings.all(&reader)
         anonymousModels = reader.patterns("ANONYMOUS_MODELS")
         limits = LimitSettings(&reader)
-        budgetContact = Self.budgetContact(&reader)
+        (budgetContact, budgetAlertURL, budgetMarks) = Self.budgetAlerts(&reader)
         memory = MemorySettings(bytes: memoryBytes, hasStore: limits.store != .memory)
         cache = reader.readCache(memory, limits, maxBodyBytes: maxBodyBytes)
         fetch = FetchSettings(reader)

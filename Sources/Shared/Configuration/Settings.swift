@@ -25,6 +25,10 @@ package struct Settings: Sendable, Equatable {
     package let hasUsagePage: Bool
     /// The sentence at the end of the error for a used-up budget; nil if there is none.
     package let budgetContact: String?
+    /// The URL to which alerts about budgets are posted, which is secret; nil if they are only logged.
+    package let budgetAlertURL: String?
+    /// The percentages of budgets that are logged and posted when they are used, in ascending order.
+    package let budgetMarks: [Int]
     /// The URL to which requests for unknown paths are redirected; nil to send a 404 response.
     package let notFoundURL: String?
     /// The web origins that may call the relay: `["*"]`, or `scheme://host[:port]` in lower case.

@@ -92,6 +92,10 @@ extension SettingsTable {
                 .help(
                     "sentence at the end of the error for a used-up budget, for example whom to ask; up to 200 characters"
                 ),
+            SettingRow("BUDGET_ALERT_URL", .url, trait: .secret)
+                .help("URL that gets a POST when a budget in usd or credits reaches a mark: Slack, Teams or your own"),
+            SettingRow("BUDGET_ALERTS", .list, "80,100")
+                .help("marks of these budgets in percent, each of which is logged and posted once"),
             SettingRow("RATE_LIMIT_BY", .choice(of: LimitSettings.Identity.self), "key")
                 .help("how limits identify callers"),
             SettingRow("RATE_LIMIT_FAILED_AUTH", .limits, "20/minute")

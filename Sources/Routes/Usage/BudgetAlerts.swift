@@ -1,0 +1,250 @@
+import Engine
+package import Limits
+package import Shared
+import Synchronization
+
+/// The alerts for the operator when a budget in dollars or credits reaches a mark, such as 80 % of it.
+///
+/// All instances together log and post each mark once, until the use has fallen under the lowest mark or the budget's
+/// window has passed. The instance that claims the mark in the shared state does it, once the claim has lasted.
+package final class BudgetAlerts: Sendable {
+    private struct Parts: Sendable {
+        let services: SharedServices
+        let own: LoopServices
+        let router: Router
+    }
+
+    /// The last use of a budget that this instance knows, with its marks.
+    private struct Known {
+        var use: BudgetUse
+        /// The highest mark that all instances together have sent.
+        var sent = 0
+        /// The mark about which this instance is deciding; 0 for none.
+        var pending = 0
+    }
+
+    private struct State {
+        var parts: Parts?
+        /// The budgets of which a mark was reached, by their records.
+        var known: [String: Known] = [:]
+        /// The time at which the store has last lost its records.
+        var lostAt: LoopTime?
+
+        /// Returns the last known use of a budget, about whose mark the caller decides.
+        mutating func use(ofRecord record: String) -> BudgetUse? {
+            known[record]?.pending = 0
+            return known[record]?.use
+        }
+    }
+
+    private let state = Lock(State())
+    /// A random number of this instance, with which it claims a mark before it sends an alert.
+    private let id = withUnsafeBytes(of: UInt64.random(in: .min ... .max)) { Array($0) }
+    private let posted = Atomic(0)
+    private let failed = Atomic(0)
+
+    private static let maxRecords = 10_000
+    private static let maxTries = 10
+    /// The time after which each instance has noticed that the store has lost its records, and has put its marks back.
+    private static let settledNanoseconds: UInt64 = 3_000_000_000
+    /// The pauses before each try to post an alert, and the time for one try: less than 30 s in all.
+    private static let pausesNanoseconds: [UInt64] = [0, 2_000_000_000, 8_000_000_000]
+    private static let tryMilliseconds = 5_000
+
+    package init() {}
+
+    package func begin(_ services: SharedServices, _ own: LoopServices, _ router: Router) {
+        state.withLock { $0.parts = Parts(services: services, own: own, router: router) }
+    }
+
+    /// Looks at an event of the limiter, on any thread.
+    package func take(_ event: LimiterEvent) {
+        guard let parts = state.withLock({ $0.parts }) else { return }
+        switch event {
+        case .budgetUsed(let use): parts.own.loop.call { self.take(use, parts) }
+        case .recordsLost: putBack(parts)
+        default: break
+        }
+    }
+
+    private func take(_ use: BudgetUse, _ parts: Parts) {
+        let reached = Self.mark(of: use, parts)
+        let before = state.withLock { state in
+            guard state.known[use.record] != nil || reached > 0 else { return nil as Known? }
+            if state.known.count >= Self.maxRecords { state.known = [:] }
+            let before = state.known[use.record] ?? Known(use: use)
+            var known = before
+            known.use = use
+            known.pending = max(known.pending, reached)
+            state.known[use.record] = known
+            return before
+        }
+        guard let before, reached == 0 || reached > max(before.sent, before.pending) else { return }
+        Task(executorPreference: parts.own.loop) { await self.decide(use.record, parts) }
+    }
+
+    /// Returns the highest mark that the use of a budget has reached; 0 for none.
+    private static func mark(of use: BudgetUse, _ parts: Parts) -> Int {
+        parts.router.gateway.settings.budgetMarks.last { use.percent >= $0 } ?? 0
+    }
+
+    /// Returns the name of the key that has the budget, nil for that of all callers together; nil if no key has it.
+    private static func key(of use: BudgetUse, _ gateway: Gateway) -> String?? {
+        if gateway.limits.demandsOfAll.contains(where: { $0.charge.record == use.record }) { return .some(nil) }
+        let key = gateway.settings.keys.first { key in
+            gateway.limits.demands(of: Caller(known: key), models: []).contains { $0.charge.record == use.record }
+        }
+        return key.map { $0.name }
+    }
+
+    /// Sends the alert about the mark that a budget has reached, unless another instance has sent it. Clears the marks
+    /// if the use has fallen under the lowest one.
+    private func decide(_ record: String, _ parts: Parts) async {
+        for _ in 0..<Self.maxTries {
+            await settle(parts)
+            guard let use = state.withLock({ $0.use(ofRecord: record) }) else { return }
+            let mark = Self.mark(of: use, parts)
+            let key = mark > 0 ? Self.key(of: use, parts.router.gateway) : .some(nil)
+            // Nobody with a name has the budget.
+            guard let caller = key else { return }
+            do throws(StoreFailure) {
+                let claim = [UInt8(mark)] + id
+                let isOwn = try await change(use, parts) { found in
+                    if mark == 0 { return SharedState.Change(found == nil ? nil : [0], false) }
+                    return Int(found?.first ?? 0) < mark
+                        ? SharedState.Change(claim, true) : SharedState.Change(nil, found == claim)
+                }
+                if isOwn {
+                    await settle(parts)
+                    // A store that has lost its records may have two claims, or an alert that was sent.
+                    let found = try await change(use, parts) { found in
+                        SharedState.Change(found == claim ? [UInt8(mark)] : nil, found)
+                    }
+                    if found == nil { continue }
+                    if found != claim { return }
+                    state.withLock { $0.known[record]?.sent = mark }
+                    return await send(use, caller, parts)
+                }
+                state.withLock { state in
+                    let isFallen = state.known[record].map { Self.mark(of: $0.use, parts) == 0 } ?? true
+                    if mark == 0, isFallen { state.known[record] = nil } else { state.known[record]?.sent = mark }
+                }
+                return
+            } catch {
+                await parts.own.loop.sleep(nanoseconds: Self.settledNanoseconds)
+            }
+        }
+        state.withLock { $0.known[record] = nil }
+    }
+
+    /// Waits until each instance knows whether the store has lost its records.
+    private func settle(_ parts: Parts) async {
+        guard parts.services.process.admin.shared != nil else { return }
+        let loop = parts.own.loop
+        repeat {
+            await loop.sleep(nanoseconds: Self.settledNanoseconds)
+        } while isUnsettled(at: loop.now)
+    }
+
+    private func isUnsettled(at now: LoopTime) -> Bool {
+        guard let lostAt = state.withLock({ $0.lostAt }) else { return false }
+        return now.nanoseconds(since: lostAt) < Self.settledNanoseconds
+    }
+
+    private func change<Outcome: Sendable>(
+        _ use: BudgetUse,
+        _ parts: Parts,
+        _ body: @escaping @Sendable ([UInt8]?) -> SharedState.Change<Outcome>
+    ) async throws(StoreFailure) -> Outcome {
+        let expirySeconds = use.limit.quota.windowSeconds
+        return try await parts.services.shared.update(use.key, expirySeconds: expirySeconds, on: parts.own.loop, body)
+    }
+
+    /// Writes the marks that this instance knows into a store that has lost them.
+    private func putBack(_ parts: Parts) {
+        let known = state.withLock { state in
+            state.lostAt = LoopTime.current()
+            return state.known.values.filter { $0.sent > 0 }
+        }
+        Task(executorPreference: parts.own.loop) {
+            for known in known {
+                _ = try? await self.change(known.use, parts) { found in
+                    let mark = Int(found?.first ?? 0)
+                    let isClaim = mark == known.sent && found?.count != 1
+                    return SharedState.Change(mark < known.sent || isClaim ? [UInt8(known.sent)] : nil, true)
+                }
+            }
+        }
+    }
+
+    private func send(_ use: BudgetUse, _ caller: String?, _ parts: Parts) async {
+        let quota = use.limit.quota
+        let now = Timestamp.now()
+        let resets = Timestamp.text(second: (now + use.resetMicroseconds / 1_000 + 999) / 1_000)
+        let whose = caller.map { "key \($0)" } ?? "all callers together"
+        let (used, percent) = (quota.amount(use.used), use.percent)
+        let text =
+            "The budget of \(whose), \(quota.textWithUnit), is used to \(percent) %: \(used) of \(quota.amount(quota.count)). All of it is free again at \(resets)."
+        parts.services.log.warning("budget") { line in
+            line.add("caller", caller ?? "all callers together")
+            line.add("limit", quota.textWithUnit)
+            line.add("used", used)
+            line.add("percent", percent)
+            line.add("resets", resets)
+        }
+        let settings = parts.router.gateway.settings
+        guard let url = settings.budgetAlertURL else { return }
+        let body: JSONFragment = #"""
+            {"text":\#(text),"event":"budget","caller":\#(caller),"group":null,"limit":\#(quota.textWithUnit),\#
+            "used":\#(number: used),"percent":\#(percent),"resets":\#(resets),"time":\#(Timestamp.text(second: now / 1_000))}
+            """#
+        let cause = await post(Body(ByteBuffer(json: body)), to: url, settings, parts.own)
+        if let cause {
+            failed.add(1, ordering: .relaxed)
+            parts.services.log.warning("an alert about a budget could not be posted") { line in
+                line.add("setting", "BUDGET_ALERT_URL")
+                line.add("cause", cause)
+            }
+        } else {
+            posted.add(1, ordering: .relaxed)
+        }
+    }
+
+    /// Posts an alert, at most three times. Returns the cause of the last failure; nil after a success.
+    private func post(_ body: Body, to url: String, _ settings: Settings, _ own: LoopServices) async -> String? {
+        var options = EndpointOptions()
+        options.connectMilliseconds = Self.tryMilliseconds
+        options.firstByteMilliseconds = Self.tryMilliseconds
+        options.totalMilliseconds = Self.tryMilliseconds
+        options.proxy = settings.upstreamProxy ?? ""
+        options.certificateFile = settings.certificateFile
+        guard let endpoint = Endpoint(url, options) else { return "the address is invalid" }
+        let headers = UpstreamHeaders(["Content-Type: application/json", "User-Agent: relay"])
+        var cause: String?
+        for pause in Self.pausesNanoseconds {
+            if pause > 0 { await own.loop.sleep(nanoseconds: pause) }
+            do throws(TransportError) {
+                let response = try await own.client.send(UpstreamCall(endpoint: endpoint, headers: headers, body: body))
+                if response.head.status / 100 == 2 { return nil }
+                cause = "the receiver answered \(response.head.status)"
+            } catch {
+                cause = error.cause
+            }
+        }
+        return cause
+    }
+}
+
+extension BudgetAlerts: MetricsSource {
+    package func write(to text: inout MetricsText) {
+        text.counter("relay_budget_alerts_total", "Alerts about budgets that this relay has posted, by outcome.")
+        text.sample(("outcome", "sent"), value: posted.load(ordering: .relaxed))
+        text.sample(("outcome", "failed"), value: failed.load(ordering: .relaxed))
+    }
+}
+
+extension BudgetUse {
+    fileprivate var percent: Int { used * 100 / max(1, limit.quota.count) }
+    /// The key in the shared state of the highest mark that was sent.
+    fileprivate var key: String { "relay:2:alert:\(record)" }
+}

@@ -1,0 +1,220 @@
+"""Alerts about budgets: each mark is logged and posted once, by all relays together, and no request waits for it."""
+
+import json
+import os
+import socketserver
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+from chat import PATH, body
+from conftest import TEAM_TOKEN, VENDOR_KEY, secrets
+from memcached import Memcached, wait_for
+from operating import SETTINGS, Operator
+from relay_process import free_port
+from spending import PROMPT, Vendor
+
+RELAYS = int(os.environ.get("RELAYS", "4"))
+RUNS = int(os.environ.get("RUNS", "1"))
+HOOK = "/services/secret-path-of-the-hook"
+WORDS = "word " * PROMPT
+
+
+class Receiver:
+    """A receiver of alerts. `statuses` are those of its next answers; it answers nothing while `gate` is closed."""
+
+    def __init__(self):
+        self.posts, self.statuses, self.gate = [], [], threading.Event()
+        self.gate.set()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_POST(self):
+                raw = self.rfile.read(int(self.headers["content-length"]))
+                receiver.posts.append((self.path, self.headers["content-type"], json.loads(raw)))
+                receiver.gate.wait(60)
+                self.send_response(receiver.statuses.pop(0) if receiver.statuses else 200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}{HOOK}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self):
+        self.gate.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+    @property
+    def alerts(self):
+        return [post[2] for post in self.posts]
+
+
+@pytest.fixture
+def receiver():
+    running = Receiver()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def seller():
+    running = Vendor()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def relay_with(start_relay, seller):
+    secrets.add(HOOK)
+
+    def start(limit="0.35 usd/day", **more):
+        return start_relay(
+            PROVIDER_CHATS_KIND="openai", PROVIDER_CHATS_BASE_URL=f"{seller.base_url}/v1", PROVIDER_CHATS_API_KEY=VENDOR_KEY,
+            PROVIDER_CHATS_MODELS="m", PROVIDER_CHATS_COST="5/25 per million", KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT="off",
+            **{"KEY_TEAM_RATE_LIMIT": limit} | more,
+        )  # fmt: skip
+
+    return start
+
+
+def ask(http):
+    return http.post(PATH, json=body(WORDS, model="m")).status_code
+
+
+def use_up(*callers):
+    """Sends requests, in turn, until one is refused."""
+    for number in range(400):
+        if ask(callers[number % len(callers)]) == 429:
+            return
+    raise AssertionError("the budget has no end")
+
+
+def lines(relay):
+    return [line for line in relay.log_lines() if line["message"] == "budget"]
+
+
+def metric(http, outcome):
+    return int(http.get("/metrics").text.split(f'relay_budget_alerts_total{{outcome="{outcome}"}} ')[1].split("\n")[0])
+
+
+@pytest.mark.parametrize("limit", ["key", "total"])
+def test_each_mark_is_posted_once(relay_with, receiver, caller, limit):
+    names = {"key": {}, "total": {"KEY_TEAM_RATE_LIMIT": "off", "RATE_LIMIT_TOTAL": "0.35 usd/day"}}[limit]
+    relay = relay_with(BUDGET_ALERT_URL=receiver.url, **names)
+    http = caller(relay, TEAM_TOKEN)
+    use_up(http)
+    wait_for(lambda: len(receiver.posts) == 2)
+    assert all(ask(http) == 429 for _ in range(3))
+    time.sleep(0.5)
+    first, last = receiver.alerts
+    assert receiver.posts[0][:2] == (HOOK, "application/json")
+    assert set(first) == {"text", "event", "caller", "group", "limit", "used", "percent", "resets", "time"}
+    whose = "key team" if limit == "key" else "all callers together"
+    assert first["text"].startswith(f"The budget of {whose}, 0.35 usd per day, is used to {first['percent']} %: {first['used']:.2f}")
+    assert (first["event"], first["group"], first["limit"]) == ("budget", None, "0.35 usd per day")
+    assert first["caller"] == last["caller"] == ("team" if limit == "key" else None)
+    assert 80 <= first["percent"] < 90 and last["percent"] == 100 and first["used"] / 0.35 == pytest.approx(first["percent"] / 100, abs=0.02)
+    assert first["time"] < first["resets"]
+    assert [line["percent"] for line in lines(relay)] == [first["percent"], 100]
+    assert {line["level"] for line in lines(relay)} == {"warning"}
+    wait_for(lambda: metric(http, "sent") == 2)
+
+
+def test_without_a_url_alerts_are_logged(relay_with, caller):
+    relay = relay_with(BUDGET_ALERTS="50")
+    use_up(caller(relay, TEAM_TOKEN))
+    relay.wait_for_line(lambda line: line["message"] == "budget")
+    (line,) = lines(relay)
+    assert (line["caller"], line["limit"]) == ("team", "0.35 usd per day") and 50 <= line["percent"] < 60
+
+
+def test_other_units_and_rates_give_no_alert(relay_with, receiver, caller):
+    relay = relay_with("20000 tokens/day;0.05 usd/minute", BUDGET_ALERT_URL=receiver.url)
+    use_up(caller(relay, TEAM_TOKEN))
+    time.sleep(0.5)
+    assert receiver.posts == [] == lines(relay)
+
+
+def test_open_reservations_give_no_alert(relay_with, receiver, seller, caller):
+    """Eight requests hold all of the budget, and use little."""
+    http = caller(relay_with("0.5 usd/day", BUDGET_ALERT_URL=receiver.url), TEAM_TOKEN)
+    seller.length = 10
+    with ThreadPoolExecutor(8) as pool:
+        assert 200 in list(pool.map(lambda _: ask(http), range(8)))
+    time.sleep(0.5)
+    assert receiver.posts == []
+
+
+@pytest.mark.parametrize("is_flushed", [False, True])
+def test_all_relays_together_post_once(relay_with, receiver, caller, is_flushed):
+    for run in range(RUNS):
+        store = Memcached()
+        try:
+            receiver.posts.clear()
+            more = {"BUDGET_ALERT_URL": receiver.url, "MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s"}
+            relays = [relay_with("0.7 usd/day", **more) for _ in range(RELAYS)]
+            callers = [caller(relay, TEAM_TOKEN) for relay in relays]
+            for number in range(34):
+                assert ask(callers[number % RELAYS]) == 200
+            wait_for(lambda: len(receiver.posts) == 1, 20)
+            if is_flushed:
+                store.flush()
+            use_up(*callers)
+            wait_for(lambda: len(receiver.posts) >= 2, 20)
+            time.sleep(8)
+            assert [alert["percent"] // 20 for alert in receiver.alerts] == [4, 5], (run, receiver.alerts)
+            assert sum(len(lines(relay)) for relay in relays) == 2
+            for relay in relays:
+                relay.stop()
+        finally:
+            store.kill()
+
+
+def test_a_budget_that_is_free_again_gives_new_alerts(relay_with, receiver, caller):
+    relay = relay_with(BUDGET_ALERT_URL=receiver.url, **SETTINGS)
+    http = caller(relay, TEAM_TOKEN)
+    use_up(http)
+    wait_for(lambda: len(receiver.posts) == 2)
+    assert Operator(relay.base_url).ask("POST", "/admin/limits/reset", json={"caller": "team", "id": "key.usd.86400"}).status_code == 200
+    use_up(http)
+    wait_for(lambda: len(receiver.posts) == 4)
+    assert [alert["percent"] // 20 for alert in receiver.alerts] == [4, 5, 4, 5]
+
+
+def test_a_receiver_that_fails_is_tried_three_times(relay_with, receiver, caller):
+    receiver.statuses = [500, 404, 503]
+    relay = relay_with(BUDGET_ALERT_URL=receiver.url, BUDGET_ALERTS="80")
+    http = caller(relay, TEAM_TOKEN)
+    use_up(http)
+    line = relay.wait_for_line(lambda line: line["message"].startswith("an alert about a budget"), 40)
+    assert line["cause"] == "the receiver answered 503" and len(receiver.posts) == 3
+    assert receiver.alerts[0] == receiver.alerts[2]
+    assert (metric(http, "sent"), metric(http, "failed")) == (0, 1)
+    assert HOOK not in relay.text()
+
+
+def test_no_request_waits_for_a_receiver(relay_with, receiver, caller):
+    receiver.gate.clear()
+    http = caller(relay_with(BUDGET_ALERT_URL=receiver.url), TEAM_TOKEN)
+    use_up(http)
+    wait_for(lambda: len(receiver.posts) >= 1)
+    # It has still answered nothing.
+    assert ask(http) == 429 and not receiver.gate.is_set()
+
+
+def test_a_receiver_that_is_away(relay_with, caller):
+    relay = relay_with(BUDGET_ALERT_URL=f"http://127.0.0.1:{free_port()}{HOOK}", BUDGET_ALERTS="80")
+    http = caller(relay, TEAM_TOKEN)
+    use_up(http)
+    line = relay.wait_for_line(lambda line: line["message"].startswith("an alert about a budget"), 40)
+    assert "cannot connect" in line["cause"] and HOOK not in relay.text()
+    assert metric(http, "failed") == 1
