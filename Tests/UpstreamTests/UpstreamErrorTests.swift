@@ -47,7 +47,10 @@ import Testing
             "(tools.12.function.parameters.properties.line2_type)", "`input[2].content[10].image_url`, or less",
             "tools[0].function.parameters.properties.address2", "claude-sonnet-4-5-20250929 is unknown",
             "the model 'gpt-4o-mini-transcribe-2025-03-20'", "gemini-2.5-flash-preview-09-2025.",
-            "claude-3-5-sonnet@20240620 is gone", "match '^[a-zA-Z0-9_-]{1,64}$'.",
+            "messages.7.content.2.image.source.base64: image exceeds 5 MB",
+            "In context=('properties', 'locations_2_items_list')",
+            "the tool mcp__github__create_pull_request_review_v2 is unknown", "claude-3-5-sonnet@20240620 is gone",
+            "match '^[a-zA-Z0-9_-]{1,64}$'.",
             #"match \#u{201c}^[\w-]{1,64}(\.\d+)?$\#u{201d}"#,
         ]
     )
@@ -60,7 +63,8 @@ import Testing
             "ip-10-0-0-12.ec2.internal.example",
             "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc123", "550e8400-e29b-41d4-a716-446655440000",
             "key.0.AbCdEfGhIjKlMnOpQrStUvWxYzAbCd", "my-company-project-428713", "sk-ant-api03-2025-01-01",
-            "worker-20259999-0123456789abcdef", "[2001:db8:85a3:8d3:1319:8a2e]", "^abcdef0123456789abcdef01[0-9]$",
+            "abc_1234567_defghijklmnopqrst", "team_a_Ab1Cd2Ef3Gh4Ij5Kl6Mn7", "worker-20259999-0123456789abcdef",
+            "[2001:db8:85a3:8d3:1319:8a2e]", "^abcdef0123456789abcdef01[0-9]$",
         ]
     )
     func staysHidden(_ said: String) { #expect(UpstreamError.words(of: "at \(said) now") == "at \u{2026} now") }

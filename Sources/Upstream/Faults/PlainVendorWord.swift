@@ -17,11 +17,13 @@ struct PlainVendorWord {
     /// `messages[3].tool_calls[0].id`.
     var isFieldPath: Bool {
         let segments = text.split { ".[]".utf8.contains($0) }
+        if segments.count == 1 { return isSnakeName }
         guard segments.count > 1, let first = segments.first, Self.isName(first, mayEndInDigits: false) else {
             return false
         }
         // Names of hosts contain neither brackets nor underscores.
-        let mayEndInDigits = text.contains { "[_".utf8.contains($0) }
+        let hasIndex = segments.contains { Self.isNumber($0, maxDigits: 4) }
+        let mayEndInDigits = hasIndex || text.contains { "[_".utf8.contains($0) }
         var numbers = 0
         for segment in segments.dropFirst() {
             if Self.isNumber(segment, maxDigits: 4) {
@@ -34,6 +36,13 @@ struct PlainVendorWord {
             }
         }
         return true
+    }
+
+    /// Whether the word is a name such as `mcp__github__create_review_v2`: at least three plain words or small numbers.
+    private var isSnakeName: Bool {
+        let parts = text.split(separator: UInt8(ascii: "_"))
+        return parts.count > 2 && !text.contains { (65...90).contains($0) }
+            && parts.allSatisfy { Self.isNumber($0, maxDigits: 2) || Self.isName($0, mayEndInDigits: true) }
     }
 
     private static func isName(_ segment: ArraySlice<UInt8>, mayEndInDigits: Bool) -> Bool {
