@@ -111,6 +111,38 @@ def test_what_the_client_keeps_goes_on_as_it_is(http, server, model):
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("path", ["/v1/messages", RESPONSES])
+def test_signatures_of_calls_are_given_back(http, server, model, is_streamed, path):
+    """Google's models refuse a history whose calls lack them, and these clients have no place for them."""
+    call = {"index": 0, "id": "call_sig", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    call["extra_content"] = {"google": {"thought_signature": "c2ln"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    if is_streamed:
+        events = [{"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [{"index": 0, "delta": message, "finish_reason": "tool_calls"}]}]
+        server.says(model, {"events": events, "bare": True})
+    else:
+        choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+        server.says(model, {"json": {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}})
+    parameters = {"type": "object", "properties": {}}
+    if path == RESPONSES:
+        asked = {"model": model, "tools": [{"type": "function", "name": "weather", "parameters": parameters}]}
+        first = asked | {"input": "Hi", "stream": is_streamed}
+        items = [{"type": "function_call", "call_id": "call_sig", "name": "weather", "arguments": "{}"}, {"type": "function_call_output", "call_id": "call_sig", "output": "fine"}]
+        second = asked | {"input": [{"role": "user", "content": "Hi"}, *items]}
+    else:
+        asked = {"model": model, "max_tokens": 50, "tools": [{"name": "weather", "input_schema": parameters}]}
+        first = asked | {"messages": [{"role": "user", "content": "Hi"}], "stream": is_streamed}
+        blocks = [{"type": "tool_use", "id": "toolu_sig", "name": "weather", "input": {}}]
+        results = [{"type": "tool_result", "tool_use_id": "toolu_sig", "content": "fine"}]
+        second = asked | {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": blocks}, {"role": "user", "content": results}]}
+    assert http.post(path, json=first).status_code == 200
+    server.says(model, {"extra": True})
+    assert http.post(path, json=second).status_code == 200
+    sent = [made for said in server.asked(model)[-1]["body"]["messages"] for made in said.get("tool_calls", ())]
+    assert [made.get("extra_content") for made in sent] == [call["extra_content"]]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
 def test_messages(http, server, model, is_streamed):
     learn(http, server, model)
     tools = [{"name": "weather", "input_schema": {"type": "object", "properties": {}}}]
@@ -253,7 +285,7 @@ def test_thoughts_of_another_vendor_do_not_go_to_the_one_that_takes_over(start_r
     server.says("plain", {"nulls": True})
     assert either(http, is_streamed, model="smart", tools=[TOOL], messages=asked) == ("Hello there", "stop")
     sent = server.body("plain")["messages"]
-    del message["reasoning_content"], call["extra_content"], said["reasoning_content"], said["extra_content"]
+    del message["refusal"], message["reasoning_content"], call["extra_content"], said["reasoning_content"], said["extra_content"]
     assert sent == asked
     assert server.take_violations() == []
 

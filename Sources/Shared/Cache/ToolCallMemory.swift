@@ -88,12 +88,12 @@ package final class ToolCallMemory: Sendable {
     /// long. A prefix `call_` or `toolu_` of the id is ignored.
     ///
     /// - Parameter owner: a digest of the caller or of the vendor account that owns the text.
-    package static func key(ofCall id: String, of owner: Digest) -> Digest? {
+    package static func key(ofCall id: String, of owner: Digest, _ kind: StaticString = "call") -> Digest? {
         guard id.utf8.count <= idLimitBytes else { return nil }
         for prefix: String in ["call_", "toolu_"] where id.utf8.starts(with: prefix.utf8) {
-            return key("call", String(decoding: id.utf8.dropFirst(prefix.utf8.count), as: UTF8.self), of: owner)
+            return key(kind, String(decoding: id.utf8.dropFirst(prefix.utf8.count), as: UTF8.self), of: owner)
         }
-        return key("call", id, of: owner)
+        return key(kind, id, of: owner)
     }
 
     package static func key(_ kind: StaticString, _ text: String, of owner: Digest) -> Digest {

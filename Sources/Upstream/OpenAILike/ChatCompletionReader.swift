@@ -203,6 +203,9 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
             if !call.arguments.isEmpty {
                 try choices[number].order.add(call.arguments, to: call.index) { emit(number, $0) }
             }
+            if let signature = call.signature, !signature.isEmpty {
+                try choices[number].order.emitEvent(.signature(call: call.index, signature)) { emit(number, $0) }
+            }
         }
         if let function = piece.function {
             if let name = function.name {

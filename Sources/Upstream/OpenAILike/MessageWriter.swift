@@ -6,6 +6,7 @@ import Shared
 struct MessageWriter {
     private let attachments: [Attachment]
     private let wantsReasoning: Bool
+    private let signatures: CallSignatures?
     private var isFirst = true
     /// The attachments of the last tool results, as indexes in `attachments`. A user message after the results will
     /// contain them.
@@ -18,7 +19,9 @@ struct MessageWriter {
     /// - Parameters:
     ///   - attachments: the attachments to which the messages refer.
     ///   - wantsReasoning: whether the reasoning before tool calls is written.
-    init(_ attachments: [Attachment], wantsReasoning: Bool) {
+    ///   - signatures: the signatures of tool calls that the server gets back; nil if there are none.
+    init(_ attachments: [Attachment], wantsReasoning: Bool, _ signatures: CallSignatures? = nil) {
+        self.signatures = signatures
         self.attachments = attachments
         self.wantsReasoning = wantsReasoning
     }
@@ -105,6 +108,10 @@ struct MessageWriter {
             out.append(index == 0 ? #","tool_calls":[{"id":"# : #",{"id":"#, json: call.id ?? "")
             out.append(#","type":"function","function":"#)
             append(function: call, to: &out)
+            if let signature = signatures?.signature(of: call, isFirst: index == 0) {
+                out.append(#","extra_content":{"google":{"thought_signature":"#, json: signature)
+                out.append("}}")
+            }
             out.append("}")
         }
         if !calls.isEmpty { out.append("]") }
@@ -155,6 +162,21 @@ struct MessageWriter {
     private func appendDetail(of part: Attachment, to out: inout ByteBuffer) {
         // Only the Responses API has `original`.
         if let detail = part.detail { out.append("detail", detail == .original ? "high" : detail.rawValue) }
+    }
+}
+
+/// The signatures of tool calls that a server sent and wants back, as Gemini's models do.
+struct CallSignatures {
+    private let memory: CallerReasoning?
+    /// Whether the server is Google's, which refuses a turn whose first tool call has no signature.
+    private let isGoogle: Bool
+
+    init(_ memory: CallerReasoning?, isGoogle: Bool) { (self.memory, self.isGoogle) = (memory, isGoogle) }
+
+    func signature(of call: ToolCall, isFirst: Bool) -> String? {
+        if isGoogle, let own = call.signature { return own }
+        return call.id.flatMap { memory?.signature(ofCall: $0) }
+            ?? (isGoogle && isFirst ? "skip_thought_signature_validator" : nil)
     }
 }
 

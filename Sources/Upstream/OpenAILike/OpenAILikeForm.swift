@@ -9,6 +9,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     private let completions: Endpoint
     private let model: String
     private let isOpenAI: Bool
+    private let isGoogle: Bool
     /// Whether the relay switches to the Responses API if the chat completions API refuses the model.
     private let turnsToResponses: Bool
     private let hasTools: Bool
@@ -36,6 +37,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     ) {
         completions = vendor.completions
         isOpenAI = vendor.isOpenAI
+        isGoogle = vendor.completions.host?.hasSuffix("googleapis.com") ?? false
         turnsToResponses = vendor.chatsBy == .auto
         hasTools = !call.needs.isDisjoint(with: [.tools, .functions])
         maxCalls = call.maxCalls
@@ -78,7 +80,14 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         }
         refusal = call.refusalOfFiles(acceptsImages: false)
         let wantsReasoning = quirks.contains(.reasoningBack)
-        return OpenAILikeRequest(call, model: model, isOpenAI: isOpenAI, wantsReasoning: wantsReasoning).written()
+        return OpenAILikeRequest(
+            call,
+            model: model,
+            isOpenAI: isOpenAI,
+            wantsReasoning: wantsReasoning,
+            signatures: CallSignatures(reasoningBlocks, isGoogle: isGoogle)
+        )
+        .written()
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint { completions }
@@ -86,8 +95,11 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
         let reader = ChatCompletionReader(responseOptions, parser, ids: ids)
         if responseOptions.learnsChoicesFor != nil { self.reader = reader }
-        guard remembersReasoning, hasTools, let reasoningBlocks else { return names.restoring(reader) }
-        return names.restoring(ReasoningRecorder(reader, reasoningBlocks))
+        let isRecorded = hasTools && (remembersReasoning || !responseOptions.isNative)
+        guard isRecorded, let reasoningBlocks else { return names.restoring(reader) }
+        return names.restoring(
+            ReasoningRecorder(reader, reasoningBlocks, remembersReasoning: remembersReasoning)
+        )
     }
 
     var quirkOfResponse: LearnedQuirks? { reader?.lacksChoices ?? false ? .noChoices : nil }

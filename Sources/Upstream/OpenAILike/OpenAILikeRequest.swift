@@ -10,9 +10,17 @@ struct OpenAILikeRequest: ~Copyable {
     private let isOpenAI: Bool
     /// Whether the reasoning that led to tool calls is written into the message with these calls.
     private let wantsReasoning: Bool
+    private let signatures: CallSignatures?
     private var out = ByteBuffer()
 
-    init(_ call: ChatCall, model: String, isOpenAI: Bool, wantsReasoning: Bool = false) {
+    init(
+        _ call: ChatCall,
+        model: String,
+        isOpenAI: Bool,
+        wantsReasoning: Bool = false,
+        signatures: CallSignatures? = nil
+    ) {
+        self.signatures = signatures
         self.call = call
         chatOptions = call.chatOptions
         self.model = model
@@ -24,7 +32,7 @@ struct OpenAILikeRequest: ~Copyable {
         _ = out.reserve(512 + call.sentBytes + 48 * call.messages.count)
         out.append(#"{"model":"#, json: model)
         out.append(#","messages":["#)
-        var messages = MessageWriter(call.attachments, wantsReasoning: wantsReasoning)
+        var messages = MessageWriter(call.attachments, wantsReasoning: wantsReasoning, signatures)
         messages.append(call.messages, to: &out)
         out.append("]")
         appendTools()

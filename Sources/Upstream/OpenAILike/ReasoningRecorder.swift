@@ -2,20 +2,32 @@ import Calls
 import Engine
 import Shared
 
-/// A reader for chat completions that remembers the reasoning before the first tool call of the first choice.
+/// A reader for chat completions that remembers the reasoning before the first tool call of the first choice, and the
+/// signatures of tool calls.
 final class ReasoningRecorder: WireReaderDecorator, OnLoop, @unchecked Sendable {
     let inner: any WireReader
     private let reasoningBlocks: CallerReasoning
+    /// The id of the tool call that began last.
+    private var callID = ""
     private var reasoningBlock = ByteBuffer()
     /// Whether recording has ended: the reasoning was remembered, or it is too long to be remembered.
     private var isOver = false
 
-    init(_ inner: ChatCompletionReader, _ reasoningBlocks: CallerReasoning) {
+    /// Creates the reader.
+    ///
+    /// - Parameter remembersReasoning: whether the reasoning is remembered, and not only the signatures.
+    init(_ inner: ChatCompletionReader, _ reasoningBlocks: CallerReasoning, remembersReasoning: Bool) {
+        isOver = !remembersReasoning
         self.inner = inner
         self.reasoningBlocks = reasoningBlocks
     }
 
     func pass(_ choice: Int, _ event: ChatEvent, _ emit: Emit) {
+        switch event {
+        case .toolCall(_, let id, _): callID = id.text
+        case .signature(.some, let signature): reasoningBlocks.remember(signature: signature, ofCall: callID)
+        default: break
+        }
         record(choice, event)
         emit(choice, event)
     }

@@ -10,6 +10,8 @@ struct ToolCallChunk {
     var id: [UInt8] = []
     var name: [UInt8] = []
     var arguments: [UInt8] = []
+    /// The signature of the reasoning that led to the tool call; nil if the element has none.
+    var signature: UnsafeRawBufferPointer?
     /// The position of the chunk's element in `tool_calls`; nil if the relay made the chunk.
     var position: Int?
 }
@@ -93,6 +95,7 @@ struct ToolCallTable {
         }
         if function == nil || delta["function"] == nil { calls[index].read.isAnyText = true }
         var piece = ToolCallChunk(index: index, position: position)
+        piece.signature = delta["extra_content"]?["google"]?["thought_signature"]?.text
         var arguments = try arguments(of: function, &isOdd)
         let hasArguments = !arguments.isEmpty
         if isRepeat(arguments, of: index) {
@@ -118,7 +121,8 @@ struct ToolCallTable {
         }
         let isPlain = delta["type"]?.text != nil && !id.isEmpty && !name.isEmpty
         if !isPlain || function?["arguments"] == nil && function?["input"] == nil { isOdd = true }
-        return first(ToolCallChunk(index: index, arguments: arguments, position: position), &isOdd)
+        piece.arguments = arguments
+        return first(piece, &isOdd)
     }
 
     /// Returns the first chunk of a tool call.

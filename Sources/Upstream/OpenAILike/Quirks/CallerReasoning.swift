@@ -32,10 +32,23 @@ struct CallerReasoning: Sendable {
     }
 
     func remember(_ reasoningBlock: Body, ofCall id: String) {
-        guard let key = ToolCallMemory.key(ofCall: id, of: owner) else { return }
-        memory.keep(reasoningBlock, key) { [caller] in
+        if let key = ToolCallMemory.key(ofCall: id, of: owner) { keep(reasoningBlock, key) }
+    }
+
+    private func keep(_ text: Body, _ key: Digest) {
+        memory.keep(text, key) { [caller] in
             Self.seal(of: caller)?.seal(Array($0.bytes), named: key.base64url(characters: 43)) ?? []
         }
+    }
+
+    /// Returns the signature of a tool call that a server sent; nil if none is remembered.
+    func signature(ofCall id: String) -> String? {
+        ToolCallMemory.key(ofCall: id, of: owner, "signature").flatMap { memory.text($0) }?.bytes.text
+    }
+
+    func remember(signature: UnsafeRawBufferPointer, ofCall id: String) {
+        guard let key = ToolCallMemory.key(ofCall: id, of: owner, "signature") else { return }
+        keep(Body(copying: signature), key)
     }
 
     /// Reads from the shared store the reasoning that this instance lacks for a conversation.
