@@ -25,7 +25,7 @@ import Testing
         case .replacements: ["a", "a:", ":b", "a:b,a:c", "a b:c", "a:b c", ","]
         case .rate: ["0", "-1", "x", "1e3", "0.0001", "1000001"]
         case .address: ["example.org", "1.2.3"]
-        case .url, .proxy: ["host", "ftp://host", "https://a b"]
+        case .url, .proxy: ["no-scheme", "ftp://host", "https://a b"]
         case .database:
             [
                 "host/relay", "mysql://host/relay", "postgres://a b/relay", "postgres://me:p@ss@host/relay",
