@@ -5,8 +5,8 @@ import Shared
 /// The command that the program's arguments select, such as `serve` or `check`.
 enum Command: Equatable {
     case serve
-    /// Checks the settings. If `asks` is true, also asks the vendors whether they accept the configured keys.
-    case check(asks: Bool)
+    /// Checks the settings.
+    case check(CheckOptions)
     case config
     /// Lists the models that callers may name. If `isLive` is true, first reads the vendors' current model lists.
     case models(isLive: Bool, isJSON: Bool)
@@ -45,8 +45,8 @@ enum Command: Equatable {
             self = .usage(question, isJSON: isJSON)
             return
         }
-        let isJSON = arguments.last == "--json"
-        let words = isJSON ? Array(arguments.dropLast()) : arguments
+        let isJSON = arguments.contains("--json")
+        let words = arguments.filter { $0 != "--json" }
         switch (words.first, words.count) {
         case ("models", 1): self = .models(isLive: false, isJSON: isJSON)
         case ("models", 2) where words[1] == "--live": self = .models(isLive: true, isJSON: isJSON)
@@ -58,8 +58,9 @@ enum Command: Equatable {
             self = .giveBack(words[3...].joined(separator: " "), .name(words[1]), isJSON: isJSON)
         case _ where isJSON: return nil
         case (nil, _), ("serve", 1): self = .serve
-        case ("check", 1): self = .check(asks: false)
-        case ("check", 2) where words[1] == "--ask": self = .check(asks: true)
+        case ("check", _):
+            guard let options = CheckOptions(words.dropFirst()) else { return nil }
+            self = .check(options)
         case ("config", 1): self = .config
         case ("health", 1): self = .health
         case ("heal", 1): self = .heal
@@ -90,22 +91,19 @@ enum Command: Equatable {
         case .serve: MallocTunables.apply(arguments: CommandLine.unsafeArgv)
         case .check, .config, .models, .quirks, .limits, .giveBack, .usage, .bill: break
         }
+        let options: CheckOptions? = if case .check(let options) = command { options } else { nil }
+        let file: SettingsSource.File =
+            command == .serve ? .ofService : options?.file.map { .named($0) } ?? .orInstalled
         var remote: Settings.Remote?
-        let outcome = Settings.ofProcess(Vendors.catalogues, &remote)
+        let outcome = Settings.ofProcess(Vendors.catalogues, &remote, in: file)
         if command == .config { write(SettingsListing(outcome.effective).content, to: 1) }
-        let isToServe = command == .serve || command == .check(asks: false) || command == .check(asks: true)
+        if options != nil { write("settings: \(outcome.sources)\n", to: 1) }
+        let isToServe = command == .serve || options != nil
         let problems = (outcome.problems + (isToServe ? StorageCheck.problems(of: outcome.effective) : [])).byPlace
         let reports = [problems.report("problem"), outcome.warnings.report("warning")].joined()
         guard let settings = outcome.settings, problems.isEmpty else { end(.configuration, errors: reports) }
         switch command {
-        case .check(let asks):
-            let responses =
-                asks
-                ? ProviderCheck(settings, given: outcome.givenNames) { Vendors.questions($0, settings, client: $1) }
-                : nil
-            let isGood = responses?.isGood ?? true
-            let report = settings.checkReport(beside: outcome.effective) + (responses?.text ?? "")
-            end(isGood ? .success : .unavailable, report, errors: reports)
+        case .check(let options): check(settings, outcome, options, reports)
         case .config: end(.success, errors: reports)
         case .models(let isLive, let isJSON):
             let live = isLive ? VendorLists(settings) : nil
@@ -139,6 +137,28 @@ enum Command: Equatable {
         } catch {
             end(.failure, errors: "\(reports)models: \(error.text)\n")
         }
+    }
+
+    private static func check(
+        _ settings: Settings,
+        _ outcome: Settings.Outcome,
+        _ options: CheckOptions,
+        _ reports: String
+    ) -> Never {
+        var report = settings.checkReport(beside: outcome.effective, warnings: outcome.warnings.count)
+        var status = options.isStrict && !outcome.warnings.isEmpty ? ExitStatus.configuration : .success
+        var responses: ProviderCheck?
+        if options.asks {
+            let asked = ProviderCheck(settings, given: outcome.givenNames) {
+                Vendors.questions($0, settings, client: $1)
+            }
+            let servers = ServerCheck(settings)
+            report += asked.text + servers.text
+            if !(asked.isGood && servers.isGood) { status = .unavailable }
+            responses = asked
+        }
+        // The client's connections must not be closed after their event loop has ended.
+        withExtendedLifetime(responses) { end(status, report, errors: reports) }
     }
 
     private static func showBill(_ id: String, _ settings: Settings, isJSON: Bool, _ reports: String) -> Never {

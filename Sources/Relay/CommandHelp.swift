@@ -35,12 +35,13 @@ struct CommandHelp: Equatable, Sendable {
         CommandHelp("serve", Form("serve", "serve until SIGTERM (the default)")),
         CommandHelp(
             "check",
-            options: ["--ask"],
-            expected: "the only option is --ask",
+            options: ["--ask", "--strict"],
+            expected: "expected at most one FILE, --ask and --strict",
             Form(
-                "check",
-                "check the settings; 0 if they are valid, else 78; --ask also checks that each provider accepts",
-                "each of its keys, with a call that costs nothing; else 69"
+                "check [FILE]",
+                "check the settings; 0 if they are valid, else 78; --strict: 78 also if there are warnings; --ask: also ask",
+                "memcached, the database, the proxy, and each provider for its models with each of its keys, which costs",
+                "nothing; 69 if one does not respond, or lacks a model"
             )
         ),
         CommandHelp("config", Form("config", "print the effective settings with their source, secrets masked")),
@@ -136,7 +137,10 @@ struct CommandHelp: Equatable, Sendable {
         // `help chek` asks for the help of a command.
         let first = arguments[0] == "help" && arguments.count == 2 ? arguments[1] : arguments[0]
         guard let command = named(first) else {
-            let hint = nearest(to: first, among: all.map(\.name)).map { "; did you mean \($0)?" } ?? ""
+            let hint =
+                first.hasPrefix("-") && ["config", "env", "file"].contains(where: first.contains)
+                ? "; set ENV_FILE to the path of a file of settings; `check FILE` checks one"
+                : nearest(to: first, among: all.map(\.name)).map { "; did you mean \($0)?" } ?? ""
             return "\(first.hasPrefix("-") ? "unknown option" : "unknown command"): \(shown(first))\(hint)\n" + usage
         }
         let unknown = arguments.dropFirst().first { $0.hasPrefix("-") && !command.options.contains($0) }

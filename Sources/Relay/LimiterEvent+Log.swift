@@ -6,7 +6,11 @@ extension StoreDownRule {
     /// The effect of this rule while the counter store cannot be reached.
     fileprivate var consequence: String {
         switch self {
-        case .share: "this relay counts its share of each limit in its memory; a restart begins it anew"
+        case .share:
+            """
+            this relay counts its share of each limit in its memory, one part of as many as RATE_LIMIT_INSTANCES says, \
+            else as there were relays; a restart begins it anew
+            """
         case .local: "each relay counts whole limits in its memory; a restart begins them anew"
         case .allow: "limits do not hold"
         case .deny: "requests that limits cover are rejected"
@@ -25,6 +29,7 @@ extension LimiterEvent {
                 line.add("setting", Self.storeSettings)
                 line.add("cause", reason)
                 line.add("meanwhile", rule.consequence)
+                line.add("remedy", "start memcached there, and no other program; `relay check --ask` tries it")
             }
         case .storeBack(let server, let seconds):
             log.warning("counter store is back") { line in

@@ -10,8 +10,9 @@ struct SavedLimits {
 
     init(_ settings: Settings, of limiter: Limiter, _ log: Log) {
         let folder = settings.limits.store == .memory ? settings.dataFolder : nil
-        keeper = folder.map { CounterKeeper(of: limiter, in: $0) { event in event.log(to: log) } }
-        patienceSeconds = settings.shutdownSeconds
+        let seconds = settings.shutdownSeconds
+        patienceSeconds = seconds
+        keeper = folder.map { CounterKeeper(of: limiter, in: $0) { event in event.log(to: log, seconds) } }
     }
 
     /// Reads the counters of the previous process, and waits if that process is still ending. Call this method before
@@ -26,9 +27,13 @@ struct SavedLimits {
 }
 
 extension CounterKeeperEvent {
-    fileprivate func log(to log: Log) {
+    fileprivate func log(to log: Log, _ patienceSeconds: Double) {
         switch self {
-        case .waits: log.info("another relay uses DATA_DIR; waiting until it ends")
+        case .waits:
+            log.warning("another relay uses DATA_DIR; waiting until it ends") { line in
+                line.add("for_at_most_s", Int(patienceSeconds))
+                line.add("remedy", "if it is not ending, set another DATA_DIR")
+            }
         case .heldByAnother:
             log.warning(
                 "another relay uses DATA_DIR; limits are counted in memory only; set another DATA_DIR, or use memcached"

@@ -14,8 +14,10 @@ extension Settings {
     /// Returns what `relay check` prints about valid settings: where usage records are kept, and what keeps them if
     /// nothing does.
     ///
-    /// - Parameter effective: all settings. The files of `COMPOSE_FILE` can set `DATA_DIR` and `USAGE_DATABASE_URL`.
-    func checkReport(beside effective: [EffectiveSetting]) -> String {
+    /// - Parameters:
+    ///   - effective: all settings. The files of `COMPOSE_FILE` can set `DATA_DIR` and `USAGE_DATABASE_URL`.
+    ///   - warnings: the number of warnings about the settings.
+    func checkReport(beside effective: [EffectiveSetting], warnings: Int) -> String {
         let place: String
         let composeFiles = effective.first { $0.name == "COMPOSE_FILE" }?.shown.split(separator: ":") ?? []
         let isKeptInCompose = composeFiles.contains {
@@ -28,7 +30,8 @@ extension Settings {
         case (nil, nil) where isKeptInCompose: place = "kept with Docker Compose, as COMPOSE_FILE says; else not kept"
         case (nil, nil): place = "not kept; \(Self.recordsAdvice)"
         }
-        return "configuration: no problems\nusage records: \(place)\n"
+        let also = warnings == 0 ? "" : ", \(warnings) warning\(warnings == 1 ? "" : "s")"
+        return "configuration: no problems\(also)\nusage records: \(place)\n"
     }
 
     private static let recordsAdvice = """

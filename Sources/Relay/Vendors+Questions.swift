@@ -13,11 +13,13 @@ extension Vendors {
         guard provider.kind.usesNetwork else { return [] }
         let options = EndpointOptions(provider, settings).forQuestions
         let keys = provider.apiKeys.enumerated().map { (label: "k\($0 + 1)", text: $1) }
-        let models = provider.models.map(\.upstream)
+        let models = provider.models
         if provider.kind == .onemin {
-            let named = (models.isEmpty ? settings.permittedModels : models).map { name in
-                let name = name.hasSuffix(":online") ? String(name.dropLast(":online".count)) : name
-                return catalogues[.onemin]?.model(name)?.id ?? name
+            let permitted = settings.permittedModels.map { ModelName(alias: $0, upstream: $0) }
+            let named = (models.isEmpty ? permitted : models).map { model in
+                let text = model.upstream
+                let name = text.hasSuffix(":online") ? String(text.dropLast(":online".count)) : text
+                return ModelName(alias: model.alias, upstream: catalogues[.onemin]?.model(name)?.id ?? name)
             }
             let list = list(provider, settings, transport: client, options: options)
             return keys.map { key in
@@ -52,7 +54,7 @@ extension Vendors {
         _ provider: ProviderSettings,
         _ label: String,
         refreshToken: String,
-        models: [String],
+        models: [ModelName],
         options: EndpointOptions,
         client: CurlClient
     ) -> ProviderQuestion {
@@ -60,7 +62,7 @@ extension Vendors {
         let site = VertexSite.address(of: provider.cloud, baseURL: provider.baseURL)
         let publisher: Vertex.Publisher = provider.kind == .vertexGemini ? .google : .anthropic
         // The vendor's list has each model once, without versions.
-        let names = models.map { String($0.prefix { $0 != "@" }) }
+        let names = models.map { ModelName(alias: $0.alias, upstream: String($0.upstream.prefix { $0 != "@" })) }
         return ProviderQuestion(provider, label, models: names) {
             let project = provider.cloud.projectID
             return await exchange?.checkResult(on: publisher.rawValue, at: site, project: project, options, by: client)

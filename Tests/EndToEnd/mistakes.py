@@ -13,7 +13,10 @@ OPENAI = "PROVIDER_B_KIND=openai\nPROVIDER_B_BASE_URL=http://127.0.0.1:9/v1\nPRO
 KINDS = "openai, anthropic, gemini, cohere, cloudflare, vertexai_gemini, vertexai_claude, echo"
 ALL_KINDS = f"one of onemin, {KINDS}"
 VISIBLE = "the value is not a list of keys, each of 1 to 512 visible ASCII characters"
-ENV_FILE = "the value has a comment or quotes, which `docker run --env-file` keeps; mount the file instead, and set ENV_FILE to its path"
+ENV_FILE = (
+    "the value has a comment or quotes, which `docker run --env-file` and Compose's `environment:` keep; remove them, or mount the file and "
+    "set ENV_FILE to its path"
+)
 LIMITS = "is not off or limits such as 60/minute;2000/day"
 
 
@@ -461,5 +464,50 @@ WRITTEN = [
     written(
         "origin with a slash", ECHO + "CORS_ORIGINS={}\n", "https://chat.example.org/",
         "is not * or a list of origins such as https://chat.example.org", "write an origin without the / at its end", "https://chat.example.org",
+    ),
+    Mistake(
+        "YAML of a caller", f"PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN: {TOKEN}\nKEY_TEAM_RATE_LIMIT=5/minute\n",
+        ".env:2  KEY_TEAM_TOKEN: this line is not NAME=value: write = in place of : behind the name", "not NAME=value", "KEY_TEAM_TOKEN",
+        "write =", ECHO + "KEY_TEAM_RATE_LIMIT=5/minute\n",
+    ),
+    written(
+        "a caller's placeholder", "PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN={}\n", "sk-choose-something-long", "is the placeholder of the README",
+        "`openssl rand -hex 24` makes a token", TOKEN, is_warning=True,
+        line="is the placeholder of the README, which anybody can read; `openssl rand -hex 24` makes a token",
+    ),
+    written(
+        "a vendor's placeholder", OPENAI + "PROVIDER_B_API_KEYS={}\n", "your-key-of-openai", "is the placeholder of the README",
+        "write a key of the vendor's", "sk-proj-0123456789", is_warning=True,
+        line="is the placeholder of the README, which anybody can read; write a key of the vendor's",
+    ),
+    written(
+        "one label of two providers", OPENAI + "PROVIDER_C_KIND=echo\nPROVIDER_C_LABEL={}\nPROVIDER_B_LABEL=one\n", "one",
+        '"one" is also the label of PROVIDER_B', "write another label", "two", is_warning=True,
+        line='"one" is also the label of PROVIDER_B, so responses and metrics do not tell them apart; write another label',
+    ),
+    written(
+        "milliseconds", OPENAI + "PROVIDER_B_TIMEOUT={}\n", "30000", "30000 is in seconds, 8 h 20 min", "write 30000ms", "30000ms", is_warning=True,
+        line="30000 is in seconds, 8 h 20 min; write 30000ms for milliseconds, else 30000s",
+    ),
+    written(
+        "everybody at the operator's cost", "HOST=0.0.0.0\n" + OPENAI + "PROVIDER_B_API_KEYS=sk-proj-0123456789\nANONYMOUS_MODELS={}\n", "all",
+        "everybody who reaches 0.0.0.0:5001 may use the keys of PROVIDER_B", "KEY_<NAME>_TOKEN", "", is_warning=True,
+        line="everybody who reaches 0.0.0.0:5001 may use the keys of PROVIDER_B without a key; set HOST=127.0.0.1, or KEY_<NAME>_TOKEN in "
+        "place of ANONYMOUS_MODELS",
+    ),
+    Mistake(
+        "key that is wrapped", "PROVIDER_A_KIND=echo\nFILE_ID_SECRET=0123456789abcdef\nKEY_TEAM_TOKEN_FILE=wrapped\n",
+        ".env:3  KEY_TEAM_TOKEN: each of its 2 lines is a key of its own; if they are one key, write it on one line",
+        "each of its 2 lines", "KEY_TEAM_TOKEN", "write it on one line", ECHO, is_warning=True,
+    ),
+    written(
+        "Anthropic's key for another vendor", OPENAI + "PROVIDER_B_API_KEYS={}\n", "sk-ant-0123456789abcdef", "begins with sk-ant-",
+        "set PROVIDER_B_KIND=anthropic", "sk-proj-0123456789", is_warning=True,
+        line="begins with sk-ant-, as keys of another vendor do; set PROVIDER_B_KIND=anthropic, or write a key for http://127.0.0.1:9/v1",
+    ),
+    Mistake(
+        "quotes in Compose's environment", "", f"environment  KEY_TEAM_TOKEN: {ENV_FILE}", "Compose's `environment:`", "KEY_TEAM_TOKEN",
+        "remove them", "", {"PROVIDER_A_KIND": "echo", "KEY_TEAM_TOKEN": f'"{TOKEN}"'},
+        {"PROVIDER_A_KIND": "echo", "KEY_TEAM_TOKEN": TOKEN}, is_warning=True,
     ),
 ]

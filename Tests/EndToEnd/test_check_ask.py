@@ -11,12 +11,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+import local_http
 import pytest
+from memcached import Memcached
 from relay_process import INHERITED, binary, free_port
 
 KEY = "sk-proj-0123456789abcdefghij"
 BAD = "sk-proj-of-somebody-else-9876543210"
 CALLER = {"KEY_TEAM_TOKEN": "sk-relay-for-tests-0001"}
+READ = "; `relay models --live` reads the list, correct or remove it"
 HOSTILE = f'\x1b[2J\x07\u202e{KEY} {KEY[3:14]} {KEY[-8:]} '
 
 
@@ -74,6 +77,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.key() != KEY:
             return self.answer(401, {"error": {"message": f"Incorrect API key provided: {self.key()}"}})
         self.answer(200, {"object": "list", "data": [{"id": "llama-3"}, {"id": "embed-1"}]})
+
+    def like_page(self, path: str) -> None:
+        self.answer(200, b"<!doctype html><html></html>")
 
     def like_slow(self, path: str) -> None:
         self.server.ending.wait(30)
@@ -145,8 +151,10 @@ def ask(folder: Path, settings: dict[str, str]) -> tuple[int, list[str], float]:
         assert secret not in text, text
     assert all(character.isprintable() for character in text.replace("\n", "")), ascii(text)
     assert all(len(line) < 600 for line in text.splitlines())
-    first, _, second, *lines = done.stdout.decode().splitlines()
-    assert first == "configuration: no problems" and second == f"providers: {'no ' if done.returncode == 0 else ''}problems"
+    sources, first, _, second, *lines = done.stdout.decode().splitlines()
+    assert sources.startswith("settings: ") and first.partition(",")[0] == "configuration: no problems"
+    assert second.endswith("problems") and second.startswith("providers: ")
+    assert any(line.endswith(": problems") for line in (second, *lines)) == (done.returncode != 0)
     return done.returncode, [line.removeprefix("  ") for line in lines], seconds
 
 
@@ -171,16 +179,18 @@ def test_good_keys_of_all_kinds(vendors: Vendors, tmp_path: Path) -> None:
     assert status == 69
     assert lines == [
         "a k1: accepted",
-        'a k1: "lama-3" (PROVIDER_A_MODELS) is not on the vendor\'s list; did you mean "llama-3"?',
+        'a k1: "lama-3" (PROVIDER_A_MODELS) is not on the vendor\'s list; did you mean mine=llama-3?',
         "b k1: accepted", "c k1: accepted", "d k1: accepted", "e k1: accepted", "f k1: accepted",
-        'f k1: "gemini-9" (PROVIDER_F_MODELS) is not on the vendor\'s list',
+        'f k1: "gemini-9" (PROVIDER_F_MODELS) is not on the vendor\'s list' + READ,
         "g k1: accepted", "g k2: rejected: the vendor answered 401: Unauthorized; correct PROVIDER_G_API_KEYS",
-        "g models: read", 'g models: "o3-mini" (PROVIDER_G_MODELS) is not on the vendor\'s list',
+        "g models: read", 'g models: "o3-mini" (PROVIDER_G_MODELS) is not on the vendor\'s list' + READ,
         "h: not checked, uses no network",
     ]  # fmt: skip
     # The exchange of the token is the only POST that there is.
     assert [path for method, path in vendors.seen if method == "POST"] == ["/token"]
-    status, lines, _ = ask(tmp_path, CALLER | {name: text for name, text in settings.items() if "PROVIDER_G" not in name})
+    good = {name: text for name, text in settings.items() if "PROVIDER_G" not in name}
+    good |= {"PROVIDER_A_MODELS": "llama-3,embed-1", "PROVIDER_F_MODELS": "gemini-2.5-pro"}
+    status, lines, _ = ask(tmp_path, CALLER | good)
     assert status == 0 and len([line for line in lines if line.endswith(": accepted")]) == 6
 
 
@@ -235,3 +245,57 @@ def test_callers_own_keys_are_not_asked_for(vendors: Vendors, tmp_path: Path) ->
     assert ask(tmp_path, kept)[:2] == (
         69, ["onemin k1: rejected: the vendor answered 401: Unauthorized; correct ONE_MIN_API_KEYS", "onemin models: read"]
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("models", "listed", "meant"),
+    [
+        ("lama-3", "lama-3", "llama-3"),
+        ("fast=lama-3", "lama-3", "fast=llama-3"),
+        ("llama-3=fast", "fast", "fast=llama-3"),
+    ],
+)
+def test_a_model_that_the_vendor_lacks_is_a_problem(vendors: Vendors, tmp_path: Path, models: str, listed: str, meant: str) -> None:
+    status, lines, _ = ask(tmp_path, CALLER | provider("A", f"{vendors.base_url}/row/v1", KEY, models=models))
+    assert (status, lines[1]) == (69, f'a k1: "{listed}" (PROVIDER_A_MODELS) is not on the vendor\'s list; did you mean {meant}?')
+    assert ask(tmp_path, CALLER | provider("A", f"{vendors.base_url}/row/v1", KEY, models=meant))[0] == 0
+
+
+def test_a_web_page_is_no_api(vendors: Vendors, tmp_path: Path) -> None:
+    settings = CALLER | provider("A", f"{vendors.base_url}/page/v1", KEY)
+    advice = "a web page; set the base URL to that of an API, such as https://host/v1"
+    assert ask(tmp_path, settings)[1][0].startswith(f"a k1: not confirmed: the response is {advice}")
+
+
+def test_servers_of_the_relay_itself_are_asked(vendors: Vendors, tmp_path: Path, start_relay) -> None:
+    nobody = free_port()
+    at = f"127.0.0.1:{nobody}"
+    settings = CALLER | provider("A", f"{vendors.base_url}/row/v1", KEY)
+    settings |= {"MEMCACHED_SERVERS": at, "USAGE_DATABASE_URL": f"postgres://relay@{at}/relay", "UPSTREAM_PROXY": f"http://me:secret@{at}"}
+    status, lines, _ = ask(tmp_path, settings)
+    refused = "connection refused; start it, or correct UPSTREAM_PROXY"
+    assert status == 69 and lines[0] == f"a k1: not confirmed: cannot connect to the proxy {at} (UPSTREAM_PROXY): {refused}"
+    assert lines[1:3] == [
+        "servers: problems",
+        f"memcached {at}: connection refused; start memcached there, or correct MEMCACHED_HOST or MEMCACHED_SERVERS",
+    ]
+    assert lines[3].startswith("the database of USAGE_DATABASE_URL: ") and lines[3].endswith("; correct USAGE_DATABASE_URL, or start the database")
+    assert lines[4] == f"the proxy of UPSTREAM_PROXY: cannot connect to {at}: connection refused; start the proxy, or correct UPSTREAM_PROXY"
+    answered = {name: text for name, text in settings.items() if name[:3] not in ("MEM", "USA", "UPS")}
+    memcached = Memcached()
+    try:
+        status, lines, _ = ask(tmp_path, answered | {"MEMCACHED_SERVERS": memcached.address})
+    finally:
+        memcached.kill()
+    assert (status, lines[1:]) == (0, ["servers: no problems", f"memcached {memcached.address}: responds"])
+    relay = start_relay(**settings | {"MEMCACHED_SERVERS": "", "USAGE_DATABASE_URL": ""})
+    body = {"model": "llama-3", "messages": [{"role": "user", "content": "hi"}]}
+    headers = {"Authorization": f"Bearer {CALLER['KEY_TEAM_TOKEN']}"}
+    response = local_http.post(f"http://127.0.0.1:{relay.port}/v1/chat/completions", json=body, headers=headers)
+    assert response.status_code == 502 and "The relay's proxy cannot be reached." in response.json()["error"]["message"]
+    assert f"cannot connect to the proxy {at}" in relay.wait_for_line(lambda line: line["message"] == "request")["cause"]
+
+
+def test_tls_to_a_server_without_it(vendors: Vendors, tmp_path: Path) -> None:
+    settings = CALLER | provider("A", f"{vendors.base_url.replace('http:', 'https:')}/row/v1", KEY)
+    assert ask(tmp_path, settings)[1][0].endswith("(libcurl 35); if the server has no TLS, write http://")

@@ -11,7 +11,7 @@ from pathlib import Path
 import local_http
 import pytest
 import trustme
-from mistakes import OWN, THE_LIST, TOKEN, WRITTEN, Mistake
+from mistakes import ECHO, OWN, THE_LIST, TOKEN, WRITTEN, Mistake
 from relay_process import INHERITED, binary, free_port
 
 
@@ -29,6 +29,7 @@ def reported(ended: subprocess.CompletedProcess[str]) -> list[str]:
 @pytest.mark.parametrize("row", THE_LIST + OWN + WRITTEN, ids=lambda row: row.name)
 def test_a_mistake_is_named_with_its_place_and_the_way_out(tmp_path: Path, row: Mistake) -> None:
     (tmp_path / "written").write_text(TOKEN + "\n")
+    (tmp_path / "wrapped").write_text(f"{TOKEN}\n{TOKEN[:17]}\n")
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     port = free_port()
 
@@ -64,9 +65,12 @@ SETTINGS = {"PROVIDER_A_KIND": "echo", "ANONYMOUS_MODELS": "all"}
         (["chek"], "unknown command: chek; did you mean check?", "[COMMAND]", ["check"]),
         (["help", "chek"], "unknown command: chek; did you mean check?", "[COMMAND]", ["help", "check"]),
         (["--port"], "unknown option: --port", "[COMMAND]", ["help"]),
-        (["check", "--aks"], "check: unknown option --aks; did you mean --ask?", "check", ["check", "--ask"]),
-        (["check", "--verbose"], "check: unknown option --verbose; the only option is --ask", "check", ["check", "--ask"]),
-        (["check", "now"], "check: the only option is --ask", "check", ["check", "--ask"]),
+        (["check", "--aks"], "check: unknown option --aks; did you mean --ask?", "check [FILE]", ["check", "--ask"]),
+        (["check", "--verbose"], "check: unknown option --verbose; expected at most one FILE, --ask and --strict", "check [FILE]",
+         ["check", "--strict"]),
+        (["check", "now", "then"], "check: expected at most one FILE, --ask and --strict", "check [FILE]", ["check", "--ask"]),
+        (["--config", "x.env"], "unknown option: --config; set ENV_FILE to the path of a file of settings; `check FILE` checks one",
+         "[COMMAND]", ["check"]),
         (["models", "--json", "--liv"], "models: unknown option --liv; did you mean --live?", "models", ["models", "--live"]),
         (["key", "--name"], "key: unknown option --name; expected a NAME, then optionally --json", "key NAME", ["key", "name"]),
     ],
@@ -136,7 +140,65 @@ def test_a_folder_on_a_read_only_file_system(tmp_path: Path) -> None:
 def test_it_says_where_records_are_kept(tmp_path: Path, settings: str, place: str) -> None:
     (tmp_path / ".env").write_text(f"PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN={TOKEN}\n{settings}")
     ended = run(["check"], tmp_path, {})
-    assert (ended.returncode, ended.stdout) == (0, f"configuration: no problems\nusage records: {place}\n")
+    read = f"settings: {tmp_path}/.env and the environment"
+    assert (ended.returncode, ended.stdout) == (0, f"{read}\nconfiguration: no problems\nusage records: {place}\n")
+
+
+def test_it_says_which_file_was_read(tmp_path: Path) -> None:
+    alone = run(["check"], tmp_path, SETTINGS)
+    assert alone.stdout.splitlines()[0] == f"settings: the environment alone; there is no .env in {tmp_path}"
+    (tmp_path / "own.env").write_text(ECHO)
+    for words, environment in (["check", "own.env"], {}), (["check"], {"ENV_FILE": "own.env"}):
+        named = run(words, tmp_path, environment)
+        assert (named.returncode, named.stdout.splitlines()[0]) == (0, f"settings: {tmp_path}/own.env and the environment")
+    other = run(["check", str(tmp_path / "own.env"), "--strict"], tmp_path, {"ENV_FILE": "missing.env"})
+    assert (other.returncode, other.stdout.splitlines()[0]) == (0, f"settings: {tmp_path}/own.env and the environment")
+    missing = run(["check", "no.env"], tmp_path, {})
+    assert missing.returncode == 78
+    assert reported(missing) == ["no.env  no.env: No such file or directory; put the file there, or correct the path"]
+
+
+def test_warnings_are_counted_and_fail_if_wanted(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN=short\n")
+    assert run(["check"], tmp_path, {}).stdout.splitlines()[1] == "configuration: no problems, 1 warning"
+    (tmp_path / ".env").write_text("PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN=short\nMETRICS_TOKEN=small\n")
+    for words, status in (["check"], 0), (["check", "--strict"], 78):
+        ended = run(words, tmp_path, {})
+        assert (ended.returncode, ended.stdout.splitlines()[1]) == (status, "configuration: no problems, 2 warnings")
+
+
+def test_no_settings_at_all(tmp_path: Path) -> None:
+    ended = run(["check"], tmp_path, {"PORT": "5001"})
+    assert (ended.returncode, reported(ended)) == (0, [
+        f"the environment alone; there is no .env in {tmp_path}  no caller and no provider is set, so everybody with a 1min.ai key may use "
+        "this relay; write settings into .env there, or set ENV_FILE to the path of their file"
+    ])  # fmt: skip
+    (tmp_path / ".env").write_text("PORT=5001\n")
+    assert reported(run(["check"], tmp_path, {})) == []
+
+
+def test_few_descriptors(tmp_path: Path) -> None:
+    limited = ["sh", "-c", f"ulimit -n 64; exec '{binary()}' check"]
+    ended = subprocess.run(limited, env=INHERITED | SETTINGS, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert reported(ended) == [
+        "environment  this process may open only 64 files and connections; raise `ulimit -n` (LimitNOFILE of systemd, --ulimit of Docker) to "
+        "1024 or more"
+    ]
+
+
+def test_the_package_s_settings_are_read_if_there_are_no_others(tmp_path: Path) -> None:
+    mounted = f'mount -t tmpfs none /etc && mkdir /etc/relay && printf "%s" "$0" >/etc/relay/relay.env && cd "{tmp_path}" && exec "{binary()}" check'
+    words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mounted, ECHO]
+
+    def first() -> str:
+        ended = subprocess.run(words, env=INHERITED, capture_output=True, text=True, timeout=30)
+        if "unshare" in ended.stderr or "mount:" in ended.stderr:
+            pytest.skip("this machine lets nobody mount")
+        return ended.stdout.partition("\n")[0]
+
+    assert first() == "settings: /etc/relay/relay.env and the environment"
+    (tmp_path / ".env").write_text(ECHO)
+    assert first() == f"settings: {tmp_path}/.env and the environment"
 
 
 def test_a_file_of_settings_that_cannot_be_read(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_check(tmp_path: Path) -> None:
     good = run("check", tmp_path, ONE_MIN_API_KEYS="v-1", KEY_A_TOKEN="sk-a" * 4)
     assert (good.returncode, good.stdout, good.stderr) == (
         0,
-        "configuration: no problems\nusage records: not kept; DATA_DIR keeps them for one relay, USAGE_DATABASE_URL for several "
+        f"settings: the environment alone; there is no .env in {tmp_path}\nconfiguration: no problems\nusage records: not kept; DATA_DIR keeps them for one relay, USAGE_DATABASE_URL for several "
         "(with Compose: deploy/data.yml, deploy/postgres.yml)\n",
         "",
     )
@@ -89,7 +89,7 @@ def test_check(tmp_path: Path) -> None:
     ("words", "message"),
     [
         ("serv", "unknown command: serv; did you mean serve?"), ("start", "unknown command: start"),
-        ("--port", "unknown option: --port"), ("check now", "check: the only option is --ask"),
+        ("--port", "unknown option: --port"), ("check now --then", "check: unknown option --then; expected at most one FILE, --ask and --strict"),
     ],
 )  # fmt: skip
 def test_commands_that_are_none(tmp_path: Path, words: str, message: str) -> None:

@@ -10,6 +10,11 @@ extension APIError {
     private static func message(of error: UpstreamError) -> String {
         let elsewhere = "Try again, or choose another model."
         switch error.fault {
+        case .unreachable where error.isOfProxy:
+            return """
+                The relay's proxy cannot be reached. Try again later. The operator can check UPSTREAM_PROXY with \
+                `relay check --ask`.
+                """
         case .unreachable:
             return """
                 The provider cannot be reached. \(elsewhere) The operator can check PROVIDER_<NAME>_BASE_URL with \

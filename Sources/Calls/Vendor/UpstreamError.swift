@@ -211,6 +211,9 @@ package struct UpstreamError: Error {
     /// Whether the call failed because the provider had no free capacity.
     package var isCapacityShortage: Bool { self.refusal?.isCapacityShortage ?? false }
 
+    /// Whether the call failed because the relay's own proxy cannot be reached.
+    var isOfProxy: Bool { fields.value.transport?.isOfProxy ?? false }
+
     package var fault: UpstreamFault {
         switch fields.value.transport?.kind {
         case .unreachable: .unreachable

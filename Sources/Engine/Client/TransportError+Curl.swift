@@ -24,14 +24,16 @@ extension TransportError {
     func cause(at host: String) -> String {
         switch kind {
         case .unreachable:
-            switch CURLcode(code) {
-            case CURLE_COULDNT_RESOLVE_HOST: "cannot resolve \(host)"
-            case CURLE_COULDNT_RESOLVE_PROXY: "cannot resolve the proxy for \(host)"
-            default: "cannot connect to \(host)\(systemReason)"
+            if let proxy {
+                "cannot connect to the proxy \(proxy) (UPSTREAM_PROXY)\(systemReason); start it, or correct UPSTREAM_PROXY"
+            } else if CURLcode(code) == CURLE_COULDNT_RESOLVE_HOST {
+                "cannot resolve \(host)"
+            } else {
+                "cannot connect to \(host)\(systemReason)"
             }
         case .insecure where CURLcode(code) == CURLE_PEER_FAILED_VERIFICATION:
             "the certificate of \(host) is not trusted"
-        case .insecure: "no TLS connection to \(host) (libcurl \(code))"
+        case .insecure: "no TLS connection to \(host) (libcurl \(code)); if the server has no TLS, write http://"
         case .connectTimeout: "no connection to \(host) in time"
         case .firstByteTimeout: "\(host) did not begin to respond in time"
         case .idleTimeout: "\(host) sent no data for too long"
@@ -43,6 +45,14 @@ extension TransportError {
         case .overloaded: "no memory for the response of \(host)"
         case .cancelled: "cancelled"
         }
+    }
+
+    /// Whether the relay's proxy could not be reached, so that the vendor was not called at all.
+    package var isOfProxy: Bool { kind == .unreachable && proxy != nil }
+
+    /// The host and port of the proxy, without credentials; nil if there is no proxy.
+    private var proxy: Substring? {
+        endpoint?.options.proxy.split(separator: "@").last?.split(separator: "//").last?.prefix { $0 != "/" }
     }
 
     /// The reason why the system could not connect, such as `: connection refused`; empty if there is none.

@@ -8,7 +8,8 @@ import Upstream
 struct ProviderCheck {
     /// The report of the check: a line for each key, and for each configured model that its vendor does not list.
     let text: String
-    /// Whether every request of the check succeeded. All configured keys were then accepted by their vendors.
+    /// Whether every request of the check succeeded. All configured keys were then accepted by their vendors, which
+    /// list all configured models.
     let isGood: Bool
     /// The HTTP client that sends the requests of the check. Its connections may outlive the requests.
     private let client: CurlClient
@@ -43,8 +44,7 @@ struct ProviderCheck {
         var isGood = true
         for (question, checkResult) in zip(questions, all) {
             lines += question.lines(given, on: checkResult ?? .failed("no response within \(Self.seconds) s"))
-            if case .accepted = checkResult { continue }
-            isGood = false
+            isGood = isGood && question.isGood(checkResult)
         }
         for provider in settings.providers where !questions.contains(where: { $0.provider.name == provider.name }) {
             let reason = provider.kind.usesNetwork ? "callers send their own keys" : "uses no network"

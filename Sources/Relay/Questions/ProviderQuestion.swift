@@ -9,15 +9,15 @@ struct ProviderQuestion: Sendable {
     private let label: String?
     /// Whether the request only reads a public model list, so its result says nothing about a key.
     private let isOfList: Bool
-    /// The provider's configured models, by the names that the vendor uses.
-    private let models: [String]
+    /// The provider's configured models. Their `upstream` is as on the vendor's list.
+    private let models: [ModelName]
     private let mask: SecretMask
     let ask: @Sendable () async -> KeyCheckResult
 
     init(
         _ provider: ProviderSettings,
         _ label: String?,
-        models: [String],
+        models: [ModelName],
         isOfList: Bool = false,
         ask: @escaping @Sendable () async -> KeyCheckResult
     ) {
@@ -31,6 +31,25 @@ struct ProviderQuestion: Sendable {
         self.ask = ask
     }
 
+    /// Returns the configured models that a vendor's list lacks. Of Azure, the list has no deployments.
+    private func missing(_ listed: Set<String>?) -> [ModelName] {
+        guard let listed, !listed.isEmpty, !provider.baseURL.contains(".azure.com") else { return [] }
+        return models.filter { !listed.contains($0.upstream) }
+    }
+
+    /// Returns whether the vendor accepted the key and lists all models.
+    func isGood(_ checkResult: KeyCheckResult?) -> Bool {
+        guard case .accepted(let listed) = checkResult else { return false }
+        return missing(listed).isEmpty
+    }
+
+    /// Returns a name on the vendor's list, as `MODELS` must contain it, that a missing model probably means.
+    private func meant(by model: ModelName, _ listed: Set<String>) -> String? {
+        if listed.contains(model.alias) { return "\(model.upstream)=\(model.alias)" }
+        guard let near = nearestModel(to: model.upstream, among: listed.sorted()) else { return nil }
+        return model.alias == model.upstream ? near : "\(model.alias)=\(near)"
+    }
+
     /// Returns the lines of the report for this request's result.
     ///
     /// - Parameter given: the names of the settings that the operator has set.
@@ -38,13 +57,15 @@ struct ProviderQuestion: Sendable {
         let name = "\(provider.name) \(isOfList ? "models" : label ?? "without a key")"
         switch checkResult {
         case .accepted(let listed):
-            let missing = models.filter { model in listed.map { !$0.contains(model) } ?? false }
-            let setting = "PROVIDER_\(provider.name.asInstance)_MODELS"
+            let subset = provider.models.isEmpty ? provider.kind.row.subsetName : nil
+            let setting = subset ?? "PROVIDER_\(provider.name.asInstance)_MODELS"
             return ["\(name): \(isOfList ? "read" : "accepted")"]
-                + missing.map { model in
-                    let near = nearest(to: model, among: (listed ?? []).sorted())
-                    let hint = near.map { "; did you mean \"\(mask.masked($0))\"?" } ?? ""
-                    return "\(name): \"\(model)\" (\(setting)) is not on the vendor's list\(hint)"
+                + missing(listed).map { model in
+                    let near = meant(by: model, listed ?? [])
+                    let hint =
+                        near.map { "; did you mean \(mask.masked($0))?" }
+                        ?? "; `relay models --live` reads the list, correct or remove it"
+                    return "\(name): \"\(model.upstream)\" (\(setting)) is not on the vendor's list\(hint)"
                 }
         case .refused(let cause):
             return ["\(name): rejected: \(mask.masked(cause)); correct \(keySetting(given))"]

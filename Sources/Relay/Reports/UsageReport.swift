@@ -3,7 +3,7 @@ import Shared
 
 /// A report that sums up usage records by key, model, provider, day, session or cause, for the command `usage`.
 struct UsageReport {
-    static let options = "--by key|model|provider|day|session|cause, --days N"
+    static let options = "--by caller|model|provider|day|session|cause, --days N"
     private static let standardDays = 30
     private static let maxDays = 36_500
     private static let nameLength = 60
@@ -21,7 +21,8 @@ struct UsageReport {
             switch word {
             case "--json" where !isJSON: isJSON = true
             case "--by" where group == nil:
-                guard let named = rest.popFirst().flatMap(UsageReportQuery.Group.init) else { return nil }
+                let word = rest.popFirst().map { $0 == "caller" ? "key" : $0 }
+                guard let named = word.flatMap(UsageReportQuery.Group.init) else { return nil }
                 group = named
             case "--days" where days == nil:
                 guard let number = rest.popFirst().flatMap({ Int($0) }), (1...maxDays).contains(number) else {

@@ -39,7 +39,8 @@ package struct AdminSettings: Sendable, Equatable {
 extension AdminSettings {
     /// Returns the operator's password in the settings of this process; nil if they have none.
     package static func passwordOfProcess() -> String? {
-        SettingsReader(SettingsSource.ofProcess(), table: .product, readFile: readSettingsFile).text("ADMIN_PASSWORD")
+        SettingsReader(SettingsSource.ofProcess(.orInstalled), table: .product, readFile: readSettingsFile)
+            .text("ADMIN_PASSWORD")
     }
 }
 

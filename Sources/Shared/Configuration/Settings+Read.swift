@@ -8,6 +8,8 @@ extension Settings {
         package let problems: [SettingsProblem]
         package internal(set) var warnings: [SettingsProblem]
         package let effective: [EffectiveSetting]
+        /// The places from which the settings were read, such as `/srv/.env and the environment`.
+        package let sources: String
         /// Whether the settings are missing only because the remote settings document could not be downloaded.
         package internal(set) var isUnavailable = false
 
@@ -21,7 +23,11 @@ extension Settings {
         package let port: Int
 
         package static func ofProcess() -> Address {
-            let reader = SettingsReader(SettingsSource.ofProcess(), table: .product, readFile: readSettingsFile)
+            let reader = SettingsReader(
+                SettingsSource.ofProcess(.ofService),
+                table: .product,
+                readFile: readSettingsFile
+            )
             return Address(host: reader.text("HOST") ?? "", port: reader.number("PORT"))
         }
     }
@@ -45,7 +51,8 @@ extension Settings {
             settings: reader.problems.isEmpty ? settings : nil,
             problems: reader.problems.byPlace,
             warnings: reader.warnings.byPlace,
-            effective: reader.effective
+            effective: reader.effective,
+            sources: sources.places
         )
     }
 

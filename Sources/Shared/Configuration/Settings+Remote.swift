@@ -1,4 +1,5 @@
 import Engine
+import Glibc
 
 /// The functions that read settings from the environment, the `.env` file and a remote document.
 extension Settings {
@@ -33,20 +34,22 @@ extension Settings {
     ///
     /// - Parameters:
     ///   - remote: the remote document as it was last downloaded; this function updates it.
+    ///   - file: the file of settings.
     ///   - location: the location of the remote document that was read at startup; nil during startup.
     ///   - isCancelled: whether a download must end, asked about once a second.
     package static func ofProcess(
         _ catalogues: Catalogues,
         _ remote: inout Remote?,
+        in file: SettingsSource.File = .ofService,
         from location: RemoteLocation? = nil,
         isCancelled: @escaping () -> Bool = { false }
     ) -> Outcome {
-        var sources = SettingsSource.ofProcess()
+        var sources = SettingsSource.ofProcess(file)
         // Most relays have no remote document, so their settings are read only once.
         guard
             location?.url != nil || sources.contains(where: { $0.entries.contains { $0.name.hasPrefix("CONFIG_URL") } })
         else {
-            return read(sources, catalogues, readFile: readSettingsFile)
+            return read(sources, catalogues, readFile: readSettingsFile).warned(of: sources)
         }
         let reader = SettingsReader(sources, table: .product, readFile: readSettingsFile)
         let isStart = location == nil
@@ -72,7 +75,7 @@ extension Settings {
         }
         var outcome = read(sources, catalogues, readFile: readSettingsFile)
         if let failure { outcome.warnings.append(failure) }
-        return outcome
+        return outcome.warned(of: sources)
     }
 
     private static func document(
@@ -118,5 +121,39 @@ extension SettingsSource {
     /// Returns a source that has no settings, only this problem.
     fileprivate static func broken(_ problem: SettingsProblem) -> SettingsSource {
         SettingsSource(name: "CONFIG_URL", isEnvironment: false, entries: [], problems: [problem])
+    }
+}
+
+extension Settings.Outcome {
+    private static let minDescriptors: rlim_t = 1_024
+    /// The beginnings of settings that name callers or providers, or where these are.
+    private static let choices = ["KEY_", "PROVIDER", "ONE_MIN_", "SUBSET_OF_", "CONFIG_URL"]
+
+    /// Returns the outcome with warnings about the process: no file of settings was found, or few files may be opened.
+    fileprivate func warned(of sources: [SettingsSource]) -> Self {
+        var outcome = self
+        func warn(_ location: String, _ text: String) {
+            outcome.warnings.append(SettingsProblem(location: location, name: nil, text: text))
+        }
+        let isChosen = effective.contains { setting in
+            setting.location != "default" && Self.choices.contains(where: setting.name.hasPrefix)
+        }
+        if sources.allSatisfy(\.isEnvironment), !isChosen {
+            let text = """
+                no caller and no provider is set, so everybody with a 1min.ai key may use this relay; write settings into \
+                .env there, or set ENV_FILE to the path of their file
+                """
+            warn(sources.places, text)
+        }
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
+        if limit.rlim_max < Self.minDescriptors {
+            let text = """
+                this process may open only \(limit.rlim_max) files and connections; raise `ulimit -n` (LimitNOFILE of \
+                systemd, --ulimit of Docker) to \(Self.minDescriptors) or more
+                """
+            warn("environment", text)
+        }
+        return outcome
     }
 }

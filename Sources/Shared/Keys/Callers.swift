@@ -91,6 +91,7 @@ extension Request {
         if key.beginsLowered("bearer ") {
             return #"It begins with "Bearer ". Send that word once, in Authorization only"#
         }
+        if key.first == UInt8(ascii: "$") { return "It is the name of a variable. Send the variable's value" }
         let isQuoted = key.first == UInt8(ascii: "\"") || key.first == UInt8(ascii: "'")
         return isQuoted ? "It begins with a quotation mark. Send the key without quotes" : nil
     }

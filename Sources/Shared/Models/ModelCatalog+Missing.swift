@@ -7,6 +7,10 @@ extension ModelCatalog {
     /// - Parameter features: features of which a suggested model needs at least one; nil to suggest any model.
     package func notFound(_ name: String, for caller: Caller, able features: Model.Features? = nil) -> APIError {
         var error = APIError.modelNotFound(name)
+        if !self[name].isEmpty, caller.kind != .passThrough, !caller.mayUse(name, ofPassthrough: false) {
+            let setting = caller.key.map { "KEY_\($0.name.asInstance)_MODELS" } ?? "ANONYMOUS_MODELS"
+            error.cause = "\(setting) does not permit \(name.beginning(ofBytes: 100))"
+        }
         if isSubsetOnly { error.message = "The model \(name.beginning(ofBytes: 100)) does not exist." }
         if let near = nearest(to: name, for: caller, able: features) { error.message += " Did you mean `\(near)`?" }
         return error

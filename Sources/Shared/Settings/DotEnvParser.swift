@@ -37,7 +37,10 @@ struct DotEnvParser {
         skipBlanks()
         // The line is not quoted, since it may be the second line of a secret.
         guard let name = read, current == UInt8(ascii: "=") else {
-            return report(nil, "this line is not NAME=value\(adviceOnName(from: start).map { ": \($0)" } ?? "")")
+            let advice = adviceOnName(from: start).map { ": \($0)" } ?? ""
+            // A name in YAML's form is known, so that no problem only follows from its absence.
+            let isYAML = current == UInt8(ascii: ":") && Self.families.contains(where: bytes[start..<index].starts)
+            return report(isYAML ? read : nil, "this line is not NAME=value\(advice)")
         }
         index += 1
         let isAfterBlank = isBlank(current)
@@ -214,8 +217,8 @@ extension SettingsSource.Entry {
         parser.parse()
         guard parser.mistakes.isEmpty, parser.entries.count == 1, parser.entries[0].value != value else { return nil }
         return """
-            the value has a comment or quotes, which `docker run --env-file` keeps; mount the file instead, and set \
-            ENV_FILE to its path
+            the value has a comment or quotes, which `docker run --env-file` and Compose's `environment:` keep; remove \
+            them, or mount the file and set ENV_FILE to its path
             """
     }
 }

@@ -31,7 +31,7 @@ func editDistance(_ one: [UInt8], _ other: [UInt8], atMost bound: Int) -> Int? {
 }
 
 /// Returns the model name that a misspelt name probably means; nil if no name is similar.
-func nearestModel(to name: String, among names: [String]) -> String? {
+package func nearestModel(to name: String, among names: [String]) -> String? {
     guard name.utf8.count <= 200 else { return nil }
     let small = name.lowercased()
     if let same = names.first(where: { $0.lowercased() == small && $0 != name }) { return same }

@@ -58,20 +58,37 @@ package struct SettingsSource: Sendable {
 
     func location(of entry: Entry) -> String { entry.line.map { "\(name):\($0)" } ?? name }
 
-    /// Returns the process environment and the `.env` file, or the file that `ENV_FILE` names. The environment
-    /// overrides the file. A missing `.env` is ignored, but a missing `ENV_FILE` is a problem.
-    package static func ofProcess() -> [SettingsSource] {
+    /// The file from which a command reads the settings.
+    package enum File: Sendable {
+        /// The file that `ENV_FILE` names, or else `.env`.
+        case ofService
+        /// The same file, or else the installed package's.
+        case orInstalled
+        case named(String)
+    }
+
+    private static let installedPath = "/etc/relay/relay.env"
+
+    /// Returns the process environment and the file. The environment overrides the file. A missing `.env` is ignored,
+    /// but a missing file that was named is a problem.
+    package static func ofProcess(_ file: File) -> [SettingsSource] {
         let environment = processEnvironment()
-        let named = environment.entries.last { $0.name == "ENV_FILE" && !$0.value.isEmpty }?.value
-        let path = named ?? ".env"
+        let setting = environment.entries.last { $0.name == "ENV_FILE" && !$0.value.isEmpty }?.value
+        let named: String? = if case .named(let path) = file { path } else { nil }
+        var path = named ?? setting ?? ".env"
+        if case .orInstalled = file, setting == nil, access(path, F_OK) != 0, access(installedPath, F_OK) == 0 {
+            path = installedPath
+        }
         do throws(FileProblem) {
             return [environment, document(named: path, try readSettingsFile(path))]
         } catch {
-            if named == nil && error.isAbsence { return [environment] }
+            if path == ".env" && error.isAbsence { return [environment] }
+            let isSetting = named == nil && setting != nil
+            let advice = path == installedPath ? "; run the command with sudo, or as the user relay" : error.advice
             let problem = SettingsProblem(
-                location: named == nil ? path : "environment",
-                name: named == nil ? nil : "ENV_FILE",
-                text: "\(path): \(error.text)\(error.advice)"
+                location: isSetting ? "environment" : path,
+                name: isSetting ? "ENV_FILE" : nil,
+                text: "\(path): \(error.text)\(advice)"
             )
             return [environment, SettingsSource(name: path, isEnvironment: false, entries: [], problems: [problem])]
         }
@@ -88,6 +105,19 @@ package struct SettingsSource: Sendable {
             next += 1
         }
         return .environment(variables)
+    }
+}
+
+extension [SettingsSource] {
+    /// The places of the sources: files with their whole paths.
+    var places: String {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let folder = getcwd(&buffer, buffer.count).map { String(cString: $0) } ?? "."
+        let files = filter { !$0.isEnvironment }.map { source in
+            source.name == "CONFIG_URL" || source.name.hasPrefix("/") ? source.name : "\(folder)/\(source.name)"
+        }
+        if files.isEmpty { return "the environment alone; there is no .env in \(folder)" }
+        return "\(files.joined(separator: ", ")) and the environment"
     }
 }
 

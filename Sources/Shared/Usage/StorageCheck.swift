@@ -14,6 +14,9 @@ package enum StorageCheck {
         ].compactMap(\.self)
     }
 
+    /// Returns why the database at this URL cannot be reached; nil if it can. Blocks for a few seconds.
+    package static func problem(ofDatabase url: String) -> String? { PostgresReading.problem(url: url) }
+
     private static func problem(ofFolder path: String) -> String? {
         guard let mode = mode(path) else {
             guard let why = obstacle(toMakingIn: parent(of: path)) else { return nil }

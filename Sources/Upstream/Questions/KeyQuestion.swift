@@ -96,7 +96,9 @@ struct KeyQuestion {
             switch head.status {
             case 200:
                 guard let root, root.kind == .object else {
-                    return .checkResult(.failed("the response is not JSON\(excerpt)"))
+                    let isPage = body.bytes.first { $0 > 32 } == UInt8(ascii: "<")
+                    let advice = "a web page; set the base URL to that of an API, such as https://host/v1"
+                    return .checkResult(.failed("the response is \(isPage ? advice : "not JSON")\(excerpt)"))
                 }
                 guard let members else { return .page([], next: nil) }
                 guard let elements = root[members]?.elements else {

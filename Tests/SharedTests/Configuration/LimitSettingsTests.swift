@@ -199,7 +199,7 @@ import Testing
                 "RATE_LIMIT: windows of an hour or more are counted in this process alone"
             ),
             (
-                "RATE_LIMIT_TOTAL=5/2 hours\nKEY_A_TOKEN=sk-choose-something-long\nKEY_A_RATE_LIMIT=3/week",
+                "RATE_LIMIT_TOTAL=5/2 hours\nKEY_A_TOKEN=sk-relay-for-tests-0001\nKEY_A_RATE_LIMIT=3/week",
                 "RATE_LIMIT_TOTAL: windows of an hour or more, here and in KEY_A_RATE_LIMIT, are counted in this process"
             ),
             ("RATE_LIMIT=60/minute;100/59 minutes", nil),

@@ -5,6 +5,21 @@ enum PostgresReading {
     private static let connectSeconds = 10
     private static let timeoutMilliseconds = 120_000
 
+    /// Returns why the server cannot be used; nil if it can.
+    static func problem(url: String) -> String? {
+        do throws(UsageFailure) {
+            let address = try PostgresStore.address(url)
+            do throws(PostgresFailure) {
+                _ = try PostgresConnection.open(address, connectSeconds: 3, timeoutMilliseconds: 3_000)
+                return nil
+            } catch {
+                return "\(error.text); correct USAGE_DATABASE_URL, or start the database"
+            }
+        } catch {
+            return error.cause
+        }
+    }
+
     /// Returns the sums of the usage records; nil if the database has no tables of a relay.
     static func summary(url: String, _ question: UsageReportQuery) throws(UsageFailure) -> UsageSummary? {
         try read(url: url) { (connection) throws(PostgresFailure) in

@@ -56,6 +56,11 @@ extension PostgresStore {
     func warn(_ event: StaticString, _ cause: String) {
         guard !hasWarned else { return }
         hasWarned = true
-        log.warning(event) { $0.add("cause", cause) }
+        log.warning(event) { line in
+            line.add("setting", "USAGE_DATABASE_URL")
+            line.add("cause", cause)
+            line.add("meanwhile", "records wait in memory, and a restart loses them")
+            line.add("remedy", "correct the setting or start the database; `relay check --ask` tries it")
+        }
     }
 }
