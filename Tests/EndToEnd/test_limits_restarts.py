@@ -168,8 +168,10 @@ def test_a_start_waits_for_the_relay_that_ends(lone, tmp_path):
         fcntl.flock(lock, fcntl.LOCK_UN)
         thread.join(20)
     (second,) = started
-    assert admitted(second) == 0 and warnings(second) == []
-    second.wait_for_line(lambda line: line["message"] == f"{FOLDER_IN_USE}; waiting until it ends")
+    assert admitted(second) == 0
+    (waited,) = warnings(second)
+    assert waited["message"] == f"{FOLDER_IN_USE}; waiting until it ends"
+    assert waited["for_at_most_s"] == 30 and "DATA_DIR" in waited["remedy"]
 
 
 def test_with_memcached_the_file_is_left_alone(lone, tmp_path, store: Memcached):
