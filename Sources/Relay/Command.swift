@@ -100,7 +100,9 @@ enum Command: Equatable {
         if options != nil { write("settings: \(outcome.sources)\n", to: 1) }
         let isToServe = command == .serve || options != nil
         let problems = (outcome.problems + (isToServe ? StorageCheck.problems(of: outcome.effective) : [])).byPlace
-        let reports = [problems.report("problem"), outcome.warnings.report("warning")].joined()
+        // A warning about no setting concerns a relay that serves.
+        let warnings = outcome.warnings.filter { isToServe || $0.name != nil }
+        let reports = [problems.report("problem"), warnings.report("warning")].joined()
         guard let settings = outcome.settings, problems.isEmpty else { end(.configuration, errors: reports) }
         switch command {
         case .check(let options): check(settings, outcome, options, reports)

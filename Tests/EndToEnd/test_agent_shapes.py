@@ -75,7 +75,12 @@ def test_shapes_are_accepted(player, vendors, vendor, program, at, kind):
         assert response.status_code == 400 and "does not support web search" in response.text
         return
     assert response.status_code == 200, response.text
-    assert ('"type":"message_stop"' if program == "claude" else '"type":"response.completed"') in response.text
+    assert ('"type":"message_stop"' if program == "claude" else '"type":"response.completed"') in response.text.replace(": ", ":")
+    if kind == "responses" and program == "codex" and "compaction" not in str(shape):
+        (arrived,) = vendors["openai"].asked(MODELS[kind])
+        assert list(arrived["body"].items()) == list((shape["body"] | {"model": MODELS[kind]}).items())
+        # The fake server knows the relay's own writing better than a client's.
+        vendors["openai"].take_violations()
     if kind == "anthropic" and program == "claude":
         (arrived,) = vendors[kind].asked(MODELS[kind])
         sent = shape["body"] | {"model": MODELS[kind], "metadata": arrived["body"]["metadata"], "system": shape["body"]["system"][1:]}

@@ -149,7 +149,8 @@ def test_streams_of_many_servers(team, server, name, done):
     assert Built([one for one in got.chunks if one["choices"]]).told() == wanted
     assert got.usage() == USAGE and len({one["id"] for one in got.chunks}) == 1
     text, _, calls, reason = wanted
-    assert messages_told(team) == (text, calls, REASONS[reason])
+    # A message of Anthropic's API cannot stop for a tool that it does not call.
+    assert messages_told(team) == (text, calls, REASONS["stop" if reason == "tool_calls" and not calls else reason])
 
 
 @pytest.mark.parametrize("path", ["text", "reasoning", "call"])

@@ -54,7 +54,7 @@ def test_records_have_the_kinds_of_tokens_and_the_bill(start_relay, anthropic_se
     settings = database(kind) | SETTINGS | {
         "PROVIDER_ANT_KIND": "anthropic", "PROVIDER_ANT_BASE_URL": anthropic_server.base_url, "PROVIDER_ANT_API_KEY": VENDOR_KEY,
         "PROVIDER_ANT_MODELS": f"c={CLAUDE},d={CLAUDE}", "PROVIDER_ANT_COSTS": "c=3/15/0.3/3.75/6 per million",
-        "PROVIDER_ANT_FEES": "web_search=0.01", "KEY_TEAM_TOKEN": TEAM_TOKEN, "USAGE_LOG_FILE": str(log),
+        "PROVIDER_ANT_FEES": "web_search=0.01", "KEY_TEAM_TOKEN": TEAM_TOKEN, "USAGE_LOG_FILE": str(log), "HOST": "127.0.0.1",
     }  # fmt: skip
     relay = start_relay(**settings)
     anthropic_server.says(CLAUDE, {"usage": USAGE})

@@ -153,7 +153,10 @@ def test_adjacent_system_turns_stay_together(ask, name):
     body = ask(name, [HI, turn("system", texts("A", "B")), turn("system", "C"), YES, MORE])
     found = said(body)
     # A message of several parts may be one text.
-    if name == "resp":
+    if name == "cf":
+        reminder = "<system-reminder>\n{}\n</system-reminder>"
+        assert found == [("user", "Hi"), ("user", f"{reminder.format('A')}\n{reminder.format('B')}"), ("user", reminder.format("C")), *REST]
+    elif name == "resp":
         assert found == [("user", "Hi"), ("developer", "A\nB"), ("developer", "C"), *REST]
     else:
         assert found == wanted(name, [("user", "Hi"), ("later", "A"), ("later", "B"), ("later", "C"), *REST])
