@@ -160,6 +160,6 @@ def test_bash_completes_commands_and_their_options(system: Path) -> None:
     commands = set(re.findall(r"^  (\w+)", usage, re.MULTILINE))
     assert set(completed(system, "")) == commands == set(completed(system, "help", ""))
     assert completed(system, "che") == ["check"]
-    assert completed(system, "check", "--") == ["--ask"]
+    assert completed(system, "check", "--") == ["--strict", "--ask"]
     assert set(completed(system, "usage", "--")) == {"--by", "--days", "--json", "--bill"}
     assert completed(system, "config", "--") == []
