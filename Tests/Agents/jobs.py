@@ -134,7 +134,7 @@ def kinds_of_lines(out: str) -> set[str]:
     return {"/".join(str(line.get(name)) for name in names) for line in map(json.loads, out.splitlines())}
 
 
-ELSEWHERE = ("took longer than expected", 'unhandled responses event: "response.reasoning_text.done"')
+ELSEWHERE = ("took longer than expected", "[fs.watch probe]", 'unhandled responses event: "response.reasoning_text.done"')
 """Words of lines that need no counterpart: they depend on the machine's speed, or, the last, tell that Codex shows no raw
 reasoning, as chats have it."""
 
