@@ -34,7 +34,7 @@ package final class Anthropic: KeyChecker, OnLoop, @unchecked Sendable {
             clientInfo: site.clientInfo,
             advisor: site.advisor,
             allowedFields: site.allowedFields,
-            promptCache: PromptCache(site.promptCache, site.beginnings, isAnthropics: isAnthropics),
+            promptCache: PromptCacheMarks(site.promptCache, site.beginnings, isAnthropics: isAnthropics),
             errorTable: VendorError.anthropic
         )
     }

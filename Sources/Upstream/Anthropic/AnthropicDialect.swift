@@ -17,7 +17,7 @@ struct AnthropicDialect: Sendable {
     /// The fields that the settings allow, whatever models they choose.
     var allowedFields: [String] = []
     /// The cache breakpoints that the relay sets; nil if it sets none.
-    var promptCache: PromptCache?
+    var promptCache: PromptCacheMarks?
     let errorTable: VendorErrorTable
 
     /// Whether Claude Code's attribution line goes on to the vendor.

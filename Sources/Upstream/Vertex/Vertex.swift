@@ -151,7 +151,7 @@ extension AnthropicDialect {
             clientInfo: site.clientInfo,
             advisor: site.advisor,
             allowedFields: site.allowedFields,
-            promptCache: PromptCache(site.promptCache, site.beginnings, isAnthropics: true),
+            promptCache: PromptCacheMarks(site.promptCache, site.beginnings, isAnthropics: true),
             errorTable: VendorError.vertexClaude
         )
     }

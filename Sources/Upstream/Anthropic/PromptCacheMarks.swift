@@ -5,7 +5,7 @@ import Shared
 /// The cache breakpoints that the relay sets in requests to Claude whose clients set none.
 ///
 /// Anthropic caches a prompt only up to a breakpoint. A cached token costs a tenth, and writing it a quarter more.
-struct PromptCache: Sendable {
+struct PromptCacheMarks: Sendable {
     private let isLong: Bool
     private let beginnings: RecentBeginnings
 
