@@ -137,6 +137,27 @@ def test_without_a_url_alerts_are_logged(relay_with, caller):
     assert (line["caller"], line["limit"]) == ("team", "0.35 usd per day") and 50 <= line["percent"] < 60
 
 
+@pytest.mark.parametrize("host", ["prod-1.westeurope.logic.azure.com:443", "default1.1.environment.api.powerplatform.com", "hooks.slack.com"])
+def test_a_workflow_of_teams_gets_a_card(start_relay, receiver, caller, host):
+    secrets.add(HOOK)
+    url = f"http://{host}{HOOK}"
+    relay = start_relay(
+        PROVIDER_DEMO_KIND="echo", PROVIDER_DEMO_MODELS="m=echo", PROVIDER_DEMO_COST="5/25 per million", KEY_TEAM_TOKEN=TEAM_TOKEN,
+        KEY_TEAM_RATE_LIMIT="0.35 usd/day", RATE_LIMIT="off", BUDGET_ALERT_URL=url, BUDGET_ALERTS="50",
+        UPSTREAM_PROXY=receiver.url.removesuffix(HOOK),
+    )  # fmt: skip
+    use_up(caller(relay, TEAM_TOKEN))
+    wait_for(lambda: receiver.posts)
+    (path, _, alert) = receiver.posts[0]
+    assert path == url
+    message = {name: alert.pop(name) for name in ("type", "attachments") if name in alert}
+    text = {"type": "TextBlock", "text": alert["text"], "wrap": True}
+    card = {"type": "AdaptiveCard", "version": "1.4", "body": [text]}
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
+    assert message == ({} if "slack" in host else {"type": "message", "attachments": [attachment]})
+    assert set(alert) == {"text", "event", "caller", "group", "limit", "used", "percent", "resets", "time"}
+
+
 def test_other_units_and_rates_give_no_alert(relay_with, receiver, caller):
     relay = relay_with("20000 tokens/day;0.05 usd/minute", BUDGET_ALERT_URL=receiver.url)
     use_up(caller(relay, TEAM_TOKEN))

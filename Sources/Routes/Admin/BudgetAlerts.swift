@@ -50,6 +50,8 @@ package final class BudgetAlerts: Sendable {
     /// The pauses before each try to post an alert, and the time for one try: less than 30 s in all.
     private static let pausesNanoseconds: [UInt64] = [0, 2_000_000_000, 8_000_000_000]
     private static let tryMilliseconds = 5_000
+    /// The hosts of Microsoft Teams' workflows, which show nothing but adaptive cards.
+    private static let teamsDomains = ["logic.azure.com", "powerplatform.com", "webhook.office.com"]
 
     package init() {}
 
@@ -194,11 +196,20 @@ package final class BudgetAlerts: Sendable {
         }
         let settings = parts.router.gateway.settings
         guard let url = settings.budgetAlertURL else { return }
+        var options = EndpointOptions()
+        options.connectMilliseconds = Self.tryMilliseconds
+        options.firstByteMilliseconds = Self.tryMilliseconds
+        options.totalMilliseconds = Self.tryMilliseconds
+        options.proxy = settings.upstreamProxy ?? ""
+        options.certificateFile = settings.certificateFile
+        guard let endpoint = Endpoint(url, options) else { return }
+        let isTeams = Self.teamsDomains.contains { endpoint.isAt($0) }
         let body: JSONFragment = #"""
             {"text":\#(text),"event":"budget","caller":\#(caller),"group":null,"limit":\#(quota.textWithUnit),\#
-            "used":\#(number: used),"percent":\#(percent),"resets":\#(resets),"time":\#(Timestamp.text(second: now / 1_000))}
+            "used":\#(number: used),"percent":\#(percent),"resets":\#(resets),"time":\#(Timestamp.text(second: now / 1_000))\#
+            \#(isTeams ? Self.card(text) : "")}
             """#
-        let cause = await post(Body(ByteBuffer(json: body)), to: url, settings, parts.own)
+        let cause = await Self.post(Body(ByteBuffer(json: body)), to: endpoint, parts.own)
         if let cause {
             failed.add(1, ordering: .relaxed)
             parts.services.log.warning("an alert about a budget could not be posted") { line in
@@ -210,18 +221,19 @@ package final class BudgetAlerts: Sendable {
         }
     }
 
+    /// Returns the members that make a body a message of Microsoft Teams.
+    private static func card(_ text: String) -> JSONFragment {
+        #"""
+        ,"type":"message","attachments":[{"contentType":"application/vnd.microsoft.card.adaptive","content":{\#
+        "type":"AdaptiveCard","version":"1.4","body":[{"type":"TextBlock","text":\#(text),"wrap":true}]}}]
+        """#
+    }
+
     /// Posts an alert, at most three times. Returns the cause of the last failure; nil after a success.
-    private func post(_ body: Body, to url: String, _ settings: Settings, _ own: LoopServices) async -> String? {
-        var options = EndpointOptions()
-        options.connectMilliseconds = Self.tryMilliseconds
-        options.firstByteMilliseconds = Self.tryMilliseconds
-        options.totalMilliseconds = Self.tryMilliseconds
-        options.proxy = settings.upstreamProxy ?? ""
-        options.certificateFile = settings.certificateFile
-        guard let endpoint = Endpoint(url, options) else { return "the address is invalid" }
+    private static func post(_ body: Body, to endpoint: Endpoint, _ own: LoopServices) async -> String? {
         let headers = UpstreamHeaders(["Content-Type: application/json", "User-Agent: relay"])
         var cause: String?
-        for pause in Self.pausesNanoseconds {
+        for pause in pausesNanoseconds {
             if pause > 0 { await own.loop.sleep(nanoseconds: pause) }
             do throws(TransportError) {
                 let response = try await own.client.send(UpstreamCall(endpoint: endpoint, headers: headers, body: body))
