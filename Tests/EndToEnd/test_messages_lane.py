@@ -504,6 +504,21 @@ def test_the_last_of_several_errors(start_relay, anthropic_server):
     assert answer.status_code == 529 and answer.json() == failure("overloaded_error", "Last.")
 
 
+@pytest.mark.parametrize("is_larger", [True, False])
+def test_a_prompt_that_is_too_long_goes_to_a_larger_window(start_relay, anthropic_server, is_larger):
+    more = {"PROVIDER_B_KIND": "anthropic", "PROVIDER_B_BASE_URL": anthropic_server.base_url, "PROVIDER_B_API_KEY": CLAUDE_KEY, "PROVIDER_B_MODELS": "claude=claude-opus-4-8"}
+    more |= {"PROVIDER_B_PRIORITY": "2", "PROVIDER_ANT_MODEL_INFO": "claude=context:200000", "PROVIDER_B_MODEL_INFO": f"claude=context:{1_000_000 if is_larger else 200_000}"}
+    relay = start_relay(**settings(anthropic_server) | more)
+    long = failure("invalid_request_error", "prompt is too long: 200001 tokens > 200000 maximum")
+    for is_streamed in (False, True):
+        anthropic_server.says(MODEL, OPEN | {"status": 400, "json": long})
+        anthropic_server.says("claude-opus-4-8", OPEN | {"content": [text("From the larger one")]})
+        with client(relay) as http:
+            answer = http.post(PATH, json=asked(stream=is_streamed))
+        assert answer.status_code == (200 if is_larger else 400)
+        assert "larger one" in answer.text if is_larger else answer.json() == long, answer.text
+
+
 def test_a_candidate_of_another_kind_is_skipped(start_relay, anthropic_server):
     """It would not understand the request. Then the first vendor's error stands."""
     more = {"PROVIDER_B_KIND": "echo", "PROVIDER_B_MODELS": "claude=echo"}

@@ -5,6 +5,7 @@ import responding
 from chat import ask, text_of
 from conftest import TEAM_TOKEN
 from openai_vendor import Server
+from test_openai_errors import openai_error
 
 AT = {"SMALL": "window/small", "LARGE": "window/large", "WIDE": "window/wide", "TIGHT": "window/tight"}
 WINDOWS = {"SMALL": 8_000, "LARGE": 200_000, "WIDE": 200_000, "TIGHT": 32_768}
@@ -103,3 +104,31 @@ def test_the_window_of_a_list(start_relay, caller):
     error = responding.error_of(ask(caller(relay, TEAM_TOKEN), LONG, model="window/listed"), 400)
     assert "length is 9000 tokens" in error["message"] and own.asked("window/listed") == []
     own.stop()
+
+
+REFUSED = {"status": 400, "json": openai_error("This model's maximum context length is 8000 tokens. However, your messages resulted in 8999 tokens.")}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("surface", ["chat", "messages", "responses"])
+def test_a_prompt_that_a_vendor_finds_too_long_goes_to_a_larger_window_once(http, server, surface, is_streamed):
+    server.says(AT["SMALL"], REFUSED)
+    server.says(AT["WIDE"], REFUSED)
+    turns = [{"role": "user", "content": "Hi"}]
+    body = {"input": turns} if surface == "responses" else {"messages": turns, "max_tokens": 500}
+    path = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": responding.PATH}[surface]
+    answer = http.post(path, json=body | {"model": "m", "stream": is_streamed})
+    assert answer.status_code == 200, answer.text
+    assert (answer.headers["x-relay-provider"], answer.headers["x-relay-attempts"]) == ("large", "2")
+
+
+def test_windows_that_are_not_larger_are_not_asked(http, server):
+    for row in ("SMALL", "LARGE", "WIDE"):
+        server.says(AT[row], REFUSED)
+    answer = ask(http, "Hi", model="three")
+    assert answer.status_code == 400 and answer.json()["error"]["code"] == "context_length_exceeded"
+    assert len(server.asked(AT["SMALL"])) == 1
+    assert len(server.asked(AT["LARGE"])) + len(server.asked(AT["WIDE"])) == 1
+    server.says(AT["TIGHT"], REFUSED)
+    assert ask(http, "Hi", model="tight").status_code == 400
+    assert len(server.asked(AT["TIGHT"])) == 1

@@ -253,7 +253,10 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         guard let current, let call else { throw failure }
         billing.freeCapacity()
         billing.clearRefusal()
-        let error = self.failure(failure, of: call, current)
+        var error = self.failure(failure, of: call, current)
+        if error.code == APIError.contextLengthCode, rules.fallsBack, open.leaveLargerWindows(than: current) {
+            error.recovery = .nextCandidate
+        }
         let verdict = error.verdict(remaining(current, after: call, error))
         if !error.isOfFit {
             billing.record(error)

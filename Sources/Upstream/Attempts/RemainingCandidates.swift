@@ -48,6 +48,18 @@ struct RemainingCandidates {
         left.removeAll(where: positions.contains)
     }
 
+    /// Removes the candidates whose context window is not known to be larger than that of the candidate at this
+    /// position, which refused the prompt as too long. Returns false, and removes none, if no candidate would be left.
+    mutating func leaveLargerWindows(than position: Int) -> Bool {
+        guard let window = list.all[position].model.contextWindow else { return false }
+        let isLarger = { [list] (other: Int) in list.all[other].model.contextWindow ?? 0 > window }
+        let larger = left.filter(isLarger)
+        guard !larger.isEmpty else { return false }
+        left = larger
+        full.removeAll { !isLarger($0) }
+        return true
+    }
+
     /// Chooses the key for the call of a session among the keys of the first priority that has a usable key.
     ///
     /// Calls without a session do not need it.

@@ -252,6 +252,8 @@ package final class Balance: Sendable {
         return switch error.kind {
         case .unknownModel: isCallers || error.isOfModel
         case .rateLimited: isCallers
+        // The prompt is too long for its window.
+        case .badRequest: true
         default: false
         }
     }
