@@ -45,11 +45,14 @@ struct AnthropicRequest: ~Copyable {
         with quirks: LearnedQuirks,
         for owner: CallQuirks.Owner = .none
     ) {
+        // The operators `&&`, `||` and `??` must not read `self`: the compiler then releases what is not yet set.
+        let chatOptions = call.chatOptions
+        let model = ClaudeModel(name)
         self.call = call
         self.name = name
         self.dialect = dialect
-        chatOptions = call.chatOptions
-        model = ClaudeModel(name)
+        self.chatOptions = chatOptions
+        self.model = model
         let mayMark = chatOptions.cacheBreakpoints.isEmpty && !quirks.contains(.noCacheMarks) && !call.isOfMessages
         let own = mayMark ? dialect.promptCache?.breakpoints(of: call, chatOptions, model, name: name, for: owner) : nil
         marks = own ?? Array(chatOptions.cacheBreakpoints.suffix(Self.maxCacheBreakpoints))
