@@ -25,8 +25,11 @@ extension Request {
     }
 
     /// Returns whether a web page sent the request whose origin is neither the relay's own nor in `CORS_ORIGINS`.
-    func isOfForeignPage(_ settings: Settings) -> Bool {
-        settings.corsOrigins != ["*"] && self[.origin] != nil && listedOrigin(settings) == nil && !isOfOwnPage(settings)
+    func isOfForeignPage(_ gateway: Gateway) -> Bool {
+        // Requests of programs have no origin; for them the settings are not copied.
+        guard !gateway.isOpenToAllOrigins, self[.origin] != nil else { return false }
+        let settings = gateway.settings
+        return listedOrigin(settings) == nil && !isOfOwnPage(settings)
     }
 
     /// Returns the only `Origin` of the request if `CORS_ORIGINS` contains it; otherwise nil.
