@@ -79,6 +79,10 @@ e2e-test: setup-test ## end-to-end tests alone (after `make build`)
 	$(say) 'End-to-end tests'
 	@Scripts/e2e-test
 
+release-test: release setup-test ## end-to-end tests of the release build, which the compiler changes most: before each release
+	$(say) 'End-to-end tests of the release build'
+	@RELAY_BINARY=$(CURDIR)/.build/release/relay Scripts/e2e-test
+
 test-clients: setup-test ## LangChain's standard tests, the Agents SDK, pydantic-ai and instructor (after `make build`)
 	@PYTHON_VENV=.build/clients Scripts/setup-python Tests/Clients/requirements.txt
 	$(say) 'Clients'
@@ -222,5 +226,5 @@ setup-page: setup-test
 	@Scripts/setup page
 	@PYTHON_VENV=.build/page Scripts/setup-python Tests/Pages/requirements.txt
 
-.PHONY: help run demo release install package package-build package-test prove-build prove-package build test script-test unit-test e2e-test test-clients test-agents test-page page-test docs-pictures setup-page faults faults-test lint format test-asan test-tsan fuzz fuzz-test simulate \
+.PHONY: help run demo release release-test install package package-build package-test prove-build prove-package build test script-test unit-test e2e-test test-clients test-agents test-page page-test docs-pictures setup-page faults faults-test lint format test-asan test-tsan fuzz fuzz-test simulate \
 	model hostile benchmark benchmark-limits benchmark-peers instructions prove-image clean setup-run setup-schemas setup-test
