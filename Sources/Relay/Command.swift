@@ -5,8 +5,11 @@ import Shared
 /// The command that the program's arguments select, such as `serve` or `check`.
 enum Command: Equatable {
     case serve
-    /// Checks the settings.
-    case check(CheckOptions)
+    /// Checks the settings, of `file` if it is not nil. If `asks` is true, also asks the vendors and all other servers. If
+    /// `isStrict` is true, warnings make the check fail.
+    case check(asks: Bool, isStrict: Bool, file: String?)
+    /// Checks the settings, and has the running relay read them again.
+    case reload
     case config
     /// Lists the models that callers may name. If `isLive` is true, first reads the vendors' current model lists.
     case models(isLive: Bool, isJSON: Bool)
@@ -34,38 +37,44 @@ enum Command: Equatable {
             self = .help(of: help)
             return
         }
-        if arguments.first == "usage", arguments.count > 2, arguments[1] == "--bill" {
-            let isJSON = arguments.last == "--json"
-            guard arguments.count == (isJSON ? 4 : 3) else { return nil }
-            self = .bill(arguments[2], isJSON: isJSON)
-            return
-        }
-        if arguments.first == "usage" {
-            guard let (question, isJSON) = UsageReport.asked(arguments.dropFirst()) else { return nil }
-            self = .usage(question, isJSON: isJSON)
-            return
-        }
-        let isJSON = arguments.contains("--json")
-        let words = arguments.filter { $0 != "--json" }
-        switch (words.first, words.count) {
-        case ("models", 1): self = .models(isLive: false, isJSON: isJSON)
-        case ("models", 2) where words[1] == "--live": self = .models(isLive: true, isJSON: isJSON)
-        case ("models", 2) where words[1] == "--quirks": self = .quirks(isJSON: isJSON)
-        case ("key", 2) where !words[1].hasPrefix("-"): self = .key(words[1], isJSON: isJSON)
-        case ("limits", 2) where !words[1].hasPrefix("-"): self = .limits(.name(words[1]), isJSON: isJSON)
-        case ("limits", 3) where words[1] == "--digest": self = .limits(.digest(words[2]), isJSON: isJSON)
-        case ("limits", 4...5) where !words[1].hasPrefix("-") && words[2] == "--give-back":
-            self = .giveBack(words[3...].joined(separator: " "), .name(words[1]), isJSON: isJSON)
-        case _ where isJSON: return nil
-        case (nil, _), ("serve", 1): self = .serve
-        case ("check", _):
-            guard let options = CheckOptions(words.dropFirst()) else { return nil }
-            self = .check(options)
-        case ("config", 1): self = .config
-        case ("health", 1): self = .health
-        case ("heal", 1): self = .heal
-        case ("help", 1), ("--help", 1), ("-h", 1): self = .help(of: nil)
-        case ("version", 1), ("--version", 1): self = .version
+        var given = CommandArguments(arguments)
+        guard let command = Command(&given), given.isEmpty else { return nil }
+        self = command
+    }
+
+    /// Parses the arguments, and takes those that the command understands.
+    private init?(_ given: inout CommandArguments) {
+        switch given.takeWord() {
+        case "serve": self = .serve
+        case "check":
+            self = .check(asks: given.take("--ask"), isStrict: given.take("--strict"), file: given.takeWord())
+        case "config": self = .config
+        case "reload": self = .reload
+        case "models" where given.take("--quirks"): self = .quirks(isJSON: given.take("--json"))
+        case "models": self = .models(isLive: given.take("--live"), isJSON: given.take("--json"))
+        case "key":
+            guard let name = given.takeWord() else { return nil }
+            self = .key(name, isJSON: given.take("--json"))
+        case "limits":
+            let digest = given.takeValue(of: "--digest").map { LimitTable.Subject.digest($0) }
+            guard let subject = digest ?? given.takeWord().map({ .name($0) }) else { return nil }
+            let (amount, isJSON) = (given.takeValue(of: "--give-back"), given.take("--json"))
+            if digest != nil, amount != nil { return nil }
+            self = amount.map { .giveBack($0, subject, isJSON: isJSON) } ?? .limits(subject, isJSON: isJSON)
+        case "usage":
+            if let id = given.takeValue(of: "--bill") {
+                self = .bill(id, isJSON: given.take("--json"))
+                return
+            }
+            let (group, days) = (given.takeValue(of: "--by"), given.takeValue(of: "--days"))
+            guard let question = UsageReport.question(by: group, days: days) else { return nil }
+            self = .usage(question, isJSON: given.take("--json"))
+        case "health": self = .health
+        case "heal": self = .heal
+        case "help": self = .help(of: nil)
+        case "version": self = .version
+        case nil where given.take("--help") || given.take("-h"): self = .help(of: nil)
+        case nil: self = given.take("--version") ? .version : .serve
         default: return nil
         }
     }
@@ -76,36 +85,26 @@ enum Command: Equatable {
         guard let command = Command(arguments: Array(CommandLine.arguments.dropFirst())) else {
             end(.usage, errors: CommandHelp.mistake(Array(CommandLine.arguments.dropFirst())))
         }
-        switch command {
-        case .help(let command): end(.success, command?.usage ?? CommandHelp.whole)
-        case .version: end(.success, Product.description)
-        case .health:
-            guard let problem = checkHealth(.ofProcess()).problem else { end(.success) }
-            end(.failure, errors: "health: \(problem)\n")
-        case .heal: end(killIfStuck(.ofProcess()) ? .success : .failure)
-        case .key(let name, let isJSON):
-            guard let key = NewKey(name) else {
-                end(.usage, errors: "key: the NAME must consist of letters, digits, - and _\n")
-            }
-            end(.success, isJSON ? key.json : key.lines)
-        case .serve: MallocTunables.apply(arguments: CommandLine.unsafeArgv)
-        case .check, .config, .models, .quirks, .limits, .giveBack, .usage, .bill: break
+        command.runWithoutSettings()
+        var file = command == .serve ? SettingsSource.File.ofService : .orInstalled
+        var isCheck = command == .reload
+        if case .check(_, _, let named) = command {
+            isCheck = true
+            if let named { file = .named(named) }
         }
-        let options: CheckOptions? = if case .check(let options) = command { options } else { nil }
-        let file: SettingsSource.File =
-            command == .serve ? .ofService : options?.file.map { .named($0) } ?? .orInstalled
         var remote: Settings.Remote?
         let outcome = Settings.ofProcess(Vendors.catalogues, &remote, in: file)
         if command == .config { write(SettingsListing(outcome.effective).content, to: 1) }
-        if options != nil { write("settings: \(outcome.sources)\n", to: 1) }
-        let isToServe = command == .serve || options != nil
+        if isCheck { write("settings: \(outcome.sources)\n", to: 1) }
+        let isToServe = command == .serve || isCheck
         let problems = (outcome.problems + (isToServe ? StorageCheck.problems(of: outcome.effective) : [])).byPlace
         // A warning about no setting concerns a relay that serves.
         let warnings = outcome.warnings.filter { isToServe || $0.name != nil }
         let reports = [problems.report("problem"), warnings.report("warning")].joined()
         guard let settings = outcome.settings, problems.isEmpty else { end(.configuration, errors: reports) }
         switch command {
-        case .check(let options): check(settings, outcome, options, reports)
+        case .check(let asks, let isStrict, _): check(settings, outcome, asks: asks, isStrict: isStrict, reports)
+        case .reload: reload(reports)
         case .config: end(.success, errors: reports)
         case .models(let isLive, let isJSON):
             let live = isLive ? VendorLists(settings) : nil
@@ -132,6 +131,34 @@ enum Command: Equatable {
         }
     }
 
+    /// Runs the command and ends the process, if the command needs no settings.
+    private func runWithoutSettings() {
+        switch self {
+        case .help(let command): Self.end(.success, command?.usage ?? CommandHelp.whole)
+        case .version: Self.end(.success, Product.description)
+        case .health:
+            guard let problem = checkHealth(.ofProcess()).problem else { Self.end(.success) }
+            Self.end(.failure, errors: "health: \(problem)\n")
+        case .heal: Self.end(killIfStuck(.ofProcess()) ? .success : .failure)
+        case .key(let name, let isJSON):
+            guard let key = NewKey(name) else {
+                Self.end(.usage, errors: "key: the NAME must consist of letters, digits, - and _\n")
+            }
+            Self.end(.success, isJSON ? key.json : key.lines)
+        case .serve: MallocTunables.apply(arguments: CommandLine.unsafeArgv)
+        case .check, .config, .reload, .models, .quirks, .limits, .giveBack, .usage, .bill: break
+        }
+    }
+
+    private static func reload(_ reports: String) -> Never {
+        do throws(RelayProcess.Failure) {
+            let process = try RelayProcess.reload()
+            end(.success, "process \(process) reads the settings again; its log has the result\n", errors: reports)
+        } catch {
+            end(.failure, errors: "\(reports)reload: \(error.text)\n")
+        }
+    }
+
     private static func showQuirks(_ settings: Settings, isJSON: Bool, _ reports: String) -> Never {
         do throws(QuirkReport.Failure) {
             let report = try QuirkReport(settings)
@@ -144,13 +171,14 @@ enum Command: Equatable {
     private static func check(
         _ settings: Settings,
         _ outcome: Settings.Outcome,
-        _ options: CheckOptions,
+        asks: Bool,
+        isStrict: Bool,
         _ reports: String
     ) -> Never {
         var report = settings.checkReport(beside: outcome.effective, warnings: outcome.warnings.count)
-        var status = options.isStrict && !outcome.warnings.isEmpty ? ExitStatus.configuration : .success
+        var status = isStrict && !outcome.warnings.isEmpty ? ExitStatus.configuration : .success
         var responses: ProviderCheck?
-        if options.asks {
+        if asks {
             let asked = ProviderCheck(settings, given: outcome.givenNames) {
                 Vendors.questions($0, settings, client: $1)
             }

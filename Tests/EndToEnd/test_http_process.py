@@ -286,3 +286,50 @@ def test_heal_ends_a_relay_that_takes_connections_and_does_not_answer(tmp_path: 
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         child.wait()
+
+
+def test_reload_reaches_the_only_relay(tmp_path: Path) -> None:
+    program = tmp_path / "relay"  # a copy: no other relay of this machine runs it
+    shutil.copy(binary(), program)
+    file = tmp_path / "relay.env"
+    file.write_text("HOST=127.0.0.1\nPROVIDER_DEMO_KIND=echo\nANONYMOUS_MODELS=all\n")
+
+    def reload() -> tuple[int, str, str]:
+        environment = {"ENV_FILE": str(file)}
+        ended = subprocess.run([str(program), "reload"], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+        return ended.returncode, ended.stdout.splitlines()[-1], ended.stderr
+
+    def start() -> subprocess.Popen[str]:
+        environment = {"ENV_FILE": str(file), "PORT": str(free_port())}
+        return subprocess.Popen([str(program)], env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+
+    def line_of(relay: subprocess.Popen[str], message: str) -> str:
+        assert relay.stderr is not None
+        return next(line for line in relay.stderr if message in line)
+
+    assert reload()[::2] == (1, "reload: no relay of this user runs; with systemd: sudo systemctl reload relay\n")
+    relays = [start()]
+    try:
+        line_of(relays[0], "listening")
+        # As after an update of the program.
+        shutil.copy(binary(), tmp_path / "new")
+        (tmp_path / "new").rename(program)
+        with file.open("a") as lines:
+            lines.write("KEY_TEAM_TOKEN=sk-a-token-of-the-tests\n")
+        told = f"process {relays[0].pid} reads the settings again; its log has the result"
+        assert reload()[:2] == (0, told)
+        assert "1 known" in line_of(relays[0], "settings reloaded")
+        relays[0].kill()
+        relays[0].wait()
+        relays = [start(), start()]
+        for relay in relays:
+            line_of(relay, "listening")
+        ids = ", ".join(str(pid) for pid in sorted(relay.pid for relay in relays))
+        assert reload()[::2] == (1, f"reload: 2 relays run; choose one of these processes with kill -HUP: {ids}\n")
+        with file.open("a") as lines:
+            lines.write("PORT=none\n")
+        assert reload()[0] == 78 and all(relay.poll() is None for relay in relays)
+    finally:
+        for relay in relays:
+            relay.kill()
+            relay.wait()

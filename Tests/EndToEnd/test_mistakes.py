@@ -1,6 +1,7 @@
 """Each mistake of `mistakes.py`: its message word for word, and that the message's advice works."""
 
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -80,6 +81,34 @@ def test_a_command_that_is_none(tmp_path: Path, words: list[str], line: str, usa
     first, second, *_ = ended.stderr.splitlines()
     assert (ended.returncode, first, second) == (64, line, f"usage: relay {usage}")
     assert run(mended, tmp_path, SETTINGS).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["check own.env --strict", "models --live --json", "models --json", "key team --json", "usage --by model --days 7 --json",
+     "usage --bill req_1 --json", "limits team --json", "limits --digest 0123456789abcdef --json", "limits team --give-back 3.20 usd --json",
+     "limits team --give-back 3usd"],
+)  # fmt: skip
+def test_options_stand_anywhere(tmp_path: Path, words: str) -> None:
+    (tmp_path / "own.env").write_text(ECHO)
+    # An option and its value stay together.
+    parts = re.findall(r"--give-back (?:\S+ usd|3usd)|--(?:by|days|bill|digest) \S+|\S+", words)
+    options, others = [part for part in parts if part[0] == "-"], [part for part in parts if part[0] != "-"]
+    results = []
+    for form in (parts, options + others, [*others[:1], *options[::-1], *others[1:]]):
+        ended = run(" ".join(form).split(), tmp_path, {"PROVIDER_A_KIND": "echo", "KEY_TEAM_TOKEN": TOKEN})
+        results.append((ended.returncode, re.sub(r"sk-[\w-]+|[0-9a-f]{64}", "KEY", ended.stdout), ended.stderr))
+    assert results[0] == results[1] == results[2] and results[0][0] != 64
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["serve now", "config --json", "key", "key a b", "limits", "limits a b", "limits a --give-back", "limits --digest d --give-back 1 usd",
+     "usage --by", "usage --by nothing", "usage --days 0", "usage --days 7 --days 8", "usage --bill", "check --json", "models x", "reload now"],
+)  # fmt: skip
+def test_arguments_that_do_not_belong_together(tmp_path: Path, words: str) -> None:
+    ended = run(words.split(), tmp_path, SETTINGS)
+    assert (ended.returncode, ended.stdout) == (64, "") and ended.stderr.startswith(f"{words.split()[0]}: ")
 
 
 def test_each_command_has_its_own_help(tmp_path: Path) -> None:

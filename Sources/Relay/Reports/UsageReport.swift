@@ -11,28 +11,12 @@ struct UsageReport {
     private let question: UsageReportQuery
     private let summary: UsageSummary
 
-    /// Parses the arguments of the command `usage`; nil if they are invalid.
-    ///
-    /// - Parameter words: the arguments after the word `usage`.
-    static func asked(_ words: ArraySlice<String>) -> (question: UsageReportQuery, isJSON: Bool)? {
-        var (group, days, isJSON) = (nil as UsageReportQuery.Group?, nil as Int?, false)
-        var rest = words
-        while let word = rest.popFirst() {
-            switch word {
-            case "--json" where !isJSON: isJSON = true
-            case "--by" where group == nil:
-                let word = rest.popFirst().map { $0 == "caller" ? "key" : $0 }
-                guard let named = word.flatMap(UsageReportQuery.Group.init) else { return nil }
-                group = named
-            case "--days" where days == nil:
-                guard let number = rest.popFirst().flatMap({ Int($0) }), (1...maxDays).contains(number) else {
-                    return nil
-                }
-                days = number
-            default: return nil
-            }
-        }
-        return (UsageReportQuery(by: group ?? .model, days: days ?? standardDays), isJSON)
+    /// Makes the question from the values of `--by` and `--days`, or their defaults; nil if a value is invalid.
+    static func question(by group: String?, days: String?) -> UsageReportQuery? {
+        let named = UsageReportQuery.Group(rawValue: group == "caller" ? "key" : group ?? "model")
+        let days = days.map { Int($0) } ?? standardDays
+        guard let named, let days, (1...maxDays).contains(days) else { return nil }
+        return UsageReportQuery(by: named, days: days)
     }
 
     /// Reads the usage records from the database or file of the settings, and sums them up. Blocks.

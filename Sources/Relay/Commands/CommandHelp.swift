@@ -44,6 +44,14 @@ struct CommandHelp: Equatable, Sendable {
                 "nothing; 69 if one does not respond, or lacks a model"
             )
         ),
+        CommandHelp(
+            "reload",
+            Form(
+                "reload",
+                "check the settings, then have the relay that runs on this machine read them again, as on SIGHUP;",
+                "78 if they are invalid, 1 if no relay or several run"
+            )
+        ),
         CommandHelp("config", Form("config", "print the effective settings with their source, secrets masked")),
         CommandHelp(
             "models",
@@ -104,9 +112,9 @@ struct CommandHelp: Equatable, Sendable {
     /// Returns the help that arguments such as `help check` or `check --help` ask for; nil if they ask for none of one
     /// command.
     static func asked(_ arguments: [String]) -> CommandHelp? {
-        guard let first = arguments.first else { return nil }
-        if arguments.dropFirst().contains(where: { $0 == "--help" || $0 == "-h" }) { return named(first) }
-        return first == "help" && arguments.count == 2 ? named(arguments[1]) : nil
+        let words = CommandArguments(arguments).words
+        if arguments.contains(where: { $0 == "--help" || $0 == "-h" }) { return words.first.flatMap(named) }
+        return arguments.count == 2 && words.first == "help" ? words.last.flatMap(named) : nil
     }
 
     private static func named(_ name: String) -> CommandHelp? { all.first { $0.name == name } }
@@ -134,8 +142,11 @@ struct CommandHelp: Equatable, Sendable {
         func shown(_ text: String) -> String {
             String(text.unicodeScalars.prefix(60).filter { $0.value >= 32 && $0.value != 127 })
         }
+        let words = CommandArguments(arguments).words
+        let isOption = arguments[0].hasPrefix("-") && !all.contains { $0.options.contains(arguments[0]) }
         // `help chek` asks for the help of a command.
-        let first = arguments[0] == "help" && arguments.count == 2 ? arguments[1] : arguments[0]
+        let word = words.first == "help" && arguments.count == 2 ? words.last : words.first
+        let first = isOption ? arguments[0] : word ?? arguments[0]
         guard let command = named(first) else {
             let hint =
                 first.hasPrefix("-") && ["config", "env", "file"].contains(where: first.contains)
@@ -143,7 +154,7 @@ struct CommandHelp: Equatable, Sendable {
                 : nearest(to: first, among: all.map(\.name)).map { "; did you mean \($0)?" } ?? ""
             return "\(first.hasPrefix("-") ? "unknown option" : "unknown command"): \(shown(first))\(hint)\n" + usage
         }
-        let unknown = arguments.dropFirst().first { $0.hasPrefix("-") && !command.options.contains($0) }
+        let unknown = arguments.first { $0.hasPrefix("-") && !command.options.contains($0) }
         guard let unknown, !command.options.isEmpty else {
             return "\(command.name): \(command.expected)\n\(command.usage)"
         }
