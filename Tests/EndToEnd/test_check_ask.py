@@ -296,6 +296,30 @@ def test_servers_of_the_relay_itself_are_asked(vendors: Vendors, tmp_path: Path,
     assert f"cannot connect to the proxy {at}" in relay.wait_for_line(lambda line: line["message"] == "request")["cause"]
 
 
+def test_memcached_that_is_looked_for_or_is_none(vendors: Vendors, tmp_path: Path) -> None:
+    settings = CALLER | provider("A", f"{vendors.base_url}/row/v1", KEY)
+    advice = "; start memcached there, or correct MEMCACHED_HOST or MEMCACHED_SERVERS"
+    port = str(free_port())
+    looking = settings | {"MEMCACHED_HOST": "auto", "MEMCACHED_PORT": port}
+    status, lines, _ = ask(tmp_path, looking)
+    assert status == 69 and lines[1] == "servers: problems"
+    assert lines[2].startswith(f"memcached 127.0.0.1:{port} or memcached:{port}: 127.0.0.1:{port}: connection refused; memcached:{port}: ")
+    assert lines[2].endswith(advice)
+    memcached = Memcached()
+    try:
+        status, lines, _ = ask(tmp_path, looking | {"MEMCACHED_PORT": str(memcached.port)})
+    finally:
+        memcached.kill()
+    name = f"127.0.0.1:{memcached.port} or memcached:{memcached.port}"
+    assert (status, lines[1:]) == (0, ["servers: no problems", f"memcached {name}: responds"])
+    # A server of HTTP waits for more than memcached's protocol sends.
+    other = urlsplit(vendors.base_url).netloc
+    status, lines, _ = ask(tmp_path, settings | {"MEMCACHED_SERVERS": other})
+    assert (status, lines[2]) == (
+        69, f"memcached {other}: no response in time from the program at this port, which may not be memcached{advice}"
+    )  # fmt: skip
+
+
 def test_tls_to_a_server_without_it(vendors: Vendors, tmp_path: Path) -> None:
     settings = CALLER | provider("A", f"{vendors.base_url.replace('http:', 'https:')}/row/v1", KEY)
     assert ask(tmp_path, settings)[1][0].endswith("(libcurl 35); if the server has no TLS, write http://")

@@ -33,7 +33,11 @@ final class MemcachedConnection: PolledConnection {
             try PlainSocket(host: address.host, port: address.port, timeoutMilliseconds: wait)
         }
         id = Self.lastID.add(1, ordering: .relaxed).newValue
-        offsetSeconds = try status().seconds - Glibc.time(nil)
+        do throws(StoreFailure) {
+            offsetSeconds = try status().seconds - Glibc.time(nil)
+        } catch {
+            throw StoreFailure(reason: "\(error.reason) from the program at this port, which may not be memcached")
+        }
     }
 
     // MARK: Without blocking

@@ -14,8 +14,13 @@ struct ServerCheck {
     /// Connects to each server, one after the other. Blocks for at most a few seconds for each.
     init(_ settings: Settings) {
         var results: [(server: String, problem: String?)] = []
-        if case .servers(let servers) = settings.limits.store {
-            for server in servers { results.append(("memcached \(server.text)", Self.problem(of: server))) }
+        do throws(StoreFailure) {
+            let store = try MemcachedCounters.store(settings.limits)
+            for (position, server) in (store?.servers ?? []).enumerated() {
+                results.append(("memcached \(server)", store.flatMap { Self.problem(of: $0, position) }))
+            }
+        } catch {
+            results.append(("memcached", error.reason))
         }
         if case .server(let url)? = settings.usageDatabase?.location {
             results.append(("the database of USAGE_DATABASE_URL", StorageCheck.problem(ofDatabase: url)))
@@ -28,9 +33,9 @@ struct ServerCheck {
         text = lines.isEmpty ? "" : "servers: \(isGood ? "no problems" : "problems")\n" + lines.joined()
     }
 
-    private static func problem(of server: MemcachedAddress) -> String? {
+    private static func problem(of store: any CounterStore, _ position: Int) -> String? {
         do throws(StoreFailure) {
-            _ = try MemcachedCounters([server], timeoutMilliseconds: Int(milliseconds)).connect(to: 0)
+            _ = try store.connect(to: position)
             return nil
         } catch {
             return "\(error.reason); start memcached there, or correct MEMCACHED_HOST or MEMCACHED_SERVERS"
