@@ -121,6 +121,32 @@ def test_the_cause_is_that_of_the_provider_in_its_column(relay, operator, model)
         assert record["api_error"] == line["cause"] and record["service_provider"] == f"openai_{provider}"
 
 
+def test_the_log_says_no_sentence_twice(relay, operator, refusing):
+    for _ in range(3):
+        line, _ = line_and_record(relay, operator, ask(relay, "both").headers["x-request-id"])
+        last = line["provider"]
+        other = {"alpha": "beta k1: cannot connect to", "beta": "alpha k1: the vendor answered 401 at"}[last]
+        assert line["cause"].startswith(f"{last}: ") and ";" not in line["failed"], line
+        assert line["failed"].startswith(other), line
+    assert "failed" not in line_and_record(relay, operator, ask(relay, "a").headers["x-request-id"])[0]
+
+
+def test_the_log_has_the_address_of_who_is_refused(start_relay):
+    relay = start_relay(PROVIDER_DEMO_KIND="echo", KEY_TEAM_TOKEN=TOKEN, TRUSTED_PROXIES="127.0.0.1")
+    hello = {"model": "echo", "messages": [HELLO]}
+    with local_http.Client(base_url=relay.base_url, headers={"X-Forwarded-For": "192.0.2.7"}) as http:
+        wrong, right = {"Authorization": "Bearer sk-wrong"}, {"Authorization": f"Bearer {TOKEN}"}
+        answers = [
+            http.post("/v1/chat/completions", json=hello, headers=wrong), http.post("/reload_config"),
+            http.post("/v1/chat/completions", json=hello | {"model": "none"}, headers=right), http.get("/nothing"),
+            http.post("/v1/chat/completions", json=hello, headers=right), http.post("/v1/chat/completions", json={}, headers=right),
+        ]  # fmt: skip
+    assert [answer.status_code for answer in answers] == [401, 403, 404, 404, 200, 400]
+    ids = [answer.headers["x-request-id"] for answer in answers]
+    lines = [relay.wait_for_line(lambda line, name=name: line.get("id") == name) for name in ids]
+    assert [line.get("client") for line in lines] == ["192.0.2.7"] * 4 + [None] * 2
+
+
 def test_a_client_that_leaves_is_called_so(relay, operator, refusing):
     body = json.dumps({"model": "s", "messages": [HELLO]}).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: relay\r\nAuthorization: Bearer {TOKEN}\r\n"

@@ -45,6 +45,20 @@ def test_relays_with_another_secret_are_not_listed(start_relay, store):
     assert set(silent(operators[other])) == {str(other.port)}
 
 
+def test_other_settings_at_the_same_memcached_are_in_the_log(start_relay, store):
+    common = {"PROVIDER_A_KIND": "echo", "KEY_TEAM_TOKEN": "sk-relay-for-tests-0001", "MEMCACHED_SERVERS": store.address}
+    relays = [start_relay(**common, RATE_LIMIT=limit, PROVIDER_A_MODELS="echo") for limit in ("5/minute", "5/minute", "6/minute")]
+
+    def told(relay):
+        return [line for line in relay.log_lines() if line["message"] == "relays at the same memcached have other settings"]
+
+    ports = [str(relay.port) for relay in relays]
+    for place, others in (2, ports[:2]), (0, ports[2:]):
+        wait_for(lambda place=place: told(relays[place]), NEXT_ENTRY_SECONDS)
+        [line] = told(relays[place])
+        assert line["level"] == "warning" and sorted(name.rsplit(":", 1)[1] for name in line["instances"].split(", ")) == sorted(others)
+
+
 @pytest.mark.skipif(not os.environ.get("REAL_TIMES"), reason="takes 40 seconds: set REAL_TIMES=1")
 def test_a_killed_relay_is_silent_within_40_seconds(start_relay, store):
     settings = SETTINGS | {"MEMCACHED_SERVERS": store.address}

@@ -43,7 +43,7 @@ package final class OperatorClock: @unchecked Sendable {
 
     private func run() async {
         while !Task.isCancelled {
-            if router.hasOperator { await tick() }
+            await tick()
             await own.loop.sleep(nanoseconds: InstanceBoard.pauseNanoseconds)
         }
     }
@@ -51,13 +51,22 @@ package final class OperatorClock: @unchecked Sendable {
     private func tick() async {
         let admin = process.process.admin
         let entry = admin.board.entry(figures(), settings: admin.listing.withLock { $0.commonDigest })
-        await admin.sessions.keep(in: admin.shared, on: own.loop, admin.worker)
+        if router.hasOperator { await admin.sessions.keep(in: admin.shared, on: own.loop, admin.worker) }
         guard let shared = admin.shared, !Task.isCancelled else { return }
         do throws(StoreFailure) {
             let orders = try await admin.board.exchange(entry, in: shared, on: own.loop, own.parser)
             carryOut(orders)
+            warn(of: admin.board.instancesWithOtherSettings(at: own.loop.now))
         } catch {
             // The list shows how old the others' entries are.
+        }
+    }
+
+    private func warn(of others: [InstanceEntry]) {
+        guard !others.isEmpty else { return }
+        process.log.warning("relays at the same memcached have other settings") { line in
+            line.add("instances", others.map(\.name).sorted().joined(separator: ", "))
+            line.add("remedy", "compare `relay config` of both; limits that differ are counted apart")
         }
     }
 

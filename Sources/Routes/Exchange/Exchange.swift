@@ -274,7 +274,8 @@ final class Exchange: OnLoop, @unchecked Sendable {
         }
         if let given = request[.id], Self.isID(given) { record.givenID = given.text }
         record.count(in: gateway.counts, at: now)
-        record.write(to: gateway.log, at: now)
+        let isRefused = record.status == 401 || record.status == 403 || record.status == 404
+        record.write(to: gateway.log, at: now, client: isRefused ? gateway.limits.client(of: request) : nil)
         if gateway.usage.isOn, hasUsageRecord(at: now) { keepUsage(at: now) }
     }
 

@@ -115,7 +115,9 @@ struct RequestRecord {
     }
 
     /// Writes the log line of the request, without its prompt, response and keys.
-    mutating func write(to log: Log, at now: LoopTime) {
+    ///
+    /// - Parameter client: the client's address; nil to leave it out.
+    mutating func write(to log: Log, at now: LoopTime, client: PeerAddress? = nil) {
         // The function is `mutating` only to avoid a copy.
         guard log.isOn(level) else { return }
         var line = log.line(level, "request")
@@ -131,6 +133,7 @@ struct RequestRecord {
         line.add("duration_ms", now.milliseconds(since: startedAt))
         line.add("first_byte_ms", Int((firstByteNanoseconds ?? 0) / 1_000_000))
         if let caller { line.add("caller", word: caller) }
+        if let client { line.add("client", client.text) }
         line.add("model", model)
         line.add("served_by", substitute)
         if let provider { line.add("provider", word: provider) }
@@ -143,7 +146,9 @@ struct RequestRecord {
         if let cost { line.add("cost", number: cost.text) }
         line.add("key", key)
         line.add("cause", cause)
-        if !failures.isEmpty { line.add("failed", failures.map(\.text).joined(separator: "; ")) }
+        // `cause` has the failure of the candidate whose error the client got.
+        let others = failures.filter { ($0.provider, $0.key, $0.fault) != (provider, key, fault) }
+        if !others.isEmpty { line.add("failed", others.map(\.text).joined(separator: "; ")) }
         log.write(line)
     }
 

@@ -26,6 +26,15 @@ package final class InstanceBoard: Sendable {
         var done: Set<InstanceOrder> = []
         var others: [String: SeenInstance] = [:]
         var own: InstanceEntry?
+        /// The number of looks in a row at which each difference of settings was there.
+        var differences: [Difference: Int] = [:]
+    }
+
+    /// Settings of another instance that differ from this one's, as the digests of both.
+    private struct Difference: Hashable {
+        let id: String
+        let settings: String
+        let own: String
     }
 
     private let state = Lock(State())
@@ -104,6 +113,24 @@ package final class InstanceBoard: Sendable {
         }
         return (current + (ownListed.map { [$0] } ?? []))
             .sorted { ($0.entry.name, $0.entry.startedAt) < ($1.entry.name, $1.entry.startedAt) }
+    }
+
+    /// Returns the other instances of this version whose settings have differed from this one's in two looks in a row, as
+    /// not during an update of all. Returns the same difference only once.
+    package func instancesWithOtherSettings(at now: LoopTime) -> [InstanceEntry] {
+        let others = all(at: now).filter { !$0.isOwn && !$0.isSilent }.map(\.entry)
+        return state.withLock { state in
+            guard let own = state.own else { return [] }
+            let before = state.differences
+            state.differences = [:]
+            return others.filter { other in
+                guard other.settings != own.settings, other.version == own.version else { return false }
+                let difference = Difference(id: other.id, settings: other.settings, own: own.settings)
+                let times = (before[difference] ?? 0) + 1
+                state.differences[difference] = times
+                return times == 2
+            }
+        }
     }
 
     // MARK: The store

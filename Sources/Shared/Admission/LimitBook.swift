@@ -111,7 +111,10 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     package var countsFailures: Bool { !failedAuth.isEmpty }
 
     /// Returns the client's address as limits count it: an IPv4 address, or the /64 network of an IPv6 address.
-    package func address(_ request: Request) -> String { request.clientAddress(trusting: trustedProxies).callerText }
+    package func address(_ request: Request) -> String { client(of: request).callerText }
+
+    /// Returns the client's address, as trusted proxies report it.
+    package func client(of request: Request) -> PeerAddress { request.clientAddress(trusting: trustedProxies) }
 
     /// A limit that can apply to a caller. `model` is the model whose requests it counts; nil for all models.
     package typealias Demand = (charge: LimitCharge, model: String?)

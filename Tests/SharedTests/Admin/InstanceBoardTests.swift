@@ -13,17 +13,19 @@ import Testing
         name: String = "other:5001",
         startedAt: Int = 1,
         seenAt: Int = Timestamp.now(),
+        settings: String = "0123456789ab",
+        version: String = "1.0.0",
         orders: [InstanceOrder] = [],
         hasLeft: Bool = false
     ) -> InstanceEntry {
         InstanceEntry(
             id: id,
             name: name,
-            version: "1.0.0",
+            version: version,
             startedAt: startedAt,
             seenAt: seenAt,
             figures: InstanceFigures(),
-            settings: "0123456789ab",
+            settings: settings,
             hasLeft: hasLeft,
             orders: orders
         )
@@ -96,6 +98,35 @@ import Testing
         // One that has been silent for so long that it is no longer in the index.
         board.removeOthers(except: ["c"])
         #expect(names().count == 1)
+    }
+
+    @Test("other settings are reported once, if they are there in two looks in a row")
+    func otherSettings() {
+        let board = InstanceBoard(name: "own:5001")
+        let start = LoopTime(nanoseconds: 1_000_000_000_000)
+        func found(seconds: Int = 0) -> [String] {
+            board.instancesWithOtherSettings(at: start.adding(seconds: seconds)).map(\.id)
+        }
+        func see(_ id: String, _ settings: String, version: String = Product.version) {
+            let entry = entry(id, name: "\(id):1", settings: settings, version: version)
+            board.see(entry, id, at: start)
+        }
+        see("a", "other")
+        #expect(found().isEmpty && found().isEmpty)
+        _ = board.entry(InstanceFigures(), settings: "own")
+        see("b", "own")
+        see("c", "other", version: "0.0.1")
+        #expect(found().isEmpty)
+        #expect(found() == ["a"])
+        #expect(found().isEmpty && found().isEmpty)
+        see("a", "own")
+        #expect(found().isEmpty)
+        see("a", "other")
+        #expect(found().isEmpty && found() == ["a"])
+        _ = board.entry(InstanceFigures(), settings: "new")
+        see("a", "newer")
+        // A killed instance says nothing for long.
+        #expect(found().isEmpty && found(seconds: 60).isEmpty)
     }
 
     @Test("each order is carried out once, and none from before the start")
