@@ -33,7 +33,9 @@ package struct SettingsListing: Sendable {
         }
     }
 
-    private static let ownNames: Set<String> = ["HOST", "PORT", "ADMIN_LISTEN", "DATA_DIR", "USAGE_LOG_FILE"]
+    private static let ownNames: Set<String> = [
+        "HOST", "PORT", "ADMIN_LISTEN", "DATA_DIR", "USAGE_LOG_FILE", "MEMCACHED_HOST", "THREADS", "MEMORY_MB",
+    ]
 
     /// The first token of each known caller in masked form, by the caller's name.
     package var tokens: [String: String] {
