@@ -108,7 +108,8 @@ struct LimitTable {
         for (position, row) in rows.enumerated() {
             let (use, quota) = (row.use, row.use.limit.quota)
             table.rows.append([
-                use.limit.kind.name + (row.model.map { " \($0)" } ?? ""), quota.textWithUnit, quota.amount(use.used),
+                use.limit.kind.name + ((use.limit.group ?? row.model).map { " \($0)" } ?? ""), quota.textWithUnit,
+                quota.amount(use.used),
                 quota.amount(use.left), use.used == 0 ? "" : durationText(microseconds: use.resetMicroseconds),
             ])
             colours[position] = Self.colour(use)
@@ -129,7 +130,8 @@ struct LimitTable {
             return #"""
                 {"limit":\#(use.limit.kind.name),"model":\#(row.model),"unit":\#(quota.unit.rawValue),\#
                 "of":\#(amount(quota.count)),"window_seconds":\#(quota.windowSeconds),"used":\#(amount(use.used)),\#
-                "leased":\#(amount(use.leased)),"left":\#(amount(use.left)),"free_in_ms":\#(use.resetMicroseconds / 1_000)}
+                "leased":\#(amount(use.leased)),"left":\#(amount(use.left)),"free_in_ms":\#(use.resetMicroseconds / 1_000)\#
+                \#(member: "group", use.limit.group)}
                 """#
         }
         return (#"{"caller":\#(caller),"limits":\#(limits)}"# as JSONFragment).text + "\n"

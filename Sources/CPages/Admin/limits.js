@@ -25,13 +25,13 @@ function limitsTable(told, params) {
   const unused = told.items.length - rows.length;
   const done = (answer) => (answer.data.all_instances ? "Reset. Other instances may reject requests for ten seconds more." : `Reset at ${answer.instance} alone.`);
   const reset = (row) => {
-    const name = `${row.limit}, ${row.quota}, of ${row.caller ?? "all callers"}`;
-    const question = `Set the use of ${name} to 0?${row.caller ? "" : " It counts the requests of all callers together."}`;
+    const name = `${row.limit}, ${row.quota}, of ${whose(row)}`;
+    const question = `Set the use of ${name} to 0?${row.caller ? "" : ` It counts the requests of ${row.group ? "its members" : "all callers"} together.`}`;
     const onclick = () => change(question, "Reset", "POST", "/admin/limits/reset", done, { caller: row.caller, id: row.id });
     return row.unit !== "concurrent" && h("button.small", { disabled: !Number(row.used), "aria-label": `Reset ${name}`, onclick }, "Reset");
   };
   const columns = [
-    ["Caller", (row) => [link(row.caller ?? "all callers", "requests", { caller: row.caller }), h("div.more.slim", row.limit, ", ", row.quota)], "name"],
+    ["Caller", (row) => [link(whose(row), "requests", { caller: row.caller }), h("div.more.slim", row.limit, ", ", row.quota)], "name"],
     ["Limit", (row) => row.limit, "wide"],
     ["Quota", (row) => row.quota, "wide"],
     ["Share", bar, "share"],

@@ -101,7 +101,7 @@ function showOverview(parts, told) {
   const named = (provider) => link(provider.name, "providers");
   fill(parts.providers, table([["Provider", named, "name"], ["State", providerState]], bad, { empty: `All ${providers.length} can be used.` }));
   const columns = [
-    ["Caller", (row) => [link(row.caller ?? "all callers", "limits", { caller: row.caller }), more(row.limit, ", ", row.quota)], "name"],
+    ["Caller", (row) => [link(whose(row), "limits", { caller: row.caller }), more(row.limit, ", ", row.quota)], "name"],
     ["Share", bar, "share"],
     ["Left", (row) => amountOf(row.unit, row.left), "n"],
   ];

@@ -2,6 +2,8 @@
 
 const main = find("#main");
 const said = find("#said");
+// The caller whose requests a limit counts, or the callers.
+const whose = (row) => row.caller ?? (row.group ? `group ${row.group}` : "all callers");
 const refreshButton = () => h("button", { onclick: refresh, title: "r" }, "Refresh");
 
 /** Begins a view: its name, a place for a few words beside it, and buttons. Returns that place. */

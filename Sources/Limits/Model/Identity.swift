@@ -10,6 +10,8 @@ package struct Identity: Sendable, Hashable {
     package static func knownKey(named name: String) -> Identity {
         Identity("known", Digest(of: name).base64url(characters: 43), isKnown: true)
     }
+    /// Returns the identity of a group of known callers by its name.
+    package static func group(named name: String) -> Identity { Identity("group", name, isKnown: true) }
     /// Returns the identity of a passthrough key.
     ///
     /// - Parameter bearer: the digest of the passthrough key.

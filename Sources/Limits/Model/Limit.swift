@@ -10,6 +10,9 @@ package final class Limit: Sendable, Hashable {
         case caller(EndpointGroup)
         /// A limit for each known caller, for one group of endpoints; for all endpoints together if the group is nil.
         case key(EndpointGroup?)
+        /// A limit that the known callers of one group share, for one group of endpoints; for all endpoints together if
+        /// it is nil.
+        case group(EndpointGroup?)
         /// A limit for each pair of a caller and a requested model name.
         case model
         /// A limit for all callers together.
@@ -24,6 +27,8 @@ package final class Limit: Sendable, Hashable {
 
     package let kind: Kind
     package let quota: Quota
+    /// The name of the group of callers that share the limit; nil for limits of other kinds.
+    package let group: String?
     /// The id of the limit: its kind, unit and window, as text for store keys. A limit whose number changes keeps it.
     package let id: String
     /// The kind and the quota of the limit as text for readers: `chat: 60 requests per minute`.
@@ -34,16 +39,25 @@ package final class Limit: Sendable, Hashable {
     /// Whether units still count for a while after the record has dropped their bucket. See `ExpiredBuckets`.
     let countsExpiredBuckets: Bool
 
-    package convenience init(_ kind: Kind, _ quota: Quota, spareBuckets: Int = 2) {
-        self.init(kind, quota, layout: BucketLayout(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets))
+    package convenience init(_ kind: Kind, _ quota: Quota, spareBuckets: Int = 2, ofGroup group: String? = nil) {
+        let layout = BucketLayout(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets)
+        self.init(kind, quota, layout: layout, ofGroup: group)
     }
 
     /// Creates a limit with its own division into buckets.
     ///
     /// - Parameter countsExpiredBuckets: whether units count for a while after the record has dropped their bucket.
-    init(_ kind: Kind, _ quota: Quota, layout: BucketLayout, countsExpiredBuckets: Bool = true, id: String? = nil) {
+    init(
+        _ kind: Kind,
+        _ quota: Quota,
+        layout: BucketLayout,
+        countsExpiredBuckets: Bool = true,
+        id: String? = nil,
+        ofGroup group: String? = nil
+    ) {
         self.kind = kind
         self.quota = quota
+        self.group = group
         self.id = id ?? "\(kind.name).\(quota.unit.rawValue).\(quota.windowSeconds)"
         text = "\(kind.name): \(quota.textWithUnit)"
         self.layout = layout
@@ -91,6 +105,7 @@ extension Limit.Kind {
         switch self {
         case .caller(let group): group.rawValue
         case .key(let group): group.map { "key.\($0.rawValue)" } ?? "key"
+        case .group(let endpoints): endpoints.map { "group.\($0.rawValue)" } ?? "group"
         case .model: "model"
         case .total: "total"
         case .failedAuth: "auth"
@@ -109,10 +124,11 @@ extension Limit.Kind {
         case .failedAuth: 4
         case .provider: 5
         case .login: 6
+        case .group: 7
         }
     }
 
-    package static let positions = ["caller", "key", "model", "total", "auth", "provider", "login"]
+    package static let positions = ["caller", "key", "model", "total", "auth", "provider", "login", "group"]
 
     /// The rule for limits of this kind while the store is unavailable; nil if the configured rule applies. Logins
     /// always use `share` to limit password guesses.

@@ -6,7 +6,7 @@ import Upstream
 
 /// Handles GET /admin/limits: lists the limits of one caller, or of known and busy callers.
 ///
-/// The limits that count all callers together are on the first page, once.
+/// The limits that count all callers together are on the first page, once; those of a group beside its first caller.
 func listLimits(_ visit: AdminVisit) async throws(APIError) {
     let fields = try AdminQuery(visit.request, ["caller", "page"])
     let page = try fields.number("page", 1...100_000) ?? 1
@@ -21,7 +21,7 @@ func listLimits(_ visit: AdminVisit) async throws(APIError) {
     callers = Array(callers.dropFirst(first).prefix(LimitStates.maxCallers))
     let states = try await LimitStates(of: callers, visit.gateway)
     visit.send(
-        states.all.filter { page == 1 || $0.caller != nil }.map(JSONFragment.init(limit:)),
+        states.all.filter { page == 1 || !$0.isOfAll }.map(JSONFragment.init(limit:)),
         total: total,
         [("shared", states.isOfStore ? "true" : "false")]
     )
@@ -33,7 +33,8 @@ extension JSONFragment {
         self = #"""
             {"id":\#(state.id),"caller":\#(state.caller),"limit":\#(state.text),"model":\#(state.model),\#
             "unit":\#(quota.unit.rawValue),"quota":\#(quota.textWithUnit),"used":\#(state.used),\#
-            "left":\#(state.left),"resets_at":\#(state.resetsAt),"waiting":\#(state.waiting)}
+            "left":\#(state.left),"resets_at":\#(state.resetsAt),"waiting":\#(state.waiting)\#
+            \#(member: "group", state.use.limit.group)}
             """#
     }
 }
@@ -115,10 +116,15 @@ private func limit(_ visit: AdminVisit) async throws(APIError) -> (LimitBook.Dem
     return (demand, name, amount)
 }
 
-/// Returns the limits of the caller with this name; without a name those that count all callers together.
+/// Returns the limits of the caller with this name; without a name those that count all callers or a group together.
 private func demands(of name: String?, _ visit: AdminVisit) throws(APIError) -> [LimitBook.Demand] {
-    guard let name else { return visit.gateway.limits.demandsOfAll }
-    return try limitedCaller(name, visit).map { LimitStates.demands(of: $0, visit.gateway) } ?? []
+    guard let name else {
+        let ofCallers = visit.gateway.settings.keys.filter { !$0.groups.isEmpty }
+            .flatMap { LimitStates.demands(of: Caller(known: $0), visit.gateway) }
+        return visit.gateway.limits.demandsOfAll + ofCallers.filter { $0.charge.limit.group != nil }
+    }
+    let demands = try limitedCaller(name, visit).map { LimitStates.demands(of: $0, visit.gateway) } ?? []
+    return demands.filter { $0.charge.limit.group == nil }
 }
 
 private func noSuchLimit(_ id: String, of name: String?, _ gateway: Gateway) -> APIError {

@@ -90,8 +90,10 @@ package final class BudgetAlerts: Sendable {
         parts.router.gateway.settings.budgetMarks.last { use.percent >= $0 } ?? 0
     }
 
-    /// Returns the name of the key that has the budget, nil for that of all callers together; nil if no key has it.
+    /// Returns the name of the key that has the budget, nil for that of all callers or of a group together; nil if no key
+    /// has it.
     private static func key(of use: BudgetUse, _ gateway: Gateway) -> String?? {
+        if use.limit.group != nil { return .some(nil) }
         if gateway.limits.demandsOfAll.contains(where: { $0.charge.record == use.record }) { return .some(nil) }
         let key = gateway.settings.keys.first { key in
             gateway.limits.demands(of: Caller(known: key), models: []).contains { $0.charge.record == use.record }
@@ -183,12 +185,13 @@ package final class BudgetAlerts: Sendable {
         let quota = use.limit.quota
         let now = Timestamp.now()
         let resets = Timestamp.text(second: (now + use.resetMicroseconds / 1_000 + 999) / 1_000)
-        let whose = caller.map { "key \($0)" } ?? "all callers together"
+        let group = use.limit.group
+        let whose = caller.map { "key \($0)" } ?? group.map { "group \($0)" } ?? "all callers together"
         let (used, percent) = (quota.amount(use.used), use.percent)
         let text =
             "The budget of \(whose), \(quota.textWithUnit), is used to \(percent) %: \(used) of \(quota.amount(quota.count)). All of it is free again at \(resets)."
         parts.services.log.warning("budget") { line in
-            line.add("caller", caller ?? "all callers together")
+            line.add(group == nil ? "caller" : "group", caller ?? group ?? "all callers together")
             line.add("limit", quota.textWithUnit)
             line.add("used", used)
             line.add("percent", percent)
@@ -205,7 +208,7 @@ package final class BudgetAlerts: Sendable {
         guard let endpoint = Endpoint(url, options) else { return }
         let isTeams = Self.teamsDomains.contains { endpoint.isAt($0) }
         let body: JSONFragment = #"""
-            {"text":\#(text),"event":"budget","caller":\#(caller),"group":null,"limit":\#(quota.textWithUnit),\#
+            {"text":\#(text),"event":"budget","caller":\#(caller),"group":\#(group),"limit":\#(quota.textWithUnit),\#
             "used":\#(number: used),"percent":\#(percent),"resets":\#(resets),"time":\#(Timestamp.text(second: now / 1_000))\#
             \#(isTeams ? Self.card(text) : "")}
             """#

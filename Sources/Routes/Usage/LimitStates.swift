@@ -7,7 +7,7 @@ import Upstream
 /// The used units of callers' limits, from the store or from this process.
 struct LimitStates: Sendable {
     struct State: Sendable {
-        /// The caller's name; nil if the limit counts all callers together.
+        /// The caller's name; nil if the limit counts all callers or a group of them together.
         let caller: String?
         let id: String
         let model: String?
@@ -17,8 +17,8 @@ struct LimitStates: Sendable {
         /// The time at which all units are free, in seconds since 1970; nil if none are used.
         let resetsAt: Int?
 
-        /// The name of the limit, and its model if there is one: `chat`, `total` or `model gpt-4o`.
-        var text: String { use.limit.kind.name + (model.map { " \($0)" } ?? "") }
+        /// The name of the limit, and its group or model if there is one: `chat`, `total`, `group eng` or `model gpt-4o`.
+        var text: String { use.limit.kind.name + ((use.limit.group ?? model).map { " \($0)" } ?? "") }
         /// The used part of the limit: 0 if nothing is used, 1 if everything is used.
         var share: Double { Double(use.used) / Double(max(1, use.limit.quota.count)) }
         var used: String { use.limit.quota.amount(use.used) }
@@ -37,13 +37,18 @@ struct LimitStates: Sendable {
     private static let maxRecords = 10_000
     private static let patienceNanoseconds: UInt64 = 5_000_000_000
 
-    /// Reads the states of the limits that count all callers together, and of the limits of some callers.
+    /// Reads the states of the limits that count all callers together, and of the limits of some callers and of their
+    /// groups. Each group occurs once.
     ///
     /// - Parameter address: the caller's address; nil to leave out limits by address.
     init(of callers: [Caller], _ gateway: Gateway, from address: String? = nil) async throws(APIError) {
         var demands: [(caller: String?, demand: LimitBook.Demand)] = gateway.limits.demandsOfAll.map { (nil, $0) }
+        var groups: Set<String> = []
         for caller in callers where demands.count < Self.maxRecords {
-            demands += Self.demands(of: caller, gateway, from: address).map { (caller.name, $0) }
+            demands += Self.demands(of: caller, gateway, from: address).compactMap { demand in
+                guard demand.charge.limit.group != nil else { return (caller.name, demand) }
+                return groups.insert(Self.id(demand)).inserted ? (nil, demand) : nil
+            }
         }
         let charges = demands.map(\.demand.charge)
         let (uses, isOfStore) = await Self.uses(of: charges, gateway)
@@ -75,7 +80,7 @@ struct LimitStates: Sendable {
 
     /// Returns the id of a caller's limit, with which an operator can reset the limit.
     static func id(_ demand: LimitBook.Demand) -> String {
-        demand.charge.limit.id + (demand.model.map { ":\($0)" } ?? "")
+        demand.charge.limit.id + ((demand.charge.limit.group ?? demand.model).map { ":\($0)" } ?? "")
     }
 
     /// Returns the used units of the limits, and whether they come from the shared store.

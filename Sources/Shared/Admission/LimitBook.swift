@@ -50,7 +50,7 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         failedAuth = own.failedAuth.map { Limit(.failedAuth, $0) }
         let all =
             own.groups.values.joined() + own.byModel.flatMap(\.quotas) + own.total
-            + keys.flatMap { $0.quotas + $0.groupQuotas.values.joined() }
+            + keys.flatMap(\.allQuotas)
         isOff = all.isEmpty
         countsLate = all.contains { $0.unit.isKnownLate }
         countsCost = all.contains { $0.unit == .usd }
@@ -167,12 +167,18 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         var charges: [LimitCharge] = []
         if let key = caller.key, let own = caller.identity {
             // The limits of a known key belong to that key, whatever address it comes from.
-            if let quotas = key.groupQuotas[group] {
+            if let quotas = key.endpointQuotas[group] {
                 charges = quotas.map { LimitCharge(Limit(.key(group), $0), own) }
             } else {
                 charges = (limits[group] ?? []).map { LimitCharge($0, identity) }
             }
             charges += key.quotas.map { LimitCharge(Limit(.key(nil), $0), own) }
+            for callers in key.groups {
+                let quotas = (callers.endpointQuotas[group] ?? []).map { (Limit.Kind.group(group), $0) }
+                charges += (quotas + callers.quotas.map { (.group(nil), $0) }).map {
+                    LimitCharge(Limit($0, $1, ofGroup: callers.name), callers.identity)
+                }
+            }
         } else {
             charges = (limits[group] ?? []).map { LimitCharge($0, identity) }
         }

@@ -101,7 +101,8 @@ extension Decision.Refusal {
             limit.kind == .failedAuth
             ? "too many requests with invalid keys from your address (\(quota.text))" : quota.text
         // A caller that has sent little would otherwise search for the requests in its own code.
-        let sharing = limit.kind == .total ? " All callers share this limit." : ""
+        let sharers = limit.kind == .total ? "All callers" : limit.group.map { "All keys of group \($0)" }
+        let sharing = sharers.map { " \($0) share this limit." } ?? ""
         return "Rate limit reached for \(unit): \(what). Please try again in \(wait).\(sharing)"
     }
 
@@ -112,6 +113,7 @@ extension Decision.Refusal {
             case .total: "all callers together"
             case .model: "this caller for this model"
             case .key: "this key"
+            case .group: "group \(limit.group ?? "")"
             case .caller, .failedAuth, .provider, .login: "this caller"
             }
         let name = "the budget of \(owner), \(quota.textWithUnit)"
@@ -144,6 +146,7 @@ extension LimitStanding {
         fields.append(quota.amount(remaining))
         fields.append(";resets=")
         fields.append(Timestamp.text(second: (Timestamp.now() + resetMicroseconds / 1_000 + 999) / 1_000))
+        if let group = limit.group { fields.append(";group=\"", group, "\"") }
         fields.append("\r\n")
     }
 

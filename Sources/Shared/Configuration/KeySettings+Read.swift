@@ -6,8 +6,9 @@ extension KeySettings {
 
     static func all(_ reader: inout SettingsReader) -> [KeySettings] {
         var owners: [Digest: SettingKey] = [:]
-        return reader.instances(of: prefix)
-            .compactMap { instance in
+        let groups = GroupSettings.all(reader)
+        let keys = reader.instances(of: prefix)
+            .compactMap { instance -> KeySettings? in
                 let setting = key(instance, "TOKEN")
                 let given = reader.list(setting)
                 guard !given.isEmpty else { return nil }
@@ -20,15 +21,18 @@ extension KeySettings {
                     )
                 }
                 reader.warnIfShort(setting, given)
-                let quotas = quotas(instance, reader)
+                let quotas = reader.quotas(prefix, instance)
                 return KeySettings(
                     name: instance.asName,
                     tokens: tokens,
                     models: reader.patterns(key(instance, "MODELS")),
                     quotas: quotas.all,
-                    groupQuotas: quotas.groups
+                    endpointQuotas: quotas.endpoints,
+                    groups: reader.groups(in: key(instance, "GROUP"), of: groups)
                 )
             }
+        reader.refuseEmptyGroups(groups, keys)
+        return keys
     }
 
     private static func shared(with other: SettingKey, _ tokens: [KeyToken], _ reader: SettingsReader) -> String {
@@ -41,7 +45,46 @@ extension KeySettings {
     }
 }
 
+extension GroupSettings {
+    private static let prefix = "GROUP_"
+
+    fileprivate static func all(_ reader: SettingsReader) -> [GroupSettings] {
+        reader.instances(of: prefix)
+            .map { instance in
+                let quotas = reader.quotas(prefix, instance)
+                return GroupSettings(
+                    name: instance.asName,
+                    identity: .group(named: instance),
+                    models: reader.patterns(SettingKey(prefix: prefix, instance: instance, field: "MODELS")),
+                    quotas: quotas.all,
+                    endpointQuotas: quotas.endpoints
+                )
+            }
+    }
+}
+
 extension SettingsReader {
+    /// Returns the groups that a setting names, each once. Reports names without a group.
+    fileprivate mutating func groups(in key: SettingKey, of all: [GroupSettings]) -> [GroupSettings] {
+        let names = list(key).map(\.asInstance).withoutRepeats
+        for name in names where !all.contains(where: { $0.name == name.asName }) {
+            if problems.contains(where: { $0.name?.hasPrefix("GROUP_\(name)_") ?? false }) { continue }
+            let near = nearest(to: name, among: all.map(\.name.asInstance)).map { "; did you mean \($0.asName)?" }
+            let advice = near ?? "; set its limits, as in GROUP_\(name)_RATE_LIMIT=500 usd/30 days"
+            report(key, "no setting of a group \"\(name.asName)\" exists\(advice)")
+        }
+        return names.compactMap { name in all.first { $0.name == name.asName } }
+    }
+
+    /// Reports groups to which no key belongs.
+    fileprivate mutating func refuseEmptyGroups(_ groups: [GroupSettings], _ keys: [KeySettings]) {
+        for group in groups where !keys.contains(where: { $0.groups.contains(group) }) {
+            let settings = given.keys.filter { $0.prefix == "GROUP_" && $0.instance == group.name.asInstance }
+            guard let first = settings.min(by: { $0.name < $1.name }) else { continue }
+            report(first, "no key belongs to this group; set KEY_<NAME>_GROUP=\(group.name)")
+        }
+    }
+
     /// The number of characters below which a token or secret counts as too short.
     private static let minCharacters = 16
     private static let advice = "`openssl rand -hex 24` makes a secure value"
@@ -68,6 +111,7 @@ extension SettingFamily {
             SettingRow("TOKEN", .tokens, trait: .secret)
                 .help("declares a caller: its key, or several keys that are equally valid"),
             SettingRow("MODELS", .patterns, "all").help("models that the caller may use"),
+            SettingRow("GROUP", .list).help("groups of callers whose limits the caller shares"),
             SettingRow("RATE_LIMIT", .limits).help("limits of all requests of the caller together"),
             SettingRow("RATE_LIMIT_CHAT", .limits)
                 .help("limits of the caller's chat requests, in place of RATE_LIMIT_CHAT"),
@@ -80,5 +124,19 @@ extension SettingFamily {
             SettingRow("RATE_LIMIT_MODELS", .limits)
                 .help("limits of the caller's model list requests, in place of RATE_LIMIT_MODELS"),
         ]
+    )
+
+    static let groups = SettingFamily(
+        "GROUP_",
+        declaring: nil,
+        "Groups of known callers, which share limits besides their own",
+        rows: [
+            SettingRow("MODELS", .patterns, "all").help("models that KEY_<NAME>_MODELS of a member may permit"),
+            SettingRow("RATE_LIMIT", .limits).help("limits of all requests of all members together"),
+        ]
+            + EndpointGroup.allCases.map {
+                SettingRow("RATE_LIMIT_\($0.rawValue.uppercased())", .limits)
+                    .help("limits of all members' requests to the \($0.rawValue) endpoints together")
+            }
     )
 }

@@ -46,15 +46,17 @@ extension LimitSettings.Store {
     }
 }
 
-extension KeySettings {
-    /// Returns the limits that a known caller's settings contain: those for all endpoints, and those for single
+extension SettingsReader {
+    /// Returns the limits in the settings of a known caller or of a group: those for all endpoints, and those for single
     /// endpoint groups.
-    static func quotas(_ instance: String, _ reader: SettingsReader) -> (all: [Quota], groups: [EndpointGroup: [Quota]])
-    {
-        var groups: [EndpointGroup: [Quota]] = [:]
-        for group in EndpointGroup.allCases {
-            groups[group] = reader.quotas(key(instance, "RATE_LIMIT_\(group.rawValue.uppercased())"))
+    ///
+    /// - Parameter prefix: the beginning of the settings' names, such as `KEY_`.
+    func quotas(_ prefix: String, _ instance: String) -> (all: [Quota], endpoints: [EndpointGroup: [Quota]]) {
+        func quotas(_ field: String) -> [Quota]? {
+            self.quotas(SettingKey(prefix: prefix, instance: instance, field: field))
         }
-        return (reader.quotas(key(instance, "RATE_LIMIT")) ?? [], groups)
+        var endpoints: [EndpointGroup: [Quota]] = [:]
+        for group in EndpointGroup.allCases { endpoints[group] = quotas("RATE_LIMIT_\(group.rawValue.uppercased())") }
+        return (quotas("RATE_LIMIT") ?? [], endpoints)
     }
 }

@@ -184,7 +184,8 @@ extension SettingsReader {
         let names = modelCatalog.namesWithCredentials
         warnOfPatterns("ANONYMOUS_MODELS", settings.anonymousModels, names: names)
         if settings.providers.allSatisfy(\.isPassthrough) { return }
-        for key in settings.keys { warnOfPatterns(KeySettings.key(key.instance, "MODELS"), key.models, names: names) }
+        let ofCallers = given.keys.filter { ["KEY_", "GROUP_"].contains($0.prefix) && $0.field == "MODELS" }
+        for key in ofCallers.sorted(by: { $0.name < $1.name }) { warnOfPatterns(key, patterns(key), names: names) }
     }
 
     private mutating func warnOfPatterns(_ key: SettingKey, _ patterns: [ModelPattern], names: [String]) {

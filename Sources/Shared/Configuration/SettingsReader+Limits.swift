@@ -69,7 +69,7 @@ extension SettingsReader {
             limit.key.prefix.isEmpty && limit.quotas.contains { $0.unit == .usd }
         }
         let keys = settings.keys.filter { key in
-            isForAll || (key.quotas + key.groupQuotas.values.joined()).contains { $0.unit == .usd }
+            isForAll || key.allQuotas.contains { $0.unit == .usd }
         }
         guard isForAll || !keys.isEmpty else { return }
         let patterns = keys.map(\.models) + (isForAll ? [settings.anonymousModels] : [])
@@ -186,12 +186,11 @@ extension SettingsReader {
             let key = SettingKey.global("RATE_LIMIT_\(group.rawValue.uppercased())")
             limits.append((key, quotas(key) ?? [], group))
         }
-        for key in settings.keys {
-            limits.append((KeySettings.key(key.instance, "RATE_LIMIT"), key.quotas, nil))
-            for group in EndpointGroup.allCases {
-                let field = "RATE_LIMIT_\(group.rawValue.uppercased())"
-                limits.append((KeySettings.key(key.instance, field), key.groupQuotas[group] ?? [], group))
-            }
+        let ofCallers = given.keys.filter { $0.prefix == "KEY_" || $0.prefix == "GROUP_" }
+        for key in ofCallers.sorted(by: { $0.name < $1.name }) {
+            guard let quotas = quotas(key) else { continue }
+            let group = EndpointGroup.allCases.first { key.field == "RATE_LIMIT_\($0.rawValue.uppercased())" }
+            limits.append((key, quotas, group))
         }
         return limits
     }

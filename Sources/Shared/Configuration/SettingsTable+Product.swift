@@ -5,10 +5,11 @@ extension SettingsTable {
     /// The table of all settings that the relay knows.
     package static let product = SettingsTable(
         sections: sections,
-        families: [.keys, .providers, .panels],
+        families: [.keys, .groups, .providers, .panels],
         ownPrefixes: ["PROVIDER_", "PANEL_", "RATE_LIMIT_", "ONE_MIN_", "SUBSET_OF_", "PERMIT_MODELS_"],
         sharedPrefixes: [
-            "KEY_", "CACHE_", "ADMIN_", "MEMCACHED_", "CONFIG_", "USAGE_LOG_", "USAGE_DATA_", "FALLBACK_", "BREAKER_",
+            "KEY_", "GROUP_", "CACHE_", "ADMIN_", "MEMCACHED_", "CONFIG_", "USAGE_LOG_", "USAGE_DATA_", "FALLBACK_",
+            "BREAKER_",
             "BALANCE_", "GENERATE_", "RELOAD_",
         ],
         exampleHeading: """

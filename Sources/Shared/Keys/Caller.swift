@@ -23,6 +23,8 @@ package final class Caller: Sendable {
     package let passedKey: String
     /// The models that the caller may use at providers for which the relay has credentials.
     private let models: [ModelPattern]
+    /// The models that each of the caller's groups permits; empty if the groups permit all models.
+    private let modelsOfGroups: [[ModelPattern]]
 
     private init(
         _ kind: Kind,
@@ -30,7 +32,8 @@ package final class Caller: Sendable {
         name: String? = nil,
         key: KeySettings? = nil,
         passedKey: String = "",
-        models: [ModelPattern]
+        models: [ModelPattern],
+        modelsOfGroups: [[ModelPattern]] = []
     ) {
         self.kind = kind
         self.identity = identity
@@ -38,10 +41,18 @@ package final class Caller: Sendable {
         self.key = key
         self.passedKey = passedKey
         self.models = models
+        self.modelsOfGroups = modelsOfGroups
     }
 
     package convenience init(known key: KeySettings) {
-        self.init(.known, identity: key.identity, name: key.name, key: key, models: key.models)
+        self.init(
+            .known,
+            identity: key.identity,
+            name: key.name,
+            key: key,
+            models: key.models,
+            modelsOfGroups: key.groups.map(\.models).filter { !$0.contains(.all) }
+        )
     }
 
     /// Creates a caller with a passthrough key.
@@ -66,21 +77,25 @@ package final class Caller: Sendable {
     package static let visitor = Caller(.passThrough, models: [])
 
     /// Returns whether the caller may use the model of this name. A passthrough caller may use all models of
-    /// passthrough providers. At other providers, the caller's list of models decides.
+    /// passthrough providers. At other providers, the caller's list of models decides, and those of its groups.
     package func mayUse(_ name: String, ofPassthrough isPassthrough: Bool) -> Bool {
-        isPassthrough ? kind == .passThrough : models.match(name)
+        isPassthrough ? kind == .passThrough : isPermitted(name)
+    }
+
+    private func isPermitted(_ name: String) -> Bool {
+        models.match(name) && modelsOfGroups.allSatisfy { $0.match(name) }
     }
 
     /// Returns whether the caller's list of models contains exactly this name. A pattern such as `gpt-*` does not
     /// count.
-    func isPermitted(exactly name: String) -> Bool { models.contains(.exactly(name)) }
+    func isPermitted(exactly name: String) -> Bool { models.contains(.exactly(name)) && isPermitted(name) }
 
     /// Whether the caller may use all models for which the relay has credentials.
-    package var mayUseAllModels: Bool { models.contains(.all) }
+    package var mayUseAllModels: Bool { models.contains(.all) && modelsOfGroups.isEmpty }
 
     /// Returns a copy that may use all models if this caller may use the named one; otherwise this caller.
     package func allowingAllModels(ifAllowed name: String) -> Caller {
-        guard models.match(name) else { return self }
+        guard isPermitted(name) else { return self }
         return Caller(kind, identity: identity, name: self.name, key: key, passedKey: passedKey, models: [.all])
     }
 }

@@ -11,7 +11,22 @@ package struct KeySettings: Sendable, Equatable {
     /// The limits of the caller that count requests to all endpoints together.
     package let quotas: [Quota]
     /// The limits of the caller by endpoint group. They replace the general limits; an empty list means no limit.
-    package let groupQuotas: [EndpointGroup: [Quota]]
+    package let endpointQuotas: [EndpointGroup: [Quota]]
+    /// The groups of callers to which the caller belongs.
+    package let groups: [GroupSettings]
+}
+
+/// The settings of a group of known callers. They share the group's limits, besides their own.
+package struct GroupSettings: Sendable, Equatable {
+    /// The name of the group, such as `eng` for `GROUP_ENG_RATE_LIMIT`.
+    package let name: String
+    package let identity: Identity
+    /// The models that a caller must be permitted by the group, too.
+    package let models: [ModelPattern]
+    /// The limits of requests to all endpoints together.
+    package let quotas: [Quota]
+    /// The limits by endpoint group, besides `quotas`.
+    package let endpointQuotas: [EndpointGroup: [Quota]]
 }
 
 /// The digest of a caller's token, and a secret derived from the token. The token itself is not stored.
@@ -35,4 +50,9 @@ extension KeySettings {
     var instance: String { name.asInstance }
 
     package var identity: Identity { .knownKey(named: instance) }
+
+    /// All limits that count requests of this caller and of no caller outside its groups.
+    var allQuotas: [Quota] {
+        quotas + endpointQuotas.values.joined() + groups.flatMap { $0.quotas + $0.endpointQuotas.values.joined() }
+    }
 }

@@ -49,16 +49,18 @@ package struct SettingSection: Sendable {
 
 /// The settings that each provider, each caller or each panel has, such as `PROVIDER_<NAME>_<FIELD>`.
 ///
-/// A provider is declared by setting its declaring field, such as `PROVIDER_A_KIND`; so is a caller or a panel.
+/// A provider is declared by setting its declaring field, such as `PROVIDER_A_KIND`; so is a caller or a panel. Any field
+/// declares a group of callers.
 package struct SettingFamily: Sendable {
     /// The beginning of the variables' names, such as `PROVIDER_` with its underscore.
     let prefix: String
-    /// The field that declares a provider, caller or panel when it is set, such as `KIND` for providers.
-    let declaring: String
+    /// The field that declares a provider, caller or panel when it is set, such as `KIND` for providers; nil if each field
+    /// does.
+    let declaring: String?
     let title: String
     let rows: [SettingRow]
 
-    package init(_ prefix: String, declaring: String, _ title: String, rows: [SettingRow]) {
+    package init(_ prefix: String, declaring: String?, _ title: String, rows: [SettingRow]) {
         self.prefix = prefix
         self.declaring = declaring
         self.title = title

@@ -274,7 +274,7 @@ private func isLabel(_ text: String) -> Bool { (1...64).contains(text.utf8.count
 
 extension [String] {
     /// The items in their order, each only once.
-    fileprivate var withoutRepeats: [String] {
+    var withoutRepeats: [String] {
         var seen: Set<String> = []
         return filter { seen.insert($0).inserted }
     }

@@ -148,10 +148,11 @@ struct SettingsReader {
     /// `PROVIDER_A_KIND`.
     private mutating func findUnknownFields() {
         for family in table.families {
+            guard let declaringField = family.declaring else { continue }
             let declared = instances(of: family.prefix)
             let stray = given.filter { $0.key.prefix == family.prefix && !declared.contains($0.key.instance) }
             for (key, variable) in stray.sorted(by: { $0.key.name < $1.key.name }) {
-                let declaring = SettingKey(prefix: family.prefix, instance: key.instance, field: family.declaring).name
+                let declaring = SettingKey(prefix: family.prefix, instance: key.instance, field: declaringField).name
                 if meantNames.contains(declaring) { continue }
                 if problems.contains(where: { $0.name == declaring || $0.name == declaring + "_FILE" }) { continue }
                 let meant = declared.flatMap { instance in
@@ -198,7 +199,10 @@ extension SettingsReader {
     /// - Parameter prefix: the beginning of their settings' names, such as `PROVIDER_`.
     func instances(of prefix: String) -> [String] {
         guard let family = table.families.first(where: { $0.prefix == prefix }) else { return [] }
-        return given.keys.filter { $0.prefix == prefix && $0.field == family.declaring }.map(\.instance).sorted()
+        let declaring = given.keys.filter {
+            $0.prefix == prefix && (family.declaring == nil || $0.field == family.declaring)
+        }
+        return Set(declaring.map(\.instance)).sorted()
     }
 
     /// Sets a default that depends on other settings or on the machine.

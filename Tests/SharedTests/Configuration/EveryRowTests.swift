@@ -89,6 +89,7 @@ import Testing
             ("PROVIDER_X_KIND", "onemin"), ("KEY_X_TOKEN", "sk-relay"), ("PANEL_X_SUMMARY_MODEL", "gpt-4o-mini"),
             ("PANEL_X_MODELS", "gpt-4o"),
         ]
+        if name.hasPrefix("GROUP_") { return [("KEY_X_TOKEN", "sk-relay"), ("KEY_X_GROUP", "x")] }
         let caller = name.contains("_X_API_KEY") ? [("KEY_Y_TOKEN", "token-of-a-caller")] : []
         return all.filter { $0.0 != name && name.hasPrefix($0.0.prefix(6)) } + caller
     }

@@ -43,7 +43,7 @@ import Testing
         #expect(limits.trustedProxies.count == 2)
         let key = try #require(settings.keys.first)
         #expect(key.quotas == [Quota(1_000, per: .hour)])
-        #expect(key.groupQuotas == [.chat: [], .audio: [Quota(1, per: .second)]])
+        #expect(key.endpointQuotas == [.chat: [], .audio: [Quota(1, per: .second)]])
     }
 
     @Test("all units, limits of models and of all together")
@@ -90,7 +90,7 @@ import Testing
         )
         #expect(limits.storeDown == .share && limits.instances == 3 && limits.slotLease == .seconds(5))
         #expect(settings.keys[0].quotas == [Quota(500, .credits, per: .hour)])
-        #expect(settings.keys[0].groupQuotas == [.chat: [Quota(1, .usd, per: .week)]])
+        #expect(settings.keys[0].endpointQuotas == [.chat: [Quota(1, .usd, per: .week)]])
     }
 
     @Test("prices, and where none is known")
