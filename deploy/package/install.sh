@@ -6,6 +6,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 isRoot=$([ "$(id -u)" -eq 0 ] && echo yes || true)
 prefix=${1:-$([ "$isRoot" ] && echo /usr/local || echo "$HOME/.local")}
 umask 022
+# A file that was cut off or changed on its way is found here, before anything is replaced.
+if ! (cd "$here" && sha256sum -c --quiet SHA256SUMS); then
+    echo "install.sh: files in $here are damaged; unpack the tarball again. Nothing was installed." >&2
+    exit 1
+fi
 replaced=
 if [ -e "$prefix/lib/relay" ]; then replaced=$("$prefix/lib/relay/relay" --version 2>/dev/null || echo another); fi
 
