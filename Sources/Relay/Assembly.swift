@@ -246,10 +246,14 @@ final class Assembly {
         var end = LoopTime.current().adding(milliseconds: Int(shutdownSeconds * 1_000) + Self.storesMilliseconds)
         clock.stop()
         let shutdownSeconds = shutdownSeconds
+        // Load balancers need time to see `/ready`, and the last requests need time to finish.
+        let listening = UInt64(shutdownSeconds / 3 * 1e9)
         let remaining = RemainingServers(served.reduce(0) { $0 + $1.servers.count })
         for one in served {
             one.loop.call {
-                for server in one.servers { server.drain { remaining.count.subtract(1, ordering: .releasing) } }
+                for server in one.servers {
+                    server.drain(listening: listening) { remaining.count.subtract(1, ordering: .releasing) }
+                }
             }
         }
         var waited = 0.0

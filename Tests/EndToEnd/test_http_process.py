@@ -131,13 +131,12 @@ def test_credentials_without_callers_are_an_error() -> None:
 # Ending -----------------------------------------------------------------------------------------------------------
 
 
-def is_refused(port: int) -> bool:
-    """Returns whether nothing listens any more."""
-    try:
-        Connection(port).close()
-    except (ConnectionRefusedError, ConnectionResetError):
-        return True
-    return False
+def is_ending(port: int) -> bool:
+    """Returns whether a load balancer is told so, on a connection of its own."""
+    with connected(port) as connection:
+        answer = connection.ask(READY)
+    assert answer.status == 200 or (answer["connection"] or "").lower() == "close"
+    return answer.status == 503 and answer.json()["status"] == "draining"
 
 
 def stalled_stream(relay: Relay, vendor: Vendor, api_key: str) -> Connection:
@@ -159,7 +158,7 @@ def test_draining(start_relay: Callable[..., Relay], vendor: Vendor, api_key: st
     late.send(READY + READY[:-2])
     assert late.receive().json()["status"] != "draining"
     relay.signal(signal.SIGTERM)
-    assert wait_until(lambda: is_refused(relay.port)), "new connections are still accepted"
+    assert wait_until(lambda: is_ending(relay.port)), "a load balancer is not told"
     idle.assert_closed()
     late.send(READY[-2:])
     answer = late.receive()
@@ -167,6 +166,7 @@ def test_draining(start_relay: Callable[..., Relay], vendor: Vendor, api_key: st
     assert (answer["connection"] or "").lower() == "close"
     late.assert_closed()
     assert relay.process.poll() is None, "ended before its stream"
+    assert is_ending(relay.port)
     vendor.release(api_key)
     answer = stream.receive()
     assert answer.status == 200 and answer.events()[-1] == "[DONE]"
@@ -181,7 +181,7 @@ def test_draining_answers_a_request_whose_body_is_coming(start_relay: Callable[.
         connection.send(HEALTH + data[:-10])
         assert connection.receive().status == 200
         relay.signal(signal.SIGTERM)
-        assert wait_until(lambda: is_refused(relay.port))
+        assert wait_until(lambda: is_ending(relay.port))
         connection.send(data[-10:])
         answer = connection.receive()
         assert answer.status == 200 and (answer["connection"] or "").lower() == "close"
@@ -207,7 +207,7 @@ def test_draining_has_an_end(vendor: Vendor, api_key: str, how: str) -> None:
     try:
         stream = stalled_stream(relay, vendor, api_key)
         relay.signal(signal.SIGTERM)
-        assert wait_until(lambda: is_refused(relay.port))
+        assert wait_until(lambda: is_ending(relay.port))
         if how == "second signal":
             relay.signal(signal.SIGTERM)
         relay.process.wait(6)

@@ -9,6 +9,7 @@ import local_http
 import openai
 import pytest
 from chat import body, streamed
+from memcached import wait_for
 from onemin_replies import default_answer
 
 
@@ -101,15 +102,8 @@ def test_ending_lets_a_running_stream_finish(start_relay, http, vendor, api_key)
         lines = answer.iter_lines()
         first = next(lines)
         relay.signal(signal.SIGTERM)
-        refused = None
-        while refused is None:
-            try:
-                ready = local_http.get(relay.base_url + "/ready")
-                if ready.status_code == 503:
-                    refused = ready.json()["status"]
-            except httpx.TransportError:
-                refused = "draining"
-        assert refused == "draining"
+        wait_for(lambda: local_http.get(relay.base_url + "/ready").status_code == 503)
+        assert local_http.get(relay.base_url + "/ready").json()["status"] == "draining"
         vendor.release(api_key)
         rest = [first, *lines]
     assert "data: [DONE]" in rest

@@ -6,7 +6,9 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct ServerTests {
     private let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
-    @Test("draining ends idle connections after half a second, and others with their answer")
+    @Test(
+        "draining ends idle connections after half a second, others with their answer, and serves new ones for a time"
+    )
     func drains() throws {
         let held = HeldConnection()
         let server = try TestServer { request, writer in
@@ -21,14 +23,23 @@ import Testing
         busy.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n")
         let waiting = try #require(Socket(connectedTo: server.port), "in the kernel's queue")
         let empty = Gate()
-        server.loop.call { [server = server.server] in server.drain { empty.open() } }
+        server.loop.call { [server = server.server] in server.drain(listening: 10_000_000_000) { empty.open() } }
         server.pass(milliseconds: 499)
         #expect(idle.isSilent && busy.isSilent)
-        #expect(Socket(connectedTo: server.port) == nil, "nobody listens")
+        let new = server.connect()
+        let silent = server.connect()
+        new.send(request)
+        #expect(new.textToEnd().contains("Connection: close"))
         waiting.send(request)
         #expect(waiting.textToEnd().contains("Connection: close"))
         server.pass(milliseconds: 1)
         #expect(idle.receive() == .end)
+        server.pass(milliseconds: 9_499)
+        #expect(try #require(Socket(connectedTo: server.port)).isSilent && silent.isSilent)
+        server.pass(milliseconds: 1)
+        #expect(Socket(connectedTo: server.port) == nil, "nobody listens")
+        server.pass(milliseconds: 500)
+        #expect(silent.receive() == .end)
         server.pass(milliseconds: 60_000)
         #expect(busy.isSilent)
         server.loop.call { held.release() }
@@ -45,11 +56,12 @@ import Testing
         client.send(request)
         #expect(client.receive(upTo: "hello") != nil)
         let empty = Gate()
-        server.loop.call { [server = server.server] in server.drain { empty.open() } }
+        server.loop.call { [server = server.server] in server.drain(listening: 10_000_000_000) { empty.open() } }
         server.loop.settle()
         client.send(request)
         #expect(client.textToEnd().hasSuffix("hello"))
         #expect(empty.wait())
+        #expect(Socket(connectedTo: server.port) == nil, "nobody listens")
     }
 
     @Test("a client that leaves cancels its request")
