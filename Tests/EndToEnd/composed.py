@@ -133,6 +133,8 @@ def compose(words: list[str]) -> None:
             pass
         case ["ps", "--quiet", "relay"]:
             print("".join(f"{one['id']}\n" for one in all_containers()), end="")
+        case ["up", "-d"]:
+            up(int(WRITTEN.get("RELAYS", "1")))
         case ["up", "--detach", "--no-deps", "--no-build", "--no-recreate", *scale, "relay"]:
             up(int(scale[1].removeprefix("relay=") if scale else WRITTEN.get("RELAYS", "1")))
         case _:

@@ -15,15 +15,15 @@ WAIT_SECONDS = 20.0
 
 
 class Prometheus:
-    """A Prometheus that scrapes the relays once a second, with these rules, and keeps its data in `folder`."""
+    """A Prometheus that scrapes the relays once a second, with these rules or settings, and keeps its data in `folder`."""
 
-    def __init__(self, folder: Path, relays: list[Relay], rules: Path) -> None:
+    def __init__(self, folder: Path, relays: list[Relay], rules: Path, text: str = "") -> None:
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         targets = ", ".join(f'"127.0.0.1:{relay.port}"' for relay in relays)
         settings = folder / "prometheus.yml"
         settings.write_text(
-            f"global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: ['{rules}']\n"
+            text or f"global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: ['{rules}']\n"
             f"scrape_configs: [{{job_name: relay, static_configs: [{{targets: [{targets}]}}]}}]\n"
         )
         self.log = (folder / "prometheus.log").open("w+b")

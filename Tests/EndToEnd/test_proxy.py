@@ -1,23 +1,12 @@
 """The proxy of the compose file, deploy/nginx.conf, before a relay: the paths that it blocks."""
 
 import re
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from memcached import wait_for
+from proxied import compose_proxy
 from rawhttp import ECHO_RELAY, ask, request
-from relay_process import ROOT, Relay, free_port
-
-NGINX = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
-
-
-def is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+from relay_process import Relay
 
 
 @pytest.fixture(scope="module")
@@ -29,36 +18,12 @@ def relay() -> Iterator[Relay]:
 
 @pytest.fixture(scope="module")
 def proxy(relay: Relay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of an nginx with the file unchanged, except for its paths on this machine."""
-    if NGINX is None:
-        pytest.skip("nginx is not installed (Scripts/packages.txt)")
-    folder = tmp_path_factory.mktemp("proxy")
-    port, health = free_port(), free_port()
-    text = (ROOT / "deploy" / "nginx.conf").read_text()
-    for found, here in {
-        " /tmp/": f" {folder}/", "listen 8080 ": f"listen 127.0.0.1:{port} ", "listen 127.0.0.1:8081": f"listen 127.0.0.1:{health}",
-        "worker_processes auto;": "worker_processes 1;", "worker_connections 16000;": "worker_connections 256;",
-    }.items():  # fmt: skip
-        assert found in text, found
-        text = text.replace(found, here)
-    (folder / "trusted.conf").write_text(f"upstream both {{ server 127.0.0.1:{relay.port}; server 127.0.0.2:{relay.port}; }}")
-    (folder / "proxies.conf").write_text("")
-    (folder / "networks.conf").write_text("127.0.0.0/30 1; 127.0.0.3 0;")
-    (folder / "relays.conf").write_text(f"set $relays both; set $relayPort {relay.port};")
-    configuration = folder / "nginx.conf"
-    configuration.write_text(text)
-    log = (folder / "log").open("wb")
-    process = subprocess.Popen(
-        [NGINX, "-e", "stderr", "-c", str(configuration), "-g", "daemon off;"], stdin=subprocess.DEVNULL, stderr=log
+    """The port of the proxy before two addresses, of which the relay has the first."""
+    nginx = compose_proxy(
+        tmp_path_factory.mktemp("proxy"), [f"127.0.0.1:{relay.port}", f"127.0.0.2:{relay.port}"], relay.port
     )
-    try:
-        wait_for(lambda: is_open(port) or process.poll() is not None)
-        assert process.poll() is None, Path(log.name).read_text()
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-        log.close()
+    yield nginx.port
+    nginx.stop()
 
 
 def test_what_it_passes(proxy: int, relay: Relay) -> None:

@@ -306,7 +306,7 @@ def test_all_pages_are_in_one_order_and_links_lead_somewhere() -> None:
     pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs/design").glob("*.md")]
     assert sorted(listed) == sorted(str(page.relative_to(index.parent)) for page in pages if page != index)
     assert "(docs/README.md)" in README.read_text().partition("## ")[0]
-    for page in [*ROOT.glob("*.md"), *pages]:
+    for page in [*ROOT.glob("*.md"), *pages, *(ROOT / "examples").rglob("*.md")]:
         for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", re.sub(r"`[^`\n]*`", "", FENCE.sub("", page.read_text()))):
             file = (page.parent / target).resolve() if target else page
             assert file.exists(), f"{page.name}: {target}"
