@@ -68,7 +68,7 @@ class Story:
             wait_for(lambda: expected in (last.append(self.shell(code)) or last[-1].stdout))
         except AssertionError:
             pass
-        assert last[-1].returncode == 0 and expected in last[-1].stdout, last[-1]
+        assert last[-1].returncode == 0 and expected in last[-1].stdout, (last[0], last[-1])
 
     def ask_all(self) -> None:
         for code, expected in self.asks:
