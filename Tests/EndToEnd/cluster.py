@@ -18,8 +18,8 @@ from typing import Any
 import yaml
 from relay_process import INHERITED, binary, free_port
 
-LAG_SECONDS = 5.0
-"""From a pod's change until all nodes know it: half of preStop."""
+LAG_SECONDS = 3.0
+"""From a pod's change until all nodes know it: less than preStop by more than a busy machine needs."""
 
 
 def manifests(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
@@ -38,7 +38,7 @@ class Pod:
         self.seconds_of = seconds_of
         self.grace_seconds = spec["terminationGracePeriodSeconds"]
         self.is_ready = self.is_terminating = self.was_killed = False
-        self.signalled = float("inf")
+        self.left = self.signalled = float("inf")
         with log.open("wb") as file:
             own = {"PORT": str(self.port), "HOST": "127.0.0.1"}
             self.process = subprocess.Popen([binary()], env=INHERITED | environment | own, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
@@ -61,7 +61,7 @@ class Pod:
         self.is_ready = False
 
     def terminate(self) -> None:
-        self.is_terminating = True
+        self.is_terminating, self.left = True, time.monotonic()
         self.threads.append(threading.Thread(target=self.end))
         self.threads[-1].start()
 
@@ -106,14 +106,15 @@ class Cluster:
 
     def publish(self) -> None:
         while not self.ended.wait(0.01):
-            now = tuple(pod for pod in self.serving() if pod.is_ready)
+            at, now = time.monotonic(), tuple(pod for pod in self.serving() if pod.is_ready)
             if not self.published or self.published[-1][1] != now:
-                self.published.append((time.monotonic(), now))
+                self.published.append((at, now))
 
     def known(self) -> tuple[Pod, ...]:
         """Returns the pods that a node sends connections to: those of a while ago."""
         before = time.monotonic() - self.seconds_of(LAG_SECONDS)
-        return next((pods for at, pods in reversed(self.published) if at <= before), ())
+        pods = next((pods for at, pods in reversed(self.published) if at <= before), ())
+        return tuple(pod for pod in pods if pod.left > before)
 
     def serving(self) -> list[Pod]:
         return [pod for pod in self.pods if not pod.is_terminating]
@@ -182,7 +183,9 @@ class Load:
     def ask(self, text: str, is_stream: bool) -> None:
         body = f'{{"model": "echo", "stream": {str(is_stream).lower()}, "messages": [{{"role": "user", "content": "{text}"}}]}}'
         while not self.is_enough.wait(0.005):
-            pod = random.choice(self.cluster.known())
+            if not (known := self.cluster.known()):
+                continue
+            pod = random.choice(known)
             connection = http.client.HTTPConnection("127.0.0.1", pod.port, timeout=60)
             try:
                 connection.request("POST", "/v1/chat/completions", body, self.headers)
