@@ -120,4 +120,5 @@ def test_the_notes_are_those_of_the_version(tmp_path: Path) -> None:
     [call] = publish("Publish the files", tmp_path, GH_TOKEN="t")
     assert call.startswith("gh release create v0.1.0 --verify-tag")
     notes = (tmp_path / "notes").read_text()
+    assert len(notes.strip().splitlines()) <= 40
     assert notes.strip() and notes.strip() in text and "Old." not in notes
