@@ -3,22 +3,21 @@ import Engine
 import Shared
 import Upstream
 
-extension Exchange {
-    /// Sends a transcript in the requested format. Throws if the transcript lacks data for this format.
-    func send(_ transcript: Transcript, _ call: TranscriptionCall) throws(APIError) {
-        let text = transcript.text
+extension Transcript {
+    /// Returns the transcript in the requested format. Throws if the transcript lacks data for this format.
+    func response(to call: TranscriptionCall) throws(APIError) -> MediaResponse {
         switch call.format {
-        case .json: send(json: transcript.plainJSON(call.purpose))
-        case .text: send(200, type: "text/plain; charset=utf-8", body: ByteBuffer(text))
+        case .json: return .json(ByteBuffer(json: plainJSON(call.purpose)))
+        case .text: return .whole(type: "text/plain; charset=utf-8", Body(ByteBuffer(text)))
         case .srt:
             guard text.isEmpty || text.hasCues else { throw .notGiven }
-            send(200, type: "text/plain; charset=utf-8", body: ByteBuffer(text))
+            return .whole(type: "text/plain; charset=utf-8", Body(ByteBuffer(text)))
         case .vtt:
             guard text.utf8.starts(with: "WEBVTT".utf8) else { throw .notGiven }
-            send(200, type: "text/vtt; charset=utf-8", body: ByteBuffer(text))
+            return .whole(type: "text/vtt; charset=utf-8", Body(ByteBuffer(text)))
         case .verboseJSON:
-            guard let body = transcript.verboseJSON(call.purpose) else { throw .notGiven }
-            send(json: body)
+            guard let body = verboseJSON(call.purpose) else { throw .notGiven }
+            return .json(ByteBuffer(json: body))
         case .diarizedJSON: throw .notGiven
         }
     }

@@ -21,10 +21,12 @@ private func serveTranscription(
     gateway: Gateway
 ) async throws(APIError) {
     let caller = try await exchange.caller(.audio)
-    if try await exchange.forward(purpose.endpoint, for: caller, or: TranslatedTranscription(purpose, exchange)) {
-        return
+    let content = RequestContent(exchange)
+    let operation = RecordingOperation(purpose, exchange, content)
+    if let plan = try await exchange.forwardingPlan(purpose.endpoint, content, for: caller, or: operation) {
+        return try await MediaTask(exchange, caller, plan).serve()
     }
-    let form = try exchange.formStream(files: ["file"], fileLimitBytes: recordingLimitBytes)
+    let form = try await content.formStream(files: ["file"], fileLimitBytes: recordingLimitBytes)
     guard try await form.nextFile() != nil else { throw .missing("file") }
     let request = TranscriptionRequest(purpose: purpose, caller: caller, form: form, exchange: exchange)
 
@@ -66,7 +68,9 @@ private func serveTranscription(
     )
     guard let plan else { throw .modelNotFound(exchange.record.model ?? "") }
     let transcript = try await request.transcript(plan, handed.asset, by: upload)
-    try exchange.send(transcript, plan.call)
+    guard case .whole(let type, let body) = try transcript.response(to: plan.call) else { return }
+    exchange.recordCost()
+    body.read { exchange.send(200, $0, type: type) }
 }
 
 /// The largest recording that is accepted, in bytes (25 MiB).
@@ -212,7 +216,7 @@ extension FileLabel {
 }
 
 extension TranscriptionCall.Purpose {
-    fileprivate var endpoint: ForwardedEndpoint {
+    var endpoint: ForwardedEndpoint {
         switch self {
         case .transcription: .transcriptions
         case .translation: .translations

@@ -18,10 +18,6 @@ final class Exchange: OnLoop, @unchecked Sendable {
     var named: String?
     /// The model that the path names, as a deployment of Azure; nil if the path names none.
     var deployment: String?
-    /// The JSON body if it was already read for a possible forwarding; otherwise nil.
-    var jsonAhead: Body?
-    /// The multipart form if its beginning was read ahead; otherwise nil.
-    var formAhead: (any FormSource)?
     /// The additional header lines for responses of admin routes and for web pages.
     var operatorFields = ""
     /// The methods that the response lists in the header `Allow`; empty to omit the header.

@@ -19,7 +19,12 @@ extension Exchange {
     /// - Parameters:
     ///   - files: the names of the fields that are files.
     ///   - fileLimitBytes: the largest file; the settings' upload limit may be lower.
-    func formStream(files: [String], fileLimitBytes: Int) throws(APIError) -> FormStream {
+    ///   - beginning: the bytes of the body that have already been read.
+    func formStream(
+        files: [String],
+        fileLimitBytes: Int,
+        beginning: consuming ByteBuffer = ByteBuffer()
+    ) throws(APIError) -> FormStream {
         if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
             throw APIError(
                 415,
@@ -28,41 +33,23 @@ extension Exchange {
             )
         }
         let limit = UploadLimit(fileLimitBytes, gateway.settings)
-        let beginning = formAhead?.removeHeld() ?? ByteBuffer()
         let form = try FormStream(request, files: files, fileLimit: limit, beginning: beginning)
         recorder?.keep(form: { form.keptText })
         try refuseIfKnownToBeOver()
         return form
     }
-
-    /// Reads the request's multipart form as a whole.
-    ///
-    /// - Parameters:
-    ///   - files: the names of the fields that are files.
-    ///   - fileLimitBytes: the largest file; the settings' upload limit may be lower.
-    func form(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
-        try await gathered(try formStream(files: files, fileLimitBytes: fileLimitBytes))
-    }
-
-    /// Reads the whole multipart form. The bytes in `formAhead` are copied and can still be forwarded to a vendor.
-    func heldForm(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
-        let held = try await formAhead?.copyHeld() ?? ByteBuffer()
-        let limit = UploadLimit(fileLimitBytes, gateway.settings)
-        let form = try FormStream(request, files: files, fileLimit: limit, beginning: held)
-        recorder?.keep(form: { form.keptText })
-        return try await gathered(form)
-    }
-
-    private func gathered(_ form: FormStream) async throws(APIError) -> Form {
-        var gathered: [Form.File] = []
-        while let name = try await form.nextFile() {
-            gathered.append(Form.File(name: name, bytes: Body(try await form.beginning(.max))))
-        }
-        return Form(fields: form.fields, files: gathered)
-    }
 }
 
 extension FormStream {
+    /// Reads the whole form.
+    func whole() async throws(APIError) -> Form {
+        var gathered: [Form.File] = []
+        while let name = try await nextFile() {
+            gathered.append(Form.File(name: name, bytes: Body(try await beginning(.max))))
+        }
+        return Form(fields: fields, files: gathered)
+    }
+
     /// The form as JSON for the usage record: the fields' texts and the file's media type.
     fileprivate var keptText: ByteBuffer {
         var out = ByteBuffer()

@@ -11,10 +11,6 @@ extension Exchange {
         limitBytes ownLimitBytes: Int? = nil,
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> Value {
-        if let body = jsonAhead {
-            jsonAhead = nil
-            return try await readAgain(body, read)
-        }
         try await collectBody(ownLimitBytes)
         let bytes = request.body.bytes
         if bytes.count > JSONBody.loopBytes { return try await readOnWorker(request.body.removeBytes(), read) }
@@ -83,8 +79,9 @@ extension Exchange {
         return request.body.removeBytes()
     }
 
-    private func readAgain<Value: Sendable>(
-        _ body: Body,
+    /// Returns the result of `read` for a JSON body that has arrived.
+    func json<Value: Sendable>(
+        of body: Body,
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> Value {
         if body.bytes.count > JSONBody.loopBytes { return try await readOnWorker(body, read) }

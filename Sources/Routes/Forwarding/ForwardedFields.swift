@@ -33,6 +33,14 @@ struct ForwardedFields: Sendable {
         user = form.user.flatMap(Self.hash)
     }
 
+    /// The fields of a form that the relay reads itself.
+    ///
+    /// - Parameter images: the number of images that the form asks for.
+    init(_ form: Form, images: Int = 0) {
+        self.images = images
+        user = form.fields.first { $0.name.hasSameBytes(as: "user") }.flatMap { Self.hash($0.text) }
+    }
+
     /// Reads the fields of a JSON request.
     ///
     /// - Parameter isDigested: whether to compute the digest for the response cache.

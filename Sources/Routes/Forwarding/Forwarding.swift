@@ -18,25 +18,47 @@ func createModeration(_ exchange: Exchange, _ gateway: Gateway) async throws(API
 private func forward(_ endpoint: ForwardedEndpoint, _ exchange: Exchange, gateway: Gateway) async throws(APIError) {
     guard gateway.registry.forwards else { throw .notOffered(endpoint.path) }
     let caller = try await exchange.caller(.chat)
-    guard try await exchange.forward(endpoint, for: caller) else {
+    let content = RequestContent(exchange)
+    guard let plan = try await exchange.forwardingPlan(endpoint, content, for: caller) else {
         let name = exchange.record.model ?? ""
         if name.isEmpty { throw gateway.registry.modelCatalog.notFound(name, for: caller) }
         _ = try gateway.registry.resolve(.forwarded(name, substituting: false), for: caller)
         throw .notOffered(endpoint.path)
     }
+    try await MediaTask(exchange, caller, plan).serve()
 }
 
 extension Exchange {
-    /// Forwards the request to a provider. Returns false, and sends nothing, if no provider is suitable.
-    ///
-    /// - Parameter own: the endpoint's translation of the request; nil if there is none.
-    func forward(
+    /// Serves a request for media, forwarded or in the relay's own form.
+    func serve(
         _ endpoint: ForwardedEndpoint,
+        _ content: RequestContent,
         for caller: Caller,
-        or own: (any TranslatedEndpoint)? = nil
-    ) async throws(APIError) -> Bool {
-        guard gateway.registry.forwards else { return false }
-        let (fields, content) = try await read(endpoint)
+        _ operation: any WholeMediaOperation
+    ) async throws(APIError) {
+        if let plan = try await forwardingPlan(endpoint, content, for: caller, or: operation) {
+            return try await MediaTask(self, caller, plan).serve()
+        }
+        let (model, fields, features) = try await operation.read()
+        record.model = model
+        let named = try gateway.registry.candidates(model, for: caller, able: features)
+        let all = try await operation.candidates(named)
+        let plan = MediaPlan(endpoint: endpoint, model: model, fields: fields, candidates: all, operation: operation)
+        try await MediaTask(self, caller, plan).serve()
+    }
+
+    /// Reads the request as it can be forwarded. Returns nil if it is to be served in the relay's own form.
+    ///
+    /// - Parameter operation: the request in the relay's own form; nil if there is none.
+    func forwardingPlan(
+        _ endpoint: ForwardedEndpoint,
+        _ content: RequestContent,
+        for caller: Caller,
+        or operation: (any MediaOperation)? = nil
+    ) async throws(APIError) -> MediaPlan? {
+        guard gateway.registry.forwards else { return nil }
+        let (fields, forwarded) = try await read(endpoint)
+        content.keep(forwarded)
         let named = deployment ?? fields.model ?? endpoint.defaultModel
         if endpoint == .embeddings, named?.isEmpty ?? true { throw .missing("model") }
         record.model = named
@@ -44,39 +66,35 @@ extension Exchange {
         guard let named, !named.isEmpty,
             var all = try? gateway.registry.resolve(wish, for: caller, able: endpoint.features).candidates,
             all.canForward
-        else {
-            keep(content)
-            return false
-        }
-        if case .json(let body) = content { try NativeRequest(body).check() }
-        var sent = content
-        if endpoint == .imageEdits, case .json(let body) = content, let images = try await images(body, caller) {
+        else { return nil }
+        if case .json(let body) = forwarded { try NativeRequest(body).check() }
+        var sent = forwarded
+        if endpoint == .imageEdits, case .json(let body) = forwarded, let images = try await images(body, caller) {
             guard let having = all.having(images) else { throw images.refusal }
             all = having
             sent = .json(try await worked(ofBytes: body.bytes.count) { images.written(into: body) })
         }
-        var isShared = false
-        if own != nil, all.isForwardingMixed {
-            isShared = try await content.isWhole()
-            keep(content)
-            if isShared, let own { all = try await own.candidates(all) }
+        if let operation, all.isForwardingMixed {
+            content.isKept = try await forwarded.isWhole()
+            if content.isKept { all = try await operation.candidates(all) }
         }
-        guard let candidates = isShared ? all : all.forwarding else {
-            keep(content)
-            return false
-        }
-        if case .form(let form) = content { try await form.readAhead() }
+        guard let candidates = content.isKept ? all : all.forwarding else { return nil }
+        if case .form(let form) = forwarded { try await form.readAhead() }
         record.isStreamed = fields.isStreamed
         var cached: CacheLookup?
         if let cache = gateway.cache, let digest = fields.digest {
             cached = CacheLookup(cache, digest, exchange: self)
             lookup = cached
         }
-        try await countUnknownKey(caller, servedBy: candidates.leading)
-        let request = ForwardedRequest(endpoint, sent, model: named, wantsEvents: fields.wantsEvents)
-        let call = ForwardedCall(self, caller, fields, request: request, own: isShared ? own : nil, cached: cached)
-        try await call.serve(candidates)
-        return true
+        return MediaPlan(
+            endpoint: endpoint,
+            model: named,
+            fields: fields,
+            candidates: candidates,
+            request: ForwardedRequest(endpoint, sent, model: named, wantsEvents: fields.wantsEvents),
+            operation: content.isKept ? operation : nil,
+            cached: cached
+        )
     }
 
     /// Returns the stored files named in an image edit's JSON body; nil if there are none.
@@ -98,63 +116,6 @@ extension Exchange {
         }
         return value
     }
-
-    /// Sends a vendor's response to the client. Large responses and event streams are sent while they arrive.
-    func pass(
-        _ response: any ForwardedResponse,
-        _ fields: ForwardedFields,
-        _ cached: CacheLookup?,
-        attempt: Attempt
-    ) async throws(UpstreamError) {
-        if let whole = response.whole {
-            record(response.usage, fields, attempt: attempt)
-            if response.status == 200 { await cached?.keep(forwarded: whole) }
-            return whole.read { send(response.status, $0, type: response.type) }
-        }
-        if response.isEventStream {
-            record.isStreamed = true
-            beginEvents(response.status)
-        }
-        var held = ByteBuffer()
-        var piece = ByteBuffer()
-        while try await response.more() {
-            response.receive(into: &piece)
-            if hasBegun {
-                writer.write(piece)
-                if writer.isFull { await writer.drained() }
-            } else {
-                held.append(piece.bytes)
-                if held.count > Self.wholeBytes {
-                    // The response is too large for the cache.
-                    cached?.giveUp()
-                    beginBytes(response.status, type: response.type)
-                    writer.write(held)
-                    held.release()
-                }
-            }
-            piece.removeAll()
-        }
-        record(response.usage, fields, attempt: attempt)
-        if hasBegun { writer.end() } else { send(response.status, held, type: response.type) }
-    }
-
-    /// Bills a complete response and records its usage.
-    ///
-    /// - Parameter reported: the usage that the vendor reported; nil if there is none.
-    private func record(_ reported: Usage?, _ fields: ForwardedFields, attempt: Attempt) {
-        let isInPieces = reported.map { $0.pieces > 0 && $0.totalTokens == 0 } ?? true
-        guard !isInPieces || fields.estimate != nil else {
-            attempt.made(reported ?? fields.pieces, credits: nil)
-            return recordCost()
-        }
-        var usage = Usage.completed(reported, prompt: { fields.estimate?.promptTokens ?? 0 }, completion: { 0 })
-        if usage.pieces == 0 { (usage.pieces, usage.pieceUnit) = (fields.pieces.pieces, fields.pieces.pieceUnit) }
-        record.usage = usage
-        attempt.recordResponse(usage, credits: nil)
-        recordCost()
-    }
-
-    private static let wholeBytes = 65_536
 
     // MARK: The request
 
@@ -195,14 +156,6 @@ extension Exchange {
         try refuseIfKnownToBeOver()
         return form
     }
-
-    /// Stores the request's content in this exchange, for an endpoint that does not forward the request.
-    func keep(_ content: ForwardedRequest.Content) {
-        switch content {
-        case .json(let body): jsonAhead = body
-        case .form(let form): formAhead = form
-        }
-    }
 }
 
 extension ForwardedRequest.Content {
@@ -212,10 +165,6 @@ extension ForwardedRequest.Content {
         guard case .form(let form) = self else { return true }
         return try await form.readWhole()
     }
-}
-
-extension ForwardedResponse {
-    fileprivate var type: String { mediaType.isEmpty ? "application/octet-stream" : mediaType }
 }
 
 extension ForwardedEndpoint {
@@ -250,7 +199,7 @@ extension ForwardedEndpoint {
     }
 
     /// The features of models that can serve this endpoint with a translated request.
-    fileprivate var features: Model.Features {
+    var features: Model.Features {
         switch self {
         case .embeddings, .moderations: []
         case .imageGenerations: .image

@@ -7,75 +7,39 @@ import Upstream
 /// Handles POST /v1/images/edits: edits an image as the prompt says.
 func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.images)
-    if try await exchange.forward(.imageEdits, for: caller, or: ownEdit(exchange, caller)) { return }
-    var (call, mask, named) = try await edit(exchange)
-    exchange.record.model = call.model
-    let isMasked = mask != nil || named?.mask != nil
-    // The kind of call depends on whether there is a mask, not on its content.
-    call.mask = isMasked ? Body(ByteBuffer()) : nil
-    var candidates = try gateway.registry.candidates(
-        call.model,
-        for: caller,
-        able: isMasked ? .imageInpaint : .imageEdit
-    )
-    let candidate = candidates.firstHealthy
-    guard let provider = candidate.images else { throw .modelNotFound(call.model) }
-    let calls = try provider.prepare(call, for: candidate.model).calls
-    try await exchange.countUnknownKey(caller, servedBy: candidate)
-    let applicableLimits = exchange.applicableLimits(caller, .images, servedBy: candidate.name)
-    let units = UsageReservation(images: call.count ?? 1, calls: calls, candidate, applicableLimits, gateway: gateway)
-    let admission = try await exchange.admit(applicableLimits, units)
-    if let named {
-        let loader = ImageLoader(caller: caller, gateway: gateway, billing: admission.billing)
-        let (image, holder) = try await loader.image(named.image, isMasked: isMasked, candidate)
-        call.image = image
-        if case .address = image { candidates = Candidates(inOrder: [holder]) }
-        if let part = named.mask { mask = try await loader.bytes(part) }
+    let content = RequestContent(exchange)
+    let operation = ImageOperation(exchange, caller) { () async throws(APIError) in
+        try await edit(exchange, content)
     }
-    if let mask {
-        call.mask = try await converted(
-            mask,
-            call.image,
-            param: named?.image.param ?? "image",
-            by: provider,
-            exchange: exchange
-        )
-    }
-    // Refuse unsupported options before a key or a turn is used.
-    _ = try provider.prepare(call, for: candidate.model)
-    try await ImagesTask(call, for: caller, exchange).serve(candidates, admission.billing)
-}
-
-private func ownEdit(_ exchange: Exchange, _ caller: Caller) -> TranslatedImages {
-    TranslatedImages(exchange, caller) { () async throws(APIError) in
-        if exchange.request.isJSON {
-            var (call, _, named) = try await edit(exchange)
-            let isMasked = named?.mask != nil
-            if isMasked { call.mask = Body(ByteBuffer()) }
-            return TranslatedImages.Order(call: call, features: isMasked ? .imageInpaint : .imageEdit, named: named)
-        }
-        let form = try await exchange.heldForm(files: ["image", "mask"], fileLimitBytes: imageLimitBytes)
-        var call = try ImageCall(edit: FormFields(form.fields))
-        call.image = try editedImage(in: form)
-        let mask = try mask(in: form)
-        if mask != nil { call.mask = Body(ByteBuffer()) }
-        return TranslatedImages.Order(call: call, features: mask == nil ? .imageEdit : .imageInpaint, mask: mask)
-    }
+    try await exchange.serve(.imageEdits, content, for: caller, operation)
 }
 
 /// Reads the request to edit an image, from a multipart form or a JSON body.
-private func edit(
-    _ exchange: Exchange
-) async throws(APIError) -> (call: ImageCall, mask: Body?, named: ImageReferences?) {
+private func edit(_ exchange: Exchange, _ content: RequestContent) async throws(APIError) -> ImageOperation.Order {
+    let (call, fields, mask, named) = try await sent(exchange, content)
+    let isMasked = mask != nil || named?.mask != nil
+    var order = ImageOperation.Order(call: call, fields: fields, features: isMasked ? .imageInpaint : .imageEdit)
+    // The kind of call depends on whether there is a mask, not on its content.
+    if isMasked { order.call.mask = Body(ByteBuffer()) }
+    (order.mask, order.named) = (mask, named)
+    return order
+}
+
+private func sent(
+    _ exchange: Exchange,
+    _ content: RequestContent
+) async throws(APIError) -> (ImageCall, ForwardedFields, mask: Body?, ImageReferences?) {
     if exchange.request.isJSON {
-        return try await exchange.json { (root) throws(APIError) in
-            (try ImageCall(edit: RequestFields(root)), nil, try ImageReferences(root))
+        return try await content.json { (root) throws(APIError) in
+            let call = try ImageCall(edit: RequestFields(root))
+            let references = try ImageReferences(root)
+            return (call, try ForwardedFields(root, .imageEdits, isDigested: false), nil, references)
         }
     }
-    let form = try await exchange.form(files: ["image", "mask"], fileLimitBytes: imageLimitBytes)
+    let form = try await content.form(files: ["image", "mask"], fileLimitBytes: imageLimitBytes)
     var call = try ImageCall(edit: FormFields(form.fields))
     call.image = try editedImage(in: form)
-    return (call, try mask(in: form), nil)
+    return (call, ForwardedFields(form, images: call.count ?? 1), try mask(in: form), nil)
 }
 
 /// The largest image that a request may contain or refer to, in bytes (25 MiB).

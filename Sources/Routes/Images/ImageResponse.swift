@@ -4,16 +4,15 @@ import Glibc
 import Shared
 import Upstream
 
-/// Makes all images of a request and sends the images, or their URLs, to the client.
-func writeImages(
+/// Returns the response with the images or their URLs.
+func imageResponse(
+    _ files: [GeneratedImage],
     _ images: any PreparedImages,
     _ call: ImageCall,
     model: Model,
     memory: ImageMemory,
-    attempt: Attempt,
     exchange: Exchange
-) async throws(UpstreamError) {
-    let files = try await makeImages(images, attempt)
+) async throws(UpstreamError) -> ByteBuffer {
     var body = ByteBuffer()
     body.append(#"{"created":"#, decimal: time(nil))
     body.append(#","data":["#)
@@ -45,51 +44,7 @@ func writeImages(
         }
     }
     body.append("]}")
-    exchange.send(json: body)
-}
-
-/// Converts an image call for the candidate's vendor. Throws the error for the client if the candidate cannot make
-/// the images.
-func prepare(_ call: ImageCall, _ candidate: Candidate) throws(APIError) -> any PreparedImages {
-    guard let provider = candidate.images else { throw .modelNotFound(call.model) }
-    return try provider.prepare(call, for: candidate.model)
-}
-
-/// A request for images in the form of the relay. Each candidate gets it in the form of its vendor.
-final class ImagesTask: UpstreamTask, OnLoop, @unchecked Sendable {
-    private let call: ImageCall
-    private let memory: ImageMemory
-    private let exchange: Exchange
-
-    init(_ call: ImageCall, for caller: Caller, _ exchange: Exchange) {
-        self.call = call
-        memory = exchange.gateway.memory(of: caller)
-        self.exchange = exchange
-    }
-
-    /// Calls candidates until one has made the images, and sends the images to the client.
-    func serve(_ candidates: Candidates, _ billing: Billing) async throws(APIError) {
-        do throws(UpstreamError) {
-            try await candidates.serve(self, candidates.attempts(billing: billing))
-        } catch {
-            throw APIError(error, model: call.model)
-        }
-    }
-
-    func fit(_ candidate: Candidate, at position: Int) throws(APIError) -> Fitted<any PreparedImages> {
-        Fitted(candidate, try prepare(call, candidate))
-    }
-
-    func open(_ fit: Fitted<any PreparedImages>, _ attempt: Attempt) async throws(UpstreamError) {
-        try await writeImages(
-            fit.prepared,
-            call,
-            model: fit.candidate.model,
-            memory: memory,
-            attempt: attempt,
-            exchange: exchange
-        )
-    }
+    return body
 }
 
 private func listed(_ images: [Body], _ length: Int) -> Body {

@@ -8,28 +8,22 @@ package final class TimedCall: TimerTarget, OnLoop, @unchecked Sendable {
     private var task: Task<Void, Never>?
     private var isLate = false
     private var failure: UpstreamError?
-    private let isLifted: () -> Bool
     private let delay: () -> UInt64
     private var endsAt = LoopTime.distantFuture
     private lazy var timer = Timer(self)
 
     /// Creates a call that can be run with a time limit.
     ///
-    /// - Parameters:
-    ///   - isLifted: returns whether the call no longer has a time limit.
-    ///   - delay: returns the time so far that does not count towards the limit, in nanoseconds.
+    /// - Parameter delay: returns the time so far that does not count towards the limit, in nanoseconds.
     package init(
         by loop: EventLoop,
-        unless isLifted: @escaping () -> Bool = { false },
         besides delay: @escaping () -> UInt64 = { 0 }
     ) {
         self.loop = loop
-        self.isLifted = isLifted
         self.delay = delay
     }
 
     package func timerFired() {
-        guard !isLifted() else { return }
         let end = endsAt + delay()
         guard loop.now >= end else { return loop.arm(timer, at: end) }
         isLate = true

@@ -10,19 +10,16 @@ package protocol UpstreamTask: AnyObject, Sendable {
     ///
     /// If it throws, the next candidate is tried. An error with the status 499 or more ends the request.
     func fit(_ candidate: Candidate, at position: Int) async throws(APIError) -> Fit
-    /// Calls the vendor until its response has begun or, for some requests, until it is over.
+    /// Calls the vendor until its response has begun. The client has received nothing yet.
     func open(_ fit: Fit, _ attempt: Attempt) async throws(UpstreamError) -> Response
     /// Handles a failed call. It can bill what `open` has not billed.
     func failed(_ fit: Fit, _ attempt: Attempt, _ error: UpstreamError)
-    /// Whether the client has received a part of the response. This ends the deadline and the fallback.
-    var hasBegun: Bool { get }
     /// The nanoseconds so far in which the request did not wait for a vendor. They extend the deadline.
     var otherWaitNanoseconds: UInt64 { get }
 }
 
 extension UpstreamTask {
     package func failed(_ fit: Fit, _ attempt: Attempt, _ error: UpstreamError) {}
-    package var hasBegun: Bool { false }
     package var otherWaitNanoseconds: UInt64 { 0 }
 }
 
@@ -32,19 +29,6 @@ package protocol AttemptFit: Sendable {
     var candidate: Candidate { get }
     /// Whether all waits of the call end at the deadline by themselves, so that no timer is needed.
     var keepsDeadline: Bool { get }
-}
-
-/// A candidate with what was prepared for it.
-package struct Fitted<Prepared: Sendable>: AttemptFit {
-    package let candidate: Candidate
-    package let prepared: Prepared
-
-    package init(_ candidate: Candidate, _ prepared: Prepared) {
-        self.candidate = candidate
-        self.prepared = prepared
-    }
-
-    package var keepsDeadline: Bool { false }
 }
 
 extension Candidates {
@@ -59,16 +43,6 @@ extension Candidates {
         if !spared.isEmpty { attempts.leaveOut(spared) }
         if affinity?.isSession == true { attempts.choosePlace() }
         return attempts
-    }
-
-    /// Calls candidates until one of them has served the request.
-    package func serve<Task: UpstreamTask>(
-        _ task: Task,
-        _ attempts: Attempts
-    ) async throws(UpstreamError) -> Task.Response {
-        let response = try await attempt(task, attempts)
-        attempts.served()
-        return response
     }
 
     /// Calls candidates until a response has begun, and returns it. Stops if another call cannot help.
@@ -95,7 +69,6 @@ extension Candidates {
                 if fit.keepsDeadline { return try await task.open(fit, attempt) }
                 let timed = TimedCall(
                     by: attempt.loop,
-                    unless: { task.hasBegun },
                     besides: { max(task.otherWaitNanoseconds, before) - before }
                 )
                 return try await timed.result(until: attempts.endsAt, orFailFor: UpstreamError.tooLate) {
@@ -104,7 +77,6 @@ extension Candidates {
             } catch {
                 attempts.postpone(byNanoseconds: max(task.otherWaitNanoseconds, before) - before)
                 task.failed(fit, attempt, error)
-                if task.hasBegun { throw attempts.brokeOff(error) }
                 try attempts.failed(error)
             }
         }

@@ -91,6 +91,21 @@ struct Scene {
     }
 }
 
+/// A candidate for which nothing was prepared.
+struct ScriptedFit: AttemptFit {
+    let candidate: Candidate
+    var keepsDeadline: Bool { false }
+}
+
+extension Candidates {
+    /// Calls candidates until one of them has served the request.
+    func serve<Task: UpstreamTask>(_ task: Task, _ attempts: Attempts) async throws(UpstreamError) -> Task.Response {
+        let response = try await attempt(task, attempts)
+        attempts.served()
+        return response
+    }
+}
+
 struct AskedProvider: Sendable {
     var names: [String] = []
     var attempts = 0
@@ -116,9 +131,9 @@ private final class Script: UpstreamTask, @unchecked Sendable {
 
     init(_ failures: [String: [UpstreamError]]) { self.failures = failures }
 
-    func fit(_ candidate: Candidate, at position: Int) -> Fitted<Void> { Fitted(candidate, ()) }
+    func fit(_ candidate: Candidate, at position: Int) -> ScriptedFit { ScriptedFit(candidate: candidate) }
 
-    func open(_ fit: Fitted<Void>, _ attempt: Attempt) throws(UpstreamError) {
+    func open(_ fit: ScriptedFit, _ attempt: Attempt) throws(UpstreamError) {
         let (name, credential) = (fit.candidate.provider.name, attempt.credential)
         names.append(credential.key.isEmpty ? name : "\(name).\(credential.label ?? "")")
         guard let list = failures[name], let failure = list.first else { return }

@@ -17,11 +17,8 @@ private final class ScriptedTask: UpstreamTask, @unchecked Sendable {
     var failures: [String: UpstreamError] = [:]
     /// The candidates whose vendor never responds.
     var silent: Set<String> = []
-    /// The candidates whose call fails after a part of the response went to the client.
-    var breaking: Set<String> = []
     /// The steps of the request in their order.
     private(set) var steps: [String] = []
-    private(set) var hasBegun = false
     /// The time that each call spends waiting for the client, in nanoseconds.
     var clientWait: UInt64 = 0
     private var waited: UInt64 = 0
@@ -30,16 +27,16 @@ private final class ScriptedTask: UpstreamTask, @unchecked Sendable {
 
     init(on loop: EventLoop) { self.loop = loop }
 
-    func fit(_ candidate: Candidate, at position: Int) throws(APIError) -> Fitted<Void> {
+    func fit(_ candidate: Candidate, at position: Int) throws(APIError) -> ScriptedFit {
         let name = candidate.provider.name
         if let refusal = refusals[name] {
             steps.append("\(name) unfit")
             throw refusal
         }
-        return Fitted(candidate, ())
+        return ScriptedFit(candidate: candidate)
     }
 
-    func open(_ fit: Fitted<Void>, _ attempt: Attempt) async throws(UpstreamError) -> String {
+    func open(_ fit: ScriptedFit, _ attempt: Attempt) async throws(UpstreamError) -> String {
         let name = fit.candidate.provider.name
         steps.append(name)
         if clientWait > 0 {
@@ -53,15 +50,11 @@ private final class ScriptedTask: UpstreamTask, @unchecked Sendable {
             while !Task.isCancelled { await loop.sleep(nanoseconds: 60_000_000_000) }
             throw UpstreamError(.cancelled, cause: "cancelled")
         }
-        if breaking.contains(name) {
-            hasBegun = true
-            throw .scripted(.failed)
-        }
         if let failure = failures[name] { throw failure }
         return name
     }
 
-    func failed(_ fit: Fitted<Void>, _ attempt: Attempt, _ error: UpstreamError) {
+    func failed(_ fit: ScriptedFit, _ attempt: Attempt, _ error: UpstreamError) {
         steps.append("\(fit.candidate.provider.name) failed")
     }
 }
@@ -130,14 +123,6 @@ private final class ScriptedTask: UpstreamTask, @unchecked Sendable {
         }
         #expect(served.by == "v2")
         #expect(served.steps == ["v0", "v0 failed", "v1", "v1 failed", "v2"])
-    }
-
-    @Test("no call follows a failure after the client got a part of the response")
-    func brokenOff() async {
-        let served = await onLoop { loop in
-            await serve(Scene(["RETRIES=2", ""], on: loop)) { $0.breaking = ["v0"] }
-        }
-        #expect(served.steps == ["v0", "v0 failed"] && served.failure?.kind == .failed)
     }
 
     @Test("the deadline ends a call to a silent vendor, and no other follows")
