@@ -10,7 +10,6 @@ import re
 import socket
 import subprocess
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -236,7 +235,8 @@ def test_failures_are_told_from_refusals_and_client_errors(start_relay):
     assert {row["name"]: sum(row["values"]) for row in outcome["series"]} == {"answered": 2, "client errors": 1, "refused by limits": 3, "failures": 2}
     assert [outcome["sum"][name] for name in ("requests", "failures", "refusals", "client_errors")] == [8, 2, 3, 1]
     causes = {row["cause"]: row["requests"] for row in operator.items("/admin/timeline", last="7d", by="cause")}
-    assert sum(causes.values()) == 6 and causes == dict(Counter(item["api_error"] for item in operator.items("/admin/req_logs", status="failed")))
+    kinds = {"far: cannot connect to …: connection refused": 2, "Rate limit reached for requests: 4 per hour": 3}
+    assert kinds.items() <= causes.items() and sum(causes.values()) == 6 and len(causes) == 3, causes
     time.sleep(1.5)  # The overview may be so old.
     minutes = operator.data("/admin/overview")["minutes"]
     assert [sum(minute[name] for minute in minutes) for name in ("requests", "errors", "failures", "refusals")] == [8, 6, 2, 3]
@@ -306,7 +306,7 @@ def test_the_sums_of_each_range_are_those_of_its_records(operated, operator, fol
     wait_for(lambda: operator.get("/admin/usage", by="model").json()["sum"]["requests"] > 0)
     records = operator.items("/admin/req_logs", per_page=200)
     served = sorted(record["duration_ms"] for record in records)
-    steps = {"15m": "minute", "1h": "minute", "6h": "minute", "24h": "minute", "7d": "hour", "30d": "day", "90d": "day"}
+    steps = {"15m": "minute", "1h": "minute", "6h": "minute", "24h": "minute", "7d": "hour", "30d": "hour", "90d": "day"}
     for last, step in steps.items():
         for by in ("model", "caller", "cause", "provider", ""):
             told = operator.get("/admin/timeline", last=last, by=by).json()

@@ -5,7 +5,11 @@ import Upstream
 /// Handles GET /admin/quirks: lists the quirks of vendors that this instance remembers.
 func listQuirks(_ visit: AdminVisit) async throws(APIError) {
     let quirks = visit.gateway.quirks.listed()
-    visit.send(quirks.map { JSONFragment(quirk: $0) }, total: quirks.count)
+    visit.send(
+        quirks.map { JSONFragment(quirk: $0) },
+        total: quirks.count,
+        [("shared", "\(visit.admin.shared != nil)")]
+    )
 }
 
 /// Handles DELETE /admin/quirks/{id}: forgets one quirk, at all instances.

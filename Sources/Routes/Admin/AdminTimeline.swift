@@ -21,7 +21,8 @@ func showTimeline(_ visit: AdminVisit) async throws(APIError) {
     let listed = found.groups.prefix(maxListed)
     let items = listed.map { one in JSONFragment.sum(names.map { ($0, "\(one.name)") }, one.sum) }
     var more: [(name: String, value: JSONFragment)] = [
-        ("sum", .sum([], found.sum)), ("step", "\(found.step.rawValue)"), ("from", "\(query.range.lowerBound / 1_000)"),
+        ("sum", .sum([], found.sum)), ("step", "\(found.step.rawValue)"), ("step_s", "\(found.stepSeconds)"),
+        ("from", "\(query.range.lowerBound / 1_000)"),
         ("to", "\(query.range.upperBound / 1_000)"), ("times", "\(found.starts.map { $0 / 1_000 })"),
         ("series", "\(measures.flatMap { $0.series(found, isGrouped: group != nil) })"),
     ]
@@ -59,6 +60,8 @@ private func measures(_ fields: AdminQuery) throws(APIError) -> [Measure] {
 private enum Measure: String, CaseIterable {
     case requests
     case failed
+    case failures
+    case refusals
     case tokens
     case cost
     /// The requests by outcome, whatever the groups are.
@@ -92,7 +95,7 @@ private enum Measure: String, CaseIterable {
                     series("\(prefix)p95", times.map { "\($0?.p95)" }),
                 ]
             }
-        case .requests, .failed, .tokens, .cost:
+        case .requests, .failed, .failures, .refusals, .tokens, .cost:
             let ranked = timeline.groups.sorted { value($1.sum.usage) < value($0.sum.usage) }
             let others = ranked.dropFirst(Self.maxSeries)
             var all = ranked.prefix(Self.maxSeries).map { group in
@@ -116,6 +119,8 @@ private enum Measure: String, CaseIterable {
     private func value(_ figures: UsageFigures) -> Int128 {
         switch self {
         case .failed: Int128(figures.failed)
+        case .failures: Int128(figures.failures)
+        case .refusals: Int128(figures.refusals)
         case .tokens: Int128(figures.promptTokens) + Int128(figures.completionTokens)
         case .cost: figures.cost ?? 0
         default: Int128(figures.requests)

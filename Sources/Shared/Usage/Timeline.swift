@@ -29,6 +29,8 @@ package struct Timeline: Sendable {
     }
 
     package let step: TimelineQuery.Step
+    /// The length of a step in seconds; a day in which the clock is changed is shorter or longer.
+    package let stepSeconds: Int
     /// The start of each step, in milliseconds since 1970.
     package let starts: [Int]
     /// The groups, the largest first.
@@ -39,13 +41,22 @@ package struct Timeline: Sendable {
 
     init(_ plan: TimelinePlan, _ rows: [(key: SumKey, sum: UsageSum)], isPartial: Bool) {
         step = plan.step
+        stepSeconds = plan.stepMilliseconds / 1_000
         starts = plan.starts
         self.isPartial = isPartial
         var found: [String: Group] = [:]
+        var kinds: [String: String] = [:]
+        func kind(of cause: String) -> String {
+            if let known = kinds[cause] { return known }
+            let kind = UsageRecord.kind(ofCause: cause)
+            kinds[cause] = kind
+            return kind
+        }
         for (key, sum) in rows {
             let name =
                 switch plan.query.group {
-                case .model, .cause: key.model
+                case .model: key.model
+                case .cause: kind(of: key.model)
                 case .provider: key.provider
                 case .caller: key.caller
                 case .endpoint: key.endpoint

@@ -422,7 +422,7 @@ struct UsageAgreement {
                 case .provider: record.provider
                 case .caller: record.caller
                 case .endpoint: record.endpoint
-                case .cause: record.error
+                case .cause: record.error.map { UsageRecord.kind(ofCause: $0) }
                 case nil: nil as String?
                 }
             var totals = RecordTotals()

@@ -1,16 +1,17 @@
 import Engine
 
-/// A query for sums of requests over time, in steps of a minute, an hour or a day.
+/// A query for sums of requests over time, in at most a hundred steps if the sums are by minute or hour.
 package struct TimelineQuery: Sendable {
     package enum Group: String, CaseIterable, Sendable {
         case model
         case provider
         case caller
         case endpoint
-        /// The error messages of failed requests.
+        /// The kinds of the causes of failed requests.
         case cause
     }
 
+    /// The unit of the steps. Records are read for minutes, which can be divided.
     package enum Step: String, Sendable {
         case minute
         case hour
@@ -69,10 +70,16 @@ struct TimelinePlan: Sendable {
     private(set) var stored: [Stored] = []
     let table: SumsTable
     let step: TimelineQuery.Step
+    let stepMilliseconds: Int
 
     private static let minute = 60_000
     private static let hour = UsageSums.hourMilliseconds
     private static let maxSteps = 3_000
+    /// The largest number of steps that are shorter than a day, by which the length of a step is chosen.
+    private static let maxColumns = 100
+    private static let lengths: [(step: TimelineQuery.Step, seconds: [Int])] = [
+        (.minute, [10, 15, 30, 60, 120, 300, 600, 900]), (.hour, [1, 2, 3, 4, 6, 8].map { $0 * 3_600 }),
+    ]
 
     /// Creates the plan. A range that ends in the future ends with the step of the present time.
     init(_ query: TimelineQuery, _ zone: DayZone, now: Int) {
@@ -81,10 +88,12 @@ struct TimelinePlan: Sendable {
         // Records that are written late are never in the future, so the last step can be read whole.
         let isOpen = range.upperBound >= now
         let isByHour = query.fields.isSubset(of: [.model, .provider])
-        step =
-            range.count <= 24 * Self.hour + Self.minute
-            ? .minute : range.count <= 8 * 24 * Self.hour && isByHour ? .hour : .day
-        var edges = Self.edges(range, step, zone)
+        let fine = range.count <= 24 * Self.hour + Self.minute ? Self.lengths[0] : Self.lengths[1]
+        let seconds = fine.seconds.first { range.count / ($0 * 1_000) <= Self.maxColumns }
+        step = seconds == nil || fine.step == .hour && !isByHour ? .day : fine.step
+        stepMilliseconds = step == .day ? 24 * Self.hour : (seconds ?? 0) * 1_000
+        let bounds = Self.edges(range, step, every: stepMilliseconds, zone)
+        var edges = bounds
         let isAligned = edges.allSatisfy { $0 % Self.hour == 0 }
         table = step == .hour || isByHour && isAligned ? .hours : .days
         starts = Array(edges.dropLast())
@@ -93,8 +102,7 @@ struct TimelinePlan: Sendable {
             read = [range.lowerBound..<max(range.lowerBound, edges[edges.count - 1])]
             return
         }
-        let ends = Self.edges(range, step, zone).dropFirst()
-        for (slot, (start, end)) in zip(starts, ends).enumerated() {
+        for (slot, (start, end)) in zip(starts, bounds.dropFirst()).enumerated() {
             let part = max(start, range.lowerBound)..<max(start, range.lowerBound, min(end, edges[slot + 1]))
             if part == start..<end {
                 let (first, count) =
@@ -108,18 +116,28 @@ struct TimelinePlan: Sendable {
     }
 
     /// Returns the starts of all steps that overlap the range, and the end of the last one.
-    private static func edges(_ range: Range<Int>, _ step: TimelineQuery.Step, _ zone: DayZone) -> [Int] {
+    ///
+    /// Steps begin with the days of the time zone, unless its days do not begin with an hour.
+    private static func edges(
+        _ range: Range<Int>,
+        _ step: TimelineQuery.Step,
+        every size: Int,
+        _ zone: DayZone
+    ) -> [Int] {
         let last = max(range.lowerBound, range.upperBound - 1)
-        switch step {
-        case .minute, .hour:
-            let size = step == .minute ? minute : hour
+        let (first, end) = (
+            zone.day(atMilliseconds: range.lowerBound).number, zone.day(atMilliseconds: last).number + 1
+        )
+        let days = (first...min(end, first + maxSteps)).map { zone.startMilliseconds(of: Day(number: $0)) }
+        if step == .day { return days }
+        guard days.allSatisfy({ $0 % hour == 0 }) else {
             let (first, end) = (floorDivide(range.lowerBound, by: size), floorDivide(last, by: size) + 1)
-            return (first...min(end, first + maxSteps)).map { $0 * size }
-        case .day:
-            let (first, end) = (zone.day(atMilliseconds: range.lowerBound), zone.day(atMilliseconds: last).number + 1)
-            return (first.number...min(end, first.number + maxSteps))
-                .map { zone.startMilliseconds(of: Day(number: $0)) }
+            return (first...end).map { $0 * size }
         }
+        let starts = zip(days, days.dropFirst()).flatMap { stride(from: $0, to: $1, by: size) } + days.suffix(1)
+        let before = starts.lastIndex { $0 <= range.lowerBound } ?? 0
+        let after = starts.firstIndex { $0 > last } ?? starts.count - 1
+        return Array(starts[before...after])
     }
 
     /// Returns the step that contains a time; nil if the time is not in `range`.
