@@ -19,9 +19,10 @@ func logIn(_ visit: AdminVisit) async throws(APIError) {
         throw APIError(401, "Wrong username or password")
     }
     visit.record("login", by: given.user)
+    let isViewer = token.withBytes { sessions.session(of: $0) }?.isViewer ?? false
     let seconds = (gateway.settings.admin?.sessionHours ?? 0) * 3_600
     setCookie(token, seconds: seconds, visit)
-    visit.send("Login successful", data: #"{"token":\#(token)}"#)
+    visit.send("Login successful", data: #"{"token":\#(token),"viewer":\#(isViewer)}"#)
 }
 
 private let loginLimitBytes = 4_096

@@ -8,7 +8,8 @@ func showAdminPage(_ visit: AdminVisit) async throws(APIError) {
     let page = Page.admin(
         title: settings.pageTitle("admin"),
         [
-            ("user", visit.session?.user ?? ""), ("zone", settings.admin?.timeZone ?? "UTC"),
+            ("user", visit.session?.user ?? ""), ("viewer", visit.session?.isViewer ?? false ? "yes" : ""),
+            ("zone", settings.admin?.timeZone ?? "UTC"),
             ("instance", visit.admin.instance), ("version", Product.version),
         ]
     )

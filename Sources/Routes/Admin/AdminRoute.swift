@@ -10,7 +10,8 @@ struct AdminRoute: Sendable {
         case everybody
         /// The client must have an admin session.
         case reader
-        /// The client must have an admin session. Without a token, the request must come from the relay's own pages.
+        /// The client must have an admin session that may change something. Without a token, the request must come from the
+        /// relay's own pages.
         case writer
     }
 

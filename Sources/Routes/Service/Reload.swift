@@ -68,7 +68,7 @@ extension ReloadAccess {
         case .open: true
         case .local: request.peer.isLoopback && !request.isForwarded && request.isToThisMachine(gateway.settings)
         // A session cookie is not accepted, because any page can make a browser send it.
-        case .admin: request.operatorToken.flatMap(gateway.process.admin.sessions.session) != nil
+        case .admin: request.operatorToken.flatMap(gateway.process.admin.sessions.session)?.isViewer == false
         case .off: false
         }
     }

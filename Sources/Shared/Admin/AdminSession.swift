@@ -14,11 +14,14 @@ package struct AdminSession: Sendable, Equatable {
     /// The time at which the session ends, in milliseconds since 1970.
     package let expiresAt: Int
     package let id: ID
+    /// Whether the session may only read.
+    package let isViewer: Bool
 
-    init(user: String, issuedAt: Int, expiresAt: Int, random: [UInt8]) {
+    init(user: String, issuedAt: Int, expiresAt: Int, random: [UInt8], isViewer: Bool = false) {
         self.user = user
         self.issuedAt = issuedAt
         self.expiresAt = expiresAt
+        self.isViewer = isViewer
         let (high, low, _, _) = random.withUnsafeBytes { Digest(of: $0) }.words
         id = ID(high: high, low: low)
     }
@@ -30,6 +33,7 @@ package struct AdminSession: Sendable, Equatable {
 struct SessionSigner: Sendable {
     private let key: [UInt8]
     private let user: String
+    private let isViewer: Bool
 
     private static let format: UInt8 = 1
     private static let randomBytes = 32
@@ -38,9 +42,10 @@ struct SessionSigner: Sendable {
     /// The largest length of a token that is accepted, in base64url characters.
     static let limitCharacters = (headBytes + SettingType.tokenLimit + Digest.byteCount) * 4 / 3 + 4
 
-    init(secret: [UInt8], user: String, password: Digest) {
+    init(secret: [UInt8], user: String, password: Digest, isViewer: Bool = false) {
         key = hkdf(secret, salt: [], info: password.withBytes { Array("relay session".utf8) + $0 }, count: 32)
         self.user = user
+        self.isViewer = isViewer
     }
 
     /// Returns the token of a new session. Times are milliseconds since 1970.
@@ -67,7 +72,8 @@ struct SessionSigner: Sendable {
             user: user,
             issuedAt: Self.number(signed[1..<9]),
             expiresAt: expiresAt,
-            random: Array(signed[17..<Self.headBytes])
+            random: Array(signed[17..<Self.headBytes]),
+            isViewer: isViewer
         )
     }
 

@@ -8,7 +8,8 @@ package import Limits
 package final class AdminSessions: Sendable {
     private struct State {
         var settings: AdminSettings?
-        var signer: SessionSigner?
+        /// The signers for each password.
+        var signers: [SessionSigner] = []
         var ended = EndedSessions()
     }
 
@@ -32,17 +33,22 @@ package final class AdminSessions: Sendable {
         if let list = file.flatMap(Self.list) { state.withLock { $0.ended.merge(list, at: Timestamp.now()) } }
     }
 
-    /// Applies new settings of the admin pages; nil turns logins off. A changed user name, password or secret ends all
-    /// sessions.
+    /// Applies new settings of the admin pages; nil turns logins off. A changed user name or secret ends all sessions,
+    /// a changed password those that began with it.
     package func use(_ settings: AdminSettings?) {
         state.withLock { state in
             guard settings != state.settings else { return }
             state.settings = settings
-            state.signer = settings.map { settings in
+            guard let settings else {
+                state.signers = []
+                return
+            }
+            state.signers = settings.passwords.map { password in
                 SessionSigner(
                     secret: settings.sessionSecret.map { Array($0.utf8) } ?? ownSecret,
                     user: settings.username,
-                    password: settings.password
+                    password: password,
+                    isViewer: password != settings.password
                 )
             }
         }
@@ -56,10 +62,10 @@ package final class AdminSessions: Sendable {
         let now = Timestamp.now()
         return state.withLock { state in
             guard let settings = state.settings else { return nil }
-            // Both values are always compared, so that the response time does not reveal which value is wrong.
-            let (isUser, isPassword) = (user == Digest(of: settings.username), password == settings.password)
-            guard isUser, isPassword else { return nil }
-            return state.signer?.token(
+            // All values are always compared, so that the response time does not reveal which value is wrong.
+            let (isUser, matches) = (user == Digest(of: settings.username), settings.passwords.map { $0 == password })
+            guard isUser, let match = matches.firstIndex(of: true) else { return nil }
+            return state.signers[match].token(
                 from: max(now, state.ended.notBefore + 1),
                 until: now + settings.sessionHours * 3_600_000,
                 random: random
@@ -69,8 +75,10 @@ package final class AdminSessions: Sendable {
 
     /// Returns the session of a token; nil if the token is invalid or the session has ended.
     package func session(of token: UnsafeRawBufferPointer) -> AdminSession? {
-        let signer = state.withLock { $0.signer }
-        guard let session = signer?.session(of: token, at: Timestamp.now()), isOpen(session) else { return nil }
+        let (signers, now) = (state.withLock { $0.signers }, Timestamp.now())
+        guard let session = signers.lazy.compactMap({ $0.session(of: token, at: now) }).first, isOpen(session) else {
+            return nil
+        }
         return session
     }
 

@@ -5,6 +5,8 @@ package import Limits
 package struct AdminSettings: Sendable, Equatable {
     package let username: String
     package let password: Digest
+    /// The password of users who may only read; nil if there is none.
+    package let viewerPassword: Digest?
     /// The largest number of request records that are kept in memory for the admin pages.
     package let records: Int
     /// The largest number of bytes of each body that a request record keeps; nil if records keep no bodies.
@@ -25,6 +27,8 @@ package struct AdminSettings: Sendable, Equatable {
         }
         username = reader.text("ADMIN_USERNAME") ?? ""
         self.password = Digest(of: password)
+        let viewerPassword = reader.text("ADMIN_VIEWER_PASSWORD")
+        self.viewerPassword = viewerPassword.map { Digest(of: $0) }
         records = reader.number("ADMIN_LOG_ENTRIES")
         let bodyBytes = reader.number("ADMIN_BODY_KB") * 1_024
         bodyLimitBytes = reader.boolean("ADMIN_LOG_BODIES") ? bodyBytes : nil
@@ -32,11 +36,16 @@ package struct AdminSettings: Sendable, Equatable {
         sessionHours = reader.number("ADMIN_SESSION_HOURS")
         sessionSecret = reader.text("ADMIN_SESSION_SECRET")
         if password == username { reader.report("ADMIN_PASSWORD", "must differ from ADMIN_USERNAME") }
+        if viewerPassword == password { reader.report("ADMIN_VIEWER_PASSWORD", "must differ from ADMIN_PASSWORD") }
+        if viewerPassword == username { reader.report("ADMIN_VIEWER_PASSWORD", "must differ from ADMIN_USERNAME") }
         listener = reader.adminListener()
     }
 }
 
 extension AdminSettings {
+    /// The passwords with which users can log in; the first one also allows changes.
+    var passwords: [Digest] { [password] + [viewerPassword].compactMap(\.self) }
+
     /// Returns the operator's password in the settings of this process; nil if they have none.
     package static func passwordOfProcess() -> String? {
         SettingsReader(SettingsSource.ofProcess(.orInstalled), table: .product, readFile: readSettingsFile)
@@ -72,6 +81,8 @@ extension SettingSection {
         SettingRow("ADMIN_USERNAME", .token, "admin").help("user name for logging in"),
         SettingRow("ADMIN_PASSWORD", .password, trait: .secret)
             .help("password for logging in; default: the admin pages are off"),
+        SettingRow("ADMIN_VIEWER_PASSWORD", .password, trait: .secret)
+            .help("second password for logging in, with which the admin pages can be read only; default: none"),
         SettingRow("ADMIN_LISTEN", .listener)
             .help(
                 "address and port of a separate socket for /admin, /health and /metrics; default: the socket of HOST and PORT"
