@@ -71,6 +71,7 @@ def test_login_and_logout(visit: Callable[..., Visitor]) -> None:
     visitor.page.goto(f"{visitor.url}/admin")
     assert "admin, unless ADMIN_USERNAME is set" in visitor.page.locator("#login").inner_text()
     assert visitor.page.locator("#username").input_value() == "admin", "the password alone is left to type"
+    assert visitor.page.evaluate("document.activeElement.id") == "password"
     visitor.log_in("not-the-password")
     visitor.page.wait_for_selector("#login .refusal >> text=Wrong username or password")
     assert_fits(visitor, "login")
@@ -108,7 +109,7 @@ def test_failures_are_told_from_refusals(visit: Callable[..., Visitor], width: i
     """The tiles lead to the requests that they count."""
     visitor = visit(width, scheme)
     page = visitor.page
-    for tile, status, found in (("Failures, last hour", "failures", "50"), ("Refused, last hour", "refusals", "429")):
+    for tile, status, found in (("Failures", "failures", "50"), ("Refused", "refusals", "429")):
         visitor.show("overview")
         page.wait_for_selector("#main .tiles >> text=in the last 5 minutes")
         part = page.locator(".tiles div", has_text=tile)
@@ -116,13 +117,13 @@ def test_failures_are_told_from_refusals(visit: Callable[..., Visitor], width: i
         assert_fits(visitor, "tiles")
         assert_reachable(visitor, "tiles")
         part.locator("dt a").click()
-        page.wait_for_url(f"**/admin#/requests?status={status}")
+        page.wait_for_url(f"**/admin#/requests?status={status}&last=1h")
         visitor.settle("requests")
         assert page.locator("select[name=status]").input_value() == status
         codes = page.locator("td.status span").all_inner_texts()
         assert bool(codes) >= bool(number) and all(code.startswith(found) for code in codes if code.isdigit()), codes
     page.select_option("select[name=status]", "client_errors")
-    page.wait_for_url("**status=client_errors")
+    page.wait_for_url("**status=client_errors&last=1h")
     visitor.settle("requests")
     assert page.locator("td.status", has_text=re.compile("429|50")).count() == 0
     assert_fits(visitor, "client errors")
@@ -220,7 +221,8 @@ def test_times_to_look_at_a_minute_and_a_day(visit: Callable[..., Visitor]) -> N
     page.locator(".chart g").last.click(force=True)
     page.wait_for_url("**/requests?from=*&to=*")
     visitor.settle("requests")
-    assert page.locator("input[name=from]").input_value() == page.locator("input[name=to]").input_value()
+    start, end = (datetime.datetime.fromisoformat(page.locator(f"input[name={name}]").input_value()) for name in ("from", "to"))
+    assert end - start == datetime.timedelta(hours=8)
     visitor.assert_content()
 
 
@@ -280,6 +282,8 @@ def test_records_are_deleted(visit: Callable[..., Visitor]) -> None:
     visitor.show("requests?model=summary")
     shown = page.locator("#main .head .dim")
     before = int(shown.inner_text().replace(",", ""))
+    assert page.locator("tbody input").count() == 0, "rows are picked on demand"
+    page.click("text=Select")
     page.locator("tbody input").nth(0).check()
     page.locator("tbody input").nth(1).check()
     page.click("text=Delete 2 …")
@@ -308,6 +312,8 @@ def test_a_limit_is_reset_and_a_provider_resumed(visit: Callable[..., Visitor], 
     visitor.show("limits?caller=support")
     row = page.locator("tbody tr", has_text="40 requests per hour")
     assert row.locator("td").nth(4).inner_text() != "40"
+    assert row.locator("button").is_hidden(), "a change is behind the row"
+    row.locator("summary").click()
     row.locator("button").click()
     page.click("dialog >> button.danger")
     page.wait_for_selector("#said >> text=Reset at")
@@ -331,26 +337,29 @@ def test_the_limit_of_all_callers_is_reset_by_name(visit: Callable[..., Visitor]
     page = visitor.page
     world.ask(relay)
     visitor.show("limits?all=yes")
-    row = page.locator("tbody tr", has_text="20000 requests per day")
+    row = page.locator("tbody tr", has_text="20,000 requests per day")
     assert row.count() == 1 and row.locator("th a").inner_text() == "all callers"
+    row.locator("summary").click()
     row.locator("button").click()
     dialog = page.locator("dialog.question")
     assert dialog.locator("p").inner_text() == (
-        "Set the use of total, 20000 requests per day, of all callers to 0? It counts the requests of all callers together."
+        "Set the use of all requests of all callers, 20,000 requests per day, of all callers to 0? It counts the requests of all callers together."
     )
     assert dialog.bounding_box()["height"] < 250, "it is as high as what it says"
     assert_fits(visitor, "the question")
     assert_reachable(visitor, "the question")
     page.click("dialog >> text=Cancel")
-    team = page.locator("tbody tr", has_text="5000 requests per day")
+    team = page.locator("tbody tr", has_text="5,000 requests per day")
+    team.locator("summary").click()
     team.locator("button").click()
-    assert dialog.locator("p").inner_text() == "Set the use of key.chat, 5000 requests per day, of team to 0?"
+    assert dialog.locator("p").inner_text() == "Set the use of chat, 5,000 requests per day, of team to 0?"
     page.click("dialog >> text=Cancel")
     assert row.locator("td").nth(4).inner_text() != "20,000"
     row.locator("button").click()
     page.click("dialog >> button.danger")
     page.wait_for_selector("#said >> text=Reset at")
     visitor.settle("limits")
+    row.locator("summary").click()
     assert row.locator("td").nth(4).inner_text() == "20,000" and row.locator("button").is_disabled()
     visitor.assert_content()
 
@@ -398,6 +407,7 @@ def test_the_cache_is_emptied(visit: Callable[..., Visitor], relay: Relay) -> No
     page.locator("summary").first.click()
     page.wait_for_selector("text=No bodies are recorded")
     before = page.locator("tbody tr").count()
+    page.click("text=Select")
     page.locator("tbody input").first.check()
     page.click("text=Delete 1 …")
     page.click("dialog >> button.danger")
@@ -508,7 +518,7 @@ def test_states_have_a_reason_and_instances_an_age(visit: Callable[..., Visitor]
     visitor.show("overview")
     page.wait_for_selector("text=1 of 2 keys, k2: 401 since")
     text = page.locator("#main").inner_text()
-    assert all(word in text for word in (f"{reason} since", "unavailable", "71 s ago", "unknown")), text
+    assert all(word in text for word in (f"{reason} since", "last call failed 1 min ago, will be tried", "71 s ago", "unknown")), text
     assert_fits(visitor, "states")
     assert_reachable(visitor, "states")
 
@@ -556,10 +566,10 @@ def test_charts_are_tables_of_the_same_numbers(visit: Callable[..., Visitor], re
         for column, row in zip(drawn, rows, strict=True):
             assert [f"{name}: {value}" for name, value in zip(names[1:], row[1:], strict=True) if value not in ("0", "$0.00")] == column[1:]
         page.click("text=Table")
-    told = local_http.get(f"{relay.base_url}/admin/usage", params={"by": "model", "from": drawn[0][0], "to": drawn[-1][0]}, headers=session).json()
+    told = local_http.get(f"{relay.base_url}/admin/usage", params={"by": "model", "from": drawn[0][0][:10], "to": drawn[-1][0][:10]}, headers=session).json()
     foot = page.locator("tfoot td").all_inner_texts()
     numbers = [text.removeprefix("≥ ").replace(",", "").replace("$", "") for text in foot]
-    assert numbers[0] == str(told["sum"]["requests"]) and numbers[4] == f"{told['sum']['cost']:.2f}"
+    assert numbers[0] == str(told["sum"]["requests"]) and numbers[6] == f"{told['sum']['cost']:.2f}"
     assert float(page.locator("tfoot td [title]").get_attribute("title").replace("$", "")) == told["sum"]["cost"], "the title has all digits"
     for cell in page.locator("tbody td [title^='$']").all():
         shown, exact = (float(text.strip("≥ $").replace(",", "")) for text in (cell.inner_text(), cell.get_attribute("title")))
@@ -594,6 +604,7 @@ def test_new_requests_show_while_live(visit: Callable[..., Visitor], relay: Rela
     visitor.settle("requests")
     assert_fits(visitor, "live")
     assert_reachable(visitor, "live")
+    page.click("text=Select")
     page.locator("tbody input").first.click()
     picked = newest.get_attribute("href")
     visitor.asked.clear()
@@ -627,7 +638,7 @@ def test_each_view_of_a_choice_of_time(visit: Callable[..., Visitor], width: int
         assert_reachable(visitor, view)
     visitor.show("overview?last=30d")
     days = page.evaluate("[...document.querySelectorAll('[data-part=outcome] g title')].map((title) => title.textContent.split('\\n')[0])")
-    assert len(days) == 30 and len(days[0]) == 10 and days == sorted(days)
+    assert 60 <= len(days) <= 100 and len(days[0]) == 16 and days == sorted(days)
     for part in ("duration", "first_byte"):
         assert page.locator(f"[data-part={part}] svg > path").count() == 2
     causes = page.locator("[data-part=failed] .legend li").all_inner_texts()
@@ -835,3 +846,123 @@ def test_durations_and_failures_of_a_provider(visit: Callable[..., Visitor]) -> 
     assert "half within 812 ms, 95 % within 2.4 s" in text and text.index("31 unreachable") < text.index("2 timeout")
     assert_fits(visitor, "providers")
     assert_reachable(visitor, "providers")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), pytest.param(1280, "light", marks=pytest.mark.short)])
+def test_a_viewer_sees_no_button_that_changes(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    visitor = visit(width, scheme, user=False)
+    page = visitor.page
+    visitor.log_in(world.VIEWER_PASSWORD)
+    visitor.settle("overview")
+    changes = re.compile(r"^(Select|Delete|Reset|Resume|End cooldown|Forget|Reload|…)")
+    for again in (False, True):
+        if again:  # The page itself knows it, too.
+            page.reload()
+        for view in VIEWS:
+            visitor.show(view + ("?all=yes" if view == "limits" else ""))
+            assert page.locator("button:visible, summary:visible").filter(has_text=changes).all_inner_texts() == [], view
+            assert_fits(visitor, view)
+    assert_reachable(visitor, "a viewer's view")
+    visitor.assert_content()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), pytest.param(360, "dark", marks=pytest.mark.short)])
+def test_each_control_shows_that_it_has_the_focus(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
+    visitor = visit(width, scheme)
+    page = visitor.page
+    for view in VIEWS:
+        visitor.show(view)
+        page.evaluate("document.activeElement.blur(), scrollTo(0, 0), getSelection().removeAllRanges()")
+        seen: set[str] = set()
+        for _ in range(60):
+            visitor.press("Tab")
+            name, mark = page.evaluate(
+                """(() => { const one = document.activeElement, style = getComputedStyle(one);
+                return [one.name || one.textContent.slice(0, 30), one === document.body || one.id === "main" || style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2] })()"""
+            )
+            assert mark, f"{view}: {name} has no mark"
+            seen.add(name)
+        if view in ("overview", "usage"):
+            assert {"from", "to", "last"} <= seen
+
+
+def test_an_axis_says_minutes_at_round_times(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    page = visitor.page
+
+    def answer(route: Route) -> None:
+        told = route.fetch().json()
+        series = [row | {"values": [200_000 if place == 5 else None for place in range(len(row["values"]))]} for row in told["series"]]
+        route.fulfill(json=told | {"series": series})
+
+    page.route("**/admin/timeline*", answer)
+    visitor.show("usage?measure=duration&by=model&last=24h")
+    texts = page.locator(".chart svg > text").all_text_contents()
+    assert {"4 min", "2 min"} <= set(texts) and not any(" k" in text for text in texts), texts
+    times = [text for text in texts if re.fullmatch(r"\d\d:\d\d", text)]
+    assert 4 <= len(times) <= 24 and all(text.endswith(":00") for text in times), times
+    assert page.locator(".chart svg > circle").count() >= 2, "a point without neighbours is seen"
+
+
+def test_an_incident_is_seen_at_each_choice_of_time(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    page = visitor.page
+    for last in ("15m", "1h", "6h", "24h", "7d", "30d", "90d"):
+        visitor.show(f"overview?last={last}")
+        page.wait_for_selector("[data-part=outcome] rect.failed")
+        columns = page.locator("[data-part=outcome] .chart g").count()
+        assert 60 <= columns <= 100, (last, columns)
+        for part in ("outcome", "failed"):
+            heights = page.locator(f"[data-part={part}] rect:not(.space)").evaluate_all("parts => parts.map((part) => part.getBoundingClientRect().height)")
+            assert heights and min(heights) >= 1.9, (last, part)
+
+
+@pytest.mark.parametrize("width", [360, 390, 1280])
+def test_filters_are_folded_on_phones(visit: Callable[..., Visitor], width: int) -> None:
+    visitor = visit(width, "light")
+    page = visitor.page
+    visitor.show("requests")
+    assert page.locator("select[name=status]").is_visible() == (width > 720)
+    if width < 720:
+        page.click("summary:text-is('Filters')")
+    page.select_option("select[name=status]", "failed")
+    page.wait_for_url("**status=failed")
+    visitor.settle("requests")
+    assert page.locator("select[name=status]").is_visible(), "filters in use are seen"
+    assert_fits(visitor, "filters")
+
+
+def test_what_a_vendor_refuses_is_beside_it_and_forgotten(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    page = visitor.page
+    quirk = {"id": "0123456789abcdef", "provider": "backup", "model": "code", "quirk": "temperature", "condition": "", "for": "one caller", "callers": 1}
+    quirk |= {"learned_at": 1, "ends_at": int(time.time()) + 600, "words": "'temperature' is not supported"}
+    page.route("**/admin/quirks", lambda route: route.fulfill(json=route.fetch().json() | {"items": [quirk]}))
+    asked: list[str] = []
+
+    def forget(route: Route) -> None:
+        asked.append(f"{route.request.method} {route.request.url}")
+        route.fulfill(json={"status": 0, "msg": "Deleted", "data": {"all_instances": False}})
+
+    page.route("**/admin/quirks/*", forget)
+    visitor.show("providers")
+    assert "$0.20 / $0.60" in page.locator("section[aria-label=main]").inner_text()
+    page.click("text=1 refused by backup")
+    assert "Without memcached," in page.locator("#main").inner_text()
+    assert_reachable(visitor, "what is refused")
+    page.click("text=Forget")
+    page.click("dialog >> button.danger")
+    page.wait_for_selector("#said >> text=Forgotten.")
+    visitor.settle("providers")
+    assert asked == [f"DELETE {visitor.url}/admin/quirks/0123456789abcdef"]
+
+
+def test_settings_have_a_heading_for_each_caller_and_provider(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    visitor.show("settings")
+    headings = visitor.page.locator(".stale h2").all_inner_texts()
+    assert {"Caller team", "Caller mobile-app", "Provider main", "Provider backup"} <= set(headings)
+
+
+def test_a_document_is_small(relay: Relay) -> None:
+    assert len(local_http.get(f"{relay.base_url}/admin").content) <= 90_000

@@ -14,6 +14,7 @@ import local_http
 from relay_process import Relay
 
 PASSWORD = "correct-horse-battery"
+VIEWER_PASSWORD = "only-a-look-at-it"
 TEAM = "token-of-the-pages-tests-1"
 KEYS = ["team", "research", "support", "mobile-app"]
 MODELS = {"fast": 8, "large": 4, "reasoning": 2, "vision": 2, "embed-small": 3, "code": 1, "summary": 1}
@@ -24,6 +25,7 @@ DAY_MS = 86_400_000
 
 SETTINGS = {
     "ADMIN_PASSWORD": PASSWORD,
+    "ADMIN_VIEWER_PASSWORD": VIEWER_PASSWORD,
     "ADMIN_SESSION_SECRET": "a-session-secret-of-the-tests",
     "PUBLIC_USAGE_PAGE": "true",
     "ANONYMOUS_MODELS": "fast",

@@ -5,7 +5,7 @@ function cacheView() {
   const picks = picker("/admin/req_cache", "Later requests are asked of vendors again.");
   const clear = h("button.danger", { disabled: true, onclick: () => change("Delete all entries? Later requests are asked of vendors again.", "Delete all", "DELETE", "/admin/req_cache", () => "Deleted all entries.") }, "Delete all …");
   const form = formOf("cache");
-  const words = frame("Cache", [picks.button, clear, refreshButton()], form, list, pages);
+  const words = frame("Cache", [picks.buttons, clear, refreshButton()], form, list, pages);
   return {
     async update(params, signal) {
       fillForm(form, params);

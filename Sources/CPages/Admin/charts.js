@@ -5,10 +5,17 @@ function svg(tag, attributes, ...children) {
   return append(dress(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes), children);
 }
 
-/** Returns the end of an axis that holds the value: an even number with zeros, if it is no power of ten. */
-function roundTop(value) {
+/** Returns the end of an axis that holds the value: an even number with zeros, if it is no power of ten; of milliseconds a round time. */
+function roundTop(value, isTime) {
+  if (isTime && value > 6e4) return 6e4 * roundTop(value / 6e4);
   const power = 10 ** Math.floor(Math.log10(value));
   return value > 0 ? [1, 2, 4, 6, 8, 10].map((step) => step * power).find((end) => end >= value * 0.999999) : 1;
+}
+
+/** Writes milliseconds for an axis: `400 ms`, `1.5 s`, `3 min`. */
+function briefTime(value) {
+  const [unit, name] = value < 1e3 ? [1, "ms"] : value <= 6e4 ? [1e3, "s"] : [6e4, "min"];
+  return `${Number((value / unit).toPrecision(3))} ${name}`;
 }
 
 /** Shortens a great number for an axis: `400 k`, `2 M`; null for those that are short. */
@@ -19,15 +26,15 @@ function brief(number) {
 
 /**
  * Draws stacked columns, or lines: `labels` are their names, `series` are `{ name, kind, values }`, `format(number)` writes a value, of which
- * `sign` is the sign before its digits, and `onpick(index)` is called for a column that is clicked. `tick` are the ends of the part of a label below it.
+ * `sign` is the sign before its digits, and `onpick(index)` is called for a column that is clicked. `ticks(most)` returns at most so many texts below columns, by index.
  */
-function drawColumns(picture, { labels, series, format, sign = "", onpick, isLines, tick = [-5] }) {
+function drawColumns(picture, { labels, series, format, sign = "", onpick, isLines, ticks }) {
   const [width, height] = [Math.max(200, picture.clientWidth), picture.clientHeight];
   const [top, depth] = [8, height - 28];
   const sums = labels.map((_, index) => series.reduce((sum, { values }) => (isLines ? Math.max(sum, values[index]) : sum + values[index]), 0));
-  const end = roundTop(Math.max(...sums));
+  const end = roundTop(Math.max(...sums), isLines);
   const y = (value) => top + depth * (1 - value / end);
-  const mark = (value) => (brief(value) ? sign + brief(value) : format(value));
+  const mark = (value) => (isLines ? briefTime(value) : brief(value) ? sign + brief(value) : format(value));
   const marked = [0, end / 2, end].filter((value) => format(value) !== format(end) || value === end);
   const marks = marked.map((value) => svg("text", { y: y(value) + 4, "text-anchor": "end" }, mark(value)));
   fill(picture, marks);
@@ -37,10 +44,12 @@ function drawColumns(picture, { labels, series, format, sign = "", onpick, isLin
   const lines = marked.map((value) => svg("line", { x1: left, x2: left + inner, y1: y(value), y2: y(value) }));
   const step = inner / labels.length;
   const gap = step > 6 ? 2 : step > 3 ? 1 : 0;
-  const rect = (index, kind, from, to) => svg("rect", { class: kind, x: left + index * step + gap / 2, y: y(to), width: Math.max(0.5, step - gap), height: Math.max(0.5, y(from) - y(to)) });
+  const rect = (index, kind, from, to) => svg("rect", { class: kind, x: left + index * step + gap / 2, y: y(to), width: Math.max(0.5, step - gap), height: Math.max(kind === "space" ? 0 : 2, y(from) - y(to)) });
   const middle = (index) => left + (index + 0.5) * step;
-  // A line through the values that are known; one alone is a dot.
+  // A line through the values that are known, of which those without neighbours are dots.
   const path = ({ kind, values }) => svg("path", { class: kind, d: values.map((value, index) => (value == null ? "" : `${values[index - 1] == null ? "M" : "L"}${middle(index)} ${y(value)}h0`)).join("") });
+  const isAlone = (values, index) => values[index] != null && values[index - 1] == null && values[index + 1] == null;
+  const dots = ({ kind, values }) => values.map((value, index) => isAlone(values, index) && svg("circle", { class: kind, cx: middle(index), cy: y(value), r: 3 }));
   const columns = labels.map((label, index) => {
     const parts = series.filter((one) => one.values[index]);
     let base = 0;
@@ -48,11 +57,9 @@ function drawColumns(picture, { labels, series, format, sign = "", onpick, isLin
     const rects = parts.map((one) => !isLines && rect(index, one.kind, base, (base += one.values[index])));
     return svg("g", { onclick: () => onpick(index) }, svg("title", {}, told), rect(index, "space", 0, end), rects);
   });
-  const every = Math.ceil(labels.length / Math.max(1, Math.floor(inner / 76)));
-  const isNamed = (index) => (labels.length - 1 - index) % every === 0;
-  const name = (label, index) => svg("text", { x: left + (index + 1) * step, y: height - 5, "text-anchor": "end" }, label.slice(...tick));
+  const names = [...ticks(Math.max(2, Math.floor(inner / 64)))].map(([index, text]) => svg("text", { x: Math.min(left + inner - 18, left + index * step), y: height - 5, "text-anchor": "middle" }, text));
   picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  fill(picture, lines, marks, isLines && series.map(path), columns, labels.map((label, index) => isNamed(index) && name(label, index)));
+  fill(picture, lines, marks, isLines && series.map((one) => [path(one), dots(one)]), columns, names);
 }
 
 /** Creates a chart's place, and the button that shows a table. */
@@ -86,23 +93,39 @@ const KINDS = ["c0", "c1", "c2", "c3", "c4"];
 const OUTCOMES = ["c0", "others", "c1", "failed"];
 
 /** Returns the chart of one measure of a timeline; a click on a column opens its requests, which have these parameters. */
-function timelineChart({ step, times, series }, measure, title, params) {
+function timelineChart({ step, step_s: length, times, series }, measure, title, params) {
   const isLines = /duration|byte/.test(measure);
-  const name = (seconds) => day(seconds * 1000) + (step === "day" ? "" : ` ${timeClock.format(seconds * 1000).slice(0, 5)}`);
+  const name = (seconds) => day(seconds * 1000) + (step === "day" ? "" : ` ${timeClock.format(seconds * 1000).slice(0, length < 60 ? 8 : 5)}`);
   const kindOf = (index) => (measure === "outcome" ? OUTCOMES[index] : isLines ? KINDS[index >> 1] + (index % 2 ? "" : " p50") : (KINDS[index] ?? "others"));
   const onpick = (index) => {
-    const [from, end] = [times[index], times[index + 1] ?? times[index] + (step === "hour" ? 3600 : 60)];
+    const [from, end] = [times[index], times[index + 1] ?? times[index] + length];
     const range = step === "day" ? { from: day(from * 1000), to: day(from * 1000) } : { from: new Date(from * 1000).toISOString(), to: new Date(end * 1000).toISOString() };
     go("requests", { ...params, ...range });
   };
   return {
-    title: `${title} by ${step}`,
+    title: `${title} by ${stepName(length)}`,
     labels: times.map(name),
     series: series.filter((one) => one.measure === measure).map((one, index) => ({ ...one, kind: kindOf(index) })),
     format: isLines ? duration : measure === "cost" ? dollars : count,
     sign: measure === "cost" ? "$" : "",
-    tick: step === "hour" ? [5, 16] : [-5],
+    ticks: (most) => roundTicks(times.map(name), most),
     isLines,
     onpick,
   };
+}
+
+/** Writes the length of a step: `5 minutes`, `hour`. */
+function stepName(seconds) {
+  const [unit, word] = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]].find(([unit]) => seconds % unit === 0);
+  return seconds === unit ? word : `${seconds / unit} ${word}s`;
+}
+
+/** Returns texts for the labels at round times, by index: days at midnight, times between; at most so many. */
+function roundTicks(labels, most) {
+  const minutes = (label) => Date.parse(`${label.slice(0, 10)}T${label.slice(11).padEnd(5, "00:00").padEnd(8, ":00")}Z`) / 6e4;
+  for (const every of [1, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7200, 14400, 28800, 86400, 432000]) {
+    const at = [...labels.keys()].filter((index) => minutes(labels[index]) % every === 0);
+    if (at.length <= most) return new Map(at.map((index) => [index, minutes(labels[index]) % 1440 ? labels[index].slice(11, 16) : labels[index].slice(5, 10)]));
+  }
+  return new Map();
 }

@@ -24,16 +24,18 @@ function limitsTable(told, params) {
   if (params.order !== "configured") rows.sort((one, other) => share(other) - share(one));
   const unused = told.items.length - rows.length;
   const done = (answer) => (answer.data.all_instances ? "Reset. Other instances may reject requests for ten seconds more." : `Reset at ${answer.instance} alone.`);
+  const words = (row) => row.limit.replace(/^key\.total$/, "all requests of the key").replace(/^total$/, "all requests of all callers").replace(/^key\./, "");
+  const quota = (row) => row.quota.replace(/\d{4,}/, decimal);
   const reset = (row) => {
-    const name = `${row.limit}, ${row.quota}, of ${whose(row)}`;
+    const name = `${words(row)}, ${quota(row)}, of ${whose(row)}`;
     const question = `Set the use of ${name} to 0?${row.caller ? "" : ` It counts the requests of ${row.group ? "its members" : "all callers"} together.`}`;
     const onclick = () => change(question, "Reset", "POST", "/admin/limits/reset", done, { caller: row.caller, id: row.id });
-    return row.unit !== "concurrent" && h("button.small", { disabled: !Number(row.used), "aria-label": `Reset ${name}`, onclick }, "Reset");
+    return row.unit !== "concurrent" && h("details.act", h("summary", { "aria-label": `Change ${name}` }, "…"), h("button.small", { disabled: !Number(row.used), "aria-label": `Reset ${name}`, onclick }, "Reset"));
   };
   const columns = [
-    ["Caller", (row) => [link(whose(row), "requests", { caller: row.caller }), h("div.more.slim", row.limit, ", ", row.quota)], "name"],
-    ["Limit", (row) => row.limit, "wide"],
-    ["Quota", (row) => row.quota, "wide"],
+    ["Caller", (row) => [link(whose(row), "requests", { caller: row.caller }), h("div.more.slim", words(row), ", ", quota(row))], "name"],
+    ["Limit", words, "wide"],
+    ["Quota", quota, "wide"],
     ["Share", bar, "share"],
     ["Used", (row) => amountOf(row.unit, row.used), "n wide"],
     ["Left", (row) => amountOf(row.unit, row.left), "n"],

@@ -87,5 +87,5 @@ document.addEventListener("keydown", (event) => {
 find(".brand").textContent = find("#login h1").textContent = document.title;
 find("#instance").textContent = body.dataset.instance;
 addEventListener("hashchange", showView);
-if (!body.dataset.user) loginForm.username.focus();
+if (!body.dataset.user) loginForm.password.focus();
 showView();

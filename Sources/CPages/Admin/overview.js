@@ -6,6 +6,8 @@ function overviewView() {
   const live = frame("Overview", [], find("#overview-parts").content.cloneNode(true));
   const parts = Object.fromEntries([...main.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
   fill(parts.tiles, overviewTiles(null));
+  let [now, sums] = [null, null];
+  const showTiles = () => fill(parts.tiles, overviewTiles(now, sums, range));
   fill(parts.form, form);
   for (const name in charts) fill(parts[name], h("div.head", h("h2", CHARTS[name]), h("span.push", charts[name].button)), charts[name].place);
   let [range, readAt] = [{}, 0];
@@ -16,9 +18,13 @@ function overviewView() {
       read("/admin/timeline", { by: "cause", measure: "failed", ...range }, signal),
     ]);
     for (const name in charts) charts[name].show(timelineChart(name === "failed" ? causes : all, name, CHARTS[name], name === "failed" ? { status: "failed" } : {}));
+    sums = all.sum;
+    showTiles();
     fill(parts.partial, all.partial && warning("The sums are not complete: old records are still being summed, or the query was cut off after a second."));
   }
   const stream = liveOverview((told) => {
+    now = told;
+    showTiles();
     showOverview(parts, told);
     if (Date.now() - readAt > 30000) showCharts().catch(() => {});
   }, live, parts.notes);
@@ -73,30 +79,30 @@ function liveOverview(show, live, notes) {
   };
 }
 
-/** Creates the figures of now; without data their places. */
-function overviewTiles(told) {
-  const { minutes = [], ttfb_ms: ttfb = {}, running, waiting, today = {}, yesterday = {} } = told?.data ?? {};
-  const sum = (name, some = minutes) => some.reduce((all, minute) => all + minute[name], 0);
-  const lately = `of ${count(sum("requests"))} requests, ${count(sum("failures", minutes.slice(-5)))} in the last 5 minutes`;
-  const others = link(`${count(sum("errors") - sum("failures") - sum("refusals"))} client errors`, "requests", { status: "client_errors" });
-  const tokens = (sums) => count(sums.prompt_tokens + sums.completion_tokens);
+/** Creates the figures of now and of the chosen time; without data their places. */
+function overviewTiles(told, sums, range) {
+  const { minutes = [], running, waiting, today = {}, yesterday = {} } = told?.data ?? {};
+  const lately = (name, some = minutes.slice(-5)) => count(some.reduce((all, minute) => all + minute[name], 0));
+  const { requests, failures, refusals, client_errors: others, first_byte_p50_ms: p50, first_byte_p95_ms: p95, cost, unpriced } = sums ?? {};
+  const tokens = (sums) => count(sums && sums.prompt_tokens + sums.completion_tokens);
+  const linked = (text, status) => link(text, "requests", { status, ...range });
+  const beside = (write) => ["today ", write(today), ", yesterday ", write(yesterday)];
   const tiles = [
-    [link("Running", "requests", { status: "running" }), count(running), `at ${told?.instance}`],
+    [link("Running", "requests", { status: "running" }), count(running), told && `at ${told.instance}`],
     ["Waiting", count(waiting), "for limits or capacity"],
-    ["First byte, median", duration(ttfb.p50), `95 % within ${duration(ttfb.p95)}`],
-    [link("Failures, last hour", "requests", { status: "failures" }), h(sum("failures") ? "span.bad" : "span", count(sum("failures"))), lately],
-    [link("Refused, last hour", "requests", { status: "refusals" }), count(sum("refusals")), ["by limits; ", others]],
-    [link("Cut by budgets, last hour", "requests", { status: "budget" }), count(sum("budgets")), "ended, or bound lowered"],
-    [link("Requests today", "requests"), count(today.requests), `yesterday ${count(yesterday.requests)}`],
-    [link("Tokens today", "usage", { measure: "tokens" }), tokens(today), `yesterday ${tokens(yesterday)}`],
-    [link("Cost today", "usage", { measure: "cost" }), costOf(today.cost, today.unpriced), ["yesterday ", costOf(yesterday.cost, yesterday.unpriced)]],
+    ["First byte, median", duration(p50), `95 % within ${duration(p95)}`],
+    [linked("Failures", "failures"), h(failures ? "span.bad" : "span", count(failures)), `of ${count(requests)} requests, ${lately("failures")} in the last 5 minutes`],
+    [linked("Refused", "refusals"), count(refusals), ["by limits; ", linked(`${count(others)} client errors`, "client_errors")]],
+    [link("Cut by budgets, last hour", "requests", { status: "budget", last: "1h" }), lately("budgets", minutes), "ended, or bound lowered"],
+    [linked("Requests"), count(requests), beside((sums) => count(sums.requests))],
+    [link("Tokens", "usage", { measure: "tokens", ...range }), tokens(sums), beside(tokens)],
+    [link("Cost", "usage", { measure: "cost", ...range }), costOf(cost, unpriced), beside((sums) => costOf(sums.cost, sums.unpriced))],
   ];
-  return tiles.map(([label, value, note]) => h("div", h("dt", label), h("dd", told ? value : NONE), h("dd.more", told && note)));
+  return tiles.map(([label, value, note]) => h("div", h("dt", label), h("dd", told && sums ? value : NONE), h("dd.more", told && sums && note)));
 }
 
 function showOverview(parts, told) {
   const { providers, limits, instances, partial } = told.data;
-  fill(parts.tiles, overviewTiles(told));
   const bad = providers.filter((provider) => provider.state !== "ok" || provider.bad_keys.length);
   const named = (provider) => link(provider.name, "providers");
   fill(parts.providers, table([["Provider", named, "name"], ["State", providerState]], bad, { empty: `All ${providers.length} can be used.` }));
@@ -118,7 +124,7 @@ function showOverview(parts, told) {
 /** Writes a provider's state and why: `1 of 2 keys, k2: 401 since 17:41`. */
 function providerState({ state: text, reason, since, keys, bad_keys: bad }) {
   const ofKeys = bad.length > 0 && more(`${keys - bad.length} of ${keys} keys`, bad.map((key) => [", ", key.name, ": ", why(key)]));
-  return [text === "ok" ? [] : state(text), reason && more(why({ reason, since })), ofKeys];
+  return [text === "ok" ? [] : state(text, since), reason && more(why({ reason, since })), ofKeys];
 }
 
 function instancesTable(instances) {

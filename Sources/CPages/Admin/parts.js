@@ -94,7 +94,7 @@ async function change(question, act, method, path, done, content, refused) {
   }
 }
 
-/** Rows that are picked, and the button that deletes them below a path; `loss` says what goes with them. */
+/** Rows that are picked on demand, and the buttons that begin it and delete them below a path; `loss` says what goes with them. */
 function picker(path, loss) {
   const ids = new Set();
   const remove = (some) => change(`Delete ${some.length === 1 ? "this one" : `these ${some.length}`}? ${loss}`, "Delete", "DELETE", `${path}/bulkDelete/${some}`, () => `Deleted ${some.length}.`);
@@ -104,7 +104,9 @@ function picker(path, loss) {
     button.hidden = !ids.size;
     button.textContent = `Delete ${ids.size} …`;
   };
-  return { button, pick, remove, clear: () => [...ids].forEach((id) => pick(id, false)) };
+  const toggle = h("button.act", { "aria-pressed": "false", onclick: () => toggle.setAttribute("aria-pressed", (picks.isOn = !picks.isOn)) || refresh() }, "Select");
+  const picks = { isOn: false, buttons: [button, toggle], button, pick, remove, clear: () => [...ids].forEach((id) => pick(id, false)) };
+  return picks;
 }
 
 /** The order of a table that is sorted by its headings, in the address. */
@@ -119,6 +121,7 @@ function sorting(view, params, key) {
  */
 function table(columns, rows, { empty, sort, picks, foot, caption }) {
   if (!rows.length) return h("p.empty", empty);
+  if (!picks?.isOn) picks = null;
   const cell = ([, write, classes = ""], row) => h(/name/.test(classes) ? "th" : "td", { class: classes, scope: /name/.test(classes) && "row" }, write(row));
   const heading = ([label, , classes, key]) => {
     const isSorted = sort && key === sort.key;
@@ -147,17 +150,25 @@ function facts(pairs) {
   return known.length > 0 && h("dl.facts", known.map(([name, value]) => [h("dt", name), h("dd", value)]));
 }
 
-/** Creates the state of a provider or key, with its colour. */
-function state(text) {
+/** Creates the state of a provider or key in words, with its colour. `since` is the beginning of a trouble. */
+function state(text, since) {
   const [word, until] = text.split(" until ");
-  return h(`span.${word === "ok" ? "good" : word === "full" ? "warn" : "bad"}`, word, until && [" until ", time(until)]);
+  if (word === "unavailable") return h("span.warn", "last call failed", since && ` ${ago(since)} ago`, ", will be tried");
+  const words = { cooldown: "rests", "circuit open": "rests after failures", full: "has no room" };
+  return h(`span.${word === "ok" ? "good" : word === "full" ? "warn" : "bad"}`, words[word] ?? word, until && [" until ", time(until)]);
+}
+
+/** Writes how long ago a time was: `5 min`. */
+function ago(seconds) {
+  const passed = Math.max(0, Date.now() / 1000 - seconds);
+  return passed < 60 ? `${Math.floor(passed)} s` : passed < 3600 ? `${Math.floor(passed / 60)} min` : `${Math.floor(passed / 3600)} h`;
 }
 
 /** Creates an amount of a limit's unit, of which dollars have four significant digits. */
 const amountOf = (unit, text) => (unit === "usd" ? costOf(Number(text)) : decimal(text));
 
 /** Writes why something is not used: `401 since 17:41`. */
-const why = ({ reason, since, state: text }) => [reason ?? text, since && [" since ", time(since * 1000)]];
+const why = ({ reason, since, state: text }) => [reason ?? state(text, since), since && [" since ", time(since * 1000)]];
 
 /** Creates a button that copies a text. Browsers let pages copy over TLS, or on this machine, only; elsewhere there is no button. */
 function copyButton(text, what) {

@@ -8,7 +8,7 @@ function requestsView() {
   const form = formOf("requests");
   const figures = h("p.figures.dim");
   const [state, tailButton] = [h("span"), h("button", { "aria-pressed": "false", onclick: () => setTail(!tail) }, "Live")];
-  const words = frame("Requests", [picks.button, tailButton, refreshButton()], form, figures, notes, list, pages);
+  const words = frame("Requests", [picks.buttons, tailButton, refreshButton()], form, figures, notes, list, pages);
   let [detail, shownList, tail, ended] = [null, "", null, null];
   /** Begins or ends to show requests as they end, except while the reader picks, types or reads one. */
   function setTail(isOn) {
@@ -41,7 +41,10 @@ function requestsView() {
   };
   async function update(params, signal) {
     fillForm(form, params);
-    if ([...form.querySelectorAll("details [name]")].some((control) => control.value)) form.querySelector("details").open = true;
+    for (const part of form.querySelectorAll("details")) {
+      const isUsed = [...part.querySelectorAll("[name]")].some((control) => control.value);
+      if (isUsed || part.matches(".filters") && innerWidth > 720) part.open = true;
+    }
     picks.clear();
     const isRunning = params.status === "running";
     const told = isRunning ? await read("/admin/running", {}, signal) : await read("/admin/req_logs", { ...params, per_page: ROWS }, signal);

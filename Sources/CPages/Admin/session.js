@@ -37,7 +37,7 @@ function endSession() {
   for (const open of document.querySelectorAll("dialog")) open.remove();
   leaveView();
   refusal.textContent = "The session has ended. Log in again.";
-  loginForm.username.focus();
+  loginForm.password.focus();
 }
 
 loginForm.onsubmit = async (event) => {
@@ -45,8 +45,9 @@ loginForm.onsubmit = async (event) => {
   const content = Object.fromEntries(new FormData(loginForm));
   refusal.textContent = "";
   try {
-    await ask("POST", "/admin/login", { content });
+    const told = await ask("POST", "/admin/login", { content });
     loginForm.reset();
+    body.dataset.viewer = told.data.viewer ? "yes" : "";
     body.dataset.user = content.username;
     showView();
   } catch (failure) {

@@ -5,7 +5,7 @@ function settingsView() {
   const form = formOf("settings");
   const showProblems = (problems) => fill(notes, problems.map((text) => warning(text)));
   const reload = () => change("Read the settings anew? Only the instance that answers does so.", "Reload", "POST", "/admin/reload", (told) => `${told.msg} at ${told.instance}.`, undefined, showProblems);
-  const words = frame("Settings", h("button.main", { onclick: reload }, "Reload …"), notes, form, list, key, actions);
+  const words = frame("Settings", h("button.main.act", { onclick: reload }, "Reload …"), notes, form, list, key, actions);
   let data = null;
   return {
     async update(params, signal, isMove) {
@@ -47,7 +47,12 @@ function settingsTable(rows, { find = "", all }) {
     ["Value", (row) => (row.value === "" ? h("span.dim", "unset") : h("code", row.value))],
     ["From", (row) => row.source, "wide dim"],
   ];
-  return table(columns, found, { empty: find ? "No setting has this text." : "All settings have their defaults." });
+  if (!found.length) return h("p.empty", find ? "No setting has this text." : "All settings have their defaults.");
+  // A caller has a token and a provider a kind, so their names end there.
+  const owners = rows.map((row) => /^((?:KEY|PROVIDER)_.+)_(?:TOKEN|KIND)/.exec(row.name)?.[1]).filter(Boolean).sort((one, other) => other.length - one.length);
+  const groups = Map.groupBy(found, (row) => owners.find((owner) => row.name.startsWith(`${owner}_`)) ?? "");
+  const heading = (owner) => owner.replace(/^KEY_/, "Caller ").replace(/^PROVIDER_/, "Provider ").replace(/ .*/, (name) => name.toLowerCase().replaceAll("_", "-"));
+  return [...groups].map(([owner, some]) => [owner && h("h2", heading(owner)), table(columns, some, {})]);
 }
 
 function actionsTable(actions) {

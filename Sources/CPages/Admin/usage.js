@@ -28,16 +28,21 @@ function usageView() {
   };
 }
 
+/** Returns the longest part of a kind of causes that all of them have. */
+const firmWords = (kind) => kind.split("…").sort((one, other) => other.length - one.length)[0].trim().slice(0, 200);
+
 function usageTable(sums, by, params) {
   const sort = sorting("usage", params, "requests");
   const value = (row) => row[sort.key] ?? "";
   const rows = [...sums.items].sort((one, other) => (value(one) < value(other) ? -1 : value(one) > value(other) ? 1 : 0) * (sort.down ? -1 : 1));
-  const named = (row) => (row === sums.sum ? "Sum" : row[by] ? link(row[by], "requests", { ...(by === "cause" ? { keywords: row[by].slice(0, 200), status: "failed" } : { [by]: row[by] }), last: params.last, from: params.from, to: params.to }) : h("span.dim", "none"));
-  const number = (label, key, classes) => [label, (row) => h(key === "failed" && row.failed ? "span.bad" : "span", count(row[key])), classes, key];
+  const named = (row) => (row === sums.sum ? "Sum" : row[by] ? link(row[by], "requests", { ...(by === "cause" ? { keywords: firmWords(row[by]), status: "failed" } : { [by]: row[by] }), last: params.last, from: params.from, to: params.to }) : h("span.dim", "none"));
+  const number = (label, key, classes) => [label, (row) => h(key === "failures" && row.failures ? "span.bad" : "span", count(row[key])), classes, key];
   const columns = [
     [by[0].toUpperCase() + by.slice(1), named, "name", by],
     number(by === "provider" ? "Calls" : "Requests", "requests", "n"),
-    number("Failed", "failed", "n"),
+    number("Failures", "failures", "n"),
+    number("Refused", "refusals", "n"),
+    number("Client errors", "client_errors", "n wide"),
     number("Tokens in", "prompt_tokens", "n wide"),
     number("Tokens out", "completion_tokens", "n wide"),
     ["Cost", (row) => costOf(row.cost, row.unpriced), "n", "cost"],
