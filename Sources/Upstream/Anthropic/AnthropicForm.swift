@@ -30,8 +30,6 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private var names = VendorNameMap()
     private(set) var mayGoOn = false
     private(set) var isRebuilt = false
-    /// Whether the relay has set the request's cache breakpoints.
-    private var setsMarks = false
     /// The earlier parts of the response, in order; each ended with a pause of the vendor (`pause_turn`).
     private var parts: [PausedResponse] = []
 
@@ -97,7 +95,6 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         let owner = CallQuirks.Owner(attempt.billing.caller)
         let written = AnthropicRequest(call, model, dialect: dialect, with: quirks, for: owner).written()
         names = written.names
-        setsMarks = written.setsMarks
         maxTokens = written.maxTokens
         gathersStream = written.isStreamed && !wantsStream
         // The relay needs the body to request the rest of a response that the vendor paused.
@@ -128,11 +125,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
             among: betas
         )
         if names.isEmpty { return nil }
-        return QuirkFinding(
-            .refusedBetas,
-            when: .betas(Array(names.prefix(Self.maxBetas))),
-            isLasting: words.isComplete
-        )
+        return QuirkFinding(betas: Array(names.prefix(Self.maxBetas)), isLasting: words.isComplete)
     }
 
     func sends(betasOf finding: QuirkFinding) -> Bool {
@@ -150,8 +143,6 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         parts.append(pause)
         return MessageRequestRewriter.written(request, goingOnAfter: pause.content)
     }
-
-    var keptQuirks: LearnedQuirks { LearnedQuirks(rawValue: .max).subtracting(.ofConversation) }
 
     func endpoint(isStreamed: Bool) -> Endpoint {
         guard let messages else { preconditionFailure("a call that was refused") }
@@ -178,12 +169,11 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
 
     func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
         if !known.contains(.noSchemas), let finding = dialect.findingOfPolicy(refusal) { return finding }
-        // Only breakpoints that the relay has set are left out.
-        return findingOfBetas(refusal) ?? refusal.messageQuirk(known: setsMarks ? known : known.union(.noCacheMarks))
+        return findingOfBetas(refusal) ?? refusal.finding(known: known) { $0.findingsOfMessages }
     }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
-        MessageRequestRewriter.written(request, with: setsMarks ? quirks : quirks.subtracting(.noCacheMarks))
+        MessageRequestRewriter.written(request, with: quirks)
     }
 
     var quirkNames: [QuirkName] { LearnedQuirks.namesOfAnthropic }

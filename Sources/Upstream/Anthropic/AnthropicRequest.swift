@@ -14,8 +14,6 @@ struct AnthropicRequest: ~Copyable {
     private let promptsForToolCall: Bool
     /// The cache breakpoints that the request contains: the last four of the call, because the API accepts no more.
     private let marks: [ChatOptions.CacheBreakpoint]
-    /// Whether the relay has set the breakpoints, not the client.
-    private let setsMarks: Bool
     private let bound: (maxTokens: Int, budget: Int?)
     /// Whether instructions may stand between the turns of the conversation.
     private let supportsSystemTurns: Bool
@@ -33,8 +31,6 @@ struct AnthropicRequest: ~Copyable {
         let names: VendorNameMap
         let maxTokens: Int
         let isStreamed: Bool
-        /// Whether the relay has set cache breakpoints.
-        let setsMarks: Bool
     }
 
     /// - Parameter owner: the caller whose earlier prompts decide about cache breakpoints.
@@ -53,10 +49,9 @@ struct AnthropicRequest: ~Copyable {
         self.dialect = dialect
         self.chatOptions = chatOptions
         self.model = model
-        let mayMark = chatOptions.cacheBreakpoints.isEmpty && !quirks.contains(.noCacheMarks) && !call.isOfMessages
+        let mayMark = chatOptions.cacheBreakpoints.isEmpty && !call.isOfMessages
         let own = mayMark ? dialect.promptCache?.breakpoints(of: call, chatOptions, model, name: name, for: owner) : nil
         marks = own ?? Array(chatOptions.cacheBreakpoints.suffix(Self.maxCacheBreakpoints))
-        setsMarks = own?.isEmpty == false
         let isDemanded = chatOptions.toolChoice != .auto && chatOptions.toolChoice != .none
         let supportsForcedToolChoice = model.supportsForcedToolChoice && !quirks.contains(.noForcing)
         promptsForToolCall = !chatOptions.tools.isEmpty && isDemanded && !supportsForcedToolChoice
@@ -119,8 +114,7 @@ struct AnthropicRequest: ~Copyable {
             body: Body(out),
             names: names,
             maxTokens: bound.maxTokens,
-            isStreamed: isStreamed,
-            setsMarks: setsMarks
+            isStreamed: isStreamed
         )
     }
 

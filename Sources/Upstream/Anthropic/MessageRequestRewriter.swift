@@ -6,22 +6,14 @@ struct MessageRequestRewriter {
     private let quirks: LearnedQuirks
 
     static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
-        if quirks.isDisjoint(with: ofRequests) { return body }
-        let body = body.dropping(dropped, of: quirks)
+        if quirks.isDisjoint(with: [.noPrefill, .noEarlierReasoning, .noSystemTurns, .plainSchemas]) { return body }
+        // A tool with a plain schema could not be strict, either.
+        let body = quirks.contains(.plainSchemas) ? FieldChange("tools.strict").applied(to: body) : body
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count + 256)
         MessageRequestRewriter(quirks: quirks).append(RawJSON(body.bytes), to: &out)
         return Body(out)
     }
-
-    private static let dropped: [(quirks: LearnedQuirks, path: String)] = [
-        (.noSampling, "temperature"), (.noSampling, "top_p"), (.noSampling, "top_k"),
-        ([.noThinking, .noThinkingNow], "thinking"), (.noEffortOfClaude, "output_config.effort"),
-        // A tool with a plain schema could not be strict, either.
-        ([.noStrictTools, .plainSchemas], "tools.strict"),
-        (.noCacheMarks, "tools.cache_control"), (.noCacheMarks, "system.cache_control"),
-        (.noCacheMarks, "messages.content.cache_control"), (.noCacheMarks, "messages.content.content.cache_control"),
-    ]
 
     /// Returns the request body that asks the vendor for the rest of a paused response.
     ///
@@ -61,11 +53,8 @@ struct MessageRequestRewriter {
         out.append("]}]")
     }
 
-    private static let ofRequests = LearnedQuirks(rawValue: (1 << 14) - 1).union([.plainSchemas, .noCacheMarks])
-
     private func append(_ root: RawJSON, to out: inout ByteBuffer) {
-        let hasSecondSampling = quirks.contains(.noSecondSampling) && root["temperature"] != nil
-        root.append(to: &out, leavingOut: { hasSecondSampling && $0.name.equals("top_p") }) { member, out in
+        root.append(to: &out) { member, out in
             out.append("\"", member.name, "\":")
             append(member, to: &out)
             return true
@@ -74,14 +63,6 @@ struct MessageRequestRewriter {
 
     private func append(_ member: RawJSON.Member, to out: inout ByteBuffer) {
         switch member.name {
-        case "thinking": appendThinking(member.value, to: &out)
-        case "output_config" where quirks.contains(.highEffort):
-            member.value.append(to: &out) { member, out in
-                guard member.name.equals("effort"), let effort = member.value.content else { return false }
-                guard effort == "xhigh" || effort == "max" else { return false }
-                out.append(#""effort":"high""#)
-                return true
-            }
         case "tools" where quirks.contains(.plainSchemas):
             member.value.append(to: &out) { tool, out in PlainSchema.append(tool, schemaIn: ["input_schema"], to: &out)
             }
@@ -92,15 +73,6 @@ struct MessageRequestRewriter {
         case "messages" where quirks.contains(.noPrefill) || quirks.contains(.noEarlierReasoning):
             appendMessages(member.value, to: &out)
         default: out.append(member.value.bytes)
-        }
-    }
-
-    private func appendThinking(_ thinking: RawJSON, to out: inout ByteBuffer) {
-        switch thinking["type"]?.content {
-        case "enabled" where quirks.contains(.adaptiveThinking):
-            out.append(#"{"type":"adaptive","display":"summarized"}"#)
-        case "disabled" where quirks.contains(.thinkingBetweenTools): out.append(#"{"type":"between_tools"}"#)
-        default: out.append(thinking.bytes)
         }
     }
 

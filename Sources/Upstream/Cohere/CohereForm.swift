@@ -43,7 +43,9 @@ final class CohereForm: WireForm, @unchecked Sendable {
         ErrorResponseReader(parser, VendorError.cohere, namesFields: false)
     }
 
-    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? { refusal.cohereQuirk(known: known) }
+    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
+        refusal.finding(known: known) { $0.findingsOfCohere }
+    }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body { request }
 

@@ -26,33 +26,14 @@ extension VendorError {
     }
 }
 
-extension Refusal {
-    /// Finds the quirk because of which Cohere refused a request.
-    ///
-    /// - Parameter known: the quirks for which the request was already changed.
-    /// - Returns: the quirk; nil if no change of the request is likely to help.
-    func cohereQuirk(known: LearnedQuirks) -> QuirkFinding? {
-        guard status == 400 || status == 422, !isSpecial else { return nil }
-        // A change that was already made does not help.
-        guard let quirk = quirkOfCohere, !known.isSuperset(of: quirk) else {
-            return RefusedRequest(self, known).openFinding
+extension RefusedRequest {
+    /// The findings because of which Cohere may have refused the request.
+    var findingsOfCohere: [QuirkFinding] {
+        guard isUnsupported else { return [] }
+        if words.quote("tool_choice"), request["tool_choice"]?.content == "REQUIRED" { return [scoped(.noForcing)] }
+        guard let format = request["response_format"], words.quote("response_format") || words.quote("json") else {
+            return []
         }
-        let isOfValue = words.containsAny(of: [
-            "between", "range", "at most", "at least", "less than", "greater than", "too long",
-        ])
-        return QuirkFinding(quirk, isLasting: words.isComplete && !isOfValue && !words.areAboutSchema)
-    }
-
-    private var quirkOfCohere: LearnedQuirks? {
-        let isLacking = words.containsAny(of: [
-            "not supported", "unsupported", "not support", "n't support", "not allowed", "not available",
-            "not compatible", "unknown field", "unknown parameter",
-        ])
-        guard isLacking else { return nil }
-        if words.quote("tool_choice"), request["tool_choice"]?.content == "REQUIRED" { return .noForcing }
-        if let format = request["response_format"], words.quote("response_format") || words.quote("json") {
-            return format["json_schema"] != nil ? [.noSchemas, .noObjects] : .noObjects
-        }
-        return nil
+        return [scoped(format["json_schema"] != nil ? [.noSchemas, .noObjects] : .noObjects)]
     }
 }

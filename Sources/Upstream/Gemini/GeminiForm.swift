@@ -68,7 +68,9 @@ final class GeminiForm: WireForm, @unchecked Sendable {
         ErrorResponseReader(parser, dialect.errorTable, namesFields: false)
     }
 
-    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? { refusal.geminiQuirk(known: known) }
+    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
+        refusal.finding(known: known) { $0.findingsOfGemini }
+    }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
         GeminiRequestRewriter.written(request, with: quirks)

@@ -3,8 +3,6 @@ import Engine
 
 /// The quirks of Google's models.
 extension LearnedQuirks {
-    static let noPenalties = LearnedQuirks(rawValue: 1)
-    static let noThinkingConfig = LearnedQuirks(rawValue: 2)
     /// The quirk of a model that refuses `systemInstruction`. The instructions are then written into the first user
     /// turn.
     static let noInstructions = LearnedQuirks(rawValue: 4)
@@ -12,8 +10,7 @@ extension LearnedQuirks {
     /// that Google does not check.
     static let anySignature = LearnedQuirks(rawValue: 8)
     static let namesOfGemini: [QuirkName] = [
-        (.noPenalties, "penalties"), (.noThinkingConfig, "thinkingConfig"), (.noInstructions, "systemInstruction"),
-        (.anySignature, "thoughtSignature"),
+        (.noInstructions, "systemInstruction"), (.anySignature, "thoughtSignature"),
     ]
 }
 
@@ -22,20 +19,13 @@ struct GeminiRequestRewriter {
     private let quirks: LearnedQuirks
 
     static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
-        let known: LearnedQuirks = [.noPenalties, .noThinkingConfig, .noInstructions, .anySignature, .plainSchemas]
-        if quirks.isDisjoint(with: known) { return body }
-        let body = body.dropping(dropped, of: quirks)
+        if quirks.isDisjoint(with: [.noInstructions, .anySignature, .plainSchemas]) { return body }
         let root = RawJSON(body.bytes)
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count + 256)
         GeminiRequestRewriter(quirks: quirks).append(root, to: &out)
         return Body(out)
     }
-
-    private static let dropped: [(quirks: LearnedQuirks, path: String)] = [
-        (.noPenalties, "generationConfig.presencePenalty"), (.noPenalties, "generationConfig.frequencyPenalty"),
-        (.noThinkingConfig, "generationConfig.thinkingConfig"),
-    ]
 
     private func append(_ root: RawJSON, to out: inout ByteBuffer) {
         let hasNoInstructions = quirks.contains(.noInstructions)

@@ -58,41 +58,26 @@ extension VendorError {
     }
 }
 
-extension Refusal {
-    /// Finds the quirk because of which Google refused a request.
-    ///
-    /// - Parameter known: the quirks for which the request was already changed.
-    /// - Returns: the quirk; nil if no change of the request is likely to help.
-    func geminiQuirk(known: LearnedQuirks) -> QuirkFinding? {
-        guard status == 400, !isSpecial else { return nil }
-        // A change that was already made does not help.
-        guard let quirk = quirkOfGemini, !known.isSuperset(of: quirk) else {
-            return RefusedRequest(self, known).openFinding
-        }
-        if quirk == .plainSchemas { return .ofSchemas(words) }
-        let isOfValue = words.containsAny(of: [
-            "too many states", "between", "range", "must be", "less than", "greater than", "at most", "at least",
-        ])
-        return QuirkFinding(quirk, isLasting: words.isComplete && !isOfValue && !words.areAboutSchema)
-    }
-
-    private var quirkOfGemini: LearnedQuirks? {
-        if words.quote("thought_signature") || words.say("thought signature") { return .anySignature }
-        if words.say("penalty is not enabled") { return .noPenalties }
-        if words.say("developer instruction is not enabled") { return .noInstructions }
+extension RefusedRequest {
+    /// The findings because of which Google may have refused the request.
+    var findingsOfGemini: [QuirkFinding] {
+        if words.quote("thought_signature") || words.say("thought signature") { return [scoped(.anySignature)] }
+        if words.say("penalty is not enabled") { return Self.dropping("presencePenalty", "frequencyPenalty") }
+        if words.say("developer instruction is not enabled") { return [scoped(.noInstructions)] }
         let settings = request["generationConfig"]
-        if words.quote("thinking"), settings?["thinkingConfig"] != nil { return .noThinkingConfig }
+        if words.quote("thinking"), settings?["thinkingConfig"] != nil { return Self.dropping("thinkingConfig") }
         let isOfTool = words.quoteAny(of: ["function_declaration", "functiondeclaration", "function declaration"])
-        if isOfTool || words.quote("parameters"), request["tools"] != nil { return .plainSchemas }
-        let isLacking = words.containsAny(of: [
-            "not enabled", "unsupported", "not supported", "unknown name", "cannot find field", "too many states",
-        ])
-        guard isLacking, settings?["responseMimeType"] != nil else { return nil }
+        if isOfTool || words.quote("parameters"), request["tools"] != nil { return [.ofSchemas(words)] }
+        guard isUnsupported || words.say("too many states"), settings?["responseMimeType"] != nil else { return [] }
         let isForm = words.quoteAny(of: [
             "json mode", "response mime type", "response_mime_type", "responsemimetype", "responsejsonschema",
             "response_json_schema", "response_schema", "responseschema", "too many states",
         ])
         let hasSchema = settings?["responseJsonSchema"] != nil || settings?["responseSchema"] != nil
-        return !isForm ? nil : hasSchema ? [.noSchemas, .noObjects] : .noObjects
+        return !isForm ? [] : [scoped(hasSchema ? [.noSchemas, .noObjects] : .noObjects)]
+    }
+
+    private static func dropping(_ names: String...) -> [QuirkFinding] {
+        [QuirkFinding(names.map { FieldChange("generationConfig.\($0)") })]
     }
 }

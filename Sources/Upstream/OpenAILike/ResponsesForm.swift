@@ -97,11 +97,11 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         if isCompacting, words.quote("compaction") { return QuirkFinding(.noCompaction, isLasting: words.isComplete) }
         // A model without encrypted reasoning has no summaries of it, either.
         let isSealed = words.quoteAny(of: ["encrypted content", "encrypted_content"])
-        let additions = isSealed ? [["include"], ["reasoning", "summary"]] : [["reasoning", "summary"]]
+        let additions = isSealed ? ["include", "reasoning.summary"] : ["reasoning.summary"]
         let changes =
             isSealed || words.quote("summar")
-            ? additions.map { FieldChange(path: $0, kind: .drop) }.filter { $0.concerns(refusal.request) } : []
-        if !changes.isEmpty { return QuirkFinding(changes: changes, isLasting: words.isComplete) }
+            ? additions.map { FieldChange($0) }.filter { $0.concerns(refusal.request) } : []
+        if !changes.isEmpty { return QuirkFinding(changes, isLasting: words.isComplete) }
         let finding = refusal.quirk(known: known)
         // Other quirks do not apply to this API.
         return finding.flatMap { $0.quirks.isSubset(of: Self.ofFields.union(.ofAbilities)) ? $0 : nil }

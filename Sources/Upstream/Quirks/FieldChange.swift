@@ -5,10 +5,12 @@ import Engine
 struct FieldChange: Hashable, Sendable {
     enum Kind: Hashable, Sendable {
         case drop
+        /// The field is left out unless it has one of these values, which are in lower case.
+        case dropUnless([String])
         case atMost(Int)
         case rename(String)
-        /// The text is replaced by another one.
-        case replace(String)
+        /// The value is replaced by this JSON: any value, or only this text or an object of this type.
+        case replace(String?, by: String)
         /// The text is replaced by one of these: the nearest in the order of reasoning efforts.
         case nearest([String])
     }
@@ -19,8 +21,28 @@ struct FieldChange: Hashable, Sendable {
     let path: [String]
     let kind: Kind
 
+    init(path: [String], kind: Kind) {
+        self.path = path
+        self.kind = kind
+    }
+
+    /// Creates a change of the field at a path with points between the names.
+    init(_ path: String, _ kind: Kind = .drop) {
+        self.init(path: path.split(separator: ".").map(String.init), kind: kind)
+    }
+
     /// The field, for operators: `messages.name`.
     var name: String { path.joined(separator: ".") }
+
+    /// The values of the field that are changed, in words; nil for all values.
+    var conditionText: String? {
+        switch kind {
+        case .atMost(let most): "\(name) is above \(most)"
+        case .dropUnless(let accepted): "\(name) is not \(accepted.joined(separator: " or "))"
+        case .replace(let text?, _): "\(name) is \(text)"
+        default: nil
+        }
+    }
 
     /// Returns whether the change alters this body.
     func concerns(_ body: RawJSON) -> Bool { concerns(body, path[...]) }
@@ -28,10 +50,8 @@ struct FieldChange: Hashable, Sendable {
     private func concerns(_ value: RawJSON, _ path: ArraySlice<String>) -> Bool {
         if value.isArray { return value.elements.contains { concerns($0, path) } }
         guard let name = path.first else {
-            switch kind {
-            case .drop, .rename: return true
-            case .atMost, .replace, .nearest: return replacement(of: value) != nil
-            }
+            if case .rename = kind { return true }
+            return isDropped(value) || replacement(of: value) != nil
         }
         return value.members.contains { $0.isNamed(name) && concerns($0.value, path.dropFirst()) }
     }
@@ -70,9 +90,11 @@ struct FieldChange: Hashable, Sendable {
     /// Returns the JSON in place of the field's value; nil if the value stays.
     private func replacement(of value: RawJSON) -> String? {
         switch kind {
-        case .drop, .rename: return nil
+        case .drop, .dropUnless, .rename: return nil
         case .atMost(let most): return value.integer.flatMap { $0 > most ? "\(most)" : nil }
-        case .replace(let text): return value.content?.text.hasSameBytes(as: text) ?? true ? nil : "\"\(text)\""
+        case .replace(let text, let other):
+            let given = (value.isObject ? value["type"] : value)?.content?.text
+            return text != nil && text != given || value.bytes.text.hasSameBytes(as: other) ? nil : other
         case .nearest(let accepted):
             guard let text = value.content?.text, !accepted.contains(text),
                 let index = Self.efforts.firstIndex(of: text)
@@ -82,22 +104,29 @@ struct FieldChange: Hashable, Sendable {
         }
     }
 
+    private func isDropped(_ value: RawJSON) -> Bool {
+        switch kind {
+        case .drop: return true
+        case .dropUnless(let accepted):
+            let bytes = value.content ?? value.bytes
+            return !accepted.contains { Self.isEqual(bytes, $0) }
+        default: return false
+        }
+    }
+
+    private static func isEqual(_ bytes: UnsafeRawBufferPointer, _ value: String) -> Bool {
+        guard bytes.count <= 64 else { return false }
+        let text = bytes.text
+        if text.hasSameBytes(as: value) { return true }
+        guard let one = Double(text), let other = Double(value) else { return false }
+        return one == other
+    }
+
     /// Returns whether nothing is left of a value, so that the member with the value is left out, too.
     private func vanishes(_ value: RawJSON, _ path: ArraySlice<String>) -> Bool {
-        guard kind == .drop, let name = path.first else { return kind == .drop }
+        guard let name = path.first else { return isDropped(value) }
         return value.isObject && value.members.contains { _ in true }
             && value.members.allSatisfy { $0.isNamed(name) && vanishes($0.value, path.dropFirst()) }
-    }
-}
-
-extension Body {
-    /// Returns the body without the fields of those quirks that are in the set.
-    ///
-    /// - Parameter fields: the paths of fields that are left out, each with the quirks that it belongs to.
-    func dropping(_ fields: [(quirks: LearnedQuirks, path: String)], of quirks: LearnedQuirks) -> Body {
-        fields.filter { !$0.quirks.isDisjoint(with: quirks) }.reduce(self) { body, field in
-            FieldChange(path: field.path.split(separator: ".").map(String.init), kind: .drop).applied(to: body)
-        }
     }
 }
 

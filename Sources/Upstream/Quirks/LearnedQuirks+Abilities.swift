@@ -13,6 +13,8 @@ extension LearnedQuirks {
     /// The vendor does not download images from URLs, so the relay must send their data.
     static let noAddresses = LearnedQuirks(rawValue: 1 << 38)
     static let noTools = LearnedQuirks(rawValue: 1 << 39)
+    /// The field `strict` of tools is left out, so that the relay checks the arguments of calls.
+    static let noStrict = LearnedQuirks(rawValue: 1 << 24)
     /// The model can be forced to call a named tool, but not with `tool_choice: "required"`.
     static let noRequired = LearnedQuirks(rawValue: 1 << 63)
     /// The vendor does not compact conversations.

@@ -169,9 +169,7 @@ package final class QuirkMemory: Sendable {
         isUsed.store(true, ordering: .relaxed)
         let now = now()
         for finding in findings.flatMap(\.single) {
-            let found =
-                names.filter { finding.quirks.contains($0.quirk) }.map { "\($0.name)" } + finding.changes.map(\.name)
-            let name = found.isEmpty ? "\(finding.quirks.rawValue)" : found.joined(separator: ",")
+            let name = finding.name(names)
             let isForAll = rows.withLock { rows in
                 rows.change(provider, model, owner) { (row) -> Bool in
                     row.learn(

@@ -121,6 +121,7 @@ struct RefusalWords {
             "invalid schema", "invalid json schema", "schema for ", "in context", "properties", "anyof", "oneof",
             "allof",
             "minlength", "maxlength", "minitems", "maxitems", "prefixitems", "nesting", "too complex", "recursi",
+            "too many states",
         ]) || quote("keyword") && !say("keyword argument")
     }
 

@@ -24,7 +24,10 @@ struct OtherField: Sendable, Equatable {
     }
 
     /// Returns whether the request has the field in this state.
-    func isIn(_ request: RawJSON) -> Bool { Self.state(of: paths, in: request) == state }
+    func isIn(_ request: RawJSON) -> Bool {
+        let found = Self.state(of: paths, in: request)
+        return state == .present ? found != .absent : found == state
+    }
 
     fileprivate static func state(of paths: [String], in request: RawJSON) -> State {
         guard let value = paths.lazy.compactMap({ request.value(at: $0) }).first else { return .absent }

@@ -5,7 +5,7 @@ import Engine
 /// the vendor and the field.
 extension RefusedRequest {
     /// The finding of the open rule; nil if it does not apply.
-    var openFinding: QuirkFinding? { findingOfBound ?? findingOfFields }
+    var openFinding: QuirkFinding? { findingOfBound ?? findingOfFields ?? findingOfEffort }
 
     // MARK: Bounds
 
@@ -23,7 +23,7 @@ extension RefusedRequest {
         let isBelow = words.contains("less than \(most)") || words.contains("< \(most)")
         guard !isBelow || most > 1 else { return nil }
         let change = FieldChange(path: named[0], kind: .atMost(isBelow ? most - 1 : most))
-        return QuirkFinding(changes: [change], isLasting: words.isComplete)
+        return QuirkFinding([change], isLasting: words.isComplete)
     }
 
     private static func isLimit(_ name: String) -> Bool {
@@ -42,11 +42,15 @@ extension RefusedRequest {
     var findingOfFields: QuirkFinding? {
         guard isUnsupported else { return nil }
         let named = refusedFields
-        guard let first = named.first?.last else { return nil }
-        var finding = scoped([], to: first)
-        finding.changes = named.map { FieldChange(path: $0, kind: .drop) }
+        guard !named.isEmpty else { return findingOfStrict }
+        var finding = finding(.drop, at: named)
         finding.isOfPair = named.allSatisfy { $0.first == "messages" || $0.first == "input" }
         return finding
+    }
+
+    private var findingOfStrict: QuirkFinding? {
+        guard request["tools"] != nil, words.name("strict") else { return nil }
+        return new(finding(.drop, at: [["tools", "strict"], ["tools", "function", "strict"]]))
     }
 
     /// The optional fields that the error names: all of them, or the first one if the words contain a condition.
@@ -60,7 +64,11 @@ extension RefusedRequest {
             if vendorError.param == nil, !fields.contains(where: name.names) {
                 return optional.filter { $0 == [name.parts[0]] }
             }
-            return optional.filter(name.names)
+            // A member that is refused in one part of a conversation is refused in all parts.
+            let isInner = Self.conversation.contains(name.parts[0])
+            return optional.filter { path in
+                name.names(path) || isInner && Self.conversation.contains(path[0]) && path.last == name.parts.last
+            }
         }
         .filter { seen.insert($0).inserted }
         let isPair = vendorError.param == nil && RefusedCombination(words, of: request).isCondition
@@ -132,7 +140,7 @@ extension RefusedRequest {
     private static let parts: Set = [
         "role", "content", "parts", "type", "text", "thinking", "signature", "data", "tool_calls", "function",
         "tool_call_id", "call_id", "tool_use_id", "arguments", "input", "output", "parameters", "input_schema",
-        "description", "source", "image_url", "file", "url", "media_type", "format", "strict", "custom",
+        "description", "source", "image_url", "file", "url", "media_type", "format", "custom",
         "functionDeclarations", "functionCall", "functionResponse", "inlineData", "thoughtSignature", "is_error",
     ]
 }

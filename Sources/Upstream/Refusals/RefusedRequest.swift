@@ -16,7 +16,8 @@ struct RefusedRequest {
         "extra fields", "unknown parameter", "unknown field", "unknown variant", "unknown name", "unrecognized",
         "unexpected", "no longer", "only the default", "not available", "cannot be used",
         // Cloudflare's spelling of "unsupported".
-        "n't suuport", "deprecated", "unknown argument", "cannot find field",
+        "n't suuport", "deprecated", "unknown argument", "cannot find field", "cannot both", "not compatible",
+        "incompatible", "may not be", "may only be", "must be removed", "not enabled",
     ]
 
     /// - Parameters:
@@ -35,29 +36,37 @@ struct RefusedRequest {
 
     // MARK: For which requests a quirk holds
 
-    /// Returns a quirk with the requests for which it holds.
-    ///
-    /// - Parameter field: the field that the quirk changes; nil if the quirk itself says which requests it changes.
-    func scoped(_ quirk: LearnedQuirks, to field: String? = nil) -> QuirkFinding {
-        var finding = QuirkFinding(quirk, isLasting: words.isComplete && !isOfSchema)
-        guard let field else { return finding }
-        let hasOption = request.option(field) != nil
-        if hasOption, words.say("only the default") {
-            let value = words.number(behind: "only the default")
-            finding.condition = value.map { .otherValue(than: ["\($0)"], of: field) }
-        } else if hasOption, let accepted = acceptedValues {
-            finding.condition = .otherValue(than: accepted, of: field)
-        } else if !Self.codesOfFields.contains(where: { vendorError.names($0) }), isOfValue(field) {
-            finding.isLasting = false
-        }
-        return finding
+    /// Returns the finding of a quirk, which holds for later requests unless it is about this request's schema.
+    func scoped(_ quirk: LearnedQuirks) -> QuirkFinding {
+        QuirkFinding(quirk, isLasting: words.isComplete && !isOfSchema)
     }
+
+    /// Returns the finding that fields are changed. A field with a value that the error accepts is not left out. If the
+    /// error is about this value of the first field, the finding does not hold for later requests.
+    func finding(_ kind: FieldChange.Kind, at paths: [[String]]) -> QuirkFinding {
+        let first = paths[0]
+        let value = request.value(at: first.joined(separator: "."))
+        var (kind, isOfOthers) = (kind, false)
+        if kind == .drop, value != nil, let accepted = acceptedValues {
+            if !accepted.isEmpty { kind = .dropUnless(accepted) }
+        } else if !Self.codesOfFields.contains(where: { vendorError.names($0) }) {
+            isOfOthers = isOfValue(first[first.count - 1], value)
+        }
+        return QuirkFinding(
+            paths.map { FieldChange(path: $0, kind: kind) },
+            isLasting: words.isComplete && !isOfSchema && !isOfOthers
+        )
+    }
+
+    /// Whether the refusal holds for later requests, because it is not about a range, a length or a schema.
+    var isLasting: Bool { words.isComplete && !isOfSchema && !words.containsAny(of: Self.bounds) }
 
     /// The codes of refusals that hold for all values of a field.
     private static let codesOfFields = ["unsupported_parameter", "unknown_parameter", "extra_forbidden"]
 
-    /// The values that the error lists as supported; nil if it lists none.
+    /// The values that the error lists as supported; nil if it lists none, empty if it has the default without a value.
     private var acceptedValues: [String]? {
+        if words.say("only the default") { return words.number(behind: "only the default").map { ["\($0)"] } ?? [] }
         for phrase in ["supported values", "one of", "allowed values", "supported options"] as [StaticString] {
             let names = words.names(behind: phrase)
             if !names.isEmpty { return names }
@@ -72,10 +81,10 @@ struct RefusedRequest {
     }
 
     /// Returns whether the error refuses this value of the field, so that it may accept other values.
-    private func isOfValue(_ field: String) -> Bool {
+    private func isOfValue(_ field: String, _ value: RawJSON?) -> Bool {
         if vendorError.names("unsupported_value") || vendorError.names("invalid_value") { return true }
         return words.containsAny(of: Self.bounds) || words.nameOnlyPart(of: field)
-            || request.option(field).map { words.repeats($0) } ?? false
+            || value.map { words.repeats($0) } ?? false
     }
 
     static let bounds: [StaticString] = [
@@ -85,8 +94,14 @@ struct RefusedRequest {
 
     // MARK: Fields
 
-    /// Returns the quirk; nil if the request was already changed for it.
-    func new(_ quirk: LearnedQuirks) -> LearnedQuirks? { known.isSuperset(of: quirk) ? nil : quirk }
+    /// Returns the finding; nil if the request was already changed for it.
+    func new(_ finding: QuirkFinding) -> QuirkFinding? {
+        let isNew =
+            finding.changes.isEmpty ? !known.isSuperset(of: finding.quirks) : finding.concerns(request)
+        return isNew ? finding : nil
+    }
+
+    func new(_ quirk: LearnedQuirks) -> QuirkFinding? { new(scoped(quirk)) }
 
     /// Returns whether the error names the field, in its `param` or in its message.
     func names(_ field: StaticString) -> Bool {
@@ -100,5 +115,21 @@ struct RefusedRequest {
     func isLast(_ field: StaticString, of param: String) -> Bool {
         let last = param.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).last
         return last.map { Array($0).withUnsafeBytes { $0.equals(field) } } ?? false
+    }
+}
+
+extension Refusal {
+    /// Returns the first finding that changes the request further: one of a vendor's own, or the one of the open rule.
+    ///
+    /// - Parameters:
+    ///   - known: the quirks for which the refused request was already changed.
+    ///   - own: returns the vendor's own findings, the likeliest one first.
+    func finding(known: LearnedQuirks, _ own: (RefusedRequest) -> [QuirkFinding]) -> QuirkFinding? {
+        guard status == 400 || status == 422, !isSpecial else { return nil }
+        let refused = RefusedRequest(self, known)
+        guard var found = own(refused).lazy.compactMap(refused.new).first else { return refused.openFinding }
+        // Refused schemas are remembered for their caller.
+        if !found.isOfCaller { found.isLasting = found.isLasting && refused.isLasting }
+        return found
     }
 }

@@ -119,10 +119,7 @@ extension WireChat {
     }
 
     private func keep(_ findings: [QuirkFinding], isProven: Bool) {
-        let lasting = findings.filter { finding in
-            finding.isLasting && (finding.quirks.isEmpty || !form.keptQuirks.isDisjoint(with: finding.quirks))
-        }
         let (owner, names) = (callQuirks.owner, form.quirkNames)
-        vendor.learn(lasting, of: model.id, for: owner, isProven: isProven, named: names)
+        vendor.learn(findings.filter(\.isLasting), of: model.id, for: owner, isProven: isProven, named: names)
     }
 }

@@ -27,8 +27,6 @@ protocol WireForm: AnyObject, Sendable {
     func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding?
     /// The quirk that the last successful response shows; nil if the response shows none.
     var quirkOfResponse: LearnedQuirks? { get }
-    /// The quirks that can be stored for later calls to the model.
-    var keptQuirks: LearnedQuirks { get }
     /// Whether the request body is the client's body of the same API, written anew.
     var isRebuilt: Bool { get }
     /// Whether the relay can request the rest of a paused response. The request body must then stay in memory.
@@ -56,6 +54,5 @@ extension WireForm {
     var mayGoOn: Bool { false }
     func sends(betasOf finding: QuirkFinding) -> Bool { false }
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body { request }
-    var keptQuirks: LearnedQuirks { LearnedQuirks(rawValue: .max) }
     func adopt(_ finding: QuirkFinding) {}
 }

@@ -33,8 +33,8 @@ import Testing
     }
 
     @Test("a text is replaced by another one, or by the nearest accepted effort") func texts() {
-        #expect(Self.changed(#"{"e":"low"}"#, "e", .replace("none")) == #"{"e":"none"}"#)
-        #expect(Self.changed(#"{"e":"none"}"#, "e", .replace("none")).isEmpty)
+        #expect(Self.changed(#"{"e":"low"}"#, "e", .replace(nil, by: #""none""#)) == #"{"e":"none"}"#)
+        #expect(Self.changed(#"{"e":"none"}"#, "e", .replace(nil, by: #""none""#)).isEmpty)
         for (given, sent) in [("minimal", "low"), ("max", "high"), ("none", "low")] {
             #expect(
                 Self.changed(#"{"r":{"e":"\#(given)"}}"#, "r.e", .nearest(["low", "high"]))

@@ -117,7 +117,7 @@ import Testing
         let memory = QuirkMemory()
         memory.learn([Self.finding], of: "p", "m", for: .known(1))
         let names = (0..<1_000).map { "beta-\($0)" }
-        memory.learn([QuirkFinding(.refusedBetas, when: .betas(names))], of: "p", "m", for: .known(1))
+        memory.learn([QuirkFinding(betas: names)], of: "p", "m", for: .known(1))
         var call = CallQuirks()
         call.owner = .known(1)
         #expect(memory.known(of: "p", "m", for: call).sure == .noStrict)

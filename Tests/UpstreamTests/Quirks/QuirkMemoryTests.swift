@@ -100,9 +100,9 @@ import Testing
         memory.forget([finding], of: "p", "m", for: .known(1))
         #expect(memory.quirks(of: "p", "m", for: Self.call(.known(1))).isEmpty)
         #expect(memory.quirks(of: "p", "m", for: Self.call(.known(2))) == .noStrict)
-        memory.learn([QuirkFinding(.refusedBetas, when: .betas(["b"]))], of: "p", "m", for: .known(2))
+        memory.learn([QuirkFinding(betas: ["b"])], of: "p", "m", for: .known(2))
         let names = (0..<100).map { "beta-\($0)" }
-        memory.learn([QuirkFinding(.refusedBetas, when: .betas(names))], of: "p", "m", for: .known(3))
+        memory.learn([QuirkFinding(betas: names)], of: "p", "m", for: .known(3))
         #expect(memory.refusedBetas(of: "p", "m", for: Self.call(.known(2))) == ["b"])
         #expect(memory.refusedBetas(of: "p", "m", for: Self.call(.known(3))) == Array(names.suffix(47)))
     }
@@ -111,7 +111,7 @@ import Testing
         let memory = QuirkMemory()
         for most in [4_096, 1_024, 2_048] {
             memory.learn(
-                [QuirkFinding(changes: [FieldChange(path: ["max_tokens"], kind: .atMost(most))])],
+                [QuirkFinding([FieldChange(path: ["max_tokens"], kind: .atMost(most))])],
                 of: "p",
                 "m",
                 for: .anonymous

@@ -3,9 +3,6 @@ import Engine
 
 /// The quirks of OpenAI-compatible servers. Each one says how requests to such a server are changed.
 extension LearnedQuirks {
-    static let noStrict = LearnedQuirks(rawValue: 256)
-    /// The quirk that changes the role `developer` to `system`.
-    static let noDeveloper = LearnedQuirks(rawValue: 8_192)
     /// The quirk that replaces all ids of tool calls with ids of nine letters and digits.
     static let shortIDs = LearnedQuirks(rawValue: 16_384)
     /// The quirk that replaces message content that is null, missing or an empty list with an empty text.
@@ -25,7 +22,7 @@ extension LearnedQuirks {
     /// The quirk that shortens names of tools of more than 64 bytes.
     static let shortNames = LearnedQuirks(rawValue: 1 << 55)
     static let ofMessages: LearnedQuirks = [
-        .noDeveloper, .shortIDs, .emptyContent, .joinedContent, .mergedTurns, .reasoningBack, .noForeignReasoning,
+        .shortIDs, .emptyContent, .joinedContent, .mergedTurns, .reasoningBack, .noForeignReasoning,
         .noLongIDs, .oneInstruction,
     ]
 
@@ -33,7 +30,7 @@ extension LearnedQuirks {
 
     /// The names of the quirks in the log.
     static let namesOfOpenAI: [QuirkName] = [
-        (.noStrict, "strict"), (.noDeveloper, "developer"), (.shortIDs, "tool call ids"),
+        (.shortIDs, "tool call ids"),
         (.emptyContent, "empty content"), (.joinedContent, "content parts"), (.mergedTurns, "order of roles"),
         (.reasoningBack, "earlier reasoning"), (.noLongIDs, "long tool call ids"), (.shortNames, "long tool names"),
         (.oneInstruction, "system messages"),

@@ -51,8 +51,7 @@ struct MessageRewriter {
             switch member.name {
             case "role":
                 let name = member.value.content ?? UnsafeRawBufferPointer(start: nil, count: 0)
-                let isRewritten = quirks.contains(.noDeveloper) && name.equals("developer")
-                role = isRewritten ? Array("system".utf8) : Array(name)
+                role = Array(name)
             case "content": content = self.content(member.value)
             case "tool_call_id" where isShortened(member.value):
                 rest.append(#","tool_call_id":"#)

@@ -38,33 +38,37 @@ extension RefusedRequest {
     /// The finding for a refused reasoning effort: `none` beside tools, or the nearest accepted effort, or no effort.
     /// Nil if the error is not about the effort.
     var findingOfEffort: QuirkFinding? {
-        let plain = request["reasoning_effort"]?.content
-        // The Responses API has the effort in `reasoning`.
-        guard let effort = plain ?? request["reasoning"]?["effort"]?.content else { return nil }
-        let isNamed = names(plain == nil ? "effort" : "reasoning_effort")
-        let isKnown = FieldChange.efforts.contains(effort.text)
-        let isMeant = isUnsupported && words.containsAny(of: ["support thinking", "reasoningeffort"])
-        return isNamed && (isUnsupported || isKnown) || isMeant
-            ? finding(ofEffort: effort.text, at: plain == nil ? ["reasoning", "effort"] : ["reasoning_effort"]) : nil
+        // The Responses API and Claude have the effort in a group.
+        for path in ["reasoning_effort", "reasoning.effort", "output_config.effort"] {
+            guard let effort = request.value(at: path)?.content else { continue }
+            let isNamed = names(path.hasPrefix("reasoning_") ? "reasoning_effort" : "effort")
+            let isKnown = FieldChange.efforts.contains(effort.text) && !path.hasPrefix("output")
+            let isMeant =
+                isUnsupported && words.quoteAny(of: ["support thinking", "reasoningeffort", "output_config.effort"])
+            return isNamed && (isUnsupported || isKnown) || isMeant ? finding(ofEffort: effort.text, at: path) : nil
+        }
+        return nil
     }
 
-    private func finding(ofEffort effort: String, at path: [String]) -> QuirkFinding {
-        if request["tools"] != nil, words.say("tool"), effort != "none" {
-            var finding = QuirkFinding(changes: [FieldChange(path: path, kind: .replace("none"))])
+    private func finding(ofEffort effort: String, at path: String) -> QuirkFinding {
+        if request["tools"] != nil, words.say("tool"), effort != "none", !path.hasPrefix("output") {
+            var finding = QuirkFinding([FieldChange(path, .replace(nil, by: #""none""#))])
             finding.isLasting = words.isComplete && !words.areAboutSchema
             finding.beside = OtherField(paths: ["tools"], state: .present)
             finding.isOfPair = true
             return finding
         }
-        let accepted = FieldChange.efforts.filter { name in name != effort && name.withBytes { words.name($0) } }
+        var accepted = FieldChange.efforts.filter { name in name != effort && name.withBytes { words.name($0) } }
+        // The highest efforts are newer than the others.
+        if accepted.isEmpty, effort == "xhigh" || effort == "max", effort.withBytes({ words.name($0) }) {
+            accepted = ["low", "medium", "high"]
+        }
         if !accepted.isEmpty {
-            let change = FieldChange(path: path, kind: .nearest(accepted))
-            return QuirkFinding(changes: [change], isLasting: words.isComplete)
+            return QuirkFinding([FieldChange(path, .nearest(accepted))], isLasting: words.isComplete)
         }
         // Without a list of efforts, the refusal of one effort does not say that there are no others.
         let isOfValue = vendorError.names("unsupported_value") || vendorError.names("invalid_value")
-        let change = FieldChange(path: path, kind: .drop)
-        return QuirkFinding(changes: [change], isLasting: words.isComplete && !isOfValue)
+        return QuirkFinding([FieldChange(path)], isLasting: words.isComplete && !isOfValue)
     }
 
     // MARK: Abilities

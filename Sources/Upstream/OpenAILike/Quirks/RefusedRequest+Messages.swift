@@ -2,23 +2,27 @@ import Calls
 import Engine
 
 extension RefusedRequest {
-    var quirkOfMessages: LearnedQuirks? {
-        if words.say("length of 9") { return .shortIDs }
-        if words.quote("tool_call"), words.say("too long") { return .noLongIDs }
-        if let quirk = quirkOfTurns { return quirk }
+    /// The finding for a refused form of messages. It changes only messages of that form, whatever the other fields are.
+    var findingOfMessages: QuirkFinding? {
+        if words.say("length of 9") { return ofMessages(.shortIDs) }
+        if words.quote("tool_call"), words.say("too long") { return ofMessages(.noLongIDs) }
+        if let finding = quirkOfTurns { return finding }
         let messages = Array((request["messages"]?.elements).map { Array($0) } ?? [])
         if words.quote("reasoning_content"), words.containsAny(of: ["passed back", "missing", "required"]),
             messages.contains(where: \.lacksReasoning)
         {
-            return .reasoningBack
+            return ofMessages(.reasoningBack)
         }
         if words.quote("developer"), messages.contains(where: { $0["role"]?.content == "developer" }) {
-            return .noDeveloper
+            var finding = QuirkFinding([FieldChange("messages.role", .replace("developer", by: #""system""#))])
+            finding.isLasting = words.isComplete && !words.areAboutSchema
+            finding.isOfPair = true
+            return finding
         }
         if vendorError.names("empty_array") || words.say("empty array"),
             messages.contains(where: { $0["content"]?.isEmptyArray ?? false })
         {
-            return new(.emptyContent)
+            return ofMessages(.emptyContent)
         }
         // An error of serde without the field's name, such as "messages[0]: invalid type: sequence, expected a string".
         let isOfList = words.quote("messages[") && words.say("invalid type: sequence")
@@ -26,16 +30,23 @@ extension RefusedRequest {
         let isTyped = words.quoteAny(of: ["string", "sequence", "null", "none"])
         guard isTyped || words.say("required") || words.say("missing") else { return nil }
         if !isOfList, messages.contains(where: { $0["content"]?.isNull ?? true }), !known.contains(.emptyContent) {
-            return .emptyContent
+            return ofMessages(.emptyContent)
         }
-        return messages.contains { $0["content"]?.isArray ?? false } ? .joinedContent : nil
+        return messages.contains { $0["content"]?.isArray ?? false } ? ofMessages(.joinedContent) : nil
+    }
+
+    private func ofMessages(_ quirk: LearnedQuirks) -> QuirkFinding {
+        var finding = scoped(quirk)
+        finding.isOfPair = true
+        return finding
     }
 
     /// The quirk for a refused order of the messages; nil if the error is not about their order.
-    var quirkOfTurns: LearnedQuirks? {
+    var quirkOfTurns: QuirkFinding? {
         let isOfOrder = words.say("must alternate") || words.say("should alternate")
         guard isOfOrder || isSystemMisplaced else { return nil }
-        return isOfOrder || known.contains(.oneInstruction) ? new(.mergedTurns) : .oneInstruction
+        let isMerging = isOfOrder || known.contains(.oneInstruction)
+        return known.contains(.mergedTurns) ? nil : ofMessages(isMerging ? .mergedTurns : .oneInstruction)
     }
 
     /// Whether the error is about a system message after the first message.

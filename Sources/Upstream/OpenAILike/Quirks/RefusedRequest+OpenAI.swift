@@ -9,7 +9,7 @@ extension Refusal {
         guard [400, 422, 500].contains(status), !isSpecial else { return nil }
         let refused = RefusedRequest(self, known)
         // Some servers report an error of the model's chat template with status 500.
-        return status == 500 ? refused.quirkOfTurns.map { refused.ofMessages($0) } : refused.finding
+        return status == 500 ? refused.quirkOfTurns : refused.finding
     }
 }
 
@@ -26,34 +26,24 @@ extension RefusedRequest {
 
     /// The quirk that the refusal shows, and whether it holds for later requests; nil if there is no new quirk.
     var finding: QuirkFinding? {
-        if lacksAddresses { return new(.noAddresses).map { scoped($0) } }
+        if lacksAddresses { return new(.noAddresses) }
         if words.quote("name"), words.containsAny(of: Self.lengths), ToolNameShortener.finds(in: request) {
-            return new(.shortNames).map { scoped($0) }
+            return new(.shortNames)
         }
-        if let quirk = quirkOfMessages { return new(quirk).map { ofMessages($0) } }
-        if let finding = lackingAbility { return new(finding.quirks) == nil ? nil : finding }
+        if let finding = findingOfMessages { return new(finding) }
+        if let finding = lackingAbility { return new(finding) }
         if request["tools"] != nil || request["functions"] != nil, lacksTools {
-            return new(.noTools).map { scoped($0) }
+            return new(.noTools)
         }
         if let bound = findingOfBound { return bound }
         guard isUnsupported else { return findingOfEffort }
         for (field, name) in Self.otherNames where request[field] != nil && names(field) {
-            var finding = scoped([], to: "\(field)")
-            finding.changes = [FieldChange(path: ["\(field)"], kind: .rename(name))]
-            return finding
+            return finding(.rename(name), at: [["\(field)"]])
         }
         if let fields = findingOfFields { return fields }
-        if names("strict"), request["tools"] != nil { return new(.noStrict).map { scoped($0, to: "strict") } }
         if names("tool_choice"), request["tool_choice"]?.content == "required" {
-            return new(.noRequired).map { scoped($0) }
+            return new(.noRequired)
         }
         return findingOfEffort
-    }
-
-    /// Returns a quirk of the form of messages. It changes only messages of that form, whatever the other fields are.
-    func ofMessages(_ quirk: LearnedQuirks) -> QuirkFinding {
-        var finding = scoped(quirk)
-        finding.isOfPair = true
-        return finding
     }
 }

@@ -3,17 +3,12 @@ import Engine
 
 /// A rewriter that adapts a request to the quirks of a server.
 enum RequestRewriter {
-    private static let dropped: [(quirks: LearnedQuirks, path: String)] = [
-        (.noStrict, "tools.function.strict"), (.noStrict, "tools.strict"),
-    ]
-
     /// Returns the request, changed for these quirks of the vendor's server.
     ///
     /// - Parameter reasoningBlocks: the reasoning that is remembered for the caller; nil if none is.
     static func written(_ body: Body, with quirks: LearnedQuirks, _ reasoningBlocks: CallerReasoning? = nil) -> Body {
         if quirks.isEmpty { return body }
-        let named = quirks.contains(.shortNames) ? ToolNameShortener.written(body) : body
-        let body = named.dropping(dropped, of: quirks)
+        let body = quirks.contains(.shortNames) ? ToolNameShortener.written(body) : body
         if quirks.isDisjoint(with: .ofMessages) { return body }
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count + 256)

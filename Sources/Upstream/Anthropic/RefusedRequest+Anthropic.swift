@@ -1,0 +1,86 @@
+import Calls
+import Engine
+
+extension RefusedRequest {
+    /// The findings because of which a server may have refused a Messages request, the likeliest one first.
+    var findingsOfMessages: [QuirkFinding] {
+        let thinking = request["thinking"]
+        if words.quote("expected \u{1}`thinking`") || words.quote("expected \u{1}`redacted_thinking`") {
+            return thinking == nil ? [] : [QuirkFinding([FieldChange("thinking")], isLasting: false)]
+        }
+        if words.say("invalid"), words.quote("redacted_thinking") || words.quote("signature") && words.quote("thinking")
+        {
+            return [QuirkFinding(.noEarlierReasoning, isLasting: false)]
+        }
+        let isPrefill = words.say("prefill") || words.say("must end with a user message")
+        if isPrefill, isLastOfAssistant { return [scoped(.noPrefill)] }
+        if words.quote("role"), words.quote("system") || words.quote("assistant"), hasSystemTurns {
+            return [scoped(.noSystemTurns)]
+        }
+        if words.quote("input_schema"), request["tools"] != nil { return [.ofSchemas(words)] }
+        guard isUnsupported else { return [] }
+        if words.quote("web_search") || words.say("web search"), hasSearch { return [scoped(.noSearch)] }
+        return ofTools + ofFormat + [findingOfEffort].compactMap(\.self) + ofSampling + (thinking.map(ofThinking) ?? [])
+    }
+
+    private var hasSearch: Bool {
+        request["tools"]?.elements.contains { $0["type"]?.content?.hasPrefix("web_search_") ?? false } ?? false
+    }
+
+    private var hasSystemTurns: Bool {
+        // A turn at a wrong position says nothing about the model.
+        if words.containsAny(of: ["must follow", "must precede", "first message"]) { return false }
+        return request["messages"]?.elements.contains(where: \.isSystemTurn) ?? false
+    }
+
+    private var isLastOfAssistant: Bool {
+        var isAssistant = false
+        guard let messages = request["messages"]?.elements else { return false }
+        for message in messages { isAssistant = message["role"]?.content == "assistant" }
+        return isAssistant
+    }
+
+    private var ofTools: [QuirkFinding] {
+        guard let choice = request["tool_choice"]?["type"]?.content, choice == "any" || choice == "tool" else {
+            return []
+        }
+        let isForced = words.quote("tool_choice") || words.say("forced tool") || words.say("forces tool")
+        return isForced ? [scoped(.noForcing)] : []
+    }
+
+    private var ofFormat: [QuirkFinding] {
+        let isFormat = words.quoteAny(of: [
+            "output_config.format", "output_format", "structured output", "json_schema", "output format",
+        ])
+        guard isFormat, request["output_config"]?["format"] != nil else { return [] }
+        var finding = scoped(.noSchemas)
+        if ["output_config.format", "format"].contains(where: words.nameOnlyPart) { finding.isLasting = false }
+        return [finding]
+    }
+
+    private var ofSampling: [QuirkFinding] {
+        let fields: [StaticString] = ["temperature", "top_p", "top_k"]
+        guard fields.contains(where: { words.name($0) && request[$0] != nil }) else { return [] }
+        var findings = [QuirkFinding(fields.map { FieldChange("\($0)") })]
+        if words.say("both"), request["temperature"] != nil, request["top_p"] != nil {
+            var pair = QuirkFinding([FieldChange("top_p")])
+            pair.beside = OtherField(paths: ["temperature"], state: .present)
+            pair.isOfPair = true
+            findings.insert(pair, at: 0)
+        }
+        return findings
+    }
+
+    private func ofThinking(_ thinking: RawJSON) -> [QuirkFinding] {
+        guard words.quote("thinking") else { return [] }
+        let other: (type: StaticString, other: StaticString, json: String)? =
+            switch thinking["type"]?.content {
+            case "enabled": ("enabled", "adaptive", #"{"type":"adaptive","display":"summarized"}"#)
+            case "disabled": ("disabled", "between_tools", #"{"type":"between_tools"}"#)
+            default: nil
+            }
+        let dropped = QuirkFinding([FieldChange("thinking")])
+        guard let other, words.quote(other.other) else { return [dropped] }
+        return [QuirkFinding([FieldChange("thinking", .replace("\(other.type)", by: other.json))]), dropped]
+    }
+}
