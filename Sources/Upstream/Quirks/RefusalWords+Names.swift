@@ -47,7 +47,7 @@ extension RefusalWords {
     }
 
     private static let offers: Set = ["use", "mean", "instead", "allowed:", "supported:", "expected", "values"]
-    private static let verbs: Set = ["is", "are", "does", "cannot", "may", "must"]
+    private static let verbs: Set = ["is", "are", "does", "cannot", "may", "must", "Extra"]
     private static let nouns: Set = [
         "parameter", "parameters", "param", "argument", "supplied", "field", "fields", "property",
     ]
