@@ -1,5 +1,7 @@
 """Optional fields that servers refuse are left out, and numbers above a bound are lowered, whatever their names."""
 
+import json
+
 import local_http
 import pytest
 from chat import ask, either
@@ -114,11 +116,11 @@ def test_a_refused_pair_is_changed_together_only(start_relay, server, caller, wo
     server.take_violations()
 
 
-@pytest.mark.parametrize("name", ["tools", "response_format", "stop", "logprobs", "modalities", "messages"])
+@pytest.mark.parametrize("name", ["tools", "response_format", "logprobs", "modalities", "messages"])
 def test_what_a_response_depends_on_is_not_left_out(opened, server, name):
     http, models = opened
     at = next(models)
-    fields = {"tools": [TOOL], "stop": ["x"], "logprobs": True, "modalities": ["text"]}
+    fields = {"tools": [TOOL], "logprobs": True, "modalities": ["text"]}
     server.says(at, said(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter") | {"extra": True})
     assert ask(http, model=at, **{name: fields[name]} if name in fields and name != "tools" else {}).status_code == 400
     assert len(server.asked(at)) == 1
@@ -154,6 +156,90 @@ def test_of_two_bounds_the_smaller_one_counts(opened, server):
     server.says(at, {})
     ask(http, model=at, max_tokens=9_000)
     assert server.body(at)["max_tokens"] == 1_000
+
+
+UNKNOWN = {"error": {"message": "Unknown parameter: 'store'.", "param": "store", "code": "unknown_parameter"}}
+PROVIDER = {"message": "Provider returned error", "code": 400}
+DEEP = {"error": PROVIDER | {"metadata": {"raw": json.dumps({"error": PROVIDER | {"metadata": {"raw": json.dumps(UNKNOWN)}}})}}}
+INSIDE = {
+    "raw text": {"error": PROVIDER | {"metadata": {"raw": "Unknown parameter: 'store'."}}},
+    "raw JSON": {"error": PROVIDER | {"metadata": {"raw": json.dumps(UNKNOWN)}}},
+    "raw object": {"error": PROVIDER | {"metadata": {"raw": UNKNOWN}}},
+    "flat": PROVIDER | {"metadata": {"raw": json.dumps(UNKNOWN)}},
+    "three deep": DEEP,
+    "in a message": {"error": {"message": f"litellm.BadRequestError: OpenAIException - {json.dumps(UNKNOWN)}. Received Model Group=x"}},
+    "in a message twice": {"error": {"message": f"upstream said {json.dumps({'error': {'message': 'see ' + json.dumps(UNKNOWN)}})}"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("place", INSIDE)
+def test_an_error_inside_an_error_is_read(opened, server, place, is_streamed):
+    http, models = opened
+    bodies = answered(http, server, next(models), {"status": 400, "json": INSIDE[place]}, {"store": True, "user": "me"}, is_streamed)
+    assert len(bodies) == 2 and bodies[1] == {name: value for name, value in bodies[0].items() if name != "store"}
+
+
+def test_json_of_the_prompt_inside_an_error_teaches_nothing(opened, server):
+    http, models = opened
+    at = next(models)
+    refused = {"status": 400, "json": {"error": {"message": f"Cannot read the prompt {json.dumps(UNKNOWN)}"}}}
+    server.says(at, refused | {"extra": True})
+    assert ask(http, model=at, store=True, messages=[{"role": "user", "content": f"What is {json.dumps(UNKNOWN)}?"}]).status_code == 400
+    assert len(server.asked(at)) == 1
+
+
+WINDOWS = [
+    "This model's maximum context length is 32768 tokens. However, you requested 37000 tokens (5000 in the messages, 32000 in the completion).",
+    "This endpoint's maximum context length is 32768 tokens. However, you requested about 37000 tokens (5000 of text input, 32000 in the output).",
+    "'max_tokens' is too large: 32000. This model's maximum context length is 32768 tokens and your request has 5000 input tokens (32000 > 32768 - 5000).",
+    "input length and `max_tokens` exceed context limit: 5000 + 32000 > 32768, decrease input length or `max_tokens` and try again",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", WINDOWS)
+def test_prompt_and_completion_together_leave_the_rest(opened, server, words):
+    http, models = opened
+    at = next(models)
+    assert [body["max_tokens"] for body in answered(http, server, at, said(words), {"max_tokens": 32_000})] == [32_000, 27_768]
+    server.says(at, {})
+    ask(http, model=at, max_tokens=32_000)
+    assert server.body(at)["max_tokens"] == 32_000, "the next prompt may be shorter"
+    server.says(at, said(words.replace("5000", "32600").replace("37000", "64600")))
+    answer = ask(http, model=at, max_tokens=32_000)
+    assert answer.json()["error"]["code"] == "context_length_exceeded", "too little is left"
+
+
+FORMS = {
+    "stop": (said("Unsupported parameter: 'stop' is not supported with this model.", param="stop", code="unsupported_parameter"), {"stop": ["there"]}, ["stop"]),
+    "two stops": (said("Invalid 'stop': array too long. Expected an array with maximum length 1, but got an array with length 2 instead.", param="stop"),
+                  {"stop": ["1", "there"]}, ["stop"]),
+    "format text": (said("response_format 'text' is not supported by this model"), {"response_format": {"type": "text"}}, ["response_format"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("name", FORMS)
+def test_a_refused_form_is_served_without_it(opened, server, name, is_streamed):
+    http, models = opened
+    refused, fields, gone = FORMS[name]
+    at = next(models)
+    fine = {"extra": True, "nulls": True}
+    server.says(at, refused | fine, fine)
+    text, end = either(http, is_streamed, model=at, **fields)
+    assert (text, end) == ("Hello " if "stop" in fields else "Hello there", "stop")
+    first, second = [request["body"] for request in server.asked(at)]
+    assert all(field in first and field not in second for field in gone)
+
+
+def test_a_tool_that_cannot_be_named_is_demanded_in_words(opened, server):
+    http, models = opened
+    at = next(models)
+    named = {"type": "function", "function": {"name": "weather"}}
+    call = '<tool_calls>[{"name": "weather", "arguments": {"city": "Rome"}}]</tool_calls>'
+    server.says(at, said("tool_choice: Input should be 'none', 'auto' or 'required'") | {"extra": True}, {"text": call, "extra": True})
+    ask(http, model=at, tools=[TOOL], tool_choice=named)
+    assert ["tool_choice" in request["body"] for request in server.asked(at)][:2] == [True, False]
 
 
 @pytest.mark.parametrize("words, changed", [

@@ -18,6 +18,10 @@ extension RefusedRequest {
             return [scoped(.noSystemTurns)]
         }
         if words.quote("input_schema"), request["tools"] != nil { return [.ofSchemas(words)] }
+        if words.containsAny(of: ["compiled grammar", "too complex", "too many optional", "too many strict"]) {
+            let isFormat = request["output_config"]?["format"] != nil
+            return [isFormat ? scoped(.noSchemas) : QuirkFinding([FieldChange("tools.strict")], isLasting: false)]
+        }
         guard isUnsupported else { return [] }
         if words.quote("web_search") || words.say("web search"), hasSearch { return [scoped(.noSearch)] }
         return ofTools + ofFormat + [findingOfEffort].compactMap(\.self) + ofSampling + (thinking.map(ofThinking) ?? [])

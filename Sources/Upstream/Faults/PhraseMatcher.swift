@@ -24,8 +24,21 @@ struct PhraseMatcher {
         if say("token count"), containsAny(of: ["exceeds the maximum", "exceeds the limit", "only supports up to"]) {
             return true
         }
-        return containsAny(of: Self.tooLong)
+        return containsAny(of: Self.tooLong) || comparesPrompt
     }
+
+    /// Whether the text is about a prompt or tokens, and compares a number with a smaller one.
+    private var comparesPrompt: Bool {
+        guard containsAny(of: ["prompt", "input", "tokens"]), containsAny(of: Self.comparisons),
+            !containsAny(of: [
+                "per minute", "per day", "output", "completion", "max_tokens", "max tokens", "max_new", "image",
+            ])
+        else { return false }
+        let numbers = clauses.joined().compactMap { Int($0) }
+        return numbers.count > 1 && numbers[0] > numbers[1] && numbers[1] >= 256
+    }
+
+    private static let comparisons: [StaticString] = ["exceed", "more than", "less than", "at most", ">"]
 
     private static let windows: [StaticString] = ["context length", "context window", "context size", "context limit"]
     private static let excesses: [StaticString] = [
@@ -37,7 +50,7 @@ struct PhraseMatcher {
         "prompt is too long", "prompt too long", "input is too long for requested model", "maximum prompt length",
         "reduce the length of the messages", "exceeded model token limit", "maximum model length",
         "range of input length", "prompt exceeds max length", "prompt 超长", "maximum allowed input length",
-        "input tokens exceed", "`inputs` tokens +",
+        "input tokens exceed", "`inputs` tokens +", "`inputs` must have less than",
     ]
 
     /// Returns whether the text contains the word as a separate word: `top` is not found in `top_p`.

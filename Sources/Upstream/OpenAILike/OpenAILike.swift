@@ -112,9 +112,9 @@ extension OpenAILike: WireChatVendor {
     }
 
     package func isUnsure(of call: borrowing ChatCall, for model: Model) -> Bool {
-        // The server may turn out not to support tools, or not to download images.
+        // The server may turn out not to support tools or stop sequences, or not to download images.
         let mayLack =
-            !call.needs.isDisjoint(with: [.tools, .functions])
+            !call.needs.isDisjoint(with: [.tools, .functions, .stops])
             || call.needs.contains(.inlineMedia) && call.attachments.contains(where: \.isAddress)
             || call.needs.contains(.searchOptions)
         return (chatsBy == .auto || mayLack && !isOpenAI) && !isByResponses(call, model)
@@ -143,6 +143,8 @@ extension OpenAILike: WireChatVendor {
         if quirks.contains(.noRequired), call.needs.contains(.toolChoice), call.chatOptions.toolChoice == .required {
             abilities.remove(.toolChoice)
         }
+        if quirks.contains(.noStops) { abilities.remove(.stops) }
+        if quirks.contains(.noForcing), call.chatOptions.toolChoice != .required { abilities.remove(.toolChoice) }
         if quirks.contains(.noTools) { abilities.subtract([.tools, .functions, .toolChoice]) }
         // If one of these is emulated, all of them are written into the prompt.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.tools, .functions, .toolChoice, .objects, .schemas]) {
@@ -178,6 +180,7 @@ extension OpenAILike: WireChatVendor {
         // A call without long ids need not be rewritten for this quirk.
         if quirks.sure.contains(.noLongIDs), !call.hasLongIDs { quirks.sure.remove(.noLongIDs) }
         if quirks.sure.contains(.noSearch) { call.dropSearch() }
+        if quirks.sure.contains(.noStops) { call.stops = [] }
         if isOpenAI, call.hasLongNames { quirks.sure.insert(.shortNames) }
         if quirks.sure.contains(.shortNames), !call.hasLongNames { quirks.sure.remove(.shortNames) }
         let check = RequestCheck(for: attempt, allowing: site.allowedFields, choices: call.choices)

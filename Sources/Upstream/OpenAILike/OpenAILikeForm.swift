@@ -109,7 +109,9 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     }
 
     func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
-        if turnsToResponses, refusal.status == 400 || refusal.status == 404, refusal.words.quote("/responses") {
+        if turnsToResponses, refusal.status == 400 || refusal.status == 404,
+            refusal.words.quoteAny(of: ["/responses", "not support the \u{1}'/v1/chat/completions'"])
+        {
             let new = hasTools ? LearnedQuirks.otherPathWithTools : .otherPath
             return known.contains(new) ? nil : QuirkFinding(new, isLasting: refusal.words.isComplete)
         }

@@ -12,6 +12,7 @@ extension VendorError {
         }
         if status == 413, names("rate_limit_exceeded") { return new(.rateLimited, recovery: .nextCandidate) }
         guard [400, 403, 413, 422, 500].contains(status) else { return nil }
+        if words.say("model is at capacity") { return new(.unavailable) }
         if isPromptTooLong { return tooLong }
         if status == 500 { return nil }
         if isFiltered { return refused("content_filter", param: nil) }
@@ -22,16 +23,6 @@ extension VendorError {
 
     /// The time to wait while a self-hosted server loads its model, in seconds.
     private static let loadingSeconds = 5
-
-    private static let creditCodes = [
-        "insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted",
-        "organization_spend_limit_exceeded", "project_spend_limit_exceeded", "organization_usage_limit_exceeded",
-    ]
-
-    private var isOfCredit: Bool {
-        guard status >= 400 else { return false }
-        return Self.creditCodes.contains(where: names) || words.say("exceeded your current quota")
-    }
 
     private var isFiltered: Bool {
         names("content_filter") || names("content_policy_violation") || names("moderation_blocked")

@@ -13,6 +13,7 @@ extension LearnedQuirks {
     /// The vendor does not download images from URLs, so the relay must send their data.
     static let noAddresses = LearnedQuirks(rawValue: 1 << 38)
     static let noTools = LearnedQuirks(rawValue: 1 << 39)
+    static let noStops = LearnedQuirks(rawValue: 1 << 25)
     /// The field `strict` of tools is left out, so that the relay checks the arguments of calls.
     static let noStrict = LearnedQuirks(rawValue: 1 << 24)
     /// The model can be forced to call a named tool, but not with `tool_choice: "required"`.
@@ -23,7 +24,7 @@ extension LearnedQuirks {
     static let noSearch = LearnedQuirks(rawValue: 1 << 31)
     static let ofAbilities: LearnedQuirks = [
         .noObjects, .noSchemas, .noChoices, .noForcing, .noTools, .noRequired, .noAddresses, .otherPathWithTools,
-        .otherPath, .noCompaction, .noSearch,
+        .otherPath, .noCompaction, .noSearch, .noStops,
     ]
 
     /// The quirks of lacking abilities that change calls with these needs.
@@ -32,6 +33,7 @@ extension LearnedQuirks {
             (.objects, .noObjects), (.schemas, .noSchemas), (.choices, .noChoices),
             (.toolChoice, [.noForcing, .noRequired]), ([.tools, .functions], [.noTools, .otherPathWithTools]),
             (.inlineMedia, .noAddresses), (.compaction, .noCompaction), (.searchOptions, .noSearch),
+            (.stops, .noStops),
         ]
         return table.reduce(into: .otherPath) { quirks, row in
             if !needs.isDisjoint(with: row.0) { quirks.formUnion(row.1) }
@@ -43,6 +45,6 @@ extension LearnedQuirks {
         (.noObjects, "json_object"), (.noSchemas, "json_schema"), (.noChoices, "n"), (.noForcing, "tool_choice"),
         (.noTools, "tools"), (.noRequired, "tool_choice required"), (.noAddresses, "image URLs"),
         (.otherPathWithTools, "tools by /responses"), (.otherPath, "/responses"), (.noCompaction, "compaction"),
-        (.noSearch, "web search"), (.plainSchemas, "schemas of tools"),
+        (.noSearch, "web search"), (.noStops, "stop"), (.plainSchemas, "schemas of tools"),
     ]
 }

@@ -99,7 +99,8 @@ struct ErrorResponseReader {
     ///   - body: must be in a `ByteBuffer`, as the JSON parser requires.
     ///   - request: the body of the refused request.
     func refusal(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, of request: Body) -> Refusal {
-        let vendorError = vendorError(head, body)
+        var vendorError = vendorError(head, body)
+        vendorError.distrustEcho(of: request.bytes)
         return Refusal(
             status: head.status,
             vendorError: vendorError,

@@ -26,6 +26,27 @@ extension RefusedRequest {
         return QuirkFinding([change], isLasting: words.isComplete)
     }
 
+    /// The finding for a prompt and a limit of tokens that do not fit into the context window together: what is left.
+    var findingOfWindow: QuirkFinding? {
+        guard words.quoteAny(of: ["context", "input", "prompt", "messages"]) else { return nil }
+        let limits = fields.compactMap { path -> (path: [String], given: Int)? in
+            guard path.last?.lowercased().hasPrefix("max") ?? false else { return nil }
+            return request.value(at: path.joined(separator: "."))?.integer.map { (path, $0) }
+        }
+        guard limits.count == 1, case (let path, let given) = limits[0], words.numbers.contains(given) else {
+            return nil
+        }
+        let others = Set(words.numbers).subtracting([given])
+        // Without the sum, the prompt and the window are the only numbers.
+        let prompt = others.first { others.contains($0 &+ given) } ?? (others.count == 2 ? others.min() : nil)
+        guard let prompt, let window = others.filter({ $0 > prompt && $0 < prompt &+ given }).max() else { return nil }
+        guard window &- prompt >= Self.minLeft else { return nil }
+        return QuirkFinding([FieldChange(path: path, kind: .atMost(window &- prompt))], isLasting: false)
+    }
+
+    /// The fewest tokens for a completion with which a request is repeated.
+    private static let minLeft = 256
+
     private static func isLimit(_ name: String) -> Bool {
         let plain = name.lowercased()
         return plain.hasPrefix("max") || ["top_k", "topk", "top_logprobs"].contains(plain)
@@ -87,7 +108,7 @@ extension RefusedRequest {
         return words.fieldNames.filter { !isOfRole || $0.parts != ["user"] }
     }
 
-    private func isNamed(_ path: [String]) -> Bool { namesOfError.contains { $0.names(path) } }
+    func isNamed(_ path: [String]) -> Bool { namesOfError.contains { $0.names(path) } }
 
     /// The paths of the request's fields, outer ones first. Data of the caller, such as schemas, has none.
     private var fields: [[String]] {

@@ -19,12 +19,15 @@ struct VendorError {
     /// Google's `reason` for the error, such as `API_KEY_INVALID`; empty if there is none.
     var reason = ""
     var quota = ""
+    /// The JSON in the message from which the error was read, and the message; nil if there was none.
+    private(set) var inner: (document: String, message: String)?
 
     var words: PhraseMatcher { PhraseMatcher(said) }
 
     init(status: Int) { self.status = status }
 
-    init(_ root: JSONValue, status: Int) {
+    /// - Parameter depth: the number of servers that have repeated the error.
+    init(_ root: JSONValue, status: Int, depth: Int = 0) {
         self.status = status
         var root = root
         if root.kind == .array, let first = root.elements?.first(where: { _ in true }) { root = first }
@@ -37,6 +40,44 @@ struct VendorError {
         param = Self.param(error["param"] ?? details?.first { _ in true }.flatMap(Self.position))
         otherParams = (details ?? JSONElements()).prefix(16).dropFirst().compactMap { Self.param(Self.position($0)) }
         for detail in (error["details"]?.elements ?? JSONElements()).prefix(16) { read(detail) }
+        if depth < Self.maxDepth { readInner((error["metadata"] ?? root["metadata"])?["raw"], depth: depth + 1) }
+    }
+
+    private static let maxDepth = 3
+
+    /// Takes over the error of the server behind this one: an object, a text or JSON, or JSON in the message.
+    private mutating func readInner(_ raw: JSONValue?, depth: Int) {
+        if let raw, raw.kind == .object { return adopt(VendorError(raw, status: status, depth: depth), isOwn: true) }
+        let message = said
+        if let text = raw?.text, !text.isEmpty { said = text[part: 0..<min(4_096, text.count)].text }
+        let text = ByteBuffer(said)
+        guard let start = text.bytes.first(UInt8(ascii: "{")) else { return }
+        let document = text.bytes[part: start..<RawJSON.end(of: text.bytes, from: start)].text
+        let json = ByteBuffer(document)
+        let parser = JSONParser()
+        defer { withExtendedLifetime(parser) {} }
+        guard let root = try? parser.parse(json.bytes) else { return }
+        // A prompt that the server quotes could have a code.
+        let isOwn = raw != nil || start == 0
+        adopt(VendorError(root, status: status, depth: depth), isOwn: isOwn)
+        if !isOwn, inner == nil { inner = (document, message) }
+    }
+
+    private mutating func adopt(_ error: VendorError, isOwn: Bool) {
+        guard !error.said.isEmpty else { return }
+        said = error.said
+        (param, otherParams) = (error.param ?? param, error.otherParams + otherParams)
+        guard isOwn else { return }
+        if !error.code.isEmpty { code = error.code }
+        if !error.type.isEmpty { type = error.type }
+    }
+
+    /// Goes back to the whole message if the JSON in the message repeats strings of the request.
+    mutating func distrustEcho(of request: UnsafeRawBufferPointer) {
+        guard let inner else { return }
+        let echo = EchoFinder(Array(inner.document.utf8), in: request).isEcho
+        guard echo.count(where: { $0 }) * 2 > echo.count else { return }
+        (said, param, otherParams) = (inner.message, nil, [])
     }
 
     /// Reads the reason, the retry delay and the quota from one detail in Google's `google.rpc` format.
@@ -86,7 +127,9 @@ struct VendorError {
         if let number = Int(code), (400..<600).contains(number) { return number }
         for word in [code, type] {
             switch word {
-            case "insufficient_quota", "rate_limit_exceeded", "rate_limit_error", "slow_down": return 429
+            case "insufficient_quota", "rate_limit_exceeded", "rate_limit_error", "slow_down", "too_many_requests",
+                "RateLimitReached", "Throttling.RateQuota":
+                return 429
             case "invalid_api_key", "authentication_error": return 401
             case "billing_error": return 402
             case "permission_denied", "permission_error": return 403
@@ -128,6 +171,22 @@ struct VendorError {
 
     /// Whether the vendor refused the request because the prompt does not fit the model's context window.
     var isPromptTooLong: Bool { Self.contextCodes.contains(where: names) || words.saysPromptTooLong }
+
+    /// Whether the account has no money left.
+    var isOfCredit: Bool {
+        guard status >= 400 else { return false }
+        return Self.creditCodes.contains(where: names) || words.containsAny(of: Self.creditWords)
+    }
+
+    private static let creditCodes = [
+        "insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted",
+        "organization_spend_limit_exceeded", "project_spend_limit_exceeded", "organization_usage_limit_exceeded",
+        "exceeded_current_quota_error", "Arrearage", "1113",
+    ]
+    private static let creditWords: [StaticString] = [
+        "exceeded your current quota", "insufficient balance", "insufficient account balance", "余额不足",
+        "please recharge",
+    ]
 
     private static let contextCodes = [
         APIError.contextLengthCode, "exceed_context_size_error", "model_context_window_exceeded",

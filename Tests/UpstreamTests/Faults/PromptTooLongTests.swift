@@ -31,6 +31,11 @@ import Testing
             "prompt too long; exceeded max context length by 4 tokens",
             "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens",
             "Input length 99 exceeds the maximum allowed input length of 10 tokens",
+            "Cannot truncate prompt with n_keep (15028) >= n_ctx (7424)",
+            "length of prompt_tokens (40961) must be less than max_seq_len (32768)",
+            "Input length 131073 exceeds the maximum length 131072",
+            "Prompt length (40000) exceeds maximum input length (32768).",
+            "`inputs` must have less than 4096 tokens. Given: 5000", "Too many tokens in the prompt: 40000 > 32768",
         ]
     )
     func words(said: String) { #expect(PhraseMatcher(said).saysPromptTooLong) }
@@ -41,6 +46,9 @@ import Testing
             "max_tokens: 64000 > 32000, which is the maximum allowed number of output tokens",
             "messages.1.content: image exceeds 5 MB maximum",
             "Invalid 'tools[0].function.name': string too long. Expected a string with maximum length 64",
+            "Limit of input tokens per minute exceeded: 40000 > 30000", "Input should be less than 1",
+            "top_k: 900 > 500",
+            "This model supports at most 5000 completion tokens, whereas you provided 9000",
             "too many tokens per minute, the limit is 30000", "context is not supported", "Invalid value: 'x'", "",
         ]
     )

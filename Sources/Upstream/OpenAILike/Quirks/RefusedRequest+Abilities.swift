@@ -74,6 +74,10 @@ extension RefusedRequest {
     // MARK: Abilities
 
     var lackingAbility: QuirkFinding? {
+        let isOfBound = words.containsAny(of: Self.bounds)
+        if request["stop"] != nil, isUnsupported || isOfBound, isNamed(["stop"]) {
+            return QuirkFinding(.noStops, isLasting: words.isComplete && isUnsupported && !isOfBound)
+        }
         let isSaid = isUnsupported || words.say("must be") || words.say("unavailable") || words.say("at most 1")
         guard isSaid else { return nil }
         if request["web_search_options"] != nil, names("web_search_options") || words.say("web search") {
@@ -81,13 +85,18 @@ extension RefusedRequest {
         }
         if request["n"] != nil, names("n") {
             let isOne = (["at most", "must be", ">"] as [StaticString]).contains { words.number(behind: $0) == 1 }
-            let isOfValue = words.containsAny(of: Self.bounds)
-            return QuirkFinding(.noChoices, isLasting: words.isComplete && (isOne || isUnsupported && !isOfValue))
+            return QuirkFinding(.noChoices, isLasting: words.isComplete && (isOne || isUnsupported && !isOfBound))
         }
         guard let format = request["response_format"]?["type"]?.content,
             words.quoteAny(of: ["response_format", "json_", "json schema", "json mode"])
                 || PhraseMatcher(vendorError.param ?? "").say("response_format")
         else { return nil }
+        if format == "text" {
+            var finding = QuirkFinding([FieldChange("response_format")], isLasting: words.isComplete)
+            finding.beside = OtherField(paths: ["response_format"], state: .equal("text"))
+            finding.isOfPair = true
+            return finding
+        }
         return format == "json_object" ? scoped(.noObjects) : format == "json_schema" ? scoped(.noSchemas) : nil
     }
 }

@@ -36,6 +36,10 @@ extension RefusedRequest {
             return new(.noTools)
         }
         if let bound = findingOfBound { return bound }
+        let isOfForm = words.containsAny(of: ["should be", "must be", "expected", "invalid type"])
+        if request["tool_choice"]?.isObject ?? false, isUnsupported || isOfForm, isNamed(["tool_choice"]) {
+            return new(.noForcing)
+        }
         guard isUnsupported else { return findingOfEffort }
         for (field, name) in Self.otherNames where request[field] != nil && names(field) {
             return finding(.rename(name), at: [["\(field)"]])
