@@ -199,8 +199,10 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
             redirectURL: endpoint?.resolved(bytes[part: response.location.range])
         )
         if !keptFields.isEmpty {
-            for line in bytes.split(whereSeparator: { $0 == 13 || $0 == 10 }) {
-                let line = UnsafeRawBufferPointer(rebasing: line)
+            var rest = bytes
+            while let end = rest.first(10) {
+                let line = rest[part: 0..<(end > 0 && rest[end - 1] == 13 ? end - 1 : end)]
+                rest = rest[part: end + 1..<rest.count]
                 guard let colon = line.first(58) else { continue }
                 head.keep(line[part: 0..<colon], line[part: colon + 1..<line.count].trimmed, of: keptFields)
             }
