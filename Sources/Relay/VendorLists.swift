@@ -11,17 +11,12 @@ struct VendorLists {
     /// An error message for each provider whose model list could not be read.
     let failures: [String]
     private let settings: Settings
-    /// The HTTP client that read the model lists. Its connections may outlive the requests.
-    private let client: CurlClient
-    private let loop: EventLoop
 
     private static let seconds = 30
 
     /// Reads the model lists of all providers at the same time. Blocks for at most 30 s.
     init(_ settings: Settings) {
-        CurlClient.prepareProcess()
-        let loop = EventLoop()
-        let client = CurlClient(loop: loop)
+        let (client, loop) = CurlClient.ofCommand()
         let reading = ListReading()
         let positions = settings.providers.indices.filter { position in
             let provider = settings.providers[position]
@@ -47,7 +42,7 @@ struct VendorLists {
         let results = reading.results(withinSeconds: Self.seconds)
         loop.stop()
         thread.join()
-        (self.settings, self.client, self.loop) = (settings, client, loop)
+        self.settings = settings
         lists = results.compactMapValues { try? $0.get() }
         failures = positions.compactMap { position in
             let name = settings.providers[position].name

@@ -11,8 +11,6 @@ struct ProviderCheck {
     /// Whether every request of the check succeeded. All configured keys were then accepted by their vendors, which
     /// list all configured models.
     let isGood: Bool
-    /// The HTTP client that sends the requests of the check. Its connections may outlive the requests.
-    private let client: CurlClient
 
     private static let mostOpen = 16
     private static let seconds = 12
@@ -23,9 +21,7 @@ struct ProviderCheck {
     ///   - given: the names of the settings that the operator has set.
     ///   - questions: returns the requests that check a provider.
     init(_ settings: Settings, given: Set<String>, questions: (ProviderSettings, CurlClient) -> [ProviderQuestion]) {
-        CurlClient.prepareProcess()
-        let loop = EventLoop()
-        let client = CurlClient(loop: loop)
+        let (client, loop) = CurlClient.ofCommand()
         let questions = settings.providers.flatMap { questions($0, client) }
         let checkResults = CheckResults(questions.count)
         let thread = LoopThread(loop)
@@ -39,7 +35,6 @@ struct ProviderCheck {
         let all = checkResults.wait(seconds: Self.seconds)
         loop.stop()
         thread.join()
-        self.client = client
         var lines: [String] = []
         var isGood = true
         for (question, checkResult) in zip(questions, all) {

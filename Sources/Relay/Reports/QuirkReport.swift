@@ -23,9 +23,7 @@ struct QuirkReport {
         let host = given == "0.0.0.0" || given == "::" ? "127.0.0.1" : given
         let site = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)/admin"
         let login = Body(ByteBuffer(json: #"{"username":\#(admin.username),"password":\#(password)}"#))
-        CurlClient.prepareProcess()
-        let loop = EventLoop()
-        let client = CurlClient(loop: loop)
+        let (client, loop) = CurlClient.ofCommand()
         let thread = LoopThread(loop)
         defer {
             loop.stop()
