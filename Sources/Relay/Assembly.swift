@@ -150,7 +150,7 @@ final class Assembly {
                 budget,
                 log: log
             )
-            book.keep(inMemory: settings.admin?.records, DayZone(named: settings.admin?.timeZone ?? "UTC"))
+            book.keep(inMemory: settings.admin?.records, DayZone(named: settings.timeZone))
             return book
         } catch {
             throw Listener.Failure(reason: error.cause)

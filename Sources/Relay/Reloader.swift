@@ -175,7 +175,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         parts.ends.use(makers.modelCatalog)
         parts.lasting.log.use(next.logLevel)
         parts.lasting.usage.use(next.usageFile)
-        parts.lasting.usage.keep(inMemory: next.admin?.records, DayZone(named: next.admin?.timeZone ?? "UTC"))
+        parts.lasting.usage.keep(inMemory: next.admin?.records, DayZone(named: next.timeZone))
         parts.lasting.limiter.use(next.limits.storeDown, instances: next.limits.instances)
         seconds.store(next.shutdownMilliseconds, ordering: .relaxed)
         self.makers = makers

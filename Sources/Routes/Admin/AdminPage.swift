@@ -9,7 +9,7 @@ func showAdminPage(_ visit: AdminVisit) async throws(APIError) {
         title: settings.pageTitle("admin"),
         [
             ("user", visit.session?.user ?? ""), ("viewer", visit.session?.isViewer ?? false ? "yes" : ""),
-            ("zone", settings.admin?.timeZone ?? "UTC"),
+            ("zone", settings.timeZone),
             ("instance", visit.admin.instance), ("version", Product.version),
         ]
     )

@@ -6,7 +6,7 @@ import Upstream
 /// A task that exchanges data with the relay's other instances every ten seconds.
 ///
 /// It shares this instance's figures, such as requests per minute, the operator's logouts, and orders such as to reset
-/// a limit. It also saves logouts in a file.
+/// a limit. It also saves logouts in a file, and warns each day of keys that end soon.
 ///
 /// `@unchecked`: used on one event loop only, except `task`, which has a lock.
 package final class OperatorClock: @unchecked Sendable {
@@ -18,7 +18,11 @@ package final class OperatorClock: @unchecked Sendable {
     /// The last counts of the requests that ended since the process started. Keeps at most seven, each with its time.
     private var counts: [(at: LoopTime, requests: Int)] = []
 
+    /// The day since 1970 on which the log last named the keys that end soon. The settings' warnings do so at the start.
+    private var warnedDay = today
+
     private static let keptCounts = 7
+    private static var today: Int { Timestamp.now() / 86_400_000 }
 
     package init(_ process: SharedServices, _ own: LoopServices, router: Router, paces: [LoopPace]) {
         self.process = process
@@ -44,7 +48,21 @@ package final class OperatorClock: @unchecked Sendable {
     private func run() async {
         while !Task.isCancelled {
             await tick()
+            warnOfKeys()
             await own.loop.sleep(nanoseconds: InstanceBoard.pauseNanoseconds)
+        }
+    }
+
+    /// Writes once a day which keys end soon.
+    private func warnOfKeys() {
+        guard Self.today != warnedDay else { return }
+        warnedDay = Self.today
+        for key in router.keys {
+            guard let warning = key.endWarning(at: Timestamp.now()) else { continue }
+            process.log.warning("key") {
+                $0.add("caller", key.name)
+                $0.add("problem", warning)
+            }
         }
     }
 

@@ -11,8 +11,6 @@ package struct AdminSettings: Sendable, Equatable {
     package let records: Int
     /// The largest number of bytes of each body that a request record keeps; nil if records keep no bodies.
     package let bodyLimitBytes: Int?
-    /// The name of the time zone in which statistics count days, such as `Europe/Berlin`.
-    package let timeZone: String
     package let sessionHours: Int
     /// The secret that signs sessions; nil if the process uses its own random secret.
     package let sessionSecret: String?
@@ -32,7 +30,6 @@ package struct AdminSettings: Sendable, Equatable {
         records = reader.number("ADMIN_LOG_ENTRIES")
         let bodyBytes = reader.number("ADMIN_BODY_KB") * 1_024
         bodyLimitBytes = reader.boolean("ADMIN_LOG_BODIES") ? bodyBytes : nil
-        timeZone = reader.text("ADMIN_TIMEZONE") ?? ""
         sessionHours = reader.number("ADMIN_SESSION_HOURS")
         sessionSecret = reader.text("ADMIN_SESSION_SECRET")
         if password == username { reader.report("ADMIN_PASSWORD", "must differ from ADMIN_USERNAME") }
@@ -93,7 +90,7 @@ extension SettingSection {
             .help("true: request records include bodies of requests and responses"),
         SettingRow("ADMIN_BODY_KB", .number(1...256), "16")
             .help("kilobytes of each body that a record includes with ADMIN_LOG_BODIES"),
-        SettingRow("ADMIN_TIMEZONE", .timeZone, "UTC").help("time zone of the days in sums and in /v1/usage"),
+        SettingRow("ADMIN_TIMEZONE", .timeZone).help("older name of TIMEZONE"),
         SettingRow("ADMIN_SESSION_HOURS", .number(1...8_760), "168").help("hours after which a login expires"),
         SettingRow("ADMIN_SESSION_SECRET", .token, trait: .secret)
             .help(

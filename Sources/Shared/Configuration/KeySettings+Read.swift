@@ -7,6 +7,10 @@ extension KeySettings {
     static func all(_ reader: inout SettingsReader) -> [KeySettings] {
         var owners: [Digest: SettingKey] = [:]
         let groups = GroupSettings.all(reader)
+        if reader.given[key("DEFAULT", "TOKEN")] != nil {
+            let text = "KEY_DEFAULT_... are what each key has that does not set its own; rename this key"
+            reader.report(key("DEFAULT", "TOKEN"), text)
+        }
         let keys = reader.instances(of: prefix)
             .compactMap { instance -> KeySettings? in
                 let setting = key(instance, "TOKEN")
@@ -22,14 +26,19 @@ extension KeySettings {
                 }
                 reader.warnIfShort(setting, given)
                 let quotas = reader.quotas(prefix, instance)
-                return KeySettings(
+                let known = KeySettings(
                     name: instance.asName,
                     tokens: tokens,
                     models: reader.patterns(key(instance, "MODELS")),
                     quotas: quotas.all,
                     endpointQuotas: quotas.endpoints,
-                    groups: reader.groups(in: key(instance, "GROUP"), of: groups)
+                    groups: reader.groups(in: key(instance, "GROUP"), of: groups),
+                    endsAt: reader.end(of: instance)
                 )
+                if let warning = known.endWarning(at: Timestamp.now()) {
+                    reader.warn(key(instance, "EXPIRES"), warning)
+                }
+                return known
             }
         reader.refuseEmptyGroups(groups, keys)
         return keys
@@ -76,6 +85,16 @@ extension SettingsReader {
         return names.compactMap { name in all.first { $0.name == name.asName } }
     }
 
+    /// Returns the time from which a key is refused, in milliseconds since 1970: `.min` if it is switched off, nil if it
+    /// has no end.
+    fileprivate func end(of instance: String) -> Int? {
+        if !boolean(KeySettings.key(instance, "ENABLED")) { return .min }
+        guard let text = text(KeySettings.key(instance, "EXPIRES")) else { return nil }
+        let day = text.withBytes { Day($0) }
+        return day.map { DayZone(named: timeZone).startMilliseconds(of: $0.adding(days: 1)) }
+            ?? DateTime.milliseconds(text)
+    }
+
     /// Reports groups to which no key belongs.
     fileprivate mutating func refuseEmptyGroups(_ groups: [GroupSettings], _ keys: [KeySettings]) {
         for group in groups where !keys.contains(where: { $0.groups.contains(group) }) {
@@ -106,11 +125,15 @@ extension SettingFamily {
     static let keys = SettingFamily(
         "KEY_",
         declaring: "TOKEN",
-        "Known callers",
+        defaults: "DEFAULT",
+        "Known callers (KEY_DEFAULT_...: what a key has that does not set its own)",
         rows: [
             SettingRow("TOKEN", .tokens, trait: .secret)
                 .help("declares a caller: its key, or several keys that are equally valid"),
             SettingRow("MODELS", .patterns, "all").help("models that the caller may use"),
+            SettingRow("EXPIRES", .moment)
+                .help("last day of the key in TIMEZONE, or the time from which it is refused; default: none"),
+            SettingRow("ENABLED", .boolean, "true").help("false: the key is refused"),
             SettingRow("GROUP", .list).help("groups of callers whose limits the caller shares"),
             SettingRow("RATE_LIMIT", .limits).help("limits of all requests of the caller together"),
             SettingRow("RATE_LIMIT_CHAT", .limits)

@@ -88,7 +88,7 @@ extension Settings {
         reader.warnIfShort("METRICS_TOKEN", reader.text("METRICS_TOKEN").map { [$0] } ?? [])
         upstreamProxy = reader.text("UPSTREAM_PROXY")
         certificateFile = reader.text("SSL_CERT_FILE") ?? SystemCertificates.file()
-        keys = KeySettings.all(&reader)
+        (timeZone, keys) = (reader.readTimeZone(), KeySettings.all(&reader))
         anonymousModels = reader.patterns("ANONYMOUS_MODELS")
         limits = LimitSettings(&reader)
         (budgetContact, budgetAlertURL, budgetMarks) = Self.budgetAlerts(&reader)
@@ -135,6 +135,14 @@ extension Settings {
 }
 
 extension SettingsReader {
+    /// Returns the name of the time zone in which days begin. Reports two different ones.
+    fileprivate mutating func readTimeZone() -> String {
+        if let older = given["ADMIN_TIMEZONE"]?.text, let newer = given["TIMEZONE"]?.text, older != newer {
+            report("ADMIN_TIMEZONE", "is an older name of TIMEZONE, which is set to another zone; remove this line")
+        }
+        return timeZone
+    }
+
     /// Warns about settings for features that this version does not have.
     fileprivate mutating func warnOfMissingParts(_ traceURL: String?) {
         if traceURL != nil {
@@ -172,7 +180,7 @@ extension SettingsReader {
 
     private func effective(_ key: SettingKey) -> EffectiveSetting {
         let row = row(key)
-        let given = given[key]
+        let given = given[origin(of: key)]
         let text = given?.text ?? derived[key]?.text ?? row.fallback
         return EffectiveSetting(name: key.name, shown: row.shown(text), location: given?.location ?? "default")
     }

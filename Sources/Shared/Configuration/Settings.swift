@@ -45,6 +45,8 @@ package struct Settings: Sendable, Equatable {
     package let upstreamProxy: String?
     /// The path of a PEM file with additional trusted certificates; nil if there is none.
     package let certificateFile: String?
+    /// The name of the time zone in which days begin.
+    package let timeZone: String
     /// The known callers, sorted by the NAME in their settings `KEY_<NAME>_TOKEN`.
     package let keys: [KeySettings]
     package let anonymousModels: [ModelPattern]

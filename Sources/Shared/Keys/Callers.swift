@@ -49,7 +49,11 @@ package final class Callers: OnLoop, @unchecked Sendable {
             return (anonymous, nil)
         }
         let digest = Digest(of: bearer)
-        if let caller = known[digest] ?? passing.use(digest) { return (caller, nil) }
+        if let caller = known[digest] {
+            if let end = caller.key?.endsAt, end <= Timestamp.now() { throw end == .min ? .keyIsOff : .keyHasExpired }
+            return (caller, nil)
+        }
+        if let caller = passing.use(digest) { return (caller, nil) }
         guard hasPassthroughProviders else {
             guard let anonymous else { throw .wrongKey(bearer.text) }
             return (anonymous, digest)
@@ -100,6 +104,14 @@ extension Request {
 extension APIError {
     package static var noKey: APIError {
         APIError(401, "No API key was provided. Send it as `Authorization: Bearer KEY`.", code: "invalid_api_key")
+    }
+
+    fileprivate static var keyHasExpired: APIError {
+        APIError(401, "This API key has expired. Ask for a new one.", code: "key_expired")
+    }
+
+    fileprivate static var keyIsOff: APIError {
+        APIError(401, "This API key is switched off. Ask who gave it to you.", code: "key_disabled")
     }
 
     fileprivate static var keysDiffer: APIError {

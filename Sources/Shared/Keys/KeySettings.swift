@@ -14,6 +14,18 @@ package struct KeySettings: Sendable, Equatable {
     package let endpointQuotas: [EndpointGroup: [Quota]]
     /// The groups of callers to which the caller belongs.
     package let groups: [GroupSettings]
+    /// The time from which the key is refused, in milliseconds since 1970: `.min` if it is switched off, nil if it has no
+    /// end.
+    package let endsAt: Int?
+
+    private static let warnedDays = 14
+
+    /// Returns a warning if the key ends within 14 days or has ended; nil if it is switched off.
+    package func endWarning(at milliseconds: Int) -> String? {
+        guard let endsAt, endsAt != .min, endsAt - milliseconds < Self.warnedDays * 86_400_000 else { return nil }
+        if endsAt > milliseconds { return "the key is refused from \(Timestamp.text(second: endsAt / 1_000)) on" }
+        return "is past, so the key is refused (401); set a later time, or remove the key"
+    }
 }
 
 /// The settings of a group of known callers. They share the group's limits, besides their own.

@@ -57,12 +57,21 @@ package struct SettingFamily: Sendable {
     /// The field that declares a provider, caller or panel when it is set, such as `KIND` for providers; nil if each field
     /// does.
     let declaring: String?
+    /// The NAME whose settings each member of the family has that does not set its own; nil if there is none.
+    let defaults: String?
     let title: String
     let rows: [SettingRow]
 
-    package init(_ prefix: String, declaring: String?, _ title: String, rows: [SettingRow]) {
+    package init(
+        _ prefix: String,
+        declaring: String?,
+        defaults: String? = nil,
+        _ title: String,
+        rows: [SettingRow]
+    ) {
         self.prefix = prefix
         self.declaring = declaring
+        self.defaults = defaults
         self.title = title
         self.rows = rows
     }

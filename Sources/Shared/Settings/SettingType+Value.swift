@@ -35,6 +35,8 @@ extension SettingType {
             let isBounded = (1...Self.tokenLimit).contains(text.utf8.count)
             return isBounded && !text.utf8.contains { $0 < 32 || $0 == 127 } ? .text(text) : nil
         case .password: return Password.isGood(text) ? .text(text) : nil
+        case .moment:
+            return DateTime.milliseconds(text) != nil || text.withBytes { Day($0) } != nil ? .text(text) : nil
         case .timeZone: return isZoneName(text) ? .text(text) : nil
         case .tokens: return items(of: text)?.collect { isToken($0) ? $0 : nil }.map { .list($0) }
         case .headers: return headerLines(text).map { .list($0) }

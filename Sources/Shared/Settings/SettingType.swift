@@ -47,6 +47,8 @@ package enum SettingType: Sendable, Equatable {
     case phrase
     /// A password that a person types.
     case password
+    /// A day such as `2027-01-31`, or a time in the format of RFC 3339.
+    case moment
     /// The name of a time zone that this machine knows, such as `Europe/Berlin`.
     case timeZone
     /// A list of keys, separated by commas or line ends.
@@ -154,6 +156,7 @@ extension SettingType {
         case .phrase: "1 to \(Self.tokenLimit) bytes of text"
         case .password:
             "a password of \(Password.minCharacters) to \(Password.maxCharacters) characters that is hard to guess"
+        case .moment: "a day such as 2027-01-31, or a time with its zone such as 2027-01-31T18:00:00+01:00"
         case .timeZone: "UTC or a time zone of this machine such as Europe/Berlin"
         case .tokens: "a list of keys, each of 1 to \(Self.tokenLimit) visible ASCII characters"
         case .weights: "a list of numbers above 0 separated by commas"
@@ -213,7 +216,8 @@ extension SettingType {
         case .password: "at least \(Password.minCharacters) characters"
         case .timeZone: "UTC, Europe/Berlin"
         case .patterns: "comma list; prefix*; all"
-        case .text, .address, .url, .document, .proxy, .database, .file, .path, .label, .model, .token, .phrase, .host:
+        case .text, .address, .url, .document, .proxy, .database, .file, .path, .label, .model, .token, .phrase, .host,
+            .moment:
             ""
         }
     }

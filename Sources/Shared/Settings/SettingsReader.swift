@@ -141,7 +141,9 @@ struct SettingsReader {
 
     /// The prefixes of variables that belong to declared providers, keys and the like, such as `PROVIDER_A_`.
     private var declaredPrefixes: [String] {
-        table.families.flatMap { family in instances(of: family.prefix).map { "\(family.prefix)\($0)_" } }
+        table.families.flatMap { family in
+            (instances(of: family.prefix) + [family.defaults].compactMap(\.self)).map { "\(family.prefix)\($0)_" }
+        }
     }
 
     /// Finds and reports settings of undeclared providers, callers or panels, such as `PROVIDER_A_MODELS` without
@@ -150,7 +152,10 @@ struct SettingsReader {
         for family in table.families {
             guard let declaringField = family.declaring else { continue }
             let declared = instances(of: family.prefix)
-            let stray = given.filter { $0.key.prefix == family.prefix && !declared.contains($0.key.instance) }
+            let stray = given.filter {
+                $0.key.prefix == family.prefix && !declared.contains($0.key.instance)
+                    && $0.key.instance != family.defaults
+            }
             for (key, variable) in stray.sorted(by: { $0.key.name < $1.key.name }) {
                 let declaring = SettingKey(prefix: family.prefix, instance: key.instance, field: declaringField).name
                 if meantNames.contains(declaring) { continue }
@@ -176,11 +181,15 @@ struct SettingsReader {
     }
 
     mutating func report(at location: String, _ name: String, _ text: String) {
-        problems.append(SettingsProblem(location: location, name: name, text: text))
+        let problem = SettingsProblem(location: location, name: name, text: text)
+        if !problems.contains(problem) { problems.append(problem) }
     }
 
+    /// Records a warning about a setting, once if several keys have the same default.
     mutating func warn(_ key: SettingKey, _ text: String) {
-        warnings.append(SettingsProblem(location: location(key), name: key.name, text: text))
+        let key = origin(of: key)
+        let warning = SettingsProblem(location: location(key), name: key.name, text: text)
+        if !warnings.contains(warning) { warnings.append(warning) }
     }
 
     /// Returns the source of a setting's value, such as `.env:4`; `default` if there is none.
@@ -188,6 +197,7 @@ struct SettingsReader {
 
     /// Reports a problem with a setting, and the place from which its value comes.
     mutating func report(_ key: SettingKey, _ text: String) {
+        let key = origin(of: key)
         report(at: given[key]?.location ?? "environment", key.name, text)
     }
 }
@@ -201,6 +211,7 @@ extension SettingsReader {
         guard let family = table.families.first(where: { $0.prefix == prefix }) else { return [] }
         let declaring = given.keys.filter {
             $0.prefix == prefix && (family.declaring == nil || $0.field == family.declaring)
+                && $0.instance != family.defaults
         }
         return Set(declaring.map(\.instance)).sorted()
     }
@@ -214,8 +225,17 @@ extension SettingsReader {
         derived[key] = (String(number), .number(number * unit))
     }
 
+    /// Returns the key under which a setting's value is given: its own, or that of the family's defaults.
+    func origin(of key: SettingKey) -> SettingKey {
+        guard given[key] == nil, let family = table.families.first(where: { $0.prefix == key.prefix }),
+            let defaults = family.defaults, key.field != family.declaring
+        else { return key }
+        let shared = SettingKey(prefix: key.prefix, instance: defaults, field: key.field)
+        return given[shared] == nil ? key : shared
+    }
+
     func value(_ key: SettingKey) -> SettingValue? {
-        if let given = given[key] { return given.value }
+        if let given = given[origin(of: key)] { return given.value }
         if let derived = derived[key] { return derived.value }
         let row = row(key)
         return row.fallback.isEmpty ? nil : row.type.value(of: row.fallback)

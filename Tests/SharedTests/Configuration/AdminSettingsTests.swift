@@ -38,7 +38,7 @@ import Testing
         #expect(settings?.username == "admin" && settings?.records == 5 && settings?.bodyLimitBytes == nil)
         let bodies = admin(("ADMIN_PASSWORD", "correct horse"), ("ADMIN_LOG_BODIES", "true"), ("ADMIN_BODY_KB", "2"))
         #expect(bodies.settings?.admin?.bodyLimitBytes == 2_048)
-        #expect(settings?.timeZone == "Europe/Berlin" && settings?.sessionHours == 168)
+        #expect(some.settings?.timeZone == "Europe/Berlin" && settings?.sessionHours == 168)
         #expect(settings?.sessionSecret == "0123456789abcdef")
         #expect(some.effective.first { $0.name == "ADMIN_PASSWORD" }?.shown == "...")
         #expect(settings?.listener?.host == "::1" && settings?.listener?.port == 5_002)

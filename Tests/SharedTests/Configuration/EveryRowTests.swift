@@ -57,6 +57,7 @@ import Testing
         case .networks: ["10.0.0.0/33", "host", "10.0.0.0/", "::/129", "1.2.3.4/-1", ","]
         case .host: ["a b", "tcp://a", "a/b"]
         case .servers: ["a:0", "a:b", "a:", ":1", "a b"]
+        case .moment: ["x", "2027-02-30", "2027-1-31", "31.01.2027", "2027-01-31T18:00:00"]
         case .linkedPort: ["0", "65536", "tcp://a", "tcp://a:x", "x"]
         case .published: ["x", "0", "65536", "host:80", "1.2.3.4:x", "10.0.0.0/8:80", "::1"]
         case .listener: ["x", "5002", "65536", "host:80", "1.2.3.4:x", "10.0.0.0/8:80", "::1"]
@@ -139,6 +140,7 @@ import Testing
         case .password: "correct horse"
         case .database: "postgres://relay:word@host:5432/usage"
         case .timeZone: "UTC"
+        case .moment: "2027-01-31"
         case .weights, .weight, .temperature, .rate: "1.5"
         case .modelPrices: "gpt-4o=0.1/0.2"
         case .dollars: "0.00001"

@@ -70,8 +70,16 @@ extension UsageDatabaseSettings {
             location,
             days: reader.number("USAGE_DATA_DAYS"),
             maxBytes: reader.number("USAGE_DATA_MAX_MB"),
-            zone: reader.text("ADMIN_TIMEZONE") ?? "UTC"
+            zone: reader.timeZone
         )
+    }
+}
+
+extension SettingsReader {
+    /// The name of the time zone in which days begin.
+    var timeZone: String {
+        let older = given["TIMEZONE"] == nil ? given["ADMIN_TIMEZONE"]?.text : nil
+        return older ?? text("TIMEZONE") ?? "UTC"
     }
 }
 
@@ -89,6 +97,8 @@ extension SettingSection {
             ),
         SettingRow("USAGE_DATABASE_URL", .database, trait: .secret)
             .help("PostgreSQL database for usage records, instead of the one in DATA_DIR; several relays can share it"),
+        SettingRow("TIMEZONE", .timeZone, "UTC")
+            .help("time zone in which days begin: of sums, of /v1/usage, and of the last day of a key"),
         SettingRow("USAGE_DATA_DAYS", .number(0...36_500), "90")
             .help("number of days that a database keeps usage records; 0: forever"),
         SettingRow("USAGE_DATA_MAX_MB", .megabytes(1...16_777_216), "1024")
