@@ -22,8 +22,8 @@ STRANGER = f"stranger-{uuid.uuid4().hex}"
 SETTINGS = {
     "PROVIDER_DEMO_KIND": "echo", "PROVIDER_DEMO_2_KIND": "echo", "PROVIDER_OTHER_KIND": "openai", "PROVIDER_OTHER_BASE_URL": "http://127.0.0.1:1",
     "PROVIDER_OTHER_MODELS": "o", "PROVIDER_OTHER_COST": "1", "PROVIDER_OTHER_PASSTHROUGH": "true",
-    "ANONYMOUS_MODELS": "echo", "KEY_TEAM_A_TOKEN": TEAM, "RATE_LIMIT": "60/minute;2000/day;5 concurrent",
-    "KEY_TEAM_A_RATE_LIMIT": "7/hour;3.50 usd/day", "RATE_LIMIT_BY_MODEL": "echo=9/hour", "RATE_LIMIT_TOTAL": "1000/hour",
+    "ANONYMOUS_MODELS": "echo", "KEY_TEAM_A_TOKEN": TEAM, "RATE_LIMIT": "60/minute;70/day;5 concurrent",
+    "KEY_TEAM_A_RATE_LIMIT": "7/hour;3.50 usd/day", "RATE_LIMIT_BY_MODEL": "echo=9/hour", "RATE_LIMIT_TOTAL": "75/hour",
     "MEMCACHED_TIMEOUT": "5s",
 }  # fmt: skip
 
@@ -71,11 +71,11 @@ def test_it_tells_what_was_used(start_relay: Callable[..., Relay], store: Memcac
     wait_for(lambda: used("team-a", **settings)["chat concurrent/0"] == (0, 5, 5))
     for name in ("team-a", "TEAM_A"):
         got = used(name, **settings)
-        assert got["chat requests/60"] == (4, 60, 56) and got["chat requests/86400"] == (4, 2000, 1996)
+        assert got["chat requests/60"] == (4, 60, 56) and got["chat requests/86400"] == (4, 70, 66)
         assert got["models requests/60"] == (1, 60, 59) and got["images requests/60"] == (0, 60, 60)
         assert got["key requests/3600"] == (5, 7, 2) and got["key usd/86400"] == (0, 3.5, 3.5)
         assert got["model echo requests/3600"] == (4, 9, 5)
-        assert got["total requests/3600"] == (7, 1000, 993)
+        assert got["total requests/3600"] == (7, 75, 68)
     digest = hashlib.sha256(STRANGER.encode())
     logged = urlsafe_b64encode(digest.digest()).decode()[:16]
     relays[0].wait_for_line(lambda line: line.get("caller") == logged)
