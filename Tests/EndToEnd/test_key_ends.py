@@ -7,6 +7,7 @@ import pytest
 from chat import PATH
 from conftest import secrets
 from limited import chat, chat_body, client, metric
+from relay_process import preloads
 
 ONE, TWO = "token-of-key-ends-0123456789-1", "token-of-key-ends-0123456789-2"
 SETTINGS = {"PROVIDER_DEMO_KIND": "echo", "RATE_LIMIT": "off", "KEY_A_TOKEN": ONE, "KEY_B_TOKEN": TWO}
@@ -31,6 +32,20 @@ PASSTHROUGH = {
     "PROVIDER_X_MODELS": "m",
     "PROVIDER_X_PASSTHROUGH": "true",
 }
+
+
+@preloads
+def test_the_log_names_keys_that_end_soon_once_a_day(start_relay, clock):
+    secrets.update((ONE, TWO))
+    last = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=15)
+    wall = clock(0)
+    relay = start_relay(**SETTINGS, KEY_A_EXPIRES=str(last), **wall.environment)
+    wall.set(3 * 86400)
+    line = relay.wait_for_line(lambda line: line["message"] == "a key expires", seconds=40)
+    assert line["caller"] == "a" and line["problem"].startswith("the key is refused from ")
+    wall.set(20 * 86400)
+    ended = relay.wait_for_line(lambda line: line.get("problem", "").startswith("is past, "), seconds=40)
+    assert ended["caller"] == "a" and refused(relay, "key_expired")
 
 
 @pytest.mark.parametrize("more", [{"ANONYMOUS_MODELS": "echo"}, PASSTHROUGH], ids=["anonymous", "passthrough"])

@@ -59,7 +59,7 @@ package final class OperatorClock: @unchecked Sendable {
         warnedDay = Self.today
         for key in router.keys {
             guard let warning = key.endWarning(at: Timestamp.now()) else { continue }
-            process.log.warning("key") {
+            process.log.warning("a key expires") {
                 $0.add("caller", key.name)
                 $0.add("problem", warning)
             }
