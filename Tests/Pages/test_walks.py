@@ -631,6 +631,8 @@ def test_each_view_of_a_choice_of_time(visit: Callable[..., Visitor], width: int
     for view in ("overview", "requests", "usage"):
         visitor.show(view)
         for last in ("15m", "24h", "7d"):
+            if not page.locator("select[name=last]").is_visible():
+                page.click("summary:text-is('Filters')")
             page.select_option("select[name=last]", last)
             page.wait_for_url(f"**last={last}*")
             visitor.settle(view)

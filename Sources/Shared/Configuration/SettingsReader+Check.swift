@@ -185,7 +185,10 @@ extension SettingsReader {
         warnOfPatterns("ANONYMOUS_MODELS", settings.anonymousModels, names: names)
         if settings.providers.allSatisfy(\.isPassthrough) { return }
         let ofCallers = given.keys.filter { ["KEY_", "GROUP_"].contains($0.prefix) && $0.field == "MODELS" }
-        for key in ofCallers.sorted(by: { $0.name < $1.name }) { warnOfPatterns(key, patterns(key), names: names) }
+        for key in ofCallers.sorted(by: { $0.name < $1.name }) where !problems.contains(where: { $0.name == key.name })
+        {
+            warnOfPatterns(key, patterns(key), names: names)
+        }
     }
 
     private mutating func warnOfPatterns(_ key: SettingKey, _ patterns: [ModelPattern], names: [String]) {
