@@ -16,6 +16,7 @@ import httpx2
 import limited
 import openai
 import pytest
+import spending
 import usage
 import vendor_server
 from anthropic_vendor import AnthropicServer
@@ -190,6 +191,14 @@ def serve(start_relay: Callable[..., Relay], vendor: Vendor, caller: Callable[..
         return providers, http
 
     return made
+
+
+@pytest.fixture
+def seller() -> Iterator[spending.Vendor]:
+    """A vendor that bills what it has written."""
+    running = spending.Vendor()
+    yield running
+    running.stop()
 
 
 @pytest.fixture

@@ -46,6 +46,13 @@ class Vendor:
         self.server.shutdown()
         self.server.server_close()
 
+    def settings(self, api_key: str, models: str = "m", scale: float = 1) -> dict[str, str]:
+        """The settings of a relay that offers its models at `scale` times its prices, with limits alone that a test sets."""
+        return {
+            "PROVIDER_CHATS_KIND": "openai", "PROVIDER_CHATS_BASE_URL": f"{self.base_url}/v1", "PROVIDER_CHATS_API_KEY": api_key,
+            "PROVIDER_CHATS_MODELS": models, "PROVIDER_CHATS_COST": f"{PRICE[0] * scale}/{PRICE[1] * scale} per million", "RATE_LIMIT": "off",
+        }  # fmt: skip
+
     @property
     def billed(self) -> float:
         """The dollars of all responses so far."""

@@ -14,7 +14,7 @@ from conftest import TEAM_TOKEN, VENDOR_KEY, secrets
 from memcached import Memcached, wait_for
 from operating import SETTINGS, Operator
 from relay_process import free_port
-from spending import PROMPT, Vendor
+from spending import PROMPT
 
 RELAYS = int(os.environ.get("RELAYS", "4"))
 RUNS = int(os.environ.get("RUNS", "1"))
@@ -66,22 +66,11 @@ def receiver():
 
 
 @pytest.fixture
-def seller():
-    running = Vendor()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
 def relay_with(start_relay, seller):
     secrets.add(HOOK)
 
     def start(limit="0.35 usd/day", **more):
-        return start_relay(
-            PROVIDER_CHATS_KIND="openai", PROVIDER_CHATS_BASE_URL=f"{seller.base_url}/v1", PROVIDER_CHATS_API_KEY=VENDOR_KEY,
-            PROVIDER_CHATS_MODELS="m", PROVIDER_CHATS_COST="5/25 per million", KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT="off",
-            **{"KEY_TEAM_RATE_LIMIT": limit} | more,
-        )  # fmt: skip
+        return start_relay(**seller.settings(VENDOR_KEY) | {"KEY_TEAM_TOKEN": TEAM_TOKEN, "KEY_TEAM_RATE_LIMIT": limit} | more)
 
     return start
 

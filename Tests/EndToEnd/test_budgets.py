@@ -10,12 +10,12 @@ import pytest
 from chat import PATH, body
 from conftest import TEAM_TOKEN, VENDOR_KEY, secrets
 from limited import metric
-from memcached import Memcached, wait_for
+from memcached import wait_for
 from operating import SETTINGS, Operator
 from postgres import Postgres
 from records import counts
 from relay_process import INHERITED, binary
-from spending import PRICE, PROMPT, WORD, Vendor
+from spending import PRICE, PROMPT, WORD
 from usage import File
 
 WORDS = "word " * PROMPT
@@ -24,28 +24,13 @@ ONE = (PROMPT * PRICE[0] + 500 * PRICE[1]) / 1e6
 
 
 @pytest.fixture
-def seller():
-    running = Vendor()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def store():
-    memcached = Memcached()
-    yield memcached
-    memcached.kill()
-
-
-@pytest.fixture
 def relay_with(start_relay, seller):
     def start(limit, scale=1, **more):
         cost = f"{PRICE[0] * scale}/{PRICE[1] * scale} per million"
         return start_relay(
-            PROVIDER_CHATS_KIND="openai", PROVIDER_CHATS_BASE_URL=f"{seller.base_url}/v1", PROVIDER_CHATS_API_KEY=VENDOR_KEY,
-            PROVIDER_CHATS_MODELS="m", PROVIDER_CHATS_COST=cost,
+            **seller.settings(VENDOR_KEY, scale=scale),
             PROVIDER_CLAUDE_KIND="anthropic", PROVIDER_CLAUDE_BASE_URL=seller.base_url, PROVIDER_CLAUDE_API_KEY=VENDOR_KEY,
-            PROVIDER_CLAUDE_MODELS="c", PROVIDER_CLAUDE_COST=cost, KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT="off",
+            PROVIDER_CLAUDE_MODELS="c", PROVIDER_CLAUDE_COST=cost, KEY_TEAM_TOKEN=TEAM_TOKEN,
             KEY_TEAM_RATE_LIMIT=limit, **more,
         )  # fmt: skip
 

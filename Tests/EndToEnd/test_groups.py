@@ -6,14 +6,13 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
 from chat import PATH, body
 from conftest import VENDOR_KEY, secrets
 from limited import chat, client, metric
-from memcached import Memcached, wait_for
+from memcached import wait_for
 from operating import SETTINGS, Operator
 from relay_process import INHERITED, binary
-from spending import PROMPT, Vendor
+from spending import PROMPT
 
 WORDS = "word " * PROMPT
 TOKENS = [f"token-{uuid.uuid4().hex}" for _ in range(50)]
@@ -26,20 +25,6 @@ def members(count, group="eng"):
 
 
 ECHO = {"PROVIDER_DEMO_KIND": "echo", "RATE_LIMIT": "off"}
-
-
-@pytest.fixture
-def store():
-    memcached = Memcached()
-    yield memcached
-    memcached.kill()
-
-
-@pytest.fixture
-def seller():
-    running = Vendor()
-    yield running
-    running.stop()
 
 
 def test_keys_share_what_their_group_may_use(start_relay):
@@ -93,10 +78,7 @@ def test_a_group_is_one_record_more_in_the_same_call(start_relay, store):
 
 
 def priced(seller, **more):
-    return {
-        "PROVIDER_CHATS_KIND": "openai", "PROVIDER_CHATS_BASE_URL": f"{seller.base_url}/v1", "PROVIDER_CHATS_API_KEY": VENDOR_KEY,
-        "PROVIDER_CHATS_MODELS": "m,n", "PROVIDER_CHATS_COST": "5/25 per million", "RATE_LIMIT": "off",
-    } | more  # fmt: skip
+    return seller.settings(VENDOR_KEY, "m,n") | more
 
 
 def test_a_budget_of_a_group_is_used_up_by_all_of_it(start_relay, seller, caller):
