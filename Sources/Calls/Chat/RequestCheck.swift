@@ -110,7 +110,7 @@ package struct RequestCheck: Sendable {
     package func changes(
         of members: [RawJSON.Member],
         hasPlainTools: Bool = false,
-        names: JSONValue.Names = []
+        names: JSONValue.Names
     ) throws(APIError) -> Changes {
         if let refusal = fields.refusal(of: members) { throw refusal }
         if isCallersKey { return Changes() }
@@ -125,6 +125,7 @@ package struct RequestCheck: Sendable {
                 if member.value.content?.string.map(drops(tier:)) ?? false { throw .priceUnknown(of: "inference_geo") }
             case "tools" where hasPlainTools: continue
             case "tools", "functions":
+                if names.isDisjoint(with: [.repeated, .toolModels]) { continue }
                 let advisors = try check(tools: member.value, at: member.name.text, &search)
                 changes.leaveOut(advisors, of: member.value.elements.map(\.bytes))
                 changes.dropsAdvisor = changes.dropsAdvisor || !advisors.isEmpty
@@ -165,7 +166,7 @@ package struct RequestCheck: Sendable {
         object.append(members.bytes[part: 1..<members.bytes.count])
         object.append("}")
         let whole = Body(object)
-        let changes = try changes(of: Array(RawJSON(whole.bytes).members), names: .resources)
+        let changes = try changes(of: Array(RawJSON(whole.bytes).members), names: [.resources, .toolModels])
         guard !changes.isEmpty else { return members }
         let renamed = changes.applied(to: whole.bytes)
         var written = ByteBuffer(",")

@@ -30,6 +30,43 @@ import Testing
         }
     }
 
+    @Test(
+        "what the names of a body show",
+        arguments: [
+            (#"{"a":1,"b":{"a":[{"c":1},{"c":2}]}}"#, []),
+            (#"{"a":{"b":[{"c":1,"d":2,"c":3}]}}"#, .repeated),
+            ("{\((0..<40).map { "\"n\($0 % 39)\":[]" }.joined(separator: ","))}", .repeated),
+            (#"{"messages":[{"content":[{"File_ID":1}]}]}"#, .resources),
+            // Models: only in tools, and not in a schema of a client's function.
+            (#"{"model":"a","messages":[{"content":[{"input":{"model":"b"}}]}],"extra":{"model":"c"}}"#, []),
+            (#"{"tools":[{"name":"car","input_schema":{"properties":{"model":{}}}}]}"#, []),
+            (#"{"tools":[{"function":{"parameters":{"model":{}}},"type":"function"}]}"#, []),
+            (#"{"tools":[{"type":"custom","name":"car","input_examples":[{"model":"T"}]}]}"#, []),
+            (#"{"tools":[{"name":"car","defaults":{"model":"b"}}]}"#, .toolModels),
+            (
+                #"{"tools":[{"name":"car","parameters":{}},{"type":"expert","with":[{"Sub_Model-ID":"b"}]}]}"#,
+                .toolModels
+            ),
+            (#"{"tools":[{"type":"expert","parameters":{"model":"b"}}]}"#, .toolModels),
+            (#"{"tools":[{"type":null,"parameters":{"models":"b"}}]}"#, .toolModels),
+            (#"{"functions":[{"m\u006fdel":"b"}]}"#, .toolModels),
+            (#"{"tools":[{"\uff4dodel":"b"}]}"#, .toolModels),
+            (#"{"tools":[{"type":"advisor_1"}]}"#, .toolModels),
+            (#"{"tools":[{"type":"namespace","tools":[{"name":"car"}]}]}"#, .toolModels),
+            (#"{"tools":[[{"model":"b"}]]}"#, .toolModels),
+            (#"{"tools":{"model":"b"}}"#, .toolModels),
+        ] as [(String, JSONValue.Names)]
+    )
+    func names(_ text: String, _ expected: JSONValue.Names) throws {
+        #expect(try read(text) { $0.names } == expected)
+    }
+
+    @Test("names are found at the greatest depth")
+    func deepNames() throws {
+        let text = String(repeating: #"{"a":["#, count: 511) + #"{"b":1,"b":2}"# + String(repeating: "]}", count: 511)
+        #expect(try read(text) { $0.names } == .repeated)
+    }
+
     @Test("the bounds of integers")
     func integers() throws {
         try read("[9223372036854775807,-9223372036854775808,9223372036854775808,18446744073709551615]") { root in
