@@ -1,3 +1,5 @@
+package import Engine
+
 /// A number of units per window, as written in the settings: `60/minute`, `3.50 usd/day`, `5 concurrent`.
 package struct Quota: Sendable, Hashable {
     package enum Unit: String, Sendable, Hashable, CaseIterable {
@@ -69,9 +71,13 @@ package struct Quota: Sendable, Hashable {
 
     /// Returns a number of units as text, such as `128512`, or `3.50` for `usd`.
     package func amount(_ units: Int) -> String {
-        guard unit == .usd else { return "\(units)" }
-        var decimals = String(String(Self.usdParts + units % Self.usdParts).dropFirst())
-        while decimals.utf8.count > 2, decimals.last == "0" { decimals.removeLast() }
-        return "\(units / Self.usdParts).\(decimals)"
+        var text = ByteBuffer()
+        append(amount: units, to: &text)
+        return text.text
+    }
+
+    package func append(amount units: Int, to text: inout ByteBuffer) {
+        guard unit == .usd else { return text.append(decimal: units) }
+        text.append(decimal: units / Self.usdParts, rest: units % Self.usdParts, of: Self.usdParts, least: 100)
     }
 }

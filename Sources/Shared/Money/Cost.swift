@@ -1,3 +1,5 @@
+import Engine
+
 /// The cost of calls: an amount of dollars.
 package struct Cost: Sendable, Equatable, Comparable {
     /// The amount in units of 10^-12 dollars (a millionth of a millionth).
@@ -29,9 +31,7 @@ package struct Cost: Sendable, Equatable, Comparable {
     /// The amount in dollars as text with all its decimals, such as `0.0000000025`.
     package var exactText: String {
         let scale = 1_000_000_000_000
-        var decimals = String(String(scale + millionths % scale).dropFirst())
-        while decimals.last == "0" { decimals.removeLast() }
-        return decimals.isEmpty ? "\(millionths / scale)" : "\(millionths / scale).\(decimals)"
+        return String(decimal: millionths / scale, rest: millionths % scale, of: scale)
     }
 
     /// The amount in dollars as text, rounded to at most ten decimals, such as `0.0001` or `12`.
@@ -41,9 +41,7 @@ package struct Cost: Sendable, Equatable, Comparable {
         let isUp = rest > 50 || rest == 50 && !whole.isMultiple(of: 2)
         let units = whole + (isUp ? 1 : 0)
         let scale = 10_000_000_000
-        var decimals = String(String(scale + units % scale).dropFirst())
-        while decimals.last == "0" { decimals.removeLast() }
-        return decimals.isEmpty ? "\(units / scale)" : "\(units / scale).\(decimals)"
+        return String(decimal: units / scale, rest: units % scale, of: scale)
     }
 }
 

@@ -5,6 +5,19 @@ import Testing
 
 @Suite struct ByteBufferTests {
     @Test(
+        "decimals without zeros at the end",
+        arguments: [
+            (0, 0, 1_000, 1, "0"), (7, 0, 1_000, 100, "7.00"), (0, 5, 1_000, 1, "0.005"), (3, 500, 1_000, 1, "3.5"),
+            (3, 500, 1_000, 100, "3.50"), (12, 34, 100, 1, "12.34"), (1, 999, 1_000, 10, "1.999"),
+            (2, 10, 1_000, 1, "2.01"),
+            (9_223_372, 36_854_775_807, 1_000_000_000_000, 1, "9223372.036854775807"),
+        ]
+    )
+    func decimals(whole: Int, rest: Int, scale: Int, least: Int, text: String) {
+        #expect(String(decimal: whole, rest: rest, of: scale, least: least) == text)
+    }
+
+    @Test(
         "a mix of all changes leaves what a plain array has, with room past the end",
         arguments: 0..<20 as Range<UInt64>
     )

@@ -80,11 +80,9 @@ package struct UsageFigures: Sendable, Equatable {
     /// The cost in dollars with all decimals; nil if no cost is known.
     package var dollars: String? {
         guard let cost else { return nil }
-        let scale: Int128 = 1_000_000_000_000
-        let (whole, rest) = (cost.magnitude / scale.magnitude, cost.magnitude % scale.magnitude)
-        var decimals = String(String(scale.magnitude + rest).dropFirst())
-        while decimals.last == "0" { decimals.removeLast() }
-        return (cost < 0 ? "-" : "") + (decimals.isEmpty ? "\(whole)" : "\(whole).\(decimals)")
+        let scale = 1_000_000_000_000
+        let (whole, rest) = cost.magnitude.quotientAndRemainder(dividingBy: UInt128(scale))
+        return (cost < 0 ? "-" : "") + String(decimal: Int(clamping: whole), rest: Int(rest), of: scale)
     }
 
     static func += (sum: inout UsageFigures, more: UsageFigures) {
