@@ -86,7 +86,9 @@ class Row:
     def passes_on(self, status: int, kind: str) -> bool:
         """Returns whether a failure is the vendor's own: Messages go on to Claude as they came, and so do its errors."""
         is_of_claude = self.kind == "anthropic" or "claude" in self.kind
-        return is_of_claude and kind.endswith("message") and not self.is_saved and self.fault == str(status)
+        # That fault is an error of 500 in a stream, which may come in place of a whole message.
+        failure = "500" if self.fault == "fails in its answer" else self.fault
+        return is_of_claude and kind.endswith("message") and not self.is_saved and failure == str(status)
 
     @property
     def may_be_answered(self) -> bool:
