@@ -18,7 +18,7 @@ from memcached import wait_for
 from operating import ECHO, SETTINGS, Operator
 from relay_process import INHERITED, ROOT, Relay, binary
 
-sys.path.append(str(ROOT / "Benchmarks"))
+sys.path.append(str(ROOT / "Benchmarks/parts"))
 from operator_records import KEPT, PostgreSQL, Question, SQLite, ask
 
 RECORDS = int(os.environ.get("TIMELINES", "4000"))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "Benchmarks"
-SCRIPTS = sorted(path.name for path in FOLDER.iterdir() if path.is_file() and not path.suffix and os.access(path, os.X_OK))
+FILES = [*FOLDER.iterdir(), *(FOLDER / "parts").iterdir()]
+SCRIPTS = sorted(str(path.relative_to(FOLDER)) for path in FILES if path.is_file() and not path.suffix and os.access(path, os.X_OK))
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

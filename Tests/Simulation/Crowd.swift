@@ -3,7 +3,7 @@ import Support
 @testable import Limits
 
 /// Many clients that send requests to all instances while every response of the store is late. It measures how long
-/// decisions take, and who is refused. The callers are those of `Benchmarks/clocks`, in virtual time.
+/// decisions take, and who is refused. The callers are those of `Benchmarks/parts/clocks`, in virtual time.
 package struct Crowd: Sendable {
     /// A caller's limit, and the results of its requests.
     package struct Row: Sendable {
