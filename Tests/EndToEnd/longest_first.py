@@ -1,9 +1,10 @@
 """The order of the test files: the longest first, so that the workers which take one after the other end together.
 
-`seconds.json` has the seconds that each file took; `RECORD_SECONDS=1 Scripts/e2e-test` writes it anew.
+`seconds.json` has the seconds that each file took; `RECORD_SECONDS=1` writes those of the files that run, such as `RECORD_SECONDS=1 Scripts/e2e-test`.
 """
 
 import json
+import math
 import os
 from collections import Counter
 from pathlib import Path
@@ -11,19 +12,13 @@ from pathlib import Path
 import pytest
 
 RECORD = Path(__file__).with_name("seconds.json")
-BYTES_PER_SECOND = 4000
-"""What is assumed of a file that has no record."""
 
 recorded: dict[str, float] = json.loads(RECORD.read_text()) if RECORD.exists() else {}
 spent: Counter[str] = Counter()
 
 
-def expected_seconds(file: Path) -> float:
-    return recorded.get(file.name, file.stat().st_size / BYTES_PER_SECOND)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    order = {file: (-expected_seconds(file), file.name) for file in {item.path for item in items}}
+    order = {file: (-recorded.get(file.name, math.inf), file.name) for file in {item.path for item in items}}
     items.sort(key=lambda item: order[item.path])
 
 
@@ -34,4 +29,6 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     is_worker = hasattr(session.config, "workerinput")
     if os.environ.get("RECORD_SECONDS") and not is_worker:
-        RECORD.write_text(json.dumps({file: round(seconds, 1) for file, seconds in sorted(spent.items())}, indent=1) + "\n")
+        known = recorded | {file: round(seconds, 1) for file, seconds in spent.items()}
+        present = {file: seconds for file, seconds in sorted(known.items()) if RECORD.with_name(file).exists()}
+        RECORD.write_text(json.dumps(present, indent=1) + "\n")
