@@ -4,6 +4,7 @@ import re
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from clocks import Clock, build_shim
 from memcached import Memcached
 from onemin_replies import ANSWER_MARK
 from openai_vendor import Server
+from rawhttp import ECHO_RELAY
 from relay_process import Relay
 from vendor import Vendor
 
@@ -193,12 +195,48 @@ def serve(start_relay: Callable[..., Relay], vendor: Vendor, caller: Callable[..
     return made
 
 
+@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
+def is_streamed(request: pytest.FixtureRequest) -> bool:
+    """Whether the test's response is streamed: a test with this argument runs both ways."""
+    return request.param
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(16) as threads:
+        yield threads
+
+
 @pytest.fixture
 def seller() -> Iterator[spending.Vendor]:
     """A vendor that bills what it has written."""
     running = spending.Vendor()
     yield running
     running.stop()
+
+
+def memcached_of_file() -> Any:
+    """Returns the fixture of a test file whose tests share a memcached: `store = memcached_of_file()`."""
+
+    @pytest.fixture(scope="module")
+    def store() -> Iterator[Memcached]:
+        running = Memcached()
+        yield running
+        running.kill()
+
+    return store
+
+
+def echo_of_file() -> Any:
+    """Returns the fixture of a test file whose tests share a relay that serves `echo` to anybody."""
+
+    @pytest.fixture(scope="module")
+    def relay() -> Iterator[Relay]:
+        running = Relay(ECHO_RELAY)
+        yield running
+        running.stop()
+
+    return relay
 
 
 @pytest.fixture

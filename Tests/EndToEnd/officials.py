@@ -38,3 +38,27 @@ def anthropic_of(relay: str, *others: str, token: str = TEAM_TOKEN) -> Any:
         return anthropic.Anthropic(api_key=token, base_url=relay.base_url, max_retries=0, http_client=http)
 
     return fixture(relay, others, make)
+
+
+def choice(client: Any, is_streamed: bool, **asked: Any) -> Any:
+    """Returns the first choice of a chat, whole or gathered from its stream."""
+    if not is_streamed:
+        return client.chat.completions.create(**asked).choices[0]
+    with client.chat.completions.stream(**asked) as events:
+        return events.get_final_completion().choices[0]
+
+
+def message(client: Any, is_streamed: bool, **asked: Any) -> Any:
+    """Returns Anthropic's message in the same way."""
+    if not is_streamed:
+        return client.messages.create(**asked)
+    with client.messages.stream(**asked) as events:
+        return events.get_final_message()
+
+
+def response(client: Any, is_streamed: bool, **asked: Any) -> Any:
+    """Returns a response of the Responses API in the same way."""
+    if not is_streamed:
+        return client.responses.create(**asked)
+    with client.responses.stream(**asked) as events:
+        return events.get_final_response()

@@ -104,7 +104,6 @@ def asked(client: Any, model: str, text: str = "Hi", **fields: Any) -> str:
     return "".join(event["choices"][0]["delta"].get("content", "") for event in events if event["choices"])
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("model", ["plain", "secure"])
 def test_many_clients_find_the_connections_of_the_rush_before(
     agents: Relay, vendors: dict[str, IdleVendor], model: str, is_streamed: bool

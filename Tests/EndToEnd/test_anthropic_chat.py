@@ -119,7 +119,6 @@ def test_a_history_of_all_roles(talking, anthropic_server):
     assert body["messages"][-1] == user(*said("Continue."))
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_integers_of_64_bits_stay_as_they_are(claude, talking, anthropic_server, is_streamed):
     large = {"n": [2**63, 2**64 - 1]}
     anthropic_server.says(MODEL, {"content": [use("toolu_1", "f", large)]})
@@ -261,7 +260,6 @@ def test_a_schema(talking, anthropic_server):
     }}  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("model, format", [("claude-opus-4-20250514", FORMAT), (MODEL, {"type": "json_object"})])
 def test_forms_that_are_emulated(talking, anthropic_server, model, format, is_streamed):
     anthropic_server.says(model, {"content": [thought("Hm"), text('Sure: {"n": 1}')]})
@@ -269,7 +267,6 @@ def test_forms_that_are_emulated(talking, anthropic_server, model, format, is_st
     assert got == '{"n": 1}' and "output_config" not in anthropic_server.body(model)
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_demanded_call_where_the_model_takes_no_demand(talking, anthropic_server, is_streamed):
     name = "claude-opus-5-5"
     anthropic_server.says(name, {"content": [thought("Hm"), use("toolu_1", "weather", {"city": "Rome"})]})
@@ -395,15 +392,10 @@ def test_own_headers(start_relay, anthropic_server, caller, model, version):
 
 
 @pytest.mark.parametrize("bound", [100, 20_000])
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_tools_by_the_official_client(official, anthropic_server, is_streamed, bound):
     anthropic_server.says(MODEL, {"content": [thought("Rome, and Oslo."), text("Let me look."), *CALLS, use("toolu_c", "weather", {})]})
     asked = {"model": "claude", "messages": [user("Weather?")], "tools": [TOOL], "max_tokens": bound}
-    if is_streamed:
-        with official.chat.completions.stream(**asked) as events:
-            choice = events.get_final_completion().choices[0]
-    else:
-        choice = official.chat.completions.create(**asked).choices[0]
+    choice = officials.choice(official, is_streamed, **asked)
     made = [(call.id, call.function.name, json.loads(call.function.arguments)) for call in choice.message.tool_calls]
     assert made == [*MADE, ("toolu_c", "weather", {})]
     assert choice.finish_reason == "tool_calls" and choice.message.content == "Let me look."
@@ -411,7 +403,6 @@ def test_tools_by_the_official_client(official, anthropic_server, is_streamed, b
 
 
 @pytest.mark.parametrize("model", ["claude", "new"])
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_thoughts_over_turns_by_anthropics_client(claude, anthropic_server, model, is_streamed):
     upstream = {"claude": MODEL, "new": NEW}[model]
     first = [thought("Rome.", SIGNATURE + "1"), sealed(SEALED + "2"), thought("Oslo.", SIGNATURE + "3"), text("I look."), *CALLS]
@@ -421,10 +412,7 @@ def test_thoughts_over_turns_by_anthropics_client(claude, anthropic_server, mode
     sent = {"model": model, "max_tokens": 4000, "tools": tools, "thinking": thinking}
 
     def answered(messages):
-        if not is_streamed:
-            return claude.messages.create(messages=messages, **sent)
-        with claude.messages.stream(messages=messages, **sent) as gathering:
-            return gathering.get_final_message()
+        return officials.message(claude, is_streamed, messages=messages, **sent)
 
     history = [user("Weather?")]
     message = answered(history)
@@ -482,24 +470,19 @@ def test_cache_marks_of_chats(talking, anthropic_server):
     assert result["cache_control"] == mark["cache_control"] and "cache_control" not in str(result["content"])
 
 
-
 def test_effort_of_anthropics_client_is_not_about_thoughts(claude, anthropic_server):
     claude.messages.create(model="new", messages=[user("Hi")], max_tokens=100, output_config={"effort": "max"})
     body = anthropic_server.body(NEW)
     assert body["output_config"] == {"effort": "max"} and "thinking" not in body
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_loop_of_tools_by_responses(official, anthropic_server, is_streamed):
     anthropic_server.says(MODEL, {"content": [thought("Hm"), CALLS[0]]}, {"content": [text("Sunny.")]})
     tools = [{"type": "function", "name": "weather", "parameters": TOOL["function"]["parameters"], "strict": False}]
     sent = {"model": "claude", "tools": tools, "store": False, "include": ["reasoning.encrypted_content"], "reasoning": {"effort": "low"}}
 
     def answered(items):
-        if not is_streamed:
-            return official.responses.create(input=items, **sent)
-        with official.responses.stream(input=items, **sent) as events:
-            return events.get_final_response()
+        return officials.response(official, is_streamed, input=items, **sent)
 
     items = [user("Weather?")]
     output = answered(items).output
@@ -515,7 +498,6 @@ def test_a_loop_of_tools_by_responses(official, anthropic_server, is_streamed):
     assert second["thinking"]["type"] == "enabled"
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_document_that_does_not_fit_its_schema_is_a_failure(talking, anthropic_server, is_streamed):
     schema = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 5}}, "required": ["a"], "additionalProperties": False}
     for is_strict in (True, False):
@@ -545,7 +527,6 @@ def test_thoughts_of_other_vendors_stay_there(claude, anthropic_server):
     assert len(anthropic_server.take_violations()) == 3
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_the_older_form_of_calls(talking, anthropic_server, is_streamed):
     anthropic_server.says(MODEL, {"content": CALLS})
     history = [

@@ -59,7 +59,6 @@ def says(anthropic_server, script):
     anthropic_server.says(ANT, script | {"lax": ["x-api-key"]})
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_server_takes_over_from_anthropic(asking, server, anthropic_server, fault, is_streamed):
     says(anthropic_server, FAULTS[fault])
@@ -68,14 +67,12 @@ def test_a_server_takes_over_from_anthropic(asking, server, anthropic_server, fa
     assert len(anthropic_server.asked(ANT)) <= 1
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_anthropic_takes_over_from_a_server(asking, server, anthropic_server, is_streamed):
     server.says(ROW, {"status": 500, "extra": True})
     says(anthropic_server, {"content": [text("by Claude")]})
     assert either(asking("row"), is_streamed, model="m", unknown_field=1) == ("by Claude", "stop")
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_history_of_one_goes_on_with_the_other(asking, server, anthropic_server, is_streamed):
     server.says(ROW, {"calls": [("call-1.a", "weather", '{"city":"Rome"}')]})
     first = asking("row").post(PATH, json={"model": "m", "tools": [TOOL], "messages": [{"role": "user", "content": "Hi"}]})

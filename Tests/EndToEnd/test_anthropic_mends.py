@@ -95,7 +95,6 @@ def refused(words):
     return {"status": 400, "json": failure("invalid_request_error", words), "lax": [""]}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("name", TABLE)
 def test_a_refused_field_is_changed_and_the_change_is_kept(team, anthropic_server, fresh, name, is_streamed):
     at, fields, words, change = TABLE[name]
@@ -122,7 +121,6 @@ def test_what_is_no_mend(team, anthropic_server, fresh):
     assert len(anthropic_server.asked(model)) == 2
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_schema_that_is_refused_is_emulated(team, anthropic_server, fresh, is_streamed):
     model = fresh(0)
     anthropic_server.says(model, refused("output_config.format: Extra inputs are not permitted"), {"content": [text('Well: {"n": 1}')]})
@@ -132,7 +130,6 @@ def test_a_schema_that_is_refused_is_emulated(team, anthropic_server, fresh, is_
     assert ["output_config" in body for body in bodies] == [True, False, False]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_demand_that_is_refused_is_made_in_words(team, anthropic_server, fresh, is_streamed):
     model = fresh(0)
     anthropic_server.says(model, refused("tool_choice: forced tool use is not supported for this model"), {"content": [CALL]})

@@ -101,7 +101,6 @@ def test_long_streams_are_not_kept(talking, anthropic_server):
     assert told(talking, "streamed")[0] == "y" * 5000 + "z"
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_failure_of_a_later_part(talking, anthropic_server, is_streamed):
     anthropic_server.says(MODEL, paused([text("One ")]), {"status": 529, "json": failure("overloaded_error", "Busy")})
     if is_streamed:

@@ -145,7 +145,6 @@ FAULTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize(("fault", "goes_on"), FAULTS)
 def test_faults(serve, vendor, fault, goes_on, is_streamed):
     providers, http = serve(a=1, b=1, PROVIDER_A_TIMEOUT="300ms", PROVIDER_B_PRIORITY=2)
@@ -191,7 +190,6 @@ def test_a_stream_that_fails_after_its_first_event_ends_there(serve):
     assert got.error["code"] == "upstream_error" and providers.order() == "a"
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_all_failures_are_told_without_keys_and_addresses(serve, is_streamed):
     providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, PROVIDER_B_TIMEOUT="200ms")
     providers.answers("a", {"status": 429, "json": vendor_error("slow down")})
@@ -231,7 +229,6 @@ def test_the_same_candidate_is_tried_more_often_if_so_set(serve):
     assert providers.order() == "aaa"
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_an_only_candidate_is_tried_more_often_too(serve, is_streamed):
     providers, http = serve(a=1, PROVIDER_A_RETRIES=2)
     providers.answers("a", FAILED, FAILED, OK)
@@ -239,7 +236,6 @@ def test_an_only_candidate_is_tried_more_often_too(serve, is_streamed):
     assert providers.order() == "aaa"
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_the_deadline_ends_a_call_whose_answer_has_not_begun(serve, is_streamed):
     providers, http = serve(a=1, b=1, FALLBACK_DEADLINE="300ms")
     providers.answers("a", {"stall_at": -1})
@@ -300,7 +296,6 @@ def test_a_picture_is_uploaded_anew_for_another_provider_or_key(serve, vendor):
     assert [len(vendor.uploads(key)) for key in providers.keys["a"] + providers.keys["b"]] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_tools_work_with_the_second_provider(serve, is_streamed):
     providers, http = serve(a=1, b=1)
     providers.answers("a", FAILED)
@@ -394,7 +389,6 @@ KEY_FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("fallback", ["true", "false"])
 @pytest.mark.parametrize("fault", KEY_FAULTS)
 def test_the_next_key_is_asked_and_the_first_rests(serve, vendor, fault, fallback, is_streamed):
@@ -509,7 +503,6 @@ def test_broken_candidates_are_asked_if_no_other_is_left(serve):
 # --- other surfaces ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_every_surface_goes_elsewhere(serve, is_streamed):
     providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, BREAKER_FAILURES=100)
     providers.answers("a", FAILED)
@@ -531,7 +524,6 @@ def test_every_surface_goes_elsewhere(serve, is_streamed):
         assert plain(answer.json()["error"]["message"]) == "All providers failed: a: 500 failed; b: 500 failed"
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_candidate_that_refused_costs_nothing(serve, is_streamed):
     left = []
     for first in (FAILED, OK):
@@ -575,7 +567,6 @@ def test_the_offline_vendor_stands_in(serve, vendor):
     providers.answers("a", FAILED)
     for is_streamed in (False, True):
         assert either(http, is_streamed, "hello there") == ("hello there", "stop")
-
 
 
 # --- what a provider is spared ----------------------------------------------------------------------------------

@@ -240,7 +240,6 @@ def test_long_answers(http, server, prompt):
     ],
     ids=["error", "filter", "cut"],
 )  # fmt: skip
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_only_complete_answers_are_kept(http, server, prompt, script, is_streamed):
     server.says(UP, script, {"text": "good"})
     wanted = body(prompt, **({"stream": True} if is_streamed else {}))

@@ -27,12 +27,6 @@ CHAT = "/v1/chat/completions"
 
 
 @pytest.fixture
-def pool():
-    with ThreadPoolExecutor(16) as pool:
-        yield pool
-
-
-@pytest.fixture
 def hold(pool, vendor):
     """`hold(http, providers, "a")`: a request that is at provider a. Its result is the response, once it is
     released."""

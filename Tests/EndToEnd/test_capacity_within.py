@@ -46,7 +46,6 @@ def is_full(answer):
     return True
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("status", [409, 425])
 def test_a_call_that_has_no_room_to_be_repeated_is_made_elsewhere(both, server, status, is_streamed):
     server.says(SERVERS, {"status": status, "json": BUSY})
@@ -57,7 +56,6 @@ def test_a_call_that_has_no_room_to_be_repeated_is_made_elsewhere(both, server, 
     assert ask(alone).json()["error"]["message"].startswith("The provider ")
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize(
     "answers, fields",
     [
@@ -73,7 +71,6 @@ def test_a_changed_call_without_room_is_made_elsewhere(both, server, answers, fi
     assert len(server.asked(SERVERS)) == 1
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_changed_call_goes_to_the_next_key_first(both, server, is_streamed):
     server.says(SERVERS, MENDED, {})
     http = both(keys=2, PROVIDER_ROW_QPS=ONE_CALL, FALLBACK="false")

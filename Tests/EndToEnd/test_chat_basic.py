@@ -67,7 +67,6 @@ def test_the_helper_of_the_official_client_accumulates(client, mark):
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/chat/completions"])
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_with_and_without_v1(http, vendor, api_key, path, is_streamed):
     answer = http.post(path, json=body(stream=is_streamed))
     assert answer.status_code == 200
@@ -112,7 +111,6 @@ def test_ids_are_unique(http):
     assert all(len(chat_id) >= len("chatcmpl-") + 16 for chat_id in ids)
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize(
     "text",
     [
@@ -133,7 +131,6 @@ def test_texts_come_through_as_they_are(http, vendor, api_key, is_streamed, text
     assert vendor.prompt(api_key) == text
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_json_escapes_of_the_vendor_are_read(http, vendor, api_key, is_streamed):
     vendor.answers(api_key, {"answer": "é 你 🎉 \u007f", "ascii": True})
     assert either(http, is_streamed) == ("é 你 🎉 \u007f", "stop")
@@ -193,7 +190,6 @@ def test_the_first_chunk_does_not_wait_for_the_end(http, vendor, api_key):
     assert "second" in rest and "[DONE]" in rest
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_no_key(http, vendor, is_streamed):
     del http.headers["Authorization"]
     answer = http.post(PATH, json=body(stream=is_streamed))

@@ -76,11 +76,6 @@ FAILED_WITH_200 = [
 ]
 
 
-@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
-def is_streamed(request):
-    return request.param
-
-
 @pytest.mark.parametrize(("scenario", "expected"), MAPPED, ids=lambda value: str(value)[:60])
 def test_refusals_of_the_vendor(http, vendor, api_key, is_streamed, scenario, expected):
     vendor.answers(api_key, scenario)

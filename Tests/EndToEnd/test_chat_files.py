@@ -22,7 +22,6 @@ def sent(http, data, name="notes.txt", kind="text/plain", **fields):
     return ask(http, messages=[user(text("Read it."), parts.file(data, name, kind))], **fields)
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_a_document_arrives_as_it_is(client, vendor, api_key, is_streamed):
     message = user(text("Read it."), parts.file(PDF, "my report.pdf", "application/pdf"), text("Well?"))
     got = client.chat.completions.create(model=MODEL, messages=[message], stream=is_streamed)

@@ -28,7 +28,6 @@ def leave(peer, how):
 
 
 @pytest.mark.parametrize("how", ["close", "reset", "half"])
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("stall_at", [-1, 0, 30], ids=["before-head", "before-body", "within"])
 def test_before_the_first_byte(relay, http, vendor, api_key, how, is_streamed, stall_at):
     vendor.answers(api_key, {"stall_at": stall_at}, {"answer": "good"})

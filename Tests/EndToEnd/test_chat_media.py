@@ -15,11 +15,6 @@ LINK = re.compile(r"!\[Image (\d)\]\((http://\S+)\)")
 VARYING = [model for model in IMAGES if "image_variation" in CATALOGUE[model]["features"]]
 
 
-@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
-def is_streamed(request):
-    return request.param
-
-
 @pytest.mark.parametrize("model", IMAGES)
 def test_every_model_of_images(http, vendor, api_key, is_streamed, model):
     text, finish = either(http, is_streamed, "a cat", model=model, max_tokens=1, stop=["("])

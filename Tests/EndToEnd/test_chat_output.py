@@ -6,11 +6,6 @@ from chat import PATH, ask, body, either, refusal, stream, text_of
 WORDS = [f"word{number} " for number in range(400)]
 
 
-@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
-def is_streamed(request):
-    return request.param
-
-
 def deltas_of(text, size):
     return [text[at : at + size] for at in range(0, len(text), size)]
 

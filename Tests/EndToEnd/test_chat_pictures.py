@@ -39,7 +39,6 @@ def seen(http, picture, words="What is it?", **fields):
 # --- what arrives ---
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_a_picture_arrives_as_it_is(client, vendor, api_key, is_streamed):
     mine = picture("mine", 20, 10)
     message = user(text("What is it?"), parts.picture(mine, detail="low"))
@@ -152,7 +151,6 @@ def test_another_key_uploads_it_again(relay, http, vendor, api_key, new_key):
     assert parts.pictures_of(vendor, other) == [mine] == parts.pictures_of(vendor, api_key)
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("n", [1, 3])
 def test_what_the_vendor_lost_is_uploaded_anew(http, vendor, api_key, is_streamed, n):
     old, new = picture("old"), picture("new")
@@ -210,7 +208,6 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_broken_pictures(http, vendor, api_key, name, is_streamed):
     url, code = BROKEN[name]
     messages = [user(text("What is it?"), parts.picture(url))]

@@ -63,14 +63,12 @@ def test_numbers_out_of_range(http, field, value):
     assert (status, error["param"]) == (400, field)
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("split", [None, "bytes"])
 def test_progress_lines_are_dropped(http, vendor, api_key, is_streamed, split):
     vendor.answers(api_key, {"answer": ANSWER, "deltas": list(ANSWER), "progress": 3, "split": split})
     assert either(http, is_streamed, web_search=True) == (ANSWER, "stop")
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize(
     "answer", ["🌐", "🌐 Crawling", "🌐 Crawling sit", "a 🌐 Crawling site x\nb", "🌐 is\n🌐"], ids=str
 )
@@ -79,14 +77,12 @@ def test_texts_that_only_look_like_progress(http, vendor, api_key, is_streamed, 
     assert either(http, is_streamed, web_search=True) == (answer, "stop")
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_progress_lines_are_text_without_search(http, vendor, api_key, is_streamed):
     answer = "🌐 Crawling site https://a.example\nrest"
     vendor.answers(api_key, {"answer": answer, "deltas": list(answer)})
     assert either(http, is_streamed) == (answer, "stop")
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_search_results_before_the_text(http, vendor, api_key, is_streamed):
     found = [{"title": "a", "url": "https://a.example"}, {"title": "b"}, "The text"]
     vendor.answers(api_key, {"result_object": found, "deltas": ["The text"]})
@@ -101,7 +97,6 @@ def code_of(vendor, key):
 INTERPRETER = {"tools": [{"type": "code_interpreter"}]}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize(
     ("model", "fields", "expected"),
     [

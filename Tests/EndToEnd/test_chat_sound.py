@@ -21,7 +21,6 @@ def words(said, credits=7, **more):
     return {"answer": said, "metadata": {"credit": credits}} | more
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(("data", "kind"), [(WAV, "wav"), (MP3, "mp3"), (MP3, "wav")])
 def test_words_stand_where_the_sound_stood(client, vendor, api_key, is_streamed, data, kind):
     vendor.answers(api_key, words("I like cats, \u201creally\u201d."), {"answer": "good"})

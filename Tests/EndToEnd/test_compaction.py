@@ -48,7 +48,6 @@ def compacted(http, model, is_streamed, items=TURNS, **fields):
 
 
 @pytest.mark.parametrize("first", [[], [IGNORED], [REFUSED]], ids=["by chats", "ignored", "refused"])
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_the_relay_summarises(http, server, first, is_streamed):
     model = "sum" if not first else f"{'dull' if first == [IGNORED] else 'old'}-{1 + is_streamed}"
     server.says(AT[model], *first, {"text": "They like the sun."})
@@ -69,7 +68,6 @@ def test_the_relay_summarises(http, server, first, is_streamed):
     assert texts == ["Rome?", "This is a summary of the conversation so far:\n\nThey like the sun.", "And now?"]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_openai_compacts_itself(http, server, is_streamed):
     server.says(AT["own"], {"compaction": "gAAAA.of-openai"})
     item = compacted(http, "own", is_streamed, tools=[TOOL])

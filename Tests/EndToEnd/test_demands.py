@@ -24,7 +24,6 @@ from memcached import wait_for
 from test_openai_stream import Built
 from usage import is_call, lines_so_far
 
-BOTH = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 CUT = {"anthropic": "max_tokens", "openai": "length", "cloudflare": "length", "responses": "max_output_tokens"}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 NAMES = ("weather", "time")
@@ -213,7 +212,6 @@ def assert_unmet(got):
 # --- Calls ------------------------------------------------------------------------------------
 
 
-@BOTH
 @EACH
 @pytest.mark.parametrize(
     "choice, instead",
@@ -228,7 +226,6 @@ def test_a_call_that_is_not_made_is_asked_for_in_words(team, vendor_of, row, sur
     assert vendor.times == 2 and not vendor.has_tools(1)
 
 
-@BOTH
 @EACH
 def test_a_call_that_never_comes_is_a_failure(team, vendor_of, row, surface, is_streamed):
     vendor = vendor_of(row)
@@ -237,7 +234,6 @@ def test_a_call_that_never_comes_is_a_failure(team, vendor_of, row, surface, is_
     assert vendor.times == 2
 
 
-@BOTH
 @EACH
 def test_a_demanded_call_may_stand_among_others(team, vendor_of, row, surface, is_streamed):
     vendor = vendor_of(row)
@@ -247,7 +243,6 @@ def test_a_demanded_call_may_stand_among_others(team, vendor_of, row, surface, i
     assert vendor.times == 1
 
 
-@BOTH
 @EACH
 def test_one_call_alone(team, vendor_of, row, surface, is_streamed):
     for choice in ("auto", NAMED):
@@ -257,7 +252,6 @@ def test_one_call_alone(team, vendor_of, row, surface, is_streamed):
         assert (got.calls, got.finish) == ((ROME,), FINISH[surface]) and vendor.times == 1
 
 
-@BOTH
 @pytest.mark.parametrize("row", NATIVE)
 def test_an_answer_that_is_cut_says_so(team, vendor_of, row, is_streamed):
     vendor = vendor_of(row)
@@ -266,7 +260,6 @@ def test_an_answer_that_is_cut_says_so(team, vendor_of, row, is_streamed):
     assert (got.text, got.finish, vendor.times) == ("It is", "length", 1)
 
 
-@BOTH
 @pytest.mark.parametrize("row", ["google", "cohere"])
 def test_a_function_of_the_older_form(team, vendor_of, row, is_streamed):
     vendor = vendor_of(row)
@@ -277,7 +270,6 @@ def test_a_function_of_the_older_form(team, vendor_of, row, is_streamed):
     assert answer.status_code == 200 and '"function_call"' in answer.text and vendor.times == 2
 
 
-@BOTH
 def test_each_choice_makes_the_call(team, vendor_of, is_streamed):
     vendor = vendor_of("google")
     # One of the first two calls may be given up before it is made.
@@ -307,7 +299,6 @@ FORMED = [row for row in NATIVE if ROWS[row][0] != "anthropic"]
 """Claude knows schemas only."""
 
 
-@BOTH
 @pytest.mark.parametrize("row", NATIVE)
 @pytest.mark.parametrize(
     "said, told",
@@ -321,7 +312,6 @@ def test_an_object(team, vendor_of, row, said, told, is_streamed):
     assert (got.text.strip(), got.finish, vendor.times) == (told, "stop", 1)
 
 
-@BOTH
 @pytest.mark.parametrize("row", NATIVE)
 @pytest.mark.parametrize("form", [OBJECT, STRICT], ids=["object", "strict"])
 def test_a_document_is_asked_for_in_words(team, vendor_of, row, form, is_streamed):
@@ -352,7 +342,6 @@ def test_a_schema_that_is_not_kept_to(team, vendor_of, row):
     assert vendor.times == 2
 
 
-@BOTH
 @pytest.mark.parametrize("row", FORMED)
 def test_a_call_in_place_of_an_object(team, vendor_of, row, is_streamed):
     vendor = vendor_of(row)
@@ -363,7 +352,6 @@ def test_a_call_in_place_of_an_object(team, vendor_of, row, is_streamed):
     assert (got.calls, got.finish, vendor.times) == ((ROME,), "tool_calls", 1)
 
 
-@BOTH
 @pytest.mark.parametrize("said", ['{"city": 7}', "I would rather not."], ids=["unfit", "none"])
 def test_a_document_beside_tools_is_mended_as_a_document(team, vendor_of, said, is_streamed):
     vendor = vendor_of("cohere")  # it takes no format beside tools
@@ -378,7 +366,6 @@ def test_a_document_beside_tools_is_mended_as_a_document(team, vendor_of, said, 
     assert "valid tool call" in json.dumps(vendor.fake.asked(vendor.model)[1]["body"]["messages"][-1])
 
 
-@BOTH
 @pytest.mark.parametrize("row", FORMED)
 def test_an_object_that_is_cut_says_so(team, vendor_of, row, is_streamed):
     vendor = vendor_of(row)
@@ -398,7 +385,6 @@ def said_with(vendor, arguments):
     return {"calls": [("call_0", "weather", arguments), ("call_1", "time", '{"city": "Rome"}')], "pieces": 2}
 
 
-@BOTH
 @pytest.mark.parametrize("row, surface", TEXTUAL)
 def test_null_arguments_are_none(team, vendor_of, row, surface, is_streamed):
     vendor = vendor_of(row)
@@ -408,7 +394,6 @@ def test_null_arguments_are_none(team, vendor_of, row, surface, is_streamed):
         assert (got.calls, got.finish) == ((("weather", {}), NOW), FINISH[surface])
 
 
-@BOTH
 @pytest.mark.parametrize("row", ["open", "cohere", "resp", "cf"])
 @pytest.mark.parametrize("arguments", ["[1]", 'no "JSON"', "nul", '"{}"', "5", "nulls"])
 def test_arguments_of_messages_are_an_object(team, vendor_of, row, arguments, is_streamed):
@@ -423,7 +408,6 @@ def test_arguments_of_messages_are_an_object(team, vendor_of, row, arguments, is
 # --- No calls -----------------------------------------------------------------------------------
 
 
-@BOTH
 @pytest.mark.parametrize("row", NATIVE)
 @pytest.mark.parametrize("said", [{"text": "It is sunny.", "calls": [ROME]}, {"calls": [ROME]}], ids=["text", "call"])
 def test_a_call_that_is_ruled_out_is_left_out(team, vendor_of, row, said, is_streamed):
@@ -497,7 +481,6 @@ def left(http):
     return int(answer.headers["x-ratelimit-remaining-tokens"])
 
 
-@BOTH
 @pytest.mark.parametrize("row", NATIVE)
 @pytest.mark.parametrize(
     "fields, said",
@@ -524,7 +507,6 @@ def test_both_answers_are_used(relay, fakes, records, vendor_of, row, fields, sa
     assert [found for fake in fakes.values() for found in fake.take_violations()] == []
 
 
-@BOTH
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/responses"])
 def test_both_answers_are_used_on_other_surfaces(relay, records, vendor_of, path, is_streamed):
     vendor = vendor_of("resp")
@@ -544,7 +526,6 @@ def test_both_answers_are_used_on_other_surfaces(relay, records, vendor_of, path
         assert_used(http, records, headers, before, (18, 16), 2, is_streamed)
 
 
-@BOTH
 def test_choices_that_are_made_anew_are_used(relay, records, vendor_of, is_streamed):
     vendor = vendor_of("claude")
     fine = vendor.script(text='{"city": "Rome"}')

@@ -96,7 +96,6 @@ def asked(http, server, usage, *, is_streamed, **fields):
 FALSE = [-1, -(2**31), 1.5, "7", 10**9, 10**12, 2**62, 2**63, 2**70, True, [5], {}]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("figure", FALSE, ids=str)
 def test_a_completion_that_cannot_be_is_counted_by_the_relay(team, others, server, relay, file, figure, is_streamed):
     before = wrong_lines(relay)
@@ -119,7 +118,6 @@ def wrong_lines(relay):
     return len(lines)
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("figure", [-1, 1.5, "7", 10**8, 10**12, 2**63], ids=str)
 def test_a_prompt_that_cannot_be_is_counted_by_the_relay(team, server, file, figure, is_streamed):
     usage = asked(team, server, told(8, prompt=figure), is_streamed=is_streamed)
@@ -128,7 +126,6 @@ def test_a_prompt_that_cannot_be_is_counted_by_the_relay(team, server, file, fig
     assert all(record["estimated"] for record in file.more(2))
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_zeros_beside_a_text_are_not_believed(team, server, file, relay, is_streamed):
     for prompt, completion in [(9, 0), (0, 8), (0, 0)]:
         usage = asked(team, server, told(completion, prompt) | {"total_tokens": prompt + completion}, is_streamed=is_streamed)
@@ -147,7 +144,6 @@ def test_a_completion_of_nothing_may_have_no_tokens(team, server, file):
     assert not any("estimated" in record for record in file.more(2))
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_all_else_is_believed(rich, server, file, is_streamed):
     """Reasoning without its own count, and additions of searches and documents: forty times the relay's own count, and
     more."""
@@ -176,7 +172,6 @@ def test_the_larger_of_the_callers_and_the_models_bound_counts(rich, anthropic_s
     file.more(2)
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_the_first_vendors_figures_are_judged_by_its_list(start_relay, vendor, new_key, is_streamed):
     """gpt-4o-mini: at most 16,384 tokens, in a context of 128,000; the relay applies the caller's bound itself."""
     key = new_key()

@@ -16,7 +16,7 @@ import local_http
 import openai
 import pytest
 import sealed
-from memcached import Memcached, wait_for
+from memcached import wait_for
 from pictures import audio, image
 from rawhttp import Closed, chunked, connected, request
 from relay_process import judges_memory
@@ -41,13 +41,6 @@ def refusal(answer: httpx.Response):
 
 def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-@pytest.fixture
-def store():
-    memcached = Memcached()
-    yield memcached
-    memcached.kill()
 
 
 @pytest.fixture

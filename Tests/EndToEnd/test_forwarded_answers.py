@@ -201,7 +201,6 @@ def test_the_cost_of_no_answer_is_none(billed, server, script):
     assert request["tokens"] == 0 and not request["cost"] and left(http, PICTURE) == N
 
 
-
 def test_the_cost_of_an_answer_that_is_none_is_what_was_told(billed, server):
     http, file = billed
     server.says("at/billed", {"json": {"data": [], "usage": {"prompt_tokens": 400, "total_tokens": 400}}})

@@ -60,7 +60,6 @@ def vendor_says(server, message, model=MODEL):
     server.says(model, {"status": 400, "json": openai_error(message)})
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("name", SAID)
 def test_the_words_come_once_on_messages(http, claude, server, name, is_streamed):
     vendor_says(server, SAID[name])
@@ -137,7 +136,6 @@ def test_an_overloaded_vendor_is_529_on_messages(http, claude, server):
     assert (caught.value.status_code, caught.value.body["error"]["type"]) == (529, "overloaded_error")
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("path", [PATH, responding.PATH, "/v1/messages"])
 def test_a_limit_says_whose_it_is(start_relay, server, caller, path, is_streamed):
     rows = {f"PROVIDER_{row}_{name}": value for row in ("RATE", "PAID") for name, value in {

@@ -3,12 +3,11 @@
 import random
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
+from conftest import echo_of_file
 from rawhttp import (
     CHAT,
-    ECHO_RELAY,
     Answer,
     Connection,
     ask,
@@ -30,11 +29,7 @@ NEXT = request("GET", "/health")
 MEGABYTE = 1 << 20
 
 
-@pytest.fixture(scope="module")
-def relay() -> Iterator[Relay]:
-    running = Relay(ECHO_RELAY)
-    yield running
-    running.stop()
+relay = echo_of_file()
 
 
 def field(line: bytes) -> bytes:

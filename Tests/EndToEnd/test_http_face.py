@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
+from conftest import echo_of_file
 from rawhttp import (
     CHAT,
     ECHO_RELAY,
@@ -31,12 +32,7 @@ EXPOSED = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def echo() -> Iterator[Relay]:
-    """A relay that serves `echo` to anybody."""
-    running = Relay(ECHO_RELAY)
-    yield running
-    running.stop()
+echo = echo_of_file()
 
 
 @pytest.fixture(scope="module")
@@ -308,7 +304,6 @@ def test_no_key(keyed: Relay, authorization: str | None) -> None:
         assert error["code"] in (None, "invalid_api_key") and error["param"] is None
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_wrong_key(keyed: Relay, new_key: Callable[..., str], is_streamed: bool) -> None:
     key = new_key("bad")
     body = chat_body(model="gpt-4o-mini", stream=is_streamed)

@@ -6,10 +6,11 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import echo_of_file
 from rawhttp import (
     CHAT,
     ECHO_RELAY,
@@ -39,11 +40,7 @@ def run(**environment: str) -> subprocess.CompletedProcess[str]:
 # Starting ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def relay() -> Iterator[Relay]:
-    running = Relay(ECHO_RELAY)
-    yield running
-    running.stop()
+relay = echo_of_file()
 
 
 def test_a_port_in_use_is_a_plain_error_and_shares_no_clients(relay: Relay) -> None:

@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 from chat import ask, either, text_of
+from conftest import memcached_of_file
 from memcached import Memcached, wait_for
 from pictures import picture
 
@@ -27,11 +28,7 @@ def last(vendor, key):
     }
 
 
-@pytest.fixture(scope="module")
-def store():
-    memcached = Memcached()
-    yield memcached
-    memcached.kill()
+store = memcached_of_file()
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +36,6 @@ def shared(store):
     return {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s"}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("command", ["/v2 {}", "[_V2_]"])
 def test_a_chat_remembers(http, vendor, api_key, is_streamed, command):
     text, _ = either(http, is_streamed, "a cat --ar 3:2 --relax", model="midjourney")

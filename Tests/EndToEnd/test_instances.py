@@ -17,15 +17,21 @@ def silent(operator: Operator) -> dict[str, bool]:
     return {item["name"].rsplit(":", 1)[1]: item["silent"] for item in operator.items("/admin/instances")}
 
 
-@preloads
-def test_a_relay_that_starts_later_finds_a_killed_one_silent(start_relay, store, clock):
+def one_killed(start_relay, store):
+    """Two relays that know each other, of which one has just been killed."""
     settings = SETTINGS | {"MEMCACHED_SERVERS": store.address}
     stays, killed = start_relay(**settings), start_relay(**settings)
     operator = Operator(stays.base_url)
     both = {str(stays.port): False, str(killed.port): False}
     wait_for(lambda: silent(operator) == both, NEXT_ENTRY_SECONDS)
-    began = time.monotonic()
     killed.kill()
+    return settings, operator, stays, killed
+
+
+@preloads
+def test_a_relay_that_starts_later_finds_a_killed_one_silent(start_relay, store, clock):
+    settings, operator, stays, killed = one_killed(start_relay, store)
+    began = time.monotonic()
     # By this relay's clock all entries are old. Only the killed relay writes no new one.
     late = start_relay(**settings, **clock(31).environment)
     expected = {str(stays.port): False, str(killed.port): True, str(late.port): False}
@@ -61,13 +67,8 @@ def test_other_settings_at_the_same_memcached_are_in_the_log(start_relay, store)
 
 @pytest.mark.skipif(not os.environ.get("REAL_TIMES"), reason="takes 40 seconds: set REAL_TIMES=1")
 def test_a_killed_relay_is_silent_within_40_seconds(start_relay, store):
-    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address}
-    stays, killed = start_relay(**settings), start_relay(**settings)
-    operator = Operator(stays.base_url)
-    both = {str(stays.port): False, str(killed.port): False}
-    wait_for(lambda: silent(operator) == both, NEXT_ENTRY_SECONDS)
+    settings, operator, stays, killed = one_killed(start_relay, store)
     began = time.monotonic()
-    killed.kill()
     wait_for(lambda: silent(operator)[str(killed.port)], SILENT_SECONDS)
     print(f"silent after {time.monotonic() - began:.1f} s")
     assert silent(operator)[str(stays.port)] is False

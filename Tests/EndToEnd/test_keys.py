@@ -60,7 +60,6 @@ def team(launch: Callable[..., Relay]) -> tuple[Relay, str, str, str]:
 
 
 @pytest.mark.parametrize("header", ["Authorization", "x-api-key", "api-key"])
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_a_known_caller(team, caller, vendor, header, is_streamed):
     relay, own, token, _ = team
     client = caller(relay)
@@ -156,7 +155,6 @@ def test_keys_are_taken_in_turn(start_relay, caller, vendor, weights, order):
         assert taken == [0, 1, 2, 0, 1, 2]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_a_refused_key_of_the_relays_is_not_the_callers_fault(start_relay, caller, vendor, is_streamed):
     (key,) = own_keys(1, "bad-own")
     relay = start_relay(ONE_MIN_API_KEYS=key, KEY_A_TOKEN="sk-known-caller-1")
@@ -338,7 +336,6 @@ def test_an_alias_of_a_forbidden_model_is_refused(start_relay, caller, api_key, 
     assert sent["body"]["model"] == "gpt-4o-mini"
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_default_and_fallback(start_relay, caller, vendor, is_streamed):
     (own,) = own_keys(1)
     relay = start_relay(

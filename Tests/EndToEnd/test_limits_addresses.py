@@ -203,7 +203,6 @@ def test_twenty_wrong_keys_a_minute(limited, caller):
     assert_refused_for_wrong_keys(chat(caller(relay, wrong())), "20 per minute")
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_wrong_keys(guarded, caller, is_streamed):
     for _ in range(3):
         assert_wrong(chat(caller(guarded, wrong()), stream=is_streamed))

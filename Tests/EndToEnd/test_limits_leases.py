@@ -5,9 +5,10 @@ import asyncio
 import itertools
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
+from conftest import memcached_of_file
 from limited import (
     Crowd,
     Told,
@@ -26,11 +27,7 @@ PATIENCE = "5s"
 """No decision falls back on a single relay because the machine is busy."""
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[Memcached]:
-    memcached = Memcached()
-    yield memcached
-    memcached.kill()
+store = memcached_of_file()
 
 
 @pytest.fixture

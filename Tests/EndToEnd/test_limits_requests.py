@@ -108,7 +108,6 @@ def test_refused_requests_are_not_counted_and_early_ones_are_refused(limited, ca
     assert_admitted(answer, "2 per second", int(answer.headers["x-ratelimit-remaining-requests"]))
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_whole_and_streamed_answers_say_the_same(limited, caller, is_streamed):
     http = caller(limited(RATE_LIMIT="2/minute"))
     answer = chat(http, stream=is_streamed)

@@ -1,11 +1,10 @@
 """`STORE_SECRET`: a reader of memcached's keys cannot find callers and addresses by trying."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
 from hashlib import sha256
 from ipaddress import IPv4Address
 
-import pytest
+from conftest import memcached_of_file
 from limited import chat, client
 from memcached import Memcached, wait_for
 
@@ -15,11 +14,7 @@ ADDRESSES = 1 << 16
 WARNING = "another relay at the counter store has another STORE_SECRET, or none; each counts callers by itself"
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[Memcached]:
-    memcached = Memcached()
-    yield memcached
-    memcached.kill()
+store = memcached_of_file()
 
 
 def digest(text: str, characters: int) -> str:

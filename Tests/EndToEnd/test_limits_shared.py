@@ -6,13 +6,14 @@ import re
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from itertools import count
 from typing import Any
 
 import httpx
 import pytest
+from conftest import memcached_of_file
 from limited import (
     MODELS,
     Crowd,
@@ -40,11 +41,7 @@ MINUTE_TOKENS = [f"sk-minute-{index}-{uuid.uuid4().hex}" for index in range(FEW)
 PHASE_TOKENS = [f"sk-phase-{index}-{uuid.uuid4().hex}" for index in range(PHASES + 1)]
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[Memcached]:
-    memcached = Memcached()
-    yield memcached
-    memcached.kill()
+store = memcached_of_file()
 
 
 @pytest.fixture(scope="module")

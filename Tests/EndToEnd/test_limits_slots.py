@@ -14,6 +14,7 @@ import checked
 import httpx
 import pytest
 from chat import CHAT_PATH, MODEL
+from conftest import memcached_of_file
 from limited import CHAT, FOR_ALL, MODELS, assert_none, chat_body, client, metric, one
 from memcached import Memcached, wait_for
 from rawhttp import Connection, request
@@ -31,11 +32,7 @@ PATIENCE = "5s"
 """No decision falls back on a single relay because the machine is busy."""
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[Memcached]:
-    memcached = Memcached()
-    yield memcached
-    memcached.kill()
+store = memcached_of_file()
 
 
 @pytest.fixture(params=["memory", "memcached"])

@@ -2,7 +2,6 @@
 
 import json
 import random
-from concurrent.futures import ThreadPoolExecutor
 
 import conftest
 import httpx
@@ -19,12 +18,6 @@ TOOL = {
     "function": {"name": "look", "parameters": {"type": "object", "properties": {}}},
 }
 FAILED = {"status": 500, "text": "", "extra": True}
-
-
-@pytest.fixture
-def pool():
-    with ThreadPoolExecutor(16) as pool:
-        yield pool
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ NAME = "mcp__" + "a_server_with_a_very_long_name_" * 3
 OTHER = NAME + "_too"
 LIMIT = 64
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
-BOTH = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 WIRES = pytest.mark.parametrize("wire", ["chat", "responses"])
 MESSAGES = {
     "too long": "Invalid 'tools[0].function.name': string too long. Expected a string with maximum length 64, but got a string with length 98 instead.",
@@ -64,7 +63,6 @@ def sent(wire, body):
     return [tool["function"]["name"] for tool in body["tools"]], body.get("tool_choice", {}).get("function", {}).get("name"), earlier
 
 
-@BOTH
 @WIRES
 @pytest.mark.parametrize("said", MESSAGES)
 def test_a_long_name_is_short_after_a_refusal(team, openai_fake, wire, said, is_streamed):
@@ -89,7 +87,6 @@ def test_a_long_name_is_short_after_a_refusal(team, openai_fake, wire, said, is_
     assert create(team, model, is_streamed, names) == [NAME, "fits"]
 
 
-@BOTH
 @WIRES
 def test_a_server_that_takes_long_names_gets_them(team, openai_fake, wire, is_streamed):
     model = f"{wire}-m{10 + is_streamed}"
@@ -99,7 +96,6 @@ def test_a_server_that_takes_long_names_gets_them(team, openai_fake, wire, is_st
         assert sent(wire, openai_fake.body(model)) == ([NAME], None, [NAME])
 
 
-@BOTH
 @WIRES
 def test_another_refusal_changes_no_name(team, openai_fake, wire, is_streamed):
     model = f"{wire}-m{12 + is_streamed}"

@@ -11,7 +11,6 @@ from pictures import picture
 from test_demands import ROWS, fakes, records, relay, vendor_of  # noqa: F401
 from test_demands import team as all_vendors  # noqa: F401
 
-BOTH = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 SEEING = [row for row in ROWS if row != "cf"]
 SHOTS = [base64.b64encode(picture(f"shot {number}")).decode() for number in range(30)]
 SURFACES = ["chat", "messages", "responses"]
@@ -29,7 +28,6 @@ def ask(team, surface, model, shots, is_streamed):
     return team.post("/v1/responses", json={"model": model, "input": [{"role": "user", "content": content}], "stream": is_streamed})
 
 
-@BOTH
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("row", SEEING)
 def test_a_vendor_with_images_gets_them_all(all_vendors, vendor_of, row, surface, is_streamed):  # noqa: F811
@@ -54,7 +52,6 @@ def test_the_setting_bounds_the_images(launch, fakes, surface):  # noqa: F811
     assert answer.status_code == 400 and "at most 3 images" in answer.text
 
 
-@BOTH
 def test_the_relay_downloads_at_most_twenty(all_vendors, vendor_of, is_streamed):  # noqa: F811
     vendor = vendor_of("claude")
     vendor.says({"text": "I see."})
@@ -63,7 +60,6 @@ def test_the_relay_downloads_at_most_twenty(all_vendors, vendor_of, is_streamed)
     assert answer.status_code == 400 and "at most 20 images" in answer.text and vendor.times == 0
 
 
-@BOTH
 def test_a_vendor_reads_addresses_itself(all_vendors, vendor_of, is_streamed):  # noqa: F811
     vendor = vendor_of("open")
     vendor.says({"text": "I see."})

@@ -6,6 +6,7 @@ import json
 import anthropic
 import checked
 import httpx2
+import officials
 import pytest
 from chat import MODEL
 
@@ -13,18 +14,10 @@ HELLO = {"model": MODEL, "max_tokens": 1000, "messages": [{"role": "user", "cont
 PATHS = ["/v1/messages", "/messages", "/anthropic/v1/messages", "/v1/messages/", "/v1/messages?beta=true"]
 
 
-@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
-def is_streamed(request) -> bool:
-    return request.param
-
-
 def create(claude, is_streamed: bool, **fields):
     """Creates a message, whole or with the streaming helper."""
     fields = HELLO | fields
-    if not is_streamed:
-        return claude.messages.create(**fields)
-    with claude.messages.stream(**fields) as stream:
-        return stream.get_final_message()
+    return officials.message(claude, is_streamed, **fields)
 
 
 def test_a_message(claude, vendor, api_key, is_streamed):

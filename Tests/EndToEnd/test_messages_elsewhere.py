@@ -139,7 +139,6 @@ def googles_parts(site, is_streamed):
     return {"events": [site.wire.answer([part], "STOP" if part == parts[-1] else None, {}) for part in parts]}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_calls_stay_between_texts_and_thoughts(anthropics, sites, is_streamed):
     """They are also sent back in this order."""
     parts = anthropics_parts()
@@ -147,11 +146,7 @@ def test_calls_stay_between_texts_and_thoughts(anthropics, sites, is_streamed):
     sites["claude"].says(MODELS["claude"]["opus"], {"content": parts, "open": True}, {"content": [anthropic_vendor.text("Fine.")], "open": True})
     asked = {"model": "opus", "max_tokens": 4000, "tools": [WEATHER], "thinking": {"type": "adaptive"}}
     history = [{"role": "user", "content": "Hi"}]
-    if is_streamed:
-        with anthropics.messages.stream(messages=history, **asked) as events:
-            content = events.get_final_message().content
-    else:
-        content = anthropics.messages.create(messages=history, **asked).content
+    content = officials.message(anthropics, is_streamed, messages=history, **asked).content
     assert [block.type for block in content] == [part["type"] for part in parts]
     results = [{"type": "tool_result", "tool_use_id": f"toolu_{at}", "content": "Sunny"} for at in (1, 2)]
     history += [{"role": "assistant", "content": content}, {"role": "user", "content": results}]
@@ -161,17 +156,12 @@ def test_calls_stay_between_texts_and_thoughts(anthropics, sites, is_streamed):
     assert sites["claude"].take_violations() == []
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_calls_stay_between_items(official, sites, is_streamed):
     parts = anthropics_parts()
     sites["claude"].says(MODELS["claude"]["opus"], {"content": parts}, {"content": [anthropic_vendor.text("Fine.")]})
     tool = {"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": False}
     asked = {"model": "opus", "store": False, "tools": [tool], "reasoning": {"effort": "low"}}
-    if is_streamed:
-        with official.responses.stream(input="Hi", **asked) as events:
-            output = events.get_final_response().output
-    else:
-        output = official.responses.create(input="Hi", **asked).output
+    output = officials.response(official, is_streamed, input="Hi", **asked).output
     kinds = {"thinking": "reasoning", "redacted_thinking": "reasoning", "text": "message", "tool_use": "function_call"}
     assert [item.type for item in output] == [kinds[part["type"]] for part in parts]
     items = [item.model_dump(exclude_unset=True, exclude={"parsed_arguments"}) for item in output]
@@ -182,15 +172,10 @@ def test_calls_stay_between_items(official, sites, is_streamed):
     assert sites["claude"].take_violations() == []
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_googles_calls_stay_between_texts(anthropics, sites, is_streamed):
     sites["gem"].says(MODELS["gem"]["pro"], googles_parts(sites["gem"], is_streamed))
     asked = {"model": "pro", "max_tokens": 4000, "tools": [WEATHER], "messages": [{"role": "user", "content": "Hi"}]}
-    if is_streamed:
-        with anthropics.messages.stream(**asked) as events:
-            content = events.get_final_message().content
-    else:
-        content = anthropics.messages.create(**asked).content
+    content = officials.message(anthropics, is_streamed, **asked).content
     assert [block.type for block in content] == ["text", "tool_use", "text", "tool_use", "text"]
     assert [block.text for block in content if block.type == "text"] == ["A", "B", "C"]
     assert sites["gem"].take_violations() == []

@@ -10,7 +10,7 @@ import pytest
 import rawhttp
 from limited import client as caller_of
 from test_chat_errors import NO_CREDITS, vendor_error
-from test_messages import HELLO, create, is_streamed  # noqa: F401
+from test_messages import HELLO, create
 
 TEXT = {"type": "text", "text": "a"}
 LONG = "a" * 1001

@@ -140,7 +140,6 @@ def test_shapes_go_on_as_they_came(lane, anthropic_server, shape, style):
     assert answer.json() == whole({})
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("shape", ["a system turn", "fields of nobody", "a search"])
 def test_large_bodies(lane, anthropic_server, shape, is_streamed):
     """They are read on another thread."""
@@ -378,7 +377,6 @@ def own_key(launch, anthropic_server):
     assert anthropic_server.take_violations() == []
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("is_own", [False, True], ids=["relays", "own"])
 @pytest.mark.parametrize("case", ERRORS, ids=lambda case: f"{case[0]}-{case[2][:6]}")
 def test_errors(lane, own_key, anthropic_server, case, is_own, is_streamed):
@@ -395,7 +393,6 @@ def test_errors(lane, own_key, anthropic_server, case, is_own, is_streamed):
 
 
 @pytest.mark.parametrize("script", [{}, {"status": 429, "json": failure("rate_limit_error", "Later.")}], ids=["answered", "refused"])
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("is_own", [False, True], ids=["relays", "own"])
 def test_fields_of_the_vendor(lane, own_key, anthropic_server, is_own, is_streamed, script):
     fields = {
@@ -586,7 +583,6 @@ def test_a_rewritten_body_keeps_what_the_relay_does_not_know(start_relay, anthro
     assert list(second.items()) == list((body | {"model": MODEL}).items())
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_an_emulated_format_keeps_what_the_relay_does_not_know(start_relay, anthropic_server, is_streamed):
     relay = start_relay(**settings(anthropic_server))
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}

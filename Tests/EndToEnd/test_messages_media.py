@@ -11,7 +11,7 @@ from chat import MODEL
 from pictures import picture
 from test_chat_files import PDF
 from test_chat_pictures import BLIND, JPEG, fetching, host  # noqa: F401
-from test_messages import HELLO, create, is_streamed  # noqa: F401
+from test_messages import HELLO, create
 from test_messages_tools import WEATHER
 
 

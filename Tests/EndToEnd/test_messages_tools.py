@@ -11,7 +11,7 @@ import pytest
 from anthropic import beta_tool
 from chat import MODEL
 from pydantic import BaseModel
-from test_messages import HELLO, create, is_streamed  # noqa: F401
+from test_messages import HELLO, create
 from test_tools import ROME, answers
 
 WEATHER: dict[str, Any] = {

@@ -311,7 +311,6 @@ def used(http):
     return {limit["limit"].split()[1].split("/")[0]: float(limit["used"]) for limit in limits}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("case", BILLS)
 def test_each_model_that_worked_is_billed_at_its_price(priced, anthropic_server, case, is_streamed):
     usage, more, microdollars, tokens = BILLS[case]

@@ -97,11 +97,6 @@ def request(http, surface, is_streamed=False, prompt="Hello there", tools=False,
     return Answer(surface, http.post(path, json=fields, headers=headers))
 
 
-@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
-def is_streamed(request):
-    return request.param
-
-
 surfaces = pytest.mark.parametrize("surface", SURFACES)
 CUT = {"chat": "length", "completions": "length", "messages": "max_tokens", "responses": "max_output_tokens"}
 FILTERED = {"chat": "content_filter", "completions": "content_filter", "messages": "refusal", "responses": "content_filter"}

@@ -17,7 +17,6 @@ def search(seen):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_the_suffix_searches_the_web(http, vendor, api_key, surface, is_streamed):
     vendor.answers(api_key, {"answer": "found", "progress": 2})
     answer = request(http, surface, is_streamed, model=NAME)

@@ -172,7 +172,6 @@ INSIDE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("place", INSIDE)
 def test_an_error_inside_an_error_is_read(opened, server, place, is_streamed):
     http, models = opened
@@ -218,7 +217,6 @@ FORMS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("name", FORMS)
 def test_a_refused_form_is_served_without_it(opened, server, name, is_streamed):
     http, models = opened

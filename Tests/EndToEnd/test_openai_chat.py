@@ -125,15 +125,10 @@ def test_several_choices_in_one_call(team, server):
 # --- The official clients, over all surfaces --------------------------------------------------
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_tools_by_the_official_client(official, server, is_streamed):
     server.says(MODEL, {"calls": CALLS, "text": "Let me look."})
     asked = {"model": "fast", "messages": [{"role": "user", "content": "Weather?"}], "tools": [TOOL]}
-    if is_streamed:
-        with official.chat.completions.stream(**asked) as events:
-            choice = events.get_final_completion().choices[0]
-    else:
-        choice = official.chat.completions.create(**asked).choices[0]
+    choice = officials.choice(official, is_streamed, **asked)
     made = [(call.id, call.function.name, call.function.arguments) for call in choice.message.tool_calls]
     assert made == CALLS and choice.finish_reason == "tool_calls" and choice.message.content == "Let me look."
     messages = [*asked["messages"], choice.message.model_dump(exclude_none=True, exclude={"parsed"})]
@@ -146,17 +141,12 @@ def test_tools_by_the_official_client(official, server, is_streamed):
     assert server.body(MODEL)["messages"] == messages
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_tools_by_messages(anthropics, server, is_streamed):
     server.says(MODEL, {"calls": CALLS, "text": "Let me look."})
     tool = {"name": "weather", "input_schema": TOOL["function"]["parameters"]}
     asked = {"model": "fast", "max_tokens": 100, "tools": [tool], "system": "Be brief."}
     turns = [{"role": "user", "content": "Weather?"}]
-    if is_streamed:
-        with anthropics.messages.stream(messages=turns, **asked) as events:
-            message = events.get_final_message()
-    else:
-        message = anthropics.messages.create(messages=turns, **asked)
+    message = officials.message(anthropics, is_streamed, messages=turns, **asked)
     assert message.stop_reason == "tool_use" and message.usage.output_tokens == 8
     assert message.content[0].text == "Let me look."
     assert [(block.id, block.name, block.input) for block in message.content[1:]] == [
@@ -176,16 +166,11 @@ def test_tools_by_messages(anthropics, server, is_streamed):
     assert [message["tool_call_id"] for message in sent[3:]] == ids
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_tools_by_responses(official, server, is_streamed):
     server.says(MODEL, {"calls": CALLS})
     tool = {"type": "function", "name": "weather", "parameters": TOOL["function"]["parameters"], "strict": False}
     asked = {"model": "fast", "input": "Weather?", "tools": [tool], "store": False, "tool_choice": "required"}
-    if is_streamed:
-        with official.responses.stream(**asked) as events:
-            response = events.get_final_response()
-    else:
-        response = official.responses.create(**asked)
+    response = officials.response(official, is_streamed, **asked)
     made = [(item.call_id, item.name, item.arguments) for item in response.output if item.type == "function_call"]
     assert made == CALLS
     body = server.body(MODEL)
@@ -370,7 +355,6 @@ def test_parts_pass_as_they_came(team, server):
     assert server.body(MODEL)["messages"][0]["content"] == parts
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_numbers_of_any_size_pass(team, server, is_streamed):
     large = 10**30
     call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": f'{{"x":{large}}}'}}

@@ -26,7 +26,6 @@ ENVELOPES = {
 }
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("name", ENVELOPES)
 def test_envelopes(team, server, name, is_streamed):
     server.says(MODEL, {"status": 400, "json": ENVELOPES[name]})
@@ -83,7 +82,6 @@ TABLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: f"{case[0]}-{case[4]}")
 def test_the_table(team, server, case, is_streamed):
     status, headers, body, told, code, param, own = case

@@ -32,14 +32,12 @@ def both(start_relay, server, vendor, caller):
     assert server.take_violations() == []
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_1min_takes_over_from_a_server(both, server, vendor, is_streamed):
     server.says(SERVERS, FAILED)
     vendor.answers(OWN_KEY, {"answer": "by 1min"})
     assert either(both("row"), is_streamed, unknown_field={"a": 1}) == ("by 1min", "stop")
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_server_takes_over_from_1min(both, server, vendor, is_streamed):
     vendor.answers(OWN_KEY, FAILED)
     server.says(SERVERS, {"extra": True})
@@ -47,7 +45,6 @@ def test_a_server_takes_over_from_1min(both, server, vendor, is_streamed):
     assert server.body(SERVERS)["unknown_field"] == {"a": 1}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_what_a_server_lacks_is_made_up_for_also_with_a_fallback(both, server, is_streamed):
     refused = {"status": 400, "json": {"error": {"message": "response_format is not supported", "param": "response_format"}}}
     server.says(SERVERS, refused, {"text": 'Sure: {"a": 1}'})
@@ -56,7 +53,6 @@ def test_what_a_server_lacks_is_made_up_for_also_with_a_fallback(both, server, i
     assert "response_format" in first["body"] and "response_format" not in second["body"]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_call_that_is_made_again_is_no_attempt_more(both, server, vendor, is_streamed):
     server.says(SERVERS, {"status": 409, "json": {"error": {"message": "conflict"}}})
     vendor.answers(OWN_KEY, {"answer": "by 1min"})
@@ -78,7 +74,6 @@ def test_nobody_takes_over_once_a_server_has_begun(both, server, vendor):
 LOADING = {"status": 503, "json": {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_server_that_loads_its_model_rests(both, server, vendor, is_streamed):
     server.says(SERVERS, LOADING, {})
     vendor.answers(OWN_KEY, {"answer": "by 1min"})

@@ -231,7 +231,6 @@ def test_who_has_the_file_serves(team, empty):
     assert (status, error["code"], error["param"]) == (400, "unsupported_value", "messages[0].content[1].file.file_id")
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_ids_that_are_none(team, empty, is_streamed):
     for id in ("file-abc", "file-" + "A" * 200, ""):
         status, error, _ = refusal(team, is_streamed, model="fast", messages=by_id(id))

@@ -117,7 +117,6 @@ def model(mending, caller):
     return caller(relay, TOKEN), next(names)
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("name", CASES)
 def test_each_mend(model, server, name, is_streamed):
     refused, fields, is_right = CASES[name]
@@ -248,7 +247,6 @@ FORMATS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_format_is_made_up_for(model, server, name, is_streamed):
     http, at = model
@@ -278,14 +276,12 @@ def assert_made_up_for(http, at, server, is_streamed, first=3):
         assert len(server.asked(at)) == calls and "n" not in server.asked(at)[-1]["body"]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_choices_are_made_up_for(model, server, is_streamed):
     http, at = model
     server.says(at, said("'n' : number must be at most 1", param="n"), {})
     assert_made_up_for(http, at, server, is_streamed)
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_choices_that_a_server_ignores_are_made_up_for(model, server, is_streamed):
     http, at = model
     server.says(at, {})
@@ -303,7 +299,6 @@ EMULATED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("name", EMULATED)
 def test_what_is_made_up_for_keeps_unknown_fields(model, server, name, is_streamed):
     http, at = model
@@ -367,7 +362,6 @@ def called(http, is_streamed, **fields):
     return [(one["name"], one["arguments"]) for one in made], choice["finish_reason"]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("name", TOOLLESS)
 def test_tools_are_made_up_for(model, server, name, is_streamed):
     http, at = model
@@ -382,7 +376,6 @@ def test_tools_are_made_up_for(model, server, name, is_streamed):
     assert server.take_violations() == []
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_demand_for_a_call_is_made_up_for(model, server, is_streamed):
     http, at = model
     refused = said("tool_choice 'required' is not supported", param="tool_choice")
@@ -421,7 +414,6 @@ def test_long_ids_become_short_and_others_stay(model, server):
     server.take_violations()
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_one_call_at_most_is_made_up_for(model, server, is_streamed):
     http, at = model
     two = [("a", "weather", '{"city":"Rome"}'), ("b", "weather", '{"city":"Oslo"}')]
@@ -432,7 +424,6 @@ def test_one_call_at_most_is_made_up_for(model, server, is_streamed):
     assert len(called(http, is_streamed, model=at, tools=[TOOL])[0]) == 2
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_tools_beside_a_format_that_is_made_up_for(model, server, is_streamed):
     http, at = model
     server.says(at, FORMATS["objects"][0], {"text": CALL_TEXT})
@@ -448,7 +439,6 @@ ADDRESSLESS = {
 }
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("name", ADDRESSLESS)
 def test_pictures_are_fetched_for_a_server_that_does_not(model, server, name, is_streamed):
     (http, at), mine = model, picture("fetched")

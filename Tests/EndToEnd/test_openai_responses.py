@@ -105,7 +105,6 @@ def test_a_whole_request(http, server):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_texts(http, is_streamed):
     message, finish, usage = either(http, is_streamed, model="m")
     assert (message.text() if is_streamed else message["content"]) == "Hello there" and finish == "stop"
@@ -115,7 +114,6 @@ def test_texts(http, is_streamed):
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_calls(http, server, is_streamed, at_once):
     server.says(AT, {"calls": CALLS, "text": "I ask", "at_once": at_once})
     message, finish, _ = either(http, is_streamed, model="m", tools=[TOOL])
@@ -128,7 +126,6 @@ def test_calls(http, server, is_streamed, at_once):
     assert told == CALLS
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("script, finish", [
     ({"finish": "max_output_tokens"}, "length"), ({"finish": "content_filter"}, "content_filter"), ({"text": ""}, "stop"),
 ])  # fmt: skip
@@ -163,7 +160,6 @@ def test_what_it_lacks_is_made_up_for(http, server):
     assert server.asked(AT)[-1]["body"]["max_output_tokens"] == 16
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("name", ["tools", "functions"])
 def test_what_is_asked_for_in_words_has_no_results_without_calls(http, server, name, is_streamed):
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
@@ -186,7 +182,6 @@ def test_what_is_asked_for_in_words_has_no_results_without_calls(http, server, n
 
 
 @pytest.mark.parametrize("thoughts", ["First.\n\nSecond.", ""])
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_thoughts_go_both_ways(http, server, is_streamed, thoughts):
     server.says(AT, {"reasoning": thoughts, "calls": CALLS[:1]})
     body = {
@@ -267,14 +262,12 @@ def test_faults_in_a_stream(http, server):
     assert refusal(http, True, model="m")[0] == 503
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_an_answer_that_was_cancelled_is_a_failure(http, server, is_streamed):
     ended = response({}, status="cancelled")
     server.says(AT, {"events": [{"type": "response.cancelled", "response": ended}], "json": ended})
     assert refusal(http, is_streamed, model="m")[0] == 502
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_tokens_that_are_kept_are_told(http, server, is_streamed):
     usage = USAGE | {"input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2}}
     told = response({}) | {"usage": usage}
@@ -306,7 +299,6 @@ def test_the_detail_of_a_picture_goes_on(http, server, detail):
     assert item["content"] == [picture | {"detail": detail or "auto"}]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_sound_has_no_place(http, server, is_streamed):
     sound = {"type": "input_audio", "input_audio": {"data": "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA=", "format": "wav"}}
     messages = [{"role": "user", "content": [sound]}]
@@ -421,7 +413,6 @@ def test_the_setting_is_of_one_kind(start_relay, vendor):
         start_relay(PROVIDER_ONE_KIND="onemin", PROVIDER_ONE_CHAT_VIA="auto")
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_thought_without_an_answer_does_not_go_back(http, server, is_streamed):
     """The response was cut off during the reasoning."""
     server.says(AT, {"reasoning": "Hm", "text": None, "finish": "max_output_tokens"}, {})

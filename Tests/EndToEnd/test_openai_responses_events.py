@@ -89,7 +89,6 @@ def test_text_between_the_parts_of_a_call(http, server):
     assert json.loads(told[0]["arguments"]) == json.loads(A) and told[1]["content"][0]["text"] == "mid"
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_call_without_arguments_has_an_empty_object(http, server, is_streamed):
     server.says(AT, {"calls": [("call_a", "weather", "")]})
     if is_streamed:

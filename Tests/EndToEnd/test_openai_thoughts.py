@@ -85,7 +85,6 @@ def learn(http, server, model):
     assert thoughts(server, model) == (2, [""])
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_what_the_client_drops_is_given_back(http, server, model, is_streamed):
     calling(server, model, "call_a", "First.")
     assert called(http, model, is_streamed=is_streamed) == ["call_a", "call_ab"]
@@ -110,7 +109,6 @@ def test_what_the_client_keeps_goes_on_as_it_is(http, server, model):
     assert thoughts(server, model) == (1, ["mine", "", "So it is Rome."])
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("path", ["/v1/messages", RESPONSES])
 def test_signatures_of_calls_are_given_back(http, server, model, is_streamed, path):
     """Google's models refuse a history whose calls lack them, and these clients have no place for them."""
@@ -142,7 +140,6 @@ def test_signatures_of_calls_are_given_back(http, server, model, is_streamed, pa
     assert [made.get("extra_content") for made in sent] == [call["extra_content"]]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_messages(http, server, model, is_streamed):
     learn(http, server, model)
     tools = [{"name": "weather", "input_schema": {"type": "object", "properties": {}}}]
@@ -173,7 +170,6 @@ def test_messages(http, server, model, is_streamed):
     assert thoughts(server, model) == (2, ["Kept.", "So it is Rome.", ""])
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_responses(http, server, model, is_streamed):
     learn(http, server, model)
     tool = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}, "strict": False}
@@ -199,7 +195,6 @@ def test_no_caller_knows_those_of_another(http, thinking, caller, server, model)
     assert thoughts(server, model) == (5, ["So it is Rome."])
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_thought_may_be_too_long(http, server, model, is_streamed):
     learn(http, server, model)
     for length, thought in ((65_536, "x" * 65_536), (65_537, "")):
@@ -265,7 +260,6 @@ def test_deepseek_is_known_by_its_address(start_relay, caller, server, tmp_path,
 # --- Thoughts of other vendors ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_thoughts_of_another_vendor_do_not_go_to_the_one_that_takes_over(start_relay, caller, server, google, is_streamed):
     conftest.secrets.add(conftest.VENDOR_KEY)
     http = caller(start_relay(
@@ -309,7 +303,6 @@ REFUSED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("name", REFUSED)
 def test_thoughts_that_a_server_refuses_are_left_out(http, server, model, name, is_streamed):
     messages = history("call_x")

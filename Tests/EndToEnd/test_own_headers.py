@@ -98,7 +98,6 @@ def test_files(http, server):
         assert answer.status_code >= 400 and WORD not in answer.text, answer.text
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds(start_relay, caller, server, anthropic_server, google, kind, is_streamed):
     vendor = {"openai": server, "anthropic": anthropic_server, "gemini": google}[kind]

@@ -65,7 +65,6 @@ def team(faulty, server):
 LEAST = {"once-off": 0, "one": 1, "two": 2}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("name", LEAST)
 @pytest.mark.parametrize("failing", [set(group) for n in range(4) for group in itertools.combinations("abc", n)], ids="".join)
 def test_every_combination_of_failing_members(team, server, name, failing, is_streamed):
@@ -86,7 +85,6 @@ def test_every_combination_of_failing_members(team, server, name, failing, is_st
     assert list(failures) == sorted(failures) and server.asked("up-s") == []
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("fault", [FAILED, CUT, BUSY, REFUSED])
 def test_the_summary_fails_before_its_first_piece(team, server, fault, is_streamed):
     server.says("up-s", fault)
@@ -189,7 +187,6 @@ def test_members_are_cancelled_once_there_cannot_be_enough_answers(team, server)
 # --- Clients that leave ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_all_members_are_cancelled_when_the_client_leaves(team, faulty, server, is_streamed):
     for model in "abc":
         server.says(f"up-{model}", {"gate": threading.Event()})

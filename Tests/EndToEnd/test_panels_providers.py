@@ -90,7 +90,6 @@ def test_limits_of_models_count_members_but_not_as_requests(spread, team, caller
 
 
 @pytest.mark.parametrize("name", ["old", "row/old"])
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_replaced_member_counts_under_its_own_name(start_relay, server, name, is_streamed):
     relay = start_relay(
         **paneled.settings(

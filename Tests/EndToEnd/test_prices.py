@@ -201,7 +201,6 @@ def script(provider, usage, more, is_streamed):
     return {"events": [event | more for event in (chunk({"content": "Hi"}), chunk({}, "stop"), usage_chunk(**usage))]}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("name", TABLE)
 def test_what_a_usage_costs(relay, server, claudes, google, caller, path, name, is_streamed):
     provider, _, usage, more, cost = TABLE[name]

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from chat import PATH, ask, body
-from conftest import TEAM_TOKEN, VENDOR_KEY
-from memcached import Memcached, wait_for
+from conftest import TEAM_TOKEN, VENDOR_KEY, memcached_of_file
+from memcached import wait_for
 from openai_vendor import chunk, events, whole
 from usage import File
 
@@ -19,11 +19,7 @@ COST = 100 * 3 + 900 * 0.3 + 10 * 15
 ANSWER = {"json": whole({}) | {"usage": USAGE}}
 
 
-@pytest.fixture(scope="module")
-def store():
-    memcached = Memcached()
-    yield memcached
-    memcached.kill()
+store = memcached_of_file()
 
 
 @pytest.fixture
@@ -75,7 +71,6 @@ def test_a_request_is_kept_out_by_what_another_holds_and_later_by_the_usual_pric
     assert error["message"].startswith("The budget of this key, 0.012 usd per hour, is used up. 0.0008")
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_clients_that_leave_while_the_vendor_thinks_pay_for_what_it_writes_until_then(relay_with, server, caller, tmp_path, is_streamed):
     """Before the first response of a model, it writes 50 tokens a second. Each costs 1000 here, and the prompt is free."""
     http = caller(relay_with(110_000, "0/1000 per million", USAGE_LOG_FILE=tmp_path / "records"), TEAM_TOKEN)

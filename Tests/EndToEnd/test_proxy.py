@@ -4,16 +4,12 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from conftest import echo_of_file
 from proxied import compose_proxy
-from rawhttp import ECHO_RELAY, ask, request
+from rawhttp import ask, request
 from relay_process import Relay
 
-
-@pytest.fixture(scope="module")
-def relay() -> Iterator[Relay]:
-    running = Relay(ECHO_RELAY)
-    yield running
-    running.stop()
+relay = echo_of_file()
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,6 @@ def learned(relay, lines):
 TOLD = dropped("temperature", 0)[0]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_for_whom_and_how_long(quirky, server, caller, is_streamed):
     at = f"whose-{is_streamed}"
     relay, watch = quirky(at)
@@ -205,7 +204,6 @@ ONCE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_one_request_changes_no_other(quirky, server, caller, is_streamed):
     relay, _ = quirky(*(f"once-{number}" for number in range(len(ONCE))))
     alice = caller(relay, ALICE)

@@ -34,10 +34,8 @@ HISTORIES = {
     ),
     "empty ids": (["Go.", [("", 1), ("", 2)], {"results": [("", 1), ("", 2)]}, "And?"], [(1, "result 1"), (2, "result 2")]),
 }  # fmt: skip
-BOTH = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 
 
-@BOTH
 @pytest.mark.parametrize("name", HISTORIES)
 @pytest.mark.parametrize("surface", SURFACES)
 def test_each_result_is_read_at_its_call(kinds, surface, name, is_streamed):
@@ -87,7 +85,6 @@ def test_chat_completions_keep_all_else_on_their_way(kinds, turns):
     assert read["messages"] == body["messages"]
 
 
-@BOTH
 @pytest.mark.parametrize("surface", SURFACES)
 def test_ids_of_one_response_differ(kinds, surface, is_streamed):
     for kind in read_by_the_relay(surface, *MODELS):

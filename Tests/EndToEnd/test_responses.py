@@ -33,11 +33,6 @@ def answers(vendor: Any, key: str, *texts: str, size: int = 3) -> None:
     vendor.answers(key, *({"answer": text, "deltas": deltas_of(text, size)} for text in texts))
 
 
-@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
-def is_streamed(request) -> bool:
-    return request.param
-
-
 # Text
 
 

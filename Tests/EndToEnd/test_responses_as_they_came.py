@@ -69,7 +69,6 @@ def post(http, body, **more):
     return http.post("/v1/responses", content=written(body | more), headers={"Content-Type": "application/json"})
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_bodies_and_responses_pass_as_they_came(http, server, is_streamed):
     script = {"items": ITEMS}
     server.says(AT, script)

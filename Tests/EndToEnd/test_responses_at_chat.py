@@ -40,7 +40,6 @@ def in_json(kind: str) -> dict[str, Any]:
     return {"content": [anthropic_vendor.text('{"n": 1}')]} if kind in CLAUDES else {"text": '{"n": 1}'}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("name", BODIES)
 @pytest.mark.parametrize("kind", MODELS)
 def test_vendors_get_the_same_from_both_endpoints(kinds, kind, name, is_streamed):
@@ -57,7 +56,6 @@ def test_vendors_get_the_same_from_both_endpoints(kinds, kind, name, is_streamed
     assert kinds.take_violations() == []
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_calls_come_back_as_calls_of_a_chat(kinds, is_streamed):
     for kind in MODELS:
         if kind == "onemin":

@@ -29,11 +29,6 @@ def http(relay, server, caller):
     assert server.take_violations() == []
 
 
-@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
-def is_streamed(request) -> bool:
-    return request.param
-
-
 def cited(at: int) -> dict:
     return {"type": "url_citation", "start_index": at, "end_index": at + 4, "title": f"Page {at}", "url": f"https://pages.example/{at}"}
 

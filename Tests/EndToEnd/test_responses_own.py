@@ -48,11 +48,6 @@ def http(relay, server):
     assert server.take_violations() == []
 
 
-@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
-def is_streamed(request) -> bool:
-    return request.param
-
-
 def final(http, is_streamed: bool, **fields: Any) -> dict[str, Any]:
     answer = http.post(PATH, json={"model": "m", "input": "Hi", "stream": is_streamed} | fields)
     assert answer.status_code == 200, answer.text

@@ -5,7 +5,6 @@ import json
 from base64 import urlsafe_b64encode
 from typing import Any
 
-import pytest
 from chat import MODEL, deltas_of
 from responding import (
     PATH,
@@ -27,11 +26,6 @@ PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAW
 
 def answers(vendor: Any, key: str, *texts: str) -> None:
     vendor.answers(key, *({"answer": text, "deltas": deltas_of(text, 5)} for text in texts))
-
-
-@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
-def is_streamed(request) -> bool:
-    return request.param
 
 
 def test_retrieve_list_and_delete(client, http, vendor, api_key, is_streamed):

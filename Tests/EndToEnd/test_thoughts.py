@@ -6,6 +6,7 @@ import anthropic
 import checked
 import httpx
 import httpx2
+import officials
 import openai
 import pytest
 from anthropic_vendor import SIGNATURE as CLAUDE_SIGNATURE
@@ -108,7 +109,6 @@ MIXED = [thought("One"), text("Fi\u00e9rst"), sealed(), thought("", CLAUDE_SIGNA
 
 
 @pytest.mark.parametrize("bound", [100, 20_000], ids=["whole", "gathered"])
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_thoughts_and_texts_in_their_order(translating, anthropic_server, bound, is_streamed):
     # What the client makes of the response goes back as it is.
     anthropic_server.says(CLAUDE, {"content": [*MIXED, use("toolu_1", "f", {})], "open": True}, {"open": True})
@@ -117,11 +117,7 @@ def test_thoughts_and_texts_in_their_order(translating, anthropic_server, bound,
     sent = {"model": "claude", "max_tokens": bound, "messages": [{"role": "user", "content": "Hi"}], "tools": tools}
     with checked.client(httpx2, timeout=30) as http:
         claude = anthropic.Anthropic(api_key=TEAM_TOKEN, base_url=translating.base_url, max_retries=0, http_client=http)
-        if is_streamed:
-            with claude.messages.stream(**sent) as gathering:
-                message = gathering.get_final_message()
-        else:
-            message = claude.messages.create(**sent)
+        message = officials.message(claude, is_streamed, **sent)
         blocks = [block.model_dump() for block in message.content]
         assert [(one["type"], one.get("text", one.get("thinking")), one.get("signature", one.get("data"))) for one in blocks[:-1]] == told
         result = {"type": "tool_result", "tool_use_id": blocks[-1]["id"], "content": "ok"}
@@ -154,7 +150,6 @@ def test_a_chat_has_the_signature_of_a_single_thought(talking, anthropic_server,
     assert "".join(delta.get("reasoning_content", "") for delta in deltas) == whole["reasoning_content"]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_items_in_their_order(talking, anthropic_server, is_streamed):
     anthropic_server.says(CLAUDE, {"content": MIXED})
     answer = talking.post(RESPONSES, json=response_body("Hi", model="claude", max_output_tokens=100, stream=is_streamed))

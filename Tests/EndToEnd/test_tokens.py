@@ -86,7 +86,6 @@ def is_near(estimated, true):
     return abs(estimated - true) <= max(10, true * 0.6)
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("text", range(len(TEXTS)))
 @pytest.mark.parametrize("model", EXACT)
 def test_usage_is_exact_where_the_vocabulary_is_known(http, vendor, api_key, encodings, model, text, is_streamed):
@@ -111,7 +110,6 @@ def test_several_choices_count_the_prompt_once(http, vendor, api_key, encodings)
     assert whole == streamed == (len(counted(TEXTS[1])), 3 * len(counted(TEXTS[1])))
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("fields", [{"stop": "END"}, {"max_tokens": 5}], ids=str)
 def test_what_is_passed_on_of_a_cut_answer_is_counted(http, vendor, api_key, encodings, is_streamed, fields):
     counted = encodings["gpt-4o-mini"].encode_ordinary
@@ -121,7 +119,6 @@ def test_what_is_passed_on_of_a_cut_answer_is_counted(http, vendor, api_key, enc
     assert usage(http, is_streamed, prompt="Count on", **fields) == (2, len(counted(text)))
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("is_broken", [False, True], ids=["a call", "a repaired call"])
 def test_tools_count_as_they_are_written(http, vendor, api_key, encodings, is_streamed, is_broken):
     def counted(text):
@@ -142,7 +139,6 @@ def test_tools_count_as_they_are_written(http, vendor, api_key, encodings, is_st
     assert found == (prompt, sum(counted(text) for text in said))
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_what_limits_have_counted_is_the_usage(start_relay, vendor, new_key, encodings, is_streamed):
     relay, key = start_relay(RATE_LIMIT_CHAT="1000000 tokens/hour"), new_key()
     counted = encodings["gpt-4o-mini"].encode_ordinary
@@ -154,7 +150,6 @@ def test_what_limits_have_counted_is_the_usage(start_relay, vendor, new_key, enc
             assert found == (len(counted(text)), len(counted(TEXTS[1])))
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_other_models_are_estimated(http, vendor, api_key, encodings, is_streamed):
     count = len(encodings["gpt-4o-mini"].encode_ordinary(TEXTS[2]))
     vendor.answers(api_key, {"answer": TEXTS[2], "metadata": None})
@@ -168,7 +163,6 @@ PICTURES = [  # width, height, detail, tokens
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(("width", "height", "detail", "tokens"), PICTURES)
 def test_pictures_count_by_tiles(http, vendor, api_key, encodings, is_streamed, width, height, detail, tokens):
     def chunk(name, data):
@@ -184,7 +178,6 @@ def test_pictures_count_by_tiles(http, vendor, api_key, encodings, is_streamed, 
     assert prompt == tokens + len(encodings["gpt-4o-mini"].encode_ordinary("Look:"))
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("bound", [1, 2, 7, 40])
 @pytest.mark.parametrize("text", [TEXTS[1], "word " * 100, "x" * 3_000, "\u0301" * 500, "🎉" * 60, "世界很大" * 50])
 def test_a_bound_is_kept_exactly(http, vendor, api_key, encodings, is_streamed, text, bound):

@@ -9,7 +9,6 @@ import pytest
 from chat import PATH
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from test_demands import (  # noqa: F401
-    BOTH,
     FINISH,
     ROWS,
     SURFACES,
@@ -109,7 +108,6 @@ SURFACE = pytest.mark.parametrize("surface", ["chat", "responses"])
 """Messages go on to Claude as they came."""
 
 
-@BOTH
 @SURFACE
 @pytest.mark.parametrize("row", CLAUDE)
 def test_a_free_map_stays_free(team, vendor_of, row, surface, is_streamed):  # noqa: F811
@@ -134,7 +132,6 @@ def test_what_claude_cannot_express_is_not_narrowed(team, vendor_of, name):  # n
     assert first["body"]["tools"] == [{"name": "weather", "input_schema": schema}] and "tools" not in second["body"]
 
 
-@BOTH
 @pytest.mark.parametrize("row", CLAUDE)
 @pytest.mark.parametrize("name", ["map", "recursive"])
 def test_a_format_that_claude_cannot_express_is_asked_for_in_words(team, vendor_of, row, name, is_streamed):  # noqa: F811
@@ -149,7 +146,6 @@ def test_a_format_that_claude_cannot_express_is_asked_for_in_words(team, vendor_
         assert "format" not in body.get("output_config", {}) and "JSON Schema" in json.dumps([body.get("system"), body["messages"]])
 
 
-@BOTH
 @pytest.mark.parametrize("name", WIDE)
 def test_what_claude_only_describes_is_checked(team, vendor_of, name, is_streamed):  # noqa: F811
     schema, good, bad, words = WIDE[name]
@@ -163,7 +159,6 @@ def test_what_claude_only_describes_is_checked(team, vendor_of, name, is_streame
     assert vendor.times == 2
 
 
-@BOTH
 @pytest.mark.parametrize("row", ["claude", "google", "vgoogle", "cohere", "cf"])
 def test_arguments_after_text(team, vendor_of, row, is_streamed):  # noqa: F811
     schema, good, bad, _ = WIDE["length"]
@@ -184,7 +179,6 @@ def test_arguments_after_text(team, vendor_of, row, is_streamed):  # noqa: F811
     assert vendor.times == 1
 
 
-@BOTH
 def test_arguments_that_never_fit_are_a_failure(team, vendor_of, is_streamed):  # noqa: F811
     schema, _, bad = OPEN["map"]
     vendor = vendor_of("claude")
@@ -195,7 +189,6 @@ def test_arguments_that_never_fit_are_a_failure(team, vendor_of, is_streamed):  
     assert (got.text, got.calls, vendor.times) == (in_words(bad)["text"], (), 2)
 
 
-@BOTH
 def test_a_demanded_call_is_checked_too(team, vendor_of, is_streamed):  # noqa: F811
     schema, good, bad = OPEN["map"]
     vendor = vendor_of("claude")
@@ -230,7 +223,6 @@ UNIONS = {
 }
 
 
-@BOTH
 @SURFACE
 @pytest.mark.parametrize("name", UNIONS)
 @pytest.mark.parametrize("is_strict", [True, False], ids=["strict", "open"])
@@ -295,7 +287,6 @@ PICKS = {
 }  # fmt: skip
 
 
-@BOTH
 @SURFACE
 @GOOGLE
 @pytest.mark.parametrize("name", PICKS)
@@ -313,7 +304,6 @@ def test_values_that_google_does_not_list(team, vendor_of, row, surface, name, i
     assert vendor.times == 2
 
 
-@BOTH
 @pytest.mark.parametrize("name", ["map", "all free", "in a list", "patterns"])
 def test_a_map_in_a_format_at_vertex_is_asked_for_in_words(team, vendor_of, name, is_streamed):  # noqa: F811
     schema, good, bad = OPEN[name]
@@ -340,7 +330,6 @@ REFUSED = {
 }  # fmt: skip
 
 
-@BOTH
 @pytest.mark.parametrize("row", REFUSED)
 def test_a_refused_schema_is_sent_plainly_from_then_on(learning, fakes, row, is_streamed):  # noqa: F811
     wire, alias, model = ROWS[row][0], f"{row}-{is_streamed}".lower(), f"learned-{is_streamed}".lower()

@@ -51,11 +51,6 @@ def message(http, is_streamed: bool, **fields: Any) -> tuple[str | None, list[tu
     return got.text(), [(name, json.loads(text)) for name, text in found.values()], got.finish()
 
 
-@pytest.fixture(params=[False, True], ids=["whole", "streamed"])
-def is_streamed(request) -> bool:
-    return request.param
-
-
 @pytest.mark.parametrize("size", SIZES)
 def test_a_call(http, vendor, api_key, is_streamed, size):
     answers(vendor, api_key, f"Let me look.\n\n{ROME}", size=size)

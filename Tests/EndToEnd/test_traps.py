@@ -53,7 +53,6 @@ def test_a_cache_mark_on_a_block_without_content(http, anthropic_server, names):
     anthropic_server.take_violations()
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_native_calls_without_text_and_without_usage(http, server, is_streamed):
     """The server refuses tools and gets them in the prompt, but makes native calls of them anyway."""
     model = f"trap-{int(is_streamed)}"

@@ -78,7 +78,6 @@ def told(record, **wanted):
     assert [record[name] for name in wanted] == list(wanted.values()), record
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_request_and_its_call_have_a_line_each(official, file, mark, is_streamed):
     asked = {"model": "fast", "messages": [{"role": "user", "content": mark}]}
     if is_streamed:
@@ -98,7 +97,6 @@ def test_a_request_and_its_call_have_a_line_each(official, file, mark, is_stream
     assert request["duration_ms"] >= call["duration_ms"] >= 0 and request["time"] >= call["time"]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_an_answer_without_the_demanded_call_is_counted_too(team, server, file, is_streamed):
     server.says("big/1", {"text": "It is sunny."}, {"text": '<tool_call>{"name": "weather", "arguments": {}}</tool_call>'})
     asked = {
@@ -114,7 +112,6 @@ def test_an_answer_without_the_demanded_call_is_counted_too(team, server, file, 
     told(request, status=200, prompt_tokens=2 * PROMPT, completion_tokens=2 * COMPLETION, cost=2 * COST, success=True)
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_demanded_call_that_never_comes_is_counted(team, vendor, file, is_streamed):
     vendor.answers(MAIN_KEY, {"answer": "It is sunny."}, {"answer": "It is."})
     tool = {"type": "function", "function": {"name": "weather"}}
@@ -128,7 +125,6 @@ def test_a_demanded_call_that_never_comes_is_counted(team, vendor, file, is_stre
     assert request["tokens"] == sum(call["tokens"] for call in calls)
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_each_of_several_prompts_has_the_vendors_usage(team, file, server, is_streamed):
     def script(prompt, completion):
         told = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion,
@@ -154,7 +150,6 @@ def test_each_of_several_prompts_has_the_vendors_usage(team, file, server, is_st
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_choices_one_by_one_keep_the_details(start_relay, anthropic_server, caller, tmp_path, is_streamed):
     log = File(tmp_path / "n.jsonl")
     relay = start_relay(

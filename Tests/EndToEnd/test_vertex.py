@@ -94,7 +94,6 @@ def bearer(seen):
 # --- Requests ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_plain_requests(team, vertex, is_streamed):
     place = f"/v1/projects/{PROJECT}/locations/global/publishers"
     assert either(team, is_streamed, model="pro", temperature=0.5) == ("Hello there", "stop")
@@ -122,7 +121,6 @@ def test_long_answers_are_gathered_from_streams(team, vertex):
     assert seen["path"].endswith(":streamRawPredict") and seen["body"]["stream"] is True and seen["body"]["max_tokens"] == 64000
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_an_emulated_document_is_asked_for_again_as_it_was_first(team, vertex, is_streamed):
     vertex.says(CLAUDE, {"content": [anthropic_vendor.text("No document.")]}, {"content": [anthropic_vendor.text('{"a": 1}')]})
     assert either(team, is_streamed, model="claude", max_tokens=99, response_format={"type": "json_object"}) == ('{"a": 1}', "stop")
@@ -174,7 +172,6 @@ def test_schemas_without_references(team, vertex):
     assert vertex.body(PRO)["generationConfig"] == {"responseMimeType": "application/json", "responseSchema": OPEN}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_numbers_that_are_listed(team, vertex, is_streamed):
     schema = {"type": "object", "properties": {"level": {"type": "integer", "enum": [1, 2], "description": "Of it"}, "on": {"enum": [True]}},
               "required": ["level"]}  # fmt: skip
@@ -198,17 +195,12 @@ def test_endless_schemas_end(team, vertex):
 # --- Answers ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_tools_with_openais_client(official, team, vertex, is_streamed):
     vertex.says(PRO, {"calls": CALLS, "signature": "EpEg"})
     vertex.says(CLAUDE, {"content": [anthropic_vendor.text("I look."), *(anthropic_vendor.use(f"toolu_{at}", *call) for at, call in enumerate(CALLS))]})
     for model in ("pro", "claude"):
         turns = [{"role": "user", "content": "Weather?"}]
-        if is_streamed:
-            with official.chat.completions.stream(model=model, messages=turns, tools=[TOOL]) as events:
-                choice = events.get_final_completion().choices[0]
-        else:
-            choice = official.chat.completions.create(model=model, messages=turns, tools=[TOOL]).choices[0]
+        choice = officials.choice(official, is_streamed, model=model, messages=turns, tools=[TOOL])
         assert choice.finish_reason == "tool_calls"
         calls = choice.message.tool_calls
         assert [(call.function.name, json.loads(call.function.arguments)) for call in calls] == CALLS
@@ -221,18 +213,13 @@ def test_tools_with_openais_client(official, team, vertex, is_streamed):
             assert vertex.body(PRO)["contents"][1]["parts"][0]["thoughtSignature"] == "EpEg"
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_thoughts_with_anthropics_client(anthropics, team, vertex, is_streamed):
     vertex.says(PRO, {"reasoning": "Hm.", "text": "So."})
     vertex.says(CLAUDE, {"content": [anthropic_vendor.thought("Hm."), anthropic_vendor.text("So.")]})
     for model in ("pro", "claude"):
         asked = {"model": model, "max_tokens": 3000, "thinking": {"type": "enabled", "budget_tokens": 2000},
                  "messages": [{"role": "user", "content": "Hi"}]}  # fmt: skip
-        if is_streamed:
-            with anthropics.messages.stream(**asked) as events:
-                message = events.get_final_message()
-        else:
-            message = anthropics.messages.create(**asked)
+        message = officials.message(anthropics, is_streamed, **asked)
         assert [(block.type, getattr(block, "thinking", None) or getattr(block, "text", None)) for block in message.content] == [
             ("thinking", "Hm."), ("text", "So."),
         ]  # fmt: skip
@@ -240,7 +227,6 @@ def test_thoughts_with_anthropics_client(anthropics, team, vertex, is_streamed):
     assert vertex.body(CLAUDE)["thinking"] == {"type": "enabled", "budget_tokens": 2000}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_messages_as_they_came(relay, vertex, is_streamed):
     version = '"anthropic_version":"vertex-2023-10-16"'
     tool = {"name": "t", "input_schema": {"type": "object"}, "defer_loading": True}
@@ -300,7 +286,6 @@ TABLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: f"{case[0]}-{case[1]}-{case[4]}")
 def test_the_table(team, vertex, case, is_streamed):
     model, status, body, told, code = case
@@ -312,7 +297,6 @@ def test_the_table(team, vertex, case, is_streamed):
     assert len(vertex.asked(upstream)) == 1
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_a_token_in_a_refusal_is_not_told(lone, vertex, is_streamed):
     token = "ya29.own-7"
     told = GOOGLES(400, "INVALID_ARGUMENT", f"The request with token={token}, is odd.")
@@ -351,7 +335,6 @@ def asked_at(vertex, model, *locations):
 FAR = ("europe-west4", "eu", "global")
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("status", [500, 503, 504])
 def test_the_next_location(team, vertex, status, is_streamed):
     for location in FAR:
@@ -361,7 +344,6 @@ def test_the_next_location(team, vertex, status, is_streamed):
     assert asked_at(vertex, "gemini-3-far", *FAR) == [1, 1, 0]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_what_a_failed_location_tells_counts_once(launch, caller, vertex, tmp_path, is_streamed):
     log = File(tmp_path / "usage.jsonl")
     more = {"MODELS": "far=gemini-3-far", "LOCATIONS": ",".join(FAR[:2]), "COST": "0.001/0.002"}
@@ -499,7 +481,6 @@ def test_a_new_refresh_token_is_used(lone, vertex):
     assert vertex.tokens.forms[1]["refresh_token"] == "1//another"
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_a_refused_token_is_renewed_once(lone, vertex, is_streamed):
     http = lone()
     refused = {"status": 401, "json": GOOGLES(401, "UNAUTHENTICATED")}
@@ -515,7 +496,6 @@ def test_a_refused_token_is_renewed_once(lone, vertex, is_streamed):
 REFUSED = {"error": "invalid_grant", "error_description": "Token has been expired or revoked.", "error_subtype": "invalid_rapt"}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("status, body", [(400, REFUSED), (401, {"error": "invalid_client"}), (403, "no")], ids=["grant", "client", "other"])
 def test_an_account_that_is_refused(launch, lone, vertex, status, body, is_streamed):
     http = lone()
@@ -589,7 +569,6 @@ def test_callers_with_tokens_of_their_own(relay, vertex):
     assert vertex.take_violations() == []
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_locations_that_have_no_room_give_way_to_another_provider(start_relay, vendor, vertex, caller, is_streamed):
     providers = Providers(vendor, secrets.add, one=1)
     providers.answers("one", {"answer": "by one"})

@@ -168,7 +168,6 @@ def test_images_that_the_vendor_may_have_made_are_spent(http, vendors, name):
     assert make(http, 1).status_code == 429
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_images_of_chats_that_the_vendor_refused_are_given_back(http, vendors, is_streamed):
     vendors("main", "refused")
     for _ in range(4):
@@ -214,7 +213,6 @@ def choosing(start_relay, vendor, anthropic_server, new_key, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["onemin", "anthropic"])
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_choices_that_came_are_delivered_and_paid(choosing, kind, is_streamed):
     http, relay, records = choosing(kind)
     if is_streamed:
@@ -238,7 +236,6 @@ def test_choices_that_came_are_delivered_and_paid(choosing, kind, is_streamed):
     assert remaining(again) > N - 50 - 200
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_if_the_first_choice_fails_there_is_no_response(choosing, is_streamed):
     http, _, records = choosing("onemin", FAILED, GOOD, GOOD)
     answer = stream(http, model="m", n=3) if is_streamed else ask(http, model="m", n=3)

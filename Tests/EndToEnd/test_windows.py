@@ -30,7 +30,6 @@ def http(start_relay, server, caller):
     assert server.take_violations() == []
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_a_candidate_whose_window_is_too_small_is_passed_over(http, server, is_streamed):
     answer = ask(http, LONG, model="m", stream=is_streamed)
     assert answer.status_code == 200 and answer.headers["x-relay-provider"] == "large"
@@ -63,7 +62,6 @@ def test_two_windows_that_are_too_small_are_one_clear_error(http, server, path):
     assert server.asked(AT["SMALL"]) == server.asked(AT["TIGHT"]) == []
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])
 def test_a_limit_is_cut_to_what_the_window_leaves(http, server, field, is_streamed):
     server.says(AT["TIGHT"], {"extra": True})
@@ -109,7 +107,6 @@ def test_the_window_of_a_list(start_relay, caller):
 REFUSED = {"status": 400, "json": openai_error("This model's maximum context length is 8000 tokens. However, your messages resulted in 8999 tokens.")}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("surface", ["chat", "messages", "responses"])
 def test_a_prompt_that_a_vendor_finds_too_long_goes_to_a_larger_window_once(http, server, surface, is_streamed):
     server.says(AT["SMALL"], REFUSED)
