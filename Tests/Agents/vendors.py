@@ -11,6 +11,7 @@ import anthropic_vendor
 import onemin_acting
 import openai_responses
 import openai_vendor
+from fake_server import Handler
 from scripted import Call, Reply, Script
 from wires import (
     SEALED,
@@ -116,12 +117,7 @@ class ScriptedVendor(openai_vendor.Server):
 
 
 def handler(server: ScriptedVendor) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
+    class Requests(Handler):
         def asked(self) -> Asked:
             raw = self.rfile.read(int(self.headers.get("content-length") or 0))
             asked = Asked(self.command, self.path, list(self.headers.items()), raw, json.loads(raw) if raw else None)
@@ -131,9 +127,7 @@ def handler(server: ScriptedVendor) -> type[BaseHTTPRequestHandler]:
 
         def do_HEAD(self) -> None:
             self.asked()
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.send(200)
 
         def do_GET(self) -> None:
             asked = self.asked()
@@ -199,5 +193,5 @@ def handler(server: ScriptedVendor) -> type[BaseHTTPRequestHandler]:
             freeform = {tool["name"] for tool in asked.body.get("tools", ()) if tool["type"] == "custom"}
             self.send(asked, failure or openai_responses.answered(asked.body, response_events(reply, at, freeform)))
 
-    return Handler
+    return Requests
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import pydantic
 from anthropic.types import message_create_params
+from fake_server import Handler
 from openai_vendor import Server, answer, empty_ones, passes
 from pictures import picture
 from prompt_caching import PromptCache
@@ -306,12 +307,7 @@ class AnthropicServer(Server):
 
 
 def handler(server: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
+    class Requests(Handler):
         def do_GET(self) -> None:
             if self.path in PAGES:
                 return answer(self, {}, {"raw": PAGES[self.path]})
@@ -320,9 +316,9 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             answer(self, {}, {"status": 200 if is_known else 401, "json": {"data": []} if is_known else failure("authentication_error")})
 
         def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["content-length"]))
+            raw = self.read()
             body = json.loads(raw)
-            headers = {name.lower(): value for name, value in self.headers.items()}
+            headers = self.lowered()
             script = server.next_script(body.get("model", ""))
             problems = [] if self.path in PATHS else [f"path {self.path}"]
             problems += [] if script.get("open") else problems_of(body)
@@ -334,9 +330,7 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             if ("x-api-key" in headers) == ("authorization" in headers):
                 problems.append("one of x-api-key and authorization")
             problems = [problem for problem in problems if not any(lax in problem for lax in script.get("lax", ()))]
-            with server.lock:
-                server.requests.append({"headers": headers, "body": body, "raw": raw, "path": self.path})
-                server.violations += problems
+            server.note(self.path, body.get("model", ""), headers, body, raw, problems)
             self.left = server.left
             if "gate" in script and not passes(self.connection, script["gate"]):
                 server.gone.put(body.get("model", ""))
@@ -349,7 +343,7 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 script = {"status": 400, "json": failure("invalid_request_error", problems[0])}
             answer(self, body, script, whole, events)
 
-    return Handler
+    return Requests
 
 
 def failure(kind: str, message: str = "It is wrong.", **more: Any) -> dict[str, Any]:

@@ -24,7 +24,6 @@ import json
 import queue
 import select
 import socket
-import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
@@ -33,6 +32,7 @@ from typing import Any
 import openai_endpoints
 import openai_files
 import openai_responses
+from fake_server import Handler, ScriptedServer
 
 FIELDS = {
     "model", "messages", "n", "stop", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature",
@@ -115,71 +115,24 @@ def empty_ones(value: Any, path: str) -> Iterator[str]:
             yield from empty_ones(inner, f"{path}[{at}]")
 
 
-class Server:
+class Server(ScriptedServer):
     """The running fake. `base_url` ends in `/v1`. Fakes of other APIs provide a handler of their own."""
 
     def __init__(self, make_handler: Callable[["Server"], type[BaseHTTPRequestHandler]] | None = None) -> None:
-        self.lock = threading.Lock()
-        self.scripts: dict[str, list[dict[str, Any]]] = {}
-        self.requests: list[dict[str, Any]] = []
-        self.violations: list[str] = []
         self.models: list[dict[str, Any]] | None = None
         """What GET /models answers; None: it does not exist."""
         self.shelf = openai_files.Shelf()
-        self.left = threading.Event()
         self.gone: queue.Queue[str] = queue.Queue()
         """Models whose clients left at their gate."""
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), (make_handler or handler)(self))
-        self.server.daemon_threads = True
-        self.server.handle_error = lambda *_: None  # clients leave as tests want it
-        self.base_url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-    def says(self, model: str, *scripts: dict[str, Any]) -> None:
-        """Scripts the responses to requests for `model` (the server's name)."""
-        with self.lock:
-            self.scripts[model] = list(scripts)
-            self.requests = [request for request in self.requests if request["body"].get("model") != model]
-
-    def asked(self, model: str) -> list[dict[str, Any]]:
-        """Returns the requests for `model`: {"headers", "body", "raw"}."""
-        with self.lock:
-            return [request for request in self.requests if request["body"].get("model") == model]
-
-    def body(self, model: str) -> dict[str, Any]:
-        """Returns the body of the only request for `model`."""
-        (only,) = self.asked(model)
-        return only["body"]
-
-    def take_violations(self) -> list[str]:
-        with self.lock:
-            found, self.violations = self.violations, []
-        return found
-
-    def next_script(self, model: str) -> dict[str, Any]:
-        with self.lock:
-            scripts = self.scripts.get(model) or [{}]
-            return scripts.pop(0) if len(scripts) > 1 else scripts[0]
+        super().__init__((make_handler or handler)(self))
+        self.base_url += "/v1"
 
 
 def handler(server: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
+    class Requests(Handler):
         def do_GET(self) -> None:
             if self.path == "/v1/models" and server.models is not None:
-                body = json.dumps({"data": server.models}).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.send(200, {"data": server.models})
             else:
                 self.serve_file("GET")
 
@@ -190,21 +143,20 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             path = self.path.removeprefix("/v1")
             if not path.startswith("/files/"):
                 return self.send_error(501)
-            headers = {name.lower(): value for name, value in self.headers.items()}
+            headers = self.lowered()
             script = server.next_script(openai_files.SCRIPT)
-            with server.lock:
-                server.violations += [f"header {name}" for name in set(headers) - HEADERS - set(script.get("own_headers", ()))]
-                server.requests.append({"headers": headers, "body": {"model": "files"}, "raw": b"", "path": f"{method} {path}"})
+            problems = [f"header {name}" for name in set(headers) - HEADERS - set(script.get("own_headers", ()))]
+            server.note(f"{method} {path}", "files", headers, {"model": "files"}, b"", problems)
             server.shelf.answer(self, method, path, script)
 
         def do_POST(self) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
+            headers = self.lowered()
             path = self.path.removeprefix("/v1")
             is_form = headers.get("content-type", "").startswith("multipart/form-data; boundary=")
             if path in {*openai_endpoints.ENDPOINTS, "/files"} and is_form:
                 raw, body = openai_endpoints.form(self.rfile, headers)
             else:
-                raw = self.rfile.read(int(self.headers["content-length"]))
+                raw = self.read()
                 body = json.loads(raw)
             script = server.next_script(openai_files.SCRIPT if path == "/files" else body.get("model", ""))
             problems = []
@@ -223,9 +175,7 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             problems += [f"header {name}" for name in set(headers) - known - set(script.get("own_headers", ()))]
             if headers.get("content-type") != "application/json" and not is_form:
                 problems.append("content-type")
-            with server.lock:
-                server.requests.append({"headers": headers, "body": body, "raw": raw, "path": path})
-                server.violations += problems
+            server.note(path, body.get("model", ""), headers, body, raw, problems)
             self.left = server.left
             if "gate" in script and not passes(self.connection, script["gate"]):
                 server.gone.put(body.get("model", ""))
@@ -244,7 +194,7 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 script = openai_responses.answered(body, script)
             answer(self, body, script)
 
-    return Handler
+    return Requests
 
 
 def passes(connection: socket.socket, gate: threading.Event) -> bool:
@@ -274,7 +224,7 @@ def answer(
     elif is_stream:
         data = (make_events or events)(script)
     else:
-        data = json.dumps(script.get("json") or (make_whole or whole)(script), separators=(",", ":")).encode()
+        data = json.dumps(script["json"] if "json" in script else (make_whole or whole)(script), separators=(",", ":")).encode()
     handler.send_response(status)
     handler.send_header("Content-Type", kind)
     for name, value in script.get("headers", {}).items():

@@ -5,11 +5,12 @@ It speaks OpenAI's chat completions and Anthropic's Messages. Each event has `st
 
 import json
 import select
-import socketserver
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from fake_server import FakeServer, Handler
 
 PROMPT = 1000
 WORD = "word "
@@ -17,11 +18,7 @@ PRICE = (5, 25)
 """Dollars for a million tokens."""
 
 
-class Listener(socketserver.ThreadingTCPServer):
-    request_queue_size = 256
-
-
-class Vendor:
+class Vendor(FakeServer):
     """`length` tokens for each response; `hidden` of them are reasoning that nobody sees."""
 
     def __init__(self) -> None:
@@ -30,21 +27,12 @@ class Vendor:
         """Each event takes one, and whoever reads it gives it back: so a vendor writes no faster than its output is read."""
         self.pace = 0.0
         """The seconds that an event takes: a vendor writes no faster than its model."""
-        self.lock = threading.Lock()
         self.bounds: list[int | None] = []
         self.raw: list[bytes] = []
         self.written: list[int] = []
         self.running = 0
         self.left = threading.Event()
-        self.server = Listener(("127.0.0.1", 0), handler(self))
-        self.server.daemon_threads = True
-        self.server.handle_error = lambda *_: None
-        self.base_url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(handler(self))
 
     def settings(self, api_key: str, models: str = "m", scale: float = 1) -> dict[str, str]:
         """The settings of a relay that offers its models at `scale` times its prices, with limits alone that a test sets."""
@@ -61,14 +49,9 @@ class Vendor:
 
 
 def handler(vendor: Vendor) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
+    class Requests(Handler):
         def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["content-length"]))
+            raw = self.read()
             body = json.loads(raw)
             bound = body.get("max_tokens") or body.get("max_completion_tokens")
             length = min(vendor.length, bound) if bound and vendor.obeys else vendor.length
@@ -171,4 +154,4 @@ def handler(vendor: Vendor) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
             self.wfile.flush()
 
-    return Handler
+    return Requests

@@ -2,15 +2,14 @@
 
 import json
 import os
-import socketserver
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler
 
 import pytest
 from chat import PATH, body
 from conftest import TEAM_TOKEN, VENDOR_KEY, secrets
+from fake_server import FakeServer, Handler
 from memcached import Memcached, wait_for
 from operating import SETTINGS, Operator
 from relay_process import free_port
@@ -22,7 +21,7 @@ HOOK = "/services/secret-path-of-the-hook"
 WORDS = "word " * PROMPT
 
 
-class Receiver:
+class Receiver(FakeServer):
     """A receiver of alerts. `statuses` are those of its next answers; it answers nothing while `gate` is closed."""
 
     def __init__(self):
@@ -30,28 +29,18 @@ class Receiver:
         self.gate.set()
         receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *_):
-                pass
-
+        class Posts(Handler):
             def do_POST(self):
-                raw = self.rfile.read(int(self.headers["content-length"]))
-                receiver.posts.append((self.path, self.headers["content-type"], json.loads(raw)))
+                receiver.posts.append((self.path, self.headers["content-type"], json.loads(self.read())))
                 receiver.gate.wait(60)
-                self.send_response(receiver.statuses.pop(0) if receiver.statuses else 200)
-                self.send_header("content-length", "0")
-                self.end_headers()
+                self.send(receiver.statuses.pop(0) if receiver.statuses else 200)
 
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.server.handle_error = lambda *_: None
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}{HOOK}"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        super().__init__(Posts)
+        self.url = self.base_url + HOOK
 
     def stop(self):
         self.gate.set()
-        self.server.shutdown()
-        self.server.server_close()
+        super().stop()
 
     @property
     def alerts(self):

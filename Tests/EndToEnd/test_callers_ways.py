@@ -3,8 +3,6 @@ redirects."""
 
 import socket
 import ssl
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import conftest
 import forwarders
@@ -13,6 +11,7 @@ import pytest
 import rawhttp
 import trustme
 from conftest import TEAM_TOKEN
+from fake_server import FakeServer, Handler
 from relay_process import Relay
 from test_remote_settings import check
 
@@ -130,7 +129,7 @@ def test_no_page_reads_what_is_wrong_with_settings(reloading):
 # Redirects of CONFIG_URL ------------------------------------------------------------------------------------------
 
 
-class Site:
+class Site(FakeServer):
     """A server that redirects all paths except /end, which has a document."""
 
     def __init__(self) -> None:
@@ -138,23 +137,13 @@ class Site:
         self.asked: list[str] = []
         site = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Paths(Handler):
             def do_GET(self):  # noqa: N802
                 site.asked.append(self.path)
                 document = b"PROVIDER_E_KIND=echo\nANONYMOUS_MODELS=all\n" if self.path.startswith("/end") else b""
-                self.send_response(200 if document else 302)
-                if not document:
-                    self.send_header("Location", site.target)
-                self.send_header("Content-Length", str(len(document)))
-                self.end_headers()
-                self.wfile.write(document)
+                self.send(200 if document else 302, document, **({} if document else {"Location": site.target}))
 
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        super().__init__(Paths)
 
 
 @pytest.fixture
@@ -162,7 +151,7 @@ def sites():
     both = Site(), Site()
     yield both
     for site in both:
-        site.server.shutdown()
+        site.stop()
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import conftest
 import parts
 import pytest
 from balanced import Providers
 from chat import ask, either
+from fake_server import FakeServer, Handler
 from parts import text, user
 from pictures import audio, picture, png
 from test_vertex import PRO, settings, vertex  # noqa: F401
@@ -172,18 +172,12 @@ def begun_apart(pool, ask_one, opened, begun):
 def test_calls_begin_as_qps_allows_after_pictures_were_fetched(start_relay, google, caller):
     opened = threading.Event()
 
-    class Slow(BaseHTTPRequestHandler):
+    class Slow(Handler):
         def do_GET(self):  # noqa: N802
             opened.wait(20)
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(picture("mine"))
+            self.send(200, picture("mine"))
 
-        def log_message(self, *_):
-            pass
-
-    host = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
-    threading.Thread(target=host.serve_forever, daemon=True).start()
+    host = FakeServer(Slow)
     google.says("gemini-3.1-pro", {})
     relay = start_relay(
         ANONYMOUS_MODELS="all", PROVIDER_G_KIND="gemini", PROVIDER_G_BASE_URL=google.base_url + "/v1beta",
@@ -191,13 +185,13 @@ def test_calls_begin_as_qps_allows_after_pictures_were_fetched(start_relay, goog
         QUEUE_TIMEOUT="20s", FETCH_IMAGES="http", FETCH_ALLOW_NETWORKS="127.0.0.1/32",
     )  # fmt: skip
     http = caller(relay)
-    address = f"http://127.0.0.1:{host.server_port}/a.png"
+    address = f"{host.base_url}/a.png"
     with ThreadPoolExecutor(5) as pool:
         seconds, statuses = begun_apart(
             pool, lambda: ask(http, model="pro", messages=[user(text("hi"), parts.picture(address))]), opened,
             lambda: google.asked("gemini-3.1-pro"),
         )  # fmt: skip
-    host.shutdown()
+    host.stop()
     # Two a second: the starts of the time in which no call could begin are lost.
     assert statuses == [200] * 5 and seconds > 1.4
 

@@ -4,12 +4,12 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 import local_http
 import pytest
+from fake_server import FakeServer, Handler
 from memcached import wait_for
 from operating import PASSWORD, Operator
 from relay_process import Relay, free_port
@@ -18,38 +18,25 @@ TOKEN = "sk-relay-for-tests-0001"
 HELLO = {"role": "user", "content": "Hello"}
 
 
-class Refusing(BaseHTTPRequestHandler):
+class Refusing(Handler):
     """Refuses every key; `/slow` never answers."""
 
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
+        self.read()
         if self.path.startswith("/slow"):
-            self.server.asked.set()  # type: ignore[attr-defined]
-            self.server.ended.wait(30)  # type: ignore[attr-defined]
+            self.fake.asked.set()
+            self.fake.ended.wait(30)
             return
-        raw = json.dumps({"error": {"message": "no such key"}}).encode()
-        self.send_response(503 if self.path.startswith("/busy") else 401)
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
+        self.send(503 if self.path.startswith("/busy") else 401, {"error": {"message": "no such key"}})
 
 
 @pytest.fixture(scope="module")
-def refusing() -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
-    server.daemon_threads = True
-    server.asked, server.ended = threading.Event(), threading.Event()  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.ended.set()  # type: ignore[attr-defined]
-    server.shutdown()
-    thread.join()
+def refusing() -> Iterator[FakeServer]:
+    fake = FakeServer(Refusing)
+    fake.asked, fake.ended = threading.Event(), threading.Event()
+    yield fake
+    fake.ended.set()
+    fake.stop()
 
 
 CLOSED = free_port()
@@ -57,7 +44,7 @@ CLOSED = free_port()
 
 @pytest.fixture(scope="module")
 def relay(launch, refusing, new_key) -> Relay:
-    at = f"http://127.0.0.1:{refusing.server_port}"
+    at = refusing.base_url
     rows = {
         "ALPHA": (f"{at}/v1", "a,both,three"), "GAMMA": (f"{at}/v1", "g"), "SLOW": (f"{at}/slow/v1", "s"), "BUSY": (f"{at}/busy/v1", "three"),
         "BETA": (f"http://127.0.0.1:{CLOSED}/v1", "b,both"),
@@ -105,7 +92,7 @@ def line_and_record(relay: Relay, operator: Operator, request_id: str) -> tuple[
 def test_a_cause_names_provider_key_and_host(relay, operator, refusing, model, provider, cause):
     answer = ask(relay, model)
     line, record = line_and_record(relay, operator, answer.headers["x-request-id"])
-    expected = cause.format(server=f"127.0.0.1:{refusing.server_port}", closed=CLOSED)
+    expected = cause.format(server=f"127.0.0.1:{refusing.port}", closed=CLOSED)
     assert (line["cause"], line["provider"]) == (expected, provider)
     assert (record["api_error"], record["service_provider"]) == (expected, f"openai_{provider}")
 

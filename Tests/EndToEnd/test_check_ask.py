@@ -1,18 +1,17 @@
 """`relay check --ask`: which vendors accept which keys, tested with good and bad fakes. It costs nothing, and shows no
 key."""
 
-import json
 import re
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import local_http
 import pytest
+from fake_server import FakeServer, Handler
 from memcached import Memcached
 from relay_process import INHERITED, binary, free_port
 
@@ -23,32 +22,8 @@ READ = "; `relay models --live` reads the list, correct or remove it"
 HOSTILE = f'\x1b[2J\x07\u202e{KEY} {KEY[3:14]} {KEY[-8:]} '
 
 
-class Vendors(ThreadingHTTPServer):
+class Ways(Handler):
     """All fakes at one address. The first part of the path selects the fake and its behaviour."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.base_url = f"http://127.0.0.1:{self.server_port}"
-        self.seen: list[tuple[str, str]] = []
-        self.ending = threading.Event()
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Vendors
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def answer(self, status: int, body: object, **headers: str) -> None:
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(raw)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(raw)
 
     def key(self) -> str:
         fields = self.headers
@@ -56,14 +31,14 @@ class Handler(BaseHTTPRequestHandler):
         return given or fields.get("x-api-key") or fields.get("x-goog-api-key") or fields.get("api-key") or ""
 
     def do_POST(self) -> None:
-        self.server.seen.append(("POST", self.path))
-        form = dict(parse_qsl(self.rfile.read(int(self.headers["content-length"])).decode()))
+        self.fake.seen.append(("POST", self.path))
+        form = dict(parse_qsl(self.read().decode()))
         if self.path == "/token" and form["refresh_token"] == KEY:
-            return self.answer(200, {"access_token": "ya29.a-token-of-google", "expires_in": 300})
-        self.answer(400, {"error": "invalid_grant"})
+            return self.send(200, {"access_token": "ya29.a-token-of-google", "expires_in": 300})
+        self.send(400, {"error": "invalid_grant"})
 
     def do_GET(self) -> None:
-        self.server.seen.append(("GET", self.path))
+        self.fake.seen.append(("GET", self.path))
         where = urlsplit(self.path)
         way = where.path.split("/")[1]
         try:
@@ -73,66 +48,64 @@ class Handler(BaseHTTPRequestHandler):
 
     def like_row(self, path: str) -> None:
         if path != "/v1/models":
-            return self.answer(404, {"error": {"message": "no such path"}})
+            return self.send(404, {"error": {"message": "no such path"}})
         if self.key() != KEY:
-            return self.answer(401, {"error": {"message": f"Incorrect API key provided: {self.key()}"}})
-        self.answer(200, {"object": "list", "data": [{"id": "llama-3"}, {"id": "embed-1"}]})
+            return self.send(401, {"error": {"message": f"Incorrect API key provided: {self.key()}"}})
+        self.send(200, {"object": "list", "data": [{"id": "llama-3"}, {"id": "embed-1"}]})
 
     def like_page(self, path: str) -> None:
-        self.answer(200, b"<!doctype html><html></html>")
+        self.send(200, b"<!doctype html><html></html>")
 
     def like_slow(self, path: str) -> None:
-        self.server.ending.wait(30)
+        self.fake.ending.wait(30)
 
     def like_large(self, path: str) -> None:
-        self.answer(200, b'{"data":[' + b" " * 10_000_000 + b"]}")
+        self.send(200, b'{"data":[' + b" " * 10_000_000 + b"]}")
 
     def like_hostile(self, path: str) -> None:
-        self.answer(200, HOSTILE.encode() + b"<html>" + b"x" * 1_000)
+        self.send(200, HOSTILE.encode() + b"<html>" + b"x" * 1_000)
 
     def like_redirect(self, path: str) -> None:
-        self.answer(302, {}, Location=f"{self.server.base_url}/row{path}?key={self.key()}")
+        self.send(302, {}, Location=f"{self.fake.base_url}/row{path}?key={self.key()}")
 
     def like_onemin(self, path: str) -> None:
         if path == "/models":
-            return self.answer(200, {"models": [{"modelId": "gpt-4o-mini", "status": "ACTIVE"}], "total": 1})
+            return self.send(200, {"models": [{"modelId": "gpt-4o-mini", "status": "ACTIVE"}], "total": 1})
         assert re.fullmatch("/api/results/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", path)
-        self.answer(200, {"aiRecord": None}) if self.key() == KEY else self.answer(401, {"message": "Unauthorized"})
+        self.send(200, {"aiRecord": None}) if self.key() == KEY else self.send(401, {"message": "Unauthorized"})
 
     def like_claude(self, path: str) -> None:
         if self.key() != KEY:
-            return self.answer(401, {"error": {"message": "invalid x-api-key"}})
+            return self.send(401, {"error": {"message": "invalid x-api-key"}})
         if "after_id" not in self.path:
-            return self.answer(200, {"data": [{"id": "claude-a"}], "has_more": True, "last_id": "claude-a"})
-        self.answer(200, {"data": [{"id": "claude-b"}], "has_more": False, "last_id": "claude-b"})
+            return self.send(200, {"data": [{"id": "claude-a"}], "has_more": True, "last_id": "claude-a"})
+        self.send(200, {"data": [{"id": "claude-b"}], "has_more": False, "last_id": "claude-b"})
 
     def like_google(self, path: str) -> None:
         if path == "/v1beta1/publishers/google/models":
             good = self.key() == "ya29.a-token-of-google" and self.headers["x-goog-user-project"] == "my-project"
             models = {"publisherModels": [{"name": "publishers/google/models/gemini-2.5-pro"}]}
-            return self.answer(200, models) if good else self.answer(403, {})
+            return self.send(200, models) if good else self.send(403, {})
         if self.key() != KEY:
             details = [{"reason": "API_KEY_INVALID"}]
-            return self.answer(400, {"error": {"message": "API key not valid.", "details": details}})
-        self.answer(200, {"models": [{"name": "models/gemini-2.5-pro", "supportedGenerationMethods": ["generateContent"]}]})
+            return self.send(400, {"error": {"message": "API key not valid.", "details": details}})
+        self.send(200, {"models": [{"name": "models/gemini-2.5-pro", "supportedGenerationMethods": ["generateContent"]}]})
 
     def like_cohere(self, path: str) -> None:
-        self.answer(200, {"models": [{"name": "command-r"}]}) if self.key() == KEY else self.answer(498, {})
+        self.send(200, {"models": [{"name": "command-r"}]}) if self.key() == KEY else self.send(498, {})
 
     def like_flare(self, path: str) -> None:
         good = self.key() == KEY and path == "/client/v4/accounts/acc/ai/models/search"
-        self.answer(200, {"result": [{"name": "@cf/m"}]}) if good else self.answer(403, {})
+        self.send(200, {"result": [{"name": "@cf/m"}]}) if good else self.send(403, {})
 
 
 @pytest.fixture(scope="module")
-def vendors() -> Iterator[Vendors]:
-    server = Vendors()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.ending.set()
-    server.shutdown()
-    thread.join()
+def vendors() -> Iterator[FakeServer]:
+    fake = FakeServer(Ways)
+    fake.seen, fake.ending = [], threading.Event()
+    yield fake
+    fake.ending.set()
+    fake.stop()
 
 
 def provider(name: str, base_url: str, *keys: str, kind: str = "openai", models: str = "llama-3", **more: str) -> dict[str, str]:
@@ -158,7 +131,7 @@ def ask(folder: Path, settings: dict[str, str]) -> tuple[int, list[str], float]:
     return done.returncode, [line.removeprefix("  ") for line in lines], seconds
 
 
-def test_good_keys_of_all_kinds(vendors: Vendors, tmp_path: Path) -> None:
+def test_good_keys_of_all_kinds(vendors: FakeServer, tmp_path: Path) -> None:
     at = vendors.base_url
     vendors.seen.clear()
     google = {"API_KEYS": "", "PROJECT_ID": "my-project", "CLIENT_ID": "id", "CLIENT_SECRET": "client-secret-1"}
@@ -194,7 +167,7 @@ def test_good_keys_of_all_kinds(vendors: Vendors, tmp_path: Path) -> None:
     assert status == 0 and len([line for line in lines if line.endswith(": accepted")]) == 6
 
 
-def test_all_that_can_be_wrong_at_once(vendors: Vendors, tmp_path: Path) -> None:
+def test_all_that_can_be_wrong_at_once(vendors: FakeServer, tmp_path: Path) -> None:
     at = vendors.base_url
     vendors.seen.clear()
     nobody = free_port()
@@ -231,14 +204,14 @@ def test_all_that_can_be_wrong_at_once(vendors: Vendors, tmp_path: Path) -> None
     assert not any(path.startswith("/row/v1/models?") for _, path in vendors.seen)
 
 
-def test_settings_go_before_questions(vendors: Vendors, tmp_path: Path) -> None:
+def test_settings_go_before_questions(vendors: FakeServer, tmp_path: Path) -> None:
     vendors.seen.clear()
     settings = provider("A", f"{vendors.base_url}/row/v1", KEY)
     done = subprocess.run([str(binary()), "check", "--ask"], env=INHERITED | settings, cwd=tmp_path, capture_output=True)
     assert done.returncode == 78 and not vendors.seen
 
 
-def test_callers_own_keys_are_not_asked_for(vendors: Vendors, tmp_path: Path) -> None:
+def test_callers_own_keys_are_not_asked_for(vendors: FakeServer, tmp_path: Path) -> None:
     settings = {"ONE_MIN_BASE_URL": f"{vendors.base_url}/onemin", "SUBSET_OF_ONE_MIN_PERMITTED_MODELS": "gpt-4o-mini"}
     assert ask(tmp_path, settings)[:2] == (0, ["onemin models: read"])
     kept = settings | CALLER | {"ONE_MIN_API_KEYS": BAD}
@@ -255,19 +228,19 @@ def test_callers_own_keys_are_not_asked_for(vendors: Vendors, tmp_path: Path) ->
         ("llama-3=fast", "fast", "fast=llama-3"),
     ],
 )
-def test_a_model_that_the_vendor_lacks_is_a_problem(vendors: Vendors, tmp_path: Path, models: str, listed: str, meant: str) -> None:
+def test_a_model_that_the_vendor_lacks_is_a_problem(vendors: FakeServer, tmp_path: Path, models: str, listed: str, meant: str) -> None:
     status, lines, _ = ask(tmp_path, CALLER | provider("A", f"{vendors.base_url}/row/v1", KEY, models=models))
     assert (status, lines[1]) == (69, f'a k1: "{listed}" (PROVIDER_A_MODELS) is not on the vendor\'s list; did you mean {meant}?')
     assert ask(tmp_path, CALLER | provider("A", f"{vendors.base_url}/row/v1", KEY, models=meant))[0] == 0
 
 
-def test_a_web_page_is_no_api(vendors: Vendors, tmp_path: Path) -> None:
+def test_a_web_page_is_no_api(vendors: FakeServer, tmp_path: Path) -> None:
     settings = CALLER | provider("A", f"{vendors.base_url}/page/v1", KEY)
     advice = "a web page; set the base URL to that of an API, such as https://host/v1"
     assert ask(tmp_path, settings)[1][0].startswith(f"a k1: not confirmed: the response is {advice}")
 
 
-def test_servers_of_the_relay_itself_are_asked(vendors: Vendors, tmp_path: Path, start_relay) -> None:
+def test_servers_of_the_relay_itself_are_asked(vendors: FakeServer, tmp_path: Path, start_relay) -> None:
     nobody = free_port()
     at = f"127.0.0.1:{nobody}"
     settings = CALLER | provider("A", f"{vendors.base_url}/row/v1", KEY)
@@ -296,7 +269,7 @@ def test_servers_of_the_relay_itself_are_asked(vendors: Vendors, tmp_path: Path,
     assert f"cannot connect to the proxy {at}" in relay.wait_for_line(lambda line: line["message"] == "request")["cause"]
 
 
-def test_memcached_that_is_looked_for_or_is_none(vendors: Vendors, tmp_path: Path) -> None:
+def test_memcached_that_is_looked_for_or_is_none(vendors: FakeServer, tmp_path: Path) -> None:
     settings = CALLER | provider("A", f"{vendors.base_url}/row/v1", KEY)
     advice = "; start memcached there, or correct MEMCACHED_HOST or MEMCACHED_SERVERS"
     port = str(free_port())
@@ -320,6 +293,6 @@ def test_memcached_that_is_looked_for_or_is_none(vendors: Vendors, tmp_path: Pat
     )  # fmt: skip
 
 
-def test_tls_to_a_server_without_it(vendors: Vendors, tmp_path: Path) -> None:
+def test_tls_to_a_server_without_it(vendors: FakeServer, tmp_path: Path) -> None:
     settings = CALLER | provider("A", f"{vendors.base_url.replace('http:', 'https:')}/row/v1", KEY)
     assert ask(tmp_path, settings)[1][0].endswith("(libcurl 35); if the server has no TLS, write http://")

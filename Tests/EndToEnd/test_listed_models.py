@@ -1,12 +1,11 @@
 """`_MODELS=*`: the models that vendors list themselves, read in the background."""
 
-import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from chat import ask
 from conftest import VENDOR_KEY, secrets
+from fake_server import FakeServer, Handler
 
 LISTS = {
     "openai": ("/v1/models", [{"data": [
@@ -51,7 +50,7 @@ REFUSAL = {"openai": 401, "anthropic": 401, "gemini": 400, "cohere": 401, "cloud
 """Of a key that the vendor does not know."""
 
 
-class Lister:
+class Lister(FakeServer):
     """A vendor that only lists its models, once `open` is set. It fails the first time. `revoked`: keys that it
     refuses."""
 
@@ -61,28 +60,17 @@ class Lister:
         paths = {path: pages[0]} | ({path + NEXT[kind]: pages[1]} if len(pages) > 1 else {})
         lister = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_):
-                pass
-
+        class Lists(Handler):
             def do_GET(self):
                 lister.open.wait(30)
                 lister.asked.append(self.path)
-                lister.headers.append({name.lower(): value for name, value in self.headers.items()})
+                lister.headers.append(self.lowered())
                 key = lister.headers[-1].get(KEY_HEADER[kind], "").removeprefix("Bearer ")
                 page = paths.get(self.path) if len(lister.asked) > 1 and key not in revoked else None
-                body = json.dumps(page or {"error": {"message": "no"}}).encode()
-                self.send_response(200 if page else REFUSAL[kind] if key in revoked else 500)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.send(200 if page else REFUSAL[kind] if key in revoked else 500, page or {"error": {"message": "no"}})
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.base_url = f"http://127.0.0.1:{self.server.server_port}" + ("/v1" if kind == "openai" else "")
+        super().__init__(Lists)
+        self.base_url += "/v1" if kind == "openai" else ""
 
 
 @pytest.mark.parametrize("kind", LISTS)

@@ -7,15 +7,14 @@ request that a reader makes of them, which is answered.
 import base64
 import json
 import re
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 import httpx
 import local_http
 import pictures
 import pytest
+from fake_server import FakeServer, Handler
 from relay_process import Relay
 
 CHAT = "/v1/chat/completions"
@@ -162,55 +161,38 @@ ROWS = [
 ]  # fmt: skip
 
 
-class Servers(BaseHTTPRequestHandler):
+class Servers(Handler):
     """OpenAI-compatible servers by the first part of the path: `right` responds, the others do as their name says."""
 
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-    def answer(self, status: int, body: Any) -> None:
-        raw = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = json.loads(self.read())
         way = self.path.split("/")[1]
         if self.path == "/right/v1/chat/completions":
-            self.server.seen.append(body)  # type: ignore[attr-defined]
+            self.fake.seen.append(body)
             message = {"role": "assistant", "content": "Hello"}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
             usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-            return self.answer(200, {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m",
-                                     "choices": [choice], "usage": usage})  # fmt: skip
+            return self.send(200, {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m",
+                                   "choices": [choice], "usage": usage})  # fmt: skip
         failures = {
             "right": (404, {"detail": "Not Found"}), "ill": (500, {"error": {"message": "broken"}}),
             "key": (401, {"error": {"message": "no such key"}}),
             "model": (404, {"error": {"message": "model not found", "code": "model_not_found"}}),
         }  # fmt: skip
-        self.answer(*failures[way])
+        self.send(*failures[way])
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Servers)
-    server.daemon_threads = True
-    server.seen = []  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
+def servers() -> Iterator[FakeServer]:
+    fake = FakeServer(Servers)
+    fake.seen = []
+    yield fake
+    fake.stop()
 
 
 @pytest.fixture(scope="module")
 def shared(launch, servers, new_key) -> Relay:
-    at = f"http://127.0.0.1:{servers.server_port}"
+    at = servers.base_url
     key = new_key()
     rows = {
         "LOST": ("http://no-such-host.invalid/v1", "lost"), "ILL": (f"{at}/ill/v1", "ill"), "PATH": (f"{at}/right", "wrong-path"),
@@ -256,7 +238,7 @@ def test_a_server_of_openais_wire_gets_any_word(shared: Relay, servers: Any) -> 
 
 
 def test_a_refused_key_is_a_warning_though_another_provider_serves(start_relay, servers: Any) -> None:
-    at = f"http://127.0.0.1:{servers.server_port}"
+    at = servers.base_url
     settings = {}
     for name, way in {"FIRST": "key", "SECOND": "right"}.items():
         fields = {"KIND": "openai", "BASE_URL": f"{at}/{way}/v1", "MODELS": "m", "API_KEYS": "vendor-key-0123456789"}

@@ -1,11 +1,10 @@
 """States of providers and their keys as the person on call sees them: lines in the log, and gauges."""
 
-import http.server
-import threading
 import time
 from typing import Any
 
 from chat import MODEL, ask, body, vendor_error
+from fake_server import FakeServer, Handler
 from memcached import wait_for
 from operating import PASSWORD, Operator
 from relay_process import free_port
@@ -44,16 +43,13 @@ def asks_until(client: Any, is_so: Any, model: str = MODEL, status: int | None =
         time.sleep(0.02)
 
 
-class Refusing(http.server.BaseHTTPRequestHandler):
+class Refusing(Handler):
     """A server that can be reached, and fails."""
 
-    def do_POST(self) -> None:
-        self.send_response(500)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+    protocol_version = "HTTP/1.0"
 
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+    def do_POST(self) -> None:
+        self.send(500)
 
 
 def test_each_state_is_told_once_when_it_begins_and_once_when_it_is_over(serve, vendor):
@@ -112,13 +108,11 @@ def test_each_state_is_told_once_when_it_begins_and_once_when_it_is_over(serve, 
     assert states(relay)[7:] == [("warning", UNREACHABLE, "gone", ""), ("warning", OPENED, "gone", "gone")]
     line = relay.wait_for_line(lambda line: line["message"] == UNREACHABLE)
     assert line["cause"].startswith(f"cannot connect to 127.0.0.1:{port}/v1/chat/completions: connection refused")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Refusing)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = FakeServer(Refusing, port)
     try:
         asks_until(client, lambda: len(states(relay)) == 10, "gone", 502)
     finally:
-        server.shutdown()
-        server.server_close()
+        server.stop()
     assert states(relay)[9:] == [("info", REACHED, "gone", "")]
     last = [line for line in relay.log_lines() if line.get("model") == "gone" and "status" in line][-1]
     assert last["cause"] == f"gone: the vendor answered 500 at 127.0.0.1:{port}/v1/chat/completions"

@@ -5,13 +5,13 @@ import hashlib
 import signal
 import subprocess
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import conftest
 import local_http
 import pytest
 from chat import ask
+from fake_server import FakeServer, Handler
 from limited import client as plain
 from memcached import wait_for
 from relay_process import binary
@@ -21,7 +21,7 @@ KEY = "document-key-1"
 BASE = f"KEY_A_TOKEN={TOKEN}\nPROVIDER_E_KIND=echo\n"
 
 
-class Host:
+class Host(FakeServer):
     """A server of one document. `asked`: the values of If-None-Match; `status`: the status in place of 200; `gate`:
     responses wait while it is closed; `hides_length`: the end of the connection is the only end of the document."""
 
@@ -38,17 +38,16 @@ class Host:
         self.gate.set()
         host = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Documents(Handler):
+            protocol_version = "HTTP/1.0"
+
             def do_GET(self):  # noqa: N802
                 host.asked.append(self.headers.get("If-None-Match"))
                 host.gate.wait(20)
                 if host.moves and not self.path.endswith("moved" * host.moves):
-                    self.send_response(302)
-                    self.send_header("Location", self.path + "moved")
-                    self.send_header("Content-Length", "0")
+                    self.send(302, Location=self.path + "moved")
                 elif host.status != 200 or host.tag and host.asked[-1] == host.tag:
-                    self.send_response(host.status if host.status != 200 else 304)
-                    self.send_header("Content-Length", "0")
+                    self.send(host.status if host.status != 200 else 304)
                 else:
                     self.send_response(200)
                     if host.tag:
@@ -57,17 +56,9 @@ class Host:
                         self.send_header("Content-Length", str(len(host.document)))
                     self.end_headers()
                     self.wfile.write(host.document)
-                    return
-                self.end_headers()
 
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/settings?token=secret-in-the-query"
-        threading.Thread(
-            target=self.server.serve_forever, args=(0.05,), daemon=True
-        ).start()
+        super().__init__(Documents)
+        self.url = f"{self.base_url}/settings?token=secret-in-the-query"
 
     def says(self, text, tag=None):
         self.document, self.tag = (
@@ -82,7 +73,7 @@ def host():
     host = Host()
     host.says(BASE)
     yield host
-    host.server.shutdown()
+    host.stop()
 
 
 @pytest.fixture
@@ -347,7 +338,7 @@ def test_the_document_is_the_one_of_the_start(start_relay, tmp_path, host):
     assert reload("").status_code == 200 and serves(relay, "third"), "also if the file names none any more"
     host.status = 503
     assert reload(change).status_code == 502 and serves(relay, "third")
-    other.server.shutdown()
+    other.stop()
 
 
 @pytest.mark.parametrize("is_sealed", [False, True])

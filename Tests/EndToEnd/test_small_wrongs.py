@@ -21,7 +21,7 @@ PHRASE = "schlüssel, 鍵 and ключ"
 def host():
     host = Host()
     yield host
-    host.server.shutdown()
+    host.stop()
 
 
 def test_the_key_of_a_document_is_any_text(start_relay, tmp_path, host):

@@ -15,14 +15,13 @@ SCRIPT, all optional, besides what the kind's own answers are made of:
 """
 
 import json
-import socketserver
-import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
 
-from openai_vendor import empty_ones, write
+from fake_server import Handler, ScriptedServer
+from openai_vendor import answer, empty_ones
 
 __all__ = ["Server", "Wire", "empty_ones"]
 
@@ -43,69 +42,22 @@ class Wire(Protocol):
     def get(self, path: str, headers: dict[str, str]) -> tuple[int, Any]: ...
 
 
-class Server:
-    """The running fake. `base_url`: `http://127.0.0.1:PORT`."""
+class Server(ScriptedServer):
+    """The running fake."""
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
-        self.lock = threading.Lock()
-        self.scripts: dict[str, list[dict[str, Any]]] = {}
-        self.requests: list[dict[str, Any]] = []
-        self.violations: list[str] = []
-        self.left = threading.Event()
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler(self))
-        self.server.daemon_threads = True
-        self.server.handle_error = lambda *_: None  # clients leave as tests want it
-        self.base_url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-    def says(self, model: str, *scripts: dict[str, Any]) -> None:
-        """Scripts the responses to requests for `model` (the vendor's name)."""
-        with self.lock:
-            self.scripts[model] = list(scripts)
-            self.requests = [request for request in self.requests if request["model"] != model]
-
-    def asked(self, model: str) -> list[dict[str, Any]]:
-        """Returns the requests for `model`: {"headers", "body", "path", "raw", "at"}."""
-        with self.lock:
-            return [request for request in self.requests if request["model"] == model]
-
-    def body(self, model: str) -> dict[str, Any]:
-        """Returns the body of the only request for `model`."""
-        (only,) = self.asked(model)
-        return only["body"]
-
-    def take_violations(self) -> list[str]:
-        with self.lock:
-            found, self.violations = self.violations, []
-        return found
-
-    def next_script(self, model: str) -> dict[str, Any]:
-        with self.lock:
-            scripts = self.scripts.get(model) or [{}]
-            return scripts.pop(0) if len(scripts) > 1 else scripts[0]
+        super().__init__(handler(self))
 
 
 def handler(server: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-        def lowered(self) -> dict[str, str]:
-            return {name.lower(): value for name, value in self.headers.items()}
-
+    class Requests(Handler):
         def do_GET(self) -> None:
             status, body = server.wire.get(self.path, self.lowered())
-            answer(self, {"status": status, "json": body}, is_streamed=False)
+            answer(self, {}, {"status": status, "json": body})
 
         def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["content-length"]))
+            raw = self.read()
             body = json.loads(raw)
             headers = self.lowered()
             model = server.wire.model(self.path, body)
@@ -115,43 +67,14 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             problems += [f"header {name}" for name in set(headers) - allowed]
             if headers.get("content-type") != "application/json":
                 problems.append("content-type")
-            with server.lock:
-                server.requests.append(
-                    {"headers": headers, "body": body, "raw": raw, "path": self.path, "model": model, "at": time.monotonic()}
-                )
-                server.violations += problems
+            server.note(self.path, model, headers, body, raw, problems)
             self.left = server.left
             if script.get("slow"):
                 time.sleep(script["slow"])
-            answer(self, script, is_streamed=server.wire.is_stream(self.path, body), wire=server.wire)
+            is_streamed = server.wire.is_stream(self.path, body)
+            answer(self, {"stream": is_streamed}, script, server.wire.whole, lambda script: events(script, script.get("events") or server.wire.events(script)))
 
-    return Handler
-
-
-def answer(handler: BaseHTTPRequestHandler, script: dict[str, Any], *, is_streamed: bool, wire: Wire | None = None) -> None:
-    status = script.get("status", 200)
-    is_stream = is_streamed and status == 200 and "json" not in script
-    kind = script.get("type", "text/event-stream; charset=utf-8" if is_stream else "application/json")
-    if "raw" in script:
-        data = script["raw"]
-    elif is_stream:
-        data = events(script, script.get("events") or wire.events(script))
-    else:
-        whole = script["json"] if "json" in script else wire.whole(script)
-        data = json.dumps(whole, separators=(",", ":")).encode()
-    handler.send_response(status)
-    handler.send_header("Content-Type", kind)
-    for name, value in script.get("headers", {}).items():
-        handler.send_header(name, value)
-    if is_stream and not script.get("cut"):
-        handler.send_header("Transfer-Encoding", "chunked")
-    else:
-        handler.send_header("Content-Length", str(len(data) + (10 if script.get("cut") else 0)))
-    handler.end_headers()
-    try:
-        write(handler, data, script, chunked=is_stream and not script.get("cut"))
-    except OSError:
-        handler.close_connection = True
+    return Requests
 
 
 def events(script: dict[str, Any], told: list[Any]) -> bytes:

@@ -8,13 +8,14 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import anthropic_vendor
 import gemini_vendor
 import vendor_server
+from fake_server import FakeServer, Handler
 
 PROJECT = "my-project"
 CLIENT = {"client_id": "id-1.apps.googleusercontent.com", "client_secret": "secret-of-the-client/+&"}
@@ -30,11 +31,10 @@ OPEN_SCHEMA = {
 }  # fmt: skip
 
 
-class Tokens:
+class Tokens(FakeServer):
     """Google's token server. `answers` are (status, body) of the next exchanges; then a new token for each."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
         self.forms: list[dict[str, str]] = []
         self.violations: list[str] = []
         self.answers: list[tuple[int, Any]] = []
@@ -44,15 +44,12 @@ class Tokens:
         self.past: set[str] = set()
         self.gate = threading.Event()
         self.gate.set()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/token"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        super().__init__(self.handler())
+        self.url = f"{self.base_url}/token"
 
     def stop(self) -> None:
         self.gate.set()
-        self.server.shutdown()
-        self.server.server_close()
+        super().stop()
 
     def reset(self) -> None:
         with self.lock:
@@ -72,14 +69,9 @@ class Tokens:
             return 200, {"access_token": self.current, "expires_in": self.seconds, "scope": "x", "token_type": "Bearer"}
 
     def handler(tokens: "Tokens") -> type[BaseHTTPRequestHandler]:
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
+        class Requests(Handler):
             def do_POST(self) -> None:
-                raw = self.rfile.read(int(self.headers["content-length"]))
+                raw = self.read()
                 form = dict(parse_qsl(raw.decode(), strict_parsing=True))
                 wanted = CLIENT | {"refresh_token": tokens.refresh, "grant_type": "refresh_token"}
                 with tokens.lock:
@@ -93,11 +85,11 @@ class Tokens:
                 if isinstance(body, dict) and "refresh_token" in body:
                     tokens.refresh = body["refresh_token"]
                 try:
-                    vendor_server.answer(self, {"status": status, "json": body}, is_streamed=False)
+                    vendor_server.answer(self, {}, {"status": status, "json": body})
                 except OSError:
                     self.close_connection = True
 
-        return Handler
+        return Requests
 
 
 class VertexWire:

@@ -65,7 +65,7 @@ class Run:
         prices = [Decimal(pick.randint(1, 900)) / 100 for _ in range(3)]
         self.keys[name], self.prices[name] = keys, prices
         fields = {
-            "KIND": wire, "BASE_URL": f"{self.vendors.url}/{wire}/{name}", "API_KEYS": ",".join(keys), "MODELS": "m=theirs",
+            "KIND": wire, "BASE_URL": f"{self.vendors.base_url}/{wire}/{name}", "API_KEYS": ",".join(keys), "MODELS": "m=theirs",
             "PRIORITY": str(pick.choice([1, 1, 2])), "WEIGHT": str(pick.choice([1, 2, 3])), "COSTS": "m=" + "/".join(map(str, prices)),
             "TIMEOUT": "1s", "IDLE_TIMEOUT": "1s",
         }  # fmt: skip

@@ -9,13 +9,14 @@ import re
 import select
 import socket
 import sys
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from fake_server import FakeServer, Handler
 
 REFUSALS = {"429": 429, "429 soon": 429, "401": 401, "402": 402, "500": 500, "503": 503, "529": 529}
 """Statuses by the names of faults; `soon` tells a second in `Retry-After`."""
@@ -50,7 +51,7 @@ class Call:
         return f"mark{self.number}k"
 
 
-class Vendors:
+class Vendors(FakeServer):
     """`url`/WIRE/PROVIDER is the address of a provider; WIRE: openai, anthropic, gemini."""
 
     def __init__(self, seed: int, share_of_faults: float) -> None:
@@ -62,14 +63,7 @@ class Vendors:
         self.crowds: list[list[Call]] = []
         """The calls that ran at once with one key, wherever these are more than its bound."""
         self.running: defaultdict[str, list[Call]] = defaultdict(list)
-        self.lock = threading.Lock()
-        self.server = Server(("127.0.0.1", 0), handler(self))
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(handler(self))
 
     def begin(self, provider: str, key: str, path: str, raw: bytes) -> Call:
         found = re.search(rb"request\d+x", raw)
@@ -104,20 +98,8 @@ class Vendors:
                 call.ended = time.monotonic()
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-    def handle_error(self, *_: Any) -> None:
-        """Ignores errors, because the relay may leave at any time."""
-
-
 def handler(vendors: Vendors) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: Any) -> None: ...
-
+    class Requests(Handler):
         def do_POST(self) -> None:
             _, wire, provider, path = self.path.split("?")[0].split("/", 3)
             raw = read_body(self)
@@ -133,7 +115,7 @@ def handler(vendors: Vendors) -> type[BaseHTTPRequestHandler]:
             finally:
                 vendors.end(call)
 
-    return Handler
+    return Requests
 
 
 def read_body(handler: BaseHTTPRequestHandler) -> bytes:
