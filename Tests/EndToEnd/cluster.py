@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 from relay_process import INHERITED, binary, free_port
@@ -167,44 +167,19 @@ class Cluster:
         self.publisher.join()
 
 
-class Load:
-    """Clients that ask the pods known to serve, each request once and on a connection of its own. `served` counts responses."""
+class Clients:
+    """Threads that call `ask` with their arguments, over and over, until the block ends."""
 
-    def __init__(self, cluster: Cluster, token: str, *, streams: int) -> None:
-        self.cluster, self.headers = cluster, {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        self.served = self.streamed = self.outlived = 0
+    def __init__(self, *arguments: tuple[Any, ...]) -> None:
         self.failures: list[str] = []
         self.is_enough = threading.Event()
-        self.lock = threading.Lock()
-        delay = int(cluster.seconds_of(750))
-        self.threads = [threading.Thread(target=self.ask, args=(f"!delay={delay} {'word ' * 20}", True)) for _ in range(streams)]
-        self.threads += [threading.Thread(target=self.ask, args=("Hello", False)) for _ in range(4)]
+        self.threads = [threading.Thread(target=self.ask_on, args=one) for one in arguments]
 
-    def ask(self, text: str, is_stream: bool) -> None:
-        body = f'{{"model": "echo", "stream": {str(is_stream).lower()}, "messages": [{{"role": "user", "content": "{text}"}}]}}'
+    def ask_on(self, *arguments: Any) -> None:
         while not self.is_enough.wait(0.005):
-            if not (known := self.cluster.known()):
-                continue
-            pod = random.choice(known)
-            connection = http.client.HTTPConnection("127.0.0.1", pod.port, timeout=60)
-            try:
-                connection.request("POST", "/v1/chat/completions", body, self.headers)
-                response = connection.getresponse()
-                content = response.read().decode()
-                is_whole = content.endswith("data: [DONE]\n\n") and content.count("word") == 20 if is_stream else "Hello" in content
-                fault = "" if response.status == 200 and is_whole else f"{response.status} {content[-300:]}"
-            except (OSError, http.client.HTTPException) as error:
-                fault = repr(error)
-            finally:
-                connection.close()
-            with self.lock:
-                self.served += not fault
-                self.streamed += is_stream and not fault
-                self.outlived += is_stream and time.monotonic() > pod.signalled
-                if fault:
-                    self.failures.append(fault)
+            self.ask(*arguments)
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         for thread in self.threads:
             thread.start()
         return self
@@ -213,3 +188,36 @@ class Load:
         self.is_enough.set()
         for thread in self.threads:
             thread.join()
+
+
+class Load(Clients):
+    """Clients that ask the pods known to serve, each request once and on a connection of its own. `served` counts responses."""
+
+    def __init__(self, cluster: Cluster, token: str, *, streams: int) -> None:
+        self.cluster, self.headers = cluster, {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self.served = self.streamed = self.outlived = 0
+        self.lock = threading.Lock()
+        super().__init__(*[(f"!delay={int(cluster.seconds_of(750))} {'word ' * 20}", True)] * streams, *[("Hello", False)] * 4)
+
+    def ask(self, text: str, is_stream: bool) -> None:
+        if not (known := self.cluster.known()):
+            return
+        body = f'{{"model": "echo", "stream": {str(is_stream).lower()}, "messages": [{{"role": "user", "content": "{text}"}}]}}'
+        pod = random.choice(known)
+        connection = http.client.HTTPConnection("127.0.0.1", pod.port, timeout=60)
+        try:
+            connection.request("POST", "/v1/chat/completions", body, self.headers)
+            response = connection.getresponse()
+            content = response.read().decode()
+            is_whole = content.endswith("data: [DONE]\n\n") and content.count("word") == 20 if is_stream else "Hello" in content
+            fault = "" if response.status == 200 and is_whole else f"{response.status} {content[-300:]}"
+        except (OSError, http.client.HTTPException) as error:
+            fault = repr(error)
+        finally:
+            connection.close()
+        with self.lock:
+            self.served += not fault
+            self.streamed += is_stream and not fault
+            self.outlived += is_stream and time.monotonic() > pod.signalled
+            if fault:
+                self.failures.append(fault)

@@ -3,6 +3,7 @@
 Scripts/prove-image runs the same on a real engine.
 """
 
+import itertools
 import json
 import os
 import re
@@ -11,7 +12,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +21,7 @@ import httpx
 import local_http
 import pytest
 import yaml
+from cluster import Clients
 from memcached import Memcached, wait_for
 from postgres import Postgres
 from relay_process import INHERITED, ROOT, binary, free_port
@@ -77,46 +78,28 @@ class Project:
                 pass
 
 
-class Load:
+class Load(Clients):
     """Clients that ask any relay that runs until they are told to end. `served` has the ids of the requests that got a response."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
         self.served: list[str] = []
-        self.failures: list[str] = []
-        self.is_enough = threading.Event()
-        self.threads = [threading.Thread(target=self.ask, args=(number,)) for number in range(4)]
+        super().__init__(*[(itertools.count(first, 4),) for first in range(4)])
 
-    def ask(self, client: int) -> None:
-        number = 0
-        while not self.is_enough.wait(0.005):
-            try:
-                containers = self.project.containers()
-            except FileNotFoundError:  # one has gone meanwhile
-                continue
-            number += 1
-            name, port = f"client-{client}-{number}", containers[number % len(containers)]["port"]
+    def ask(self, numbers: Iterator[int]) -> None:
+        number = next(numbers)
+        try:
+            containers = self.project.containers()
+            port = containers[number % len(containers)]["port"]
             body = {"model": "echo", "messages": [{"role": "user", "content": "Hello"}]}
-            try:
-                answer = local_http.post(
-                    f"http://127.0.0.1:{port}/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {TOKEN}", "id": name}
-                )
-            except httpx.TransportError:  # it has not begun or has ended; the proxy would ask another one
-                continue
-            if answer.status_code == 200:
-                self.served.append(name)
-            else:
-                self.failures.append(answer.text)
-
-    def __enter__(self) -> "Load":
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.is_enough.set()
-        for thread in self.threads:
-            thread.join()
+            headers = {"Authorization": f"Bearer {TOKEN}", "id": f"client-{number}"}
+            answer = local_http.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=body, headers=headers)
+        except (FileNotFoundError, httpx.TransportError):  # a relay has begun or ended meanwhile; the proxy would ask another one
+            return
+        if answer.status_code == 200:
+            self.served.append(f"client-{number}")
+        else:
+            self.failures.append(answer.text)
 
 
 @pytest.fixture
