@@ -47,12 +47,12 @@ class Providers:
         return "".join(name for _, name in sorted(calls))
 
 
-def places(providers: Providers) -> list[str]:
+def places(providers: Providers, path: str = CHAT_PATH) -> list[str]:
     """Returns provider and key of each call so far, in their order."""
     calls = [
         (request["number"], f"{name}{at}")
         for name, keys in providers.keys.items()
         for at, key in enumerate(keys)
-        for request in providers.vendor.requests(key, CHAT_PATH)
+        for request in providers.vendor.requests(key, path)
     ]
     return [place for _, place in sorted(calls)]

@@ -1,6 +1,7 @@
 """Images and speech that two providers with two keys make in their own form: they fail over as chats do."""
 
 import pytest
+from balanced import places
 from chat import vendor_error
 from pictures import picture
 from test_balance import FAILED
@@ -28,25 +29,14 @@ def made(serve):
     return started
 
 
-def places(providers):
-    """Returns provider and key of each call so far, in their order."""
-    calls = [
-        (request["number"], f"{name}{at}")
-        for name, keys in providers.keys.items()
-        for at, key in enumerate(keys)
-        for request in providers.vendor.requests(key, FEATURES)
-    ]
-    return [place for _, place in sorted(calls)]
-
-
 @every
 def test_calls_of_one_user_keep_to_one_provider_and_key(made, way):
     providers, http = made(a=2, b=2, AFFINITY="user")
-    for number in range(16):
+    for number in range(48):
         for _ in range(2):
             assert WAYS[way](http, user=f"user {number}").status_code == 200
-    seen = places(providers)
-    assert all(len(set(seen[at : at + 2])) == 1 for at in range(0, 32, 2))
+    seen = places(providers, FEATURES)
+    assert all(len(set(seen[at : at + 2])) == 1 for at in range(0, 96, 2))
     assert len(set(seen)) == 4
 
 
@@ -68,7 +58,7 @@ def test_a_request_reserves_what_the_dearest_provider_may_cost(made, way):
     """The first credits of a model are guessed: 100 dollars at the price of the second provider."""
     providers, http = made(a=1, b=1, **BUDGETS, PROVIDER_A_CREDIT_COST="0.00001", PROVIDER_B_CREDIT_COST="1")
     assert WAYS[way](http).status_code == 429
-    assert places(providers) == []
+    assert places(providers, FEATURES) == []
 
 
 @pytest.mark.parametrize("way", ["generations", "edits", "variations"])
