@@ -167,16 +167,6 @@ def test_a_dead_server(start_relay, caller):
         assert refusal(caller(relay), is_streamed, model=MODEL, max_tokens=bound)[0] == 502
 
 
-def test_a_client_that_leaves_ends_the_vendors_stream(talking, anthropic_server):
-    anthropic_server.left.clear()
-    anthropic_server.says(MODEL, {"events": parts({})[:4], "stall": True})
-    with talking.stream("POST", "/v1/chat/completions", json={
-        "model": "claude", "stream": True, "messages": [{"role": "user", "content": "Hi"}],
-    }) as answer:  # fmt: skip
-        assert next(answer.iter_bytes())
-    assert anthropic_server.left.wait(10)
-
-
 def test_no_key_and_no_account_is_told(talking, anthropic_server):
     said = f"Key {CLAUDE_KEY} of org-a1b2c3 failed at /srv/app/x.py, see https://vendor.example/x"
     anthropic_server.says(MODEL, {"status": 400, "json": failure("invalid_request_error", said)})
@@ -288,7 +278,6 @@ FINISHES = [
 
 
 @pytest.mark.parametrize("reason, finish", FINISHES)
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_finishes(talking, anthropic_server, reason, finish, is_streamed):
     details = {"type": "refusal", "category": None, "explanation": "It harms."} if reason == "refusal" else None
     anthropic_server.says(MODEL, {"stop": reason, "sequence": "END" if reason == "stop_sequence" else None, "details": details})
@@ -327,7 +316,6 @@ def test_silence_after_a_pause(short, anthropic_server, way, is_streamed, bound)
     assert len(anthropic_server.asked(MODEL)) == 2
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_an_empty_answer_is_a_good_one(talking, anthropic_server, is_streamed):
     anthropic_server.says(MODEL, {"content": []})
     if is_streamed:

@@ -18,7 +18,6 @@ from pictures import picture
 from test_gemini_chat import CALLS, TOOL
 from test_openai_stream import Built
 
-BOTH = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 WRITTEN = [(f"call_{at}", name, json.dumps(arguments)) for at, (name, arguments) in enumerate(CALLS)]
 
 
@@ -56,7 +55,6 @@ anthropics = officials.anthropic_of("relay")
 # --- Requests ---------------------------------------------------------------------------------
 
 
-@BOTH
 def test_a_plain_request(team, cloud, is_streamed):
     assert either(team, is_streamed, model="llama") == ("Hello there", "stop")
     (seen,) = cloud.asked(LLAMA)
@@ -142,7 +140,6 @@ OF_THEIR_OWN = {
 }  # fmt: skip
 
 
-@BOTH
 @pytest.mark.parametrize("name", OF_THEIR_OWN)
 def test_a_demanded_tool_that_is_called_though_none_was_offered(team, cloud, is_streamed, name):
     scripts, made = OF_THEIR_OWN[name]
@@ -155,7 +152,6 @@ def test_a_demanded_tool_that_is_called_though_none_was_offered(team, cloud, is_
     assert len(cloud.asked(at)) == len(scripts)
 
 
-@BOTH
 def test_one_call_at_most_though_no_tool_was_offered(team, cloud, is_streamed):
     cloud.says(LLAMA, {"calls": WRITTEN})
     asked = {"model": "llama", "tools": [TOOL], "tool_choice": "required", "parallel_tool_calls": False}
@@ -173,7 +169,6 @@ def calls_of(http, is_streamed, **asked):
     return [(call["function"]["name"], json.loads(call["function"]["arguments"])) for call in message["tool_calls"]]
 
 
-@BOTH
 @pytest.mark.parametrize("instead", [{"text": "It is sunny."}, {"calls": [("call_1", "else", "{}")]}], ids=["text", "another"])
 def test_a_named_tool_that_is_not_called_is_asked_for_in_the_text(team, cloud, is_streamed, instead):
     model = f"@cf/mend/{9 + 2 * is_streamed + ('calls' in instead)}"
@@ -185,7 +180,6 @@ def test_a_named_tool_that_is_not_called_is_asked_for_in_the_text(team, cloud, i
     assert not {"tools", "tool_choice"} & {*second, *third}
 
 
-@BOTH
 def test_a_named_tool_that_is_called_after_a_thought(team, cloud, is_streamed):
     cloud.says(LLAMA, {"reasoning": "Hm.", "calls": WRITTEN[:1]})
     assert calls_of(team, is_streamed, model="llama", **NAMED) == CALLS[:1]
@@ -205,47 +199,25 @@ def test_a_callers_own_key_teaches_too(relay, team, cloud):
 # --- Answers ----------------------------------------------------------------------------------
 
 
-@BOTH
 def test_tools_with_openais_client(official, team, cloud, is_streamed):
     cloud.says(LLAMA, {"calls": WRITTEN})
     own = f"@cf/mend/{7 + is_streamed}"
     cloud.says(own, {"status": 405, "json": failure(5007, "No such model")}, {"own": True, "calls": CALLS})
     for model in ("llama", own):
         asked = {"model": model, "messages": [{"role": "user", "content": "Weather?"}], "tools": [TOOL]}
-        if is_streamed:
-            with official.chat.completions.stream(**asked) as events:
-                choice = events.get_final_completion().choices[0]
-        else:
-            choice = official.chat.completions.create(**asked).choices[0]
+        choice = officials.choice(official, is_streamed, **asked)
         calls = choice.message.tool_calls
         assert choice.finish_reason == "tool_calls" and len({call.id for call in calls}) == 2
         assert [(call.function.name, json.loads(call.function.arguments)) for call in calls] == CALLS
 
 
-@BOTH
 def test_thoughts_with_anthropics_client(anthropics, team, cloud, is_streamed):
     cloud.says(LLAMA, {"reasoning": "Hm.", "text": "So."})
     asked = {"model": "llama", "max_tokens": 99, "messages": [{"role": "user", "content": "Hi"}]}
-    if is_streamed:
-        with anthropics.messages.stream(**asked) as events:
-            message = events.get_final_message()
-    else:
-        message = anthropics.messages.create(**asked)
+    message = officials.message(anthropics, is_streamed, **asked)
     assert [block.type for block in message.content] == ["thinking", "text"] and message.usage.output_tokens == 8
 
 
-@BOTH
-def test_only_the_first_call(team, cloud, is_streamed):
-    cloud.says(LLAMA, {"calls": WRITTEN})
-    asked = {"model": "llama", "tools": [TOOL], "parallel_tool_calls": False}
-    if is_streamed:
-        got = stream(team, **asked)
-        assert Built(got.chunks).told()[2] == CALLS[:1]
-    else:
-        assert len(ask(team, **asked).json()["choices"][0]["message"]["tool_calls"]) == 1
-
-
-@BOTH
 def test_models_of_the_own_wire_are_remembered(team, cloud, is_streamed):
     model = f"@cf/mend/{int(is_streamed)}"
     cloud.says(model, {"status": 404, "json": failure(7003)}, {"own": True})
@@ -256,7 +228,6 @@ def test_models_of_the_own_wire_are_remembered(team, cloud, is_streamed):
     assert set(third["body"]) == {"messages", "max_tokens"} | ({"stream"} if is_streamed else set())
 
 
-@BOTH
 @pytest.mark.parametrize("response, told", [({"a": 1}, '{"a":1}'), (7, "7"), ("x", "x"), ("", ""), (None, "")], ids=str)
 def test_what_responses_may_be(team, cloud, response, told, is_streamed):
     whole = {"result": {"response": response, "usage": cloudflare_vendor.USAGE}, "success": True}
@@ -264,7 +235,6 @@ def test_what_responses_may_be(team, cloud, response, told, is_streamed):
     assert either(team, is_streamed, model="llama") == (told, "stop")
 
 
-@BOTH
 @pytest.mark.parametrize("used, reason", [(49, "stop"), (50, "length")])
 def test_the_end_by_the_bound(team, cloud, used, reason, is_streamed):
     cloud.says(LLAMA, {"own": True, "usage": {"prompt_tokens": 9, "completion_tokens": used}})
@@ -306,7 +276,6 @@ def test_formats_that_a_model_lacks(team, cloud, number, refused, is_streamed):
     assert ["response_format" in seen["body"] for seen in cloud.asked(model)] == [True, False, number == 15]
 
 
-@BOTH
 def test_tools_that_a_model_lacks(team, cloud, is_streamed):
     model = f"@cf/mend/{17 + is_streamed}"
     cloud.says(model, {"status": 400, "json": {"error": {"message": "tools are not supported by this model"}}}, {"text": AS_TEXT})
@@ -404,7 +373,6 @@ TABLE = [
 ]  # fmt: skip
 
 
-@BOTH
 @pytest.mark.parametrize("at", range(len(TABLE)), ids=lambda at: f"{TABLE[at][0]}-{TABLE[at][2]}-{at}")
 def test_the_table(team, cloud, at, is_streamed):
     status, body, told, code, times = TABLE[at]
@@ -414,7 +382,6 @@ def test_the_table(team, cloud, at, is_streamed):
     assert len(cloud.asked(LLAMA)) == times
 
 
-@BOTH
 @pytest.mark.parametrize(
     "script",
     [{"raw": b"<html>busy</html>", "type": "text/html"}, {"raw": b""}, {"raw": b"{", "cut": True}, {"json": {"success": True, "result": {}}},

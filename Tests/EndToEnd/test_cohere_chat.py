@@ -7,10 +7,9 @@ import json
 import checked
 import cohere_vendor
 import httpx
-import local_http
 import officials
 import pytest
-from chat import PATH, ask, either, refusal, stream, text_of
+from chat import ask, either, refusal, stream, text_of
 from cohere_vendor import end, named
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from pictures import picture
@@ -158,7 +157,6 @@ def form_of(schema):
     return {"type": "json_schema", "json_schema": {"name": "thing", "schema": schema}}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_formats(co, vendor_site, is_streamed):
     vendor_site.says(MODEL, {"text": '{"city":"Rome"}'})
     assert either(co, is_streamed, model="command", response_format=form_of(PARAMETERS))[0] == '{"city":"Rome"}'
@@ -177,7 +175,6 @@ def test_formats_that_are_written_into_the_prompt(co, vendor_site):
         assert not {"response_format", "tools"} & set(vendor_site.asked(MODEL)[-1]["body"])
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_formats_with_tools_that_may_not_be_called(co, vendor_site, is_streamed):
     """Earlier calls keep the tools, so the format is requested in the prompt."""
     vendor_site.says(MODEL, {"text": '{"city": "Rome"}'})
@@ -231,15 +228,10 @@ def test_pictures_of_others_than_the_user(co, vendor_site):
 # --- Answers ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_tools_by_the_official_client(official, co, vendor_site, is_streamed):
     vendor_site.says(MODEL, {"calls": CALLS, "plan": "I look."})
     asked = {"model": "command", "messages": [{"role": "user", "content": "Weather?"}], "tools": [TOOL]}
-    if is_streamed:
-        with official.chat.completions.stream(**asked) as events:
-            choice = events.get_final_completion().choices[0]
-    else:
-        choice = official.chat.completions.create(**asked).choices[0]
+    choice = officials.choice(official, is_streamed, **asked)
     made = [(call.id, call.function.name, call.function.arguments) for call in choice.message.tool_calls]
     assert made == CALLS and choice.finish_reason == "tool_calls" and not choice.message.content
     sent = [{"id": id, "type": "function", "function": {"name": name, "arguments": text}} for id, name, text in CALLS]
@@ -251,17 +243,12 @@ def test_tools_by_the_official_client(official, co, vendor_site, is_streamed):
     assert vendor_site.body(MODEL)["messages"] == messages
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_tools_and_thoughts_by_messages(anthropics, co, vendor_site, is_streamed):
     vendor_site.says(THINKER, {"reasoning": "Hm.", "calls": CALLS, "text": "Let me look."})
     asked = {"model": "thinker", "max_tokens": 2000, "tools": [{"name": "weather", "input_schema": PARAMETERS}], "system": "Be brief.",
              "thinking": {"type": "enabled", "budget_tokens": 1500}}  # fmt: skip
     turns = [{"role": "user", "content": "Weather?"}]
-    if is_streamed:
-        with anthropics.messages.stream(messages=turns, **asked) as events:
-            message = events.get_final_message()
-    else:
-        message = anthropics.messages.create(messages=turns, **asked)
+    message = officials.message(anthropics, is_streamed, messages=turns, **asked)
     assert message.stop_reason == "tool_use" and message.usage.output_tokens == 8
     assert [block.type for block in message.content] == ["thinking", "text", "tool_use", "tool_use"]
     assert vendor_site.body(THINKER)["thinking"] == {"type": "enabled", "token_budget": 1500}
@@ -271,15 +258,10 @@ def test_tools_and_thoughts_by_messages(anthropics, co, vendor_site, is_streamed
     assert anthropics.messages.create(messages=turns, **asked).content[0].text == "Fine in both."
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_tool_loop_of_responses(official, co, vendor_site, is_streamed):
     vendor_site.says(MODEL, {"calls": CALLS[:1]})
     asked = {"model": "command", "store": False, "tools": [{"type": "function", "name": "weather", "parameters": PARAMETERS, "strict": False}]}
-    if is_streamed:
-        with official.responses.stream(input="Weather?", **asked) as events:
-            response = events.get_final_response()
-    else:
-        response = official.responses.create(input="Weather?", **asked)
+    response = officials.response(official, is_streamed, input="Weather?", **asked)
     (call,) = [item for item in response.output if item.type == "function_call"]
     vendor_site.says(MODEL, {"text": "Fine."})
     items = [{"role": "user", "content": "Weather?"}, {"type": "function_call", "call_id": call.call_id, "name": call.name, "arguments": call.arguments},
@@ -288,7 +270,7 @@ def test_a_tool_loop_of_responses(official, co, vendor_site, is_streamed):
     assert [message["role"] for message in vendor_site.body(MODEL)["messages"]] == ["user", "assistant", "tool"]
 
 
-def test_names_one_call_and_functions_of_old(co, vendor_site):
+def test_names_and_functions_of_old(co, vendor_site):
     tools = [{"type": "function", "function": {"name": name}} for name in ("a-b", "a_b", "1c")]
     ask(co, model="command", tools=tools)
     sent = [tool["function"]["name"] for tool in vendor_site.body(MODEL)["tools"]]
@@ -296,7 +278,6 @@ def test_names_one_call_and_functions_of_old(co, vendor_site):
     vendor_site.says(MODEL, {"calls": [(f"id{at}", name, "") for at, name in enumerate(sent)]})
     made = ask(co, model="command", tools=tools).json()["choices"][0]["message"]["tool_calls"]
     assert [(call["function"]["name"], call["function"]["arguments"]) for call in made] == [("a-b", "{}"), ("a_b", "{}"), ("1c", "{}")]
-    assert len(ask(co, model="command", tools=tools, parallel_tool_calls=False).json()["choices"][0]["message"]["tool_calls"]) == 1
     vendor_site.says(MODEL, {"calls": CALLS})
     choice = ask(co, model="command", functions=[TOOL["function"]]).json()["choices"][0]
     assert choice["message"]["function_call"] == {"name": "weather", "arguments": '{"city":"Rome"}'}
@@ -313,7 +294,6 @@ def test_usage(co, vendor_site):
         assert (usage["prompt_tokens"], usage["completion_tokens"]) == (20, 4000)
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_the_stop_that_ended_it(co, vendor_site, is_streamed):
     def ended(*stops):
         body = {"model": "command", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}], "stop_sequences": stops, "stream": is_streamed}
@@ -336,7 +316,6 @@ def test_the_stop_that_ended_it(co, vendor_site, is_streamed):
 REASONS = [("COMPLETE", "stop"), ("STOP_SEQUENCE", "stop"), ("MAX_TOKENS", "length"), ("ERROR_TOXIC", "content_filter"), ("NEW", "stop")]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 @pytest.mark.parametrize("word, told", REASONS)
 def test_finish_reasons(co, vendor_site, word, told, is_streamed):
     vendor_site.says(MODEL, {"finish": word})
@@ -395,7 +374,6 @@ TABLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: f"{case[0]}-{case[4]}")
 def test_the_table(co, vendor_site, case, is_streamed):
     status, body, headers, told, code, own = case
@@ -415,7 +393,6 @@ FAULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_without_an_answer(co, vendor_site, name, is_streamed):
     script, status = FAULTS[name]
@@ -440,15 +417,6 @@ def test_streams_that_break(co, vendor_site, name):
 def test_an_error_as_the_first_event(co, vendor_site):
     vendor_site.says(MODEL, {"events": [end("TIMEOUT", error="slow")]})
     assert refusal(co, True, model="command")[0] == 504
-
-
-def test_a_caller_who_leaves_ends_the_vendors_call(co, vendor_site):
-    vendor_site.left.clear()
-    vendor_site.says(MODEL, {"events": [BEGUN], "stall": True})
-    asked = {"model": "command", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
-    with local_http.stream("POST", f"{co.base_url}{PATH}", json=asked, headers=co.headers) as answer:
-        assert any("begun" in piece for piece in answer.iter_text())
-    assert vendor_site.left.wait(10)
 
 
 MENDS = [

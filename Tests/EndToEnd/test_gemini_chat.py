@@ -1,9 +1,7 @@
 """Chat by a provider of the kind gemini: requests as its vendor accepts them, whole and streamed responses."""
 
 import base64
-import http.server
 import json
-import threading
 
 import checked
 import gemini_vendor
@@ -14,6 +12,7 @@ import pytest
 import responding
 from chat import ask, either, refusal, stream, text_of
 from conftest import TEAM_TOKEN, VENDOR_KEY
+from fake_server import FakeServer, Handler
 from pictures import picture
 
 MODEL = "gemini-3.1-pro"
@@ -213,7 +212,6 @@ def test_schemas_are_cleaned(gem, google):
         assert seen == CLEANED
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_formats(gem, google, is_streamed):
     google.says(MODEL, {"text": '{"a":1}'})
     assert either(gem, is_streamed, model="pro", response_format={"type": "json_object"}) == ('{"a":1}', "stop")
@@ -235,7 +233,6 @@ EARLIER = [
 ]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_formats_with_tools_that_may_not_be_called(gem, google, is_streamed):
     """Earlier calls keep the tools, so the format is requested in the prompt."""
     fields = {"tools": [TOOL], "tool_choice": "none", "response_format": {"type": "json_object"}}
@@ -251,7 +248,6 @@ def test_formats_with_tools_that_may_not_be_called(gem, google, is_streamed):
     assert "tools" in google.body(MODEL) and google.body(MODEL)["generationConfig"] == {"responseMimeType": "application/json"}
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_integers_of_64_bits_stay_as_they_are(anthropics, gem, google, is_streamed):
     large = [2**63, 2**64 - 1]
     schema = {"type": "object", "properties": {"n": {"type": "array", "items": {"type": "integer", "minimum": large[0], "maximum": large[1]}}}}
@@ -312,22 +308,14 @@ def test_pictures_of_others_than_the_user(gem, google):
 def site():
     shown = picture("fetched")
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Files(Handler):
         def do_GET(self):
-            content = shown if self.path == "/a.png" else PDF if self.path == "/a.pdf" else b"<html>"
-            self.send_response(200 if content != b"<html>" else 404)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            content = {"/a.png": shown, "/a.pdf": PDF}.get(self.path)
+            self.send(200 if content else 404, content or b"<html>")
 
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}", shown
-    server.shutdown()
-    server.server_close()
+    server = FakeServer(Files)
+    yield server.base_url, shown
+    server.stop()
 
 
 OWN = "https://generativelanguage.googleapis.com/v1beta/files/abc-123"
@@ -375,7 +363,6 @@ def test_nobody_else_reads_googles_cloud(launch, anthropic_server):
     assert anthropic_server.asked("claude") == []
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_addresses_are_fetched(gem, google, site, is_streamed):
     url, shown = site
     content = [{"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": f"{url}/a.png"}}]
@@ -416,15 +403,10 @@ def test_what_is_not_taken(gem, google):
 # --- Answers ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_tools_by_the_official_client(official, gem, google, is_streamed):
     google.says(MODEL, {"calls": CALLS, "text": "Let me look.", "signature": SIGNATURE})
     asked = {"model": "pro", "messages": [{"role": "user", "content": "Weather?"}], "tools": [TOOL]}
-    if is_streamed:
-        with official.chat.completions.stream(**asked) as events:
-            choice = events.get_final_completion().choices[0]
-    else:
-        choice = official.chat.completions.create(**asked).choices[0]
+    choice = officials.choice(official, is_streamed, **asked)
     assert choice.finish_reason == "tool_calls" and choice.message.content == "Let me look."
     calls = choice.message.tool_calls
     assert [(call.function.name, json.loads(call.function.arguments)) for call in calls] == CALLS
@@ -448,17 +430,12 @@ def test_tools_by_the_official_client(official, gem, google, is_streamed):
         assert "thoughtSignature" not in parts[2]
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_tools_and_thoughts_by_messages(anthropics, gem, google, is_streamed):
     google.says(MODEL, {"reasoning": "Hm.", "calls": CALLS, "text": "Let me look.", "signature": SIGNATURE})
     asked = {"model": "pro", "max_tokens": 2000, "tools": [{"name": "weather", "input_schema": PARAMETERS}], "system": "Be brief.",
              "thinking": {"type": "enabled", "budget_tokens": 1024}}  # fmt: skip
     turns = [{"role": "user", "content": "Weather?"}]
-    if is_streamed:
-        with anthropics.messages.stream(messages=turns, **asked) as events:
-            message = events.get_final_message()
-    else:
-        message = anthropics.messages.create(messages=turns, **asked)
+    message = officials.message(anthropics, is_streamed, messages=turns, **asked)
     assert message.stop_reason == "tool_use" and message.usage.output_tokens == 11
     kinds = [block.type for block in message.content]
     assert kinds == ["thinking", "text", "tool_use", "tool_use"] and message.content[0].thinking == "Hm."
@@ -473,16 +450,11 @@ def test_tools_and_thoughts_by_messages(anthropics, gem, google, is_streamed):
     assert [part.get("thoughtSignature") for part in sent] == [None, SIGNATURE, None], sent
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_tool_loop_of_responses(official, gem, google, is_streamed):
     google.says(MODEL, {"calls": CALLS[:1], "signature": SIGNATURE})
     tool = {"type": "function", "name": "weather", "parameters": PARAMETERS, "strict": False}
     asked = {"model": "pro", "tools": [tool], "store": False}
-    if is_streamed:
-        with official.responses.stream(input="Weather?", **asked) as events:
-            response = events.get_final_response()
-    else:
-        response = official.responses.create(input="Weather?", **asked)
+    response = officials.response(official, is_streamed, input="Weather?", **asked)
     (call,) = [item for item in response.output if item.type == "function_call"]
     assert (call.name, json.loads(call.arguments)) == CALLS[0]
     google.says(MODEL, {"text": "Fine."})
@@ -506,17 +478,12 @@ def test_ids_of_the_vendor_go_back(gem, google):
     assert contents[1]["parts"][0]["functionCall"]["id"] == contents[2]["parts"][0]["functionResponse"]["id"] == "own-1"
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_signatures_of_texts_go_over_turns(anthropics, gem, google, is_streamed):
     own = SIGNATURE + ("c3RyZWFt" if is_streamed else "d2hvbGUx")
     google.says(MODEL, {"reasoning": "Hm.", "text": "So.", "signature": own})
     turns = [{"role": "user", "content": "Hi"}]
     asked = {"model": "pro", "max_tokens": 99}
-    if is_streamed:
-        with anthropics.messages.stream(messages=turns, **asked) as events:
-            message = events.get_final_message()
-    else:
-        message = anthropics.messages.create(messages=turns, **asked)
+    message = officials.message(anthropics, is_streamed, messages=turns, **asked)
     # A stream cannot end with a thought, so the relay remembers the signature for the text.
     assert (f"gemini.{own}" in [getattr(block, "signature", None) for block in message.content]) is not is_streamed
     assert message.content[-1].type == "text"
@@ -541,18 +508,6 @@ def test_calls_between_texts_keep_their_places(anthropics, gem, google):
     anthropics.messages.create(model="pro", max_tokens=99, tools=[tool], messages=turns)
     parts = google.body(MODEL)["contents"][1]["parts"]
     assert [part.get("text") or part["functionCall"]["args"] for part in parts] == ["Text 1.", {"n": 1}, "Text 2.", {"n": 2}]
-
-
-def test_one_call_at_a_time(gem, google):
-    google.says(MODEL, {"calls": CALLS})
-    for is_streamed in (False, True):
-        asked = {"model": "pro", "tools": [TOOL], "parallel_tool_calls": False}
-        if is_streamed:
-            chunks = stream(gem, **asked).choices(0)
-            made = [piece for one in chunks for piece in one["delta"].get("tool_calls", ()) if "id" in piece]
-        else:
-            made = ask(gem, **asked).json()["choices"][0]["message"]["tool_calls"]
-        assert len(made) == 1
 
 
 def test_functions_of_old(gem, google):
@@ -692,7 +647,6 @@ def test_the_callers_key(start_relay, google, caller, new_key):
     assert google.take_violations() == []
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_another_kind_takes_over(start_relay, google, server, caller, is_streamed):
     relay = start_relay(
         ANONYMOUS_MODELS="all", PROVIDERS="gem,row",
@@ -708,7 +662,6 @@ def test_another_kind_takes_over(start_relay, google, server, caller, is_streame
     assert server.body("shared/row")["odd"] == {"a": 1} and server.take_violations() == []
 
 
-@pytest.mark.parametrize("is_streamed", [False, True])
 def test_only_its_vendor_knows_a_spoken_answer(start_relay, google, server, caller, is_streamed):
     relay = start_relay(
         ANONYMOUS_MODELS="all", PROVIDERS="gem,row",

@@ -4,7 +4,7 @@ import json
 
 import local_http
 import pytest
-from chat import PATH, ask, either, refusal, stream, text_of
+from chat import ask, either, refusal, stream, text_of
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from gemini_vendor import BAD_KEY, USAGE, GeminiWire, error
 from test_gemini_chat import CALLS, MODEL, SIGNATURE, TOOL
@@ -49,7 +49,6 @@ TABLE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: f"{case[0]}-{case[4]}")
 def test_the_table(gem, google, case, is_streamed):
     status, body, headers, told, code, own = case
@@ -84,7 +83,6 @@ FAULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_without_an_answer(gem, google, name, is_streamed):
     script, status, times = FAULTS[name]
@@ -98,7 +96,6 @@ def test_faults_without_an_answer(gem, google, name, is_streamed):
         assert found["code"] == "content_filter"
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_what_helps_the_second_time(gem, google, is_streamed):
     google.says(MODEL, {"json": {"candidates": [{"finishReason": "MALFORMED_FUNCTION_CALL"}]}}, {})
     assert either(gem, is_streamed, model="pro") == ("Hello there", "stop")
@@ -111,7 +108,6 @@ TELLING = {
 }
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("name", TELLING)
 def test_failed_answers_cost_what_they_tell(start_relay, google, caller, tmp_path, name, is_streamed):
     """Each of the four calls costs 0.000031, and the next one would cost 0.00004."""
@@ -133,7 +129,6 @@ def test_failed_answers_cost_what_they_tell(start_relay, google, caller, tmp_pat
     assert refusal(http, is_streamed, model="pro", max_tokens=20)[0] == 429
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 def test_a_blocked_prompt_costs_what_its_vendor_tells(start_relay, google, caller, tmp_path, is_streamed):
     log = File(tmp_path / "usage.jsonl")
     relay = start_relay(
@@ -163,14 +158,12 @@ REASONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("word, told", REASONS)
 def test_finish_reasons(gem, google, word, told, is_streamed):
     google.says(MODEL, {"finish": word})
     assert either(gem, is_streamed, model="pro") == ("Hello there", told)
 
 
-@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("word, told", [("MAX_TOKENS", "length"), ("SAFETY", "content_filter")])
 def test_ends_without_text(gem, google, word, told, is_streamed):
     google.says(MODEL, {"json": {"candidates": [{"finishReason": word, "index": 0}], "usageMetadata": USAGE}})
@@ -248,15 +241,6 @@ def test_streams_that_break(gem, google, name):
     got = stream(gem, model="pro")
     assert got.text() == "begun" and got.error and not got.is_done
     assert len(google.asked(MODEL)) == 1
-
-
-def test_a_caller_who_leaves_ends_the_vendors_call(gem, google):
-    google.left.clear()
-    google.says(MODEL, {"events": [part([{"text": "Hello"}], None, {})], "stall": True})
-    asked = {"model": "pro", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
-    with local_http.stream("POST", f"{gem.base_url}{PATH}", json=asked, headers=gem.headers) as answer:
-        assert any("Hello" in piece for piece in answer.iter_text())
-    assert google.left.wait(10)
 
 
 # --- Mends --------------------------------------------------------------------------------------

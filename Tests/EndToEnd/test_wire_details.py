@@ -4,11 +4,13 @@ import gzip
 import json
 
 import anthropic_vendor
+import local_http
 import pytest
 from all_kinds import (
     CLAUDES,
     GOOGLES,
     MODELS,
+    PATHS,
     SURFACES,
     calling,
     got,
@@ -19,9 +21,7 @@ from cohere_vendor import end, named
 from conftest import TEAM_TOKEN
 from openai_vendor import chunk, usage_chunk
 from pictures import audio
-
-BOTH = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
-
+from vendor_faults import WIRES
 
 # Texts that the relay joins ----------------------------------------------------------------------------------------
 
@@ -186,7 +186,6 @@ def test_an_empty_object_does_not_hold_up_the_next_call(kinds):
 CODED = {"headers": {"Content-Encoding": "gzip"}}
 
 
-@BOTH
 @pytest.mark.parametrize("coding", ["gzip", "br", "GZIP", "identity, zstd"])
 def test_a_coded_response_is_a_failure(kinds, is_streamed, coding):
     for kind in MODELS:
@@ -198,7 +197,6 @@ def test_a_coded_response_is_a_failure(kinds, is_streamed, coding):
             assert "compressed" in line["cause"], line
 
 
-@BOTH
 @pytest.mark.parametrize("coding", ["identity", "Identity", "none", ""])
 def test_a_response_without_coding_is_read(kinds, is_streamed, coding):
     for kind in MODELS:
@@ -278,3 +276,18 @@ def test_the_field_of_a_refusal_is_readable(kinds, surface, words):
         message = answer.json()["error"]["message"]
         assert words in message, (kind, message)
         assert not any(secret in message for secret in HIDDEN), message
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_client_that_leaves_ends_the_vendors_call(kinds, surface):
+    for kind, wire in WIRES.items():
+        name = {"openai": "chat"}.get(kind, kind)
+        if name == "onemin":
+            continue
+        fake = kinds.fakes[name]
+        fake.left.clear()
+        kinds.says(name, {"raw": b"".join(wire.pieces[: wire.begun]), "stall": True})
+        asked = request(surface, name, ["Go."], tools=False) | {"stream": True}
+        with local_http.stream("POST", kinds.relay.base_url + PATHS[surface], json=asked, headers=kinds.http.headers) as answer:
+            assert any("Hello" in piece for piece in answer.iter_text()), name
+        assert fake.left.wait(10), name
