@@ -24,7 +24,6 @@ TEXT = "CreateCompletionResponse"
 ERROR = "ErrorResponse"
 IMAGES = "ImagesResponse"
 FILE, FILES, DELETED_FILE = "OpenAIFile", "ListFilesResponse", "DeleteFileResponse"
-FINISH_REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
 
 OWN = ("/generate", "/llm/")
 """Paths whose answers have shapes of their own."""

@@ -457,12 +457,11 @@ def test_the_load_by_other_instances_counts(two, hold):
 # --- several choices --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("queue", ["0", "30s"])
-def test_choices_take_turns_where_there_is_no_room_for_all(serve, streamed, queue):
+def test_choices_take_turns_where_there_is_no_room_for_all(serve, is_streamed, queue):
     providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, PROVIDER_A_CONCURRENCY=2, QUEUE_TIMEOUT=queue)
     providers.answers("a", OK)
-    if streamed:
+    if is_streamed:
         got = stream(http, n=3)
         assert got.is_done and [got.text(index) for index in range(3)] == ["served"] * 3, got
     else:
@@ -472,13 +471,12 @@ def test_choices_take_turns_where_there_is_no_room_for_all(serve, streamed, queu
     assert providers.counts("a") == [3] and providers.counts("b") == [0]
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-def test_a_choice_that_was_not_asked_for_has_no_record(serve, tmp_path, streamed):
+def test_a_choice_that_was_not_asked_for_has_no_record(serve, tmp_path, is_streamed):
     file = File(tmp_path / "usage.jsonl")
     providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1, USAGE_LOG_FILE=file.path)
-    cut = {"deltas": ["some ", "text "], "cut_at": 2} if streamed else FAILED
+    cut = {"deltas": ["some ", "text "], "cut_at": 2} if is_streamed else FAILED
     providers.answers("a", cut)
-    ask(http, n=3, stream=streamed)
+    ask(http, n=3, stream=is_streamed)
     assert providers.counts("a") == [1]
     request, call = file.more(2)
     assert call["kind"] == "call" and request["request_id"] == call["request_id"]
@@ -486,21 +484,19 @@ def test_a_choice_that_was_not_asked_for_has_no_record(serve, tmp_path, streamed
     assert file.path.read_bytes().count(b"\n") == 2
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-def test_answers_of_several_choices_do_not_wait_for_each_other(serve, pool, streamed):
+def test_answers_of_several_choices_do_not_wait_for_each_other(serve, pool, is_streamed):
     """Each response has one of two slots, and needs two."""
     providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=2, QUEUE_TIMEOUT="30s")
     providers.answers("a", OK | {"delay_head": 0.1})
-    calls = [pool.submit(either, http, streamed, n=2) for _ in range(4)]
+    calls = [pool.submit(either, http, is_streamed, n=2) for _ in range(4)]
     assert [call.result() for call in calls] == [("served", "stop")] * 4
     assert providers.counts("a") == [8]
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-def test_choices_that_wait_for_qps_do_not_wait_for_who_waits_for_their_place(serve, pool, streamed):
+def test_choices_that_wait_for_qps_do_not_wait_for_who_waits_for_their_place(serve, pool, is_streamed):
     providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1, PROVIDER_A_QPS=2, QUEUE_TIMEOUT="30s")
     providers.answers("a", OK)
-    calls = [pool.submit(either, http, streamed, n=3) for _ in range(2)]
+    calls = [pool.submit(either, http, is_streamed, n=3) for _ in range(2)]
     assert [call.result() for call in calls] == [("served", "stop")] * 2
     assert providers.counts("a") == [6]
 
@@ -555,11 +551,10 @@ def test_images_wait_for_the_rate_that_their_request_used_up(serve, vendor):
     assert_apart(vendor, providers.keys["a"], 2)
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
-def test_choices_wait_for_the_rate_that_their_request_used_up(serve, vendor, streamed):
+def test_choices_wait_for_the_rate_that_their_request_used_up(serve, vendor, is_streamed):
     providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, PROVIDER_A_QPS=2)
     providers.answers("a", OK)
-    assert either(http, streamed, n=4) == ("served", "stop")
+    assert either(http, is_streamed, n=4) == ("served", "stop")
     assert providers.counts("a") == [4] and providers.counts("b") == [0]
     assert_apart(vendor, providers.keys["a"], 2)
 

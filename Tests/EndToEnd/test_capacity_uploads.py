@@ -79,10 +79,9 @@ def alone(serve, vendor):
     return made
 
 
-@pytest.mark.parametrize("streamed", [False, True])
-def test_uploads_of_a_chat_take_turns_in_its_place(alone, vendor, streamed):
+def test_uploads_of_a_chat_take_turns_in_its_place(alone, vendor, is_streamed):
     key, http = alone("0", CONCURRENCY=1)
-    asking(http, document(), document(), parts.picture(picture("mine")), streamed=streamed)
+    asking(http, document(), document(), parts.picture(picture("mine")), streamed=is_streamed)
     assert Counter(path for _, path in calls(vendor, key))[UPLOAD] == 3
     assert most_at_once(vendor, key) == 1
 

@@ -11,7 +11,7 @@ from limited import client as plain
 from memcached import wait_for
 from openai_vendor import chunk, usage_chunk, whole
 from relay_process import preloads
-from usage import File
+from usage import newer
 
 TEXT = "one two three"
 WRONG = "the provider reported impossible usage; the relay's own count is used"
@@ -40,10 +40,7 @@ def relay(launch, server, anthropic_server, path):
 
 @pytest.fixture
 def file(path):
-    records = File(path)
-    if path.exists():
-        records.seen = path.read_bytes().count(b"\n")
-    return records
+    return newer(path)
 
 
 @pytest.fixture

@@ -93,15 +93,14 @@ def test_a_part_of_a_credit_is_one(priced):
     one.ask(model="o3-mini")
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_there_is_room_for_just_so_many(priced, source, stream):
+def test_there_is_room_for_just_so_many(priced, source, is_streamed):
     one = priced({CHAT: [entry(MODEL, **PRICE)]}, **of_day(DAY))
     room = DAY // HELD
     source.answers(one.key, *[{"answer": "good", "delay_head": 1} | metadata(credit=HELD)] * room)
 
     def ask(_: int) -> bool:
         try:
-            one.ask(max_tokens=20, stream=stream)
+            one.ask(max_tokens=20, stream=is_streamed)
         except openai.RateLimitError:
             return False
         return True
@@ -109,7 +108,7 @@ def test_there_is_room_for_just_so_many(priced, source, stream):
     with ThreadPoolExecutor(12) as pool:
         assert sum(pool.map(ask, range(12))) == room
     assert len(source.requests(one.key)) == room
-    assert_refused(one.refused(max_tokens=20, stream=stream), "credits", f"{DAY} per day")
+    assert_refused(one.refused(max_tokens=20, stream=is_streamed), "credits", f"{DAY} per day")
 
 
 def test_the_vendor_tells_what_was_used(priced, source):
@@ -121,15 +120,14 @@ def test_the_vendor_tells_what_was_used(priced, source):
     one.ask(max_tokens=19)
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_where_it_does_not_the_list_does(priced, source, stream):
+def test_where_it_does_not_the_list_does(priced, source, is_streamed):
     """10 tokens at 1.5 and 20 at 6 are 135 credits."""
     one = priced({CHAT: [entry(MODEL, **PRICE)]}, **of_day(2 * 135 + HELD - 1))
     source.answers(one.key, *[{"answer": "good"} | UNTOLD] * 3)
     for _ in range(2):
-        one.ask(max_tokens=20, stream=stream)
-    assert_refused(one.refused(max_tokens=20, stream=stream), "credits", f"{2 * 135 + HELD - 1} per day")
-    one.ask(max_tokens=19, stream=stream)
+        one.ask(max_tokens=20, stream=is_streamed)
+    assert_refused(one.refused(max_tokens=20, stream=is_streamed), "credits", f"{2 * 135 + HELD - 1} per day")
+    one.ask(max_tokens=19, stream=is_streamed)
 
 
 def test_a_budget_is_used_to_its_end_whatever_is_asked_for(priced, source):

@@ -76,17 +76,16 @@ def test_prompts_are_held_by_the_vocabulary_of_the_model(limited, caller, vendor
     assert_tokens(answer.headers, N, N - tokens - 500)
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_tokens_are_held_and_then_counted(limited, caller, vendor, stream):
+def test_tokens_are_held_and_then_counted(limited, caller, vendor, is_streamed):
     one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
     vendor.answers(one.key, {"answer": "good"} | metadata())
-    assert_tokens(one.ask(stream=stream, max_tokens=500), N, N - PROMPT_TOKENS - 500)
+    assert_tokens(one.ask(stream=is_streamed, max_tokens=500), N, N - PROMPT_TOKENS - 500)
     one.assert_left(N - 30)
-    assert_tokens(one.ask(stream=stream, max_tokens=500), N, N - 30 - PROMPT_TOKENS - (LEAST if stream else 500))
+    assert_tokens(one.ask(stream=is_streamed, max_tokens=500), N, N - 30 - PROMPT_TOKENS - (LEAST if is_streamed else 500))
     one.assert_left(N - 60)
     # The prompt once, the answer as often as it is made.
     # A stream reserves twice the mean, at least 256 tokens; a whole response up to its bound.
-    assert_tokens(one.ask(stream=stream, max_tokens=100, n=3), N, N - 60 - PROMPT_TOKENS - 300)
+    assert_tokens(one.ask(stream=is_streamed, max_tokens=100, n=3), N, N - 60 - PROMPT_TOKENS - 300)
     one.assert_left(N - 60 - 70)
 
 
@@ -123,32 +122,29 @@ def test_a_model_is_not_held_to_more_than_fits(limited, caller, vendor):
     assert_tokens(third.ask(stream=True), N, 0)
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("status", [400, 401, 406, 429, 500, 503])
-def test_what_the_vendor_refuses_is_given_back(limited, caller, vendor, stream, status):
+def test_what_the_vendor_refuses_is_given_back(limited, caller, vendor, is_streamed, status):
     one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
     vendor.answers(one.key, {"status": status, "json": {"errorCode": "HTTP_EXCEPTION", "message": "no"}})
-    error = one.refused(stream=stream)
-    held = PROMPT_TOKENS + FIRST_ANSWER if stream else N // 2
+    error = one.refused(stream=is_streamed)
+    held = PROMPT_TOKENS + FIRST_ANSWER if is_streamed else N // 2
     assert error.response.headers["x-ratelimit-remaining-tokens"] == str(N - held)
     one.assert_left(N)
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_a_refusal_in_the_midst_of_a_success(limited, caller, vendor, stream):
+def test_a_refusal_in_the_midst_of_a_success(limited, caller, vendor, is_streamed):
     one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
     failed = {"record": {"status": "FAILED", "aiRecordDetail": {"errorMessage": "no", "resultObject": []}}}
     vendor.answers(one.key, failed | {"without": ["content"]})
-    assert one.refused(stream=stream).status_code == 502
+    assert one.refused(stream=is_streamed).status_code == 502
     one.assert_left(N)
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_choices_that_are_given_up_for_a_refusal(limited, caller, vendor, stream):
+def test_choices_that_are_given_up_for_a_refusal(limited, caller, vendor, is_streamed):
     one = caller(limited(RATE_LIMIT_CHAT=f"{TOKENS};300 credits/hour"))
     no = {"status": 400, "json": {"message": "no"}}
     vendor.answers(one.key, no | {"delay_head": 0.1}, {"stall_at": -1})
-    assert one.refused(stream=stream, n=3).status_code == 400
+    assert one.refused(stream=is_streamed, n=3).status_code == 400
     vendor.wait(one.key, "client_closed", 2)
     one.assert_left(N)
     vendor.answers(one.key, {"answer": "good"} | metadata())
@@ -174,11 +170,10 @@ def test_a_call_that_is_made_again_is_counted_once(limited, caller, vendor):
     one.assert_left(N - 30)
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_a_repair_that_fails_leaves_what_the_first_answer_used(limited, caller, vendor, stream):
+def test_a_repair_that_fails_leaves_what_the_first_answer_used(limited, caller, vendor, is_streamed):
     one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
     vendor.answers(one.key, {"answer": "no document"} | metadata(), {"status": 500, "text": ""})
-    assert one.refused(stream=stream, response_format={"type": "json_object"}).status_code == 502
+    assert one.refused(stream=is_streamed, response_format={"type": "json_object"}).status_code == 502
     one.assert_left(N - 30)
 
 
@@ -192,20 +187,18 @@ def test_a_stream_that_is_cut(limited, caller, vendor):
     one.assert_left(N - PROMPT_TOKENS - 2)
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_an_answer_that_breaks_before_it_begins(limited, caller, vendor, stream):
+def test_an_answer_that_breaks_before_it_begins(limited, caller, vendor, is_streamed):
     """There was no refusal, so the vendor has the prompt."""
     one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
     vendor.answers(one.key, {"cut_at": 0, "framing": "length"})
-    assert one.refused(stream=stream).status_code == 502
+    assert one.refused(stream=is_streamed).status_code == 502
     one.assert_left(N - PROMPT_TOKENS)
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_a_vendor_that_takes_too_long(limited, caller, vendor, stream):
+def test_a_vendor_that_takes_too_long(limited, caller, vendor, is_streamed):
     one = caller(limited(RATE_LIMIT_CHAT=TOKENS, **PRICED, PROVIDER_A_TIMEOUT="200ms"))
     vendor.answers(one.key, {"stall_at": -1})
-    assert one.refused(stream=stream).status_code == 504
+    assert one.refused(stream=is_streamed).status_code == 504
     one.assert_left(N - PROMPT_TOKENS, unseen=range(10, 100))
 
 
@@ -221,12 +214,11 @@ def test_a_client_that_leaves_in_the_midst(limited, caller, vendor):
     one.assert_left(N - PROMPT_TOKENS - 2, unseen=SOON)
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_a_client_that_leaves_before_the_answer(limited, caller, vendor, stream):
+def test_a_client_that_leaves_before_the_answer(limited, caller, vendor, is_streamed):
     relay = limited(RATE_LIMIT_CHAT=TOKENS)
     one = caller(relay)
     vendor.answers(one.key, {"stall_at": -1})
-    with sending(relay, one.key, {"role": "user", "content": PROMPT}, stream=stream):
+    with sending(relay, one.key, {"role": "user", "content": PROMPT}, stream=is_streamed):
         vendor.wait(one.key, "stalled")
     vendor.wait(one.key, "client_closed")
     one.assert_left(N - PROMPT_TOKENS, unseen=SOON)
@@ -338,19 +330,18 @@ def test_without_a_price_nothing_is_held(limited, caller):
     assert_too_large(one.refused(model="dear", max_tokens=8), "usd", "0.000000001 per day", "0.00002")
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_a_budget_of_credits(limited, caller, vendor, stream):
+def test_a_budget_of_credits(limited, caller, vendor, is_streamed):
     one = caller(limited(RATE_LIMIT_CHAT="120 credits/day"))
     vendor.answers(one.key, {"answer": "good"} | metadata(credit=15))
-    one.ask(stream=stream)  # 100 held, 15 used
-    one.ask(stream=stream)  # of 105 are left; the mean is 15
+    one.ask(stream=is_streamed)  # 100 held, 15 used
+    one.ask(stream=is_streamed)  # of 105 are left; the mean is 15
     vendor.answers(one.key, BUSY, {"answer": "good"} | metadata(credit=14.5), {"answer": "good"} | metadata(credit=15))
-    one.ask(stream=stream)  # a second attempt
-    one.ask(stream=stream, n=2)
+    one.ask(stream=is_streamed)  # a second attempt
+    one.ask(stream=is_streamed, n=2)
     vendor.answers(one.key, {"status": 500, "text": ""}, {"answer": "good"} | metadata(credit=31))
-    assert one.refused(stream=stream).status_code == 502
-    one.ask(stream=stream, n=2)  # 75 + 2 * 31: more than there is
-    assert_refused(one.refused(stream=stream), "credits", "120 per day")
+    assert one.refused(stream=is_streamed).status_code == 502
+    one.ask(stream=is_streamed, n=2)  # 75 + 2 * 31: more than there is
+    assert_refused(one.refused(stream=is_streamed), "credits", "120 per day")
 
 
 def test_credits_of_a_call_that_does_not_tell(limited, caller, vendor):

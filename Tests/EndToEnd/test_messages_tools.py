@@ -126,11 +126,10 @@ def weather(city: str) -> str:
     return f"sunny in {city}"
 
 
-@pytest.mark.parametrize("streamed", [False, True])
-def test_the_tool_runner(claude, vendor, api_key, streamed):
+def test_the_tool_runner(claude, vendor, api_key, is_streamed):
     answers(vendor, api_key, ROME, "Sunny.")
-    runner = claude.beta.messages.tool_runner(**HELLO, tools=[weather], stream=streamed)
-    if streamed:
+    runner = claude.beta.messages.tool_runner(**HELLO, tools=[weather], stream=is_streamed)
+    if is_streamed:
         *_, last = [stream.get_final_message() for stream in runner]
     else:
         last = runner.until_done()

@@ -13,7 +13,6 @@ from test_openai_chat import CALLS, TOOL, unanswered
 
 TOKEN = "token-of-chats-by-responses"
 AT = "by/responses"
-LEARNING = "by/learning"
 REFUSED = {
     "status": 400,
     "json": {"error": {"message": "Function tools with reasoning_effort are not supported for this model in /v1/chat/completions. Please use /v1/responses instead.",

@@ -9,7 +9,7 @@ from metered import metadata
 from openai_responses import events as response_events
 from openai_responses import output, response
 from openai_vendor import Server, chunk, usage_chunk, whole
-from usage import File, is_call
+from usage import is_call, newer
 
 CLAUDE = "3/15/0.3/3.75/6 per million"
 GPT = "2.50/10/1.25 per million"
@@ -206,9 +206,7 @@ def test_what_a_usage_costs(relay, server, claudes, google, caller, path, name, 
     provider, _, usage, more, cost = TABLE[name]
     fake = {"ANT": claudes, "GEM": google}.get(provider, server)
     fake.says(MODELS[provider], script(provider, usage, more, is_streamed))
-    records = File(path)
-    if path.exists():
-        records.seen = path.read_bytes().count(b"\n")
+    records = newer(path)
     http, model = caller(relay, TEAM_TOKEN), f"row-{list(TABLE).index(name)}"
     if is_streamed:
         answer = http.post(PATH, json=body(model=model, stream=True, max_tokens=2000))

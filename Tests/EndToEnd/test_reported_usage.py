@@ -21,7 +21,6 @@ ANSWER, ANSWER_TOKENS = "one two", 2
 FACTOR = 1.5
 chats: list[bool] = []
 """All that were answered by the relay of this file."""
-STREAMED = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 
 
 @pytest.fixture(scope="module")
@@ -101,50 +100,47 @@ def records(path):
     return last
 
 
-@STREAMED
-def test_a_vendor_that_reports_is_charged_by_its_reports(one, chat, count, stream):
+def test_a_vendor_that_reports_is_charged_by_its_reports(one, chat, count, is_streamed):
     left = one.left()
     for number in range(LEARNED):
-        assert left - chat(stream, REPORTED) == count + 100, number
+        assert left - chat(is_streamed, REPORTED) == count + 100, number
         left -= REPORTED["total_tokens"]
         one.assert_left(left)
     # It is known by now to report.
-    reserved = left - chat(stream, REPORTED) - 100
+    reserved = left - chat(is_streamed, REPORTED) - 100
     assert count / FACTOR <= reserved != count
     one.assert_left(left - REPORTED["total_tokens"])
 
 
-@STREAMED
-def test_a_vendor_that_never_reports_is_charged_by_the_exact_count(one, chat, records, count, stream):
+def test_a_vendor_that_never_reports_is_charged_by_the_exact_count(one, chat, records, count, is_streamed):
     left = one.left()
     for number in range(1, 4):
-        chat(stream)
+        chat(is_streamed)
         one.assert_left(left - number * (count + ANSWER_TOKENS))
         record = records()
         assert (record["prompt_tokens"], record["estimated"], record["exact"]) == (count, True, True)
 
 
-@STREAMED
-def test_a_vendor_that_stops_reporting_is_estimated_once_at_most(one, chat, records, count, stream):
+def test_a_vendor_that_stops_reporting_is_estimated_once_at_most(one, chat, records, count, is_streamed):
     for _ in range(LEARNED):
-        chat(stream, REPORTED)
+        chat(is_streamed, REPORTED)
         assert "estimated" not in records()
     left = one.left()
-    chat(stream)
+    chat(is_streamed)
     first = records()
     assert first["estimated"]
-    if stream:
+    if is_streamed:
         # The prompt of a stream is given up when its answer begins.
         assert "exact" not in first and count / FACTOR <= first["prompt_tokens"] != count
     else:
         assert first["exact"] and first["prompt_tokens"] == count
-    chat(stream)
+    chat(is_streamed)
     assert records()["prompt_tokens"] == count
     one.assert_left(left - first["tokens"] - count - ANSWER_TOKENS)
     # Nor is it believed again after one report.
-    chat(stream, REPORTED)
+    chat(is_streamed, REPORTED)
     assert records()["tokens"] == REPORTED["total_tokens"]
-    chat(stream)
+    chat(is_streamed)
     assert records()["prompt_tokens"] == count
 
 

@@ -12,7 +12,7 @@ from limited import client as plain
 from openai_vendor import chunk, usage_chunk
 from relay_process import binary
 from test_remote_settings import BASE, Host, check, serves
-from usage import File
+from usage import newer
 
 PHRASE = "schlüssel, 鍵 and ключ"
 
@@ -106,25 +106,18 @@ def team(row, server):
     server.take_violations()
 
 
-def newer(row):
-    records = File(row.records)
-    if row.records.exists():
-        records.seen = row.records.read_bytes().count(b"\n")
-    return records
-
-
 @pytest.mark.parametrize("status", [400, 401, 429, 500])
 def test_what_failed_without_any_use_cost_nothing(row, team, server, status):
     for model, known, cost in [("a", "row/1", 0), ("unpriced", "row/2", None)]:
         server.says(known, {"status": status, "json": {"error": {"message": "no"}}})
-        file = newer(row)
+        file = newer(row.records)
         assert ask(team, model=model).status_code >= 400
         request, *calls = file.more(2)
         assert request["cost"] == cost and all(call["cost"] == cost for call in calls), (request, calls)
 
 
 def test_the_last_chunk_keeps_what_it_has(row, team, server):
-    file = newer(row)
+    file = newer(row.records)
     more = {"service_tier": "flex", "system_fingerprint": "fp_1", "obfuscation": "xyz", "x_own": {"a": [1, 2]}}
     server.says("row/1", {"events": [chunk({"role": "assistant", "content": "x"}), chunk({}, "stop"), usage_chunk() | more]})
     answer = stream(team, model="a", stream_options={"include_usage": True})
@@ -137,7 +130,7 @@ def test_the_last_chunk_keeps_what_it_has(row, team, server):
 @pytest.mark.parametrize("count", [2, 8])
 def test_the_first_of_several_choices_is_kept(row, team, server, count):
     server.says("row/8", *({"text": f"answer {number}"} for number in range(20)))
-    file = newer(row)
+    file = newer(row.records)
     choices = ask(team, model="short", n=count).json()["choices"]
     asked = server.asked("row/8")
     texts = [choice["message"]["content"] for choice in choices]

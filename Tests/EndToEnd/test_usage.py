@@ -23,7 +23,7 @@ from operating import SETTINGS, Operator
 from pictures import audio
 from relay_process import binary, free_port
 from test_openai_endpoints import transcribe
-from usage import CALL, REQUEST, File, is_call, lines
+from usage import CALL, REQUEST, File, is_call, lines, newer
 
 PROMPT, COMPLETION = USAGE["prompt_tokens"], USAGE["completion_tokens"]
 PRICE = {"PROVIDER_ROW_COST": "0.001/0.002"}
@@ -56,10 +56,7 @@ def recording(launch, server, vendor, path):
 @pytest.fixture
 def file(path, recording):
     """The records of this test."""
-    records = File(path)
-    if path.exists():
-        records.seen = path.read_bytes().count(b"\n")
-    return records
+    return newer(path)
 
 
 @pytest.fixture
