@@ -215,6 +215,16 @@ def seller() -> Iterator[spending.Vendor]:
     running.stop()
 
 
+@pytest.fixture
+def relay_with(start_relay: Callable[..., Relay], seller: spending.Vendor) -> Callable[..., Relay]:
+    """`relay_with("3 usd/day")`: a relay that offers the seller's models `m` and `c` to a team with this limit."""
+
+    def started(limit: str, scale: float = 1, **more: Any) -> Relay:
+        return start_relay(**seller.settings(VENDOR_KEY, scale=scale) | {"KEY_TEAM_TOKEN": TEAM_TOKEN, "KEY_TEAM_RATE_LIMIT": limit} | more)
+
+    return started
+
+
 def memcached_of_file() -> Any:
     """Returns the fixture of a test file whose tests share a memcached: `store = memcached_of_file()`."""
 

@@ -36,9 +36,12 @@ class Vendor(FakeServer):
 
     def settings(self, api_key: str, models: str = "m", scale: float = 1) -> dict[str, str]:
         """The settings of a relay that offers its models at `scale` times its prices, with limits alone that a test sets."""
+        price = f"{PRICE[0] * scale}/{PRICE[1] * scale} per million"
         return {
             "PROVIDER_CHATS_KIND": "openai", "PROVIDER_CHATS_BASE_URL": f"{self.base_url}/v1", "PROVIDER_CHATS_API_KEY": api_key,
-            "PROVIDER_CHATS_MODELS": models, "PROVIDER_CHATS_COST": f"{PRICE[0] * scale}/{PRICE[1] * scale} per million", "RATE_LIMIT": "off",
+            "PROVIDER_CHATS_MODELS": models, "PROVIDER_CHATS_COST": price,
+            "PROVIDER_CLAUDE_KIND": "anthropic", "PROVIDER_CLAUDE_BASE_URL": self.base_url, "PROVIDER_CLAUDE_API_KEY": api_key,
+            "PROVIDER_CLAUDE_MODELS": "c", "PROVIDER_CLAUDE_COST": price, "RATE_LIMIT": "off",
         }  # fmt: skip
 
     @property

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from chat import PATH, body
-from conftest import TEAM_TOKEN, VENDOR_KEY, secrets
+from conftest import TEAM_TOKEN, secrets
 from fake_server import FakeServer, Handler
 from memcached import Memcached, wait_for
 from operating import SETTINGS, Operator
@@ -18,6 +18,7 @@ from spending import PROMPT
 RELAYS = int(os.environ.get("RELAYS", "4"))
 RUNS = int(os.environ.get("RUNS", "1"))
 HOOK = "/services/secret-path-of-the-hook"
+LIMIT = "0.35 usd/day"
 WORDS = "word " * PROMPT
 
 
@@ -49,19 +50,10 @@ class Receiver(FakeServer):
 
 @pytest.fixture
 def receiver():
+    secrets.add(HOOK)
     running = Receiver()
     yield running
     running.stop()
-
-
-@pytest.fixture
-def relay_with(start_relay, seller):
-    secrets.add(HOOK)
-
-    def start(limit="0.35 usd/day", **more):
-        return start_relay(**seller.settings(VENDOR_KEY) | {"KEY_TEAM_TOKEN": TEAM_TOKEN, "KEY_TEAM_RATE_LIMIT": limit} | more)
-
-    return start
 
 
 def ask(http):
@@ -87,7 +79,7 @@ def metric(http, outcome):
 @pytest.mark.parametrize("limit", ["key", "total"])
 def test_each_mark_is_posted_once(relay_with, receiver, caller, limit):
     names = {"key": {}, "total": {"KEY_TEAM_RATE_LIMIT": "off", "RATE_LIMIT_TOTAL": "0.35 usd/day"}}[limit]
-    relay = relay_with(BUDGET_ALERT_URL=receiver.url, **names)
+    relay = relay_with(LIMIT, BUDGET_ALERT_URL=receiver.url, **names)
     http = caller(relay, TEAM_TOKEN)
     use_up(http)
     wait_for(lambda: len(receiver.posts) == 2)
@@ -108,7 +100,7 @@ def test_each_mark_is_posted_once(relay_with, receiver, caller, limit):
 
 
 def test_without_a_url_alerts_are_logged(relay_with, caller):
-    relay = relay_with(BUDGET_ALERTS="50")
+    relay = relay_with(LIMIT, BUDGET_ALERTS="50")
     use_up(caller(relay, TEAM_TOKEN))
     relay.wait_for_line(lambda line: line["message"] == "budget")
     (line,) = lines(relay)
@@ -179,7 +171,7 @@ def test_all_relays_together_post_once(relay_with, receiver, caller, is_flushed)
 
 
 def test_a_budget_that_is_free_again_gives_new_alerts(relay_with, receiver, caller):
-    relay = relay_with(BUDGET_ALERT_URL=receiver.url, **SETTINGS)
+    relay = relay_with(LIMIT, BUDGET_ALERT_URL=receiver.url, **SETTINGS)
     http = caller(relay, TEAM_TOKEN)
     use_up(http)
     wait_for(lambda: len(receiver.posts) == 2)
@@ -191,7 +183,7 @@ def test_a_budget_that_is_free_again_gives_new_alerts(relay_with, receiver, call
 
 def test_a_receiver_that_fails_is_tried_three_times(relay_with, receiver, caller):
     receiver.statuses = [500, 404, 503]
-    relay = relay_with(BUDGET_ALERT_URL=receiver.url, BUDGET_ALERTS="80")
+    relay = relay_with(LIMIT, BUDGET_ALERT_URL=receiver.url, BUDGET_ALERTS="80")
     http = caller(relay, TEAM_TOKEN)
     use_up(http)
     line = relay.wait_for_line(lambda line: line["message"].startswith("an alert about a budget"), 40)
@@ -203,7 +195,7 @@ def test_a_receiver_that_fails_is_tried_three_times(relay_with, receiver, caller
 
 def test_no_request_waits_for_a_receiver(relay_with, receiver, caller):
     receiver.gate.clear()
-    http = caller(relay_with(BUDGET_ALERT_URL=receiver.url), TEAM_TOKEN)
+    http = caller(relay_with(LIMIT, BUDGET_ALERT_URL=receiver.url), TEAM_TOKEN)
     use_up(http)
     wait_for(lambda: len(receiver.posts) >= 1)
     # It has still answered nothing.
@@ -211,7 +203,7 @@ def test_no_request_waits_for_a_receiver(relay_with, receiver, caller):
 
 
 def test_a_receiver_that_is_away(relay_with, caller):
-    relay = relay_with(BUDGET_ALERT_URL=f"http://127.0.0.1:{free_port()}{HOOK}", BUDGET_ALERTS="80")
+    relay = relay_with(LIMIT, BUDGET_ALERT_URL=f"http://127.0.0.1:{free_port()}{HOOK}", BUDGET_ALERTS="80")
     http = caller(relay, TEAM_TOKEN)
     use_up(http)
     line = relay.wait_for_line(lambda line: line["message"].startswith("an alert about a budget"), 40)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from chat import PATH, body
-from conftest import TEAM_TOKEN, VENDOR_KEY, secrets
+from conftest import TEAM_TOKEN, secrets
 from limited import metric
 from memcached import wait_for
 from operating import SETTINGS, Operator
@@ -21,20 +21,6 @@ from usage import File
 WORDS = "word " * PROMPT
 ONE = (PROMPT * PRICE[0] + 500 * PRICE[1]) / 1e6
 """The dollars of a response of 500 tokens."""
-
-
-@pytest.fixture
-def relay_with(start_relay, seller):
-    def start(limit, scale=1, **more):
-        cost = f"{PRICE[0] * scale}/{PRICE[1] * scale} per million"
-        return start_relay(
-            **seller.settings(VENDOR_KEY, scale=scale),
-            PROVIDER_CLAUDE_KIND="anthropic", PROVIDER_CLAUDE_BASE_URL=seller.base_url, PROVIDER_CLAUDE_API_KEY=VENDOR_KEY,
-            PROVIDER_CLAUDE_MODELS="c", PROVIDER_CLAUDE_COST=cost, KEY_TEAM_TOKEN=TEAM_TOKEN,
-            KEY_TEAM_RATE_LIMIT=limit, **more,
-        )  # fmt: skip
-
-    return start
 
 
 def messages(**fields):
