@@ -116,7 +116,7 @@ final class Gateway: ChatServices, @unchecked Sendable {
             x-request-id, x-relay-budget, x-relay-max-tokens, x-relay-upstream-request-id, retry-after, retry-after-ms, x-should-retry, x-ratelimit-limit-requests, \
             x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, \
             x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, ratelimit, ratelimit-policy, \
-            x-relay-provider, x-relay-attempts, x-relay-cache, x-relay-limited-by, x-relay-cost, x-relay-ignored, sunset
+            x-relay-provider, x-relay-attempts, x-relay-cache, x-relay-limited-by, x-relay-cost, x-relay-waited, x-relay-ignored, sunset
             """
         )
         var fields = ByteBuffer()

@@ -41,6 +41,8 @@ package struct BalanceSettings: Sendable, Equatable {
     package var breakTime = Duration.seconds(60)
     /// The longest time that a request waits for free capacity of its providers.
     package var queueTime = Duration.zero
+    /// The longest time that a request waits if a limit of each of its vendors refuses it.
+    package var patience = Duration.zero
     /// The request properties that decide the provider, by precedence; empty if no property decides.
     package var affinity: [Affinity] = [.session]
 
@@ -55,6 +57,7 @@ package struct BalanceSettings: Sendable, Equatable {
         failures = reader.number("BREAKER_FAILURES")
         breakTime = reader.duration("BREAKER_SECONDS")
         queueTime = reader.duration("QUEUE_TIMEOUT")
+        patience = reader.duration("RATE_LIMIT_WAIT")
         affinity = reader.list("AFFINITY").compactMap(Affinity.init)
         if order == .leastLoad { affinity.removeAll { $0 == .session } }
     }
@@ -107,6 +110,10 @@ extension SettingSection {
             .help("scope of the order; global: all callers share it"),
         SettingRow("AFFINITY", .options(of: BalanceSettings.Affinity.self), BalanceSettings.Affinity.session.rawValue)
             .help("send requests with the same value to the same provider and key; the first one that is present wins"),
+        SettingRow("RATE_LIMIT_WAIT", .duration(.zero ... .seconds(600)), "0")
+            .help(
+                "longest time that a request waits while limits of all its vendors refuse it (429), in place of that 429"
+            ),
         SettingRow("QUEUE_TIMEOUT", .duration(.zero ... .seconds(3_600)), "0")
             .help("longest time that a call waits for free capacity of its providers"),
         SettingRow("FALLBACK", .boolean, "true").help("false: do not try another provider after a failure"),

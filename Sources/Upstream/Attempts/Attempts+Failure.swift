@@ -37,3 +37,8 @@ extension UpstreamError.Kind {
     /// Whether failures of this kind have the HTTP status 429.
     fileprivate var isLimit: Bool { self == .rateLimited || self == .outOfCredit }
 }
+
+extension UpstreamError {
+    /// Whether a limit of the vendor refuses calls with the key for a time: 429, or 503 with the time to wait.
+    var isOfVendorsLimit: Bool { (kind == .rateLimited || kind == .unavailable) && cooldown != nil }
+}

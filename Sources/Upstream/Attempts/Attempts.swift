@@ -33,6 +33,10 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     /// Whether the current candidate may have the trial call of a half-open circuit breaker.
     private var mayHaveTrial = false
     private var asked = 0
+    /// The time that the request may still wait for limits of its vendors, in nanoseconds; 0 if it must not wait.
+    private var patience: UInt64
+    /// The number of failures before the request last waited for them.
+    private var failuresBefore = 0
     private(set) var failures: [(candidate: Int, error: UpstreamError)] = []
     private(set) var refusal: APIError?
     /// The limit's error for a candidate that was to be called after a failed one; nil if no limit refused one.
@@ -52,6 +56,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         open = RemainingCandidates(list, balance, order: order, caller: caller, affinity: affinity)
         let first = list.all[0]
         loop = first.loop
+        patience = balance.map { UInt64(clamping: $0.rules.patience.nanoseconds) } ?? 0
         let isAlone = list.all.count == 1 && first.hasOneKey
         let nanoseconds = balance?.deadlineNanoseconds ?? UInt64(clamping: BalanceSettings().deadline.nanoseconds)
         repeatsEndAt = loop.now + nanoseconds
@@ -81,10 +86,53 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     /// Returns nil if no candidate is left, or if none gets capacity in time.
     func next() async -> Int? {
         if repeating != nil || selectsNextKey { return current }
+        if patience > 0, let awaited = await awaited() {
+            turnTo(awaited)
+            return awaited
+        }
         var chosen = open.chosen()
         if chosen == nil, !open.full.isEmpty { chosen = await waited() }
         if let chosen { turnTo(chosen) }
         return chosen
+    }
+
+    /// Whether limits of its vendors refused all calls of the request since it last waited for them, and it may wait again.
+    private var mayAwait: Bool {
+        guard patience > 0, failures[failuresBefore...].allSatisfy({ $0.error.isOfVendorsLimit }) else { return false }
+        let ends = Set(failures[failuresBefore...].map(\.candidate)).map {
+            list.all[$0].restEnd(at: loop.now) ?? loop.now
+        }
+        // A vendor that says "in five hours" holds nobody.
+        return ends.contains { $0 < loop.now + patience }
+    }
+
+    /// Waits while limits of all vendors refuse the request, in the order of arrival, and chooses a key that may be tried.
+    /// Returns its candidate's position; nil if some key need not be waited for, or if none is free in time.
+    private func awaited() async -> Int? {
+        guard let balance, let resting = open.resting(at: loop.now, balance.queue.isAwaited) else { return nil }
+        let (start, end) = (loop.now, loop.now + patience)
+        guard resting.end < end else { return nil }
+        billing.beginCapacityWait(at: start)
+        let providers = Set(resting.positions.map { list.all[$0].offeredBy })
+        let taken = await balance.queue.wait(for: providers, of: billing.caller?.identity, until: end, on: loop) {
+            [self] () -> (Int, Credential)? in
+            let now = loop.now
+            for position in resting.positions {
+                guard let keys = list.all[position].keys else { continue }
+                if let key = keys.next(at: now, besides: [], open.choice(position)) { return (position, key) }
+            }
+            return nil
+        }
+        billing.endCapacityWait(at: loop.now)
+        let waited = loop.now.nanoseconds(since: start)
+        patience -= min(patience, waited)
+        postpone(byNanoseconds: waited)
+        guard let (position, key) = taken else {
+            patience = 0
+            return nil
+        }
+        repeating = key
+        return position
     }
 
     private func turnTo(_ position: Int) {
@@ -180,6 +228,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     ///
     /// Report the end of the call with `served()` or `recordFinalFailure(_:)`.
     package func only() async throws(UpstreamError) -> (candidate: Candidate, call: Attempt) {
+        patience = 0
         while let position = await next() {
             if let call = await call(list.all[position]) { return (list.all[position], call) }
         }
@@ -228,6 +277,13 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         // The key works, but the response can still break off: the circuit breaker counts no success yet.
         call?.served()
         endTrial()
+        wakeWaiting()
+    }
+
+    /// Lets a request that waits for the current provider try whether it serves again.
+    private func wakeWaiting() {
+        guard patience > 0 || rules.patience > .zero, let current else { return }
+        balance?.queue.freed(list.all[current].offeredBy)
     }
 
     /// Records that the current call failed after its response had begun. Returns the failure with the credential of
@@ -242,6 +298,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     package func served() {
         call?.served()
         mayHaveTrial = false
+        wakeWaiting()
         guard let balance, balance.hasFailures, let current else { return }
         balance.served(open.breakerKey(current))
     }
@@ -274,7 +331,11 @@ package final class Attempts: OnLoop, @unchecked Sendable {
                 concluded(current, error)
                 giveUp()
             }
-            if verdict == .giveUp { throw self.failure }
+            if verdict == .giveUp {
+                guard mayAwait, !Task.isCancelled else { throw self.failure }
+                (tried, repeats, failuresBefore) = ([:], [:], failures.count)
+                open.reopen()
+            }
             open.reopenFullCandidates()
         case .report:
             endTrial()

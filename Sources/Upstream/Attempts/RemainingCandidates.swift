@@ -225,6 +225,25 @@ struct RemainingCandidates {
         list.all[position].hasAvailableKey && !(balance?.isOpen(breakerKey(position), at: now) ?? false)
     }
 
+    /// The candidates whose keys are all in cooldown, and the end of the cooldown that ends first; nil if the next
+    /// candidate can be called now.
+    ///
+    /// - Parameter isAwaited: returns whether requests wait for a provider, given by its position in the settings.
+    func resting(at now: LoopTime, _ isAwaited: (Int) -> Bool) -> (positions: [Int], end: LoopTime)? {
+        if list.hasNoCooldowns || left.isEmpty { return nil }
+        let healthy = left.first { isHealthy($0, at: now) }
+        if let healthy, !isAwaited(list.all[healthy].offeredBy) { return nil }
+        let positions = left.filter { $0 == healthy || list.all[$0].restEnd(at: now) != nil }
+        let ends = positions.map { list.all[$0].restEnd(at: now) ?? now }
+        return ends.min().map { (positions, $0) }
+    }
+
+    /// Lets all candidates that can serve the request be chosen again.
+    mutating func reopen() {
+        left = list.positions.filter { passedOver & 1 << UInt64($0 & 63) == 0 }
+        (full, turned, turnedLater, reason) = ([], nil, [], nil)
+    }
+
     func breakerKey(_ position: Int) -> Balance.BreakerKey { list.all[position].breakerKey }
 
     /// Lets the candidates that had no capacity be chosen again.

@@ -121,6 +121,13 @@ package final class Candidate: Sendable {
     /// Whether some key of the provider is not in cooldown.
     var hasAvailableKey: Bool { fixed != nil || keys?.isAvailable(at: loop.now) ?? true }
 
+    /// The end of the cooldown of the provider's keys that ends first; nil if a key of the settings is not in cooldown or
+    /// needs none.
+    func restEnd(at now: LoopTime) -> LoopTime? {
+        guard fixed == nil, let keys, !keys.isAvailable(at: now) else { return nil }
+        return keys.soonestEnd
+    }
+
     /// Takes the next key and returns a call with it. Waits until the key has capacity.
     package func call(billing: Billing) async throws(UpstreamError) -> Attempt {
         guard let capacity else { return unboundedCall(billing: billing) }

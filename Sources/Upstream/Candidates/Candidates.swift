@@ -38,8 +38,8 @@ package struct Candidates: Sendable {
     /// The first candidate in the order of the list.
     package var leading: Candidate { list.all[0] }
 
-    /// Whether there is only one candidate, with one key, no capacity limit and no retries.
-    package var isSingle: Bool { list.isSingle && order == .balanced }
+    /// Whether there is only one candidate, with one key, no capacity limit and no retries, for which nobody waits.
+    package var isSingle: Bool { list.isSingle && order == .balanced && balance?.rules.patience ?? .zero == .zero }
 
     /// The first candidate that has a key outside cooldown and no open circuit breaker; the first one if none has.
     package var firstHealthy: Candidate { list.all.first(where: isHealthy) ?? leading }

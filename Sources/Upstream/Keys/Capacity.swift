@@ -150,7 +150,7 @@ package final class Capacity: CallCapacity {
                 if !allRest { keys?.endTrial(credential) }
                 continue
             }
-            keys?.took(credential, isTurn: choice.takesTurn, at: now)
+            keys?.took(credential, isTurn: choice.takesTurn, hasBegun: !allRest, at: now)
             return (credential, held)
         }
         return nil

@@ -23,7 +23,7 @@ package final class KeyRing: KeyCooldowns {
     private let keyStates: Lock<[KeyState]>
     /// Whether some key is in cooldown, or has not served a call since its cooldown.
     private let cooldowns = Atomic<Bool>(false)
-    let cooldownRingCount: CooldownRingCount
+    package let cooldownRingCount: CooldownRingCount
     /// The provider's name, and the log of its state changes; nil if changes are not logged.
     private let notices: (provider: String, all: ProviderNotices)?
     /// The lowest `nextTurn` of all keys, as the bit pattern of a `Double`.
@@ -110,6 +110,7 @@ package final class KeyRing: KeyCooldowns {
                 if best.map({ rank < $0.rank }) ?? true { best = (index, rank) }
             }
             guard let best else { return nil }
+            keyStates[best.position].rest?.tryOnce(at: now)
             select(best.position, of: &keyStates, isTurn: choice.takesTurn, at: now)
             return credentials[best.position]
         }
@@ -165,16 +166,20 @@ package final class KeyRing: KeyCooldowns {
 
     /// Records that a call uses the key.
     ///
-    /// - Parameter isTurn: whether the call counts as a turn of the key.
-    func took(_ credential: Credential, isTurn: Bool, at now: LoopTime) {
+    /// - Parameters:
+    ///   - isTurn: whether the call counts as a turn of the key.
+    ///   - hasBegun: whether `begins` has recorded the call.
+    func took(_ credential: Credential, isTurn: Bool, hasBegun: Bool, at now: LoopTime) {
         guard let index = index(of: credential) else { return }
-        keyStates.withLock { select(index, of: &$0, isTurn: isTurn, at: now) }
+        keyStates.withLock { keyStates in
+            if !hasBegun { keyStates[index].rest?.tryOnce(at: now) }
+            select(index, of: &keyStates, isTurn: isTurn, at: now)
+        }
     }
 
     private func index(of credential: Credential) -> Int? { credentials.firstIndex { $0.label == credential.label } }
 
     private func select(_ index: Int, of keyStates: inout [KeyState], isTurn: Bool, at now: LoopTime) {
-        keyStates[index].rest?.tryOnce(at: now)
         guard isTurn else { return }
         let turn = keyStates[index].nextTurn
         keyStates[index].chosen += 1
@@ -192,6 +197,9 @@ package final class KeyRing: KeyCooldowns {
 
     /// The key whose cooldown ends first. Used if all keys are in cooldown.
     var soonest: Credential { credentials[positionOfSoonest] }
+
+    /// The end of the cooldown that ends first; in the past if some key has none.
+    var soonestEnd: LoopTime { keyStates.withLock { $0.map { $0.rest?.endsAt ?? .distantPast }.min() } ?? .distantPast }
 
     private var positionOfSoonest: Int {
         let ends = keyStates.withLock { $0.map { $0.rest?.endsAt ?? .distantPast } }
@@ -252,7 +260,7 @@ package final class KeyRing: KeyCooldowns {
         var isOver = false
         change(credential) { cooldown in
             guard let rest = cooldown, !rest.began(after: begun) else { return }
-            cooldown = nil
+            if cooldown?.endTrial(servedAmong: cooldownRingCount.areAwaited) ?? true { cooldown = nil }
             isOver = true
         }
         if isOver { report(of: credential) { $0.ends($1, at: .current()) } }
@@ -308,8 +316,15 @@ extension UpstreamError.Kind {
 /// A counter of the key rings that have a key in cooldown.
 package final class CooldownRingCount: Sendable {
     private let count = Atomic(0)
+    private let awaited = Atomic(false)
 
     package init() {}
+
+    /// Whether requests wait for keys in cooldown, so that calls with a key begin again by rounds.
+    package var areAwaited: Bool {
+        get { awaited.load(ordering: .relaxed) }
+        set { awaited.store(newValue, ordering: .relaxed) }
+    }
 
     var isZero: Bool { count.load(ordering: .relaxed) == 0 }
 

@@ -39,6 +39,33 @@ import Testing
         #expect((0..<4).count { _ in label(ring, 361) == "k1" } == 1)
     }
 
+    @Test("while requests wait for a key, its calls begin again by rounds of twice as many")
+    func rounds() {
+        let ring = KeyRing(["a"], weights: [1])
+        ring.cooldownRingCount.areAwaited = true
+        let key = ring.next(at: 0)
+        ring.failed(key, .reported(seconds: 30), begun: 0, at: 0)
+        let now = LoopTime.seconds(30)
+        func begin() -> Int {
+            var begun = 0
+            while begun < 600, ring.next(at: now, besides: []) != nil { begun += 1 }
+            return begun
+        }
+        #expect(ring.next(at: .seconds(29), besides: []) == nil)
+        for round in [1, 2, 4, 8, 16, 32, 64, 128, 256] {
+            #expect(begin() == round, "no more at once")
+            for _ in 0..<round { ring.served(key, begun: now) }
+        }
+        #expect(!ring.hasCooldowns && begin() == 600)
+        // One call of a round is refused: a new cooldown, and one call again. Those that run on tell nothing of it.
+        ring.failed(key, .reported(seconds: 5), begun: now, at: now)
+        ring.served(key, begun: .seconds(29))
+        #expect(begin() == 0 && ring.hasCooldowns)
+        #expect(ring.next(at: .seconds(35), besides: []) != nil && ring.next(at: .seconds(35), besides: []) == nil)
+        ring.failed(key, nil, begun: .seconds(35), at: .seconds(36))
+        #expect(ring.next(at: .seconds(36), besides: []) != nil, "a call that failed otherwise is no trial")
+    }
+
     @Test("rests double in a row, up to a bound, and begin anew after a served call")
     func doubles() {
         let ring = KeyRing(["a", "b"], weights: [1, 1])

@@ -1,0 +1,134 @@
+"""Requests wait while the limits of all their vendors refuse them, with RATE_LIMIT_WAIT."""
+
+import math
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from limited import chat, client, metric
+from memcached import wait_for
+from openai_vendor import Server
+
+KEY = "token-of-waits-0123456789"
+ERROR = {"error": {"message": "Rate limit reached.", "type": "requests", "code": "rate_limit_exceeded"}}
+
+
+class Metered(Server):
+    """A vendor that allows each model `most` calls in a sliding window. `calls` has the instant and the status of each call."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        super().__init__()
+        self.most, self.seconds, self.calls, self.counting = most, seconds, {}, threading.Lock()
+        self.wait, self.waits = None, []
+
+    def next_script(self, model):
+        with self.counting:
+            now, calls = time.monotonic(), self.calls.setdefault(model, [])
+            recent = [at for at, status in calls if status == 200 and at > now - self.seconds]
+            calls.append((now, 200 if len(recent) < self.most else 429))
+            if calls[-1][1] == 200:
+                return {}
+            self.waits.append(self.wait or math.ceil(recent[0] + self.seconds - now))
+            return {"status": 429, "headers": {"Retry-After": str(self.waits[-1])}, "json": ERROR}
+
+    def statuses(self, model="m"):
+        return [status for _, status in self.calls.get(model, [])]
+
+    def provider(self, name="V", model="m", **more):
+        given = {"KIND": "openai", "BASE_URL": self.base_url, "API_KEYS": f"vendor-key-of-{name}-0123456789", "MODELS": f"m={model}"} | more
+        return {f"PROVIDER_{name}_{field}": value for field, value in given.items()}
+
+
+@pytest.fixture
+def metered():
+    server = Metered(30, 3)
+    yield server
+    server.stop()
+    assert server.take_violations() == []
+
+
+SETTINGS = {"RATE_LIMIT": "off", "KEY_A_TOKEN": KEY}
+
+
+def crowd(relay, count, **fields):
+    https = [client(relay, KEY) for _ in range(count)]
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(lambda http: chat(http, model="m", **fields), https))
+
+
+def later(vendor, model="m"):
+    """Returns the statuses of the calls after the wait that the vendor's first 429 asked for."""
+    calls = vendor.calls[model]
+    first = next(at for at, status in calls if status == 429)
+    return [status for at, status in calls if at > first + vendor.waits[0] - 0.1]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_crowd_is_served_though_the_vendor_refuses_half_of_it(start_relay, metered, stream):
+    relay = start_relay(**SETTINGS | metered.provider(), RATE_LIMIT_WAIT="60s")
+    answers = crowd(relay, 60, stream=stream)
+    assert [answer.status_code for answer in answers] == [200] * 60
+    if stream:
+        assert all(answer.text.rstrip().endswith("[DONE]") and '"error"' not in answer.text for answer in answers)
+    assert later(metered).count(200) == 30 and later(metered).count(429) <= 3
+    waits = [float(answer.headers["x-relay-waited"]) for answer in answers if "x-relay-waited" in answer.headers]
+    assert len(waits) == 30 and 0 < min(waits) <= max(waits) < 20
+    tries = [int(answer.headers["x-relay-attempts"]) for answer in answers]
+    assert sum(tries) == len(metered.statuses()), "each try is told"
+
+
+def test_two_providers_are_waited_for_at_once(start_relay, metered):
+    relay = start_relay(**SETTINGS | metered.provider("V", "one") | metered.provider("W", "two"), RATE_LIMIT_WAIT="60s")
+    assert [answer.status_code for answer in crowd(relay, 100)] == [200] * 100
+    assert metered.statuses("one").count(200) + metered.statuses("two").count(200) == 100
+    assert later(metered, "one").count(200) and later(metered, "two").count(200), "each served some that had waited"
+
+
+def test_nobody_waits_without_the_setting(start_relay, metered):
+    relay = start_relay(**SETTINGS | metered.provider())
+    statuses = [answer.status_code for answer in crowd(relay, 40)]
+    assert statuses.count(200) == 30 and statuses.count(429) == 10
+
+
+def test_a_vendor_that_says_five_hours_holds_nobody(start_relay, metered):
+    metered.most, metered.wait = 0, 18_000
+    relay = start_relay(**SETTINGS | metered.provider(), RATE_LIMIT_WAIT="60s")
+    began = time.monotonic()
+    answer = chat(client(relay, KEY), model="m")
+    assert answer.status_code == 429 and answer.headers["retry-after"] == "18000" and time.monotonic() - began < 5
+
+
+def test_the_patience_ends(start_relay, metered):
+    metered.most, metered.wait = 0, 1
+    relay = start_relay(**SETTINGS | metered.provider(), RATE_LIMIT_WAIT="3s")
+    began = time.monotonic()
+    answer = chat(client(relay, KEY), model="m")
+    assert answer.status_code == 429 and "retry-after" in answer.headers
+    assert 1.5 < time.monotonic() - began < 10 and 2 <= len(metered.statuses()) <= 5
+
+
+def test_the_next_provider_is_not_waited_for(start_relay, metered):
+    free = Metered(100, 1)
+    metered.most = 0
+    settings = SETTINGS | metered.provider("V", "one", PRIORITY="1") | free.provider("W", "two", PRIORITY="2")
+    relay = start_relay(**settings, RATE_LIMIT_WAIT="60s")
+    began = time.monotonic()
+    assert [answer.status_code for answer in crowd(relay, 10)] == [200] * 10 and time.monotonic() - began < 20
+    assert free.statuses("two") == [200] * 10
+    free.stop()
+
+
+def test_a_client_that_leaves_is_not_waited_for(start_relay, metered):
+    metered.most = 0
+    metered.wait = 2
+    relay = start_relay(**SETTINGS | metered.provider(), RATE_LIMIT_WAIT="60s")
+    leaving = client(relay, KEY)
+    leaving.timeout = 0.5
+    with pytest.raises(Exception, match="timed out"):
+        chat(leaving, model="m")
+    wait_for(lambda: metric(relay, "relay_requests_in_flight") == 1)
+    metered.most, called = 30, len(metered.statuses())
+    time.sleep(2.5)
+    assert len(metered.statuses()) == called, "no call was made for it"
+    assert chat(client(relay, KEY), model="m").status_code == 200
