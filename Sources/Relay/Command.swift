@@ -17,6 +17,8 @@ enum Command: Equatable {
     case quirks(isJSON: Bool)
     /// Creates a key for a caller. The string is the NAME in `KEY_<NAME>_TOKEN`.
     case key(String, isJSON: Bool)
+    /// Prints the keys of members of a family, which its secret computes.
+    case memberKeys(MemberKeys.Request)
     /// Prints how much one caller has used of each of its limits.
     case limits(LimitTable.Subject, isJSON: Bool)
     /// Gives back an amount of a caller's limits, such as `3.20 usd`, and prints them.
@@ -54,6 +56,10 @@ enum Command: Equatable {
         case "models": self = .models(isLive: given.take("--live"), isJSON: given.take("--json"))
         case "key":
             guard let name = given.takeWord() else { return nil }
+            if let request = MemberKeys.Request(of: name, &given) {
+                self = .memberKeys(request)
+                return
+            }
             self = .key(name, isJSON: given.take("--json"))
         case "limits":
             let digest = given.takeValue(of: "--digest").map { LimitTable.Subject.digest($0) }
@@ -116,6 +122,12 @@ enum Command: Equatable {
                 errors: reports + failures
             )
         case .quirks(let isJSON): showQuirks(settings, isJSON: isJSON, reports)
+        case .memberKeys(let request):
+            do throws(MemberKeys.Failure) {
+                end(.success, try MemberKeys(request, settings).write(to: request.output), errors: reports)
+            } catch {
+                end(error.isMistake ? .usage : .failure, errors: "\(reports)key: \(error.text)\n")
+            }
         case .limits(let subject, let isJSON): showLimits(subject, settings, isJSON: isJSON)
         case .giveBack(let amount, let subject, let isJSON):
             showLimits(subject, settings, isJSON: isJSON, givingBack: amount)
@@ -146,7 +158,7 @@ enum Command: Equatable {
             }
             Self.end(.success, isJSON ? key.json : key.lines)
         case .serve: MallocTunables.apply(arguments: CommandLine.unsafeArgv)
-        case .check, .config, .reload, .models, .quirks, .limits, .giveBack, .usage, .bill: break
+        case .check, .config, .reload, .models, .quirks, .memberKeys, .limits, .giveBack, .usage, .bill: break
         }
     }
 

@@ -89,8 +89,9 @@ struct LimitTable {
     private static func caller(_ subject: Subject, _ settings: Settings) throws(Failure) -> Caller {
         switch subject {
         case .name(let name):
-            let known = settings.keys.first { $0.name.asInstance == name.asInstance }
-            guard let known else { throw Failure(text: "no KEY_<NAME>_TOKEN with this NAME is set", isMistake: true) }
+            guard let known = settings.keys.named(name) else {
+                throw Failure(text: "no KEY_<NAME>_TOKEN with this NAME is set", isMistake: true)
+            }
             return Caller(known: known)
         case .digest(let text):
             guard let name = Digest.callerName(of: text) else {

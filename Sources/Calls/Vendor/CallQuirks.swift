@@ -25,11 +25,12 @@ package struct CallQuirks: Sendable {
         case passThrough(UInt64)
 
         /// Makes the owner of a caller's calls. Tokens of one `KEY_<NAME>` are one owner, because the operator did not
-        /// set them apart, and so are the keys of one group (the first of several). No other code decides which callers count as one.
+        /// set them apart, and so are the keys of one group (the first of several) or family. No other code decides which
+        /// callers count as one.
         package init(_ caller: Caller?) {
             switch (caller?.kind, caller?.identity) {
             case (.known?, let identity?):
-                self = .known((caller?.key?.groups.first?.identity ?? identity).digest.words.0)
+                self = .known((caller?.key?.voice ?? identity).digest.words.0)
             case (.passThrough?, let identity?): self = .passThrough(identity.digest.words.0)
             case (.anonymous?, _): self = .anonymous
             default: self = .none

@@ -5,7 +5,9 @@ struct CommandArguments {
     private var options: [(name: String, value: String?)] = []
 
     /// The options that a value follows.
-    private static let withValue: Set<String> = ["--by", "--days", "--bill", "--digest", "--give-back"]
+    private static let withValue: Set<String> = [
+        "--by", "--days", "--bill", "--digest", "--give-back", "--file", "--expires", "--output",
+    ]
 
     init(_ arguments: [String]) {
         var rest = arguments[...]

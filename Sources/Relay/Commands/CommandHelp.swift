@@ -66,9 +66,15 @@ struct CommandHelp: Equatable, Sendable {
         ),
         CommandHelp(
             "key",
-            options: ["--json"],
-            expected: "expected a NAME, then optionally --json",
-            Form("key NAME", "make a key for a caller and print its settings; --json")
+            options: ["--json", "--file", "--slug", "--expires", "--output"],
+            expected: "expected a NAME, then optionally --json; or a NAME, then members or --file FILE",
+            Form("key NAME", "make a key for a caller and print its settings; --json"),
+            Form(
+                "key NAME MEMBER ...",
+                "print the keys of members of the family NAME (KEY_<NAME>_SECRET), a line `name,key` each",
+                "--file FILE reads the names, one a line; --slug makes `ann-lee` of `Ann Lee`; --expires 2027-01-31",
+                "is their last day; --output FILE writes them to a file that only its owner can read"
+            )
         ),
         CommandHelp(
             "limits",

@@ -14,7 +14,7 @@ func listLimits(_ visit: AdminVisit) async throws(APIError) {
     if let name = fields["caller"] {
         callers = (try limitedCaller(name, visit)).map { [$0] } ?? []
     } else {
-        callers = visit.gateway.settings.keys.map { Caller(known: $0) }
+        callers = visit.gateway.settings.keys.single.map { Caller(known: $0) }
         callers += await busiestCallers(visit)
     }
     let (total, first) = (callers.count, (page - 1) * LimitStates.maxCallers)
@@ -44,23 +44,27 @@ extension JSONFragment {
 /// The digest can have the short form that the log shows.
 private func limitedCaller(_ name: String, _ visit: AdminVisit) throws(APIError) -> Caller? {
     guard name.utf8.count <= 256 else { throw .value("caller", "must have at most 256 bytes") }
-    if let key = visit.gateway.settings.keys.first(where: { $0.name == name }) { return Caller(known: key) }
+    if let key = visit.gateway.settings.keys.named(name), key.name == name { return Caller(known: key) }
     return Digest.callerName(of: name).map { Caller(passingOnKeyOf: $0) }
 }
 
-/// Returns today's callers with passthrough keys, the busiest first.
+/// Returns today's callers with passthrough keys and members of families, the busiest first.
 private func busiestCallers(_ visit: AdminVisit) async -> [Caller] {
     guard let reader = visit.gateway.usage.reader else { return [] }
     let today = reader.zone.today
     let query = UsageQuery(by: [.caller], from: today, to: today)
     guard let table = try? await reader.usage(query, on: visit.gateway.loop) else { return [] }
-    let known = Set(visit.gateway.settings.keys.map(\.name))
+    let keys = visit.gateway.settings.keys
+    let known = Set(keys.map(\.name))
     return table.rows
         .sorted { $0.figures.requests > $1.figures.requests }
         .compactMap { row in (row.values.first ?? nil).flatMap { known.contains($0) ? nil : $0 } }
-        .filter { Digest.callerName(of: $0) == $0 }
+        .compactMap { name in
+            if let key = keys.named(name), key.name == name { return Caller(known: key) }
+            return Digest.callerName(of: name) == name ? Caller(passingOnKeyOf: name) : nil
+        }
         .prefix(LimitStates.maxCallers)
-        .map { Caller(passingOnKeyOf: $0) }
+        .map(\.self)
 }
 
 /// Handles POST /admin/limits/reset: resets the usage of one limit to 0, of one caller or of all callers together.

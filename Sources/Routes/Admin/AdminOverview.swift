@@ -94,7 +94,7 @@ private func makeOverview(_ visit: AdminVisit) async throws(APIError) -> JSONFra
 
 /// Returns the limits of known callers that are closest to being reached, at most ten.
 private func nearest(_ visit: AdminVisit) async throws(APIError) -> [JSONFragment] {
-    let callers = visit.gateway.settings.keys.prefix(LimitStates.maxCallers).map { Caller(known: $0) }
+    let callers = visit.gateway.settings.keys.single.prefix(LimitStates.maxCallers).map { Caller(known: $0) }
     let states = try await LimitStates(of: callers, visit.gateway)
     return states.all.filter { $0.use.used > 0 }.sorted { $0.share > $1.share }.prefix(nearestLimits).map(
         JSONFragment.init(limit:)

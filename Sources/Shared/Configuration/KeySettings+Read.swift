@@ -7,17 +7,18 @@ extension KeySettings {
     static func all(_ reader: inout SettingsReader) -> [KeySettings] {
         var owners: [Digest: SettingKey] = [:]
         let groups = GroupSettings.all(reader)
-        if reader.given[key("DEFAULT", "TOKEN")] != nil {
+        for own in ["TOKEN", "SECRET"] where reader.given[key("DEFAULT", own)] != nil {
             let text = "KEY_DEFAULT_... are what each key has that does not set its own; rename this key"
-            reader.report(key("DEFAULT", "TOKEN"), text)
+            reader.report(key("DEFAULT", own), text)
         }
         let keys = reader.instances(of: prefix)
             .compactMap { instance -> KeySettings? in
                 let setting = key(instance, "TOKEN")
+                let family = reader.family(of: instance)
                 let given = reader.list(setting)
-                guard !given.isEmpty else { return nil }
-                let tokens = given.map(KeyToken.init)
-                for token in tokens {
+                let tokens = (family?.secrets ?? given).map(KeyToken.init)
+                guard !tokens.isEmpty else { return nil }
+                for token in tokens where family == nil {
                     guard let other = owners.updateValue(setting, forKey: token.digest) else { continue }
                     reader.report(
                         setting,
@@ -33,7 +34,8 @@ extension KeySettings {
                     quotas: quotas.all,
                     endpointQuotas: quotas.endpoints,
                     groups: reader.groups(in: key(instance, "GROUP"), of: groups),
-                    endsAt: reader.end(of: instance)
+                    endsAt: reader.end(of: instance),
+                    family: family?.value
                 )
                 if let warning = known.endWarning(at: Timestamp.now()) {
                     reader.warn(key(instance, "EXPIRES"), warning)
@@ -95,6 +97,28 @@ extension SettingsReader {
             ?? DateTime.milliseconds(text)
     }
 
+    /// Returns the family that a secret declares, and its secrets; nil if the caller has tokens.
+    fileprivate mutating func family(of instance: String) -> (value: KeyFamily, secrets: [String])? {
+        let (setting, before) = (KeySettings.key(instance, "SECRET"), KeySettings.key(instance, "SECRET_BEFORE"))
+        let (token, revoked) = (KeySettings.key(instance, "TOKEN"), KeySettings.key(instance, "REVOKED"))
+        guard let secret = text(setting) else {
+            for stray in [before, revoked] where given[stray] != nil {
+                report(stray, "belongs to a family; set \(setting.name) in place of \(token.name), or remove this line")
+            }
+            return nil
+        }
+        if given[token] != nil { report(setting, "\(token.name) is also set (\(location(token))); remove one of them") }
+        for key in [setting, before] where (1..<Self.minFamilyCharacters).contains(text(key)?.utf8.count ?? 0) {
+            report(key, "must have at least \(Self.minFamilyCharacters) characters; \(Self.advice)")
+        }
+        for item in list(revoked) where !KeyFamily.isRevocation(item) {
+            report(revoked, "\"\(item)\" is no member, such as ann, and no key by its last day, such as ann.20850")
+        }
+        let secrets = [secret] + [text(before)].compactMap(\.self)
+        let (name, zone) = (instance.asName, DayZone(named: timeZone))
+        return (KeyFamily(name: name, secrets: secrets, revoked: list(revoked), zone: zone), secrets)
+    }
+
     /// Reports groups to which no key belongs.
     fileprivate mutating func refuseEmptyGroups(_ groups: [GroupSettings], _ keys: [KeySettings]) {
         for group in groups where !keys.contains(where: { $0.groups.contains(group) }) {
@@ -106,6 +130,8 @@ extension SettingsReader {
 
     /// The number of characters below which a token or secret counts as too short.
     private static let minCharacters = 16
+    /// The number for a secret that computes keys. Who has one of these keys can try guesses of the secret.
+    private static let minFamilyCharacters = 32
     private static let advice = "`openssl rand -hex 24` makes a secure value"
 
     mutating func warnIfShort(_ key: SettingKey, _ tokens: [String]) {
@@ -124,12 +150,18 @@ extension SettingsReader {
 extension SettingFamily {
     static let keys = SettingFamily(
         "KEY_",
-        declaring: "TOKEN",
+        declaring: ["TOKEN", "SECRET"],
         defaults: "DEFAULT",
         "Known callers (KEY_DEFAULT_...: what a key has that does not set its own)",
         rows: [
             SettingRow("TOKEN", .tokens, trait: .secret)
                 .help("declares a caller: its key, or several keys that are equally valid"),
+            SettingRow("SECRET", .token, trait: .secret)
+                .help("in place of TOKEN: declares a family, whose keys `relay key NAME MEMBER ...` computes"),
+            SettingRow("SECRET_BEFORE", .token, trait: .secret)
+                .help("former SECRET, whose keys are still accepted"),
+            SettingRow("REVOKED", .list, trait: .prompt)
+                .help("members of the family that are refused, or single keys by their last day: ann,bob.20850"),
             SettingRow("MODELS", .patterns, "all").help("models that the caller may use"),
             SettingRow("EXPIRES", .moment)
                 .help("last day of the key in TIMEZONE, or the time from which it is refused; default: none"),
@@ -151,7 +183,6 @@ extension SettingFamily {
 
     static let groups = SettingFamily(
         "GROUP_",
-        declaring: nil,
         "Groups of known callers, which share limits besides their own",
         rows: [
             SettingRow("MODELS", .patterns, "all").help("models that KEY_<NAME>_MODELS of a member may permit"),

@@ -99,7 +99,7 @@ extension Panel {
 extension SettingFamily {
     static let panels = SettingFamily(
         "PANEL_",
-        declaring: "SUMMARY_MODEL",
+        declaring: ["SUMMARY_MODEL"],
         "Panels: virtual models that call several models and summarise their responses",
         rows: [
             SettingRow("SUMMARY_MODEL", .model)

@@ -1,7 +1,7 @@
 extension SettingFamily {
     static let providers = SettingFamily(
         "PROVIDER_",
-        declaring: "KIND",
+        declaring: ["KIND"],
         "Providers (default: 1min.ai with the callers' own keys)",
         rows: [
             SettingRow("KIND", .choice(of: ProviderSettings.Kind.self)).help("declares a provider of this kind"),

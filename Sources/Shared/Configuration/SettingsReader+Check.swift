@@ -143,7 +143,7 @@ extension SettingsReader {
     private mutating func refuseSharedKeys(_ settings: Settings) {
         let upstream = Set(settings.providers.flatMap(\.apiKeys).map { Digest(of: $0) })
         for key in settings.keys where key.tokens.contains(where: { upstream.contains($0.digest) }) {
-            report(KeySettings.key(key.instance, "TOKEN"), "is also a key of a provider; give callers different keys")
+            report(key.declaring, "is also a key of a provider; give callers different keys")
         }
     }
 
@@ -156,8 +156,8 @@ extension SettingsReader {
             || meantNames.contains { $0.hasPrefix("PROVIDER_") || $0.hasPrefix("ONE_MIN_") }
         let isSealedByToken = settings.fileSecret == nil && given["FILE_ID_SECRET"] == nil
         for key in settings.keys {
-            let setting = KeySettings.key(key.instance, "TOKEN")
-            if key.tokens.count > 1, isSealedByToken {
+            let setting = key.declaring
+            if key.tokens.count > 1, key.family == nil, isSealedByToken {
                 warn(
                     setting,
                     """

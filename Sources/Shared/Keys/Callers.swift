@@ -8,12 +8,16 @@ package final class Callers: OnLoop, @unchecked Sendable {
     /// Whether all providers are called with the callers' own vendor keys, so the relay has no credentials.
     package let hasOnlyPassthroughProviders: Bool
     private let known: [Digest: Caller]
+    /// The settings of families by the family's name, and the members that have called.
+    private let families: [Substring: KeySettings]
+    private var members = RecentTable<Digest, Caller>()
     private let anonymous: Caller?
     private let anonymousModels: [ModelPattern]
     private let oneLoop = OneLoop()
     private var passing = RecentTable<Digest, Caller>()
 
     private static let keptCallers = 1_000
+    private static let keptMembers = 10_000
 
     /// Creates the table of callers.
     ///
@@ -29,7 +33,8 @@ package final class Callers: OnLoop, @unchecked Sendable {
     ) {
         self.hasPassthroughProviders = hasPassthroughProviders
         self.hasOnlyPassthroughProviders = hasOnlyPassthroughProviders
-        let tokens = keys.flatMap { key in
+        families = Dictionary(keys.compactMap { key in key.family.map { ($0.name[...], key) } }) { first, _ in first }
+        let tokens = keys.single.flatMap { key in
             let caller = Caller(known: key)
             return key.tokens.map { ($0.digest, caller) }
         }
@@ -49,7 +54,9 @@ package final class Callers: OnLoop, @unchecked Sendable {
             return (anonymous, nil)
         }
         let digest = Digest(of: bearer)
-        if let caller = known[digest] {
+        var own = known[digest]
+        if own == nil { own = try member(bearer, digest) }
+        if let caller = own {
             if let end = caller.key?.endsAt, end <= Timestamp.now() { throw end == .min ? .keyIsOff : .keyHasExpired }
             return (caller, nil)
         }
@@ -61,6 +68,20 @@ package final class Callers: OnLoop, @unchecked Sendable {
         let caller = Caller(passingOn: bearer.text, digest, models: anonymousModels)
         passing.set(digest, caller, atMost: Self.keptCallers)
         return (caller, nil)
+    }
+
+    /// Returns the member of a family that has this key; nil if the key is of no family.
+    private func member(_ bearer: UnsafeRawBufferPointer, _ digest: Digest) throws(APIError) -> Caller? {
+        if families.isEmpty { return nil }
+        if let caller = members.use(digest) { return caller }
+        let key = bearer.text
+        guard let name = KeyFamily.name(in: key), let settings = families[name], let family = settings.family else {
+            return nil
+        }
+        let member = try family.member(of: key)
+        let caller = Caller(known: settings.settings(ofMember: member.name, until: member.endsAt))
+        members.set(digest, caller, atMost: Self.keptMembers)
+        return caller
     }
 }
 

@@ -3,9 +3,9 @@ package import Limits
 
 /// The settings of a known caller.
 package struct KeySettings: Sendable, Equatable {
-    /// The unique name of the caller, such as `team-a` for `KEY_TEAM_A_TOKEN`.
-    package let name: String
-    /// The tokens of the caller, at least one. Each of them identifies the caller.
+    /// The unique name of the caller, such as `team-a` for `KEY_TEAM_A_TOKEN`, or `class.ann` for a member of a family.
+    package private(set) var name: String
+    /// The tokens of the caller, at least one. Each of them identifies the caller; those of a family make its keys.
     package let tokens: [KeyToken]
     package let models: [ModelPattern]
     /// The limits of the caller that count requests to all endpoints together.
@@ -16,7 +16,22 @@ package struct KeySettings: Sendable, Equatable {
     package let groups: [GroupSettings]
     /// The time from which the key is refused, in milliseconds since 1970: `.min` if it is switched off, nil if it has no
     /// end.
-    package let endsAt: Int?
+    package private(set) var endsAt: Int?
+    /// The family to which the caller belongs, or whose settings these are; nil for a caller with tokens of its own.
+    package var family: KeyFamily?
+    /// The caller's name in its family; nil for settings that hold for each member.
+    package private(set) var member: String?
+
+    /// Returns the settings of one member of the family. All members have the same ones.
+    ///
+    /// - Parameter end: the time from which the member's key is refused; nil if it has no end of its own.
+    package func settings(ofMember member: String, until end: Int? = nil) -> KeySettings {
+        var settings = self
+        settings.name = "\(name).\(member)"
+        settings.member = member
+        settings.endsAt = [endsAt, end].compactMap(\.self).min()
+        return settings
+    }
 
     private static let warnedDays = 14
 
@@ -59,12 +74,33 @@ package struct KeyToken: Sendable, Equatable {
 
 extension KeySettings {
     /// The caller's name in the names of settings, such as `TEAM_A` in `KEY_TEAM_A_TOKEN`.
-    var instance: String { name.asInstance }
+    var instance: String { (family?.name ?? name).asInstance }
 
-    package var identity: Identity { .knownKey(named: instance) }
+    package var identity: Identity { .knownKey(named: member.map { "\(instance).\($0)" } ?? instance) }
+
+    /// The identity of the callers that the operator did not set apart: of the first group, the family or the caller.
+    package var voice: Identity { groups.first?.identity ?? .knownKey(named: instance) }
+
+    /// The setting that declares the caller.
+    var declaring: SettingKey { Self.key(instance, family == nil ? "TOKEN" : "SECRET") }
 
     /// All limits that count requests of this caller and of no caller outside its groups.
     var allQuotas: [Quota] {
         quotas + endpointQuotas.values.joined() + groups.flatMap { $0.quotas + $0.endpointQuotas.values.joined() }
     }
+}
+
+extension [KeySettings] {
+    /// Returns the settings of the caller with this name, or of the member, such as `class.ann`; nil if there is none.
+    package func named(_ name: String) -> KeySettings? {
+        let parts = name.split(separator: ".", maxSplits: 1)
+        guard let key = first(where: { $0.name.asInstance == parts.first.map(String.init)?.asInstance }) else {
+            return nil
+        }
+        guard parts.count == 2 else { return key }
+        return key.family != nil && KeyFamily.isMember(parts[1]) ? key.settings(ofMember: String(parts[1])) : nil
+    }
+
+    /// The callers that can be listed: all but families, whose members are not known.
+    package var single: [KeySettings] { filter { $0.family == nil } }
 }

@@ -119,7 +119,11 @@ package final class LoopMetrics: @unchecked Sendable {
 
     func number(ofModel name: String) -> Int { models.number(name, in: labels.models) }
     func number(ofProvider name: String) -> Int { providers.number(name, in: labels.providers) }
-    private func number(ofCaller name: String) -> Int { callerNames.number(name, in: labels.callers) }
+    /// Members of a family, such as `class.ann`, count under the family's name.
+    private func number(ofCaller name: String) -> Int {
+        let name = name.utf8.contains(UInt8(ascii: ".")) ? String(name.prefix { $0 != "." }) : name
+        return callerNames.number(name, in: labels.callers)
+    }
 
     package func count(_ ended: borrowing EndCounts) {
         oneLoop.check()

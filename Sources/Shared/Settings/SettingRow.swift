@@ -54,9 +54,9 @@ package struct SettingSection: Sendable {
 package struct SettingFamily: Sendable {
     /// The beginning of the variables' names, such as `PROVIDER_` with its underscore.
     let prefix: String
-    /// The field that declares a provider, caller or panel when it is set, such as `KIND` for providers; nil if each field
-    /// does.
-    let declaring: String?
+    /// The fields of which each declares a provider, caller or panel when it is set, such as `KIND` for providers. The first
+    /// is the usual one. Empty if each field does.
+    let declaring: [String]
     /// The NAME whose settings each member of the family has that does not set its own; nil if there is none.
     let defaults: String?
     let title: String
@@ -64,7 +64,7 @@ package struct SettingFamily: Sendable {
 
     package init(
         _ prefix: String,
-        declaring: String?,
+        declaring: [String] = [],
         defaults: String? = nil,
         _ title: String,
         rows: [SettingRow]

@@ -150,7 +150,7 @@ struct SettingsReader {
     /// `PROVIDER_A_KIND`.
     private mutating func findUnknownFields() {
         for family in table.families {
-            guard let declaringField = family.declaring else { continue }
+            guard let declaringField = family.declaring.first else { continue }
             let declared = instances(of: family.prefix)
             let stray = given.filter {
                 $0.key.prefix == family.prefix && !declared.contains($0.key.instance)
@@ -174,7 +174,7 @@ struct SettingsReader {
     }
 
     private func advice(onDeclaring name: String, _ family: SettingFamily) -> String {
-        guard case .choice(let words) = family.rows.first(where: { $0.name == family.declaring })?.type else {
+        guard case .choice(let words) = family.rows.first(where: { $0.name == family.declaring.first })?.type else {
             return "; set it, or remove this line"
         }
         return "; set it to one of \(words.joined(separator: ", "))"
@@ -210,7 +210,7 @@ extension SettingsReader {
     func instances(of prefix: String) -> [String] {
         guard let family = table.families.first(where: { $0.prefix == prefix }) else { return [] }
         let declaring = given.keys.filter {
-            $0.prefix == prefix && (family.declaring == nil || $0.field == family.declaring)
+            $0.prefix == prefix && (family.declaring.isEmpty || family.declaring.contains($0.field))
                 && $0.instance != family.defaults
         }
         return Set(declaring.map(\.instance)).sorted()
@@ -228,7 +228,7 @@ extension SettingsReader {
     /// Returns the key under which a setting's value is given: its own, or that of the family's defaults.
     func origin(of key: SettingKey) -> SettingKey {
         guard given[key] == nil, let family = table.families.first(where: { $0.prefix == key.prefix }),
-            let defaults = family.defaults, key.field != family.declaring
+            let defaults = family.defaults, !family.declaring.contains(key.field)
         else { return key }
         let shared = SettingKey(prefix: key.prefix, instance: defaults, field: key.field)
         return given[shared] == nil ? key : shared

@@ -106,7 +106,8 @@ extension SettingFamily {
     /// Returns the declaring setting, such as `KEY_TEAM_TOKEN`, for the name `KEY_TEAM`, which has no field; nil for
     /// other names.
     fileprivate func declaringName(_ name: String) -> String? {
-        guard let declaring, name.hasPrefix(prefix), case let rest = name.dropFirst(prefix.count), !rest.contains("_")
+        guard let declaring = declaring.first, name.hasPrefix(prefix), case let rest = name.dropFirst(prefix.count),
+            !rest.contains("_")
         else { return nil }
         return SettingFamily.isInstanceName(rest) ? "\(name)_\(declaring)" : nil
     }

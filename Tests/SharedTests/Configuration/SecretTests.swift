@@ -18,7 +18,7 @@ import Testing
         families: SettingsTable.product.families + [
             SettingFamily(
                 "BOX_",
-                declaring: "TOKEN",
+                declaring: ["TOKEN"],
                 "Boxes",
                 rows: [SettingRow("TOKEN", .text, trait: .secret).help("opens it")]
             )

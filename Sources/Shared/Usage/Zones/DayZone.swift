@@ -1,10 +1,12 @@
 /// A time zone. It determines when a day begins.
-package struct DayZone: Sendable {
+package struct DayZone: Sendable, Equatable {
     /// The name of the time zone, such as `Europe/Berlin`.
     package let name: String
     private let rules: ZoneRules
 
     package static let utc = DayZone("UTC", .utc)
+
+    package static func == (one: DayZone, other: DayZone) -> Bool { one.name == other.name }
 
     private init(_ name: String, _ rules: ZoneRules) {
         self.name = name

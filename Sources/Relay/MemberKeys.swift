@@ -1,0 +1,103 @@
+import Engine
+import Shared
+
+/// The keys of members of a family, as lines of a CSV file.
+struct MemberKeys {
+    struct Request: Equatable {
+        let family: String
+        let members: [String]
+        /// The file with further names, one a line; nil for none.
+        let file: String?
+        let makesSlugs: Bool
+        /// The last day of the keys, such as `2027-01-31`; nil if they have no end of their own.
+        let lastDay: String?
+        /// The file that gets the keys; nil for the standard output.
+        let output: String?
+
+        /// Takes the arguments after `key NAME`; nil if they ask for no member's key.
+        init?(of family: String, _ given: inout CommandArguments) {
+            self.family = family
+            var members: [String] = []
+            while let member = given.takeWord() { members.append(member) }
+            self.members = members
+            file = given.takeValue(of: "--file")
+            if members.isEmpty, file == nil { return nil }
+            makesSlugs = given.take("--slug")
+            (lastDay, output) = (given.takeValue(of: "--expires"), given.takeValue(of: "--output"))
+        }
+    }
+
+    struct Failure: Error {
+        let text: String
+        /// Whether the arguments or the names are wrong.
+        var isMistake = true
+    }
+
+    private var lines: [String] = []
+
+    init(_ request: Request, _ settings: Settings) throws(Failure) {
+        let (instance, key) = (request.family.asInstance, settings.keys.named(request.family))
+        guard let family = key?.family, key?.member == nil else {
+            let advice = "set it to a secret of at least 32 characters, as `openssl rand -hex 24` makes one"
+            throw Failure(text: "KEY_\(instance)_SECRET is not set; \(advice)")
+        }
+        let last = try request.lastDay.map { (text) throws(Failure) in try Self.day(text) }
+        var seen: [String: String] = [:]
+        for (place, name) in try Self.names(request) {
+            let member = request.makesSlugs ? Self.slug(name) : name
+            guard KeyFamily.isMember(member) else {
+                let advice = request.makesSlugs ? "" : "; --slug makes such a name of it"
+                throw Failure(text: "\(place)a member is 1 to 64 of a-z, 0-9, _ and -\(advice)")
+            }
+            if let other = seen.updateValue(place, forKey: member) {
+                let before = other.isEmpty ? "" : " (\(other.dropLast(2)))"
+                throw Failure(text: "\(place)the member \(member) is named twice\(before)")
+            }
+            let key = family.key(of: member, last: last)
+            lines.append(request.makesSlugs ? "\(Self.csv(name)),\(member),\(key)\n" : "\(member),\(key)\n")
+        }
+    }
+
+    private static func day(_ text: String) throws(Failure) -> Day {
+        guard let day = text.withBytes({ Day($0) }), day.number > 0 else {
+            throw Failure(text: "the last day of a key is a date such as 2027-01-31")
+        }
+        return day
+    }
+
+    /// Returns the names in the arguments and in the file. Each has its place for errors, such as `line 3: `.
+    private static func names(_ request: Request) throws(Failure) -> [(place: String, name: String)] {
+        var names = request.members.map { (place: "", name: $0) }
+        guard let file = request.file else { return names }
+        guard let bytes = WholeFile.read(file, limitBytes: 16_777_216),
+            let text = String(validating: bytes, as: UTF8.self)
+        else {
+            throw Failure(text: "the file of names cannot be read, or is not UTF-8", isMistake: false)
+        }
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
+            let name = String(line.trimmed)
+            if !name.isEmpty { names.append(("line \(index + 1): ", name)) }
+        }
+        if names.isEmpty { throw Failure(text: "the file has no names") }
+        return names
+    }
+
+    /// Returns the name of a member that looks like another name: `ann-lee` for `Ann Lee`.
+    private static func slug(_ name: String) -> String {
+        name.lowercased().split { !KeyFamily.isMember("\($0)") }.joined(separator: "-")
+    }
+
+    private static func csv(_ field: String) -> String {
+        field.contains { $0 == "," || $0 == "\"" } ? "\"\(field.replacing("\"", with: "\"\""))\"" : field
+    }
+
+    /// Writes the keys to a file that only its owner can read. Returns the text for the standard output.
+    func write(to path: String?) throws(Failure) -> String {
+        let text = lines.joined()
+        guard let path else { return text }
+        guard WholeFile.write(Array(text.utf8), to: path, by: path + ".new") else {
+            throw Failure(text: "\(path) cannot be written: \(systemError.lowercased())", isMistake: false)
+        }
+        return "\(lines.count) keys are in \(path)\n"
+    }
+}

@@ -1,0 +1,91 @@
+import Engine
+
+/// The keys of a family of callers, such as a class. They are computed from a secret: there is no list of them.
+///
+/// A key is `rk-<family>.<member>.<days>.<mac>`: `days` is its last valid day since 1970-01-01, or 0, and `mac` the first 16
+/// bytes of an HMAC-SHA-256, in base64url.
+package struct KeyFamily: Sendable, Equatable {
+    /// The name of the family, such as `class` for `KEY_CLASS_SECRET`.
+    package let name: String
+    /// The secrets. The first one makes keys, and each accepts them.
+    private let secrets: [[UInt8]]
+    /// Members whose keys are refused, such as `ann`; or single keys of them by their last day, such as `ann.20850`.
+    private let revoked: Set<String>
+    private let zone: DayZone
+
+    static let beginning: StaticString = "rk-"
+    private static let maxMemberBytes = 64
+    private static let macBytes = 16
+
+    init(name: String, secrets: [String], revoked: [String], zone: DayZone) {
+        self.name = name
+        self.secrets = secrets.map { Array($0.utf8) }
+        self.revoked = Set(revoked)
+        self.zone = zone
+    }
+
+    /// Returns whether a text can be the name of a member: 1 to 64 of `a-z 0-9 _ -`.
+    package static func isMember(_ text: some StringProtocol) -> Bool {
+        !text.isEmpty && text.utf8.count <= maxMemberBytes
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), 45, 95: true
+                default: false
+                }
+            }
+    }
+
+    /// Returns whether an item of `_REVOKED` has the form `ann` or `ann.20850`.
+    static func isRevocation(_ text: String) -> Bool {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count <= 2 && isMember(parts[0]) && (parts.count == 1 || days(parts[1]) != nil)
+    }
+
+    /// Returns the key of a member.
+    ///
+    /// - Parameter last: the last day on which the key is valid; nil for a key without an end of its own.
+    package func key(of member: String, last: Day?) -> String {
+        let days = "\(last?.number ?? 0)"
+        return "\(Self.beginning)\(name).\(member).\(days).\(mac(member[...], days[...], secrets[0]))"
+    }
+
+    private func mac(_ member: Substring, _ days: Substring, _ secret: [UInt8]) -> String {
+        let text = "relay-key 1\0\(name)\0\(member)\0\(days)\0"
+        return Base64.url.text(Array(hmac(key: secret, Array(text.utf8)).prefix(Self.macBytes)))
+    }
+
+    /// Returns the name of the family to which a key belongs by its form; nil for a key of another form.
+    static func name(in key: String) -> Substring? {
+        guard key.hasPrefix("\(beginning)") else { return nil }
+        return key.dropFirst(beginning.utf8CodeUnitCount).split(separator: ".", maxSplits: 1).first
+    }
+
+    /// Returns the member that has this key, and the time from which the key is refused, in milliseconds since 1970.
+    ///
+    /// - Throws: the error of a key that is forged or revoked.
+    func member(of key: String) throws(APIError) -> (name: String, endsAt: Int?) {
+        let parts = key.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 4, Self.name(in: key) == name[...], Self.isMember(parts[1]), let days = Self.days(parts[2])
+        else { throw .wrongKey(key) }
+        let isSigned = secrets.contains { secret in
+            let mac = mac(parts[1], parts[2], secret)
+            return mac.withBytes { own in String(parts[3]).withBytes { areEqualInConstantTime(own, $0) } }
+        }
+        guard isSigned else { throw .wrongKey(key) }
+        if revoked.contains(String(parts[1])) || revoked.contains("\(parts[1]).\(parts[2])") { throw .keyIsRevoked }
+        let end = days == 0 ? nil : zone.startMilliseconds(of: Day(number: days + 1))
+        return (String(parts[1]), end)
+    }
+
+    /// Returns the days in a key, which have one spelling; nil if the text is no such number.
+    private static func days(_ text: Substring) -> Int? {
+        guard text.utf8.count <= 7, let days = Int(text), days >= 0, "\(days)" == text else { return nil }
+        return days
+    }
+}
+
+extension APIError {
+    fileprivate static var keyIsRevoked: APIError {
+        APIError(401, "This API key was revoked. Ask for a new one.", code: "key_revoked")
+    }
+}
