@@ -417,7 +417,7 @@ WRITTEN = [
     written("more thousands than any number has", ECHO + "RATE_LIMIT={}\n", "9999999999999999k/minute", LIMITS, "write 9999999999999999000", "99/minute"),
     written("grouped digits", ECHO + "RATE_LIMIT={}\n", "1,000,000 tokens/minute", LIMITS, "write 1000000, without a comma", "1000000 tokens/minute"),
     written("decimal comma", PRICED.format("1/2 per million") + "RATE_LIMIT={}\n", "5,50 usd/minute", LIMITS, "write 5.50, without a comma", "5.50 usd/minute"),
-    written("month", PRICED.format("1/2 per million") + "RATE_LIMIT={}\n", "100 usd/month", LIMITS, "write 30 days for a month", "100 usd/30 days"),
+    written("month", PRICED.format("1/2 per million") + "RATE_LIMIT={}\n", "100 usd/2 months", LIMITS, "write month for one month of the calendar, or 30 days", "100 usd/month"),
     written("limit of nothing", ECHO + "RATE_LIMIT={}\n", "0/minute", LIMITS, "a limit of 0 lets nobody in; remove the key in its place, or write off", "off"),
     written(
         "dollar signs", PRICED, "$0.01 / $0.06",

@@ -139,4 +139,4 @@ def test_the_settings_of_the_page_serve_a_team(start_relay, seller, caller, tmp_
         http = caller(relay, settings[f"KEY_{name}_TOKEN"])
         assert http.post(PATH, json=body("Hi", model="gpt-4o-mini", max_tokens=5)).status_code == 200
         limits = {limit["name"]: limit["limit"] for limit in http.get("/v1/usage").json()["limits"]}
-        assert limits["key"] == "60.00 usd per 30 days" and limits["group eng"] == "500.00 usd per 30 days"
+        assert limits["key"] == "60.00 usd per month" and limits["group eng"] == "500.00 usd per month"

@@ -170,7 +170,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal? {
         let view = view(at: time)
         let isFull = !view.hasRoom(for: units, of: room(at: time))
-        var wait = isFull ? view.retryAfter(units, of: bound, at: time) : 0
+        var wait = isFull ? view.retryAfter(units, of: bound, at: time).map { min($0, limit.reset($0, at: time)) } : 0
         if isFull, lateness > 0 { wait = wait.map { left.wait(after: $0, lateness: lateness, at: time) } }
         if let rule, rule.rule == .share, !hasRoom(for: units, by: rule, at: time) {
             // An instance whose part is nothing has to wait for the store.
@@ -197,7 +197,11 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         if let rule, rule.rule == .share, let outage {
             remaining = min(remaining, outage.remaining(of: bound, by: rule))
         }
-        return LimitStanding(limit: limit, remaining: remaining, resetMicroseconds: view.reset(at: time))
+        return LimitStanding(
+            limit: limit,
+            remaining: remaining,
+            resetMicroseconds: limit.reset(view.reset(at: time), at: time)
+        )
     }
 
     // MARK: Leases

@@ -29,6 +29,8 @@ package final class Limit: Sendable, Hashable {
     package let quota: Quota
     /// The name of the group of callers that share the limit; nil for limits of other kinds.
     package let group: String?
+    /// The period of the calendar that the limit counts; nil if it has a sliding window.
+    package let period: CalendarPeriod?
     /// The id of the limit: its kind, unit and window, as text for store keys. A limit whose number changes keeps it.
     package let id: String
     /// The kind and the quota of the limit as text for readers: `chat: 60 requests per minute`.
@@ -39,26 +41,34 @@ package final class Limit: Sendable, Hashable {
     /// Whether units still count for a while after the record has dropped their bucket. See `ExpiredBuckets`.
     let countsExpiredBuckets: Bool
 
-    package convenience init(_ kind: Kind, _ quota: Quota, spareBuckets: Int = 2, ofGroup group: String? = nil) {
-        let layout = BucketLayout(windowSeconds: quota.windowSeconds, spareBuckets: spareBuckets)
-        self.init(kind, quota, layout: layout, ofGroup: group)
+    package convenience init(
+        _ kind: Kind,
+        _ quota: Quota,
+        spareBuckets: Int = 2,
+        ofGroup group: String? = nil,
+        in period: CalendarPeriod? = nil
+    ) {
+        let layout = BucketLayout(windowSeconds: quota.recordSeconds, spareBuckets: spareBuckets)
+        self.init(kind, quota, layout: layout, scope: (group, period))
     }
 
     /// Creates a limit with its own division into buckets.
     ///
-    /// - Parameter countsExpiredBuckets: whether units count for a while after the record has dropped their bucket.
+    /// - Parameters:
+    ///   - countsExpiredBuckets: whether units count for a while after the record has dropped their bucket.
+    ///   - scope: the group of callers that share the limit, and the period that the limit counts.
     init(
         _ kind: Kind,
         _ quota: Quota,
         layout: BucketLayout,
         countsExpiredBuckets: Bool = true,
         id: String? = nil,
-        ofGroup group: String? = nil
+        scope: (group: String?, period: CalendarPeriod?) = (nil, nil)
     ) {
         self.kind = kind
         self.quota = quota
-        self.group = group
-        self.id = id ?? "\(kind.name).\(quota.unit.rawValue).\(quota.windowSeconds)"
+        (group, period) = scope
+        self.id = id ?? "\(kind.name).\(quota.unit.rawValue).\(scope.period?.name ?? "\(quota.windowSeconds)")"
         text = "\(kind.name): \(quota.textWithUnit)"
         self.layout = layout
         self.countsExpiredBuckets = countsExpiredBuckets
@@ -73,7 +83,14 @@ package final class Limit: Sendable, Hashable {
     }
 
     /// The id of the limit in earlier versions of the relay, which contains the limit's number.
-    var formerID: String { "\(kind.name).\(quota.unit.rawValue).\(quota.count).\(quota.windowSeconds)" }
+    var formerID: String {
+        "\(kind.name).\(quota.unit.rawValue).\(quota.count).\(period?.name ?? "\(quota.windowSeconds)")"
+    }
+
+    /// Returns the time until the limit is unused, in microseconds: to the end of the period if the limit has one.
+    func reset(_ microseconds: Int, at time: Int) -> Int {
+        period.map { max(0, $0.endMicroseconds - time) } ?? microseconds
+    }
 
     package static func == (one: Limit, other: Limit) -> Bool { one === other || one.id == other.id }
 

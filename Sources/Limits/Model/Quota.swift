@@ -19,6 +19,8 @@ package struct Quota: Sendable, Hashable {
         case hour = 3_600
         case day = 86_400
         case week = 604_800
+        /// A month of the calendar; the seconds are those of the longest.
+        case month = 2_678_400
 
         package var name: StaticString {
             switch self {
@@ -27,6 +29,7 @@ package struct Quota: Sendable, Hashable {
             case .hour: "hour"
             case .day: "day"
             case .week: "week"
+            case .month: "month"
             }
         }
     }
@@ -37,20 +40,34 @@ package struct Quota: Sendable, Hashable {
     /// The number of time units in the window, such as 10 for `10 seconds`; 0 for `concurrent`.
     package let timeUnitCount: Int
     package let timeUnit: TimeUnit
+    /// Whether the quota counts from the first to the last instant of a day or month of the calendar, instead of a
+    /// sliding window.
+    package let isCalendar: Bool
 
     package static let usdParts = 1_000_000_000
     /// The largest `count` of a quota.
     package static let countBound = 10_000_000_000_000_000
     package static let longestWindowSeconds = 366 * 86_400
 
-    package init(_ count: Int, _ unit: Unit = .requests, per timeUnit: TimeUnit, times timeUnitCount: Int = 1) {
+    package init(
+        _ count: Int,
+        _ unit: Unit = .requests,
+        per timeUnit: TimeUnit,
+        times timeUnitCount: Int = 1,
+        isCalendar: Bool = false
+    ) {
         self.unit = unit
         self.count = count
         self.timeUnitCount = unit == .concurrent ? 0 : timeUnitCount
         self.timeUnit = timeUnit
+        self.isCalendar = isCalendar || timeUnit == .month
     }
 
     package var windowSeconds: Int { timeUnitCount * timeUnit.rawValue }
+
+    /// The window of the quota's records, in seconds. A record of a period is of this period alone, so its units never
+    /// leave it while the period lasts, also if a clock goes back in it.
+    package var recordSeconds: Int { isCalendar ? 2 * windowSeconds : windowSeconds }
 
     /// Whether the quota is a budget, which running responses never pass: tokens, dollars or credits of an hour or more.
     package var isBudget: Bool { unit.isKnownLate && windowSeconds >= TimeUnit.hour.rawValue }
@@ -59,10 +76,13 @@ package struct Quota: Sendable, Hashable {
     package var text: String {
         switch timeUnitCount {
         case 0: "\(amount(count)) concurrent"
-        case 1: "\(amount(count)) per \(timeUnit.name)"
+        case 1: "\(amount(count)) per \(timeUnitName)"
         default: "\(amount(count)) per \(timeUnitCount) \(timeUnit.name)s"
         }
     }
+
+    /// The name of the window or period of one time unit, such as `day` or `calendar-day`.
+    package var timeUnitName: String { isCalendar && timeUnit == .day ? "calendar-day" : "\(timeUnit.name)" }
 
     /// The quota as text with its unit: `60 requests per minute`, `5 concurrent`.
     package var textWithUnit: String {

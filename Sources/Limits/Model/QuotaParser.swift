@@ -22,7 +22,9 @@ extension Quota {
         var quotas: [Quota] = []
         for item in text.split(separator: ";", omittingEmptySubsequences: false) {
             let quota = try Quota(String(item.trimmed))
-            let isTwice = quotas.contains { $0.unit == quota.unit && $0.windowSeconds == quota.windowSeconds }
+            let isTwice = quotas.contains {
+                $0.unit == quota.unit && $0.windowSeconds == quota.windowSeconds && $0.isCalendar == quota.isCalendar
+            }
             if isTwice {
                 throw Mistake(
                     item: String(item.trimmed),
@@ -66,15 +68,19 @@ extension Quota {
             timeUnitCount = number
             words.removeFirst()
         }
-        guard let name = words.popFirst(), words.isEmpty, let timeUnit = TimeUnit(named: name) else {
+        let period = words.first
+        let isCalendar = period == "month" || period == "calendar-day"
+        guard let name = words.popFirst(), words.isEmpty, let timeUnit = TimeUnit(named: name),
+            !isCalendar || timeUnitCount == 1
+        else {
             throw mistake(
-                "the window must be second, minute, hour, day or week, optionally with a number, as in 5 minutes"
+                "the window must be month, calendar-day, or second, minute, hour, day or week, optionally with a number, as in 5 minutes"
             )
         }
         guard timeUnitCount <= Self.longestWindowSeconds / timeUnit.rawValue else {
             throw mistake("the maximum window is 366 days")
         }
-        self.init(count, unit, per: timeUnit, times: timeUnitCount)
+        self.init(count, unit, per: timeUnit, times: timeUnitCount, isCalendar: isCalendar)
     }
 
     /// Parses an amount with its unit, such as `3.20 usd`. Returns nil if the text is no amount.
@@ -147,8 +153,9 @@ extension Quota.TimeUnit {
         case "s", "second", "seconds": self = .second
         case "m", "minute", "minutes": self = .minute
         case "h", "hour", "hours": self = .hour
-        case "d", "day", "days": self = .day
+        case "d", "day", "days", "calendar-day": self = .day
         case "w", "week", "weeks": self = .week
+        case "month": self = .month
         default: return nil
         }
     }

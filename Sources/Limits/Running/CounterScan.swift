@@ -6,7 +6,7 @@ struct CounterCopy {
 
     /// The copy, encoded for the counter file.
     var saved: SavedCounter {
-        SavedCounter(key: key, windowSeconds: limit.quota.windowSeconds, record: record.encoded())
+        SavedCounter(key: key, windowSeconds: limit.quota.recordSeconds, record: record.encoded())
     }
 }
 

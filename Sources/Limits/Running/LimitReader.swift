@@ -100,7 +100,7 @@ package struct LimitReader {
                 limit: limit,
                 used: record.total,
                 leased: record.leased(at: time),
-                resetMicroseconds: record.reset(at: time),
+                resetMicroseconds: limit.reset(record.reset(at: time), at: time),
                 isRecorded: record.total > 0,
                 births: [record.birth] + (record.origin.map { [$0.record.birth] } ?? [])
             )

@@ -18,10 +18,14 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     private let oneLoop = OneLoop()
     private let identity: LimitSettings.Identity
     private let trustedProxies: [Network]
-    private let limits: [EndpointGroup: [Limit]]
-    private let byModel: [(pattern: ModelPattern, limits: [Limit])]
-    private let total: [Limit]
-    private let failedAuth: [Limit]
+    private let settings: LimitSettings
+    private let zone: DayZone
+    /// The current month and day of the calendar, if some limit counts them.
+    private var periods: CalendarPeriods?
+    private var limits: [EndpointGroup: [Limit]] = [:]
+    private var byModel: [(pattern: ModelPattern, limits: [Limit])] = []
+    private var total: [Limit] = []
+    private var failedAuth: [Limit] = []
     private let isOff: Bool
     /// Whether some limit counts a unit whose amount is known only after the upstream call, such as tokens.
     package let countsLate: Bool
@@ -38,16 +42,13 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
 
     /// Creates the limits from the settings.
     ///
-    /// - Parameter keys: the settings of the known callers.
-    package init(_ own: LimitSettings, _ keys: [KeySettings]) {
+    /// - Parameters:
+    ///   - keys: the settings of the known callers.
+    ///   - zone: the time zone in which days and months begin.
+    package init(_ own: LimitSettings, _ keys: [KeySettings], zone: DayZone) {
+        (settings, self.zone) = (own, zone)
         identity = own.identity
         trustedProxies = own.trustedProxies
-        limits = Dictionary(
-            uniqueKeysWithValues: own.groups.map { group, quotas in (group, quotas.map { Limit(.caller(group), $0) }) }
-        )
-        byModel = own.byModel.map { row in (row.pattern, row.quotas.map { Limit(.model, $0) }) }
-        total = own.total.map { Limit(.total, $0) }
-        failedAuth = own.failedAuth.map { Limit(.failedAuth, $0) }
         let all =
             own.groups.values.joined() + own.byModel.flatMap(\.quotas) + own.total
             + keys.flatMap(\.allQuotas)
@@ -55,6 +56,32 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         countsLate = all.contains { $0.unit.isKnownLate }
         countsCost = all.contains { $0.unit == .usd }
         countsCredits = all.contains { $0.unit == .credits }
+        if (all + own.failedAuth).contains(where: \.isCalendar) { periods = CalendarPeriods(in: zone) }
+        makeLimits()
+    }
+
+    private func makeLimits() {
+        limits = Dictionary(
+            uniqueKeysWithValues: settings.groups.map { group, quotas in
+                (group, quotas.map { limit(.caller(group), $0) })
+            }
+        )
+        byModel = settings.byModel.map { row in (row.pattern, row.quotas.map { limit(.model, $0) }) }
+        total = settings.total.map { limit(.total, $0) }
+        failedAuth = settings.failedAuth.map { limit(.failedAuth, $0) }
+    }
+
+    private func limit(_ kind: Limit.Kind, _ quota: Quota, of group: String? = nil) -> Limit {
+        Limit(kind, quota, ofGroup: group, in: periods?.period(of: quota))
+    }
+
+    /// Begins other periods of the calendar, if the current time is not in those of before.
+    private func refreshPeriods() {
+        let now = periods == nil ? 0 : Timestamp.now()
+        guard let periods, !periods.contain(milliseconds: now) else { return }
+        self.periods = CalendarPeriods(in: zone, atMilliseconds: now)
+        kept = RecentTable()
+        makeLimits()
     }
 
     /// Returns the limits that apply to a request of a caller.
@@ -68,6 +95,7 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     ) -> ApplicableLimits {
         oneLoop.check()
         if isOff { return ApplicableLimits([]) }
+        refreshPeriods()
         let models = limits(of: model)
         let model = models.isEmpty ? nil : model
         guard let who = caller.identity, identity == .key else {
@@ -84,6 +112,7 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     /// out limits that count requests.
     package func limitsOfPartialCall(_ caller: Caller, _ request: Request, model: String) -> ApplicableLimits {
         oneLoop.check()
+        refreshPeriods()
         let models = limits(of: model).filter { $0.quota.unit != .requests }
         if models.isEmpty { return ApplicableLimits([]) }
         let identity = identity(of: caller, address(request)).using(model)
@@ -104,11 +133,12 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     /// Returns the limits that count a request with an invalid key from this address.
     package func limitsOfFailedAuth(from address: String) -> ApplicableLimits {
         let identity = Identity.address(address)
+        refreshPeriods()
         return ApplicableLimits(failedAuth.map { LimitCharge($0, identity) })
     }
 
     /// Whether some limit counts requests with invalid keys.
-    package var countsFailures: Bool { !failedAuth.isEmpty }
+    package var countsFailures: Bool { !settings.failedAuth.isEmpty }
 
     /// Returns the client's address as limits count it: an IPv4 address, or the /64 network of an IPv6 address.
     package func address(_ request: Request) -> String { client(of: request).callerText }
@@ -123,6 +153,7 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     ///
     /// - Parameter address: the caller's address; if nil, limits by address are left out.
     package func demands(of caller: Caller, models: [String], from address: String? = nil) -> [Demand] {
+        refreshPeriods()
         let isNamed = identity == .key && caller.identity != nil
         var seen: Set<Identity> = []
         var demands: [Demand] = []
@@ -144,7 +175,10 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     }
 
     /// The limits that count the requests of all callers together.
-    package var demandsOfAll: [Demand] { total.map { (LimitCharge($0, .everybody), nil) } }
+    package var demandsOfAll: [Demand] {
+        refreshPeriods()
+        return total.map { (LimitCharge($0, .everybody), nil) }
+    }
 
     private func applicableLimits(
         _ caller: Caller,
@@ -168,15 +202,15 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         if let key = caller.key, let own = caller.identity {
             // The limits of a known key belong to that key, whatever address it comes from.
             if let quotas = key.endpointQuotas[group] {
-                charges = quotas.map { LimitCharge(Limit(.key(group), $0), own) }
+                charges = quotas.map { LimitCharge(limit(.key(group), $0), own) }
             } else {
                 charges = (limits[group] ?? []).map { LimitCharge($0, identity) }
             }
-            charges += key.quotas.map { LimitCharge(Limit(.key(nil), $0), own) }
+            charges += key.quotas.map { LimitCharge(limit(.key(nil), $0), own) }
             for callers in key.groups {
                 let quotas = (callers.endpointQuotas[group] ?? []).map { (Limit.Kind.group(group), $0) }
                 charges += (quotas + callers.quotas.map { (.group(nil), $0) }).map {
-                    LimitCharge(Limit($0, $1, ofGroup: callers.name), callers.identity)
+                    LimitCharge(limit($0, $1, of: callers.name), callers.identity)
                 }
             }
         } else {

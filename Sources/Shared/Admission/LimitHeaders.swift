@@ -127,6 +127,7 @@ extension Decision.Refusal {
         let needed = quota.amount(roundedUp(requested, to: step) * step)
         let left = quota.amount(remaining / step * step)
         let rest = isLeft ? "has \(left) left, and this request needs \(needed)" : "is used up"
+        if let period = limit.period { return "T\(name.dropFirst()), \(rest). It begins anew on \(period.endText)." }
         let second = (Timestamp.now() + retryAfterMilliseconds + 999) / 1_000
         return "T\(name.dropFirst()), \(rest). \(needed) are free again at \(Timestamp.minute(second)) UTC."
     }
@@ -188,13 +189,13 @@ extension Quota {
     /// Appends the name that stands for the quota in the `RateLimit` headers: `"minute"`, `"10-seconds"` or
     /// `"minute-tokens"`.
     fileprivate func appendPolicyName(to fields: inout ByteBuffer) {
-        if timeUnitCount == 1, unit == .requests { return fields.append("\"", timeUnit.name, "\"") }
+        if timeUnitCount == 1, unit == .requests { return fields.append("\"", timeUnitName, "\"") }
         fields.append("\"")
         if timeUnitCount != 1 {
             fields.append(decimal: timeUnitCount)
             fields.append("-")
         }
-        fields.append(timeUnit.name)
+        fields.append(timeUnitName)
         if timeUnitCount != 1 { fields.append("s") }
         if unit != .requests {
             fields.append("-")

@@ -50,5 +50,7 @@ extension ModelCatalog {
 }
 
 extension LimitBook {
-    package convenience init(_ settings: Settings) { self.init(settings.limits, settings.keys) }
+    package convenience init(_ settings: Settings) {
+        self.init(settings.limits, settings.keys, zone: DayZone(named: settings.timeZone))
+    }
 }

@@ -70,8 +70,9 @@ extension SettingType {
             let number = words.first ?? ""
             let digits = number.filter(\.isNumber)
             if digits.isEmpty { continue }
-            if words.count > 1, words[1...].contains(where: { $0.hasPrefix("month") }) {
-                return "write 30 days for a month"
+            let counted = words.dropFirst().contains { $0.first?.isNumber ?? false }
+            if let last = words.last, last.hasPrefix("month"), counted || last != "month" {
+                return "write month for one month of the calendar, or 30 days"
             }
             if number.dropLast().allSatisfy(\.isNumber), let zeros = ["k": "000", "m": "000000"][number.suffix(1)] {
                 return "write \(digits)\(zeros)"

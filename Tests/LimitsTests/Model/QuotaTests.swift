@@ -53,8 +53,8 @@ import Testing
                     + "(requests, tokens, images, usd, credits, concurrent)"
             ),
             (
-                "60/month",
-                "\"60/month\": the window must be second, minute, hour, day or week, optionally with a number, as in 5 minutes"
+                "60/fortnight",
+                "\"60/fortnight\": the window must be month, calendar-day, or second, minute, hour, day or week, optionally with a number, as in 5 minutes"
             ),
             ("60/0 minutes", "\"60/0 minutes\": \"0\" is not a number of seconds, minutes, hours, days or weeks"),
             ("60/367 days", "\"60/367 days\": the maximum window is 366 days"),

@@ -1,0 +1,49 @@
+import Engine
+import Limits
+
+/// The current month and day of the calendar in a time zone.
+struct CalendarPeriods: Sendable {
+    private let month: CalendarPeriod
+    private let day: CalendarPeriod
+    private let dayStartMilliseconds: Int
+
+    init(in zone: DayZone, atMilliseconds now: Int = Timestamp.now()) {
+        let today = zone.day(atMilliseconds: now)
+        let text = today.text
+        let first = today.adding(days: 1 - (Int(text.suffix(2)) ?? 1))
+        // The longest month has 31 days.
+        let inNext = first.adding(days: 31)
+        let next = inNext.adding(days: 1 - (Int(inNext.text.suffix(2)) ?? 1))
+        month = zone.period(String(text.prefix(7)), before: next)
+        day = zone.period(text, before: today.adding(days: 1))
+        dayStartMilliseconds = zone.startMilliseconds(of: today)
+    }
+
+    /// Returns whether a time is in both periods. A month begins and ends with a day.
+    func contain(milliseconds now: Int) -> Bool {
+        now >= dayStartMilliseconds && now * 1_000 < day.endMicroseconds
+    }
+
+    /// Returns the current period of a quota; nil if the quota has a sliding window.
+    func period(of quota: Quota) -> CalendarPeriod? {
+        guard quota.isCalendar else { return nil }
+        return quota.timeUnit == .month ? month : day
+    }
+}
+
+extension DayZone {
+    private static let months = [
+        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+        "December",
+    ]
+
+    /// Returns the period with this name that ends where a day begins.
+    fileprivate func period(_ period: String, before end: Day) -> CalendarPeriod {
+        let parts = end.text.split(separator: "-").map { Int($0) ?? 1 }
+        return CalendarPeriod(
+            name: "\(period).\(Digest(of: name).base64url(characters: 8))",
+            endMicroseconds: startMilliseconds(of: end) * 1_000,
+            endText: "\(parts[2]) \(Self.months[parts[1] - 1]) \(parts[0]), 00:00 (\(name))"
+        )
+    }
+}

@@ -1,0 +1,122 @@
+"""Limits of a month or a day of the calendar: they begin anew at midnight in `TIMEZONE`."""
+
+import datetime
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from zoneinfo import ZoneInfo
+
+import pytest
+from chat import PATH, body
+from conftest import VENDOR_KEY, secrets
+from limited import chat, client
+from memcached import wait_for
+from relay_process import preloads
+from spending import PROMPT
+
+TOKEN = f"token-{uuid.uuid4().hex}"
+HOUR = 3600
+
+
+def seconds_to_next_month(zone):
+    now = datetime.datetime.now(ZoneInfo(zone))
+    first = (now.replace(day=1) + datetime.timedelta(days=31)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return first.timestamp() - now.timestamp()
+
+
+@preloads
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "Europe/Berlin"])
+def test_a_month_ends_at_midnight_in_the_zone(start_relay, clock, zone):
+    secrets.add(TOKEN)
+    ahead = seconds_to_next_month(zone)
+    wall = clock(ahead - HOUR)
+    settings = {"PROVIDER_DEMO_KIND": "echo", "KEY_A_TOKEN": TOKEN, "RATE_LIMIT": "off", "TIMEZONE": zone}
+    relay = start_relay(**settings, KEY_A_RATE_LIMIT="3/month", **wall.environment)
+    http = client(relay, TOKEN)
+    answers = [chat(http) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert HOUR - 120 <= int(answers[-1].headers["retry-after"]) <= HOUR
+    assert '"month";q=3' in answers[0].headers["ratelimit-policy"]
+    wall.set(ahead + HOUR)
+    assert [chat(http).status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
+def test_relays_share_a_period(start_relay, store):
+    secrets.add(TOKEN)
+    settings = {"PROVIDER_DEMO_KIND": "echo", "KEY_A_TOKEN": TOKEN, "RATE_LIMIT": "off"}
+    settings["KEY_A_RATE_LIMIT"] = "20/month;50/calendar-day"
+    relays = [start_relay(**settings, MEMCACHED_SERVERS=store.address, MEMCACHED_TIMEOUT="5s") for _ in range(4)]
+    callers = [client(relay, TOKEN) for relay in relays]
+    assert [chat(callers[at % 4]).status_code for at in range(40)].count(200) == 20
+    month, day = (datetime.datetime.now(datetime.UTC).strftime(form) for form in ("%Y-%m", "%Y-%m-%d"))
+    assert len([key for key in store.keys() if f":key.requests.{month}." in key]) == 1
+    assert len([key for key in store.keys() if f":key.requests.{day}." in key]) == 1
+
+
+@preloads
+def test_a_used_up_budget_says_when_it_begins_anew(start_relay, seller, caller, clock):
+    """A response that ends after midnight is settled in the period in which it began."""
+    secrets.add(TOKEN)
+    ahead = seconds_to_next_month("UTC")
+    wall = clock(ahead - HOUR)
+    relay = start_relay(
+        PROVIDER_CHATS_KIND="openai", PROVIDER_CHATS_BASE_URL=f"{seller.base_url}/v1", PROVIDER_CHATS_API_KEY=VENDOR_KEY,
+        PROVIDER_CHATS_MODELS="m", PROVIDER_CHATS_COST="5/25 per million", RATE_LIMIT="off", KEY_A_TOKEN=TOKEN,
+        KEY_A_RATE_LIMIT="0.20 usd/month", **wall.environment,
+    )  # fmt: skip
+    http = caller(relay, TOKEN)
+
+    def ask():
+        return http.post(PATH, json=body("word " * PROMPT, model="m", max_tokens=32_000))
+
+    def left():
+        return next(float(limit["left"]) for limit in http.get("/v1/usage").json()["limits"] if limit["name"] == "key")
+
+    answers = [ask() for _ in range(40)]
+    message = next(answer.json()["error"]["message"] for answer in answers[::-1] if answer.status_code == 429)
+    assert message.startswith("The budget of this key, 0.20 usd per month, ")
+    assert " It begins anew on 1 " in message and message.endswith(", 00:00 (UTC).")
+    assert 0.8 * 0.2 <= seller.billed <= 0.2 and left() < 0.05
+
+    wall.set(ahead + HOUR)
+    assert left() == pytest.approx(0.2)
+    before = seller.billed
+    assert ask().status_code == 200
+    assert left() == pytest.approx(0.2 - (seller.billed - before))
+
+
+@preloads
+def test_streams_over_midnight_count_in_the_month_that_admitted_them(start_relay, seller, store, caller, clock):
+    """The clocks of four relays are five seconds apart, and streams of three seconds run all the time."""
+    secrets.add(TOKEN)
+    ahead = seconds_to_next_month("UTC")
+    walls = [clock(ahead - 6 + late) for late in (0, 5, 0, 5)]
+    settings = seller.settings(VENDOR_KEY) | {"KEY_A_TOKEN": TOKEN, "KEY_A_RATE_LIMIT": "0.20 usd/month"}
+    settings |= {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s"}
+    callers = [caller(start_relay(**settings, **wall.environment), TOKEN) for wall in walls]
+    seller.length, seller.pace = 1000, 0.3
+    last = time.monotonic() + 14
+
+    def run(at):
+        statuses = []
+        while time.monotonic() < last:
+            answer = callers[at % 4].post(PATH, json=body("word " * PROMPT, model="m", max_tokens=8_000, stream=True))
+            statuses.append(answer.status_code)
+            time.sleep(0.3)
+        return statuses
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = [status for each in pool.map(run, range(8)) for status in each]
+    assert set(statuses) == {200, 429}
+    wait_for(lambda: seller.running == 0)
+
+    def used(at, now):
+        walls[at].set(now)
+        answer = callers[at].get("/v1/usage").json()["limits"]
+        return next(float(limit["used"]) for limit in answer if limit["name"] == "key")
+
+    # A clock that goes back is in the month before, which goes on.
+    sums = [used(0, ahead - HOUR), used(1, ahead + HOUR)]
+    assert all(0.7 * 0.2 <= one <= 0.2 for one in sums), sums
+    # Each month ends up to eight streams, and each is charged with an event more than the vendor wrote, at most.
+    assert sum(sums) == pytest.approx(seller.billed, abs=16 * seller.step * 25 / 1e6)
