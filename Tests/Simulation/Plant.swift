@@ -44,4 +44,6 @@ package enum Plant: String, CaseIterable, Sendable {
     case originForgotten
     /// The versions of a server fall, so that an older copy takes the place of a newer one.
     case versionsFall
+    /// A day of the calendar has a window of 24 hours.
+    case periodSlides
 }

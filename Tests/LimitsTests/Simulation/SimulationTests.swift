@@ -70,6 +70,18 @@ import Testing
         }
     }
 
+    @Test("each day of the calendar admits N, with clocks apart at midnight, and responses that end after it")
+    func midnights() async {
+        for run in await aside({ (0..<2).map { Midnights(seed: $0) } }) {
+            #expect(run.breaches.map(\.text) == [])
+            for row in run.rows {
+                #expect(row.most <= row.bound && row.used * 100 >= row.bound * 97, "\(row)")
+            }
+        }
+        let planted = await aside { Midnights(seed: 0, plant: .periodSlides) }
+        #expect(planted.rows.contains { $0.most > $0.bound } || !planted.breaches.isEmpty)
+    }
+
     @Test("instances that begin to write a record at once refuse nobody who keeps to the limit")
     func crowdAtStart() async {
         for crowd in await aside({ (30..<54).map { Crowd(seed: $0, seconds: 3) } }) {
