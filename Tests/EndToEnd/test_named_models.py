@@ -9,6 +9,7 @@ import local_http
 import pytest
 from anthropic_vendor import all_events, whole
 from conftest import CLAUDE_KEY, TEAM_TOKEN, VENDOR_KEY, secrets
+from operating import SETTINGS, Operator
 
 OWN, CHEAP, SECRET = "claude-opus-5-5", "claude-haiku-5-5", "claude-opus-4-8"
 GPT, MINI, DEAR = "gpt/own", "gpt/mini", "gpt/dear"
@@ -302,20 +303,24 @@ def priced(launch, anthropic_server):
     return launch(
         PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY,
         PROVIDER_ANT_MODELS=f"claude={OWN},secret={SECRET}", PROVIDER_ANT_COSTS="claude=1/5 per million,secret=10/50 per million",
-        KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_TEAM_RATE_LIMIT="1000 usd/hour;100000000 tokens/hour",
+        KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_TEAM_RATE_LIMIT="1000 usd/hour;100000000 tokens/hour", **SETTINGS,
     )  # fmt: skip
 
 
-def used(http):
-    limits = http.get("/v1/usage").json()["limits"]
-    return {limit["limit"].split()[1].split("/")[0]: float(limit["used"]) for limit in limits}
+@pytest.fixture(scope="module")
+def operator(priced):
+    return Operator(priced.base_url)
+
+
+def used(operator):
+    return {limit["unit"]: float(limit["used"]) for limit in operator.items("/admin/limits", caller="team")}
 
 
 @pytest.mark.parametrize("case", BILLS)
-def test_each_model_that_worked_is_billed_at_its_price(priced, anthropic_server, case, is_streamed):
+def test_each_model_that_worked_is_billed_at_its_price(priced, operator, anthropic_server, case, is_streamed):
     usage, more, microdollars, tokens = BILLS[case]
     with httpx.Client(base_url=priced.base_url, headers={"x-api-key": TEAM_TOKEN}, timeout=30) as http:
-        before = used(http)
+        before = used(operator)
         if is_streamed:
             start, *rest = all_events({})
             start["message"] |= {"model": OWN} | more | {"usage": {"input_tokens": 1, "output_tokens": 1}}
@@ -327,7 +332,7 @@ def test_each_model_that_worked_is_billed_at_its_price(priced, anthropic_server,
         assert answer.status_code == 200, answer.text
         if not is_streamed:
             assert answer.headers["x-relay-cost"] == f"{microdollars / 1e6:.10f}".rstrip("0")
-        after = used(http)
+        after = used(operator)
     assert round((after["usd"] - before["usd"]) * 1e6) == microdollars
     assert after["tokens"] - before["tokens"] == tokens
 

@@ -23,6 +23,8 @@ package final class Limit: Sendable, Hashable {
         case provider
         /// A limit for the operator logins from each address.
         case login
+        /// A limit for each caller's looks at its own limits and usage.
+        case usage
     }
 
     package let kind: Kind
@@ -128,6 +130,7 @@ extension Limit.Kind {
         case .failedAuth: "auth"
         case .provider: "provider"
         case .login: "login"
+        case .usage: "usage"
         }
     }
 
@@ -142,10 +145,11 @@ extension Limit.Kind {
         case .provider: 5
         case .login: 6
         case .group: 7
+        case .usage: 8
         }
     }
 
-    package static let positions = ["caller", "key", "model", "total", "auth", "provider", "login", "group"]
+    package static let positions = ["caller", "key", "model", "total", "auth", "provider", "login", "group", "usage"]
 
     /// The rule for limits of this kind while the store is unavailable; nil if the configured rule applies. Logins
     /// always use `share` to limit password guesses.

@@ -7,7 +7,7 @@ import Shared
 func showOwnUsage(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     exchange.record.assignToPage(in: gateway.counts)
     let caller = try await exchange.caller(.models)
-    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .models, request: exchange.request))
+    _ = try await exchange.admit(gateway.limits.limitsOfUsage(caller, exchange.request))
     try await exchange.check(caller)
     let states = try await LimitStates(of: [caller], gateway, from: gateway.limits.address(exchange.request))
     let (shared, own) = (states.all.filter(\.isOfAll), states.all.filter { !$0.isOfAll })

@@ -26,6 +26,7 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     private var byModel: [(pattern: ModelPattern, limits: [Limit])] = []
     private var total: [Limit] = []
     private var failedAuth: [Limit] = []
+    private let usage = Limit(.usage, Quota(30, per: .minute))
     private let isOff: Bool
     /// Whether some limit counts a unit whose amount is known only after the upstream call, such as tokens.
     package let countsLate: Bool
@@ -117,6 +118,11 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         if models.isEmpty { return ApplicableLimits([]) }
         let identity = identity(of: caller, address(request)).using(model)
         return ApplicableLimits(models.map { LimitCharge($0, identity) })
+    }
+
+    /// Returns the limit of a caller's looks at its own limits and usage. They count in no other limit.
+    package func limitsOfUsage(_ caller: Caller, _ request: Request) -> ApplicableLimits {
+        ApplicableLimits([LimitCharge(usage, identity(of: caller, address(request)))])
     }
 
     /// Returns the limits of the first model pattern that matches the model.

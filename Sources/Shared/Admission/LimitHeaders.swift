@@ -114,7 +114,7 @@ extension Decision.Refusal {
             case .model: "this caller for this model"
             case .key: "this key"
             case .group: "group \(limit.group ?? "")"
-            case .caller, .failedAuth, .provider, .login: "this caller"
+            case .caller, .failedAuth, .provider, .login, .usage: "this caller"
             }
         let name = "the budget of \(owner), \(quota.textWithUnit)"
         if isHeld {
