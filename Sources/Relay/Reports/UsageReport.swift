@@ -1,9 +1,9 @@
 import Engine
 import Shared
 
-/// A report that sums up usage records by key, model, provider, day, session or cause, for the command `usage`.
+/// A report that sums up usage records by key, group, model, provider, day, session or cause, for the command `usage`.
 struct UsageReport {
-    static let options = "--by caller|model|provider|day|session|cause, --days N"
+    static let options = "--by caller|group|model|provider|day|session|cause, --days N"
     private static let standardDays = 30
     private static let maxDays = 36_500
     private static let nameLength = 60
@@ -21,6 +21,12 @@ struct UsageReport {
 
     /// Reads the usage records from the database or file of the settings, and sums them up. Blocks.
     init(_ question: UsageReportQuery, _ settings: Settings) throws(UsageFailure) {
+        let groups = settings.keys.filter { !$0.groups.isEmpty }.map { ($0.name, $0.groups.map(\.name)) }
+        let question = UsageReportQuery(
+            by: question.group,
+            days: question.days,
+            groups: Dictionary(uniqueKeysWithValues: groups)
+        )
         self.question = question
         if let database = settings.usageDatabase {
             summary = try UsageQueryRunner.summary(of: database, question) ?? UsageSummary(question, in: database.zone)

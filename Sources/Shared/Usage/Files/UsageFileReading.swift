@@ -92,7 +92,7 @@ package struct UsageFileReading {
         }
         let name: UnsafeRawBufferPointer? =
             switch question.group {
-            case .key: root["caller"]?.text
+            case .key, .group: root["caller"]?.text
             case .model: root["model"]?.text
             case .provider: root["provider"]?.text
             case .day: day
@@ -150,6 +150,7 @@ package struct UsageFileReading {
                 figures: figures
             )
         }
+        rows = question.grouped(rows)
         let isByDay = question.group == .day
         rows.sort { one, other in
             if !isByDay, one.figures.requests != other.figures.requests {

@@ -3,6 +3,8 @@ package struct UsageReportQuery: Sendable, Equatable {
     package enum Group: String, CaseIterable, Sendable {
         /// One group for each caller, by name.
         case key
+        /// One group for each group of callers, and one for all callers without a group.
+        case group
         case model
         case provider
         case day
@@ -13,7 +15,7 @@ package struct UsageReportQuery: Sendable, Equatable {
 
         fileprivate var dimension: UsageQuery.Dimension? {
             switch self {
-            case .key: .caller
+            case .key, .group: .caller
             case .model: .model
             case .provider: .provider
             case .day: .day
@@ -25,13 +27,29 @@ package struct UsageReportQuery: Sendable, Equatable {
     package let group: Group
     /// The number of days, including today.
     package let days: Int
+    /// The groups of each caller that has some, by the caller's name, for sums by group.
+    private let groups: [String: [String]]
 
     /// The largest number of rows in the result, one for each group.
     static let maxRows = 1_000
 
-    package init(by group: Group, days: Int) {
+    package init(by group: Group, days: Int, groups: [String: [String]] = [:]) {
         self.group = group
         self.days = days
+        self.groups = groups
+    }
+
+    /// Returns the rows of callers as rows of their groups, the largest first. A caller of several groups counts in each.
+    func grouped(_ rows: [UsageSummary.Row]) -> [UsageSummary.Row] {
+        guard group == .group else { return rows }
+        var sums: [String?: UsageFigures] = [:]
+        for row in rows {
+            let names = row.name.flatMap { groups[$0] } ?? []
+            for name in names { sums[name, default: UsageFigures()] += row.figures }
+            if names.isEmpty { sums[nil, default: UsageFigures()] += row.figures }
+        }
+        return sums.map { UsageSummary.Row(name: $0, figures: $1) }
+            .sorted { ($1.figures.requests, $0.name ?? "") < ($0.figures.requests, $1.name ?? "") }
     }
 
     /// Whether the sums are of upstream calls, not of requests; true if they are grouped by provider.
@@ -76,10 +94,9 @@ package struct UsageSummary: Sendable {
     init(_ question: UsageReportQuery, in zone: DayZone, _ table: UsageTable) {
         self.init(question, in: zone)
         total = table.sum
-        isCut = table.rows.count > UsageReportQuery.maxRows
-        rows = table.rows.prefix(UsageReportQuery.maxRows).map {
-            Row(name: $0.values.first ?? nil, figures: $0.figures)
-        }
+        let all = question.grouped(table.rows.map { Row(name: $0.values.first ?? nil, figures: $0.figures) })
+        isCut = all.count > UsageReportQuery.maxRows
+        rows = Array(all.prefix(UsageReportQuery.maxRows))
     }
 
     /// Adds the row of a session or cause. `row` has the columns of `UnstoredSumsSQL`.
