@@ -15,6 +15,8 @@ enum Command: Equatable {
     case models(isLive: Bool, isJSON: Bool)
     /// Lists the vendors' quirks that the running relay remembers.
     case quirks(isJSON: Bool)
+    /// Lists the known callers with their budgets and usage, as the running relay has them.
+    case keys(isJSON: Bool)
     /// Creates a key for a caller. The string is the NAME in `KEY_<NAME>_TOKEN`.
     case key(String, isJSON: Bool)
     /// Prints the keys of members of a family, which its secret computes.
@@ -54,6 +56,7 @@ enum Command: Equatable {
         case "reload": self = .reload
         case "models" where given.take("--quirks"): self = .quirks(isJSON: given.take("--json"))
         case "models": self = .models(isLive: given.take("--live"), isJSON: given.take("--json"))
+        case "keys": self = .keys(isJSON: given.take("--json"))
         case "key":
             guard let name = given.takeWord() else { return nil }
             if let request = MemberKeys.Request(of: name, &given) {
@@ -121,7 +124,8 @@ enum Command: Equatable {
                 isJSON ? table.json : table.text(isColoured: TextTable.isColoured),
                 errors: reports + failures
             )
-        case .quirks(let isJSON): showQuirks(settings, isJSON: isJSON, reports)
+        case .quirks(let isJSON): show("quirks", of: "models", settings, isJSON: isJSON, reports) { $0.quirks }
+        case .keys(let isJSON): show("keys", of: "keys", settings, isJSON: isJSON, reports) { $0.keys }
         case .memberKeys(let request):
             do throws(MemberKeys.Failure) {
                 end(.success, try MemberKeys(request, settings).write(to: request.output), errors: reports)
@@ -158,7 +162,7 @@ enum Command: Equatable {
             }
             Self.end(.success, isJSON ? key.json : key.lines)
         case .serve: MallocTunables.apply(arguments: CommandLine.unsafeArgv)
-        case .check, .config, .reload, .models, .quirks, .memberKeys, .limits, .giveBack, .usage, .bill: break
+        case .check, .config, .reload, .models, .quirks, .keys, .memberKeys, .limits, .giveBack, .usage, .bill: break
         }
     }
 
@@ -171,12 +175,20 @@ enum Command: Equatable {
         }
     }
 
-    private static func showQuirks(_ settings: Settings, isJSON: Bool, _ reports: String) -> Never {
-        do throws(QuirkReport.Failure) {
-            let report = try QuirkReport(settings)
-            end(.success, isJSON ? report.json : report.text(isColoured: TextTable.isColoured), errors: reports)
+    /// Shows a list that the running relay shows to its operator.
+    private static func show(
+        _ path: String,
+        of command: String,
+        _ settings: Settings,
+        isJSON: Bool,
+        _ reports: String,
+        table: (OperatorList) -> TextTable
+    ) -> Never {
+        do throws(OperatorList.Failure) {
+            let list = try OperatorList(path, settings)
+            end(.success, isJSON ? list.json : table(list).text(isColoured: TextTable.isColoured), errors: reports)
         } catch {
-            end(.failure, errors: "\(reports)models: \(error.text)\n")
+            end(.failure, errors: "\(reports)\(command): \(error.text)\n")
         }
     }
 

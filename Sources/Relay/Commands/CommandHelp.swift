@@ -77,6 +77,16 @@ struct CommandHelp: Equatable, Sendable {
             )
         ),
         CommandHelp(
+            "keys",
+            options: ["--json"],
+            expected: "the only option is --json",
+            Form(
+                "keys",
+                "list groups and keys with what is left of their budgets, costs, failures, last use and end, as the",
+                "running relay knows them (with ADMIN_PASSWORD), the nearest to an end first; --json"
+            )
+        ),
+        CommandHelp(
             "limits",
             options: ["--digest", "--give-back", "--json"],
             expected: "expected a NAME or --digest DIGEST, or NAME --give-back AMOUNT UNIT, then optionally --json",

@@ -47,6 +47,7 @@ struct AdminRoute: Sendable {
         AdminRoute(.get, "/admin/timeline", .reader, showTimeline),
         AdminRoute(.get, "/admin/statistics", .reader, showStatistics),
         AdminRoute(.get, "/admin/statistics_model_day", .reader, showModelDays),
+        AdminRoute(.get, "/admin/keys", .reader, listKeys),
         AdminRoute(.get, "/admin/limits", .reader, listLimits),
         AdminRoute(.post, "/admin/limits/reset", .writer, resetLimit),
         AdminRoute(.post, "/admin/limits/give-back", .writer, giveBack),

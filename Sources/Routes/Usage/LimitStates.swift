@@ -40,12 +40,24 @@ struct LimitStates: Sendable {
     /// Reads the states of the limits that count all callers together, and of the limits of some callers and of their
     /// groups. Each group occurs once.
     ///
-    /// - Parameter address: the caller's address; nil to leave out limits by address.
-    init(of callers: [Caller], _ gateway: Gateway, from address: String? = nil) async throws(APIError) {
-        var demands: [(caller: String?, demand: LimitBook.Demand)] = gateway.limits.demandsOfAll.map { (nil, $0) }
+    /// - Parameters:
+    ///   - address: the caller's address; nil to leave out limits by address.
+    ///   - areBudgets: whether to read only limits of an hour or more, and none of models or of all callers together.
+    init(
+        of callers: [Caller],
+        _ gateway: Gateway,
+        from address: String? = nil,
+        areBudgets: Bool = false
+    ) async throws(APIError) {
+        var demands: [(caller: String?, demand: LimitBook.Demand)] =
+            areBudgets ? [] : gateway.limits.demandsOfAll.map { (nil, $0) }
         var groups: Set<String> = []
         for caller in callers where demands.count < Self.maxRecords {
-            demands += Self.demands(of: caller, gateway, from: address).compactMap { demand in
+            let own =
+                areBudgets
+                ? gateway.limits.demands(of: caller, models: []).filter { $0.charge.limit.isLongOfCaller }
+                : Self.demands(of: caller, gateway, from: address)
+            demands += own.compactMap { demand in
                 guard demand.charge.limit.group != nil else { return (caller.name, demand) }
                 return groups.insert(Self.id(demand)).inserted ? (nil, demand) : nil
             }
@@ -99,5 +111,12 @@ struct LimitStates: Sendable {
             }
         }
         return (gateway.limiter.knownUses(charges), false)
+    }
+}
+
+extension Limit {
+    /// Whether the limit has a window of an hour or more, and does not count all callers together.
+    fileprivate var isLongOfCaller: Bool {
+        kind != .total && quota.windowSeconds >= Quota.TimeUnit.hour.rawValue
     }
 }

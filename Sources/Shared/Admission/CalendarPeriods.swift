@@ -10,11 +10,8 @@ struct CalendarPeriods: Sendable {
     init(in zone: DayZone, atMilliseconds now: Int = Timestamp.now()) {
         let today = zone.day(atMilliseconds: now)
         let text = today.text
-        let first = today.adding(days: 1 - (Int(text.suffix(2)) ?? 1))
         // The longest month has 31 days.
-        let inNext = first.adding(days: 31)
-        let next = inNext.adding(days: 1 - (Int(inNext.text.suffix(2)) ?? 1))
-        month = zone.period(String(text.prefix(7)), before: next)
+        month = zone.period(String(text.prefix(7)), before: today.firstOfMonth.adding(days: 31).firstOfMonth)
         day = zone.period(text, before: today.adding(days: 1))
         dayStartMilliseconds = zone.startMilliseconds(of: today)
     }

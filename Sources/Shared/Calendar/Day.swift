@@ -33,6 +33,9 @@ package struct Day: Sendable, Comparable {
 
     package func adding(days: Int) -> Day { Day(number: number + days) }
 
+    /// The first day of this day's month.
+    package var firstOfMonth: Day { adding(days: 1 - (Int(text.suffix(2)) ?? 1)) }
+
     package var secondsSince1970: Int { number * 86_400 }
 
     package static func < (one: Day, other: Day) -> Bool { one.number < other.number }

@@ -33,11 +33,12 @@ package struct KeySettings: Sendable, Equatable {
         return settings
     }
 
-    private static let warnedDays = 14
+    /// The time before its end in which a key is reported.
+    package static let warnedMilliseconds = 14 * 86_400_000
 
     /// Returns a warning if the key ends within 14 days or has ended; nil if it is switched off.
     package func endWarning(at milliseconds: Int) -> String? {
-        guard let endsAt, endsAt != .min, endsAt - milliseconds < Self.warnedDays * 86_400_000 else { return nil }
+        guard let endsAt, endsAt != .min, endsAt - milliseconds < Self.warnedMilliseconds else { return nil }
         if endsAt > milliseconds { return "the key is refused from \(Timestamp.text(second: endsAt / 1_000)) on" }
         return "is past, so the key is refused (401); set a later time, or remove the key"
     }

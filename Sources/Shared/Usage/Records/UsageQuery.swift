@@ -85,7 +85,7 @@ package struct UsageFigures: Sendable, Equatable {
         return (cost < 0 ? "-" : "") + String(decimal: Int(clamping: whole), rest: Int(rest), of: scale)
     }
 
-    static func += (sum: inout UsageFigures, more: UsageFigures) {
+    package static func += (sum: inout UsageFigures, more: UsageFigures) {
         sum.requests &+= more.requests
         sum.failed &+= more.failed
         sum.promptTokens &+= more.promptTokens

@@ -1,0 +1,165 @@
+import Engine
+import Limits
+import Shared
+
+/// A list that the running relay of these settings shows to its operator, for commands such as `keys`.
+struct OperatorList {
+    /// The reason why the list cannot be shown, as text for the operator.
+    struct Failure: Error {
+        let text: String
+    }
+
+    private let list: Body
+
+    private static let seconds = 10
+
+    /// Logs in to the relay as its operator and reads the list. Blocks for at most 10 s.
+    ///
+    /// - Parameter path: the last part of the list's path, such as `keys`.
+    init(_ path: String, _ settings: Settings) throws(Failure) {
+        guard let admin = settings.admin, let password = AdminSettings.passwordOfProcess() else {
+            throw Failure(text: "the relay shows its \(path) to operators only; set ADMIN_PASSWORD")
+        }
+        let own = Settings.Address.ofProcess()
+        let (given, port) = admin.listener.map { ($0.host, Int($0.port)) } ?? (own.host, own.port)
+        let host = given == "0.0.0.0" || given == "::" ? "127.0.0.1" : given
+        let site = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)/admin"
+        let login = Body(ByteBuffer(json: #"{"username":\#(admin.username),"password":\#(password)}"#))
+        let (client, loop) = CurlClient.ofCommand()
+        let thread = LoopThread(loop)
+        defer {
+            loop.stop()
+            thread.join()
+        }
+        let fetch = ListFetch()
+        Task(executorPreference: loop) { fetch.end(await Self.list(path, site, login, by: client)) }
+        list = try fetch.result(withinSeconds: Self.seconds).get()
+    }
+
+    private static func list(
+        _ path: String,
+        _ site: String,
+        _ login: Body,
+        by client: CurlClient
+    ) async -> Result<Body, Failure> {
+        do throws(Failure) {
+            let session = try await send("\(site)/login", ["Content-Type: application/json"], body: login, by: client)
+            let token = Self.parsed(session) { $0["data"]?["token"]?.string } ?? ""
+            return .success(try await send("\(site)/\(path)", ["Authorization: Bearer \(token)"], by: client))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private static func send(
+        _ url: String,
+        _ lines: [String],
+        body: Body? = nil,
+        by client: CurlClient
+    ) async throws(Failure) -> Body {
+        guard let endpoint = Endpoint(url, EndpointOptions()) else { throw Failure(text: "\(url) is not an address") }
+        let response: UpstreamResponse
+        do throws(TransportError) {
+            let call = UpstreamCall(endpoint: endpoint, headers: UpstreamHeaders(lines), body: body)
+            response = try await client.send(call)
+        } catch {
+            throw Failure(text: "no relay responds at \(endpoint.authority): \(error.cause)")
+        }
+        if response.head.status == 200 { return response.body }
+        let message = parsed(response.body) { $0["msg"]?.string } ?? "status \(response.head.status)"
+        throw Failure(text: "the relay at \(endpoint.authority): \(message)")
+    }
+
+    private static func parsed<Value>(_ body: Body, _ read: (JSONValue) -> Value?) -> Value? {
+        let parser = JSONParser()
+        return (try? parser.parse(body.bytes)).flatMap(read)
+    }
+
+    var json: String { list.bytes.text + "\n" }
+
+    /// Returns the rows of a table: those that `rows` makes of each item.
+    func rows(_ rows: (JSONValue) -> [[String]]) -> [[String]] {
+        Self.parsed(list) { $0["items"]?.elements?.flatMap(rows) } ?? []
+    }
+}
+
+extension OperatorList {
+    /// The table of the vendors' quirks that the relay remembers, for `models --quirks`.
+    var quirks: TextTable {
+        var table = TextTable("PROVIDER", "MODEL", "QUIRK", "REQUESTS", "FOR", "CALLERS", "UNTIL", "WORDS")
+        table.rows = rows { item in
+            [
+                [
+                    item.shown("provider"), item.shown("model"), item.shown("quirk"), item.shown("condition"),
+                    item.shown("for"), "\(item["callers"]?.integer ?? 0)", item.moment("ends_at"), item.shown("words"),
+                ]
+            ]
+        }
+        return table
+    }
+
+    /// The table of the known callers, for `keys`. Each budget of a key after the first has a line of its own.
+    var keys: TextTable {
+        var table = TextTable(
+            "KEY",
+            "MODELS",
+            "BUDGET",
+            "USED",
+            "LEFT",
+            "UNTIL",
+            "TODAY",
+            "THIS MONTH",
+            "FAILURES",
+            "LAST USED",
+            "EXPIRES"
+        )
+        table.rightAligned = [3, 4, 6, 7, 8]
+        table.rows = rows { item in
+            let isGroup = item["kind"]?.string == "group"
+            let isMember = !isGroup && item["groups"]?.count ?? 0 > 0
+            let name = (isGroup ? "group " : isMember ? "  " : "") + item.shown("name")
+            let models = item["models"]?.elements?.compactMap(\.string).joined(separator: ",") ?? ""
+            let state = item.shown("state")
+            let end = [state == "ok" || isGroup ? "" : state, item.moment("expires_at")].filter { !$0.isEmpty }
+            let after = [
+                item.shown("cost_today"), item.shown("cost_month"), "\(item["failures"]?.integer ?? 0)",
+                item.shown("last_used"), end.joined(separator: ", "),
+            ]
+            let budgets = (item["budgets"]?.elements ?? nil)?.map { budget in
+                [budget.shown("quota"), budget.shown("used"), budget.shown("left"), budget.moment("resets_at")]
+            }
+            let lines = budgets.map { $0.isEmpty ? [["", "", "", ""]] : $0 } ?? [["", "", "", ""]]
+            return lines.enumerated().map { at, budget in
+                at == 0 ? [name, models] + budget + after : ["", ""] + budget + after.map { _ in "" }
+            }
+        }
+        return table
+    }
+}
+
+extension JSONValue {
+    fileprivate func shown(_ name: StaticString) -> String { self[name]?.string ?? "" }
+
+    /// Returns a member in seconds since 1970 as a time; empty if it is missing.
+    fileprivate func moment(_ name: StaticString) -> String {
+        self[name]?.integer.map { Timestamp.text(second: Int($0)) } ?? ""
+    }
+}
+
+/// The result of reading the list. An event loop stores it while another thread waits.
+private final class ListFetch: Sendable {
+    private let state = Lock<Result<Body, OperatorList.Failure>?>(nil)
+    private let signal = Signal()
+
+    func end(_ result: Result<Body, OperatorList.Failure>) {
+        state.withLock { $0 = result }
+        signal.wake()
+    }
+
+    func result(withinSeconds seconds: Int) -> Result<Body, OperatorList.Failure> {
+        let end = LoopTime.current().adding(seconds: seconds)
+        while state.withLock({ $0 == nil }), LoopTime.current() < end { signal.wait(until: end) }
+        let late = OperatorList.Failure(text: "the relay did not respond within \(seconds) s")
+        return state.withLock { $0 } ?? .failure(late)
+    }
+}
