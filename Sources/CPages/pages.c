@@ -26,6 +26,8 @@ static const char adminScript[] = {
     ,
 #embed "Admin/usage.js"
     ,
+#embed "Admin/keys.js"
+    ,
 #embed "Admin/limits.js"
     ,
 #embed "Admin/providers.js"

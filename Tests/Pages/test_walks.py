@@ -22,7 +22,7 @@ from playwright.sync_api import Route
 from relay_process import Relay, binary
 from world import HOSTILE
 
-VIEWS = ["overview", "requests", "usage", "limits", "providers", "cache", "settings", "clients"]
+VIEWS = ["overview", "requests", "usage", "keys", "limits", "providers", "cache", "settings", "clients"]
 FORMS = [(360, "dark"), (1280, "light"), (360, "light"), (1280, "dark")]
 
 
@@ -231,7 +231,7 @@ def test_nothing_lies_over_a_list(visit: Callable[..., Visitor], width: int, sch
     visitor = visit(width, scheme)
     page = visitor.page
     tops = page.locator("nav a").evaluate_all("links => links.map((link) => link.getBoundingClientRect().top)")
-    assert len(tops) == 8 and len(set(tops)) == 1, "the menu is one row"
+    assert len(tops) == 9 and len(set(tops)) == 1, "the menu is one row"
     for view in ("clients", "requests?status=failed"):
         visitor.show(view)
         link = page.locator("nav a[aria-current]").bounding_box()

@@ -4,6 +4,7 @@ const VIEWS = {
   overview: overviewView,
   requests: requestsView,
   usage: usageView,
+  keys: keysView,
   limits: limitsView,
   providers: providersView,
   cache: cacheView,
