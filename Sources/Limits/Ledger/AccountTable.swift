@@ -1,13 +1,18 @@
-/// The accounts that this instance keeps in memory. Each of three partitions has its own memory bound, so a client that
-/// invents keys cannot evict the accounts of known callers.
+/// The accounts that this instance keeps in memory. Each partition has its own memory bound, so a client that invents
+/// keys or sessions cannot evict the accounts of known callers.
 struct AccountTable {
-    enum PartitionKind: Int, CaseIterable {
+    struct PartitionKind {
+        let rawValue: Int
+
         /// The accounts of known keys, and the account that counts all callers together.
-        case known
+        static let known = PartitionKind(rawValue: 0)
         /// The accounts that count failed authentications and logins from an address.
-        case failures
+        static let failures = PartitionKind(rawValue: 1)
         /// The accounts of callers without a configured key, such as passthrough keys and client addresses.
-        case unregisteredCallers
+        static let unregisteredCallers = PartitionKind(rawValue: 2)
+
+        /// The accounts of sessions. All sessions of a caller are in one of these partitions.
+        static func sessions(_ part: Int) -> PartitionKind { PartitionKind(rawValue: 3 + part) }
     }
 
     private struct Partition {
@@ -26,13 +31,8 @@ struct AccountTable {
     ///
     /// - Parameter bytes: the memory that all accounts together are allowed to use.
     init(bytes: Int) {
-        partitions = PartitionKind.allCases.map { part in
-            switch part {
-            case .known: Partition(bound: bytes / 2)
-            case .failures: Partition(bound: bytes / 8)
-            case .unregisteredCallers: Partition(bound: bytes / 8 * 3)
-            }
-        }
+        let sessions = [Int](repeating: bytes / 8 / Identity.sessionParts, count: Identity.sessionParts)
+        partitions = ([bytes / 2, bytes / 8, bytes / 4] + sessions).map { Partition(bound: $0) }
     }
 
     var count: Int { partitions.reduce(0) { $0 + $1.table.count } }
@@ -115,6 +115,10 @@ struct AccountTable {
 extension AccountTable.PartitionKind {
     init(_ charge: borrowing LimitCharge) {
         let isOfGuesses = charge.limit.kind == .failedAuth || charge.limit.kind == .login
-        self = isOfGuesses ? .failures : charge.identity.isKnown ? .known : .unregisteredCallers
+        if let part = charge.identity.sessionPart {
+            self = .sessions(Int(part))
+        } else {
+            self = isOfGuesses ? .failures : charge.identity.isKnown ? .known : .unregisteredCallers
+        }
     }
 }

@@ -5,6 +5,11 @@ package struct Identity: Sendable, Hashable {
     package let digest: Digest
     /// Whether this is the identity of a configured key, or of all callers together.
     let isKnown: Bool
+    /// The part of the memory for sessions in which the caller of a session has all of its sessions; nil for others.
+    private(set) var sessionPart: UInt8?
+
+    /// The number of parts of the memory for sessions.
+    static let sessionParts = 16
 
     /// Returns the identity of a known caller by its name. All tokens of the caller share this identity.
     package static func knownKey(named name: String) -> Identity {
@@ -35,6 +40,15 @@ package struct Identity: Sendable, Hashable {
 
     /// Returns the identity that counts this caller's requests from one address.
     package func from(_ address: String) -> Identity { Identity("from", "\(text) \(address)") }
+
+    /// Returns the identity that counts the requests of one session of this caller.
+    ///
+    /// - Parameter session: the digest of the session's name, which the client chooses.
+    package func inSession(_ session: Digest) -> Identity {
+        var identity = Identity("session", "\(text) \(session.base64url(characters: 43))")
+        identity.sessionPart = UInt8(digest.words.0 % UInt64(Self.sessionParts))
+        return identity
+    }
 
     /// The digest as 43 characters, which reveal neither a key nor an address.
     package var text: String { digest.base64url(characters: 43) }

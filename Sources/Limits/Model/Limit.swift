@@ -25,6 +25,8 @@ package final class Limit: Sendable, Hashable {
         case login
         /// A limit for each caller's looks at its own limits and usage.
         case usage
+        /// A limit for each session of each caller.
+        case session
     }
 
     package let kind: Kind
@@ -131,6 +133,7 @@ extension Limit.Kind {
         case .provider: "provider"
         case .login: "login"
         case .usage: "usage"
+        case .session: "session"
         }
     }
 
@@ -146,10 +149,13 @@ extension Limit.Kind {
         case .login: 6
         case .group: 7
         case .usage: 8
+        case .session: 9
         }
     }
 
-    package static let positions = ["caller", "key", "model", "total", "auth", "provider", "login", "group", "usage"]
+    package static let positions = [
+        "caller", "key", "model", "total", "auth", "provider", "login", "group", "usage", "session",
+    ]
 
     /// The rule for limits of this kind while the store is unavailable; nil if the configured rule applies. Logins
     /// always use `share` to limit password guesses.

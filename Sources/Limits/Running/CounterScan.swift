@@ -12,7 +12,8 @@ struct CounterCopy {
 
 /// A scan that copies the counters for the counter file, a few at a time.
 struct CounterScan {
-    private var parts: [AccountTable.PartitionKind] = [.known, .unregisteredCallers]
+    private var parts: [AccountTable.PartitionKind] =
+        [.known, .unregisteredCallers] + (0..<Identity.sessionParts).map { .sessions($0) }
     private var end = Int.max
 
     /// The maximum number of accounts that one step looks at. Requests wait during a step.

@@ -27,6 +27,8 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     private var total: [Limit] = []
     private var failedAuth: [Limit] = []
     private let usage = Limit(.usage, Quota(30, per: .minute))
+    private let countsSessions: Bool
+    private var ofSessions: [Quota: Limit] = [:]
     private let isOff: Bool
     /// Whether some limit counts a unit whose amount is known only after the upstream call, such as tokens.
     package let countsLate: Bool
@@ -51,9 +53,10 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         identity = own.identity
         trustedProxies = own.trustedProxies
         let all =
-            own.groups.values.joined() + own.byModel.flatMap(\.quotas) + own.total
+            own.groups.values.joined() + own.byModel.flatMap(\.quotas) + own.total + own.session
             + keys.flatMap(\.allQuotas)
         isOff = all.isEmpty
+        countsSessions = !own.session.isEmpty || keys.contains { !($0.ownSessionQuotas ?? []).isEmpty }
         countsLate = all.contains { $0.unit.isKnownLate }
         countsCost = all.contains { $0.unit == .usd }
         countsCredits = all.contains { $0.unit == .credits }
@@ -82,6 +85,7 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         guard let periods, !periods.contain(milliseconds: now) else { return }
         self.periods = CalendarPeriods(in: zone, atMilliseconds: now)
         kept = RecentTable()
+        ofSessions = [:]
         makeLimits()
     }
 
@@ -97,6 +101,17 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         oneLoop.check()
         if isOff { return ApplicableLimits([]) }
         refreshPeriods()
+        let limits = limitsOfAllSessions(caller, group, request, model)
+        return countsSessions ? limits.adding(sessionCharges(caller, group, request)) : limits
+    }
+
+    /// Returns the limits that apply to a request of a caller, but for those of its session.
+    private func limitsOfAllSessions(
+        _ caller: Caller,
+        _ group: EndpointGroup,
+        _ request: Request,
+        _ model: String?
+    ) -> ApplicableLimits {
         let models = limits(of: model)
         let model = models.isEmpty ? nil : model
         guard let who = caller.identity, identity == .key else {
@@ -107,6 +122,18 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         let applicableLimits = applicableLimits(caller, group, models: models, model: model, address: "")
         kept.set(key, applicableLimits, atMost: Self.keptCovers)
         return applicableLimits
+    }
+
+    private func sessionCharges(_ caller: Caller, _ group: EndpointGroup, _ request: Request) -> [LimitCharge] {
+        let quotas = caller.key?.ownSessionQuotas ?? settings.session
+        guard !quotas.isEmpty, let session = request.session else { return [] }
+        let identity = identity(of: caller, address(request)).inSession(Digest(of: session))
+        return quotas.filter { group.units.contains($0.unit) }
+            .map { quota in
+                let limit = ofSessions[quota] ?? limit(.session, quota)
+                ofSessions[quota] = limit
+                return LimitCharge(limit, identity)
+            }
     }
 
     /// Returns the limits of a model for one of several upstream calls of a request, such as a panel member's. Leaves
@@ -242,6 +269,10 @@ package struct ApplicableLimits: Sendable {
     fileprivate init(_ charges: [LimitCharge]) {
         self.charges = charges
         isPlain = charges.allSatisfy { $0.limit.quota.unit == .requests || $0.limit.quota.unit == .concurrent }
+    }
+
+    fileprivate func adding(_ more: [LimitCharge]) -> ApplicableLimits {
+        more.isEmpty ? self : ApplicableLimits(charges + more)
     }
 
     /// Returns the charge of each limit for a request. Omits limits of which the request needs no units.

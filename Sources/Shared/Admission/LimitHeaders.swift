@@ -101,7 +101,10 @@ extension Decision.Refusal {
             limit.kind == .failedAuth
             ? "too many requests with invalid keys from your address (\(quota.text))" : quota.text
         // A caller that has sent little would otherwise search for the requests in its own code.
-        let sharers = limit.kind == .total ? "All callers" : limit.group.map { "All keys of group \($0)" }
+        let sharers =
+            limit.kind == .total
+            ? "All callers"
+            : limit.kind == .session ? "All requests of this session" : limit.group.map { "All keys of group \($0)" }
         let sharing = sharers.map { " \($0) share this limit." } ?? ""
         return "Rate limit reached for \(unit): \(what). Please try again in \(wait).\(sharing)"
     }
@@ -114,6 +117,7 @@ extension Decision.Refusal {
             case .model: "this caller for this model"
             case .key: "this key"
             case .group: "group \(limit.group ?? "")"
+            case .session: "this session"
             case .caller, .failedAuth, .provider, .login, .usage: "this caller"
             }
         let name = "the budget of \(owner), \(quota.textWithUnit)"
@@ -148,6 +152,7 @@ extension LimitStanding {
         fields.append(";resets=")
         fields.append(Timestamp.text(second: (Timestamp.now() + resetMicroseconds / 1_000 + 999) / 1_000))
         if let group = limit.group { fields.append(";group=\"", group, "\"") }
+        if limit.kind == .session { fields.append(";session") }
         fields.append("\r\n")
     }
 

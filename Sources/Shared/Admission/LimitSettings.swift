@@ -23,6 +23,8 @@ package struct LimitSettings: Sendable, Equatable {
     package let groups: [EndpointGroup: [Quota]]
     /// The limits of each caller for particular models. The first pattern that matches a model applies.
     package let byModel: [ModelQuotas]
+    /// The limits of each session of each caller.
+    package let session: [Quota]
     /// The limits of all callers together.
     package let total: [Quota]
     package let identity: Identity

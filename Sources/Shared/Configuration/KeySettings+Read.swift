@@ -33,6 +33,7 @@ extension KeySettings {
                     models: reader.patterns(key(instance, "MODELS")),
                     quotas: quotas.all,
                     endpointQuotas: quotas.endpoints,
+                    sessionQuotas: quotas.session,
                     groups: reader.groups(in: key(instance, "GROUP"), of: groups),
                     endsAt: reader.end(of: instance),
                     family: family?.value
@@ -68,7 +69,8 @@ extension GroupSettings {
                     identity: .group(named: instance),
                     models: reader.patterns(SettingKey(prefix: prefix, instance: instance, field: "MODELS")),
                     quotas: quotas.all,
-                    endpointQuotas: quotas.endpoints
+                    endpointQuotas: quotas.endpoints,
+                    sessionQuotas: quotas.session
                 )
             }
     }
@@ -178,6 +180,10 @@ extension SettingFamily {
                 .help("limits of the caller's file requests, in place of RATE_LIMIT_FILES"),
             SettingRow("RATE_LIMIT_MODELS", .limits)
                 .help("limits of the caller's model list requests, in place of RATE_LIMIT_MODELS"),
+            SettingRow("RATE_LIMIT_SESSION", .limits)
+                .help(
+                    "limits of each session of the caller, in place of those of its groups and of RATE_LIMIT_SESSION"
+                ),
         ]
     )
 
@@ -187,6 +193,8 @@ extension SettingFamily {
         rows: [
             SettingRow("MODELS", .patterns, "all").help("models that KEY_<NAME>_MODELS of a member may permit"),
             SettingRow("RATE_LIMIT", .limits).help("limits of all requests of all members together"),
+            SettingRow("RATE_LIMIT_SESSION", .limits)
+                .help("limits of each session of each member, in place of RATE_LIMIT_SESSION"),
         ]
             + EndpointGroup.allCases.map {
                 SettingRow("RATE_LIMIT_\($0.rawValue.uppercased())", .limits)

@@ -10,6 +10,7 @@ extension LimitSettings {
             }
         )
         byModel = reader.modelQuotas("RATE_LIMIT_BY_MODEL")
+        session = reader.quotas("RATE_LIMIT_SESSION") ?? []
         total = reader.quotas("RATE_LIMIT_TOTAL") ?? []
         identity = reader.text("RATE_LIMIT_BY").flatMap(Identity.init) ?? .key
         failedAuth = reader.quotas("RATE_LIMIT_FAILED_AUTH") ?? []
@@ -47,16 +48,19 @@ extension LimitSettings.Store {
 }
 
 extension SettingsReader {
-    /// Returns the limits in the settings of a known caller or of a group: those for all endpoints, and those for single
-    /// endpoint groups.
+    /// The limits in the settings of a known caller or of a group: those for all endpoints, those for single endpoint
+    /// groups, and those for each session.
+    typealias OwnQuotas = (all: [Quota], endpoints: [EndpointGroup: [Quota]], session: [Quota]?)
+
+    /// Returns the limits in the settings of a known caller or of a group.
     ///
     /// - Parameter prefix: the beginning of the settings' names, such as `KEY_`.
-    func quotas(_ prefix: String, _ instance: String) -> (all: [Quota], endpoints: [EndpointGroup: [Quota]]) {
+    func quotas(_ prefix: String, _ instance: String) -> OwnQuotas {
         func quotas(_ field: String) -> [Quota]? {
             self.quotas(SettingKey(prefix: prefix, instance: instance, field: field))
         }
         var endpoints: [EndpointGroup: [Quota]] = [:]
         for group in EndpointGroup.allCases { endpoints[group] = quotas("RATE_LIMIT_\(group.rawValue.uppercased())") }
-        return (quotas("RATE_LIMIT") ?? [], endpoints)
+        return (quotas("RATE_LIMIT") ?? [], endpoints, quotas("RATE_LIMIT_SESSION"))
     }
 }

@@ -88,6 +88,8 @@ extension SettingsTable {
                 .help("limits of each caller's model list requests, in place of RATE_LIMIT"),
             SettingRow("RATE_LIMIT_BY_MODEL", .modelLimits)
                 .help("limits of each caller for each model; the first matching pattern counts"),
+            SettingRow("RATE_LIMIT_SESSION", .limits)
+                .help("limits of each session of an agent, by the header that names it"),
             SettingRow("RATE_LIMIT_TOTAL", .limits).help("limits that all callers of all instances share"),
             SettingRow("BUDGET_CONTACT", .text)
                 .help(

@@ -12,6 +12,8 @@ package struct KeySettings: Sendable, Equatable {
     package let quotas: [Quota]
     /// The limits of the caller by endpoint group. They replace the general limits; an empty list means no limit.
     package let endpointQuotas: [EndpointGroup: [Quota]]
+    /// The limits of each session of the caller; nil if those of its groups, or the general ones, apply.
+    let sessionQuotas: [Quota]?
     /// The groups of callers to which the caller belongs.
     package let groups: [GroupSettings]
     /// The time from which the key is refused, in milliseconds since 1970: `.min` if it is switched off, nil if it has no
@@ -55,6 +57,8 @@ package struct GroupSettings: Sendable, Equatable {
     package let quotas: [Quota]
     /// The limits by endpoint group, besides `quotas`.
     package let endpointQuotas: [EndpointGroup: [Quota]]
+    /// The limits of each session of each caller; nil if the general ones apply.
+    let sessionQuotas: [Quota]?
 }
 
 /// The digest of a caller's token, and a secret derived from the token. The token itself is not stored.
@@ -87,8 +91,12 @@ extension KeySettings {
 
     /// All limits that count requests of this caller and of no caller outside its groups.
     var allQuotas: [Quota] {
-        quotas + endpointQuotas.values.joined() + groups.flatMap { $0.quotas + $0.endpointQuotas.values.joined() }
+        quotas + endpointQuotas.values.joined() + (ownSessionQuotas ?? [])
+            + groups.flatMap { $0.quotas + $0.endpointQuotas.values.joined() }
     }
+
+    /// The limits of each session, of the caller or else of the first of its groups that has some; nil if none has.
+    var ownSessionQuotas: [Quota]? { sessionQuotas ?? groups.lazy.compactMap(\.sessionQuotas).first }
 }
 
 extension [KeySettings] {

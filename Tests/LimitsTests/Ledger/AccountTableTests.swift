@@ -49,4 +49,28 @@ import Testing
         }
         #expect(!used(limiter, wrong, .address("guesser"), units: 20))
     }
+
+    @Test("made-up sessions of one caller push out its least used ones, but no other caller's, no key and no address")
+    func sessions() throws {
+        let limiter = Limiter(store: nil, Limiter.Options(bytes: 1 << 20), clock: clock.clock)
+        let session = Limit(.session, Quota(5, per: .day))
+        let flooding = Identity.knownKey(named: "FLOODING")
+        let others = (0..<100).map { Identity.knownKey(named: "OTHER\($0)") }
+        let own = digest("own")
+        let other = try #require(
+            others.first { $0.inSession(own).sessionPart != flooding.inSession(own).sessionPart }
+        )
+        #expect(used(limiter, session, flooding.inSession(own), units: 3))
+        #expect(used(limiter, session, other.inSession(own)))
+        #expect(used(limiter, day, .passedKey(own)) && used(limiter, day, .address("honest")))
+        for number in 0..<4_000 {
+            clock.advance(microseconds: 10)
+            _ = used(limiter, session, flooding.inSession(digest("\(number)")))
+        }
+        #expect(limiter.metrics().accounts < 1_000, "the table is bounded")
+        #expect(!used(limiter, session, flooding.inSession(own), units: 3))
+        for identity in [other.inSession(own), .passedKey(own), .address("honest")] {
+            #expect(!used(limiter, identity.sessionPart == nil ? day : session, identity, units: 5))
+        }
+    }
 }
