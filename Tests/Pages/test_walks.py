@@ -396,6 +396,37 @@ def test_limits_begin_with_the_nearest(visit: Callable[..., Visitor], width: int
     visitor.assert_content()
 
 
+@pytest.mark.parametrize("number", [50, 2000])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+def test_keys_have_what_is_left_and_until_when(visit: Callable[..., Visitor], width: int, scheme: str, number: int) -> None:
+    visitor = visit(width, scheme)
+    page = visitor.page
+    month = {"unit": "usd", "quota": "60.00 usd per month", "used": "57.21", "left": "2.79", "resets_at": int(time.time()) + 5 * 86400}
+    costs = {"cost_today": "1.25", "cost_month": "57.21", "requests": 812, "failures": 3, "last_used": "2026-11-27"}
+    group = {"kind": "group", "name": "eng", "models": ["all"], "budgets": [month | {"quota": "5000.00 usd per month", "left": "4942.79"}]} | costs
+    keys = [
+        {"kind": "key", "name": f"somebody-with-a-name-{place}", "models": ["gpt-4o*", "claude-opus-5-5"], "groups": ["eng"], "state": "ok", "expires_at": None}
+        | {"budgets": [month, month | {"unit": "tokens", "quota": "2000000 tokens per day", "used": "0", "left": "2000000", "resets_at": None}]} | costs
+        for place in range(number)
+    ]  # fmt: skip
+    keys[1] |= {"state": "ends soon", "expires_at": int(time.time()) + 3 * 86400}
+    keys[-1] |= {"state": "off", "budgets": [], "cost_today": None, "cost_month": None, "failures": 0, "last_used": None}
+    page.route("**/admin/keys*", lambda route: route.fulfill(json={"items": [group, *keys], "total": number, "shared": False, "instance": "one"}))
+    visitor.show("keys")
+    rows = page.locator("tbody tr")
+    assert rows.count() == number + 1 and "group eng" in rows.first.inner_text() and "4,942.79 of 5,000.00 usd per month until" in rows.first.inner_text().replace("$", "")
+    second = rows.nth(1).inner_text()
+    assert "$57.21" in second and "$1.25" in second and "2,000,000 of 2,000,000 tokens per day" in second, "costs are seen at each width"
+    assert "ends soon" in rows.nth(2).inner_text() and "off" in rows.last.inner_text() and "What is left is what one alone knows." in page.locator("#main").inner_text()
+    if number == 50:
+        assert_reachable(visitor, "keys")
+    assert_fits(visitor, "keys")
+    box = page.evaluate("(() => { const table = document.querySelector('.scroll'); return [table.scrollWidth, table.clientWidth]; })()")
+    assert box[0] <= box[1], f"the table is wider than its place: {box}"
+    rows.nth(1).locator("a").click()
+    page.wait_for_url("**/admin#/requests?caller=somebody-with-a-name-0")
+
+
 def test_the_cache_is_emptied(visit: Callable[..., Visitor], relay: Relay) -> None:
     visitor = visit()
     page = visitor.page
@@ -790,6 +821,25 @@ def test_a_callers_own_page(visit: Callable[..., Visitor], relay: Relay, width: 
     page.click("text=Forget the key")
     assert page.locator("#shown").inner_text() == "" and page.evaluate("sessionStorage.length + localStorage.length") == 0
     visitor.assert_content()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
+def test_a_callers_page_begins_with_its_budgets(visit: Callable[..., Visitor], relay: Relay, width: int, scheme: str) -> None:
+    visitor = visit(width, scheme, user=False)
+    page = visitor.page
+    limits = [("500.00 usd per month", "group eng", "100"), ("20.00 usd per month", "key", "2.79"), ("1.00 usd per calendar-day", "key", "0.02"), ("60 requests per minute", "chat", "3")]
+    rows = [{"limit": limit, "name": name, "used": used, "left": "1", "resets_at": int(time.time()) + 86400, "is_used_up": False} for limit, name, used in limits]
+    day = {"date": "2026-11-27", "requests": 812, "prompt_tokens": 123_456_789, "completion_tokens": 23_456_789, "cost": 1234.5678}
+    page.route("**/v1/usage", lambda route: route.fulfill(json={"object": "usage", "caller": "ann", "limits": rows, "days": [day]}))
+    page.goto(f"{relay.base_url}/usage")
+    page.fill("#key", world.TEAM)
+    visitor.press("Enter")
+    page.wait_for_selector("text=Limits of ann")
+    assert page.locator("#shown p").all_inner_texts() == ["$100.00 of $500.00 of group eng this month", "$2.79 of $20.00 this month", "$0.02 of $1.00 today"]
+    cost = page.locator("#shown td", has_text="$1,234.57").bounding_box()
+    assert cost["x"] + cost["width"] <= width, "the costs of days are seen without moving the table"
+    assert_fits(visitor, "usage")
+    assert_reachable(visitor, "usage")
 
 
 @pytest.mark.short

@@ -31,10 +31,20 @@ async function show() {
   else fill(place, notice("error", told.error?.message ?? `The relay answered with status ${response.status}.`));
 }
 
-function grid(headings, rows) {
-  const cells = (values) => values.map((value, index) => (index ? h("td.n", value) : h("th.name", { scope: "row" }, value)));
-  const heads = headings.map((label, index) => h(index ? "th.n" : "th", { scope: "col" }, label));
+/** Creates a table; columns with a number in `wide` are left out on phones. */
+function grid(headings, rows, wide = []) {
+  const kind = (index) => (wide.includes(index) ? ".n.wide" : ".n");
+  const cells = (values) => values.map((value, index) => (index ? h(`td${kind(index)}`, value) : h("th.name", { scope: "row" }, value)));
+  const heads = headings.map((label, index) => h(index ? `th${kind(index)}` : "th", { scope: "col" }, label));
   return h("div.scroll", { tabindex: 0 }, h("table", h("thead", h("tr", heads)), h("tbody", rows.map((row) => h("tr", cells(row))))));
+}
+
+/** Writes what is used of a budget in dollars: `$2.79 of $20.00 this month`. */
+function budgetWords({ limit, name, used }) {
+  const [, amount, period] = /^([\d.]+) usd per (.+)$/.exec(limit) ?? [];
+  if (!period || used === null) return null;
+  const words = { month: "this month", "calendar-day": "today" }[period] ?? `per ${period}`;
+  return h("p", dollars(Number(used)), " of ", dollars(Number(amount)), name.startsWith("group ") && ` of ${name}`, ` ${words}`);
 }
 
 function content(told) {
@@ -48,9 +58,10 @@ function content(told) {
   return [
     told.caller === null && notice("warning", "The relay does not know this key. These are the limits of callers without one."),
     h("h2", told.caller ? `Limits of ${told.caller}` : "Limits"),
+    told.limits.map(budgetWords),
     limits.length ? grid(["Limit", "Used", "Left", "Free again"], limits) : h("p.empty", "This key has no limits."),
     h("h2", "The last 30 days"),
-    days.length ? grid(["Day", "Requests", "Tokens in", "Tokens out", "Cost"], days) : h("p.empty", "No usage was recorded in the last 30 days, or this relay keeps no records."),
+    days.length ? grid(["Day", "Requests", "Tokens in", "Tokens out", "Cost"], days, [2, 3]) : h("p.empty", "No usage was recorded in the last 30 days, or this relay keeps no records."),
   ];
 }
 
