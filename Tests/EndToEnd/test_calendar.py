@@ -1,6 +1,8 @@
 """Limits of a month or a day of the calendar: they begin anew at midnight in `TIMEZONE`."""
 
 import datetime
+import json
+import subprocess
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from chat import PATH, body
 from conftest import VENDOR_KEY, secrets
-from limited import chat, client
+from limited import chat, client, milliseconds
 from memcached import wait_for
-from relay_process import preloads
+from operating import SETTINGS, Operator
+from relay_process import INHERITED, binary, preloads
 from spending import PROMPT
 
 TOKEN = f"token-{uuid.uuid4().hex}"
@@ -51,6 +54,26 @@ def test_relays_share_a_period(start_relay, store):
     month, day = (datetime.datetime.now(datetime.UTC).strftime(form) for form in ("%Y-%m", "%Y-%m-%d"))
     assert len([key for key in store.keys() if f":key.requests.{month}." in key]) == 1
     assert len([key for key in store.keys() if f":key.requests.{day}." in key]) == 1
+
+
+def test_the_end_of_the_month_is_the_same_everywhere(start_relay, store):
+    """In headers, for the caller, for operators, and by `relay limits`; also where the zone is half an hour off."""
+    secrets.add(TOKEN)
+    zone = "Asia/Kolkata"
+    settings = {"PROVIDER_DEMO_KIND": "echo", "KEY_A_TOKEN": TOKEN, "RATE_LIMIT": "off", "KEY_A_RATE_LIMIT": "20/month", "TIMEZONE": zone}
+    settings |= {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s"} | SETTINGS
+    relay = start_relay(**settings)
+    http = client(relay, TOKEN)
+    end = time.time() + seconds_to_next_month(zone)
+    header = milliseconds(chat(http).headers["x-ratelimit-reset-requests"]) / 1000
+    (own,) = http.get("/v1/usage").json()["limits"]
+    (listed,) = Operator(relay.base_url).items("/admin/limits", caller="a")
+    (key,) = [row for row in Operator(relay.base_url).items("/admin/keys") if row["kind"] == "key"]
+    table = subprocess.run([str(binary()), "limits", "a", "--json"], env=INHERITED | {"ENV_FILE": "/dev/null"} | settings, capture_output=True, check=True)
+    (told,) = json.loads(table.stdout)["limits"]
+    ends = [time.time() + header, own["resets_at"], listed["resets_at"], key["budgets"][0]["resets_at"], time.time() + told["free_in_ms"] / 1000]
+    assert all(abs(one - end) < 10 for one in ends), (end, ends)
+    assert (told["of"], told["used"], told["left"]) == (20, 1, 19)
 
 
 @preloads
