@@ -230,10 +230,9 @@ OWN = [
         OPENAI + "PROVIDER_B_API_KEYS=k\nPROVIDER_B_KEY_WEIGHTS=1\n",
     ),
     Mistake(
-        "old form of the keys", ECHO + "ONE_MIN_API_KEYS=v-1\n",
-        ".env:3  ONE_MIN_API_KEYS: is only for a relay without PROVIDER_* settings; instead set PROVIDER_ONEMIN_KIND=onemin and "
-        "PROVIDER_ONEMIN_API_KEYS",
-        "is only for a relay without PROVIDER_*", "ONE_MIN_API_KEYS", "PROVIDER_ONEMIN_API_KEYS",
+        "old form of the keys", ECHO + "PROVIDER_ONEMIN_KIND=onemin\nPROVIDER_ONEMIN_API_KEYS=v-1\nONE_MIN_API_KEYS=v-2\n",
+        ".env:5  ONE_MIN_API_KEYS: is an older name of PROVIDER_ONEMIN_API_KEYS, which is set, too; remove this line",
+        "is an older name of PROVIDER_ONEMIN_API_KEYS", "ONE_MIN_API_KEYS", "remove this line",
         ECHO + "PROVIDER_ONEMIN_KIND=onemin\nPROVIDER_ONEMIN_API_KEYS=v-1\n",
     ),
     Mistake(

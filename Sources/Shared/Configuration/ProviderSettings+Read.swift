@@ -11,15 +11,6 @@ extension ProviderSettings {
             if reader.given["PROVIDERS"] != nil { reader.report("PROVIDERS", "no provider is declared") }
             return [ProviderSettings("ONEMIN", kind: .onemin, keys: reader.list("ONE_MIN_API_KEYS"), &reader)]
         }
-        if reader.given["ONE_MIN_API_KEYS"] != nil {
-            let onemin = declared.first { reader.text(key($0, "KIND")) == Kind.onemin.rawValue }
-            let instead = onemin.map { "PROVIDER_\($0)_API_KEYS" }
-            reader.report(
-                "ONE_MIN_API_KEYS",
-                "is only for a relay without PROVIDER_* settings; instead set "
-                    + (instead ?? "PROVIDER_ONEMIN_KIND=onemin and PROVIDER_ONEMIN_API_KEYS")
-            )
-        }
         var order: [String] = []
         for item in reader.list("PROVIDERS").map({ $0.uppercased() }) {
             if order.contains(item) { reader.report("PROVIDERS", "\"\(item.lowercased())\" is listed twice") }
@@ -31,6 +22,10 @@ extension ProviderSettings {
             guard reader.boolean(key(name, "ENABLED")) else { return nil }
             guard let kind = reader.text(key(name, "KIND")).flatMap(Kind.init) else { return nil }
             return ProviderSettings(name, kind: kind, keys: reader.keys(of: name, kind), &reader)
+        }
+        let own = reader.list("ONE_MIN_API_KEYS")
+        if !own.isEmpty, !declared.contains(where: { reader.text(key($0, "KIND")) == Kind.onemin.rawValue }) {
+            return providers + [ProviderSettings("ONEMIN", kind: .onemin, keys: own, &reader)]
         }
         if providers.isEmpty, let first = declared.first {
             reader.report(key(first, "ENABLED"), "no provider is enabled")
@@ -165,7 +160,11 @@ extension SettingsReader {
         if given[several] != nil {
             refuse(one, "\(several.name) is also set (\(location(several))); remove one of them")
         }
-        return list(several) + (text(one).map { [$0] } ?? [])
+        let own = list(several) + (text(one).map { [$0] } ?? [])
+        guard kind == .onemin, given["ONE_MIN_API_KEYS"] != nil else { return own }
+        if own.isEmpty { return list("ONE_MIN_API_KEYS") }
+        report("ONE_MIN_API_KEYS", "is an older name of \(several.name), which is set, too; remove this line")
+        return own
     }
 
     /// Returns the weights of the provider's keys, 1 for each key if the setting is unset.

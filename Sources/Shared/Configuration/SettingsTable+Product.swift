@@ -158,7 +158,7 @@ extension SettingsTable {
             SettingRow("ONE_MIN_BASE_URL", .url, "https://api.1min.ai").help("base URL of 1min.ai's API"),
             SettingRow("ONE_MIN_ASSET_URL", .url, "https://asset.1min.ai").help("base URL of 1min.ai's result files"),
             SettingRow("ONE_MIN_API_KEYS", .tokens, trait: .secret)
-                .help("the relay's own keys for 1min.ai, if no provider is declared"),
+                .help("the relay's own keys for 1min.ai; older name of PROVIDER_ONEMIN_API_KEYS"),
             SettingRow("ONE_MIN_MODELS_REFRESH", .duration(.zero ... .seconds(2_592_000)), "1h")
                 .help("interval at which 1min.ai's model list is read; 0: never"),
             SettingRow("UPSTREAM_PROXY", .proxy).help("proxy for outgoing connections; HTTP_PROXY is ignored"),

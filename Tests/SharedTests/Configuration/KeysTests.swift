@@ -152,8 +152,8 @@ import Testing
                 """
             ),
             (
-                "ONE_MIN_API_KEYS=v1\nPROVIDER_V_KIND=onemin",
-                ".env:1  ONE_MIN_API_KEYS: is only for a relay without PROVIDER_* settings; instead set PROVIDER_V_API_KEYS"
+                "ONE_MIN_API_KEYS=v1\nPROVIDER_V_KIND=onemin\nPROVIDER_V_API_KEYS=v2\nKEY_A_TOKEN=t",
+                ".env:1  ONE_MIN_API_KEYS: is an older name of PROVIDER_V_API_KEYS, which is set, too; remove this line"
             ),
             ("KEY_A_MODELS=all", ".env:1  KEY_A_MODELS: KEY_A_TOKEN is not set; set it, or remove this line"),
             (
