@@ -13,6 +13,12 @@ struct FieldChange: Hashable, Sendable {
         case replace(String?, by: String)
         /// The text is replaced by one of these: the nearest in the order of reasoning efforts.
         case nearest([String])
+        /// The field gets this JSON, whether the request has it or not.
+        case set(String)
+        /// Objects of this type in the list are left out.
+        case dropType(String)
+        /// The JSON Schema gets the members that it lacks (`CompleteSchema`).
+        case complete
     }
 
     static let efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -53,6 +59,7 @@ struct FieldChange: Hashable, Sendable {
             if case .rename = kind { return true }
             return isDropped(value) || replacement(of: value) != nil
         }
+        if case .set = kind, path.count == 1, value.value(at: name) == nil { return true }
         return value.members.contains { $0.isNamed(name) && concerns($0.value, path.dropFirst()) }
     }
 
@@ -65,7 +72,10 @@ struct FieldChange: Hashable, Sendable {
     }
 
     private func append(_ value: RawJSON, _ path: ArraySlice<String>, to out: inout ByteBuffer) {
-        if value.isArray { return value.append(to: &out) { append($0, path, to: &$1) } }
+        if value.isArray {
+            let kept = value.elements.filter { !path.isEmpty || !isDropped($0) }
+            return out.append(array: kept) { append($0, path, to: &$1) }
+        }
         guard let name = path.first, value.isObject else { return appendField(value, to: &out) }
         let rest = path.dropFirst()
         value.append(to: &out, leavingOut: { $0.isNamed(name) && vanishes($0.value, rest) }) { member, out in
@@ -80,6 +90,11 @@ struct FieldChange: Hashable, Sendable {
             append(member.value, rest, to: &out)
             return true
         }
+        if case .set(let json) = kind, rest.isEmpty, value.value(at: name) == nil {
+            out.removeLast(1)
+            out.append(value.members.contains { _ in true } ? ",\"" : "\"")
+            out.append("\(name)\":\(json)}")
+        }
     }
 
     private func appendField(_ value: RawJSON, to out: inout ByteBuffer) {
@@ -90,7 +105,11 @@ struct FieldChange: Hashable, Sendable {
     /// Returns the JSON in place of the field's value; nil if the value stays.
     private func replacement(of value: RawJSON) -> String? {
         switch kind {
-        case .drop, .dropUnless, .rename: return nil
+        case .drop, .dropUnless, .dropType, .rename: return nil
+        case .set(let json): return value.bytes.text.hasSameBytes(as: json) ? nil : json
+        case .complete:
+            var completed = ByteBuffer()
+            return CompleteSchema.append(value, to: &completed) ? completed.bytes.text : nil
         case .atMost(let most): return value.integer.flatMap { $0 > most ? "\(most)" : nil }
         case .replace(let text, let other):
             let given = (value.isObject ? value["type"] : value)?.content?.text
@@ -110,6 +129,7 @@ struct FieldChange: Hashable, Sendable {
         case .dropUnless(let accepted):
             let bytes = value.content ?? value.bytes
             return !accepted.contains { Self.isEqual(bytes, $0) }
+        case .dropType(let type): return value["type"]?.content?.text == type
         default: return false
         }
     }

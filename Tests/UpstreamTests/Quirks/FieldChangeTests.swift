@@ -45,4 +45,36 @@ import Testing
             #expect(Self.changed(#"{"e":"\#(given)"}"#, "e", .nearest(["low", "high"])).isEmpty)
         }
     }
+
+    @Test("a field is set whether the body has it or not") func set() {
+        #expect(Self.changed(#"{"a":1}"#, "b", .set("true")) == #"{"a":1,"b":true}"#)
+        #expect(Self.changed(#"{"b":false,"a":1}"#, "b", .set("true")) == #"{"b":true,"a":1}"#)
+        #expect(Self.changed("{}", "b", .set("true")) == #"{"b":true}"#)
+        #expect(Self.changed(#"{"b":true}"#, "b", .set("true")).isEmpty)
+    }
+
+    @Test("objects of a type leave a list") func types() {
+        let item = #"{"type":"reasoning","id":"a"}"#
+        #expect(
+            Self.changed(#"{"i":[\#(item),1,{"type":"x"},\#(item)]}"#, "i", .dropType("reasoning"))
+                == #"{"i":[1,{"type":"x"}]}"#
+        )
+        for json in [#"{"i":[1]}"#, #"{"i":"reasoning"}"#, "{}"] {
+            #expect(Self.changed(json, "i", .dropType("reasoning")).isEmpty)
+        }
+    }
+
+    @Test("a schema gets properties and items, and loses nulls that are no values") func schemas() {
+        let lacking =
+            #"{"type":"object","properties":{"a":{"type":["array","null"]},"items":{"type":"string","title":null}}}"#
+        let whole =
+            #"{"type":"object","properties":{"a":{"type":["array","null"],"items":{}},"items":{"type":"string"}}}"#
+        #expect(Self.changed(#"{"t":[{"p":\#(lacking)}]}"#, "t.p", .complete) == #"{"t":[{"p":\#(whole)}]}"#)
+        for schema in [whole, #"{ "type" : "string", "default": null, "enum": [null] }"#, "true", "[]"] {
+            #expect(Self.changed(#"{"p":\#(schema)}"#, "p", .complete).isEmpty, "\(schema)")
+        }
+        var deep = #"{"type":"object"}"#
+        for _ in 0..<900 { deep = #"{"items":\#(deep)}"# }
+        #expect(Self.changed(#"{"p":\#(deep)}"#, "p", .complete).isEmpty)
+    }
 }

@@ -1,0 +1,63 @@
+import Engine
+
+/// A JSON Schema with what OpenAI's API demands and Anthropic's does not: properties of objects, and items of arrays.
+enum CompleteSchema {
+    /// The deepest schema inside a schema that is completed.
+    private static let maxDepth = 16
+    private static let members: [(type: StaticString, name: StaticString)] = [
+        ("object", "properties"), ("array", "items"),
+    ]
+
+    /// Appends a schema with empty `properties` and `items` where they are missing, and without members that are null.
+    ///
+    /// - Returns: whether the schema lacked something.
+    @discardableResult
+    static func append(_ schema: RawJSON, depth: Int = 0, to out: inout ByteBuffer) -> Bool {
+        var isChanged = false
+        guard depth < maxDepth, schema.isObject || schema.isArray else {
+            out.append(schema.bytes)
+            return false
+        }
+        if schema.isArray {
+            schema.append(to: &out) { isChanged = append($0, depth: depth + 1, to: &$1) || isChanged }
+            return isChanged
+        }
+        // Null may be the value that a schema describes.
+        let values: [StaticString] = ["default", "const"]
+        let isLeftOut = { (member: RawJSON.Member) in
+            member.value.isNull && !values.contains { member.name.equals($0) }
+        }
+        isChanged = schema.members.contains(where: isLeftOut)
+        schema.append(to: &out, leavingOut: isLeftOut) { member, out in
+            out.append("\"", member.name, "\":")
+            switch member.name {
+            case "properties", "$defs", "definitions":
+                member.value.append(to: &out) { inner, out in
+                    out.append("\"", inner.name, "\":")
+                    isChanged = append(inner.value, depth: depth + 1, to: &out) || isChanged
+                    return true
+                }
+            case "items", "prefixItems", "additionalProperties", "anyOf", "oneOf", "allOf", "not":
+                isChanged = append(member.value, depth: depth + 1, to: &out) || isChanged
+            default: out.append(member.value.bytes)
+            }
+            return true
+        }
+        for (type, name) in members where schema.allows(type) && schema[name]?.isNull ?? true {
+            out.removeLast(1)
+            out.append(",\"")
+            out.append(name)
+            out.append("\":{}}")
+            isChanged = true
+        }
+        return isChanged
+    }
+}
+
+extension RawJSON {
+    /// Returns whether the schema's `type` is this type, or a list that contains it.
+    fileprivate func allows(_ type: StaticString) -> Bool {
+        guard let types = self["type"] else { return false }
+        return types.content?.equals(type) ?? types.elements.contains { $0.content?.equals(type) ?? false }
+    }
+}
