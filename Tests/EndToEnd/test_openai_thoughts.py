@@ -314,3 +314,17 @@ def test_thoughts_that_a_server_refuses_are_left_out(http, server, model, name, 
         assert either(http, is_streamed, model=model, tools=[TOOL], messages=messages) == ("Hello there", "stop")
         seen = server.asked(model)
         assert len(seen) == calls and seen[-1]["body"]["messages"] == history("call_x")
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_signatures_that_a_server_demands_need_no_check(http, server, model, is_streamed):
+    missing = "Function call is missing a thought_signature in functionCall parts. Additional data, function call `default_api:weather`, position 2."
+    messages = history("call_x", "call_y")
+    messages[4]["tool_calls"][0]["extra_content"] = {"google": {"thought_signature": "c2ln"}}
+    server.says(model, {"status": 400, "json": {"error": {"message": missing, "code": 400, "status": "INVALID_ARGUMENT"}}}, {})
+    for calls in (2, 3):
+        assert either(http, is_streamed, model=model, tools=[TOOL], messages=messages) == ("Hello there", "stop")
+        seen = server.asked(model)
+        sent = [call.get("extra_content") for message in seen[-1]["body"]["messages"] for call in message.get("tool_calls", ())]
+        unchecked, own = [{"google": {"thought_signature": signature}} for signature in ("skip_thought_signature_validator", "c2ln")]
+        assert len(seen) == calls and sent == [unchecked, None, own, None]

@@ -176,7 +176,7 @@ struct CallSignatures {
     func signature(of call: ToolCall, isFirst: Bool) -> String? {
         if isGoogle, let own = call.signature { return own }
         return call.id.flatMap { memory?.signature(ofCall: $0) }
-            ?? (isGoogle && isFirst ? "skip_thought_signature_validator" : nil)
+            ?? (isGoogle && isFirst ? LearnedQuirks.uncheckedSignature : nil)
     }
 }
 

@@ -7,6 +7,8 @@ extension LearnedQuirks {
     static let shortIDs = LearnedQuirks(rawValue: 16_384)
     /// The quirk that replaces message content that is null, missing or an empty list with an empty text.
     static let emptyContent = LearnedQuirks(rawValue: 32_768)
+    /// The quirk that leaves out empty content beside tool calls.
+    static let noEmptyContent = LearnedQuirks(rawValue: 1 << 52)
     /// The quirk that joins the text parts of a message to one text.
     static let joinedContent = LearnedQuirks(rawValue: 65_536)
     /// The quirk that merges adjacent messages of the same role. It includes `oneInstruction`.
@@ -22,17 +24,21 @@ extension LearnedQuirks {
     /// The quirk that shortens names of tools of more than 64 bytes.
     static let shortNames = LearnedQuirks(rawValue: 1 << 55)
     static let ofMessages: LearnedQuirks = [
-        .shortIDs, .emptyContent, .joinedContent, .mergedTurns, .reasoningBack, .noForeignReasoning,
-        .noLongIDs, .oneInstruction,
+        .shortIDs, .emptyContent, .noEmptyContent, .joinedContent, .mergedTurns, .reasoningBack, .noForeignReasoning,
+        .noLongIDs, .oneInstruction, .anySignature,
     ]
+
+    /// The signature of a tool call that Google does not check.
+    static let uncheckedSignature = "skip_thought_signature_validator"
 
     static func isLong(_ id: String) -> Bool { id.utf8.count > 40 }
 
     /// The names of the quirks in the log.
     static let namesOfOpenAI: [QuirkName] = [
         (.shortIDs, "tool call ids"),
-        (.emptyContent, "empty content"), (.joinedContent, "content parts"), (.mergedTurns, "order of roles"),
+        (.emptyContent, "empty content"), (.noEmptyContent, "empty content beside tool calls"),
+        (.joinedContent, "content parts"), (.mergedTurns, "order of roles"),
         (.reasoningBack, "earlier reasoning"), (.noLongIDs, "long tool call ids"), (.shortNames, "long tool names"),
-        (.oneInstruction, "system messages"),
+        (.oneInstruction, "system messages"), (.anySignature, "signatures of tool calls"),
     ]
 }

@@ -56,9 +56,16 @@ struct MessageRewriter {
             case "tool_call_id" where isShortened(member.value):
                 rest.append(#","tool_call_id":"#)
                 append(id: member.value, to: &rest)
-            case "tool_calls" where isForeign || !quirks.isDisjoint(with: [.shortIDs, .noLongIDs]):
+            case "tool_calls" where isForeign || !quirks.isDisjoint(with: [.shortIDs, .noLongIDs, .anySignature]):
                 rest.append(#","tool_calls":"#)
-                member.value.append(to: &rest) { append(call: $0, hasNoExtras: isForeign, to: &$1) }
+                var isSigned = !quirks.contains(.anySignature)
+                member.value.append(to: &rest) { call, out in
+                    append(call: call, hasNoExtras: isForeign, to: &out)
+                    if !isSigned, isForeign || call["extra_content"] == nil {
+                        Self.appendSignature(to: &out)
+                    }
+                    isSigned = true
+                }
             case "reasoning_content" where lacksReasoning || isForeign: continue
             case "reasoning" where isForeign: continue
             case "extra_content" where isForeign: continue
@@ -68,7 +75,11 @@ struct MessageRewriter {
             }
         }
         if lacksReasoning { append(reasoningOf: message, to: &rest) }
-        if content == nil, quirks.contains(.emptyContent) { content = Array("\"\"".utf8) }
+        if quirks.contains(.noEmptyContent), message.hasEmptyContentBesideCalls {
+            content = nil
+        } else if content == nil, quirks.contains(.emptyContent) {
+            content = Array("\"\"".utf8)
+        }
         turns.append(MessageRun(role: role, content: content, rest: Array(rest.bytes)))
     }
 
@@ -79,6 +90,13 @@ struct MessageRewriter {
             append(id: member.value, to: &out)
             return true
         }
+    }
+
+    /// Adds a signature that Google does not check to a written tool call.
+    private static func appendSignature(to out: inout ByteBuffer) {
+        out.removeLast(1)
+        let signature = LearnedQuirks.uncheckedSignature
+        out.append(#","extra_content":{"google":{"thought_signature":"\#(signature)"}}}"#)
     }
 
     /// Appends the member `reasoning_content`: the remembered reasoning that led to the message's tool calls. It is
@@ -184,6 +202,9 @@ extension RawJSON {
     var lacksReasoning: Bool { hasCalls && self["reasoning_content"]?.isNull ?? true }
 
     var isEmptyArray: Bool { isArray && !elements.contains { _ in true } }
+
+    /// Whether the message has tool calls, and an empty text as its content.
+    var hasEmptyContentBesideCalls: Bool { hasCalls && self["content"]?.content?.isEmpty ?? false }
 
     var hasCalls: Bool { self["tool_calls"]?.elements.contains { _ in true } ?? false }
 

@@ -7,6 +7,11 @@ extension RefusedRequest {
         if words.say("length of 9") { return ofMessages(.shortIDs) }
         if words.quote("tool_call"), words.say("too long") { return ofMessages(.noLongIDs) }
         if let finding = quirkOfTurns { return finding }
+        if words.quote("thought_signature"), words.say("missing"),
+            request["messages"]?.elements.contains(where: \.hasCalls) ?? false
+        {
+            return ofMessages(.anySignature)
+        }
         let messages = Array((request["messages"]?.elements).map { Array($0) } ?? [])
         if words.quote("reasoning_content"), words.containsAny(of: ["passed back", "missing", "required"]),
             messages.contains(where: \.lacksReasoning)
@@ -23,6 +28,11 @@ extension RefusedRequest {
             messages.contains(where: { $0["content"]?.isEmptyArray ?? false })
         {
             return ofMessages(.emptyContent)
+        }
+        if words.quote("content"), words.containsAny(of: ["empty", "blank", "minimum length", "at least 1 char"]),
+            messages.contains(where: \.hasEmptyContentBesideCalls)
+        {
+            return ofMessages(.noEmptyContent)
         }
         // An error of serde without the field's name, such as "messages[0]: invalid type: sequence, expected a string".
         let isOfList = words.quote("messages[") && words.say("invalid type: sequence")
