@@ -26,13 +26,19 @@ extension RefusedRequest {
         return QuirkFinding([change], isLasting: words.isComplete)
     }
 
-    /// The finding for a prompt and a limit of tokens that do not fit into the context window together: what is left.
+    /// The finding for a prompt and a limit of tokens that do not fit into the context window together, or into the
+    /// account's credit: what is left.
     var findingOfWindow: QuirkFinding? {
-        guard words.quoteAny(of: ["context", "input", "prompt", "messages"]) else { return nil }
         let limits = fields.compactMap { path -> (path: [String], given: Int)? in
             guard path.last?.lowercased().hasPrefix("max") ?? false else { return nil }
             return request.value(at: path.joined(separator: "."))?.integer.map { (path, $0) }
         }
+        if let most = words.number(behind: "can only afford") {
+            let path = limits.count == 1 ? limits[0].path : ["max_tokens"]
+            return most < Self.minLeft
+                ? nil : QuirkFinding([FieldChange(path: path, kind: .set("\(most)"))], isLasting: false)
+        }
+        guard words.quoteAny(of: ["context", "input", "prompt", "messages"]) else { return nil }
         guard limits.count == 1, case (let path, let given) = limits[0], words.numbers.contains(given) else {
             return nil
         }

@@ -158,6 +158,11 @@ struct VendorError {
         case 404 where isOfModel: return new(.unknownModel)
         case 408, 504: return new(.timedOut, recovery: .nextCandidate)
         case 409, 425: return new(.failed, recovery: [.retrySame, .nextCandidate])
+        case 402 where words.say("prompt tokens limit exceeded"):
+            // The account can pay for shorter prompts (OpenRouter).
+            var error = refused("insufficient_quota", param: "messages")
+            error.recovery = [.nextKey, .nextCandidate]
+            return error
         case 413: return tooLarge
         case 429: return new(.rateLimited)
         case 503, 529: return new(.unavailable)

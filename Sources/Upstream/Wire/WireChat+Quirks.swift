@@ -47,7 +47,8 @@ extension WireChat {
     func rewrite(after head: UpstreamHead, _ refused: UnsafeRawBufferPointer) throws(UpstreamError) {
         guard let request = body else { throw judged(errorReader.error(head, refused)) }
         let refusal = errorReader.refusal(head, refused, of: request)
-        let ofWindow = [400, 413, 422].contains(refusal.status) ? RefusedRequest(refusal, quirks).findingOfWindow : nil
+        let ofWindow =
+            [400, 402, 413, 422].contains(refusal.status) ? RefusedRequest(refusal, quirks).findingOfWindow : nil
         guard var found = ofWindow ?? form.quirk(refusal, known: quirks) else { throw judged(refusal.error) }
         // A message with a secret is not shown.
         if !judged(refusal.error).message.isEmpty { found.words = refusal.words.forOperators }
