@@ -412,6 +412,33 @@ def test_the_setting_is_of_one_kind(start_relay, vendor):
         start_relay(PROVIDER_ONE_KIND="onemin", PROVIDER_ONE_CHAT_VIA="auto")
 
 
+SEALED = {"error": {"message": "The encrypted content gAAA... could not be verified. Reason: Encrypted content could not be decrypted or parsed.",
+                    "type": "invalid_request_error", "param": None, "code": "invalid_encrypted_content"}}  # fmt: skip
+RESULTS = [{"type": "function_call", "call_id": "c", "name": "weather", "arguments": "{}"}, {"type": "function_call_output", "call_id": "c", "output": "fine"}]
+
+
+@pytest.mark.parametrize("api", ["messages", "responses"])
+def test_reasoning_of_another_key_is_left_out(http, server, api):
+    server.says(AT, {"status": 400, "json": SEALED}, {})
+    if api == "messages":
+        thought = {"type": "thinking", "thinking": "Hm.", "signature": "rs_1.gAAAA-other"}
+        use = {"type": "tool_use", "id": "c", "name": "weather", "input": {}}
+        fields = {"max_tokens": 99, "tools": [{"name": "weather", "input_schema": {"type": "object"}}], "messages": [
+            {"role": "user", "content": "Hi"}, {"role": "assistant", "content": [thought, use]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "fine"}]}]}  # fmt: skip
+    else:
+        thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA-other"}
+        fields = {"store": False, "include": ["reasoning.encrypted_content"], "input": [{"role": "user", "content": "Hi"}, thought, *RESULTS]}
+    answer = http.post(f"/v1/{api}", json={"model": "m"} | fields)
+    assert answer.status_code == 200, answer.text
+    first, second = [request["body"] for request in server.asked(AT)]
+    assert [item.get("type") for item in first["input"]] == [None, "reasoning", "function_call", "function_call_output"]
+    assert second == first | {"input": [item for item in first["input"] if item.get("type") != "reasoning"]}
+    server.says(AT, {})
+    assert http.post(f"/v1/{api}", json={"model": "m"} | fields).status_code == 200
+    assert "reasoning" in str(server.body(AT)["input"]), "it is for this request only"
+
+
 def test_a_thought_without_an_answer_does_not_go_back(http, server, is_streamed):
     """The response was cut off during the reasoning."""
     server.says(AT, {"reasoning": "Hm", "text": None, "finish": "max_output_tokens"}, {})

@@ -95,6 +95,10 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         guard refusal.status == 400 || refusal.status == 422 else { return nil }
         let words = refusal.words
         if isCompacting, words.quote("compaction") { return QuirkFinding(.noCompaction, isLasting: words.isComplete) }
+        let ofOther = FieldChange("input", .dropType("reasoning"))
+        if refusal.vendorError.names("invalid_encrypted_content"), ofOther.concerns(refusal.request) {
+            return QuirkFinding([ofOther], isLasting: false)
+        }
         // A model without encrypted reasoning has no summaries of it, either.
         let isSealed = words.quoteAny(of: ["encrypted content", "encrypted_content"])
         let additions = isSealed ? ["include", "reasoning.summary"] : ["reasoning.summary"]
