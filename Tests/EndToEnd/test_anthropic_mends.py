@@ -55,6 +55,8 @@ TABLE = {
                 "This model does not support assistant message prefill. The conversation must end with a user message.", last_word),
     "gone thoughts": (0, {"reasoning_effort": "low"}, "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `text`.",
                       without("thinking")),
+    "thoughts passed back": (3, {"reasoning_effort": "low"}, "The `content[].thinking` in the thinking mode must be passed back to the API.",
+                             changed(thinking={"type": "disabled"})),
     "signature": (0, {"messages": [{"role": "user", "content": "a"}, THOUGHT, {"role": "user", "content": "b"}]},
                   "messages.1.content.0: Invalid `signature` in `thinking` block", thoughtless),
     "sealed": (0, {"messages": [{"role": "user", "content": "a"}, THOUGHT, {"role": "user", "content": "b"}]},
@@ -107,7 +109,7 @@ def test_a_refused_field_is_changed_and_the_change_is_kept(team, anthropic_serve
     anthropic_server.says(model, {"lax": [""]})
     assert either(team, is_streamed, **asked) == ("Hello there", "stop")
     # A broken history is not the model's.
-    assert anthropic_server.body(model) == (first if name in ("signature", "sealed", "gone thoughts") else second)
+    assert anthropic_server.body(model) == (first if name in ("signature", "sealed", "gone thoughts", "thoughts passed back") else second)
 
 
 def test_what_is_no_mend(team, anthropic_server, fresh):

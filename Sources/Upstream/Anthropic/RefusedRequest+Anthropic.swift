@@ -8,6 +8,10 @@ extension RefusedRequest {
         if words.quote("expected \u{1}`thinking`") || words.quote("expected \u{1}`redacted_thinking`") {
             return thinking == nil ? [] : [QuirkFinding([FieldChange("thinking")], isLasting: false)]
         }
+        // DeepSeek thinks unless it is told not to.
+        if words.quote("thinking"), words.say("must be passed back") {
+            return [QuirkFinding([FieldChange("thinking", .set(#"{"type":"disabled"}"#))], isLasting: false)]
+        }
         if words.say("invalid"), words.quote("redacted_thinking") || words.quote("signature") && words.quote("thinking")
         {
             return [QuirkFinding(.noEarlierReasoning, isLasting: false)]
