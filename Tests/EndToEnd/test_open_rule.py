@@ -4,7 +4,7 @@ import json
 
 import local_http
 import pytest
-from chat import ask, either
+from chat import ask, either, text_of
 from conftest import CLAUDE_KEY
 from test_messages_lane import OPEN, USER
 from test_openai_mends import TOOL, said
@@ -207,6 +207,138 @@ def test_prompt_and_completion_together_leave_the_rest(opened, server, words):
     server.says(at, said(words.replace("5000", "32600").replace("37000", "64600")))
     answer = ask(http, model=at, max_tokens=32_000)
     assert answer.json()["error"]["code"] == "context_length_exceeded", "too little is left"
+
+
+AFFORD = "This request requires more credits, or fewer max_tokens. You requested up to 64000 tokens, but can only afford {0}."
+
+
+@pytest.mark.parametrize("fields", [{}, {"max_tokens": 64_000}, {"max_completion_tokens": 64_000}])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_a_completion_is_as_long_as_the_account_can_pay(opened, server, fields, is_streamed):
+    http, models = opened
+    at = next(models)
+    name = next(iter(fields), "max_tokens")
+    refused = said(AFFORD.format(4_000)) | {"status": 402}
+    assert [body.get(name) for body in answered(http, server, at, refused, fields, is_streamed)] == [fields.get(name), 4_000]
+    server.says(at, {})
+    ask(http, model=at, **fields)
+    assert server.body(at).get(name) == fields.get(name), "the account may have more by then"
+    server.says(at, said(AFFORD.format(200)) | {"status": 402})
+    assert ask(http, model=at, **fields).status_code == 402
+    assert len(server.asked(at)) == 1, "too little is left"
+
+
+LOOSE = {"type": "object", "properties": {"a": {"type": ["array", "null"], "description": None}, "b": {"anyOf": [{"type": "object"}]}, "c": {"default": None}}}
+TIDY = {"type": "object", "properties": {"a": {"type": ["array", "null"], "items": {}}, "b": {"anyOf": [{"type": "object", "properties": {}}]}, "c": {"default": None}}}
+SCHEMA_WORDS = [
+    "Invalid schema for function 'weather': In context=('properties', 'a'), array schema missing items.",
+    "Invalid schema for function 'weather': In context=('properties', 'b', 'anyOf', '0'), object schema missing properties.",
+    "tools.0.function.parameters: None is not of type 'string'",
+]  # fmt: skip
+
+
+def tools_with(schema, api):
+    function = {"name": "weather", "parameters": schema}
+    return {"tools": [{"type": "function"} | function | {"strict": False}] if api == "responses" else [{"type": "function", "function": function}]}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("words", SCHEMA_WORDS)
+def test_schemas_get_what_the_server_demands(opened, server, words, is_streamed):
+    http, models = opened
+    at = next(models)
+    refused = said(words, param="tools[0].function.parameters", code="invalid_function_parameters")
+    bodies = answered(http, server, at, refused, tools_with(LOOSE, "chat"), is_streamed)
+    assert [body["tools"][0]["function"]["parameters"] for body in bodies] == [LOOSE, TIDY]
+    server.says(at, {"extra": True, "nulls": True})
+    ask(http, model=at, **tools_with(LOOSE, "chat"))
+    assert server.body(at)["tools"][0]["function"]["parameters"] == TIDY, "it is remembered"
+
+
+def test_a_format_gets_what_the_server_demands(opened, server):
+    http, models = opened
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
+    refused = said("Invalid schema for response_format 'x': In context=(), object schema missing properties.", param="response_format", code="invalid_json_schema")
+    bodies = answered(http, server, next(models), refused, {"response_format": form})
+    assert [body["response_format"]["json_schema"]["schema"] for body in bodies] == [{"type": "object"}, {"type": "object", "properties": {}}]
+
+
+def test_tools_of_other_apis_have_whole_schemas(opened, server):
+    http, models = opened
+    for path, fields in (
+        ("/v1/messages", {"max_tokens": 9, "messages": [USER], "tools": [{"name": "weather", "input_schema": LOOSE}]}),
+        ("/v1/responses", {"input": "Hi"} | tools_with(LOOSE, "responses")),
+    ):
+        at = next(models)
+        server.says(at, {})
+        answer = http.post(path, json={"model": at} | fields)
+        assert answer.status_code == 200, answer.text
+        assert server.body(at)["tools"][0]["function"]["parameters"] == TIDY
+
+
+CALLED = [
+    {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "", "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]},
+    {"role": "tool", "tool_call_id": "call_1", "content": "fine"}, {"role": "assistant", "content": ""}, {"role": "user", "content": "So?"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [
+    "messages[1].content: message content must be non-empty", "The text field in the ContentBlock object at messages.1.content.0 is blank.",
+    "messages: text content blocks must be non-empty", "Invalid 'messages[1].content': empty string. Expected a string with minimum length 1",
+])  # fmt: skip
+def test_an_empty_text_beside_calls_is_left_out(opened, server, words):
+    http, models = opened
+    at = next(models)
+    bodies = answered(http, server, at, said(words), {"messages": CALLED})
+    wanted = [{name: value for name, value in message.items() if name != "content" or "tool_calls" not in message} for message in CALLED]
+    assert [body["messages"] for body in bodies] == [CALLED, wanted]
+    server.says(at, {"extra": True, "nulls": True})
+    ask(http, model=at, messages=CALLED)
+    assert server.body(at)["messages"] == wanted, "it is remembered"
+
+
+NO_STREAM = said("Your organization must be verified to stream this model.", param="stream", code="unsupported_value")
+ONLY_STREAMS = [
+    "This model only supports streaming. Set stream=true", "This model only support stream mode, please enable the stream parameter to access the model.",
+    "parameter.enable_thinking must be set to false for non-streaming calls",
+]  # fmt: skip
+
+
+def told(http, api, at, is_streamed):
+    """Returns the text of a response by one API."""
+    path, fields = {"chat": ("chat/completions", {"messages": [USER]}), "messages": ("messages", {"max_tokens": 9, "messages": [USER]}),
+                    "responses": ("responses", {"input": "Hi", "store": False})}[api]  # fmt: skip
+    # One chunk may have all of a whole response, which the checked client refuses.
+    headers = {"Authorization": http.headers["Authorization"]}
+    answer = local_http.post(f"{http.base_url}/v1/{path}".replace("//v1", "/v1"), json={"model": at, "stream": is_streamed} | fields, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/event-stream") is is_streamed
+    deltas = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    if api == "chat":
+        return "".join(choice["delta"].get("content") or "" for event in deltas for choice in event["choices"]) if is_streamed else text_of(answer)
+    if api == "messages":
+        return "".join(event["delta"].get("text", "") for event in deltas if "text_delta" in str(event)) if is_streamed else answer.json()["content"][0]["text"]
+    return "".join(event["delta"] for event in deltas if event["type"] == "response.output_text.delta") if is_streamed else answer.json()["output"][0]["content"][0]["text"]
+
+
+@pytest.mark.parametrize("api", ["chat", "messages", "responses"])
+def test_a_model_that_streams_never_or_always(opened, server, api):
+    http, models = opened
+    for refused, is_streamed in [(NO_STREAM, True), *((said(words), False) for words in ONLY_STREAMS)]:
+        at = next(models)
+        server.says(at, refused, {"streams": not is_streamed})
+        for number, sent in enumerate(([is_streamed, not is_streamed], [not is_streamed])):
+            assert told(http, api, at, is_streamed) == "Hello there"
+            assert [request["body"].get("stream", False) for request in server.asked(at)][2 * number :] == sent
+        server.says(at, {})
+        assert told(http, api, at, not is_streamed) == "Hello there", "the other form is as it was"
+
+
+def test_options_of_streams_are_no_streams(opened, server):
+    http, models = opened
+    refused = said("stream_options is not supported by this server when stream is enabled")
+    bodies = answered(http, server, next(models), refused, {}, True)
+    assert [("stream_options" in body, body["stream"]) for body in bodies] == [(True, True), (False, True)]
 
 
 FORMS = {

@@ -103,7 +103,13 @@ struct OpenAILikeRequest: ~Copyable {
     private mutating func append(_ tool: ChatOptions.Tool, schema name: StaticString) {
         out.append(#"{"name":"#, json: tool.name)
         if let description = tool.description { out.append("description", description) }
-        if let schema = tool.schema { out.append(name, schema) }
+        if let schema = tool.schema, tool.isLegacy {
+            out.append(name, schema)
+        } else if let schema = tool.schema {
+            out.append(member: name)
+            // Clients of other APIs need not complete their schemas.
+            CompleteSchema.append(RawJSON(schema.bytes), to: &out)
+        }
         if let isStrict = tool.isStrict, tool.kind == .function { out.append("strict", isStrict) }
         out.append("}")
     }

@@ -257,7 +257,10 @@ struct ResponsesRequest: ~Copyable {
             out.append(#"{"type":"function""#)
             out.append("name", tool.name)
             if let description = tool.description { out.append("description", description) }
-            if let schema = tool.schema { out.append("parameters", schema) }
+            if let schema = tool.schema {
+                out.append(member: "parameters")
+                CompleteSchema.append(RawJSON(schema.bytes), to: &out)
+            }
             // Tools are strict by default in this API.
             out.append("strict", tool.isStrict ?? false)
             out.append("}")

@@ -31,6 +31,7 @@ extension RefusedRequest {
             return new(.shortNames)
         }
         if let finding = findingOfMessages { return new(finding) }
+        if let finding = findingOfSchemas ?? findingOfStream { return new(finding) }
         if let finding = lackingAbility { return new(finding) }
         if request["tools"] != nil || request["functions"] != nil, lacksTools {
             return new(.noTools)
@@ -50,4 +51,42 @@ extension RefusedRequest {
         }
         return findingOfEffort
     }
+
+    /// The finding for schemas that lack what the server demands. It is remembered for the caller, who sends them again.
+    private var findingOfSchemas: QuirkFinding? {
+        guard words.areAboutSchema || words.quoteAny(of: ["missing items", "none is not"]) else { return nil }
+        let changes = Self.schemas.map { FieldChange($0, .complete) }.filter { $0.concerns(request) }
+        guard !changes.isEmpty else { return nil }
+        var finding = QuirkFinding(changes, isLasting: words.isComplete)
+        finding.isOfCaller = true
+        return finding
+    }
+
+    /// The finding that the server sends no streams, or streams only. The response is read in either form.
+    private var findingOfStream: QuirkFinding? {
+        var changes = [FieldChange("stream"), FieldChange("stream_options")]
+        if request["stream"]?.bytes.equals("true") ?? false {
+            let isNamed = isNamed(["stream"]) || words.quoteAny(of: ["streaming is", "support streaming"])
+            guard isUnsupported, isNamed, !words.quote("stream_options") else { return nil }
+        } else {
+            guard words.quoteAny(of: Self.streamsOnly) else { return nil }
+            changes = [FieldChange("stream", .set("true"))]
+            if request["messages"] != nil {
+                changes.append(FieldChange("stream_options", .set(#"{"include_usage":true}"#)))
+            }
+        }
+        var finding = QuirkFinding(changes, isLasting: words.isComplete)
+        finding.isOfPair = true
+        return finding
+    }
+
+    private static let streamsOnly: [StaticString] = [
+        "only supports stream", "only support stream", "stream must be", "stream=true", "stream to true",
+        "streaming is required", "requires stream", "must be streamed", "non-stream",
+    ]
+
+    private static let schemas = [
+        "tools.function.parameters", "tools.parameters", "functions.parameters", "response_format.json_schema.schema",
+        "text.format.schema",
+    ]
 }
