@@ -198,7 +198,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
             ),
             redirectURL: endpoint?.resolved(bytes[part: response.location.range])
         )
-        if !keptFields.isEmpty {
+        if !keptFields.isEmpty || head.lacksWait {
             var rest = bytes
             while let end = rest.first(10) {
                 let line = rest[part: 0..<(end > 0 && rest[end - 1] == 13 ? end - 1 : end)]

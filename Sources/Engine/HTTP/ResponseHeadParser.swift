@@ -124,7 +124,8 @@ package struct ResponseHeadParser {
                 // A coding in any of several fields counts.
                 if !ParsedResponseHead.isPlain(bytes[part: value]) { head.contentEncoding = ByteRange(value) }
             case let name where name.equalsLowered("retry-after"): head.retryAfter = ByteRange(value)
-            case let name where name.equalsLowered("retry-after-ms"): head.retryAfterMilliseconds = ByteRange(value)
+            case let name where name.equalsLowered("retry-after-ms") || name.equalsLowered("x-ms-retry-after-ms"):
+                head.retryAfterMilliseconds = ByteRange(value)
             case let name where name.equalsLowered("x-should-retry"): head.shouldRetry = ByteRange(value)
             case let name where name.equalsLowered("location"): head.location = ByteRange(value)
             case let name:

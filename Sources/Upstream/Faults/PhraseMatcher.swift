@@ -141,6 +141,21 @@ struct PhraseMatcher {
         }
     }
 
+    /// The seconds that the text asks a client to wait: `try again in 1m2.5s`, `retry after 45 seconds`; nil if it names
+    /// no time.
+    var secondsToWait: Int? {
+        let phrases: [StaticString] = ["try again in ", "retry in ", "retry after ", "wait "]
+        for phrase in phrases {
+            let rest = bytes.withUnsafeBytes { bytes -> String? in
+                var scan = ByteScan(bytes)
+                guard scan.find(phrase) else { return nil }
+                return bytes[part: scan.position..<min(bytes.count, scan.position + 40)].text
+            }
+            if let rest, let seconds = UpstreamHead.seconds(ofWait: rest) { return seconds }
+        }
+        return nil
+    }
+
     static func isOfName(_ byte: UInt8) -> Bool {
         byte.isLetterOrDigit || byte == UInt8(ascii: "_") || byte >= 0x80
     }

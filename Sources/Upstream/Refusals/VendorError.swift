@@ -216,7 +216,7 @@ struct VendorError {
     func new(_ kind: UpstreamError.Kind, recovery: UpstreamError.RecoveryOptions? = nil) -> UpstreamError {
         var error = UpstreamError(kind, cause: cause)
         if let recovery { error.recovery = recovery }
-        error.retryAfterSeconds = retryAfterSeconds
+        error.retryAfterSeconds = retryAfterSeconds ?? (kind == .rateLimited ? words.secondsToWait : nil)
         return error
     }
 

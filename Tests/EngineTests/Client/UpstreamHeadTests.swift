@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import Engine
@@ -48,6 +49,40 @@ import Testing
         #expect(seconds(text) == 86_400)
         #expect(seconds("7", milliseconds: "1e9") == 86_400)
     }
+
+    private func seconds(limits: [(String, String)], status: Int = 429, wait: Int? = nil) -> Int? {
+        var head = UpstreamHead(status: status, isEventStream: false, retryAfterSeconds: wait)
+        for (name, value) in limits {
+            let (name, value) = (Body(ByteBuffer(name)), Body(ByteBuffer(value)))
+            withExtendedLifetime((name, value)) { head.keep(name.bytes, value.bytes, of: []) }
+        }
+        return head.retryAfterSeconds
+    }
+
+    @Test("without a wait, the limit that is reached says how long to wait, else the first one that ends")
+    func limits() {
+        let both = [("X-RateLimit-Reset-Requests", "2m3.2s"), ("x-ratelimit-reset-tokens", "17ms")]
+        #expect(seconds(limits: both) == 1)
+        #expect(seconds(limits: both + [("x-ratelimit-remaining-requests", "0")]) == 124)
+        #expect(seconds(limits: both, wait: 7) == 7 && seconds(limits: both, status: 200) == nil)
+        let later = time(nil) + 500
+        for text in ["\(later)", "\(later)000", "\(later).5"] {
+            #expect((400...501).contains(seconds(limits: [("x-ratelimit-reset", text)]) ?? 0))
+        }
+        #expect(seconds(limits: [("x-ratelimit-reset", "2199-12-31T23:59:59.5Z")]) == 86_400)
+        for text in ["", "x", "0", "-5", "2001-01-01T00:00:00Z", "1000000001"] {
+            #expect(seconds(limits: [("x-ratelimit-reset", text)]) == nil, "\(text)")
+        }
+    }
+
+    @Test(
+        "a wait in words has units",
+        arguments: [
+            ("6.57s. Visit", 7), ("1m2.5s", 63), ("45 seconds.", 45), ("500 ms", 1), ("2 h", 7_200), ("3 days", 86_400),
+            ("20", 20), ("20 tokens", nil), ("", nil), ("s", nil), ("1.2.3s", nil), ("99999999999999999999s", nil),
+        ] as [(String, Int?)]
+    )
+    func words(text: String, expected: Int?) { #expect(UpstreamHead.seconds(ofWait: text) == expected) }
 
     @Test("a status that HTTP does not have is a failure of the vendor", arguments: [-1, 0, 99, 100, 199, 600, 1_000])
     func statuses(status: Int) {
