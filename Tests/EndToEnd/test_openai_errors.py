@@ -4,8 +4,9 @@ import gzip
 import json
 
 import pytest
-from chat import ask, refusal
+from chat import ask, refusal, text_of
 from conftest import VENDOR_KEY
+from openai_vendor import whole
 from test_openai_chat import MODEL
 
 
@@ -75,13 +76,13 @@ TABLE = [
     (429, {"Retry-After": "7"}, openai_error(code="rate_limit_exceeded"), 429, "rate_limit_exceeded", None, {"retry-after": "7"}),
     (429, {"Retry-After": "9", "Retry-After-Ms": "2100"}, {}, 429, "rate_limit_exceeded", None, {"retry-after": "3"}),
     (429, {}, openai_error(type="rate_limit_error", code="slow_down"), 429, "rate_limit_exceeded", None, {"retry-after": "1"}),
-    (503, {"Retry-After": "3"}, openai_error(code="server_is_overloaded"), 503, "upstream_error", None, {"retry-after": "3"}),
     (429, {"x-ms-retry-after-ms": "6500"}, openai_error(), 429, "rate_limit_exceeded", None, {"retry-after": "7"}),
     (429, {"x-ratelimit-reset-requests": "2m3.2s", "x-ratelimit-reset-tokens": "500ms"}, openai_error(), 429, "rate_limit_exceeded", None, {"retry-after": "1"}),
     (429, {"x-ratelimit-reset-requests-day": "3301.4", "x-ratelimit-remaining-requests-day": "0", "x-ratelimit-reset-tokens": "9"}, {}, 429, "rate_limit_exceeded", None, {"retry-after": "3302"}),
     (429, {"Retry-After": "2", "x-ratelimit-reset": "9s"}, {}, 429, "rate_limit_exceeded", None, {"retry-after": "2"}),
     (429, {}, openai_error("Rate limit reached on tokens per min. Please try again in 6.57s. Visit our pages."), 429, "rate_limit_exceeded", None, {"retry-after": "7"}),
     (429, {}, openai_error("Please retry after 45 seconds."), 429, "rate_limit_exceeded", None, {"retry-after": "45"}),
+    (503, {"Retry-After": "3"}, openai_error(code="server_is_overloaded"), 503, "upstream_error", None, {"retry-after": "3"}),
     (529, {}, {}, 503, "upstream_error", None, {}),
     (500, {}, openai_error(), 502, "upstream_error", None, {}),
     (302, {}, {}, 502, "upstream_error", None, {}),
@@ -97,6 +98,39 @@ def test_the_table(team, server, case, is_streamed):
     for name, value in own.items():
         assert head[name] == value
     assert len(server.asked(MODEL)) == 1
+
+
+MINIMAX = [
+    (1002, "rate limit", 429, "rate_limit_exceeded"), (1004, "login fail", 502, "upstream_error"), (1008, "insufficient balance", 402, "insufficient_quota"),
+    (1027, "output new_sensitive", 400, "content_filter"), (2013, "invalid params, context window exceeds limit", 400, "context_length_exceeded"),
+    (2013, "invalid params, unknown role", 400, None), (1000, "unknown error", 502, "upstream_error"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("number, words, status, code", MINIMAX)
+def test_minimax_reports_errors_with_status_200(team, server, number, words, status, code, is_streamed):
+    told = {"id": "x", "choices": None, "base_resp": {"status_code": number, "status_msg": words}}
+    server.says(MODEL, {"events": [told], "done": False} if is_streamed else {"json": told})
+    assert (lambda found: (found[0], found[1]["code"]))(refusal(team, is_streamed, model="fast")) == (status, code)
+
+
+def test_minimax_reports_success_with_status_200(team, server):
+    server.says(MODEL, {"json": whole({}) | {"base_resp": {"status_code": 0, "status_msg": ""}}})
+    assert text_of(ask(team, model="fast")) == "Hello there"
+
+
+def test_a_prompt_that_an_account_cannot_pay_rests_no_key(start_relay, server, caller, new_key):
+    key = new_key()
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEYS=key, PROVIDER_ROW_MODELS="m=at/limit",
+        KEY_A_TOKEN="token-of-hard-limits",
+    )  # fmt: skip
+    http = caller(relay, "token-of-hard-limits")
+    server.says("at/limit", {"status": 402, "json": openai_error("Prompt tokens limit exceeded: 12000 > 4000. To increase, visit our page.", code=402)}, {})
+    status, error, _ = refusal(http, model="m")
+    assert (status, error["code"], error["param"]) == (400, "insufficient_quota", "messages")
+    assert text_of(ask(http, model="m")) == "Hello there"
 
 
 def test_a_key_at_its_hard_limit_rests(start_relay, server, caller, new_key):

@@ -162,6 +162,9 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
             isOdd = isOdd || pieces[position].isOdd
         }
         if let unknown { try recordUnknownFinish(unknown) }
+        if pieces.isEmpty, (root["base_resp"]?["status_code"]?.integer ?? 0) != 0 {
+            throw ErrorResponseReader.error(in: root, VendorError.openAI)
+        }
         return (pieces, isOdd)
     }
 

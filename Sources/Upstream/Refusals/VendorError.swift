@@ -33,7 +33,8 @@ struct VendorError {
         if root.kind == .array, let first = root.elements?.first(where: { _ in true }) { root = first }
         let error = root["error"] ?? root["errors"]?.elements?.first { _ in true } ?? root
         let inner = error["details"]?["error_code"]
-        code = Self.word(error["code"]) ?? Self.word(root["code"]) ?? Self.word(inner) ?? ""
+        let ofMiniMax = Self.word(root["base_resp"]?["status_code"]).flatMap { Self.codesOfMiniMax[$0] }
+        code = ofMiniMax ?? Self.word(error["code"]) ?? Self.word(root["code"]) ?? Self.word(inner) ?? ""
         type = Self.word(error["type"]) ?? Self.word(root["type"]) ?? Self.word(error["status"]) ?? ""
         said = Self.said(root)
         let details = Self.details(root)?.elements
@@ -44,6 +45,12 @@ struct VendorError {
     }
 
     private static let maxDepth = 3
+    /// The words for MiniMax's codes, which come with status 200 in `base_resp`.
+    private static let codesOfMiniMax = [
+        "1001": "timeout", "1002": "rate_limit_exceeded", "1004": "invalid_api_key", "1008": "insufficient_quota",
+        "1026": "content_filter", "1027": "content_filter", "1039": "rate_limit_exceeded",
+        "1041": "rate_limit_exceeded", "2013": "invalid_request_error", "2049": "invalid_api_key",
+    ]
 
     /// Takes over the error of the server behind this one: an object, a text or JSON, or JSON in the message.
     private mutating func readInner(_ raw: JSONValue?, depth: Int) {
@@ -112,7 +119,8 @@ struct VendorError {
         let detail = details(root)
         let texts = [
             root["error"]?["message"], root["error"], root["message"], root["msg"], detail,
-            detail?.elements?.first { _ in true }?["msg"], root["errors"]?.elements?.first { _ in true }?["message"],
+            root["base_resp"]?["status_msg"], detail?.elements?.first { _ in true }?["msg"],
+            root["errors"]?.elements?.first { _ in true }?["message"],
         ]
         for case let value? in texts {
             if let text = value.text, !text.isEmpty { return text[part: 0..<min(4_096, text.count)].text }
@@ -150,6 +158,11 @@ struct VendorError {
         switch status {
         case 400, 422: return refusal
         case 401: return new(.badKey)
+        case 402 where words.say("prompt tokens limit exceeded"):
+            // The account can pay for shorter prompts (OpenRouter).
+            var error = refused("insufficient_quota", param: "messages")
+            error.recovery = [.nextKey, .nextCandidate]
+            return error
         case 402: return new(.outOfCredit)
         case 403:
             var error = isOfModel ? new(.forbidden, recovery: .nextCandidate) : new(.forbidden)
@@ -158,11 +171,6 @@ struct VendorError {
         case 404 where isOfModel: return new(.unknownModel)
         case 408, 504: return new(.timedOut, recovery: .nextCandidate)
         case 409, 425: return new(.failed, recovery: [.retrySame, .nextCandidate])
-        case 402 where words.say("prompt tokens limit exceeded"):
-            // The account can pay for shorter prompts (OpenRouter).
-            var error = refused("insufficient_quota", param: "messages")
-            error.recovery = [.nextKey, .nextCandidate]
-            return error
         case 413: return tooLarge
         case 429: return new(.rateLimited)
         case 503, 529: return new(.unavailable)
