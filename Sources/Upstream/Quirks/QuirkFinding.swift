@@ -81,6 +81,9 @@ struct QuirkFinding: Sendable, Equatable {
         (changes.compactMap(\.conditionText) + betas + [beside?.text].compactMap(\.self)).joined(separator: ", ")
     }
 
+    /// Returns the body with the changes of fields.
+    func applied(to body: Body) -> Body { changes.reduce(body) { $1.applied(to: $0) } }
+
     func drops(_ field: String) -> Bool { changes.contains { $0.kind == .drop && $0.path == [field] } }
 
     /// Returns whether this finding's changes are among those of another one.

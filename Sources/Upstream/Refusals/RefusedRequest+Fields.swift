@@ -162,6 +162,7 @@ extension RefusedRequest {
         "maxOutputTokens", "candidateCount", "modalities", "responseModalities", "audio", "web_search_options",
         "logprobs", "top_logprobs", "logit_bias", "previous_response_id", "conversation", "background", "prediction",
         "responseMimeType", "responseSchema", "responseJsonSchema", "effort", "reasoning_effort", "strict",
+        "dimensions",
     ]
     /// The fields that make up a message, a part of a message or a tool.
     private static let parts: Set = [

@@ -30,7 +30,7 @@ extension WireChat {
 
     /// Returns the request body with the change for a further finding.
     private func rewritten(_ request: Body, for finding: QuirkFinding) -> Body {
-        let body = finding.changes.reduce(request) { $1.applied(to: $0) }
+        let body = finding.applied(to: request)
         return finding.quirks.isEmpty ? body : form.rewritten(body, with: finding.quirks)
     }
 

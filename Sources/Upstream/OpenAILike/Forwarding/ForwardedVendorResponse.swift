@@ -21,6 +21,9 @@ final class ForwardedVendorResponse: ForwardedResponse, OnLoop, @unchecked Senda
     private var reservation: MemoryReservation?
     private var scanner: MemberScanner
     private var events: ForwardedEvents
+    /// Whether the client asked for vectors as base64.
+    private let wantsBase64: Bool
+    private var vectors = VectorEncoder()
     /// The bytes that were read from the vendor and not yet sent to the client.
     private var waiting = ByteBuffer()
     private var piece = ByteBuffer()
@@ -60,6 +63,11 @@ final class ForwardedVendorResponse: ForwardedResponse, OnLoop, @unchecked Senda
             } else {
                 .bytes
             }
+        if case .json(let body) = request.content, request.endpoint == .embeddings {
+            wantsBase64 = RawJSON(body.bytes)["encoding_format"]?.content == "base64"
+        } else {
+            wantsBase64 = false
+        }
         scanner = MemberScanner(model: request.model)
         events = ForwardedEvents(model: request.model, tools.parser)
     }
@@ -197,6 +205,11 @@ final class ForwardedVendorResponse: ForwardedResponse, OnLoop, @unchecked Senda
             return
         }
         stream.receive(into: &piece)
+        if wantsBase64 {
+            var encoded = ByteBuffer()
+            vectors.consume(piece.bytes, into: &encoded)
+            swap(&piece, &encoded)
+        }
         switch form {
         case .bytes: waiting.append(piece.bytes)
         case .json:

@@ -30,10 +30,20 @@ extension OpenAILike: Forwarder {
     ) async throws(UpstreamError) -> any ForwardedResponse {
         let stream: any UpstreamStream
         switch request.content {
-        case .json(let body): stream = try await sent(body, to: endpoint, model, attempt: attempt)
+        case .json(let body):
+            let call = try call(body, to: endpoint, model, attempt: attempt)
+            if request.endpoint == .embeddings {
+                do throws(UpstreamError) {
+                    stream = try await openEmbeddings(call, model, by: attempt)
+                } catch {
+                    throw located(error, of: request.endpoint)
+                }
+            } else {
+                stream = try await attempt.open(call, on: wire.transport)
+            }
         case .form(let form): stream = try await sent(form, to: endpoint, model, attempt: attempt)
         }
-        guard stream.head.status / 100 == 2 else { throw try await refusal(stream, of: request.endpoint) }
+        guard stream.head.status / 100 == 2 else { throw located(try await refusal(stream), of: request.endpoint) }
         let response = ForwardedVendorResponse(stream, request, tools: wire.tools, errorTable)
         do throws(UpstreamError) {
             try await response.begin()
@@ -46,21 +56,19 @@ extension OpenAILike: Forwarder {
         }
     }
 
-    private func sent(
+    private func call(
         _ body: Body,
         to endpoint: Endpoint,
         _ model: Model,
         attempt: Attempt
-    ) async throws(UpstreamError) -> any UpstreamStream {
-        let written: Body
+    ) throws(UpstreamError) -> UpstreamCall {
         do throws(APIError) {
             let check = RequestCheck(for: attempt, allowing: site.allowedFields)
-            written = try NativeRequest(body).permitted(by: check).written(model: model.id)
+            let written = try NativeRequest(body).permitted(by: check).written(model: model.id)
+            return UpstreamCall(endpoint: endpoint, headers: wire.headers.headers(for: attempt.key), body: written)
         } catch {
             throw UpstreamError(refusing: error)
         }
-        let call = UpstreamCall(endpoint: endpoint, headers: wire.headers.headers(for: attempt.key), body: written)
-        return try await attempt.open(call, on: wire.transport)
     }
 
     /// Sends a multipart form as fast as the vendor's server receives it, and returns the response.
@@ -131,28 +139,30 @@ extension OpenAILike: Forwarder {
     private static let pieceBytes = 65_536
     private static let refusalLimitBytes = 1_048_576
 
-    private func refusal(
-        _ stream: any UpstreamStream,
-        of endpoint: ForwardedEndpoint
-    ) async throws(UpstreamError) -> UpstreamError {
-        var error = try await refusal(stream)
-        // Requests of these endpoints have no messages.
+    /// Returns the error with the field of this endpoint in place of `messages`, which only chats have.
+    private func located(_ error: UpstreamError, of endpoint: ForwardedEndpoint) -> UpstreamError {
+        var error = error
         if error.param == "messages" { error.param = endpoint == .embeddings ? "input" : nil }
         return error
     }
 
     /// Reads the body of an error response and returns the error. Stops the stream.
     func refusal(_ stream: any UpstreamStream) async throws(UpstreamError) -> UpstreamError {
-        var body = Body(ByteBuffer())
+        refusal(stream.head, try await refusalBody(stream))
+    }
+
+    /// Reads the body of an error response; empty if reading fails. Stops the stream.
+    func refusalBody(_ stream: any UpstreamStream) async throws(UpstreamError) -> Body {
         var isComplete = false
         defer { stream.stop(isComplete: isComplete) }
         do throws(TransportError) {
-            body = try await stream.collect(limitBytes: Self.refusalLimitBytes)
+            let body = try await stream.collect(limitBytes: Self.refusalLimitBytes)
             isComplete = true
+            return body
         } catch {
             if error.kind == .cancelled { throw UpstreamError(error) }
+            return Body(ByteBuffer())
         }
-        return refusal(stream.head, body)
     }
 
     func refusal(_ head: UpstreamHead, _ body: Body) -> UpstreamError {

@@ -1,0 +1,56 @@
+import Calls
+import Engine
+import Shared
+
+extension OpenAILike {
+    /// The number of changes for which a refused request is sent again.
+    private static let maxQuirks = 3
+
+    /// Sends a request for embeddings, and waits for the response. If the server refuses a field, changes the request
+    /// as it does for chats, and sends it again.
+    func openEmbeddings(
+        _ request: UpstreamCall,
+        _ model: Model,
+        by attempt: Attempt
+    ) async throws(UpstreamError) -> any UpstreamStream {
+        let call = CallQuirks.of(attempt)
+        var (learned, tried) = ([QuirkFinding](), [QuirkFinding]())
+        var body = request.body ?? Body(ByteBuffer())
+        for (finding, isDue) in wire.known(model, for: call).others where !finding.changes.isEmpty {
+            guard finding.concerns(RawJSON(body.bytes)) else { continue }
+            if isDue, wire.quirks.beginTrial(of: finding, at: wire.name, model.id, for: call.owner) {
+                tried.append(finding)
+            } else {
+                body = finding.applied(to: body)
+            }
+        }
+        while true {
+            let sent = UpstreamCall(endpoint: request.endpoint, headers: request.headers, body: body)
+            let stream = try await attempt.open(sent, on: wire.transport)
+            if stream.head.status / 100 == 2 {
+                let wrong = tried.filter { finding in !learned.contains { finding.isCovered(by: $0) } }
+                wire.quirks.forget(wrong, of: wire.name, model.id, for: call.owner)
+                wire.learn(learned.filter(\.isLasting), of: model.id, for: call.owner)
+                return stream
+            }
+            let refused = try await refusalBody(stream)
+            let reader = ErrorResponseReader(wire.tools.parser, errorTable, namesFields: true)
+            let refusal = reader.refusal(stream.head, refused.bytes, of: body)
+            guard learned.count < Self.maxQuirks,
+                let found = refusal.finding(known: [], { [$0.findingOfEncoding].compactMap(\.self) })
+            else { throw self.refusal(stream.head, refused) }
+            learned.append(found)
+            body = found.applied(to: body)
+            try await attempt.prepareRepeat(after: stream.head.status)
+        }
+    }
+}
+
+extension RefusedRequest {
+    /// The finding that the server sends vectors as numbers only; nil if the error does not say so.
+    fileprivate var findingOfEncoding: QuirkFinding? {
+        guard request["encoding_format"]?.content == "base64" else { return nil }
+        guard names("encoding_format") || words.name("base64") else { return nil }
+        return QuirkFinding([FieldChange("encoding_format", .dropUnless(["float"]))], isLasting: words.isComplete)
+    }
+}
