@@ -163,6 +163,15 @@ def test_choices_of_tools(talking, anthropic_server, fields, told):
     ]
 
 
+@pytest.mark.parametrize("choice", ["auto", {"type": "function", "function": {"name": "twice"}}])
+def test_of_two_tools_with_one_name_the_first_is_sent(talking, anthropic_server, choice):
+    tools = [{"type": "function", "function": {"name": name, "description": text, "parameters": {"type": "object"}}}
+             for name, text in (("twice", "a"), ("once", "b"), ("twice", "c"))]  # fmt: skip
+    anthropic_server.says(MODEL, {"content": [use("toolu_1", "twice", {})]})
+    assert ask(talking, model="claude", tools=tools, tool_choice=choice).status_code == 200
+    assert [(tool["name"], tool["description"]) for tool in anthropic_server.body(MODEL)["tools"]] == [("twice", "a"), ("once", "b")]
+
+
 def test_tools_of_all_forms(talking, anthropic_server):
     bare = {"type": "function", "function": {"name": "bare"}}
     strict = {"type": "function", "function": {"name": "strict", "strict": True, "parameters": SCHEMA | {"additionalProperties": False}}}

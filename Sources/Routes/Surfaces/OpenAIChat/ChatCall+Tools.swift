@@ -52,12 +52,14 @@ extension ChatCall {
         if chatOptions.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
-    /// Reads all elements of `tools` into `chatOptions`. Returns the number of elements.
+    /// Reads all elements of `tools` into `chatOptions`: of several with one name the first. Returns the number of
+    /// elements.
     private mutating func read(_ list: JSONElements, _ chatOptions: inout ChatOptions) throws(APIError) -> Int {
         var count = 0
+        var names: Set<[UInt8]> = []
         for tool in list {
             readSearch(tool, count, &chatOptions)
-            if let read = try self.tool(tool, "tools[\(count)]") {
+            if let read = try self.tool(tool, "tools[\(count)]"), names.insert(Array(read.name.utf8)).inserted {
                 if let mark = ChatOptions.CacheBreakpoint(.tool(chatOptions.tools.count), of: tool) {
                     chatOptions.cacheBreakpoints.append(mark)
                 }
