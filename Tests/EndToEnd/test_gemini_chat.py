@@ -478,6 +478,28 @@ def test_ids_of_the_vendor_go_back(gem, google):
     assert contents[1]["parts"][0]["functionCall"]["id"] == contents[2]["parts"][0]["functionResponse"]["id"] == "own-1"
 
 
+@pytest.mark.parametrize("api", ["chat", "messages", "responses"])
+def test_a_forced_search_needs_no_other_tool(gem, google, api):
+    schema = {"type": "object", "properties": {}}
+    google.says(MODEL, {"text": "Found."})
+    if api == "messages":
+        tools = [{"name": "f", "input_schema": schema}, {"type": "web_search_20250305", "name": "web_search"}]
+        fields = {"max_tokens": 99, "messages": [{"role": "user", "content": "Hi"}], "tools": tools, "tool_choice": {"type": "tool", "name": "web_search"}}
+    elif api == "chat":
+        tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}, {"type": "web_search"}]
+        fields = {"messages": [{"role": "user", "content": "Hi"}], "tools": tools, "tool_choice": {"type": "web_search"}}
+    else:
+        tools = [{"type": "function", "name": "f", "parameters": schema}, {"type": "web_search"}]
+        fields = {"input": "Hi", "tools": tools, "tool_choice": {"type": "web_search"}}
+    path = "/v1/chat/completions" if api == "chat" else f"/v1/{api}"
+    answer = gem.post(path, json={"model": "pro"} | fields)
+    assert answer.status_code == 200, answer.text
+    assert google.body(MODEL)["tools"] == [{"googleSearch": {}}] and "toolConfig" not in google.body(MODEL)
+    google.says(MODEL, {"text": "Said."})
+    assert gem.post(path, json={"model": "pro"} | fields | {"tool_choice": {"type": "auto"} if api == "messages" else "auto"}).status_code == 200
+    assert "functionDeclarations" in google.body(MODEL)["tools"][0]
+
+
 def test_signatures_of_texts_go_over_turns(anthropics, gem, google, is_streamed):
     own = SIGNATURE + ("c3RyZWFt" if is_streamed else "d2hvbGUx")
     google.says(MODEL, {"reasoning": "Hm.", "text": "So.", "signature": own})

@@ -274,6 +274,9 @@ package struct ChatCall: Sendable {
     /// Whether the model chooses between a web search and other tools.
     package var offersSearch: Bool { rare?.value.searchTool?.isOffered == true }
 
+    /// Whether the model must search with the request's tool for web search.
+    package var isForcedSearch: Bool { rare?.value.searchTool?.isOffered == false }
+
     /// Removes the tool for web search that the model could choose.
     package mutating func dropSearch() {
         if offersSearch { chatOptions.searchTool = nil }

@@ -45,7 +45,7 @@ struct GeminiRequest: ~Copyable {
     // MARK: Tools
 
     private mutating func appendTools() {
-        guard !chatOptions.tools.isEmpty else {
+        guard !chatOptions.tools.isEmpty, !call.isForcedSearch else {
             if call.sendsSearch { out.append(#","tools":[{"googleSearch":{}}]"#) }
             return
         }

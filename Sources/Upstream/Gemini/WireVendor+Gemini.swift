@@ -15,8 +15,8 @@ extension WireVendor {
             .functions,
         ]
         let gemini = GeminiModel(model.id)
-        // Google's search does not go together with functions.
-        if !gemini.isBare, !call.usesTools { abilities.insert(.searchOptions) }
+        // Google's search does not go together with functions. A forced search needs no others.
+        if !gemini.isBare, !call.usesTools || call.isForcedSearch { abilities.insert(.searchOptions) }
         let quirks = quirks(model, for: call.quirks)
         if gemini.isBare { abilities.subtract([.tools, .functions, .toolChoice, .objects, .schemas]) }
         if quirks.contains(.noObjects) { abilities.remove(.objects) }
