@@ -9,7 +9,7 @@ import pytest
 import trustme
 from chat import ask, either, refusal, stream, text_of
 from memcached import wait_for
-from openai_vendor import THOUGHTLESS
+from openai_vendor import THOUGHTLESS, chunk, usage_chunk, whole
 from responding import PATH as RESPONSES
 from responding import events
 from test_network import served_by
@@ -328,3 +328,42 @@ def test_signatures_that_a_server_demands_need_no_check(http, server, model, is_
         sent = [call.get("extra_content") for message in seen[-1]["body"]["messages"] for call in message.get("tool_calls", ())]
         unchecked, own = [{"google": {"thought_signature": signature}} for signature in ("skip_thought_signature_validator", "c2ln")]
         assert len(seen) == calls and sent == [unchecked, None, own, None]
+
+
+DETAILS = [
+    {"type": "reasoning.text", "text": "So it \\ is \u00e9", "format": "anthropic-claude-v1", "index": 0},
+    {"type": "reasoning.text", "text": " Rome.", "signature": "c2ln", "format": "anthropic-claude-v1", "index": 0},
+    {"type": "reasoning.encrypted", "data": "gAAA", "id": "call_d", "format": "google-gemini-v1", "index": 1},
+]  # fmt: skip
+JOINED = [{"type": "reasoning.text", "text": "So it \\ is \u00e9 Rome.", "format": "anthropic-claude-v1", "index": 0, "signature": "c2ln"}, DETAILS[2]]
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("api", ["messages", "responses"])
+def test_details_of_reasoning_go_back(http, server, caller, thinking, model, api, is_streamed):
+    """OpenRouter wants them back, and these clients have no place for them."""
+    call = {"id": "call_d", "type": "function", "function": {"name": CALL[0], "arguments": CALL[1]}}
+    if is_streamed:
+        script = {"events": [chunk({"role": "assistant", "content": ""}), *(chunk({"reasoning_details": [detail]}) for detail in DETAILS[:2]),
+                             chunk({"tool_calls": [call | {"index": 0}], "reasoning_details": DETAILS[2:]}), chunk({}, "tool_calls"), usage_chunk()]}  # fmt: skip
+    else:
+        script = {"json": whole({"calls": [("call_d", *CALL)]})}
+        script["json"]["choices"][0]["message"]["reasoning_details"] = JOINED
+    server.says(model, script)
+    schema = {"type": "object", "properties": {}}
+    if api == "messages":
+        fields = {"max_tokens": 99, "tools": [{"name": CALL[0], "input_schema": schema}]}
+        first = [{"role": "user", "content": "Hi"}]
+        later = [*first, {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_d", "name": CALL[0], "input": {}}]},
+                 {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_d", "content": "fine"}]}]  # fmt: skip
+    else:
+        fields = {"store": False, "tools": [{"type": "function", "name": CALL[0], "parameters": schema}]}
+        first = [{"role": "user", "content": "Hi"}]
+        later = [*first, {"type": "function_call", "call_id": "call_d", "name": CALL[0], "arguments": "{}"}, {"type": "function_call_output", "call_id": "call_d", "output": "fine"}]
+    name = "messages" if api == "messages" else "input"
+    asked = {"model": model, "stream": is_streamed} | fields
+    assert http.post(f"/v1/{api}", json=asked | {name: first}).status_code == 200
+    for client, wanted in ((http, JOINED), (caller(thinking, OTHER), None)):
+        server.says(model, {"extra": True})
+        assert client.post(f"/v1/{api}", json=asked | {name: later}).status_code == 200
+        assert server.body(model)["messages"][1].get("reasoning_details") == wanted

@@ -32,6 +32,10 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     private var endedWithoutOutput = false
     /// Whether a response that is not streamed has fewer choices than were requested.
     private(set) var lacksChoices = false
+    /// Whether `reasoning_details` are kept in `details`.
+    var keepsDetails = false
+    /// The `reasoning_details` of the first choice so far.
+    private(set) var details = ReasoningDetails()
 
     init(_ responseOptions: ResponseOptions, _ parser: JSONParser, ids: RandomBytes) {
         self.responseOptions = responseOptions
@@ -162,6 +166,12 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
             isOdd = isOdd || pieces[position].isOdd
         }
         if let unknown { try recordUnknownFinish(unknown) }
+        if keepsDetails, let choice = root["choices"]?.elements?.first(where: { _ in true }),
+            choice[message]?["reasoning_details"]?.kind == .array,
+            let list = RawJSON(response: data)["choices"]?.elements.first(where: { _ in true })?[message]
+        {
+            list["reasoning_details"].map { details.add($0) }
+        }
         if pieces.isEmpty, (root["base_resp"]?["status_code"]?.integer ?? 0) != 0 {
             throw ErrorResponseReader.error(in: root, VendorError.openAI)
         }

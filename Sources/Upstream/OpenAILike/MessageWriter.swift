@@ -55,6 +55,10 @@ struct MessageWriter {
         if let id = message.toolCallID { out.append(#","tool_call_id":"#, json: id) }
         appendContent(of: message, to: &out)
         if wantsReasoning, !message.toolCalls.isEmpty { append(reasoningBlock: message.plainReasoning, to: &out) }
+        if let id = message.toolCalls.first?.id, let details = signatures?.details(ofCall: id) {
+            out.append(#","reasoning_details":"#)
+            out.append(details.bytes)
+        }
         append(message.toolCalls, to: &out)
         out.append("}")
     }
@@ -173,9 +177,12 @@ struct CallSignatures {
 
     init(_ memory: CallerReasoning?, isGoogle: Bool) { (self.memory, self.isGoogle) = (memory, isGoogle) }
 
+    /// Returns the `reasoning_details` of the response whose first tool call has this id; nil if none are remembered.
+    func details(ofCall id: String) -> Body? { memory?.part(.details, ofCall: id) }
+
     func signature(of call: ToolCall, isFirst: Bool) -> String? {
         if isGoogle, let own = call.signature { return own }
-        return call.id.flatMap { memory?.signature(ofCall: $0) }
+        return call.id.flatMap { memory?.part(.signature, ofCall: $0)?.bytes.text }
             ?? (isGoogle && isFirst ? LearnedQuirks.uncheckedSignature : nil)
     }
 }

@@ -2,13 +2,16 @@ import Calls
 import Engine
 import Shared
 
-/// A reader for chat completions that remembers the reasoning before the first tool call of the first choice, and the
-/// signatures of tool calls.
+/// A reader for chat completions that remembers the reasoning before the first tool call of the first choice, the
+/// signatures of tool calls, and `reasoning_details`.
 final class ReasoningRecorder: WireReaderDecorator, OnLoop, @unchecked Sendable {
     let inner: any WireReader
+    private let reader: ChatCompletionReader
     private let reasoningBlocks: CallerReasoning
     /// The id of the tool call that began last.
     private var callID = ""
+    /// The id of the first choice's first tool call; empty before it.
+    private var firstID = ""
     private var reasoningBlock = ByteBuffer()
     /// Whether recording has ended: the reasoning was remembered, or it is too long to be remembered.
     private var isOver = false
@@ -19,13 +22,20 @@ final class ReasoningRecorder: WireReaderDecorator, OnLoop, @unchecked Sendable 
     init(_ inner: ChatCompletionReader, _ reasoningBlocks: CallerReasoning, remembersReasoning: Bool) {
         isOver = !remembersReasoning
         self.inner = inner
+        reader = inner
+        inner.keepsDetails = true
         self.reasoningBlocks = reasoningBlocks
     }
 
     func pass(_ choice: Int, _ event: ChatEvent, _ emit: Emit) {
         switch event {
-        case .toolCall(_, let id, _): callID = id.text
-        case .signature(.some, let signature): reasoningBlocks.remember(signature: signature, ofCall: callID)
+        case .toolCall(_, let id, _):
+            callID = id.text
+            if choice == 0, firstID.isEmpty { firstID = callID }
+        case .signature(.some, let signature):
+            reasoningBlocks.remember(.signature, Body(copying: signature), ofCall: callID)
+        case .finish where choice == 0 && !firstID.isEmpty:
+            if let details = reader.details.body { reasoningBlocks.remember(.details, details, ofCall: firstID) }
         default: break
         }
         record(choice, event)

@@ -41,14 +41,22 @@ struct CallerReasoning: Sendable {
         }
     }
 
-    /// Returns the signature of a tool call that a server sent; nil if none is remembered.
-    func signature(ofCall id: String) -> String? {
-        ToolCallMemory.key(ofCall: id, of: owner, "signature").flatMap { memory.text($0) }?.bytes.text
+    /// A part of a response that is remembered by a tool call, besides the reasoning before it.
+    enum Part {
+        case signature
+        /// The `reasoning_details` of the response whose first call it is.
+        case details
+
+        fileprivate var name: StaticString { self == .signature ? "signature" : "details" }
     }
 
-    func remember(signature: UnsafeRawBufferPointer, ofCall id: String) {
-        guard let key = ToolCallMemory.key(ofCall: id, of: owner, "signature") else { return }
-        keep(Body(copying: signature), key)
+    /// Returns a part that a server sent with a tool call; nil if none is remembered.
+    func part(_ part: Part, ofCall id: String) -> Body? {
+        ToolCallMemory.key(ofCall: id, of: owner, part.name).flatMap { memory.text($0) }
+    }
+
+    func remember(_ part: Part, _ text: Body, ofCall id: String) {
+        if let key = ToolCallMemory.key(ofCall: id, of: owner, part.name) { keep(text, key) }
     }
 
     /// Reads from the shared store the reasoning that this instance lacks for a conversation.
