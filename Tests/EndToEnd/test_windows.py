@@ -11,6 +11,9 @@ AT = {"SMALL": "window/small", "LARGE": "window/large", "WIDE": "window/wide", "
 WINDOWS = {"SMALL": 8_000, "LARGE": 200_000, "WIDE": 200_000, "TIGHT": 32_768}
 LONG = "word " * 20_000
 PROMPT = "word " * 17_000
+COUNTED = "gpt-4o-2024-08-06"
+TOO_MUCH = openai_error("This model's maximum context length is 32768 tokens. However, you requested 49001 tokens (17001 in the messages, 32000 in the completion).")
+TOGETHER = {"status": 400, "json": TOO_MUCH, "extra": True}
 
 
 @pytest.fixture
@@ -22,9 +25,12 @@ def http(start_relay, server, caller):
         facts = ";".join(f"{name}=context:{8_000 if name == 'none' else WINDOWS[row]}" for name in names)
         more = {"KIND": "openai", "BASE_URL": server.base_url, "API_KEY": f"key-{row}", "MODEL_INFO": facts}
         more["MODELS"] = ",".join(f"{name}={AT[row]}" for name in names)
+        if row == "TIGHT":
+            # The relay has the vocabulary of this model, so that prompts are counted.
+            more |= {"MODELS": f"{more['MODELS']},counted={COUNTED}", "MODEL_INFO": f"{facts};counted=context:32768"}
         settings |= {f"PROVIDER_{row}_{name}": value for name, value in more.items()}
     relay = start_relay(KEY_TEAM_TOKEN=TEAM_TOKEN, PROVIDERS="small,large,wide,tight", **settings)
-    for model in AT.values():
+    for model in (*AT.values(), COUNTED):
         server.says(model, {})
     yield caller(relay, TEAM_TOKEN)
     assert server.take_violations() == []
@@ -64,31 +70,42 @@ def test_two_windows_that_are_too_small_are_one_clear_error(http, server, path):
 
 @pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])
 def test_a_limit_is_cut_to_what_the_window_leaves(http, server, field, is_streamed):
-    server.says(AT["TIGHT"], {"extra": True})
-    answer = ask(http, PROMPT, model="tight", stream=is_streamed, odd={"kept": [1.50]}, **{field: 32_000})
+    server.says(COUNTED, {"extra": True})
+    answer = ask(http, PROMPT, model="counted", stream=is_streamed, odd={"kept": [1.50]}, **{field: 32_000})
     assert answer.status_code == 200, answer.text
-    body = server.body(AT["TIGHT"])
-    assert 1_024 <= body[field] <= 32_768 - 17_000
+    body = server.body(COUNTED)
+    assert 32_768 - 17_100 <= body[field] <= 32_768 - 17_000
     assert body["odd"] == {"kept": [1.5]} and {"max_tokens", "max_completion_tokens"} & set(body) == {field}
 
 
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])
+def test_the_vendors_numbers_cut_a_limit_beside_an_estimate(http, server, field, is_streamed):
+    server.says(AT["TIGHT"], TOGETHER, {"extra": True})
+    answer = ask(http, PROMPT, model="tight", stream=is_streamed, odd={"kept": [1.50]}, **{field: 32_000})
+    assert answer.status_code == 200, answer.text
+    first, second = [request["body"] for request in server.asked(AT["TIGHT"])]
+    assert first[field] == 32_000 and second == first | {field: 32_768 - 17_001}
+
+
 def test_a_limit_is_cut_on_other_surfaces(http, server):
-    body = {"model": "tight", "max_tokens": 32_000, "messages": [{"role": "user", "content": PROMPT}]}
-    assert http.post("/v1/messages", json=body).status_code == 200
-    assert 1_024 <= server.body(AT["TIGHT"])["max_tokens"] <= 32_768 - 17_000
-    server.says(AT["TIGHT"], {})
-    assert responding.respond(http, PROMPT, model="tight", max_output_tokens=32_000).status_code == 200
-    assert 1_024 <= server.body(AT["TIGHT"])["max_tokens"] <= 32_768 - 17_000
+    body = {"max_tokens": 32_000, "messages": [{"role": "user", "content": PROMPT}]}
+    for model, at, scripts in (("counted", COUNTED, [{}]), ("tight", AT["TIGHT"], [TOGETHER, {}])):
+        server.says(at, *scripts)
+        assert http.post("/v1/messages", json=body | {"model": model}).status_code == 200
+        assert 32_768 - 17_100 <= server.asked(at)[-1]["body"]["max_tokens"] <= 32_768 - 17_000
+        server.says(at, *scripts)
+        assert responding.respond(http, PROMPT, model=model, max_output_tokens=32_000).status_code == 200
+        assert 32_768 - 17_100 <= server.asked(at)[-1]["body"]["max_tokens"] <= 32_768 - 17_000
 
 
 def test_a_limit_that_fits_goes_on_as_it_came(http, server):
     assert text_of(ask(http, "Hello", model="tight", max_tokens=32_000)) == "Hello there"
     assert server.body(AT["TIGHT"])["max_tokens"] == 32_000
-    server.says(AT["TIGHT"], {})
     # Half the window is left for tools, which count, too.
     tools = [{"type": "function", "function": {"name": "t", "description": "word " * 17_000, "parameters": {"type": "object"}}}]
-    assert ask(http, "Hello", model="tight", max_tokens=32_000, tools=tools).status_code == 200
-    assert 1_024 <= server.body(AT["TIGHT"])["max_tokens"] <= 32_768 - 17_000
+    assert ask(http, "Hello", model="counted", max_tokens=32_000, tools=tools).status_code == 200
+    assert 32_768 - 17_100 <= server.body(COUNTED)["max_tokens"] <= 32_768 - 17_000
 
 
 def test_the_window_of_a_list(start_relay, caller):

@@ -20,7 +20,7 @@ extension CallCount {
     }
 
     /// Returns the largest completion for which the window has room beside the prompt; nil if the call's own limit
-    /// fits. Throws if the prompt leaves too little room.
+    /// fits, or if the prompt is only estimated. Throws if the prompt leaves too little room.
     ///
     /// - Parameter count: returns the tokens of the prompt; called only if the prompt might not fit.
     func bound(of call: ChatCall, _ count: () async throws(APIError) -> Int) async throws(APIError) -> Int? {
@@ -34,9 +34,11 @@ extension CallCount {
         guard tokens - error + min(room, call.maxTokens ?? room) <= window else {
             throw .contextTooLong(window, prompt: tokens - error, room: room, isExact: counter.isExact)
         }
+        // A vendor that refuses the limit names the numbers which an estimate lacks.
+        guard counter.isExact, let most = call.maxTokens else { return nil }
         // The count leaves out the separators between messages.
-        let left = max(room, window - tokens - error - Self.separatorTokens * (call.messages.count + 1))
-        return call.maxTokens.flatMap { $0 > left ? left : nil }
+        let left = max(room, window - tokens - Self.separatorTokens * (call.messages.count + 1))
+        return most > left ? left : nil
     }
 
     /// The assumed number of tokens between two messages of a prompt.
