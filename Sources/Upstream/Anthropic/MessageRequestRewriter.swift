@@ -6,9 +6,7 @@ struct MessageRequestRewriter {
     private let quirks: LearnedQuirks
 
     static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
-        if quirks.isDisjoint(with: [.noPrefill, .noEarlierReasoning, .noSystemTurns, .plainSchemas]) { return body }
-        // A tool with a plain schema could not be strict, either.
-        let body = quirks.contains(.plainSchemas) ? FieldChange("tools.strict").applied(to: body) : body
+        if quirks.isDisjoint(with: [.noPrefill, .noEarlierReasoning, .noSystemTurns]) { return body }
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count + 256)
         MessageRequestRewriter(quirks: quirks).append(RawJSON(body.bytes), to: &out)
@@ -63,9 +61,6 @@ struct MessageRequestRewriter {
 
     private func append(_ member: RawJSON.Member, to out: inout ByteBuffer) {
         switch member.name {
-        case "tools" where quirks.contains(.plainSchemas):
-            member.value.append(to: &out) { tool, out in PlainSchema.append(tool, schemaIn: ["input_schema"], to: &out)
-            }
         case "messages" where quirks.contains(.noSystemTurns):
             var turns = ByteBuffer()
             SystemTurnRewriter.append(member.value, to: &turns)

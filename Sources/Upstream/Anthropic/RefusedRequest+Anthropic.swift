@@ -21,7 +21,12 @@ extension RefusedRequest {
         if words.quote("role"), words.quote("system") || words.quote("assistant"), hasSystemTurns {
             return [scoped(.noSystemTurns)]
         }
-        if words.quote("input_schema"), request["tools"] != nil { return [.ofSchemas(words)] }
+        // A tool with a plain schema could not be strict, either.
+        if words.quote("input_schema"),
+            let plain = findingOfSchemas(.plain, at: ["tools.input_schema"], dropping: ["tools.strict"])
+        {
+            return [plain]
+        }
         if words.containsAny(of: ["compiled grammar", "too complex", "too many optional", "too many strict"]) {
             let isFormat = request["output_config"]?["format"] != nil
             return [isFormat ? scoped(.noSchemas) : QuirkFinding([FieldChange("tools.strict")], isLasting: false)]

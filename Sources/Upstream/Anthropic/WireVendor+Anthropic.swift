@@ -41,7 +41,7 @@ extension WireVendor {
         {
             abilities.remove(.schemas)
         }
-        let isLoose = !claude.supportsStructuredOutputs || !quirks.isDisjoint(with: [.noStrict, .plainSchemas])
+        let isLoose = !claude.supportsStructuredOutputs || quirks.contains(.noStrict)
         if call.usesTools, call.chatOptions.tools.contains(where: { $0.isUnchecked(isLoose: isLoose) }) {
             abilities.insert(.uncheckedArguments)
         }

@@ -19,7 +19,7 @@ struct GeminiRequestRewriter {
     private let quirks: LearnedQuirks
 
     static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
-        if quirks.isDisjoint(with: [.noInstructions, .anySignature, .plainSchemas]) { return body }
+        if quirks.isDisjoint(with: [.noInstructions, .anySignature]) { return body }
         let root = RawJSON(body.bytes)
         var out = ByteBuffer()
         _ = out.reserve(body.bytes.count + 256)
@@ -33,23 +33,9 @@ struct GeminiRequestRewriter {
             out.append("\"", member.name, "\":")
             switch member.name {
             case "contents": appendContents(member.value, root["systemInstruction"]?["parts"], to: &out)
-            case "tools" where quirks.contains(.plainSchemas): appendTools(member.value, to: &out)
             default: out.append(member.value.bytes)
             }
             return true
-        }
-    }
-
-    private func appendTools(_ tools: RawJSON, to out: inout ByteBuffer) {
-        tools.append(to: &out) { list, out in
-            list.append(to: &out) { member, out in
-                guard member.name.equals("functionDeclarations") else { return false }
-                out.append(#""functionDeclarations":"#)
-                member.value.append(to: &out) { tool, out in
-                    PlainSchema.append(tool, schemaIn: ["parameters", "parametersJsonSchema"], to: &out)
-                }
-                return true
-            }
         }
     }
 

@@ -67,7 +67,8 @@ extension RefusedRequest {
         let settings = request["generationConfig"]
         if words.quote("thinking"), settings?["thinkingConfig"] != nil { return Self.dropping("thinkingConfig") }
         let isOfTool = words.quoteAny(of: ["function_declaration", "functiondeclaration", "function declaration"])
-        if isOfTool || words.quote("parameters"), request["tools"] != nil { return [.ofSchemas(words)] }
+        let schemas = ["tools.functionDeclarations.parameters", "tools.functionDeclarations.parametersJsonSchema"]
+        if isOfTool || words.quote("parameters"), let plain = findingOfSchemas(.plain, at: schemas) { return [plain] }
         guard isUnsupported || words.say("too many states"), settings?["responseMimeType"] != nil else { return [] }
         let isForm = words.quoteAny(of: [
             "json mode", "response mime type", "response_mime_type", "responsemimetype", "responsejsonschema",

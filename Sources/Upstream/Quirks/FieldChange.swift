@@ -19,6 +19,8 @@ struct FieldChange: Hashable, Sendable {
         case dropType(String)
         /// The JSON Schema gets the members that it lacks (`CompleteSchema`).
         case complete
+        /// The JSON Schema loses all but its most common members (`PlainSchema`).
+        case plain
     }
 
     static let efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -110,6 +112,11 @@ struct FieldChange: Hashable, Sendable {
         case .complete:
             var completed = ByteBuffer()
             return CompleteSchema.append(value, to: &completed) ? completed.bytes.text : nil
+        case .plain:
+            guard value.isObject else { return nil }
+            var plain = ByteBuffer()
+            PlainSchema.append(value, to: &plain)
+            return plain.bytes.equals(value.bytes) ? nil : plain.bytes.text
         case .atMost(let most): return value.integer.flatMap { $0 > most ? "\(most)" : nil }
         case .replace(let text, let other):
             let given = (value.isObject ? value["type"] : value)?.content?.text

@@ -45,6 +45,6 @@ extension LearnedQuirks {
         (.noObjects, "json_object"), (.noSchemas, "json_schema"), (.noChoices, "n"), (.noForcing, "tool_choice"),
         (.noTools, "tools"), (.noRequired, "tool_choice required"), (.noAddresses, "image URLs"),
         (.otherPathWithTools, "tools by /responses"), (.otherPath, "/responses"), (.noCompaction, "compaction"),
-        (.noSearch, "web search"), (.noStops, "stop"), (.plainSchemas, "schemas of tools"),
+        (.noSearch, "web search"), (.noStops, "stop"),
     ]
 }

@@ -133,15 +133,6 @@ struct RefusalWords {
     }
 }
 
-extension QuirkFinding {
-    /// Returns the finding that schemas of tools were refused. It is remembered for the caller, who sends them again.
-    static func ofSchemas(_ words: RefusalWords) -> QuirkFinding {
-        var finding = QuirkFinding(.plainSchemas, isLasting: words.isComplete)
-        finding.isOfCaller = true
-        return finding
-    }
-}
-
 /// A scanner that takes quotes and values out of a vendor's message.
 private struct QuoteScan {
     private let text: [UInt8]

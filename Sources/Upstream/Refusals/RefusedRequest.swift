@@ -58,6 +58,22 @@ struct RefusedRequest {
         )
     }
 
+    /// Returns the finding that the schemas at these paths are refused; nil if the change alters none of them. It is
+    /// remembered for the caller, who sends the schemas again.
+    ///
+    /// - Parameter others: the fields that are left out, too.
+    func findingOfSchemas(
+        _ kind: FieldChange.Kind,
+        at paths: [String],
+        dropping others: [String] = []
+    ) -> QuirkFinding? {
+        let changes = paths.map { FieldChange($0, kind) } + others.map { FieldChange($0) }
+        var finding = QuirkFinding(changes.filter { $0.concerns(request) }, isLasting: words.isComplete)
+        guard !finding.changes.isEmpty else { return nil }
+        finding.isOfCaller = true
+        return finding
+    }
+
     /// Whether the refusal holds for later requests, because it is not about a range, a length or a schema.
     var isLasting: Bool { words.isComplete && !isOfSchema && !words.containsAny(of: Self.bounds) }
 

@@ -1,13 +1,7 @@
-import Calls
 import Engine
 
-extension LearnedQuirks {
-    /// The quirk of a model that refuses schemas of tools. Only the most common keywords are then sent.
-    static let plainSchemas = LearnedQuirks(rawValue: 1 << 53)
-}
-
 /// A JSON Schema reduced to types, properties, items and descriptions, which accepts at least the same values.
-struct PlainSchema {
+enum PlainSchema {
     /// Appends a schema, with all schemas inside it, without other keywords.
     static func append(_ schema: RawJSON, to out: inout ByteBuffer) {
         // With `prefixItems`, `items` is the schema of the rest only.
@@ -34,18 +28,6 @@ struct PlainSchema {
 
     private static func appendMap(_ map: RawJSON, to out: inout ByteBuffer) {
         map.append(to: &out) { member, out in
-            out.append("\"", member.name, "\":")
-            append(member.value, to: &out)
-            return true
-        }
-    }
-
-    /// Appends a tool with its schema reduced.
-    ///
-    /// - Parameter names: the names that the member with the schema can have.
-    static func append(_ tool: RawJSON, schemaIn names: [StaticString], to out: inout ByteBuffer) {
-        tool.append(to: &out) { member, out in
-            guard names.contains(where: { member.name.equals($0) }), member.value.isObject else { return false }
             out.append("\"", member.name, "\":")
             append(member.value, to: &out)
             return true

@@ -31,7 +31,12 @@ extension RefusedRequest {
             return new(.shortNames)
         }
         if let finding = findingOfMessages { return new(finding) }
-        if let finding = findingOfSchemas ?? findingOfStream { return new(finding) }
+        if words.areAboutSchema || words.quoteAny(of: ["missing items", "none is not"]),
+            let finding = findingOfSchemas(.complete, at: Self.schemas)
+        {
+            return finding
+        }
+        if let finding = findingOfStream { return new(finding) }
         if let finding = lackingAbility { return new(finding) }
         if request["tools"] != nil || request["functions"] != nil, lacksTools {
             return new(.noTools)
@@ -50,16 +55,6 @@ extension RefusedRequest {
             return new(.noRequired)
         }
         return findingOfEffort
-    }
-
-    /// The finding for schemas that lack what the server demands. It is remembered for the caller, who sends them again.
-    private var findingOfSchemas: QuirkFinding? {
-        guard words.areAboutSchema || words.quoteAny(of: ["missing items", "none is not"]) else { return nil }
-        let changes = Self.schemas.map { FieldChange($0, .complete) }.filter { $0.concerns(request) }
-        guard !changes.isEmpty else { return nil }
-        var finding = QuirkFinding(changes, isLasting: words.isComplete)
-        finding.isOfCaller = true
-        return finding
     }
 
     /// The finding that the server sends no streams, or streams only. The response is read in either form.
