@@ -27,8 +27,8 @@ package struct ImageCall: Sendable {
     package var count: Int?
     /// The image to edit or to vary; nil if the request is for a new image.
     package var image: Image?
-    /// The mask of an edit: a PNG of the image's size, white where the image is edited, otherwise black.
-    package var mask: Body?
+    /// Whether a mask limits the edit to a part of the image.
+    package var isMasked = false
     /// The size or aspect ratio of the images; nil if the model chooses it.
     package var shape: Shape?
     package var quality: String?
@@ -109,8 +109,10 @@ package protocol PreparedImages: AnyObject, Sendable {
     var returnsDataByDefault: Bool { get }
     /// Whether the vendor returns URLs of the images.
     var offersURLs: Bool { get }
-    /// Uploads the input images. Must be called once, before `images(ofCall:by:)`.
-    func begin(by call: Attempt) async throws(UpstreamError)
+    /// Uploads the input images. Must be called before the calls of each attempt.
+    ///
+    /// - Parameter mask: the mask of an edit, as `converted` returned it; nil without a mask.
+    func begin(with image: ImageCall.Image?, mask: Body?, by call: Attempt) async throws(UpstreamError)
     /// Makes the images of one vendor call.
     ///
     /// - Parameter index: the position of this vendor call, from 0 to `calls` - 1.

@@ -13,37 +13,37 @@ func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
 
 /// A speech request in the relay's own form.
 private final class SpeechOperation: WholeMediaOperation, OnLoop, @unchecked Sendable {
-    private let content: RequestContent
-    private var order: (call: SpeechCall, fields: ForwardedFields)?
+    private let reader: OrderReader<(call: SpeechCall, fields: ForwardedFields)>
 
-    init(_ content: RequestContent) { self.content = content }
-
-    private func ordered() async throws(APIError) -> (call: SpeechCall, fields: ForwardedFields) {
-        if let order { return order }
-        let read = try await content.json { (root) throws(APIError) in
-            (call: try SpeechCall(root), fields: try ForwardedFields(root, .speech, isDigested: false))
+    init(_ content: RequestContent) {
+        reader = OrderReader { () async throws(APIError) in
+            try await content.json { (root) throws(APIError) in
+                (call: try SpeechCall(root), fields: try ForwardedFields(root, .speech, isDigested: false))
+            }
         }
-        order = read
-        return read
     }
 
     func read() async throws(APIError) -> (model: String, fields: ForwardedFields, features: Model.Features) {
-        let (call, fields) = try await ordered()
+        let (call, fields) = try await reader.order()
         return (call.model, fields, .textToSpeech)
     }
 
     func prepared(_ candidate: Candidate) async throws(APIError) -> PreparedMedia {
-        let call = try await ordered().call
+        let call = try await reader.order().call
         guard let provider = candidate.speech else { throw .modelNotFound(call.model) }
         let speech = try provider.prepare(call, for: candidate.model)
-        return { (attempt) async throws(UpstreamError) in
-            do throws(UpstreamError) {
-                return .audio(
-                    try await attempt.retrying { () async throws(UpstreamError) in try await speech.open(by: attempt) }
-                )
-            } catch {
-                attempt.failed(error)
-                throw error
+        return PreparedMedia {
+            { (attempt) async throws(UpstreamError) in
+                do throws(UpstreamError) {
+                    return .audio(
+                        try await attempt.retrying { () async throws(UpstreamError) in
+                            try await speech.open(by: attempt)
+                        }
+                    )
+                } catch {
+                    attempt.failed(error)
+                    throw error
+                }
             }
         }
     }

@@ -24,7 +24,7 @@ private func serveTranscription(
     let content = RequestContent(exchange)
     let operation = RecordingOperation(purpose, exchange, content)
     if let plan = try await exchange.forwardingPlan(purpose.endpoint, content, for: caller, or: operation) {
-        return try await MediaTask(exchange, caller, plan).serve()
+        return try await exchange.serve(plan, for: caller)
     }
     let form = try await content.formStream(files: ["file"], fileLimitBytes: recordingLimitBytes)
     guard try await form.nextFile() != nil else { throw .missing("file") }

@@ -25,7 +25,7 @@ private func forward(_ endpoint: ForwardedEndpoint, _ exchange: Exchange, gatewa
         _ = try gateway.registry.resolve(.forwarded(name, substituting: false), for: caller)
         throw .notOffered(endpoint.path)
     }
-    try await MediaTask(exchange, caller, plan).serve()
+    try await exchange.serve(plan, for: caller)
 }
 
 extension Exchange {
@@ -37,14 +37,14 @@ extension Exchange {
         _ operation: any WholeMediaOperation
     ) async throws(APIError) {
         if let plan = try await forwardingPlan(endpoint, content, for: caller, or: operation) {
-            return try await MediaTask(self, caller, plan).serve()
+            return try await serve(plan, for: caller)
         }
         let (model, fields, features) = try await operation.read()
         record.model = model
         let named = try gateway.registry.candidates(model, for: caller, able: features)
         let all = try await operation.candidates(named)
         let plan = MediaPlan(endpoint: endpoint, model: model, fields: fields, candidates: all, operation: operation)
-        try await MediaTask(self, caller, plan).serve()
+        try await serve(plan, for: caller)
     }
 
     /// Reads the request as it can be forwarded. Returns nil if it is to be served in the relay's own form.

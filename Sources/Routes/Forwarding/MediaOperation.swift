@@ -6,14 +6,12 @@ import Upstream
 /// A request for media in the relay's own form, for vendors that do not accept the request unchanged. It is read once,
 /// on the event loop of its request.
 protocol MediaOperation: AnyObject, Sendable {
-    /// Returns the number of upstream calls that a candidate needs. Throws if the candidate cannot serve the request.
-    func calls(_ candidate: Candidate) async throws(APIError) -> Int
     /// Returns the given candidates of the requested model, then candidates of other models that may replace it.
     func candidates(_ named: Candidates) async throws(APIError) -> Candidates
     /// Returns the only candidate that should serve the admitted request, because its vendor stores what the request
-    /// refers to; nil if there is none.
-    func holder(_ candidates: Candidates) async throws(APIError) -> Candidate?
-    /// Converts the admitted request for a candidate.
+    /// refers to, and its position among the candidates; nil if there is none.
+    func holder(_ candidates: Candidates) async throws(APIError) -> (position: Int, Candidate)?
+    /// Converts the request for a candidate. Throws if the candidate cannot serve the request.
     func prepared(_ candidate: Candidate) async throws(APIError) -> PreparedMedia
 }
 
@@ -24,17 +22,35 @@ protocol WholeMediaOperation: MediaOperation {
 }
 
 extension MediaOperation {
-    func calls(_ candidate: Candidate) async throws(APIError) -> Int {
-        _ = try await prepared(candidate)
-        return 1
-    }
-
     func candidates(_ named: Candidates) async throws(APIError) -> Candidates { named }
-    func holder(_ candidates: Candidates) async throws(APIError) -> Candidate? { nil }
+    func holder(_ candidates: Candidates) async throws(APIError) -> (position: Int, Candidate)? { nil }
+}
+
+/// A reader of a request, which reads it when it is first needed.
+final class OrderReader<Order: Sendable>: OnLoop, @unchecked Sendable {
+    private let read: @Sendable () async throws(APIError) -> Order
+    private var known: Order?
+
+    init(_ read: @escaping @Sendable () async throws(APIError) -> Order) { self.read = read }
+
+    func order() async throws(APIError) -> Order {
+        if let known { return known }
+        let order = try await read()
+        known = order
+        return order
+    }
+}
+
+/// A request for media in the form of one vendor.
+struct PreparedMedia: Sendable {
+    /// The number of upstream calls that the request needs.
+    var calls = 1
+    /// Loads what the admitted request refers to, and returns the call.
+    let load: @Sendable () async throws(APIError) -> MediaCall
 }
 
 /// A function that calls a candidate's vendor until its response has begun. It bills a failure itself.
-typealias PreparedMedia = @Sendable (Attempt) async throws(UpstreamError) -> MediaResponse
+typealias MediaCall = @Sendable (Attempt) async throws(UpstreamError) -> MediaResponse
 
 /// A vendor's response to a request for media, of which the client has received nothing yet.
 enum MediaResponse: Sendable {

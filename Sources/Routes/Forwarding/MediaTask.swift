@@ -1,57 +1,32 @@
 import Calls
 import Engine
-import Limits
 import Shared
 import Upstream
 
-/// A client's request for media or embeddings, which one of several candidates serves: forwarded unchanged or in the
-/// relay's own form.
-final class MediaTask: OnLoop, @unchecked Sendable {
-    private let exchange: Exchange
-    private let caller: Caller
-    private let plan: MediaPlan
-    private var applicableLimits: ApplicableLimits?
-    /// The token count of the request's texts; nil if no limit needs it.
-    private var counted: Int?
-    /// The indices of the candidates that cannot serve the request.
-    private var unable: Set<Int> = []
-
-    init(_ exchange: Exchange, _ caller: Caller, _ plan: MediaPlan) {
-        self.exchange = exchange
-        self.caller = caller
-        self.plan = plan
-    }
-
-    private var fields: ForwardedFields { plan.fields }
-
-    /// Calls the candidates until a response has begun, and sends the response to the client.
-    func serve() async throws(APIError) {
+extension Exchange {
+    /// Calls the candidates of a plan until a response has begun, and sends the response to the client.
+    func serve(_ plan: MediaPlan, for caller: Caller) async throws(APIError) {
         var candidates = plan.candidates
         let leading = candidates.leading
-        let applicableLimits = exchange.applicableLimits(caller, plan.endpoint.group, servedBy: leading.name)
-        self.applicableLimits = applicableLimits
-        if plan.request != nil, !applicableLimits.isPlain {
-            counted = try await fields.tokens(leading.model, exchange)
-        }
-        let usageReservation = try await reserved(candidates)
-        try await exchange.countUnknownKey(caller, servedBy: leading)
-        let admission = try await exchange.admit(applicableLimits, usageReservation)
+        var terms = try await MediaTerms(plan, caller, self)
+        try await countUnknownKey(caller, servedBy: leading)
+        let admission = try await admit(terms.limits, terms.reservation)
         if let cached = plan.cached, try await cached.answersForward(plan.model, leading.name) { return }
-        if let holder = try await plan.operation?.holder(candidates) {
+        if let (position, holder) = try await plan.operation?.holder(candidates) {
             candidates = Candidates(inOrder: [holder])
-            unable = []
+            terms.keep(position)
         }
         let kinds = candidates.affinities
-        let affinity =
-            kinds.isEmpty ? nil : fields.affinity(by: kinds, session: exchange.request.sessionHash(of: caller))
+        let affinity = kinds.isEmpty ? nil : plan.fields.affinity(by: kinds, session: request.sessionHash(of: caller))
         do throws(UpstreamError) {
-            let attempts = candidates.attempts(billing: admission.billing, affinity: affinity, besides: unable)
-            let begun = try await candidates.attempt(self, attempts)
+            let task = MediaTask(self, plan, terms)
+            let attempts = candidates.attempts(billing: admission.billing, affinity: affinity, besides: terms.unable)
+            let begun = try await candidates.attempt(task, attempts)
             do throws(UpstreamError) {
-                try await send(begun.response, begun.attempt)
+                try await task.send(begun.response, begun.attempt)
                 attempts.served()
             } catch {
-                failed(begun.fit, begun.attempt, error)
+                task.failed(begun.fit, begun.attempt, error)
                 throw attempts.brokeOff(error)
             }
         } catch {
@@ -59,6 +34,22 @@ final class MediaTask: OnLoop, @unchecked Sendable {
             throw APIError(error, model: plan.model)
         }
     }
+}
+
+/// A client's request for media or embeddings, which one of several candidates serves: forwarded unchanged or in the
+/// relay's own form.
+final class MediaTask: OnLoop, @unchecked Sendable {
+    private let exchange: Exchange
+    private let plan: MediaPlan
+    private let terms: MediaTerms
+
+    fileprivate init(_ exchange: Exchange, _ plan: MediaPlan, _ terms: MediaTerms) {
+        self.exchange = exchange
+        self.plan = plan
+        self.terms = terms
+    }
+
+    private var fields: ForwardedFields { plan.fields }
 
     // MARK: The response
 
@@ -98,7 +89,7 @@ final class MediaTask: OnLoop, @unchecked Sendable {
         return error
     }
 
-    private func send(_ response: MediaResponse, _ attempt: Attempt) async throws(UpstreamError) {
+    fileprivate func send(_ response: MediaResponse, _ attempt: Attempt) async throws(UpstreamError) {
         switch response {
         case .whole(let type, let body):
             exchange.recordCost()
@@ -169,92 +160,6 @@ final class MediaTask: OnLoop, @unchecked Sendable {
         attempt.recordResponse(usage, credits: nil)
         exchange.recordCost()
     }
-
-    // MARK: Terms
-
-    /// Returns a reservation that is large enough for every candidate; nil if the limits count only requests. Adds the
-    /// indices of unsuitable candidates to `unable`. Throws if all candidates are unsuitable.
-    private func reserved(_ candidates: Candidates) async throws(APIError) -> UsageReservation? {
-        guard plan.operation != nil else { return try await usageReservation(candidates.leading) }
-        var first: UsageReservation?
-        var (most, least) = (Amounts(), Amounts())
-        var refusal: APIError?
-        for position in 0..<candidates.count {
-            do throws(APIError) {
-                let usageReservation = try await usageReservation(candidates[position])
-                first = first ?? usageReservation
-                if let usageReservation {
-                    (most, least) = (most.most(usageReservation.reserved), least.most(usageReservation.minimum))
-                }
-            } catch {
-                guard error.status < 499 else { throw error }
-                refusal = refusal ?? error
-                unable.insert(position)
-            }
-        }
-        if unable.count == candidates.count, let refusal { throw refusal }
-        return first.map { UsageReservation(reserving: most, atLeast: least, $0) }
-    }
-
-    /// Returns the reservation for a call to one candidate; nil if the limits count only requests.
-    private func usageReservation(_ candidate: Candidate) async throws(APIError) -> UsageReservation? {
-        guard let applicableLimits else { return nil }
-        let gateway = exchange.gateway
-        if !isForwarded(to: candidate), let operation = plan.operation {
-            let calls = try await operation.calls(candidate)
-            if plan.endpoint.isOfRecordings {
-                return UsageReservation(
-                    transcriptOf: plan.model,
-                    by: candidate,
-                    for: caller,
-                    applicableLimits,
-                    gateway
-                )
-            }
-            return UsageReservation(images: images, calls: calls, candidate, applicableLimits, gateway: gateway)
-        }
-        guard gateway.limits.countsLate || counted != nil else { return nil }
-        let prices = gateway.registry.prices(of: candidate, asked: plan.model, for: caller)
-        func amounts(_ usage: Usage, _ costs: [Cost]) -> Amounts {
-            Amounts(tokens: usage.totalTokens, images: images, usd: costs.max()?.usdParts ?? 0)
-        }
-        var expected = expected(candidate, promptTokens: counted ?? 0)
-        var prompt = Usage(promptTokens: expected.promptTokens, completionTokens: 0)
-        (expected.pieces, expected.pieceUnit) = (fields.pieces.pieces, fields.pieces.pieceUnit)
-        (prompt.pieces, prompt.pieceUnit) = (expected.pieces, expected.pieceUnit)
-        if plan.endpoint.isOfRecordings {
-            let seconds = gateway.limiter.averages.seconds(of: candidate.model.id, for: caller.identity)
-            (expected.pieces, expected.pieceUnit) = (seconds, .second)
-            (prompt.pieces, prompt.pieceUnit) = (min(seconds, RecentUsageAverages.firstSeconds), .second)
-        }
-        return UsageReservation(
-            reserving: amounts(expected, prices.map { $0.highestCost(expected) }),
-            atLeast: amounts(prompt, prices.map { $0.lowestCost(prompt) }),
-            model: candidate.model.id,
-            creditsPerCall: 0,
-            averages: gateway.limiter.averages,
-            prompt: UsageReservation.Prompt(outputTokens: expected.completionTokens)
-        )
-    }
-
-    private func expected(_ candidate: Candidate, promptTokens: Int) -> Usage {
-        let isHeld = !(applicableLimits?.isPlain ?? true) && plan.endpoint.group != .chat
-        let completion = isHeld ? exchange.gateway.expectedTokens(of: candidate.model, for: caller) : 0
-        return Usage(estimating: promptTokens, completionTokens: completion)
-    }
-
-    private var images: Int { plan.endpoint.group == .images ? fields.images : 0 }
-}
-
-extension Amounts {
-    fileprivate func most(_ other: Amounts) -> Amounts {
-        Amounts(
-            tokens: max(tokens, other.tokens),
-            images: max(images, other.images),
-            usd: max(usd, other.usd),
-            credits: max(credits, other.credits)
-        )
-    }
 }
 
 /// A request for media that is prepared for one candidate.
@@ -262,7 +167,7 @@ struct MediaFit: AttemptFit {
     let candidate: Candidate
     let usageReservation: UsageReservation?
     /// The request in the form of the candidate's vendor; nil to forward the request.
-    let prepared: PreparedMedia?
+    let call: MediaCall?
 
     var keepsDeadline: Bool { false }
 }
@@ -277,12 +182,9 @@ extension MediaTask: UpstreamTask {
 
     var otherWaitNanoseconds: UInt64 { plan.request?.waitedNanoseconds ?? 0 }
 
-    private func isForwarded(to candidate: Candidate) -> Bool { plan.request != nil && candidate.forwarder != nil }
-
     func fit(_ candidate: Candidate, at position: Int) async throws(APIError) -> MediaFit {
-        let usageReservation = try await usageReservation(candidate)
-        let prepared = isForwarded(to: candidate) ? nil : try await plan.operation?.prepared(candidate)
-        return MediaFit(candidate: candidate, usageReservation: usageReservation, prepared: prepared)
+        let (usageReservation, prepared) = try terms.ways[position].get()
+        return MediaFit(candidate: candidate, usageReservation: usageReservation, call: try await prepared?.load())
     }
 
     func open(_ fit: MediaFit, _ attempt: Attempt) async throws(UpstreamError) -> Begun {
@@ -291,8 +193,8 @@ extension MediaTask: UpstreamTask {
         attempt.billing.bill(by: fit.usageReservation)
         do throws(UpstreamError) {
             let response: MediaResponse
-            if let prepared = fit.prepared {
-                response = try await prepared(attempt)
+            if let call = fit.call {
+                response = try await call(attempt)
             } else if let request = plan.request, let forwarder = fit.candidate.forwarder {
                 response = try await forwarded(request, by: forwarder, fit.candidate, attempt)
             } else {
@@ -302,7 +204,7 @@ extension MediaTask: UpstreamTask {
         } catch {
             var error = error
             error.isFinal = plan.request.map { !$0.isReplayable } ?? false
-            error.isOfPath = fit.prepared == nil && (error.status == 404 || error.status == 405)
+            error.isOfPath = fit.call == nil && (error.status == 404 || error.status == 405)
             throw error
         }
     }
@@ -311,10 +213,10 @@ extension MediaTask: UpstreamTask {
     /// bills the expected usage.
     func failed(_ fit: MediaFit, _ attempt: Attempt, _ error: UpstreamError) {
         // A prepared call has billed itself.
-        guard fit.prepared == nil, let request = plan.request else { return }
+        guard fit.call == nil, let request = plan.request else { return }
         var used = error.usage
         if used == nil, error.mayBeBilled, request.isSent {
-            used = expected(fit.candidate, promptTokens: counted ?? fields.estimate?.promptTokens ?? 0)
+            used = terms.expected(fit.candidate)
             // It is not known whether the vendor began a response.
             if !error.isCut, error.kind != .cancelled { used?.completionTokens = 0 }
         }

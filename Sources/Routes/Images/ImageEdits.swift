@@ -16,13 +16,16 @@ func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
 
 /// Reads the request to edit an image, from a multipart form or a JSON body.
 private func edit(_ exchange: Exchange, _ content: RequestContent) async throws(APIError) -> ImageOperation.Order {
-    let (call, fields, mask, named) = try await sent(exchange, content)
-    let isMasked = mask != nil || named?.mask != nil
-    var order = ImageOperation.Order(call: call, fields: fields, features: isMasked ? .imageInpaint : .imageEdit)
+    var (call, fields, mask, named) = try await sent(exchange, content)
     // The kind of call depends on whether there is a mask, not on its content.
-    if isMasked { order.call.mask = Body(ByteBuffer()) }
-    (order.mask, order.named) = (mask, named)
-    return order
+    call.isMasked = mask != nil || named?.mask != nil
+    return ImageOperation.Order(
+        call: call,
+        fields: fields,
+        features: call.isMasked ? .imageInpaint : .imageEdit,
+        mask: mask,
+        named: named
+    )
 }
 
 private func sent(

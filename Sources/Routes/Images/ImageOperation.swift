@@ -7,23 +7,22 @@ import Upstream
 final class ImageOperation: WholeMediaOperation, OnLoop, @unchecked Sendable {
     /// An image request that has been read from its body.
     struct Order: Sendable {
-        var call: ImageCall
+        let call: ImageCall
         let fields: ForwardedFields
         /// The features of which a model needs at least one to serve the request.
         let features: Model.Features
-        /// The mask in the form in which the caller sent it; nil if there is no mask.
+        /// The mask in the form in which the caller sent it; nil if the request has none, or only a reference to it.
         var mask: Body?
-        /// The request's references to images; nil if there are none or the images have been loaded.
+        /// The request's references to images; nil if there are none.
         var named: ImageReferences?
-        /// The request field that contains the image, for error messages.
-        var param = "image"
     }
 
     private let exchange: Exchange
     private let caller: Caller
     private let replaced: Replacement?
-    private let readOrder: @Sendable () async throws(APIError) -> Order
-    private var order: Order?
+    private let reader: OrderReader<Order>
+    /// The images to which the request refers; nil until they are loaded.
+    private var loaded: (image: ImageCall.Image, mask: Body?)?
 
     /// A function that returns the candidates for a call: those of the named model that can serve it, then others.
     typealias Replacement = @Sendable (ImageCall, _ named: Candidates) throws(APIError) -> Candidates
@@ -32,7 +31,7 @@ final class ImageOperation: WholeMediaOperation, OnLoop, @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - replaced: adds candidates of other models; nil if other models cannot serve the request.
-    ///   - read: reads the request; called again for the next candidate after an error.
+    ///   - read: reads the request.
     init(
         _ exchange: Exchange,
         _ caller: Caller,
@@ -42,21 +41,14 @@ final class ImageOperation: WholeMediaOperation, OnLoop, @unchecked Sendable {
         self.exchange = exchange
         self.caller = caller
         self.replaced = replaced
-        readOrder = read
+        reader = OrderReader(read)
     }
 
     func read() async throws(APIError) -> (model: String, fields: ForwardedFields, features: Model.Features) {
-        let order = try await ordered()
+        let order = try await reader.order()
         // A model that cannot make variations may be replaced.
         let others: Model.Features = replaced == nil ? [] : [.image, .imageEdit, .imageInpaint]
         return (order.call.model, order.fields, order.features.union(others))
-    }
-
-    private func ordered() async throws(APIError) -> Order {
-        if let order { return order }
-        let read = try await readOrder()
-        order = read
-        return read
     }
 
     private func provider(_ candidate: Candidate, _ order: Order) throws(APIError) -> any ImageProvider {
@@ -69,17 +61,12 @@ final class ImageOperation: WholeMediaOperation, OnLoop, @unchecked Sendable {
     func candidates(_ named: Candidates) async throws(APIError) -> Candidates {
         guard let replaced else { return named }
         do throws(APIError) {
-            return try replaced(try await ordered().call, named)
+            return try replaced(try await reader.order().call, named)
         } catch {
             // Other candidates may accept a request that cannot be read here.
             guard named.canForward, error.status < 499 else { throw error }
             return named
         }
-    }
-
-    func calls(_ candidate: Candidate) async throws(APIError) -> Int {
-        let order = try await ordered()
-        return try provider(candidate, order).prepare(order.call, for: candidate.model).calls
     }
 
     // MARK: An admitted request
@@ -88,54 +75,54 @@ final class ImageOperation: WholeMediaOperation, OnLoop, @unchecked Sendable {
         ImageLoader(caller: caller, gateway: exchange.gateway, billing: billing)
     }
 
-    func holder(_ candidates: Candidates) async throws(APIError) -> Candidate? {
+    func holder(_ candidates: Candidates) async throws(APIError) -> (position: Int, Candidate)? {
         // A request that another kind of vendor may get unchanged is read only for a candidate that needs it.
-        guard !candidates.canForward, let named = try await ordered().named, let billing = exchange.billing else {
+        guard !candidates.canForward, let named = try await reader.order().named, let billing = exchange.billing else {
             return nil
         }
         let candidate = candidates.firstHealthy
         let (image, holder) = try await loader(billing).image(named.image, isMasked: named.mask != nil, candidate)
-        try await keep(image, named, billing)
-        if case .address = image { return holder }
-        return nil
+        _ = try await keep(image, named, billing)
+        guard case .address = image else { return nil }
+        return (0..<candidates.count).first { candidates[$0] === candidate }.map { ($0, holder) }
     }
 
-    /// Keeps the loaded image in place of the reference to it, and loads the mask.
+    /// Keeps the loaded image, and loads the mask.
     private func keep(
         _ image: ImageCall.Image,
         _ named: ImageReferences,
         _ billing: Billing
-    ) async throws(APIError) {
+    ) async throws(APIError) -> (image: ImageCall.Image, mask: Body?) {
         let mask: Body? = if let part = named.mask { try await loader(billing).bytes(part) } else { nil }
-        order?.call.image = image
-        order?.mask = mask
-        order?.named = nil
-        order?.param = named.image.param
+        loaded = (image, mask)
+        return (image, mask)
+    }
+
+    /// Returns the image of the request and the mask, loaded if the request only refers to them.
+    private func inputs(_ order: Order) async throws(APIError) -> (image: ImageCall.Image?, mask: Body?) {
+        if let loaded { return loaded }
+        guard let named = order.named, let billing = exchange.billing else { return (order.call.image, order.mask) }
+        let bytes = try await loader(billing).bytes(named.image)
+        return try await keep(try editable(bytes, named.image.param), named, billing)
     }
 
     func prepared(_ candidate: Candidate) async throws(APIError) -> PreparedMedia {
-        if let named = try await ordered().named, let billing = exchange.billing {
-            let bytes = try await loader(billing).bytes(named.image)
-            try await keep(try editable(bytes, named.image.param), named, billing)
-        }
-        var order = try await ordered()
+        let order = try await reader.order()
         let provider = try provider(candidate, order)
-        if let mask = order.mask {
-            order.call.mask = try await converted(
-                mask,
-                order.call.image,
-                param: order.param,
-                by: provider,
-                exchange: exchange
-            )
-        }
-        let (call, images) = (order.call, try provider.prepare(order.call, for: candidate.model))
-        let memory = exchange.gateway.memory(of: caller)
-        return { [exchange] (attempt) async throws(UpstreamError) in
-            let made = try await makeImages(images, attempt)
-            return .json(
-                try await imageResponse(made, images, call, model: candidate.model, memory: memory, exchange: exchange)
-            )
+        let images = try provider.prepare(order.call, for: candidate.model)
+        return PreparedMedia(calls: images.calls) { [self] () async throws(APIError) in
+            var (image, mask) = try await inputs(order)
+            if let sent = mask {
+                let param = order.named?.image.param ?? "image"
+                mask = try await converted(sent, image, param: param, by: provider, exchange: exchange)
+            }
+            return { [exchange, caller, image, mask] (attempt) async throws(UpstreamError) in
+                let made = try await makeImages(images, of: image, mask, attempt)
+                let (model, memory) = (candidate.model, exchange.gateway.memory(of: caller))
+                return .json(
+                    try await imageResponse(made, images, order.call, model: model, memory: memory, exchange: exchange)
+                )
+            }
         }
     }
 }

@@ -60,8 +60,15 @@ private func listed(_ images: [Body], _ length: Int) -> Body {
 
 /// Makes all upstream calls for the images. If one fails, cancels the others, or returns what they make if some of it
 /// must be paid.
-func makeImages(_ images: any PreparedImages, _ attempt: Attempt) async throws(UpstreamError) -> [GeneratedImage] {
-    try await images.begin(by: attempt)
+///
+/// - Parameter image: the image to edit or vary; nil without one.
+func makeImages(
+    _ images: any PreparedImages,
+    of image: ImageCall.Image?,
+    _ mask: Body?,
+    _ attempt: Attempt
+) async throws(UpstreamError) -> [GeneratedImage] {
+    try await images.begin(with: image, mask: mask, by: attempt)
     try await attempt.start()
     let choiceCapacity = ChoiceCapacity(attempt)
     let made = try await allChoices(images.calls, goingOn: choiceCapacity.goesOn(after:)) {

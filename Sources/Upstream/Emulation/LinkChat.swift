@@ -35,7 +35,7 @@ extension Candidate {
                 let recalled = await memory.recalled(call)
                 // Options of the earlier image that this model does not support are left out.
                 if let alike = try? provider.prepare(recalled, for: model) { images = alike }
-                try await images.begin(by: attempt)
+                try await images.begin(with: call.image, mask: nil, by: attempt)
                 let made = try await images.images(ofCall: 0, by: attempt)
                 memory.remember(made.files, madeBy: images.call)
                 let lines = made.files.enumerated().map { "![Image \($0.offset + 1)](\($0.element.address))" }

@@ -48,7 +48,7 @@ extension OneMin: ImageProvider {
     private static func feature(_ call: ImageCall, _ id: String) -> (OneMinFeature, ImageFamily) {
         switch call.purpose {
         case .generation: (.image, .generation(of: id))
-        case .edit: (call.mask == nil ? .imageEdit : .imageInpaint, .edit(of: id))
+        case .edit: (call.isMasked ? .imageInpaint : .imageEdit, .edit(of: id))
         case .variation: (.imageVariation, .variation(of: id))
         }
     }
@@ -88,14 +88,14 @@ final class OneMinImages: PreparedImages, OnLoop, @unchecked Sendable {
     var returnsDataByDefault: Bool { isOpenAI }
     var offersURLs: Bool { !isOpenAI }
 
-    func begin(by attempt: Attempt) async throws(UpstreamError) {
-        switch call.image {
+    func begin(with image: ImageCall.Image?, mask: Body?, by attempt: Attempt) async throws(UpstreamError) {
+        switch image {
         case .address(let address): imageReference = address
         case .data(let bytes, let type):
             imageReference = try await upload(bytes, "image", type: type, attempt: attempt)
         case nil: break
         }
-        if let mask = call.mask { maskReference = try await upload(mask, "mask", type: .png, attempt: attempt) }
+        if let mask { maskReference = try await upload(mask, "mask", type: .png, attempt: attempt) }
     }
 
     private func upload(
