@@ -278,18 +278,5 @@ package struct Admission: ~Copyable {
         billing.reservation = reservation.isOpen ? consume reservation : nil
     }
 
-    private init() { billing = Billing(nil) }
-
-    /// Creates an admission for an upload that starts before the limits admit the client's request.
-    ///
-    /// The vendor receives the end of the upload only after `complete`.
-    package static func pending() -> Admission { Admission() }
-
-    package func complete(_ usageReservation: UsageReservation?, holding reservation: consuming Reservation) {
-        precondition(reservation.decision.isAdmitted)
-        billing.bill(by: usageReservation)
-        billing.reservation = reservation.isOpen ? consume reservation : nil
-    }
-
     deinit { billing.settle() }
 }

@@ -12,7 +12,7 @@ func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
 }
 
 /// A speech request in the relay's own form.
-private final class SpeechOperation: WholeMediaOperation, OnLoop, @unchecked Sendable {
+private final class SpeechOperation: MediaOperation, OnLoop, @unchecked Sendable {
     private let reader: OrderReader<(call: SpeechCall, fields: ForwardedFields)>
 
     init(_ content: RequestContent) {
@@ -23,7 +23,7 @@ private final class SpeechOperation: WholeMediaOperation, OnLoop, @unchecked Sen
         }
     }
 
-    func read() async throws(APIError) -> (model: String, fields: ForwardedFields, features: Model.Features) {
+    func read() async throws(APIError) -> (model: String?, fields: ForwardedFields, features: Model.Features) {
         let (call, fields) = try await reader.order()
         return (call.model, fields, .textToSpeech)
     }

@@ -83,20 +83,6 @@ extension Exchange {
         return try admitted(usageReservation, await hold(counted))
     }
 
-    /// Counts the request in its limits, and completes the pending `admission`.
-    ///
-    /// Throws if a limit refuses the request.
-    func admit(
-        _ applicableLimits: ApplicableLimits,
-        _ usageReservation: UsageReservation?,
-        completing admission: borrowing Admission
-    ) async throws(APIError) {
-        counted = applicableLimits.charges(of: usageReservation)
-        let reservation = await hold(counted)
-        try setRateLimits(of: reservation)
-        admission.complete(usageReservation, holding: reservation)
-    }
-
     private func admitted(
         _ usageReservation: UsageReservation?,
         _ reservation: consuming Reservation

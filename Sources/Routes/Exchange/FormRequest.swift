@@ -33,10 +33,28 @@ extension Exchange {
             )
         }
         let limit = UploadLimit(fileLimitBytes, gateway.settings)
-        let form = try FormStream(request, files: files, fileLimit: limit, beginning: beginning)
+        let form = try FormStream(request, files: files, fileLimit: limit, beginning: beginning, on: gateway.loop)
         recorder?.keep(form: { form.keptText })
         try refuseIfKnownToBeOver()
         return form
+    }
+}
+
+/// The time for which a request has waited for its client.
+struct ClientWait {
+    private let loop: EventLoop
+    private var past: UInt64 = 0
+    private var since: LoopTime?
+
+    init(on loop: EventLoop) { self.loop = loop }
+
+    var nanoseconds: UInt64 { past + (since.map { loop.now.nanoseconds(since: $0) } ?? 0) }
+
+    mutating func begin() { since = loop.now }
+
+    mutating func end() {
+        past = nanoseconds
+        since = nil
     }
 }
 

@@ -38,7 +38,7 @@ extension FormStream {
         // the vendor did.
         while upload.isWanted && failure == nil || isKept || canBeTooLarge, let piece = try await nextPiece() {
             bytes += piece.count
-            if isKept { isKept = try await keep(piece, behind: &kept) }
+            if isKept { isKept = try await keep(piece, behind: &kept, limitBytes: 1_048_576) }
             if upload.isWanted, failure == nil { failure = await upload.failure(writing: piece) }
         }
         if let failure { throw APIError(fileCall.failure(failure), model: fileCall.model) }

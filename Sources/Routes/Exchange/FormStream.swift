@@ -27,6 +27,7 @@ final class FormStream: OnLoop, @unchecked Sendable {
     private var gatheredBytes = 0
     /// The number of bytes that kept fields and files may have before more memory must be reserved.
     private var heldBytes = 32_768
+    private(set) var wait: ClientWait
     private static let stepBytes = 262_144
 
     private static let fieldLimitBytes = 1_048_576
@@ -40,9 +41,11 @@ final class FormStream: OnLoop, @unchecked Sendable {
         _ request: Request,
         files: [String],
         fileLimit: UploadLimit,
-        beginning: consuming ByteBuffer = ByteBuffer()
+        beginning: consuming ByteBuffer = ByteBuffer(),
+        on loop: EventLoop
     ) throws(APIError) {
         body = request.body
+        wait = ClientWait(on: loop)
         self.files = files
         self.fileLimit = fileLimit
         bodyLimitBytes = files.count * fileLimit.bytes + Self.fieldLimitBytes
@@ -98,12 +101,13 @@ final class FormStream: OnLoop, @unchecked Sendable {
         return bytes
     }
 
-    /// The largest file that is kept in memory for a repeated upload with another key, in bytes.
-    private static let keptFileBytes = 1_048_576
-
     /// Appends a piece of the file to `kept`. Returns false, and frees `kept`, if the file is too long.
-    func keep(_ piece: UnsafeRawBufferPointer, behind kept: inout ByteBuffer) async throws(APIError) -> Bool {
-        guard kept.count + piece.count <= Self.keptFileBytes, kept.canReserve(piece.count) else {
+    func keep(
+        _ piece: UnsafeRawBufferPointer,
+        behind kept: inout ByteBuffer,
+        limitBytes: Int
+    ) async throws(APIError) -> Bool {
+        guard kept.count + piece.count <= limitBytes, kept.canReserve(piece.count) else {
             kept.release()
             return false
         }
@@ -156,6 +160,8 @@ final class FormStream: OnLoop, @unchecked Sendable {
         do throws(RequestError) {
             while true {
                 if let event = try reader.next() { return event }
+                wait.begin()
+                defer { wait.end() }
                 guard try await body.next(into: &piece, limitBytes: bodyLimitBytes) else {
                     try reader.checkEnd()
                     return nil

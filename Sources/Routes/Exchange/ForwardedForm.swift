@@ -21,9 +21,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private(set) var isReplayable = true
     private var isRead = false
     private var piece = ByteBuffer()
-    private let loop: EventLoop
-    private var waited: UInt64 = 0
-    private var waitsSince: LoopTime?
+    private var wait: ClientWait
     /// The number of bytes of the form that can be kept without another memory reservation.
     private var coveredBytes = 32_768
 
@@ -63,7 +61,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     init(_ request: Request, _ limits: Limits, on loop: EventLoop) throws(APIError) {
         self.request = request
         self.limits = limits
-        self.loop = loop
+        wait = ClientWait(on: loop)
         do throws(RequestError) {
             scout = try MultipartReader(contentType: request[.contentType])
             reader = try MultipartReader(contentType: request[.contentType])
@@ -149,11 +147,8 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     }
 
     private func nextPiece() async throws(APIError) -> Bool {
-        waitsSince = loop.now
-        defer {
-            waited = waitedNanoseconds
-            waitsSince = nil
-        }
+        wait.begin()
+        defer { wait.end() }
         do throws(RequestError) {
             guard try await request.body.next(into: &piece, limitBytes: limits.bodyBytes) else {
                 isRead = true
@@ -167,7 +162,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     var canBeTooLarge: Bool { !limits.part.isKeptBy(request.body) }
 
-    var waitedNanoseconds: UInt64 { waited + (waitsSince.map { loop.now.nanoseconds(since: $0) } ?? 0) }
+    var waitedNanoseconds: UInt64 { wait.nanoseconds }
 
     private func hold() async throws(APIError) {
         let wanted = held.count + piece.count - coveredBytes

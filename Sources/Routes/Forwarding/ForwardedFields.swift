@@ -36,9 +36,9 @@ struct ForwardedFields: Sendable {
     /// The fields of a form that the relay reads itself.
     ///
     /// - Parameter images: the number of images that the form asks for.
-    init(_ form: Form, images: Int = 0) {
+    init(_ fields: [(name: String, text: String)], images: Int = 0) {
         self.images = images
-        user = form.fields.first { $0.name.hasSameBytes(as: "user") }.flatMap { Self.hash($0.text) }
+        user = fields.first { $0.name.hasSameBytes(as: "user") }.flatMap { Self.hash($0.text) }
     }
 
     /// Reads the fields of a JSON request.

@@ -34,16 +34,21 @@ extension Exchange {
         _ endpoint: ForwardedEndpoint,
         _ content: RequestContent,
         for caller: Caller,
-        _ operation: any WholeMediaOperation
+        _ operation: any MediaOperation
     ) async throws(APIError) {
         if let plan = try await forwardingPlan(endpoint, content, for: caller, or: operation) {
             return try await serve(plan, for: caller)
         }
         let (model, fields, features) = try await operation.read()
         record.model = model
-        let named = try gateway.registry.candidates(model, for: caller, able: features)
-        let all = try await operation.candidates(named)
-        let plan = MediaPlan(endpoint: endpoint, model: model, fields: fields, candidates: all, operation: operation)
+        let all = try await operation.candidates(gateway.registry.candidates(model, for: caller, able: features))
+        let plan = MediaPlan(
+            endpoint: endpoint,
+            model: model ?? all.leading.name,
+            fields: fields,
+            candidates: all,
+            operation: operation
+        )
         try await serve(plan, for: caller)
     }
 

@@ -6,6 +6,9 @@ import Upstream
 /// A request for media in the relay's own form, for vendors that do not accept the request unchanged. It is read once,
 /// on the event loop of its request.
 protocol MediaOperation: AnyObject, Sendable {
+    /// Reads the request. Returns its model, which is nil if it follows in the form, and the features of which a model
+    /// needs one to serve the request.
+    func read() async throws(APIError) -> (model: String?, fields: ForwardedFields, features: Model.Features)
     /// Returns the given candidates of the requested model, then candidates of other models that may replace it.
     func candidates(_ named: Candidates) async throws(APIError) -> Candidates
     /// Returns the only candidate that should serve the admitted request, because its vendor stores what the request
@@ -13,23 +16,21 @@ protocol MediaOperation: AnyObject, Sendable {
     func holder(_ candidates: Candidates) async throws(APIError) -> (position: Int, Candidate)?
     /// Converts the request for a candidate. Throws if the candidate cannot serve the request.
     func prepared(_ candidate: Candidate) async throws(APIError) -> PreparedMedia
-}
-
-/// An operation whose request is read as a whole before a vendor is chosen.
-protocol WholeMediaOperation: MediaOperation {
-    /// Reads the request. Returns the features of which a model needs one to serve the request.
-    func read() async throws(APIError) -> (model: String, fields: ForwardedFields, features: Model.Features)
+    /// The file of the request that goes to a vendor while it arrives; nil if the whole request is in memory.
+    var file: FormFile? { get }
 }
 
 extension MediaOperation {
     func candidates(_ named: Candidates) async throws(APIError) -> Candidates { named }
     func holder(_ candidates: Candidates) async throws(APIError) -> (position: Int, Candidate)? { nil }
+    var file: FormFile? { nil }
 }
 
 /// A reader of a request, which reads it when it is first needed.
 final class OrderReader<Order: Sendable>: OnLoop, @unchecked Sendable {
     private let read: @Sendable () async throws(APIError) -> Order
-    private var known: Order?
+    /// The request; nil until it is read.
+    private(set) var known: Order?
 
     init(_ read: @escaping @Sendable () async throws(APIError) -> Order) { self.read = read }
 
@@ -76,4 +77,22 @@ struct MediaPlan: Sendable {
     var operation: (any MediaOperation)?
     /// The lookup in the response cache; nil if the request does not use the cache.
     var cached: CacheLookup?
+
+    /// Whether the request can be sent once more, for example to another candidate.
+    var isReplayable: Bool { request?.isReplayable ?? operation?.file?.isReplayable ?? true }
+
+    /// The time spent waiting for the client to send its form, in nanoseconds.
+    var waitedNanoseconds: UInt64 {
+        request?.waitedNanoseconds ?? operation?.file?.form.wait.nanoseconds ?? 0
+    }
+
+    /// Reads the rest of a form that could be too large. Throws if it is too large: then whatever the vendor did in the
+    /// meantime is no failure of the vendor.
+    func readRest() async throws(APIError) {
+        switch request?.content {
+        case .form(let form): try await form.readRest()
+        case .json: break
+        case nil: try await operation?.file?.readRest()
+        }
+    }
 }

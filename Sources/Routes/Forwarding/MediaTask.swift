@@ -30,7 +30,7 @@ extension Exchange {
                 throw attempts.brokeOff(error)
             }
         } catch {
-            if case .form(let form) = plan.request?.content, error.kind != .cancelled { try await form.readRest() }
+            if error.kind != .cancelled { try await plan.readRest() }
             throw APIError(error, model: plan.model)
         }
     }
@@ -180,7 +180,7 @@ extension MediaTask: UpstreamTask {
         let response: MediaResponse
     }
 
-    var otherWaitNanoseconds: UInt64 { plan.request?.waitedNanoseconds ?? 0 }
+    var otherWaitNanoseconds: UInt64 { plan.waitedNanoseconds }
 
     func fit(_ candidate: Candidate, at position: Int) async throws(APIError) -> MediaFit {
         let (usageReservation, prepared) = try terms.ways[position].get()
@@ -203,7 +203,7 @@ extension MediaTask: UpstreamTask {
             return Begun(fit: fit, attempt: attempt, response: response)
         } catch {
             var error = error
-            error.isFinal = plan.request.map { !$0.isReplayable } ?? false
+            error.isFinal = !plan.isReplayable
             error.isOfPath = fit.call == nil && (error.status == 404 || error.status == 405)
             throw error
         }

@@ -42,7 +42,7 @@ private func sent(
     let form = try await content.form(files: ["image", "mask"], fileLimitBytes: imageLimitBytes)
     var call = try ImageCall(edit: FormFields(form.fields))
     call.image = try editedImage(in: form)
-    return (call, ForwardedFields(form, images: call.count ?? 1), try mask(in: form), nil)
+    return (call, ForwardedFields(form.fields, images: call.count ?? 1), try mask(in: form), nil)
 }
 
 /// The largest image that a request may contain or refer to, in bytes (25 MiB).

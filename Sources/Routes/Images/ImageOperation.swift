@@ -4,7 +4,7 @@ import Shared
 import Upstream
 
 /// An image request in the relay's own form.
-final class ImageOperation: WholeMediaOperation, OnLoop, @unchecked Sendable {
+final class ImageOperation: MediaOperation, OnLoop, @unchecked Sendable {
     /// An image request that has been read from its body.
     struct Order: Sendable {
         let call: ImageCall
@@ -44,7 +44,7 @@ final class ImageOperation: WholeMediaOperation, OnLoop, @unchecked Sendable {
         reader = OrderReader(read)
     }
 
-    func read() async throws(APIError) -> (model: String, fields: ForwardedFields, features: Model.Features) {
+    func read() async throws(APIError) -> (model: String?, fields: ForwardedFields, features: Model.Features) {
         let order = try await reader.order()
         // A model that cannot make variations may be replaced.
         let others: Model.Features = replaced == nil ? [] : [.image, .imageEdit, .imageInpaint]

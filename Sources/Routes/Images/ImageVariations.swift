@@ -21,7 +21,7 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
         let form = try await content.form(files: ["image"], fileLimitBytes: imageLimitBytes)
         var call = try ImageCall(variation: FormFields(form.fields))
         call.image = try editedImage(in: form)
-        let fields = ForwardedFields(form, images: call.count ?? 1)
+        let fields = ForwardedFields(form.fields, images: call.count ?? 1)
         return ImageOperation.Order(call: call, fields: fields, features: .imageVariation)
     }
     try await exchange.serve(.imageVariations, content, for: caller, operation)

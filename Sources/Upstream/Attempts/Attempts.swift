@@ -224,17 +224,6 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         return call(candidate, with: credential)
     }
 
-    /// Chooses the next candidate that has capacity for a call that cannot be repeated, such as a streamed upload.
-    ///
-    /// Report the end of the call with `served()` or `recordFinalFailure(_:)`.
-    package func only() async throws(UpstreamError) -> (candidate: Candidate, call: Attempt) {
-        patience = 0
-        while let position = await next() {
-            if let call = await call(list.all[position]) { return (list.all[position], call) }
-        }
-        throw failure
-    }
-
     private func call(_ candidate: Candidate, with credential: Credential) -> Attempt {
         let call = candidate.call(with: credential, billing: billing)
         if let place = open.place {
@@ -290,7 +279,9 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     /// the call.
     package func brokeOff(_ failure: UpstreamError) -> UpstreamError {
         billing.freeCapacity()
-        let error = recordFinalFailure(failure)
+        guard let current, let call else { return failure }
+        let error = self.failure(failure, of: call, current)
+        concluded(current, error.isOfProvider ? error : nil)
         billing.record(error)
         return error
     }
@@ -332,7 +323,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
                 giveUp()
             }
             if verdict == .giveUp {
-                guard mayAwait, !Task.isCancelled else { throw self.failure }
+                guard mayAwait, !error.isFinal, !Task.isCancelled else { throw self.failure }
                 (tried, repeats, failuresBefore) = ([:], [:], failures.count)
                 open.reopen()
             }
@@ -347,7 +338,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     private func remaining(_ position: Int, after call: Attempt, _ error: UpstreamError) -> RemainingChoices {
         let isSpent = rules.attempts > 0 && asked >= rules.attempts
         let isLast = isSpent || loop.now >= repeatsEndAt || Task.isCancelled
-        let mayUseKey = error.recovery.contains(.nextKey) && !isLast && (error.isOfFit || !error.isFinal)
+        let mayUseKey = error.recovery.contains(.nextKey) && !isLast && !error.isFinal
         return RemainingChoices(
             isCallersKey: call.credential.label == nil,
             isLast: isLast,
@@ -361,14 +352,6 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     private func failure(_ failure: UpstreamError, of call: Attempt, _ position: Int) -> UpstreamError {
         var error = call.failure(failure)
         error.provider = list.all[position].provider.name
-        return error
-    }
-
-    /// Records the failure of a call that is not retried. Returns the failure with the credential of the call.
-    package func recordFinalFailure(_ failure: UpstreamError) -> UpstreamError {
-        guard let current, let call else { return failure }
-        let error = self.failure(failure, of: call, current)
-        concluded(current, error.isOfProvider ? error : nil)
         return error
     }
 

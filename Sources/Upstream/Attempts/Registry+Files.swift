@@ -8,26 +8,14 @@ package struct FileCall: Sendable {
     package let call: Attempt
     /// The name of the model for which the file is uploaded; empty if the file is not for a certain model.
     package let model: String
-    /// The capacity that this call holds; nil without a capacity limit, or if `attempt` holds it.
+    /// The capacity that this call holds; nil without a capacity limit.
     private let held: HeldCapacity?
-    /// The attempts that chose the candidate; nil if the file is not for a certain model.
-    private let attempts: Attempts?
-
-    /// Creates a call for which `attempts` chose the candidate.
-    package init(_ provider: any FileProvider, _ call: Attempt, for candidate: Candidate, _ attempts: Attempts) {
-        self.provider = provider
-        self.call = call
-        model = candidate.name
-        held = nil
-        self.attempts = attempts
-    }
 
     fileprivate init(_ provider: any FileProvider, _ call: Attempt, _ held: HeldCapacity? = nil) {
         self.provider = provider
         self.call = call
         model = ""
         self.held = held
-        attempts = nil
         if let held { call.billing.hold(held) }
     }
 
@@ -36,7 +24,7 @@ package struct FileCall: Sendable {
 
     /// Records that the call failed. Returns the failure with the credential of the call.
     package func failure(_ error: UpstreamError) -> UpstreamError {
-        attempts?.recordFinalFailure(error) ?? call.failure(error)
+        call.failure(error)
     }
 
     /// The number of the key's account, which file ids contain.

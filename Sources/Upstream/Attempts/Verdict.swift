@@ -36,6 +36,7 @@ extension UpstreamError {
         let isOfKey = self.recovery.contains(.nextKey)
         let mayUseNextKey = isOfKey && left.hasNextKey && !left.isLast
         if isOfFit {
+            if self.isFinal { return .giveUp }
             if mayUseNextKey { return .nextKey }
             // No call was made, so the next candidate is not one call more, unless a key lacked capacity.
             return left.hasNextCandidate && !(isOfKey && left.isLast) ? .nextCandidate : .giveUp

@@ -74,12 +74,8 @@ package struct Candidates: Sendable {
         return all.isEmpty ? nil : Candidates(CandidateList(all), balance, caller: caller, order: order)
     }
 
-    /// Returns the first candidate of the provider to which `call` uploaded a file, limited to the key of `call`. Returns
-    /// nil if the provider has no candidate.
-    package func holding(_ uploader: Candidate, _ call: Attempt) -> Candidates? {
-        guard let own = list.all.first(where: { $0.provider === uploader.provider }) else { return nil }
-        return Candidates(inOrder: [own.with(call.credential)])
-    }
+    /// Returns the first candidate of the provider; nil if the provider has none.
+    package func first(of provider: any ChatVendor) -> Candidate? { list.all.first { $0.provider === provider } }
 
     /// Returns these candidates followed by `others`, which are tried in their own order.
     package func then(_ others: [Candidate]) -> Candidates {

@@ -92,13 +92,21 @@ extension Registry {
         return candidates
     }
 
-    /// Returns a candidate for uploading a file before the request has named its model; nil if there is none.
-    package func uploader(for caller: Caller, able features: Model.Features) -> Candidates? {
+    /// Returns the candidates of the named model. If the request has not named its model yet, returns those of the first
+    /// model with these features, in a fixed order.
+    package func candidates(
+        _ name: String?,
+        for caller: Caller,
+        able features: Model.Features
+    ) throws(APIError) -> Candidates {
+        if let name { return try candidates(name, for: caller, able: features) }
         for name in modelCatalog.names + modelCatalog.replacedNames {
             guard let found = try? candidates(name, for: caller, able: features) else { continue }
-            return Candidates(CandidateList([found.firstHealthy]), balance, for: caller)
+            let first = found.firstHealthy
+            let others = found.list.all.filter { $0 !== first }
+            return Candidates(CandidateList([first]), balance, for: caller).then(others)
         }
-        return nil
+        throw .missing("model")
     }
 
     private func resolved(
