@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from conftest import VENDOR_KEY
 from test_files import FILES, post, refusal
 
 TOKEN = "token-of-who-uploads"
@@ -57,3 +58,55 @@ def test_a_long_file_is_not_kept(http, vendor, keys):
     assert vendor.uploaded(keys[1]) == []
     # The first key rests, and the next one takes it.
     assert post(http, {"file": ("a.txt", LONG)}).status_code == 200
+
+
+# --- The next provider ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def both(start_relay, caller, keys, server):
+    """A client of a relay with 1min.ai, which has two keys, and a server, which gets what 1min.ai does not take."""
+    relay = start_relay(
+        PROVIDERS="one,row", PROVIDER_ONE_KIND="onemin", PROVIDER_ONE_API_KEYS=",".join(keys[:2]), PROVIDER_ROW_KIND="openai",
+        PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY, PROVIDER_ROW_MODELS="m", KEY_A_TOKEN=TOKEN, RATE_LIMIT="off",
+    )  # fmt: skip
+    server.says("files", {})
+    server.shelf.files.clear()
+    yield caller(relay, TOKEN)
+    assert server.take_violations() == []
+
+
+@pytest.mark.parametrize("failure", [{"status": 500, "text": ""}, LIMITED, {"answer_at": 1000, "status": 503, "text": ""}], ids=str)
+def test_the_next_provider_stores_what_the_first_does_not(both, vendor, server, keys, failure):
+    content = b"0123456789" * 50_000
+    for key in keys[:2]:
+        vendor.answers(f"upload:{key}", failure)
+    made = post(both, {"file": ("a.txt", content)})
+    assert (made.status_code, made.headers["x-relay-provider"]) == (200, "row"), made.text
+    (kept,) = server.shelf.of(VENDOR_KEY).values()
+    assert kept[2] == content
+    # Its holder, which is not the provider of new files, reads and deletes it.
+    for key in keys[:2]:
+        vendor.answers(f"upload:{key}", {})
+    url = f"{FILES}/{made.json()['id']}"
+    assert both.get(f"{url}/content").content == content
+    assert both.delete(url).json()["deleted"] is True
+    assert server.shelf.of(VENDOR_KEY) == {}
+
+
+def test_a_long_file_is_not_for_the_next_provider(both, vendor, server, keys):
+    vendor.answers(f"upload:{keys[0]}", {"status": 500, "text": ""})
+    assert post(both, {"file": ("a.txt", LONG)}).status_code == 502
+    assert server.shelf.of(VENDOR_KEY) == {} and vendor.uploads(keys[1]) == []
+
+
+def test_a_server_without_files_is_passed_over(start_relay, caller, server):
+    url = server.base_url
+    relay = start_relay(
+        PROVIDERS="none,row", PROVIDER_NONE_KIND="openai", PROVIDER_NONE_BASE_URL=f"{url}/without", PROVIDER_NONE_API_KEY=VENDOR_KEY, PROVIDER_NONE_MODELS="m",
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=url, PROVIDER_ROW_API_KEY=VENDOR_KEY, PROVIDER_ROW_MODELS="m", KEY_A_TOKEN=TOKEN, RATE_LIMIT="off",
+    )  # fmt: skip
+    server.says("files", {})
+    made = post(caller(relay, TOKEN))
+    assert (made.status_code, made.headers["x-relay-provider"]) == (200, "row"), made.text
+    server.take_violations()

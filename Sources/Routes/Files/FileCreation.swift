@@ -8,23 +8,25 @@ import Upstream
 /// Handles POST /v1/files: sends the file to a vendor while the file arrives.
 func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let (caller, owner) = try await fileOwner(exchange, gateway)
-    guard let candidate = gateway.registry.fileCandidate(for: caller) else {
+    guard let candidates = gateway.registry.fileCandidates(for: caller) else {
         throw APIError(404, "This key has no access to a provider that stores files.", code: "unsupported_endpoint")
     }
     let form = try exchange.formStream(files: ["file"], fileLimitBytes: gateway.settings.maxUploadBytes)
     let admission = try await exchange.admit(gateway.limits.applicableLimits(caller, .files, request: exchange.request))
-    guard try await form.nextFile() != nil else { throw .missing("file") }
-    _ = try FileMetadata(form.fields, isWhole: false)
-    let fileCall: FileCall
+    let task = FileCreation(try await FormFile(form))
+    try await task.check()
+    let attempts = candidates.attempts(billing: admission.billing)
+    let made: FileCreation.Made
     do throws(UpstreamError) {
-        fileCall = try await candidate.fileCall(billing: admission.billing)
+        made = try await candidates.attempt(task, attempts)
+        attempts.served()
     } catch {
+        if error.kind != .cancelled { try await task.file.readRest() }
         throw APIError(error, model: "")
     }
-    let (file, credential) = try await hand(form, to: fileCall, of: candidate, billing: admission.billing)
-    guard let id = owner.id(of: file), let kept = owner.open(id) else {
+    guard let id = owner.id(of: made.file), let kept = owner.open(id) else {
         let failure = UpstreamError(.failed, cause: "the vendor's id of a file is too long")
-        throw APIError(failure, model: "", credential)
+        throw APIError(failure, model: "", made.credential)
     }
     do throws(StoreFailure) {
         try await gateway.files.add(id, of: owner, on: gateway.loop)
@@ -38,57 +40,84 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     exchange.send(json: fileObject(id, kept))
 }
 
-/// Uploads the file of a form to a vendor. Returns the file's metadata and the key with which it was uploaded.
-private func hand(
-    _ form: FormStream,
-    to fileCall: FileCall,
-    of candidate: FileCandidate,
-    billing: Billing
-) async throws(APIError) -> (StoredFile, Credential) {
-    let given = form.file?.filename?.utf8.count ?? 0
-    guard given <= StoredFile.givenNameLimitBytes else {
-        throw .tooLong("file", given, limitBytes: StoredFile.givenNameLimitBytes)
+/// An upload of a caller's file, which one of several providers stores.
+private final class FileCreation: UpstreamTask, OnLoop, @unchecked Sendable {
+    /// The metadata of an uploaded file, and the key with which it was uploaded.
+    struct Made: Sendable {
+        let file: StoredFile
+        let credential: Credential
     }
-    let beginning = try await form.beginning(MediaType.neededBytes)
-    guard !beginning.isEmpty else { throw .value("file", "is empty") }
-    let name = form.file?.filename.flatMap { $0.isEmpty ? nil : $0 } ?? "file"
-    let claimed = form.file?.contentType
-    let label =
-        fileCall.provider.keepsLabels
-        ? FileLabel(given: name, claimed: claimed) : FileLabel(name, claimed: claimed, beginning: beginning.bytes)
-    let early = try FileMetadata(form.fields, isWhole: false)
-    var metadata = early
-    var bytes = 0
-    var tried: Set<String> = []
-    func next(_ refused: FileCall) async -> FileCall? {
-        if let name = refused.call.credential.label { tried.insert(name) }
-        return await candidate.nextFileCall(besides: tried, billing: billing)
+
+    struct Fit: AttemptFit {
+        let candidate: Candidate
+        var keepsDeadline: Bool { false }
     }
-    func checkEnd(_ fileBytes: Int) async throws(APIError) -> FileMetadata {
-        guard try await form.nextFile() == nil else { throw .value("file", "only one file per request is supported") }
-        metadata = try FileMetadata(form.fields, isWhole: true)
-        bytes = fileBytes
-        return metadata.added(to: early)
+
+    let file: FormFile
+    private var form: FormStream { file.form }
+
+    init(_ file: FormFile) { self.file = file }
+
+    var otherWaitNanoseconds: UInt64 { form.wait.nanoseconds }
+
+    /// Checks the name, the fields that have arrived and the first bytes of the file.
+    func check() async throws(APIError) {
+        _ = try FileMetadata(form.fields, isWhole: false)
+        let given = form.file?.filename?.utf8.count ?? 0
+        guard given <= StoredFile.givenNameLimitBytes else {
+            throw .tooLong("file", given, limitBytes: StoredFile.givenNameLimitBytes)
+        }
+        guard try await file.beginning({ !$0.isEmpty }) else { throw .value("file", "is empty") }
     }
-    let handed = try await form.pass(
-        beginning,
-        label,
-        early,
-        to: fileCall,
-        orTo: candidate.hasMoreKeys ? next : nil,
-        atEnd: checkEnd
-    )
-    let now = time(nil)
-    let file = StoredFile(
-        provider: candidate.name,
-        account: handed.fileCall.account,
-        vendorID: handed.asset.id,
-        path: handed.asset.path,
-        name: name,
-        bytes: bytes,
-        purpose: metadata.purpose ?? .userData,
-        createdAt: now,
-        expiresAt: metadata.lifetimeSeconds.map { now + $0 }
-    )
-    return (file, handed.fileCall.call.credential)
+
+    func fit(_ candidate: Candidate, at position: Int) async throws(APIError) -> Fit { Fit(candidate: candidate) }
+
+    func open(_ fit: Fit, _ attempt: Attempt) async throws(UpstreamError) -> Made {
+        do throws(UpstreamError) {
+            let file = try await made(by: fit.candidate, attempt)
+            attempt.ended()
+            return Made(file: file, credential: attempt.credential)
+        } catch {
+            var error = error
+            error.isFinal = !file.isReplayable
+            throw error
+        }
+    }
+
+    private func made(by candidate: Candidate, _ attempt: Attempt) async throws(UpstreamError) -> StoredFile {
+        guard let provider = candidate.files else {
+            throw UpstreamError(.failed, cause: "the provider stores no files")
+        }
+        let name = form.file?.filename.flatMap { $0.isEmpty ? nil : $0 } ?? "file"
+        let claimed = form.file?.contentType
+        let early: FileMetadata
+        let label: FileLabel
+        do throws(APIError) {
+            early = try FileMetadata(form.fields, isWhole: false)
+            label = try await file.beginning { (bytes) throws(APIError) in
+                provider.keepsLabels
+                    ? FileLabel(given: name, claimed: claimed) : FileLabel(name, claimed: claimed, beginning: bytes)
+            }
+        } catch {
+            throw UpstreamError(refusing: error)
+        }
+        var metadata = early
+        let asset = try await file.upload(label, early, to: provider, by: attempt) { () async throws(APIError) in
+            try await file.readFields()
+            metadata = try FileMetadata(form.fields, isWhole: true)
+            return metadata.added(to: early)
+        }
+        let now = time(nil)
+        return StoredFile(
+            provider: candidate.provider.name,
+            account: attempt.credential.accountNumber,
+            vendorID: asset.id,
+            path: asset.path,
+            name: name,
+            bytes: file.bytes,
+            purpose: metadata.purpose ?? .userData,
+            createdAt: now,
+            expiresAt: metadata.lifetimeSeconds.map { now + $0 }
+        )
+    }
 }

@@ -26,6 +26,12 @@ package struct ModelCatalog: Sendable {
         package var priority: Int
         /// The number of times that a failed call is repeated before another provider is called.
         package let retries: Int
+
+        package init(weight: Double = 1, priority: Int, retries: Int = 0) {
+            self.weight = weight
+            self.priority = priority
+            self.retries = retries
+        }
     }
 
     /// One provider from the settings, with its models and the facts about them.

@@ -2,103 +2,54 @@ package import Calls
 import Engine
 package import Shared
 
-/// An upstream call that stores, reads or deletes a caller's file, together with the call's provider.
+/// An upstream call that reads or deletes a caller's file, together with the call's provider.
 package struct FileCall: Sendable {
     package let provider: any FileProvider
     package let call: Attempt
-    /// The name of the model for which the file is uploaded; empty if the file is not for a certain model.
-    package let model: String
     /// The capacity that this call holds; nil without a capacity limit.
     private let held: HeldCapacity?
 
     fileprivate init(_ provider: any FileProvider, _ call: Attempt, _ held: HeldCapacity? = nil) {
         self.provider = provider
         self.call = call
-        model = ""
         self.held = held
         if let held { call.billing.hold(held) }
     }
 
     /// Frees the capacity of the call early, so that other requests can use it before this request ends.
     package func freeCapacity() { held?.end() }
-
-    /// Records that the call failed. Returns the failure with the credential of the call.
-    package func failure(_ error: UpstreamError) -> UpstreamError {
-        call.failure(error)
-    }
-
-    /// The number of the key's account, which file ids contain.
-    package var account: UInt64 { call.credential.accountNumber }
-}
-
-/// A provider that can store files. Its key is not chosen yet.
-package struct FileCandidate: Sendable {
-    package let name: String
-    package let provider: any FileProvider
-    fileprivate let keys: KeyRing?
-    fileprivate let fixed: Credential?
-    fileprivate let capacity: Capacity?
-    fileprivate let loop: EventLoop
-
-    /// Whether more than one key of the provider can be used for the call.
-    package var hasMoreKeys: Bool { fixed == nil && keys.map { !$0.isSingle } ?? false }
-
-    /// Takes the next key that is not in `tried`, and returns a call with it. Does not wait.
-    ///
-    /// Returns nil if no key is left, or if no key has free capacity.
-    package func nextFileCall(besides tried: Set<String>, billing: Billing) async -> FileCall? {
-        guard let keys else { return nil }
-        let found: (Credential, HeldCapacity?)?
-        if let capacity {
-            found = await capacity.acquireNow(ofKeys: keys, or: nil, besides: tried, on: loop).map { ($0, $1) }
-        } else {
-            found = keys.next(at: loop.now, besides: tried).map { ($0, nil) }
-        }
-        return found.map { fileCall(with: $0, $1, billing: billing) }
-    }
-
-    /// Takes the next key and returns a call with it. Waits until the key has capacity.
-    package func fileCall(billing: Billing) async throws(UpstreamError) -> FileCall {
-        billing.server = Billing.Server(name)
-        guard let capacity else {
-            return fileCall(with: fixed ?? keys?.next(at: loop.now) ?? .none, nil, billing: billing)
-        }
-        let (credential, held) = try await capacity.acquire(ofKeys: keys, or: fixed, on: loop)
-        return fileCall(with: credential, held, billing: billing)
-    }
-
-    private func fileCall(with credential: Credential, _ held: HeldCapacity?, billing: Billing) -> FileCall {
-        let server = Billing.Server(name)
-        billing.server = server
-        return FileCall(
-            provider,
-            Attempt(credential, of: server, billing: billing, on: loop, with: keys, within: capacity),
-            held
-        )
-    }
 }
 
 extension Registry {
-    /// Returns a provider that stores files for the caller; nil if there is none. Prefers a provider that also accepts
-    /// attachments of chats.
-    package func fileCandidate(for caller: Caller) -> FileCandidate? {
-        var other: FileCandidate?
-        for (index, entry) in entries.enumerated() where entry.isPassthrough == (caller.kind == .passThrough) {
-            guard let provider = entry.provider as? any FileProvider, modelCatalog.serve(caller, at: index) else {
-                continue
-            }
-            let candidate = FileCandidate(
-                name: entry.provider.name,
-                provider: provider,
-                keys: entry.keys,
-                fixed: entry.isPassthrough ? Credential(passedOn: caller.passedKey) : nil,
-                capacity: entry.capacity,
-                loop: loop
-            )
-            if provider is any AssetUploader { return candidate }
-            other = other ?? candidate
+    /// Returns the providers that store files for the caller, in the order in which they are tried; nil if there are none.
+    /// Those that also accept attachments of chats come first.
+    package func fileCandidates(for caller: Caller) -> Candidates? {
+        let all = entries.indices.filter { index in
+            let entry = entries[index]
+            return entry.provider is any FileProvider && entry.isPassthrough == (caller.kind == .passThrough)
+                && modelCatalog.serve(caller, at: index)
         }
-        return other
+        let sorted =
+            all.filter { entries[$0].provider is any AssetUploader }
+            + all.filter { !(entries[$0].provider is any AssetUploader) }
+        let candidates = sorted.enumerated().map { fileCandidate($1, caller, priority: $0) }
+        return candidates.isEmpty ? nil : Candidates(CandidateList(candidates), balance, for: caller)
+    }
+
+    private func fileCandidate(_ index: Int, _ caller: Caller, priority: Int) -> Candidate {
+        let entry = entries[index]
+        return Candidate(
+            server: Billing.Server(entry.provider.name),
+            provider: entry.provider,
+            model: Model(unknown: ""),
+            keys: entry.keys,
+            fixed: entry.isPassthrough ? Credential(passedOn: caller.passedKey) : nil,
+            capacity: entry.capacity,
+            offeredBy: index,
+            rank: ModelCatalog.Rank(priority: priority),
+            balance: balance,
+            loop: loop
+        )
     }
 
     /// Returns a call to the provider that stores the file, with the key that uploaded it. Waits for capacity.

@@ -25,7 +25,7 @@ extension OpenAILike: FileProvider {
         let headers = wire.headers.headers(for: attempt.key, contentType: file.contentType)
         let response = UploadRules(sendsMetadata: true) { [self] (head, body) in
             let isUnknown = head.status == 404 || head.status == 405
-            return isUnknown ? UpstreamError(refusing: .noFilesKept) : refusal(head, body)
+            return isUnknown ? UpstreamError(skipping: .noFilesKept) : refusal(head, body)
         } asset: { [self] (body) throws(UpstreamError) in
             try asset(body)
         }
