@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 ENDPOINTS = {
     "/embeddings": ({"input"}, {"encoding_format", "dimensions", "user"}),
     "/moderations": ({"input"}, set()),
+    "/rerank": ({"query", "documents"}, {"top_n", "return_documents", "max_tokens_per_doc"}),
     "/images/generations": (
         {"prompt"},
         {"n", "size", "quality", "style", "background", "moderation", "output_format", "response_format", "stream", "user", "partial_images"},
@@ -80,6 +81,10 @@ MODERATION = {
     "id": "modr-1", "model": "the-server's-own",
     "results": [{"flagged": True, "categories": {"violence": True}, "category_scores": {"violence": 0.75}, "category_applied_input_types": {}}],
 }  # fmt: skip
+RANKED = {
+    "id": "rank-1", "model": "the-server's-own", "results": [{"index": 1, "relevance_score": 0.75}, {"index": 0, "relevance_score": 0.25}],
+    "usage": {"prompt_tokens": 9, "total_tokens": 9},
+}  # fmt: skip
 IMAGES = {
     "created": 1700000000, "data": [{"b64_json": PICTURE}], "size": "1024x1024",
     "usage": {"input_tokens": 11, "output_tokens": 40, "total_tokens": 51, "input_tokens_details": {"text_tokens": 11, "image_tokens": 0}},
@@ -101,6 +106,8 @@ def answered(path: str, body: dict[str, Any], script: dict[str, Any]) -> dict[st
             return script | {"json": embeddings(body)}
         case "/moderations":
             return script | {"json": MODERATION}
+        case "/rerank":
+            return script | {"json": RANKED}
         case "/audio/speech" if body.get("stream_format") == "sse":
             pieces = [
                 event({"type": "speech.audio.delta", "audio": PICTURE}),

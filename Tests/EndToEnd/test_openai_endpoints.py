@@ -36,6 +36,7 @@ def embed(http, model="fast", **fields):
 ASKS = {
     "embeddings": embed,
     "moderations": lambda http, model="fast": http.post("/v1/moderations", json={"model": model, "input": "Hello"}),
+    "rerank": lambda http, model="fast": http.post("/v1/rerank", json={"model": model, "query": "Hello", "documents": ["a", "b"]}),
     "generations": generate,
     "edits": lambda http, model="fast": http.post(
         "/v1/images/edits", data={"model": model, "prompt": "x"}, files=[("image[]", ("a.png", PNG, "image/png"))]
@@ -109,7 +110,9 @@ def test_the_relays_own_fields_stay_here(team, server, name):
         server.says(MODEL, {"extra": True})
         answer = team.post(f"/v1/{path}/{name}", files=[*fields, (file, ("a.png", PNG, "image/png"))])
     else:
-        fields = {"prompt": "x"} if name == "generations" else {"input": "x"} | ({"voice": "v"} if name == "speech" else {})
+        fields = {"generations": {"prompt": "x"}, "speech": {"input": "x", "voice": "v"}, "rerank": {"query": "x", "documents": ["x"]}}.get(
+            name, {"input": "x"}
+        )
         path = {"generations": "images/", "speech": "audio/"}.get(name, "") + name
         answer = team.post(f"/v1/{path}", json={"model": "fast"} | fields | own)
     assert answer.status_code == 200, answer.text

@@ -263,6 +263,7 @@ ENDPOINTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "text": (CHAT, "gpt-4o-mini", {"json": {"messages": [{"role": "user", "content": "Hello"}]}}),
     "embeddings": ("/v1/embeddings", "gpt-4o-mini", {"json": {"input": "x"}}),
     "moderations": ("/v1/moderations", "gpt-4o-mini", {"json": {"input": "x"}}),
+    "rerank": ("/v1/rerank", "gpt-4o-mini", {"json": {"query": "x", "documents": ["x"]}}),
     "images": ("/v1/images/generations", "gpt-image-1", {"json": {"prompt": "x"}}),
     "speech": ("/v1/audio/speech", "tts-1", {"json": {"input": "x", "voice": "alloy"}}),
     "transcriptions": ("/v1/audio/transcriptions", "whisper-1", {"files": RECORDING}),

@@ -46,7 +46,7 @@ def test_health(http, path):
 @pytest.mark.parametrize(
     "path",
     [
-        "/v1/embeddings", "/embeddings", "/v1/moderations", "/v1/assistants", "/v1/threads", "/v1/batches",
+        "/v1/embeddings", "/embeddings", "/v1/moderations", "/v1/rerank", "/v2/rerank", "/v1/assistants", "/v1/threads", "/v1/batches",
         "/v1/fine_tuning/jobs", "/v1/vector_stores", "/v1/realtime", "/v1/realtime/sessions",
         "/v1/conversations", "/v1/conversations/conv_1/items", "/v1/containers", "/v1/skills", "/v1/agents", "/v1/videos",
         "/v1/evals", "/v1/prompts", "/v1/chatkit/sessions", "/v1/uploads", "/chatkit",

@@ -6,6 +6,7 @@ package import Shared
 package enum ForwardedEndpoint: String, Sendable {
     case embeddings = "/embeddings"
     case moderations = "/moderations"
+    case rerank = "/rerank"
     case imageGenerations = "/images/generations"
     case imageEdits = "/images/edits"
     case imageVariations = "/images/variations"
@@ -18,7 +19,7 @@ package enum ForwardedEndpoint: String, Sendable {
     /// The kind of content in the endpoint's responses, if they are not event streams.
     package var responseKind: ResponseKind {
         switch self {
-        case .embeddings, .moderations, .imageGenerations, .imageEdits, .imageVariations: .json
+        case .embeddings, .moderations, .rerank, .imageGenerations, .imageEdits, .imageVariations: .json
         case .speech: .audio
         case .transcriptions, .translations: .jsonOrText
         }
@@ -116,6 +117,14 @@ package protocol FormSource: OnLoop {
     func copyHeld() async throws(APIError) -> ByteBuffer
     /// Returns the form's bytes that are in memory, for an endpoint that parses the form itself. Keeps no copy of them.
     func removeHeld() -> ByteBuffer
+}
+
+extension UpstreamError {
+    /// Creates the error of a vendor that has another of these endpoints, but not this one.
+    package static func lacking(_ endpoint: ForwardedEndpoint) -> UpstreamError {
+        let why = "The provider of this model does not support /v1\(endpoint.path)."
+        return UpstreamError(skipping: APIError(404, why, code: "unsupported_endpoint"))
+    }
 }
 
 extension FormSource {

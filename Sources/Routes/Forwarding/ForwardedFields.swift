@@ -58,6 +58,19 @@ struct ForwardedFields: Sendable {
         case .embeddings, .moderations:
             guard let input = root["input"] else { throw .missing("input") }
             add(input, to: &texts, depth: 0)
+        case .rerank:
+            guard try fields.length("query") != nil else { throw .missing("query") }
+            guard let documents = root["documents"] else { throw .missing("documents") }
+            guard let count = documents.elements?.reduce(0, { sum, _ in sum + 1 }) else {
+                throw .type("documents", "an array")
+            }
+            guard (1...Self.maxDocuments).contains(count) else {
+                throw .value("documents", "must have 1 to \(Self.maxDocuments) documents")
+            }
+            if let query = root["query"] { add(query, to: &texts, depth: 0) }
+            add(documents, to: &texts, depth: 0)
+            // A search has the price of one piece.
+            pieces = Usage(pieces: 1, .image)
         default:
             if endpoint.group == .images {
                 images = try fields.integer("n", ForwardedForm.imageRange) ?? 1
@@ -71,6 +84,8 @@ struct ForwardedFields: Sendable {
         }
         self.texts = Body(texts)
     }
+
+    private static let maxDocuments = 1_000
 
     private static func hash(_ text: UnsafeRawBufferPointer) -> UInt64? {
         text.isEmpty ? nil : AffinityHash(text).value

@@ -14,6 +14,11 @@ func createModeration(_ exchange: Exchange, _ gateway: Gateway) async throws(API
     try await forward(.moderations, exchange, gateway: gateway)
 }
 
+/// Handles POST /v1/rerank: sorts documents by their relevance to a query.
+func createRerank(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
+    try await forward(.rerank, exchange, gateway: gateway)
+}
+
 /// Serves an endpoint whose requests the relay can only forward unchanged, not translate.
 private func forward(_ endpoint: ForwardedEndpoint, _ exchange: Exchange, gateway: Gateway) async throws(APIError) {
     guard gateway.registry.forwards else { throw .notOffered(endpoint.path) }
@@ -65,7 +70,7 @@ extension Exchange {
         let (fields, forwarded) = try await read(endpoint)
         content.keep(forwarded)
         let named = deployment ?? fields.model ?? endpoint.defaultModel
-        if endpoint == .embeddings, named?.isEmpty ?? true { throw .missing("model") }
+        if !endpoint.allowsSubstitutes, named?.isEmpty ?? true { throw .missing("model") }
         record.model = named
         let wish = ModelWish.forwarded(named ?? "", substituting: endpoint.allowsSubstitutes)
         guard let named, !named.isEmpty,
@@ -175,7 +180,7 @@ extension ForwardedRequest.Content {
 extension ForwardedEndpoint {
     var group: EndpointGroup {
         switch self {
-        case .embeddings, .moderations: .chat
+        case .embeddings, .moderations, .rerank: .chat
         case .imageGenerations, .imageEdits, .imageVariations: .images
         case .speech, .transcriptions, .translations: .audio
         }
@@ -190,8 +195,9 @@ extension ForwardedEndpoint {
         }
     }
 
-    /// Whether another model may replace a model that the vendor has shut down; false for embeddings.
-    fileprivate var allowsSubstitutes: Bool { self != .embeddings }
+    /// Whether another model may replace a model that the vendor has shut down; false if results of
+    /// different models cannot be compared.
+    fileprivate var allowsSubstitutes: Bool { self != .embeddings && self != .rerank }
 
     /// The model for a request that names no model; nil if there is no default.
     fileprivate var defaultModel: String? {
@@ -199,14 +205,14 @@ extension ForwardedEndpoint {
         case .moderations: "omni-moderation-latest"
         case .imageGenerations, .imageEdits: ImageCall.defaultModel
         case .imageVariations: ImageCall.defaultVariationModel
-        case .embeddings, .speech, .transcriptions, .translations: nil
+        case .embeddings, .rerank, .speech, .transcriptions, .translations: nil
         }
     }
 
     /// The features of models that can serve this endpoint with a translated request.
     var features: Model.Features {
         switch self {
-        case .embeddings, .moderations: []
+        case .embeddings, .moderations, .rerank: []
         case .imageGenerations: .image
         case .imageEdits: [.imageEdit, .imageInpaint]
         case .imageVariations: [.image, .imageEdit, .imageInpaint, .imageVariation]
@@ -224,6 +230,7 @@ extension APIError {
             switch path {
             case "/assistants", "/threads", "/conversations": " Use /v1/responses."
             case "/embeddings", "/moderations": " It needs a provider of the kind openai (PROVIDER_<NAME>_KIND=openai)."
+            case "/rerank": " It needs a provider of the kind openai or cohere."
             default: ""
             }
         return APIError(404, "\(path) is not offered here.\(instead)", code: "unsupported_endpoint")

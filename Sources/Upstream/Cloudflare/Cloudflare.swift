@@ -138,10 +138,7 @@ extension Cloudflare: Forwarder {
         for model: Model,
         by attempt: Attempt
     ) async throws(UpstreamError) -> any ForwardedResponse {
-        guard request.endpoint == .embeddings else {
-            let why = "The provider of this model does not support /v1\(request.endpoint.path)."
-            throw UpstreamError(skipping: APIError(404, why, code: "unsupported_endpoint"))
-        }
+        guard request.endpoint == .embeddings else { throw .lacking(request.endpoint) }
         return try await inner.forward(request, for: model, by: attempt)
     }
 }

@@ -7,6 +7,7 @@ package import Shared
 package final class Cohere: KeyChecker, OnLoop, @unchecked Sendable {
     let wire: WireVendor
     let chat: Endpoint
+    let rerank: Endpoint
     private let models: Endpoint
 
     static let maxStops = 5
@@ -14,10 +15,12 @@ package final class Cohere: KeyChecker, OnLoop, @unchecked Sendable {
     /// Creates the vendor; nil if the base URL in `site` is invalid.
     package init?(_ site: VendorSite, _ transport: any Transport, quirks: QuirkMemory, tools: LoopTools) {
         guard let chat = Endpoint(site.baseURL + "/v2/chat", site.options),
+            let rerank = Endpoint(site.baseURL + "/v2/rerank", site.options),
             let models = Endpoint(site.baseURL + "/v1/models?page_size=1", site.options.forChecks)
         else { return nil }
         wire = WireVendor(site.name, transport, headers: Self.headers(site), quirks: quirks, tools: tools)
         self.chat = chat
+        self.rerank = rerank
         self.models = models
     }
 

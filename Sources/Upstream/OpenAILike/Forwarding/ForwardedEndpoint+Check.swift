@@ -22,7 +22,7 @@ extension ForwardedEndpoint {
     private func isAnswered(by root: JSONValue) -> Bool {
         switch self {
         case .embeddings, .imageGenerations, .imageEdits, .imageVariations: root["data"].hasElements
-        case .moderations: root["results"].hasElements
+        case .moderations, .rerank: root["results"].hasElements
         // The text may be empty, as the audio may contain no speech.
         case .transcriptions, .translations: root["text"]?.text != nil
         case .speech: false
