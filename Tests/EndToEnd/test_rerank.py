@@ -143,4 +143,6 @@ def test_what_cohere_does_not_take_is_for_the_next_provider(at_cohere):
 
 def test_cohere_has_no_other_endpoint(at_cohere):
     _, http = at_cohere
+    answer = http.post("/v1/embeddings", json={"model": "sorter", "input": "x"})
+    assert (answer.status_code, answer.headers["x-relay-provider"], answer.headers["x-relay-attempts"]) == (200, "row", "1")
     assert refusal(http.post("/v1/embeddings", json={"model": "other", "input": "x"})) == (404, "unsupported_endpoint", None)

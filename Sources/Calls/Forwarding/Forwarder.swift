@@ -30,6 +30,8 @@ package enum ForwardedEndpoint: String, Sendable {
 
 /// A vendor to which the relay forwards requests unchanged. Used on one event loop only.
 package protocol Forwarder: AnyObject, Sendable {
+    /// Returns whether the vendor may have this endpoint.
+    func forwards(_ endpoint: ForwardedEndpoint) -> Bool
     /// Forwards a request. Returns when a successful response has begun. After an error, another candidate can be
     /// tried.
     func forward(
@@ -37,6 +39,10 @@ package protocol Forwarder: AnyObject, Sendable {
         for model: Model,
         by call: Attempt
     ) async throws(UpstreamError) -> any ForwardedResponse
+}
+
+extension Forwarder {
+    package func forwards(_ endpoint: ForwardedEndpoint) -> Bool { true }
 }
 
 /// A request that is forwarded to a vendor unchanged.
@@ -117,14 +123,6 @@ package protocol FormSource: OnLoop {
     func copyHeld() async throws(APIError) -> ByteBuffer
     /// Returns the form's bytes that are in memory, for an endpoint that parses the form itself. Keeps no copy of them.
     func removeHeld() -> ByteBuffer
-}
-
-extension UpstreamError {
-    /// Creates the error of a vendor that has another of these endpoints, but not this one.
-    package static func lacking(_ endpoint: ForwardedEndpoint) -> UpstreamError {
-        let why = "The provider of this model does not support /v1\(endpoint.path)."
-        return UpstreamError(skipping: APIError(404, why, code: "unsupported_endpoint"))
-    }
 }
 
 extension FormSource {

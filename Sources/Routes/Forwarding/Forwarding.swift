@@ -21,13 +21,13 @@ func createRerank(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
 
 /// Serves an endpoint whose requests the relay can only forward unchanged, not translate.
 private func forward(_ endpoint: ForwardedEndpoint, _ exchange: Exchange, gateway: Gateway) async throws(APIError) {
-    guard gateway.registry.forwards else { throw .notOffered(endpoint.path) }
+    guard gateway.registry.forwards(endpoint) else { throw .notOffered(endpoint.path) }
     let caller = try await exchange.caller(.chat)
     let content = RequestContent(exchange)
     guard let plan = try await exchange.forwardingPlan(endpoint, content, for: caller) else {
         let name = exchange.record.model ?? ""
         if name.isEmpty { throw gateway.registry.modelCatalog.notFound(name, for: caller) }
-        _ = try gateway.registry.resolve(.forwarded(name, substituting: false), for: caller)
+        _ = try gateway.registry.resolve(.forwarded(name, to: endpoint, substituting: false), for: caller)
         throw .notOffered(endpoint.path)
     }
     try await exchange.serve(plan, for: caller)
@@ -66,16 +66,16 @@ extension Exchange {
         for caller: Caller,
         or operation: (any MediaOperation)? = nil
     ) async throws(APIError) -> MediaPlan? {
-        guard gateway.registry.forwards else { return nil }
+        guard gateway.registry.forwards(endpoint) else { return nil }
         let (fields, forwarded) = try await read(endpoint)
         content.keep(forwarded)
         let named = deployment ?? fields.model ?? endpoint.defaultModel
         if !endpoint.allowsSubstitutes, named?.isEmpty ?? true { throw .missing("model") }
         record.model = named
-        let wish = ModelWish.forwarded(named ?? "", substituting: endpoint.allowsSubstitutes)
+        let wish = ModelWish.forwarded(named ?? "", to: endpoint, substituting: endpoint.allowsSubstitutes)
         guard let named, !named.isEmpty,
             var all = try? gateway.registry.resolve(wish, for: caller, able: endpoint.features).candidates,
-            all.canForward
+            all.canForward(endpoint)
         else { return nil }
         if case .json(let body) = forwarded { try NativeRequest(body).check() }
         var sent = forwarded
@@ -84,11 +84,11 @@ extension Exchange {
             all = having
             sent = .json(try await worked(ofBytes: body.bytes.count) { images.written(into: body) })
         }
-        if let operation, all.isForwardingMixed {
+        if let operation, all.isForwardingMixed(endpoint) {
             content.isKept = try await forwarded.isWhole()
             if content.isKept { all = try await operation.candidates(all) }
         }
-        guard let candidates = content.isKept ? all : all.forwarding else { return nil }
+        guard let candidates = content.isKept ? all : all.forwarding(endpoint) else { return nil }
         if case .form(let form) = forwarded { try await form.readAhead() }
         record.isStreamed = fields.isStreamed
         var cached: CacheLookup?

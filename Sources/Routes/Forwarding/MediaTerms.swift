@@ -57,7 +57,8 @@ struct MediaTerms: Sendable {
     }
 
     private func way(_ candidate: Candidate) async throws(APIError) -> Way {
-        guard let operation = plan.operation, plan.request == nil || candidate.forwarder == nil else {
+        let isForwarded = plan.request != nil && candidate.forwarder(plan.endpoint) != nil
+        guard !isForwarded, let operation = plan.operation else {
             return (forwardedReservation(candidate), nil)
         }
         let prepared = try await operation.prepared(candidate)

@@ -64,7 +64,7 @@ final class ImageOperation: MediaOperation, OnLoop, @unchecked Sendable {
             return try replaced(try await reader.order().call, named)
         } catch {
             // Other candidates may accept a request that cannot be read here.
-            guard named.canForward, error.status < 499 else { throw error }
+            guard named.canForward(.imageVariations), error.status < 499 else { throw error }
             return named
         }
     }
@@ -77,9 +77,9 @@ final class ImageOperation: MediaOperation, OnLoop, @unchecked Sendable {
 
     func holder(_ candidates: Candidates) async throws(APIError) -> (position: Int, Candidate)? {
         // A request that another kind of vendor may get unchanged is read only for a candidate that needs it.
-        guard !candidates.canForward, let named = try await reader.order().named, let billing = exchange.billing else {
-            return nil
-        }
+        guard !candidates.canForward(.imageEdits), let named = try await reader.order().named,
+            let billing = exchange.billing
+        else { return nil }
         let candidate = candidates.firstHealthy
         let (image, holder) = try await loader(billing).image(named.image, isMasked: named.mask != nil, candidate)
         _ = try await keep(image, named, billing)

@@ -36,7 +36,7 @@ private func varying(
     gateway: Gateway
 ) throws(APIError) -> Candidates {
     let others = standIns(for: call, besides: named, caller, gateway)
-    if named.canForward { return named.then(others) }
+    if named.canForward(.imageVariations) { return named.then(others) }
     let own = named.replaced { $0.model.features.contains(.imageVariation) ? $0 : nil }
     // The requested model stays first, even if its circuit breaker is open.
     let all = (own.map { [$0.leading] } ?? []) + others

@@ -99,7 +99,7 @@ extension Candidates {
     /// A candidate that forwards requests must have access to all the files.
     package func having(_ images: KeptImages) -> Candidates? {
         replaced { candidate in
-            guard candidate.forwarder != nil else { return candidate }
+            guard candidate.forwarder(.imageEdits) != nil else { return candidate }
             var reader: Candidate? = candidate
             for file in images.files { reader = reader?.reading(file) }
             return reader

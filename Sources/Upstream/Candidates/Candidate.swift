@@ -182,7 +182,9 @@ package final class Candidate: Sendable {
     package var images: (any ImageProvider)? { provider as? any ImageProvider }
     package var speech: (any SpeechProvider)? { provider as? any SpeechProvider }
     package var transcription: (any TranscriptionProvider)? { provider as? any TranscriptionProvider }
-    package var forwarder: (any Forwarder)? { provider as? any Forwarder }
+    package func forwarder(_ endpoint: ForwardedEndpoint) -> (any Forwarder)? {
+        (provider as? any Forwarder).flatMap { $0.forwards(endpoint) ? $0 : nil }
+    }
     package var files: (any FileProvider)? { provider as? any FileProvider }
     package var assetUploader: (any AssetUploader)? { provider as? any AssetUploader }
 

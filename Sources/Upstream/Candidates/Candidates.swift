@@ -50,21 +50,22 @@ package struct Candidates: Sendable {
         return !balance.isOpen(candidate.breakerKey, at: candidate.loop.now)
     }
 
-    /// Whether some provider can forward requests unchanged.
-    package var canForward: Bool { list.all.contains { $0.forwarder != nil } }
-
-    /// Whether some providers can forward requests unchanged and others cannot.
-    package var isForwardingMixed: Bool {
-        let forwards = leading.forwarder != nil
-        return list.all.contains { ($0.forwarder != nil) != forwards }
+    /// Returns whether some provider can forward requests to this endpoint unchanged.
+    package func canForward(_ endpoint: ForwardedEndpoint) -> Bool {
+        list.all.contains { $0.forwarder(endpoint) != nil }
     }
 
-    /// The candidates that can forward requests unchanged; nil if the candidate that will probably serve the call
-    /// cannot forward it.
-    package var forwarding: Candidates? {
+    /// Returns whether some providers can forward requests to this endpoint unchanged and others cannot.
+    package func isForwardingMixed(_ endpoint: ForwardedEndpoint) -> Bool {
+        canForward(endpoint) && !list.all.allSatisfy { $0.forwarder(endpoint) != nil }
+    }
+
+    /// Returns the candidates that can forward requests to this endpoint unchanged; nil if the candidate that will
+    /// probably serve the call cannot forward it.
+    package func forwarding(_ endpoint: ForwardedEndpoint) -> Candidates? {
         let first = list.all.first { isHealthy($0) && !$0.isKnownFull() } ?? firstHealthy
-        guard first.forwarder != nil else { return nil }
-        return replaced { $0.forwarder != nil ? $0 : nil }
+        guard first.forwarder(endpoint) != nil else { return nil }
+        return replaced { $0.forwarder(endpoint) != nil ? $0 : nil }
     }
 
     /// Returns a copy with each candidate replaced, or removed if `replacement` returns nil. Returns nil if no

@@ -16,9 +16,9 @@ package enum ModelWish: Sendable {
     case named(String)
     /// A member of a panel, by its name in the panel's settings.
     case member(String)
-    /// The model with this name at providers that forward the request unchanged, or whose model can serve the request.
+    /// The model with this name at providers that forward the request to the endpoint, or whose model can serve it.
     /// If there are none, all providers of the model. `substituting`: whether the fallback model is used, too.
-    case forwarded(String, substituting: Bool)
+    case forwarded(String, to: ForwardedEndpoint, substituting: Bool)
     /// One model of each provider that serves calls without a model name, sorted by priority and then by price.
     case anyModel
     /// One model of each provider that has a capacity limit and can serve calls with these needs. The provider with
@@ -52,8 +52,8 @@ extension Registry {
                 guard !able.isEmpty else { throw .modelNotFound(name) }
                 return candidates(able, caller)
             }
-        case .forwarded(let name, let isSubstituting):
-            return try forwarding(name, for: caller, able: features, isSubstituting: isSubstituting)
+        case .forwarded(let name, let endpoint, let isSubstituting):
+            return try forwarding(name, to: endpoint, for: caller, able: features, isSubstituting: isSubstituting)
         case .anyModel:
             let all = generating(for: caller) { $0.generates }
             let costs = all.map { ($0.price?.promptParts ?? 0) + ($0.price?.completionParts ?? 0) }
@@ -140,11 +140,14 @@ extension Registry {
 
     private func forwarding(
         _ name: String,
+        to endpoint: ForwardedEndpoint,
         for caller: Caller,
         able features: Model.Features,
         isSubstituting: Bool
     ) throws(APIError) -> Resolution {
-        let isWanted = { (one: Candidate) in one.forwarder != nil || !one.model.features.isDisjoint(with: features) }
+        let isWanted = { (one: Candidate) in
+            one.forwarder(endpoint) != nil || !one.model.features.isDisjoint(with: features)
+        }
         let served = modelCatalog.replacement(of: name) ?? name
         let known = usable(modelCatalog[served], as: served, asked: name, caller)
         var wanted = known.filter { isWanted($0) }

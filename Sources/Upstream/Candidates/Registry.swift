@@ -85,6 +85,11 @@ package final class Registry: OnLoop, @unchecked Sendable {
         speaks(.messages) && entries.contains { $0.provider.name == provider && $0.provider.wires.contains(.messages) }
     }
 
+    /// Returns whether some vendor may accept unchanged requests to this endpoint.
+    package func forwards(_ endpoint: ForwardedEndpoint) -> Bool {
+        forwards && entries.contains { ($0.provider as? any Forwarder)?.forwards(endpoint) ?? false }
+    }
+
     /// Returns whether some vendor accepts requests of this API unchanged.
     package func speaks(_ wire: Wire) -> Bool { wires.contains(wire) }
 

@@ -132,13 +132,13 @@ extension Cloudflare: WireChatVendor {
 }
 
 extension Cloudflare: Forwarder {
-    /// Forwards an embeddings request. Throws for requests to other endpoints.
+    package func forwards(_ endpoint: ForwardedEndpoint) -> Bool { endpoint == .embeddings }
+
     package func forward(
         _ request: ForwardedRequest,
         for model: Model,
         by attempt: Attempt
     ) async throws(UpstreamError) -> any ForwardedResponse {
-        guard request.endpoint == .embeddings else { throw .lacking(request.endpoint) }
-        return try await inner.forward(request, for: model, by: attempt)
+        try await inner.forward(request, for: model, by: attempt)
     }
 }

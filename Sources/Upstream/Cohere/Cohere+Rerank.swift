@@ -3,14 +3,16 @@ import Engine
 package import Shared
 
 extension Cohere: Forwarder {
-    /// Forwards a request to sort documents, with the fields that Cohere has. Throws for requests to other endpoints.
+    package func forwards(_ endpoint: ForwardedEndpoint) -> Bool { endpoint == .rerank }
+
+    /// Forwards a request to sort documents, with the fields that Cohere has.
     package func forward(
         _ request: ForwardedRequest,
         for model: Model,
         by attempt: Attempt
     ) async throws(UpstreamError) -> any ForwardedResponse {
-        guard request.endpoint == .rerank, case .json(let original) = request.content else {
-            throw .lacking(request.endpoint)
+        guard case .json(let original) = request.content else {
+            throw UpstreamError(.failed, cause: "the request is a form")
         }
         let order = try RerankRequest(original)
         let call = UpstreamCall(
