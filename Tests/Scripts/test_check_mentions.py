@@ -34,6 +34,12 @@ def test_a_name_that_is_gone_is_found(tree: Path, name: str) -> None:
     assert missing(tree, f"A `{name}`.") == [f"ARCHITECTURE.md:3: `{gone}` is in no source"]
 
 
+def test_what_belongs_to_another_type_is_found(tree: Path) -> None:
+    (tree / "Sources/Router.swift").write_text("final class Router { init() {} }\n")
+    page = "`Router.start`, `ChatPlan.start`, `ChatPlan.isStreamed`, `Router.init`"
+    assert missing(tree, page) == ["ARCHITECTURE.md:3: `Router.start` is in no source"]
+
+
 def test_comments_are_read(tree: Path) -> None:
     (tree / "Sources/Old.swift").write_text("/// Not `ChatPlan` but `OldTerms`.\nlet text = \"`OldTerms2`\"\n")
     done = subprocess.run([sys.executable, SCRIPT, tree], capture_output=True, text=True)
