@@ -68,6 +68,7 @@ def test_it_counts_as_a_chat(ranking):
     answers = [rank(http) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 429]
     assert int(answers[0].headers["x-ratelimit-remaining-tokens"]) < 100
+    assert 'gen_ai_operation_name="rerank"' in http.get("/metrics").text
 
 
 # --- Cohere -----------------------------------------------------------------------------------

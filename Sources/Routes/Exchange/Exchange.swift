@@ -363,6 +363,32 @@ final class Exchange: OnLoop, @unchecked Sendable {
     }
 }
 
+extension Exchange {
+    /// Counts and logs the request, which has ended. Call it once, when the response has been written.
+    func finish() {
+        if let operation { countOperation(operation) }
+        end()
+        if gateway.hasOperator { gateway.running.remove(self) }
+    }
+
+    private func countOperation(_ kind: Operation.Kind) {
+        let now = gateway.loop.now
+        let provider = billing?.provider
+        var operation = Operation(
+            kind,
+            model: record.model,
+            provider: provider,
+            status: record.status,
+            fault: record.fault
+        )
+        operation.durationNanoseconds = now.nanoseconds(since: record.startedAt)
+        if provider != nil { operation.callNanoseconds = now.nanoseconds(since: admittedAt) }
+        operation.firstTokenNanoseconds = record.firstByteNanoseconds
+        operation.usage = record.usage
+        gateway.counts.count(operation)
+    }
+}
+
 extension Exchange: RunningEntry {
     var isOfPage: Bool { record.isOfOperator }
 

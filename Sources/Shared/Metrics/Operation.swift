@@ -10,9 +10,10 @@ package struct Operation {
         case generateContent
         case transcription
         case moderation
+        case rerank
 
         /// The value of the label `gen_ai.operation.name`. OpenTelemetry's conventions do not define the values
-        /// `transcription` and `moderation`.
+        /// `transcription`, `moderation` and `rerank`.
         var name: String {
             switch self {
             case .other: "other"
@@ -22,6 +23,7 @@ package struct Operation {
             case .generateContent: "generate_content"
             case .transcription: "transcription"
             case .moderation: "moderation"
+            case .rerank: "rerank"
             }
         }
 
@@ -38,6 +40,7 @@ package struct Operation {
             case "/images/generations", "/images/edits", "/images/variations", "/audio/speech": self = .generateContent
             case "/audio/transcriptions", "/audio/translations": self = .transcription
             case "/moderations": self = .moderation
+            case "/rerank": self = .rerank
             default: return nil
             }
         }

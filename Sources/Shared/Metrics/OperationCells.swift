@@ -26,7 +26,7 @@ extension LoopMetrics {
         if let time = operation.callNanoseconds { operations.calls.add(time, at: number) }
         if let usage = operation.usage {
             operations.promptTokens.add(UInt64(clamping: usage.promptTokens), at: number)
-            if operation.kind != .embeddings {
+            if operation.kind != .embeddings, operation.kind != .rerank {
                 operations.completionTokens.add(UInt64(clamping: usage.completionTokens), at: number)
             }
         }
