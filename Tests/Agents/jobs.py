@@ -124,7 +124,7 @@ def blocks(line: dict) -> list[dict]:
 VOLATILE = [
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"), (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,}", "ID"), (r"http://127\.0\.0\.1:\d+(/v1)?", "URL"),
     (r"/tmp/\S*?/(straight|relayed)\b", "HOME"), (r"-tmp-\S*?-(straight|relayed)-", "HOME"), (r"\b(call|toolu|req)_\w+", "ID"), (r"snapshot-bash-\S+", "SNAPSHOT"),
-    (r"\b\d+\.\d+", "N"), (r"\b[0-9a-f]{8,64}\b", "HEX"), (r"\d+", "N"),
+    (r"\b\d+\.\d+\b", "N"), (r"\b[0-9a-f]{8,64}\b", "HEX"), (r"\d+", "N"),
 ]  # fmt: skip
 
 
