@@ -62,7 +62,10 @@ extension RefusedRequest {
         var changes = [FieldChange("stream"), FieldChange("stream_options")]
         if request["stream"]?.bytes.equals("true") ?? false {
             let isNamed = isNamed(["stream"]) || words.quoteAny(of: ["streaming is", "support streaming"])
-            guard isUnsupported, isNamed, !words.quote("stream_options") else { return nil }
+            guard isUnsupported, isNamed, !words.quote("stream_options"),
+                // A field that is refused in streams alone is not the stream.
+                !RefusedCombination(words, of: request).isCondition
+            else { return nil }
         } else {
             guard words.quoteAny(of: Self.streamsOnly) else { return nil }
             changes = [FieldChange("stream", .set("true"))]
