@@ -61,7 +61,12 @@ def test_each_member_has_the_limits_of_the_family_and_all_share_its_group(start_
     of_ann = [row for row in operator.items("/admin/limits", caller="class.ann") if row["limit"] == "key"]
     assert [(row["caller"], row["used"]) for row in of_ann] == [("class.ann", "3")]
     wait_for(lambda: {"class.ann", "class.bob"} <= {row["caller"] for row in operator.items("/admin/limits")})
+    listed = [(row["kind"], row["name"], row["requests"]) for row in operator.items("/admin/keys")]
+    assert listed[0][:2] == ("group", "school") and {row[1] for row in listed[1:]} == {"class.ann", "class.bob"} and all(row[2] for row in listed)
     assert operator.post("/admin/limits/reset", {"caller": "class.bob", "id": of_ann[0]["id"]}).status_code == 200
+    environment = INHERITED | {"ENV_FILE": "/dev/null"} | CLASS | limits | {"DATA_DIR": str(tmp_path)}
+    done = subprocess.run([binary(), "usage", "--by", "group", "--json"], env=environment, capture_output=True, text=True, timeout=30)
+    assert [row["group"] for row in json.loads(done.stdout)["rows"] if row["group"]] == ["school"], done.stdout
 
 
 def test_the_command_shows_the_limits_of_a_member(start_relay, store):

@@ -7,9 +7,9 @@ import Shared
 /// The keys of a group follow the row of their first group. What is nearest to its end comes first.
 func listKeys(_ visit: AdminVisit) async throws(APIError) {
     _ = try AdminQuery(visit.request, [])
-    let keys = visit.gateway.settings.keys
-    let budgets = try await KeyBudgets(visit)
     let usage = try await KeyUsage.all(visit)
+    let keys = visit.gateway.settings.keys.withMembers(named: usage.keys)
+    let budgets = try await KeyBudgets(of: keys, visit)
     let now = Timestamp.now()
     var blocks: [KeyBlock] = []
     var positions: [String: Int] = [:]
@@ -40,8 +40,7 @@ private struct KeyBudgets {
     static let keysAtOnce = 50
 
     /// Reads the states for all keys.
-    init(_ visit: AdminVisit) async throws(APIError) {
-        let keys = visit.gateway.settings.keys
+    init(of keys: [KeySettings], _ visit: AdminVisit) async throws(APIError) {
         var ids: Set<String> = []
         for first in stride(from: 0, to: keys.count, by: Self.keysAtOnce) {
             await Task.yield()

@@ -110,6 +110,14 @@ extension [KeySettings] {
         return key.family != nil && KeyFamily.isMember(parts[1]) ? key.settings(ofMember: String(parts[1])) : nil
     }
 
+    /// Returns the callers with the members of families that have these names. A family without such a member stays.
+    package func withMembers(named names: some Sequence<String>) -> [KeySettings] {
+        let members = Dictionary(grouping: names.compactMap(named).filter { $0.member != nil }, by: \.family?.name)
+        return flatMap { key in
+            key.family.flatMap { members[$0.name] }.map { $0.sorted { $0.name < $1.name } } ?? [key]
+        }
+    }
+
     /// The callers that can be listed: all but families, whose members are not known.
     package var single: [KeySettings] { filter { $0.family == nil } }
 }

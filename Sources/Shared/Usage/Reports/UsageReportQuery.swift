@@ -27,7 +27,7 @@ package struct UsageReportQuery: Sendable, Equatable {
     package let group: Group
     /// The number of days, including today.
     package let days: Int
-    /// The groups of each caller that has some, by the caller's name, for sums by group.
+    /// The groups of each caller or family that has some, by its name, for sums by group.
     private let groups: [String: [String]]
 
     /// The largest number of rows in the result, one for each group.
@@ -44,7 +44,7 @@ package struct UsageReportQuery: Sendable, Equatable {
         guard group == .group else { return rows }
         var sums: [String?: UsageFigures] = [:]
         for row in rows {
-            let names = row.name.flatMap { groups[$0] } ?? []
+            let names = row.name.flatMap { groups[$0] ?? groups[String($0.prefix { $0 != "." })] } ?? []
             for name in names { sums[name, default: UsageFigures()] += row.figures }
             if names.isEmpty { sums[nil, default: UsageFigures()] += row.figures }
         }
