@@ -45,7 +45,7 @@ def test_calls_of_one_user_keep_to_one_provider_and_key(made, way):
     for number in range(48):
         for _ in range(2):
             assert WAYS[way](http, user=f"user {number}").status_code == 200
-    seen = places(providers)
+    seen = places(providers, FEATURES)
     assert all(len(set(seen[at : at + 2])) == 1 for at in range(0, 96, 2))
     assert len(set(seen)) == 4
 

@@ -73,7 +73,8 @@ SETTINGS = {"PROVIDER_A_KIND": "echo", "ANONYMOUS_MODELS": "all"}
         (["--config", "x.env"], "unknown option: --config; set ENV_FILE to the path of a file of settings; `check FILE` checks one",
          "[COMMAND]", ["check"]),
         (["models", "--json", "--liv"], "models: unknown option --liv; did you mean --live?", "models", ["models", "--live"]),
-        (["key", "--name"], "key: unknown option --name; expected a NAME, then optionally --json", "key NAME", ["key", "name"]),
+        (["key", "--name"], "key: unknown option --name; expected a NAME, then optionally --json; or a NAME, then members or --file FILE",
+         "key NAME | key NAME MEMBER ...", ["key", "name"]),
     ],
 )  # fmt: skip
 def test_a_command_that_is_none(tmp_path: Path, words: list[str], line: str, usage: str, mended: list[str]) -> None:

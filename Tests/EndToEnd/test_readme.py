@@ -183,9 +183,10 @@ def test_commands_do_what_they_say(block: Block, tmp_path: Path, counters: Memca
     lines = [line.partition("#")[0].split() for line in block.code.splitlines()]
     settings = {
         "KEY_TEAM_TOKEN": "sk-choose-something-long", "PROVIDER_DEMO_KIND": "echo", "MEMCACHED_SERVERS": counters.address,
-        "DATA_DIR": str(tmp_path / "data"),
+        "DATA_DIR": str(tmp_path / "data"), "KEY_CLASS_SECRET": "a-secret-of-the-members-of-the-class",
     }  # fmt: skip
     (tmp_path / "data").mkdir()
+    (tmp_path / "names.txt").write_text("Ann Lee\n")
     for program, *words in lines:
         assert program == "relay"
         done = run(["team" if word == "NAME" else word for word in words], tmp_path, **settings)

@@ -1,13 +1,14 @@
 """Prompts are counted where the count is needed: for vendors that report their usage, an estimate is reserved."""
 
 import conftest
-import local_http
 import openai
 import pytest
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from memcached import wait_for
 from metered import Account
 from openai_vendor import chunk, usage_chunk, whole
+from operating import SETTINGS as OPERATED
+from operating import Operator
 from usage import lines_so_far
 
 MODEL = "gpt-4o-mini"
@@ -37,7 +38,7 @@ def path(tmp_path_factory):
 def relay(launch, server, path, count):
     conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN, SMALL))
     return launch(
-        USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT_CHAT="10000000 tokens/hour",
+        **OPERATED, USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT_CHAT="10000000 tokens/hour",
         KEY_SMALL_TOKEN=SMALL, KEY_SMALL_RATE_LIMIT_CHAT=f"{count + 100} tokens/hour",
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
         PROVIDER_ROW_MODELS=f"{MODEL}={MODEL}",
@@ -45,18 +46,25 @@ def relay(launch, server, path, count):
 
 
 class Metered(Account):
-    """A caller whose limit no prompt exceeds: the tokens left are read from the usage page."""
+    """A caller whose limit no prompt exceeds: the tokens left are read as operators read them."""
+
+    def __init__(self, relay, operator):
+        super().__init__(relay, TEAM_TOKEN)
+        self.operator = operator
 
     def left(self, **fields):
-        headers = {"Authorization": f"Bearer {self.key}"}
-        limits = local_http.get(f"{self.ai.base_url}usage", headers=headers).json()["limits"]
-        (left,) = (limit["left"] for limit in limits if "tokens" in limit["limit"])
-        return int(float(left))
+        (left,) = (row["left"] for row in self.operator.items("/admin/limits", caller="team") if row["unit"] == "tokens")
+        return int(left)
+
+
+@pytest.fixture(scope="module")
+def operator(relay):
+    return Operator(relay.base_url)
 
 
 @pytest.fixture
-def one(relay):
-    caller = Metered(relay, TEAM_TOKEN)
+def one(relay, operator):
+    caller = Metered(relay, operator)
     yield caller
     caller.http.close()
 

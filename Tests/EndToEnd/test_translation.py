@@ -86,7 +86,7 @@ def searches(body):
 WAYS = {"alone": ([SEARCH], None), "forced": ([WEATHER, SEARCH], FORCED), "offered": ([SEARCH, WEATHER], None)}
 FOUND = {
     "open": {"alone": (True, 0), "forced": (True, 1), "offered": (True, 1)}, "resp": {"alone": (True, 0), "forced": (True, 1), "offered": (True, 1)},
-    "gem": {"alone": (True, 0), "offered": (False, 1)}, "cf": {"offered": (False, 1)}, "co": {"offered": (False, 1)},
+    "gem": {"alone": (True, 0), "forced": (True, 0), "offered": (False, 1)}, "cf": {"offered": (False, 1)}, "co": {"offered": (False, 1)},
 }  # fmt: skip
 
 

@@ -71,9 +71,8 @@ struct CommandHelp: Equatable, Sendable {
             Form("key NAME", "make a key for a caller and print its settings; --json"),
             Form(
                 "key NAME MEMBER ...",
-                "print the keys of members of the family NAME (KEY_<NAME>_SECRET), a line `name,key` each",
-                "--file FILE reads the names, one a line; --slug makes `ann-lee` of `Ann Lee`; --expires 2027-01-31",
-                "is their last day; --output FILE writes them to a file that only its owner can read"
+                "print `name,key` of members of a family; --file FILE (a name a line), --slug (ann-lee of Ann Lee),",
+                "--expires 2027-01-31 (their last day), --output FILE (which only its owner can read)"
             )
         ),
         CommandHelp(
