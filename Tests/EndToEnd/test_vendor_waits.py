@@ -85,6 +85,28 @@ def test_two_providers_are_waited_for_at_once(start_relay, metered):
     assert later(metered, "one").count(200) and later(metered, "two").count(200), "each served some that had waited"
 
 
+def test_slots_of_the_relay_and_limits_of_the_vendor_are_waited_for(start_relay, metered):
+    relay = start_relay(**SETTINGS | metered.provider(CONCURRENCY="4"), RATE_LIMIT_WAIT="60s", QUEUE_TIMEOUT="60s")
+    assert [answer.status_code for answer in crowd(relay, 60)] == [200] * 60
+    assert metered.statuses().count(429) <= 12
+
+
+def test_a_callers_own_key_is_not_held_up_by_others(start_relay, metered):
+    """What waits are the relay's keys."""
+    own = Metered(100, 1)
+    settings = SETTINGS | metered.provider() | own.provider("P", "own", PASSTHROUGH="true", API_KEYS="", MODELS="own")
+    relay = start_relay(**settings, RATE_LIMIT_WAIT="30s")
+    metered.most, metered.wait = 0, 20
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(lambda: chat(client(relay, KEY), model="m"))
+        wait_for(lambda: metered.statuses())
+        began = time.monotonic()
+        assert chat(client(relay, "sk-a-key-of-the-vendor-0123456789"), model="own").status_code == 200
+        assert time.monotonic() - began < 5
+        metered.most, metered.wait = 30, None
+    own.stop()
+
+
 def test_nobody_waits_without_the_setting(start_relay, metered):
     relay = start_relay(**SETTINGS | metered.provider())
     statuses = [answer.status_code for answer in crowd(relay, 40)]

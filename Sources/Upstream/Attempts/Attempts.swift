@@ -115,11 +115,15 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         billing.beginCapacityWait(at: start)
         let providers = Set(resting.positions.map { list.all[$0].offeredBy })
         let taken = await balance.queue.wait(for: providers, of: billing.caller?.identity, until: end, on: loop) {
-            [self] () -> (Int, Credential)? in
-            let now = loop.now
+            [self] () -> (Int, Credential, HeldCapacity?)? in
             for position in resting.positions {
-                guard let keys = list.all[position].keys else { continue }
-                if let key = keys.next(at: now, besides: [], open.choice(position)) { return (position, key) }
+                let (candidate, choice) = (list.all[position], open.choice(position))
+                guard let keys = candidate.keys, keys.isAvailable(at: loop.now) else { continue }
+                if candidate.capacity == nil {
+                    if let key = keys.next(at: loop.now, besides: [], choice) { return (position, key, nil) }
+                } else if let (key, held) = await candidate.selectedKey(besides: [], choice, isTurn: true) {
+                    return (position, key, held)
+                }
             }
             return nil
         }
@@ -127,11 +131,11 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         let waited = loop.now.nanoseconds(since: start)
         patience -= min(patience, waited)
         postpone(byNanoseconds: waited)
-        guard let (position, key) = taken else {
+        guard let (position, key, held) = taken else {
             patience = 0
             return nil
         }
-        repeating = key
+        if let held { waitedFor = (key, held) } else { repeating = key }
         return position
     }
 
@@ -168,6 +172,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
             [self] () -> (Int, (Credential, HeldCapacity))? in
             for position in positions {
                 let (candidate, tried) = (list.all[position], tried[position] ?? [])
+                if patience > 0, candidate.restEnd(at: loop.now) != nil { continue }
                 guard let taken = await candidate.selectedKey(besides: tried, open.choice(position), isTurn: true)
                 else {
                     continue

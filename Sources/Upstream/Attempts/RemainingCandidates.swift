@@ -232,7 +232,7 @@ struct RemainingCandidates {
     func resting(at now: LoopTime, _ isAwaited: (Int) -> Bool) -> (positions: [Int], end: LoopTime)? {
         if list.hasNoCooldowns || left.isEmpty { return nil }
         let healthy = left.first { isHealthy($0, at: now) }
-        if let healthy, !isAwaited(list.all[healthy].offeredBy) { return nil }
+        if let healthy, list.all[healthy].hasOwnWay || !isAwaited(list.all[healthy].offeredBy) { return nil }
         let positions = left.filter { $0 == healthy || list.all[$0].restEnd(at: now) != nil }
         let ends = positions.map { list.all[$0].restEnd(at: now) ?? now }
         return ends.min().map { (positions, $0) }

@@ -110,6 +110,9 @@ package final class Candidate: Sendable {
         throw .value(image.param, "the provider of this model does not support images", code: "unsupported_value")
     }
 
+    /// Whether the call needs no key of the settings, or only the one that has a file.
+    var hasOwnWay: Bool { fixed != nil || keys == nil }
+
     /// Whether the relay calls the provider with its own key or with no key; false for a caller's key.
     package var usesOwnKey: Bool { fixed?.label != nil || fixed == nil }
 
