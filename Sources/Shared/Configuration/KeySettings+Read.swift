@@ -109,7 +109,10 @@ extension SettingsReader {
             }
             return nil
         }
-        if given[token] != nil { report(setting, "\(token.name) is also set (\(location(token))); remove one of them") }
+        if given[token] != nil {
+            report(setting, "\(token.name) is also set (\(location(token))); remove one of them")
+            return nil
+        }
         for key in [setting, before] where (1..<Self.minFamilyCharacters).contains(text(key)?.utf8.count ?? 0) {
             report(key, "must have at least \(Self.minFamilyCharacters) characters; \(Self.advice)")
         }
