@@ -13,7 +13,7 @@ package struct KeyFamily: Sendable, Equatable {
     private let revoked: Set<String>
     private let zone: DayZone
 
-    static let beginning: StaticString = "rk-"
+    private static let beginning = "rk-"
     private static let maxMemberBytes = 64
     private static let macBytes = 16
 
@@ -56,8 +56,8 @@ package struct KeyFamily: Sendable, Equatable {
 
     /// Returns the name of the family to which a key belongs by its form; nil for a key of another form.
     static func name(in key: String) -> Substring? {
-        guard key.hasPrefix("\(beginning)") else { return nil }
-        return key.dropFirst(beginning.utf8CodeUnitCount).split(separator: ".", maxSplits: 1).first
+        guard key.hasPrefix(beginning) else { return nil }
+        return key.dropFirst(beginning.count).split(separator: ".", maxSplits: 1).first
     }
 
     /// Returns the member that has this key, and the time from which the key is refused, in milliseconds since 1970.

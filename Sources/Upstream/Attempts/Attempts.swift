@@ -112,26 +112,19 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         guard let balance, let resting = open.resting(at: loop.now, balance.queue.isAwaited) else { return nil }
         let (start, end) = (loop.now, loop.now + patience)
         guard resting.end < end else { return nil }
-        billing.beginCapacityWait(at: start)
-        let providers = Set(resting.positions.map { list.all[$0].offeredBy })
-        let taken = await balance.queue.wait(for: providers, of: billing.caller?.identity, until: end, on: loop) {
-            [self] () -> (Int, Credential, HeldCapacity?)? in
-            for position in resting.positions {
-                let (candidate, choice) = (list.all[position], open.choice(position))
-                guard let keys = candidate.keys, keys.isAvailable(at: loop.now) else { continue }
-                if candidate.capacity == nil {
-                    if let key = keys.next(at: loop.now, besides: [], choice) { return (position, key, nil) }
-                } else if let (key, held) = await candidate.selectedKey(besides: [], choice, isTurn: true) {
-                    return (position, key, held)
-                }
+        let taken = await queued(resting.positions, until: end, in: balance.queue) {
+            [self] (position) -> (Credential, HeldCapacity?)? in
+            let (candidate, choice) = (list.all[position], open.choice(position))
+            guard let keys = candidate.keys, keys.isAvailable(at: loop.now) else { return nil }
+            if candidate.capacity != nil {
+                return await candidate.selectedKey(besides: [], choice, isTurn: true).map { ($0, $1) }
             }
-            return nil
+            return keys.next(at: loop.now, besides: [], choice).map { ($0, nil) }
         }
-        billing.endCapacityWait(at: loop.now)
         let waited = loop.now.nanoseconds(since: start)
         patience -= min(patience, waited)
         postpone(byNanoseconds: waited)
-        guard let (position, key, held) = taken else {
+        guard let (position, (key, held)) = taken else {
             patience = 0
             return nil
         }
@@ -163,23 +156,12 @@ package final class Attempts: OnLoop, @unchecked Sendable {
             refusal = refusal ?? open.shortage
             return nil
         }
-        let positions = open.sortedFull
         let end = min(loop.now + UInt64(clamping: rules.queueTime.nanoseconds), endsAt)
-        let providers = Set(positions.map { list.all[$0].offeredBy })
-        billing.beginCapacityWait(at: loop.now)
-        defer { billing.endCapacityWait(at: loop.now) }
-        let taken = await balance.queue.wait(for: providers, of: billing.caller?.identity, until: end, on: loop) {
-            [self] () -> (Int, (Credential, HeldCapacity))? in
-            for position in positions {
-                let (candidate, tried) = (list.all[position], tried[position] ?? [])
-                if patience > 0, candidate.restEnd(at: loop.now) != nil { continue }
-                guard let taken = await candidate.selectedKey(besides: tried, open.choice(position), isTurn: true)
-                else {
-                    continue
-                }
-                return (position, taken)
-            }
-            return nil
+        let taken = await queued(open.sortedFull, until: end, in: balance.queue) {
+            [self] (position) -> (Credential, HeldCapacity)? in
+            let (candidate, tried) = (list.all[position], tried[position] ?? [])
+            if patience > 0, candidate.restEnd(at: loop.now) != nil { return nil }
+            return await candidate.selectedKey(besides: tried, open.choice(position), isTurn: true)
         }
         guard let (position, key) = taken else {
             refusal = refusal ?? open.shortage
@@ -188,6 +170,25 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         waitedFor = key
         open.putBack(position)
         return position
+    }
+
+    /// Waits in the queue until `take` gets a key of one of the candidates at these positions. Returns the position and
+    /// what `take` returned; nil if no key is free in time.
+    private func queued<Key>(
+        _ positions: [Int],
+        until end: LoopTime,
+        in queue: CapacityQueue,
+        _ take: (Int) async -> Key?
+    ) async -> (Int, Key)? {
+        let providers = Set(positions.map { list.all[$0].offeredBy })
+        billing.beginCapacityWait(at: loop.now)
+        defer { billing.endCapacityWait(at: loop.now) }
+        return await queue.wait(for: providers, of: billing.caller?.identity, until: end, on: loop) {
+            for position in positions {
+                if let key = await take(position) { return (position, key) }
+            }
+            return nil
+        }
     }
 
     /// Skips the current candidate, which cannot serve this request.
@@ -276,7 +277,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
 
     /// Lets a request that waits for the current provider try whether it serves again.
     private func wakeWaiting() {
-        guard patience > 0 || rules.patience > .zero, let current else { return }
+        guard rules.patience > .zero, let current else { return }
         balance?.queue.freed(list.all[current].offeredBy)
     }
 
