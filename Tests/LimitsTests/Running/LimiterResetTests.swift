@@ -82,10 +82,10 @@ import Testing
         let key = await loops.run { try? await limiters[0].reset(charge, in: shared, on: $0) }
         #expect(key == who.storeKey(limit))
         #expect(await ask(limiters[0], loops, count: 2) == 2)
-        // The other instance remembers its refusal until it is asked to forget it.
-        #expect(await ask(limiters[1], loops) == 0)
+        // The other instance refuses until it compares its record with the store's, which it may have done by now.
+        let early = await ask(limiters[1], loops)
         limiters[1].forget([who.storeKey(limit)])
-        #expect(await ask(limiters[1], loops, count: 8) == 3)
+        #expect(await ask(limiters[1], loops, count: 8) == 3 - early)
         #expect(await ask(limiters[0], loops) == 0)
     }
 
