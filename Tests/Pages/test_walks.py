@@ -704,12 +704,12 @@ def test_the_axis_of_a_chart_has_room_for_great_numbers(visit: Callable[..., Vis
     def answer(route: Route) -> None:
         told = route.fetch().json()
         # The hour decides how many of the records fall into one bar.
-        factor = tallest / max(map(sum, zip(*(row["values"] for row in told["series"]), strict=True)))
-        series = [row | {"values": [value * factor for value in row["values"]]} for row in told["series"]]
+        factor = tallest / max(sum(map(float, filter(None, column))) for column in zip(*(row["values"] for row in told["series"]), strict=True))
+        series = [row | {"values": [value and value * factor for value in row["values"]]} for row in told["series"]]
         route.fulfill(json=told | {"series": series})
 
     page.route("**/admin/timeline*", answer)
-    for measure, tallest, word in (("requests", 90, ""), ("requests", 9e5, " M"), ("requests", 9e14, " P"), ("cost", 3e8, " M"), ("cost", 3e-8, "$0.0")):
+    for measure, tallest, word in (("requests", 90, ""), ("requests", 9e5, " M"), ("requests", 9e14, " P"), ("cost", 3e8, " M"), ("cost", 3e-8, "$0.0"), ("duration", 4e5, "> 3 min")):
         visitor.show(f"usage?measure={measure}&to=&x={tallest}")
         marks = page.locator(".chart svg > text[y]:not([y='171'])").evaluate_all(
             """marks => marks.map((mark) => [mark.textContent, mark.getBoundingClientRect().left - mark.closest("svg").getBoundingClientRect().left])"""

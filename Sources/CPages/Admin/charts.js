@@ -7,13 +7,14 @@ function svg(tag, attributes, ...children) {
 
 /** Returns the end of an axis that holds the value: an even number with zeros, if it is no power of ten; of milliseconds a round time. */
 function roundTop(value, isTime) {
-  if (isTime && value > 6e4) return 6e4 * roundTop(value / 6e4);
+  if (isTime && value > 6e4) return Math.min(LONGEST, 6e4 * roundTop(value / 6e4));
   const power = 10 ** Math.floor(Math.log10(value));
   return value > 0 ? [1, 2, 4, 6, 8, 10].map((step) => step * power).find((end) => end >= value * 0.999999) : 1;
 }
 
-/** Writes milliseconds for an axis: `400 ms`, `1.5 s`, `3 min`. */
+/** Writes milliseconds for an axis: `400 ms`, `1.5 s`, `2 min`, `> 3 min`. */
 function briefTime(value) {
+  if (value >= LONGEST) return summedTime(value);
   const [unit, name] = value < 1e3 ? [1, "ms"] : value <= 6e4 ? [1e3, "s"] : [6e4, "min"];
   return `${Number((value / unit).toPrecision(3))} ${name}`;
 }
@@ -106,7 +107,7 @@ function timelineChart({ step, step_s: length, times, series }, measure, title, 
     title: `${title} by ${stepName(length)}`,
     labels: times.map(name),
     series: series.filter((one) => one.measure === measure).map((one, index) => ({ ...one, kind: kindOf(index) })),
-    format: isLines ? duration : measure === "cost" ? dollars : count,
+    format: isLines ? summedTime : measure === "cost" ? dollars : count,
     sign: measure === "cost" ? "$" : "",
     ticks: (most) => roundTicks(times.map(name), most),
     isLines,

@@ -193,6 +193,10 @@ function duration(milliseconds) {
   return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
 }
 
+/** Writes a time of sums, which know none above three minutes. */
+const LONGEST = 18e4;
+const summedTime = (milliseconds) => (milliseconds >= LONGEST ? "> 3 min" : duration(milliseconds));
+
 function size(bytes) {
   const unit = bytes < 1e3 ? 0 : bytes < 1e6 ? 1 : 2;
   return `${(bytes / 1000 ** unit).toFixed(unit && 1)} ${["B", "kB", "MB"][unit]}`;

@@ -46,8 +46,8 @@ function usageTable(sums, by, params) {
     number("Tokens in", "prompt_tokens", "n wide"),
     number("Tokens out", "completion_tokens", "n wide"),
     ["Cost", (row) => costOf(row.cost, row.unpriced), "n", "cost"],
-    ["Half within", (row) => duration(row.p50_ms), "n wide", "p50_ms"],
-    ["95 % within", (row) => duration(row.p95_ms), "n wide", "p95_ms"],
+    ["Half within", (row) => summedTime(row.p50_ms), "n wide", "p50_ms"],
+    ["95 % within", (row) => summedTime(row.p95_ms), "n wide", "p95_ms"],
   ];
   const shown = table(columns, rows, { sort, foot: sums.sum, empty: "Nothing was recorded in this time." });
   return [shown, h("p.dim", "A panel's request has the tokens of its summary and the cost of all its calls. A cost of – has no known price.", sums.sum.unpriced && ` ${count(sums.sum.unpriced)} of ${count(sums.sum.requests)} without a price.`)];
