@@ -91,6 +91,20 @@ import Testing
         #expect(found.total.requests == 6 && found.total.failed == 6 && found.total.cost == nil && !found.isCut)
     }
 
+    @Test("causes that differ in a wait are one row", arguments: [false, true])
+    func causes(inFile: Bool) throws {
+        let now = Self.today.secondsSince1970 * 1_000 + 1
+        let causes = (1...1_200).map { "v: the vendor answered 429: Limit reached. Please try again in \($0)s." }
+        let records = (causes + ["budget", "budget"]).map { cause in
+            UsageRecord(at: now, .request, requestID: "r", endpoint: nil, caller: "a", model: nil, error: cause)
+        }
+        try write(records + [request(1, at: now)], inFile: inFile)
+        let found = try #require(try summary(inFile: inFile, .cause))
+        let rows = found.rows.map { "\($0.name ?? "-") \($0.figures.requests)" }
+        #expect(rows == ["v: the vendor answered 429: Limit reached 1200", "budget 2", "- 1"])
+        #expect(found.total.requests == 1_203 && !found.isCut)
+    }
+
     @Test("a request with its only call counts as a request and as a call, each on its day", arguments: [false, true])
     func joined(inFile: Bool) throws {
         let now = Self.today.secondsSince1970 * 1_000 + 1

@@ -150,7 +150,6 @@ package struct UsageFileReading {
                 figures: figures
             )
         }
-        rows = question.grouped(rows)
         let isByDay = question.group == .day
         rows.sort { one, other in
             if !isByDay, one.figures.requests != other.figures.requests {
@@ -158,8 +157,7 @@ package struct UsageFileReading {
             }
             return (one.name ?? "").utf8.lexicographicallyPrecedes((other.name ?? "").utf8)
         }
-        summary.isCut = summary.isCut || rows.count > UsageReportQuery.maxRows
-        summary.rows = Array(rows.prefix(UsageReportQuery.maxRows))
+        summary.set(rows, of: question)
         return summary
     }
 }

@@ -74,12 +74,11 @@ enum PostgresReading {
         _ zone: DayZone,
         _ connection: PostgresConnection
     ) throws(PostgresFailure) -> UsageSummary {
-        var summary = UsageSummary(question, in: zone)
-        let start = zone.startMilliseconds(of: summary.first)
+        let start = zone.startMilliseconds(of: zone.today.adding(days: 1 - question.days))
         let table = "\(UsageSchema.postgresTable) WHERE time >= \(start)"
         let rows = UnstoredSumsSQL.rows(from: table, byCause: question.group == .cause)
-        for columns in try connection.run(rows) { summary.add(PostgresRow(columns: columns)) }
-        return summary
+        let found = try connection.run(rows)
+        return UsageSummary(question, in: zone, found.map { UsageSummary.Row(PostgresRow(columns: $0)) })
     }
 
     private static func has(_ table: String, _ connection: PostgresConnection) throws(PostgresFailure) -> Bool {

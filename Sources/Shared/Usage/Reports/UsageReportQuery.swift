@@ -10,7 +10,8 @@ package struct UsageReportQuery: Sendable, Equatable {
         case day
         /// One group for each session of each caller, and one for the requests without a session.
         case session
-        /// One group for each cause of failure, those that budgets ended or lowered, and one for all other requests.
+        /// One group for each kind of causes of failures, those that budgets ended or lowered, and one for all other
+        /// requests.
         case cause
 
         fileprivate var dimension: UsageQuery.Dimension? {
@@ -31,7 +32,7 @@ package struct UsageReportQuery: Sendable, Equatable {
     private let groups: [String: [String]]
 
     /// The largest number of rows in the result, one for each group.
-    static let maxRows = 1_000
+    fileprivate static let maxRows = 1_000
 
     package init(by group: Group, days: Int, groups: [String: [String]] = [:]) {
         self.group = group
@@ -39,17 +40,23 @@ package struct UsageReportQuery: Sendable, Equatable {
         self.groups = groups
     }
 
-    /// Returns the rows of callers as rows of their groups, the largest first. A caller of several groups counts in each.
-    func grouped(_ rows: [UsageSummary.Row]) -> [UsageSummary.Row] {
-        guard group == .group else { return rows }
+    /// Returns the rows of callers as rows of their groups, and those of causes as rows of their kinds, the largest first.
+    /// A caller of several groups counts in each.
+    fileprivate func grouped(_ rows: [UsageSummary.Row]) -> [UsageSummary.Row] {
+        guard group == .group || group == .cause else { return rows }
         var sums: [String?: UsageFigures] = [:]
         for row in rows {
-            let names = row.name.flatMap { groups[$0] ?? groups[String($0.prefix { $0 != "." })] } ?? []
-            for name in names { sums[name, default: UsageFigures()] += row.figures }
-            if names.isEmpty { sums[nil, default: UsageFigures()] += row.figures }
+            for name in names(of: row) { sums[name, default: UsageFigures()] += row.figures }
         }
         return sums.map { UsageSummary.Row(name: $0, figures: $1) }
             .sorted { ($1.figures.requests, $0.name ?? "") < ($0.figures.requests, $1.name ?? "") }
+    }
+
+    private func names(of row: UsageSummary.Row) -> [String?] {
+        guard let name = row.name else { return [nil] }
+        if group == .cause { return [UsageRecord.kind(ofCause: name)] }
+        let found = groups[name] ?? groups[String(name.prefix { $0 != "." })] ?? []
+        return found.isEmpty ? [nil] : found
     }
 
     /// Whether the sums are of upstream calls, not of requests; true if they are grouped by provider.
@@ -94,16 +101,27 @@ package struct UsageSummary: Sendable {
     init(_ question: UsageReportQuery, in zone: DayZone, _ table: UsageTable) {
         self.init(question, in: zone)
         total = table.sum
-        let all = question.grouped(table.rows.map { Row(name: $0.values.first ?? nil, figures: $0.figures) })
-        isCut = all.count > UsageReportQuery.maxRows
-        rows = Array(all.prefix(UsageReportQuery.maxRows))
+        set(table.rows.map { Row(name: $0.values.first ?? nil, figures: $0.figures) }, of: question)
     }
 
-    /// Adds the row of a session or cause. `row` has the columns of `UnstoredSumsSQL`.
-    mutating func add(_ row: some UsageRow) {
-        let figures = UsageTableSQL.figures(row, at: 2)
-        total += figures
-        isCut = rows.count == UsageReportQuery.maxRows
-        if !isCut { rows.append(Row(name: row.text(at: 0), caller: row.text(at: 1), figures: figures)) }
+    /// Creates the summary of sessions or causes. `rows` have the columns of `UnstoredSumsSQL`.
+    init(_ question: UsageReportQuery, in zone: DayZone, _ rows: [Row]) {
+        self.init(question, in: zone)
+        for row in rows { total += row.figures }
+        set(rows, of: question)
+    }
+
+    /// Sets the rows to the largest ones of the question's groups.
+    mutating func set(_ all: [Row], of question: UsageReportQuery) {
+        let all = question.grouped(all)
+        isCut = isCut || all.count > UsageReportQuery.maxRows
+        rows = Array(all.prefix(UsageReportQuery.maxRows))
+    }
+}
+
+extension UsageSummary.Row {
+    /// Creates the row of a session or cause. `row` has the columns of `UnstoredSumsSQL`.
+    init(_ row: some UsageRow) {
+        self.init(name: row.text(at: 0), caller: row.text(at: 1), figures: UsageTableSQL.figures(row, at: 2))
     }
 }
