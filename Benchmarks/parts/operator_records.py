@@ -153,6 +153,13 @@ def questions() -> list[Question]:
     found = [Question(name, "/admin/req_logs?" + query, 300) for name, query in filters.items()]
     for by in ("day", "day,model", "caller", "model,provider", "day,caller,model"):
         found.append(Question(f"usage by {by}", f"/admin/usage?by={by}&from={first}", 200))
+    for last in (6 / 24, 1, 7, 30):
+        start = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - last * 86_400))
+        span = f"{last:g} days" if last >= 1 else "6 hours"
+        for query in ("measure=outcome,duration,first_byte", "by=cause&measure=failed", "by=model&measure=duration", "by=caller&measure=cost"):
+            found.append(Question(f"timeline of {span}, {query}", f"/admin/timeline?{query}&from={start}", 300))
+    for view in ("overview", "provider", "keys", "limits", "req_figures"):
+        found.append(Question(view, f"/admin/{view}", 300, is_partial=True))
     found.append(Question("keywords, new", "/admin/req_logs?keywords=found%20once,%20new&per_page=1", 300, is_partial=True))
     found.append(Question("keywords, nowhere", "/admin/req_logs?keywords=found%20never", 1_100, is_partial=True))
     return found
