@@ -23,7 +23,7 @@ final class RecordingOperation: MediaOperation, OnLoop, @unchecked Sendable {
         self.exchange = exchange
         self.caller = caller
         reader = OrderReader { () async throws(APIError) in
-            let form = try await content.formStream(files: ["file"], fileLimitBytes: recordingLimitBytes)
+            let form = try content.formStream(files: ["file"])
             let file = try await FormFile(form)
             // A form that may also be forwarded is in memory.
             if content.isKept { try await file.readWhole() }

@@ -21,9 +21,6 @@ private func serve(_ purpose: TranscriptionCall.Purpose, _ exchange: Exchange) a
     try await exchange.serve(purpose.endpoint, content, for: caller, operation)
 }
 
-/// The largest recording that is accepted, in bytes (25 MiB).
-let recordingLimitBytes = 26_214_400
-
 extension Exchange {
     func transcript(
         _ prepared: any PreparedTranscription,

@@ -1,14 +1,15 @@
 import Calls
 import Engine
+import Shared
 
 /// Checks of the parts of multipart forms that are forwarded to vendors.
 extension MultipartPart {
     /// Throws if the part is a file but has the name of a plain field.
-    func check() throws(RequestError) {
+    func check() throws(APIError) {
         let plain = String(name.withoutIndex)
         // A vendor could read such a file as the plain field.
         if filename != nil, plain.withBytes(FieldNames.isOfValue) {
-            throw RequestError(400, "The field \(plain) is sent as a file.")
+            throw APIError(400, "The field \(plain) is sent as a file.")
         }
     }
 

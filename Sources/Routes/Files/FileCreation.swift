@@ -11,7 +11,8 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     guard let candidates = gateway.registry.fileCandidates(for: caller) else {
         throw APIError(404, "This key has no access to a provider that stores files.", code: "unsupported_endpoint")
     }
-    let form = try exchange.formStream(files: ["file"], fileLimitBytes: gateway.settings.maxUploadBytes)
+    let content = RequestContent(exchange)
+    let form = try content.formStream(files: ["file"], fileLimitBytes: gateway.settings.maxUploadBytes)
     let admission = try await exchange.admit(gateway.limits.applicableLimits(caller, .files, request: exchange.request))
     let task = FileCreation(try await FormFile(form))
     try await task.check()
@@ -58,7 +59,7 @@ private final class FileCreation: UpstreamTask, OnLoop, @unchecked Sendable {
 
     init(_ file: FormFile) { self.file = file }
 
-    var otherWaitNanoseconds: UInt64 { form.wait.nanoseconds }
+    var otherWaitNanoseconds: UInt64 { form.body.wait.nanoseconds }
 
     /// Checks the name, the fields that have arrived and the first bytes of the file.
     func check() async throws(APIError) {

@@ -58,7 +58,7 @@ final class FormFile: OnLoop, @unchecked Sendable {
     /// Reads the rest of a file that could be too large. Throws if it is too large: then whatever the vendor did in the
     /// meantime is no failure of the vendor.
     func readRest() async throws(APIError) {
-        while form.canBeTooLarge, try await form.nextPiece() != nil {}
+        while form.body.canBeTooLarge, try await form.nextPiece() != nil {}
     }
 
     /// Uploads the file to a vendor while the file arrives.

@@ -67,8 +67,7 @@ extension Exchange {
         or operation: (any MediaOperation)? = nil
     ) async throws(APIError) -> MediaPlan? {
         guard gateway.registry.forwards(endpoint) else { return nil }
-        let (fields, forwarded) = try await read(endpoint)
-        content.keep(forwarded)
+        let (fields, forwarded) = try await read(endpoint, content)
         let named = deployment ?? fields.model ?? endpoint.defaultModel
         if !endpoint.allowsSubstitutes, named?.isEmpty ?? true { throw .missing("model") }
         record.model = named
@@ -85,11 +84,11 @@ extension Exchange {
             sent = .json(try await worked(ofBytes: body.bytes.count) { images.written(into: body) })
         }
         if let operation, all.isForwardingMixed(endpoint) {
-            content.isKept = try await forwarded.isWhole()
+            content.isKept = try await content.readWhole()
             if content.isKept { all = try await operation.candidates(all) }
         }
         guard let candidates = content.isKept ? all : all.forwarding(endpoint) else { return nil }
-        if case .form(let form) = forwarded { try await form.readAhead() }
+        try await content.form?.readAhead()
         record.isStreamed = fields.isStreamed
         var cached: CacheLookup?
         if let cache = gateway.cache, let digest = fields.digest {
@@ -130,50 +129,25 @@ extension Exchange {
     // MARK: The request
 
     private func read(
-        _ endpoint: ForwardedEndpoint
+        _ endpoint: ForwardedEndpoint,
+        _ content: RequestContent
     ) async throws(APIError) -> (ForwardedFields, ForwardedRequest.Content) {
         guard endpoint.acceptsForms, !(endpoint == .imageEdits && request.isJSON) else {
             let isDigested = gateway.cache != nil && endpoint == .embeddings && !request.forbidsCaching
             let (fields, body) = try await jsonAndBody { (root) throws(APIError) in
                 try ForwardedFields(root, endpoint, isDigested: isDigested)
             }
+            content.json = body
             return (fields, .json(body))
         }
-        let form = try forwardedForm(endpoint)
-        try await form.readBeginning()
-        var fields = ForwardedFields(form)
-        if endpoint.group == .images { fields.pieces = Usage(pieces: fields.images, .image) }
-        return (fields, .form(form))
-    }
-
-    /// Returns the reader of the request's multipart form.
-    private func forwardedForm(_ endpoint: ForwardedEndpoint) throws(APIError) -> ForwardedForm {
-        if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
-            throw APIError(
-                415,
-                "Content-Encoding is not supported. Send the body without compression.",
-                code: "unsupported_media_type"
-            )
-        }
-        let part = UploadLimit(imageLimitBytes, gateway.settings)
         let hasImages = endpoint.group == .images
-        let limits = ForwardedForm.Limits(
-            part: part,
-            bodyBytes: (hasImages ? 2 : 1) * part.bytes + 1_048_576,
-            replayBytes: hasImages ? .max : 1_048_576
-        )
-        let form = try ForwardedForm(request, limits, on: gateway.loop)
-        try refuseIfKnownToBeOver()
-        return form
-    }
-}
-
-extension ForwardedRequest.Content {
-    /// Reads the whole content of the request into memory. Returns whether this was possible: false if the form is too
-    /// long.
-    fileprivate func isWhole() async throws(APIError) -> Bool {
-        guard case .form(let form) = self else { return true }
-        return try await form.readWhole()
+        let body = try formBody(files: hasImages ? 2 : 1, fileLimitBytes: mediaLimitBytes)
+        let form = try ForwardedForm(body, hasImages: hasImages)
+        try await form.readBeginning()
+        content.form = form
+        var fields = ForwardedFields(form)
+        if hasImages { fields.pieces = Usage(pieces: fields.images, .image) }
+        return (fields, .form(form))
     }
 }
 

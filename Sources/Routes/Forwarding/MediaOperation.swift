@@ -83,7 +83,7 @@ struct MediaPlan: Sendable {
 
     /// The time spent waiting for the client to send its form, in nanoseconds.
     var waitedNanoseconds: UInt64 {
-        request?.waitedNanoseconds ?? operation?.file?.form.wait.nanoseconds ?? 0
+        request?.waitedNanoseconds ?? operation?.file?.form.body.wait.nanoseconds ?? 0
     }
 
     /// Reads the rest of a form that could be too large. Throws if it is too large: then whatever the vendor did in the

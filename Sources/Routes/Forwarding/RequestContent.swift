@@ -6,20 +6,25 @@ import Shared
 final class RequestContent: OnLoop, @unchecked Sendable {
     private let exchange: Exchange
     /// The body as it can be forwarded; nil if it was not read for that.
-    private(set) var forwarded: ForwardedRequest.Content?
+    var json: Body?
+    var form: ForwardedForm?
     /// Whether the body stays in memory when the relay reads it, because it may still be forwarded.
     var isKept = false
 
     init(_ exchange: Exchange) { self.exchange = exchange }
 
-    func keep(_ content: ForwardedRequest.Content) { forwarded = content }
+    /// Reads the whole body into memory. Returns false if it is too long.
+    func readWhole() async throws(APIError) -> Bool {
+        guard let form else { return true }
+        return try await form.readWhole()
+    }
 
     /// Returns what `read` makes of the JSON body.
     func json<Value: Sendable>(
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> Value {
-        guard case .json(let body) = forwarded else { return try await exchange.json(read) }
-        return try await exchange.json(of: body, read)
+        guard let json else { return try await exchange.json(read) }
+        return try await exchange.json(of: json, read)
     }
 
     /// Returns a stream that reads the multipart form from its beginning.
@@ -27,18 +32,16 @@ final class RequestContent: OnLoop, @unchecked Sendable {
     /// - Parameters:
     ///   - files: the names of the fields that are files.
     ///   - fileLimitBytes: the largest file; the settings' upload limit may be lower.
-    func formStream(files: [String], fileLimitBytes: Int) async throws(APIError) -> FormStream {
-        var beginning = ByteBuffer()
-        if case .form(let form) = forwarded { beginning = isKept ? try await form.copyHeld() : form.removeHeld() }
-        return try exchange.formStream(files: files, fileLimitBytes: fileLimitBytes, beginning: beginning)
-    }
-
-    /// Reads the multipart form as a whole.
-    ///
-    /// - Parameters:
-    ///   - files: the names of the fields that are files.
-    ///   - fileLimitBytes: the largest file; the settings' upload limit may be lower.
-    func form(files: [String], fileLimitBytes: Int) async throws(APIError) -> Form {
-        try await formStream(files: files, fileLimitBytes: fileLimitBytes).whole()
+    func formStream(files: [String], fileLimitBytes: Int = mediaLimitBytes) throws(APIError) -> FormStream {
+        let body =
+            if let form { form.body } else {
+                try exchange.formBody(files: files.count, fileLimitBytes: fileLimitBytes)
+            }
+        let stream = try FormStream(body, files: files)
+        exchange.recorder?.keep(form: { stream.keptText })
+        return stream
     }
 }
+
+/// The largest image or recording that a request may contain or refer to, in bytes (25 MiB).
+let mediaLimitBytes = 26_214_400

@@ -39,14 +39,11 @@ private func sent(
             return (call, try ForwardedFields(root, .imageEdits, isDigested: false), nil, references)
         }
     }
-    let form = try await content.form(files: ["image", "mask"], fileLimitBytes: imageLimitBytes)
+    let form = try await content.formStream(files: ["image", "mask"]).whole()
     var call = try ImageCall(edit: FormFields(form.fields))
     call.image = try editedImage(in: form)
     return (call, ForwardedFields(form.fields, images: call.count ?? 1), try mask(in: form), nil)
 }
-
-/// The largest image that a request may contain or refer to, in bytes (25 MiB).
-let imageLimitBytes = 26_214_400
 
 /// Returns the image of a form. Throws if the form has no image or more than one.
 func editedImage(in form: Form) throws(APIError) -> ImageCall.Image {

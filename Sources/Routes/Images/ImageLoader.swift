@@ -39,7 +39,7 @@ struct ImageLoader: Sendable {
             return try await Image.fetch(
                 address,
                 by: gateway.fetcher,
-                limitBytes: imageLimitBytes,
+                limitBytes: mediaLimitBytes,
                 param: part.param
             ).bytes
         case .kept, .words: preconditionFailure("it was only just read")
@@ -55,7 +55,7 @@ struct ImageLoader: Sendable {
     }
 
     private func content(of file: StoredFile, _ param: String) async throws(APIError) -> Body {
-        guard file.bytes <= imageLimitBytes else { throw .image(param, "is too large", code: "image_too_large") }
+        guard file.bytes <= mediaLimitBytes else { throw .image(param, "is too large", code: "image_too_large") }
         let server = billing.server
         defer { billing.server = server }
         let fileCall = try await gateway.fileCall(of: file, for: caller, billing: billing)
@@ -67,7 +67,7 @@ struct ImageLoader: Sendable {
             var piece = ByteBuffer()
             while try await stream.more() {
                 stream.receive(into: &piece)
-                guard whole.count + piece.count <= imageLimitBytes else {
+                guard whole.count + piece.count <= mediaLimitBytes else {
                     throw UpstreamError(.failed, cause: "the vendor's file is larger than before")
                 }
                 whole.append(piece.bytes)

@@ -18,7 +18,7 @@ func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
         caller,
         replaced: { (call, named) throws(APIError) in try varying(named, call, caller: caller, gateway: gateway) }
     ) { () async throws(APIError) in
-        let form = try await content.form(files: ["image"], fileLimitBytes: imageLimitBytes)
+        let form = try await content.formStream(files: ["image"]).whole()
         var call = try ImageCall(variation: FormFields(form.fields))
         call.image = try editedImage(in: form)
         let fields = ForwardedFields(form.fields, images: call.count ?? 1)
