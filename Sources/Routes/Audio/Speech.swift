@@ -4,21 +4,14 @@ import Limits
 import Shared
 import Upstream
 
-/// Handles POST /v1/audio/speech: turns text into speech.
-func createSpeech(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    let caller = try await exchange.caller(.audio)
-    let content = RequestContent(exchange)
-    try await exchange.serve(.speech, content, for: caller, SpeechOperation(content))
-}
-
 /// A speech request in the relay's own form.
-private final class SpeechOperation: MediaOperation, OnLoop, @unchecked Sendable {
+final class SpeechOperation: MediaOperation, OnLoop, @unchecked Sendable {
     private let reader: OrderReader<(call: SpeechCall, fields: ForwardedFields)>
 
     init(_ content: RequestContent) {
         reader = OrderReader { () async throws(APIError) in
             try await content.json { (root) throws(APIError) in
-                (call: try SpeechCall(root), fields: try ForwardedFields(root, .speech, isDigested: false))
+                (call: try SpeechCall(root), fields: try ForwardedFields(root, .speech))
             }
         }
     }

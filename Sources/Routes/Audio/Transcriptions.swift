@@ -4,23 +4,6 @@ import Limits
 import Shared
 import Upstream
 
-/// Handles POST /v1/audio/transcriptions: transcribes a recording.
-func createTranscription(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    try await serve(.transcription, exchange)
-}
-
-/// Handles POST /v1/audio/translations: translates a recording into English text.
-func createTranslation(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    try await serve(.translation, exchange)
-}
-
-private func serve(_ purpose: TranscriptionCall.Purpose, _ exchange: Exchange) async throws(APIError) {
-    let caller = try await exchange.caller(.audio)
-    let content = RequestContent(exchange)
-    let operation = RecordingOperation(purpose, exchange, caller, content)
-    try await exchange.serve(purpose.endpoint, content, for: caller, operation)
-}
-
 extension Exchange {
     func transcript(
         _ prepared: any PreparedTranscription,
@@ -59,13 +42,6 @@ extension FileLabel {
 }
 
 extension TranscriptionCall.Purpose {
-    fileprivate var endpoint: ForwardedEndpoint {
-        switch self {
-        case .transcription: .transcriptions
-        case .translation: .translations
-        }
-    }
-
     var feature: Model.Features {
         switch self {
         case .transcription: .speechToText

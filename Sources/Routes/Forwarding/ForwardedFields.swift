@@ -44,7 +44,7 @@ struct ForwardedFields: Sendable {
     /// Reads the fields of a JSON request.
     ///
     /// - Parameter isDigested: whether to compute the digest for the response cache.
-    init(_ root: JSONValue, _ endpoint: ForwardedEndpoint, isDigested: Bool) throws(APIError) {
+    init(_ root: JSONValue, _ endpoint: MediaEndpoint, isDigested: Bool = false) throws(APIError) {
         let fields = try RequestFields(root)
         if isDigested { digest = RequestDigest.of(root)?.plain }
         model = try fields.model()
@@ -53,35 +53,45 @@ struct ForwardedFields: Sendable {
         isStreamed = root["stream"]?.flag == true || root["stream_format"]?.text?.equals("sse") == true
         let isRefused = root["stream"].map { $0.kind == .null || $0.flag == false } ?? true
         wantsEvents = isStreamed || !isRefused
-        var texts = ByteBuffer()
-        switch endpoint {
-        case .embeddings, .moderations:
-            guard let input = root["input"] else { throw .missing("input") }
-            add(input, to: &texts, depth: 0)
-        case .rerank:
-            guard try fields.length("query") != nil else { throw .missing("query") }
-            guard let documents = root["documents"] else { throw .missing("documents") }
-            guard let count = documents.elements?.reduce(0, { sum, _ in sum + 1 }) else {
-                throw .type("documents", "an array")
-            }
-            guard (1...Self.maxDocuments).contains(count) else {
-                throw .value("documents", "must have 1 to \(Self.maxDocuments) documents")
-            }
-            if let query = root["query"] { add(query, to: &texts, depth: 0) }
-            add(documents, to: &texts, depth: 0)
-            // A search has the price of one piece.
-            pieces = Usage(pieces: 1, .image)
-        default:
-            if endpoint.group == .images {
-                images = try fields.integer("n", ForwardedForm.imageRange) ?? 1
-                pieces = Usage(pieces: images, .image)
-            }
-            if let text = (endpoint == .speech ? root["input"] : root["prompt"])?.text {
-                texts.append(text)
-                // All bytes of a character but the first begin with the bits 10.
-                if endpoint == .speech { pieces = Usage(pieces: text.count { $0 & 0xc0 != 0x80 }, .character) }
-            }
+        try endpoint.read(&self, root)
+    }
+
+    /// Reads the texts of an embedding or a moderation.
+    static func readInput(_ fields: inout ForwardedFields, _ root: JSONValue) throws(APIError) {
+        guard let input = root["input"] else { throw .missing("input") }
+        fields.read([input])
+    }
+
+    static func readSearch(_ fields: inout ForwardedFields, _ root: JSONValue) throws(APIError) {
+        guard try RequestFields(root).length("query") != nil, let query = root["query"] else { throw .missing("query") }
+        guard let documents = root["documents"] else { throw .missing("documents") }
+        guard let count = documents.elements?.reduce(0, { sum, _ in sum + 1 }) else {
+            throw .type("documents", "an array")
         }
+        guard (1...maxDocuments).contains(count) else {
+            throw .value("documents", "must have 1 to \(maxDocuments) documents")
+        }
+        fields.read([query, documents])
+        // A search has the price of one piece.
+        fields.pieces = Usage(pieces: 1, .image)
+    }
+
+    static func readImages(_ fields: inout ForwardedFields, _ root: JSONValue) throws(APIError) {
+        fields.images = try RequestFields(root).integer("n", ForwardedForm.imageRange) ?? 1
+        fields.pieces = Usage(pieces: fields.images, .image)
+        if let prompt = root["prompt"]?.text { fields.texts = Body(copying: prompt) }
+    }
+
+    static func readSpeech(_ fields: inout ForwardedFields, _ root: JSONValue) {
+        guard let text = root["input"]?.text else { return }
+        fields.texts = Body(copying: text)
+        // All bytes of a character but the first begin with the bits 10.
+        fields.pieces = Usage(pieces: text.count { $0 & 0xc0 != 0x80 }, .character)
+    }
+
+    private mutating func read(_ values: [JSONValue]) {
+        var texts = ByteBuffer()
+        for value in values { add(value, to: &texts, depth: 0) }
         self.texts = Body(texts)
     }
 

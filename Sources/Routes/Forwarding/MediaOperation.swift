@@ -66,7 +66,7 @@ enum MediaResponse: Sendable {
 
 /// The way in which a request for media is served.
 struct MediaPlan: Sendable {
-    let endpoint: ForwardedEndpoint
+    let endpoint: MediaEndpoint
     /// The model as the client named it.
     let model: String
     let fields: ForwardedFields

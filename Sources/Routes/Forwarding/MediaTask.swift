@@ -195,7 +195,7 @@ extension MediaTask: UpstreamTask {
             let response: MediaResponse
             if let call = fit.call {
                 response = try await call(attempt)
-            } else if let request = plan.request, let forwarder = fit.candidate.forwarder(plan.endpoint) {
+            } else if let request = plan.request, let forwarder = fit.candidate.forwarder(plan.endpoint.forwarded) {
                 response = try await forwarded(request, by: forwarder, fit.candidate, attempt)
             } else {
                 throw UpstreamError(.failed, cause: "the provider cannot serve the request")

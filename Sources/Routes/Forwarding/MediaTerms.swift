@@ -57,7 +57,7 @@ struct MediaTerms: Sendable {
     }
 
     private func way(_ candidate: Candidate) async throws(APIError) -> Way {
-        let isForwarded = plan.request != nil && candidate.forwarder(plan.endpoint) != nil
+        let isForwarded = plan.request != nil && candidate.forwarder(plan.endpoint.forwarded) != nil
         guard !isForwarded, let operation = plan.operation else {
             return (forwardedReservation(candidate), nil)
         }

@@ -13,6 +13,8 @@ final class RequestContent: OnLoop, @unchecked Sendable {
 
     init(_ exchange: Exchange) { self.exchange = exchange }
 
+    var isJSON: Bool { exchange.request.isJSON }
+
     /// Reads the whole body into memory. Returns false if it is too long.
     func readWhole() async throws(APIError) -> Bool {
         guard let form else { return true }

@@ -4,19 +4,9 @@ import Limits
 import Shared
 import Upstream
 
-/// Handles POST /v1/images/edits: edits an image as the prompt says.
-func imageEdits(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    let caller = try await exchange.caller(.images)
-    let content = RequestContent(exchange)
-    let operation = ImageOperation(exchange, caller) { () async throws(APIError) in
-        try await edit(exchange, content)
-    }
-    try await exchange.serve(.imageEdits, content, for: caller, operation)
-}
-
 /// Reads the request to edit an image, from a multipart form or a JSON body.
-private func edit(_ exchange: Exchange, _ content: RequestContent) async throws(APIError) -> ImageOperation.Order {
-    var (call, fields, mask, named) = try await sent(exchange, content)
+func edit(_ content: RequestContent) async throws(APIError) -> ImageOperation.Order {
+    var (call, fields, mask, named) = try await sent(content)
     // The kind of call depends on whether there is a mask, not on its content.
     call.isMasked = mask != nil || named?.mask != nil
     return ImageOperation.Order(
@@ -29,14 +19,13 @@ private func edit(_ exchange: Exchange, _ content: RequestContent) async throws(
 }
 
 private func sent(
-    _ exchange: Exchange,
     _ content: RequestContent
 ) async throws(APIError) -> (ImageCall, ForwardedFields, mask: Body?, ImageReferences?) {
-    if exchange.request.isJSON {
+    if content.isJSON {
         return try await content.json { (root) throws(APIError) in
             let call = try ImageCall(edit: RequestFields(root))
             let references = try ImageReferences(root)
-            return (call, try ForwardedFields(root, .imageEdits, isDigested: false), nil, references)
+            return (call, try ForwardedFields(root, .imageEdits), nil, references)
         }
     }
     let form = try await content.formStream(files: ["image", "mask"]).whole()

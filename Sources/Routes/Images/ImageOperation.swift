@@ -25,7 +25,8 @@ final class ImageOperation: MediaOperation, OnLoop, @unchecked Sendable {
     private var loaded: (image: ImageCall.Image, mask: Body?)?
 
     /// A function that returns the candidates for a call: those of the named model that can serve it, then others.
-    typealias Replacement = @Sendable (ImageCall, _ named: Candidates) throws(APIError) -> Candidates
+    typealias Replacement =
+        @Sendable (_ named: Candidates, ImageCall, Caller, Gateway) throws(APIError) -> Candidates
 
     /// Creates the operation of one image request.
     ///
@@ -35,13 +36,14 @@ final class ImageOperation: MediaOperation, OnLoop, @unchecked Sendable {
     init(
         _ exchange: Exchange,
         _ caller: Caller,
+        _ content: RequestContent,
         replaced: Replacement? = nil,
-        _ read: @escaping @Sendable () async throws(APIError) -> Order
+        read: @escaping @Sendable (RequestContent) async throws(APIError) -> Order
     ) {
         self.exchange = exchange
         self.caller = caller
         self.replaced = replaced
-        reader = OrderReader(read)
+        reader = OrderReader { () async throws(APIError) in try await read(content) }
     }
 
     func read() async throws(APIError) -> (model: String?, fields: ForwardedFields, features: Model.Features) {
@@ -61,7 +63,7 @@ final class ImageOperation: MediaOperation, OnLoop, @unchecked Sendable {
     func candidates(_ named: Candidates) async throws(APIError) -> Candidates {
         guard let replaced else { return named }
         do throws(APIError) {
-            return try replaced(try await reader.order().call, named)
+            return try replaced(named, try await reader.order().call, caller, exchange.gateway)
         } catch {
             // Other candidates may accept a request that cannot be read here.
             guard named.canForward(.imageVariations), error.status < 499 else { throw error }

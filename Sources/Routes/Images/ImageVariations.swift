@@ -9,31 +9,22 @@ private let otherModels = [
     "magic-art_7_0", "magic-art_6_1", "magic-art", "midjourney_7_0", "midjourney_6_1", "midjourney", "dall-e-2",
 ]
 
-/// Handles POST /v1/images/variations: makes variations of an image.
-func imageVariations(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    let caller = try await exchange.caller(.images)
-    let content = RequestContent(exchange)
-    let operation = ImageOperation(
-        exchange,
-        caller,
-        replaced: { (call, named) throws(APIError) in try varying(named, call, caller: caller, gateway: gateway) }
-    ) { () async throws(APIError) in
-        let form = try await content.formStream(files: ["image"]).whole()
-        var call = try ImageCall(variation: FormFields(form.fields))
-        call.image = try editedImage(in: form)
-        let fields = ForwardedFields(form.fields, images: call.count ?? 1)
-        return ImageOperation.Order(call: call, fields: fields, features: .imageVariation)
-    }
-    try await exchange.serve(.imageVariations, content, for: caller, operation)
+/// Reads the request to make variations of an image.
+func variation(_ content: RequestContent) async throws(APIError) -> ImageOperation.Order {
+    let form = try await content.formStream(files: ["image"]).whole()
+    var call = try ImageCall(variation: FormFields(form.fields))
+    call.image = try editedImage(in: form)
+    let fields = ForwardedFields(form.fields, images: call.count ?? 1)
+    return ImageOperation.Order(call: call, fields: fields, features: .imageVariation)
 }
 
 /// Returns the candidates for the variations, first those of the requested model. Throws if there are none, or if the
 /// requested model does not support an option.
-private func varying(
+func varying(
     _ named: Candidates,
     _ call: ImageCall,
-    caller: Caller,
-    gateway: Gateway
+    _ caller: Caller,
+    _ gateway: Gateway
 ) throws(APIError) -> Candidates {
     let others = standIns(for: call, besides: named, caller, gateway)
     if named.canForward(.imageVariations) { return named.then(others) }
