@@ -30,11 +30,15 @@ final class CacheStage: OnLoop, @unchecked Sendable {
     ///
     /// The request must have been admitted.
     /// - Parameter delivery: the delivery of a streamed response; nil for a whole one.
-    func responds(to source: any ChatSource, _ delivery: ChatDelivery?) async throws(APIError) -> Bool {
-        guard let outline = source.outline, var name = outline.cachedName, try await ownsFiles() else { return false }
+    func responds(
+        to source: any ChatSource,
+        _ plan: ChatPlan,
+        _ delivery: ChatDelivery?
+    ) async throws(APIError) -> Bool {
+        guard var name = plan.cachedName, try await ownsFiles() else { return false }
         // A client may write anything into a line that its vendor reads.
         if let attributed, source.sendsAttribution { name += "\n\(attributed.base64url(characters: 43))" }
-        let wanted = outline.options
+        let wanted = plan.options
         let found = try await lookup.find(wanted.model, servedBy: name, isStreamed: wanted.isStreamed) {
             delivery?.startPings()
             defer { delivery?.stopPings() }

@@ -70,13 +70,13 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
             CacheStage(asked, digest, in: cache, exchange)
         } else { nil }
     let source = try exchange.source(of: asked, surface, caller)
-    let admission = try await source.admitted(exchange)
-    guard let outline = source.outline else { throw .modelNotFound(exchange.record.model ?? "") }
-    let (formatter, wanted) = (asked.formatter, outline.options)
+    let plan = try await source.plan(exchange)
+    let admission = try await exchange.admit(plan.limits, plan.usageReservation)
+    let (formatter, wanted) = (asked.formatter, plan.options)
     var delivery =
         wanted.isStreamed ? ChatDelivery(to: formatter.writer(for: wanted, exchange), wanted, exchange) : nil
     if let cache {
-        if try await cache.responds(to: source, delivery) { return nil }
+        if try await cache.responds(to: source, plan, delivery) { return nil }
         delivery = delivery.map(cache.recording)
     }
     do throws(UpstreamError) {

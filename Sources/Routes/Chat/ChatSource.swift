@@ -5,11 +5,8 @@ import Upstream
 
 /// The candidates or the panel that serve a chat request.
 protocol ChatSource: OnLoop {
-    /// Plans the first call, and counts the request in all limits that apply to it. Throws if nothing can serve the
-    /// request, or if a limit refuses it.
-    func admitted(_ exchange: Exchange) async throws(APIError) -> Admission
-    /// The facts of the response; nil before `admitted`.
-    var outline: ChatOutline? { get }
+    /// Plans the first call. Throws if nothing can serve the request.
+    func plan(_ exchange: Exchange) async throws(APIError) -> ChatPlan
     /// Whether Claude Code's attribution line may reach a vendor.
     var sendsAttribution: Bool { get }
     /// Calls vendors until a response has begun. A response that is not streamed is whole then.
@@ -18,27 +15,30 @@ protocol ChatSource: OnLoop {
     func open(_ billing: Billing, notes: (any ProgressNotes)?) async throws(UpstreamError) -> BegunChat
 }
 
-/// The facts of a chat's response that are known before the first call.
-struct ChatOutline {
+/// The facts of a chat that are known before its first call, and what it demands of the limits.
+struct ChatPlan {
     let options: FormatterOptions
     /// The name of the model or panel under which the response cache keeps the response; nil if it must not.
     let cachedName: String?
+    let limits: ApplicableLimits
+    /// The units to reserve; nil to count only the request itself.
+    let usageReservation: UsageReservation?
 }
 
 extension ChatTask: ChatSource {
-    func admitted(_ exchange: Exchange) async throws(APIError) -> Admission {
+    func plan(_ exchange: Exchange) async throws(APIError) -> ChatPlan {
         let fit = if let ready { ready } else { try await leadingFit() }
         if fit.caller.kind == .passThrough { try await exchange.countUnknownKey(fit.caller, servedBy: fit.candidate) }
-        let applicableLimits = exchange.applicableLimits(of: fit)
-        return try await exchange.admit(applicableLimits, exchange.usageReservation(for: fit, under: applicableLimits))
-    }
-
-    var outline: ChatOutline? {
-        guard let fit = ready else { return nil }
+        let limits = exchange.applicableLimits(of: fit)
         // A response with web search differs from one without. The links of image and speech models expire, and callers
         // who repeat such a request want new media.
         let name = fit.candidate.name + (fit.candidate.model.searchesWeb ? ModelCatalog.online : "")
-        return ChatOutline(options: fit.options, cachedName: fit.candidate.chats ? name : nil)
+        return ChatPlan(
+            options: fit.options,
+            cachedName: fit.candidate.chats ? name : nil,
+            limits: limits,
+            usageReservation: exchange.usageReservation(for: fit, under: limits)
+        )
     }
 
     func open(_ billing: Billing, notes: (any ProgressNotes)?) async throws(UpstreamError) -> BegunChat {

@@ -6,17 +6,13 @@ import Upstream
 
 extension PanelChat: ChatSource {
     var sendsAttribution: Bool { false }
-    var outline: ChatOutline? { lastDraft.map { ChatOutline(options: $0.options, cachedName: panel.name) } }
 
-    /// Counts the request in its limits, and reserves units for all its upstream calls.
-    ///
-    /// Throws if a limit refuses the request.
-    func admitted(_ exchange: Exchange) async throws(APIError) -> Admission {
+    /// Plans the reservation of units for all upstream calls.
+    func plan(_ exchange: Exchange) async throws(APIError) -> ChatPlan {
         try await prepare()
+        guard let draft = lastDraft else { throw .modelNotFound(call.model) }
         if panel.name != call.model { exchange.record.substitute = panel.name }
-        if asking.kind == .passThrough, let draft = lastDraft {
-            try await exchange.countUnknownKey(asking, servedBy: draft.candidate)
-        }
+        try await exchange.countUnknownKey(asking, servedBy: draft.candidate)
         let applicableLimits = exchange.applicableLimits(asking, .chat, servedBy: panel.name)
         let (output, images, _) = reservation(under: applicableLimits, exchange)
         let (name, averages) = (panel.name, exchange.gateway.limiter.averages)
@@ -24,7 +20,12 @@ extension PanelChat: ChatSource {
         let usageReservation =
             output.map { UsageReservation($0, images: images, model: name, averages: averages) }
             ?? UsageReservation(reserving: Amounts(images: images), model: name, creditsPerCall: 0, averages: averages)
-        return try await exchange.admit(applicableLimits, isNeeded ? usageReservation : nil)
+        return ChatPlan(
+            options: draft.options,
+            cachedName: name,
+            limits: applicableLimits,
+            usageReservation: isNeeded ? usageReservation : nil
+        )
     }
 
     /// The longest text whose tokens are counted on the event loop, in bytes.

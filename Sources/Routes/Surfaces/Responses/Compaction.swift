@@ -17,7 +17,8 @@ func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(
     exchange.record.model = call.model
     let candidates = try gateway.registry.chat(call.model, for: caller)
     let task = try ChatTask(call, candidates, caller: caller, for: exchange)
-    let admission = try await task.admitted(exchange)
+    let plan = try await task.plan(exchange)
+    let admission = try await exchange.admit(plan.limits, plan.usageReservation)
     do throws(UpstreamError) {
         guard case .whole(let response) = try await task.open(admission.billing), let usage = response.usage,
             let summary = response.choices.first?.text, !summary.bytes.isEmpty
