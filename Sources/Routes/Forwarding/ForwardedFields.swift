@@ -24,8 +24,6 @@ struct ForwardedFields: Sendable {
     /// The hash of the field `user`; nil if the field is absent.
     private var user: UInt64?
 
-    init() {}
-
     init(_ form: ForwardedForm) {
         model = form.model
         images = form.images
