@@ -115,14 +115,6 @@ package protocol FormSource: OnLoop {
     ///
     /// Throws if the form is invalid or the client stops sending.
     func next(into piece: inout ByteBuffer) async throws(APIError) -> Bool
-    /// Reads the form into memory, to its end or until as many bytes are kept as can be replayed.
-    func readAhead() async throws(APIError)
-    /// Reads the whole form into memory. Returns false if the form is too long.
-    func readWhole() async throws(APIError) -> Bool
-    /// Returns a copy of the form's bytes that are in memory.
-    func copyHeld() async throws(APIError) -> ByteBuffer
-    /// Returns the form's bytes that are in memory, for an endpoint that parses the form itself. Keeps no copy of them.
-    func removeHeld() -> ByteBuffer
 }
 
 extension FormSource {

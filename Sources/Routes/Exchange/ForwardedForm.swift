@@ -81,10 +81,6 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         return try await body.readWhole(keeping: keptBytes)
     }
 
-    // The kept bytes are read where they are.
-    func copyHeld() async throws(APIError) -> ByteBuffer { preconditionFailure("the body is read again instead") }
-    func removeHeld() -> ByteBuffer { preconditionFailure("the body is read again instead") }
-
     /// Parses more of the multipart form, and records the fields that the relay needs, such as `model`. Returns false
     /// at the end of the form.
     private func scoutOn() async throws(APIError) -> Bool {
