@@ -42,12 +42,19 @@ package final class Request: Sendable {
     /// Returns all values of a header field, in their order. Use it only for fields that are rarely read.
     ///
     /// - Parameter name: the field's name in lower case.
-    package func lines(named name: StaticString) -> [UnsafeRawBufferPointer] {
+    package func lines(named name: StaticString) -> [UnsafeRawBufferPointer] { lines { $0.equalsLowered(name) } }
+
+    /// Returns all values of a header field, in their order. Use it only for fields that are rarely read.
+    ///
+    /// - Parameter name: the field's name in lower case.
+    package func lines(named name: String) -> [UnsafeRawBufferPointer] { lines { $0.equalsLowered(name) } }
+
+    private func lines(where isWanted: (UnsafeRawBufferPointer) -> Bool) -> [UnsafeRawBufferPointer] {
         var values: [UnsafeRawBufferPointer] = []
         var rest = bytes.bytes
         while let end = rest.firstNewline() {
             let line = rest[part: 0..<max(0, end - 1)]
-            if let colon = line.first(UInt8(ascii: ":")), line[part: 0..<colon].equalsLowered(name) {
+            if let colon = line.first(UInt8(ascii: ":")), isWanted(line[part: 0..<colon]) {
                 values.append(line[part: (colon + 1)..<line.count].trimmed)
             }
             rest = rest[part: (end + 1)..<rest.count]

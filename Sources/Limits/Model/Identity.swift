@@ -5,10 +5,10 @@ package struct Identity: Sendable, Hashable {
     package let digest: Digest
     /// Whether this is the identity of a configured key, or of all callers together.
     let isKnown: Bool
-    /// The part of the memory for sessions in which the caller of a session has all of its sessions; nil for others.
+    /// The part of the memory for sessions and end users in which a caller has all of its own; nil for other identities.
     private(set) var sessionPart: UInt8?
 
-    /// The number of parts of the memory for sessions.
+    /// The number of parts of the memory for sessions and end users.
     static let sessionParts = 16
 
     /// Returns the identity of a known caller by its name. All tokens of the caller share this identity.
@@ -44,8 +44,15 @@ package struct Identity: Sendable, Hashable {
     /// Returns the identity that counts the requests of one session of this caller.
     ///
     /// - Parameter session: the digest of the session's name, which the client chooses.
-    package func inSession(_ session: Digest) -> Identity {
-        var identity = Identity("session", "\(text) \(session.base64url(characters: 43))")
+    package func inSession(_ session: Digest) -> Identity { with(session, "session") }
+
+    /// Returns the identity that counts the requests of one end user of this caller.
+    ///
+    /// - Parameter user: the digest of the user's id, which the client chooses.
+    package func ofUser(_ user: Digest) -> Identity { with(user, "user") }
+
+    private func with(_ name: Digest, _ kind: String) -> Identity {
+        var identity = Identity(kind, "\(text) \(name.base64url(characters: 43))")
         identity.sessionPart = UInt8(digest.words.0 % UInt64(Self.sessionParts))
         return identity
     }

@@ -27,6 +27,8 @@ package final class Limit: Sendable, Hashable {
         case usage
         /// A limit for each session of each caller.
         case session
+        /// A limit for each end user of each known caller.
+        case user
     }
 
     package let kind: Kind
@@ -134,6 +136,7 @@ extension Limit.Kind {
         case .login: "login"
         case .usage: "usage"
         case .session: "session"
+        case .user: "user"
         }
     }
 
@@ -150,11 +153,12 @@ extension Limit.Kind {
         case .group: 7
         case .usage: 8
         case .session: 9
+        case .user: 10
         }
     }
 
     package static let positions = [
-        "caller", "key", "model", "total", "auth", "provider", "login", "group", "usage", "session",
+        "caller", "key", "model", "total", "auth", "provider", "login", "group", "usage", "session", "user",
     ]
 
     /// The rule for limits of this kind while the store is unavailable; nil if the configured rule applies. Logins

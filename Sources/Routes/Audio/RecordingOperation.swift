@@ -103,7 +103,7 @@ final class RecordingOperation: MediaOperation, OnLoop, @unchecked Sendable {
         guard let candidate = all.first(of: uploader.provider) else {
             throw .value("model", "put 'model' before 'file' in the form, because not every provider serves this model")
         }
-        let limits = exchange.applicableLimits(caller, .audio, servedBy: candidate.name)
+        let limits = exchange.applicableLimits(caller, .audio, servedBy: candidate.name, for: EndUser())
         exchange.billing?.server = candidate.server
         exchange.billing?.bill(
             by: UsageReservation(transcriptOf: call.model, by: candidate, for: caller, limits, gateway)

@@ -15,6 +15,12 @@ struct PromptExtras {
     var roughTokens: Int?
 }
 
+extension ChatCall {
+    var endUser: EndUser {
+        EndUser(safetyIdentifier: chatOptions.bookkeeping.safetyIdentifier, user: chatOptions.bookkeeping.user)
+    }
+}
+
 extension Exchange: ChatRequester {
     var services: any ChatServices { gateway }
 
@@ -29,7 +35,7 @@ extension Exchange: ChatRequester {
     }
 
     func applicableLimits(of fit: ChatFit) -> ApplicableLimits {
-        applicableLimits(fit.caller, .chat, servedBy: fit.candidate.name)
+        applicableLimits(fit.caller, .chat, servedBy: fit.candidate.name, for: fit.call.endUser)
     }
 
     /// Returns the reservation for a call; nil if no limit needs a reservation.

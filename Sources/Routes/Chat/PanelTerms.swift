@@ -13,7 +13,7 @@ extension PanelChat: ChatSource {
         guard let draft = lastDraft else { throw .modelNotFound(call.model) }
         if panel.name != call.model { exchange.record.substitute = panel.name }
         try await exchange.countUnknownKey(asking, servedBy: draft.candidate)
-        let applicableLimits = exchange.applicableLimits(asking, .chat, servedBy: panel.name)
+        let applicableLimits = exchange.applicableLimits(asking, .chat, servedBy: panel.name, for: call.endUser)
         let (output, images, _) = reservation(under: applicableLimits, exchange)
         let (name, averages) = (panel.name, exchange.gateway.limiter.averages)
         let isNeeded = exchange.gateway.limits.countsLate || images > 0
@@ -92,7 +92,7 @@ extension Exchange: PanelRequester {
                 asked,
                 leading,
                 caller,
-                under: applicableLimits(caller, .chat, servedBy: leading.name),
+                under: applicableLimits(caller, .chat, servedBy: leading.name, for: asked.endUser),
                 gateway,
                 PromptExtras(isEstimated: true)
             )

@@ -64,10 +64,17 @@ extension Exchange {
 
     /// Returns all limits that apply to a request.
     ///
-    /// - Parameter name: the model that serves the request.
-    func applicableLimits(_ caller: Caller, _ group: EndpointGroup, servedBy name: String) -> ApplicableLimits {
+    /// - Parameters:
+    ///   - name: the model that serves the request.
+    ///   - user: the end user that the request's body names.
+    func applicableLimits(
+        _ caller: Caller,
+        _ group: EndpointGroup,
+        servedBy name: String,
+        for user: @autoclosure () -> EndUser
+    ) -> ApplicableLimits {
         let name = gateway.registry.limitedName(name, asked: record.model ?? name)
-        return gateway.limits.applicableLimits(caller, group, request: request, model: name)
+        return gateway.limits.applicableLimits(caller, group, request: request, model: name, user: user())
     }
 
     /// Counts the request in every limit that applies to it.

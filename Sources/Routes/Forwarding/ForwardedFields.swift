@@ -21,14 +21,14 @@ struct ForwardedFields: Sendable {
     private(set) var digest: Digest?
     /// The hash of the field `prompt_cache_key`; nil if the field is absent.
     private var cacheKey: UInt64?
-    /// The hash of the field `user`; nil if the field is absent.
-    private var user: UInt64?
+    /// The field `user`; nil if it is absent.
+    private(set) var user: String?
 
     init(_ form: ForwardedForm) {
         model = form.model
         images = form.images
         isStreamed = form.isStreamed
-        user = form.user.flatMap(Self.hash)
+        user = form.user
     }
 
     /// The fields of a form that the relay reads itself.
@@ -36,7 +36,7 @@ struct ForwardedFields: Sendable {
     /// - Parameter images: the number of images that the form asks for.
     init(_ fields: [(name: String, text: String)], images: Int = 0) {
         self.images = images
-        user = fields.first { $0.name.hasSameBytes(as: "user") }.flatMap { Self.hash($0.text) }
+        user = fields.first { $0.name.hasSameBytes(as: "user") }?.text
     }
 
     /// Reads the fields of a JSON request.
@@ -47,7 +47,7 @@ struct ForwardedFields: Sendable {
         if isDigested { digest = RequestDigest.of(root)?.plain }
         model = try fields.model()
         cacheKey = root["prompt_cache_key"]?.text.flatMap(Self.hash)
-        user = root["user"]?.text.flatMap(Self.hash)
+        user = root["user"]?.string
         isStreamed = root["stream"]?.flag == true || root["stream_format"]?.text?.equals("sse") == true
         let isRefused = root["stream"].map { $0.kind == .null || $0.flag == false } ?? true
         wantsEvents = isStreamed || !isRefused
@@ -109,7 +109,7 @@ struct ForwardedFields: Sendable {
         for kind in kinds {
             switch kind {
             case .promptCacheKey: if let cacheKey { return AffinityValue(cacheKey) }
-            case .user: if let user { return AffinityValue(user) }
+            case .user: if let user, let hash = Self.hash(user) { return AffinityValue(hash) }
             case .session: if let session = session() { return AffinityValue(session, isSession: true) }
             // Only chats have a prompt prefix.
             case .prefix: continue

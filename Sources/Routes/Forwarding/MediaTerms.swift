@@ -21,7 +21,12 @@ struct MediaTerms: Sendable {
     /// Prepares a request for all candidates. Throws if none of them can serve it.
     init(_ plan: MediaPlan, _ caller: Caller, _ exchange: Exchange) async throws(APIError) {
         let leading = plan.candidates.leading
-        limits = exchange.applicableLimits(caller, plan.endpoint.group, servedBy: leading.name)
+        limits = exchange.applicableLimits(
+            caller,
+            plan.endpoint.group,
+            servedBy: leading.name,
+            for: EndUser(user: plan.fields.user)
+        )
         (self.plan, self.caller, gateway) = (plan, caller, exchange.gateway)
         if plan.request != nil, !limits.isPlain { counted = try await plan.fields.tokens(leading.model, exchange) }
         var refusal: APIError?

@@ -28,7 +28,9 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     private var failedAuth: [Limit] = []
     private let usage = Limit(.usage, Quota(30, per: .minute))
     private let countsSessions: Bool
+    private let countsUsers: Bool
     private var ofSessions: [Quota: Limit] = [:]
+    private var ofUsers: [Quota: Limit] = [:]
     private let isOff: Bool
     /// Whether some limit counts a unit whose amount is known only after the upstream call, such as tokens.
     package let countsLate: Bool
@@ -53,10 +55,11 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         identity = own.identity
         trustedProxies = own.trustedProxies
         let all =
-            own.groups.values.joined() + own.byModel.flatMap(\.quotas) + own.total + own.session
+            own.groups.values.joined() + own.byModel.flatMap(\.quotas) + own.total + own.session + own.user
             + keys.flatMap(\.allQuotas)
         isOff = all.isEmpty
         countsSessions = !own.session.isEmpty || keys.contains { !($0.ownSessionQuotas ?? []).isEmpty }
+        countsUsers = !own.user.isEmpty || keys.contains { !($0.ownUserQuotas ?? []).isEmpty }
         countsLate = all.contains { $0.unit.isKnownLate }
         countsCost = all.contains { $0.unit == .usd }
         countsCredits = all.contains { $0.unit == .credits }
@@ -85,27 +88,32 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         guard let periods, !periods.contain(milliseconds: now) else { return }
         self.periods = CalendarPeriods(in: zone, atMilliseconds: now)
         kept = RecentTable()
-        ofSessions = [:]
+        (ofSessions, ofUsers) = ([:], [:])
         makeLimits()
     }
 
     /// Returns the limits that apply to a request of a caller.
     ///
-    /// - Parameter model: the model as the caller names it; nil if the request has none.
+    /// - Parameters:
+    ///   - model: the model as the caller names it; nil if the request has none.
+    ///   - user: the end user that the request's body names.
     package func applicableLimits(
         _ caller: Caller,
         _ group: EndpointGroup,
         request: Request,
-        model: String? = nil
+        model: String? = nil,
+        user: @autoclosure () -> EndUser = EndUser()
     ) -> ApplicableLimits {
         oneLoop.check()
         if isOff { return ApplicableLimits([]) }
         refreshPeriods()
-        let limits = limitsOfAllSessions(caller, group, request, model)
-        return countsSessions ? limits.adding(sessionCharges(caller, group, request)) : limits
+        var limits = limitsOfAllSessions(caller, group, request, model)
+        if countsSessions { limits = limits.adding(sessionCharges(caller, group, request)) }
+        if countsUsers { limits = limits.adding(userCharges(caller, group, request, user())) }
+        return limits
     }
 
-    /// Returns the limits that apply to a request of a caller, but for those of its session.
+    /// Returns the limits that apply to a request of a caller, but for those of its session and end user.
     private func limitsOfAllSessions(
         _ caller: Caller,
         _ group: EndpointGroup,
@@ -128,10 +136,34 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         let quotas = caller.key?.ownSessionQuotas ?? settings.session
         guard !quotas.isEmpty, let session = request.session else { return [] }
         let identity = identity(of: caller, address(request)).inSession(Digest(of: session))
-        return quotas.filter { group.units.contains($0.unit) }
+        return charges(quotas, .session, identity, group, &ofSessions)
+    }
+
+    private func userCharges(
+        _ caller: Caller,
+        _ group: EndpointGroup,
+        _ request: Request,
+        _ user: EndUser
+    ) -> [LimitCharge] {
+        guard let key = caller.key, let own = caller.identity else { return [] }
+        let quotas = key.ownUserQuotas ?? settings.user
+        guard !quotas.isEmpty,
+            let user = settings.userPlaces.lazy.compactMap({ user.digest(in: $0, of: request) }).first
+        else { return [] }
+        return charges(quotas, .user, own.ofUser(user), group, &ofUsers)
+    }
+
+    private func charges(
+        _ quotas: [Quota],
+        _ kind: Limit.Kind,
+        _ identity: Identity,
+        _ group: EndpointGroup,
+        _ known: inout [Quota: Limit]
+    ) -> [LimitCharge] {
+        quotas.filter { group.units.contains($0.unit) }
             .map { quota in
-                let limit = ofSessions[quota] ?? limit(.session, quota)
-                ofSessions[quota] = limit
+                let limit = known[quota] ?? limit(kind, quota)
+                known[quota] = limit
                 return LimitCharge(limit, identity)
             }
     }
@@ -257,6 +289,26 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     private func identity(of caller: Caller, _ address: String) -> Identity {
         guard let key = caller.identity, identity != .address else { return .address(address) }
         return identity == .keyAndAddress ? key.from(address) : key
+    }
+}
+
+/// The end user of a request, as its body names the user.
+package struct EndUser: Sendable {
+    private let safetyIdentifier: String?
+    private let user: String?
+
+    package init(safetyIdentifier: String? = nil, user: String? = nil) {
+        self.safetyIdentifier = safetyIdentifier
+        self.user = user
+    }
+
+    /// Returns the digest of the id at this place of the request; nil if there is none.
+    fileprivate func digest(in place: LimitSettings.UserPlace, of request: Request) -> Digest? {
+        switch place {
+        case .safetyIdentifier: safetyIdentifier.flatMap { $0.isEmpty ? nil : Digest(of: $0) }
+        case .user: user.flatMap { $0.isEmpty ? nil : Digest(of: $0) }
+        case .header(let name): request.lines(named: name).first.flatMap { $0.isEmpty ? nil : Digest(of: $0) }
+        }
     }
 }
 

@@ -104,7 +104,9 @@ extension Decision.Refusal {
         let sharers =
             limit.kind == .total
             ? "All callers"
-            : limit.kind == .session ? "All requests of this session" : limit.group.map { "All keys of group \($0)" }
+            : limit.kind == .session
+                ? "All requests of this session"
+                : limit.kind == .user ? "All requests of this end user" : limit.group.map { "All keys of group \($0)" }
         let sharing = sharers.map { " \($0) share this limit." } ?? ""
         return "Rate limit reached for \(unit): \(what). Please try again in \(wait).\(sharing)"
     }
@@ -118,6 +120,7 @@ extension Decision.Refusal {
             case .key: "this key"
             case .group: "group \(limit.group ?? "")"
             case .session: "this session"
+            case .user: "this end user"
             case .caller, .failedAuth, .provider, .login, .usage: "this caller"
             }
         let name = "the budget of \(owner), \(quota.textWithUnit)"
@@ -153,6 +156,7 @@ extension LimitStanding {
         fields.append(Timestamp.text(second: (Timestamp.now() + resetMicroseconds / 1_000 + 999) / 1_000))
         if let group = limit.group { fields.append(";group=\"", group, "\"") }
         if limit.kind == .session { fields.append(";session") }
+        if limit.kind == .user { fields.append(";user") }
         fields.append("\r\n")
     }
 

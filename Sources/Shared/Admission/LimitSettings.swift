@@ -19,12 +19,25 @@ package struct LimitSettings: Sendable, Equatable {
         case servers([MemcachedAddress])
     }
 
+    /// A place of an end user's id in a request.
+    package enum UserPlace: Sendable, Equatable {
+        case safetyIdentifier
+        /// The body's field `user`; of Messages `metadata.user_id`.
+        case user
+        /// The header field with this name, in lower case.
+        case header(String)
+    }
+
     /// The limits of each caller, by endpoint group; a group without an entry has no limit.
     package let groups: [EndpointGroup: [Quota]]
     /// The limits of each caller for particular models. The first pattern that matches a model applies.
     package let byModel: [ModelQuotas]
     /// The limits of each session of each caller.
     package let session: [Quota]
+    /// The limits of each end user of each known caller.
+    package let user: [Quota]
+    /// The places of an end user's id. The first one that a request has counts.
+    package let userPlaces: [UserPlace]
     /// The limits of all callers together.
     package let total: [Quota]
     package let identity: Identity

@@ -34,6 +34,7 @@ extension KeySettings {
                     quotas: quotas.all,
                     endpointQuotas: quotas.endpoints,
                     sessionQuotas: quotas.session,
+                    userQuotas: quotas.user,
                     groups: reader.groups(in: key(instance, "GROUP"), of: groups),
                     endsAt: reader.end(of: instance),
                     family: family?.value
@@ -70,7 +71,8 @@ extension GroupSettings {
                     models: reader.patterns(SettingKey(prefix: prefix, instance: instance, field: "MODELS")),
                     quotas: quotas.all,
                     endpointQuotas: quotas.endpoints,
-                    sessionQuotas: quotas.session
+                    sessionQuotas: quotas.session,
+                    userQuotas: quotas.user
                 )
             }
     }
@@ -187,6 +189,8 @@ extension SettingFamily {
                 .help(
                     "limits of each session of the caller, in place of those of its groups and of RATE_LIMIT_SESSION"
                 ),
+            SettingRow("RATE_LIMIT_USER", .limits)
+                .help("limits of each end user of the caller, in place of those of its groups and of RATE_LIMIT_USER"),
         ]
     )
 
@@ -198,6 +202,8 @@ extension SettingFamily {
             SettingRow("RATE_LIMIT", .limits).help("limits of all requests of all members together"),
             SettingRow("RATE_LIMIT_SESSION", .limits)
                 .help("limits of each session of each member, in place of RATE_LIMIT_SESSION"),
+            SettingRow("RATE_LIMIT_USER", .limits)
+                .help("limits of each end user of each member, in place of RATE_LIMIT_USER"),
         ]
             + EndpointGroup.allCases.map {
                 SettingRow("RATE_LIMIT_\($0.rawValue.uppercased())", .limits)

@@ -11,6 +11,8 @@ extension LimitSettings {
         )
         byModel = reader.modelQuotas("RATE_LIMIT_BY_MODEL")
         session = reader.quotas("RATE_LIMIT_SESSION") ?? []
+        user = reader.quotas("RATE_LIMIT_USER") ?? []
+        userPlaces = reader.userPlaces("RATE_LIMIT_USER_FROM")
         total = reader.quotas("RATE_LIMIT_TOTAL") ?? []
         identity = reader.text("RATE_LIMIT_BY").flatMap(Identity.init) ?? .key
         failedAuth = reader.quotas("RATE_LIMIT_FAILED_AUTH") ?? []
@@ -22,6 +24,31 @@ extension LimitSettings {
         instances = reader.given["RATE_LIMIT_INSTANCES"].map { _ in reader.number("RATE_LIMIT_INSTANCES") }
         slotLease = reader.duration("SLOT_SECONDS")
         trustedProxies = reader.networks("TRUSTED_PROXIES")
+    }
+}
+
+extension SettingsReader {
+    /// Returns the places of an end user's id. Reports items that are neither a field nor a header's name.
+    fileprivate mutating func userPlaces(_ key: SettingKey) -> [LimitSettings.UserPlace] {
+        list(key).map { item in
+            switch item.lowercased() {
+            case "safety_identifier": return .safetyIdentifier
+            case "user", "metadata.user_id": return .user
+            case let name:
+                let isName = name.utf8.allSatisfy { $0 == UInt8(ascii: "-") || Self.isLetterOrDigit($0) }
+                if !isName {
+                    report(
+                        key,
+                        "\"\(item)\" is no place of a user's id; write safety_identifier, user or a header's name"
+                    )
+                }
+                return .header(name)
+            }
+        }
+    }
+
+    private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
     }
 }
 
@@ -49,8 +76,8 @@ extension LimitSettings.Store {
 
 extension SettingsReader {
     /// The limits in the settings of a known caller or of a group: those for all endpoints, those for single endpoint
-    /// groups, and those for each session.
-    typealias OwnQuotas = (all: [Quota], endpoints: [EndpointGroup: [Quota]], session: [Quota]?)
+    /// groups, those for each session and those for each end user.
+    typealias OwnQuotas = (all: [Quota], endpoints: [EndpointGroup: [Quota]], session: [Quota]?, user: [Quota]?)
 
     /// Returns the limits in the settings of a known caller or of a group.
     ///
@@ -61,6 +88,6 @@ extension SettingsReader {
         }
         var endpoints: [EndpointGroup: [Quota]] = [:]
         for group in EndpointGroup.allCases { endpoints[group] = quotas("RATE_LIMIT_\(group.rawValue.uppercased())") }
-        return (quotas("RATE_LIMIT") ?? [], endpoints, quotas("RATE_LIMIT_SESSION"))
+        return (quotas("RATE_LIMIT") ?? [], endpoints, quotas("RATE_LIMIT_SESSION"), quotas("RATE_LIMIT_USER"))
     }
 }

@@ -181,6 +181,7 @@ extension SettingsReader {
             ("RATE_LIMIT", quotas("RATE_LIMIT") ?? [], nil),
             ("RATE_LIMIT_BY_MODEL", settings.limits.byModel.flatMap(\.quotas), nil),
             ("RATE_LIMIT_SESSION", settings.limits.session, nil),
+            ("RATE_LIMIT_USER", settings.limits.user, nil),
             ("RATE_LIMIT_TOTAL", settings.limits.total, nil),
         ]
         for group in EndpointGroup.allCases {

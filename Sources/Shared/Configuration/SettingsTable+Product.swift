@@ -90,6 +90,9 @@ extension SettingsTable {
                 .help("limits of each caller for each model; the first matching pattern counts"),
             SettingRow("RATE_LIMIT_SESSION", .limits)
                 .help("limits of each session of an agent, by the header that names it"),
+            SettingRow("RATE_LIMIT_USER", .limits).help("limits of each end user behind each known key"),
+            SettingRow("RATE_LIMIT_USER_FROM", .list, "safety_identifier,user")
+                .help("where requests name their end user: fields of the body, names of headers; the first one counts"),
             SettingRow("RATE_LIMIT_TOTAL", .limits).help("limits that all callers of all instances share"),
             SettingRow("BUDGET_CONTACT", .text)
                 .help(

@@ -14,6 +14,8 @@ package struct KeySettings: Sendable, Equatable {
     package let endpointQuotas: [EndpointGroup: [Quota]]
     /// The limits of each session of the caller; nil if those of its groups, or the general ones, apply.
     let sessionQuotas: [Quota]?
+    /// The limits of each end user of the caller; nil if those of its groups, or the general ones, apply.
+    let userQuotas: [Quota]?
     /// The groups of callers to which the caller belongs.
     package let groups: [GroupSettings]
     /// The time from which the key is refused, in milliseconds since 1970: `.min` if it is switched off, nil if it has no
@@ -59,6 +61,8 @@ package struct GroupSettings: Sendable, Equatable {
     package let endpointQuotas: [EndpointGroup: [Quota]]
     /// The limits of each session of each caller; nil if the general ones apply.
     let sessionQuotas: [Quota]?
+    /// The limits of each end user of each caller; nil if the general ones apply.
+    let userQuotas: [Quota]?
 }
 
 /// The digest of a caller's token, and a secret derived from the token. The token itself is not stored.
@@ -91,12 +95,15 @@ extension KeySettings {
 
     /// All limits that count requests of this caller and of no caller outside its groups.
     var allQuotas: [Quota] {
-        quotas + endpointQuotas.values.joined() + (ownSessionQuotas ?? [])
+        quotas + endpointQuotas.values.joined() + (ownSessionQuotas ?? []) + (ownUserQuotas ?? [])
             + groups.flatMap { $0.quotas + $0.endpointQuotas.values.joined() }
     }
 
     /// The limits of each session, of the caller or else of the first of its groups that has some; nil if none has.
     var ownSessionQuotas: [Quota]? { sessionQuotas ?? groups.lazy.compactMap(\.sessionQuotas).first }
+
+    /// The limits of each end user, of the caller or else of the first of its groups that has some; nil if none has.
+    var ownUserQuotas: [Quota]? { userQuotas ?? groups.lazy.compactMap(\.userQuotas).first }
 }
 
 extension [KeySettings] {

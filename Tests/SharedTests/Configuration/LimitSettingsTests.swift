@@ -166,6 +166,18 @@ import Testing
         #expect(price.isEmpty ? texts.count == 1 && texts[0].contains(expected) : texts == [], "\(texts)")
     }
 
+    @Test("a place of a user's id is a field or the name of a header")
+    func userPlaces() throws {
+        let begin = "PROVIDER_E_KIND=echo\nANONYMOUS_MODELS=echo\nRATE_LIMIT_USER=2/hour\nRATE_LIMIT_USER_FROM="
+        let named = try #require(outcome(file: begin + "X-User-Id,user").settings)
+        #expect(named.limits.userPlaces == [.header("x-user-id"), .user])
+        #expect(
+            outcome(file: begin + "metadata.user").problemTexts.contains {
+                $0.contains("\"metadata.user\" is no place")
+            }
+        )
+    }
+
     @Test(
         "what would limit nothing, or everything, is a warning",
         arguments: [

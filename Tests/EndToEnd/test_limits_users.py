@@ -1,0 +1,87 @@
+"""Limits of each end user behind a known key, by the body's fields and by a header."""
+
+import uuid
+from pathlib import Path
+
+import pytest
+from chat import PATH, body
+from conftest import secrets
+from limited import chat, client, metric
+
+TOKENS = [f"token-{uuid.uuid4().hex}" for _ in range(2)]
+HEADER = "X-OpenWebUI-User-Id"
+ECHO = {"PROVIDER_DEMO_KIND": "echo", "RATE_LIMIT": "off", "ANONYMOUS_MODELS": "all"}
+USERS = {"RATE_LIMIT_USER": "2/hour"}
+
+
+@pytest.fixture
+def keys():
+    secrets.update(TOKENS)
+    return {f"KEY_{name}_TOKEN": token for name, token in zip("AB", TOKENS, strict=True)}
+
+
+def statuses(http, count=4, **fields):
+    return [chat(http, **fields).status_code for _ in range(count)]
+
+
+def test_each_end_user_has_limits_over_all_relays(start_relay, caller, store, keys):
+    shared = {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s"}
+    relays = [start_relay(**ECHO, **keys, **USERS, **shared) for _ in range(2)]
+    one, two = (caller(relay, TOKENS[0]) for relay in relays)
+    assert statuses(one, 1, user="ann") + statuses(two, 3, user="ann") == [200, 200, 429, 429]
+    refused = chat(two, user="ann")
+    assert refused.json()["error"]["message"].endswith(" All requests of this end user share this limit.")
+    assert statuses(two, 3, user="bob") == [200, 200, 429], "another user of the key"
+    assert statuses(caller(relays[0], TOKENS[1]), 3, user="ann") == [200, 200, 429], "a user is of one key"
+    assert statuses(one, 5) == [200] * 5, "requests that name nobody are not covered"
+    assert statuses(client(relays[0]), 5, user="ann") == [200] * 5, "nor are callers without a known key"
+    assert sum(metric(relay, "relay_limit_decisions_total", kind="user", outcome="admitted") for relay in relays) == 6
+
+
+def test_the_first_place_that_names_somebody_counts(start_relay, caller, keys):
+    relay = start_relay(**ECHO, **keys, **USERS, RATE_LIMIT_USER_FROM=f"{HEADER},safety_identifier,user")
+    named = caller(relay, TOKENS[0], **{HEADER.lower(): "carl"})
+    assert statuses(named, 3, user="ann") == [200, 200, 429]
+    http = caller(relay, TOKENS[0])
+    assert statuses(http, 1, user="carl") == [429], "an id is the same one wherever it stands"
+    assert statuses(http, 3, user="ann", safety_identifier="dora") == [200, 200, 429]
+    assert statuses(http, 2, user="ann") == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("messages", {"max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}], "metadata": {"user_id": "ann"}}),
+        ("responses", {"input": "Hello", "user": "ann"}),
+        ("completions", {"prompt": "Hello", "user": "ann"}),
+    ],
+)
+def test_every_surface_names_its_user(start_relay, caller, keys, path, fields):
+    relay = start_relay(**ECHO, **keys, **USERS)
+    http = caller(relay, TOKENS[0])
+    assert [http.post(f"/v1/{path}", json={"model": "echo"} | fields).status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_key_has_its_own_limit_and_none_without_one(start_relay, caller, keys):
+    relay = start_relay(**ECHO, **keys, KEY_A_RATE_LIMIT_USER="1/hour")
+    assert statuses(caller(relay, TOKENS[0]), 3, user="ann") == [200, 429, 429]
+    assert statuses(caller(relay, TOKENS[1]), 3, user="ann") == [200, 200, 200]
+
+
+def test_the_settings_of_the_page_limit_each_user_of_open_webui(start_relay, seller, caller):
+    page = (Path(__file__).parents[2] / "docs/open-webui.md").read_text()
+    settings = dict(line.split("=", 1) for line in page.split("```dotenv\n")[1].split("\n```")[0].split("\n"))
+    secrets.update(value for name, value in settings.items() if name.endswith(("_TOKEN", "_API_KEY")))
+    relay = start_relay(**settings | {"PROVIDER_OPENAI_BASE_URL": f"{seller.base_url}/v1"})
+    told = body("Hi", model="gpt-4o-mini", max_tokens=5)
+    for user in ("one", "two"):
+        http = caller(relay, settings["KEY_WEBUI_TOKEN"], **{HEADER.lower(): user})
+        answers = [http.post(PATH, json=told) for _ in range(21)]
+        assert [answer.status_code for answer in answers] == [200] * 20 + [429]
+        assert user == "two" or answers[0].headers["x-relay-budget"].endswith(";user")
+
+
+def test_ids_of_users_are_in_the_store_as_digests_alone(start_relay, caller, store, keys):
+    relay = start_relay(**ECHO, **keys, **USERS, MEMCACHED_SERVERS=store.address, MEMCACHED_TIMEOUT="5s")
+    assert chat(caller(relay, TOKENS[0]), user="ann-of-the-class").status_code == 200
+    assert "ann-of-the-class" not in "".join(store.keys())
