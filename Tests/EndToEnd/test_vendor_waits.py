@@ -1,6 +1,7 @@
 """Requests wait while the limits of all their vendors refuse them, with RATE_LIMIT_WAIT."""
 
 import math
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -57,6 +58,12 @@ def crowd(relay, count, **fields):
         return list(pool.map(lambda http: chat(http, model="m", **fields), https))
 
 
+def waits(relay):
+    text = client(relay).get("/metrics").text
+    found = re.findall(r'relay_upstream_waits_total\{provider="v",outcome="(\w+)"\} (\d+)', text)
+    return {outcome: int(count) for outcome, count in found}
+
+
 def later(vendor, model="m"):
     """Returns the statuses of the calls after the wait that the vendor's first 429 asked for."""
     calls = vendor.calls[model]
@@ -72,10 +79,11 @@ def test_a_crowd_is_served_though_the_vendor_refuses_half_of_it(start_relay, met
     if stream:
         assert all(answer.text.rstrip().endswith("[DONE]") and '"error"' not in answer.text for answer in answers)
     assert later(metered).count(200) == 30 and later(metered).count(429) <= 3
-    waits = [float(answer.headers["x-relay-waited"]) for answer in answers if "x-relay-waited" in answer.headers]
-    assert len(waits) == 30 and 0 < min(waits) <= max(waits) < 20
+    waited = [float(answer.headers["x-relay-waited"]) for answer in answers if "x-relay-waited" in answer.headers]
+    assert len(waited) == 30 and 0 < min(waited) <= max(waited) < 20
     tries = [int(answer.headers["x-relay-attempts"]) for answer in answers]
     assert sum(tries) == len(metered.statuses()), "each try is told"
+    assert list(waits(relay)) == ["served"] and waits(relay)["served"] >= 30
 
 
 def test_two_providers_are_waited_for_at_once(start_relay, metered):
@@ -130,6 +138,13 @@ def test_the_patience_ends(start_relay, metered):
     assert 1.5 < time.monotonic() - began < 10 and 2 <= len(metered.statuses()) <= 5
 
 
+def test_waits_that_end_without_a_key_are_late(start_relay, metered):
+    metered.most, metered.wait = 0, 1
+    relay = start_relay(**SETTINGS | metered.provider(), RATE_LIMIT_WAIT="3s")
+    assert {answer.status_code for answer in crowd(relay, 20)} == {429}
+    assert waits(relay)["late"] >= 10 and waits(relay)["served"] >= 1
+
+
 def test_the_next_provider_is_not_waited_for(start_relay, metered):
     free = Metered(100, 1)
     metered.most = 0
@@ -152,5 +167,5 @@ def test_a_client_that_leaves_is_not_waited_for(start_relay, metered):
     wait_for(lambda: metric(relay, "relay_requests_in_flight") == 1)
     metered.most, called = 30, len(metered.statuses())
     time.sleep(2.5)
-    assert len(metered.statuses()) == called, "no call was made for it"
+    assert len(metered.statuses()) == called and not waits(relay), "no call was made for it"
     assert chat(client(relay, KEY), model="m").status_code == 200

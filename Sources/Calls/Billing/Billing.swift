@@ -34,6 +34,8 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
     package var attempts = 1
     /// The failures of candidates so far, in order.
     package private(set) var failures: [Failure] = []
+    /// The waits for limits of vendors that have ended.
+    package var vendorWaits: [(provider: String, outcome: LoopMetrics.WaitOutcome)] = []
     /// The provider and model of the last upstream call; nil before the first one.
     ///
     /// Helper calls, in which another model works for the request, do not count.
@@ -123,6 +125,11 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
 
     /// The failures of candidates; for a panel, the failures in all its calls.
     package var allFailures: [Failure] { parts.isEmpty ? failures : parts.flatMap(\.failures) }
+
+    /// The waits for limits of vendors, including those of a panel's calls.
+    package var allVendorWaits: [(provider: String, outcome: LoopMetrics.WaitOutcome)] {
+        parts.isEmpty ? vendorWaits : vendorWaits + parts.flatMap(\.allVendorWaits)
+    }
 
     /// The cost of all calls so far; nil if nothing was used or the cost is unknown.
     ///

@@ -268,6 +268,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
             if billing.lowered?.bound != nil { gateway.counts.change(.lowered, by: 1) }
             let failures = billing.allFailures
             if !failures.isEmpty { record.failures = failures }
+            for wait in billing.allVendorWaits { gateway.counts.count(wait.outcome, ofWaitFor: wait.provider) }
             for server in billing.impossibleUsage { record(impossibleUsageOf: server) }
             if let tier = record.usage?.serviceTier, let server = billing.server, server.price?.knows(tier) == false {
                 warn(of: tier, of: server, at: now)

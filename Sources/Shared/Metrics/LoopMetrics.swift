@@ -25,6 +25,8 @@ package final class LoopMetrics: @unchecked Sendable {
     let tokens: Cells
     /// The number of upstream failures by provider and kind of failure.
     let faults: Cells
+    /// The number of waits for limits of vendors, by provider and outcome.
+    let vendorWaits: Cells
     /// The number of upstream calls for which the vendor reported impossible usage, by provider.
     let impossibleUsage: Cells
     /// The number of responses that ended because a budget was used up, by the unit of the budget.
@@ -50,6 +52,9 @@ package final class LoopMetrics: @unchecked Sendable {
         case requests, promptTokens, completionTokens, cost
     }
 
+    /// The outcome of a wait for a vendor's limits: a key could be tried, or none in time.
+    package enum WaitOutcome: String, CaseIterable, Sendable { case served, late }
+
     init(_ labels: MetricLabels, _ numbers: SeriesNumbers, operationNumbers: SeriesNumbers) {
         self.labels = labels
         series = RecentSeries(numbers)
@@ -59,6 +64,7 @@ package final class LoopMetrics: @unchecked Sendable {
         // The labels may grow to this number.
         tokens = Cells(count: LabelNames.limit * 2)
         callers = Cells(count: LabelNames.limit * CallerCount.allCases.count)
+        vendorWaits = Cells(count: LabelNames.limit * WaitOutcome.allCases.count)
         impossibleUsage = Cells(count: LabelNames.limit)
         faults = Cells(count: LabelNames.limit * UpstreamFault.allCases.count)
     }
@@ -161,6 +167,11 @@ package final class LoopMetrics: @unchecked Sendable {
     package func count(_ fault: UpstreamFault, of provider: String) {
         let provider = number(ofProvider: provider)
         faults.add(1, at: provider * UpstreamFault.allCases.count + fault.index)
+    }
+
+    /// Counts a wait for the limits of a provider's vendor.
+    package func count(_ wait: WaitOutcome, ofWaitFor provider: String) {
+        vendorWaits.add(1, at: number(ofProvider: provider) * WaitOutcome.allCases.count + (wait == .served ? 0 : 1))
     }
 
     /// Counts a response that ended because a budget of this unit was used up.

@@ -140,6 +140,13 @@ package final class Metrics: MetricsSource {
                 text.sample(("provider", provider), ("cause", fault.rawValue), value: count)
             }
         }
+        text.counter("relay_upstream_waits_total", "Waits for limits of vendors, by outcome.")
+        for (index, provider) in labels.providers.names.enumerated() {
+            for (offset, outcome) in LoopMetrics.WaitOutcome.allCases.enumerated() {
+                let count = sum(\.vendorWaits, at: index * LoopMetrics.WaitOutcome.allCases.count + offset)
+                if count > 0 { text.sample(("provider", provider), ("outcome", outcome.rawValue), value: count) }
+            }
+        }
         text.counter("relay_upstream_impossible_usage_total", "Calls for which the provider reported impossible usage.")
         for (index, provider) in labels.providers.names.enumerated() {
             let count = sum(\.impossibleUsage, at: index)

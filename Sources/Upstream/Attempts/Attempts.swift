@@ -124,6 +124,10 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         let waited = loop.now.nanoseconds(since: start)
         patience -= min(patience, waited)
         postpone(byNanoseconds: waited)
+        if !Task.isCancelled {
+            let provider = list.all[taken?.0 ?? resting.positions[0]].provider.name
+            billing.vendorWaits.append((provider, taken == nil ? .late : .served))
+        }
         guard let (position, (key, held)) = taken else {
             patience = 0
             return nil
