@@ -51,7 +51,7 @@ struct SetupBuilder {
         modelCatalog = ModelCatalog(settings, known.catalogues, lists: known.lists)
         let cooldowns = CooldownRingCount()
         rings = settings.providers.map { Self.ring(of: $0, lasting.notices, after: old, telling: cooldowns) }
-        for ring in rings { ring?.cooldownRingCount.areAwaited = settings.balance.patience > .zero }
+        for ring in rings { ring?.cooldownRingCount.areAwaited = settings.balance.isPatient }
     }
 
     /// Returns the state of load balancing for these settings.

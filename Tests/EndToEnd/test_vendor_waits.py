@@ -145,6 +145,36 @@ def test_waits_that_end_without_a_key_are_late(start_relay, metered):
     assert waits(relay)["late"] >= 10 and waits(relay)["served"] >= 1
 
 
+def asked(relay, key=KEY, model="m", stream=False, **headers):
+    """Returns the status of a chat with these header fields, and whether it waited."""
+    http, began = client(relay, key, **{name.replace("_", "-"): value for name, value in headers.items()}), time.monotonic()
+    answer = chat(http, model=model, stream=stream)
+    return answer.status_code, time.monotonic() - began > 0.9
+
+
+def test_a_request_asks_for_less_patience(start_relay, metered):
+    metered.most, metered.wait = 0, 3
+    relay = start_relay(**SETTINGS | metered.provider(), RATE_LIMIT_WAIT="60s")
+    assert asked(relay, X_Relay_Wait="0.5") == (429, False) and len(metered.statuses()) == 1
+    assert asked(relay, x_stainless_timeout="6") == (429, False)
+    assert asked(relay, x_stainless_read_timeout="5", x_stainless_timeout="60") == (429, False)
+    metered.most = 30
+    assert asked(relay, x_stainless_read_timeout="6", stream=True) == (200, True)
+    metered.most = 0
+    assert asked(relay, X_Relay_Wait="0") == (429, False)
+    metered.most = 30
+    assert asked(relay, X_Relay_Wait="600", x_stainless_timeout="none") == (200, True)
+
+
+@pytest.mark.parametrize("value", ["-1", "600.1", "5s", "1e1", "nan", "0x1", "."])
+def test_any_other_patience_is_refused(start_relay, metered, value):
+    relay = start_relay(**SETTINGS | metered.provider())
+    for path in ["/v1/models", "/v1/chat/completions"]:
+        answer = client(relay, KEY).request("GET" if "models" in path else "POST", path, headers={"X-Relay-Wait": value})
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_value", "X-Relay-Wait")
+
+
 def test_the_next_provider_is_not_waited_for(start_relay, metered):
     free = Metered(100, 1)
     metered.most = 0

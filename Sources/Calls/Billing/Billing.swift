@@ -34,6 +34,8 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
     package var attempts = 1
     /// The failures of candidates so far, in order.
     package private(set) var failures: [Failure] = []
+    /// The time that the request may wait for limits of its vendors, in nanoseconds; 0 if it must not wait.
+    package var patience: UInt64 = 0
     /// The waits for limits of vendors that have ended.
     package var vendorWaits: [(provider: String, outcome: LoopMetrics.WaitOutcome)] = []
     /// The provider and model of the last upstream call; nil before the first one.
@@ -108,6 +110,7 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
         part.caller = caller
         part.limitsCost = limitsCost
         part.recordsCalls = recordsCalls
+        part.patience = patience
         parts.append(part)
         return part
     }

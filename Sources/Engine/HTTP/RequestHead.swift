@@ -9,7 +9,7 @@ package struct RequestHead {
     package var isHTTP11 = true
     package var isKeepAlive = true
     package var expectsContinue = false
-    var values = InlineArray<23, ByteRange>(repeating: ByteRange())
+    var values = InlineArray<26, ByteRange>(repeating: ByteRange())
 
     package init() {}
 
@@ -45,6 +45,8 @@ package enum HeaderField: Int, CaseIterable {
     case authorization, xAPIKey, apiKey, contentType, contentEncoding, accept
     case origin, accessControlRequestHeaders, id, cookie, xForwardedFor, cacheControl, anthropicVersion
     case secFetchSite
+    // The bounds of a wait for limits: the relay's own field, and the timeouts of clients.
+    case relayWait, stainlessReadTimeout, stainlessTimeout
     // The names of sessions, by precedence.
     case claudeCodeSession, codexSession, openWebUIChat, openCodeSession
 
@@ -70,6 +72,9 @@ package enum HeaderField: Int, CaseIterable {
         case .cacheControl: "cache-control"
         case .anthropicVersion: "anthropic-version"
         case .secFetchSite: "sec-fetch-site"
+        case .relayWait: "x-relay-wait"
+        case .stainlessReadTimeout: "x-stainless-read-timeout"
+        case .stainlessTimeout: "x-stainless-timeout"
         case .claudeCodeSession: "x-claude-code-session-id"
         case .codexSession: "session-id"
         case .openWebUIChat: "x-openwebui-chat-id"

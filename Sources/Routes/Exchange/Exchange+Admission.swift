@@ -107,7 +107,21 @@ extension Exchange {
         billing.caller = asking?.caller
         billing.limitsCost = counted.contains { $0.limit.quota.unit == .usd }
         billing.recordsCalls = gateway.usage.isOn
+        if gateway.settings.balance.isPatient { billing.patience = patience }
         self.billing = billing
+    }
+
+    /// The time that the request may wait for limits of its vendors, in nanoseconds.
+    private var patience: UInt64 {
+        let setting = gateway.settings.balance.patience
+        var seconds = Double(setting.nanoseconds) / 1e9
+        if let wanted = request.seconds(.relayWait) { seconds = min(seconds, wanted) }
+        let timeout = request.seconds(.stainlessReadTimeout) ?? request.seconds(.stainlessTimeout)
+        if let timeout, record.isStreamed != true {
+            // The client of a whole response hears nothing until it has all of it.
+            seconds = min(seconds, max(0, timeout - 5))
+        }
+        return UInt64(seconds * 1e9)
     }
 
     /// Stores the decision of the limits, which the response's header lines show. Throws if it is a refusal.
@@ -173,5 +187,21 @@ extension Exchange {
         guard decision.refusal != nil, let refusal = decision.error else { return error }
         standing = decision
         return refusal
+    }
+}
+
+extension Request {
+    /// Throws if the header field with the longest wait has anything but a number of seconds from 0 to 600.
+    func checkWait() throws(APIError) {
+        guard self[.relayWait] != nil, !(0...600).contains(seconds(.relayWait) ?? -1) else { return }
+        throw .value("X-Relay-Wait", "expected a number of seconds from 0 to 600")
+    }
+
+    /// Returns the plain decimal number in a header field; nil if it has none.
+    fileprivate func seconds(_ field: HeaderField) -> Double? {
+        guard let bytes = self[field], bytes.count <= 20,
+            bytes.allSatisfy({ $0 == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+        else { return nil }
+        return Double(bytes.text)
     }
 }

@@ -43,6 +43,8 @@ package struct BalanceSettings: Sendable, Equatable {
     package var queueTime = Duration.zero
     /// The longest time that a request waits if a limit of each of its vendors refuses it.
     package var patience = Duration.zero
+    /// Whether requests of some caller may wait for limits of vendors.
+    package var isPatient = false
     /// The request properties that decide the provider, by precedence; empty if no property decides.
     package var affinity: [Affinity] = [.session]
 
@@ -58,6 +60,7 @@ package struct BalanceSettings: Sendable, Equatable {
         breakTime = reader.duration("BREAKER_SECONDS")
         queueTime = reader.duration("QUEUE_TIMEOUT")
         patience = reader.duration("RATE_LIMIT_WAIT")
+        isPatient = patience > .zero
         affinity = reader.list("AFFINITY").compactMap(Affinity.init)
         if order == .leastLoad { affinity.removeAll { $0 == .session } }
     }

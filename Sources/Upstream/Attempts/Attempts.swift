@@ -56,7 +56,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         open = RemainingCandidates(list, balance, order: order, caller: caller, affinity: affinity)
         let first = list.all[0]
         loop = first.loop
-        patience = balance.map { UInt64(clamping: $0.rules.patience.nanoseconds) } ?? 0
+        patience = balance == nil ? 0 : billing.patience
         let isAlone = list.all.count == 1 && first.hasOneKey
         let nanoseconds = balance?.deadlineNanoseconds ?? UInt64(clamping: BalanceSettings().deadline.nanoseconds)
         repeatsEndAt = loop.now + nanoseconds
@@ -281,7 +281,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
 
     /// Lets a request that waits for the current provider try whether it serves again.
     private func wakeWaiting() {
-        guard rules.patience > .zero, let current else { return }
+        guard rules.isPatient, let current else { return }
         balance?.queue.freed(list.all[current].offeredBy)
     }
 

@@ -39,7 +39,7 @@ package struct Candidates: Sendable {
     package var leading: Candidate { list.all[0] }
 
     /// Whether there is only one candidate, with one key, no capacity limit and no retries, for which nobody waits.
-    package var isSingle: Bool { list.isSingle && order == .balanced && balance?.rules.patience ?? .zero == .zero }
+    package var isSingle: Bool { list.isSingle && order == .balanced && balance?.rules.isPatient != true }
 
     /// The first candidate that has a key outside cooldown and no open circuit breaker; the first one if none has.
     package var firstHealthy: Candidate { list.all.first(where: isHealthy) ?? leading }
