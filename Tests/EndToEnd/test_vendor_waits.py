@@ -175,6 +175,21 @@ def test_any_other_patience_is_refused(start_relay, metered, value):
         assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_value", "X-Relay-Wait")
 
 
+def test_a_key_has_patience_of_its_own(start_relay, metered):
+    other = "token-of-others-0123456789"
+    metered.most, metered.wait = 0, 2
+    keys = SETTINGS | {"KEY_B_TOKEN": other, "KEY_B_RATE_LIMIT_WAIT": "60s"}
+    relay = start_relay(**keys | metered.provider())
+    assert asked(relay) == (429, False)
+    metered.most = 30
+    assert asked(relay, other) == (200, True)
+    metered.most = 0
+    relay = start_relay(**keys | metered.provider(), RATE_LIMIT_WAIT="60s", KEY_DEFAULT_RATE_LIMIT_WAIT="0")
+    assert asked(relay) == (429, False)
+    metered.most = 30
+    assert asked(relay, other) == (200, True)
+
+
 def test_the_next_provider_is_not_waited_for(start_relay, metered):
     free = Metered(100, 1)
     metered.most = 0

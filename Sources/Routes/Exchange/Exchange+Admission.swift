@@ -113,7 +113,7 @@ extension Exchange {
 
     /// The time that the request may wait for limits of its vendors, in nanoseconds.
     private var patience: UInt64 {
-        let setting = gateway.settings.balance.patience
+        let setting = asking?.caller.key?.patience ?? gateway.settings.balance.patience
         var seconds = Double(setting.nanoseconds) / 1e9
         if let wanted = request.seconds(.relayWait) { seconds = min(seconds, wanted) }
         let timeout = request.seconds(.stainlessReadTimeout) ?? request.seconds(.stainlessTimeout)

@@ -60,9 +60,18 @@ package struct BalanceSettings: Sendable, Equatable {
         breakTime = reader.duration("BREAKER_SECONDS")
         queueTime = reader.duration("QUEUE_TIMEOUT")
         patience = reader.duration("RATE_LIMIT_WAIT")
-        isPatient = patience > .zero
+        let ofKeys = reader.instances(of: "KEY_").compactMap(reader.patience)
+        isPatient = ([patience] + ofKeys).contains { $0 > .zero }
         affinity = reader.list("AFFINITY").compactMap(Affinity.init)
         if order == .leastLoad { affinity.removeAll { $0 == .session } }
+    }
+}
+
+extension SettingsReader {
+    /// Returns the patience of a known caller's requests; nil if RATE_LIMIT_WAIT applies.
+    func patience(of instance: String) -> Duration? {
+        guard case .duration(let patience) = value(KeySettings.key(instance, "RATE_LIMIT_WAIT")) else { return nil }
+        return patience
     }
 }
 

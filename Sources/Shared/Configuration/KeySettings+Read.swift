@@ -36,6 +36,7 @@ extension KeySettings {
                     sessionQuotas: quotas.session,
                     userQuotas: quotas.user,
                     groups: reader.groups(in: key(instance, "GROUP"), of: groups),
+                    patience: reader.patience(of: instance),
                     endsAt: reader.end(of: instance),
                     family: family?.value
                 )
@@ -175,6 +176,8 @@ extension SettingFamily {
             SettingRow("ENABLED", .boolean, "true").help("false: the key is refused"),
             SettingRow("GROUP", .list).help("groups of callers whose limits the caller shares"),
             SettingRow("RATE_LIMIT", .limits).help("limits of all requests of the caller together"),
+            SettingRow("RATE_LIMIT_WAIT", .duration(.zero ... .seconds(600)))
+                .help("longest time that a request of the caller waits, in place of RATE_LIMIT_WAIT"),
             SettingRow("RATE_LIMIT_CHAT", .limits)
                 .help("limits of the caller's chat requests, in place of RATE_LIMIT_CHAT"),
             SettingRow("RATE_LIMIT_IMAGES", .limits)

@@ -18,6 +18,8 @@ package struct KeySettings: Sendable, Equatable {
     let userQuotas: [Quota]?
     /// The groups of callers to which the caller belongs.
     package let groups: [GroupSettings]
+    /// The longest time that a request of the caller waits for limits of vendors; nil if the general one applies.
+    package let patience: Duration?
     /// The time from which the key is refused, in milliseconds since 1970: `.min` if it is switched off, nil if it has no
     /// end.
     package private(set) var endsAt: Int?
