@@ -21,11 +21,14 @@ class Metered(Server):
     def __init__(self, most: int, seconds: float) -> None:
         super().__init__()
         self.most, self.seconds, self.calls, self.counting = most, seconds, {}, threading.Lock()
-        self.wait, self.waits = None, []
+        self.wait, self.waits, self.broken = None, [], ()
 
     def next_script(self, model):
         with self.counting:
             now, calls = time.monotonic(), self.calls.setdefault(model, [])
+            if model in self.broken:
+                calls.append((now, 500))
+                return {"status": 500, "json": {"error": {"message": "No."}}}
             recent = [at for at, status in calls if status == 200 and at > now - self.seconds]
             calls.append((now, 200 if len(recent) < self.most else 429))
             if calls[-1][1] == 200:
@@ -199,6 +202,20 @@ def test_the_next_provider_is_not_waited_for(start_relay, metered):
     assert [answer.status_code for answer in crowd(relay, 10)] == [200] * 10 and time.monotonic() - began < 20
     assert free.statuses("two") == [200] * 10
     free.stop()
+
+
+def test_a_provider_that_failed_otherwise_is_not_tried_after_a_wait(start_relay, metered):
+    broken = Metered(100, 1)
+    broken.broken = ("m",)
+    settings = metered.provider("V", PRIORITY="2") | broken.provider("W", PRIORITY="1", MODELS="m,n=rest")
+    relay = start_relay(**SETTINGS | settings, RATE_LIMIT_WAIT="60s", BREAKER_FAILURES="1")
+    assert asked(relay) == (200, False)
+    metered.most, metered.wait, broken.most, broken.wait = 0, 4, 0, 2
+    asked(relay, X_Relay_Wait="0")
+    assert asked(relay, model="n", X_Relay_Wait="0") == (429, False)
+    metered.most, broken.most, called = 30, 100, len(broken.statuses())
+    assert asked(relay) == (200, True) and len(broken.statuses()) == called
+    broken.stop()
 
 
 def test_a_client_that_leaves_is_not_waited_for(start_relay, metered):

@@ -112,10 +112,14 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         guard let balance, let resting = open.resting(at: loop.now, balance.queue.isAwaited) else { return nil }
         let (start, end) = (loop.now, loop.now + patience)
         guard resting.end < end else { return nil }
+        // A candidate that failed otherwise is tried only if no other one is back in time.
+        let isOthersTurn = resting.positions.contains { !isOpen($0) && list.all[$0].restEnd(at: start) ?? start < end }
         let taken = await queued(resting.positions, until: end, in: balance.queue) {
             [self] (position) -> (Credential, HeldCapacity?)? in
             let (candidate, choice) = (list.all[position], open.choice(position))
-            guard let keys = candidate.keys, keys.isAvailable(at: loop.now) else { return nil }
+            guard let keys = candidate.keys, keys.isAvailable(at: loop.now), !isOthersTurn || !isOpen(position) else {
+                return nil
+            }
             if candidate.capacity != nil {
                 return await candidate.selectedKey(besides: [], choice, isTurn: true).map { ($0, $1) }
             }
@@ -134,6 +138,10 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         }
         if let held { waitedFor = (key, held) } else { repeating = key }
         return position
+    }
+
+    private func isOpen(_ position: Int) -> Bool {
+        balance?.isOpen(open.breakerKey(position), at: loop.now) ?? false
     }
 
     private func turnTo(_ position: Int) {
