@@ -79,6 +79,8 @@ class Story:
 def vendors(server: Server, anthropic_server: AnthropicServer) -> Iterator[dict[str, str]]:
     server.says("gpt-4o-mini", {})
     server.says("llama-3.3-70b-versatile", {})
+    anthropic_server.says("claude-sonnet-4-5", {})
+    anthropic_server.says("claude-haiku-4-5", {})
     yield {
         "PROVIDER_OPENAI_BASE_URL": server.base_url, "PROVIDER_GROQ_BASE_URL": server.base_url,
         "PROVIDER_CLAUDE_BASE_URL": anthropic_server.base_url + "/v1",
