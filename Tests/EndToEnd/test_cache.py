@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import queue
 import random
 import re
 import socket
@@ -403,7 +404,7 @@ def test_the_next_one_asks_if_the_first_fails(keeping, server, http, prompt, scr
 
 def test_clients_that_leave(keeping, server, http, prompt):
     """A waiting client leaves without harm. If the one that made the call leaves, the next one makes it."""
-    gate = threading.Event()
+    gate, server.gone = threading.Event(), queue.Queue()
     server.says(UP, {"gate": threading.Event()}, {"gate": gate, "text": "good"})
 
     def begin():
