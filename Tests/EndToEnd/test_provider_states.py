@@ -152,8 +152,8 @@ def test_the_operator_sees_why_and_since_when_until_a_request_was_served(serve, 
     assert "PROVIDER_GONE_BASE_URL" in relay.wait_for_line(lambda line: line["message"] == UNREACHABLE)["remedy"]
     wait_for(lambda: not row("gone")["state"].startswith("circuit open"))
     assert (row("gone")["state"], row("gone")["reason"]) == ("unavailable", gone["reason"])
-    wait_for(lambda: overview("gone")["state"] == "unavailable")
-    assert abs(overview("gone")["since"] - gone["since"]) <= 1, "the start is told to a second"
+    # Each look computes the start anew, so two of them may be on different sides of a second.
+    wait_for(lambda: overview("gone")["state"] == "unavailable" and overview("gone")["since"] == row("gone")["since"])
     [k2] = overview("a")["bad_keys"]
     assert (k2["name"], k2["reason"], overview("a")["state"]) == ("k2", "401", "ok")
     assert operator.post("/admin/provider/gone/resume").status_code == 200 and row("gone")["state"] == "ok"
