@@ -6,25 +6,24 @@ import Shared
 /// The attempts of one request, and the choice of a candidate and a key for each attempt.
 package final class Attempts: OnLoop, @unchecked Sendable {
     let list: CandidateList
-    private let balance: Balance?
-    private let billing: Billing
-    private let loop: EventLoop
-    /// The time by which the request's response must begin; `distantFuture` if there is only one candidate with one
-    /// key.
+    let balance: Balance?
+    let billing: Billing
+    let loop: EventLoop
+    /// The time by which the request's response must begin; `distantFuture` for a single candidate with one key.
     package private(set) var endsAt: LoopTime
-    private(set) var open: RemainingCandidates
+    var open: RemainingCandidates
     /// The position of the candidate that was chosen last; nil before the first choice.
-    private var current: Int?
+    private(set) var current: Int?
     /// The key for the next call to the current candidate, if it is already chosen; otherwise nil.
-    private var repeating: Credential?
+    var repeating: Credential?
     /// Whether the next call goes to the current candidate, with a key that has not failed for this request.
     private var selectsNextKey = false
     /// The key and the capacity for the next call, if the call had to wait for capacity; otherwise nil.
-    private var waitedFor: (Credential, HeldCapacity)?
+    var waitedFor: (Credential, HeldCapacity)?
     /// The number of retries of each candidate for this request, by the candidate's position.
     private var repeats: [Int: Int] = [:]
     /// The labels of the keys that failed for this request, by their candidate's position.
-    private var tried: [Int: Set<String>] = [:]
+    private(set) var tried: [Int: Set<String>] = [:]
     private var call: Attempt?
     /// The time after which a failure is final: neither a retry nor a fallback follows.
     private var repeatsEndAt: LoopTime
@@ -34,11 +33,11 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     private var mayHaveTrial = false
     private var asked = 0
     /// The time that the request may still wait for limits of its vendors, in nanoseconds; 0 if it must not wait.
-    private var patience: UInt64
+    var patience: UInt64
     /// The number of failures before the request last waited for them.
-    private var failuresBefore = 0
+    private(set) var failuresBefore = 0
     private(set) var failures: [(candidate: Int, error: UpstreamError)] = []
-    private(set) var refusal: APIError?
+    var refusal: APIError?
     /// The limit's error for a candidate that was to be called after a failed one; nil if no limit refused one.
     private(set) var limitRefusal: APIError?
 
@@ -70,7 +69,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     /// Chooses the key for a call of a session. Call it before the first `next()`.
     func choosePlace() { open.choosePlace() }
 
-    private var rules: BalanceSettings { balance?.rules ?? BalanceSettings() }
+    var rules: BalanceSettings { balance?.rules ?? BalanceSettings() }
 
     /// Postpones the deadlines of the request by a delay that no vendor caused.
     func postpone(byNanoseconds delay: UInt64) {
@@ -96,54 +95,6 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         return chosen
     }
 
-    /// Whether limits of its vendors refused all calls of the request since it last waited for them, and it may wait again.
-    private var mayAwait: Bool {
-        guard patience > 0, failures[failuresBefore...].allSatisfy({ $0.error.isOfVendorsLimit }) else { return false }
-        let ends = Set(failures[failuresBefore...].map(\.candidate)).map {
-            list.all[$0].restEnd(at: loop.now) ?? loop.now
-        }
-        // A vendor that says "in five hours" holds nobody.
-        return ends.contains { $0 < loop.now + patience }
-    }
-
-    /// Waits while limits of all vendors refuse the request, in the order of arrival, and chooses a key that may be tried.
-    /// Returns its candidate's position; nil if some key need not be waited for, or if none is free in time.
-    private func awaited() async -> Int? {
-        guard let balance, let resting = open.resting(at: loop.now, balance.queue.isAwaited) else { return nil }
-        let (start, end) = (loop.now, loop.now + patience)
-        guard resting.end < end else { return nil }
-        // A candidate that failed otherwise is tried only if no other one is back in time.
-        let isOthersTurn = resting.positions.contains { !isOpen($0) && list.all[$0].restEnd(at: start) ?? start < end }
-        let taken = await queued(resting.positions, until: end, in: balance.queue) {
-            [self] (position) -> (Credential, HeldCapacity?)? in
-            let (candidate, choice) = (list.all[position], open.choice(position))
-            guard let keys = candidate.keys, keys.isAvailable(at: loop.now), !isOthersTurn || !isOpen(position) else {
-                return nil
-            }
-            if candidate.capacity != nil {
-                return await candidate.selectedKey(besides: [], choice, isTurn: true).map { ($0, $1) }
-            }
-            return keys.next(at: loop.now, besides: [], choice).map { ($0, nil) }
-        }
-        let waited = loop.now.nanoseconds(since: start)
-        patience -= min(patience, waited)
-        postpone(byNanoseconds: waited)
-        if !Task.isCancelled {
-            let provider = list.all[taken?.0 ?? resting.positions[0]].provider.name
-            billing.vendorWaits.append((provider, taken == nil ? .late : .served))
-        }
-        guard let (position, (key, held)) = taken else {
-            patience = 0
-            return nil
-        }
-        if let held { waitedFor = (key, held) } else { repeating = key }
-        return position
-    }
-
-    private func isOpen(_ position: Int) -> Bool {
-        balance?.isOpen(open.breakerKey(position), at: loop.now) ?? false
-    }
-
     private func turnTo(_ position: Int) {
         current = position
         guard let balance, balance.hasFailures else { return }
@@ -160,48 +111,6 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     }
 
     deinit { endTrial() }
-
-    /// Waits in the queue until some candidate has capacity, and returns the candidate's position. Returns nil if none
-    /// has any in time.
-    private func waited() async -> Int? {
-        guard let balance, rules.queueTime > .zero, !open.lacksStore else {
-            refusal = refusal ?? open.shortage
-            return nil
-        }
-        let end = min(loop.now + UInt64(clamping: rules.queueTime.nanoseconds), endsAt)
-        let taken = await queued(open.sortedFull, until: end, in: balance.queue) {
-            [self] (position) -> (Credential, HeldCapacity)? in
-            let (candidate, tried) = (list.all[position], tried[position] ?? [])
-            if patience > 0, candidate.restEnd(at: loop.now) != nil { return nil }
-            return await candidate.selectedKey(besides: tried, open.choice(position), isTurn: true)
-        }
-        guard let (position, key) = taken else {
-            refusal = refusal ?? open.shortage
-            return nil
-        }
-        waitedFor = key
-        open.putBack(position)
-        return position
-    }
-
-    /// Waits in the queue until `take` gets a key of one of the candidates at these positions. Returns the position and
-    /// what `take` returned; nil if no key is free in time.
-    private func queued<Key>(
-        _ positions: [Int],
-        until end: LoopTime,
-        in queue: CapacityQueue,
-        _ take: (Int) async -> Key?
-    ) async -> (Int, Key)? {
-        let providers = Set(positions.map { list.all[$0].offeredBy })
-        billing.beginCapacityWait(at: loop.now)
-        defer { billing.endCapacityWait(at: loop.now) }
-        return await queue.wait(for: providers, of: billing.caller?.identity, until: end, on: loop) {
-            for position in positions {
-                if let key = await take(position) { return (position, key) }
-            }
-            return nil
-        }
-    }
 
     /// Skips the current candidate, which cannot serve this request.
     ///
@@ -285,12 +194,6 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         call?.served()
         endTrial()
         wakeWaiting()
-    }
-
-    /// Lets a request that waits for the current provider try whether it serves again.
-    private func wakeWaiting() {
-        guard rules.isPatient, let current else { return }
-        balance?.queue.freed(list.all[current].offeredBy)
     }
 
     /// Records that the current call failed after its response had begun. Returns the failure with the credential of
