@@ -74,11 +74,13 @@ enum PostgresReading {
         _ zone: DayZone,
         _ connection: PostgresConnection
     ) throws(PostgresFailure) -> UsageSummary {
-        let start = zone.startMilliseconds(of: zone.today.adding(days: 1 - question.days))
+        var summary = UsageSummary(question, in: zone)
+        let start = zone.startMilliseconds(of: summary.first)
         let table = "\(UsageSchema.postgresTable) WHERE time >= \(start)"
         let rows = UnstoredSumsSQL.rows(from: table, byCause: question.group == .cause)
-        let found = try connection.run(rows)
-        return UsageSummary(question, in: zone, found.map { UsageSummary.Row(PostgresRow(columns: $0)) })
+        for columns in try connection.run(rows) { summary.add(PostgresRow(columns: columns), of: question) }
+        summary.set(summary.rows, of: question)
+        return summary
     }
 
     private static func has(_ table: String, _ connection: PostgresConnection) throws(PostgresFailure) -> Bool {

@@ -104,11 +104,13 @@ package struct UsageSummary: Sendable {
         set(table.rows.map { Row(name: $0.values.first ?? nil, figures: $0.figures) }, of: question)
     }
 
-    /// Creates the summary of sessions or causes. `rows` have the columns of `UnstoredSumsSQL`.
-    init(_ question: UsageReportQuery, in zone: DayZone, _ rows: [Row]) {
-        self.init(question, in: zone)
-        for row in rows { total += row.figures }
-        set(rows, of: question)
+    /// Adds the row of a session or cause. `row` has the columns of `UnstoredSumsSQL`.
+    mutating func add(_ row: some UsageRow, of question: UsageReportQuery) {
+        let figures = UsageTableSQL.figures(row, at: 2)
+        total += figures
+        // The sessions with the most requests come first. Kinds of causes are made of all causes.
+        guard question.group == .cause || rows.count <= UsageReportQuery.maxRows else { return }
+        rows.append(Row(name: row.text(at: 0), caller: row.text(at: 1), figures: figures))
     }
 
     /// Sets the rows to the largest ones of the question's groups.
@@ -116,12 +118,5 @@ package struct UsageSummary: Sendable {
         let all = question.grouped(all)
         isCut = isCut || all.count > UsageReportQuery.maxRows
         rows = Array(all.prefix(UsageReportQuery.maxRows))
-    }
-}
-
-extension UsageSummary.Row {
-    /// Creates the row of a session or cause. `row` has the columns of `UnstoredSumsSQL`.
-    init(_ row: some UsageRow) {
-        self.init(name: row.text(at: 0), caller: row.text(at: 1), figures: UsageTableSQL.figures(row, at: 2))
     }
 }

@@ -85,13 +85,14 @@ enum SQLiteReading {
         _ zone: DayZone,
         _ database: SQLiteDatabase
     ) throws(SQLiteFailure) -> UsageSummary {
-        let start = zone.startMilliseconds(of: zone.today.adding(days: 1 - question.days))
+        var summary = UsageSummary(question, in: zone)
+        let start = zone.startMilliseconds(of: summary.first)
         let table =
             "\(UsageSchema.sqliteTable) WHERE id >= \(UsageSchema.firstSQLiteID(at: start)) AND time >= \(start)"
         let rows = try database.prepare(UnstoredSumsSQL.rows(from: table, byCause: question.group == .cause))
-        var all: [UsageSummary.Row] = []
-        while try rows.step() { all.append(UsageSummary.Row(rows)) }
-        return UsageSummary(question, in: zone, all)
+        while try rows.step() { summary.add(rows, of: question) }
+        summary.set(summary.rows, of: question)
+        return summary
     }
 
     private static func sums(_ query: UsageQuery, _ database: SQLiteDatabase) throws(SQLiteFailure) -> UsageTable {
