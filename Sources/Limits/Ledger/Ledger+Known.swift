@@ -55,9 +55,7 @@ extension Ledger {
     /// - Parameter isUsedUp: whether a request was refused because too little of the budget is left.
     mutating func report(budget account: Account, isUsedUp: Bool = false, _ now: ClockReading) {
         let (limit, count) = (account.limit, account.limit.quota.count)
-        guard limit.quota.isBudget, limit.quota.unit != .tokens, limit.kind != .session, limit.kind != .user else {
-            return
-        }
+        guard limit.quota.isBudget, limit.quota.unit != .tokens, !limit.kind.isNamedByClients else { return }
         let counted = Int((account.counter.usedShare(at: now.wall) * Double(count)).rounded())
         let used = isUsedUp ? count : max(0, counted - account.heldUnits)
         guard used * 100 / count != account.reportedPercent else { return }

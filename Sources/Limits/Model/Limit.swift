@@ -140,6 +140,9 @@ extension Limit.Kind {
         }
     }
 
+    /// Whether clients choose the names of what the limit covers, such as sessions.
+    package var isNamedByClients: Bool { self == .session || self == .user }
+
     /// The index of this kind in `positions`, from 0. `LimiterMetrics` counts decisions by this index.
     var position: Int {
         switch self {

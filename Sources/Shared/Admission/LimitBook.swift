@@ -147,9 +147,7 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     ) -> [LimitCharge] {
         guard let key = caller.key, let own = caller.identity else { return [] }
         let quotas = key.ownUserQuotas ?? settings.user
-        guard !quotas.isEmpty,
-            let user = settings.userPlaces.lazy.compactMap({ user.digest(in: $0, of: request) }).first
-        else { return [] }
+        guard !quotas.isEmpty, let user = user.digest(at: settings.userPlaces, of: request) else { return [] }
         return charges(quotas, .user, own.ofUser(user), group, &ofUsers)
     }
 
@@ -289,81 +287,5 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     private func identity(of caller: Caller, _ address: String) -> Identity {
         guard let key = caller.identity, identity != .address else { return .address(address) }
         return identity == .keyAndAddress ? key.from(address) : key
-    }
-}
-
-/// The end user of a request, as its body names the user.
-package struct EndUser: Sendable {
-    private let safetyIdentifier: String?
-    private let user: String?
-
-    package init(safetyIdentifier: String? = nil, user: String? = nil) {
-        self.safetyIdentifier = safetyIdentifier
-        self.user = user
-    }
-
-    /// Returns the digest of the id at this place of the request; nil if there is none.
-    fileprivate func digest(in place: LimitSettings.UserPlace, of request: Request) -> Digest? {
-        switch place {
-        case .safetyIdentifier: safetyIdentifier.flatMap { $0.isEmpty ? nil : Digest(of: $0) }
-        case .user: user.flatMap { $0.isEmpty ? nil : Digest(of: $0) }
-        case .header(let name): request.lines(named: name).first.flatMap { $0.isEmpty ? nil : Digest(of: $0) }
-        }
-    }
-}
-
-/// The limits that apply to a request.
-package struct ApplicableLimits: Sendable {
-    private let charges: [LimitCharge]
-    /// Whether every limit counts requests or concurrent requests, and none counts another unit such as tokens.
-    package let isPlain: Bool
-
-    fileprivate init(_ charges: [LimitCharge]) {
-        self.charges = charges
-        isPlain = charges.allSatisfy { $0.limit.quota.unit == .requests || $0.limit.quota.unit == .concurrent }
-    }
-
-    fileprivate func adding(_ more: [LimitCharge]) -> ApplicableLimits {
-        more.isEmpty ? self : ApplicableLimits(charges + more)
-    }
-
-    /// Returns the charge of each limit for a request. Omits limits of which the request needs no units.
-    ///
-    /// - Parameters:
-    ///   - amounts: the tokens, images, dollars and credits that the request needs, known or estimated.
-    ///   - minimum: the amounts that the request certainly needs. A limit with fewer free units than `amounts` counts
-    ///     only the free ones, but not fewer than `minimum`. If nil, the request needs all of `amounts`.
-    package func charges(of amounts: Amounts, atLeast minimum: Amounts? = nil) -> [LimitCharge] {
-        if isPlain { return charges }
-        return charges.compactMap { charge in
-            let unit = charge.limit.quota.unit
-            let wish = amounts[unit]
-            guard wish > 0 else { return nil }
-            let units = minimum.map { max(1, min(wish, $0[unit])) } ?? wish
-            return LimitCharge(charge.limit, charge.identity, units: units, upTo: wish)
-        }
-    }
-
-    /// Returns the charge of each limit for a response with this likely output. Omits limits of which it needs no units.
-    package func charges(of output: LikelyOutput, images: Int) -> [LimitCharge] {
-        if isPlain { return charges }
-        var output = output
-        output.fit(charges)
-        return charges.compactMap { charge in
-            guard charge.limit.quota.unit == .images else { return output.charge(charge) }
-            return images > 0 ? LimitCharge(charge.limit, charge.identity, units: images) : nil
-        }
-    }
-
-    /// Returns whether a request of these amounts might exceed a limit of tokens, dollars or credits. Adds half of each
-    /// amount before comparing, because amounts are estimates.
-    package func mayBeExceeded(by amounts: Amounts) -> Bool {
-        charges.contains { charge in
-            let quota = charge.limit.quota
-            guard quota.unit == .tokens || quota.unit == .usd || quota.unit == .credits else { return false }
-            // If the multiplication overflows, the amount exceeds every limit.
-            let (most, isTooLarge) = amounts[quota.unit].multipliedReportingOverflow(by: PromptEstimate.factorHalves)
-            return isTooLarge || most / 2 > quota.count
-        }
     }
 }

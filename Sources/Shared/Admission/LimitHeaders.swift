@@ -102,11 +102,12 @@ extension Decision.Refusal {
             ? "too many requests with invalid keys from your address (\(quota.text))" : quota.text
         // A caller that has sent little would otherwise search for the requests in its own code.
         let sharers =
-            limit.kind == .total
-            ? "All callers"
-            : limit.kind == .session
-                ? "All requests of this session"
-                : limit.kind == .user ? "All requests of this end user" : limit.group.map { "All keys of group \($0)" }
+            switch limit.kind {
+            case .total: "All callers" as String?
+            case .session: "All requests of this session"
+            case .user: "All requests of this end user"
+            default: limit.group.map { "All keys of group \($0)" }
+            }
         let sharing = sharers.map { " \($0) share this limit." } ?? ""
         return "Rate limit reached for \(unit): \(what). Please try again in \(wait).\(sharing)"
     }
@@ -155,8 +156,7 @@ extension LimitStanding {
         fields.append(";resets=")
         fields.append(Timestamp.text(second: (Timestamp.now() + resetMicroseconds / 1_000 + 999) / 1_000))
         if let group = limit.group { fields.append(";group=\"", group, "\"") }
-        if limit.kind == .session { fields.append(";session") }
-        if limit.kind == .user { fields.append(";user") }
+        if limit.kind.isNamedByClients { fields.append(";\(limit.kind.name)") }
         fields.append("\r\n")
     }
 

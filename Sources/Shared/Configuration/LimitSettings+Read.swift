@@ -35,8 +35,7 @@ extension SettingsReader {
             case "safety_identifier": return .safetyIdentifier
             case "user", "metadata.user_id": return .user
             case let name:
-                let isName = name.utf8.allSatisfy { $0 == UInt8(ascii: "-") || Self.isLetterOrDigit($0) }
-                if !isName {
+                if !name.utf8.allSatisfy({ $0.isLetterOrDigit(or: "-") }) {
                     report(
                         key,
                         "\"\(item)\" is no place of a user's id; write safety_identifier, user or a header's name"
@@ -45,10 +44,6 @@ extension SettingsReader {
                 return .header(name)
             }
         }
-    }
-
-    private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
-        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
     }
 }
 
