@@ -11,6 +11,9 @@ final class ShutdownWatchdog: Sendable {
     /// The time for the rest of the shutdown after the last requests were stopped, in seconds.
     static let graceSeconds = 2.0
 
+    /// The time to write the last line of the log, in seconds.
+    private static let logSeconds = 2.0
+
     private let thread = Worker(bound: 1)
     private let deadline = Atomic(LoopTime.distantFuture)
     private let log: Log
@@ -21,9 +24,17 @@ final class ShutdownWatchdog: Sendable {
     /// Sets the deadline at which the process ends. A later call can only make the deadline earlier.
     func comes(withinSeconds seconds: Double) {
         let wanted = LoopTime.current() + UInt64(seconds * 1e9)
-        let isFirst = deadline.load(ordering: .relaxed) == .distantFuture
-        if wanted < deadline.load(ordering: .relaxed) { deadline.store(wanted, ordering: .relaxed) }
-        if isFirst { thread.begin { self.waitAndEnd() } }
+        let earlier = deadline.load(ordering: .relaxed)
+        guard wanted < earlier else { return }
+        Self.setAlarm(withinSeconds: seconds + Self.logSeconds)
+        deadline.store(wanted, ordering: .relaxed)
+        if earlier == .distantFuture { thread.begin { self.waitAndEnd() } }
+    }
+
+    /// Ends the process by a signal: a thread that hangs may hold a lock that the watchdog needs to log or to allocate.
+    private static func setAlarm(withinSeconds seconds: Double) {
+        signal(SIGALRM) { _ in _exit(ShutdownWatchdog.status) }
+        alarm(UInt32(seconds.rounded(.up)))
     }
 
     private func waitAndEnd() {

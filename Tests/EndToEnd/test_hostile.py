@@ -20,6 +20,8 @@ from vendor import Vendor
 
 MARKS = "\u0301\u0327"
 FORCED_STATUS = 70
+# The system calls epoll_wait and epoll_pwait, on x86-64 and arm64.
+EPOLL_WAITS = ("232", "281", "22")
 SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
 
 
@@ -94,8 +96,8 @@ def test_the_longest_turn_of_each_loop_is_shown(relay: Relay) -> None:
 
 @contextmanager
 def stopped_thread(thread: int) -> Iterator[None]:
-    """Stops one thread of another process by ptrace, from a thread that does nothing else."""
-    seize, interrupt, wall = 0x4206, 0x4207, 0x40000000
+    """Stops one thread of another process by ptrace where it waits for events: elsewhere it may hold a lock."""
+    seize, interrupt, resume, wall = 0x4206, 0x4207, 7, 0x40000000
     libc = ctypes.CDLL(None, use_errno=True)
     libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
     libc.ptrace.restype = ctypes.c_long
@@ -103,11 +105,17 @@ def stopped_thread(thread: int) -> Iterator[None]:
     failed: list[int] = []
 
     def trace() -> None:
-        if libc.ptrace(seize, thread, None, None) != 0 or libc.ptrace(interrupt, thread, None, None) != 0:
+        if libc.ptrace(seize, thread, None, None) != 0:
             failed.append(ctypes.get_errno())
             stopped.set()
             return
-        os.waitpid(thread, wall)
+        while True:
+            libc.ptrace(interrupt, thread, None, None)
+            os.waitpid(thread, wall)
+            if Path(f"/proc/{thread}/syscall").read_text().split()[0] in EPOLL_WAITS:
+                break
+            libc.ptrace(resume, thread, None, None)
+            time.sleep(0.001)
         stopped.set()
         while not over.wait(0.01):
             # Whoever traces a thread has to bury it.
