@@ -35,13 +35,13 @@ final class Assembly {
         let memory = settings.memory
         let loops = sockets.api.map { _ in ServedLoop.loop(log) }
         limiter = Self.limiter(settings.limits, store, on: loops, bytes: memory.limitBytes, log: log, alerts)
-        savedLimits = SavedLimits(settings, of: limiter, log)
         worker = WorkQueue(bytes: memory.bytes / 8)
         let budget = MemoryBudget(bytes: memory.bytes, setAside: memory.setAsideBytes, loops: threads)
         blocks = KeptBlocks(budget, loops[0], by: reader)
         states = SharedStates(settings, store)
         cachedResponses = ResponseCache(budget, shared: states.ofCachedResponses, worker: worker, log)
         usage = try Self.usageBook(settings, budget, log: log)
+        savedLimits = SavedLimits(settings, of: limiter, usage.copies, log)
         process = ProcessState(Self.adminState(settings, states, store: store))
         let lasting = ProcessServices(
             log: log,
@@ -273,7 +273,6 @@ final class Assembly {
         limiter.stop(withinMilliseconds: end.milliseconds(since: .current()) - Self.endingMilliseconds / 2)
         for one in served { one.loop.stop() }
         for one in served { one.thread.join() }
-        savedLimits.stop()
         process.admin.stop()
         states.stop()
         cachedResponses.stop()
@@ -283,10 +282,11 @@ final class Assembly {
         stopUsage(until: end, log)
     }
 
-    /// Writes the last usage records. A database that hangs does not hold up the end of the process.
+    /// Writes the last counters and usage records. A database that hangs does not hold up the end of the process.
     private func stopUsage(until end: LoopTime, _ log: Log) {
         let isStopped = Signal()
-        Worker().begin { [usage] in
+        Worker().begin { [savedLimits, usage] in
+            savedLimits.stop()
             usage.stop()
             isStopped.wake()
         }

@@ -2,17 +2,22 @@ import Engine
 import Limits
 import Shared
 
-/// The limit counters in a file in `DATA_DIR`. Nothing is saved without `DATA_DIR` or with memcached.
+/// The limit counters in a file in `DATA_DIR`, or with memcached, copies of those of a day or longer in the database of
+/// usage records. Nothing is saved without `DATA_DIR` and such a database.
 struct SavedLimits {
     /// The writer of the counter file; nil if counters are in memcached or `DATA_DIR` is not set.
     private let keeper: CounterKeeper?
+    /// The writer of copies in the database; nil without memcached or a database.
+    private let copyKeeper: CopyKeeper?
     private let patienceSeconds: Double
 
-    init(_ settings: Settings, of limiter: Limiter, _ log: Log) {
+    init(_ settings: Settings, of limiter: Limiter, _ copies: StoredCopies?, _ log: Log) {
         let folder = settings.limits.store == .memory ? settings.dataFolder : nil
         let seconds = settings.shutdownSeconds
         patienceSeconds = seconds
         keeper = folder.map { CounterKeeper(of: limiter, in: $0) { event in event.log(to: log, seconds) } }
+        let isShared = limiter.isStoreAvailable != nil
+        copyKeeper = isShared ? copies.map { CopyKeeper(of: limiter, in: $0) { log.note(failureOfCopies: $0) } } : nil
     }
 
     /// Reads the counters of the previous process, and waits if that process is still ending. Call this method before
@@ -20,10 +25,25 @@ struct SavedLimits {
     func start() {
         let deadline = LoopTime.current() + UInt64(patienceSeconds * 1e9)
         keeper?.start(waitingUntil: deadline) { Signals.isEndWanted }
+        copyKeeper?.start()
     }
 
-    /// Writes the counters to the file a last time. Call this method after the last request.
-    func stop() { keeper?.stop() }
+    /// Writes the counters a last time. Call this method after the last request.
+    func stop() {
+        keeper?.stop()
+        copyKeeper?.stop()
+    }
+}
+
+extension Log {
+    /// Logs why the database does not keep copies of limits; nil if it keeps them again.
+    fileprivate func note(failureOfCopies cause: String?) {
+        guard let cause else { return info("the database keeps copies of limits again") }
+        warning("the database does not keep copies of limits") { line in
+            line.add("cause", cause)
+            line.add("meanwhile", "limits of a day or longer that memcached loses follow RATE_LIMIT_STORE_DOWN")
+        }
+    }
 }
 
 extension CounterKeeperEvent {

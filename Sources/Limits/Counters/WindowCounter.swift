@@ -89,6 +89,19 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     /// The random id of the record that the store has or had; nil if this instance has seen none.
     var birth: UInt64? { isKnown ? record.birth : nil }
 
+    /// The record as the store has it, with the number of its version; nil if this instance does not know both.
+    var stored: (record: Record, version: UInt64)? { isKnown && version > 0 ? (record, version) : nil }
+
+    /// Takes a copy of the record from a database as if this instance had known it, unless its own one is newer.
+    func take(_ copy: Record, version: UInt64, at time: Int) {
+        if hasUnmerged || isKnown && (record.birth != copy.birth || self.version >= version) { return }
+        let isEmptied = isReset && !isKnown
+        record = copy
+        // An operator reset the limit while only the database knew it.
+        if isEmptied { record.empty(at: time) }
+        (isKnown, self.version) = (true, version)
+    }
+
     /// Makes the current bucket the newest bucket of the record. Remembers the buckets that the record drops.
     private func roll(to time: Int) {
         if lateness > 0 { left.record(record, until: limit.layout.bucket(at: time) - limit.layout.kept + 1) }

@@ -18,6 +18,13 @@ final class Account: @unchecked Sendable {
         case kept(StoredValue.Version)
     }
 
+    /// Whether the database has been asked for a copy of the record, with monotonic times.
+    enum CopyState {
+        case unasked
+        case asked(until: Int)
+        case answered(until: Int)
+    }
+
     let key: RecordKey
     private(set) var limit: Limit
     let storeKey: String
@@ -63,6 +70,7 @@ final class Account: @unchecked Sendable {
     var remembersFrom = 0
     /// The monotonic time of the last request for this account.
     var usedAt = 0
+    var copy = CopyState.unasked
     /// The account of the record that earlier versions of the relay counted in; nil once that record was read.
     var former: Account?
     /// The account whose `former` account this is; nil for all others.

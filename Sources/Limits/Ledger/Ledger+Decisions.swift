@@ -56,10 +56,8 @@ extension Ledger {
     mutating func admission(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         var decision = describe(Decision(.admitted), parts, now: now)
         for part in parts where part.account.successor == nil {
-            // A request of zero units only reads a provider's capacity.
-            if part.units > 0 || part.account.limit.kind != .provider {
-                metrics.count(.admitted, part.account.limit.kind)
-            }
+            // A request of zero units only reads.
+            if part.units > 0 { metrics.count(.admitted, part.account.limit.kind) }
             guard part.account.limit.quota.unit.isHeld, case .claimed(let position) = part.state else { continue }
             part.account.heldUnits += part.units
             let free =

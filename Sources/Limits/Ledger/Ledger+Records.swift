@@ -30,11 +30,19 @@ extension Ledger {
     /// Updates the account's counter with its record from the store, and continues the waiting requests.
     mutating func absorb(_ found: FoundRecord, _ account: Account, epoch: Int, at now: ClockReading) {
         guard servers[account.server].epoch == epoch else { return }
+        if case .absent = found, awaitsCopy(account, now) {
+            account.fresh = .nothing
+            return
+        }
         let birth = random.next()
         let known = account.known.take()
+        let isCompared = account.isCompared
         account.isOurs = false
         account.isCompared = false
-        if case .record(_, let version) = found, known?.number != version.number { account.othersAt = now.steady }
+        if case .record(_, let version) = found, known?.number != version.number {
+            account.othersAt = now.steady
+            if isCompared { changed(account) }
+        }
         account.counter.lateness = lateness(account)
         switch found {
         case .absent:
@@ -147,6 +155,7 @@ extension Ledger {
             account.known = version
             account.losses = 0
             account.counter.written(version: version.number, at: now.wall)
+            changed(account)
             // Reservations say nothing about the use.
             if account.hasSettled { report(budget: account, now) }
             account.hasSettled = false
@@ -175,13 +184,17 @@ extension Ledger {
         case .refused:
             metrics.refusedWrites += 1
             account.counter.notWritten()
-            account.ruleUntil = now.steady + Self.probeMicroseconds
-            account.notBefore = account.ruleUntil
-            let parts = restored(plan, now) + account.waiting
-            account.waiting = []
-            for part in parts { makeLocal(part, now) }
-            for part in parts { advance(part.request, now) }
+            useRule(for: account, restored(plan, now) + account.waiting, now)
         }
+    }
+
+    /// Lets the rule for outages decide about these requests, and about the account's next ones for a second.
+    mutating func useRule(for account: Account, _ parts: [RequestPart], _ now: ClockReading) {
+        account.ruleUntil = now.steady + Self.probeMicroseconds
+        account.notBefore = account.ruleUntil
+        account.waiting = []
+        for part in parts { makeLocal(part, now) }
+        for part in parts { advance(part.request, now) }
     }
 
     /// Counts the account's waiting requests in its lease, as far as the lease's units suffice. Called after a write of

@@ -66,6 +66,8 @@ struct Ledger {
     var accounts: AccountTable
     /// The counters that an earlier process saved; empty if there is a shared store.
     var saved = SavedCounters()
+    /// The work for the database of copies; nil if there is none.
+    var copies: Copies?
     /// The monotonic time at which the first account was made; nil before that.
     var startedAt: Int?
     /// The number of settlements and resets so far.

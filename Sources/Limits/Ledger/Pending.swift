@@ -115,4 +115,6 @@ struct Outbox {
     var events: [LimiterEvent] = []
     /// Whether a starting process can serve requests: the clock is verified, or the store is known to be unavailable.
     var isReady = false
+    /// Whether a copy of a record must be read from the database.
+    var areCopiesAsked = false
 }

@@ -42,6 +42,9 @@ package final class Limit: Sendable, Hashable {
     /// The kind and the quota of the limit as text for readers: `chat: 60 requests per minute`.
     package let text: String
     package let layout: BucketLayout
+    /// Whether a database keeps copies of the limit's records: those of a day or longer of callers that the operator
+    /// can name.
+    let isCopied: Bool
     /// The first two 64-bit words of the digest of `id`. They become a part of each `RecordKey`.
     let words: (UInt64, UInt64)
     /// Whether units still count for a while after the record has dropped their bucket. See `ExpiredBuckets`.
@@ -77,6 +80,7 @@ package final class Limit: Sendable, Hashable {
         self.id = id ?? "\(kind.name).\(quota.unit.rawValue).\(scope.period?.name ?? "\(quota.windowSeconds)")"
         text = "\(kind.name): \(quota.textWithUnit)"
         self.layout = layout
+        isCopied = kind.isCopied && quota.unit != .concurrent && quota.windowSeconds >= Quota.TimeUnit.day.rawValue
         self.countsExpiredBuckets = countsExpiredBuckets
         let (first, second, _, _) = Digest(of: self.id).words
         words = (first, second)
@@ -142,6 +146,13 @@ extension Limit.Kind {
 
     /// Whether clients choose the names of what the limit covers, such as sessions.
     package var isNamedByClients: Bool { self == .session || self == .user }
+
+    fileprivate var isCopied: Bool {
+        switch self {
+        case .caller, .key, .group, .model, .total: true
+        case .failedAuth, .provider, .login, .usage, .session, .user: false
+        }
+    }
 
     /// The index of this kind in `positions`, from 0. `LimiterMetrics` counts decisions by this index.
     var position: Int {

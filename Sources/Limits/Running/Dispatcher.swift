@@ -2,11 +2,13 @@ import Engine
 
 /// An object that does the work in the ledger's outbox after the ledger's lock is released.
 ///
-/// `@unchecked`: `lanes` is set once, before any other thread uses the object.
+/// `@unchecked`: `lanes` and `onCopiesAsked` are set before other threads use them.
 final class Dispatcher: @unchecked Sendable {
     private var lanes: [CounterLane] = []
     /// The signal that the machine's clock is verified or that the store is known to be unavailable.
     let ready = Signal()
+    /// Wakes the keeper of copies in a database. Set before the first request.
+    var onCopiesAsked: @Sendable () -> Void = {}
     private let onEvent: @Sendable (LimiterEvent) -> Void
 
     init(onEvent: @escaping @Sendable (LimiterEvent) -> Void) { self.onEvent = onEvent }
@@ -23,6 +25,7 @@ final class Dispatcher: @unchecked Sendable {
         }
         for event in outbox.events { onEvent(event) }
         if outbox.isReady { ready.wake() }
+        if outbox.areCopiesAsked { onCopiesAsked() }
     }
 
     /// Waits until the lanes have no more work. Blocks.

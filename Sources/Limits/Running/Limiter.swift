@@ -138,6 +138,13 @@ package final class Limiter: Sendable {
         return update { $0.used(looks, at: $1) }
     }
 
+    /// Puts the records of these limits back into the store if it has none and the database keeps copies.
+    package func restore(_ charges: [LimitCharge], on loop: EventLoop) async {
+        let kept = charges.filter(\.limit.isCopied)
+        guard !kept.isEmpty, update({ ledger, _ in ledger.copies != nil }) else { return }
+        _ = await used(kept, on: loop)
+    }
+
     private func decision(_ charges: [LimitCharge], _ loop: EventLoop) async -> Decision {
         let (response, outbox) = decide(charges, loop)
         switch response {
@@ -197,6 +204,15 @@ package final class Limiter: Sendable {
         }
         dispatcher.deliver(outbox)
         return result
+    }
+
+    /// Begins to keep copies of long limits' records in a database. Call this function before the first request.
+    ///
+    /// - Parameter onAsked: called on any thread when `Ledger.takeAsked` has work.
+    func keepCopies(onAsked: @escaping @Sendable () -> Void) {
+        guard isShared else { return }
+        dispatcher.onCopiesAsked = onAsked
+        update { ledger, _ in ledger.copies = Ledger.Copies() }
     }
 
     /// A number that changes whenever a counter changes. It shows whether the counters must be saved again.

@@ -63,7 +63,7 @@ struct LimitStates: Sendable {
             }
         }
         let charges = demands.map(\.demand.charge)
-        let (uses, isOfStore) = await Self.uses(of: charges, gateway)
+        let (uses, isOfStore) = await Self.uses(of: charges, isOfOneCaller: callers.count == 1, gateway)
         let waiting = gateway.limiter.waiting(charges)
         let now = Timestamp.now()
         self.isOfStore = isOfStore
@@ -98,8 +98,13 @@ struct LimitStates: Sendable {
     /// Returns the used units of the limits, and whether they come from the shared store.
     ///
     /// If the store is missing or unavailable, or has lost a record, the units are those of this instance.
-    private static func uses(of charges: [LimitCharge], _ gateway: Gateway) async -> (uses: [LimitUse], isOfStore: Bool)
-    {
+    ///
+    /// - Parameter isOfOneCaller: whether to put back records that only the database knows.
+    private static func uses(
+        of charges: [LimitCharge],
+        isOfOneCaller: Bool,
+        _ gateway: Gateway
+    ) async -> (uses: [LimitUse], isOfStore: Bool) {
         let (admin, limits) = (gateway.process.admin, gateway.settings.limits)
         if let store = admin.counters, !charges.isEmpty {
             let secret = limits.storeSecret.map { StoreSecret($0) }
@@ -107,6 +112,8 @@ struct LimitStates: Sendable {
                 try? LimitReader(store, slotSeconds: limits.slotSeconds, secret: secret).read(charges)
             }
             if let uses = read ?? nil {
+                let unrecorded = zip(charges, uses).filter { !$1.isRecorded }.map(\.0)
+                if isOfOneCaller { await gateway.limiter.restore(unrecorded, on: gateway.loop) }
                 return (zip(uses, gateway.limiter.knownUses(charges)).map { $0.unlessLost($1) }, true)
             }
         }

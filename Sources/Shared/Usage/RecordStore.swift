@@ -11,14 +11,16 @@ package struct RecordStore: Sendable {
     package let reader: RecordReader
     /// The records in the memory of the process; nil if a database stores the records.
     private(set) var memory: MemoryRecords?
+    /// The copies of limits' records in the database; nil without a database.
+    private(set) var copies: StoredCopies?
 
     private init(
         _ name: String,
         _ store: any UsageStore,
         source: any RecordSource,
-        zone: @escaping @Sendable () -> DayZone,
-        log: Log,
-        delete: @escaping @Sendable ([RecordID]) throws(UsageFailure) -> Int
+        _ zone: @escaping @Sendable () -> DayZone,
+        _ log: Log,
+        _ delete: @escaping @Sendable ([RecordID]) throws(UsageFailure) -> Int
     ) {
         let queue = UsageQueue(name, store, gatheringMilliseconds: Self.gatheringMilliseconds, log: log)
         self.queue = queue
@@ -37,25 +39,19 @@ package struct RecordStore: Sendable {
         case .folder(let folder):
             let store = SQLiteStore(folder: folder, days: settings.days, maxBytes: settings.maxBytes, zone: zone, log)
             try store.check()
-            return RecordStore(
-                "sqlite",
-                store,
-                source: SQLiteRecords(folder: folder),
-                zone: { zone },
-                log: log,
-                delete: store.delete
-            )
+            return RecordStore("sqlite", store, source: SQLiteRecords(folder: folder), { zone }, log, store.delete)
+                .keeping(copiesIn: store)
         case .server(let url):
             let store = try PostgresStore(url: url, days: settings.days, zone: zone, log)
-            return RecordStore(
-                "postgres",
-                store,
-                source: try PostgresRecords(url: url),
-                zone: { zone },
-                log: log,
-                delete: store.delete
-            )
+            let source = try PostgresRecords(url: url)
+            return RecordStore("postgres", store, source: source, { zone }, log, store.delete).keeping(copiesIn: store)
         }
+    }
+
+    private func keeping(copiesIn table: any CopyTable) -> Self {
+        var store = self
+        store.copies = StoredCopies(queue: queue, table: table)
+        return store
     }
 
     /// Creates a store in the memory of the process, for at most `bound` requests.
@@ -67,7 +63,7 @@ package struct RecordStore: Sendable {
         log: Log
     ) -> RecordStore {
         let records = MemoryRecords(bound: bound, zone, budget, bodies: bodies)
-        var store = RecordStore("memory", records, source: records, zone: { records.zone }, log: log) {
+        var store = RecordStore("memory", records, source: records, { records.zone }, log) {
             records.delete($0)
         }
         store.memory = records
@@ -80,7 +76,7 @@ package struct RecordStore: Sendable {
     }
 
     /// Runs work on the queue's thread, the only writer of the store, and waits for the result.
-    private static func result<Value: Sendable>(
+    static func result<Value: Sendable>(
         on queue: UsageQueue,
         of work: @escaping @Sendable () throws(UsageFailure) -> Value
     ) throws(UsageFailure) -> Value {

@@ -31,6 +31,9 @@ package final class UsageRecorder: Sendable {
     /// The reader of the stored records; nil if records are only written to a file or not kept.
     package var reader: RecordReader? { database?.reader ?? memory.withLock { $0?.reader } }
 
+    /// The copies of limits' records in the database; nil without a database.
+    package var copies: StoredCopies? { database?.copies }
+
     /// Records a request with its upstream calls. Returns without waiting for the stores.
     package func record(_ request: FinishedRequest) {
         queues.withLock { queues in

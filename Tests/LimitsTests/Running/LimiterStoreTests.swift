@@ -9,12 +9,14 @@ import Testing
         _ memcached: MemcachedProcess,
         rule: StoreDownRule = .local,
         timeoutMilliseconds: Int = 2_000,
+        clock: LimitClock? = nil,
         events: TestEvents = TestEvents()
     ) throws -> Limiter {
         Limiter(
             store: try MemcachedCounters([memcached.address], timeoutMilliseconds: timeoutMilliseconds),
             Limiter.Options(rule: rule, timeoutMicroseconds: timeoutMilliseconds * 1_000),
             on: TestLoops.ofStores,
+            clock: clock,
             onEvent: events.handler
         )
     }
@@ -51,7 +53,10 @@ import Testing
     func alone() async throws {
         let memcached = try MemcachedProcess()
         let events = TestEvents()
-        let limiters = [try Self.limiter(memcached, events: events), try Self.limiter(memcached)]
+        // No time passes, so that no instance looks at the store while it restarts, however long that takes.
+        let now = LimitClock.system.now()
+        let clock = LimitClock(now: { now }, alarm: { _ in .distantFuture })
+        let limiters = try [events, TestEvents()].map { try Self.limiter(memcached, clock: clock, events: $0) }
         defer { for limiter in limiters { limiter.stop() } }
         let loops = TestLoops()
         let limit = Limit(.key(nil), Quota(100, .tokens, per: .hour))  // never leased

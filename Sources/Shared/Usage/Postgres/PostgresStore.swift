@@ -114,7 +114,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     func disconnect() { connection = nil }
 
     private static let rights =
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON relay_usage, relay_usage_sums, relay_usage_hours, relay_usage_process, relay_usage_zone, relay_usage_bodies to its user"
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON relay_usage, relay_usage_sums, relay_usage_hours, relay_usage_process, relay_usage_zone, relay_usage_bodies, relay_limits to its user"
 
     private func insert(
         _ batch: ArraySlice<FinishedRequest>,

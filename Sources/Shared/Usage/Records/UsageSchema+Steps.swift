@@ -99,6 +99,12 @@ extension UsageSchema {
         ALTER TABLE records ADD COLUMN lowered_max_tokens INTEGER;
         \(view(ofRequests: waits + ["session", "lowered_max_tokens"], ofBoth: ["rebuilt"] + details))
         """,
+        """
+        CREATE TABLE limits (
+            key TEXT PRIMARY KEY, birth INTEGER NOT NULL, version INTEGER NOT NULL, saved INTEGER NOT NULL,
+            expires INTEGER NOT NULL, record TEXT NOT NULL
+        ) WITHOUT ROWID;
+        """,
     ]
 
     /// Returns the columns of sums in their first version, for a statement that creates the table.
@@ -233,5 +239,11 @@ extension UsageSchema {
         UPDATE relay_usage_process SET summed_from = summed_to + 1;
         """,
         "ALTER TABLE relay_usage ADD COLUMN lowered_max_tokens bigint",
+        """
+        CREATE TABLE relay_limits (
+            key text PRIMARY KEY, birth bigint NOT NULL, version bigint NOT NULL, saved bigint NOT NULL,
+            expires bigint NOT NULL, record text NOT NULL
+        )
+        """,
     ]
 }

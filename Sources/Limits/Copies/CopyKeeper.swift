@@ -1,0 +1,92 @@
+import Engine
+import Synchronization
+
+/// An object that saves the records of limits of a day or longer in a database, and reads them if the store has none. A
+/// thread does the work.
+package final class CopyKeeper: Sendable {
+    private static let pauseMilliseconds = 1_000
+    private static let batchBound = 500
+
+    private let limiter: Limiter
+    private let database: any RecordCopies
+    private let onFailure: @Sendable (_ cause: String?) -> Void
+    private let thread = Worker()
+    private let signal = Signal()
+    private let isEnding = Atomic(false)
+
+    /// Creates the keeper. Call `start` before the first request.
+    ///
+    /// - Parameter onFailure: called on the keeper's thread when the database fails, with the cause, and with nil when it
+    ///   works again.
+    package init(
+        of limiter: Limiter,
+        in database: any RecordCopies,
+        onFailure: @escaping @Sendable (_ cause: String?) -> Void
+    ) {
+        self.limiter = limiter
+        self.database = database
+        self.onFailure = onFailure
+    }
+
+    package func start() {
+        limiter.keepCopies { [signal] in signal.wake() }
+        thread.begin { self.run() }
+    }
+
+    /// Saves all records that have changed, and stops the thread. Blocks.
+    package func stop() {
+        isEnding.store(true, ordering: .releasing)
+        signal.wake()
+        thread.join()
+    }
+
+    private func run() {
+        var saveAt = LoopTime.current()
+        var isFailing = false
+        while true {
+            let isLast = isEnding.load(ordering: .acquiring)
+            do throws(StoreFailure) {
+                try answer()
+                if isLast || LoopTime.current() >= saveAt {
+                    saveAt = LoopTime.current().adding(milliseconds: Self.pauseMilliseconds)
+                    try save()
+                }
+                if isFailing, LoopTime.current() < saveAt { (isFailing, _) = (false, onFailure(nil)) }
+            } catch {
+                if !isFailing { onFailure(error.reason) }
+                isFailing = true
+            }
+            if isLast { return }
+            signal.wait(until: saveAt)
+        }
+    }
+
+    private func answer() throws(StoreFailure) {
+        let asked = limiter.update { ledger, _ in ledger.takeAsked() }
+        guard !asked.isEmpty else { return }
+        do throws(StoreFailure) {
+            let copies = try database.read(asked.map(\.storeKey))
+            let found = Dictionary(copies.map { ($0.key, $0) }) { $1 }
+            limiter.update { $0.took(found, for: asked, at: $1) }
+        } catch {
+            limiter.update { $0.took(nil, for: asked, at: $1) }
+            throw error
+        }
+    }
+
+    private func save() throws(StoreFailure) {
+        while true {
+            let changed = limiter.update { ledger, _ in ledger.takeChanged(atMost: Self.batchBound) }
+            if changed.isEmpty { return }
+            do throws(StoreFailure) {
+                // Instances that save the same records at once wait for each other, but not in a circle.
+                try database.save(changed.map(\.copy).sorted { $0.key < $1.key })
+            } catch {
+                limiter.update { ledger, _ in for (account, _) in changed { ledger.changed(account) } }
+                throw error
+            }
+            // Requests wait for their copies.
+            try answer()
+        }
+    }
+}
